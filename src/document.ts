@@ -1,0 +1,72 @@
+/** What the reader hands on: documents with their values, and the way back from a value to its text. */
+import type { Path } from './finding.js'
+
+/** A file of the input, or standard input. */
+export interface SourceFile {
+  /** As the user would name it: relative to the working directory with `/`, `<stdin>`, or what --stdin-filename says. */
+  readonly name: string
+  readonly text: string
+}
+
+/** A range of the file's text. Lines and columns count from 1, columns in UTF-16 code units; the end is exclusive. */
+export interface Range {
+  readonly line: number
+  readonly column: number
+  readonly endLine: number
+  readonly endColumn: number
+}
+
+/** Answers where the parts of one document stand. Made on demand: most documents never need it. */
+export interface Locator {
+  /**
+   * The key at `path`, or the list item. When there is nothing at that path, the nearest ancestor that exists
+   * (so a missing field is reported at its parent's key). The empty path is the document's first key.
+   */
+  key(path: Path): Range
+  /** The value at `path` (block scalars: their first line); the key where there is no value of its own. */
+  value(path: Path): Range
+  /** Whether something is written at `path`, merge keys and aliases followed. */
+  has(path: Path): boolean
+  /** Keys written more than once in one mapping, with the place of each repetition. */
+  readonly duplicates: readonly { readonly path: Path; readonly range: Range }[]
+}
+
+/** One YAML document or JSON text of a file. */
+export interface Document {
+  readonly file: SourceFile
+  /** The first line of the document in its file, from 1. */
+  readonly line: number
+  /** The value as the API server would see it. */
+  readonly value: unknown
+  /** The text between the separators. */
+  readonly text: string
+  /** True when a mapping repeats a key; the last one won, as in kubectl. */
+  readonly hasDuplicates: boolean
+  locate(): Locator
+}
+
+/** Something in the input that could not be read, or not be read as a whole. */
+export interface ReadProblem {
+  readonly rule: 'unreadable-file' | 'invalid-yaml'
+  readonly file: string
+  readonly range: Range
+  /** Says what is wrong and what to do; ends with a full stop. */
+  readonly message: string
+}
+
+/** Why a file or document was left out. A closed list: the summary line counts by it. */
+export type SkipReason =
+  | 'not Kubernetes'
+  | 'Helm template'
+  | 'Go template'
+  | 'Helm chart'
+  | 'kustomization'
+  | 'kustomize patch'
+  | 'empty'
+  | 'ignored'
+  | 'test data'
+
+export interface Skip {
+  readonly file: string
+  readonly reason: SkipReason
+}

@@ -1,0 +1,46 @@
+/** The outcome of a run, as the reporters get it. */
+import type { Finding, Summary } from '../finding.js'
+import type { Rule } from '../rule.js'
+
+/** Gives back source lines for code frames. */
+export interface Lines {
+  /**
+   * The text of a line (from 1) of a file of the input, without its line break. Undefined when the file is not known or
+   * when the line must not be shown (the values of a Secret).
+   */
+  line(file: string, number: number): string | undefined
+}
+
+/** A documented outage: `rules/stories/<id>.yaml`. */
+export interface Story {
+  readonly id: string
+  /** The organisation, `Zalando`. */
+  readonly org: string
+  readonly year: number
+  readonly title: string
+  /** One or two sentences in our own words, at most 240 characters: what was shown under a finding. */
+  readonly brief: string
+  /** What happened, Markdown, our own words. */
+  readonly happened: string
+  readonly symptoms: readonly string[]
+  readonly cause: string
+  readonly impact: string
+  readonly lesson: string
+  /** Absent when nothing is published at a stable address. */
+  readonly url: string | null
+  /** How much of the source was read: whole, a part, or only its entry in a list. */
+  readonly evidence: 'full' | 'excerpt' | 'list'
+  /** True for the stories that the project was started from. */
+  readonly core: boolean
+}
+
+export interface Report {
+  /** Sorted by file, line, column and rule. Suppressed findings included (they carry `suppressed`). */
+  readonly findings: readonly Finding[]
+  readonly summary: Summary
+  readonly lines: Lines
+  /** All rules by id, for their prose. */
+  readonly rules: ReadonlyMap<string, Rule>
+  /** Loads the stories when first asked. */
+  story(id: string): Story | undefined
+}

@@ -1,0 +1,103 @@
+/** What a run reports: plain data, ready for JSON. Everything in it that came from the input is raw text. */
+
+export const severities = ['error', 'warning', 'info'] as const
+export type Severity = (typeof severities)[number]
+
+/** One step of a path inside an object: a field's name or a list index. */
+export type Step = string | number
+export type Path = readonly Step[]
+
+/** Where something stands in the input. Lines and columns count from 1, columns in UTF-16 code units. */
+export interface Place {
+  /** The file as the user named it, `<stdin>` for standard input. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  /** The position just after the last character. */
+  readonly endLine: number
+  readonly endColumn: number
+  /** The field inside its object as kubectl writes it, `.spec.containers[0].image`; empty for the object itself. */
+  readonly path: string
+}
+
+/** Another place that belongs to the finding: the other half of a contradiction. */
+export interface Related extends Place {
+  /** The object there, as `Kind name`; absent when it is the finding's own. */
+  readonly object?: string
+  /** What to see there, a few words. */
+  readonly note?: string
+}
+
+/** The object that a finding is about. */
+export interface Subject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  /** Empty when the manifest names none and for objects without a namespace. */
+  readonly namespace: string
+}
+
+/** One change to an object, addressed by path. */
+export type Edit =
+  | { readonly op: 'set'; readonly path: Path; readonly value: unknown }
+  | { readonly op: 'remove'; readonly path: Path }
+  | { readonly op: 'move'; readonly path: Path; readonly to: Path }
+
+export interface Fix {
+  /** One line that says what changes: `minReplicas: 4`. */
+  readonly title: string
+  /** Safe: same meaning, or a defect with one right answer. Otherwise a good default that a person accepts. */
+  readonly safe: boolean
+  /** Empty when the fix is advice only. */
+  readonly edits: readonly Edit[]
+}
+
+export interface Finding {
+  readonly rule: string
+  readonly severity: Severity
+  /** Consequence first, with this object's own names and numbers; ends with a full stop. */
+  readonly message: string
+  /** A few words under the caret; absent when the message says it all. */
+  readonly label?: string
+  /** Absent for findings about a file as a whole. */
+  readonly subject?: Subject
+  readonly place: Place
+  readonly related: readonly Related[]
+  /** Story ids, the closest one first. */
+  readonly stories: readonly string[]
+  readonly fix?: Fix
+  /** Set on findings that a suppression hides; they are counted, and shown on request. */
+  readonly suppressed?: { readonly reason: string; readonly place?: Place }
+}
+
+/** What the run did, for the summary line and the reports. */
+export interface Summary {
+  readonly files: number
+  readonly objects: number
+  /** Files that hold no Kubernetes object, by the reason they were skipped. */
+  readonly skipped: Readonly<Record<string, number>>
+  /** Files of which at least a part could not be read. */
+  readonly unreadable: number
+  readonly rulesRun: number
+  /** Rules that need something this run does not have, with what they need. */
+  readonly notEvaluated: readonly { readonly rule: string; readonly needs: string }[]
+  /** Rules that the configuration or the preset leaves off. */
+  readonly rulesOff: number
+  readonly suppressed: number
+  /** The Kubernetes minor version that was assumed, `1.37`. */
+  readonly kubernetesVersion: string
+  readonly milliseconds: number
+}
+
+/** A finding's path as kubectl writes it: `.spec.containers[0].image`, `.metadata.labels["a.b/c"]`. */
+export function formatPath(path: Path): string {
+  return path
+    .map((step) =>
+      typeof step === 'number'
+        ? `[${step}]`
+        : /^[A-Za-z_$][\w$-]*$/.test(step)
+          ? `.${step}`
+          : `[${JSON.stringify(step)}]`,
+    )
+    .join('')
+}

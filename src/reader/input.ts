@@ -1,0 +1,26 @@
+/** Everything that was read, before it becomes a graph. */
+import type { Document, ReadProblem, Skip } from '../document.js'
+
+/** A kustomization file: not linted itself, but evidence of what will exist. */
+export interface Kustomization {
+  readonly document: Document
+  /** The file's folder, in the form of the file names. */
+  readonly folder: string
+  /** What its generators create. The real names carry a hash; references in manifests use these names. */
+  readonly generated: readonly { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string; readonly namespace: string | undefined }[]
+  /** The images that it rewrites: `name` as written in manifests, and whether a tag or digest is set. */
+  readonly images: readonly { readonly name: string; readonly pinned: boolean }[]
+  readonly namespace: string | undefined
+  readonly replicas: readonly { readonly name: string; readonly count: number }[]
+}
+
+/** A Helm values file, chart or template: named, not linted. */
+export interface Input {
+  /** Documents that hold Kubernetes objects (`kind: List` not yet unfolded). */
+  readonly documents: readonly Document[]
+  readonly kustomizations: readonly Kustomization[]
+  readonly problems: readonly ReadProblem[]
+  readonly skips: readonly Skip[]
+  /** The number of files that were opened. */
+  readonly files: number
+}

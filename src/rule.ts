@@ -1,0 +1,179 @@
+/**
+ * The contract of a rule, and everything that a rule may use: a file in `rules/` imports from here only.
+ *
+ * A rule is a plain value. It looks at one subject at a time, may ask the graph about everything else, and
+ * reports on its own subject only.
+ */
+import type { Graph } from './graph/graph.js'
+import type { Workload } from './graph/workload.js'
+import type { Severity } from './finding.js'
+import type { KindName, ObjectOf } from './kubernetes.js'
+
+export type * from './kubernetes.js'
+export { groupOf, versionOf } from './kubernetes.js'
+export type { Container } from './graph/container.js'
+export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export type { Workload } from './graph/workload.js'
+export { delayOfCommand, imageParts, type ImageParts } from './graph/container.js'
+export { matchesLabels, matchesSelector, selectsAll, selectorOfLabels } from './graph/selector.js'
+export { bytes, cpuCores, formatBytes, quantity, seconds, formatSeconds } from './graph/quantity.js'
+export { schedule, type Schedule } from './graph/schedule.js'
+export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
+export { nearestName, editDistance } from './graph/similar.js'
+export { intOrPercent } from './graph/quantity.js'
+
+/** JSON Schema of one parameter. `default` is what applies without configuration; `about` is one line of documentation. */
+export type Param =
+  | { readonly type: 'integer' | 'number'; readonly minimum?: number; readonly maximum?: number; readonly default: number; readonly about: string }
+  | { readonly type: 'boolean'; readonly default: boolean; readonly about: string }
+  | { readonly type: 'string'; readonly enum?: readonly string[]; readonly pattern?: string; readonly default: string; readonly about: string }
+  | { readonly type: 'array'; readonly items: { readonly type: 'string' | 'integer' | 'number' }; readonly default: readonly string[] | readonly number[]; readonly about: string }
+
+export type Params = Readonly<Record<string, Param>>
+
+/** The values of a rule's parameters, with the defaults filled in. */
+export type ParamValues<P extends Params> = {
+  readonly [K in keyof P]: P[K] extends { type: 'array'; items: { type: infer T } }
+    ? T extends 'string' ? readonly string[] : readonly number[]
+    : P[K] extends { type: 'boolean' } ? boolean
+    : P[K] extends { type: 'string' } ? string
+    : number
+}
+
+/** What a rule can be asked to look at: every object of a kind, or every workload whatever its kind. */
+export type Interest = KindName | 'Workload'
+export type SubjectOf<I extends Interest> = I extends 'Workload' ? Workload : I extends KindName ? ObjectOf<I> : never
+
+/** A node of an object: any mapping or list that the rule reached by walking from an object's root. */
+export type Node = object
+
+/** A place in another object (or another place in the subject) for `see`. Make it with `at`. */
+export interface Sight {
+  readonly of: Node
+  readonly node: Node
+  readonly field: string | number | undefined
+  readonly note: string | undefined
+}
+
+/**
+ * Points at a field of any object in the graph.
+ * @param of the object's root (a value that the graph gave out), or a Workload
+ * @param node a mapping or list inside it, or the root
+ * @param field a field of `node`; when it is absent there, its parent's key is shown
+ * @param note a few words for the reader
+ */
+export function at(of: Node, node: Node, field?: string | number, note?: string): Sight {
+  return { of, node, field, note }
+}
+
+export type RuleEdit =
+  | { readonly op: 'set'; readonly node: Node; readonly field: string | number; readonly value: unknown }
+  | { readonly op: 'remove'; readonly node: Node; readonly field: string | number }
+
+/** A change that cures the finding. `safe` only if it keeps the meaning or there is one right answer. */
+export interface RuleFix {
+  readonly title: string
+  readonly safe: boolean
+  readonly edits: readonly RuleEdit[]
+}
+
+/** Proposes to set `field` of `node`. Its title is the field as YAML, `minReplicas: 4`. */
+export function set(node: Node, field: string | number, value: unknown, title?: string): RuleFix {
+  const text = typeof value === 'object' && value !== null ? JSON.stringify(value).replaceAll('"', '') : String(value)
+  return { title: title ?? `${field}: ${text}`, safe: false, edits: [{ op: 'set', node, field, value }] }
+}
+
+/** Proposes to remove `field` of `node`. */
+export function remove(node: Node, field: string | number, title?: string): RuleFix {
+  return { title: title ?? `remove ${field}`, safe: false, edits: [{ op: 'remove', node, field }] }
+}
+
+/** Advice in one imperative line, without an automatic change. */
+export function advise(title: string): RuleFix {
+  return { title, safe: false, edits: [] }
+}
+
+/** Marks a fix as safe. */
+export function safe(fix: RuleFix): RuleFix {
+  return { ...fix, safe: true }
+}
+
+export interface ReportOptions {
+  /** Overrides the rule's severity for this finding (the configuration overrides both). */
+  readonly severity?: Severity
+  /** A few words under the caret, `needs more than 3`. */
+  readonly label?: string
+  readonly see?: readonly (Sight | undefined)[]
+  readonly fix?: RuleFix | undefined
+  /** Stories that this finding resembles, when they differ from the rule's. */
+  readonly stories?: readonly string[]
+  /** Point at the field's value instead of its key. */
+  readonly onValue?: boolean
+}
+
+export interface Context<P extends Params> {
+  readonly graph: Graph
+  readonly params: ParamValues<P>
+  /** The target minor version of Kubernetes: 37 for 1.37. */
+  readonly minor: number
+  /**
+   * Reports on the subject.
+   * @param node a mapping or list inside the subject (or the subject itself)
+   * @param field the field of `node` that is wrong; one that is absent is shown at `node`'s own key
+   */
+  report(node: Node, field: string | number | undefined, message: string, options?: ReportOptions): void
+}
+
+export interface RuleSpec<I extends Interest, P extends Params> {
+  /** The problem, never the cure. No full stop. */
+  readonly title: string
+  readonly category: Category
+  readonly severity: Severity
+  /** False: off unless asked for by name or by `--preset all`. For findings that many good owners would not act on. Default true. */
+  readonly recommended?: boolean
+  /** The mechanism: what happens and why, in two to six lines of Markdown. */
+  readonly why: string
+  /** One imperative sentence. */
+  readonly remedy: string
+  /** How it is decided and what is exempt, in Markdown: what a reader needs to trust or to doubt a finding. */
+  readonly decides: string
+  /** Findings that an owner may rightly ignore, and how to tell. Markdown; absent when none are known. */
+  readonly falsePositives?: string
+  /** Releases in which the behaviour differs, with the source of the fact. */
+  readonly versions?: string
+  /** Where the facts come from: Kubernetes source files or documents. */
+  readonly sources?: readonly string[]
+  readonly stories: readonly string[]
+  readonly params?: P
+  /** Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. */
+  readonly unless?: readonly string[]
+  /** What only a cluster can tell; the rule is then listed as not evaluated by `lint`. */
+  readonly needs?: 'cluster'
+  readonly for: I | readonly I[]
+  check(subject: SubjectOf<I>, context: Context<P>): void
+}
+
+export const categories = [
+  'api-schema', 'batch', 'workload-lifecycle', 'scheduling', 'autoscaling', 'networking', 'dns', 'resources',
+  'admission', 'identity', 'control-plane', 'node', 'images', 'config', 'storage', 'observability',
+] as const
+export type Category = (typeof categories)[number]
+
+/** A rule with its subject's type forgotten, as the engine holds it. */
+export interface Rule extends Omit<RuleSpec<Interest, Params>, 'check' | 'for' | 'params'> {
+  readonly for: readonly Interest[]
+  readonly params: Params
+  check(subject: object, context: Context<Params>): void
+}
+
+/** Declares a rule. The id is the file's name. */
+export function rule<I extends Interest, const P extends Params = Record<never, never>>(spec: RuleSpec<I, P>): Rule {
+  const { check, params } = spec
+  return {
+    ...spec,
+    for: (Array.isArray(spec.for) ? spec.for : [spec.for]) as readonly Interest[],
+    params: params ?? {},
+    // The engine calls a rule only with the subjects it asked for and with its own params.
+    check: (subject, context) => check(subject as SubjectOf<I>, context as unknown as Context<P>),
+  }
+}
