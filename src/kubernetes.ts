@@ -25,14 +25,13 @@ export type Loose<T> = T extends Date
     ? T
     : T extends readonly (infer U)[]
       ? readonly Loose<U>[]
-      : T extends object
-        ? { readonly [K in keyof T as FieldName<K>]?: Loose<T[K]> | undefined }
-        : T
+      : string extends keyof T
+        ? { readonly [key: string]: Loose<T[keyof T]> }
+        : T extends object
+          ? { readonly [K in keyof T as FieldName<K>]?: Loose<T[K]> | undefined }
+          : T
 
-export interface ObjectMeta extends Loose<Omit<k8s.V1ObjectMeta, 'labels' | 'annotations'>> {
-  readonly labels?: Readonly<Record<string, string>> | undefined
-  readonly annotations?: Readonly<Record<string, string>> | undefined
-}
+export type ObjectMeta = Loose<k8s.V1ObjectMeta>
 
 /** What every Kubernetes object has. */
 export interface KubernetesObject {
@@ -72,7 +71,9 @@ export type PriorityClass = Typed<k8s.V1PriorityClass>
 export type PodDisruptionBudget = Typed<k8s.V1PodDisruptionBudget>
 /** `autoscaling/v2`; the older `autoscaling/v1` shape (`targetCPUUtilizationPercentage`) is added here. */
 export type HorizontalPodAutoscaler = Omit<Typed<k8s.V2HorizontalPodAutoscaler>, 'spec'> & {
-  readonly spec?: (Loose<k8s.V2HorizontalPodAutoscalerSpec> & { readonly targetCPUUtilizationPercentage?: number }) | undefined
+  readonly spec?:
+    | (Loose<k8s.V2HorizontalPodAutoscalerSpec> & { readonly targetCPUUtilizationPercentage?: number })
+    | undefined
 }
 export type Role = Typed<k8s.V1Role>
 export type ClusterRole = Typed<k8s.V1ClusterRole>
@@ -87,7 +88,7 @@ export type Lease = Typed<k8s.V1Lease>
 export type Custom = KubernetesObject & { readonly spec?: unknown; readonly [field: string]: unknown }
 
 export type PodSpec = Loose<k8s.V1PodSpec>
-export type PodTemplateSpec = Omit<Loose<k8s.V1PodTemplateSpec>, 'metadata'> & { readonly metadata?: ObjectMeta | undefined }
+export type PodTemplateSpec = Loose<k8s.V1PodTemplateSpec>
 export type ContainerSpec = Loose<k8s.V1Container>
 export type ContainerPort = Loose<k8s.V1ContainerPort>
 export type Probe = Loose<k8s.V1Probe>

@@ -16,7 +16,9 @@ const root = join(__dirname, '..')
 /** All rules by id, in alphabetical order. */
 export async function loadRules(): Promise<ReadonlyMap<string, Rule>> {
   const rules = new Map<string, Rule>()
-  const names = readdirSync(join(root, 'rules')).filter((name) => name.endsWith('.ts')).sort()
+  const names = readdirSync(join(root, 'rules'))
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
   for (const name of names) {
     const file = pathToFileURL(join(root, 'rules', name)).href
     const module = (await import(/* @vite-ignore */ file)) as { default: Rule | { default: Rule } }
@@ -28,7 +30,9 @@ export async function loadRules(): Promise<ReadonlyMap<string, Rule>> {
 /** All stories by id, in alphabetical order. Read synchronously, and only by those who show stories. */
 export function loadStories(): ReadonlyMap<string, Story> {
   const folder = join(root, 'rules', 'stories')
-  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml')).sort()
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.yaml'))
+    .sort()
   return new Map(
     names.map((name) => {
       const id = name.slice(0, -5)

@@ -4,45 +4,83 @@
  * A rule is a plain value. It looks at one subject at a time, may ask the graph about everything else, and
  * reports on its own subject only.
  */
+
+import type { Edit, Path, Severity } from './finding.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
-import type { Severity } from './finding.js'
-import type { KindName, ObjectOf } from './kubernetes.js'
+import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
+export type { Container } from './graph/container.js'
+export { delayOfCommand, type ImageParts, imageParts } from './graph/container.js'
+export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export {
+  bytes,
+  cpuCores,
+  formatBytes,
+  formatSeconds,
+  intOrPercent,
+  quantity,
+  seconds,
+} from './graph/quantity.js'
+export { type Schedule, schedule } from './graph/schedule.js'
+export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
+export { editDistance, nearestName } from './graph/similar.js'
+export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
+export type { Workload } from './graph/workload.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'
-export type { Container } from './graph/container.js'
-export type { Backend, ConfigReference, Graph } from './graph/graph.js'
-export type { Workload } from './graph/workload.js'
-export { delayOfCommand, imageParts, type ImageParts } from './graph/container.js'
-export { matchesLabels, matchesSelector, selectsAll, selectorOfLabels } from './graph/selector.js'
-export { bytes, cpuCores, formatBytes, quantity, seconds, formatSeconds } from './graph/quantity.js'
-export { schedule, type Schedule } from './graph/schedule.js'
-export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
-export { nearestName, editDistance } from './graph/similar.js'
-export { intOrPercent } from './graph/quantity.js'
 
 /** JSON Schema of one parameter. `default` is what applies without configuration; `about` is one line of documentation. */
 export type Param =
-  | { readonly type: 'integer' | 'number'; readonly minimum?: number; readonly maximum?: number; readonly default: number; readonly about: string }
+  | {
+      readonly type: 'integer' | 'number'
+      readonly minimum?: number
+      readonly maximum?: number
+      readonly default: number
+      readonly about: string
+    }
   | { readonly type: 'boolean'; readonly default: boolean; readonly about: string }
-  | { readonly type: 'string'; readonly enum?: readonly string[]; readonly pattern?: string; readonly default: string; readonly about: string }
-  | { readonly type: 'array'; readonly items: { readonly type: 'string' | 'integer' | 'number' }; readonly default: readonly string[] | readonly number[]; readonly about: string }
+  | {
+      readonly type: 'string'
+      readonly enum?: readonly string[]
+      readonly pattern?: string
+      readonly default: string
+      readonly about: string
+    }
+  | {
+      readonly type: 'array'
+      readonly items: { readonly type: 'string' | 'integer' | 'number' }
+      readonly default: readonly string[] | readonly number[]
+      readonly about: string
+    }
 
 export type Params = Readonly<Record<string, Param>>
 
 /** The values of a rule's parameters, with the defaults filled in. */
 export type ParamValues<P extends Params> = {
   readonly [K in keyof P]: P[K] extends { type: 'array'; items: { type: infer T } }
-    ? T extends 'string' ? readonly string[] : readonly number[]
-    : P[K] extends { type: 'boolean' } ? boolean
-    : P[K] extends { type: 'string' } ? string
-    : number
+    ? T extends 'string'
+      ? readonly string[]
+      : readonly number[]
+    : P[K] extends { type: 'boolean' }
+      ? boolean
+      : P[K] extends { type: 'string' }
+        ? string
+        : number
 }
 
-/** What a rule can be asked to look at: every object of a kind, or every workload whatever its kind. */
-export type Interest = KindName | 'Workload'
-export type SubjectOf<I extends Interest> = I extends 'Workload' ? Workload : I extends KindName ? ObjectOf<I> : never
+/**
+ * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
+ * object controls are left out: their owner is looked at), or every object.
+ */
+export type Interest = KindName | 'Workload' | 'Object'
+export type SubjectOf<I extends Interest> = I extends 'Workload'
+  ? Workload
+  : I extends 'Object'
+    ? KubernetesObject
+    : I extends KindName
+      ? ObjectOf<I>
+      : never
 
 /** A node of an object: any mapping or list that the rule reached by walking from an object's root. */
 export type Node = object
@@ -69,6 +107,7 @@ export function at(of: Node, node: Node, field?: string | number, note?: string)
 export type RuleEdit =
   | { readonly op: 'set'; readonly node: Node; readonly field: string | number; readonly value: unknown }
   | { readonly op: 'remove'; readonly node: Node; readonly field: string | number }
+  | Edit
 
 /** A change that cures the finding. `safe` only if it keeps the meaning or there is one right answer. */
 export interface RuleFix {
@@ -79,7 +118,8 @@ export interface RuleFix {
 
 /** Proposes to set `field` of `node`. Its title is the field as YAML, `minReplicas: 4`. */
 export function set(node: Node, field: string | number, value: unknown, title?: string): RuleFix {
-  const text = typeof value === 'object' && value !== null ? JSON.stringify(value).replaceAll('"', '') : String(value)
+  const text =
+    typeof value === 'object' && value !== null ? JSON.stringify(value).replaceAll('"', '') : String(value)
   return { title: title ?? `${field}: ${text}`, safe: false, edits: [{ op: 'set', node, field, value }] }
 }
 
@@ -122,6 +162,8 @@ export interface Context<P extends Params> {
    * @param field the field of `node` that is wrong; one that is absent is shown at `node`'s own key
    */
   report(node: Node, field: string | number | undefined, message: string, options?: ReportOptions): void
+  /** The same for rules that know a path from the subject's root rather than a node. */
+  reportPath(path: Path, message: string, options?: ReportOptions): void
 }
 
 export interface RuleSpec<I extends Interest, P extends Params> {
@@ -154,8 +196,22 @@ export interface RuleSpec<I extends Interest, P extends Params> {
 }
 
 export const categories = [
-  'api-schema', 'batch', 'workload-lifecycle', 'scheduling', 'autoscaling', 'networking', 'dns', 'resources',
-  'admission', 'identity', 'control-plane', 'node', 'images', 'config', 'storage', 'observability',
+  'api-schema',
+  'batch',
+  'workload-lifecycle',
+  'scheduling',
+  'autoscaling',
+  'networking',
+  'dns',
+  'resources',
+  'admission',
+  'identity',
+  'control-plane',
+  'node',
+  'images',
+  'config',
+  'storage',
+  'observability',
 ] as const
 export type Category = (typeof categories)[number]
 
@@ -167,7 +223,9 @@ export interface Rule extends Omit<RuleSpec<Interest, Params>, 'check' | 'for' |
 }
 
 /** Declares a rule. The id is the file's name. */
-export function rule<I extends Interest, const P extends Params = Record<never, never>>(spec: RuleSpec<I, P>): Rule {
+export function rule<I extends Interest, const P extends Params = Record<never, never>>(
+  spec: RuleSpec<I, P>,
+): Rule {
   const { check, params } = spec
   return {
     ...spec,

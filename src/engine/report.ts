@@ -39,6 +39,10 @@ export interface Report {
   readonly findings: readonly Finding[]
   readonly summary: Summary
   readonly lines: Lines
+  /** Rules that ended with an error of their own: defects of this program. Everything else was still evaluated. */
+  readonly failures: readonly { readonly rule: string; readonly object: string; readonly error: unknown }[]
+  /** Milliseconds spent in each rule, when asked for. */
+  readonly timings?: ReadonlyMap<string, number>
   /** All rules by id, for their prose. */
   readonly rules: ReadonlyMap<string, Rule>
   /** Loads the stories when first asked. */

@@ -1,0 +1,327 @@
+/** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
+import type { ActiveRule, Settings } from '../config/settings.js'
+import type { Document, SourceFile } from '../document.js'
+import {
+  type Finding,
+  formatPath,
+  type Path,
+  type Place,
+  type Related,
+  type Severity,
+  severities,
+} from '../finding.js'
+import { buildGraph, type IndexedGraph } from '../graph/graph.js'
+import type { Resource } from '../graph/resource.js'
+import { isObject, valueAt } from '../graph/untyped.js'
+import { customWorkloads } from '../graph/workload.js'
+import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import type { Input } from '../reader/input.js'
+import { secretRanges, unfold } from '../reader/read.js'
+import type { Node, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
+import { check, shapePodTemplate } from '../schema/check.js'
+import { suppress } from '../suppress/suppress.js'
+import { type Locations, locations } from './locations.js'
+import type { Lines, Report, Story } from './report.js'
+
+/** A finding before its places are looked up: most of the work is only done for findings that stay. */
+interface Draft {
+  readonly active: ActiveRule
+  readonly severity: Severity
+  readonly resource: Resource
+  readonly path: Path
+  readonly message: string
+  readonly options: ReportOptions
+}
+
+export interface LintOptions {
+  readonly settings: Settings
+  /** All rules by id, those that are off included. */
+  readonly rules: ReadonlyMap<string, Rule>
+  readonly stories: () => ReadonlyMap<string, Story>
+  /** Measure the time spent in each rule. */
+  readonly timings?: boolean
+  /** `performance.now()` at the start of the run, for the summary. */
+  readonly started?: number
+}
+
+/** Evaluates all active rules. Never throws for anything in the input; a rule that throws is recorded as a failure. */
+export function lint(input: Input, options: LintOptions): Report {
+  const { settings, rules } = options
+  const started = options.started ?? performance.now()
+  const resources = resourcesOf(input.documents, settings)
+  const graph = buildGraph(resources, {
+    complete: settings.complete,
+    namespace: settings.namespace,
+    externals: settings.externals,
+    workloadKinds: settings.workloadKinds,
+    kustomizations: input.kustomizations,
+  })
+  const timings = options.timings ? new Map<string, number>() : undefined
+  const { drafts, failures } = evaluate(graph, settings, timings)
+  const where = locations(graph)
+  const found = finish(drafts, graph, where)
+  const read = input.problems.map(
+    (problem): Finding => ({
+      rule: problem.rule,
+      severity: 'error',
+      message: problem.message,
+      place: { file: problem.file, ...problem.range, path: '' },
+      related: [],
+      stories: [],
+    }),
+  )
+  const findings = suppress([...read, ...found], { graph, resources, input, settings, rules, where })
+    .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
+    .sort(byPlace)
+  const needCluster = [...rules].filter(([, rule]) => rule.needs === 'cluster')
+  const skipped: Record<string, number> = {}
+  for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
+  let stories: ReadonlyMap<string, Story> | undefined
+  return {
+    findings,
+    failures,
+    ...(timings && { timings }),
+    rules,
+    lines: sourceLines(input),
+    story: (id) => {
+      stories ??= options.stories()
+      return stories.get(id)
+    },
+    summary: {
+      files: input.files,
+      objects: resources.length,
+      skipped,
+      unreadable: new Set(input.problems.map((problem) => problem.file)).size,
+      rulesRun: settings.active.filter(({ rule }) => rule.needs !== 'cluster').length,
+      notEvaluated: needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+      rulesOff: settings.off,
+      suppressed: findings.filter((finding) => finding.suppressed).length,
+      kubernetesVersion: `1.${settings.minor}`,
+      milliseconds: performance.now() - started,
+    },
+  }
+}
+
+/** Unfolds lists, names the kinds and makes the types true. */
+function resourcesOf(documents: readonly Document[], settings: Settings): Resource[] {
+  const custom = new Map(
+    [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
+  )
+  const resources: Resource[] = []
+  let lastName: string | undefined
+  let folders: readonly string[] = []
+  for (const document of documents) {
+    if (document.file.name !== lastName) {
+      lastName = document.file.name
+      folders = lastName.split('/').slice(0, -1)
+    }
+    for (const { value: raw, path } of unfold(document)) {
+      const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
+      const kind = String(valueAt(raw, 'kind') ?? '')
+      const kindName = kindNameOf(apiVersion, kind)
+      const checked = check(raw, apiVersion, kind, settings.minor)
+      const template = custom.get(kindName)
+      const value = template ? withShapedTemplate(checked.value, template) : checked.value
+      const { metadata } = value
+      resources.push({
+        value,
+        document,
+        path,
+        kindName,
+        apiVersion,
+        kind,
+        name: metadata?.name ?? '',
+        namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
+        folders,
+        problems: checked.problems,
+      })
+    }
+  }
+  return resources
+}
+
+/** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
+const clusterScoped: ReadonlySet<string> = new Set([
+  'Namespace',
+  'Node',
+  'PersistentVolume',
+  'StorageClass',
+  'PriorityClass',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'IngressClass',
+  'ValidatingWebhookConfiguration',
+  'MutatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'APIService',
+  'CustomResourceDefinition',
+])
+
+/** The object with its embedded pod template shaped; the same object when nothing had to change. */
+function withShapedTemplate(object: KubernetesObject, path: readonly string[]): KubernetesObject {
+  const found = valueAt(object, ...path)
+  const shaped = isObject(found) ? shapePodTemplate(found) : found
+  return shaped === found ? object : (replaced(object, path, shaped) as KubernetesObject)
+}
+
+function replaced(object: unknown, [step, ...rest]: readonly string[], value: unknown): unknown {
+  if (step === undefined) return value
+  return isObject(object) ? { ...object, [step]: replaced(object[step], rest, value) } : object
+}
+
+function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
+  const drafts: Draft[] = []
+  const failures: { rule: string; object: string; error: unknown }[] = []
+  const uncontrolled = graph.workloads.filter((workload) => !workload.controlled)
+  for (const active of settings.active) {
+    const { rule, params, id } = active
+    if (rule.needs === 'cluster') continue
+    const begun = timings ? performance.now() : 0
+    for (const interest of rule.for) {
+      const subjects: readonly object[] =
+        interest === 'Workload' ? uncontrolled : interest === 'Object' ? graph.objects : graph.all(interest)
+      for (const subject of subjects) {
+        const resource = graph.resource(subject)
+        const add = (path: Path, message: string, options: ReportOptions) => {
+          drafts.push({
+            active,
+            severity: active.severity ?? options.severity ?? rule.severity,
+            resource,
+            path,
+            message,
+            options,
+          })
+        }
+        try {
+          rule.check(subject, {
+            graph,
+            params: params as never,
+            minor: settings.minor,
+            report: (node, field, message, options = {}) =>
+              add(pathOf(resource, node, field), message, options),
+            reportPath: (path, message, options = {}) => add(path, message, options),
+          })
+        } catch (error) {
+          failures.push({
+            rule: id,
+            object: `${graph.describe(subject)} (${resource.document.file.name})`,
+            error,
+          })
+        }
+      }
+    }
+    if (timings) timings.set(id, performance.now() - begun)
+  }
+  return { drafts, failures }
+}
+
+const nodePaths = new WeakMap<Resource, Map<object, Path>>()
+
+/** The path of a field of `node` from the root of its object. */
+export function pathOf(resource: Resource, node: Node, field?: string | number): Path {
+  let paths = nodePaths.get(resource)
+  if (!paths) {
+    paths = new Map()
+    walk(resource.value, [], paths)
+    nodePaths.set(resource, paths)
+  }
+  // A Workload stands for its object's root.
+  const path = paths.get(node) ?? []
+  return field === undefined ? path : [...path, field]
+}
+
+function walk(value: unknown, path: Path, paths: Map<object, Path>): void {
+  if (typeof value !== 'object' || value === null || paths.has(value)) return
+  paths.set(value, path)
+  if (Array.isArray(value)) value.forEach((item, i) => void walk(item, [...path, i], paths))
+  else
+    for (const key of Object.keys(value)) walk((value as Record<string, unknown>)[key], [...path, key], paths)
+}
+
+/** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
+function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations): Finding[] {
+  const reported = new Map<Resource, Set<string>>()
+  for (const { resource, active } of drafts) {
+    const ids = reported.get(resource) ?? new Set()
+    reported.set(resource, ids.add(active.id))
+  }
+  return drafts
+    .filter(({ resource, active }) => !active.rule.unless?.some((id) => reported.get(resource)?.has(id)))
+    .map(({ active, severity, resource, path, message, options }): Finding => {
+      const { fix, label } = options
+      return {
+        rule: active.id,
+        severity,
+        message,
+        ...(label !== undefined && { label }),
+        subject: {
+          apiVersion: resource.apiVersion,
+          kind: resource.kind,
+          name: resource.name,
+          namespace: resource.namespace,
+        },
+        place: where.place(resource, path, options.onValue ?? false),
+        related: (options.see ?? [])
+          .filter((sight) => sight !== undefined)
+          .map((sight) => related(sight, resource, graph, where)),
+        stories: options.stories ?? active.rule.stories,
+        ...(fix && {
+          fix: { title: fix.title, safe: fix.safe, edits: fix.edits.map((edit) => withPath(edit, resource)) },
+        }),
+      }
+    })
+}
+
+function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {
+  const resource = graph.resource(sight.of)
+  const place: Place = where.place(resource, pathOf(resource, sight.node, sight.field), false)
+  return {
+    ...place,
+    ...(resource !== own && { object: graph.describe(resource.value) }),
+    ...(sight.note !== undefined && { note: sight.note }),
+  }
+}
+
+function withPath(edit: RuleEdit, resource: Resource) {
+  if ('path' in edit) return edit
+  const path = pathOf(resource, edit.node, edit.field)
+  return edit.op === 'set' ? { op: edit.op, path, value: edit.value } : { op: edit.op, path }
+}
+
+function byPlace(a: Finding, b: Finding): number {
+  const { place: x } = a
+  const { place: y } = b
+  if (x.file !== y.file) return x.file < y.file ? -1 : 1
+  return x.line - y.line || x.column - y.column || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0)
+}
+
+/** Lines of the files that were read; the values of Secrets stay hidden. */
+function sourceLines(input: Input): Lines {
+  const files = new Map<string, SourceFile>()
+  const hidden = new Map<string, { startLine: number; endLine: number }[]>()
+  const split = new Map<string, readonly string[]>()
+  for (const document of [...input.documents, ...input.kustomizations.map((one) => one.document)])
+    files.set(document.file.name, document.file)
+  const hiddenIn = (file: string) => {
+    let ranges = hidden.get(file)
+    if (!ranges) {
+      ranges = input.documents
+        .filter((document) => document.file.name === file)
+        .flatMap((document) => [...secretRanges(document)])
+      hidden.set(file, ranges)
+    }
+    return ranges
+  }
+  return {
+    line: (file, number) => {
+      let lines = split.get(file)
+      if (!lines) {
+        lines = (files.get(file)?.text ?? '').split(/\r\n|\n|\r/)
+        split.set(file, lines)
+      }
+      if (hiddenIn(file).some((range) => number >= range.startLine && number <= range.endLine))
+        return undefined
+      return files.has(file) ? lines[number - 1] : undefined
+    },
+  }
+}

@@ -1,0 +1,72 @@
+/** One model of containers. */
+import type { ContainerSpec, PodSpec } from '../kubernetes.js'
+
+export interface Container {
+  readonly name: string
+  /**
+   * `ordinary`: `spec.containers`. `sidecar`: an init container with `restartPolicy: Always` (native sidecar, on by default
+   * from 1.29). `init`: any other init container.
+   */
+  readonly role: 'ordinary' | 'sidecar' | 'init'
+  readonly spec: ContainerSpec
+  /** As written; undefined when the manifest leaves it to somebody else (kustomize, an injector). */
+  readonly image: string | undefined
+  /** Its index in its list. */
+  readonly index: number
+}
+
+/** All containers in the order of the manifest, ordinary ones first. */
+export function containersOf(pod: PodSpec): readonly Container[] {
+  const make =
+    (role: Container['role'] | undefined) =>
+    (spec: ContainerSpec, index: number): Container => ({
+      name: spec.name ?? '',
+      role: role ?? (spec.restartPolicy === 'Always' ? 'sidecar' : 'init'),
+      spec,
+      image: spec.image,
+      index,
+    })
+  const ordinary = (pod.containers ?? []).map(make('ordinary'))
+  return pod.initContainers ? [...ordinary, ...pod.initContainers.map(make(undefined))] : ordinary
+}
+
+export interface ImageParts {
+  /** `docker.io` when the image names none. */
+  readonly registry: string
+  /** Without registry, tag and digest, with `library/` for official images. */
+  readonly repository: string
+  /** The last part of the repository: `nginx`. */
+  readonly name: string
+  readonly tag: string | undefined
+  readonly digest: string | undefined
+}
+
+/** Splits an image reference by the rules of distribution/reference. */
+export function imageParts(image: string): ImageParts {
+  const at = image.indexOf('@')
+  const digest = at < 0 ? undefined : image.slice(at + 1)
+  let rest = at < 0 ? image : image.slice(0, at)
+  const slash = rest.lastIndexOf('/')
+  const colon = rest.indexOf(':', slash + 1)
+  const tag = colon < 0 ? undefined : rest.slice(colon + 1)
+  if (colon >= 0) rest = rest.slice(0, colon)
+  const first = rest.slice(0, Math.max(0, rest.indexOf('/')))
+  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost'
+  const registry = hasRegistry ? first : 'docker.io'
+  const path = hasRegistry ? rest.slice(first.length + 1) : rest
+  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path
+  return { registry, repository, name: path.slice(path.lastIndexOf('/') + 1), tag, digest }
+}
+
+/**
+ * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps.
+ * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60.
+ */
+export function delayOfCommand(command: readonly string[] | undefined): number {
+  const words = (command ?? []).join(' ')
+  let sum = 0
+  for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smh]?)/g)) {
+    sum += Number(match[1]) * (match[2] === 'm' ? 60 : match[2] === 'h' ? 3600 : 1)
+  }
+  return sum
+}

@@ -1,0 +1,574 @@
+/**
+ * Every object that was read, indexed once, and the questions that rules ask about them.
+ *
+ * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
+ * `kubectl -n`; those belong together when their files are near each other (at most three folder changes apart:
+ * base/ and overlays/prod/ do, two applications of a repository do not). Where several objects have the same kind,
+ * namespace and name (variants of one object, as in a folder of examples), an object is linked to the
+ * nearest variant only.
+ */
+import type { External, WorkloadKind } from '../config/settings.js'
+import type {
+  ContainerPort,
+  ContainerSpec,
+  HorizontalPodAutoscaler,
+  IntOrString,
+  KindName,
+  KubernetesObject,
+  LabelSelector,
+  NetworkPolicy,
+  ObjectOf,
+  PodDisruptionBudget,
+  Service,
+  ServicePort,
+} from '../kubernetes.js'
+import type { Kustomization } from '../reader/input.js'
+import type { SchemaProblem } from '../schema/check.js'
+import { imageParts } from './container.js'
+import { type ConfigReference, configReferences } from './references.js'
+import { distance, type Resource } from './resource.js'
+import { type BackendReference, backendReferences } from './routes.js'
+import { type Labels, matchesLabels, matchesSelector } from './selector.js'
+import { numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
+import { customWorkloads, type Workload, workloadOf } from './workload.js'
+
+export type { ConfigReference } from './references.js'
+
+/** Folder changes up to which objects without a namespace are taken to belong together. */
+const reach = 3
+
+/** A route from outside the cluster to a Service: an Ingress, a Gateway API route, a mesh or ingress controller's own kind. */
+export interface Backend extends BackendReference {
+  /** The Ingress, HTTPRoute, IngressRoute, VirtualService… */
+  readonly from: KubernetesObject
+}
+
+/** The fewest pods that a workload may run with. */
+export interface FewestPods {
+  readonly pods: number
+  /** The object that decides: an autoscaler or the workload itself. */
+  readonly of: KubernetesObject
+  /** The mapping in it that holds (or would hold) the number. */
+  readonly node: object
+  readonly field: string
+}
+
+export interface GraphOptions {
+  readonly complete: boolean
+  readonly namespace: string | undefined
+  readonly externals: readonly External[]
+  readonly workloadKinds: readonly WorkloadKind[]
+  readonly kustomizations: readonly Kustomization[]
+}
+
+export interface Graph {
+  /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
+  readonly complete: boolean
+  /** All objects of a kind, in the order of the input. */
+  all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
+  /** Every object of the input. */
+  readonly objects: readonly KubernetesObject[]
+  /** All workloads; those that a controller made included (see `Workload.controlled`). */
+  readonly workloads: readonly Workload[]
+  readonly kustomizations: readonly Kustomization[]
+  /** The workload that an object is; undefined for all that make no pods. */
+  workload(object: object): Workload | undefined
+  /** The namespace that counts for an object: its own, or the one given with -n, or empty. */
+  namespaceOf(object: object): string
+  /** `Service shop/web`, `Namespace shop`: for messages. */
+  describe(object: object): string
+  /** The object of that name which belongs together with `near`. */
+  find<K extends KindName>(
+    kind: K,
+    name: string | undefined,
+    near: object,
+    namespace?: string,
+  ): ObjectOf<K> | undefined
+  /** The objects of a kind that belong together with `near`: same namespace; without one, near files. */
+  siblings<K extends KindName>(kind: K, near: object): readonly ObjectOf<K>[]
+  /** Whether two namespaced objects belong together. */
+  together(a: object, b: object): boolean
+
+  /** The workloads whose pods the Service selects. Empty for a Service without selector. */
+  backendsOf(service: Service): readonly Workload[]
+  servicesOf(workload: Workload): readonly Service[]
+  /** What routes traffic to a Service. */
+  routesTo(service: Service): readonly Backend[]
+  /** The Services and their ports that an Ingress or route names, resolved or not. */
+  backendsNamedBy(
+    route: KubernetesObject,
+  ): readonly (BackendReference & { readonly service: Service | undefined })[]
+  /** The container port that a Service port leads to in a workload, by number or by name. */
+  portOf(
+    workload: Workload,
+    port: ServicePort,
+  ):
+    | {
+        readonly container: Workload['containers'][number]
+        readonly port: ContainerPort | undefined
+        readonly number: number | undefined
+      }
+    | undefined
+
+  /** The HorizontalPodAutoscaler that targets the workload. */
+  autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
+  /** The KEDA ScaledObject that targets the workload. */
+  scaledObjectOf(workload: Workload): ObjectOf<'keda.sh/ScaledObject'> | undefined
+  /** The workload that an autoscaler targets. */
+  targetOf(autoscaler: KubernetesObject): Workload | undefined
+  /** The autoscaler's minimum, else `replicas`, else 1. Undefined for kinds without a number of replicas (DaemonSet, Job). */
+  fewestPods(workload: Workload): FewestPods | undefined
+  /** The budgets that select the workload's pods. */
+  budgetsOf(workload: Workload): readonly PodDisruptionBudget[]
+  /** The workloads whose pods the budget selects. */
+  guardedBy(budget: PodDisruptionBudget): readonly Workload[]
+  /** The NetworkPolicies that select the workload's pods. */
+  policiesOf(workload: Workload): readonly NetworkPolicy[]
+  /** The workloads that belong together with `near` and whose pod labels match. */
+  matching(selector: LabelSelector | undefined, near: object): readonly Workload[]
+
+  /** The ConfigMaps, Secrets, claims and accounts that a workload's pods need. */
+  referencesOf(workload: Workload): readonly ConfigReference[]
+  /**
+   * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a namespace that
+   * may be the same, made by an object of the input (ExternalSecret, SealedSecret, Certificate, generator…), or external.
+   */
+  exists(
+    kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount' | 'Service' | KindName,
+    name: string,
+    near: object,
+  ): boolean
+  /** The names of a kind that belong together with `near`, for "did you mean". */
+  namesNear(kind: KindName, near: object): readonly string[]
+  /** Whether a kustomization sets a tag or digest for the image. */
+  pinnedByKustomization(image: string): boolean
+  /** What the schema found wrong with the object. */
+  problems(object: object): readonly SchemaProblem[]
+  /** Computes something once per run, for rules that look at many objects together. */
+  once<T>(key: string, compute: () => T): T
+}
+
+/** A sound default for the fields of an object without metadata. */
+const noLabels: Labels = {}
+
+export interface IndexedGraph extends Graph {
+  /** The record behind an object's root or a workload. */
+  resource(object: object): Resource
+}
+
+/** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
+export function buildGraph(resources: readonly Resource[], options: GraphOptions): IndexedGraph {
+  const byRoot = new Map<object, Resource>()
+  const byKind = new Map<string, Resource[]>()
+  const byIdentity = new Map<string, Resource[]>()
+  const workloads: Workload[] = []
+  const workloadByRoot = new Map<object, Workload>()
+  const custom = new Map([...customWorkloads, ...options.workloadKinds].map((kind) => [kind.kind, kind]))
+
+  const identity = (kindName: string, namespace: string, name: string) => `${kindName}\n${namespace}\n${name}`
+  for (const resource of resources) {
+    byRoot.set(resource.value, resource)
+    push(byKind, resource.kindName, resource)
+    push(byIdentity, identity(resource.kindName, resource.namespace, resource.name), resource)
+    const workload = workloadOf(resource.value, resource.kindName, resource.namespace, custom)
+    if (workload) {
+      workloads.push(workload)
+      workloadByRoot.set(resource.value, workload)
+      byRoot.set(workload, resource)
+    }
+  }
+
+  const resource = (object: object): Resource => {
+    const found = byRoot.get(object)
+    if (!found) throw new TypeError('not the root of an object of this graph')
+    return found
+  }
+  const variants = (of: Resource) => byIdentity.get(identity(of.kindName, of.namespace, of.name)) ?? []
+  const apart = (a: Resource, b: Resource) => distance(a.folders, b.folders)
+  const sameFile = (a: Resource, b: Resource) => a.document.file === b.document.file
+
+  /** Whether `a` is, among its variants, the one nearest to `b` (the same file counts as nearer than the same folder). */
+  const isNearest = (a: Resource, b: Resource): boolean => {
+    const all = variants(a)
+    if (all.length < 2) return true
+    const own = apart(a, b)
+    const shares = sameFile(a, b)
+    return all.every((other) => {
+      if (other === a) return true
+      const others = apart(other, b)
+      return others > own || (others === own && (shares || !sameFile(other, b)))
+    })
+  }
+  const belong = (a: Resource, b: Resource): boolean =>
+    a.namespace === b.namespace &&
+    (a.namespace !== '' || apart(a, b) <= reach) &&
+    isNearest(a, b) &&
+    isNearest(b, a)
+
+  const all = (kind: string) => byKind.get(kind) ?? []
+  const valuesOf = memo((kind: string) => all(kind).map((one) => one.value))
+
+  // Workloads by namespace and label pair. Without a namespace also by folder: objects far apart are not even looked at.
+  const byLabel = lazy(() => {
+    const index = new Map<string, Workload[]>()
+    for (const workload of workloads) {
+      const { namespace, folders } = resource(workload)
+      const pairs = [...Object.entries(workload.labels).map(([key, value]) => `${key}=${value}`), '']
+      const scopes = namespace !== '' ? [`n ${namespace}`] : ancestors(folders)
+      for (const scope of scopes) for (const pair of pairs) push(index, `${scope}\n${pair}`, workload)
+    }
+    return index
+  })
+
+  const matching = (
+    labels: Labels,
+    test: (workload: Workload) => boolean,
+    near: Resource,
+  ): readonly Workload[] => {
+    const index = byLabel()
+    const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
+    const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
+    const found = new Set<Workload>()
+    for (const scope of scopes) {
+      let least: readonly Workload[] | undefined
+      for (const pair of pairs.length ? pairs : ['']) {
+        const list = index.get(`${scope}\n${pair}`) ?? []
+        if (!least || list.length < least.length) least = list
+      }
+      for (const workload of least ?? [])
+        if (test(workload) && belong(resource(workload), near)) found.add(workload)
+    }
+    return [...found]
+  }
+  const bySelector = (selector: LabelSelector | undefined, near: Resource) =>
+    selector
+      ? matching(
+          selector.matchLabels ?? noLabels,
+          (workload) => matchesSelector(selector, workload.labels),
+          near,
+        )
+      : []
+
+  const backendsOf = memo((service: Service): readonly Workload[] => {
+    const selector = service.spec?.selector
+    if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
+    return matching(selector, (workload) => matchesLabels(selector, workload.labels), resource(service))
+  })
+  const reverse = <T extends KubernetesObject>(kind: KindName, forward: (object: T) => readonly Workload[]) =>
+    lazy(() => {
+      const index = new Map<Workload, T[]>()
+      for (const one of all(kind))
+        for (const workload of forward(one.value as T)) push(index, workload, one.value as T)
+      return index
+    })
+  const services = reverse<Service>('Service', backendsOf)
+  const guardedBy = memo((budget: PodDisruptionBudget) => bySelector(budget.spec?.selector, resource(budget)))
+  const budgets = reverse<PodDisruptionBudget>('PodDisruptionBudget', guardedBy)
+  const policies = reverse<NetworkPolicy>('NetworkPolicy', (policy) =>
+    bySelector(policy.spec?.podSelector ?? {}, resource(policy)),
+  )
+
+  const find = (
+    kind: string,
+    name: string | undefined,
+    near: Resource,
+    namespace = near.namespace,
+  ): Resource | undefined => {
+    if (name === undefined) return undefined
+    const candidates = byIdentity.get(identity(kind, namespace, name)) ?? []
+    if (namespace !== near.namespace)
+      return candidates.reduce<Resource | undefined>(
+        (best, one) => (best && apart(best, near) <= apart(one, near) ? best : one),
+        undefined,
+      )
+    return candidates.find((one) => belong(one, near))
+  }
+
+  const routes = lazy(() => {
+    const index = new Map<object, Backend[]>()
+    for (const one of resources) {
+      for (const reference of backendReferences(one.kindName, one.value)) {
+        const service = find('Service', reference.name, one, reference.namespace ?? one.namespace)
+        if (service) push(index, service.value, { ...reference, from: one.value })
+      }
+    }
+    return index
+  })
+
+  /** Kinds by the name that a scaleTargetRef uses. */
+  const workloadsByName = lazy(() => {
+    const index = new Map<string, Workload[]>()
+    for (const workload of workloads)
+      push(index, identity(workload.kind, resource(workload).namespace, workload.name), workload)
+    return index
+  })
+  const targetOf = memo((autoscaler: KubernetesObject): Workload | undefined => {
+    const own = resource(autoscaler)
+    const name = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name')
+    const kind = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'kind') ?? 'Deployment'
+    if (name === undefined) return undefined
+    return workloadsByName()
+      .get(identity(kind, own.namespace, name))
+      ?.find((workload) => belong(resource(workload), own))
+  })
+  const scalers = (kind: KindName) =>
+    lazy(() => {
+      const index = new Map<Workload, KubernetesObject>()
+      for (const one of all(kind)) {
+        const target = targetOf(one.value)
+        if (target && !index.has(target)) index.set(target, one.value)
+      }
+      return index
+    })
+  const autoscalers = scalers('HorizontalPodAutoscaler')
+  const scaledObjects = scalers('keda.sh/ScaledObject')
+
+  const made = lazy(() => madeNames(resources, options.kustomizations))
+  const namesByKind = memo((kind: string) => {
+    const index = new Map<string, Set<string>>()
+    for (const one of all(kind)) {
+      const namespaces = index.get(one.name) ?? new Set()
+      index.set(one.name, namespaces.add(one.namespace))
+    }
+    return index
+  })
+  const once = new Map<string, unknown>()
+
+  const graph: IndexedGraph = {
+    complete: options.complete,
+    resource,
+    objects: resources.map((one) => one.value),
+    workloads,
+    kustomizations: options.kustomizations,
+    all: <K extends KindName>(kind: K) => valuesOf(kind) as unknown as readonly ObjectOf<K>[],
+    workload: (object) => workloadByRoot.get(object),
+    namespaceOf: (object) => resource(object).namespace,
+    describe: (object) => {
+      const { kind, namespace, name } = resource(object)
+      return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+    },
+    find: <K extends KindName>(kind: K, name: string | undefined, near: object, namespace?: string) =>
+      find(kind, name, resource(near), namespace)?.value as ObjectOf<K> | undefined,
+    siblings: <K extends KindName>(kind: K, near: object) => {
+      const own = resource(near)
+      return all(kind)
+        .filter((one) => one !== own && belong(one, own))
+        .map((one) => one.value) as unknown as readonly ObjectOf<K>[]
+    },
+    together: (a, b) => belong(resource(a), resource(b)),
+    backendsOf,
+    servicesOf: (workload) => services().get(workload) ?? [],
+    routesTo: (service) => routes().get(service) ?? [],
+    backendsNamedBy: (route) => {
+      const own = resource(route)
+      return backendReferences(own.kindName, route).map((reference) => ({
+        ...reference,
+        service: find('Service', reference.name, own, reference.namespace ?? own.namespace)?.value as
+          | Service
+          | undefined,
+      }))
+    },
+    portOf: (workload, port) => portOf(workload, port),
+    autoscalerOf: (workload) => autoscalers().get(workload) as HorizontalPodAutoscaler | undefined,
+    scaledObjectOf: (workload) =>
+      scaledObjects().get(workload) as ObjectOf<'keda.sh/ScaledObject'> | undefined,
+    targetOf,
+    fewestPods: (workload) => {
+      const { scale } = workload
+      if (!scale) return undefined
+      const hpa = graph.autoscalerOf(workload)
+      if (hpa)
+        return { pods: hpa.spec?.minReplicas ?? 1, of: hpa, node: hpa.spec ?? hpa, field: 'minReplicas' }
+      const scaled = graph.scaledObjectOf(workload)
+      const spec = valueAt(scaled, 'spec')
+      if (scaled && typeof spec === 'object' && spec !== null) {
+        return {
+          pods: numberAt(spec, 'minReplicaCount') ?? 0,
+          of: scaled,
+          node: spec,
+          field: 'minReplicaCount',
+        }
+      }
+      return { pods: scale.replicas ?? 1, of: workload.object, node: scale.node, field: 'replicas' }
+    },
+    budgetsOf: (workload) => budgets().get(workload) ?? [],
+    guardedBy,
+    policiesOf: (workload) => policies().get(workload) ?? [],
+    matching: (selector, near) => bySelector(selector, resource(near)),
+    referencesOf: memo(configReferences),
+    exists: (kind, name, near) => {
+      const { namespace } = resource(near)
+      const sameNamespace = (other: string) => namespace === '' || other === '' || other === namespace
+      const written = namesByKind(kind).get(name)
+      if (written && [...written].some(sameNamespace)) return true
+      const creators = made().get(`${kind}\n${name}`)
+      if (creators?.some(sameNamespace)) return true
+      return options.externals.some(
+        (external) =>
+          wildcard(external.kind, kind) &&
+          wildcard(external.name, name) &&
+          (external.namespace === undefined || namespace === '' || wildcard(external.namespace, namespace)),
+      )
+    },
+    namesNear: (kind, near) => {
+      const own = resource(near)
+      return [
+        ...new Set(
+          all(kind)
+            .filter(
+              (one) => one.namespace === own.namespace && (own.namespace !== '' || apart(one, own) <= reach),
+            )
+            .map((one) => one.name),
+        ),
+      ]
+    },
+    pinnedByKustomization: (image) => {
+      const { registry, repository } = imageParts(image)
+      return options.kustomizations.some((kustomization) =>
+        kustomization.images.some((one) => {
+          const parts = imageParts(one.name)
+          return one.pinned && parts.registry === registry && parts.repository === repository
+        }),
+      )
+    },
+    problems: (object) => resource(object).problems,
+    once: <T>(key: string, compute: () => T) => {
+      if (!once.has(key)) once.set(key, compute())
+      return once.get(key) as T
+    },
+  }
+  return graph
+}
+
+/** The container that listens at a Service port. Undefined when the workload declares no such port (which is legal for numbers). */
+function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf']> {
+  const target: IntOrString | undefined = port.targetPort ?? port.port
+  const protocol = port.protocol ?? 'TCP'
+  for (const container of workload.running) {
+    for (const one of (container.spec as ContainerSpec).ports ?? []) {
+      // Port names and protocol are looked up in ordinary containers and native sidecars: k8s.io/endpointslice/utils.go.
+      const named = typeof target === 'string' ? one.name === target : one.containerPort === target
+      if (named && (one.protocol ?? 'TCP') === protocol)
+        return { container, port: one, number: one.containerPort }
+    }
+  }
+  const only = workload.running.length === 1 ? workload.running[0] : undefined
+  return only && typeof target === 'number' ? { container: only, port: undefined, number: target } : undefined
+}
+
+/**
+ * The names of ConfigMaps, Secrets and ServiceAccounts that objects of the input will create, by `kind\nname`, with
+ * the namespaces. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver.
+ */
+function madeNames(
+  resources: readonly Resource[],
+  kustomizations: readonly Kustomization[],
+): ReadonlyMap<string, string[]> {
+  const made = new Map<string, string[]>()
+  const add = (kind: string, name: string | undefined, namespace: string) => {
+    if (name) push(made, `${kind}\n${name}`, namespace)
+  }
+  for (const { kindName, value, name, namespace } of resources) {
+    switch (kindName) {
+      case 'external-secrets.io/ExternalSecret':
+      case 'kubernetes-client.io/ExternalSecret':
+        add('Secret', stringAt(value, 'spec', 'target', 'name') ?? name, namespace)
+        break
+      case 'external-secrets.io/ClusterExternalSecret':
+        add(
+          'Secret',
+          stringAt(value, 'spec', 'externalSecretName') ??
+            stringAt(value, 'spec', 'externalSecretSpec', 'target', 'name') ??
+            name,
+          '',
+        )
+        break
+      case 'bitnami.com/SealedSecret':
+        add('Secret', stringAt(value, 'spec', 'template', 'metadata', 'name') ?? name, namespace)
+        break
+      case 'cert-manager.io/Certificate':
+        add('Secret', stringAt(value, 'spec', 'secretName'), namespace)
+        break
+      case 'cert-manager.io/Issuer':
+      case 'cert-manager.io/ClusterIssuer':
+        add('Secret', stringAt(value, 'spec', 'acme', 'privateKeySecretRef', 'name'), '')
+        break
+      case 'secrets-store.csi.x-k8s.io/SecretProviderClass':
+        for (const one of objectsAt(value, 'spec', 'secretObjects'))
+          add('Secret', stringAt(one, 'secretName'), namespace)
+        break
+      case 'zalando.org/PlatformCredentialsSet':
+      case 'secrets.hashicorp.com/VaultStaticSecret':
+      case 'secrets.hashicorp.com/VaultDynamicSecret':
+      case 'secrets.hashicorp.com/VaultPKISecret':
+        add('Secret', stringAt(value, 'spec', 'destination', 'name') ?? name, namespace)
+        break
+      case 'onepassword.com/OnePasswordItem':
+      case 'isindir.github.com/SopsSecret':
+        add('Secret', name, namespace)
+        break
+      case 'trust.cert-manager.io/Bundle':
+        add('ConfigMap', name, '')
+        break
+      case 'Ingress':
+        // cert-manager's ingress-shim makes the Secret that tls names.
+        if (
+          Object.keys(value.metadata?.annotations ?? {}).some((key) =>
+            /^(cert-manager\.io|certmanager\.k8s\.io|acme\.cert-manager\.io)\/|^kubernetes\.io\/tls-acme$/.test(
+              key,
+            ),
+          )
+        ) {
+          for (const tls of objectsAt(value, 'spec', 'tls'))
+            add('Secret', stringAt(tls, 'secretName'), namespace)
+        }
+        break
+      case 'StatefulSet':
+        break
+    }
+  }
+  for (const { generated, namespace } of kustomizations) {
+    for (const one of generated) add(one.kind, one.name, one.namespace ?? namespace ?? '')
+  }
+  return made
+}
+
+/** The folder itself and its parents, as scope keys of the label index. */
+function ancestors(folders: readonly string[]): string[] {
+  const scopes: string[] = []
+  for (let up = 0; up <= Math.min(reach, folders.length); up++)
+    scopes.push(`f ${folders.slice(0, folders.length - up).join('/')}`)
+  return scopes
+}
+
+function wildcard(pattern: string, text: string): boolean {
+  if (!pattern.includes('*')) return pattern === text
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  ).test(text)
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key)
+  if (list) list.push(value)
+  else map.set(key, [value])
+}
+
+function lazy<T>(compute: () => T): () => T {
+  let value: { readonly is: T } | undefined
+  return () => {
+    value ??= { is: compute() }
+    return value.is
+  }
+}
+
+function memo<A, T>(compute: (argument: A) => T): (argument: A) => T {
+  const known = new Map<A, T>()
+  return (argument) => {
+    if (!known.has(argument)) known.set(argument, compute(argument))
+    return known.get(argument) as T
+  }
+}

@@ -1,0 +1,103 @@
+/** Numbers as Kubernetes writes them: quantities, percentages and Go durations. */
+
+/** Source: k8s.io/apimachinery/pkg/api/resource/suffix.go. */
+const suffixes: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+}
+const quantityText = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))$/
+
+/**
+ * A quantity as a number in its base unit (cores, bytes, pieces); undefined for text that is no quantity.
+ * `100m` → 0.1, `1Gi` → 1073741824, `1e3` → 1000.
+ */
+export function quantity(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string') return undefined
+  const match = quantityText.exec(value)
+  if (!match) return undefined
+  const [, digits = '', exponent = '', suffix = ''] = match
+  return exponent ? Number(digits + exponent) : Number(digits) * (suffixes[suffix] ?? 1)
+}
+
+/** A quantity of CPU in cores. */
+export const cpuCores = quantity
+/** A quantity of memory or storage in bytes. */
+export const bytes = quantity
+
+/** Bytes as people write them: `512Mi`, `1.5Gi`. */
+export function formatBytes(count: number): string {
+  for (const [suffix, unit] of [
+    ['Ti', 2 ** 40],
+    ['Gi', 2 ** 30],
+    ['Mi', 2 ** 20],
+    ['Ki', 2 ** 10],
+  ] as const) {
+    if (count >= unit) return `${Number((count / unit).toFixed(count / unit < 10 ? 1 : 0))}${suffix}`
+  }
+  return String(count)
+}
+
+/**
+ * An IntOrString as a number of `total`. Percentages are rounded up or down as the controller in question does.
+ * Undefined when it is absent or neither a number nor a percentage.
+ */
+export function intOrPercent(value: unknown, total: number, round: 'up' | 'down'): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string' || !/^\d+%$/.test(value)) return undefined
+  const exact = (Number(value.slice(0, -1)) * total) / 100
+  return round === 'up' ? Math.ceil(exact) : Math.floor(exact)
+}
+
+const units: Readonly<Record<string, number>> = {
+  ns: 1e-9,
+  us: 1e-6,
+  µs: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  m: 60,
+  h: 3600,
+}
+
+/** A Go duration (`15m`, `1h30m`, `500ms`) or a plain number of seconds, in seconds; undefined for other text. */
+export function seconds(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string' || value === '') return undefined
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value)
+  let rest = value
+  let sum = 0
+  while (rest) {
+    const match = /^(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/.exec(rest)
+    if (!match) return undefined
+    sum += Number(match[1]) * (units[match[2] ?? ''] ?? 0)
+    rest = rest.slice(match[0].length)
+  }
+  return sum
+}
+
+/** Seconds as people say them: `45 s`, `15 min`, `2 h`, `1 d`. */
+export function formatSeconds(count: number): string {
+  for (const [name, unit] of [
+    ['d', 86400],
+    ['h', 3600],
+    ['min', 60],
+  ] as const) {
+    if (count >= unit && count % unit === 0) return `${count / unit} ${name}`
+  }
+  if (count > 3600) return `${Number((count / 3600).toFixed(1))} h`
+  return `${Number(count.toFixed(1))} s`
+}

@@ -1,0 +1,34 @@
+/** One object of the input with where it came from. */
+import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
+import type { KindName, KubernetesObject } from '../kubernetes.js'
+import type { SchemaProblem } from '../schema/check.js'
+
+export interface Resource {
+  /** The object's root, shaped: what rules see. */
+  readonly value: KubernetesObject
+  readonly document: Document
+  /** Where the object stands in its document: empty, or `items[3]` of a List. */
+  readonly path: Path
+  readonly kindName: KindName
+  readonly apiVersion: string
+  readonly kind: string
+  /** Empty for objects with `generateName` only. */
+  readonly name: string
+  /** Empty when the manifest names none. */
+  readonly namespace: string
+  /** The folders of its file, outermost first. */
+  readonly folders: readonly string[]
+  /** What the schema found wrong. */
+  readonly problems: readonly SchemaProblem[]
+}
+
+/**
+ * The number of folder changes between two files: 0 in one folder, 1 to a parent or child, 2 between sibling folders.
+ */
+export function distance(a: readonly string[], b: readonly string[]): number {
+  const most = Math.min(a.length, b.length)
+  let shared = 0
+  while (shared < most && a[shared] === b[shared]) shared++
+  return a.length + b.length - 2 * shared
+}

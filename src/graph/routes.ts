@@ -1,0 +1,182 @@
+/** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
+import type { Ingress, KubernetesObject } from '../kubernetes.js'
+import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
+
+export interface BackendReference {
+  /** The Service's name. */
+  readonly name: string
+  /** Its namespace when the route names one. */
+  readonly namespace: string | undefined
+  /** The Service's port: number or name; undefined when the route leaves it open. */
+  readonly port: number | string | undefined
+  /** The mapping that names the Service, with the fields that hold name and port, for findings. */
+  readonly node: object
+  readonly field: string
+}
+
+/** The references of one object; empty for kinds that route nothing. */
+export function backendReferences(kindName: string, object: KubernetesObject): readonly BackendReference[] {
+  const read = readers.get(kindName)
+  return read ? read(object) : []
+}
+
+type Reader = (object: KubernetesObject) => readonly BackendReference[]
+
+const port = (value: unknown): number | string | undefined =>
+  typeof value === 'number' || typeof value === 'string' ? value : undefined
+
+/** `networking.k8s.io/v1`: backend.service.name/port; before 1.19 and until 1.22: backend.serviceName/servicePort. */
+function ingressBackend(backend: unknown): BackendReference[] {
+  if (!isObject(backend)) return []
+  const service = valueAt(backend, 'service')
+  if (isObject(service)) {
+    const name = stringAt(service, 'name')
+    return name
+      ? [
+          {
+            name,
+            namespace: undefined,
+            port: port(valueAt(service, 'port', 'number') ?? valueAt(service, 'port', 'name')),
+            node: service,
+            field: 'name',
+          },
+        ]
+      : []
+  }
+  const name = stringAt(backend, 'serviceName')
+  return name
+    ? [
+        {
+          name,
+          namespace: undefined,
+          port: port(valueAt(backend, 'servicePort')),
+          node: backend,
+          field: 'serviceName',
+        },
+      ]
+    : []
+}
+
+const ingress: Reader = (object) => {
+  const spec = (object as Ingress).spec
+  return [
+    ...ingressBackend(valueAt(spec, 'defaultBackend') ?? valueAt(spec, 'backend')),
+    ...objectsAt(spec, 'rules').flatMap((rule) =>
+      objectsAt(rule, 'http', 'paths').flatMap((path) => ingressBackend(valueAt(path, 'backend'))),
+    ),
+  ]
+}
+
+/** Gateway API: spec.rules[].backendRefs[], kind Service unless said otherwise. */
+const gatewayRoute: Reader = (object) =>
+  objectsAt(object, 'spec', 'rules').flatMap((rule) =>
+    objectsAt(rule, 'backendRefs').flatMap((ref) => {
+      const name = stringAt(ref, 'name')
+      const kind = stringAt(ref, 'kind') ?? 'Service'
+      if (!name || kind !== 'Service' || (stringAt(ref, 'group') ?? '') !== '') return []
+      return [
+        {
+          name,
+          namespace: stringAt(ref, 'namespace'),
+          port: numberAt(ref, 'port'),
+          node: ref,
+          field: 'name',
+        },
+      ]
+    }),
+  )
+
+/** Traefik: spec.routes[].services[], kind Service unless said otherwise. */
+const traefik: Reader = (object) =>
+  objectsAt(object, 'spec', 'routes').flatMap((route) =>
+    objectsAt(route, 'services').flatMap((ref) => {
+      const name = stringAt(ref, 'name')
+      if (!name || (stringAt(ref, 'kind') ?? 'Service') !== 'Service') return []
+      return [
+        {
+          name,
+          namespace: stringAt(ref, 'namespace'),
+          port: port(valueAt(ref, 'port')),
+          node: ref,
+          field: 'name',
+        },
+      ]
+    }),
+  )
+
+/** Istio: destination.host is a Service by its short or full name. */
+const virtualService: Reader = (object) =>
+  ['http', 'tls', 'tcp'].flatMap((protocol) =>
+    objectsAt(object, 'spec', protocol).flatMap((rule) =>
+      objectsAt(rule, 'route').flatMap((route) => {
+        const destination = valueAt(route, 'destination')
+        const host = stringAt(destination, 'host')
+        if (!isObject(destination) || !host) return []
+        const [name = '', namespace, ...rest] = host.split('.')
+        if (rest.length > 0 && rest[0] !== 'svc') return []
+        if (namespace !== undefined && rest.length === 0) return []
+        return [
+          {
+            name,
+            namespace,
+            port: numberAt(destination, 'port', 'number'),
+            node: destination,
+            field: 'host',
+          },
+        ]
+      }),
+    ),
+  )
+
+/** Contour: spec.routes[].services[]. */
+const httpProxy: Reader = (object) =>
+  objectsAt(object, 'spec', 'routes').flatMap((route) =>
+    objectsAt(route, 'services').flatMap((ref) => {
+      const name = stringAt(ref, 'name')
+      return name
+        ? [
+            {
+              name,
+              namespace: stringAt(ref, 'namespace'),
+              port: numberAt(ref, 'port'),
+              node: ref,
+              field: 'name',
+            },
+          ]
+        : []
+    }),
+  )
+
+/** OpenShift: spec.to, spec.alternateBackends[]. */
+const openshiftRoute: Reader = (object) =>
+  [valueAt(object, 'spec', 'to'), ...objectsAt(object, 'spec', 'alternateBackends')].flatMap((ref) => {
+    const name = stringAt(ref, 'name')
+    return isObject(ref) && name
+      ? [
+          {
+            name,
+            namespace: undefined,
+            port: port(valueAt(object, 'spec', 'port', 'targetPort')),
+            node: ref,
+            field: 'name',
+          },
+        ]
+      : []
+  })
+
+const readers = new Map<string, Reader>([
+  ['Ingress', ingress],
+  ...['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute', 'UDPRoute'].map((kind): [string, Reader] => [
+    `gateway.networking.k8s.io/${kind}`,
+    gatewayRoute,
+  ]),
+  ...['traefik.io', 'traefik.containo.us'].flatMap((group) =>
+    ['IngressRoute', 'IngressRouteTCP', 'IngressRouteUDP'].map((kind): [string, Reader] => [
+      `${group}/${kind}`,
+      traefik,
+    ]),
+  ),
+  ['networking.istio.io/VirtualService', virtualService],
+  ['projectcontour.io/HTTPProxy', httpProxy],
+  ['route.openshift.io/Route', openshiftRoute],
+])

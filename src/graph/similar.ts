@@ -1,0 +1,45 @@
+/** "Did you mean": the nearest name by edits. */
+
+/** The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`; stops counting above `most`. */
+export function editDistance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
+  if (a === b) return 0
+  if (Math.abs(a.length - b.length) > most) return most + 1
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    let least = i
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1))
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1)
+      row.push(cost)
+      if (cost < least) least = cost
+    }
+    if (least > most) return most + 1
+    beforeLast = last
+    last = row
+  }
+  return last[b.length] ?? 0
+}
+
+/**
+ * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length,
+ * or the same but for case. Undefined when none is that near.
+ */
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))
+  let best: string | undefined
+  let least = most + 1
+  for (const candidate of candidates) {
+    if (candidate === name) continue
+    if (candidate.toLowerCase() === name.toLowerCase()) return candidate
+    const distance = editDistance(name, candidate, most)
+    if (distance < least) {
+      least = distance
+      best = candidate
+    }
+  }
+  return best
+}

@@ -1,0 +1,42 @@
+/** Safe steps into values whose shape nothing has checked: custom resources and component configuration. */
+import type { Untyped } from '../kubernetes.js'
+
+export function isObject(value: unknown): value is Untyped {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The value at the end of the path, or undefined as soon as a step does not exist. */
+export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let here = value
+  for (const step of path) {
+    if (typeof step === 'number') here = Array.isArray(here) ? here[step] : undefined
+    else here = isObject(here) && Object.hasOwn(here, step) ? here[step] : undefined
+  }
+  return here ?? undefined
+}
+
+export function stringAt(value: unknown, ...path: readonly (string | number)[]): string | undefined {
+  const found = valueAt(value, ...path)
+  return typeof found === 'string' ? found : undefined
+}
+
+export function numberAt(value: unknown, ...path: readonly (string | number)[]): number | undefined {
+  const found = valueAt(value, ...path)
+  return typeof found === 'number' ? found : undefined
+}
+
+export function objectAt(value: unknown, ...path: readonly (string | number)[]): Untyped | undefined {
+  const found = valueAt(value, ...path)
+  return isObject(found) ? found : undefined
+}
+
+/** The list there; empty when there is none. */
+export function arrayAt(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
+  const found = valueAt(value, ...path)
+  return Array.isArray(found) ? found : []
+}
+
+/** The mappings of the list there; other items are left out. */
+export function objectsAt(value: unknown, ...path: readonly (string | number)[]): readonly Untyped[] {
+  return arrayAt(value, ...path).filter(isObject)
+}

@@ -1,0 +1,118 @@
+/** One model of what makes pods, whatever its kind. */
+import type { WorkloadKind } from '../config/settings.js'
+import type {
+  CronJob,
+  Deployment,
+  KubernetesObject,
+  ObjectMeta,
+  Pod,
+  PodSpec,
+  PodTemplateSpec,
+} from '../kubernetes.js'
+import { type Container, containersOf } from './container.js'
+import type { Labels } from './selector.js'
+import { isObject, numberAt, valueAt } from './untyped.js'
+
+export interface Workload {
+  /** The root of the object that makes the pods. */
+  readonly object: KubernetesObject
+  /** `Deployment`, `CronJob`, `Rollout`… */
+  readonly kind: string
+  readonly name: string
+  /** Empty when the manifest names none. */
+  readonly namespace: string
+  /** The pod's metadata and spec: the pod template, or the Pod itself. Report on it for what the template lacks. */
+  readonly template: { readonly metadata?: ObjectMeta | undefined; readonly spec?: PodSpec | undefined }
+  readonly pod: PodSpec
+  /** The labels of its pods. */
+  readonly labels: Labels
+  /** The annotations of its pods. */
+  readonly annotations: Labels
+  /** Ordinary containers, native sidecars and init containers. */
+  readonly containers: readonly Container[]
+  /** Ordinary containers and native sidecars: what runs while the pod serves. */
+  readonly running: readonly Container[]
+  /** Job, CronJob and their kin: pods that end. */
+  readonly batch: boolean
+  /** Where the number of replicas is written: the mapping that has (or would have) `replicas`; absent when the kind has none. */
+  readonly scale: { readonly node: object; readonly replicas: number | undefined } | undefined
+  /** True when another object controls it (`ownerReferences` with `controller: true`): report on the owner. */
+  readonly controlled: boolean
+}
+
+/** Custom kinds that make pods from a pod template. Extended by `workloadKinds` in the configuration. */
+export const customWorkloads: readonly WorkloadKind[] = [
+  { kind: 'argoproj.io/Rollout', template: 'spec.template', replicas: 'spec.replicas' },
+  { kind: 'apps.kruise.io/CloneSet', template: 'spec.template', replicas: 'spec.replicas' },
+  { kind: 'apps.kruise.io/StatefulSet', template: 'spec.template', replicas: 'spec.replicas' },
+  { kind: 'apps.kruise.io/DaemonSet', template: 'spec.template' },
+  { kind: 'apps.openshift.io/DeploymentConfig', template: 'spec.template', replicas: 'spec.replicas' },
+  { kind: 'serving.knative.dev/Service', template: 'spec.template' },
+  { kind: 'keda.sh/ScaledJob', template: 'spec.jobTargetRef.template' },
+]
+
+const batchKinds = new Set(['Job', 'CronJob', 'ScaledJob'])
+const scaled = new Set(['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'])
+const empty: Labels = {}
+
+/** The workload that an object is, or undefined when it makes no pods (or has no pod spec). */
+export function workloadOf(
+  object: KubernetesObject,
+  kindName: string,
+  namespace: string,
+  custom: ReadonlyMap<string, WorkloadKind>,
+): Workload | undefined {
+  let template: PodTemplateSpec | Pod | undefined
+  let scale: Workload['scale']
+  switch (kindName) {
+    case 'Pod':
+      template = object as Pod
+      break
+    case 'CronJob':
+      template = (object as CronJob).spec?.jobTemplate?.spec?.template
+      break
+    case 'Deployment':
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'ReplicaSet':
+    case 'ReplicationController':
+    case 'Job': {
+      const spec = (object as Deployment).spec
+      template = spec?.template
+      if (spec && scaled.has(kindName)) scale = { node: spec, replicas: spec.replicas }
+      break
+    }
+    default: {
+      const table = custom.get(kindName)
+      if (!table) return undefined
+      const found = valueAt(object, ...table.template.split('.'))
+      if (!isObject(found)) return undefined
+      // The reader has shaped it: see `shapeObject` in graph.ts.
+      template = found as PodTemplateSpec
+      if (table.replicas) {
+        const path = table.replicas.split('.')
+        const node = valueAt(object, ...path.slice(0, -1))
+        if (isObject(node)) scale = { node, replicas: numberAt(object, ...path) }
+      }
+    }
+  }
+  const pod = template?.spec
+  if (!template || !pod) return undefined
+  const containers = containersOf(pod)
+  const kind = object.kind ?? ''
+  return {
+    object,
+    kind,
+    name: object.metadata?.name ?? object.metadata?.generateName ?? '',
+    namespace,
+    template,
+    pod,
+    labels: template.metadata?.labels ?? empty,
+    annotations: template.metadata?.annotations ?? empty,
+    containers,
+    running: containers.filter((container) => container.role !== 'init'),
+    batch: batchKinds.has(kind),
+    scale,
+    controlled: object.metadata?.ownerReferences?.some((owner) => owner.controller === true) ?? false,
+  }
+}

@@ -1,0 +1,81 @@
+/** Lints fixtures the way `k8s-af lint` does, and compares what is found with the marks in them. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ActiveRule, Settings } from '../src/config/settings.js'
+import { lint } from '../src/engine/lint.js'
+import type { Report } from '../src/engine/report.js'
+import { readPaths } from '../src/reader/read.js'
+import { loadRules, loadStories } from '../src/registry.js'
+import type { Rule } from '../src/rule.js'
+
+export const root = join(__dirname, '..')
+export const rules = await loadRules()
+
+/** What a fixture may ask for in a first comment: `# run: {"complete": true, "minor": 25, "params": {"seconds": 10}}`. */
+interface Run {
+  readonly complete?: boolean
+  readonly minor?: number
+  readonly namespace?: string
+  readonly externals?: Settings['externals']
+  readonly params?: Readonly<Record<string, unknown>>
+}
+
+/** The rule as it runs by default, whether recommended or not. */
+export function active(id: string, rule: Rule, params: Readonly<Record<string, unknown>> = {}): ActiveRule {
+  const defaults = Object.fromEntries(
+    Object.entries(rule.params).map(([name, param]) => [name, param.default]),
+  )
+  return { id, rule, severity: undefined, params: { ...defaults, ...params } }
+}
+
+export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Settings {
+  return {
+    configFile: undefined,
+    minor: run.minor ?? 37,
+    complete: run.complete ?? false,
+    namespace: run.namespace,
+    externals: run.externals ?? [],
+    workloadKinds: [],
+    suppressions: [],
+    ignore: [],
+    active: rulesToRun,
+    off: rules.size - rulesToRun.length,
+    minSeverity: 'info',
+    failOn: 'error',
+    today: '2026-11-21',
+  }
+}
+
+/** Lints files or folders of the repository with the given rules. */
+export function lintPaths(
+  paths: readonly string[],
+  rulesToRun: readonly ActiveRule[],
+  run: Run = {},
+): Report {
+  const input = readPaths(paths, { cwd: root })
+  return lint(input, { settings: settings(rulesToRun, run), rules, stories: loadStories })
+}
+
+export function runOf(file: string): Run {
+  const match = /^# run: (\{.*\})$/m.exec(readFileSync(join(root, file), 'utf8'))
+  return match?.[1] ? (JSON.parse(match[1]) as Run) : {}
+}
+
+/** The marks of a file, `line rule`, in order: `# expect: a-rule, another-rule` on the line that must be reported. */
+export function marksOf(file: string): string[] {
+  return readFileSync(join(root, file), 'utf8')
+    .split(/\r?\n/)
+    .flatMap((line, i) => {
+      const match = /# expect: ([a-z0-9, -]+)\s*$/.exec(line)
+      return (match?.[1] ?? '').split(',').flatMap((id) => (id.trim() ? [`${i + 1} ${id.trim()}`] : []))
+    })
+    .sort()
+}
+
+/** Findings as marks, without those of other files. */
+export function foundIn(report: Report, file: string): string[] {
+  return report.findings
+    .filter((finding) => finding.place.file === file && !finding.suppressed)
+    .map((finding) => `${finding.place.line} ${finding.rule}`)
+    .sort()
+}
