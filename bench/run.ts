@@ -1,0 +1,182 @@
+/**
+ * Measures whole processes and prints ratios: `npm run bench`.
+ *
+ *     npm run bench                          the corpus next to the repository, if there is one, else the fixtures
+ *     npm run bench -- --corpus DIR          another folder of manifests
+ *     npm run bench -- --peers DIR           where kube-score and kubeconform are (default: found on PATH)
+ *     npm run bench -- --rounds 7
+ *
+ * Commands that are compared run in turn (A B A B …), so that a machine that slows down slows both; the ratio is the median
+ * of the ratios pair by pair.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+const root = join(__dirname, '..')
+const { values: flags } = parseArgs({
+  options: {
+    corpus: { type: 'string' },
+    peers: { type: 'string' },
+    schemas: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+  },
+})
+const rounds = Number(flags.rounds)
+const neighbour = join(root, '..', 'shared', 'corpus')
+const corpus = resolve(flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')))
+const tool = ['node', join(root, 'bin', 'k8s-af')] as const
+const environment = { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1' }
+
+interface Run {
+  readonly seconds: number
+  /** Peak resident memory of the process, in MB. */
+  readonly megabytes: number
+  readonly code: number | null
+}
+
+/** Runs a command once; its output is read and thrown away. */
+function run(command: readonly string[], cwd = root): Promise<Run> {
+  return new Promise((done, fail) => {
+    const [program = '', ...args] = command
+    const begun = process.hrtime.bigint()
+    const child: ChildProcess = spawn(program, args, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    let megabytes = 0
+    const look = () => {
+      try {
+        const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))
+        if (match) megabytes = Math.max(megabytes, Number(match[1]) / 1024)
+      } catch {
+        // The process is gone, or this is not Linux: no figure for memory then.
+      }
+    }
+    const timer = setInterval(look, 10)
+    child.stdout?.resume()
+    child.stderr?.resume()
+    child.on('error', fail)
+    child.on('close', (code) => {
+      clearInterval(timer)
+      done({ seconds: Number(process.hrtime.bigint() - begun) / 1e9, megabytes, code })
+    })
+  })
+}
+
+const median = (numbers: readonly number[]): number => {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+/** Runs several commands in turn and returns the runs of each, after one warm-up of each. */
+async function inTurn(commands: Readonly<Record<string, readonly string[]>>, cwd = root): Promise<Record<string, Run[]>> {
+  const runs: Record<string, Run[]> = {}
+  for (const command of Object.values(commands)) await run(command, cwd)
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, command] of Object.entries(commands)) (runs[name] ??= []).push(await run(command, cwd))
+  }
+  return runs
+}
+
+function show(runs: Readonly<Record<string, readonly Run[]>>, against: string): void {
+  const base = runs[against] ?? []
+  for (const [name, list] of Object.entries(runs)) {
+    const ratio = median(list.map((one, i) => one.seconds / (base[i]?.seconds ?? Number.NaN)))
+    const seconds = median(list.map((one) => one.seconds))
+    const megabytes = Math.max(...list.map((one) => one.megabytes))
+    console.log(`  ${name.padEnd(28)} ${seconds.toFixed(3)} s  ${megabytes.toFixed(0).padStart(5)} MB  ${ratio.toFixed(2)} × ${against}`)
+  }
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesIn(path) : /\.(ya?ml|json)$/.test(entry.name) ? [path] : []
+  })
+}
+
+function program(name: string): string | undefined {
+  const folders = flags.peers ? [flags.peers] : (process.env.PATH ?? '').split(delimiter)
+  return folders.map((folder) => join(folder, name)).find((file) => existsSync(file))
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'k8s-af-bench-'))
+
+/** Files that hold at least one whole Kubernetes object and that the peer reads: one bad file ends its run. */
+async function readable(files: readonly string[], kubeScore: string | undefined): Promise<string[]> {
+  const candidates = files.filter((file) => {
+    const text = readFileSync(file, 'utf8')
+    return /^apiVersion:/m.test(text) && /^kind:/m.test(text) && !text.includes('{{')
+  })
+  if (!kubeScore) return candidates
+  // Halve until the bad ones are alone: an aborted run exits without printing anything.
+  const works = async (list: readonly string[]): Promise<boolean> =>
+    new Promise((done) => {
+      const child = spawn(kubeScore, ['score', '--output-format', 'ci', ...list], { stdio: ['ignore', 'pipe', 'ignore'] })
+      let size = 0
+      child.stdout?.on('data', (data: Buffer) => {
+        size += data.length
+      })
+      child.on('close', () => done(size > 0))
+    })
+  const keep = async (list: readonly string[]): Promise<string[]> => {
+    if (list.length === 0) return []
+    if (await works(list)) return [...list]
+    if (list.length === 1) return []
+    const half = Math.ceil(list.length / 2)
+    return [...(await keep(list.slice(0, half))), ...(await keep(list.slice(half)))]
+  }
+  return keep(candidates)
+}
+
+async function main(): Promise<void> {
+  const kubeScore = program('kube-score')
+  const kubeconform = program('kubeconform')
+  const files = filesIn(corpus)
+  console.log(`Node ${process.version}, ${rounds} rounds, ${files.length} files in ${relative(root, corpus)}\n`)
+
+  const parse = join(scratch, 'parse.cjs')
+  writeFileSync(
+    parse,
+    `const { readFileSync } = require('node:fs'); const { loadAll } = require(${JSON.stringify(join(root, 'node_modules', 'js-yaml'))})
+for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { loadAll(readFileSync(file, 'utf8')) } catch {} }`,
+  )
+
+  console.log('One small file')
+  const small = join(root, 'fixtures', 'job-without-deadline', 'bad.yaml')
+  show(await inTurn({ 'node -e 0': ['node', '-e', '0'], 'k8s-af lint': [...tool, 'lint', small] }), 'node -e 0')
+
+  console.log('\nThe files that all can read')
+  const common = await readable(files, kubeScore)
+  const folder = join(scratch, 'common')
+  common.forEach((file) => {
+    const target = join(folder, relative(corpus, file))
+    mkdirSync(join(target, '..'), { recursive: true })
+    cpSync(file, target)
+  })
+  const copied = filesIn(folder)
+  const list = join(scratch, 'list')
+  writeFileSync(list, copied.join('\n'))
+  console.log(`  ${copied.length} files`)
+  const commands: Record<string, readonly string[]> = {
+    'read + js-yaml 4': ['node', parse, list],
+    'k8s-af lint': [...tool, 'lint', '--isolated', folder],
+    ...(kubeScore && { 'kube-score': [kubeScore, 'score', '--output-format', 'ci', ...copied] }),
+    ...(kubeconform && flags.schemas && { kubeconform: [kubeconform, '-n', '2', '-ignore-missing-schemas', '-schema-location', flags.schemas, folder] }),
+  }
+  const same = await inTurn(commands)
+  show(same, 'read + js-yaml 4')
+  if (kubeScore) show({ 'k8s-af lint': same['k8s-af lint'] ?? [], 'kube-score': same['kube-score'] ?? [] }, 'kube-score')
+
+  console.log('\nThe whole corpus')
+  show(await inTurn({ 'k8s-af lint': [...tool, 'lint', '--isolated', corpus] }), 'k8s-af lint')
+
+  console.log('\nGrowth')
+  const ten = join(scratch, 'ten')
+  for (let copy = 0; copy < 10; copy++) cpSync(corpus, join(ten, `copy-${copy}`), { recursive: true })
+  const one = join(scratch, 'one')
+  cpSync(corpus, join(one, 'copy-0'), { recursive: true })
+  show(await inTurn({ '1 copy': [...tool, 'lint', '--isolated', one], '10 copies': [...tool, 'lint', '--isolated', ten] }), '1 copy')
+}
+
+main().finally(() => rmSync(scratch, { recursive: true, force: true }))

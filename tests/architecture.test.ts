@@ -1,0 +1,56 @@
+/** Imports flow one way: rules → rule.ts → graph → reader's types; the engine above them, the command line on top. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const root = join(__dirname, '..')
+
+function files(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? files(posix.join(folder, entry.name)) : entry.name.endsWith('.ts') ? [posix.join(folder, entry.name)] : [],
+  )
+}
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/gm)].map((match) => {
+    const name = match[2] ?? match[3] ?? ''
+    const to = name.startsWith('.') ? relative(root, join(root, dirname(file), name)).replaceAll('\\', '/').replace(/\.js$/, '.ts') : name
+    return { from: file, to, typeOnly: match[1] !== undefined }
+  })
+}
+
+const imports = [...files('src'), ...files('rules')].flatMap(importsOf)
+const between = (from: RegExp, to: RegExp) => imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
+const valuesBetween = (from: RegExp, to: RegExp) =>
+  imports.filter((one) => !one.typeOnly && from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(between(/^rules\//, /^src\/rule\.ts$/).length).toBeGreaterThan(1)
+  })
+  it('of rules lead to the rule contract only', () => {
+    expect(between(/^rules\//, /^(?!src\/rule\.ts$)/)).toEqual([])
+  })
+  it('of the graph never lead to the engine, the command line, reporters or rules', () => {
+    expect(between(/^src\/graph\//, /^(src\/(engine|cli|reporters|suppress|docs)\/|rules\/)/)).toEqual([])
+  })
+  it('of the reader and the schema never lead upwards', () => {
+    expect(between(/^src\/(reader|schema)\//, /^(src\/(engine|cli|reporters|suppress|docs|config)\/|rules\/)/)).toEqual([])
+  })
+  it('of reporters never lead to the graph, the reader or the command line', () => {
+    expect(between(/^src\/reporters\//, /^src\/(graph|reader|cli|engine\/lint)/)).toEqual([])
+  })
+  it('of the command line come from nowhere else', () => {
+    expect(between(/^(?!src\/cli\/)/, /^src\/cli\//)).toEqual([])
+  })
+  it('load the Kubernetes client in one place', () => {
+    expect(new Set(valuesBetween(/./, /^@kubernetes\/client-node$/).map((one) => one.split(' → ')[0])).size).toBeLessThanOrEqual(1)
+  })
+})

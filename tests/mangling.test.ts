@@ -1,0 +1,76 @@
+/**
+ * No rule crashes on a damaged object: every field of every fixture is removed, emptied or given another type, one at a
+ * time, and all rules run over the result together.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadAll } from 'js-yaml'
+import { describe, expect, it } from 'vitest'
+import type { Document, SourceFile } from '../src/document.js'
+import type { Path } from '../src/finding.js'
+import { lint } from '../src/engine/lint.js'
+import { active, root, rules, settings } from './harness.js'
+
+const everything = settings(
+  [...rules].map(([id, rule]) => active(id, rule)),
+  { complete: true },
+)
+const wrong: readonly unknown[] = [undefined, null, '', 'text', 0, -1, 1.5, true, [], {}, [null], ['text'], [[]], { text: 'text' }, [{}]]
+
+/** A document without text: places do not matter here. */
+function documentOf(value: unknown): Document {
+  const file: SourceFile = { name: 'mangled.yaml', text: '' }
+  const nowhere = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+  return {
+    file,
+    line: 1,
+    text: '',
+    value,
+    hasDuplicates: false,
+    locate: () => ({ key: () => nowhere, value: () => nowhere, has: () => false, duplicates: [] }),
+  }
+}
+
+function failuresOf(values: readonly unknown[]) {
+  const input = { documents: values.map(documentOf), kustomizations: [], problems: [], skips: [], files: 1, missing: [] }
+  const report = lint(input, { settings: everything, rules, stories: () => new Map() })
+  return report.failures.map(({ rule, error }) => `${rule}: ${error instanceof Error ? error.stack : String(error)}`)
+}
+
+function* paths(value: unknown, path: Path = []): Generator<Path> {
+  if (path.length > 0) yield path
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, item] of Object.entries(value)) yield* paths(item, [...path, Array.isArray(value) ? Number(key) : key])
+}
+
+function damaged(value: unknown, [step, ...rest]: Path, by: unknown): unknown {
+  if (step === undefined) return by
+  if (Array.isArray(value)) return value.map((item, i) => (i === step ? damaged(item, rest, by) : item))
+  const object = value as Record<string, unknown>
+  const { [step]: old, ...others } = object
+  return rest.length === 0 && by === undefined ? others : { ...object, [step]: damaged(old, rest, by) }
+}
+
+describe('every rule survives every damage', () => {
+  for (const [id, rule] of rules) {
+    if (rule.for.length === 0) continue
+    const file = join(root, 'fixtures', id, 'bad.yaml')
+    if (!existsSync(file)) continue
+    it(id, () => {
+      const values = loadAll(readFileSync(file, 'utf8')).filter((value) => typeof value === 'object' && value !== null)
+      const failures = new Set<string>()
+      values.forEach((value, i) => {
+        for (const path of paths(value)) {
+          for (const by of wrong) {
+            const whole = values.map((other, j) => (i === j ? damaged(value, path, by) : other))
+            for (const failure of failuresOf(whole)) failures.add(failure)
+          }
+        }
+      })
+      expect([...failures]).toEqual([])
+    })
+  }
+  it('finds fixtures', () => {
+    expect(readdirSync(join(root, 'fixtures')).length).toBeGreaterThan(2)
+  })
+})
