@@ -10,7 +10,16 @@
  * of the ratios pair by pair.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -26,7 +35,9 @@ const { values: flags } = parseArgs({
 })
 const rounds = Number(flags.rounds)
 const neighbour = join(root, '..', 'shared', 'corpus')
-const corpus = resolve(flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')))
+const corpus = resolve(
+  flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')),
+)
 const tool = ['node', join(root, 'bin', 'k8s-af')] as const
 const environment = { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1' }
 
@@ -42,7 +53,11 @@ function run(command: readonly string[], cwd = root): Promise<Run> {
   return new Promise((done, fail) => {
     const [program = '', ...args] = command
     const begun = process.hrtime.bigint()
-    const child: ChildProcess = spawn(program, args, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child: ChildProcess = spawn(program, args, {
+      cwd,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let megabytes = 0
     const look = () => {
       try {
@@ -69,11 +84,15 @@ const median = (numbers: readonly number[]): number => {
 }
 
 /** Runs several commands in turn and returns the runs of each, after one warm-up of each. */
-async function inTurn(commands: Readonly<Record<string, readonly string[]>>, cwd = root): Promise<Record<string, Run[]>> {
+async function inTurn(
+  commands: Readonly<Record<string, readonly string[]>>,
+  cwd = root,
+): Promise<Record<string, Run[]>> {
   const runs: Record<string, Run[]> = {}
   for (const command of Object.values(commands)) await run(command, cwd)
   for (let round = 0; round < rounds; round++) {
-    for (const [name, command] of Object.entries(commands)) (runs[name] ??= []).push(await run(command, cwd))
+    for (const [name, command] of Object.entries(commands))
+      runs[name] = [...(runs[name] ?? []), await run(command, cwd)]
   }
   return runs
 }
@@ -84,7 +103,9 @@ function show(runs: Readonly<Record<string, readonly Run[]>>, against: string): 
     const ratio = median(list.map((one, i) => one.seconds / (base[i]?.seconds ?? Number.NaN)))
     const seconds = median(list.map((one) => one.seconds))
     const megabytes = Math.max(...list.map((one) => one.megabytes))
-    console.log(`  ${name.padEnd(28)} ${seconds.toFixed(3)} s  ${megabytes.toFixed(0).padStart(5)} MB  ${ratio.toFixed(2)} × ${against}`)
+    console.log(
+      `  ${name.padEnd(28)} ${seconds.toFixed(3)} s  ${megabytes.toFixed(0).padStart(5)} MB  ${ratio.toFixed(2)} × ${against}`,
+    )
   }
 }
 
@@ -112,7 +133,9 @@ async function readable(files: readonly string[], kubeScore: string | undefined)
   // Halve until the bad ones are alone: an aborted run exits without printing anything.
   const works = async (list: readonly string[]): Promise<boolean> =>
     new Promise((done) => {
-      const child = spawn(kubeScore, ['score', '--output-format', 'ci', ...list], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const child = spawn(kubeScore, ['score', '--output-format', 'ci', ...list], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
       let size = 0
       child.stdout?.on('data', (data: Buffer) => {
         size += data.length
@@ -133,7 +156,9 @@ async function main(): Promise<void> {
   const kubeScore = program('kube-score')
   const kubeconform = program('kubeconform')
   const files = filesIn(corpus)
-  console.log(`Node ${process.version}, ${rounds} rounds, ${files.length} files in ${relative(root, corpus)}\n`)
+  console.log(
+    `Node ${process.version}, ${rounds} rounds, ${files.length} files in ${relative(root, corpus)}\n`,
+  )
 
   const parse = join(scratch, 'parse.cjs')
   writeFileSync(
@@ -144,7 +169,10 @@ for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { l
 
   console.log('One small file')
   const small = join(root, 'fixtures', 'job-without-deadline', 'bad.yaml')
-  show(await inTurn({ 'node -e 0': ['node', '-e', '0'], 'k8s-af lint': [...tool, 'lint', small] }), 'node -e 0')
+  show(
+    await inTurn({ 'node -e 0': ['node', '-e', '0'], 'k8s-af lint': [...tool, 'lint', small] }),
+    'node -e 0',
+  )
 
   console.log('\nThe files that all can read')
   const common = await readable(files, kubeScore)
@@ -162,11 +190,23 @@ for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { l
     'read + js-yaml 4': ['node', parse, list],
     'k8s-af lint': [...tool, 'lint', '--isolated', folder],
     ...(kubeScore && { 'kube-score': [kubeScore, 'score', '--output-format', 'ci', ...copied] }),
-    ...(kubeconform && flags.schemas && { kubeconform: [kubeconform, '-n', '2', '-ignore-missing-schemas', '-schema-location', flags.schemas, folder] }),
+    ...(kubeconform &&
+      flags.schemas && {
+        kubeconform: [
+          kubeconform,
+          '-n',
+          '2',
+          '-ignore-missing-schemas',
+          '-schema-location',
+          flags.schemas,
+          folder,
+        ],
+      }),
   }
   const same = await inTurn(commands)
   show(same, 'read + js-yaml 4')
-  if (kubeScore) show({ 'k8s-af lint': same['k8s-af lint'] ?? [], 'kube-score': same['kube-score'] ?? [] }, 'kube-score')
+  if (kubeScore)
+    show({ 'k8s-af lint': same['k8s-af lint'] ?? [], 'kube-score': same['kube-score'] ?? [] }, 'kube-score')
 
   console.log('\nThe whole corpus')
   show(await inTurn({ 'k8s-af lint': [...tool, 'lint', '--isolated', corpus] }), 'k8s-af lint')
@@ -176,7 +216,13 @@ for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { l
   for (let copy = 0; copy < 10; copy++) cpSync(corpus, join(ten, `copy-${copy}`), { recursive: true })
   const one = join(scratch, 'one')
   cpSync(corpus, join(one, 'copy-0'), { recursive: true })
-  show(await inTurn({ '1 copy': [...tool, 'lint', '--isolated', one], '10 copies': [...tool, 'lint', '--isolated', ten] }), '1 copy')
+  show(
+    await inTurn({
+      '1 copy': [...tool, 'lint', '--isolated', one],
+      '10 copies': [...tool, 'lint', '--isolated', ten],
+    }),
+    '1 copy',
+  )
 }
 
 main().finally(() => rmSync(scratch, { recursive: true, force: true }))

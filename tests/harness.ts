@@ -9,7 +9,13 @@ import { loadRules, loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 
 export const root = join(__dirname, '..')
-export const rules = await loadRules()
+let rules: ReadonlyMap<string, Rule> = new Map()
+
+/** Loads all rules; call it before anything else. */
+export async function allRules(): Promise<ReadonlyMap<string, Rule>> {
+  rules = await loadRules()
+  return rules
+}
 
 /** What a fixture may ask for in a first comment: `# run: {"complete": true, "minor": 25, "params": {"seconds": 10}}`. */
 interface Run {

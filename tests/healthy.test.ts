@@ -2,7 +2,9 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { active, lintPaths, root, rules } from './harness.js'
+import { active, allRules, lintPaths, root } from './harness.js'
+
+const rules = await allRules()
 
 const all = [...rules].map(([id, rule]) => active(id, rule))
 
@@ -11,6 +13,8 @@ for (const name of readdirSync(join(root, 'fixtures', 'healthy'))) {
     const report = lintPaths([`fixtures/healthy/${name}`], all)
     expect(report.summary.objects).toBeGreaterThan(0)
     const loud = report.findings.filter((finding) => finding.severity !== 'info')
-    expect(loud.map(({ rule, place, message }) => `${place.file}:${place.line} ${rule}: ${message}`)).toEqual([])
+    expect(loud.map(({ rule, place, message }) => `${place.file}:${place.line} ${rule}: ${message}`)).toEqual(
+      [],
+    )
   })
 }

@@ -7,15 +7,33 @@ import { join } from 'node:path'
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { Document, SourceFile } from '../src/document.js'
-import type { Path } from '../src/finding.js'
 import { lint } from '../src/engine/lint.js'
-import { active, root, rules, settings } from './harness.js'
+import type { Path } from '../src/finding.js'
+import { active, allRules, root, settings } from './harness.js'
+
+const rules = await allRules()
 
 const everything = settings(
   [...rules].map(([id, rule]) => active(id, rule)),
   { complete: true },
 )
-const wrong: readonly unknown[] = [undefined, null, '', 'text', 0, -1, 1.5, true, [], {}, [null], ['text'], [[]], { text: 'text' }, [{}]]
+const wrong: readonly unknown[] = [
+  undefined,
+  null,
+  '',
+  'text',
+  0,
+  -1,
+  1.5,
+  true,
+  [],
+  {},
+  [null],
+  ['text'],
+  [[]],
+  { text: 'text' },
+  [{}],
+]
 
 /** A document without text: places do not matter here. */
 function documentOf(value: unknown): Document {
@@ -32,15 +50,25 @@ function documentOf(value: unknown): Document {
 }
 
 function failuresOf(values: readonly unknown[]) {
-  const input = { documents: values.map(documentOf), kustomizations: [], problems: [], skips: [], files: 1, missing: [] }
+  const input = {
+    documents: values.map(documentOf),
+    kustomizations: [],
+    problems: [],
+    skips: [],
+    files: 1,
+    missing: [],
+  }
   const report = lint(input, { settings: everything, rules, stories: () => new Map() })
-  return report.failures.map(({ rule, error }) => `${rule}: ${error instanceof Error ? error.stack : String(error)}`)
+  return report.failures.map(
+    ({ rule, error }) => `${rule}: ${error instanceof Error ? error.stack : String(error)}`,
+  )
 }
 
 function* paths(value: unknown, path: Path = []): Generator<Path> {
   if (path.length > 0) yield path
   if (typeof value !== 'object' || value === null) return
-  for (const [key, item] of Object.entries(value)) yield* paths(item, [...path, Array.isArray(value) ? Number(key) : key])
+  for (const [key, item] of Object.entries(value))
+    yield* paths(item, [...path, Array.isArray(value) ? Number(key) : key])
 }
 
 function damaged(value: unknown, [step, ...rest]: Path, by: unknown): unknown {
@@ -57,7 +85,9 @@ describe('every rule survives every damage', () => {
     const file = join(root, 'fixtures', id, 'bad.yaml')
     if (!existsSync(file)) continue
     it(id, () => {
-      const values = loadAll(readFileSync(file, 'utf8')).filter((value) => typeof value === 'object' && value !== null)
+      const values = loadAll(readFileSync(file, 'utf8')).filter(
+        (value) => typeof value === 'object' && value !== null,
+      )
       const failures = new Set<string>()
       values.forEach((value, i) => {
         for (const path of paths(value)) {
