@@ -7,7 +7,11 @@ const root = join(__dirname, '..')
 
 function files(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? files(posix.join(folder, entry.name)) : entry.name.endsWith('.ts') ? [posix.join(folder, entry.name)] : [],
+    entry.isDirectory()
+      ? files(posix.join(folder, entry.name))
+      : entry.name.endsWith('.ts')
+        ? [posix.join(folder, entry.name)]
+        : [],
   )
 }
 
@@ -19,17 +23,26 @@ interface Import {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(root, file), 'utf8')
-  return [...text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/gm)].map((match) => {
+  return [
+    ...text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/gm),
+  ].map((match) => {
     const name = match[2] ?? match[3] ?? ''
-    const to = name.startsWith('.') ? relative(root, join(root, dirname(file), name)).replaceAll('\\', '/').replace(/\.js$/, '.ts') : name
+    const to = name.startsWith('.')
+      ? relative(root, join(root, dirname(file), name))
+          .replaceAll('\\', '/')
+          .replace(/\.js$/, '.ts')
+      : name
     return { from: file, to, typeOnly: match[1] !== undefined }
   })
 }
 
 const imports = [...files('src'), ...files('rules')].flatMap(importsOf)
-const between = (from: RegExp, to: RegExp) => imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
+const between = (from: RegExp, to: RegExp) =>
+  imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
 const valuesBetween = (from: RegExp, to: RegExp) =>
-  imports.filter((one) => !one.typeOnly && from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
+  imports
+    .filter((one) => !one.typeOnly && from.test(one.from) && to.test(one.to))
+    .map((one) => `${one.from} → ${one.to}`)
 
 describe('imports', () => {
   it('are found at all', () => {
@@ -42,7 +55,9 @@ describe('imports', () => {
     expect(between(/^src\/graph\//, /^(src\/(engine|cli|reporters|suppress|docs)\/|rules\/)/)).toEqual([])
   })
   it('of the reader and the schema never lead upwards', () => {
-    expect(between(/^src\/(reader|schema)\//, /^(src\/(engine|cli|reporters|suppress|docs|config)\/|rules\/)/)).toEqual([])
+    expect(
+      between(/^src\/(reader|schema)\//, /^(src\/(engine|cli|reporters|suppress|docs|config)\/|rules\/)/),
+    ).toEqual([])
   })
   it('of reporters never lead to the graph, the reader or the command line', () => {
     expect(between(/^src\/reporters\//, /^src\/(graph|reader|cli|engine\/lint)/)).toEqual([])
@@ -51,6 +66,8 @@ describe('imports', () => {
     expect(between(/^(?!src\/cli\/)/, /^src\/cli\//)).toEqual([])
   })
   it('load the Kubernetes client in one place', () => {
-    expect(new Set(valuesBetween(/./, /^@kubernetes\/client-node$/).map((one) => one.split(' → ')[0])).size).toBeLessThanOrEqual(1)
+    expect(
+      new Set(valuesBetween(/./, /^@kubernetes\/client-node$/).map((one) => one.split(' → ')[0])).size,
+    ).toBeLessThanOrEqual(1)
   })
 })

@@ -1,15 +1,7 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 import type { ActiveRule, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
-import {
-  type Finding,
-  formatPath,
-  type Path,
-  type Place,
-  type Related,
-  type Severity,
-  severities,
-} from '../finding.js'
+import { type Finding, type Path, type Place, type Related, type Severity, severities } from '../finding.js'
 import { buildGraph, type IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
