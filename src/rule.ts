@@ -235,3 +235,11 @@ export function rule<I extends Interest, const P extends Params = Record<never, 
     check: (subject, context) => check(subject as SubjectOf<I>, context as unknown as Context<P>),
   }
 }
+
+/**
+ * Declares what the program itself finds before or after the rules run (a file that cannot be read, a suppression that
+ * is not needed): a severity and the prose, and nothing to check.
+ */
+export function builtin(spec: Omit<RuleSpec<never, Params>, 'for' | 'check' | 'params' | 'needs'>): Rule {
+  return { ...spec, for: [], params: {}, check: () => {} }
+}

@@ -1,5 +1,5 @@
 /** What a run does, after flags, configuration files and defaults have been merged. */
-import type { Severity } from '../finding.js'
+import type { Place, Severity } from '../finding.js'
 import type { Rule } from '../rule.js'
 
 /** One rule that is switched on, with its final severity and parameters. */
@@ -42,6 +42,8 @@ export interface ConfigSuppression {
   /** `YYYY-MM-DD`, the last day on which it holds. */
   readonly until?: string | undefined
   readonly reason: string
+  /** Where it is written. */
+  readonly place?: Place | undefined
 }
 
 export interface Settings {

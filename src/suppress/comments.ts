@@ -1,0 +1,178 @@
+/** Finds the comments that speak to this program, and the lines that each of them is about. */
+import { load } from 'js-yaml'
+import type { Document, Range, SourceFile } from '../document.js'
+
+export interface Comment {
+  /** What follows `k8s-af-`: `ignore` and `ignore-file` mean something. */
+  readonly word: string
+  /** The text after the word. */
+  readonly text: string
+  readonly range: Range
+  /** The lines that it covers, both included. Empty (`to` below `from`) when nothing follows it. */
+  readonly from: number
+  readonly to: number
+}
+
+interface Candidate extends Omit<Comment, 'from' | 'to'> {
+  /** Index of its line. */
+  readonly index: number
+  /** Where `k8s-af-` starts in the line. */
+  readonly at: number
+  /** Nothing but blanks stands before it. */
+  readonly alone: boolean
+}
+
+const pattern = /(?:^|\s)(#\s*)k8s-af-([\w-]+):?(?:\s+(.*?))?\s*$/
+const silent = /^\s*(#.*)?$/
+
+/**
+ * The comments of a file, as YAML sees them: text in a block scalar or in quotes is none. A comment behind something is
+ * about its line; one that is alone on its line is about the node that follows, and before the first key of a document
+ * about the whole document.
+ * @param documents those of this file that hold Kubernetes objects, in order
+ */
+export function commentsOf(file: SourceFile, documents: readonly Document[]): Comment[] {
+  if (!file.text.includes('k8s-af-')) return []
+  const lines = file.text.split(/\r\n|\n|\r/)
+  const candidates = lines.flatMap((line, index) => candidateOf(line, index))
+  if (candidates.length === 0) return []
+  const spans = documents.map((document) => spanOf(document, lines))
+  return candidates.flatMap((candidate): Comment[] => {
+    const { word, text, range, index, alone } = candidate
+    const span = spans.find(({ start, end }) => index >= start && index <= end)
+    if (span && isScalar(candidate, candidates, span, lines)) return []
+    const covered = !alone && span ? { start: index, end: index } : following(index, spans, lines)
+    return [{ word, text, range, from: covered.start + 1, to: covered.end + 1 }]
+  })
+}
+
+function candidateOf(line: string, index: number): Candidate[] {
+  const match = pattern.exec(line)
+  if (!match) return []
+  const [whole, hash = '', word = '', text = ''] = match
+  const hashAt = match.index + (whole.startsWith('#') ? 0 : 1)
+  const before = line.slice(0, hashAt)
+  return [
+    {
+      word,
+      text,
+      index,
+      at: hashAt + hash.length,
+      alone: /^(---)?\s*$/.test(before),
+      range: {
+        line: index + 1,
+        column: hashAt + 1,
+        endLine: index + 1,
+        endColumn: match.index + whole.trimEnd().length + 1,
+      },
+    },
+  ]
+}
+
+interface Span {
+  readonly document: Document
+  /** Indices of its first and last line. */
+  readonly start: number
+  readonly end: number
+  /** Index of the line with the document's first key. */
+  readonly first: number
+}
+
+function spanOf(document: Document, lines: readonly string[]): Span {
+  const start = document.line - 1
+  const end = start + document.text.replace(/\r\n|\n|\r$/, '').split(/\r\n|\n|\r/).length - 1
+  let first = start
+  while (first < end && silent.test(lines[first] ?? '')) first++
+  return { document, start, end, first }
+}
+
+const scalarsOf = new WeakMap<Document, ReadonlySet<number>>()
+
+/**
+ * Whether the candidate stands inside a scalar. Found out by marking each candidate of the document and parsing it once
+ * more: marks in comments vanish, marks in scalars come back.
+ */
+function isScalar(
+  candidate: Candidate,
+  candidates: readonly Candidate[],
+  span: Span,
+  lines: readonly string[],
+): boolean {
+  let scalars = scalarsOf.get(span.document)
+  if (!scalars) {
+    const marked = lines.slice(span.start, span.end + 1)
+    for (const { index, at } of candidates) {
+      const line = marked[index - span.start]
+      if (index < span.start || line === undefined) continue
+      marked[index - span.start] = `${line.slice(0, at)}k8s-af-mark-${index}-${line.slice(at)}`
+    }
+    scalars = marksIn(marked.join('\n'))
+    scalarsOf.set(span.document, scalars)
+  }
+  return scalars.has(candidate.index)
+}
+
+function marksIn(text: string): ReadonlySet<number> {
+  const marks = new Set<number>()
+  const seen = new Set<unknown>()
+  const walk = (value: unknown): void => {
+    if (typeof value === 'string') {
+      for (const match of value.matchAll(/k8s-af-mark-(\d+)-/g)) marks.add(Number(match[1]))
+    } else if (typeof value === 'object' && value !== null && !seen.has(value)) {
+      seen.add(value)
+      for (const [key, item] of Object.entries(value)) {
+        walk(key)
+        walk(item)
+      }
+    }
+  }
+  try {
+    walk(load(text, { json: true }))
+  } catch {
+    // A document that only the reader's own parser accepts: every candidate counts as a comment.
+  }
+  return marks
+}
+
+/** The lines of the node after a line: its block, or the whole document when it is the first. */
+function following(
+  index: number,
+  spans: readonly Span[],
+  lines: readonly string[],
+): { start: number; end: number } {
+  const nothing = { start: index + 1, end: index }
+  const span = spans.find(({ end }) => end >= index)
+  if (!span) return nothing
+  // Between documents only blank lines, comments and separators may lie, else it belongs to something that is not ours.
+  const between = lines.slice(index + 1, Math.max(index + 1, span.first))
+  if (index < span.first)
+    return between.every((line) => silent.test(line) || /^(---|%)/.test(line)) ? span : nothing
+  let start = index + 1
+  while (start <= span.end && silent.test(lines[start] ?? '')) start++
+  if (start > span.end) return nothing
+  return { start, end: endOfBlock(start, span.end, lines) }
+}
+
+/** The last line of the block node that starts on a line, found by its indentation. */
+function endOfBlock(start: number, last: number, lines: readonly string[]): number {
+  const indent = indentOf(lines[start])
+  const item = isItem(lines[start])
+  let end = start
+  for (let i = start + 1; i <= last; i++) {
+    const line = lines[i] ?? ''
+    if (silent.test(line)) continue
+    const depth = indentOf(line)
+    // A list may stand at its key's own indentation.
+    if (depth < indent || (depth === indent && (item || !isItem(line)))) break
+    end = i
+  }
+  return end
+}
+
+function indentOf(line = ''): number {
+  return line.length - line.trimStart().length
+}
+
+function isItem(line = ''): boolean {
+  return /^\s*-(\s|$)/.test(line)
+}

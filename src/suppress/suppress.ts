@@ -1,0 +1,295 @@
+/** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
+import { posix } from 'node:path'
+import ignore from 'ignore'
+import type { ConfigSuppression, Settings } from '../config/settings.js'
+import type { Document } from '../document.js'
+import type { Locations } from '../engine/locations.js'
+import type { Finding, Path, Place, Subject } from '../finding.js'
+import type { IndexedGraph } from '../graph/graph.js'
+import type { Resource } from '../graph/resource.js'
+import { nearestName } from '../graph/similar.js'
+import { isObject, stringAt, valueAt } from '../graph/untyped.js'
+import type { Input } from '../reader/input.js'
+import type { Rule } from '../rule.js'
+import { commentsOf } from './comments.js'
+import { type Directive, grammar, parseDirective } from './grammar.js'
+
+/** The annotation that holds suppressions, one a line or separated by `;`, on an object or on its pod template. */
+export const annotation = 'k8s-af.dev/ignore'
+
+/** What a suppression needs to know about the run. */
+export interface Run {
+  readonly graph: IndexedGraph
+  readonly resources: readonly Resource[]
+  readonly input: Input
+  readonly settings: Settings
+  /** All rules, those that are off included. */
+  readonly rules: ReadonlyMap<string, Rule>
+  readonly where: Locations
+}
+
+interface Suppression extends Directive {
+  /** Where it is written; absent for one in the configuration without a known place. */
+  readonly place: Place | undefined
+  readonly subject?: Subject
+  covers(finding: Finding): boolean
+  /** False when nothing can be concluded from its being unused: what it is about may not be in this input. */
+  readonly expected: boolean
+}
+
+interface Invalid {
+  readonly place: Place
+  readonly subject?: Subject
+  readonly message: string
+}
+
+/**
+ * The same findings, those that a suppression covers with `suppressed`, and behind them the findings about suppressions
+ * that are invalid, expired or unused (`suppression-invalid`, `-expired`, `-unused`, as far as those rules are on).
+ */
+export function suppress(findings: readonly Finding[], run: Run): Finding[] {
+  const { settings } = run
+  const { suppressions, invalid } = collect(run)
+  if (suppressions.length === 0 && invalid.length === 0) return [...findings]
+
+  const containerOf = containers(run)
+  const used = new Map<Suppression, Set<string>>()
+  const expired = suppressions.filter(({ until }) => until !== undefined && until < settings.today)
+  const valid = suppressions.filter((one) => !expired.includes(one))
+  const mark = (finding: Finding): Finding => {
+    const match = valid.filter(
+      (one) =>
+        one.rules.includes(finding.rule) &&
+        one.covers(finding) &&
+        (one.container === undefined || one.container === containerOf(finding)),
+    )
+    const [first] = match
+    if (!first) return finding
+    for (const one of match) used.set(one, (used.get(one) ?? new Set()).add(finding.rule))
+    const { reason, place } = first
+    return { ...finding, suppressed: { reason, ...(place && { place }) } }
+  }
+  const marked = findings.map(mark)
+
+  const ran = new Set(settings.active.filter(({ rule }) => rule.needs !== 'cluster').map(({ id }) => id))
+  const unused = valid
+    .filter(({ expected }) => expected)
+    .flatMap((one) => {
+      const idle = one.rules.filter((rule) => ran.has(rule) && !isOwn(rule) && !used.get(one)?.has(rule))
+      return idle.length > 0 ? [{ one, idle }] : []
+    })
+  const own = [
+    ...invalid.map(({ place, subject, message }) => finding('suppression-invalid', place, message, subject)),
+    ...expired.map(({ place, subject, rules, until }) =>
+      finding(
+        'suppression-expired',
+        place,
+        `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`,
+        subject,
+      ),
+    ),
+    ...unused.map(({ one, idle }) =>
+      finding(
+        'suppression-unused',
+        one.place,
+        idle.length === one.rules.length
+          ? `There is nothing left to suppress here: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing.`
+          : `A part of this suppression is not needed: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing here.`,
+        one.subject,
+      ),
+    ),
+  ]
+  const active = new Map(settings.active.map((one) => [one.id, one]))
+  return [
+    ...marked,
+    ...own.flatMap((one) => {
+      const rule = active.get(one.rule)
+      return rule ? [mark({ ...one, severity: rule.severity ?? rule.rule.severity })] : []
+    }),
+  ]
+}
+
+function isOwn(rule: string): boolean {
+  return rule.startsWith('suppression-')
+}
+
+function finding(rule: string, place: Place | undefined, message: string, subject?: Subject): Finding {
+  return {
+    rule,
+    severity: 'warning',
+    message,
+    ...(subject && { subject }),
+    place: place ?? { file: '', line: 1, column: 1, endLine: 1, endColumn: 1, path: '' },
+    related: [],
+    stories: [],
+  }
+}
+
+function list(rules: readonly string[]): string {
+  return rules.length > 1 ? `${rules.slice(0, -1).join(', ')} and ${rules.at(-1)}` : (rules[0] ?? '')
+}
+
+/** Reads all suppressions of the run. */
+function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
+  const suppressions: Suppression[] = []
+  const invalid: Invalid[] = []
+  /** Parses one text; what is wrong with it becomes a finding at its place. */
+  const add = (text: string, place: Place, covers: Suppression['covers'], subject?: Subject) => {
+    const directive = parseDirective(text)
+    const about = subject && { subject }
+    if (typeof directive === 'string') {
+      invalid.push({
+        place,
+        ...about,
+        message: `This suppression has no effect: ${directive}. Write it as ${grammar}.`,
+      })
+      return
+    }
+    const unknown = directive.rules.filter((rule) => !run.rules.has(rule))
+    for (const rule of unknown) {
+      const near = nearestName(rule, run.rules.keys())
+      invalid.push({
+        place,
+        ...about,
+        message: `There is no rule ${rule} to suppress.${near ? ` Did you mean ${near}?` : ''}`,
+      })
+    }
+    const rules = directive.rules.filter((rule) => !unknown.includes(rule))
+    if (rules.length > 0) suppressions.push({ ...directive, rules, place, ...about, covers, expected: true })
+  }
+
+  for (const [name, documents] of byFile(run.input)) {
+    const file = documents[0]?.file
+    if (!file) continue
+    for (const { word, text, range, from, to } of commentsOf(file, documents)) {
+      const place = { file: name, ...range, path: '' }
+      if (word === 'ignore-file') add(text, place, (one) => one.place.file === name)
+      else if (word === 'ignore')
+        add(text, place, ({ place: { file, line } }) => file === name && line >= from && line <= to)
+      else
+        invalid.push({
+          place,
+          message: `k8s-af-${word} means nothing: comments start with k8s-af-ignore or k8s-af-ignore-file.`,
+        })
+    }
+  }
+  for (const resource of run.resources) {
+    for (const at of annotated(resource, run)) {
+      const text = stringAt(resource.value, ...at)
+      if (text === undefined) continue
+      const place = run.where.place(resource, at, false)
+      for (const one of text.split(/[\n;]/).filter((part) => part.trim() !== ''))
+        add(one, place, (finding) => isAbout(finding, resource), subjectOf(resource))
+    }
+  }
+  for (const one of run.settings.suppressions) suppressions.push(configured(one, run))
+  return { suppressions, invalid }
+}
+
+/** The documents of the files that may hold comments for us. */
+function byFile(input: Input): ReadonlyMap<string, Document[]> {
+  const files = new Map<string, Document[]>()
+  const speaks = new Map<string, boolean>()
+  for (const document of input.documents) {
+    const { name, text } = document.file
+    if (!speaks.has(name)) speaks.set(name, text.includes('k8s-af-'))
+    if (!speaks.get(name)) continue
+    const known = files.get(name)
+    if (known) known.push(document)
+    else files.set(name, [document])
+  }
+  return files
+}
+
+/** The paths of the annotation on an object and on its pod template, where there may be one. */
+function annotated(resource: Resource, { graph }: Run): Path[] {
+  const paths: Path[] = []
+  const path = ['metadata', 'annotations', annotation]
+  if (resource.value.metadata?.annotations?.[annotation] !== undefined) paths.push(path)
+  const template = graph.workload(resource.value)?.template
+  if (template && template !== resource.value && template.metadata?.annotations?.[annotation] !== undefined) {
+    const found = pathTo(resource.value, template)
+    if (found) paths.push([...found, ...path])
+  }
+  return paths
+}
+
+/** The path from a root to a node that is reached through mappings only. */
+function pathTo(root: unknown, node: object): Path | undefined {
+  if (root === node) return []
+  if (!isObject(root)) return undefined
+  for (const [key, value] of Object.entries(root)) {
+    const rest = pathTo(value, node)
+    if (rest) return [key, ...rest]
+  }
+  return undefined
+}
+
+function subjectOf({ apiVersion, kind, name, namespace }: Resource): Subject {
+  return { apiVersion, kind, name, namespace }
+}
+
+/** Whether a finding is about an object of the input (several may have one name). */
+function isAbout({ subject, place }: Finding, resource: Resource): boolean {
+  const { document } = resource
+  if (!subject || place.file !== document.file.name) return false
+  return (
+    subject.kind === resource.kind &&
+    subject.name === resource.name &&
+    subject.namespace === resource.namespace &&
+    subject.apiVersion === resource.apiVersion &&
+    place.line >= document.line &&
+    place.line < document.line + document.text.split('\n').length
+  )
+}
+
+function configured(one: ConfigSuppression, { settings, resources }: Run): Suppression {
+  const folder = posix.dirname(settings.configFile ?? '')
+  const files = one.files && ignore().add([...one.files])
+  const isFile = (name: string) => {
+    if (!files) return true
+    const relative = posix.relative(folder, name)
+    return ignore.isPathValid(relative) && files.ignores(relative)
+  }
+  const isObject = (object: Pick<Subject, 'kind' | 'name' | 'namespace'>) =>
+    matches(one.kind, object.kind) &&
+    matches(one.name, object.name) &&
+    matches(one.namespace, object.namespace)
+  const anyObject = one.kind === undefined && one.name === undefined && one.namespace === undefined
+  return {
+    rules: one.rules,
+    container: one.container,
+    until: one.until,
+    reason: one.reason,
+    place: one.place,
+    covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
+    // The object it names is in the input, or the input is everything.
+    expected:
+      settings.complete ||
+      (one.name !== undefined &&
+        resources.some((resource) => isObject(resource) && isFile(resource.document.file.name))),
+  }
+}
+
+/** `*` matches any run of characters; an absent pattern matches everything. */
+function matches(pattern: string | undefined, text: string): boolean {
+  if (pattern === undefined || pattern === text) return true
+  if (!pattern.includes('*')) return false
+  const source = pattern
+    .split('*')
+    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+    .join('.*')
+  return new RegExp(`^${source}$`, 's').test(text)
+}
+
+/** The name of the container that a finding's place lies in, if it does. */
+function containers({ resources }: Run): (finding: Finding) => string | undefined {
+  return (finding) => {
+    const match = /^(.*?)\.((?:init|ephemeral)?[cC]ontainers)\[(\d+)\]/.exec(finding.place.path)
+    const resource = match && resources.find((one) => isAbout(finding, one))
+    if (!match || !resource) return undefined
+    const [, parent = '', list = '', index = ''] = match
+    const steps = [...parent.split('.').filter((step) => step !== ''), list, Number(index), 'name']
+    return stringAt(valueAt(resource.value), ...steps)
+  }
+}
