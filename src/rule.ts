@@ -10,8 +10,9 @@ import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
+export { type Configuration, configurationsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
-export { delayOfCommand, type ImageParts, imageParts } from './graph/container.js'
+export { delayOfCommand, flagOf, type ImageParts, imageNamed, imageParts } from './graph/container.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export {
   bytes,
@@ -26,6 +27,7 @@ export { type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
+export { inRange, type Version, version } from './graph/version.js'
 export type { Workload } from './graph/workload.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'

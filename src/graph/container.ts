@@ -70,3 +70,28 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
   }
   return sum
 }
+
+/**
+ * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a flag without
+ * a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
+ */
+export function flagOf(container: Container, name: string): string | undefined {
+  const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])]
+  let value: string | undefined
+  words.forEach((word, i) => {
+    const match = /^--?([A-Za-z0-9][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
+    if (match?.[1] !== name) return
+    const next = words[i + 1]
+    value = match[2] ?? (next === undefined || next.startsWith('-') ? 'true' : next)
+  })
+  return value
+}
+
+/** Whether the image's repository holds one of the words as a whole part: `vector` is in `timberio/vector`, not in `pgvector`. */
+export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
+  if (!image) return false
+  const { repository } = imageParts(image)
+  return words.some((word) =>
+    new RegExp(`(^|[/_.-])${word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[/_.-])`).test(repository),
+  )
+}

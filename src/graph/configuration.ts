@@ -1,0 +1,46 @@
+/** Configuration of cluster components: files of their own, or texts inside ConfigMaps as kubeadm stores them. */
+import { loadAll } from 'js-yaml'
+import type { ConfigMap, KubernetesObject, Untyped } from '../kubernetes.js'
+import { groupOf } from '../kubernetes.js'
+import { isObject } from './untyped.js'
+
+export interface Configuration {
+  /** The configuration, unchecked. */
+  readonly value: Untyped
+  /**
+   * Where to report a field of `node` (a mapping inside `value`): itself in a file of its own, the key of the
+   * ConfigMap when the text is embedded.
+   */
+  place(node: object, field?: string): readonly [node: object, field: string | undefined]
+}
+
+/**
+ * The configurations of one kind (`kubelet.config.k8s.io/KubeletConfiguration`) that an object is or holds. Texts in a ConfigMap
+ * that are not YAML, or are something else, are passed over.
+ */
+export function configurationsIn(subject: KubernetesObject, kindName: string): readonly Configuration[] {
+  const [group = '', kind = ''] = kindName.split('/')
+  const isOne = (value: unknown): value is Untyped =>
+    isObject(value) &&
+    value.kind === kind &&
+    typeof value.apiVersion === 'string' &&
+    groupOf(value.apiVersion) === group
+  if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
+  const data = subject.kind === 'ConfigMap' ? (subject as ConfigMap).data : undefined
+  if (!data) return []
+  return Object.entries(data).flatMap(([key, text]) => {
+    if (!text.includes(kind)) return []
+    return documentsIn(text)
+      .filter(isOne)
+      .map((value): Configuration => ({ value, place: () => [data, key] }))
+  })
+}
+
+/** The YAML documents of a text; none when it is not YAML. */
+function documentsIn(text: string): readonly unknown[] {
+  try {
+    return loadAll(text, null, { json: true })
+  } catch {
+    return []
+  }
+}
