@@ -28,7 +28,7 @@ export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './
 export { editDistance, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
-export type { Workload } from './graph/workload.js'
+export { isWorkload, type Workload } from './graph/workload.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'
 

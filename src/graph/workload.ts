@@ -40,6 +40,13 @@ export interface Workload {
   readonly controlled: boolean
 }
 
+const made = new WeakSet<object>()
+
+/** Tells workloads from plain objects, for rules that look at both. */
+export function isWorkload(subject: object): subject is Workload {
+  return made.has(subject)
+}
+
 /** Custom kinds that make pods from a pod template. Extended by `workloadKinds` in the configuration. */
 export const customWorkloads: readonly WorkloadKind[] = [
   { kind: 'argoproj.io/Rollout', template: 'spec.template', replicas: 'spec.replicas' },
@@ -100,7 +107,7 @@ export function workloadOf(
   if (!template || !pod) return undefined
   const containers = containersOf(pod)
   const kind = object.kind ?? ''
-  return {
+  const workload: Workload = {
     object,
     kind,
     name: object.metadata?.name ?? object.metadata?.generateName ?? '',
@@ -115,4 +122,6 @@ export function workloadOf(
     scale,
     controlled: object.metadata?.ownerReferences?.some((owner) => owner.controller === true) ?? false,
   }
+  made.add(workload)
+  return workload
 }

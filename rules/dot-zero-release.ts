@@ -1,0 +1,55 @@
+import { configurationsIn, imageParts, isWorkload, objectAt, rule, stringAt, version } from '../src/rule.js'
+
+export default rule({
+  title: 'A cluster component runs the first release of a minor version',
+  category: 'control-plane',
+  severity: 'info',
+  recommended: false,
+  why: 'The first release of a minor version carries most of its regressions: features that were tried by few meet every cluster at once. The following patch releases are little but their cures.',
+  remedy: 'Run `.1` or later in production.',
+  decides: `\`kubernetesVersion\` of a kubeadm ClusterConfiguration and a kops Cluster, \`spec.version\` of a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y.0\`.`,
+  falsePositives: 'Clusters that try releases for others.',
+  sources: ['Kubernetes documentation, patch releases'],
+  stories: ['machu-kube-proxy-ipvs'],
+  params: {
+    components: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'],
+      about: 'Image names of the components to look at.',
+    },
+  },
+  for: [
+    'kubeadm.k8s.io/ClusterConfiguration',
+    'ConfigMap',
+    'kops.k8s.io/Cluster',
+    'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
+    'Workload',
+  ],
+  check(subject, { params, report }) {
+    const say = (what: string, release: string) =>
+      `${what} ${release} is the first release of its minor version, before any of its regressions were cured.`
+    if (isWorkload(subject)) {
+      for (const { image, spec } of subject.running) {
+        const parts = image ? imageParts(image) : undefined
+        if (parts?.tag && params.components.includes(parts.name) && isFirst(parts.tag))
+          return report(spec, 'image', say(parts.name, parts.tag))
+      }
+      return
+    }
+    const spec = objectAt(subject, 'spec')
+    const field = subject.kind === 'Cluster' ? 'kubernetesVersion' : 'version'
+    const release = subject.kind === 'ConfigMap' ? undefined : stringAt(spec, field)
+    if (spec && release && isFirst(release)) report(spec, field, say('Kubernetes', release))
+    for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
+      const written = stringAt(value, 'kubernetesVersion')
+      if (written && isFirst(written))
+        report(...place(value, 'kubernetesVersion'), say('Kubernetes', written))
+    }
+  },
+})
+
+/** `v1.34.0`, but neither `v1.34` (any patch) nor a pre-release. */
+function isFirst(text: string): boolean {
+  return /^v?\d+\.\d+\.0$/.test(text) && version(text) !== undefined
+}

@@ -1,0 +1,47 @@
+import { configurationsIn, flagOf, isWorkload, numberAt, rule, safe, set } from '../src/rule.js'
+
+export default rule({
+  title: 'The kubelet may send too few requests to the API server',
+  category: 'node',
+  severity: 'warning',
+  why: `The kubelet limits its own requests. With five a second a node that starts some dozens of pods at once reports their status and addresses minutes late: Services miss endpoints, agents that wait for the pod's
+address hand out no credentials, and pods that run already look Pending.`,
+  remedy: 'Use the defaults of today: `kubeAPIQPS: 50` and `kubeAPIBurst: 100`.',
+  decides: `\`kubeAPIQPS\` below \`minQps\` in a KubeletConfiguration (a file or inside a ConfigMap), or \`kubeAPIBurst\` below \`kubeAPIQPS\`; the same for \`--kube-api-qps\` of a container. A missing value counts for targets below 1.27, whose default was 5.`,
+  versions: 'Defaults 5 and 10 until 1.26, 50 and 100 from 1.27.',
+  sources: ['k8s.io/kubelet/config/v1beta1/types.go at 0.26.15 and 0.27.0'],
+  stories: ['zalando-kubelet-qps', 'chiefio-four-stories'],
+  params: {
+    minQps: { type: 'integer', minimum: 1, default: 20, about: 'Requests a second that are enough.' },
+  },
+  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Workload'],
+  check(subject, { params, minor, report }) {
+    const say = (qps: number) =>
+      `Status and addresses of new pods arrive late when many start at once: the kubelet may send ${qps} requests a second.`
+    if (isWorkload(subject)) {
+      for (const container of subject.running) {
+        const qps = Number(flagOf(container, 'kube-api-qps') ?? Number.NaN)
+        // The flag of the same name limits other components' requests; only the kubelet's matters here.
+        if (qps < params.minQps && /kubelet/.test(`${container.name} ${container.image}`))
+          report(container.spec, container.spec.args ? 'args' : 'command', say(qps))
+      }
+      return
+    }
+    for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
+      const written = numberAt(value, 'kubeAPIQPS')
+      const burst = numberAt(value, 'kubeAPIBurst')
+      const qps = written || (minor < 27 ? 5 : 50)
+      const [node, field] = place(value, 'kubeAPIQPS')
+      const fix = node === value ? safe(set(value, 'kubeAPIQPS', 50)) : undefined
+      // A negative value means no limit at all.
+      if (qps > 0 && qps < params.minQps) report(node, field, say(qps), { fix })
+      else if (burst !== undefined && burst > 0 && burst < qps) {
+        report(
+          ...place(value, 'kubeAPIBurst'),
+          `The kubelet stalls when many pods start at once: kubeAPIBurst ${burst} is below kubeAPIQPS ${qps}.`,
+          { fix: node === value ? safe(set(value, 'kubeAPIBurst', Math.max(100, qps * 2))) : undefined },
+        )
+      }
+    }
+  },
+})

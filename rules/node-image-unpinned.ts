@@ -1,0 +1,40 @@
+import { advise, objectAt, objectsAt, rule, stringAt, valueAt } from '../src/rule.js'
+
+export default rule({
+  title: 'New nodes take whatever machine image is newest',
+  category: 'node',
+  severity: 'warning',
+  why: `With a floating image the fleet changes without a commit: the next scale-up brings a kernel, a container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
+production with the next node.`,
+  remedy: 'Name one image version, and move it forward through your stages.',
+  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or \`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM parameter or a wildcard
+in \`image\`.`,
+  falsePositives: 'Test clusters that try new images first should float; suppress it there.',
+  sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
+  stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],
+  for: ['karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
+  check(subject, { report }) {
+    const spec = objectAt(subject, 'spec')
+    if (!spec) return
+    const say = (image: string) =>
+      `An untested machine image reaches production with the next node: ${image}.`
+    const fix = advise('name the version of the image that runs today')
+    if (subject.kind === 'InstanceGroup') {
+      const image = stringAt(spec, 'image') ?? ''
+      if (/^ssm:.*(latest|recommended|current|stable)/.test(image) || image.includes('*'))
+        report(spec, 'image', say(`image ${image} floats`), { fix })
+      return
+    }
+    for (const term of objectsAt(spec, 'amiSelectorTerms')) {
+      const alias = stringAt(term, 'alias')
+      const name = stringAt(term, 'name')
+      if (alias?.endsWith('@latest'))
+        return report(term, 'alias', say(`alias ${alias} follows the newest release`), { fix })
+      if (name?.includes('*'))
+        return report(term, 'name', say(`the newest image named ${name} wins`), { fix })
+    }
+    const family = stringAt(spec, 'amiFamily')
+    if (family && family !== 'Custom' && valueAt(spec, 'amiSelectorTerms') === undefined)
+      report(spec, 'amiFamily', say(`amiFamily ${family} alone means the newest release`), { fix })
+  },
+})

@@ -1,0 +1,63 @@
+import { imageNamed, rule } from '../src/rule.js'
+
+export default rule({
+  title: 'Every DNS query of the cluster crosses the network to a few DNS pods',
+  category: 'dns',
+  severity: 'info',
+  recommended: false,
+  why: `Each lookup goes through Service translation and connection tracking to one of a few DNS pods. One noisy application can use them up for everybody, and parallel UDP queries can hit races in the kernel's
+connection tracking, each of which costs a timeout of five seconds. A cache on every node takes the load and talks TCP to the servers.`,
+  remedy:
+    'Run a DNS cache on every node (node-local-dns), or the DNS server itself as a DaemonSet with `internalTrafficPolicy: Local`.',
+  decides: `Only when the input is declared complete: a CoreDNS or kube-dns Deployment without any DaemonSet that runs a DNS cache or server on the nodes (node-local-dns, dnsmasq, CoreDNS, unbound), from \`minNodes\` Nodes on when Nodes
+are known. Cilium's local redirect policies for DNS count too.`,
+  falsePositives: 'GKE with Cloud DNS or Dataplane V2 brings a cache that no manifest shows.',
+  sources: ['Kubernetes documentation, Using NodeLocal DNSCache in Kubernetes clusters'],
+  stories: [
+    'zalando-coredns-oom',
+    'zalando-misc-races',
+    'tinder-dns-arp',
+    'weave-conntrack-dns',
+    'preply-dns-conntrack',
+  ],
+  params: {
+    minNodes: {
+      type: 'integer',
+      minimum: 1,
+      default: 20,
+      about: 'Nodes from which a cache pays, where Nodes are known.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    if (
+      !graph.complete ||
+      workload.kind !== 'Deployment' ||
+      !workload.running.some((one) => imageNamed(one.image, ['coredns', 'k8s-dns-kube-dns']))
+    )
+      return
+    const nodes = graph.all('Node').length
+    if (nodes > 0 && nodes < params.minNodes) return
+    const cached = graph.workloads.some(
+      (one) =>
+        one.kind === 'DaemonSet' &&
+        one.running.some(({ image }) =>
+          imageNamed(image, [
+            'k8s-dns-node-cache',
+            'node-local-dns',
+            'node-cache',
+            'coredns',
+            'dnsmasq',
+            'k8s-dns-dnsmasq-nanny',
+            'unbound',
+          ]),
+        ),
+    )
+    if (cached || graph.all('cilium.io/CiliumLocalRedirectPolicy').length > 0) return
+    report(
+      workload.object,
+      undefined,
+      `All DNS queries of the cluster go to ${workload.scale?.replicas ?? 1} pods of ${workload.name} through connection tracking: no node has a DNS cache.`,
+    )
+  },
+})

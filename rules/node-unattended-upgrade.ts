@@ -1,0 +1,87 @@
+import { arrayAt, type Graph, isObject, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
+
+export default rule({
+  title: 'The operating system of the nodes updates itself',
+  category: 'node',
+  severity: 'warning',
+  why: `Ubuntu and Debian install security updates on their own, at about the same hour on every machine. An update that restarts networking removes the routes that the CNI plugin made; one that fails
+to boot takes the node. It reaches the whole fleet before anybody has looked, past every staged rollout of yours.`,
+  remedy:
+    'Switch automatic updates off in the bootstrap, and roll new node images through the stages of your clusters instead.',
+  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and
+mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops: \`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
+
+Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the manifest does not tell.`,
+  falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
+  sources: [
+    'kops documentation, Cluster.spec.updatePolicy',
+    'Ubuntu Server documentation, automatic updates',
+  ],
+  stories: ['datadog-systemd-2023', 'heroku-2025-upgrade', 'zalando-misc-races'],
+  for: [
+    'kops.k8s.io/InstanceGroup',
+    'bootstrap.cluster.x-k8s.io/KubeadmConfigTemplate',
+    'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
+    'karpenter.k8s.aws/EC2NodeClass',
+  ],
+  check(subject, { graph, report }) {
+    const spec = objectAt(subject, 'spec')
+    if (!spec) return
+    const text = JSON.stringify(spec)
+    if (/unattended-upgrade|apt-daily|locksmith|update-engine/i.test(text)) return
+    const found = bootstrapOf(subject.kind ?? '', spec)
+    if (!found) return
+    const os = /flatcar|coreos/i.test(found.hint)
+      ? 'Flatcar'
+      : /ubuntu/i.test(found.hint)
+        ? 'Ubuntu'
+        : /debian/i.test(found.hint)
+          ? 'Debian'
+          : undefined
+    if (!os || (subject.kind === 'InstanceGroup' && kopsUpdatesExternally(spec, graph))) return
+    if (
+      os === 'Flatcar' &&
+      graph.workloads.some((workload) =>
+        workload.containers.some((one) => one.image?.includes('linux-update-operator')),
+      )
+    )
+      return
+    report(
+      found.node,
+      found.field,
+      `${os} nodes install updates and restart services on their own, all within the hour: the bootstrap leaves automatic updates on.`,
+    )
+  },
+})
+
+/** The mapping and field that hold the bootstrap, and a text that tells the operating system. */
+function bootstrapOf(kind: string, spec: object): { node: object; field: string; hint: string } | undefined {
+  if (kind === 'InstanceGroup')
+    return {
+      node: spec,
+      field: arrayAt(spec, 'additionalUserData').length ? 'additionalUserData' : 'image',
+      hint: stringAt(spec, 'image') ?? '',
+    }
+  if (kind === 'EC2NodeClass') {
+    const images = objectsAt(spec, 'amiSelectorTerms').map(
+      (term) => `${stringAt(term, 'name')} ${stringAt(term, 'alias')}`,
+    )
+    const hint = [stringAt(spec, 'amiFamily') ?? '', ...images].join(' ')
+    return stringAt(spec, 'userData') === undefined ? undefined : { node: spec, field: 'userData', hint }
+  }
+  const config =
+    kind === 'KubeadmControlPlane' ? objectAt(spec, 'kubeadmConfigSpec') : objectAt(spec, 'template', 'spec')
+  const commands = arrayAt(config, 'preKubeadmCommands').filter((one) => typeof one === 'string')
+  if (!isObject(config) || commands.length === 0) return undefined
+  const hint = commands.some((command) => /\bapt(-get)?\s/.test(command)) ? 'ubuntu' : commands.join(' ')
+  return { node: config, field: 'preKubeadmCommands', hint }
+}
+
+function kopsUpdatesExternally(group: object, graph: Graph): boolean {
+  return (
+    stringAt(group, 'updatePolicy') === 'external' ||
+    graph
+      .all('kops.k8s.io/Cluster')
+      .some((cluster) => stringAt(cluster, 'spec', 'updatePolicy') === 'external')
+  )
+}
