@@ -25,6 +25,8 @@ export interface Locator {
   key(path: Path): Range
   /** The value at `path` (block scalars: their first line); the key where there is no value of its own. */
   value(path: Path): Range
+  /** The whole value at `path`, to its last line; like `value` otherwise. */
+  extent(path: Path): Range
   /** Whether something is written at `path`, merge keys and aliases followed. */
   has(path: Path): boolean
   /** Keys written more than once in one mapping, with the place of each repetition. */

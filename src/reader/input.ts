@@ -7,7 +7,11 @@ export interface Kustomization {
   /** The file's folder, in the form of the file names. */
   readonly folder: string
   /** What its generators create. The real names carry a hash; references in manifests use these names. */
-  readonly generated: readonly { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string; readonly namespace: string | undefined }[]
+  readonly generated: readonly {
+    readonly kind: 'ConfigMap' | 'Secret'
+    readonly name: string
+    readonly namespace: string | undefined
+  }[]
   /** The images that it rewrites: `name` as written in manifests, and whether a tag or digest is set. */
   readonly images: readonly { readonly name: string; readonly pinned: boolean }[]
   readonly namespace: string | undefined
@@ -23,4 +27,6 @@ export interface Input {
   readonly skips: readonly Skip[]
   /** The number of files that were opened. */
   readonly files: number
+  /** Arguments that lead to no file: a mistake of the user, not of the input. */
+  readonly missing: readonly string[]
 }

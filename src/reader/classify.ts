@@ -1,0 +1,82 @@
+/** What a document is: a Kubernetes object, something for kustomize, or none of our business. */
+import { builtinGroups } from '../kubernetes.js'
+
+export type Class = 'object' | 'kustomization' | 'kustomize patch' | 'other'
+
+export type Mapping = Readonly<Record<string, unknown>>
+
+export function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** `fileName` is the last part of the file's name. */
+export function classify(value: unknown, fileName: string): Class {
+  if (!isMapping(value)) return 'other'
+  const { apiVersion, kind } = value
+  if (isKustomization(apiVersion, kind, fileName)) return 'kustomization'
+  return isObject(value) ? 'object' : 'other'
+}
+
+/** Flux's objects of the same name have a group of their own and are ordinary objects. */
+function isKustomization(apiVersion: unknown, kind: unknown, fileName: string): boolean {
+  if (typeof apiVersion === 'string' && apiVersion !== '')
+    return (
+      apiVersion.startsWith('kustomize.config.k8s.io/') && (kind === 'Kustomization' || kind === 'Component')
+    )
+  return isKustomizationFile(fileName)
+}
+
+export function isKustomizationFile(fileName: string): boolean {
+  return /^(?:kustomization\.ya?ml|Kustomization)$/.test(fileName)
+}
+
+/**
+ * An object has an apiVersion and a kind. With one of them missing or misshapen it still counts when everything else
+ * says that an object was meant.
+ */
+function isObject(value: Mapping): boolean {
+  const { apiVersion, kind, metadata } = value
+  const hasVersion = typeof apiVersion === 'string' && apiVersion !== ''
+  const hasKind = typeof kind === 'string' && kind !== ''
+  if (hasVersion && hasKind) return true
+  if (hasKind)
+    return (
+      (Object.hasOwn(builtinGroups, kind) && isMapping(metadata)) ||
+      (kind === 'List' && Array.isArray(value.items) && value.items.some(isMapping))
+    )
+  const isNamed = isMapping(metadata) && (isText(metadata.name) || isText(metadata.generateName))
+  const hasBody = ['spec', 'data', 'stringData', 'rules', 'webhooks', 'subjects'].some(
+    (field) => field in value,
+  )
+  return isNamed && hasBody && (hasVersion ? looksLikeVersion(apiVersion) : isMapping(value.spec))
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+/** `v1`, `apps/v1`, `example.com/v1beta2`. */
+function looksLikeVersion(apiVersion: string): boolean {
+  return /^(?:[a-z0-9.-]+\/)?v\d+(?:(?:alpha|beta)\d+)?$/.test(apiVersion)
+}
+
+/** Text that may hold an object: one of the two fields is named in it, as a key. */
+export function mightHoldObject(text: string): boolean {
+  if (!text.includes('apiVersion') && !text.includes('kind')) return false
+  return /(?:^|[\s{,"'])(?:apiVersion|kind)["']?\s*:/.test(text)
+}
+
+/** Broken text that was meant to be an object: one of the two fields starts a line, or the JSON text has both. */
+export function isMeantAsObject(text: string): boolean {
+  if (/^(?:["']?apiVersion["']?\s*:|["']?kind["']?\s*:\s*["']?[A-Z])/m.test(text)) return true
+  return /^\s*\{/.test(text) && /"apiVersion"\s*:/.test(text) && /"kind"\s*:/.test(text)
+}
+
+/** Whether a strategic-merge directive stands anywhere in a value. */
+export function hasPatchDirective(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasPatchDirective)
+  if (!isMapping(value)) return false
+  return Object.keys(value).some(
+    (key) => key === '$patch' || key.startsWith('$deleteFromPrimitiveList/') || hasPatchDirective(value[key]),
+  )
+}

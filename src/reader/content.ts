@@ -1,0 +1,143 @@
+/** From a file to its text, whatever the file turns out to be. */
+import { isUtf8 } from 'node:buffer'
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import type { FoundFile } from './files.js'
+
+/** Larger files are not read: they are no manifests. */
+export const largest = 32 * 1024 * 1024
+
+export type Content =
+  | { readonly text: string }
+  /** What is wrong and what to do, and where in the text if it is one. */
+  | { readonly problem: string; readonly text?: string; readonly offset?: number }
+
+/** Reads a file. Never throws and never waits for somebody to write to a pipe. */
+export function contentOf(file: FoundFile): Content {
+  try {
+    return decode(bytesOf(file))
+  } catch (error) {
+    return { problem: reasonOf(error) }
+  }
+}
+
+class NotReadable extends Error {}
+
+/** Why the operating system refused, in words. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof NotReadable) return error.message
+  const code = (error as NodeJS.ErrnoException).code
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'No permission to read it: change its mode or leave it out with .k8s-af-ignore.'
+    case 'ENOENT':
+      return 'It does not exist, or is a link that leads nowhere: correct the path.'
+    case 'ELOOP':
+      return 'It is a symbolic link that leads back to itself: remove the link.'
+    case 'ENOTDIR':
+      return 'A part of its path is a file, not a folder: correct the path.'
+    case 'EISDIR':
+      return 'It is a folder where a file was expected: correct the path.'
+    case 'ENAMETOOLONG':
+      return 'Its path is longer than this system allows: correct the path.'
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'Too many files are open: raise the limit (ulimit -n) and run again.'
+    default:
+      return `The system refused to read it (${code ?? String(error)}): check the file and the disk.`
+  }
+}
+
+function bytesOf({ path }: FoundFile): Buffer {
+  // Without O_NONBLOCK, opening a named pipe waits for a writer.
+  const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    const stats = fstatSync(descriptor)
+    if (stats.isFIFO()) return pipeBytes(descriptor)
+    if (stats.isDirectory()) throw new NotReadable('It is a folder: give its name without an extension.')
+    if (!stats.isFile())
+      throw new NotReadable('It is a device or a socket, not a file: give a file, or - for standard input.')
+    if (stats.size > largest)
+      throw new NotReadable(
+        `It has ${Math.round(stats.size / 1024 / 1024)} MiB, and at most ${largest / 1024 / 1024} MiB are read: split it, or leave it out with .k8s-af-ignore.`,
+      )
+    return readFileSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** A pipe is read while it has a writer (`<(helm template …)`), for as long as something comes within the limit. */
+const silenceLimit = 30_000
+const nap = 5
+
+function pipeBytes(descriptor: number): Buffer {
+  const parts: Buffer[] = []
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  let silence = 0
+  let size = 0
+  for (;;) {
+    const part = Buffer.alloc(65_536)
+    let count: number
+    try {
+      count = readSync(descriptor, part)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      silence += nap
+      if (silence > silenceLimit) throw new NotReadable('It is a pipe that nobody writes to: give a file.')
+      Atomics.wait(clock, 0, 0, nap)
+      continue
+    }
+    silence = 0
+    size += count
+    if (count === 0) {
+      if (size === 0) throw new NotReadable('It is a pipe that nobody writes to: give a file.')
+      return Buffer.concat(parts)
+    }
+    if (size > largest) throw new NotReadable(`More than ${largest / 1024 / 1024} MiB came out of the pipe.`)
+    parts.push(part.subarray(0, count))
+  }
+}
+
+/** Text without its byte order mark. */
+export function decode(bytes: Buffer): Content {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return { problem: utf16, text: bytes.toString('utf16le', 2) }
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return { problem: utf16 }
+  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+  const text = bytes.toString('utf8', hasMark ? 3 : 0)
+  const nul = text.indexOf('\0')
+  if (nul >= 0) {
+    if (text.startsWith('\0GITCRYPT'))
+      return {
+        problem: 'It is encrypted by git-crypt: unlock the repository, or leave it out with .k8s-af-ignore.',
+      }
+    const utf16Like = bytes.length % 2 === 0 && bytes[1] === 0 && bytes[0] !== 0
+    return utf16Like
+      ? { problem: utf16, text: bytes.toString('utf16le') }
+      : { problem: 'It is binary, not text: rename it, or leave it out with .k8s-af-ignore.' }
+  }
+  const strange = text.indexOf('\ufffd')
+  if (strange >= 0 && !isUtf8(bytes))
+    return {
+      problem: 'It is not UTF-8 from this character on: save it as UTF-8.',
+      text,
+      offset: firstInvalid(text, hasMark ? bytes.subarray(3) : bytes),
+    }
+  return { text }
+}
+
+const utf16 = 'It is encoded in UTF-16, which kubectl does not split into documents: save it as UTF-8.'
+
+/** The offset of the first replacement character that the bytes do not hold themselves. */
+function firstInvalid(text: string, bytes: Buffer): number {
+  let position = 0
+  let from = 0
+  for (;;) {
+    const at = text.indexOf('\ufffd', from)
+    if (at < 0) return 0
+    position += Buffer.byteLength(text.slice(from, at))
+    if (bytes.toString('hex', position, position + 3) !== 'efbfbd') return at
+    position += 3
+    from = at + 1
+  }
+}

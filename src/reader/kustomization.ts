@@ -1,0 +1,75 @@
+/** What a kustomization says about objects that are not in the input as such. */
+import { posix } from 'node:path'
+import type { Document } from '../document.js'
+import { isMapping, type Mapping } from './classify.js'
+import { setOwn } from './expand.js'
+import type { Kustomization } from './input.js'
+
+/** Reads a kustomization; what is misshapen in it is left out. */
+export function kustomizationOf(document: Document): Kustomization {
+  const value = isMapping(document.value) ? document.value : {}
+  const namespace = text(value.namespace)
+  const generated = (kind: 'ConfigMap' | 'Secret', list: unknown) =>
+    mappings(list).flatMap((one) => {
+      const name = text(one.name)
+      return name === undefined ? [] : [{ kind, name, namespace: text(one.namespace) ?? namespace }]
+    })
+  return {
+    document,
+    folder: posix.dirname(document.file.name),
+    generated: [
+      ...generated('ConfigMap', value.configMapGenerator),
+      ...generated('Secret', value.secretGenerator),
+    ],
+    images: mappings(value.images).flatMap((one) => {
+      const name = text(one.name)
+      return name === undefined ? [] : [{ name, pinned: isSet(one.newTag) || isSet(one.digest) }]
+    }),
+    namespace,
+    replicas: mappings(value.replicas).flatMap((one) => {
+      const name = text(one.name)
+      return name !== undefined && typeof one.count === 'number' ? [{ name, count: one.count }] : []
+    }),
+  }
+}
+
+/** The files that a kustomization uses as patches, in the form of the file names. */
+export function patchFiles(value: unknown, folder: string): string[] {
+  if (!isMapping(value)) return []
+  const listed = [
+    ...mappings(value.patches).map((one) => one.path),
+    ...mappings(value.patchesJson6902).map((one) => one.path),
+    ...list(value.patchesStrategicMerge),
+  ]
+  return listed.flatMap((path) =>
+    typeof path === 'string' && path !== '' && !path.includes('\n') ? [posix.join(folder, path)] : [],
+  )
+}
+
+/** Empties the literal values of secret generators: `password=` stays. */
+export function dropGeneratedSecrets(value: unknown): void {
+  if (!isMapping(value)) return
+  for (const generator of mappings(value.secretGenerator)) {
+    if (!Array.isArray(generator.literals)) continue
+    const literals = generator.literals.map((one) =>
+      typeof one === 'string' ? one.slice(0, one.indexOf('=') + 1) : '',
+    )
+    setOwn(generator as Record<string, unknown>, 'literals', literals)
+  }
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function mappings(value: unknown): Mapping[] {
+  return list(value).filter(isMapping)
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function isSet(value: unknown): boolean {
+  return (typeof value === 'string' && value !== '') || typeof value === 'number'
+}

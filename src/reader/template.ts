@@ -1,0 +1,42 @@
+/** Tells templates from broken manifests. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parse } from './yaml.js'
+
+/** Text that a template engine still has to fill in: it holds `{{` or `{%`. */
+export function hasBraces(text: string): boolean {
+  return text.includes('{{') || text.includes('{%')
+}
+
+/** Whether text that does not parse fails because of its template braces. */
+export function isTemplate(text: string): boolean {
+  if (!hasBraces(text)) return false
+  if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
+  if (/\{\{-?\s*(?:\/\*|if|else|end|range|with|define|template|include|toYaml|tpl|\.[A-Za-z])/.test(text))
+    return true
+  return parse(filledIn(text)).ok
+}
+
+function filledIn(text: string): string {
+  return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
+}
+
+/** Finds the Helm chart that a file belongs to. Folders are looked at once. */
+export function chartFinder(): (file: string) => { readonly root: string } | undefined {
+  const known = new Map<string, string | undefined>()
+  const rootOf = (folder: string): string | undefined => {
+    if (known.has(folder)) return known.get(folder)
+    const parent = dirname(folder)
+    const root = existsSync(join(folder, 'Chart.yaml'))
+      ? folder
+      : parent === folder
+        ? undefined
+        : rootOf(parent)
+    known.set(folder, root)
+    return root
+  }
+  return (file) => {
+    const root = rootOf(dirname(file))
+    return root === undefined ? undefined : { root }
+  }
+}

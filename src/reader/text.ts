@@ -1,0 +1,36 @@
+/** Lines and columns of offsets in a text. */
+import type { Range } from '../document.js'
+
+/** Translates offsets of a text that may itself be a part of a file. */
+export interface Positions {
+  /** The range from `start` to `end`, in lines and columns of the file. */
+  range(start: number, end: number): Range
+}
+
+/** `line` and `column` (from 1) are where the text starts in its file. */
+export function positions(text: string, line: number, column: number): Positions {
+  const starts = [0]
+  const ends = /\r\n|\n|\r/g
+  while (ends.exec(text)) starts.push(ends.lastIndex)
+  const lineOf = (offset: number) => {
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+  const place = (offset: number) => {
+    const index = lineOf(offset)
+    return { line: line + index, column: offset - (starts[index] ?? 0) + (index === 0 ? column : 1) }
+  }
+  return {
+    range: (start, end) => {
+      const from = place(start)
+      const to = place(Math.max(start, end))
+      return { ...from, endLine: to.line, endColumn: to.column }
+    },
+  }
+}
