@@ -45,7 +45,13 @@ function documentOf(value: unknown): Document {
     text: '',
     value,
     hasDuplicates: false,
-    locate: () => ({ key: () => nowhere, value: () => nowhere, has: () => false, duplicates: [] }),
+    locate: () => ({
+      key: () => nowhere,
+      value: () => nowhere,
+      extent: () => nowhere,
+      has: () => false,
+      duplicates: [],
+    }),
   }
 }
 
