@@ -1,0 +1,97 @@
+import {
+  arrayAt,
+  at,
+  type Custom,
+  type Graph,
+  isObject,
+  type LabelSelector,
+  matchesSelector,
+  objectAt,
+  objectsAt,
+  rule,
+  type Service,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Nothing watches a component that can stop the cluster',
+  category: 'observability',
+  severity: 'info',
+  recommended: false,
+  why: `A webhook that fails closed is a part of the control plane, but unlike the API server nobody gets an alert when it is slow or gone. In the published outages the broken component was found last, after hours of looking at what it broke.`,
+  remedy: 'Scrape the backend and alert on its absence.',
+  decides: `Only where the input shows that monitoring is declared in it (ServiceMonitor, PodMonitor or PrometheusRule objects). The Service behind a fail-closed webhook is watched when a monitor selects its labels or those of its pods, or a rule's expression
+names it, its workload or its namespace.`,
+  falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
+  sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
+  stories: ['zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down', 'dfds-kiam-cert'],
+  for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
+  check(subject, { graph, report }) {
+    const monitors = graph.once('monitors', () => monitorsOf(graph))
+    if (monitors.length === 0) return
+    for (const webhook of subject.webhooks ?? []) {
+      const client = webhook.clientConfig?.service
+      const service =
+        client && (webhook.failurePolicy ?? 'Fail') === 'Fail'
+          ? graph.find('Service', client.name, subject, client.namespace ?? '')
+          : undefined
+      if (!client || !service || isWatched(service, monitors, graph)) continue
+      const pods = graph.backendsOf(service)[0]
+      report(
+        client,
+        'name',
+        `Nobody notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of the input selects it.`,
+        {
+          see: [pods ? at(pods, pods, undefined, 'its pods') : at(service, service)],
+        },
+      )
+      return
+    }
+  },
+})
+
+function monitorsOf(graph: Graph): readonly Custom[] {
+  return (['ServiceMonitor', 'PodMonitor', 'PrometheusRule'] as const).flatMap((kind) =>
+    graph.all(`monitoring.coreos.com/${kind}`),
+  )
+}
+
+function isWatched(service: Service, monitors: readonly Custom[], graph: Graph): boolean {
+  const namespace = graph.namespaceOf(service)
+  const workloads = graph.backendsOf(service)
+  return monitors.some((monitor) => {
+    if (monitor.kind === 'PrometheusRule') {
+      const text = objectsAt(monitor, 'spec', 'groups')
+        .flatMap((group) => objectsAt(group, 'rules').map((one) => stringAt(one, 'expr') ?? ''))
+        .join('\n')
+      return [service.metadata?.name, namespace, ...workloads.map((one) => one.name)].some(
+        (name) => name !== undefined && name !== '' && text.includes(name),
+      )
+    }
+    const names = objectAt(monitor, 'spec', 'namespaceSelector')
+    const reaches =
+      valueAt(names, 'any') === true ||
+      arrayAt(names, 'matchNames').includes(namespace) ||
+      (!names && graph.namespaceOf(monitor) === namespace)
+    if (!reaches) return false
+    const selector = valueAt(monitor, 'spec', 'selector')
+    if (!isObject(selector)) return false
+    const labels =
+      monitor.kind === 'ServiceMonitor' ? [service.metadata?.labels] : workloads.map((one) => one.labels)
+    return labels.some((one) => matchesSelector(selectorIn(selector), one))
+  })
+}
+
+/** A selector of a custom resource, with what is misshapen left out. */
+function selectorIn(value: object): LabelSelector {
+  const pairs = Object.entries(objectAt(value, 'matchLabels') ?? {}).filter(
+    (pair): pair is [string, string] => typeof pair[1] === 'string',
+  )
+  const expressions = objectsAt(value, 'matchExpressions').map((one) => ({
+    key: stringAt(one, 'key') ?? '',
+    operator: stringAt(one, 'operator') ?? '',
+    values: arrayAt(one, 'values').filter((text) => typeof text === 'string'),
+  }))
+  return { matchLabels: Object.fromEntries(pairs), matchExpressions: expressions }
+}

@@ -1,0 +1,110 @@
+import {
+  configurationsIn,
+  type Graph,
+  imageParts,
+  isWorkload,
+  objectAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Nothing saves the state of etcd',
+  category: 'control-plane',
+  severity: 'error',
+  why: `etcd holds the whole cluster. One wrong range delete or a lost disk without a snapshot is the end of it: every object has to be made again from whatever repositories exist.`,
+  remedy: 'Save a snapshot to another machine on a schedule, and try the restore.',
+  decides: `Only when the input is declared complete: an etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with local etcd), and no object that takes snapshots: a workload whose command runs \`snapshot save\` or whose image or
+name matches \`backupPatterns\`, a Velero Schedule, an EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a warning.
+
+Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\` on the Namespace kube-system, for backups from outside.`,
+  falsePositives:
+    'A backup on the machine itself (a systemd timer, a snapshot of the disk) is not visible: set the annotation.',
+  sources: [
+    'etcd documentation, disaster recovery',
+    'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go (Etcd)',
+  ],
+  stories: [
+    'zalando-etcd-delete',
+    'oath-101-ways',
+    'reddit-pi-day',
+    'spotify-deleted-clusters',
+    'skyscanner-gitops-prune',
+  ],
+  params: {
+    backupPatterns: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'snapshot save',
+        'snapshot", "save',
+        'etcd-backup',
+        'etcdbr',
+        'etcd-manager',
+        'etcd-snapshot',
+      ],
+      about: 'Texts in names, images and commands that tell a backup.',
+    },
+  },
+  for: ['Workload', 'kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap'],
+  check(subject, { graph, params, report }) {
+    if (!graph.complete) return
+    const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
+    if (!isWorkload(subject)) {
+      for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
+        const local = objectAt(value, 'etcd', 'local')
+        if (local && !isBackedUp())
+          report(
+            ...place(local, undefined),
+            'A wrong delete or a lost disk ends this cluster: nothing in the input saves its local etcd.',
+          )
+      }
+      return
+    }
+    if (
+      subject.batch ||
+      !subject.running.some((one) => one.image && imageParts(one.image).name === 'etcd') ||
+      isBackedUp()
+    )
+      return
+    const own = subject.namespace === 'kube-system'
+    report(
+      subject.object,
+      undefined,
+      `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in the input saves snapshots of ${subject.name}.`,
+      { severity: own ? 'error' : 'warning' },
+    )
+  },
+})
+
+function hasBackup(graph: Graph, patterns: readonly string[]): boolean {
+  const declared = graph
+    .all('Namespace')
+    .some(
+      (one) =>
+        one.metadata?.name === 'kube-system' &&
+        one.metadata.annotations?.['k8s-af.dev/etcd-backup'] !== undefined,
+    )
+  const kinds = [
+    'velero.io/Schedule',
+    'etcd.database.coreos.com/EtcdBackup',
+    'operator.etcd.io/EtcdSnapshotSchedule',
+    'config.openshift.io/Backup',
+  ] as const
+  return (
+    declared ||
+    kinds.some((kind) => graph.all(kind).length > 0) ||
+    graph.workloads.some((workload) => {
+      const text = JSON.stringify([
+        workload.name,
+        workload.containers.map(({ spec }) => [spec.image, spec.command, spec.args]),
+      ]).replaceAll('","', '", "')
+      return patterns.some(
+        (pattern) => text.includes(pattern) || text.includes(pattern.replaceAll('"', '\\"')),
+      )
+    }) ||
+    graph.objects.some(
+      (one) => one.kind === 'Cluster' && stringAt(one, 'apiVersion')?.startsWith('kops.k8s.io/'),
+    )
+  )
+}

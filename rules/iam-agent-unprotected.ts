@@ -1,0 +1,74 @@
+import { bytes, imageNamed, rule, type Workload } from '../src/rule.js'
+
+/** Source: kubernetes/pkg/apis/scheduling/types.go. */
+const nodeCritical = 2_000_001_000
+
+export default rule({
+  title: 'The credentials agent of every node can be throttled or evicted',
+  category: 'identity',
+  severity: 'error',
+  why: `All pods of a node get their cloud credentials from one agent. When its CPU limit throttles it, requests time out; when it has no priority it is evicted or not placed on a full node; then every other pod there loses
+access to storage, queues and databases at the same time.`,
+  remedy:
+    'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
+  decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all taints (so that tainted nodes
+have no agent). All causes are in one finding.`,
+  sources: ['kubernetes/pkg/apis/scheduling/types.go (system-node-critical)'],
+  stories: [
+    'dfds-node-deletion',
+    'dfds-agent-system-oom',
+    'zalando-kubelet-qps',
+    'datadog-10-ways',
+    'zalando-credentials-queue',
+  ],
+  params: {
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['kube2iam', 'kiam', 'eks-pod-identity-agent', 'nmi'],
+      about: 'Parts of image names of such agents.',
+    },
+  },
+  for: 'DaemonSet',
+  check(daemonSet, { graph, params, report }) {
+    const workload = graph.workload(daemonSet)
+    const container = workload?.running.find((one) => imageNamed(one.image, params.images))
+    if (!workload || !container) return
+    const { limits, requests } = container.spec.resources ?? {}
+    const { pod } = workload
+    const cpu = limits?.cpu
+    const grave: string[] = []
+    const minor: string[] = []
+    if (cpu !== undefined) grave.push(`CPU limit ${cpu}`)
+    if (
+      (priorityOf(workload, graph.find('PriorityClass', pod.priorityClassName, daemonSet, '')?.value) ??
+        nodeCritical) < nodeCritical
+    ) {
+      grave.push(pod.priorityClassName ? `priority class ${pod.priorityClassName}` : 'no priority class')
+    }
+    const memory = bytes(limits?.memory)
+    if (memory !== undefined && memory < 64 * 2 ** 20) minor.push(`memory limit ${limits?.memory}`)
+    if (!requests && !limits) minor.push('no requests')
+    if (!pod.tolerations?.some((one) => one.operator === 'Exists' && !one.key))
+      minor.push('no toleration for all taints')
+    const causes = [...grave, ...minor]
+    if (causes.length === 0) return
+    report(
+      cpu !== undefined && limits ? limits : pod,
+      cpu !== undefined ? 'cpu' : 'priorityClassName',
+      `Every pod of a node loses its cloud access when ${daemonSet.metadata?.name ?? 'this agent'} is throttled or evicted: ${causes.join(', ')}.`,
+      {
+        severity: grave.length > 0 ? 'error' : 'warning',
+      },
+    )
+  },
+})
+
+/** The priority as far as the input tells; undefined when it names a class that is not in the input. */
+function priorityOf(workload: Workload, value: number | undefined): number | undefined {
+  const { pod } = workload
+  if (pod.priority !== undefined) return pod.priority
+  if (pod.priorityClassName === 'system-node-critical') return nodeCritical
+  if (pod.priorityClassName === 'system-cluster-critical') return 2_000_000_000
+  return pod.priorityClassName ? value : 0
+}

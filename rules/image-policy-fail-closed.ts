@@ -1,0 +1,107 @@
+import {
+  arrayAt,
+  at,
+  type Custom,
+  type Graph,
+  isObject,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'When the image check is down, nothing can start, nor can its own repair',
+  category: 'admission',
+  severity: 'warning',
+  why: `A check of image signatures that fails closed stops every new pod while its service is unreachable or wrong. That includes the CI jobs that would build the cure, the registry and the signer, so the cluster can't be
+repaired by the usual way.`,
+  remedy:
+    'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert.',
+  decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true; a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose match excludes no namespace at
+all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the input that fails closed without a namespace selector.`,
+  falsePositives:
+    'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
+  versions: '`defaultAllow` is false when it is absent.',
+  sources: ['kubernetes/plugin/pkg/admission/imagepolicy/config.go', 'Kyverno documentation, verify images'],
+  stories: ['zalando-image-policy', 'google-playbook'],
+  for: [
+    'apiserver.config.k8s.io/AdmissionConfiguration',
+    'kyverno.io/ClusterPolicy',
+    'kyverno.io/Policy',
+    'policy.sigstore.dev/ClusterImagePolicy',
+  ],
+  check(subject, { graph, report }) {
+    const say = (what: string) =>
+      `No pod can start while the image check is down, its own repair included: ${what}.`
+    switch (subject.kind) {
+      case 'AdmissionConfiguration':
+        for (const plugin of objectsAt(subject, 'plugins')) {
+          const policy =
+            plugin.name === 'ImagePolicyWebhook'
+              ? objectAt(plugin, 'configuration', 'imagePolicy')
+              : undefined
+          if (policy && policy.defaultAllow !== true)
+            report(
+              policy,
+              'defaultAllow',
+              say(
+                `defaultAllow is ${policy.defaultAllow === undefined ? 'absent, which means false' : 'false'}`,
+              ),
+            )
+        }
+        return
+      case 'ClusterPolicy':
+      case 'Policy': {
+        const spec = objectAt(subject, 'spec')
+        const rules = objectsAt(spec, 'rules').filter((one) => arrayAt(one, 'verifyImages').length > 0)
+        const [first] = rules
+        if (!spec || !first) return
+        const failure =
+          stringAt(spec, 'webhookConfiguration', 'failurePolicy') ?? stringAt(spec, 'failurePolicy') ?? 'Fail'
+        const audits =
+          /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '') ||
+          arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
+        if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return
+        report(first, 'verifyImages', say(`the policy fails closed and leaves no namespace out`))
+        return
+      }
+      case 'ClusterImagePolicy': {
+        const webhook =
+          (stringAt(subject, 'spec', 'mode') ?? 'enforce') === 'enforce'
+            ? closedSigstoreWebhook(graph)
+            : undefined
+        const spec = valueAt(subject, 'spec')
+        if (webhook && isObject(spec))
+          report(spec, 'mode', say('the policy webhook fails closed in every namespace'), {
+            see: [at(webhook, webhook, undefined, 'fails closed')],
+          })
+      }
+    }
+  },
+})
+
+/** Whether a Kyverno rule limits itself to some namespaces or excludes some. */
+function leavesNamespacesOut(policyRule: unknown): boolean {
+  const text = JSON.stringify([
+    valueAt(policyRule, 'match') ?? '',
+    valueAt(policyRule, 'exclude') ?? '',
+    valueAt(policyRule, 'preconditions') ?? '',
+  ])
+  return /"namespaces?"|"namespaceSelector"|request\.namespace/.test(text)
+}
+
+function closedSigstoreWebhook(graph: Graph): Custom | undefined {
+  const found = graph
+    .all('ValidatingWebhookConfiguration')
+    .find((one) =>
+      one.webhooks?.some(
+        (webhook) =>
+          webhook.name?.includes('sigstore.dev') &&
+          (webhook.failurePolicy ?? 'Fail') === 'Fail' &&
+          !webhook.namespaceSelector,
+      ),
+    )
+  return found as Custom | undefined
+}

@@ -1,0 +1,68 @@
+import { rule } from '../src/rule.js'
+
+export default rule({
+  title: 'The log agent of every node asks the API server about pods',
+  category: 'observability',
+  severity: 'info',
+  recommended: false,
+  why: `Each agent fetches or watches pod metadata from the API server. On a cluster of some hundred nodes that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take the API server down.`,
+  remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
+  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`; fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry \`k8sattributes\` processor without a node filter; Promtail or
+Alloy with the pod role and no field selector for the node. Reported only where a DaemonSet in the same namespace mounts the ConfigMap.`,
+  falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
+  sources: ['Fluent Bit documentation, Kubernetes filter', 'OpenTelemetry Collector, k8sattributesprocessor'],
+  stories: ['betz-log-tailing', 'openai-telemetry', 'civis-large-cluster'],
+  params: {
+    minNodes: {
+      type: 'integer',
+      minimum: 1,
+      default: 100,
+      about: 'Nodes from which it matters, where Nodes are known.',
+    },
+  },
+  for: 'ConfigMap',
+  check(configMap, { graph, params, report }) {
+    const { data } = configMap
+    if (!data) return
+    const nodes = graph.all('Node').length
+    if (nodes > 0 && nodes < params.minNodes) return
+    for (const [key, text] of Object.entries(data)) {
+      const agent = watcherIn(text)
+      if (!agent) continue
+      const name = configMap.metadata?.name
+      const mounted = graph.workloads.some(
+        (one) =>
+          one.kind === 'DaemonSet' &&
+          graph.together(one, configMap) &&
+          graph
+            .referencesOf(one)
+            .some((reference) => reference.kind === 'ConfigMap' && reference.name === name),
+      )
+      if (!mounted) continue
+      report(
+        data,
+        key,
+        `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`,
+      )
+      return
+    }
+  },
+})
+
+function watcherIn(text: string): string | undefined {
+  const filters = text
+    .split(/^\s*\[/m)
+    .filter((section) => /^FILTER\]/i.test(section) && /^\s*name\s+kubernetes\s*$/im.test(section))
+  if (filters.some((section) => !/^\s*use_kubelet\s+(on|true)\s*$/im.test(section))) return 'Fluent Bit'
+  const fluentd = /<filter[^>]*>\s*(?:[^<]*\n)?\s*@type\s+kubernetes_metadata\b[\s\S]*?<\/filter>/.exec(
+    text,
+  )?.[0]
+  if (fluentd && !/^\s*watch\s+false\s*$/m.test(fluentd)) return 'fluentd'
+  if (
+    /^\s*k8sattributes(\/\w+)?:/m.test(text) &&
+    /^\s*processors:/m.test(text) &&
+    !/node_from_env_var|\bnode:/.test(text)
+  )
+    return 'The OpenTelemetry Collector'
+  return undefined
+}

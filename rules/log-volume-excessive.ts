@@ -1,0 +1,98 @@
+import {
+  bytes,
+  type Container,
+  configurationsIn,
+  flagOf,
+  isWorkload,
+  numberAt,
+  rule,
+  set,
+  valueAt,
+} from '../src/rule.js'
+
+const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$/i
+const loud = /^(debug|trace|all|finest|verbose|silly)$|(^|[,=])(debug|trace)$/i
+
+export default rule({
+  title: 'The workload logs at debug level',
+  category: 'observability',
+  severity: 'info',
+  why: `Every line is paid for three times: the container runtime writes it, an agent on the node tails and parses it, and a store keeps it. One chatty workload takes disk, CPU and API quota from all others of its node, most of
+all in an incident, when everything logs more.`,
+  remedy: 'Log at info, and raise the level for the time of an investigation only.',
+  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, \`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep more than \`maxSize\` of logs per file or more than ten
+files. Namespaces named dev or test, and Pods without a controller, are exempt. One finding per workload.`,
+  sources: [
+    'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
+  ],
+  stories: ['betz-log-tailing', 'bluematador-node-oom'],
+  params: {
+    quietNamespaces: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['dev', 'development', 'test', 'sandbox'],
+      about: 'Parts of namespace names where debug logs are fine.',
+    },
+    maxSize: { type: 'string', default: '100Mi', about: 'The largest containerLogMaxSize that is fine.' },
+  },
+  for: ['Workload', 'kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap'],
+  check(subject, { params, report }) {
+    if (!isWorkload(subject)) {
+      for (const { value, place } of configurationsIn(
+        subject,
+        'kubelet.config.k8s.io/KubeletConfiguration',
+      )) {
+        const size = valueAt(value, 'containerLogMaxSize')
+        const files = numberAt(value, 'containerLogMaxFiles')
+        if ((bytes(size) ?? 0) > (bytes(params.maxSize) ?? 0))
+          report(
+            ...place(value, 'containerLogMaxSize'),
+            `One container may fill the node's disk with logs: each file grows to ${String(size)} (default 10Mi).`,
+          )
+        else if (files !== undefined && files > 10)
+          report(
+            ...place(value, 'containerLogMaxFiles'),
+            `One container may fill the node's disk with logs: ${files} files are kept (default 5).`,
+          )
+      }
+      return
+    }
+    if (
+      subject.kind === 'Pod' ||
+      params.quietNamespaces.some((part) => subject.namespace.split('-').includes(part))
+    )
+      return
+    for (const container of subject.running) {
+      const found = loudness(container)
+      if (!found) continue
+      report(
+        found.node,
+        found.field,
+        `Container ${container.name} logs far more than it must: ${found.setting}.`,
+        found.env ? { fix: set(found.node, 'value', 'info') } : {},
+      )
+      return
+    }
+  },
+})
+
+function loudness({
+  spec,
+  ...rest
+}: Container): { node: object; field: string; setting: string; env: boolean } | undefined {
+  const variable = (spec.env ?? []).find((one) => names.test(one.name ?? '') && loud.test(one.value ?? ''))
+  if (variable)
+    return { node: variable, field: 'value', setting: `${variable.name} is ${variable.value}`, env: true }
+  const container = { spec, ...rest }
+  const level =
+    flagOf(container, 'log-level') ??
+    flagOf(container, 'loglevel') ??
+    flagOf(container, 'log.level') ??
+    flagOf(container, 'zap-log-level')
+  const verbosity = Number(flagOf(container, 'v') ?? Number.NaN)
+  const field = spec.args ? 'args' : 'command'
+  if (level && loud.test(level))
+    return { node: spec, field, setting: `its log level is ${level}`, env: false }
+  if (verbosity >= 6) return { node: spec, field, setting: `--v=${verbosity}`, env: false }
+  return undefined
+}

@@ -1,0 +1,116 @@
+import {
+  advise,
+  flagOf,
+  formatSeconds,
+  imageNamed,
+  isWorkload,
+  objectAt,
+  rule,
+  seconds,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Metrics are gone with the pod that holds them',
+  category: 'observability',
+  severity: 'info',
+  why: `The incident that you will want to understand usually restarts the monitoring, too. With its data on an emptyDir, or nothing kept for longer than a day, there is nothing left for the post-mortem.`,
+  remedy: 'Put the data on a PersistentVolume, or write it to a remote store.',
+  decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`, and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir or no volume at all; a retention below
+\`minRetention\`. Agents that only forward are exempt.`,
+  falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
+  sources: ['Prometheus Operator API reference (PrometheusSpec)', 'Prometheus documentation, storage'],
+  stories: ['oneandone-open-issues', 'dfds-pvc-stuck', 'nunl-elastalert-oom'],
+  params: {
+    minRetention: {
+      type: 'string',
+      default: '168h',
+      about:
+        'The shortest retention that is enough for a post-mortem (a Go duration, or Prometheus units such as 7d).',
+    },
+  },
+  for: ['monitoring.coreos.com/Prometheus', 'Workload'],
+  check(subject, { params, report }) {
+    const enough = duration(params.minRetention) ?? 0
+    const short = (text: string | undefined) => {
+      const kept = text === undefined ? undefined : duration(text)
+      return kept !== undefined && kept < enough ? kept : undefined
+    }
+    if (!isWorkload(subject)) {
+      const spec = objectAt(subject, 'spec')
+      if (
+        !spec ||
+        valueAt(spec, 'remoteWrite') !== undefined ||
+        valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined
+      )
+        return
+      const storage = objectAt(spec, 'storage')
+      if (!storage || (storage.volumeClaimTemplate === undefined && storage.ephemeral === undefined)) {
+        report(
+          spec,
+          'storage',
+          `All metrics of ${subject.metadata?.name ?? 'this Prometheus'} are lost when its pod moves: they are on an emptyDir.`,
+          { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
+        )
+        return
+      }
+      const kept = short(stringAt(spec, 'retention'))
+      if (kept !== undefined)
+        report(
+          spec,
+          'retention',
+          `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`,
+        )
+      return
+    }
+    const container = subject.running.find((one) =>
+      imageNamed(one.image, ['prometheus', 'victoria-metrics', 'loki']),
+    )
+    if (
+      !container ||
+      subject.batch ||
+      subject.kind === 'DaemonSet' ||
+      imageNamed(container.image, [
+        'operator',
+        'config-reloader',
+        'prometheus-operator',
+        'adapter',
+        'prometheus-adapter',
+      ])
+    )
+      return
+    const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])].join(' ')
+    if (/--agent\b|--enable-feature=\S*agent|remote[._-]?write/i.test(words)) return
+    const path = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
+    if (path === undefined) return
+    const mount = (container.spec.volumeMounts ?? []).find((one) =>
+      path.replace(/\/$/, '').startsWith((one.mountPath ?? '-').replace(/\/$/, '')),
+    )
+    const volume = subject.pod.volumes?.find((one) => one.name === mount?.name)
+    if (mount && volume?.emptyDir) {
+      report(
+        volume,
+        'emptyDir',
+        `All metrics of ${subject.name} are lost when its pod moves: ${path} is on an emptyDir.`,
+      )
+      return
+    }
+    const kept = short(
+      flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod'),
+    )
+    if (kept !== undefined)
+      report(
+        container.spec,
+        container.spec.args ? 'args' : 'command',
+        `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`,
+      )
+  },
+})
+
+/** Prometheus' durations know days, weeks and years besides Go's units. */
+function duration(text: string): number | undefined {
+  const match = /^(\d+)(d|w|y)$/.exec(text)
+  if (!match) return seconds(text)
+  return Number(match[1]) * (match[2] === 'd' ? 86400 : match[2] === 'w' ? 604800 : 31536000)
+}

@@ -1,0 +1,73 @@
+import { type Container, imageNamed, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'A log, metrics or trace agent has no bounds',
+  category: 'observability',
+  severity: 'warning',
+  why: `An agent runs on every node or in every pod, and its buffers grow exactly when something else fails: the store is slow, an application logs in a loop. Without a memory limit it then takes the memory of the whole
+node, and the kernel kills the neighbours; without requests the scheduler does not count it at all.`,
+  remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
+  decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and StatefulSets of the agent
+alone) are left to \`memory-limit-missing\`.`,
+  sources: ['Kubernetes documentation, resource management for pods and containers'],
+  stories: [
+    'bluematador-node-oom',
+    'target-cascading',
+    'dfds-agent-system-oom',
+    'betz-log-tailing',
+    'civis-large-cluster',
+  ],
+  params: {
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'fluentd',
+        'fluent-bit',
+        'fluentd-kubernetes-sumologic',
+        'filebeat',
+        'metricbeat',
+        'logstash',
+        'vector',
+        'promtail',
+        'alloy',
+        'grafana-agent',
+        'telegraf',
+        'datadog',
+        'datadog/agent',
+        'opentelemetry-collector',
+        'otel-collector',
+        'otelcol',
+        'jaeger-agent',
+        'splunk',
+      ],
+      about: 'Parts of image names of agents.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { params, report }) {
+    if (workload.batch) return
+    const agents = workload.running.filter((one) => imageNamed(one.image, params.images))
+    const perNode = workload.kind === 'DaemonSet'
+    if (!perNode && agents.length === workload.running.length) return
+    for (const agent of agents) {
+      const missing = missingIn(agent, workload)
+      if (missing.length === 0) continue
+      report(
+        agent.spec,
+        'resources',
+        `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when the log store is slow: it has ${missing.join(' and ')}.`,
+      )
+      return
+    }
+  },
+})
+
+function missingIn({ spec }: Container, { pod }: Workload): string[] {
+  const limits = { ...pod.resources?.limits, ...spec.resources?.limits }
+  const requests = { ...limits, ...pod.resources?.requests, ...spec.resources?.requests }
+  return [
+    limits.memory === undefined ? 'no memory limit' : '',
+    requests.memory === undefined ? 'no memory request' : '',
+  ].filter((one) => one !== '')
+}
