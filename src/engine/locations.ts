@@ -21,7 +21,7 @@ export function locations(_graph: IndexedGraph): Locations {
       const found = locator(resource)
       const full = [...resource.path, ...path]
       const range =
-        path.length === 0 ? nameOf(found, resource) : onValue ? found.value(full) : found.key(full)
+        path.length === 0 || (path.length === 1 && !found.has(full)) ? nameOf(found, resource) : onValue ? found.value(full) : found.key(full)
       return { file: resource.document.file.name, ...range, path: formatPath(path) }
     },
   }
