@@ -60,15 +60,21 @@ const host = /(?:^|[\s"'=,@(]|:\/\/)((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.){1,4}[
 const fileEnding =
   /\.(ya?ml|json|conf|cfg|toml|ini|xml|properties|txt|log|sock|pem|crt|key|sh|py|js|ts|jar|go|db|sql|html?|env|pid|lock|so|csv|bin|gz|zip)$/i
 
+/** Variables whose value is an address even without a scheme; other dotted values are class, webhook or label names. */
+const addressName = /HOST|URL|URI|ADDR|ENDPOINT|SERVER|DOMAIN|BROKER/i
+
+function isUrl(text: string | undefined): boolean {
+  return text !== undefined && (text.includes('://') || /^[\w.-]+\.[a-z]{2,}:\d+$/i.test(text))
+}
+
 function externalName(workload: Workload, clusterDomain: string): string | undefined {
   const texts = workload.running.flatMap(({ spec }: Container) => [
-    ...(spec.env ?? []).map((one) => one.value ?? ''),
-    ...(spec.args ?? []),
+    ...(spec.env ?? []).map((one) =>
+      addressName.test(one.name ?? '') || isUrl(one.value) ? (one.value ?? '') : '',
+    ),
+    ...(spec.args ?? []).filter(isUrl),
   ])
   for (const text of texts) {
-    // Only what is used as an address: a URL, host:port, or a value that is nothing but a name.
-    const isAddress = text.includes('://') || /^[\w.-]+\.[a-z]{2,}(:\d+)?$/i.test(text)
-    if (!isAddress) continue
     for (const [, name = ''] of text.matchAll(host)) {
       const lower = name.toLowerCase()
       const inside =

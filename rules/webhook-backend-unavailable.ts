@@ -107,7 +107,11 @@ Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the n
       alone ??= { client, names: [] }
       const backends = graph.backendsOf(service)
       const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
-      if (backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < params.minReplicas)
+      if (
+        backends.length > 0 &&
+        isFirst(graph, subject, service) &&
+        pods.reduce((sum, one) => sum + one, 0) < params.minReplicas
+      )
         alone.names.push(name)
     }
     const name = alone?.names[0]
@@ -128,6 +132,24 @@ Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the n
     )
   },
 })
+
+/** One finding per backend: only on the first of the webhook configurations that call it. */
+function isFirst(graph: Graph, subject: object, service: Service): boolean {
+  const first = graph.once('webhook-backends', () => {
+    const index = new Map<Service, object>()
+    for (const one of [
+      ...graph.all('ValidatingWebhookConfiguration'),
+      ...graph.all('MutatingWebhookConfiguration'),
+    ]) {
+      for (const { service: named, closed } of clientsOf(one)) {
+        const found = closed && named.name ? serviceOf(graph, one, named.name, named.namespace) : undefined
+        if (found && !index.has(found)) index.set(found, one)
+      }
+    }
+    return index
+  })
+  return first.get(service) === subject
+}
 
 /** The Service, in its own namespace; manifests that leave the namespace to -n match any. */
 function serviceOf(
@@ -188,7 +210,9 @@ function resourcesOf(webhook: unknown): string {
   const rules = valueAt(webhook, 'rules')
   const names = Array.isArray(rules) ? rules.flatMap((one) => valueAt(one, 'resources') ?? []) : []
   const unique = [...new Set(names.filter((name) => typeof name === 'string'))]
-  if (unique.length === 0 || unique.some((name) => name === '*' || name === '*/*')) return 'all resources'
+  // Some operators write the rules when they start.
+  if (unique.length === 0) return 'what it checks'
+  if (unique.some((name) => name === '*' || name === '*/*')) return 'all resources'
   return unique.length > 3
     ? `${unique.slice(0, 2).join(', ')} and ${unique.length - 2} more resources`
     : unique.join(', ')
