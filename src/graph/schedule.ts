@@ -44,11 +44,11 @@ function parse(text: string): Schedule | undefined {
     return undefined
   let cron: Cron
   try {
-    cron = new Cron(plain, { timezone: 'Etc/UTC' })
+    cron = new Cron(plain, { utcOffset: 0 })
   } catch {
     return undefined
   }
-  const runs = cron.nextRuns(120, new Date(monday.getTime() - 1000)).map((run) => run.getTime())
+  const runs = cron.nextRuns(61, new Date(monday.getTime() - 1000)).map((run) => run.getTime())
   if (runs.length === 0) return undefined
   const gaps = runs.slice(1).map((run, i) => (run - (runs[i] ?? 0)) / 1000)
   return {
