@@ -14,7 +14,10 @@ export type Content =
 /** Reads a file. Never throws and never waits for somebody to write to a pipe. */
 export function contentOf(file: FoundFile): Content {
   try {
-    return decode(bytesOf(file))
+    if (!file.isFile) return decode(bytesOf(file))
+    const text = readFileSync(file.path, 'utf8')
+    if (text.length > largest) throw new NotReadable(tooLarge(text.length))
+    return isOrdinary(text) ? { text } : decode(readFileSync(file.path))
   } catch (error) {
     return { problem: reasonOf(error) }
   }
@@ -22,11 +25,24 @@ export function contentOf(file: FoundFile): Content {
 
 class NotReadable extends Error {}
 
+function tooLarge(size: number): string {
+  const mebibytes = (count: number) => Math.floor(count / 1024 / 1024)
+  return `It has ${mebibytes(size)} MiB, and at most ${mebibytes(largest)} MiB are read: split it, or leave it out with .k8s-af-ignore.`
+}
+
+/** Decoded text that holds no sign of another encoding. */
+function isOrdinary(text: string): boolean {
+  return !text.startsWith('\ufeff') && !text.includes('\ufffd') && !text.includes('\0')
+}
+
 /** Why the operating system refused, in words. */
 export function reasonOf(error: unknown): string {
   if (error instanceof NotReadable) return error.message
   const code = (error as NodeJS.ErrnoException).code
   switch (code) {
+    case 'ERR_FS_FILE_TOO_LARGE':
+    case 'ERR_STRING_TOO_LONG':
+      return tooLarge(512 * 1024 * 1024)
     case 'EACCES':
     case 'EPERM':
       return 'No permission to read it: change its mode or leave it out with .k8s-af-ignore.'
@@ -57,10 +73,7 @@ function bytesOf({ path }: FoundFile): Buffer {
     if (stats.isDirectory()) throw new NotReadable('It is a folder: give its name without an extension.')
     if (!stats.isFile())
       throw new NotReadable('It is a device or a socket, not a file: give a file, or - for standard input.')
-    if (stats.size > largest)
-      throw new NotReadable(
-        `It has ${Math.round(stats.size / 1024 / 1024)} MiB, and at most ${largest / 1024 / 1024} MiB are read: split it, or leave it out with .k8s-af-ignore.`,
-      )
+    if (stats.size > largest) throw new NotReadable(tooLarge(stats.size))
     return readFileSync(descriptor)
   } finally {
     closeSync(descriptor)

@@ -47,7 +47,10 @@ function checkSize(root: unknown): void {
       return 1
     }
     const known = sizes.get(node)
-    if (known === -1) throw new Refusal('an alias stands inside of the node that its anchor names')
+    if (known === -1)
+      throw new Refusal(
+        'An alias stands inside of what its own anchor names, without end: write the value out.',
+      )
     if (known !== undefined) return known + 1
     sizes.set(node, -1)
     written++
@@ -64,7 +67,9 @@ function checkSize(root: unknown): void {
   const total = size(root)
   const aliased = total - written
   if (aliased > 100 && total > 1000 && aliased / total > allowedAliasRatio(total))
-    throw new Refusal(`its aliases would expand ${written} nodes to ${total}`)
+    throw new Refusal(
+      `Its aliases blow ${written} values up to ${total}, which kubectl refuses: write them out, or use fewer.`,
+    )
 }
 
 function copy(node: unknown): unknown {
@@ -88,7 +93,7 @@ function mergeInto(out: Record<string, unknown>, source: unknown): void {
   const sources = Array.isArray(source) ? source.toReversed() : [source]
   for (const one of sources) {
     if (typeof one !== 'object' || one === null || Array.isArray(one))
-      throw new Refusal('a merge key (<<) takes a mapping, or a list of mappings')
+      throw new Refusal('A merge key (<<) takes a mapping or a list of mappings: correct its value.')
     copyInto(out, one as Record<string, unknown>)
   }
 }

@@ -1,5 +1,13 @@
 /** From the paths that the user gave to the files to read. */
-import { lstatSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs'
+import {
+  type Dirent,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
@@ -17,7 +25,8 @@ export interface FoundFile {
   readonly name: string
   /** Named by the user, not met on a walk. */
   readonly explicit: boolean
-  readonly stats: Stats | undefined
+  /** Known to be an ordinary file: opening it does not wait for anybody. */
+  readonly isFile: boolean
 }
 
 export interface Found {
@@ -51,47 +60,49 @@ export function find(args: readonly string[], options: FindOptions): Found {
   const missing: string[] = []
   const unreadable: { name: string; error: unknown }[] = []
   const folders = new Set<string>()
-  const rules = new IgnoreRules(options.ignore)
+  const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
 
   const nameOf = (path: string) => displayName(path, cwd)
-  const add = (path: string, real: string, explicit: boolean, stats: Stats | undefined) => {
+  const add = (path: string, real: string, explicit: boolean, isFile: boolean) => {
     const known = files.get(real)
     if (!known || (explicit && !known.explicit))
-      files.set(real, { path, name: known?.name ?? nameOf(path), explicit, stats })
+      files.set(real, { path, name: known?.name ?? nameOf(path), explicit, isFile })
   }
 
-  const walk = (folder: string, real: string, accept: (path: string) => boolean, deep: boolean) => {
+  /** `above` are the rules that hold in the folder's parent. */
+  const walk = (folder: string, real: string, above: readonly Rules[], deep: boolean, accept = anything) => {
     if (folders.has(real)) return
     folders.add(real)
-    let entries: ReturnType<typeof list>
+    let entries: Dirent[]
     try {
-      entries = list(folder)
+      entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
     } catch (error) {
       unreadable.push({ name: nameOf(folder), error })
       return
     }
+    const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
     for (const entry of entries) {
       const path = join(folder, entry.name)
       let isFolder = entry.isDirectory()
-      const wanted = manifest.test(entry.name) || entry.name === kustomization
+      let isFile = entry.isFile()
       let realPath = join(real, entry.name)
+      const isWanted = manifest.test(entry.name) || entry.name === kustomization
+      if (!isFolder && !isWanted && !entry.isSymbolicLink()) continue
       if (entry.isSymbolicLink()) {
         try {
           realPath = realpathSync(path)
-          isFolder = statSync(realPath).isDirectory()
+          const stats = statSync(realPath)
+          isFolder = stats.isDirectory()
+          isFile = stats.isFile()
         } catch (error) {
-          if (wanted) unreadable.push({ name: nameOf(path), error })
+          if (isWanted) unreadable.push({ name: nameOf(path), error })
           continue
         }
       }
-      if (isFolder) {
-        if (!deep || skippedFolders.has(entry.name)) continue
-        if (rules.ignores(path, true)) ignored.add(nameOf(path))
-        else walk(path, realPath, accept, deep)
-      } else if (wanted && accept(path)) {
-        if (rules.ignores(path, false)) ignored.add(nameOf(path))
-        else add(path, realPath, false, undefined)
-      }
+      if (isFolder ? !deep || skippedFolders.has(entry.name) : !isWanted || !accept(path)) continue
+      if (isIgnored(path, isFolder, rules)) ignored.add(nameOf(path))
+      else if (isFolder) walk(path, realPath, rules, deep, accept)
+      else add(path, realPath, false, isFile)
     }
   }
 
@@ -107,21 +118,22 @@ export function find(args: readonly string[], options: FindOptions): Found {
         const start = realOf(base)
         if (start !== undefined) {
           folders.clear()
-          walk(base, start, (file) => matches(relative(base, file).split(sep).join('/')), true)
+          const accept = (file: string) => matches(relative(base, file).split(sep).join('/'))
+          walk(base, start, [...configuredRules, ...rulesAbove(base)], true, accept)
         }
       }
       if (files.size === before && !(pattern && ignored.size > 0)) missing.push(arg)
     } else if (stats.isDirectory()) {
       const real = realpathSync(path)
-      walk(path, real, () => true, options.recursive)
-    } else if (rules.ignores(path, false)) ignored.add(nameOf(path))
-    else add(path, realOf(path) ?? path, true, stats)
+      walk(path, real, [...configuredRules, ...rulesAbove(path)], options.recursive)
+    } else if (isIgnored(path, false, [...configuredRules, ...rulesAbove(path)])) ignored.add(nameOf(path))
+    else add(path, realOf(path) ?? path, true, stats.isFile())
   }
   return { files: [...files.values()], ignored: [...ignored], missing, unreadable }
 }
 
-function list(folder: string) {
-  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+function anything(_path: string): boolean {
+  return true
 }
 
 /** Undefined when there is nothing; a link that leads nowhere is there. */
@@ -157,45 +169,40 @@ export function displayName(path: string, cwd: string): string {
   return (name.startsWith('..') && path.length < name.length ? path : name).split(sep).join('/')
 }
 
-/** Ignore patterns from the configuration and from the ignore files of the folders above a path, nearest last. */
-class IgnoreRules {
-  readonly #configured: readonly { base: string; rules: Ignore }[]
-  readonly #byFolder = new Map<string, readonly { base: string; rules: Ignore }[]>()
+/** Ignore patterns with the folder that they are relative to. */
+interface Rules {
+  readonly base: string
+  readonly rules: Ignore
+}
 
-  constructor(configured: readonly IgnorePatterns[]) {
-    this.#configured = configured
-      .filter(({ patterns }) => patterns.length > 0)
-      .map(({ patterns, base }) => ({ base, rules: ignore().add([...patterns]) }))
-  }
+function configured({ patterns, base }: IgnorePatterns): Rules {
+  return { base, rules: ignore().add([...patterns]) }
+}
 
-  ignores(path: string, isFolder: boolean): boolean {
-    let ignored = false
-    for (const { base, rules } of [...this.#configured, ...this.#filesAbove(dirname(path))]) {
-      const name = relative(base, path).split(sep).join('/')
-      if (name === '' || name.startsWith('../') || isAbsolute(name)) continue
-      const result = rules.test(isFolder ? `${name}/` : name)
-      if (result.ignored) ignored = true
-      else if (result.unignored) ignored = false
-    }
-    return ignored
-  }
-
-  #filesAbove(folder: string): readonly { base: string; rules: Ignore }[] {
-    const known = this.#byFolder.get(folder)
-    if (known) return known
-    const parent = dirname(folder)
-    const above = parent === folder ? [] : this.#filesAbove(parent)
-    const text = textOf(join(folder, ignoreFile))
-    const rules = text === undefined ? above : [...above, { base: folder, rules: ignore().add(text) }]
-    this.#byFolder.set(folder, rules)
-    return rules
+/** The ignore file of a folder, if it can be read. */
+function rulesIn(folder: string): Rules[] {
+  try {
+    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, ignoreFile), 'utf8')) }]
+  } catch {
+    return []
   }
 }
 
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
+/** The ignore files of all folders above a path, nearest last. */
+function rulesAbove(path: string): Rules[] {
+  const folder = dirname(path)
+  return folder === path ? [] : [...rulesAbove(folder), ...rulesIn(folder)]
+}
+
+/** The last rule that says something decides, as in git. */
+function isIgnored(path: string, isFolder: boolean, all: readonly Rules[]): boolean {
+  let ignored = false
+  for (const { base, rules } of all) {
+    const name = relative(base, path).split(sep).join('/')
+    if (name === '' || name.startsWith('..') || isAbsolute(name)) continue
+    const result = rules.test(isFolder ? `${name}/` : name)
+    if (result.ignored) ignored = true
+    else if (result.unignored) ignored = false
   }
+  return ignored
 }

@@ -1,9 +1,9 @@
 /** Where the keys and values of a document stand in its text. */
 import type { Locator, Range } from '../document.js'
 import type { Path, Step } from '../finding.js'
+import { listen, mended } from './dialect.js'
 import { isMergeKey } from './expand.js'
 import { positions } from './text.js'
-import { listen } from './yaml.js'
 
 /** A node of the text, aliases not followed. Offsets count from the start of the document's text. */
 export interface TextNode {
@@ -16,6 +16,9 @@ export interface TextNode {
   readonly items: TextNode[]
   /** What an alias stands for. */
   target?: TextNode
+  anchor?: string
+  /** A scalar that means null. */
+  isNull?: boolean
 }
 
 export interface Entry {
@@ -25,13 +28,16 @@ export interface Entry {
   readonly isMerge: boolean
 }
 
-/** The nodes of a document's text. Undefined for a text that can't be read as YAML (JSON with odd escapes). */
+/** The nodes of a document's text. Undefined for a text that can't be read as YAML. */
 export function outline(text: string): TextNode | undefined {
-  try {
-    return read(text)
-  } catch {
-    return undefined
+  for (const readable of [text, mended(text)]) {
+    try {
+      return read(readable)
+    } catch {
+      // The next form, or none.
+    }
   }
+  return undefined
 }
 
 /** A node while it is being read: the parser reports nodes that turn out to be something else. */
@@ -89,6 +95,7 @@ function close(
   } else if (kind === 'scalar') {
     frame.kind = 'scalar'
     frame.name = String(state.result)
+    frame.isNull = state.result === null
   } else if (text[frame.start] === '*' && state.result !== undefined) {
     const name = /^[^\s,[\]{}]+/.exec(text.slice(frame.start + 1, frame.start + 1025))?.[0] ?? ''
     const target = anchors.get(name)
@@ -100,7 +107,10 @@ function close(
     }
   }
   if (frame.kind === 'nothing') frame.end = frame.start
-  if (state.anchor !== null) anchors.set(state.anchor, frame)
+  if (state.anchor !== null) {
+    frame.anchor = state.anchor
+    anchors.set(state.anchor, frame)
+  }
   frame.children.length = 0
 }
 

@@ -33,11 +33,11 @@ export function plainValue(text: string): string | number | boolean | null {
     if (word !== undefined) return word
   }
   if (hint === 1) return text
-  if (hint === 3) return dotFloat.test(text) ? finite(text, text) : text
+  if (hint === 3) return dotFloat.test(text) ? finite(text.replaceAll('_', ''), text) : text
   return numberValue(text)
 }
 
-const dotFloat = /^\.\d+([eE][-+]?\d+)?$/
+const dotFloat = /^\.\d+(?:_\d+)*([eE][-+]?\d+)?$/
 const float = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/
 const integer = /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/
 const mightBeNumber = /^[-+]?[.\d][\dA-Fa-fxXoO_.+-]*$/

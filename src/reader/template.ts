@@ -1,7 +1,7 @@
 /** Tells templates from broken manifests. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { parse } from './yaml.js'
+import { parse } from './parse.js'
 
 /** Text that a template engine still has to fill in: it holds `{{` or `{%`. */
 export function hasBraces(text: string): boolean {

@@ -1,24 +1,15 @@
-/** One YAML document as kubectl and the API server read it: js-yaml's parser with go-yaml's meaning. */
+/** js-yaml with the meaning that go-yaml v2, and so kubectl and the API server, give to YAML. */
 import { load, Schema, type State, Type, YAMLException } from 'js-yaml'
-import { expand, mergeKey, Refusal } from './expand.js'
+import { mergeKey, setOwn } from './expand.js'
 import { isTimestamp, plainValue, taggedValue } from './scalar.js'
 
 /** Deeper nesting is refused: nothing that walks a value needs to fear for its stack. */
 export const deepest = 300
 
-/** Why a text is no readable YAML. Offsets count UTF-16 units from the start of the document's text. */
-export interface Mistake {
-  readonly reason: string
-  readonly offset: number
-}
-
-export type Parsed =
-  | { readonly ok: true; readonly value: unknown; readonly hasDuplicates: boolean }
-  | { readonly ok: false; readonly mistake: Mistake }
-
 // What the scalar types share: js-yaml asks them to resolve a text first, and to construct its value right after.
 let resolved: unknown
 let merges = 0
+let sawInfinity = false
 
 function resolvePlain(text: string): boolean {
   if (text === '<<') {
@@ -26,8 +17,7 @@ function resolvePlain(text: string): boolean {
     return true
   }
   resolved = plainValue(text)
-  if (typeof resolved === 'number' && !Number.isFinite(resolved))
-    throw new Refusal(`${text} is no number that JSON can hold`)
+  if (typeof resolved === 'number' && !Number.isFinite(resolved)) sawInfinity = true
   return resolved !== text
 }
 
@@ -81,17 +71,39 @@ function options(listener?: Listener) {
   return { schema, maxDepth: deepest, ...(listener && { listener: listener as never }) }
 }
 
-/** Reads one document. Never throws. */
-export function parse(text: string): Parsed {
-  merges = 0
+export interface Loaded {
+  readonly value: unknown
+  readonly hasDuplicates: boolean
+  /** There may be aliases or merge keys in it, which are not applied yet. */
+  readonly isShared: boolean
+  /** There is an infinity or a NaN in it, at least as a key. */
+  readonly sawInfinity: boolean
+}
+
+/**
+ * Reads one document; tries again with what kubectl takes and js-yaml does not.
+ *
+ * @throws YAMLException
+ */
+export function loadDocument(text: string): Loaded {
   try {
-    return { ok: true, ...loaded(text) }
+    return loadOnce(text)
   } catch (error) {
-    return { ok: false, mistake: mistakeOf(error) }
+    const other = mended(text)
+    if (other === text) throw error
+    let loaded: Loaded
+    try {
+      loaded = loadOnce(other)
+    } catch {
+      throw error
+    }
+    return { ...loaded, value: unmended(loaded.value) }
   }
 }
 
-function loaded(text: string): { value: unknown; hasDuplicates: boolean } {
+function loadOnce(text: string): Loaded {
+  merges = 0
+  sawInfinity = false
   let value: unknown
   let hasDuplicates = false
   try {
@@ -102,19 +114,39 @@ function loaded(text: string): { value: unknown; hasDuplicates: boolean } {
     merges = 0
     value = load(text, { ...options(), json: true })
   }
-  value ??= null
-  const shared = merges > 0 || (text.includes('*') && text.includes('&'))
-  return { value: shared ? expand(value) : value, hasDuplicates }
+  const isShared = merges > 0 || (text.includes('*') && text.includes('&') && hasAlias(text))
+  return { value: value ?? null, hasDuplicates, isShared, sawInfinity }
+}
+
+// A lone dash in a flow collection, and an escaped single quote in double quotes: kubectl reads both, js-yaml refuses them.
+// They are replaced by as many private characters, so that every position stays.
+const dash = '\ue0d0'
+const quote = '\ue0d1\ue0d2'
+
+/** The text in a form that js-yaml reads, each character at its place; the text itself when there is nothing to do. */
+export function mended(text: string): string {
+  let result = text
+  if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
+  if (text.includes("\\'")) result = result.replace(/\\([\\'])/g, (both, c) => (c === "'" ? quote : both))
+  return result
+}
+
+function unmended(value: unknown): unknown {
+  if (typeof value === 'string') return value === dash ? '-' : value.replaceAll(quote, "'")
+  if (Array.isArray(value)) return value.map(unmended)
+  if (typeof value !== 'object' || value === null) return value
+  const out: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(value)) setOwn(out, String(unmended(key)), unmended(item))
+  return out
+}
+
+/** May say yes to text in block scalars, never no to an alias. */
+function hasAlias(text: string): boolean {
+  return /(?:^|[\s[{,:])\*[^\s,[\]{}]/.test(text) && /(?:^|[\s[{,:])&[^\s,[\]{}]/.test(text)
 }
 
 /** Reads one document that `parse` accepted, reporting its nodes. */
 export function listen(text: string, listener: Listener): void {
   merges = 0
   load(text, { ...options(listener), json: true })
-}
-
-function mistakeOf(error: unknown): Mistake {
-  if (error instanceof YAMLException) return { reason: error.reason, offset: error.mark.position }
-  if (error instanceof Refusal) return { reason: error.message, offset: 0 }
-  throw error
 }

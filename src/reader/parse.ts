@@ -1,0 +1,59 @@
+/** One YAML document as kubectl and the API server read it. */
+import { YAMLException } from 'js-yaml'
+import { loadDocument } from './dialect.js'
+import { expand, Refusal } from './expand.js'
+import { outline } from './locate.js'
+import { type Fault, faultIn, isSuspicious } from './refuse.js'
+
+/** Why a text is no readable YAML. */
+export interface Mistake {
+  /** In UTF-16 units from the start of the document's text. */
+  readonly offset: number
+  /** js-yaml's reason. */
+  readonly reason: string
+  /** What is wrong and what to do, where it's not js-yaml that found it. */
+  readonly message?: string
+}
+
+export type Parsed =
+  | { readonly ok: true; readonly value: unknown; readonly hasDuplicates: boolean }
+  | { readonly ok: false; readonly mistake: Mistake }
+
+/** Reads one document. Never throws. */
+export function parse(text: string): Parsed {
+  try {
+    const loaded = loadDocument(text)
+    const fault = isSuspicious(text) || loaded.isShared ? findFault(text) : undefined
+    if (fault) return refused(fault.message, fault.offset)
+    const value = loaded.isShared ? expand(loaded.value) : loaded.value
+    if (loaded.sawInfinity && holdsInfinity(value))
+      return refused(
+        'An infinite number, or one that is none, cannot be sent as JSON: put it in quotes.',
+        infinityIn(text),
+      )
+    return { ok: true, value, hasDuplicates: loaded.hasDuplicates }
+  } catch (error) {
+    if (error instanceof YAMLException)
+      return { ok: false, mistake: { reason: error.reason, offset: error.mark.position } }
+    if (error instanceof Refusal) return refused(error.message, 0)
+    throw error
+  }
+}
+
+function refused(message: string, offset: number): Parsed {
+  return { ok: false, mistake: { reason: 'refused', message, offset } }
+}
+
+function findFault(text: string): Fault | undefined {
+  const root = outline(text)
+  return root && faultIn(text, root)
+}
+
+function holdsInfinity(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsInfinity)
+}
+
+function infinityIn(text: string): number {
+  return Math.max(0, text.search(/(?<=[\s[{,])[-+]?\.(?:inf|nan)\b/i))
+}
