@@ -1,0 +1,63 @@
+import { at, intOrPercent, matchesSelector, rule, set } from '../src/rule.js'
+
+export default rule({
+  title: 'A rollout needs one node more than there are',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without any pod of the workload. When there is
+none the new pod stays Pending and the rollout never ends.`,
+  remedy: 'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred.',
+  decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four replicas does). Reported
+when the nodes are known (\`nodeCount\`, or the Nodes of the input) and replicas (the autoscaler's maximum) plus surge exceed them.
+
+Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
+  versions:
+    'Both percentages are resolved against replicas: maxSurge up, maxUnavailable down. `matchLabelKeys` of pod anti-affinity: beta 1.31, GA 1.33.',
+  sources: ['kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)'],
+  stories: ['oneandone-open-issues', 'loveholidays-gke-ips'],
+  params: {
+    nodeCount: {
+      type: 'integer',
+      minimum: 0,
+      default: 0,
+      about: 'Nodes that the pods may run on; 0 takes the Nodes of the input.',
+    },
+  },
+  for: 'Deployment',
+  check(deployment, { graph, params, report }) {
+    const workload = graph.workload(deployment)
+    const { spec } = deployment
+    const terms =
+      workload?.pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []
+    const term = terms.find(
+      (one) =>
+        one.topologyKey === 'kubernetes.io/hostname' &&
+        matchesSelector(one.labelSelector, workload?.labels) &&
+        !one.matchLabelKeys?.includes('pod-template-hash'),
+    )
+    if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
+    const hpa = graph.autoscalerOf(workload)
+    const replicas = hpa?.spec?.maxReplicas ?? spec.replicas ?? 1
+    const rolling = spec.strategy?.rollingUpdate
+    const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
+    const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
+    if (unavailable > 0 || surge < 1) return
+    const nodes = params.nodeCount || graph.all('Node').length
+    // Most clusters have nodes enough: without their number there is no evidence.
+    if (nodes === 0 || replicas + surge <= nodes) return
+    report(
+      term,
+      'topologyKey',
+      `Every rollout hangs: ${replicas} pods and ${surge} more for the rollout need a node each, and there are ${nodes}.`,
+      {
+        see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'strategy')],
+        fix: set(
+          spec,
+          'strategy',
+          { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+          'maxSurge: 0, maxUnavailable: 1',
+        ),
+      },
+    )
+  },
+})

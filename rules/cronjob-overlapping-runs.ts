@@ -1,0 +1,48 @@
+import { formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
+
+export default rule({
+  title: 'Runs of a CronJob may overlap',
+  category: 'batch',
+  severity: 'warning',
+  why: `\`concurrencyPolicy\` is Allow unless it is set: the controller starts the next Job whether or not the last one has ended. When runs
+get slow, because a database or the cluster itself is slow, they pile up and make everything slower still.`,
+  remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
+  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: a deadline (\`activeDeadlineSeconds\`) shorter than the shortest
+time between two starts. Suspended CronJobs are exempt, and those that start less often than \`minInterval\`, as a run that long is rare.`,
+  falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',
+  versions: 'The default is Allow in all releases of `batch/v1`.',
+  sources: [
+    'kubernetes/pkg/apis/batch/v1/defaults.go',
+    'kubernetes/pkg/controller/cronjob/cronjob_controllerv2.go',
+  ],
+  stories: ['zalando-cronjob-apiserver', 'datadog-10-ways', 'lyft-cronjobs', 'dfds-agent-system-oom'],
+  params: {
+    minInterval: {
+      type: 'string',
+      default: '24h',
+      about: 'CronJobs that start this seldom, or less often, are left alone (a Go duration).',
+    },
+  },
+  for: 'CronJob',
+  check(cronJob, { params, report }) {
+    const { spec } = cronJob
+    if (!spec?.jobTemplate || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
+    const interval = schedule(spec.schedule ?? '')?.interval
+    const deadline = spec.jobTemplate.spec?.activeDeadlineSeconds
+    if (
+      interval !== undefined &&
+      ((deadline !== undefined && deadline < interval) || interval >= (seconds(params.minInterval) ?? 0))
+    )
+      return
+    report(
+      spec,
+      'concurrencyPolicy',
+      interval === undefined
+        ? 'Slow runs pile up: the next one starts while the last still runs.'
+        : `Slow runs pile up: every ${formatSeconds(interval)} another one starts while the last still runs.`,
+      {
+        fix: set(spec, 'concurrencyPolicy', 'Forbid'),
+      },
+    )
+  },
+})

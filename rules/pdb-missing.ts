@@ -1,0 +1,36 @@
+import { advise, at, rule } from '../src/rule.js'
+
+export default rule({
+  title: 'A drain may take all pods of a Service at once',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the Service has no endpoint, although it has
+"enough" replicas.`,
+  remedy: 'Add a PodDisruptionBudget with `maxUnavailable: 1` for the pods.',
+  decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels. Reported only when the
+input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload beside it: budgets kept elsewhere are not visible.
+
+Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
+  falsePositives: 'Operators that create the budget themselves.',
+  sources: ['kubectl drain', 'k8s.io/api/policy/v1/types.go'],
+  stories: ['loveholidays-gke-upgrade', 'gke-upgrade-two-replicas', 'nunl-elastalert-oom'],
+  params: {
+    minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods from which a budget is expected.' },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const fewest = graph.fewestPods(workload)
+    const [service] = graph.servicesOf(workload)
+    if (!fewest || !service || fewest.pods < params.minReplicas || graph.budgetsOf(workload).length > 0)
+      return
+    report(
+      workload.object,
+      undefined,
+      `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
+      {
+        see: [at(fewest.of, fewest.node, fewest.field)],
+        fix: advise('a PodDisruptionBudget with maxUnavailable: 1 for these labels'),
+      },
+    )
+  },
+})

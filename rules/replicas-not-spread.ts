@@ -1,0 +1,103 @@
+import { at, matchesSelector, rule, set, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'All replicas may stand on one node',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's own default is a weak preference that other scores outweigh: on a cluster with one empty node, after an upgrade or a scale-up, all of them land there.`,
+  remedy: 'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`.',
+  decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\` that matches its own labels. An info from six
+pods on: the scheduler's default spreading rarely puts that many together.
+
+Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default constraints.`,
+  versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
+  sources: ['kubernetes/pkg/scheduler/framework/plugins/podtopologyspread/plugin.go'],
+  stories: [
+    'moonlight-anti-affinity',
+    'chiefio-four-stories',
+    'loveholidays-gke-upgrade',
+    'zalando-kubelet-qps',
+    'gke-upgrade-two-replicas',
+  ],
+  params: {
+    minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods from which they must be spread.' },
+    topologyKeys: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'],
+      about: 'Node labels over which a spread counts.',
+    },
+  },
+  unless: ['affinity-selector-mismatch'],
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const fewest = graph.fewestPods(workload)
+    const [service] = graph.servicesOf(workload)
+    if (!fewest || !service || fewest.pods < params.minReplicas) return
+    const { pod, labels } = workload
+    const keys = new Set(params.topologyKeys)
+    const terms = [
+      ...(pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
+      ...(pod.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
+        (one) => one.podAffinityTerm ?? [],
+      ),
+      ...(pod.topologySpreadConstraints ?? []),
+    ]
+    if (
+      terms.some(
+        (term) =>
+          keys.has(term.topologyKey ?? '') &&
+          (matchesSelector(term.labelSelector, labels) || (term.matchLabelKeys?.length ?? 0) > 0),
+      )
+    )
+      return
+    if (
+      isPinned(workload) ||
+      graph.all('Node').length === 1 ||
+      graph
+        .all('kubescheduler.config.k8s.io/KubeSchedulerConfiguration')
+        .some((one) => JSON.stringify(one).includes('defaultConstraints'))
+    )
+      return
+    report(
+      pod,
+      'topologySpreadConstraints',
+      `One node can take ${graph.describe(service)} down: nothing keeps the ${fewest.pods} pods of ${workload.name} apart.`,
+      {
+        severity: fewest.pods > 5 ? 'info' : 'warning',
+        see: [at(fewest.of, fewest.node, fewest.field)],
+        fix: set(
+          pod,
+          'topologySpreadConstraints',
+          [
+            {
+              maxSkew: 1,
+              topologyKey: 'kubernetes.io/hostname',
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: labels },
+            },
+          ],
+          'topologySpreadConstraints over kubernetes.io/hostname, ScheduleAnyway',
+        ),
+      },
+    )
+  },
+})
+
+/** Pods that stand on one node by design, or that can't share one. */
+function isPinned({ pod, running }: Workload): boolean {
+  const byHostname = (key: string | undefined) => key === 'kubernetes.io/hostname'
+  return (
+    pod.nodeName !== undefined ||
+    Object.keys(pod.nodeSelector ?? {}).some(byHostname) ||
+    (
+      pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
+    ).some((term) => term.matchExpressions?.some((one) => byHostname(one.key))) ||
+    running.some(({ spec }) =>
+      spec.ports?.some(
+        (port) =>
+          port.hostPort !== undefined || (pod.hostNetwork === true && port.containerPort !== undefined),
+      ),
+    )
+  )
+}

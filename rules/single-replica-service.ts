@@ -1,0 +1,75 @@
+import { at, rule, set } from '../src/rule.js'
+
+export default rule({
+  title: 'A Service depends on a single pod',
+  category: 'workload-lifecycle',
+  severity: 'warning',
+  why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after the other.`,
+  remedy: 'Run at least two replicas, if the application can share its work.',
+  decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1) are below \`minReplicas\`. With
+\`internal\` on, Services inside the cluster count, too.
+
+Exempt: workloads with persistent volumes (more replicas would not share them), scaled to zero on purpose, and namespaces that look like development or previews.`,
+  falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
+  sources: [
+    'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',
+    'kubernetes/pkg/apis/autoscaling/v2/defaults.go (minReplicas 1)',
+    'KEDA documentation, ScaledObject (minReplicaCount 0)',
+  ],
+  stories: ['google-how-not-to', 'dfds-image-pull-qps', 'gke-upgrade-two-replicas', 'kalc-hpa-replicas'],
+  params: {
+    minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods that a Service needs.' },
+    internal: {
+      type: 'boolean',
+      default: false,
+      about: 'Look at Services that only the cluster itself calls, too.',
+    },
+    quietNamespaces: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['dev', 'development', 'preview', 'test', 'sandbox'],
+      about: 'Parts of namespace names where one pod is fine.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
+    const fewest = graph.fewestPods(workload)
+    if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
+    if (
+      workload.pod.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral) ||
+      hasClaims(workload.object)
+    )
+      return
+    const service = graph
+      .servicesOf(workload)
+      .find(
+        (one) =>
+          params.internal ||
+          graph.routesTo(one).length > 0 ||
+          ['LoadBalancer', 'NodePort'].includes(one.spec?.type ?? ''),
+      )
+    if (!service) return
+    const own = fewest.of === workload.object
+    report(
+      own ? fewest.node : workload.object,
+      own ? fewest.field : undefined,
+      `${graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: a drain, an upgrade or a crash is enough.`,
+      {
+        see: [
+          at(service, service),
+          own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
+        ],
+        fix:
+          own && fewest.node === workload.scale?.node
+            ? set(fewest.node, 'replicas', params.minReplicas)
+            : undefined,
+      },
+    )
+  },
+})
+
+function hasClaims(object: object): boolean {
+  const spec = (object as { readonly spec?: { readonly volumeClaimTemplates?: readonly unknown[] } }).spec
+  return (spec?.volumeClaimTemplates?.length ?? 0) > 0
+}
