@@ -1,0 +1,59 @@
+import { arrayAt, at, type Graph, imageNamed, objectAt, rule, valueAt } from '../src/rule.js'
+
+export default rule({
+  title: 'Every node announces the service addresses',
+  category: 'networking',
+  severity: 'info',
+  why: `Routers spread connections over all nodes that announce an address. Whenever that set changes, most routers spread anew, and connections that then reach another node are reset. When every node announces, each node roll, scale-up or
+reboot does that to all services.`,
+  remedy: 'Let a few stable edge nodes announce, by node selectors.',
+  decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or an empty node selector. Silent when the
+input holds at most \`maxSpeakers\` Nodes.`,
+  sources: ['MetalLB API reference (BGPAdvertisementSpec)', 'Cilium documentation, BGP control plane'],
+  stories: ['oneandone-ecmp-resets'],
+  params: { maxSpeakers: { type: 'integer', minimum: 1, default: 4, about: 'Nodes that may all announce.' } },
+  for: [
+    'metallb.io/BGPAdvertisement',
+    'cilium.io/CiliumBGPPeeringPolicy',
+    'cilium.io/CiliumBGPClusterConfig',
+  ],
+  check(advertisement, { graph, params, report }) {
+    const spec = objectAt(advertisement, 'spec')
+    const nodes = graph.all('Node').length
+    if (nodes > 0 && nodes <= params.maxSpeakers) return
+    const say = 'Every roll of a node resets connections of all services: all nodes announce their addresses.'
+    if (advertisement.kind !== 'BGPAdvertisement') {
+      const selector = objectAt(spec, 'nodeSelector')
+      if (
+        !selector ||
+        Object.values(selector).every(
+          (one) => one === undefined || JSON.stringify(one) === '{}' || JSON.stringify(one) === '[]',
+        )
+      )
+        report(spec ?? advertisement, 'nodeSelector', say)
+      return
+    }
+    if (arrayAt(spec, 'nodeSelectors').length > 0) return
+    const speaker = graph.once('metallb-speaker', () => speakerIn(graph))
+    if (
+      speaker &&
+      (Object.keys(speaker.pod.nodeSelector ?? {}).some((key) => key !== 'kubernetes.io/os') ||
+        speaker.pod.affinity?.nodeAffinity)
+    )
+      return
+    report(
+      spec ?? advertisement,
+      valueAt(spec, 'nodeSelectors') === undefined ? undefined : 'nodeSelectors',
+      say,
+      { see: [speaker ? at(speaker, speaker.pod, 'nodeSelector', 'no node selector') : undefined] },
+    )
+  },
+})
+
+function speakerIn(graph: Graph) {
+  return graph.workloads.find(
+    (one) =>
+      one.kind === 'DaemonSet' &&
+      one.running.some(({ image }) => imageNamed(image, ['metallb/speaker', 'speaker'])),
+  )
+}

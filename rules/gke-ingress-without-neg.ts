@@ -1,0 +1,62 @@
+import { at, type Graph, type Ingress, rule, set, valueAt } from '../src/rule.js'
+
+const neg = 'cloud.google.com/neg'
+const target = 'alb.ingress.kubernetes.io/target-type'
+
+export default rule({
+  title: 'A cloud balancer reaches the pods through node ports',
+  category: 'networking',
+  severity: 'warning',
+  why: `Without pod endpoints the balancer sends to any node, and the node's rules pick a pod per connection. Connections that the balancer keeps open stay with a pod after it has stopped being ready, so each deploy drops requests; health checks see nodes, not
+pods.`,
+  remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
+  decides: `On an Ingress of GKE's controller (class \`gce\` or \`gce-internal\`): a warning when its Service turns NEG off explicitly (\`{"ingress": false}\`). GKE adds the annotation by itself to new Services of VPC-native clusters, so its absence is silent. On an
+Ingress of the AWS Load Balancer Controller (class \`alb\`): \`target-type: instance\` written out is an info.
+
+Exempt: Gateway API on GKE, which always uses NEG.`,
+  versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',
+  sources: [
+    'GKE documentation, container-native load balancing',
+    'AWS Load Balancer Controller documentation, target type',
+  ],
+  stories: ['betz-gke-ingress-keepalive', 'betz-vpc-native', 'loveholidays-gke-upgrade'],
+  for: 'Ingress',
+  check(ingress, { graph, report }) {
+    const annotations = ingress.metadata?.annotations
+    const name = ingress.spec?.ingressClassName ?? annotations?.['kubernetes.io/ingress.class']
+    if (annotations && name === 'alb' && annotations[target] === 'instance') {
+      report(
+        annotations,
+        target,
+        'Each deploy may drop requests: the balancer sends to nodes, which pass its kept connections on to pods that stop.',
+        { severity: 'info', fix: set(annotations, target, 'ip') },
+      )
+      return
+    }
+    if (name !== 'gce' && name !== 'gce-internal') return
+    const off = serviceWithoutNeg(ingress, graph)
+    if (!off) return
+    const own = off.metadata?.annotations ?? {}
+    report(
+      ingress,
+      undefined,
+      `Each deploy drops requests: ${graph.describe(off)} turns pod endpoints off, so the balancer keeps connections to nodes.`,
+      { see: [at(off, own, neg)] },
+    )
+  },
+})
+
+function serviceWithoutNeg(ingress: Ingress, graph: Graph) {
+  return graph
+    .backendsNamedBy(ingress)
+    .map(({ service }) => service)
+    .find((service) => {
+      const text = service?.metadata?.annotations?.[neg]
+      if (text === undefined) return false
+      try {
+        return valueAt(JSON.parse(text), 'ingress') === false
+      } catch {
+        return false
+      }
+    })
+}

@@ -1,0 +1,42 @@
+import { at, rule, set } from '../src/rule.js'
+
+const label = 'elbv2.k8s.aws/pod-readiness-gate-inject'
+const annotations = [
+  'alb.ingress.kubernetes.io/target-type',
+  'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type',
+]
+
+export default rule({
+  title: 'Pods count as ready before the load balancer knows them',
+  category: 'networking',
+  severity: 'warning',
+  why: `When the AWS balancer sends to pods directly it must register each new pod first, which takes longer than the pod's start. A rollout that goes by the pods' own readiness can replace all of them before one is registered, and the balancer
+answers 502 or 503 from an empty target group.`,
+  remedy: `Label the namespace \`${label}: enabled\`, so that the controller adds a readiness gate.`,
+  decides: `An Ingress or Service for the AWS Load Balancer Controller with target type ip, whose Namespace is in the input without the label and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of their own. Without the Namespace in the input it is
+silent.`,
+  versions: 'The label takes effect for pods created after it.',
+  sources: ['AWS Load Balancer Controller documentation, pod readiness gate'],
+  stories: ['zalando-misc-races', 'ravelin-ingress-502'],
+  for: 'Namespace',
+  check(namespace, { graph, report }) {
+    const { metadata } = namespace
+    if (!metadata?.name || metadata.labels?.[label] === 'enabled') return
+    const targets = [...graph.all('Ingress'), ...graph.all('Service')]
+    for (const one of targets) {
+      const own = one.metadata?.annotations
+      const key = annotations.find((name) => own?.[name] === 'ip')
+      if (!own || !key || graph.namespaceOf(one) !== metadata.name) continue
+      report(
+        metadata,
+        'labels',
+        `A fast rollout leaves the balancer of ${graph.describe(one)} without targets: pods here get no readiness gate.`,
+        {
+          see: [at(one, own, key)],
+          fix: set(metadata, 'labels', { ...metadata.labels, [label]: 'enabled' }, `${label}: enabled`),
+        },
+      )
+      return
+    }
+  },
+})

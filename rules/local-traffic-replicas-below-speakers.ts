@@ -1,0 +1,97 @@
+import {
+  arrayAt,
+  at,
+  type Graph,
+  imageNamed,
+  isObject,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Fewer pods than nodes that announce the address',
+  category: 'networking',
+  severity: 'warning',
+  why: `With \`externalTrafficPolicy: Local\` a node announces the address only while it has a ready pod. With fewer pods than announcing nodes every scale-up, scale-down and rollout changes the set of announcing nodes; the routers spread
+connections anew and reset those that end on another node.`,
+  remedy:
+    'Keep more pods than announcing nodes at all times (the autoscaler minimum counts), or announce from fewer nodes.',
+  decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy, kube-vip). The fewest pods are compared with the
+announcing nodes: the parameter, or the Nodes of the input that fit the advertisement's and the speaker's node selectors. Silent while their number is unknown, for DaemonSets, and for MetalLB in L2 mode only.`,
+  sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
+  stories: ['oneandone-ecmp-resets'],
+  params: {
+    speakers: {
+      type: 'integer',
+      minimum: 0,
+      default: 0,
+      about: 'Nodes that announce addresses; 0 counts the Nodes of the input.',
+    },
+  },
+  for: 'Service',
+  check(service, { graph, params, report }) {
+    const { spec } = service
+    if (spec?.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return
+    const bgp = graph.once('bgp', () => announcer(graph))
+    const speakers = params.speakers || (bgp ? graph.once('bgp-speakers', () => speakersIn(graph)) : 0)
+    if (!bgp || speakers < 2) return
+    for (const workload of graph.backendsOf(service)) {
+      const fewest = graph.fewestPods(workload)
+      if (!fewest || fewest.pods === 0 || fewest.pods > speakers) continue
+      report(
+        spec,
+        'externalTrafficPolicy',
+        `Every scale-down resets client connections: ${fewest.pods} ${fewest.pods === 1 ? 'pod' : 'pods'} of ${workload.name} at least, ${speakers} nodes announce the address.`,
+        {
+          see: [at(fewest.of, fewest.node, fewest.field, `needs more than ${speakers}`), at(bgp, bgp)],
+        },
+      )
+      return
+    }
+  },
+})
+
+/** An object of the input that shows that addresses are announced by BGP. */
+function announcer(graph: Graph): object | undefined {
+  const kinds = [
+    'metallb.io/BGPAdvertisement',
+    'metallb.io/BGPPeer',
+    'cilium.io/CiliumBGPPeeringPolicy',
+    'cilium.io/CiliumBGPClusterConfig',
+  ] as const
+  const calico = [
+    ...graph.all('projectcalico.org/BGPConfiguration'),
+    ...graph.all('crd.projectcalico.org/BGPConfiguration'),
+  ].find((one) => arrayAt(one, 'spec', 'serviceLoadBalancerIPs').length > 0)
+  const legacy = graph
+    .all('ConfigMap')
+    .find((one) => one.metadata?.name === 'config' && /protocol:\s*bgp/.test(one.data?.config ?? ''))
+  return kinds.map((kind) => graph.all(kind)[0]).find((found) => found !== undefined) ?? calico ?? legacy
+}
+
+/** The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. */
+function speakersIn(graph: Graph): number {
+  const speaker = graph.workloads.find(
+    (one) =>
+      one.kind === 'DaemonSet' &&
+      one.running.some(({ image }) => imageNamed(image, ['metallb/speaker', 'speaker', 'kube-vip'])),
+  )
+  const selectors = graph
+    .all('metallb.io/BGPAdvertisement')
+    .flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  return graph.all('Node').filter(({ metadata }) => {
+    const labels = metadata?.labels ?? {}
+    const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
+      ([key, value]) => key === 'kubernetes.io/os' || labels[key] === value,
+    )
+    const chosen =
+      selectors.length === 0 ||
+      selectors.some((selector) => {
+        const pairs = valueAt(selector, 'matchLabels')
+        return isObject(pairs) && Object.keys(pairs).every((key) => labels[key] === stringAt(pairs, key))
+      })
+    return fits && chosen
+  }).length
+}

@@ -1,0 +1,130 @@
+import { at, type Graph, type NetworkPolicy, rule, type ServicePort, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'Network policies let nobody reach a Service',
+  category: 'networking',
+  severity: 'error',
+  why: `As soon as one policy for incoming traffic selects a pod, everything that no policy allows is dropped. A policy that was written for another port, or a default-deny without its allow rule, makes the Service hang: connections time out instead of
+being refused.`,
+  remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
+  decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when at least one selects them and no rule of any allows
+the port from anybody. A warning when the Service gets traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may come in.
+
+Exempt: hostNetwork pods; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny without any other policy for these pods, unless the input is complete, since the allow rule may be elsewhere.`,
+  sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
+  stories: ['machu-kube-proxy-ipvs'],
+  for: 'Service',
+  check(service, { graph, report }) {
+    if (graph.once('other-policies', () => hasOtherPolicies(graph))) return
+    for (const workload of graph.backendsOf(service)) {
+      if (workload.pod.hostNetwork) continue
+      const policies = graph.policiesOf(workload).filter(isForIngress)
+      const [first] = policies
+      if (!first) continue
+      const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
+      if (onlyDenies && !graph.complete) continue
+      for (const port of service.spec?.ports ?? []) {
+        const rules = policies
+          .flatMap((policy) => (policy.spec?.ingress ?? []).map((one) => ({ policy, one })))
+          .filter(({ one }) => allows(one, port, workload, graph))
+        if (rules.length === 0) {
+          const see = policies.find((policy) => (policy.spec?.ingress?.length ?? 0) > 0) ?? first
+          report(
+            port,
+            port.targetPort === undefined ? 'port' : 'targetPort',
+            `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
+            {
+              see: [
+                at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports'),
+              ],
+            },
+          )
+          return
+        }
+        const outside =
+          graph.routesTo(service)[0]?.from ??
+          (['LoadBalancer', 'NodePort'].includes(service.spec?.type ?? '') ? service : undefined)
+        if (
+          !outside ||
+          !rules.every(
+            ({ one }) =>
+              (one.from?.length ?? 0) > 0 &&
+              one.from?.every((peer) => peer.podSelector && !peer.namespaceSelector && !peer.ipBlock),
+          )
+        )
+          continue
+        // The controller may stand in the same namespace.
+        if (
+          rules.some(({ policy, one }) =>
+            one.from?.some((peer) =>
+              graph
+                .matching(peer.podSelector, policy)
+                .some((pod) =>
+                  pod.running.some(({ image }) =>
+                    /ingress|traefik|gateway|envoy|haproxy|contour/.test(image ?? ''),
+                  ),
+                ),
+            ),
+          )
+        )
+          continue
+        const [{ policy }] = rules as [(typeof rules)[number]]
+        report(
+          port,
+          'port',
+          `Traffic from ${graph.describe(outside)} times out: only pods of the same namespace may reach ${workload.name}.`,
+          { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
+        )
+        return
+      }
+    }
+  },
+})
+
+type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
+
+function isForIngress(policy: NetworkPolicy): boolean {
+  const { policyTypes } = policy.spec ?? {}
+  return !policyTypes || policyTypes.length === 0 || policyTypes.includes('Ingress')
+}
+
+/** Whether a rule lets the Service's port through to the workload. Rules without ports allow all. */
+function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: Graph): boolean {
+  if (!one.ports || one.ports.length === 0) return true
+  const target = graph.portOf(workload, port)
+  const number =
+    target?.number ??
+    (typeof port.targetPort === 'number'
+      ? port.targetPort
+      : port.targetPort === undefined
+        ? port.port
+        : undefined)
+  const name = target?.port?.name ?? (typeof port.targetPort === 'string' ? port.targetPort : undefined)
+  // What can't be resolved is not judged.
+  if (number === undefined && name === undefined) return true
+  return one.ports.some((allowed) => {
+    if ((allowed.protocol ?? 'TCP') !== (port.protocol ?? 'TCP')) return false
+    if (allowed.port === undefined) return true
+    if (typeof allowed.port === 'string')
+      return (
+        allowed.port === name ||
+        workload.running.some(({ spec }) =>
+          spec.ports?.some((own) => own.name === allowed.port && own.containerPort === number),
+        )
+      )
+    return number !== undefined && number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
+  })
+}
+
+function hasOtherPolicies(graph: Graph): boolean {
+  const kinds = [
+    'cilium.io/CiliumNetworkPolicy',
+    'cilium.io/CiliumClusterwideNetworkPolicy',
+    'projectcalico.org/NetworkPolicy',
+    'projectcalico.org/GlobalNetworkPolicy',
+    'crd.projectcalico.org/NetworkPolicy',
+    'crd.projectcalico.org/GlobalNetworkPolicy',
+    'policy.networking.k8s.io/AdminNetworkPolicy',
+  ] as const
+  return kinds.some((kind) => graph.all(kind).length > 0)
+}

@@ -1,0 +1,76 @@
+import { at, editDistance, type LabelSelector, rule, selectsAll, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'A NetworkPolicy selects no pod',
+  category: 'networking',
+  severity: 'warning',
+  why: `A policy finds its pods by labels. With a typo it applies to nothing: a rule that should allow traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
+  remedy: 'Make the selector equal to labels of the pod template.',
+  decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a port name in a rule that none of the selected pods
+declares, while they do declare ports.`,
+  falsePositives: 'Pods that an operator creates.',
+  sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
+  stories: ['machu-kube-proxy-ipvs'],
+  for: 'NetworkPolicy',
+  check(policy, { graph, report }) {
+    const { spec } = policy
+    const selector = spec?.podSelector
+    if (!spec || !selector || selectsAll(selector)) return
+    const selected = graph.matching(selector, policy)
+    if (selected.length > 0) {
+      for (const ingress of spec.ingress ?? []) {
+        for (const port of ingress.ports ?? []) {
+          const declared = selected.flatMap((workload) =>
+            workload.running.flatMap(({ spec: one }) => one.ports ?? []),
+          )
+          if (
+            typeof port.port !== 'string' ||
+            declared.length === 0 ||
+            declared.some((one) => one.name === port.port)
+          )
+            continue
+          report(
+            port,
+            'port',
+            `This rule allows nothing: no pod of ${selected.map((one) => one.name).join(', ')} has a port named ${port.port}.`,
+          )
+          return
+        }
+      }
+      return
+    }
+    const near = graph.workloads.find(
+      (workload) => graph.together(workload, policy) && nearly(selector, workload),
+    )
+    if (
+      !near &&
+      (!graph.complete ||
+        graph.workloads.some(
+          (workload) => graph.namespaceOf(workload) === graph.namespaceOf(policy) && workload.controlled,
+        ))
+    )
+      return
+    report(
+      spec,
+      'podSelector',
+      `${graph.describe(policy)} applies to no pod${near ? `: its selector differs from the labels of ${near.name} by a letter or two` : ' of the input'}.`,
+      {
+        see: [near ? at(near, near.template.metadata ?? near.template, 'labels') : undefined],
+      },
+    )
+  },
+})
+
+/** All pairs fit but one, whose value is nearly that of the pod. */
+function nearly(selector: LabelSelector, { labels }: Workload): boolean {
+  const wrong = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => labels[key] !== value)
+  const [[key = '', value = ''] = []] = wrong
+  const own = labels[key]
+  const most = value.length > 4 ? 2 : 1
+  return (
+    wrong.length === 1 &&
+    own !== undefined &&
+    (selector.matchExpressions?.length ?? 0) === 0 &&
+    editDistance(own, value, most) <= most
+  )
+}

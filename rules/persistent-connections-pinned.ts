@@ -1,0 +1,53 @@
+import { rule, type ServicePort } from '../src/rule.js'
+
+export default rule({
+  title: 'Long-lived connections stick to one pod',
+  category: 'networking',
+  severity: 'info',
+  recommended: false,
+  why: `A Service balances connections, not requests. gRPC and HTTP/2 clients open one connection and keep it: all their requests go to one pod, new replicas get nothing, and when that pod goes all of them fail at once.`,
+  remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
+  decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that is not headless, with a workload of two or more pods, no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.`,
+  falsePositives: 'Clients that reconnect regularly, or servers that set a maximum connection age.',
+  sources: ['Kubernetes documentation, Service (appProtocol)'],
+  stories: ['betz-gke-ingress-keepalive', 'monzo-linkerd-etcd', 'skyscanner-haproxy-template'],
+  for: 'Service',
+  check(service, { graph, report }) {
+    const { spec } = service
+    if (
+      !spec ||
+      (spec.type ?? 'ClusterIP') !== 'ClusterIP' ||
+      spec.clusterIP === 'None' ||
+      graph.routesTo(service).length > 0
+    )
+      return
+    const port = spec.ports?.find(isPersistent)
+    const workload = graph.backendsOf(service).find((one) => (graph.fewestPods(one)?.pods ?? 0) > 1)
+    if (!port || !workload) return
+    const namespace = graph.all('Namespace').find((one) => one.metadata?.name === graph.namespaceOf(service))
+    const meshed = JSON.stringify([
+      namespace?.metadata?.labels ?? {},
+      namespace?.metadata?.annotations ?? {},
+      workload.labels,
+      workload.annotations,
+    ])
+    if (
+      /istio-injection":"enabled|istio\.io\/rev|linkerd\.io\/inject":"enabled|sidecar\.istio\.io|ambient/.test(
+        meshed,
+      )
+    )
+      return
+    report(
+      port,
+      port.appProtocol ? 'appProtocol' : 'name',
+      `A client of ${graph.describe(service)} uses one of its ${graph.fewestPods(workload)?.pods} pods only: gRPC and HTTP/2 keep one connection.`,
+    )
+  },
+})
+
+function isPersistent(port: ServicePort): boolean {
+  return (
+    /^(grpc|kubernetes\.io\/h2c|h2c|http2)$/i.test(port.appProtocol ?? '') ||
+    /^(grpc|http2)(-|$)/.test(port.name ?? '')
+  )
+}

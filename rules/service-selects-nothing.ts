@@ -1,0 +1,102 @@
+import { at, editDistance, rule, set, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'A Service selects no pod',
+  category: 'networking',
+  severity: 'error',
+  why: `A Service finds its pods by labels. A selector that differs from the labels of the pod template in one letter selects nothing: the Service exists, its name resolves, and every connection to it fails.`,
+  remedy: 'Make the selector equal to labels of the pod template.',
+  decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in a letter or two, and no other Service selects
+that workload already. With \`--complete\` every Service that selects nothing is reported.
+
+Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no manifest shows (\`operatorLabels\`).`,
+  falsePositives:
+    'Pods that an operator or another repository creates: name them in `operatorLabels`, or suppress.',
+  sources: ['k8s.io/api/core/v1/types.go (ServiceSpec.Selector)'],
+  stories: ['machu-kube-proxy-ipvs'],
+  params: {
+    operatorLabels: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'cnpg.io/',
+        'serving.knative.dev/',
+        'strimzi.io/',
+        'ceph.rook.io/',
+        'rook_cluster',
+        'postgres-operator.crunchydata.com/',
+        'application',
+        'spilo-role',
+        'longhorn.io/',
+        'ray.io/',
+        'elasticsearch.k8s.elastic.co/',
+        'operator.prometheus.io/',
+        'gateway.networking.k8s.io/',
+        'jobset.sigs.k8s.io/',
+        'leaderworkerset.sigs.k8s.io/',
+      ],
+      about: 'Beginnings of label keys that operators put on pods.',
+    },
+  },
+  for: 'Service',
+  check(service, { graph, params, report }) {
+    const { spec } = service
+    const selector = spec?.selector
+    const pairs = Object.entries(selector ?? {})
+    if (
+      !spec ||
+      !selector ||
+      pairs.length === 0 ||
+      spec.type === 'ExternalName' ||
+      graph.backendsOf(service).length > 0
+    )
+      return
+    if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
+    const near = graph.workloads
+      .filter(
+        (workload) =>
+          !workload.batch && graph.together(workload, service) && graph.servicesOf(workload).length === 0,
+      )
+      .map((workload) => ({
+        workload,
+        wrong: pairs.filter(([key, value]) => workload.labels[key] !== value),
+      }))
+      .find(
+        ({ workload, wrong }) => wrong.length === 1 && isNearly(wrong[0] ?? ['', ''], workload, pairs.length),
+      )
+    if (!near && (!graph.complete || matchesAnywhere(graph.workloads, pairs))) return
+    const [[key = '', value = ''] = []] = near?.wrong ?? []
+    const own = near?.workload.labels[key]
+    report(
+      selector,
+      near ? key : undefined,
+      near
+        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
+        : `Every connection to ${graph.describe(service)} fails: no pod of the input has the labels it selects.`,
+      {
+        see: [
+          near
+            ? at(near.workload, near.workload.template.metadata ?? near.workload.template, 'labels')
+            : undefined,
+        ],
+        fix: near && own !== undefined ? set(selector, key, own) : undefined,
+      },
+    )
+  },
+})
+
+/** The pair is a slip: the value differs by a letter or two, or the key does. */
+function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {
+  const own = labels[key]
+  const most = value.length > 4 ? 2 : 1
+  if (own !== undefined) return editDistance(own, value, most) <= most && own !== value
+  if (pairs > 1) return false
+  return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
+}
+
+function matchesAnywhere(
+  workloads: readonly Workload[],
+  pairs: readonly (readonly [string, string])[],
+): boolean {
+  return workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value))
+}

@@ -1,0 +1,102 @@
+import { at, type Graph, imageNamed, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'The pods see a node address where they need the client',
+  category: 'networking',
+  severity: 'warning',
+  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node that has no pod forwards the packet to one that has, and replaces the client's address by its own so that the answer comes back. Access rules, rate limits and logs then act on
+nodes: everybody is let in, or everybody is blocked at once.`,
+  remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
+  decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this controller with an allow list or a limit per
+address; a server for mail, SIP, DNS or SSH by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
+  falsePositives:
+    'A data plane that keeps the address (Cilium or Calico in eBPF mode with direct server return).',
+  sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],
+  stories: ['oneandone-source-ip-loss'],
+  params: {
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'postfix',
+        'dovecot',
+        'haraka',
+        'opensips',
+        'kamailio',
+        'asterisk',
+        'bind9',
+        'powerdns',
+        'sftp',
+        'sftpgo',
+        'openssh-server',
+      ],
+      about: 'Parts of image names of servers that act on the client address.',
+    },
+  },
+  for: 'Service',
+  check(service, { graph, params, report }) {
+    const { spec } = service
+    if (
+      !spec ||
+      (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort') ||
+      spec.externalTrafficPolicy === 'Local'
+    )
+      return
+    const annotations = JSON.stringify(service.metadata?.annotations ?? {})
+    if (/proxy-protocol|target-type":"ip|cloud\.google\.com\/neg/.test(annotations)) return
+    for (const workload of graph.backendsOf(service)) {
+      const sign = signOf(workload, graph, params.images)
+      if (!sign) continue
+      report(
+        spec,
+        spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
+        `${workload.name} sees node addresses instead of its clients, so ${sign.text} acts on the wrong ones.`,
+        { see: [sign.see] },
+      )
+      return
+    }
+  },
+})
+
+const byClient =
+  /whitelist-source-range|allowlist-source-range|denylist-source-range|limit-rps|limit-rpm|limit-connections/
+
+function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
+  for (const policy of graph.policiesOf(workload)) {
+    for (const ingress of policy.spec?.ingress ?? []) {
+      const block = ingress.from?.find(
+        (peer) => peer.ipBlock?.cidr && peer.ipBlock.cidr !== '0.0.0.0/0' && peer.ipBlock.cidr !== '::/0',
+      )
+      if (block?.ipBlock)
+        return {
+          text: `NetworkPolicy ${policy.metadata?.name ?? ''} by address`,
+          see: at(policy, block, 'ipBlock'),
+        }
+    }
+  }
+  if (imageNamed(workload.running[0]?.image, ['ingress-nginx', 'nginx-ingress-controller'])) {
+    for (const ingress of graph.all('Ingress')) {
+      const annotations = ingress.metadata?.annotations
+      const key = Object.keys(annotations ?? {}).find((one) => byClient.test(one))
+      if (
+        annotations &&
+        key &&
+        !graph
+          .all('ConfigMap')
+          .some(
+            (one) =>
+              one.data?.['use-proxy-protocol'] === 'true' || one.data?.['use-forwarded-headers'] === 'true',
+          )
+      ) {
+        return {
+          text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''}`,
+          see: at(ingress, annotations, key),
+        }
+      }
+    }
+  }
+  const server = workload.running.find(({ image }) => imageNamed(image, images))
+  return server
+    ? { text: `what ${server.name} decides by address`, see: at(workload, server.spec, 'image') }
+    : undefined
+}
