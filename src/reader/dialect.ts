@@ -76,6 +76,8 @@ export interface Loaded {
   readonly hasDuplicates: boolean
   /** There may be aliases or merge keys in it, which are not applied yet. */
   readonly isShared: boolean
+  /** There are plain `<<` in it. */
+  readonly hasMerges: boolean
   /** There is an infinity or a NaN in it, at least as a key. */
   readonly sawInfinity: boolean
 }
@@ -115,7 +117,7 @@ function loadOnce(text: string): Loaded {
     value = load(text, { ...options(), json: true })
   }
   const isShared = merges > 0 || (text.includes('*') && text.includes('&') && hasAlias(text))
-  return { value: value ?? null, hasDuplicates, isShared, sawInfinity }
+  return { value: value ?? null, hasDuplicates, isShared, hasMerges: merges > 0, sawInfinity }
 }
 
 // A lone dash in a flow collection, and an escaped single quote in double quotes: kubectl reads both, js-yaml refuses them.

@@ -3,7 +3,7 @@ import type { Locator, Range } from '../document.js'
 import type { Path, Step } from '../finding.js'
 import { listen, mended } from './dialect.js'
 import { isMergeKey } from './expand.js'
-import { positions } from './text.js'
+import { lineStart, positions } from './lines.js'
 
 /** A node of the text, aliases not followed. Offsets count from the start of the document's text. */
 export interface TextNode {
@@ -30,9 +30,9 @@ export interface Entry {
 
 /** The nodes of a document's text. Undefined for a text that can't be read as YAML. */
 export function outline(text: string): TextNode | undefined {
-  for (const readable of [text, mended(text)]) {
+  for (const readable of [() => text, () => mended(text)]) {
     try {
-      return read(readable)
+      return read(readable())
     } catch {
       // The next form, or none.
     }
@@ -194,7 +194,7 @@ function isDash(text: string, at: number): boolean {
 }
 
 function columnOf(text: string, at: number): number {
-  return at - Math.max(text.lastIndexOf('\n', at - 1), text.lastIndexOf('\r', at - 1))
+  return at - lineStart(text, at)
 }
 
 function nothingAt(at: number): TextNode {

@@ -23,7 +23,7 @@ export type Parsed =
 export function parse(text: string): Parsed {
   try {
     const loaded = loadDocument(text)
-    const fault = isSuspicious(text) || loaded.isShared ? findFault(text) : undefined
+    const fault = loaded.hasMerges || isSuspicious(text) ? findFault(text) : undefined
     if (fault) return refused(fault.message, fault.offset)
     const value = loaded.isShared ? expand(loaded.value) : loaded.value
     if (loaded.sawInfinity && holdsInfinity(value))

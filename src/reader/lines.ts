@@ -34,3 +34,14 @@ export function positions(text: string, line: number, column: number): Positions
     },
   }
 }
+
+/** The offset at which the line of `at` starts. */
+export function lineStart(text: string, at: number): number {
+  let start = at
+  while (start > 0 && !isBreak(text.charCodeAt(start - 1))) start--
+  return start
+}
+
+function isBreak(code: number): boolean {
+  return code === 10 || code === 13
+}
