@@ -38,7 +38,10 @@ export function compile({ versions, enums }: Sources): { definitions: string; ki
     definitions.set(name, [name, ...lines].join('\n'))
   }
   return {
-    definitions: [...definitions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text).join('\n\n'),
+    definitions: [...definitions]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, text]) => text)
+      .join('\n\n'),
     kinds: [...kinds]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, { first, last, definition }]) => {
@@ -100,22 +103,33 @@ function fieldsOf(history: History, newest: number): Map<string, readonly Range[
       const shape = { required: definition.required?.includes(field) ?? false, type: typeOf(value) }
       fields.set(field, (fields.get(field) ?? new Map()).set(minor, shape))
     }
-  return new Map([...fields].map(([field, shapes]) => [field, rangesOf(unkeyed(shapes), first, last)]))
+  return new Map([...fields].map(([field, shapes]) => [field, rangesOf(alike(shapes), first, last)]))
 }
 
-/** List keys were documented late and never changed: all versions get those of the newest. */
-function unkeyed(shapes: Map<number, Shape>): Map<number, Shape> {
-  const newestType = [...shapes.values()].at(-1)?.type ?? ''
-  const keys = /^\[[^\]]*\]/.exec(newestType)?.[0]
-  if (!keys) return shapes
-  return new Map([...shapes].map(([minor, { required, type }]) => [minor, { required, type: type.replace(/^\[[^\]]*\]/, keys) }]))
+/**
+ * Which fields are required and what tells list entries apart was documented late and hardly ever changed:
+ * all versions get what the newest says.
+ */
+function alike(shapes: ReadonlyMap<number, Shape>): ReadonlyMap<number, Shape> {
+  const keysOf = /^\[[^\]]*\]/
+  const last = [...shapes.values()].at(-1)
+  const required = last?.required ?? false
+  const keys = keysOf.exec(last?.type ?? '')?.[0] ?? ''
+  return new Map(
+    [...shapes].map(([minor, { type }]) => [minor, { required, type: type.replace(keysOf, keys) }]),
+  )
 }
 
 function rangesOf(shapes: ReadonlyMap<number, Shape>, first: number, last: number): Range[] {
   const ranges: { from: number; to: number; shape: Shape }[] = []
   for (const [minor, shape] of shapes) {
     const open = ranges.at(-1)
-    if (open && open.to === minor - 1 && open.shape.type === shape.type && open.shape.required === shape.required)
+    if (
+      open &&
+      open.to === minor - 1 &&
+      open.shape.type === shape.type &&
+      open.shape.required === shape.required
+    )
       open.to = minor
     else ranges.push({ from: minor, to: minor, shape })
   }
@@ -128,11 +142,14 @@ function rangesOf(shapes: ReadonlyMap<number, Shape>, first: number, last: numbe
 
 /** The letter of a scalar, `[keys]` and `{}` before an element's type, or a definition's name. */
 function typeOf(schema: OpenApi): string {
-  if (schema.$ref) return special[shortName(schema.$ref.replace(/^.*\//, ''))] ?? shortName(schema.$ref.replace(/^.*\//, ''))
+  if (schema.$ref)
+    return special[shortName(schema.$ref.replace(/^.*\//, ''))] ?? shortName(schema.$ref.replace(/^.*\//, ''))
   const type = typeof schema.type === 'string' ? schema.type : schema.type?.find((one) => one !== 'null')
   if (type === 'array') return `[${listKeys(schema).join(',')}]${typeOf(schema.items ?? {})}`
   if (type === 'object')
-    return typeof schema.additionalProperties === 'object' ? `{}${typeOf(schema.additionalProperties)}` : 'object'
+    return typeof schema.additionalProperties === 'object'
+      ? `{}${typeOf(schema.additionalProperties)}`
+      : 'object'
   if (type === 'string') return schema.format === 'byte' ? 'bytes' : 'string'
   if (type === 'integer') return schema.format === 'int32' ? 'int32' : 'int64'
   return type ?? 'any'
@@ -157,8 +174,8 @@ const special: Readonly<Record<string, string>> = {
   IntOrString: 'int-or-string',
   RawExtension: 'any',
   ...Object.fromEntries(
-    ['JSON', 'JSONSchemaPropsOrArray', 'JSONSchemaPropsOrBool', 'JSONSchemaPropsOrStringArray'].flatMap((name) =>
-      ['v1', 'v1beta1'].map((version) => [`apiextensions/${version}.${name}`, 'any']),
+    ['JSON', 'JSONSchemaPropsOrArray', 'JSONSchemaPropsOrBool', 'JSONSchemaPropsOrStringArray'].flatMap(
+      (name) => ['v1', 'v1beta1'].map((version) => [`apiextensions/${version}.${name}`, 'any']),
     ),
   ),
 }

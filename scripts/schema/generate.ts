@@ -13,8 +13,16 @@ const check = process.argv.includes('--check')
 
 const { definitions, kinds } = compile(fetchSources())
 const files = {
-  'definitions.ts': source('definitions', 'Every definition with its fields; read by ../definitions.ts.', definitions),
-  'kinds.ts': source('kinds', 'Every kind: apiVersion, kind, minor versions that serve it, definition.', kinds),
+  'definitions.ts': source(
+    'definitions',
+    'Every definition with its fields; read by ../definitions.ts.',
+    definitions,
+  ),
+  'kinds.ts': source(
+    'kinds',
+    'Every kind: apiVersion, kind, minor versions that serve it, definition.',
+    kinds,
+  ),
 }
 
 let stale = false

@@ -22,7 +22,8 @@ const definitions = [
 /** npm: the same definitions as TypeScript, with the closed sets of values. MIT, see NOTICE. */
 const models = {
   package: 'kubernetes-models@5.1.0',
-  integrity: 'sha512-ym4Kiyr8BzGIWj4f853ytVYES1B8C1BdONRP5zodItPD1o//OEKuTwC5nFV3ZJtFGeMqOFbIYkpunSVXSlHS8g==',
+  integrity:
+    'sha512-ym4Kiyr8BzGIWj4f853ytVYES1B8C1BdONRP5zodItPD1o//OEKuTwC5nFV3ZJtFGeMqOFbIYkpunSVXSlHS8g==',
 }
 
 /** The part of JSON Schema that the sources use. */
@@ -63,7 +64,16 @@ export function fetchSources(): Sources {
     mkdirSync(unpacked)
     const requirements = join(unpacked, 'requirements.txt')
     writeFileSync(requirements, `${requirement} --hash=sha256:${sha256}\n`)
-    run('pip', ['download', '-q', '--no-deps', '--disable-pip-version-check', '-d', unpacked, '-r', requirements])
+    run('pip', [
+      'download',
+      '-q',
+      '--no-deps',
+      '--disable-pip-version-check',
+      '-d',
+      unpacked,
+      '-r',
+      requirements,
+    ])
     const archive = onlyFile(unpacked, /\.(whl|tar\.gz)$/)
     run('python3', ['-m', archive.endsWith('.whl') ? 'zipfile' : 'tarfile', '-e', archive, unpacked])
     for (let minor: number = minors[0]; minor <= minors[1]; minor++)
@@ -84,7 +94,9 @@ function fetchModels(folder: string): string {
 
 function readDefinitions(folder: string, minor: number): Readonly<Record<string, OpenApi>> {
   const wanted = join(`v1.${minor}.0-local`, '_definitions.json')
-  const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith(wanted))
+  const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((name) =>
+    name.endsWith(wanted),
+  )
   if (!file) throw new Error(`the package has no definitions of 1.${minor}`)
   const json = JSON.parse(readFileSync(join(folder, file), 'utf8'))
   return json.$defs ?? json.definitions
@@ -97,13 +109,16 @@ function readEnums(folder: string): Map<string, Map<string, readonly string[]>> 
     if (!file.endsWith('.d.ts') || file.startsWith('_schemas')) continue
     const text = readFileSync(join(folder, file), 'utf8')
     const name = /export type \{ \S+ as I(IoK8s\w+),/.exec(text)?.[1]
-    const body = /export interface \w+ \{([^]*?)\n\}\n/.exec(text)?.[1]
+    const body = /export interface \w+ \{([\s\S]*?)\n\}\n/.exec(text)?.[1]
     if (!name || !body) continue
     const union = /^ {4}"([^"]+)"\??: (?:Array<)?((?:"[^"]*"(?: \| )?)+)>?;$/gm
     const fields = new Map<string, readonly string[]>()
     for (const [, field = '', values = ''] of body.matchAll(union))
       if (field !== 'apiVersion' && field !== 'kind')
-        fields.set(field, values.split(' | ').map((value) => JSON.parse(value)))
+        fields.set(
+          field,
+          values.split(' | ').map((value) => JSON.parse(value)),
+        )
     if (fields.size > 0) enums.set(name, fields)
   }
   return enums

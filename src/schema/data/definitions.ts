@@ -123,16 +123,13 @@ admissionregistration/v1.ValidatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
- spec!@36- admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1.MatchResources
  paramRef admissionregistration/v1.ParamRef
- policyName@-35 string
- policyName!@36- string
- validationActions@-35 [=]string Audit|Deny|Warn
- validationActions!@36- [=]string Audit|Deny|Warn
+ policyName! string
+ validationActions! [=]string Audit|Deny|Warn
 
 admissionregistration/v1.ValidatingAdmissionPolicySpec
  auditAnnotations []admissionregistration/v1.AuditAnnotation
@@ -284,8 +281,7 @@ admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
  matchConditions@27- [name]admissionregistration/v1alpha1.MatchCondition
  matchConstraints admissionregistration/v1alpha1.MatchResources
  paramKind admissionregistration/v1alpha1.ParamKind
- validations!@-26 []admissionregistration/v1alpha1.Validation
- validations@27- []admissionregistration/v1alpha1.Validation
+ validations []admissionregistration/v1alpha1.Validation
  variables@28- [name]admissionregistration/v1alpha1.Variable
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicyStatus
@@ -827,28 +823,21 @@ apiregistration/v1beta1.ServiceReference
  port int32
 
 apiserverinternal/v1alpha1.ServerStorageVersion
- apiServerID@-35 string
- apiServerID!@36- string
- decodableVersions@-35 [=]string
- decodableVersions!@36- [=]string
- encodingVersion@-35 string
- encodingVersion!@36- string
+ apiServerID! string
+ decodableVersions! [=]string
+ encodingVersion! string
  servedVersions@28- [=]string
 
 apiserverinternal/v1alpha1.StorageVersion
  apiVersion string
  kind string
- metadata@-35 meta/v1.ObjectMeta
- metadata!@36- meta/v1.ObjectMeta
- spec!@-35 apiserverinternal/v1alpha1.StorageVersionSpec
- spec@36- apiserverinternal/v1alpha1.StorageVersionSpec
- status!@-35 apiserverinternal/v1alpha1.StorageVersionStatus
- status@36- apiserverinternal/v1alpha1.StorageVersionStatus
+ metadata! meta/v1.ObjectMeta
+ spec apiserverinternal/v1alpha1.StorageVersionSpec
+ status apiserverinternal/v1alpha1.StorageVersionStatus
 
 apiserverinternal/v1alpha1.StorageVersionCondition
  lastTransitionTime time
- message@-29 string
- message!@30- string
+ message! string
  observedGeneration int64
  reason! string
  status! string
@@ -863,29 +852,24 @@ apiserverinternal/v1alpha1.StorageVersionStatus
 
 apps/v1.ControllerRevision
  apiVersion string
- data@-36 any
- data!@37- any
+ data! any
  kind string
  metadata meta/v1.ObjectMeta
- revision!@-36 int64
- revision@37- int64
+ revision int64
 
 apps/v1.DaemonSet
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 apps/v1.DaemonSetSpec
- spec!@37- apps/v1.DaemonSetSpec
+ spec! apps/v1.DaemonSetSpec
  status apps/v1.DaemonSetStatus
 
 apps/v1.DaemonSetCondition
  lastTransitionTime time
  message string
  reason string
- status!@-36 string
- status@37- string
- type!@-36 string
- type@37- string
+ status string
+ type string
 
 apps/v1.DaemonSetSpec
  minReadySeconds int32
@@ -914,8 +898,7 @@ apps/v1.Deployment
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 apps/v1.DeploymentSpec
- spec!@37- apps/v1.DeploymentSpec
+ spec! apps/v1.DeploymentSpec
  status apps/v1.DeploymentStatus
 
 apps/v1.DeploymentCondition
@@ -923,10 +906,8 @@ apps/v1.DeploymentCondition
  lastUpdateTime time
  message string
  reason string
- status!@-36 string
- status@37- string
- type!@-36 string
- type@37- string
+ status string
+ type string
 
 apps/v1.DeploymentSpec
  minReadySeconds int32
@@ -957,18 +938,15 @@ apps/v1.ReplicaSet
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 apps/v1.ReplicaSetSpec
- spec!@37- apps/v1.ReplicaSetSpec
+ spec! apps/v1.ReplicaSetSpec
  status apps/v1.ReplicaSetStatus
 
 apps/v1.ReplicaSetCondition
  lastTransitionTime time
  message string
  reason string
- status!@-36 string
- status@37- string
- type!@-36 string
- type@37- string
+ status string
+ type string
 
 apps/v1.ReplicaSetSpec
  minReadySeconds int32
@@ -1001,18 +979,15 @@ apps/v1.StatefulSet
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 apps/v1.StatefulSetSpec
- spec!@37- apps/v1.StatefulSetSpec
+ spec! apps/v1.StatefulSetSpec
  status apps/v1.StatefulSetStatus
 
 apps/v1.StatefulSetCondition
  lastTransitionTime time
  message string
  reason string
- status!@-36 string
- status@37- string
- type!@-36 string
- type@37- string
+ status string
+ type string
 
 apps/v1.StatefulSetOrdinals
  start int32
@@ -1029,16 +1004,13 @@ apps/v1.StatefulSetSpec
  replicas int32
  revisionHistoryLimit int32
  selector! meta/v1.LabelSelector
- serviceName!@-32 string
- serviceName@33- string
+ serviceName string
  template! core/v1.PodTemplateSpec
  updateStrategy apps/v1.StatefulSetUpdateStrategy
  volumeClaimTemplates []core/v1.PersistentVolumeClaim
 
 apps/v1.StatefulSetStatus
- availableReplicas@-22 int32
- availableReplicas!@23-23 int32
- availableReplicas@24- int32
+ availableReplicas int32
  collisionCount int32
  conditions [type]apps/v1.StatefulSetCondition
  currentReplicas int32
@@ -1391,22 +1363,18 @@ authentication/v1.TokenRequest
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-35 authentication/v1.TokenRequestSpec
- spec@36- authentication/v1.TokenRequestSpec
+ spec authentication/v1.TokenRequestSpec
  status authentication/v1.TokenRequestStatus
 
 authentication/v1.TokenRequestSpec
  attestations@37- {}[]string
- audiences!@-35 []string
- audiences@36- []string
+ audiences []string
  boundObjectRef authentication/v1.BoundObjectReference
  expirationSeconds int64
 
 authentication/v1.TokenRequestStatus
- expirationTimestamp!@-35 time
- expirationTimestamp@36- time
- token!@-35 string
- token@36- string
+ expirationTimestamp time
+ token string
 
 authentication/v1.TokenReview
  apiVersion string
@@ -1417,8 +1385,7 @@ authentication/v1.TokenReview
 
 authentication/v1.TokenReviewSpec
  audiences []string
- token@-35 string
- token!@36- string
+ token! string
 
 authentication/v1.TokenReviewStatus
  audiences []string
@@ -1648,8 +1615,7 @@ autoscaling/v1.HorizontalPodAutoscaler
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 autoscaling/v1.HorizontalPodAutoscalerSpec
- spec!@36- autoscaling/v1.HorizontalPodAutoscalerSpec
+ spec! autoscaling/v1.HorizontalPodAutoscalerSpec
  status autoscaling/v1.HorizontalPodAutoscalerStatus
 
 autoscaling/v1.HorizontalPodAutoscalerSpec
@@ -1717,8 +1683,7 @@ autoscaling/v2.HorizontalPodAutoscaler
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 autoscaling/v2.HorizontalPodAutoscalerSpec
- spec!@36- autoscaling/v2.HorizontalPodAutoscalerSpec
+ spec! autoscaling/v2.HorizontalPodAutoscalerSpec
  status autoscaling/v2.HorizontalPodAutoscalerStatus
 
 autoscaling/v2.HorizontalPodAutoscalerBehavior
@@ -1855,8 +1820,7 @@ autoscaling/v2beta1.HorizontalPodAutoscalerSpec
  scaleTargetRef! autoscaling/v2beta1.CrossVersionObjectReference
 
 autoscaling/v2beta1.HorizontalPodAutoscalerStatus
- conditions!@-22 []autoscaling/v2beta1.HorizontalPodAutoscalerCondition
- conditions@23- []autoscaling/v2beta1.HorizontalPodAutoscalerCondition
+ conditions []autoscaling/v2beta1.HorizontalPodAutoscalerCondition
  currentMetrics []autoscaling/v2beta1.MetricStatus
  currentReplicas! int32
  desiredReplicas! int32
@@ -1972,8 +1936,7 @@ autoscaling/v2beta2.HorizontalPodAutoscalerSpec
  scaleTargetRef! autoscaling/v2beta2.CrossVersionObjectReference
 
 autoscaling/v2beta2.HorizontalPodAutoscalerStatus
- conditions!@-22 []autoscaling/v2beta2.HorizontalPodAutoscalerCondition
- conditions@23- []autoscaling/v2beta2.HorizontalPodAutoscalerCondition
+ conditions []autoscaling/v2beta2.HorizontalPodAutoscalerCondition
  currentMetrics []autoscaling/v2beta2.MetricStatus
  currentReplicas! int32
  desiredReplicas! int32
@@ -2041,8 +2004,7 @@ batch/v1.CronJob
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 batch/v1.CronJobSpec
- spec!@36- batch/v1.CronJobSpec
+ spec! batch/v1.CronJobSpec
  status batch/v1.CronJobStatus
 
 batch/v1.CronJobSpec
@@ -2126,15 +2088,13 @@ batch/v1.PodFailurePolicyOnExitCodesRequirement
  values! [=]int32
 
 batch/v1.PodFailurePolicyOnPodConditionsPattern
- status!@-34 string
- status@35- string
+ status string
  type! string
 
 batch/v1.PodFailurePolicyRule
  action! string Count|FailIndex|FailJob|Ignore
  onExitCodes batch/v1.PodFailurePolicyOnExitCodesRequirement
- onPodConditions!@-28 []batch/v1.PodFailurePolicyOnPodConditionsPattern
- onPodConditions@29- []batch/v1.PodFailurePolicyOnPodConditionsPattern
+ onPodConditions []batch/v1.PodFailurePolicyOnPodConditionsPattern
 
 batch/v1.SuccessPolicy
  rules! []batch/v1.SuccessPolicyRule
@@ -2347,12 +2307,10 @@ certificates/v1beta1.PodCertificateRequestSpec
  maxExpirationSeconds int32
  nodeName! string
  nodeUID! string
- pkixPublicKey!@-35 bytes
- pkixPublicKey@36- bytes
+ pkixPublicKey bytes
  podName! string
  podUID! string
- proofOfPossession!@-35 bytes
- proofOfPossession@36- bytes
+ proofOfPossession bytes
  serviceAccountName! string
  serviceAccountUID! string
  signerName! string
@@ -2399,8 +2357,7 @@ coordination/v1alpha2.LeaseCandidate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 coordination/v1alpha2.LeaseCandidateSpec
- spec!@36- coordination/v1alpha2.LeaseCandidateSpec
+ spec! coordination/v1alpha2.LeaseCandidateSpec
 
 coordination/v1alpha2.LeaseCandidateSpec
  binaryVersion! string
@@ -2420,8 +2377,7 @@ coordination/v1beta1.LeaseCandidate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 coordination/v1beta1.LeaseCandidateSpec
- spec!@36- coordination/v1beta1.LeaseCandidateSpec
+ spec! coordination/v1beta1.LeaseCandidateSpec
 
 coordination/v1beta1.LeaseCandidateSpec
  binaryVersion! string
@@ -2903,12 +2859,10 @@ core/v1.Handler
 
 core/v1.HostAlias
  hostnames []string
- ip@-30 string
- ip!@31- string
+ ip! string
 
 core/v1.HostIP
- ip@-30 string
- ip!@31- string
+ ip! string
 
 core/v1.HostPathVolumeSource
  path! string
@@ -3321,8 +3275,7 @@ core/v1.PodExtendedResourceClaimStatus
  resourceClaimName! string
 
 core/v1.PodIP
- ip@-30 string
- ip!@31- string
+ ip! string
 
 core/v1.PodOS
  name! string
@@ -3916,8 +3869,7 @@ discovery/v1.EndpointPort
 discovery/v1.EndpointSlice
  addressType! string
  apiVersion string
- endpoints!@-35 []discovery/v1.Endpoint
- endpoints@36- []discovery/v1.Endpoint
+ endpoints []discovery/v1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
  ports []discovery/v1.EndpointPort
@@ -4317,8 +4269,7 @@ flowcontrol/v1.FlowSchema
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 flowcontrol/v1.FlowSchemaSpec
- spec!@37- flowcontrol/v1.FlowSchemaSpec
+ spec! flowcontrol/v1.FlowSchemaSpec
  status flowcontrol/v1.FlowSchemaStatus
 
 flowcontrol/v1.FlowSchemaCondition
@@ -4326,8 +4277,7 @@ flowcontrol/v1.FlowSchemaCondition
  message string
  reason string
  status string
- type@-36 string
- type!@37- string
+ type! string
 
 flowcontrol/v1.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1.FlowDistinguisherMethod
@@ -4348,8 +4298,7 @@ flowcontrol/v1.LimitResponse
 flowcontrol/v1.LimitedPriorityLevelConfiguration
  borrowingLimitPercent int32
  lendablePercent int32
- limitResponse@-36 flowcontrol/v1.LimitResponse
- limitResponse!@37- flowcontrol/v1.LimitResponse
+ limitResponse! flowcontrol/v1.LimitResponse
  nominalConcurrencyShares int32
 
 flowcontrol/v1.NonResourcePolicyRule
@@ -4365,8 +4314,7 @@ flowcontrol/v1.PriorityLevelConfiguration
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-36 flowcontrol/v1.PriorityLevelConfigurationSpec
- spec!@37- flowcontrol/v1.PriorityLevelConfigurationSpec
+ spec! flowcontrol/v1.PriorityLevelConfigurationSpec
  status flowcontrol/v1.PriorityLevelConfigurationStatus
 
 flowcontrol/v1.PriorityLevelConfigurationCondition
@@ -4374,8 +4322,7 @@ flowcontrol/v1.PriorityLevelConfigurationCondition
  message string
  reason string
  status string
- type@-36 string
- type!@37- string
+ type! string
 
 flowcontrol/v1.PriorityLevelConfigurationReference
  name! string
@@ -4991,8 +4938,7 @@ networking/v1.IPAddress
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 networking/v1.IPAddressSpec
- spec!@36- networking/v1.IPAddressSpec
+ spec! networking/v1.IPAddressSpec
 
 networking/v1.IPAddressSpec
  parentRef! networking/v1.ParentReference
@@ -5092,8 +5038,7 @@ networking/v1.NetworkPolicyPort
 networking/v1.NetworkPolicySpec
  egress []networking/v1.NetworkPolicyEgressRule
  ingress []networking/v1.NetworkPolicyIngressRule
- podSelector!@-33 meta/v1.LabelSelector
- podSelector@34- meta/v1.LabelSelector
+ podSelector meta/v1.LabelSelector
  policyTypes []string Egress|Ingress
 
 networking/v1.NetworkPolicyStatus
@@ -5141,16 +5086,13 @@ networking/v1alpha1.IPAddress
  spec networking/v1alpha1.IPAddressSpec
 
 networking/v1alpha1.IPAddressSpec
- parentRef@-29 networking/v1alpha1.ParentReference
- parentRef!@30- networking/v1alpha1.ParentReference
+ parentRef! networking/v1alpha1.ParentReference
 
 networking/v1alpha1.ParentReference
  group string
- name@-29 string
- name!@30- string
+ name! string
  namespace string
- resource@-29 string
- resource!@30- string
+ resource! string
  uid@-28 string
 
 networking/v1alpha1.ServiceCIDR
@@ -5178,8 +5120,7 @@ networking/v1beta1.IPAddress
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec@-35 networking/v1beta1.IPAddressSpec
- spec!@36- networking/v1beta1.IPAddressSpec
+ spec! networking/v1beta1.IPAddressSpec
 
 networking/v1beta1.IPAddressSpec
  parentRef! networking/v1beta1.ParentReference
@@ -5318,15 +5259,11 @@ policy/v1.PodDisruptionBudgetSpec
 
 policy/v1.PodDisruptionBudgetStatus
  conditions [type]meta/v1.Condition
- currentHealthy!@-35 int32
- currentHealthy@36- int32
- desiredHealthy!@-35 int32
- desiredHealthy@36- int32
+ currentHealthy int32
+ desiredHealthy int32
  disruptedPods {}time
- disruptionsAllowed!@-35 int32
- disruptionsAllowed@36- int32
- expectedPods!@-35 int32
- expectedPods@36- int32
+ disruptionsAllowed int32
+ expectedPods int32
  observedGeneration int64
 
 policy/v1beta1.AllowedCSIDriver
@@ -5468,8 +5405,7 @@ rbac/v1.RoleBinding
  subjects []rbac/v1.Subject
 
 rbac/v1.RoleRef
- apiGroup!@-35 string
- apiGroup@36- string
+ apiGroup string
  kind! string
  name! string
 
@@ -5664,8 +5600,7 @@ resource/v1.DeviceClass
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1.DeviceClassSpec
- spec@37- resource/v1.DeviceClassSpec
+ spec resource/v1.DeviceClassSpec
 
 resource/v1.DeviceClassConfiguration
  opaque resource/v1.OpaqueDeviceConfiguration
@@ -5792,8 +5727,7 @@ resource/v1.ResourceClaim
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1.ResourceClaimSpec
- spec@37- resource/v1.ResourceClaimSpec
+ spec resource/v1.ResourceClaimSpec
  status resource/v1.ResourceClaimStatus
 
 resource/v1.ResourceClaimConsumerReference
@@ -5814,13 +5748,11 @@ resource/v1.ResourceClaimTemplate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1.ResourceClaimTemplateSpec
- spec@37- resource/v1.ResourceClaimTemplateSpec
+ spec resource/v1.ResourceClaimTemplateSpec
 
 resource/v1.ResourceClaimTemplateSpec
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1.ResourceClaimSpec
- spec@37- resource/v1.ResourceClaimSpec
+ spec resource/v1.ResourceClaimSpec
 
 resource/v1.ResourcePool
  generation! int64
@@ -6172,8 +6104,7 @@ resource/v1alpha3.DeviceRequest
  adminAccess boolean
  allocationMode string
  count int64
- deviceClassName!@-32 string
- deviceClassName@33- string
+ deviceClassName string
  firstAvailable@33- []resource/v1alpha3.DeviceSubRequest
  name! string
  selectors []resource/v1alpha3.DeviceSelector
@@ -6454,8 +6385,7 @@ resource/v1beta1.DeviceClass
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta1.DeviceClassSpec
- spec@37- resource/v1beta1.DeviceClassSpec
+ spec resource/v1beta1.DeviceClassSpec
 
 resource/v1beta1.DeviceClassConfiguration
  opaque resource/v1beta1.OpaqueDeviceConfiguration
@@ -6485,8 +6415,7 @@ resource/v1beta1.DeviceRequest
  capacity@34- resource/v1beta1.CapacityRequirements
  count int64
  derivedAttributes@37- []resource/v1beta1.DeviceDerivedAttribute
- deviceClassName!@-32 string
- deviceClassName@33- string
+ deviceClassName string
  firstAvailable@33- []resource/v1beta1.DeviceSubRequest
  name! string
  selectors []resource/v1beta1.DeviceSelector
@@ -6561,8 +6490,7 @@ resource/v1beta1.ResourceClaim
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta1.ResourceClaimSpec
- spec@37- resource/v1beta1.ResourceClaimSpec
+ spec resource/v1beta1.ResourceClaimSpec
  status resource/v1beta1.ResourceClaimStatus
 
 resource/v1beta1.ResourceClaimConsumerReference
@@ -6583,13 +6511,11 @@ resource/v1beta1.ResourceClaimTemplate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta1.ResourceClaimTemplateSpec
- spec@37- resource/v1beta1.ResourceClaimTemplateSpec
+ spec resource/v1beta1.ResourceClaimTemplateSpec
 
 resource/v1beta1.ResourceClaimTemplateSpec
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta1.ResourceClaimSpec
- spec@37- resource/v1beta1.ResourceClaimSpec
+ spec resource/v1beta1.ResourceClaimSpec
 
 resource/v1beta1.ResourcePool
  generation! int64
@@ -6703,8 +6629,7 @@ resource/v1beta2.DeviceClass
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta2.DeviceClassSpec
- spec@37- resource/v1beta2.DeviceClassSpec
+ spec resource/v1beta2.DeviceClassSpec
 
 resource/v1beta2.DeviceClassConfiguration
  opaque resource/v1beta2.OpaqueDeviceConfiguration
@@ -6831,8 +6756,7 @@ resource/v1beta2.ResourceClaim
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta2.ResourceClaimSpec
- spec@37- resource/v1beta2.ResourceClaimSpec
+ spec resource/v1beta2.ResourceClaimSpec
  status resource/v1beta2.ResourceClaimStatus
 
 resource/v1beta2.ResourceClaimConsumerReference
@@ -6853,13 +6777,11 @@ resource/v1beta2.ResourceClaimTemplate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta2.ResourceClaimTemplateSpec
- spec@37- resource/v1beta2.ResourceClaimTemplateSpec
+ spec resource/v1beta2.ResourceClaimTemplateSpec
 
 resource/v1beta2.ResourceClaimTemplateSpec
  metadata meta/v1.ObjectMeta
- spec!@-36 resource/v1beta2.ResourceClaimSpec
- spec@37- resource/v1beta2.ResourceClaimSpec
+ spec resource/v1beta2.ResourceClaimSpec
 
 resource/v1beta2.ResourcePool
  generation! int64
@@ -6891,8 +6813,7 @@ scheduling/v1.PriorityClass
  kind string
  metadata meta/v1.ObjectMeta
  preemptionPolicy string
- value!@-35 int32
- value@36- int32
+ value int32
 
 scheduling/v1alpha1.BasicSchedulingPolicy
 

@@ -1,0 +1,361 @@
+/**
+ * Looks at objects as the API server does when it decodes them, and makes their types true.
+ *
+ * One walk does both: what is wrong becomes a problem, and what the typed view of the object (src/kubernetes.ts) could not
+ * rely on is left out of the value. Values are copied only where something had to change.
+ */
+import type { Step } from '../finding.js'
+import { builtinGroups, groupOf, type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import {
+  builtinApiGroups,
+  type Definition,
+  definition,
+  isServed,
+  kindsByName,
+  newestMinor,
+  oldestMinor,
+  type ServedKind,
+  servedKind,
+  type Type,
+} from './definitions.js'
+import { isBase64, isQuantity, isTime } from './format.js'
+import type { Expected, JsonType, SchemaProblem } from './problem.js'
+
+export type { SchemaProblem, SchemaProblemKind } from './problem.js'
+
+export interface Checked {
+  /** The object with true types; the same reference when nothing had to change. */
+  readonly value: KubernetesObject
+  readonly problems: readonly SchemaProblem[]
+}
+
+const none: readonly SchemaProblem[] = []
+
+/**
+ * Looks at one object.
+ *
+ * Types are judged by all versions together; fields by the target version alone. An API version that is no longer served
+ * is judged by the last schema it had. Of custom resources only `metadata` is looked at.
+ * @param minor the target minor version: 37 for 1.37
+ */
+export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false }
+  const served = servedKind(apiVersion, kind)
+  const name = kindNameOf(apiVersion, kind)
+  let shaped: unknown = value
+  if (served) shaped = visitObject(definition(served.definition, walk.minor), value, walk)
+  else if (builtinApiGroups.has(groupOf(apiVersion)))
+    walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
+  for (const view of viewsOf(name))
+    if (view !== served?.definition)
+      shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
+  if (!served) shaped = withTrueMetadata(shaped as object)
+  return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+}
+
+/** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
+export function shapePodTemplate(value: unknown): unknown {
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true }
+  return visitObject(definition('core/v1.PodTemplateSpec', newestMinor), value, walk)
+}
+
+/**
+ * The index that an entry of a shaped list has in the list as it is written: entries of the wrong type are left out of
+ * the shaped one.
+ */
+export function originalIndex(list: readonly unknown[], index: number): number {
+  return originals.get(list)?.[index] ?? index
+}
+
+const originals = new WeakMap<object, readonly number[]>()
+
+interface Walk {
+  readonly minor: number
+  /** Where the walk is. */
+  readonly path: Step[]
+  readonly problems: SchemaProblem[]
+  /** Shape only: say nothing. */
+  quiet: boolean
+}
+
+function clamp(minor: number): number {
+  return Math.min(Math.max(minor, oldestMinor), newestMinor)
+}
+
+const views = new Map<string, readonly string[]>()
+
+/**
+ * The definitions that the typed view of a kind is made of: its newest API version, and autoscaling/v1 beside v2,
+ * whatever version the object is written in.
+ */
+function viewsOf(kindName: string): readonly string[] {
+  let found = views.get(kindName)
+  if (!found) {
+    const groups: readonly string[] = Object.hasOwn(builtinGroups, kindName)
+      ? builtinGroups[kindName as keyof typeof builtinGroups].slice(0, 1)
+      : []
+    const candidates = (kindsByName.get(kindName) ?? []).filter(
+      (kind) =>
+        groups.includes(groupOf(kind.apiVersion)) &&
+        /\/?v\d+$/.test(kind.apiVersion) &&
+        isServed(kind, newestMinor),
+    )
+    found = candidates.map((kind) => kind.definition).reverse()
+    views.set(kindName, found)
+  }
+  return found
+}
+
+function unknownKind(apiVersion: string, kind: string, minor: number): SchemaProblem {
+  const servedBy = (kindsByName.get(kind) ?? [])
+    .filter((one: ServedKind) => isServed(one, minor))
+    .map((one) => one.apiVersion)
+  return { kind: 'unknown-kind', path: [], apiVersion, objectKind: kind, servedBy }
+}
+
+/** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
+function withTrueMetadata(value: object): object {
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true }
+  let out: Record<string, unknown> = value as Record<string, unknown>
+  for (const [field, item] of Object.entries(value)) {
+    const shaped =
+      field === 'metadata'
+        ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
+        : (field === 'apiVersion' || field === 'kind') && typeof item !== 'string'
+          ? undefined
+          : item
+    if (shaped !== item) out = replaced(value, out, field, shaped)
+  }
+  return out
+}
+
+/** The value with true types, or undefined when it cannot have them. */
+function visit(type: Type, value: unknown, walk: Walk): unknown {
+  switch (type.is) {
+    case 'string':
+      if (typeof value !== 'string') return wrongType('text', value, walk)
+      // The empty text stands for an absent value.
+      if (type.values !== undefined && value !== '' && !type.values.includes(value))
+        report(walk, { kind: 'bad-enum', path: [...walk.path], value, allowed: type.values })
+      return value
+    case 'boolean':
+      return typeof value === 'boolean' ? value : wrongType('boolean', value, walk)
+    case 'int32':
+    case 'int64':
+      return visitInteger(type, value, walk)
+    case 'number':
+      return typeof value === 'number' ? value : wrongType('number', value, walk)
+    case 'definition':
+      return visitObject(definition(type.name, walk.minor), value, walk)
+    case 'list':
+      return visitList(type, value, walk)
+    case 'map':
+      return visitMap(type, value, walk)
+    case 'quantity':
+      return visitQuantity(value, walk)
+    case 'int-or-string':
+      if (typeof value === 'number') return visitInteger(type, value, walk)
+      return typeof value === 'string' ? value : wrongType('integer or text', value, walk)
+    case 'time':
+      if (typeof value !== 'string') return wrongType('time', value, walk)
+      if (!isTime(value)) report(walk, { kind: 'bad-format', path: [...walk.path], format: 'time', value })
+      return value
+    case 'bytes':
+      if (typeof value !== 'string') return wrongType('base64 text', value, walk)
+      if (!isBase64(value))
+        report(walk, { kind: 'bad-format', path: [...walk.path], format: 'base64', value })
+      return value
+    case 'object':
+      return isMapping(value) ? value : wrongType('mapping', value, walk)
+    case 'any':
+      return value
+  }
+}
+
+function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
+  if (!isMapping(value)) return wrongType('mapping', value, walk)
+  const { path } = walk
+  let out = value
+  for (const name in value) {
+    const item = value[name]
+    const field = shape.fields.get(name)
+    if (field === undefined || !field.served) unknownField(shape, name, walk)
+    if (field === undefined) continue
+    if (item === null || item === undefined) {
+      // As the API server reads it: not there.
+      out = replaced(value, out, name, undefined)
+      continue
+    }
+    path.push(name)
+    // What a controller reports is of no consequence when it is applied.
+    const status = name === 'status' && path.length === 1 && !walk.quiet
+    const shaped = status ? visitStatus(field.type, item, walk) : visit(field.type, item, walk)
+    path.pop()
+    if (shaped !== item) out = replaced(value, out, name, shaped)
+  }
+  if (!walk.quiet)
+    for (const name of shape.required)
+      if ((value[name] ?? undefined) === undefined)
+        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name })
+  return out
+}
+
+/** The status of an object: it must decode, but nobody looks at its values. */
+function visitStatus(type: Type, value: unknown, walk: Walk): unknown {
+  const from = walk.problems.length
+  const shaped = visit(type, value, walk)
+  const kept = walk.problems
+    .splice(from)
+    .filter(({ kind }) => kind === 'unknown-field' || kind === 'wrong-type' || kind === 'bad-quantity')
+  walk.problems.push(...kept)
+  return shaped
+}
+
+function visitMap(type: Type, value: unknown, walk: Walk): unknown {
+  if (!isMapping(value)) return wrongType('mapping', value, walk)
+  const element = type.of
+  if (element === undefined) return value
+  let out = value
+  for (const key in value) {
+    const item = value[key]
+    if (item === null || item === undefined) {
+      out = replaced(value, out, key, undefined)
+      continue
+    }
+    walk.path.push(key)
+    const shaped = visit(element, item, walk)
+    walk.path.pop()
+    if (shaped !== item) out = replaced(value, out, key, shaped)
+  }
+  return out
+}
+
+function visitList(type: Type, value: unknown, walk: Walk): unknown {
+  if (!Array.isArray(value)) return wrongType('list', value, walk)
+  const element = type.of
+  if (element === undefined) return value
+  let kept: unknown[] | undefined
+  let indices: number[] | undefined
+  for (let i = 0; i < value.length; i++) {
+    const item: unknown = value[i]
+    walk.path.push(i)
+    // An empty item is the zero value of its type.
+    const shaped =
+      item !== null && item !== undefined
+        ? visit(element, item, walk)
+        : element.is === 'definition'
+          ? visit(element, {}, walk)
+          : undefined
+    walk.path.pop()
+    if (shaped !== item && kept === undefined) {
+      kept = value.slice(0, i)
+      indices = kept.map((_, at) => at)
+    }
+    if (kept !== undefined && shaped !== undefined) {
+      kept.push(shaped)
+      indices?.push(i)
+    }
+  }
+  if (type.keys.length > 0 && value.length > 1 && !walk.quiet) findDuplicates(type, value, walk)
+  if (kept === undefined || indices === undefined) return value
+  if (kept.length < value.length) originals.set(kept, indices)
+  return kept
+}
+
+function findDuplicates(type: Type, list: readonly unknown[], walk: Walk): void {
+  const seen = new Map<string, number>()
+  list.forEach((item, i) => {
+    const values = type.keys.map((key) => (key === '=' ? item : isMapping(item) ? item[key] : undefined))
+    // Without any of its keys an entry cannot be told apart: that is another problem.
+    if (values.every((one) => one === undefined || one === null || typeof one === 'object')) return
+    const id = JSON.stringify(values.map((one, at) => one ?? (type.keys[at] === 'protocol' ? 'TCP' : null)))
+    const first = seen.get(id)
+    if (first === undefined) seen.set(id, i)
+    else
+      report(walk, {
+        kind: 'duplicate-entry',
+        path: [...walk.path, i],
+        first,
+        keys: Object.fromEntries(
+          type.keys.flatMap((key, at) => (values[at] === undefined ? [] : [[key, values[at]]])),
+        ),
+        refused: type.unique,
+      })
+  })
+}
+
+function visitInteger(type: Type, value: unknown, walk: Walk): unknown {
+  if (typeof value !== 'number') return wrongType('integer', value, walk)
+  const { minimum, maximum } = type
+  const format = type.is === 'int64' ? 'int64' : 'int32'
+  if (!Number.isInteger(value)) wrongType('integer', value, walk)
+  else if (format === 'int32' && (value > 2 ** 31 - 1 || value < -(2 ** 31)))
+    report(walk, { kind: 'bad-format', path: [...walk.path], format, value })
+  else if ((minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum))
+    report(walk, {
+      kind: 'out-of-bounds',
+      path: [...walk.path],
+      value,
+      ...(minimum !== undefined && { minimum }),
+      ...(maximum !== undefined && { maximum }),
+    })
+  return value
+}
+
+/** Quantities come out as text, as the API server gives them back. */
+function visitQuantity(value: unknown, walk: Walk): unknown {
+  if (typeof value === 'number') return String(value)
+  if (typeof value !== 'string') return wrongType('quantity', value, walk)
+  if (!isQuantity(value)) report(walk, { kind: 'bad-quantity', path: [...walk.path], value })
+  return value
+}
+
+function wrongType(expected: Expected, value: unknown, walk: Walk): undefined {
+  const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  report(walk, {
+    kind: 'wrong-type',
+    path: [...walk.path],
+    expected,
+    actual: jsonType(value),
+    ...(scalar && { value }),
+  })
+}
+
+function unknownField({ name, fields }: Definition, field: string, walk: Walk): void {
+  const { since, until } = fields.get(field) ?? {}
+  report(walk, {
+    kind: 'unknown-field',
+    path: [...walk.path, field],
+    definition: name,
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  })
+}
+
+function report(walk: Walk, problem: SchemaProblem): void {
+  if (!walk.quiet) walk.problems.push(problem)
+}
+
+function jsonType(value: unknown): JsonType {
+  if (typeof value === 'string') return 'text'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
+  if (typeof value === 'boolean') return 'boolean'
+  if (Array.isArray(value)) return 'list'
+  return typeof value === 'object' && value !== null ? 'mapping' : 'null'
+}
+
+interface Mapping {
+  readonly [field: string]: unknown
+}
+
+function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** `out` with one field replaced, or without it; a copy of `original` the first time. */
+function replaced(original: object, out: object, field: string, value: unknown): Record<string, unknown> {
+  const copy = (out === original ? { ...original } : out) as Record<string, unknown>
+  if (value === undefined) delete copy[field]
+  else Object.defineProperty(copy, field, { value, writable: true, enumerable: true, configurable: true })
+  return copy
+}

@@ -1,0 +1,185 @@
+/**
+ * The schemas of the API server as one minor version has them.
+ *
+ * They are kept as text and only the definitions that a run needs are read. Grammar of `data/definitions.ts`: blocks
+ * separated by an empty line, the definition's name first, then one field a line:
+ * ` name[!][@since-until] type [values or bounds]`. `!` = required; `[keys]T` = list, its entries told apart by `keys`
+ * (`=`: by themselves; a leading `!`: the API server refuses two alike); `{}T` = map; values `A|B`, bounds `1..65535`.
+ */
+import { definitions as definitionText } from './data/definitions.js'
+import { kinds as kindText } from './data/kinds.js'
+
+/** The minor versions whose fields are known. */
+export const oldestMinor = 22
+export const newestMinor = 37
+
+export type Basic =
+  | 'string'
+  | 'boolean'
+  | 'int32'
+  | 'int64'
+  | 'number'
+  | 'quantity'
+  | 'int-or-string'
+  | 'time'
+  | 'bytes'
+  | 'object'
+  | 'any'
+
+/** What a field holds. All types have all properties, so that walking them is fast. */
+export interface Type {
+  readonly is: Basic | 'list' | 'map' | 'definition'
+  /** Of lists and maps: what they hold. */
+  readonly of: Type | undefined
+  /** Of a definition: its name. */
+  readonly name: string
+  /** Of lists: the fields that tell entries apart; `=` for the entry itself. Empty when entries may be alike. */
+  readonly keys: readonly string[]
+  /** Whether the API server refuses an object in which two entries of the list are alike. */
+  readonly unique: boolean
+  /** Of strings: the only values there are. */
+  readonly values: readonly string[] | undefined
+  readonly minimum: number | undefined
+  readonly maximum: number | undefined
+}
+
+export interface Field {
+  readonly type: Type
+  readonly required: boolean
+  /** Whether the version in question has the field; fields of other versions are kept for their types. */
+  readonly served: boolean
+  /** The first minor version with the field, and the last; undefined at the ends of what is known. */
+  readonly since: number | undefined
+  readonly until: number | undefined
+}
+
+export interface Definition {
+  /** Package, version and type in Go: `core/v1.PodSpec`. */
+  readonly name: string
+  readonly fields: ReadonlyMap<string, Field>
+  readonly required: readonly string[]
+}
+
+/** A kind in one API version. */
+export interface ServedKind {
+  readonly apiVersion: string
+  readonly kind: string
+  /** The first and the last minor version that serve it; undefined at the ends of what is known (1.15, 1.37). */
+  readonly since: number | undefined
+  readonly until: number | undefined
+  /** The name of its definition. */
+  readonly definition: string
+}
+
+/** Every kind in every API version from 1.15 to 1.37, by kind. */
+export const kindsByName: ReadonlyMap<string, readonly ServedKind[]> = readKinds()
+
+/** The groups of the API server itself; `''` is the core group. */
+export const builtinApiGroups: ReadonlySet<string> = new Set(
+  [...kindsByName.values()].flat().map(({ apiVersion }) => {
+    const slash = apiVersion.indexOf('/')
+    return slash < 0 ? '' : apiVersion.slice(0, slash)
+  }),
+)
+
+/** The kind of an object, whether or not it is served today; undefined for custom resources. */
+export function servedKind(apiVersion: string, kind: string): ServedKind | undefined {
+  return kindsByName.get(kind)?.find((one) => one.apiVersion === apiVersion)
+}
+
+/** Whether a minor version serves the kind. */
+export function isServed({ since, until }: ServedKind, minor: number): boolean {
+  return (since === undefined || minor >= since) && (until === undefined || minor <= until)
+}
+
+function readKinds(): Map<string, ServedKind[]> {
+  const kinds = new Map<string, ServedKind[]>()
+  for (const line of kindText.split('\n')) {
+    const [apiVersion, kind, range, definition] = line.split(' ')
+    if (!apiVersion || !kind || !definition) continue
+    const served = { apiVersion, kind, ...readRange(range), definition }
+    const others = kinds.get(kind)
+    if (others) others.push(served)
+    else kinds.set(kind, [served])
+  }
+  return kinds
+}
+
+function readRange(text: string | undefined): Pick<ServedKind, 'since' | 'until'> {
+  const [since, until] = text?.split('-') ?? []
+  return { since: since ? Number(since) : undefined, until: until ? Number(until) : undefined }
+}
+
+let blocks: ReadonlyMap<string, string> | undefined
+const read = new Map<number, Map<string, Definition>>()
+
+/** A definition as a minor version has it. Throws when there is none of that name: names come from the data only. */
+export function definition(name: string, minor: number): Definition {
+  let known = read.get(minor)
+  if (!known) {
+    known = new Map()
+    read.set(minor, known)
+  }
+  let found = known.get(name)
+  if (!found) {
+    found = readDefinition(name, minor)
+    known.set(name, found)
+  }
+  return found
+}
+
+function readDefinition(name: string, minor: number): Definition {
+  blocks ??= new Map(
+    definitionText.split('\n\n').map((block) => {
+      const end = block.indexOf('\n')
+      return end < 0 ? [block, ''] : [block.slice(0, end), block.slice(end + 2)]
+    }),
+  )
+  const block = blocks.get(name)
+  if (block === undefined) throw new Error(`no definition ${name}`)
+  const fields = new Map<string, Field>()
+  for (const line of block.split('\n ')) {
+    const match = /^([^!@ ]+)(!?)(?:@(\S*))? (\S+)(?: (.*))?$/.exec(line.trimEnd())
+    if (!match) continue
+    const [, field = '', required, range, type = '', limits] = match
+    const { since, until } = readRange(range)
+    const served = (since === undefined || minor >= since) && (until === undefined || minor <= until)
+    // A field that changed its type has a line for each; the one of this version counts.
+    const before = fields.get(field)
+    if (before?.served) fields.set(field, { ...before, until: undefined })
+    else
+      fields.set(field, {
+        type: readType(type, limits),
+        required: required === '!',
+        served,
+        since: before ? undefined : since,
+        until,
+      })
+  }
+  const required = [...fields].filter(([, one]) => one.required && one.served).map(([field]) => field)
+  return { name, fields, required }
+}
+
+function readType(text: string, limits: string | undefined): Type {
+  const list = /^\[(!?)([^\]]*)\](.*)$/.exec(text)
+  const is = list
+    ? 'list'
+    : text.startsWith('{}')
+      ? 'map'
+      : text.includes('/')
+        ? 'definition'
+        : (text as Basic)
+  const [, minimum, maximum] = /^(-?\d*)\.\.(-?\d*)$/.exec(limits ?? '') ?? []
+  const bounded = minimum !== undefined
+  const element = list ? list[3] : is === 'map' ? text.slice(2) : undefined
+  return {
+    is,
+    of: element === undefined ? undefined : readType(element, limits),
+    name: is === 'definition' ? text : '',
+    keys: list?.[2] ? list[2].split(',') : [],
+    unique: list?.[1] === '!',
+    values: limits !== undefined && !bounded && is === 'string' ? limits.split('|') : undefined,
+    minimum: minimum ? Number(minimum) : undefined,
+    maximum: maximum ? Number(maximum) : undefined,
+  }
+}

@@ -1,0 +1,85 @@
+/** What is wrong with an object in the eyes of the API server, as plain data. */
+import type { Path } from '../finding.js'
+
+/** A JSON type as messages name it. `fraction` is a number where only integers will do. */
+export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
+
+/** What a field may hold, as messages name it. */
+export type Expected =
+  | 'text'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'list'
+  | 'mapping'
+  | 'integer or text'
+  | 'quantity'
+  | 'time'
+  | 'base64 text'
+
+export type SchemaProblem =
+  | {
+      /** The version in question has no such field: refused with strict validation, dropped without. */
+      readonly kind: 'unknown-field'
+      readonly path: Path
+      /** The definition that lacks the field: `core/v1.PodSpec`. */
+      readonly definition: string
+      /** Minor versions that have it, where some do. */
+      readonly since?: number
+      readonly until?: number
+    }
+  | {
+      readonly kind: 'wrong-type'
+      readonly path: Path
+      readonly expected: Expected
+      readonly actual: JsonType
+      /** The value, unless it is a list or mapping. */
+      readonly value?: string | number | boolean
+    }
+  | {
+      /** `path` leads to the field that is not there. */
+      readonly kind: 'missing-field'
+      readonly path: Path
+      readonly definition: string
+    }
+  | {
+      readonly kind: 'bad-enum'
+      readonly path: Path
+      readonly value: string
+      readonly allowed: readonly string[]
+    }
+  | { readonly kind: 'bad-quantity'; readonly path: Path; readonly value: string }
+  | {
+      readonly kind: 'bad-format'
+      readonly path: Path
+      readonly format: 'int32' | 'int64' | 'time' | 'base64'
+      readonly value: string | number
+    }
+  | {
+      readonly kind: 'out-of-bounds'
+      readonly path: Path
+      readonly value: number
+      readonly minimum?: number
+      readonly maximum?: number
+    }
+  | {
+      /** Two entries of a list that the API server tells apart by `keys` have the same ones. */
+      readonly kind: 'duplicate-entry'
+      readonly path: Path
+      /** The index of the first of them in the list as it is written. */
+      readonly first: number
+      /** The values they share: `{ name: 'http' }`; `{ '=': 'http' }` for plain values. */
+      readonly keys: Readonly<Record<string, unknown>>
+      /** Whether the API server refuses the object; if not, one of the entries has no effect. */
+      readonly refused: boolean
+    }
+  | {
+      /** A built-in group that never served this kind, or never in this version. */
+      readonly kind: 'unknown-kind'
+      readonly path: Path
+      readonly apiVersion: string
+      readonly objectKind: string
+      /** apiVersions that serve a kind of this name at the version in question. */
+      readonly servedBy: readonly string[]
+    }
+export type SchemaProblemKind = SchemaProblem['kind']
