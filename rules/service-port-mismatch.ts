@@ -7,8 +7,8 @@ export default rule({
   why: `A named \`targetPort\` is looked up in the ports of the pod's containers, with the same protocol. When no container declares it, the endpoints have no such port and connections are refused or hang. A number is used as it stands: a wrong
 one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
-  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports for that protocol but not this one;
-undeclared ports are legal, so workloads that declare none are left alone.
+  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and none of the Service's numbers is
+among them; undeclared ports are legal, so a single number beside a declared one is left alone.
 
 Exempt: headless Services without ports, ExternalName, pods with injected sidecars that may own the port, and custom resources that add containers of their own.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
@@ -17,10 +17,16 @@ Exempt: headless Services without ports, ExternalName, pods with injected sideca
   for: 'Service',
   check(service, { graph, report }) {
     const backends = graph.backendsOf(service)
-    for (const port of service.spec?.ports ?? []) {
+    const ports = service.spec?.ports ?? []
+    // Where one port is declared as it should be the others may be open without being listed.
+    const listed = backends.some((workload) =>
+      ports.some((port) => graph.portOf(workload, port)?.port !== undefined),
+    )
+    for (const port of ports) {
       const protocol = port.protocol ?? 'TCP'
       const target = port.targetPort ?? port.port
-      if (target === undefined) continue
+      if (target === undefined || (typeof target === 'string' ? !/^[a-z0-9-]{1,15}$/.test(target) : listed))
+        continue
       const wrong = backends.filter((workload) => {
         const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
         if (typeof target !== 'string' && declared.length === 0) return false

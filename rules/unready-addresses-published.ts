@@ -30,6 +30,8 @@ as its author believes it works.`,
     const [route] = graph.routesTo(service)
     const headless = spec.clusterIP === 'None'
     if (headless && !route) return
+    // A Service for one single pod of a StatefulSet is how its peers find it.
+    if (spec.selector?.['statefulset.kubernetes.io/pod-name'] && !route) return
     if (
       graph
         .all('StatefulSet')

@@ -138,6 +138,10 @@ export interface Graph {
     name: string,
     near: object,
   ): boolean
+  /** Whether an autoscaler's `targetRef` (as VerticalPodAutoscalers have it) names the workload. */
+  targetNamed(autoscaler: object, workload: Workload): boolean
+  /** Whether an object of the input creates or completes the ConfigMap or Secret, so that its written keys are not all it has. */
+  isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
   /** Whether a kustomization sets a tag or digest for the image. */
@@ -252,7 +256,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const backendsOf = memo((service: Service): readonly Workload[] => {
     const selector = service.spec?.selector
     if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
-    return matching(selector, (workload) => matchesLabels(selector, workload.labels), resource(service))
+    const written = withoutGivenLabels(selector)
+    return matching(written, (workload) => matchesLabels(written, workload.labels), resource(service))
   })
   const reverse = <T extends KubernetesObject>(kind: KindName, forward: (object: T) => readonly Workload[]) =>
     lazy(() => {
@@ -410,6 +415,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
           (external.namespace === undefined || namespace === '' || wildcard(external.namespace, namespace)),
       )
     },
+    targetNamed: (autoscaler, workload) => {
+      const ref = valueAt(autoscaler, 'spec', 'targetRef')
+      return (
+        stringAt(ref, 'name') === workload.name && (stringAt(ref, 'kind') ?? workload.kind) === workload.kind
+      )
+    },
+    isFilledElsewhere: (kind, name) => made().has(`${kind}\n${name}`),
     namesNear: (kind, near) => {
       const own = resource(near)
       return [
@@ -531,6 +543,22 @@ function madeNames(
     for (const one of generated) add(one.kind, one.name, one.namespace ?? namespace ?? '')
   }
   return made
+}
+
+/** Labels that controllers give to pods, so that no template has them. Source: k8s.io/api/apps/v1 and batch/v1 types. */
+const givenLabels: ReadonlySet<string> = new Set([
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index',
+  'batch.kubernetes.io/job-name',
+  'job-name',
+  'controller-revision-hash',
+  'pod-template-hash',
+])
+
+function withoutGivenLabels(selector: Labels): Labels {
+  const keys = Object.keys(selector)
+  if (!keys.some((key) => givenLabels.has(key))) return selector
+  return Object.fromEntries(Object.entries(selector).filter(([key]) => !givenLabels.has(key)))
 }
 
 /** The folder itself and its parents, as scope keys of the label index. */

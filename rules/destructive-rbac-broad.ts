@@ -1,0 +1,76 @@
+import { at, type ClusterRole, type ClusterRoleBinding, type Graph, rule } from '../src/rule.js'
+
+const precious = ['nodes', 'namespaces', 'persistentvolumes', 'customresourcedefinitions', '*']
+const deletes = ['delete', 'deletecollection', '*']
+const everybody = ['system:authenticated', 'system:serviceaccounts', 'system:unauthenticated']
+
+export default rule({
+  title: 'A routine identity may delete nodes, namespaces or everything',
+  category: 'identity',
+  severity: 'warning',
+  why: `One mistyped command, one wrong context or one defect of a script removes what its identity may remove. With cluster-admin in daily use that is the cluster: namespaces take all their objects with them, volumes their data, a definition every object of its kind.`,
+  remedy:
+    'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
+  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may delete nodes, namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody is in; a warning for other users and groups that are not in
+\`breakGlass\`; ServiceAccounts are left alone unless \`serviceAccounts\` is on: operators need such rights.
+
+Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.`,
+  falsePositives:
+    'The group of the people on call, if they use it only in emergencies: name it in `breakGlass`.',
+  sources: ['Kubernetes documentation, Using RBAC Authorization'],
+  stories: ['dfds-node-deletion', 'spotify-deleted-clusters', 'oath-101-ways', 'zalando-etcd-delete'],
+  params: {
+    breakGlass: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['system:masters', 'kubeadm:cluster-admins', 'system:nodes', 'system:kube-controller-manager'],
+      about: 'Users and groups for emergencies.',
+    },
+    serviceAccounts: {
+      type: 'boolean',
+      default: false,
+      about: 'Report ServiceAccounts outside kube-system, too.',
+    },
+  },
+  for: 'ClusterRoleBinding',
+  check(binding, { graph, params, report }) {
+    if (binding.metadata?.labels?.['kubernetes.io/bootstrapping'] === 'rbac-defaults') return
+    const power = powerOf(binding, graph)
+    if (!power) return
+    for (const subject of binding.subjects ?? []) {
+      const { kind, name = '', namespace } = subject
+      if (params.breakGlass.includes(name)) continue
+      const all = kind === 'Group' && (everybody.includes(name) || name.startsWith('system:serviceaccounts:'))
+      if (kind === 'ServiceAccount' && (!params.serviceAccounts || namespace === 'kube-system')) continue
+      if (kind === 'User' && name.startsWith('system:')) continue
+      report(
+        subject,
+        'name',
+        `${all ? 'Everybody' : `${kind ?? 'Subject'} ${name}`}${all ? ` in ${name}` : ''} can ${power.what} with one wrong command.`,
+        { severity: all ? 'error' : 'warning', see: [power.see] },
+      )
+      return
+    }
+  },
+})
+
+function powerOf(binding: ClusterRoleBinding, graph: Graph) {
+  const { roleRef } = binding
+  if (roleRef?.name === 'cluster-admin')
+    return { what: 'delete everything', see: at(binding, roleRef, 'name') }
+  const role: ClusterRole | undefined =
+    roleRef?.kind === 'ClusterRole' ? graph.find('ClusterRole', roleRef.name, binding, '') : undefined
+  const grave = role?.rules?.find(
+    (one) =>
+      one.verbs?.some((verb) => deletes.includes(verb)) &&
+      one.resources?.some((resource) => precious.includes(resource)) &&
+      !one.resourceNames?.length,
+  )
+  const resource = grave?.resources?.find((one) => precious.includes(one))
+  return role && grave
+    ? {
+        what: `delete ${resource === '*' ? 'everything in its groups' : resource}`,
+        see: at(role, grave, 'verbs'),
+      }
+    : undefined
+}

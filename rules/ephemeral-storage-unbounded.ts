@@ -1,0 +1,53 @@
+import { rule, set, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'A pod may fill memory or disk of its node through a volume',
+  category: 'resources',
+  severity: 'info',
+  recommended: false,
+  why: `An emptyDir lives on the node's disk, or in its memory with \`medium: Memory\`. Without \`sizeLimit\` a log or cache that grows takes the disk, and the kubelet evicts pods of others; a memory volume counts as memory of the pod and grows to its limit,
+or to all that the node has.`,
+  remedy: 'Set `sizeLimit`.',
+  decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for \`medium: Memory\` when no running container has a memory limit, else an info. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run,
+/var/run) are exempt, unless in memory. One finding per workload.`,
+  versions:
+    'Memory volumes are bounded by the pod limit or the node allocatable from 1.22 (SizeMemoryBackedVolumes).',
+  sources: ['kubernetes/pkg/volume/emptydir/empty_dir.go'],
+  stories: ['bluematador-node-oom', 'betz-log-tailing', 'zalando-misc-races'],
+  for: 'Workload',
+  check(workload, { graph, report }) {
+    if (workload.batch || (workload.kind !== 'DaemonSet' && graph.servicesOf(workload).length === 0)) return
+    for (const volume of workload.pod.volumes ?? []) {
+      const dir = volume.emptyDir
+      if (!dir || dir.sizeLimit !== undefined) continue
+      const memory = dir.medium === 'Memory'
+      if (!memory && onlyTemporary(workload, volume.name)) continue
+      const unlimited =
+        workload.running.every(({ spec }) => spec.resources?.limits?.memory === undefined) &&
+        workload.pod.resources?.limits?.memory === undefined
+      const grave = memory && unlimited
+      report(
+        volume,
+        'emptyDir',
+        memory
+          ? `Volume ${volume.name ?? ''} may take all memory of ${unlimited ? 'the node' : 'the pod'}: it is in memory and has no size.`
+          : `Volume ${volume.name ?? ''} may fill the node's disk, and pods of others are evicted for it.`,
+        {
+          severity: grave ? 'warning' : 'info',
+          fix: set(volume, 'emptyDir', { ...dir, sizeLimit: '1Gi' }, 'emptyDir.sizeLimit'),
+        },
+      )
+      return
+    }
+  },
+})
+
+function onlyTemporary(workload: Workload, volume: string | undefined): boolean {
+  const mounts = workload.containers.flatMap(({ spec }) =>
+    (spec.volumeMounts ?? []).filter((mount) => mount.name === volume),
+  )
+  return (
+    mounts.length > 0 &&
+    mounts.every((mount) => /^(\/tmp|\/run|\/var\/run)(\/|$)/.test(mount.mountPath ?? ''))
+  )
+}

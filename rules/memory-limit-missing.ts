@@ -1,0 +1,60 @@
+import { type Container, type Graph, imageNamed, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'One leak can take the memory of the whole node',
+  category: 'resources',
+  severity: 'warning',
+  why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills whatever it finds, the kubelet and its neighbours included; the pod moves to the next node and does the same there.`,
+  remedy: 'Set a memory limit of about one and a half times the highest use that you have measured.',
+  decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set (without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per workload.
+
+Exempt: namespaces whose LimitRange in the input sets a default, the control plane, images in \`exemptImages\`, single Pods and Jobs.`,
+  falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
+  sources: ['Kubernetes documentation, resource management for pods and containers'],
+  stories: [
+    'nunl-elastalert-oom',
+    'bluematador-node-oom',
+    'universe-job-restart',
+    'saltside-first-outage',
+    'dfds-agent-system-oom',
+    'oath-101-ways',
+  ],
+  params: {
+    exemptImages: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd'],
+      about: 'Parts of image names that may go without a limit.',
+    },
+  },
+  unless: ['resource-requests-missing', 'telemetry-agent-unbounded'],
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    if (workload.kind === 'Pod' || workload.batch) return
+    const bare = workload.running.filter(
+      (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
+    )
+    const [first] = bare
+    if (!first || hasDefault(workload, graph)) return
+    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' or ')
+    report(
+      first.spec,
+      first.spec.resources ? 'resources' : 'name',
+      `A leak in ${names} takes the memory of its whole node, kubelet included: nothing limits it.`,
+    )
+  },
+})
+
+function isUnlimited({ spec }: Container, { pod }: Workload): boolean {
+  return spec.resources?.limits?.memory === undefined && pod.resources?.limits?.memory === undefined
+}
+
+function hasDefault(workload: Workload, graph: Graph): boolean {
+  return graph
+    .siblings('LimitRange', workload.object)
+    .some((range) =>
+      range.spec?.limits?.some(
+        (one) => one.type === 'Container' && (one.default?.memory ?? one.max?.memory) !== undefined,
+      ),
+    )
+}

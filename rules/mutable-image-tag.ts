@@ -1,0 +1,71 @@
+import { at, type Container, imageParts, rule } from '../src/rule.js'
+
+export default rule({
+  title: 'The image behind the tag can change',
+  category: 'images',
+  severity: 'warning',
+  why: `A tag is a pointer. Pods that start on different days or nodes from \`latest\`, or from a branch's name, run different code under one manifest; a rollback finds the same tag and changes nothing; and a push by somebody else reaches production with the
+next restart.`,
+  remedy: 'Name a version that is never pushed twice, better still a digest.',
+  decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is a warning. With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release, are an info. A kustomization
+of the input that sets a tag for the image counts. One finding per workload.
+
+Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of templates.`,
+  falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',
+  sources: ['distribution/reference grammar', 'kubernetes/pkg/apis/core/v1/defaults.go (imagePullPolicy)'],
+  stories: ['betz-shared-tags', 'datadog-10-ways', 'zalando-image-policy', 'google-how-not-to'],
+  params: {
+    mutableTags: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'latest',
+        'stable',
+        'master',
+        'main',
+        'dev',
+        'develop',
+        'edge',
+        'nightly',
+        'prod',
+        'production',
+        'release',
+        'current',
+        'canary',
+      ],
+      about: 'Tags that are known to move.',
+    },
+    versions: { type: 'boolean', default: false, about: 'Report tags of a major or minor version, too.' },
+    immutableRegistries: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      about: 'Registry hosts that never move a tag.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const moving = workload.containers.flatMap((container) => {
+      const { image } = container
+      if (!image || /[${}<>]/.test(image)) return []
+      const { registry, tag, digest } = imageParts(image)
+      if (digest || params.immutableRegistries.includes(registry)) return []
+      const grave = tag === undefined || params.mutableTags.includes(tag.toLowerCase())
+      const mild = params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag)
+      return (grave || mild) && !graph.pinnedByKustomization(image) ? [{ container, tag, grave }] : []
+    })
+    const [first] = [...moving.filter(({ grave }) => grave), ...moving]
+    if (!first) return
+    const { container, tag } = first
+    const others = moving.filter((one) => one !== first).map((one) => one.container)
+    report(
+      container.spec,
+      'image',
+      `Two pods of ${workload.name} may run different code: ${tag === undefined ? `${container.name} names no tag, which means latest` : `tag ${tag} of ${container.name} can be moved`}.`,
+      {
+        severity: first.grave ? 'warning' : 'info',
+        see: others.slice(0, 3).map((one: Container) => at(workload, one.spec, 'image', 'moves, too')),
+      },
+    )
+  },
+})

@@ -1,0 +1,100 @@
+import { at, type Graph, imageNamed, type LimitRange, quantity, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'Default limits of a namespace fall on platform pods',
+  category: 'resources',
+  severity: 'info',
+  why: `A LimitRange writes its defaults into every container that sets no limits of its own. That is meant for applications; an ingress controller, a DNS server or an agent in the same namespace gets the same few megabytes and is killed at the first peak,
+although nobody ever wrote that limit into its manifest.`,
+  remedy: 'Write the limits of platform pods into their own manifests.',
+  decides: `A LimitRange with a default memory or CPU limit for containers, in a namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring) has a container without that limit: a warning. Also a default above its \`max\`,
+or a default request above the default limit, which the API server refuses: an error.`,
+  sources: [
+    'kubernetes/plugin/pkg/admission/limitranger/admission.go',
+    'kubernetes/pkg/apis/core/validation/validation.go (ValidateLimitRange)',
+  ],
+  stories: ['dfds-limitrange-502', 'bluematador-node-oom', 'betz-resource-limits'],
+  params: {
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'traefik',
+        'ingress-nginx',
+        'nginx-ingress',
+        'skipper',
+        'haproxy-ingress',
+        'coredns',
+        'envoy',
+        'contour',
+        'calico',
+        'cilium',
+        'prometheus',
+        'cert-manager-controller',
+        'cert-manager-webhook',
+        'kyverno',
+        'gatekeeper',
+      ],
+      about: 'Parts of image names of the platform.',
+    },
+  },
+  for: 'LimitRange',
+  check(range, { graph, params, report }) {
+    for (const limit of range.spec?.limits ?? []) {
+      if (limit.type !== 'Container') continue
+      for (const resource of ['memory', 'cpu'] as const) {
+        const fallback = quantity(limit.default?.[resource])
+        const most = quantity(limit.max?.[resource])
+        const request = quantity(limit.defaultRequest?.[resource])
+        const name = resource === 'cpu' ? 'CPU' : 'memory'
+        if (fallback === undefined || !limit.default) continue
+        if (most !== undefined && fallback > most) {
+          report(
+            limit.default,
+            resource,
+            `The API server refuses this LimitRange: its default ${name} limit ${limit.default[resource]} is above max ${limit.max?.[resource]}.`,
+            { severity: 'error' },
+          )
+          return
+        }
+        if (request !== undefined && request > fallback) {
+          report(
+            limit.default,
+            resource,
+            `The API server refuses this LimitRange: the default ${name} request ${limit.defaultRequest?.[resource]} is above the default limit ${limit.default[resource]}.`,
+            { severity: 'error' },
+          )
+          return
+        }
+        const surprised = platformPods(range, graph, params.images).find(
+          ({ container }) => container.spec.resources?.limits?.[resource] === undefined,
+        )
+        if (!surprised) continue
+        report(
+          limit.default,
+          resource,
+          `${surprised.workload.name} gets a ${name} limit of ${limit.default[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} at its first peak.`,
+          {
+            severity: 'warning',
+            see: [at(surprised.workload, surprised.container.spec, 'resources', 'no limit of its own')],
+          },
+        )
+        return
+      }
+    }
+  },
+})
+
+function platformPods(
+  range: LimitRange,
+  graph: Graph,
+  images: readonly string[],
+): readonly { workload: Workload; container: Workload['running'][number] }[] {
+  return graph.workloads
+    .filter((workload) => !workload.pod.resources?.limits && graph.together(workload, range))
+    .flatMap((workload) =>
+      workload.running
+        .filter(({ image }) => imageNamed(image, images))
+        .map((container) => ({ workload, container })),
+    )
+}

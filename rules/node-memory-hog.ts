@@ -1,0 +1,78 @@
+import { at, bytes, formatBytes, type Graph, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'One pod may use most of the memory of a node',
+  category: 'resources',
+  severity: 'warning',
+  why: `A pod that may grow to more than half of a node leaves no room for its own next peak: the request fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with it.`,
+  remedy: 'Give it a node pool of its own, or a request near to its limit.',
+  decides: `The memory limits of a pod (without a limit its requests) together are above \`share\` of the largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing dedicates a node to it: no node selector, node
+affinity or toleration of its own.`,
+  sources: ['Kubernetes documentation, node-pressure eviction'],
+  stories: ['dfds-agent-system-oom', 'bluematador-node-oom', 'nunl-elastalert-oom', 'dfds-pvc-stuck'],
+  params: {
+    share: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.5,
+      about: 'The part of a node that one pod may use.',
+    },
+    largestMemory: {
+      type: 'string',
+      default: '',
+      about: 'Memory of the largest node, such as `16Gi`; empty takes the Nodes of the input.',
+    },
+  },
+  unless: ['request-exceeds-node'],
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const node = bytes(params.largestMemory || undefined) ?? largestNode(graph)
+    if (node === undefined || isDedicated(workload)) return
+    const [heaviest] = [...workload.running].sort(
+      (a, b) =>
+        (bytes(b.spec.resources?.limits?.memory) ?? 0) - (bytes(a.spec.resources?.limits?.memory) ?? 0),
+    )
+    const limits = heaviest?.spec.resources?.limits
+    const limit = workload.running.reduce(
+      (sum, { spec }) => sum + (bytes(spec.resources?.limits?.memory) ?? 0),
+      0,
+    )
+    const request = workload.running.reduce(
+      (sum, { spec }) =>
+        sum + (bytes(spec.resources?.requests?.memory ?? spec.resources?.limits?.memory) ?? 0),
+      0,
+    )
+    if (!limits || limit <= node * params.share || request >= limit) return
+    report(
+      limits,
+      'memory',
+      `The next peak of ${workload.name} can take its node down: it may use ${formatBytes(limit)} of ${formatBytes(node)}, and ${formatBytes(request)} are set aside.`,
+      {
+        see: [
+          heaviest?.spec.resources?.requests
+            ? at(workload, heaviest.spec.resources.requests, 'memory')
+            : undefined,
+        ],
+      },
+    )
+  },
+})
+
+function largestNode(graph: Graph): number | undefined {
+  const sizes = graph
+    .all('Node')
+    .map((node) => bytes(node.status?.allocatable?.memory) ?? bytes(node.status?.capacity?.memory))
+  const known = sizes.filter((size) => size !== undefined)
+  return known.length > 0 && known.length === sizes.length ? Math.max(...known) : undefined
+}
+
+function isDedicated({ pod }: Workload): boolean {
+  return (
+    Object.keys(pod.nodeSelector ?? {}).some(
+      (key) => key !== 'kubernetes.io/os' && key !== 'kubernetes.io/arch',
+    ) ||
+    pod.affinity?.nodeAffinity !== undefined ||
+    (pod.tolerations?.some((one) => one.key && !one.key.startsWith('node.kubernetes.io/')) ?? false)
+  )
+}

@@ -1,0 +1,127 @@
+import {
+  at,
+  bytes,
+  type Container,
+  cpuCores,
+  formatBytes,
+  type Graph,
+  quantity,
+  rule,
+  type Workload,
+} from '../src/rule.js'
+
+type Resource = 'cpu' | 'memory'
+
+export default rule({
+  title: 'A pod asks for more than any node has',
+  category: 'resources',
+  severity: 'error',
+  why: `The scheduler places a pod only where its whole request fits. When it is larger than what the largest node offers the pod stays Pending for ever, and adding nodes of the same size changes nothing. A request above the namespace's LimitRange or
+ResourceQuota is refused when the pod is created, and only the ReplicaSet's events tell.`,
+  remedy: 'Lower the request, or add larger nodes.',
+  decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes in the input or with the parameters; with \`max\` of a LimitRange
+(per container and pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace. Clusters whose Karpenter NodePool or node autoscaler may bring larger machines: only where Nodes are in the input and no NodePool is.`,
+  sources: [
+    'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
+    'kubernetes/plugin/pkg/admission/limitranger/admission.go',
+  ],
+  stories: ['betz-resource-limits', 'grafana-pod-priorities'],
+  params: {
+    largestCpu: {
+      type: 'string',
+      default: '',
+      about:
+        'CPU that the largest node offers to pods, such as `15800m`; empty takes the Nodes of the input.',
+    },
+    largestMemory: {
+      type: 'string',
+      default: '',
+      about:
+        'Memory that the largest node offers to pods, such as `58Gi`; empty takes the Nodes of the input.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    for (const resource of ['cpu', 'memory'] as const) {
+      const wanted = requestOf(workload, resource)
+      if (wanted <= 0) continue
+      const bound = nodeBound(graph, resource, params) ?? namespaceBound(workload, graph, resource)
+      if (!bound || wanted <= bound.most) continue
+      const [largest] = [...workload.running].sort((a, b) => requested(b, resource) - requested(a, resource))
+      const node = largest?.spec.resources?.requests ?? largest?.spec.resources?.limits ?? workload.pod
+      report(
+        node,
+        node === workload.pod ? 'resources' : resource,
+        `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(wanted, resource)} ${resource === 'cpu' ? 'CPU' : 'memory'}, ${bound.what} ${show(bound.most, resource)}.`,
+        { see: [bound.see] },
+      )
+      return
+    }
+  },
+})
+
+const requested = ({ spec }: Container, resource: Resource): number =>
+  quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+const show = (amount: number, resource: Resource): string =>
+  resource === 'cpu' ? String(Number(amount.toFixed(3))) : formatBytes(amount)
+
+/** What the scheduler counts. Source: k8s.io/component-helpers/resource (PodRequests). */
+function requestOf({ pod, containers }: Workload, resource: Resource): number {
+  const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
+  const overhead = quantity(pod.overhead?.[resource]) ?? 0
+  if (own !== undefined) return own + overhead
+  const sum = (role: Container['role']) =>
+    containers.filter((one) => one.role === role).reduce((total, one) => total + requested(one, resource), 0)
+  const init = Math.max(
+    0,
+    ...containers.filter((one) => one.role === 'init').map((one) => requested(one, resource)),
+  )
+  return Math.max(sum('ordinary') + sum('sidecar'), init) + overhead
+}
+
+function nodeBound(
+  graph: Graph,
+  resource: Resource,
+  params: { readonly largestCpu: string; readonly largestMemory: string },
+) {
+  const read = resource === 'cpu' ? cpuCores : bytes
+  const given = read((resource === 'cpu' ? params.largestCpu : params.largestMemory) || undefined)
+  if (given !== undefined)
+    return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
+  if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
+  const sizes = graph.all('Node').map((node) => ({ node, size: read(node.status?.allocatable?.[resource]) }))
+  if (sizes.length === 0 || sizes.some(({ size }) => size === undefined)) return undefined
+  const [largest] = sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))
+  const allocatable = largest?.node.status?.allocatable
+  return largest?.size === undefined || !allocatable
+    ? undefined
+    : {
+        most: largest.size,
+        what: 'the largest node offers',
+        consequence: 'stay Pending',
+        see: at(largest.node, allocatable, resource),
+      }
+}
+
+function namespaceBound(workload: Workload, graph: Graph, resource: Resource) {
+  for (const range of graph.siblings('LimitRange', workload.object)) {
+    const limit = range.spec?.limits?.find((one) => one.type === 'Pod' && one.max?.[resource] !== undefined)
+    const most = quantity(limit?.max?.[resource])
+    if (limit?.max && most !== undefined && requestOf(workload, resource) > most)
+      return {
+        most,
+        what: 'the LimitRange allows',
+        consequence: 'are refused',
+        see: at(range, limit.max, resource),
+      }
+  }
+  for (const quota of graph.siblings('ResourceQuota', workload.object)) {
+    const hard = quota.spec?.hard
+    if (!hard || quota.spec?.scopes || quota.spec?.scopeSelector) continue
+    const key = [`requests.${resource}`, resource].find((one) => hard[one] !== undefined)
+    const most = key === undefined ? undefined : quantity(hard[key])
+    if (key !== undefined && most !== undefined && requestOf(workload, resource) > most)
+      return { most, what: 'the whole quota is', consequence: 'are refused', see: at(quota, hard, key) }
+  }
+  return undefined
+}

@@ -1,0 +1,80 @@
+import { at, type Container, type Graph, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'The scheduler does not know what the pods need',
+  category: 'resources',
+  severity: 'warning',
+  why: `Without requests a pod counts as nothing: the scheduler puts any number of them on one node, the autoscaler never adds a node for them, and when memory runs out they are the first to be killed. On every node (a DaemonSet) it is worse: the sum is
+missing in the plan of the whole cluster.`,
+  remedy: 'Set requests for memory and CPU from measurement.',
+  decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\` is on. Pod-level resources count. One finding per
+workload.
+
+Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a VerticalPodAutoscaler manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may complete can't be known: suppress there.`,
+  versions: 'Pod-level `spec.resources`: on by default from 1.34.',
+  sources: [
+    'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
+    'kubernetes/pkg/kubelet/eviction',
+  ],
+  stories: [
+    'bluematador-node-oom',
+    'saltside-first-outage',
+    'nunl-elastalert-oom',
+    'betz-resource-limits',
+    'moonlight-anti-affinity',
+    'dfds-agent-system-oom',
+  ],
+  params: {
+    cpu: { type: 'boolean', default: false, about: 'Report a missing CPU request where memory is set, too.' },
+    jobs: { type: 'boolean', default: true, about: 'Look at Jobs and CronJobs, too.' },
+  },
+  unless: ['telemetry-agent-unbounded'],
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    if (workload.kind === 'Pod' || (workload.batch && !params.jobs)) return
+    const bare = workload.running.filter(
+      (container) =>
+        lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu')),
+    )
+    const [first] = bare
+    if (!first || hasDefaults(workload, graph) || isManaged(workload, graph)) return
+    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' and ')
+    const kinds = [
+      lacks(first, workload, 'memory') ? 'memory' : '',
+      lacks(first, workload, 'cpu') ? 'CPU' : '',
+    ]
+      .filter((kind) => kind !== '')
+      .join(' and ')
+    report(
+      first.spec,
+      first.spec.resources ? 'resources' : 'name',
+      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out.`,
+      {
+        see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
+      },
+    )
+  },
+})
+
+function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu'): boolean {
+  return [spec.resources, pod.resources].every(
+    (one) => one?.requests?.[resource] === undefined && one?.limits?.[resource] === undefined,
+  )
+}
+
+function hasDefaults(workload: Workload, graph: Graph): boolean {
+  return graph
+    .siblings('LimitRange', workload.object)
+    .some((range) =>
+      range.spec?.limits?.some(
+        (one) =>
+          one.type === 'Container' && (one.defaultRequest?.memory ?? one.default?.memory) !== undefined,
+      ),
+    )
+}
+
+function isManaged(workload: Workload, graph: Graph): boolean {
+  return graph
+    .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', workload.object)
+    .some((vpa) => graph.targetNamed(vpa, workload))
+}

@@ -1,0 +1,106 @@
+import { advise, type Custom, objectAt, objectsAt, rule, stringAt, type Untyped } from '../src/rule.js'
+
+const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
+
+export default rule({
+  title: 'What is deployed changes without a commit',
+  category: 'config',
+  severity: 'warning',
+  why: `A chart version that is a range, or a branch of somebody else's repository, is resolved again at every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all clusters at once, with no change of yours to revert.`,
+  remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
+  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\` or a range. Flux OCIRepository: tag latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is missing or a range. GitRepositories and Applications that follow a
+branch are normal for your own repositories and silent.
+
+Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's, and \`chartRef\`.`,
+  falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
+  sources: [
+    'Flux documentation, HelmRelease and OCIRepository',
+    'Argo CD documentation, Tracking and Deployment Strategies',
+  ],
+  stories: ['dfds-flux-unpinned', 'dfds-kiam-cert', 'zalando-image-policy', 'dfds-ami-latest'],
+  for: [
+    'helm.toolkit.fluxcd.io/HelmRelease',
+    'source.toolkit.fluxcd.io/OCIRepository',
+    'source.toolkit.fluxcd.io/HelmChart',
+    'argoproj.io/Application',
+    'argoproj.io/ApplicationSet',
+  ],
+  check(subject, { report }) {
+    const fix = advise('the version that is deployed now')
+    for (const { node, field, name, text } of versionsOf(subject)) {
+      if (text !== undefined && !range.test(text) && text !== 'latest' && text !== '') continue
+      // Templates of an ApplicationSet are filled in elsewhere.
+      if (text?.includes('{{')) continue
+      report(
+        node,
+        field,
+        `${name} is upgraded unasked as soon as a new release is published: ${text === undefined || text === '' ? 'no version is named' : `version ${text} is a range`}.`,
+        { fix },
+      )
+      return
+    }
+  },
+})
+
+interface Version {
+  readonly node: object
+  readonly field: string
+  readonly name: string
+  readonly text: string | undefined
+}
+
+function versionsOf(subject: Custom): readonly Version[] {
+  const spec = objectAt(subject, 'spec')
+  switch (subject.kind) {
+    case 'HelmRelease': {
+      const chart = objectAt(spec, 'chart', 'spec')
+      const from = stringAt(chart, 'sourceRef', 'kind')
+      return chart && (from === undefined || from === 'HelmRepository')
+        ? [
+            {
+              node: chart,
+              field: 'version',
+              name: stringAt(chart, 'chart') ?? 'The chart',
+              text: stringAt(chart, 'version'),
+            },
+          ]
+        : []
+    }
+    case 'HelmChart':
+      return spec && stringAt(spec, 'sourceRef', 'kind') === 'HelmRepository'
+        ? [
+            {
+              node: spec,
+              field: 'version',
+              name: stringAt(spec, 'chart') ?? 'The chart',
+              text: stringAt(spec, 'version'),
+            },
+          ]
+        : []
+    case 'OCIRepository': {
+      const ref = objectAt(spec, 'ref')
+      const name = subject.metadata?.name ?? 'The source'
+      if (!spec || ref?.digest !== undefined) return []
+      if (!ref) return [{ node: spec, field: 'ref', name, text: 'latest' }]
+      const semver = stringAt(ref, 'semver')
+      return semver !== undefined
+        ? [{ node: ref, field: 'semver', name, text: semver }]
+        : [{ node: ref, field: 'tag', name, text: stringAt(ref, 'tag') }]
+    }
+    default: {
+      const own = subject.kind === 'ApplicationSet' ? objectAt(spec, 'template', 'spec') : spec
+      const sources: readonly Untyped[] = [
+        ...(objectAt(own, 'source') ? [objectAt(own, 'source') as Untyped] : []),
+        ...objectsAt(own, 'sources'),
+      ]
+      return sources
+        .filter((source) => stringAt(source, 'chart') !== undefined)
+        .map((source) => ({
+          node: source,
+          field: 'targetRevision',
+          name: stringAt(source, 'chart') ?? '',
+          text: stringAt(source, 'targetRevision'),
+        }))
+    }
+  }
+}
