@@ -72,11 +72,15 @@ export function isMeantAsObject(text: string): boolean {
   return /^\s*\{/.test(text) && /"apiVersion"\s*:/.test(text) && /"kind"\s*:/.test(text)
 }
 
-/** Whether a strategic-merge directive stands anywhere in a value. */
-export function hasPatchDirective(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasPatchDirective)
+/** Whether a document is a strategic-merge patch: one of its directives stands somewhere in it. */
+export function isPatch(text: string, value: unknown): boolean {
+  return (text.includes('$patch') || text.includes('$deleteFromPrimitiveList/')) && hasDirective(value)
+}
+
+function hasDirective(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasDirective)
   if (!isMapping(value)) return false
   return Object.keys(value).some(
-    (key) => key === '$patch' || key.startsWith('$deleteFromPrimitiveList/') || hasPatchDirective(value[key]),
+    (key) => key === '$patch' || key.startsWith('$deleteFromPrimitiveList/') || hasDirective(value[key]),
   )
 }

@@ -1,5 +1,5 @@
 /** js-yaml with the meaning that go-yaml v2, and so kubectl and the API server, give to YAML. */
-import { load, Schema, type State, Type, YAMLException } from 'js-yaml'
+import { loadAll, Schema, type State, Type, YAMLException } from 'js-yaml'
 import { mergeKey, setOwn } from './expand.js'
 import { isTimestamp, plainValue, taggedValue } from './scalar.js'
 
@@ -109,12 +109,12 @@ function loadOnce(text: string): Loaded {
   let value: unknown
   let hasDuplicates = false
   try {
-    value = load(text, options())
+    ;[value] = loadAll(text, null, options())
   } catch (error) {
     if (!(error instanceof YAMLException) || error.reason !== 'duplicated mapping key') throw error
     hasDuplicates = true
     merges = 0
-    value = load(text, { ...options(), json: true })
+    ;[value] = loadAll(text, null, { ...options(), json: true })
   }
   const isShared = merges > 0 || (text.includes('*') && text.includes('&') && hasAlias(text))
   return { value: value ?? null, hasDuplicates, isShared, hasMerges: merges > 0, sawInfinity }
@@ -150,5 +150,5 @@ function hasAlias(text: string): boolean {
 /** Reads one document that `parse` accepted, reporting its nodes. */
 export function listen(text: string, listener: Listener): void {
   merges = 0
-  load(text, { ...options(listener), json: true })
+  loadAll(text, null, { ...options(listener), json: true })
 }

@@ -49,8 +49,12 @@ export interface FindOptions {
 export const ignoreFile = '.k8s-af-ignore'
 
 const manifest = /\.(?:ya?ml|json)$/i
-const kustomization = 'Kustomization'
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
+
+/** Whether a file's name says that it may be a manifest. */
+export function isManifestName(name: string): boolean {
+  return manifest.test(name) || /(?:^|[\\/])Kustomization$/.test(name)
+}
 
 /** Lists the files that the arguments name, each real file once, in a stable order. */
 export function find(args: readonly string[], options: FindOptions): Found {
@@ -86,7 +90,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
       let isFolder = entry.isDirectory()
       let isFile = entry.isFile()
       let realPath = join(real, entry.name)
-      const isWanted = manifest.test(entry.name) || entry.name === kustomization
+      const isWanted = isManifestName(entry.name)
       if (!isFolder && !isWanted && !entry.isSymbolicLink()) continue
       if (entry.isSymbolicLink()) {
         try {

@@ -1,5 +1,5 @@
 /** Everything that was read, before it becomes a graph. */
-import type { Document, ReadProblem, Skip } from '../document.js'
+import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 
 /** A kustomization file: not linted itself, but evidence of what will exist. */
 export interface Kustomization {
@@ -29,4 +29,8 @@ export interface Input {
   readonly files: number
   /** Arguments that lead to no file: a mistake of the user, not of the input. */
   readonly missing: readonly string[]
+  /** The texts of files with problems, where they are texts. */
+  readonly broken?: readonly SourceFile[]
+  /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
+  readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
 }

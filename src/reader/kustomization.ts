@@ -33,8 +33,8 @@ export function kustomizationOf(document: Document): Kustomization {
   }
 }
 
-/** The files that a kustomization uses as patches, in the form of the file names. */
-export function patchFiles(value: unknown, folder: string): string[] {
+/** The files that a kustomization uses as patches, relative to its folder. */
+export function patchFiles(value: unknown): string[] {
   if (!isMapping(value)) return []
   const listed = [
     ...mappings(value.patches).map((one) => one.path),
@@ -42,7 +42,7 @@ export function patchFiles(value: unknown, folder: string): string[] {
     ...list(value.patchesStrategicMerge),
   ]
   return listed.flatMap((path) =>
-    typeof path === 'string' && path !== '' && !path.includes('\n') ? [posix.join(folder, path)] : [],
+    typeof path === 'string' && path !== '' && !path.includes('\n') ? [path] : [],
   )
 }
 

@@ -1,6 +1,6 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
-import { readFileSync } from 'node:fs'
-import { basename, posix } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import {
   classify,
@@ -11,13 +11,13 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf } from './content.js'
 import { explain } from './explain.js'
-import { type FoundFile, find, type IgnorePatterns } from './files.js'
+import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
 import type { Input, Kustomization } from './input.js'
 import { dropGeneratedSecrets, kustomizationOf, patchFiles } from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse } from './parse.js'
-import { dropSecretValues } from './secret.js'
+import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import { chartFinder, hasBraces, isTemplate } from './template.js'
 
@@ -38,7 +38,7 @@ export interface ReadOptions {
 }
 
 /**
- * Reads files, folders, glob patterns and `-` for standard input. What can't be read, is broken or is something else than
+ * Reads files, folders, glob patterns and `-` for standard input. What cannot be read, is broken or is something else than
  * a Kubernetes object becomes a problem or a skip, and the rest is read all the same.
  */
 export function readPaths(paths: readonly string[], options: ReadOptions): Input {
@@ -50,7 +50,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   const reading = new Reading()
   if (paths.includes('-')) {
     const name = options.stdinFilename ?? '<stdin>'
-    reading.add({ path: name, name, explicit: true }, standardInput(options.stdin))
+    reading.add({ path: undefined, name, explicit: true }, standardInput(options.stdin))
   }
   for (const file of found.files) reading.add(file, contentOf(file))
   for (const name of found.ignored) reading.skip(name, 'ignored')
@@ -67,128 +67,186 @@ function standardInput(stdin: ReadOptions['stdin']): Content {
   }
 }
 
-const start: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+/** A file to read: its absolute path, if it has one, and how it is called. */
+interface Source {
+  readonly path: string | undefined
+  readonly name: FoundFile['name']
+  readonly explicit: boolean
+}
 
-/** The files read so far. Patches are only known once all kustomizations have been read. */
+const fileStart: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+
+/** What was read so far. Which documents are patches is only known once all kustomizations have been read. */
 class Reading {
-  readonly #documents: Document[] = []
+  readonly #documents: { readonly document: Document; readonly source: Source }[] = []
   readonly #kustomizations: Kustomization[] = []
   readonly #problems: ReadProblem[] = []
   readonly #skips: Skip[] = []
+  readonly #broken = new Set<SourceFile>()
+  readonly #hidden: { file: string; startLine: number; endLine: number }[] = []
+  readonly #kustomizationFolders = new Set<string>()
+  /** Absolute paths of the files that kustomizations use as patches. */
   readonly #patches = new Set<string>()
   readonly #chartOf = chartFinder()
   #files = 0
 
-  add(file: Pick<FoundFile, 'path' | 'name' | 'explicit'>, content: Content): void {
+  add(source: Source, content: Content): void {
     this.#files++
-    const { name } = file
     if ('problem' in content) {
-      if (file.explicit || content.text === undefined || mightHoldObject(content.text))
-        this.unreadable(name, content.problem, placeOf(content))
-      else this.skip(name, 'not Kubernetes')
+      const { problem, text, offset } = content
+      // Only a name or a text that promises a manifest makes it a problem.
+      const isWanted = isManifestName(source.name)
+        ? source.explicit || text === undefined || mightHoldObject(text)
+        : source.path === undefined || text === undefined
+      if (!isWanted) return void this.skip(source.name, 'not Kubernetes')
+      const range =
+        text === undefined || offset === undefined
+          ? fileStart
+          : positions(text, 1, 1).range(offset, offset + 1)
+      this.unreadable(source.name, problem, range)
       return
     }
     const { text } = content
-    const reason = this.#skipUnread(file, text)
-    if (reason) this.skip(name, reason)
-    else this.#read({ name, text }, file.explicit)
+    const reason = this.#skipUnread(source, text)
+    if (reason) this.skip(source.name, reason)
+    else this.#read(source, { name: source.name, text })
   }
 
   /** Why a file need not even be parsed. */
-  #skipUnread(file: Pick<FoundFile, 'path' | 'name' | 'explicit'>, text: string): SkipReason | undefined {
+  #skipUnread(source: Source, text: string): SkipReason | undefined {
     if (text.trim() === '') return 'empty'
-    const chart = this.#chartSkip(file, text)
+    const chart = this.#chartSkip(source, text)
     if (chart) return chart
-    const isEvidence = file.explicit || mightHoldObject(text) || isKustomizationFile(basename(file.name))
+    const isEvidence = source.explicit || mightHoldObject(text) || isKustomizationFile(basename(source.name))
     return isEvidence ? undefined : 'not Kubernetes'
   }
 
   /** Templates and values of a Helm chart are left out; other files in a chart are read. */
-  #chartSkip({ path, name }: { path: string; name: string }, text: string): SkipReason | undefined {
-    const fileName = basename(name)
+  #chartSkip({ path }: Source, text: string): SkipReason | undefined {
+    if (path === undefined) return undefined
+    const fileName = basename(path)
     if (fileName === 'Chart.yaml') return 'Helm chart'
     const isValues = /^values.*\.ya?ml$/.test(fileName)
     if (!isValues && !hasBraces(text)) return undefined
     const chart = this.#chartOf(path)
-    if (!chart) return undefined
-    const inside = path.slice(chart.root.length + 1).replaceAll('\\', '/')
+    if (chart === undefined) return undefined
+    const inside = path.slice(chart.length + 1).replaceAll('\\', '/')
     if (inside.startsWith('templates/')) return hasBraces(text) ? 'Helm template' : undefined
     return isValues && !inside.includes('/') ? 'Helm chart' : undefined
   }
 
-  #read(file: SourceFile, explicit: boolean): void {
-    const before = this.#documents.length + this.#kustomizations.length + this.#problems.length
+  #read(source: Source, file: SourceFile): void {
+    const before = this.#found()
     let skip: SkipReason = 'empty'
     for (const chunk of split(file.text)) {
-      const reason = this.#readChunk(file, chunk, explicit)
+      const reason = this.#readChunk(source, file, chunk)
       if (reason && (skip === 'empty' || reason !== 'empty')) skip = reason
     }
-    const after = this.#documents.length + this.#kustomizations.length + this.#problems.length
-    if (after === before) this.skip(file.name, skip)
+    if (this.#found() === before) this.skip(file.name, skip)
   }
 
-  #readChunk(file: SourceFile, chunk: Chunk, explicit: boolean): SkipReason | undefined {
-    const { text } = chunk
-    const isJson = 'json' in chunk
-    const parsed = isJson ? { ok: true as const, value: chunk.json, hasDuplicates: false } : parse(text)
+  #found(): number {
+    return this.#documents.length + this.#kustomizations.length + this.#problems.length
+  }
+
+  /** Gives the reason when the chunk holds no object. */
+  #readChunk(source: Source, file: SourceFile, chunk: Chunk): SkipReason | undefined {
+    const { text, strayOffset } = chunk
+    const isMeant = () => (source.explicit && isManifestName(source.name)) || isMeantAsObject(file.text)
+    if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
+      const range = positions(file.text, 1, 1).range(strayOffset, strayOffset + 1)
+      this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
+    }
+    const parsed =
+      'json' in chunk ? { ok: true as const, value: chunk.json, hasDuplicates: false } : parse(text)
     if (!parsed.ok) {
       if (isTemplate(text)) return 'Go template'
-      if (!explicit && !isMeantAsObject(file.text)) return 'not Kubernetes'
-      const { offset } = parsed.mistake
-      this.#problems.push({
-        rule: 'invalid-yaml',
-        file: file.name,
-        range: positions(text, chunk.line, chunk.column).range(offset, offset + 1),
-        message: explain(parsed.mistake, text),
-      })
+      if (!isMeant()) return 'not Kubernetes'
+      const { message, offset } = explain(parsed.mistake, text)
+      const place = positions(text, chunk.line, chunk.column)
+      this.#invalid(file, message, place.range(offset, offset + 1))
+      if (mayBeSecret(text)) {
+        const { line: startLine, endLine } = place.range(0, text.length)
+        this.#hidden.push({ file: file.name, startLine, endLine })
+      }
       return undefined
     }
-    const { value } = parsed
+    const { value, hasDuplicates } = parsed
     if (value === null) return 'empty'
     const found = classify(value, basename(file.name))
     if (found === 'other') return 'not Kubernetes'
-    if (found === 'object' && text.includes('$patch') && hasPatchDirective(value)) return 'kustomize patch'
     if (found === 'kustomization') {
+      const document = documentOf(file, chunk, value, hasDuplicates)
       dropGeneratedSecrets(value)
-      const folder = posix.dirname(file.name)
-      for (const patch of patchFiles(value, folder)) this.#patches.add(patch)
-      this.#kustomizations.push(kustomizationOf(documentOf(file, chunk, value, parsed.hasDuplicates)))
-      return 'kustomization'
+      this.#kustomizations.push(kustomizationOf(document))
+      if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
+      return undefined
     }
+    if (isPatch(text, value)) return 'kustomize patch'
     dropSecretValues(value)
-    this.#documents.push(documentOf(file, chunk, value, parsed.hasDuplicates))
+    this.#documents.push({ document: documentOf(file, chunk, value, hasDuplicates), source })
     return undefined
+  }
+
+  #notePatches(value: unknown, folder: string): void {
+    this.#kustomizationFolders.add(folder)
+    for (const patch of patchFiles(value)) this.#patches.add(resolve(folder, patch))
+  }
+
+  /** A patch that is named alone is still one: the kustomizations of its folder and of the one above say so. */
+  #lookForKustomizations(): void {
+    for (const { source } of this.#documents) {
+      if (!source.explicit || source.path === undefined) continue
+      const folder = dirname(source.path)
+      for (const one of [folder, dirname(folder)]) {
+        if (this.#kustomizationFolders.has(one)) continue
+        this.#kustomizationFolders.add(one)
+        const path = kustomizationNames.map((name) => join(one, name)).find((file) => existsSync(file))
+        if (path === undefined) continue
+        const content = contentOf({ path, name: path, explicit: false, isFile: false })
+        const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
+        if (parsed?.ok) this.#notePatches(parsed.value, one)
+      }
+    }
+  }
+
+  #invalid(file: SourceFile, message: string, range: Range): void {
+    this.#broken.add(file)
+    this.#problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
   }
 
   skip(file: string, reason: SkipReason): void {
     this.#skips.push({ file, reason })
   }
 
-  unreadable(file: string, message: string, range: Range = start): void {
+  unreadable(file: string, message: string, range = fileStart): void {
     this.#problems.push({ rule: 'unreadable-file', file, range, message })
   }
 
   finish(missing: readonly string[]): Input {
-    const isPatch = (document: Document) => this.#patches.has(document.file.name)
-    const patches = new Set(this.#documents.filter(isPatch).map((document) => document.file.name))
+    this.#lookForKustomizations()
+    const documents: Document[] = []
+    const patches = new Set<string>()
+    for (const { document, source } of this.#documents) {
+      if (source.path !== undefined && this.#patches.has(source.path)) patches.add(source.name)
+      else documents.push(document)
+    }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const { document } of this.#kustomizations) this.skip(document.file.name, 'kustomization')
     return {
-      documents: patches.size === 0 ? this.#documents : this.#documents.filter((one) => !isPatch(one)),
+      documents,
       kustomizations: this.#kustomizations,
       problems: this.#problems,
       skips: this.#skips,
       files: this.#files,
       missing,
+      broken: [...this.#broken],
+      hidden: this.#hidden,
     }
   }
 }
 
-function placeOf({ text, offset }: { text?: string; offset?: number }): Range | undefined {
-  return text === undefined || offset === undefined
-    ? undefined
-    : positions(text, 1, 1).range(offset, offset + 1)
-}
+const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
 function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicates: boolean): Document {
   const { text, line, column } = chunk

@@ -26,6 +26,11 @@ export function dropSecretValues(value: unknown): void {
   }
 }
 
+/** Whether a text that could not be read may be a Secret, or a list with one. */
+export function mayBeSecret(text: string): boolean {
+  return /\bkind["']?[ \t]*:[ \t]*["']?Secret\b/.test(text) || text.includes('stringData')
+}
+
 function empty(value: unknown): void {
   if (!isMapping(value)) return
   for (const key of Object.keys(value)) setOwn(value as Record<string, unknown>, key, '')
@@ -33,16 +38,22 @@ function empty(value: unknown): void {
 
 /** The lines of a document that hold values of Secrets (both ends included), in lines of the file. */
 export function secretRanges(document: Document): { startLine: number; endLine: number }[] {
-  const secrets = unfold(document).filter(({ value }) => isSecret(value))
-  if (secrets.length === 0) return []
+  const paths = secretPaths(document)
+  if (paths.length === 0) return []
   const locator = document.locate()
-  const range = (path: Path) => {
-    const { line } = locator.key(path)
-    return { startLine: line, endLine: locator.extent(path).endLine }
-  }
-  return secrets.flatMap(({ path }) =>
-    [...fields.map((field) => [...path, field]), [...path, 'metadata', 'annotations', lastApplied]]
-      .filter((one) => locator.has(one))
-      .map(range),
-  )
+  return paths
+    .filter((path) => locator.has(path))
+    .map((path) => ({ startLine: locator.key(path).line, endLine: locator.extent(path).endLine }))
+}
+
+function secretPaths(document: Document): Path[] {
+  const secrets = unfold(document).filter(({ value }) => isSecret(value))
+  const generators = isMapping(document.value) ? document.value.secretGenerator : undefined
+  return [
+    ...secrets.flatMap(({ path }) => [
+      ...fields.map((field) => [...path, field]),
+      [...path, 'metadata', 'annotations', lastApplied],
+    ]),
+    ...(Array.isArray(generators) ? generators.map((_, i) => ['secretGenerator', i, 'literals']) : []),
+  ]
 }

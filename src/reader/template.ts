@@ -21,22 +21,16 @@ function filledIn(text: string): string {
   return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
 }
 
-/** Finds the Helm chart that a file belongs to. Folders are looked at once. */
-export function chartFinder(): (file: string) => { readonly root: string } | undefined {
+/** Finds the folder of the Helm chart that a file belongs to. Each folder is looked at once. */
+export function chartFinder(): (file: string) => string | undefined {
   const known = new Map<string, string | undefined>()
   const rootOf = (folder: string): string | undefined => {
     if (known.has(folder)) return known.get(folder)
     const parent = dirname(folder)
-    const root = existsSync(join(folder, 'Chart.yaml'))
-      ? folder
-      : parent === folder
-        ? undefined
-        : rootOf(parent)
+    const above = parent === folder ? undefined : () => rootOf(parent)
+    const root = existsSync(join(folder, 'Chart.yaml')) ? folder : above?.()
     known.set(folder, root)
     return root
   }
-  return (file) => {
-    const root = rootOf(dirname(file))
-    return root === undefined ? undefined : { root }
-  }
+  return (file) => rootOf(dirname(file))
 }
