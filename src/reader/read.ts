@@ -2,13 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import {
-  classify,
-  hasPatchDirective,
-  isKustomizationFile,
-  isMeantAsObject,
-  mightHoldObject,
-} from './classify.js'
+import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
 import { type Content, contentOf, decode, reasonOf } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
