@@ -10,6 +10,7 @@ import {
   builtinApiGroups,
   type Definition,
   definition,
+  definitionOf,
   isServed,
   kindsByName,
   newestMinor,
@@ -146,7 +147,7 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
     case 'number':
       return typeof value === 'number' ? value : wrongType('number', value, walk)
     case 'definition':
-      return visitObject(definition(type.name, walk.minor), value, walk)
+      return visitObject(definitionOf(type, walk.minor), value, walk)
     case 'list':
       return visitList(type, value, walk)
     case 'map':
@@ -262,13 +263,12 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   return kept
 }
 
-function findDuplicates(type: Type, list: readonly unknown[], walk: Walk): void {
+function findDuplicates({ keys, unique }: Type, list: readonly unknown[], walk: Walk): void {
   const seen = new Map<string, number>()
-  list.forEach((item, i) => {
-    const values = type.keys.map((key) => (key === '=' ? item : isMapping(item) ? item[key] : undefined))
-    // Without any of its keys an entry cannot be told apart: that is another problem.
-    if (values.every((one) => one === undefined || one === null || typeof one === 'object')) return
-    const id = JSON.stringify(values.map((one, at) => one ?? (type.keys[at] === 'protocol' ? 'TCP' : null)))
+  for (let i = 0; i < list.length; i++) {
+    const item = list[i]
+    const id = identityOf(item, keys)
+    if (id === undefined) continue
     const first = seen.get(id)
     if (first === undefined) seen.set(id, i)
     else
@@ -276,12 +276,28 @@ function findDuplicates(type: Type, list: readonly unknown[], walk: Walk): void 
         kind: 'duplicate-entry',
         path: [...walk.path, i],
         first,
-        keys: Object.fromEntries(
-          type.keys.flatMap((key, at) => (values[at] === undefined ? [] : [[key, values[at]]])),
-        ),
-        refused: type.unique,
+        keys: Object.fromEntries(keys.map((key) => [key, keyOf(item, key)])),
+        refused: unique,
       })
-  })
+  }
+}
+
+/** What tells an entry from others; undefined when it lacks one of the keys, which is another problem. */
+function identityOf(item: unknown, keys: readonly string[]): string | undefined {
+  let id = ''
+  for (const key of keys) {
+    const value = keyOf(item, key)
+    if (value === undefined || value === null || typeof value === 'object') return undefined
+    id += `${value}\0`
+  }
+  return id
+}
+
+function keyOf(item: unknown, key: string): unknown {
+  if (key === '=') return item
+  if (!isMapping(item)) return undefined
+  // The only key with a default: core/v1 and discovery/v1 defaults.go.
+  return item[key] ?? (key === 'protocol' ? 'TCP' : undefined)
 }
 
 function visitInteger(type: Type, value: unknown, walk: Walk): unknown {

@@ -31,8 +31,10 @@ export interface Type {
   readonly is: Basic | 'list' | 'map' | 'definition'
   /** Of lists and maps: what they hold. */
   readonly of: Type | undefined
-  /** Of a definition: its name. */
+  /** Of a definition: its name. Ask `definitionOf` for the definition. */
   readonly name: string
+  /** The definition of that name, once somebody asked. */
+  found: Definition | undefined
   /** Of lists: the fields that tell entries apart; `=` for the entry itself. Empty when entries may be alike. */
   readonly keys: readonly string[]
   /** Whether the API server refuses an object in which two entries of the list are alike. */
@@ -128,6 +130,12 @@ export function definition(name: string, minor: number): Definition {
   return found
 }
 
+/** What a type that is a definition refers to. Types belong to one minor version, which has to be given again. */
+export function definitionOf(type: Type, minor: number): Definition {
+  type.found ??= definition(type.name, minor)
+  return type.found
+}
+
 function readDefinition(name: string, minor: number): Definition {
   blocks ??= new Map(
     definitionText.split('\n\n').map((block) => {
@@ -176,6 +184,7 @@ function readType(text: string, limits: string | undefined): Type {
     is,
     of: element === undefined ? undefined : readType(element, limits),
     name: is === 'definition' ? text : '',
+    found: undefined,
     keys: list?.[2] ? list[2].split(',') : [],
     unique: list?.[1] === '!',
     values: limits !== undefined && !bounded && is === 'string' ? limits.split('|') : undefined,
