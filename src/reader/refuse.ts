@@ -27,11 +27,11 @@ export function isSuspicious(text: string): boolean {
     (holdsOne(text, ['[:', '{:', ',:', '[ :', '{ :', ', :']) &&
       /(?:[:-] +|^ *|[[{,] *)[[{](?:[^"'\n]{0,500},)?[ \t]*:/m.test(text)) ||
     // Escapes that JSON has and go-yaml has not.
-    text.includes('\\/') ||
+    (text.includes('\\/') && /"[^"\n]{0,500}\\\//.test(text)) ||
     (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) ||
     // Anchors with other names than kubectl takes, and aliases as keys.
     (text.includes('&') && /(?:^|[\s[{,])&[\w-]*[./:\u0080-\uffff]/.test(text)) ||
-    (text.includes('*') && /^[ \t-]*\*[\w-]+[ \t]*:/m.test(text)) ||
+    (text.includes('*') && /^[ \t-]*\*[\w-]+[ \t]+:/m.test(text)) ||
     // Tabs where kubectl wants spaces.
     (text.includes('\t') && /^ *\t|- *\t/m.test(text))
   )
