@@ -1,6 +1,6 @@
 /** Finds the comments that speak to this program, and the lines that each of them is about. */
-import { load } from 'js-yaml'
 import type { Document, Range, SourceFile } from '../document.js'
+import { outline, type TextNode } from '../reader/locate.js'
 
 export interface Comment {
   /** What follows `k8s-af-`: `ignore` and `ignore-file` mean something. */
@@ -40,7 +40,7 @@ export function commentsOf(file: SourceFile, documents: readonly Document[]): Co
   return candidates.flatMap((candidate): Comment[] => {
     const { word, text, range, index, alone } = candidate
     const span = spans.find(({ start, end }) => index >= start && index <= end)
-    if (span && isScalar(candidate, candidates, span, lines)) return []
+    if (span && isScalar(candidate, span)) return []
     const covered = !alone && span ? { start: index, end: index } : following(index, spans, lines)
     return [{ word, text, range, from: covered.start + 1, to: covered.end + 1 }]
   })
@@ -86,52 +86,29 @@ function spanOf(document: Document, lines: readonly string[]): Span {
   return { document, start, end, first }
 }
 
-const scalarsOf = new WeakMap<Document, ReadonlySet<number>>()
+const scalarsOf = new WeakMap<Document, readonly TextNode[]>()
 
-/**
- * Whether the candidate stands inside a scalar. Found out by marking each candidate of the document and parsing it once
- * more: marks in comments vanish, marks in scalars come back.
- */
-function isScalar(
-  candidate: Candidate,
-  candidates: readonly Candidate[],
-  span: Span,
-  lines: readonly string[],
-): boolean {
-  let scalars = scalarsOf.get(span.document)
+/** Whether the candidate stands inside a scalar of its document. */
+function isScalar({ index, at }: Candidate, { document, start }: Span): boolean {
+  let scalars = scalarsOf.get(document)
   if (!scalars) {
-    const marked = lines.slice(span.start, span.end + 1)
-    for (const { index, at } of candidates) {
-      const line = marked[index - span.start]
-      if (index < span.start || line === undefined) continue
-      marked[index - span.start] = `${line.slice(0, at)}k8s-af-mark-${index}-${line.slice(at)}`
-    }
-    scalars = marksIn(marked.join('\n'))
-    scalarsOf.set(span.document, scalars)
+    scalars = [...scalarsIn(outline(document.text))]
+    scalarsOf.set(document, scalars)
   }
-  return scalars.has(candidate.index)
+  let offset = at
+  const before = document.text.split(/(?<=\r\n|\n|\r(?!\n))/).slice(0, index - start)
+  for (const line of before) offset += line.length
+  return scalars.some((scalar) => offset >= scalar.start && offset < scalar.end)
 }
 
-function marksIn(text: string): ReadonlySet<number> {
-  const marks = new Set<number>()
-  const seen = new Set<unknown>()
-  const walk = (value: unknown): void => {
-    if (typeof value === 'string') {
-      for (const match of value.matchAll(/k8s-af-mark-(\d+)-/g)) marks.add(Number(match[1]))
-    } else if (typeof value === 'object' && value !== null && !seen.has(value)) {
-      seen.add(value)
-      for (const [key, item] of Object.entries(value)) {
-        walk(key)
-        walk(item)
-      }
-    }
+function* scalarsIn(node: TextNode | undefined): Generator<TextNode> {
+  if (!node) return
+  if (node.kind === 'scalar') yield node
+  for (const { key, value } of node.entries) {
+    yield* scalarsIn(key)
+    yield* scalarsIn(value)
   }
-  try {
-    walk(load(text, { json: true }))
-  } catch {
-    // A document that only the reader's own parser accepts: every candidate counts as a comment.
-  }
-  return marks
+  for (const item of node.items) yield* scalarsIn(item)
 }
 
 /** The lines of the node after a line: its block, or the whole document when it is the first. */

@@ -1,0 +1,139 @@
+/** Finds, reads and merges configuration files. Loaded only when there is one. */
+import { readFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
+import type { Path } from '../finding.js'
+import { isObject } from '../graph/untyped.js'
+import type { Rule } from '../rule.js'
+import { isDate } from '../suppress/grammar.js'
+import { type Config, over, type Preset, type RuleChoice } from './config.js'
+import type { ConfigSuppression, External, Settings, WorkloadKind } from './settings.js'
+import { parseSource, type Source } from './source.js'
+import { UsageError } from './usage.js'
+import { configProblems } from './validate.js'
+import { minorOf } from './version.js'
+
+/** A file's content after the schema has found nothing wrong with it. */
+interface Written {
+  readonly extends?: string | readonly string[]
+  readonly kubernetesVersion?: string
+  readonly complete?: boolean
+  readonly namespace?: string
+  readonly preset?: Preset
+  readonly rules?: Readonly<Record<string, string | RuleChoice>>
+  readonly externals?: readonly External[]
+  readonly workloadKinds?: readonly WorkloadKind[]
+  readonly suppressions?: readonly ConfigSuppression[]
+  readonly ignore?: readonly string[]
+  readonly failOn?: Settings['failOn']
+  readonly minSeverity?: Settings['minSeverity']
+  readonly output?: string | readonly string[]
+}
+
+/**
+ * Reads a configuration file and all that it extends.
+ * @param file absolute or relative to `cwd`
+ * @throws UsageError that names every mistake with file, line and column
+ */
+export function loadConfig(file: string, cwd: string, rules: ReadonlyMap<string, Rule>): Config {
+  return load(resolve(cwd, file), cwd, rules, [])
+}
+
+function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above: readonly string[]): Config {
+  const name = relative(cwd, file).replaceAll('\\', '/')
+  const source = parseSource(name, textOf(file, name))
+  const found = source.value ?? {}
+  if (!isObject(found)) throw new UsageError(`${name}:1:1: a configuration is a mapping of keys to values.`)
+  const problems = configProblems(found, rules)
+  if (problems.length > 0)
+    throw new UsageError(...problems.map((one) => sentence(source, one.path, one.at, one.message)))
+  const value = found as Written
+  const own = configOf(value, source)
+  const bases: readonly string[] = value.extends === undefined ? [] : [value.extends].flat()
+  return bases
+    .map((base, i) => {
+      const path = resolve(dirname(file), base)
+      const step: Path = typeof value.extends === 'string' ? ['extends'] : ['extends', i]
+      if (path === file || above.includes(path))
+        throw new UsageError(sentence(source, step, 'value', `${base} extends this file again.`))
+      try {
+        return load(path, cwd, rules, [...above, file])
+      } catch (error) {
+        if (error instanceof Unreadable)
+          throw new UsageError(sentence(source, step, 'value', `${base} cannot be read: ${error.why}.`))
+        throw error
+      }
+    })
+    .concat(own)
+    .reduce(over)
+}
+
+function sentence(source: Source, path: Path, at: 'key' | 'value', message: string): string {
+  const { line, column } = source.locate(path, at)
+  return `${source.name}:${line}:${column}: ${message}`
+}
+
+class Unreadable extends UsageError {
+  readonly why: string
+
+  constructor(name: string, why: string) {
+    super(`${name} cannot be read: ${why}.`)
+    this.why = why
+  }
+}
+
+function textOf(file: string, name: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Unreadable(
+      name,
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String(code),
+    )
+  }
+}
+
+function configOf(value: Written, source: Source): Config {
+  return {
+    file: source.name,
+    minor:
+      value.kubernetesVersion === undefined
+        ? undefined
+        : minorOf(
+            value.kubernetesVersion,
+            sentence(source, ['kubernetesVersion'], 'value', 'kubernetesVersion'),
+          ),
+    complete: value.complete,
+    namespace: value.namespace,
+    preset: value.preset,
+    rules: Object.fromEntries(
+      Object.entries(value.rules ?? {}).map(([id, choice]) => [id, choiceOf(choice)]),
+    ),
+    externals: value.externals ?? [],
+    workloadKinds: value.workloadKinds ?? [],
+    suppressions: (value.suppressions ?? []).map((one, i) => {
+      if (one.until !== undefined && !isDate(one.until))
+        throw new UsageError(
+          sentence(
+            source,
+            ['suppressions', i, 'until'],
+            'value',
+            `${one.until} is not a day of the calendar.`,
+          ),
+        )
+      const range = source.locate(['suppressions', i], 'key')
+      return { ...one, place: { file: source.name, ...range, path: `.suppressions[${i}]` } }
+    }),
+    ignore: value.ignore ?? [],
+    failOn: value.failOn,
+    minSeverity: value.minSeverity,
+    output: value.output === undefined ? undefined : [value.output].flat(),
+  }
+}
+
+/** The long form of what is said about a rule. A severity also turns the rule on. */
+function choiceOf(choice: string | RuleChoice): RuleChoice {
+  if (choice === 'off') return { enabled: false }
+  if (typeof choice === 'string') return { enabled: true, severity: choice as Settings['minSeverity'] }
+  return choice.severity === undefined ? choice : { enabled: true, ...choice }
+}

@@ -1,0 +1,122 @@
+/** Combines flags, configuration and defaults into what a run does: flags win over the configuration. */
+import { existsSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import type { Severity } from '../finding.js'
+import { nearestName } from '../graph/similar.js'
+import { categories, type Rule } from '../rule.js'
+import type { Config, Preset } from './config.js'
+import type { ActiveRule, Settings } from './settings.js'
+import { UsageError } from './usage.js'
+import { defaultMinor, minorOf } from './version.js'
+
+/** Flags that change settings; absent ones leave them to the configuration. */
+export interface Flags {
+  readonly only?: readonly string[] | undefined
+  readonly enable?: readonly string[] | undefined
+  readonly disable?: readonly string[] | undefined
+  readonly preset?: Preset | undefined
+  readonly minSeverity?: Severity | undefined
+  readonly failOn?: Settings['failOn'] | undefined
+  readonly k8sVersion?: string | undefined
+  readonly complete?: boolean | undefined
+  readonly namespace?: string | undefined
+}
+
+const names = ['.k8s-af.yaml', '.k8s-af.yml', '.k8s-af.json']
+
+/**
+ * The configuration file that applies to a folder: the nearest one on the way up, not above the root of the repository.
+ * @throws UsageError when a folder has more than one
+ */
+export function findConfig(cwd: string): string | undefined {
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    const found = names.map((name) => join(folder, name)).filter((file) => existsSync(file))
+    if (found.length > 1)
+      throw new UsageError(
+        `there are ${found.length} configurations here: ${found.map((file) => relative(cwd, file)).join(', ')}. Keep one.`,
+      )
+    if (found[0] !== undefined || dirname(folder) === folder || existsSync(join(folder, '.git')))
+      return found[0]
+  }
+}
+
+/** @throws UsageError for rules and versions that do not exist */
+export function resolveSettings(
+  config: Config | undefined,
+  flags: Flags,
+  rules: ReadonlyMap<string, Rule>,
+): Settings {
+  const preset = flags.preset ?? config?.preset ?? 'recommended'
+  const only = flags.only && select(flags.only, rules, '--only')
+  const enabled = select(flags.enable ?? [], rules, '--enable')
+  const disabled = select(flags.disable ?? [], rules, '--disable')
+  const isOn = (id: string, rule: Rule): boolean => {
+    if (disabled.has(id)) return false
+    if (only) return only.has(id)
+    return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || rule.recommended !== false))
+  }
+  const active = [...rules]
+    .filter(([id, rule]) => isOn(id, rule))
+    .map(([id, rule]): ActiveRule => {
+      const choice = config?.rules[id]
+      const defaults = Object.entries(rule.params).map(([name, param]) => [name, param.default])
+      return {
+        id,
+        rule,
+        severity: choice?.severity,
+        params: { ...Object.fromEntries(defaults), ...choice?.params },
+      }
+    })
+  return {
+    configFile: config?.file,
+    minor:
+      flags.k8sVersion !== undefined
+        ? minorOf(flags.k8sVersion, '--k8s-version')
+        : (config?.minor ?? defaultMinor),
+    complete: flags.complete ?? config?.complete ?? false,
+    namespace: flags.namespace ?? config?.namespace,
+    externals: config?.externals ?? [],
+    workloadKinds: config?.workloadKinds ?? [],
+    suppressions: config?.suppressions ?? [],
+    ignore: config?.ignore ?? [],
+    active,
+    off: rules.size - active.length,
+    minSeverity: flags.minSeverity ?? config?.minSeverity ?? 'info',
+    failOn: flags.failOn ?? config?.failOn ?? 'error',
+    today: today(),
+  }
+}
+
+/** The rules that names stand for: a rule, a category, or a story (its rules). */
+function select(
+  given: readonly string[],
+  rules: ReadonlyMap<string, Rule>,
+  flag: string,
+): ReadonlySet<string> {
+  const found = new Set<string>()
+  for (const name of given) {
+    if (rules.has(name)) {
+      found.add(name)
+      continue
+    }
+    const members = [...rules].filter(([, rule]) => rule.category === name || rule.stories.includes(name))
+    if (members.length === 0) {
+      const known = [...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]
+      const near = nearestName(name, known)
+      throw new UsageError(
+        `${flag}: there is no rule, category or story ${JSON.stringify(name)}.` +
+          (near ? ` Did you mean ${JSON.stringify(near)}?` : ' k8s-af rules lists the rules.'),
+      )
+    }
+    for (const [id] of members) found.add(id)
+  }
+  return found
+}
+
+/** Today in the local time zone as `YYYY-MM-DD`. */
+function today(): string {
+  const now = new Date()
+  return [now.getFullYear(), now.getMonth() + 1, now.getDate()]
+    .map((part) => String(part).padStart(2, '0'))
+    .join('-')
+}

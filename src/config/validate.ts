@@ -1,0 +1,160 @@
+/** Checks a configuration against its schema and says in plain words what is wrong with it. */
+import { Ajv, type ErrorObject } from 'ajv'
+import type { Path } from '../finding.js'
+import { nearestName } from '../graph/similar.js'
+import { isObject, valueAt } from '../graph/untyped.js'
+import type { Rule } from '../rule.js'
+import { configSchema, type Schema } from './schema.js'
+
+export interface ConfigProblem {
+  readonly path: Path
+  readonly at: 'key' | 'value'
+  /** One sentence or two. */
+  readonly message: string
+}
+
+/** What is wrong with a configuration's value; empty when it is sound. */
+export function configProblems(value: unknown, rules: ReadonlyMap<string, Rule>): ConfigProblem[] {
+  const used = valueAt(value, 'rules')
+  const schema = configSchema(rules, (id) => isObject(used) && Object.hasOwn(used, id))
+  const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, logger: false })
+  const validate = ajv.compile(schema)
+  if (validate(value)) return []
+  return decided(validate.errors ?? []).map((error) => problemOf(error, value, rules))
+}
+
+/** Of the alternatives that failed, only what is wrong with the one that was meant. */
+function decided(errors: readonly ErrorObject[]): ErrorObject[] {
+  const choices = new Set(errors.filter(({ keyword }) => keyword === 'anyOf').map((one) => one.instancePath))
+  return errors.filter((error) => {
+    if (error.keyword === 'anyOf') {
+      const rest = errors.filter((one) => one !== error && one.instancePath === error.instancePath)
+      const deeper = errors.some((one) => one.instancePath.startsWith(`${error.instancePath}/`))
+      return !deeper && rest.every((one) => !says(one, choices))
+    }
+    return says(error, choices)
+  })
+}
+
+/** False for the alternatives that were plainly not meant: another type, or a word where a mapping stands. */
+function says({ instancePath, keyword, data }: ErrorObject, choices: ReadonlySet<string>): boolean {
+  if (!choices.has(instancePath)) return true
+  return keyword !== 'type' && !(keyword === 'enum' && typeof data !== 'string')
+}
+
+function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string, Rule>): ConfigProblem {
+  const path = stepsOf(error.instancePath, value)
+  const name = nameOf(path)
+  const params = error.params as Record<string, unknown>
+  const parent = isObject(error.parentSchema) ? error.parentSchema : {}
+  const onValue = (message: string): ConfigProblem => ({ path, at: 'value', message })
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const key = String(params.additionalProperty)
+      const known = isObject(parent.properties) ? Object.keys(parent.properties) : []
+      return { path: [...path, key], at: 'key', message: `${unknown(path, key)}.${instead(key, known)}` }
+    }
+    case 'required':
+      return { path, at: 'key', message: `${name} needs ${JSON.stringify(params.missingProperty)}.` }
+    case 'enum': {
+      const known = (params.allowedValues as readonly unknown[]).map(String)
+      const given = String(error.data)
+      return path[0] === 'suppressions'
+        ? onValue(`There is no rule ${JSON.stringify(given)}.${nearest(given, rules.keys())}`)
+        : onValue(`${name} cannot be ${show(error.data)}.${instead(given, known)}`)
+    }
+    case 'type':
+      return onValue(
+        params.type === 'string' && typeof error.data === 'number'
+          ? `${name} must be text: put it in quotes.`
+          : `${name} must be ${article(String(params.type))}, not ${show(error.data)}.`,
+      )
+    case 'pattern':
+      return onValue(
+        `${name} cannot be ${show(error.data)}.${typeof parent.description === 'string' ? ` ${parent.description}` : ''}`,
+      )
+    case 'anyOf':
+      return onValue(`${name} cannot be ${show(error.data)}. It can be ${alternatives(parent)}.`)
+    case 'minimum':
+      return onValue(`${name} must be at least ${params.limit}.`)
+    case 'maximum':
+      return onValue(`${name} must be at most ${params.limit}.`)
+    case 'minLength':
+    case 'minItems':
+      return onValue(`${name} must not be empty.`)
+    default:
+      return onValue(`${name} ${error.message ?? 'is wrong'}.`)
+  }
+}
+
+function unknown(path: Path, key: string): string {
+  const quoted = JSON.stringify(key)
+  if (path.length === 1 && path[0] === 'rules') return `There is no rule ${quoted}`
+  if (path[0] === 'rules' && path[2] === 'params') return `The rule ${path[1]} has no parameter ${quoted}`
+  return path.length === 0 ? `There is no key ${quoted}` : `${nameOf(path)} has no key ${quoted}`
+}
+
+/** The nearest name, else all of them where they are few. */
+function instead(name: string, known: readonly string[]): string {
+  const near = nearest(name, known)
+  if (near !== '') return near
+  if (known.length === 0 || known.length > 16) return ''
+  return ` It can be ${listed(known)}.`
+}
+
+function alternatives({ anyOf }: Schema): string {
+  const schemas = Array.isArray(anyOf) ? anyOf.filter(isObject) : []
+  return listed(
+    schemas.flatMap(({ enum: words, type }) =>
+      Array.isArray(words) ? words.map(String) : [article(String(type))],
+    ),
+  )
+}
+
+function listed(words: readonly string[]): string {
+  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '')
+}
+
+function nearest(name: string, known: Iterable<string>): string {
+  const near = nearestName(name, known)
+  return near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`
+}
+
+/** `suppressions[0].reason`. */
+function nameOf(path: Path): string {
+  if (path.length === 0) return 'The configuration'
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i > 0 ? `.${step}` : step)).join('')
+}
+
+function article(type: string): string {
+  switch (type) {
+    case 'object':
+      return 'a mapping'
+    case 'array':
+      return 'a list'
+    case 'string':
+      return 'text'
+    case 'boolean':
+      return 'true or false'
+    case 'integer':
+      return 'a whole number'
+    default:
+      return `a ${type}`
+  }
+}
+
+function show(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (isObject(value)) return 'a mapping'
+  return value === null || value === undefined ? 'empty' : JSON.stringify(value)
+}
+
+/** The steps of a JSON pointer, with numbers for the items of lists. */
+function stepsOf(pointer: string, value: unknown): Path {
+  const path: (string | number)[] = []
+  for (const part of pointer.split('/').slice(1)) {
+    const step = part.replaceAll('~1', '/').replaceAll('~0', '~')
+    path.push(Array.isArray(valueAt(value, ...path)) ? Number(step) : step)
+  }
+  return path
+}
