@@ -4,11 +4,10 @@ export default rule({
   title: 'A CPU limit slows down a service that answers requests',
   category: 'resources',
   severity: 'info',
-  recommended: false,
   why: `The kernel enforces a CPU limit in slices of 100 ms: a process that has used its share of a slice stands still until the next one, however idle the node is. A service with many threads uses up its share in a few milliseconds of a burst, and its
 slowest requests take the rest of the slice longer.`,
   remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
-  decides: `A container of a workload behind a Service with \`limits.cpu\`. A warning when the limit is below one core for a runtime with many threads (Java, .NET by their environment variables), as one slice is then used up at once. Whole cores with request
+  decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\` every other limit is an info, too. Whole cores with request
 equal to limit are exempt (the kubelet may pin them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.`,
   falsePositives: 'Where tenants share nodes without trust a limit is legitimate policy.',
   sources: [
@@ -24,8 +23,16 @@ equal to limit are exempt (the kubelet may pin them), and so are Jobs and namesp
     'airbnb-weird-ways',
     'civis-large-cluster',
   ],
+  params: {
+    always: {
+      type: 'boolean',
+      default: false,
+      about:
+        'Report every CPU limit of a workload behind a Service, not only those of runtimes with many threads.',
+    },
+  },
   for: 'Workload',
-  check(workload, { graph, report }) {
+  check(workload, { graph, params, report }) {
     const [service] = graph.servicesOf(workload)
     if (!service || workload.batch || quotaDemandsLimit(workload, graph)) return
     for (const { name, image, spec } of workload.running) {
@@ -37,6 +44,7 @@ equal to limit are exempt (the kubelet may pin them), and so are Jobs and namesp
       const threaded =
         spec.env?.some((one) => /^(JAVA_|JDK_JAVA_|DOTNET_)/.test(one.name ?? '')) ||
         imageNamed(image, ['openjdk', 'eclipse-temurin', 'dotnet'])
+      if (!(threaded && limit < 1) && !params.always) continue
       report(
         limits,
         'cpu',

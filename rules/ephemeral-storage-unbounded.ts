@@ -4,24 +4,24 @@ export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
   category: 'resources',
   severity: 'info',
-  recommended: false,
   why: `An emptyDir lives on the node's disk, or in its memory with \`medium: Memory\`. Without \`sizeLimit\` a log or cache that grows takes the disk, and the kubelet evicts pods of others; a memory volume counts as memory of the pod and grows to its limit,
 or to all that the node has.`,
   remedy: 'Set `sizeLimit`.',
-  decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for \`medium: Memory\` when no running container has a memory limit, else an info. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run,
+  decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with \`disk\`. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run,
 /var/run) are exempt, unless in memory. One finding per workload.`,
   versions:
     'Memory volumes are bounded by the pod limit or the node allocatable from 1.22 (SizeMemoryBackedVolumes).',
   sources: ['kubernetes/pkg/volume/emptydir/empty_dir.go'],
   stories: ['bluematador-node-oom', 'betz-log-tailing', 'zalando-misc-races'],
+  params: { disk: { type: 'boolean', default: false, about: 'Report volumes on disk, too.' } },
   for: 'Workload',
-  check(workload, { graph, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch || (workload.kind !== 'DaemonSet' && graph.servicesOf(workload).length === 0)) return
     for (const volume of workload.pod.volumes ?? []) {
       const dir = volume.emptyDir
       if (!dir || dir.sizeLimit !== undefined) continue
       const memory = dir.medium === 'Memory'
-      if (!memory && onlyTemporary(workload, volume.name)) continue
+      if (!memory && (!params.disk || onlyTemporary(workload, volume.name))) continue
       const unlimited =
         workload.running.every(({ spec }) => spec.resources?.limits?.memory === undefined) &&
         workload.pod.resources?.limits?.memory === undefined

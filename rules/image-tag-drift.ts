@@ -42,7 +42,7 @@ export default rule({
       const moves = !digest && (tag === undefined || params.mutableTags.includes(tag))
       const policy =
         spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
-      if (!moves || policy === 'Always' || graph.pinnedByKustomization(image)) continue
+      if (!moves || policy === 'Always' || graph.tagSetElsewhere(image)) continue
       report(
         spec,
         'image',

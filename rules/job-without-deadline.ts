@@ -40,6 +40,7 @@ controllers, and Helm or Argo CD hooks when \`bareJobs\` is off.`,
     if (!isCronJob(subject)) {
       if (!params.bareJobs || graph.workload(subject)?.controlled) return
       report(job, 'activeDeadlineSeconds', 'A run that hangs is never ended: the Job has no deadline.', {
+        severity: 'info',
         fix: set(job, 'activeDeadlineSeconds', 3600),
       })
       return

@@ -8,7 +8,7 @@ export default rule({
 next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
   decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is a warning. With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release, are an info. A kustomization
-of the input that sets a tag for the image counts. One finding per workload.
+that sets a tag for the image, and a skaffold.yaml that builds it, count when they are in the input. One finding per workload.
 
 Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of templates.`,
   falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',
@@ -43,6 +43,7 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
       about: 'Registry hosts that never move a tag.',
     },
   },
+  unless: ['image-tag-drift'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const moving = workload.containers.flatMap((container) => {
@@ -52,7 +53,7 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
       if (digest || params.immutableRegistries.includes(registry)) return []
       const grave = tag === undefined || params.mutableTags.includes(tag.toLowerCase())
       const mild = params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag)
-      return (grave || mild) && !graph.pinnedByKustomization(image) ? [{ container, tag, grave }] : []
+      return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
     })
     const [first] = [...moving.filter(({ grave }) => grave), ...moving]
     if (!first) return

@@ -6,7 +6,7 @@ export default rule({
   severity: 'warning',
   why: `A CronJob that goes wrong, or a controller that retries without end, makes pods until something stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input that holds CronJobs or Jobs in it (with \`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or \`count/jobs.batch\`. As the Namespace itself is part of the input its
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it (with \`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or \`count/jobs.batch\`. As the Namespace itself is part of the input its
 quotas are expected there, too; other namespaces are silent unless the input is complete.
 
 Exempt: kube-system, kube-public, kube-node-lease.`,
@@ -25,7 +25,7 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     onlyWithJobs: {
       type: 'boolean',
       default: true,
-      about: 'Leave namespaces without CronJobs and Jobs alone.',
+      about: 'Leave namespaces without CronJobs alone.',
     },
   },
   for: 'Namespace',
@@ -57,8 +57,7 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
 function jobIn(namespace: string, graph: Graph, onlyJobs: boolean): Namespace | undefined {
   const found = graph.workloads.filter((one) => one.namespace === namespace && !one.controlled)
   return (
-    found.find((one) => one.kind === 'CronJob') ??
-    found.find((one) => one.batch) ??
+    found.find((one) => one.kind === 'CronJob' || one.kind === 'ScaledJob') ??
     (onlyJobs ? undefined : found[0])
   )?.object as Namespace | undefined
 }

@@ -23,6 +23,8 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
     const [service] = graph.servicesOf(workload)
     if (!fewest || !service || fewest.pods < params.minReplicas || graph.budgetsOf(workload).length > 0)
       return
+    // A budget may be kept elsewhere: the input must show that it is not.
+    if (!graph.complete && graph.siblings('PodDisruptionBudget', workload.object).length === 0) return
     report(
       workload.object,
       undefined,

@@ -144,8 +144,8 @@ export interface Graph {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
-  /** Whether a kustomization sets a tag or digest for the image. */
-  pinnedByKustomization(image: string): boolean
+  /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it. */
+  tagSetElsewhere(image: string): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -337,6 +337,15 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     }
     return index
   })
+  /** The images that a skaffold.yaml of the input builds and tags. */
+  const built = lazy(
+    () =>
+      new Set(
+        all('skaffold/Config').flatMap((one) =>
+          objectsAt(one.value, 'build', 'artifacts').map((artifact) => stringAt(artifact, 'image')),
+        ),
+      ),
+  )
   const once = new Map<string, unknown>()
 
   const graph: IndexedGraph = {
@@ -434,7 +443,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         ),
       ]
     },
-    pinnedByKustomization: (image) => {
+    tagSetElsewhere: (image) => {
+      if (image.startsWith('ko://') || built().has(image)) return true
       const { registry, repository } = imageParts(image)
       return options.kustomizations.some((kustomization) =>
         kustomization.images.some((one) => {
