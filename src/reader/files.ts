@@ -86,10 +86,10 @@ export function find(args: readonly string[], options: FindOptions): Found {
     }
     const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
     for (const entry of entries) {
-      const path = join(folder, entry.name)
+      const path = folder + sep + entry.name
       let isFolder = entry.isDirectory()
       let isFile = entry.isFile()
-      let realPath = join(real, entry.name)
+      let realPath = real + sep + entry.name
       const isWanted = isManifestName(entry.name)
       if (!isFolder && !isWanted && !entry.isSymbolicLink()) continue
       if (entry.isSymbolicLink()) {
@@ -168,6 +168,7 @@ function globOf(arg: string): { base: string; glob: string } | undefined {
 
 /** Relative to the working directory with `/`; outside of it the shorter one of the relative and the absolute path. */
 export function displayName(path: string, cwd: string): string {
+  if (sep === '/' && path.startsWith(`${cwd}/`)) return path.slice(cwd.length + 1)
   const name = relative(cwd, path)
   if (name === '') return '.'
   return (name.startsWith('..') && path.length < name.length ? path : name).split(sep).join('/')
