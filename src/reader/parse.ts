@@ -35,7 +35,7 @@ export function parse(text: string): Parsed {
   } catch (error) {
     if (error instanceof YAMLException)
       return { ok: false, mistake: { reason: error.reason, offset: error.mark.position } }
-    if (error instanceof Refusal) return refused(error.message, 0)
+    if (error instanceof Refusal) return refused(error.message, aliasIn(text))
     throw error
   }
 }
@@ -52,6 +52,10 @@ function findFault(text: string): Fault | undefined {
 function holdsInfinity(value: unknown): boolean {
   if (typeof value === 'number') return !Number.isFinite(value)
   return typeof value === 'object' && value !== null && Object.values(value).some(holdsInfinity)
+}
+
+function aliasIn(text: string): number {
+  return Math.max(0, text.search(/(?<=[\s[{,])\*[^\s,[\]{}]/))
 }
 
 function infinityIn(text: string): number {

@@ -146,7 +146,9 @@ class Reading {
   /** Gives the reason when the chunk holds no object. */
   #readChunk(source: Source, file: SourceFile, chunk: Chunk): SkipReason | undefined {
     const { text, strayOffset } = chunk
-    const isMeant = () => (source.explicit && isManifestName(source.name)) || isMeantAsObject(file.text)
+    const isMeant = () =>
+      (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
+      isMeantAsObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
       const range = positions(file.text, 1, 1).range(strayOffset, strayOffset + 1)
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
@@ -160,7 +162,7 @@ class Reading {
       const place = positions(text, chunk.line, chunk.column)
       this.#invalid(file, message, place.range(offset, offset + 1))
       if (mayBeSecret(text)) {
-        const { line: startLine, endLine } = place.range(0, text.length)
+        const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
         this.#hidden.push({ file: file.name, startLine, endLine })
       }
       return undefined

@@ -1,5 +1,7 @@
 /** Splits a file into its documents as kubectl does, so that a broken one spares its neighbours. */
 
+import { deepest } from './dialect.js'
+
 /** A part of a file that holds one document. */
 export interface Chunk {
   readonly text: string
@@ -94,10 +96,17 @@ function jsonChunks(text: string): Chunk[] | undefined {
 
 function jsonValue(text: string): { ok: true; value: unknown } | { ok: false } {
   try {
-    return { ok: true, value: JSON.parse(text) }
+    const value: unknown = JSON.parse(text)
+    // Read as YAML, it is refused with a reason.
+    return isDeeperThan(value, deepest) ? { ok: false } : { ok: true, value }
   } catch {
     return { ok: false }
   }
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((item) => isDeeperThan(item, levels - 1))
 }
 
 /** The extents of bracketed values that follow each other. */

@@ -1,0 +1,654 @@
+/** What the reader makes of files, folders, patterns and standard input, good and bad. */
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Document, ReadProblem } from '../src/document.js'
+import type { Input } from '../src/reader/input.js'
+import { type ReadOptions, readPaths, secretRanges, unfold } from '../src/reader/read.js'
+
+const root = join(__dirname, '..')
+const made: string[] = []
+
+/** A new folder with these files. */
+function folder(files: Readonly<Record<string, string | Buffer>> = {}): string {
+  const path = mkdtempSync(join(tmpdir(), 'k8s-af-reader-'))
+  made.push(path)
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true })
+    writeFileSync(join(path, name), content)
+  }
+  return path
+}
+
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true })
+})
+
+const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n`
+
+function read(cwd: string, paths: readonly string[] = ['.'], options: Partial<ReadOptions> = {}): Input {
+  return readPaths(paths, { cwd, ...options })
+}
+
+function names(input: Input): string[] {
+  return input.documents.flatMap((document) =>
+    unfold(document).map(({ value }) => String((value.metadata as { name?: unknown } | undefined)?.name)),
+  )
+}
+
+function fileNames(input: Input): string[] {
+  return input.documents.map((document) => document.file.name)
+}
+
+function skips(input: Input): Record<string, string> {
+  return Object.fromEntries(input.skips.map(({ file, reason }) => [file, reason]))
+}
+
+/** The text that stands where a problem is reported, to the end of the line. */
+function textAt(cwd: string, { file, range }: ReadProblem): string {
+  const line = readFileSync(join(cwd, file), 'utf8').split(/\r\n|\n|\r/)[range.line - 1] ?? ''
+  return line.slice(range.column - 1)
+}
+
+describe('what is broken', () => {
+  const cwd = join(root, 'fixtures', 'broken')
+  /** File, text that stands at the place, words of the message. */
+  const problems: readonly [string, string, RegExp][] = [
+    ['alias-bomb.yaml', '*a, *a', /aliases/],
+    ['alias-of-itself.yaml', '*metadata', /alias/],
+    ['bad-escape.yaml', 'd+"', /backslash/],
+    ['broken-secret.yaml', 'other:', /indented by 3 spaces/],
+    ['colon-in-value.yaml', ': it breaks', /colon.*quotes/],
+    ['control-character.yaml', '\u0001b', /control character/],
+    ['dedent.yaml', 'namespace', /indented by 2 spaces.*4/],
+    ['glob.yaml', '*.example', /quotes/],
+    ['indentation.yaml', 'selector', /indented by 3 spaces, deeper/],
+    ['infinity.yaml', '.inf', /quotes/],
+    ['json-escape.yaml', '\\/b', /escape/],
+    ['list-on-key-line.yaml', '- name', /dash on the next line/],
+    ['merge-bomb.yaml', '*a, l1', /aliases/],
+    ['merge-conflict.yaml', '<<<<<<<', /merge conflict/],
+    ['middle-of-three.yaml', 'namespace: shop', /indented/],
+    ['missing-colon.yaml', 'metadata', /colon/],
+    ['missing-space.yaml', 'shop', /space is missing after the colon/],
+    ['null-key.yaml', 'null:', /key is missing or null/],
+    ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
+    ['reserved-character.yaml', '@admin', /@.*quotes/],
+    ['tab.yaml', '\tname', /tab.*spaces/],
+    ['tab-on-empty-line.yaml', '\t', /tab.*spaces/],
+    ['text-after-mark.yaml', 'apiVersion', /follow ---/],
+    ['text-after-quote.yaml', 'and b', /closed quote/],
+    ['unclosed-bracket.yaml', '["sh"', /bracket that opens here/],
+    ['unclosed-quote.yaml', '"web', /quote that opens here/],
+    ['unknown-alias.yaml', '*labels', /anchor/],
+  ]
+  it.each(problems)('%s is reported at %j', (file, text, message) => {
+    const input = read(cwd, [file])
+    expect(input.problems.map(({ rule }) => rule)).toEqual(['invalid-yaml'])
+    const [problem] = input.problems
+    if (!problem) throw new Error('no problem')
+    expect(problem.message).toMatch(message)
+    expect(problem.message).toMatch(/\.$/)
+    expect(textAt(cwd, problem).startsWith(text)).toBe(true)
+  })
+  it.each([
+    ['binary.yaml', /binary/],
+    ['git-crypt.yaml', /git-crypt/],
+    ['latin1.yaml', /UTF-8/],
+    ['utf16.yaml', /UTF-16/],
+  ])('%s cannot be read', (file, message) => {
+    expect(read(cwd, [file]).problems).toMatchObject([
+      { rule: 'unreadable-file', file, message: expect.stringMatching(message) },
+    ])
+  })
+  it.each([
+    ['empty.yaml', 'empty'],
+    ['only-comments.yaml', 'empty'],
+    ['go-template.yaml', 'Go template'],
+    ['jinja.yaml', 'Go template'],
+  ])('%s is left out', (file, reason) => {
+    const input = read(cwd, [file])
+    expect(input.problems).toEqual([])
+    expect(skips(input)).toEqual({ [file]: reason })
+  })
+  it('has a case for every fixture', () => {
+    const input = read(cwd)
+    const known = [
+      ...input.problems.map(({ file }) => file),
+      ...input.skips.map(({ file }) => file),
+      ...fileNames(input),
+    ]
+    const files = readdirSync(cwd).filter((name) => !name.startsWith('.'))
+    expect(files.filter((file) => !known.includes(file))).toEqual([])
+  })
+  it('spares its neighbours', () => {
+    const input = read(cwd)
+    expect(names(input)).toEqual(expect.arrayContaining(['neighbour', 'first', 'third']))
+    expect(names(input)).not.toContain('second\n   namespace: shop')
+  })
+  it('is a problem only when it was meant for Kubernetes or was named', () => {
+    expect(read(cwd).problems.map(({ file }) => file)).not.toContain('not-kubernetes.yaml')
+    expect(read(cwd, ['not-kubernetes.yaml']).problems).toMatchObject([{ rule: 'invalid-yaml' }])
+  })
+  it('keeps odd keys as data', () => {
+    const [document] = read(cwd, ['prototype-keys.yaml']).documents
+    const value = document?.value as Record<string, Record<string, unknown>>
+    expect(Object.keys(value)).toContain('__proto__')
+    expect(Object.keys(value.data ?? {})).toEqual(['__proto__', 'toString'])
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined()
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
+  })
+  it('hides the lines of broken Secrets', () => {
+    const { hidden, broken } = read(cwd, ['broken-secret.yaml', 'tab.yaml'])
+    expect(hidden?.map(({ file }) => file)).toEqual(['broken-secret.yaml'])
+    expect(broken?.map(({ name }) => name)).toEqual(['broken-secret.yaml', 'tab.yaml'])
+    const input = read(cwd)
+    expect(JSON.stringify(input.problems)).not.toContain('hunter')
+  })
+  it('reads objects of the wrong shape for others to report', () => {
+    expect(names(read(cwd, ['wrong-types.yaml']))).toEqual([
+      '5',
+      'undefined',
+      'undefined',
+      'web',
+      'undefined',
+    ])
+  })
+})
+
+describe('what cannot be read', () => {
+  it('is one huge file among good ones', () => {
+    const cwd = folder({ 'good.yaml': configMap('good') })
+    writeFileSync(
+      join(cwd, 'huge.yaml'),
+      `${configMap('huge')}data:\n  a: "${'x'.repeat(50 * 1024 * 1024)}"\n`,
+    )
+    const input = read(cwd)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems).toMatchObject([{ rule: 'unreadable-file', file: 'huge.yaml' }])
+  })
+  it.each([
+    ['mappings', `${'{a: '.repeat(10_000)}x${'}'.repeat(10_000)}`],
+    ['lists', `${'['.repeat(10_000)}${']'.repeat(10_000)}`],
+    [
+      'indented mappings',
+      Array.from({ length: 3_000 }, (_, i) => `${' '.repeat(i + 2)}a:`)
+        .join('\n')
+        .trimStart(),
+    ],
+    ['dashes', `${'- '.repeat(10_000)}x`],
+  ])('is nesting without end: %s', (_, text) => {
+    const cwd = folder({
+      'good.yaml': configMap('good'),
+      'deep.yaml': `${configMap('deep')}data:\n  ${text}\n`,
+    })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems).toMatchObject([
+      { rule: 'invalid-yaml', file: 'deep.yaml', message: expect.stringMatching(/nested/) },
+    ])
+  })
+  it('is nesting without end in JSON', () => {
+    const deep = `{"apiVersion": "v1", "kind": "ConfigMap", "data": ${'['.repeat(10_000)}${']'.repeat(10_000)}}`
+    const cwd = folder({ 'good.yaml': configMap('good'), 'deep.json': deep })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems).toMatchObject([{ file: 'deep.json', message: expect.stringMatching(/nested/) }])
+  })
+  it('is a link that leads to itself, or nowhere', () => {
+    const cwd = folder({ 'good.yaml': configMap('good') })
+    symlinkSync('loop.yaml', join(cwd, 'loop.yaml'))
+    symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
+    symlinkSync('.', join(cwd, 'again'))
+    const input = read(cwd)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems.map(({ file, rule }) => `${file} ${rule}`)).toEqual([
+      'gone.yaml unreadable-file',
+      'loop.yaml unreadable-file',
+    ])
+    expect(read(cwd, ['loop.yaml', 'gone.yaml']).problems.map(({ file }) => file)).toEqual([
+      'loop.yaml',
+      'gone.yaml',
+    ])
+  })
+  it.skipIf(process.platform === 'win32')('is a pipe that nobody writes to', () => {
+    const cwd = folder({ 'good.yaml': configMap('good') })
+    execFileSync('mkfifo', [join(cwd, 'pipe.yaml')])
+    const input = read(cwd)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems).toMatchObject([{ file: 'pipe.yaml', message: expect.stringMatching(/pipe/) }])
+  })
+  it.skipIf(!existsSync('/dev/null'))('is a device', () => {
+    expect(read(folder(), ['/dev/null']).problems).toMatchObject([
+      { message: expect.stringMatching(/device/) },
+    ])
+  })
+  it.skipIf(process.getuid?.() === 0)('is a file or folder without permission', () => {
+    const cwd = folder({
+      'good.yaml': configMap('good'),
+      'secret.yaml': configMap('x'),
+      'closed/a.yaml': configMap('y'),
+    })
+    chmodSync(join(cwd, 'secret.yaml'), 0)
+    chmodSync(join(cwd, 'closed'), 0)
+    const input = read(cwd)
+    chmodSync(join(cwd, 'closed'), 0o755)
+    expect(names(input)).toEqual(['good'])
+    expect(input.problems.map(({ file }) => file).sort()).toEqual(['closed', 'secret.yaml'])
+  })
+  it('is a path that does not exist', () => {
+    const cwd = folder({ 'good.yaml': configMap('good') })
+    const input = read(cwd, ['good.yaml', 'missing.yaml', 'missing/', '*.json'])
+    expect(names(input)).toEqual(['good'])
+    expect(input.missing).toEqual(['missing.yaml', 'missing/', '*.json'])
+    expect(input.problems).toEqual([])
+  })
+  it('is text in another encoding, only where it matters', () => {
+    const cwd = folder({
+      'other.yaml': Buffer.from('name: caf\xe9\n', 'latin1'),
+      'mine.yaml': Buffer.from(
+        `${configMap('x')}data:\n  ok: "\ufffd"\n  a: caf\xe9\n`.replace('\ufffd', '?'),
+        'latin1',
+      ),
+      'replacement.yaml': `${configMap('replacement')}data:\n  a: "\ufffd"\n`,
+    })
+    const input = read(cwd)
+    expect(input.problems.map(({ file }) => file)).toEqual(['mine.yaml'])
+    expect(textAt(cwd, input.problems[0] as ReadProblem)).toMatch(/^\ufffd/)
+    expect(names(input)).toEqual(['replacement'])
+  })
+})
+
+describe('where manifests come from', () => {
+  const tree = {
+    'a.yaml': configMap('a'),
+    'b.yml': configMap('b'),
+    'c.json': JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' } }),
+    'd.txt': configMap('d'),
+    'sub/e.yaml': configMap('e'),
+    'sub/.hidden/f.yaml': configMap('f'),
+    '.git/g.yaml': configMap('g'),
+    'node_modules/h/h.yaml': configMap('h'),
+  }
+  it('folders, with all below them', () => {
+    expect(fileNames(read(folder(tree)))).toEqual([
+      'a.yaml',
+      'b.yml',
+      'c.json',
+      'sub/.hidden/f.yaml',
+      'sub/e.yaml',
+    ])
+  })
+  it('folders alone', () => {
+    expect(names(read(folder(tree), ['.'], { recursive: false }))).toEqual(['a', 'b', 'c'])
+  })
+  it('files of any name', () => {
+    expect(names(read(folder(tree), ['d.txt', '.git/g.yaml']))).toEqual(['d', 'g'])
+  })
+  it('patterns', () => {
+    const cwd = folder(tree)
+    expect(names(read(cwd, ['**/*.yaml']))).toEqual(['a', 'f', 'e'])
+    expect(names(read(cwd, ['*.{yml,json}']))).toEqual(['b', 'c'])
+    expect(names(read(cwd, [`${cwd}/sub/*.yaml`]))).toEqual(['e'])
+  })
+  it('each file once', () => {
+    const cwd = folder(tree)
+    symlinkSync('a.yaml', join(cwd, 'link.yaml'))
+    symlinkSync('sub', join(cwd, 'sub-link'))
+    expect(names(read(cwd, ['.', 'a.yaml', './a.yaml', cwd, 'sub', 'link.yaml']))).toEqual([
+      'a',
+      'b',
+      'c',
+      'f',
+      'e',
+    ])
+  })
+  it('standard input', () => {
+    const stdin = () => configMap('in')
+    expect(fileNames(read(folder(), ['-'], { stdin }))).toEqual(['<stdin>'])
+    expect(fileNames(read(folder(), ['-'], { stdin, stdinFilename: 'x.yaml' }))).toEqual(['x.yaml'])
+    expect(read(folder(), ['-'], { stdin: () => '' }).skips).toEqual([{ file: '<stdin>', reason: 'empty' }])
+    expect(read(folder(), ['-'], { stdin: () => 'a: [' }).problems).toMatchObject([
+      { file: '<stdin>', rule: 'invalid-yaml' },
+    ])
+  })
+  it.skipIf(process.platform === 'win32')('a pipe that is written to', () => {
+    const script = join(root, 'src', 'reader', 'read.ts')
+    const program = `import { readPaths } from ${JSON.stringify(script)}
+      console.log(readPaths([process.argv[2]], { cwd: '/' }).documents.length)`
+    const file = join(folder({ 'run.ts': program }), 'run.ts')
+    const tsx = join(root, 'node_modules', '.bin', 'tsx')
+    const out = execFileSync('bash', [
+      '-c',
+      `"${tsx}" "${file}" <(sleep 0.2; printf '${configMap('x').replaceAll('\n', '\\n')}')`,
+    ])
+    expect(out.toString().trim()).toBe('1')
+  })
+  it('names outside of the working directory', () => {
+    const cwd = folder(tree)
+    expect(fileNames(read(join(cwd, 'sub'), ['../a.yaml']))).toEqual(['../a.yaml'])
+  })
+})
+
+describe('what is ignored', () => {
+  it('is listed in ignore files, as in git', () => {
+    const cwd = folder({
+      '.k8s-af-ignore': '# generated\n/generated/\n*.skip.yaml\n!keep.skip.yaml\n',
+      'a.yaml': configMap('a'),
+      'b.skip.yaml': configMap('b'),
+      'keep.skip.yaml': configMap('keep'),
+      'generated/c.yaml': configMap('c'),
+      'sub/generated/d.yaml': configMap('d'),
+      'sub/.k8s-af-ignore': '!e.skip.yaml\nf.yaml\n',
+      'sub/e.skip.yaml': configMap('e'),
+      'sub/f.yaml': configMap('f'),
+    })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['a', 'keep', 'e', 'd'])
+    expect(skips(input)).toEqual({ 'b.skip.yaml': 'ignored', generated: 'ignored', 'sub/f.yaml': 'ignored' })
+    expect(names(read(join(cwd, 'sub')))).toEqual(['e', 'd'])
+    expect(skips(read(cwd, ['b.skip.yaml']))).toEqual({ 'b.skip.yaml': 'ignored' })
+  })
+  it('is given by the configuration', () => {
+    const cwd = folder({ 'a.yaml': configMap('a'), 'sub/b.yaml': configMap('b') })
+    expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['/b.yaml'], base: cwd }] }))).toEqual(['a', 'b'])
+    expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['/b.yaml'], base: join(cwd, 'sub') }] }))).toEqual([
+      'a',
+    ])
+  })
+})
+
+describe('what is an object', () => {
+  const kindOf = (text: string, file = 'a.yaml') => {
+    const input = read(folder({ [file]: text }))
+    if (input.problems.length > 0) return 'problem'
+    if (input.kustomizations.length > 0) return 'kustomization'
+    return input.documents.length > 0 ? 'object' : Object.values(skips(input)).join()
+  }
+  it.each([
+    ['an object', configMap('a')],
+    ['an unknown kind', 'apiVersion: example.com/v1\nkind: Thing\nspec: {}\n'],
+    ['a list', 'apiVersion: v1\nkind: List\nitems: []\n'],
+    ['a kind without apiVersion', 'kind: Pod\nmetadata: {name: a}\nspec: {}\n'],
+    ['an apiVersion without kind', 'apiVersion: apps/v1\nmetadata: {name: a}\nspec: {}\n'],
+    [
+      'a list without apiVersion',
+      `kind: List\nitems:\n- ${configMap('a').trim().replaceAll('\n', '\n  ')}\n`,
+    ],
+    [
+      "Flux's Kustomization",
+      'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\n',
+    ],
+    ['quoted keys', '"apiVersion": v1\n"kind": Pod\n'],
+    ['flow style', '{apiVersion: v1, kind: Pod}'],
+    ['JSON', '{"apiVersion": "v1", "kind": "Pod"}'],
+    ['braces in text', `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n  script: |\n    {{ x }}\n`],
+    ['shell variables', configMap('${' + 'NAME}')],
+  ])('%s is', (_, text) => {
+    expect(kindOf(text)).toBe('object')
+  })
+  it.each([
+    ['Helm values', 'image:\n  kind: x\nreplicas: 2\n'],
+    ['a workflow', 'on: push\njobs:\n  a:\n    steps: []\n'],
+    ['a Compose file', 'services:\n  web:\n    image: x\n'],
+    [
+      'OpenAPI',
+      'openapi: 3.0.0\ninfo: {title: x}\npaths: {}\ncomponents:\n  schemas:\n    kind: {type: string}\n',
+    ],
+    ['a pipeline', 'kind: pipeline\nname: default\nsteps: []\n'],
+    ['a list of patches', '- op: replace\n  path: /kind\n  value: x\n'],
+    ['a scalar', 'kind: x'],
+    ['package.json', '{"name": "x", "kind": "y"}'],
+  ])('%s is not', (_, text) => {
+    expect(kindOf(text)).toBe('not Kubernetes')
+  })
+  it('Helm charts are left out, but for plain manifests', () => {
+    const input = read(
+      folder({
+        'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.0.0\n',
+        'values.yaml': 'kind: x\n',
+        'values-prod.yaml': configMap('values'),
+        'templates/plain.yaml': configMap('plain'),
+        'templates/braces.yaml': configMap('{{ .Release.Name }}'),
+        'templates/quoted.yaml': configMap('"{{ .Release.Name }}"'),
+        'crds/crd.yaml':
+          'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: "{{x}}"}\n',
+      }),
+    )
+    expect(fileNames(input)).toEqual(['crds/crd.yaml', 'templates/plain.yaml'])
+    expect(skips(input)).toEqual({
+      'Chart.yaml': 'Helm chart',
+      'values.yaml': 'Helm chart',
+      'values-prod.yaml': 'Helm chart',
+      'templates/braces.yaml': 'Helm template',
+      'templates/quoted.yaml': 'Helm template',
+    })
+  })
+  it('a broken manifest is no template because of braces in its text', () => {
+    const text = `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n   other: x\n`
+    expect(kindOf(text)).toBe('problem')
+  })
+  it('a template that parses as a mapping of a mapping is one', () => {
+    expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')
+    expect(kindOf(configMap('{{ name }}'))).toBe('Go template')
+  })
+})
+
+describe('kustomizations', () => {
+  const cwd = folder({
+    'overlay/kustomization.yaml': `namespace: shop
+images:
+- name: web
+  newTag: "1.2"
+- name: api
+replicas:
+- name: web
+  count: 3
+configMapGenerator:
+- name: settings
+- {}
+secretGenerator:
+- name: token
+  namespace: other
+  literals:
+  - password=hunter2
+patches:
+- path: patch.yaml
+- patch: |
+    - op: remove
+patchesStrategicMerge:
+- sub/merge.yaml
+patchesJson6902:
+- path: json.yaml
+`,
+    'overlay/patch.yaml': configMap('patch'),
+    'overlay/sub/merge.yaml': configMap('merge'),
+    'overlay/json.yaml': '- op: remove\n  path: /kind\n',
+    'overlay/resource.yaml': configMap('resource'),
+    'overlay/directive.yaml': `${configMap('directive')}$patch: delete\n`,
+    'component/kustomization.yml': 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n',
+    'plain/Kustomization': 'resources: []\n',
+    'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
+  })
+  const input = read(cwd)
+  it('are evidence, not documents', () => {
+    expect(names(input)).toEqual(['resource'])
+    expect(input.kustomizations.map(({ folder: path }) => path)).toEqual([
+      'component',
+      'overlay',
+      'plain',
+      'strange',
+    ])
+    const { document, ...overlay } = input.kustomizations[1] ?? {}
+    expect(overlay).toEqual({
+      folder: 'overlay',
+      namespace: 'shop',
+      images: [
+        { name: 'web', pinned: true },
+        { name: 'api', pinned: false },
+      ],
+      replicas: [{ name: 'web', count: 3 }],
+      generated: [
+        { kind: 'ConfigMap', name: 'settings', namespace: 'shop' },
+        { kind: 'Secret', name: 'token', namespace: 'other' },
+      ],
+    })
+    expect(JSON.stringify(document?.value)).not.toContain('hunter2')
+    expect(document && hiddenText(document)).toContain('hunter2')
+  })
+  it('name patches', () => {
+    expect(skips(input)).toMatchObject({
+      'overlay/patch.yaml': 'kustomize patch',
+      'overlay/sub/merge.yaml': 'kustomize patch',
+      'overlay/json.yaml': 'not Kubernetes',
+      'overlay/directive.yaml': 'kustomize patch',
+      'overlay/kustomization.yaml': 'kustomization',
+    })
+  })
+  it('name patches that are read alone', () => {
+    const alone = read(cwd, ['overlay/patch.yaml', 'overlay/sub/merge.yaml', 'overlay/resource.yaml'])
+    expect(names(alone)).toEqual(['resource'])
+    expect(alone.kustomizations).toEqual([])
+  })
+})
+
+/** The text of the lines that must not be shown. */
+function hiddenText(document: Document): string {
+  const lines = document.file.text.split('\n')
+  return secretRanges(document)
+    .flatMap(({ startLine, endLine }) => lines.slice(startLine - 1, endLine))
+    .join('\n')
+}
+
+describe('Secrets', () => {
+  const secret = `apiVersion: v1
+kind: Secret
+metadata:
+  name: token
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: |
+      {"data":{"password":"aHVudGVyMg=="}}
+type: Opaque
+data:
+  password: aHVudGVyMg==
+  certificate: |
+    -----BEGIN
+    hunter3
+stringData: {user: hunter4}
+`
+  it.each([
+    ['alone', secret],
+    ['in a list', `apiVersion: v1\nkind: List\nitems:\n- ${secret.trimEnd().replaceAll('\n', '\n  ')}\n`],
+    [
+      'with an alias',
+      `${secret}extra: &x {a: hunter5}\n`
+        .replace('stringData: {user: hunter4}', 'stringData: *x')
+        .replace(/^([\s\S]*)(extra.*\n)$/, '$2$1'),
+    ],
+  ])('lose their values: %s', (_, text) => {
+    const [document] = read(folder({ 'a.yaml': text })).documents
+    if (!document) throw new Error('no document')
+    const [object] = unfold(document)
+    expect(object?.value.data).toEqual({ password: '', certificate: '' })
+    expect(Object.values(object?.value.stringData as object)).toEqual([''])
+    const { extra: _extra, ...rest } = object?.value ?? {}
+    expect(JSON.stringify(rest)).not.toMatch(/hunter|aHVudGVyMg/)
+  })
+  it('have lines that are not to be shown', () => {
+    const [document] = read(folder({ 'a.yaml': `# first\n---\n${secret}` })).documents
+    if (!document) throw new Error('no document')
+    const hidden = hiddenText(document)
+    for (const value of ['aHVudGVyMg==', 'hunter3', 'hunter4', '{"data"']) expect(hidden).toContain(value)
+    expect(hidden).not.toContain('type: Opaque')
+  })
+  it('of other groups keep theirs', () => {
+    const [document] = read(
+      folder({ 'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n' }),
+    ).documents
+    expect(document?.value).toMatchObject({ data: { a: 'b' } })
+    expect(document && secretRanges(document)).toEqual([])
+  })
+})
+
+describe('documents', () => {
+  it('of a file are numbered by their lines', () => {
+    const text = `# comment\n---\n${configMap('a')}---\n# more\n${configMap('b')}...\nignored: true\n---\n${configMap('c')}`
+    const { documents } = read(folder({ 'a.yaml': text }))
+    const lines = text.split('\n')
+    for (const document of documents) {
+      const name = (document.value as { metadata: { name: string } }).metadata.name
+      const { line, column } = document.locate().value(['metadata', 'name'])
+      expect(lines[line - 1]?.slice(column - 1)).toBe(name)
+      expect(document.text.startsWith(lines[document.line - 1] ?? '-')).toBe(true)
+    }
+    expect(documents.map(({ text: part }) => /name: (.)/.exec(part)?.[1])).toEqual(['a', 'b', 'c'])
+  })
+  it('of JSON may follow each other', () => {
+    const object = (name: string) =>
+      `{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "${name}"}}`
+    const text = `${object('a')} ${object('b')}\n\n${object('c')}`
+    const { documents } = read(folder({ 'a.json': text }))
+    expect(documents).toHaveLength(3)
+    for (const document of documents) {
+      const { line, column } = document.locate().key(['metadata', 'name'])
+      expect(text.split('\n')[line - 1]?.slice(column - 1)).toMatch(/^"name"/)
+      expect(document.hasDuplicates).toBe(false)
+    }
+  })
+  it('know their repeated keys', () => {
+    const { documents } = read(
+      folder({
+        'a.yaml': `${configMap('a')}data:\n  x: 1\n  y: 2\n  x: 3\n`,
+        'b.json': '{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": 1, "x": 2}}',
+        'c.yaml': configMap('c'),
+      }),
+    )
+    expect(documents.map(({ hasDuplicates }) => hasDuplicates)).toEqual([true, true, false])
+    expect(
+      documents.map((document) => document.locate().duplicates.map(({ path }) => path.join('.'))),
+    ).toEqual([['data.x'], ['data.x'], []])
+  })
+  it('without a final line break, with CRLF and a byte order mark', () => {
+    const text = `\ufeff---\r\n${configMap('a').replaceAll('\n', '\r\n')}---\r\n${configMap('b').replaceAll('\n', '\r\n').trimEnd()}`
+    const { documents } = read(folder({ 'a.yaml': text }))
+    expect(documents.map(({ value }) => (value as { metadata: unknown }).metadata)).toEqual([
+      { name: 'a' },
+      { name: 'b' },
+    ])
+  })
+})
+
+describe('unfold', () => {
+  it('gives the items of lists with their paths', () => {
+    const value = {
+      apiVersion: 'v1',
+      kind: 'List',
+      items: [
+        { kind: 'A' },
+        null,
+        'x',
+        { kind: 'PodList', items: [{ kind: 'B' }, { kind: 'List', items: [] }] },
+      ],
+    }
+    expect(unfold({ value })).toEqual([
+      { value: { kind: 'A' }, path: ['items', 0] },
+      { value: { kind: 'B' }, path: ['items', 3, 'items', 0] },
+    ])
+    expect(unfold({ value: { kind: 'Pod' } })).toEqual([{ value: { kind: 'Pod' }, path: [] }])
+    expect(unfold({ value: { kind: 'List', items: 'x' } })).toEqual([
+      { value: { kind: 'List', items: 'x' }, path: [] },
+    ])
+  })
+})
