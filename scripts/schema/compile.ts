@@ -1,5 +1,5 @@
 /** Merges the definitions of all versions into one text: see src/schema/definitions.ts for its grammar. */
-import { type Fact, facts } from './facts.js'
+import { bounds, filled, optional, percentages, required, unique, values } from './facts.js'
 import type { OpenApi, Sources } from './packages.js'
 
 /** Field differences are kept from this minor version on; of kinds removed earlier, the last shape is kept. */
@@ -7,7 +7,8 @@ const oldest = 22
 
 /** A field as one version has it, without what is known of all versions alike (values, bounds). */
 interface Shape {
-  readonly required: boolean
+  /** `!` required, `!!` and not empty. */
+  readonly required: '' | '!' | '!!'
   readonly type: string
 }
 
@@ -26,11 +27,11 @@ export function compile({ versions, enums }: Sources): { definitions: string; ki
     const history = byName.get(name)
     if (!history) throw new Error(`no definition of ${name}`)
     const lines: string[] = []
-    for (const [field, ranges] of [...fieldsOf(history, newest)].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const suffix = constraints(name, field, enums)
+    for (const [field, ranges] of [...fieldsOf(name, history, newest)].sort(([a], [b]) => (a < b ? -1 : 1))) {
       for (const { since, until, shape } of ranges) {
+        const suffix = constraints(name, field, shape.type, enums)
         const range = since === undefined && until === undefined ? '' : `@${since ?? ''}-${until ?? ''}`
-        lines.push(` ${field}${shape.required ? '!' : ''}${range} ${shape.type}${suffix}`)
+        lines.push(` ${field}${shape.required}${range} ${shape.type}${suffix}`)
         const reference = /[^\]}]*$/.exec(shape.type)?.[0] ?? ''
         if (reference.includes('/')) queue.push(reference)
       }
@@ -92,7 +93,7 @@ interface Range {
 }
 
 /** The fields of a definition: one range when all versions agree, else one for each stretch of versions. */
-function fieldsOf(history: History, newest: number): Map<string, readonly Range[]> {
+function fieldsOf(name: string, history: History, newest: number): Map<string, readonly Range[]> {
   const recent = [...history].filter(([minor]) => minor >= oldest)
   const used = recent.length > 0 ? recent : [...history].slice(-1)
   const first = used[0]?.[0] ?? oldest
@@ -100,7 +101,8 @@ function fieldsOf(history: History, newest: number): Map<string, readonly Range[
   const fields = new Map<string, Map<number, Shape>>()
   for (const [minor, definition] of used)
     for (const [field, value] of Object.entries(definition.properties ?? {})) {
-      const shape = { required: definition.required?.includes(field) ?? false, type: typeOf(value) }
+      const inDocument = definition.required?.includes(field) ?? false
+      const shape = { required: need(name, field, inDocument), type: typeIn(name, field, value) }
       fields.set(field, (fields.get(field) ?? new Map()).set(minor, shape))
     }
   return new Map([...fields].map(([field, shapes]) => [field, rangesOf(alike(shapes), first, last)]))
@@ -113,10 +115,10 @@ function fieldsOf(history: History, newest: number): Map<string, readonly Range[
 function alike(shapes: ReadonlyMap<number, Shape>): ReadonlyMap<number, Shape> {
   const keysOf = /^\[[^\]]*\]/
   const last = [...shapes.values()].at(-1)
-  const required = last?.required ?? false
+  const need = last?.required ?? ''
   const keys = keysOf.exec(last?.type ?? '')?.[0] ?? ''
   return new Map(
-    [...shapes].map(([minor, { type }]) => [minor, { required, type: type.replace(keysOf, keys) }]),
+    [...shapes].map(([minor, { type }]) => [minor, { required: need, type: type.replace(keysOf, keys) }]),
   )
 }
 
@@ -167,7 +169,7 @@ function listKeys(schema: OpenApi): readonly string[] {
 /** Definitions that are no object with fields: what the API server reads in their place. */
 const special: Readonly<Record<string, string>> = {
   'meta/v1.Time': 'time',
-  'meta/v1.MicroTime': 'time',
+  'meta/v1.MicroTime': 'micro-time',
   'meta/v1.FieldsV1': 'object',
   'meta/v1.Patch': 'object',
   Quantity: 'quantity',
@@ -188,12 +190,45 @@ function shortName(name: string): string {
   return /^v\d/.test(version) ? `${parts.at(-3)}/${version}.${kind}` : kind
 }
 
-function constraints(definition: string, field: string, enums: Sources['enums']): string {
-  const fact: Fact = facts[definition]?.[field] ?? {}
-  const values = fact.values ?? enums.get(modelName(definition))?.get(field)
-  if (values) return ` ${values.join('|')}`
-  if (fact.minimum === undefined && fact.maximum === undefined) return ''
-  return ` ${fact.minimum ?? ''}..${fact.maximum ?? ''}`
+/** `apps/v1.Deployment` → `apps.Deployment`, as facts are keyed. */
+function unversioned(definition: string): string {
+  return definition.replace(/\/[^.]*/, '')
+}
+
+function listed(table: Readonly<Record<string, string>>, definition: string, field: string): boolean {
+  return table[unversioned(definition)]?.split(' ').includes(field) ?? false
+}
+
+function need(definition: string, field: string, inDocument: boolean): Shape['required'] {
+  if (listed(optional, definition, field)) return ''
+  if (!inDocument && !listed(required, definition, field)) return ''
+  return listed(filled, definition, field) ? '!!' : '!'
+}
+
+/** The type of a field, with what the facts add to its document. */
+function typeIn(definition: string, field: string, schema: OpenApi): string {
+  const type = typeOf(schema)
+  if (type === 'int-or-string')
+    return listed(percentages, definition, field) ? 'int-or-percent' : 'int-or-port'
+  const keys = unique[unversioned(definition)]?.[field]
+  return keys === undefined ? type : type.replace(/^\[[^\]]*\]/, `[${keys}]`)
+}
+
+function constraints(definition: string, field: string, type: string, enums: Sources['enums']): string {
+  const key = unversioned(definition)
+  const limits = bounds[key]?.[field]
+  if (limits) return ` ${limits}`
+  if (!/^(\[[^\]]*\])?string$/.test(type)) return ''
+  const known = values[key]?.[field] ?? enumOf(definition, field, enums)?.filter(Boolean).join('|')
+  return known ? ` ${known}` : ''
+}
+
+/** The values of a field; those of another version of the group where this one has none documented. */
+function enumOf(definition: string, field: string, enums: Sources['enums']): readonly string[] | undefined {
+  const own = enums.get(modelName(definition))?.get(field)
+  if (own) return own
+  const others = ['v1', 'v2'].map((version) => definition.replace(/\/[^.]*/, `/${version}`))
+  return others.map((name) => enums.get(modelName(name))?.get(field)).find((found) => found !== undefined)
 }
 
 /** The name of a definition in kubernetes-models: `apps/v1.Deployment` → `IoK8sApiAppsV1Deployment`. */

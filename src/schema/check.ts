@@ -13,14 +13,23 @@ import {
   definitionOf,
   isServed,
   kindsByName,
+  type ListKey,
   newestMinor,
   oldestMinor,
   type ServedKind,
   servedKind,
   type Type,
 } from './definitions.js'
-import { isBase64, isQuantity, isTime } from './format.js'
-import type { Expected, JsonType, SchemaProblem } from './problem.js'
+import {
+  isBase64,
+  isMicroTime,
+  isPercentage,
+  isPlaceholder,
+  isPortName,
+  isQuantity,
+  isTime,
+} from './format.js'
+import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
 
 export type { SchemaProblem, SchemaProblemKind } from './problem.js'
 
@@ -154,18 +163,18 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
       return visitMap(type, value, walk)
     case 'quantity':
       return visitQuantity(value, walk)
-    case 'int-or-string':
+    case 'int-or-percent':
       if (typeof value === 'number') return visitInteger(type, value, walk)
-      return typeof value === 'string' ? value : wrongType('integer or text', value, walk)
+      return visitFormat('integer or text', 'percentage', value, isPercentage, walk)
+    case 'int-or-port':
+      if (typeof value === 'number') return visitInteger(type, value, walk)
+      return visitFormat('integer or text', 'port name', value, isPortName, walk)
     case 'time':
-      if (typeof value !== 'string') return wrongType('time', value, walk)
-      if (!isTime(value)) report(walk, { kind: 'bad-format', path: [...walk.path], format: 'time', value })
-      return value
+      return visitFormat('time', 'time', value, isTime, walk)
+    case 'micro-time':
+      return visitFormat('time', 'time in microseconds', value, isMicroTime, walk)
     case 'bytes':
-      if (typeof value !== 'string') return wrongType('base64 text', value, walk)
-      if (!isBase64(value))
-        report(walk, { kind: 'bad-format', path: [...walk.path], format: 'base64', value })
-      return value
+      return visitFormat('base64 text', 'base64', value, isBase64, walk)
     case 'object':
       return isMapping(value) ? value : wrongType('mapping', value, walk)
     case 'any':
@@ -197,7 +206,13 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!walk.quiet)
     for (const name of shape.required)
       if ((value[name] ?? undefined) === undefined)
-        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name })
+        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: false })
+  if (!walk.quiet)
+    for (const name of shape.filled) {
+      const list = value[name]
+      if (Array.isArray(list) && list.length === 0)
+        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: true })
+    }
   return out
 }
 
@@ -257,28 +272,30 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
       indices?.push(i)
     }
   }
-  if (type.keys.length > 0 && value.length > 1 && !walk.quiet) findDuplicates(type, value, walk)
+  if (type.keys.length > 0 && value.length > 1 && !walk.quiet) findDuplicates(type.keys, value, walk)
   if (kept === undefined || indices === undefined) return value
   if (kept.length < value.length) originals.set(kept, indices)
   return kept
 }
 
-function findDuplicates({ keys, unique }: Type, list: readonly unknown[], walk: Walk): void {
-  const seen = new Map<string, number>()
-  for (let i = 0; i < list.length; i++) {
-    const item = list[i]
-    const id = identityOf(item, keys)
-    if (id === undefined) continue
-    const first = seen.get(id)
-    if (first === undefined) seen.set(id, i)
-    else
-      report(walk, {
-        kind: 'duplicate-entry',
-        path: [...walk.path, i],
-        first,
-        keys: Object.fromEntries(keys.map((key) => [key, keyOf(item, key)])),
-        refused: unique,
-      })
+function findDuplicates(listKeys: readonly ListKey[], list: readonly unknown[], walk: Walk): void {
+  for (const { fields, unique } of listKeys) {
+    const seen = new Map<string, number>()
+    for (let i = 0; i < list.length; i++) {
+      const item = list[i]
+      const id = identityOf(item, fields)
+      if (id === undefined) continue
+      const first = seen.get(id)
+      if (first === undefined) seen.set(id, i)
+      else
+        report(walk, {
+          kind: 'duplicate-entry',
+          path: [...walk.path, i],
+          first,
+          keys: Object.fromEntries(fields.map((field) => [field, keyOf(item, field)])),
+          refused: unique,
+        })
+    }
   }
 }
 
@@ -318,6 +335,18 @@ function visitInteger(type: Type, value: unknown, walk: Walk): unknown {
   return value
 }
 
+function visitFormat(
+  expected: Expected,
+  format: Format,
+  value: unknown,
+  isRight: (text: string) => boolean,
+  walk: Walk,
+): unknown {
+  if (typeof value !== 'string') return wrongType(expected, value, walk)
+  if (!isRight(value)) report(walk, { kind: 'bad-format', path: [...walk.path], format, value })
+  return value
+}
+
 /** Quantities come out as text, as the API server gives them back. */
 function visitQuantity(value: unknown, walk: Walk): unknown {
   if (typeof value === 'number') return String(value)
@@ -349,7 +378,8 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
 }
 
 function report(walk: Walk, problem: SchemaProblem): void {
-  if (!walk.quiet) walk.problems.push(problem)
+  if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
+  walk.problems.push(problem)
 }
 
 function jsonType(value: unknown): JsonType {

@@ -3,8 +3,9 @@
  *
  * They are kept as text and only the definitions that a run needs are read. Grammar of `data/definitions.ts`: blocks
  * separated by an empty line, the definition's name first, then one field a line:
- * ` name[!][@since-until] type [values or bounds]`. `!` = required; `[keys]T` = list, its entries told apart by `keys`
- * (`=`: by themselves; a leading `!`: the API server refuses two alike); `{}T` = map; values `A|B`, bounds `1..65535`.
+ * ` name[!][@since-until] type [values or bounds]`. `!` = required, `!!` = and not empty; `[keys]T` = list, its entries told
+ * apart by `keys` (`=`: by themselves; `!keys`: the API server refuses two alike; `a,b|c`: by a and b, and by c);
+ * `{}T` = map; values `A|B`, bounds `1..65535`.
  */
 import { definitions as definitionText } from './data/definitions.js'
 import { kinds as kindText } from './data/kinds.js'
@@ -20,8 +21,10 @@ export type Basic =
   | 'int64'
   | 'number'
   | 'quantity'
-  | 'int-or-string'
+  | 'int-or-percent'
+  | 'int-or-port'
   | 'time'
+  | 'micro-time'
   | 'bytes'
   | 'object'
   | 'any'
@@ -35,19 +38,26 @@ export interface Type {
   readonly name: string
   /** The definition of that name, once somebody asked. */
   found: Definition | undefined
-  /** Of lists: the fields that tell entries apart; `=` for the entry itself. Empty when entries may be alike. */
-  readonly keys: readonly string[]
-  /** Whether the API server refuses an object in which two entries of the list are alike. */
-  readonly unique: boolean
+  /** Of lists: what tells entries apart. Empty when entries may be alike. */
+  readonly keys: readonly ListKey[]
   /** Of strings: the only values there are. */
   readonly values: readonly string[] | undefined
   readonly minimum: number | undefined
   readonly maximum: number | undefined
 }
 
+/** The fields that together tell the entries of a list apart; `=` for the entry itself. */
+export interface ListKey {
+  readonly fields: readonly string[]
+  /** Whether the API server refuses an object in which two entries are alike. */
+  readonly unique: boolean
+}
+
 export interface Field {
   readonly type: Type
   readonly required: boolean
+  /** Of lists: whether there has to be an entry. */
+  readonly filled: boolean
   /** Whether the version in question has the field; fields of other versions are kept for their types. */
   readonly served: boolean
   /** The first minor version with the field, and the last; undefined at the ends of what is known. */
@@ -59,7 +69,10 @@ export interface Definition {
   /** Package, version and type in Go: `core/v1.PodSpec`. */
   readonly name: string
   readonly fields: ReadonlyMap<string, Field>
+  /** The fields of this version that have to be there. */
   readonly required: readonly string[]
+  /** Those of them that are lists and may not be empty. */
+  readonly filled: readonly string[]
 }
 
 /** A kind in one API version. */
@@ -147,7 +160,7 @@ function readDefinition(name: string, minor: number): Definition {
   if (block === undefined) throw new Error(`no definition ${name}`)
   const fields = new Map<string, Field>()
   for (const line of block.split('\n ')) {
-    const match = /^([^!@ ]+)(!?)(?:@(\S*))? (\S+)(?: (.*))?$/.exec(line.trimEnd())
+    const match = /^([^!@ ]+)(!{0,2})(?:@(\S*))? (\S+)(?: (.*))?$/.exec(line.trimEnd())
     if (!match) continue
     const [, field = '', required, range, type = '', limits] = match
     const { since, until } = readRange(range)
@@ -158,18 +171,24 @@ function readDefinition(name: string, minor: number): Definition {
     else
       fields.set(field, {
         type: readType(type, limits),
-        required: required === '!',
+        required: required !== '',
+        filled: required === '!!',
         served,
         since: before ? undefined : since,
         until,
       })
   }
-  const required = [...fields].filter(([, one]) => one.required && one.served).map(([field]) => field)
-  return { name, fields, required }
+  const served = [...fields].filter(([, one]) => one.served)
+  return {
+    name,
+    fields,
+    required: served.filter(([, one]) => one.required).map(([field]) => field),
+    filled: served.filter(([, one]) => one.filled).map(([field]) => field),
+  }
 }
 
 function readType(text: string, limits: string | undefined): Type {
-  const list = /^\[(!?)([^\]]*)\](.*)$/.exec(text)
+  const list = /^\[([^\]]*)\](.*)$/.exec(text)
   const is = list
     ? 'list'
     : text.startsWith('{}')
@@ -179,16 +198,20 @@ function readType(text: string, limits: string | undefined): Type {
         : (text as Basic)
   const [, minimum, maximum] = /^(-?\d*)\.\.(-?\d*)$/.exec(limits ?? '') ?? []
   const bounded = minimum !== undefined
-  const element = list ? list[3] : is === 'map' ? text.slice(2) : undefined
+  const element = list ? list[2] : is === 'map' ? text.slice(2) : undefined
   return {
     is,
     of: element === undefined ? undefined : readType(element, limits),
     name: is === 'definition' ? text : '',
     found: undefined,
-    keys: list?.[2] ? list[2].split(',') : [],
-    unique: list?.[1] === '!',
+    keys: list?.[1] ? list[1].split('|').map(readKey) : [],
     values: limits !== undefined && !bounded && is === 'string' ? limits.split('|') : undefined,
     minimum: minimum ? Number(minimum) : undefined,
     maximum: maximum ? Number(maximum) : undefined,
   }
+}
+
+function readKey(text: string): ListKey {
+  const unique = text.startsWith('!')
+  return { fields: (unique ? text.slice(1) : text).split(','), unique }
 }

@@ -14,8 +14,33 @@ export function isTime(text: string): boolean {
   return timeText.test(text)
 }
 
+// k8s.io/apimachinery/pkg/apis/meta/v1/micro_time.go: six digits, no more and no less.
+const microTimeText = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d[.,]\d{6}(?:[Zz]|[+-]\d\d:\d\d)$/
+
+export function isMicroTime(text: string): boolean {
+  return microTimeText.test(text)
+}
+
+// k8s.io/apimachinery/pkg/util/validation/validation.go: IsValidPercent.
+export function isPercentage(text: string): boolean {
+  return /^\d+%$/.test(text)
+}
+
+// The same, IsValidPortName: at most 15 characters, a letter among them, no hyphen at the ends or doubled.
+export function isPortName(text: string): boolean {
+  return text.length <= 15 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text) && /[a-z]/.test(text)
+}
+
 // encoding/json decodes bytes with base64.StdEncoding, which leaves out line breaks.
 export function isBase64(text: string): boolean {
   const bare = text.replace(/[\r\n]/g, '')
   return bare.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(bare)
+}
+
+/**
+ * Text that another program fills in before the API server sees it: `${NAME:-x}`, `$NAME`, `{{ name }}`. What will stand
+ * there cannot be judged.
+ */
+export function isPlaceholder(value: unknown): boolean {
+  return typeof value === 'string' && /\$\{|^\$[A-Za-z_(]|\{\{/.test(value)
 }

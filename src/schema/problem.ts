@@ -17,6 +17,16 @@ export type Expected =
   | 'time'
   | 'base64 text'
 
+/** How a value has to be written. `int32` and `int64` are about size. */
+export type Format =
+  | 'int32'
+  | 'int64'
+  | 'time'
+  | 'time in microseconds'
+  | 'base64'
+  | 'percentage'
+  | 'port name'
+
 export type SchemaProblem =
   | {
       /** The version in question has no such field: refused with strict validation, dropped without. */
@@ -41,6 +51,8 @@ export type SchemaProblem =
       readonly kind: 'missing-field'
       readonly path: Path
       readonly definition: string
+      /** It is there, a list without an entry. */
+      readonly empty: boolean
     }
   | {
       readonly kind: 'bad-enum'
@@ -52,7 +64,7 @@ export type SchemaProblem =
   | {
       readonly kind: 'bad-format'
       readonly path: Path
-      readonly format: 'int32' | 'int64' | 'time' | 'base64'
+      readonly format: Format
       readonly value: string | number
     }
   | {

@@ -42,22 +42,22 @@ admissionregistration/v1.MutatingAdmissionPolicyBinding
 admissionregistration/v1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1.MatchResources
  paramRef admissionregistration/v1.ParamRef
- policyName string
+ policyName! string
 
 admissionregistration/v1.MutatingAdmissionPolicySpec
  failurePolicy string Fail|Ignore
- matchConditions [name]admissionregistration/v1.MatchCondition
- matchConstraints admissionregistration/v1.MatchResources
- mutations []admissionregistration/v1.Mutation
+ matchConditions [!name]admissionregistration/v1.MatchCondition
+ matchConstraints! admissionregistration/v1.MatchResources
+ mutations!! []admissionregistration/v1.Mutation
  paramKind admissionregistration/v1.ParamKind
- reinvocationPolicy string IfNeeded|Never
+ reinvocationPolicy! string IfNeeded|Never
  variables []admissionregistration/v1.Variable
 
 admissionregistration/v1.MutatingWebhook
- admissionReviewVersions! []string
+ admissionReviewVersions!! [!=]string
  clientConfig! admissionregistration/v1.WebhookClientConfig
  failurePolicy string Fail|Ignore
- matchConditions@27- [name]admissionregistration/v1.MatchCondition
+ matchConditions@27- [!name]admissionregistration/v1.MatchCondition
  matchPolicy string Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
@@ -65,13 +65,13 @@ admissionregistration/v1.MutatingWebhook
  reinvocationPolicy string IfNeeded|Never
  rules []admissionregistration/v1.RuleWithOperations
  sideEffects! string None|NoneOnDryRun|Some|Unknown
- timeoutSeconds int32
+ timeoutSeconds int32 1..30
 
 admissionregistration/v1.MutatingWebhookConfiguration
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- webhooks [name]admissionregistration/v1.MutatingWebhook
+ webhooks [!name]admissionregistration/v1.MutatingWebhook
 
 admissionregistration/v1.Mutation
  applyConfiguration admissionregistration/v1.ApplyConfiguration
@@ -79,35 +79,35 @@ admissionregistration/v1.Mutation
  patchType! string ApplyConfiguration|JSONPatch
 
 admissionregistration/v1.NamedRuleWithOperations
- apiGroups []string
- apiVersions []string
- operations []string *|CONNECT|CREATE|DELETE|UPDATE
+ apiGroups!! []string
+ apiVersions!! []string
+ operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
- resources []string
+ resources!! []string
  scope string *|Cluster|Namespaced
 
 admissionregistration/v1.ParamKind
- apiVersion string
- kind string
+ apiVersion! string
+ kind! string
 
 admissionregistration/v1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string
+ parameterNotFoundAction string Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1.RuleWithOperations
- apiGroups []string
- apiVersions []string
- operations []string *|CONNECT|CREATE|DELETE|UPDATE
- resources []string
+ apiGroups!! []string
+ apiVersions!! []string
+ operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ resources!! []string
  scope string *|Cluster|Namespaced
 
 admissionregistration/v1.ServiceReference
  name! string
  namespace! string
  path string
- port int32
+ port int32 1..65535
 
 admissionregistration/v1.TypeChecking
  expressionWarnings []admissionregistration/v1.ExpressionWarning
@@ -129,13 +129,13 @@ admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1.MatchResources
  paramRef admissionregistration/v1.ParamRef
  policyName! string
- validationActions! [=]string Audit|Deny|Warn
+ validationActions!! [!=]string Audit|Deny|Warn
 
 admissionregistration/v1.ValidatingAdmissionPolicySpec
  auditAnnotations []admissionregistration/v1.AuditAnnotation
  failurePolicy string Fail|Ignore
- matchConditions [name]admissionregistration/v1.MatchCondition
- matchConstraints admissionregistration/v1.MatchResources
+ matchConditions [!name]admissionregistration/v1.MatchCondition
+ matchConstraints! admissionregistration/v1.MatchResources
  paramKind admissionregistration/v1.ParamKind
  validations []admissionregistration/v1.Validation
  variables [name]admissionregistration/v1.Variable
@@ -146,23 +146,23 @@ admissionregistration/v1.ValidatingAdmissionPolicyStatus
  typeChecking admissionregistration/v1.TypeChecking
 
 admissionregistration/v1.ValidatingWebhook
- admissionReviewVersions! []string
+ admissionReviewVersions!! [!=]string
  clientConfig! admissionregistration/v1.WebhookClientConfig
  failurePolicy string Fail|Ignore
- matchConditions@27- [name]admissionregistration/v1.MatchCondition
+ matchConditions@27- [!name]admissionregistration/v1.MatchCondition
  matchPolicy string Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  rules []admissionregistration/v1.RuleWithOperations
  sideEffects! string None|NoneOnDryRun|Some|Unknown
- timeoutSeconds int32
+ timeoutSeconds int32 1..30
 
 admissionregistration/v1.ValidatingWebhookConfiguration
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- webhooks [name]admissionregistration/v1.ValidatingWebhook
+ webhooks [!name]admissionregistration/v1.ValidatingWebhook
 
 admissionregistration/v1.Validation
  expression! string
@@ -199,7 +199,7 @@ admissionregistration/v1alpha1.MatchCondition
 
 admissionregistration/v1alpha1.MatchResources
  excludeResourceRules []admissionregistration/v1alpha1.NamedRuleWithOperations
- matchPolicy string
+ matchPolicy string Equivalent|Exact
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  resourceRules []admissionregistration/v1alpha1.NamedRuleWithOperations
@@ -219,38 +219,38 @@ admissionregistration/v1alpha1.MutatingAdmissionPolicyBinding
 admissionregistration/v1alpha1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1alpha1.MatchResources
  paramRef admissionregistration/v1alpha1.ParamRef
- policyName string
+ policyName! string
 
 admissionregistration/v1alpha1.MutatingAdmissionPolicySpec
- failurePolicy string
- matchConditions [name]admissionregistration/v1alpha1.MatchCondition
- matchConstraints admissionregistration/v1alpha1.MatchResources
- mutations []admissionregistration/v1alpha1.Mutation
+ failurePolicy string Fail|Ignore
+ matchConditions [!name]admissionregistration/v1alpha1.MatchCondition
+ matchConstraints! admissionregistration/v1alpha1.MatchResources
+ mutations!! []admissionregistration/v1alpha1.Mutation
  paramKind admissionregistration/v1alpha1.ParamKind
- reinvocationPolicy string
+ reinvocationPolicy! string IfNeeded|Never
  variables []admissionregistration/v1alpha1.Variable
 
 admissionregistration/v1alpha1.Mutation
  applyConfiguration admissionregistration/v1alpha1.ApplyConfiguration
  jsonPatch admissionregistration/v1alpha1.JSONPatch
- patchType! string
+ patchType! string ApplyConfiguration|JSONPatch
 
 admissionregistration/v1alpha1.NamedRuleWithOperations
- apiGroups []string
- apiVersions []string
- operations []string
+ apiGroups!! []string
+ apiVersions!! []string
+ operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
- resources []string
- scope string
+ resources!! []string
+ scope string *|Cluster|Namespaced
 
 admissionregistration/v1alpha1.ParamKind
- apiVersion string
- kind string
+ apiVersion! string
+ kind! string
 
 admissionregistration/v1alpha1.ParamRef
  name string
  namespace string
- parameterNotFoundAction@28- string
+ parameterNotFoundAction@28- string Allow|Deny
  selector@28- meta/v1.LabelSelector
 
 admissionregistration/v1alpha1.TypeChecking
@@ -272,14 +272,14 @@ admissionregistration/v1alpha1.ValidatingAdmissionPolicyBinding
 admissionregistration/v1alpha1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1alpha1.MatchResources
  paramRef admissionregistration/v1alpha1.ParamRef
- policyName string
- validationActions@27- [=]string
+ policyName! string
+ validationActions!!@27- [!=]string Audit|Deny|Warn
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
  auditAnnotations@27- []admissionregistration/v1alpha1.AuditAnnotation
- failurePolicy string
- matchConditions@27- [name]admissionregistration/v1alpha1.MatchCondition
- matchConstraints admissionregistration/v1alpha1.MatchResources
+ failurePolicy string Fail|Ignore
+ matchConditions@27- [!name]admissionregistration/v1alpha1.MatchCondition
+ matchConstraints! admissionregistration/v1alpha1.MatchResources
  paramKind admissionregistration/v1alpha1.ParamKind
  validations []admissionregistration/v1alpha1.Validation
  variables@28- [name]admissionregistration/v1alpha1.Variable
@@ -319,7 +319,7 @@ admissionregistration/v1beta1.MatchCondition
 
 admissionregistration/v1beta1.MatchResources
  excludeResourceRules []admissionregistration/v1beta1.NamedRuleWithOperations
- matchPolicy string
+ matchPolicy string Equivalent|Exact
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  resourceRules []admissionregistration/v1beta1.NamedRuleWithOperations
@@ -339,71 +339,71 @@ admissionregistration/v1beta1.MutatingAdmissionPolicyBinding
 admissionregistration/v1beta1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1beta1.MatchResources
  paramRef admissionregistration/v1beta1.ParamRef
- policyName string
+ policyName! string
 
 admissionregistration/v1beta1.MutatingAdmissionPolicySpec
- failurePolicy string
- matchConditions [name]admissionregistration/v1beta1.MatchCondition
- matchConstraints admissionregistration/v1beta1.MatchResources
- mutations []admissionregistration/v1beta1.Mutation
+ failurePolicy string Fail|Ignore
+ matchConditions [!name]admissionregistration/v1beta1.MatchCondition
+ matchConstraints! admissionregistration/v1beta1.MatchResources
+ mutations!! []admissionregistration/v1beta1.Mutation
  paramKind admissionregistration/v1beta1.ParamKind
- reinvocationPolicy string
+ reinvocationPolicy! string IfNeeded|Never
  variables []admissionregistration/v1beta1.Variable
 
 admissionregistration/v1beta1.MutatingWebhook
- admissionReviewVersions []string
+ admissionReviewVersions [!=]string
  clientConfig! admissionregistration/v1beta1.WebhookClientConfig
- failurePolicy string
- matchPolicy string
+ failurePolicy string Fail|Ignore
+ matchPolicy string Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
- reinvocationPolicy string
+ reinvocationPolicy string IfNeeded|Never
  rules []admissionregistration/v1beta1.RuleWithOperations
- sideEffects string
- timeoutSeconds int32
+ sideEffects string None|NoneOnDryRun|Some|Unknown
+ timeoutSeconds int32 1..30
 
 admissionregistration/v1beta1.MutatingWebhookConfiguration
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- webhooks [name]admissionregistration/v1beta1.MutatingWebhook
+ webhooks [!name]admissionregistration/v1beta1.MutatingWebhook
 
 admissionregistration/v1beta1.Mutation
  applyConfiguration admissionregistration/v1beta1.ApplyConfiguration
  jsonPatch admissionregistration/v1beta1.JSONPatch
- patchType! string
+ patchType! string ApplyConfiguration|JSONPatch
 
 admissionregistration/v1beta1.NamedRuleWithOperations
- apiGroups []string
- apiVersions []string
- operations []string
+ apiGroups!! []string
+ apiVersions!! []string
+ operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
- resources []string
- scope string
+ resources!! []string
+ scope string *|Cluster|Namespaced
 
 admissionregistration/v1beta1.ParamKind
- apiVersion string
- kind string
+ apiVersion! string
+ kind! string
 
 admissionregistration/v1beta1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string
+ parameterNotFoundAction string Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1beta1.RuleWithOperations
- apiGroups []string
- apiVersions []string
- operations []string
- resources []string
- scope string
+ apiGroups!! []string
+ apiVersions!! []string
+ operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ resources!! []string
+ scope string *|Cluster|Namespaced
 
 admissionregistration/v1beta1.ServiceReference
  name! string
  namespace! string
  path string
- port int32
+ port int32 1..65535
 
 admissionregistration/v1beta1.TypeChecking
  expressionWarnings []admissionregistration/v1beta1.ExpressionWarning
@@ -424,14 +424,14 @@ admissionregistration/v1beta1.ValidatingAdmissionPolicyBinding
 admissionregistration/v1beta1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1beta1.MatchResources
  paramRef admissionregistration/v1beta1.ParamRef
- policyName string
- validationActions [=]string
+ policyName! string
+ validationActions!! [!=]string Audit|Deny|Warn
 
 admissionregistration/v1beta1.ValidatingAdmissionPolicySpec
  auditAnnotations []admissionregistration/v1beta1.AuditAnnotation
- failurePolicy string
- matchConditions [name]admissionregistration/v1beta1.MatchCondition
- matchConstraints admissionregistration/v1beta1.MatchResources
+ failurePolicy string Fail|Ignore
+ matchConditions [!name]admissionregistration/v1beta1.MatchCondition
+ matchConstraints! admissionregistration/v1beta1.MatchResources
  paramKind admissionregistration/v1beta1.ParamKind
  validations []admissionregistration/v1beta1.Validation
  variables [name]admissionregistration/v1beta1.Variable
@@ -442,22 +442,22 @@ admissionregistration/v1beta1.ValidatingAdmissionPolicyStatus
  typeChecking admissionregistration/v1beta1.TypeChecking
 
 admissionregistration/v1beta1.ValidatingWebhook
- admissionReviewVersions []string
+ admissionReviewVersions [!=]string
  clientConfig! admissionregistration/v1beta1.WebhookClientConfig
- failurePolicy string
- matchPolicy string
+ failurePolicy string Fail|Ignore
+ matchPolicy string Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  rules []admissionregistration/v1beta1.RuleWithOperations
- sideEffects string
- timeoutSeconds int32
+ sideEffects string None|NoneOnDryRun|Some|Unknown
+ timeoutSeconds int32 1..30
 
 admissionregistration/v1beta1.ValidatingWebhookConfiguration
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- webhooks [name]admissionregistration/v1beta1.ValidatingWebhook
+ webhooks [!name]admissionregistration/v1beta1.ValidatingWebhook
 
 admissionregistration/v1beta1.Validation
  expression! string
@@ -483,7 +483,7 @@ apiextensions/v1.CustomResourceColumnDefinition
  type! string
 
 apiextensions/v1.CustomResourceConversion
- strategy! string
+ strategy! string None|Webhook
  webhook apiextensions/v1.WebhookConversion
 
 apiextensions/v1.CustomResourceDefinition
@@ -514,8 +514,8 @@ apiextensions/v1.CustomResourceDefinitionSpec
  group! string
  names! apiextensions/v1.CustomResourceDefinitionNames
  preserveUnknownFields boolean
- scope! string
- versions! []apiextensions/v1.CustomResourceDefinitionVersion
+ scope! string Cluster|Namespaced
+ versions!! [!name]apiextensions/v1.CustomResourceDefinitionVersion
 
 apiextensions/v1.CustomResourceDefinitionStatus
  acceptedNames apiextensions/v1.CustomResourceDefinitionNames
@@ -530,8 +530,8 @@ apiextensions/v1.CustomResourceDefinitionVersion
  name! string
  schema apiextensions/v1.CustomResourceValidation
  selectableFields@30- []apiextensions/v1.SelectableField
- served! boolean
- storage! boolean
+ served boolean
+ storage boolean
  subresources apiextensions/v1.CustomResourceSubresources
 
 apiextensions/v1.CustomResourceSubresourceScale
@@ -593,8 +593,8 @@ apiextensions/v1.JSONSchemaProps
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
  x-kubernetes-list-map-keys []string
- x-kubernetes-list-type string
- x-kubernetes-map-type string
+ x-kubernetes-list-type string atomic|map|set
+ x-kubernetes-map-type string atomic|granular
  x-kubernetes-preserve-unknown-fields boolean
  x-kubernetes-validations@23- [rule]apiextensions/v1.ValidationRule
 
@@ -605,7 +605,7 @@ apiextensions/v1.ServiceReference
  name! string
  namespace! string
  path string
- port int32
+ port int32 1..65535
 
 apiextensions/v1.ValidationRule
  fieldPath@28- string
@@ -622,7 +622,7 @@ apiextensions/v1.WebhookClientConfig
 
 apiextensions/v1.WebhookConversion
  clientConfig apiextensions/v1.WebhookClientConfig
- conversionReviewVersions! []string
+ conversionReviewVersions!! []string
 
 apiextensions/v1beta1.CustomResourceColumnDefinition
  JSONPath! string
@@ -634,7 +634,7 @@ apiextensions/v1beta1.CustomResourceColumnDefinition
 
 apiextensions/v1beta1.CustomResourceConversion
  conversionReviewVersions []string
- strategy! string
+ strategy! string None|Webhook
  webhookClientConfig apiextensions/v1beta1.WebhookClientConfig
 
 apiextensions/v1beta1.CustomResourceDefinition
@@ -665,11 +665,11 @@ apiextensions/v1beta1.CustomResourceDefinitionSpec
  group! string
  names! apiextensions/v1beta1.CustomResourceDefinitionNames
  preserveUnknownFields boolean
- scope! string
+ scope! string Cluster|Namespaced
  subresources apiextensions/v1beta1.CustomResourceSubresources
  validation apiextensions/v1beta1.CustomResourceValidation
  version string
- versions []apiextensions/v1beta1.CustomResourceDefinitionVersion
+ versions [!name]apiextensions/v1beta1.CustomResourceDefinitionVersion
 
 apiextensions/v1beta1.CustomResourceDefinitionStatus
  acceptedNames apiextensions/v1beta1.CustomResourceDefinitionNames
@@ -682,8 +682,8 @@ apiextensions/v1beta1.CustomResourceDefinitionVersion
  deprecationWarning string
  name! string
  schema apiextensions/v1beta1.CustomResourceValidation
- served! boolean
- storage! boolean
+ served boolean
+ storage boolean
  subresources apiextensions/v1beta1.CustomResourceSubresources
 
 apiextensions/v1beta1.CustomResourceSubresourceScale
@@ -745,15 +745,15 @@ apiextensions/v1beta1.JSONSchemaProps
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
  x-kubernetes-list-map-keys []string
- x-kubernetes-list-type string
- x-kubernetes-map-type string
+ x-kubernetes-list-type string atomic|map|set
+ x-kubernetes-map-type string atomic|granular
  x-kubernetes-preserve-unknown-fields boolean
 
 apiextensions/v1beta1.ServiceReference
  name! string
  namespace! string
  path string
- port int32
+ port int32 1..65535
 
 apiextensions/v1beta1.WebhookClientConfig
  caBundle bytes
@@ -777,18 +777,18 @@ apiregistration/v1.APIServiceCondition
 apiregistration/v1.APIServiceSpec
  caBundle bytes
  group string
- groupPriorityMinimum! int32
+ groupPriorityMinimum! int32 1..20000
  insecureSkipTLSVerify boolean
  service apiregistration/v1.ServiceReference
  version string
- versionPriority! int32
+ versionPriority! int32 1..1000
 
 apiregistration/v1.APIServiceStatus
  conditions [type]apiregistration/v1.APIServiceCondition
 
 apiregistration/v1.ServiceReference
- name string
- namespace string
+ name! string
+ namespace! string
  port int32
 
 apiregistration/v1beta1.APIService
@@ -808,18 +808,18 @@ apiregistration/v1beta1.APIServiceCondition
 apiregistration/v1beta1.APIServiceSpec
  caBundle bytes
  group string
- groupPriorityMinimum! int32
+ groupPriorityMinimum! int32 1..20000
  insecureSkipTLSVerify boolean
  service apiregistration/v1beta1.ServiceReference
  version string
- versionPriority! int32
+ versionPriority! int32 1..1000
 
 apiregistration/v1beta1.APIServiceStatus
  conditions [type]apiregistration/v1beta1.APIServiceCondition
 
 apiregistration/v1beta1.ServiceReference
- name string
- namespace string
+ name! string
+ namespace! string
  port int32
 
 apiserverinternal/v1alpha1.ServerStorageVersion
@@ -872,8 +872,8 @@ apps/v1.DaemonSetCondition
  type string
 
 apps/v1.DaemonSetSpec
- minReadySeconds int32
- revisionHistoryLimit int32
+ minReadySeconds int32 0..
+ revisionHistoryLimit int32 0..
  selector! meta/v1.LabelSelector
  template! core/v1.PodTemplateSpec
  updateStrategy apps/v1.DaemonSetUpdateStrategy
@@ -910,11 +910,11 @@ apps/v1.DeploymentCondition
  type string
 
 apps/v1.DeploymentSpec
- minReadySeconds int32
+ minReadySeconds int32 0..
  paused boolean
  progressDeadlineSeconds int32
- replicas int32
- revisionHistoryLimit int32
+ replicas int32 0..
+ revisionHistoryLimit int32 0..
  selector! meta/v1.LabelSelector
  strategy apps/v1.DeploymentStrategy
  template! core/v1.PodTemplateSpec
@@ -949,8 +949,8 @@ apps/v1.ReplicaSetCondition
  type string
 
 apps/v1.ReplicaSetSpec
- minReadySeconds int32
- replicas int32
+ minReadySeconds int32 0..
+ replicas int32 0..
  selector! meta/v1.LabelSelector
  template core/v1.PodTemplateSpec
 
@@ -964,16 +964,16 @@ apps/v1.ReplicaSetStatus
  terminatingReplicas@33- int32
 
 apps/v1.RollingUpdateDaemonSet
- maxSurge int-or-string
- maxUnavailable int-or-string
+ maxSurge int-or-percent
+ maxUnavailable int-or-percent
 
 apps/v1.RollingUpdateDeployment
- maxSurge int-or-string
- maxUnavailable int-or-string
+ maxSurge int-or-percent
+ maxUnavailable int-or-percent
 
 apps/v1.RollingUpdateStatefulSetStrategy
- maxUnavailable@24- int-or-string
- partition int32
+ maxUnavailable@24- int-or-percent
+ partition int32 0..
 
 apps/v1.StatefulSet
  apiVersion string
@@ -997,11 +997,11 @@ apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy
  whenScaled string
 
 apps/v1.StatefulSetSpec
- minReadySeconds int32
+ minReadySeconds int32 0..
  ordinals@26- apps/v1.StatefulSetOrdinals
  persistentVolumeClaimRetentionPolicy@23- apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy
  podManagementPolicy string OrderedReady|Parallel
- replicas int32
+ replicas int32 0..
  revisionHistoryLimit int32
  selector! meta/v1.LabelSelector
  serviceName string
@@ -1048,11 +1048,11 @@ apps/v1beta1.DeploymentCondition
  type! string
 
 apps/v1beta1.DeploymentSpec
- minReadySeconds int32
+ minReadySeconds int32 0..
  paused boolean
  progressDeadlineSeconds int32
- replicas int32
- revisionHistoryLimit int32
+ replicas int32 0..
+ revisionHistoryLimit int32 0..
  rollbackTo apps/v1beta1.RollbackConfig
  selector meta/v1.LabelSelector
  strategy apps/v1beta1.DeploymentStrategy
@@ -1070,17 +1070,17 @@ apps/v1beta1.DeploymentStatus
 
 apps/v1beta1.DeploymentStrategy
  rollingUpdate apps/v1beta1.RollingUpdateDeployment
- type string
+ type string Recreate|RollingUpdate
 
 apps/v1beta1.RollbackConfig
  revision int64
 
 apps/v1beta1.RollingUpdateDeployment
- maxSurge int-or-string
- maxUnavailable int-or-string
+ maxSurge int-or-percent
+ maxUnavailable int-or-percent
 
 apps/v1beta1.RollingUpdateStatefulSetStrategy
- partition int32
+ partition int32 0..
 
 apps/v1beta1.Scale
  apiVersion string
@@ -1112,8 +1112,8 @@ apps/v1beta1.StatefulSetCondition
  type! string
 
 apps/v1beta1.StatefulSetSpec
- podManagementPolicy string
- replicas int32
+ podManagementPolicy string OrderedReady|Parallel
+ replicas int32 0..
  revisionHistoryLimit int32
  selector meta/v1.LabelSelector
  serviceName! string
@@ -1134,7 +1134,7 @@ apps/v1beta1.StatefulSetStatus
 
 apps/v1beta1.StatefulSetUpdateStrategy
  rollingUpdate apps/v1beta1.RollingUpdateStatefulSetStrategy
- type string
+ type string OnDelete|RollingUpdate
 
 apps/v1beta2.ControllerRevision
  apiVersion string
@@ -1158,8 +1158,8 @@ apps/v1beta2.DaemonSetCondition
  type! string
 
 apps/v1beta2.DaemonSetSpec
- minReadySeconds int32
- revisionHistoryLimit int32
+ minReadySeconds int32 0..
+ revisionHistoryLimit int32 0..
  selector! meta/v1.LabelSelector
  template! core/v1.PodTemplateSpec
  updateStrategy apps/v1beta2.DaemonSetUpdateStrategy
@@ -1178,7 +1178,7 @@ apps/v1beta2.DaemonSetStatus
 
 apps/v1beta2.DaemonSetUpdateStrategy
  rollingUpdate apps/v1beta2.RollingUpdateDaemonSet
- type string
+ type string OnDelete|RollingUpdate
 
 apps/v1beta2.Deployment
  apiVersion string
@@ -1196,11 +1196,11 @@ apps/v1beta2.DeploymentCondition
  type! string
 
 apps/v1beta2.DeploymentSpec
- minReadySeconds int32
+ minReadySeconds int32 0..
  paused boolean
  progressDeadlineSeconds int32
- replicas int32
- revisionHistoryLimit int32
+ replicas int32 0..
+ revisionHistoryLimit int32 0..
  selector! meta/v1.LabelSelector
  strategy apps/v1beta2.DeploymentStrategy
  template! core/v1.PodTemplateSpec
@@ -1217,7 +1217,7 @@ apps/v1beta2.DeploymentStatus
 
 apps/v1beta2.DeploymentStrategy
  rollingUpdate apps/v1beta2.RollingUpdateDeployment
- type string
+ type string Recreate|RollingUpdate
 
 apps/v1beta2.ReplicaSet
  apiVersion string
@@ -1234,8 +1234,8 @@ apps/v1beta2.ReplicaSetCondition
  type! string
 
 apps/v1beta2.ReplicaSetSpec
- minReadySeconds int32
- replicas int32
+ minReadySeconds int32 0..
+ replicas int32 0..
  selector! meta/v1.LabelSelector
  template core/v1.PodTemplateSpec
 
@@ -1248,14 +1248,14 @@ apps/v1beta2.ReplicaSetStatus
  replicas! int32
 
 apps/v1beta2.RollingUpdateDaemonSet
- maxUnavailable int-or-string
+ maxUnavailable int-or-percent
 
 apps/v1beta2.RollingUpdateDeployment
- maxSurge int-or-string
- maxUnavailable int-or-string
+ maxSurge int-or-percent
+ maxUnavailable int-or-percent
 
 apps/v1beta2.RollingUpdateStatefulSetStrategy
- partition int32
+ partition int32 0..
 
 apps/v1beta2.Scale
  apiVersion string
@@ -1287,8 +1287,8 @@ apps/v1beta2.StatefulSetCondition
  type! string
 
 apps/v1beta2.StatefulSetSpec
- podManagementPolicy string
- replicas int32
+ podManagementPolicy string OrderedReady|Parallel
+ replicas int32 0..
  revisionHistoryLimit int32
  selector! meta/v1.LabelSelector
  serviceName! string
@@ -1309,7 +1309,7 @@ apps/v1beta2.StatefulSetStatus
 
 apps/v1beta2.StatefulSetUpdateStrategy
  rollingUpdate apps/v1beta2.RollingUpdateStatefulSetStrategy
- type string
+ type string OnDelete|RollingUpdate
 
 auditregistration/v1alpha1.AuditSink
  apiVersion string
@@ -1619,10 +1619,10 @@ autoscaling/v1.HorizontalPodAutoscaler
  status autoscaling/v1.HorizontalPodAutoscalerStatus
 
 autoscaling/v1.HorizontalPodAutoscalerSpec
- maxReplicas! int32
- minReplicas int32
+ maxReplicas! int32 1..
+ minReplicas int32 0..
  scaleTargetRef! autoscaling/v1.CrossVersionObjectReference
- targetCPUUtilizationPercentage int32
+ targetCPUUtilizationPercentage int32 1..
 
 autoscaling/v1.HorizontalPodAutoscalerStatus
  currentCPUUtilizationPercentage int32
@@ -1669,14 +1669,14 @@ autoscaling/v2.ExternalMetricStatus
  metric! autoscaling/v2.MetricIdentifier
 
 autoscaling/v2.HPAScalingPolicy
- periodSeconds! int32
- type! string
- value! int32
+ periodSeconds! int32 1..1800
+ type! string Percent|Pods
+ value! int32 1..
 
 autoscaling/v2.HPAScalingRules
  policies []autoscaling/v2.HPAScalingPolicy
- selectPolicy string
- stabilizationWindowSeconds int32
+ selectPolicy string Disabled|Max|Min
+ stabilizationWindowSeconds int32 0..3600
  tolerance@33- quantity
 
 autoscaling/v2.HorizontalPodAutoscaler
@@ -1700,9 +1700,9 @@ autoscaling/v2.HorizontalPodAutoscalerCondition
 
 autoscaling/v2.HorizontalPodAutoscalerSpec
  behavior autoscaling/v2.HorizontalPodAutoscalerBehavior
- maxReplicas! int32
+ maxReplicas! int32 1..
  metrics []autoscaling/v2.MetricSpec
- minReplicas int32
+ minReplicas int32 0..
  scaleTargetRef! autoscaling/v2.CrossVersionObjectReference
 
 autoscaling/v2.HorizontalPodAutoscalerStatus
@@ -1723,7 +1723,7 @@ autoscaling/v2.MetricSpec
  object autoscaling/v2.ObjectMetricSource
  pods autoscaling/v2.PodsMetricSource
  resource autoscaling/v2.ResourceMetricSource
- type! string
+ type! string ContainerResource|External|Object|Pods|Resource
 
 autoscaling/v2.MetricStatus
  containerResource autoscaling/v2.ContainerResourceMetricStatus
@@ -1734,9 +1734,9 @@ autoscaling/v2.MetricStatus
  type! string
 
 autoscaling/v2.MetricTarget
- averageUtilization int32
+ averageUtilization int32 1..
  averageValue quantity
- type! string
+ type! string AverageValue|Utilization|Value
  value quantity
 
 autoscaling/v2.MetricValueStatus
@@ -1814,9 +1814,9 @@ autoscaling/v2beta1.HorizontalPodAutoscalerCondition
  type! string
 
 autoscaling/v2beta1.HorizontalPodAutoscalerSpec
- maxReplicas! int32
+ maxReplicas! int32 1..
  metrics []autoscaling/v2beta1.MetricSpec
- minReplicas int32
+ minReplicas int32 0..
  scaleTargetRef! autoscaling/v2beta1.CrossVersionObjectReference
 
 autoscaling/v2beta1.HorizontalPodAutoscalerStatus
@@ -1833,7 +1833,7 @@ autoscaling/v2beta1.MetricSpec
  object autoscaling/v2beta1.ObjectMetricSource
  pods autoscaling/v2beta1.PodsMetricSource
  resource autoscaling/v2beta1.ResourceMetricSource
- type! string
+ type! string ContainerResource|External|Object|Pods|Resource
 
 autoscaling/v2beta1.MetricStatus
  containerResource autoscaling/v2beta1.ContainerResourceMetricStatus
@@ -1901,14 +1901,14 @@ autoscaling/v2beta2.ExternalMetricStatus
  metric! autoscaling/v2beta2.MetricIdentifier
 
 autoscaling/v2beta2.HPAScalingPolicy
- periodSeconds! int32
- type! string
- value! int32
+ periodSeconds! int32 1..1800
+ type! string Percent|Pods
+ value! int32 1..
 
 autoscaling/v2beta2.HPAScalingRules
  policies []autoscaling/v2beta2.HPAScalingPolicy
- selectPolicy string
- stabilizationWindowSeconds int32
+ selectPolicy string Disabled|Max|Min
+ stabilizationWindowSeconds int32 0..3600
 
 autoscaling/v2beta2.HorizontalPodAutoscaler
  apiVersion string
@@ -1930,9 +1930,9 @@ autoscaling/v2beta2.HorizontalPodAutoscalerCondition
 
 autoscaling/v2beta2.HorizontalPodAutoscalerSpec
  behavior autoscaling/v2beta2.HorizontalPodAutoscalerBehavior
- maxReplicas! int32
+ maxReplicas! int32 1..
  metrics []autoscaling/v2beta2.MetricSpec
- minReplicas int32
+ minReplicas int32 0..
  scaleTargetRef! autoscaling/v2beta2.CrossVersionObjectReference
 
 autoscaling/v2beta2.HorizontalPodAutoscalerStatus
@@ -1953,7 +1953,7 @@ autoscaling/v2beta2.MetricSpec
  object autoscaling/v2beta2.ObjectMetricSource
  pods autoscaling/v2beta2.PodsMetricSource
  resource autoscaling/v2beta2.ResourceMetricSource
- type! string
+ type! string ContainerResource|External|Object|Pods|Resource
 
 autoscaling/v2beta2.MetricStatus
  containerResource autoscaling/v2beta2.ContainerResourceMetricStatus
@@ -1964,9 +1964,9 @@ autoscaling/v2beta2.MetricStatus
  type! string
 
 autoscaling/v2beta2.MetricTarget
- averageUtilization int32
+ averageUtilization int32 1..
  averageValue quantity
- type! string
+ type! string AverageValue|Utilization|Value
  value quantity
 
 autoscaling/v2beta2.MetricValueStatus
@@ -2009,11 +2009,11 @@ batch/v1.CronJob
 
 batch/v1.CronJobSpec
  concurrencyPolicy string Allow|Forbid|Replace
- failedJobsHistoryLimit int32
+ failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v1.JobTemplateSpec
  schedule! string
  startingDeadlineSeconds int64
- successfulJobsHistoryLimit int32
+ successfulJobsHistoryLimit int32 0..
  suspend boolean
  timeZone@24- string
 
@@ -2026,7 +2026,7 @@ batch/v1.Job
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec batch/v1.JobSpec
+ spec! batch/v1.JobSpec
  status batch/v1.JobStatus
 
 batch/v1.JobCondition
@@ -2044,15 +2044,15 @@ batch/v1.JobSchedulingConfiguration
  schedulingPolicy scheduling/v1alpha3.WorkloadPodGroupSchedulingPolicy
 
 batch/v1.JobSpec
- activeDeadlineSeconds int64
- backoffLimit int32
+ activeDeadlineSeconds int64 0..
+ backoffLimit int32 0..
  backoffLimitPerIndex@28- int32
  completionMode string Indexed|NonIndexed
- completions int32
+ completions int32 0..
  managedBy@30- string
  manualSelector boolean
  maxFailedIndexes@28- int32
- parallelism int32
+ parallelism int32 0..
  podFailurePolicy@25- batch/v1.PodFailurePolicy
  podReplacementPolicy@28- string Failed|TerminatingOrFailed
  scheduling@37- batch/v1.JobSchedulingConfiguration
@@ -2060,7 +2060,7 @@ batch/v1.JobSpec
  successPolicy@30- batch/v1.SuccessPolicy
  suspend boolean
  template! core/v1.PodTemplateSpec
- ttlSecondsAfterFinished int32
+ ttlSecondsAfterFinished int32 0..
 
 batch/v1.JobStatus
  active int32
@@ -2077,7 +2077,7 @@ batch/v1.JobStatus
 
 batch/v1.JobTemplateSpec
  metadata meta/v1.ObjectMeta
- spec batch/v1.JobSpec
+ spec! batch/v1.JobSpec
 
 batch/v1.PodFailurePolicy
  rules! []batch/v1.PodFailurePolicyRule
@@ -2115,12 +2115,12 @@ batch/v1beta1.CronJob
  status batch/v1beta1.CronJobStatus
 
 batch/v1beta1.CronJobSpec
- concurrencyPolicy string
- failedJobsHistoryLimit int32
+ concurrencyPolicy string Allow|Forbid|Replace
+ failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v1beta1.JobTemplateSpec
  schedule! string
  startingDeadlineSeconds int64
- successfulJobsHistoryLimit int32
+ successfulJobsHistoryLimit int32 0..
  suspend boolean
  timeZone@24- string
 
@@ -2131,7 +2131,7 @@ batch/v1beta1.CronJobStatus
 
 batch/v1beta1.JobTemplateSpec
  metadata meta/v1.ObjectMeta
- spec batch/v1.JobSpec
+ spec! batch/v1.JobSpec
 
 batch/v2alpha1.CronJob
  apiVersion string
@@ -2141,12 +2141,12 @@ batch/v2alpha1.CronJob
  status batch/v2alpha1.CronJobStatus
 
 batch/v2alpha1.CronJobSpec
- concurrencyPolicy string
- failedJobsHistoryLimit int32
+ concurrencyPolicy string Allow|Forbid|Replace
+ failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v2alpha1.JobTemplateSpec
  schedule! string
  startingDeadlineSeconds int64
- successfulJobsHistoryLimit int32
+ successfulJobsHistoryLimit int32 0..
  suspend boolean
 
 batch/v2alpha1.CronJobStatus
@@ -2155,7 +2155,7 @@ batch/v2alpha1.CronJobStatus
 
 batch/v2alpha1.JobTemplateSpec
  metadata meta/v1.ObjectMeta
- spec batch/v1.JobSpec
+ spec! batch/v1.JobSpec
 
 certificates/v1.CertificateSigningRequest
  apiVersion string
@@ -2279,7 +2279,7 @@ certificates/v1beta1.CertificateSigningRequestSpec
  request! bytes
  signerName string
  uid string
- usages []string
+ usages []string any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1beta1.CertificateSigningRequestStatus
@@ -2331,12 +2331,12 @@ coordination/v1.Lease
  spec coordination/v1.LeaseSpec
 
 coordination/v1.LeaseSpec
- acquireTime time
+ acquireTime micro-time
  holderIdentity string
  leaseDurationSeconds int32
  leaseTransitions int32
  preferredHolder@31- string
- renewTime time
+ renewTime micro-time
  strategy@31- string
 
 coordination/v1alpha1.LeaseCandidate
@@ -2349,9 +2349,9 @@ coordination/v1alpha1.LeaseCandidateSpec
  binaryVersion string
  emulationVersion string
  leaseName! string
- pingTime time
+ pingTime micro-time
  preferredStrategies! []string
- renewTime time
+ renewTime micro-time
 
 coordination/v1alpha2.LeaseCandidate
  apiVersion string
@@ -2363,8 +2363,8 @@ coordination/v1alpha2.LeaseCandidateSpec
  binaryVersion! string
  emulationVersion string
  leaseName! string
- pingTime time
- renewTime time
+ pingTime micro-time
+ renewTime micro-time
  strategy! string
 
 coordination/v1beta1.Lease
@@ -2383,16 +2383,16 @@ coordination/v1beta1.LeaseCandidateSpec
  binaryVersion! string
  emulationVersion string
  leaseName! string
- pingTime time
- renewTime time
+ pingTime micro-time
+ renewTime micro-time
  strategy! string
 
 coordination/v1beta1.LeaseSpec
- acquireTime time
+ acquireTime micro-time
  holderIdentity string
  leaseDurationSeconds int32
  leaseTransitions int32
- renewTime time
+ renewTime micro-time
 
 core/v1.AWSElasticBlockStoreVolumeSource
  fsType string
@@ -2418,7 +2418,7 @@ core/v1.AzureDiskVolumeSource
  diskName! string
  diskURI! string
  fsType string
- kind string
+ kind string Dedicated|Managed|Shared
  readOnly boolean
 
 core/v1.AzureFilePersistentVolumeSource
@@ -2494,7 +2494,7 @@ core/v1.ClaimSource
  resourceClaimTemplateName string
 
 core/v1.ClientIPConfig
- timeoutSeconds int32
+ timeoutSeconds int32 1..86400
 
 core/v1.ClusterTrustBundleProjection
  labelSelector meta/v1.LabelSelector
@@ -2525,12 +2525,12 @@ core/v1.ConfigMap
  metadata meta/v1.ObjectMeta
 
 core/v1.ConfigMapEnvSource
- name string
+ name! string
  optional boolean
 
 core/v1.ConfigMapKeySelector
  key! string
- name string
+ name! string
  optional boolean
 
 core/v1.ConfigMapNodeConfigSource
@@ -2542,14 +2542,14 @@ core/v1.ConfigMapNodeConfigSource
 
 core/v1.ConfigMapProjection
  items []core/v1.KeyToPath
- name string
+ name! string
  optional boolean
 
 core/v1.ConfigMapVolumeSource
- defaultMode int32
+ defaultMode int32 0..511
  defaultUser@37- int64
  items []core/v1.KeyToPath
- name string
+ name! string
  optional boolean
 
 core/v1.Container
@@ -2557,12 +2557,12 @@ core/v1.Container
  command []string
  env [name]core/v1.EnvVar
  envFrom []core/v1.EnvFromSource
- image string
+ image! string
  imagePullPolicy string Always|IfNotPresent|Never
  lifecycle core/v1.Lifecycle
  livenessProbe core/v1.Probe
  name! string
- ports [containerPort,protocol]core/v1.ContainerPort
+ ports [containerPort,protocol|!name]core/v1.ContainerPort
  readinessProbe core/v1.Probe
  resizePolicy@27- []core/v1.ContainerResizePolicy
  resources core/v1.ResourceRequirements
@@ -2575,8 +2575,8 @@ core/v1.Container
  terminationMessagePath string
  terminationMessagePolicy string FallbackToLogsOnError|File
  tty boolean
- volumeDevices [devicePath]core/v1.VolumeDevice
- volumeMounts [mountPath]core/v1.VolumeMount
+ volumeDevices [!devicePath]core/v1.VolumeDevice
+ volumeMounts [!mountPath]core/v1.VolumeMount
  workingDir string
 
 core/v1.ContainerExtendedResourceRequest
@@ -2589,9 +2589,9 @@ core/v1.ContainerImage
  sizeBytes int64
 
 core/v1.ContainerPort
- containerPort! int32
+ containerPort! int32 1..65535
  hostIP string
- hostPort int32
+ hostPort int32 0..65535
  name string
  protocol string SCTP|TCP|UDP
 
@@ -2662,7 +2662,7 @@ core/v1.DownwardAPIVolumeFile
  user@37- int64
 
 core/v1.DownwardAPIVolumeSource
- defaultMode int32
+ defaultMode int32 0..511
  defaultUser@37- int64
  items []core/v1.DownwardAPIVolumeFile
 
@@ -2680,7 +2680,7 @@ core/v1.EndpointAddress
 core/v1.EndpointPort
  appProtocol string
  name string
- port! int32
+ port! int32 1..65535
  protocol string SCTP|TCP|UDP
 
 core/v1.EndpointSubset
@@ -2746,13 +2746,13 @@ core/v1.EphemeralContainers
  metadata meta/v1.ObjectMeta
 
 core/v1.EphemeralVolumeSource
- volumeClaimTemplate core/v1.PersistentVolumeClaimTemplate
+ volumeClaimTemplate! core/v1.PersistentVolumeClaimTemplate
 
 core/v1.Event
  action string
  apiVersion string
  count int32
- eventTime time
+ eventTime micro-time
  firstTimestamp time
  involvedObject! core/v1.ObjectReference
  kind string
@@ -2769,7 +2769,7 @@ core/v1.Event
 
 core/v1.EventSeries
  count int32
- lastObservedTime time
+ lastObservedTime micro-time
 
 core/v1.EventSource
  component string
@@ -2780,7 +2780,7 @@ core/v1.EvictionResponder
  priority! int32
 
 core/v1.ExecAction
- command []string
+ command!! []string
 
 core/v1.FCVolumeSource
  fsType string
@@ -2821,7 +2821,7 @@ core/v1.GCEPersistentDiskVolumeSource
 
 core/v1.GRPCAction
  mode@37- string
- port! int32
+ port! int32 1..65535
  service string
 
 core/v1.GitRepoVolumeSource
@@ -2844,13 +2844,13 @@ core/v1.HTTPGetAction
  host string
  httpHeaders []core/v1.HTTPHeader
  path string
- port! int-or-string
+ port! int-or-port 1..65535
  protocol@37- string
  scheme string HTTP|HTTPS
 
 core/v1.HTTPHeader
  name! string
- value! string
+ value string
 
 core/v1.Handler
  exec core/v1.ExecAction
@@ -2866,7 +2866,7 @@ core/v1.HostIP
 
 core/v1.HostPathVolumeSource
  path! string
- type string |BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket
+ type string BlockDevice|CharDevice|Directory|DirectoryOrCreate|File|FileOrCreate|Socket
 
 core/v1.ISCSIPersistentVolumeSource
  chapAuthDiscovery boolean
@@ -2875,7 +2875,7 @@ core/v1.ISCSIPersistentVolumeSource
  initiatorName string
  iqn! string
  iscsiInterface string
- lun! int32
+ lun int32
  portals []string
  readOnly boolean
  secretRef core/v1.SecretReference
@@ -2888,7 +2888,7 @@ core/v1.ISCSIVolumeSource
  initiatorName string
  iqn! string
  iscsiInterface string
- lun! int32
+ lun int32 0..255
  portals []string
  readOnly boolean
  secretRef core/v1.LocalObjectReference
@@ -2903,7 +2903,7 @@ core/v1.ImageVolumeStatus
 
 core/v1.KeyToPath
  key! string
- mode int32
+ mode int32 0..511
  path! string
  user@37- int64
 
@@ -2935,7 +2935,7 @@ core/v1.LimitRangeItem
  type! string
 
 core/v1.LimitRangeSpec
- limits! []core/v1.LimitRangeItem
+ limits [!type]core/v1.LimitRangeItem
 
 core/v1.LinuxContainerUser
  gid! int64
@@ -3054,7 +3054,7 @@ core/v1.NodeRuntimeHandlerFeatures
  userNamespaces@31- boolean
 
 core/v1.NodeSelector
- nodeSelectorTerms! []core/v1.NodeSelectorTerm
+ nodeSelectorTerms!! []core/v1.NodeSelectorTerm
 
 core/v1.NodeSelectorRequirement
  key! string
@@ -3125,14 +3125,14 @@ core/v1.PersistentVolume
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec core/v1.PersistentVolumeSpec
+ spec! core/v1.PersistentVolumeSpec
  status core/v1.PersistentVolumeStatus
 
 core/v1.PersistentVolumeClaim
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec core/v1.PersistentVolumeClaimSpec
+ spec! core/v1.PersistentVolumeClaimSpec
  status core/v1.PersistentVolumeClaimStatus
 
 core/v1.PersistentVolumeClaimCondition
@@ -3144,12 +3144,12 @@ core/v1.PersistentVolumeClaimCondition
  type! string
 
 core/v1.PersistentVolumeClaimSpec
- accessModes []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+ accessModes!! []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
  dataSource core/v1.TypedLocalObjectReference
  dataSourceRef@-25 core/v1.TypedLocalObjectReference
  dataSourceRef@26- core/v1.TypedObjectReference
- resources@-28 core/v1.ResourceRequirements
- resources@29- core/v1.VolumeResourceRequirements
+ resources!@-28 core/v1.ResourceRequirements
+ resources!@29- core/v1.VolumeResourceRequirements
  selector meta/v1.LabelSelector
  storageClassName string
  volumeAttributesClassName@29- string
@@ -3177,11 +3177,11 @@ core/v1.PersistentVolumeClaimVolumeSource
  readOnly boolean
 
 core/v1.PersistentVolumeSpec
- accessModes []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+ accessModes!! []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
  awsElasticBlockStore core/v1.AWSElasticBlockStoreVolumeSource
  azureDisk core/v1.AzureDiskVolumeSource
  azureFile core/v1.AzureFilePersistentVolumeSource
- capacity {}quantity
+ capacity! {}quantity
  cephfs core/v1.CephFSPersistentVolumeSource
  cinder core/v1.CinderPersistentVolumeSource
  claimRef core/v1.ObjectReference
@@ -3223,7 +3223,7 @@ core/v1.Pod
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec core/v1.PodSpec
+ spec! core/v1.PodSpec
  status core/v1.PodStatus
 
 core/v1.PodAffinity
@@ -3301,11 +3301,11 @@ core/v1.PodSchedulingGroup
 
 core/v1.PodSecurityContext
  appArmorProfile@30- core/v1.AppArmorProfile
- fsGroup int64
+ fsGroup int64 0..2147483647
  fsGroupChangePolicy string Always|OnRootMismatch
- runAsGroup int64
+ runAsGroup int64 0..2147483647
  runAsNonRoot boolean
- runAsUser int64
+ runAsUser int64 0..2147483647
  seLinuxChangePolicy@32- string
  seLinuxOptions core/v1.SELinuxOptions
  seccompProfile core/v1.SeccompProfile
@@ -3318,7 +3318,7 @@ core/v1.PodSpec
  activeDeadlineSeconds int64
  affinity core/v1.Affinity
  automountServiceAccountToken boolean
- containers! [name]core/v1.Container
+ containers!! [!name]core/v1.Container
  dnsConfig core/v1.PodDNSConfig
  dnsPolicy string ClusterFirst|ClusterFirstWithHostNet|Default|None
  enableServiceLinks boolean
@@ -3332,7 +3332,7 @@ core/v1.PodSpec
  hostname string
  hostnameOverride@34- string
  imagePullSecrets [name]core/v1.LocalObjectReference
- initContainers [name]core/v1.Container
+ initContainers [!name]core/v1.Container
  nodeName string
  nodeSelector {}string
  os@23- core/v1.PodOS
@@ -3341,7 +3341,7 @@ core/v1.PodSpec
  priority int32
  priorityClassName string
  readinessGates []core/v1.PodReadinessGate
- resourceClaims@26- [name]core/v1.PodResourceClaim
+ resourceClaims@26- [!name]core/v1.PodResourceClaim
  resources@32- core/v1.ResourceRequirements
  restartPolicy string Always|Never|OnFailure
  runtimeClassName string
@@ -3356,8 +3356,8 @@ core/v1.PodSpec
  subdomain string
  terminationGracePeriodSeconds int64
  tolerations []core/v1.Toleration
- topologySpreadConstraints [topologyKey,whenUnsatisfiable]core/v1.TopologySpreadConstraint
- volumes [name]core/v1.Volume
+ topologySpreadConstraints [!topologyKey,whenUnsatisfiable]core/v1.TopologySpreadConstraint
+ volumes [!name]core/v1.Volume
  workloadRef@35-35 core/v1.WorkloadReference
 
 core/v1.PodStatus
@@ -3392,7 +3392,7 @@ core/v1.PodTemplate
 
 core/v1.PodTemplateSpec
  metadata meta/v1.ObjectMeta
- spec core/v1.PodSpec
+ spec! core/v1.PodSpec
 
 core/v1.PodVolumeHealth
  healthConditions [status,reason]core/v1.VolumeHealthCondition
@@ -3410,23 +3410,23 @@ core/v1.PortworxVolumeSource
  volumeID! string
 
 core/v1.PreferredSchedulingTerm
- preference! core/v1.NodeSelectorTerm
- weight! int32
+ preference core/v1.NodeSelectorTerm
+ weight! int32 1..100
 
 core/v1.Probe
  exec core/v1.ExecAction
- failureThreshold int32
+ failureThreshold int32 0..
  grpc@23- core/v1.GRPCAction
  httpGet core/v1.HTTPGetAction
- initialDelaySeconds int32
- periodSeconds int32
- successThreshold int32
+ initialDelaySeconds int32 0..
+ periodSeconds int32 0..
+ successThreshold int32 0..
  tcpSocket core/v1.TCPSocketAction
  terminationGracePeriodSeconds int64
- timeoutSeconds int32
+ timeoutSeconds int32 0..
 
 core/v1.ProjectedVolumeSource
- defaultMode int32
+ defaultMode int32 0..511
  defaultUser@37- int64
  sources []core/v1.VolumeProjection
 
@@ -3462,7 +3462,7 @@ core/v1.ReplicationController
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec core/v1.ReplicationControllerSpec
+ spec! core/v1.ReplicationControllerSpec
  status core/v1.ReplicationControllerStatus
 
 core/v1.ReplicationControllerCondition
@@ -3473,10 +3473,10 @@ core/v1.ReplicationControllerCondition
  type! string
 
 core/v1.ReplicationControllerSpec
- minReadySeconds int32
- replicas int32
+ minReadySeconds int32 0..
+ replicas int32 0..
  selector {}string
- template core/v1.PodTemplateSpec
+ template! core/v1.PodTemplateSpec
 
 core/v1.ReplicationControllerStatus
  availableReplicas int32
@@ -3577,17 +3577,17 @@ core/v1.Secret
  type string
 
 core/v1.SecretEnvSource
- name string
+ name! string
  optional boolean
 
 core/v1.SecretKeySelector
  key! string
- name string
+ name! string
  optional boolean
 
 core/v1.SecretProjection
  items []core/v1.KeyToPath
- name string
+ name! string
  optional boolean
 
 core/v1.SecretReference
@@ -3595,11 +3595,11 @@ core/v1.SecretReference
  namespace string
 
 core/v1.SecretVolumeSource
- defaultMode int32
+ defaultMode int32 0..511
  defaultUser@37- int64
  items []core/v1.KeyToPath
  optional boolean
- secretName string
+ secretName! string
 
 core/v1.SecurityContext
  allowPrivilegeEscalation boolean
@@ -3608,9 +3608,9 @@ core/v1.SecurityContext
  privileged boolean
  procMount string Default|Unmasked
  readOnlyRootFilesystem boolean
- runAsGroup int64
+ runAsGroup int64 0..2147483647
  runAsNonRoot boolean
- runAsUser int64
+ runAsUser int64 0..2147483647
  seLinuxOptions core/v1.SELinuxOptions
  seccompProfile core/v1.SeccompProfile
  windowsOptions core/v1.WindowsSecurityContextOptions
@@ -3640,9 +3640,9 @@ core/v1.ServicePort
  appProtocol string
  name string
  nodePort int32
- port! int32
+ port! int32 1..65535
  protocol string SCTP|TCP|UDP
- targetPort int-or-string
+ targetPort int-or-port 0..65535
 
 core/v1.ServiceSpec
  allocateLoadBalancerNodePorts boolean
@@ -3653,12 +3653,12 @@ core/v1.ServiceSpec
  externalTrafficPolicy string Cluster|Local
  healthCheckNodePort int32
  internalTrafficPolicy string Cluster|Local
- ipFamilies []string |IPv4|IPv6
+ ipFamilies [!=]string IPv4|IPv6
  ipFamilyPolicy string PreferDualStack|RequireDualStack|SingleStack
  loadBalancerClass string
  loadBalancerIP string
  loadBalancerSourceRanges []string
- ports [port,protocol]core/v1.ServicePort
+ ports [!port,protocol|!name]core/v1.ServicePort
  publishNotReadyAddresses boolean
  selector {}string
  sessionAffinity string ClientIP|None
@@ -3696,7 +3696,7 @@ core/v1.Sysctl
 
 core/v1.TCPSocketAction
  host string
- port! int-or-string
+ port! int-or-port 1..65535
 
 core/v1.Taint
  effect! string NoExecute|NoSchedule|PreferNoSchedule
@@ -3721,7 +3721,7 @@ core/v1.TopologySelectorTerm
 core/v1.TopologySpreadConstraint
  labelSelector meta/v1.LabelSelector
  matchLabelKeys@25- []string
- maxSkew! int32
+ maxSkew! int32 1..
  minDomains@24- int32
  nodeAffinityPolicy@25- string Honor|Ignore
  nodeTaintsPolicy@25- string Honor|Ignore
@@ -3730,7 +3730,7 @@ core/v1.TopologySpreadConstraint
 
 core/v1.TypedLocalObjectReference
  apiGroup string
- kind! string
+ kind string
  name! string
 
 core/v1.TypedObjectReference
@@ -3803,7 +3803,7 @@ core/v1.VolumeMountStatus
  volumeStatus@36- core/v1.VolumeStatus
 
 core/v1.VolumeNodeAffinity
- required core/v1.NodeSelector
+ required! core/v1.NodeSelector
 
 core/v1.VolumeProjection
  clusterTrustBundle@29- core/v1.ClusterTrustBundleProjection
@@ -3815,7 +3815,7 @@ core/v1.VolumeProjection
 
 core/v1.VolumeResourceRequirements
  limits {}quantity
- requests {}quantity
+ requests! {}quantity
 
 core/v1.VolumeStatus
  image core/v1.ImageVolumeStatus
@@ -3828,7 +3828,7 @@ core/v1.VsphereVirtualDiskVolumeSource
 
 core/v1.WeightedPodAffinityTerm
  podAffinityTerm! core/v1.PodAffinityTerm
- weight! int32
+ weight! int32 1..100
 
 core/v1.WindowsSecurityContextOptions
  gmsaCredentialSpec string
@@ -3893,12 +3893,12 @@ discovery/v1alpha1.EndpointConditions
 discovery/v1alpha1.EndpointPort
  name string
  port int32
- protocol string
+ protocol string SCTP|TCP|UDP
 
 discovery/v1alpha1.EndpointSlice
  addressType string
  apiVersion string
- endpoints! []discovery/v1alpha1.Endpoint
+ endpoints []discovery/v1alpha1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
  ports []discovery/v1alpha1.EndpointPort
@@ -3924,12 +3924,12 @@ discovery/v1beta1.EndpointPort
  appProtocol string
  name string
  port int32
- protocol string
+ protocol string SCTP|TCP|UDP
 
 discovery/v1beta1.EndpointSlice
  addressType! string
  apiVersion string
- endpoints! []discovery/v1beta1.Endpoint
+ endpoints []discovery/v1beta1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
  ports []discovery/v1beta1.EndpointPort
@@ -3944,7 +3944,7 @@ events/v1.Event
  deprecatedFirstTimestamp time
  deprecatedLastTimestamp time
  deprecatedSource core/v1.EventSource
- eventTime! time
+ eventTime! micro-time
  kind string
  metadata meta/v1.ObjectMeta
  note string
@@ -3958,7 +3958,7 @@ events/v1.Event
 
 events/v1.EventSeries
  count! int32
- lastObservedTime! time
+ lastObservedTime! micro-time
 
 events/v1beta1.Event
  action string
@@ -3967,7 +3967,7 @@ events/v1beta1.Event
  deprecatedFirstTimestamp time
  deprecatedLastTimestamp time
  deprecatedSource core/v1.EventSource
- eventTime! time
+ eventTime! micro-time
  kind string
  metadata meta/v1.ObjectMeta
  note string
@@ -3981,7 +3981,7 @@ events/v1beta1.Event
 
 events/v1beta1.EventSeries
  count! int32
- lastObservedTime! time
+ lastObservedTime! micro-time
 
 extensions/v1beta1.AllowedCSIDriver
  name! string
@@ -4105,7 +4105,7 @@ extensions/v1beta1.Ingress
 extensions/v1beta1.IngressBackend
  resource core/v1.TypedLocalObjectReference
  serviceName string
- servicePort int-or-string
+ servicePort int-or-port
 
 extensions/v1beta1.IngressRule
  host string
@@ -4144,7 +4144,7 @@ extensions/v1beta1.NetworkPolicyPeer
  podSelector meta/v1.LabelSelector
 
 extensions/v1beta1.NetworkPolicyPort
- port int-or-string
+ port int-or-port
  protocol string
 
 extensions/v1beta1.NetworkPolicySpec
@@ -4217,11 +4217,11 @@ extensions/v1beta1.RollbackConfig
  revision int64
 
 extensions/v1beta1.RollingUpdateDaemonSet
- maxUnavailable int-or-string
+ maxUnavailable int-or-port
 
 extensions/v1beta1.RollingUpdateDeployment
- maxSurge int-or-string
- maxUnavailable int-or-string
+ maxSurge int-or-port
+ maxUnavailable int-or-port
 
 extensions/v1beta1.RunAsGroupStrategyOptions
  ranges []extensions/v1beta1.IDRange
@@ -4851,7 +4851,7 @@ meta/v1.LabelSelector
 
 meta/v1.LabelSelectorRequirement
  key! string
- operator! string
+ operator! string DoesNotExist|Exists|In|NotIn
  values []string
 
 meta/v1.ListMeta
@@ -4932,7 +4932,7 @@ networking/v1.HTTPIngressPath
  pathType! string Exact|ImplementationSpecific|Prefix
 
 networking/v1.HTTPIngressRuleValue
- paths! []networking/v1.HTTPIngressPath
+ paths!! []networking/v1.HTTPIngressPath
 
 networking/v1.IPAddress
  apiVersion string
@@ -4962,7 +4962,7 @@ networking/v1.IngressClass
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1.IngressClassSpec
+ spec! networking/v1.IngressClassSpec
 
 networking/v1.IngressClassParametersReference
  apiGroup string
@@ -4972,7 +4972,7 @@ networking/v1.IngressClassParametersReference
  scope string
 
 networking/v1.IngressClassSpec
- controller string
+ controller! string
  parameters networking/v1.IngressClassParametersReference
 
 networking/v1.IngressLoadBalancerIngress
@@ -4994,7 +4994,7 @@ networking/v1.IngressRule
 
 networking/v1.IngressServiceBackend
  name! string
- port networking/v1.ServiceBackendPort
+ port! networking/v1.ServiceBackendPort
 
 networking/v1.IngressSpec
  defaultBackend networking/v1.IngressBackend
@@ -5031,8 +5031,8 @@ networking/v1.NetworkPolicyPeer
  podSelector meta/v1.LabelSelector
 
 networking/v1.NetworkPolicyPort
- endPort int32
- port int-or-string
+ endPort int32 1..65535
+ port int-or-port 1..65535
  protocol string SCTP|TCP|UDP
 
 networking/v1.NetworkPolicySpec
@@ -5052,7 +5052,7 @@ networking/v1.ParentReference
 
 networking/v1.ServiceBackendPort
  name string
- number int32
+ number int32 1..65535
 
 networking/v1.ServiceCIDR
  apiVersion string
@@ -5111,10 +5111,10 @@ networking/v1alpha1.ServiceCIDRStatus
 networking/v1beta1.HTTPIngressPath
  backend! networking/v1beta1.IngressBackend
  path string
- pathType string
+ pathType string Exact|ImplementationSpecific|Prefix
 
 networking/v1beta1.HTTPIngressRuleValue
- paths! []networking/v1beta1.HTTPIngressPath
+ paths!! []networking/v1beta1.HTTPIngressPath
 
 networking/v1beta1.IPAddress
  apiVersion string
@@ -5135,13 +5135,13 @@ networking/v1beta1.Ingress
 networking/v1beta1.IngressBackend
  resource core/v1.TypedLocalObjectReference
  serviceName string
- servicePort int-or-string
+ servicePort int-or-port
 
 networking/v1beta1.IngressClass
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1beta1.IngressClassSpec
+ spec! networking/v1beta1.IngressClassSpec
 
 networking/v1beta1.IngressClassParametersReference
  apiGroup string
@@ -5151,7 +5151,7 @@ networking/v1beta1.IngressClassParametersReference
  scope string
 
 networking/v1beta1.IngressClassSpec
- controller string
+ controller! string
  parameters networking/v1beta1.IngressClassParametersReference
 
 networking/v1beta1.IngressRule
@@ -5252,8 +5252,8 @@ policy/v1.PodDisruptionBudget
  status policy/v1.PodDisruptionBudgetStatus
 
 policy/v1.PodDisruptionBudgetSpec
- maxUnavailable int-or-string
- minAvailable int-or-string
+ maxUnavailable int-or-percent 0..
+ minAvailable int-or-percent 0..
  selector meta/v1.LabelSelector
  unhealthyPodEvictionPolicy@26- string AlwaysAllow|IfHealthyBudget
 
@@ -5302,8 +5302,8 @@ policy/v1beta1.PodDisruptionBudget
  status policy/v1beta1.PodDisruptionBudgetStatus
 
 policy/v1beta1.PodDisruptionBudgetSpec
- maxUnavailable int-or-string
- minAvailable int-or-string
+ maxUnavailable int-or-percent 0..
+ minAvailable int-or-percent 0..
  selector meta/v1.LabelSelector
 
 policy/v1beta1.PodDisruptionBudgetStatus
@@ -5389,7 +5389,7 @@ rbac/v1.PolicyRule
  nonResourceURLs []string
  resourceNames []string
  resources []string
- verbs! []string
+ verbs!! []string
 
 rbac/v1.Role
  apiVersion string
@@ -5405,13 +5405,13 @@ rbac/v1.RoleBinding
  subjects []rbac/v1.Subject
 
 rbac/v1.RoleRef
- apiGroup string
- kind! string
+ apiGroup string rbac.authorization.k8s.io
+ kind! string ClusterRole|Role
  name! string
 
 rbac/v1.Subject
  apiGroup string
- kind! string
+ kind! string Group|ServiceAccount|User
  name! string
  namespace string
 
@@ -5437,7 +5437,7 @@ rbac/v1alpha1.PolicyRule
  nonResourceURLs []string
  resourceNames []string
  resources []string
- verbs! []string
+ verbs!! []string
 
 rbac/v1alpha1.Role
  apiVersion string
@@ -5453,13 +5453,13 @@ rbac/v1alpha1.RoleBinding
  subjects []rbac/v1alpha1.Subject
 
 rbac/v1alpha1.RoleRef
- apiGroup! string
- kind! string
+ apiGroup! string rbac.authorization.k8s.io
+ kind! string ClusterRole|Role
  name! string
 
 rbac/v1alpha1.Subject
  apiVersion string
- kind! string
+ kind! string Group|ServiceAccount|User
  name! string
  namespace string
 
@@ -5485,7 +5485,7 @@ rbac/v1beta1.PolicyRule
  nonResourceURLs []string
  resourceNames []string
  resources []string
- verbs! []string
+ verbs!! []string
 
 rbac/v1beta1.Role
  apiVersion string
@@ -5501,13 +5501,13 @@ rbac/v1beta1.RoleBinding
  subjects []rbac/v1beta1.Subject
 
 rbac/v1beta1.RoleRef
- apiGroup! string
- kind! string
+ apiGroup! string rbac.authorization.k8s.io
+ kind! string ClusterRole|Role
  name! string
 
 rbac/v1beta1.Subject
  apiGroup string
- kind! string
+ kind! string Group|ServiceAccount|User
  name! string
  namespace string
 
@@ -6057,7 +6057,7 @@ resource/v1alpha3.Device
 resource/v1alpha3.DeviceAllocationConfiguration
  opaque resource/v1alpha3.OpaqueDeviceConfiguration
  requests []string
- source! string
+ source! string FromClaim|FromClass
 
 resource/v1alpha3.DeviceAllocationResult
  config []resource/v1alpha3.DeviceAllocationConfiguration
@@ -6122,7 +6122,7 @@ resource/v1alpha3.DeviceSelector
  cel resource/v1alpha3.CELDeviceSelector
 
 resource/v1alpha3.DeviceSubRequest
- allocationMode string
+ allocationMode string All|ExactCount
  count int64
  deviceClassName! string
  name! string
@@ -6130,7 +6130,7 @@ resource/v1alpha3.DeviceSubRequest
  tolerations []resource/v1alpha3.DeviceToleration
 
 resource/v1alpha3.DeviceTaint
- effect! string
+ effect! string NoExecute|NoSchedule|None
  key! string
  timeAdded time
  value string
@@ -6157,9 +6157,9 @@ resource/v1alpha3.DeviceTaintSelector
  selectors@-34 []resource/v1alpha3.DeviceSelector
 
 resource/v1alpha3.DeviceToleration
- effect string
+ effect string NoExecute|NoSchedule|None
  key string
- operator string
+ operator string Equal|Exists
  tolerationSeconds int64
  value string
 
@@ -6352,7 +6352,7 @@ resource/v1beta1.Device
 resource/v1beta1.DeviceAllocationConfiguration
  opaque resource/v1beta1.OpaqueDeviceConfiguration
  requests []string
- source! string
+ source! string FromClaim|FromClass
 
 resource/v1beta1.DeviceAllocationResult
  config []resource/v1beta1.DeviceAllocationConfiguration
@@ -6438,7 +6438,7 @@ resource/v1beta1.DeviceSelector
  cel resource/v1beta1.CELDeviceSelector
 
 resource/v1beta1.DeviceSubRequest
- allocationMode string
+ allocationMode string All|ExactCount
  capacity@34- resource/v1beta1.CapacityRequirements
  count int64
  derivedAttributes@37- []resource/v1beta1.DeviceDerivedAttribute
@@ -6448,15 +6448,15 @@ resource/v1beta1.DeviceSubRequest
  tolerations []resource/v1beta1.DeviceToleration
 
 resource/v1beta1.DeviceTaint
- effect! string
+ effect! string NoExecute|NoSchedule|None
  key! string
  timeAdded time
  value string
 
 resource/v1beta1.DeviceToleration
- effect string
+ effect string NoExecute|NoSchedule|None
  key string
- operator string
+ operator string Equal|Exists
  tolerationSeconds int64
  value string
 
@@ -6596,7 +6596,7 @@ resource/v1beta2.Device
 resource/v1beta2.DeviceAllocationConfiguration
  opaque resource/v1beta2.OpaqueDeviceConfiguration
  requests []string
- source! string
+ source! string FromClaim|FromClass
 
 resource/v1beta2.DeviceAllocationResult
  config []resource/v1beta2.DeviceAllocationConfiguration
@@ -6675,7 +6675,7 @@ resource/v1beta2.DeviceSelector
  cel resource/v1beta2.CELDeviceSelector
 
 resource/v1beta2.DeviceSubRequest
- allocationMode string
+ allocationMode string All|ExactCount
  capacity@34- resource/v1beta2.CapacityRequirements
  count int64
  derivedAttributes@37- []resource/v1beta2.DeviceDerivedAttribute
@@ -6685,7 +6685,7 @@ resource/v1beta2.DeviceSubRequest
  tolerations []resource/v1beta2.DeviceToleration
 
 resource/v1beta2.DeviceTaint
- effect! string
+ effect! string NoExecute|NoSchedule|None
  key! string
  timeAdded time
  value string
@@ -6710,15 +6710,15 @@ resource/v1beta2.DeviceTaintSelector
  pool string
 
 resource/v1beta2.DeviceToleration
- effect string
+ effect string NoExecute|NoSchedule|None
  key string
- operator string
+ operator string Equal|Exists
  tolerationSeconds int64
  value string
 
 resource/v1beta2.ExactDeviceRequest
  adminAccess boolean
- allocationMode string
+ allocationMode string All|ExactCount
  capacity@34- resource/v1beta2.CapacityRequirements
  count int64
  derivedAttributes@37- []resource/v1beta2.DeviceDerivedAttribute
@@ -6812,7 +6812,7 @@ scheduling/v1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string
+ preemptionPolicy string Never|PreemptLowerPriority
  value int32
 
 scheduling/v1alpha1.BasicSchedulingPolicy
@@ -6834,8 +6834,8 @@ scheduling/v1alpha1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string
- value! int32
+ preemptionPolicy string Never|PreemptLowerPriority
+ value int32
 
 scheduling/v1alpha1.TypedLocalObjectReference
  apiGroup string
@@ -7181,8 +7181,8 @@ scheduling/v1beta1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string
- value! int32
+ preemptionPolicy string Never|PreemptLowerPriority
+ value int32
 
 scheduling/v1beta1.SingleCompositeDisruptionMode
 
@@ -7280,8 +7280,8 @@ storage/v1.StorageClass
  mountOptions []string
  parameters {}string
  provisioner! string
- reclaimPolicy string
- volumeBindingMode string
+ reclaimPolicy string Delete|Retain
+ volumeBindingMode string Immediate|WaitForFirstConsumer
 
 storage/v1.StorageHealth
  healthConditions []storage/v1.StorageHealthCondition
@@ -7426,8 +7426,8 @@ storage/v1beta1.StorageClass
  mountOptions []string
  parameters {}string
  provisioner! string
- reclaimPolicy string
- volumeBindingMode string
+ reclaimPolicy string Delete|Retain
+ volumeBindingMode string Immediate|WaitForFirstConsumer
 
 storage/v1beta1.TokenRequest
  audience! string
