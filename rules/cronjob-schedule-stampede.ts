@@ -1,19 +1,23 @@
-import { type CronJob, type Graph, rule, schedule } from '../src/rule.js'
+import { at, type CronJob, type Graph, rule, schedule } from '../src/rule.js'
 
 export default rule({
   title: 'Many CronJobs start in the same minute',
   category: 'batch',
-  severity: 'info',
-  why: `Almost everybody writes round minutes: 0, 15, 30, 45, every five or ten. All those Jobs start in the same second, and the scheduler, the API server, the image registry and whatever the Jobs call see a spike several times an hour
-while the minutes between are idle.`,
+  severity: 'warning',
+  why: `Almost everybody writes round minutes: 0, 15, 30, 45, every five or ten. The controller creates all those Jobs in the same second, and the scheduler, the API server, the registry and whatever
+the Jobs call see a spike several times an hour, while the minutes between are idle. Such spikes have exhausted node memory, DNS and API servers.`,
   remedy: 'Spread the minutes, for example by a hash of the name: `7,22,37,52` instead of `*/15`.',
-  decides: `The starts of all CronJobs of the input in one week, weighted by \`parallelism\`. A warning on each CronJob that takes part in a minute with more than \`maxStartsPerMinute\` starts. An info (\`reportSingle\`) on a CronJob that starts more than once a day
-and only at quarter hours, or every 5, 10, 15, 20 or 30 minutes from 0.
+  decides: `The starts of all CronJobs of the input are laid over one month, minute by minute, each with the weight of its \`parallelism\`. CronJobs whose busiest minute is the same and holds more than \`maxStartsPerMinute\` pods are one finding, on
+the first of them. With \`reportSingle\` a CronJob that starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by itself.
 
-Exempt: suspended CronJobs. Time zones are taken as equal unless \`timeZone\` differs by name.`,
-  falsePositives: 'Some runs must start at the full hour: reports of that hour, trading times.',
+Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was created. CronJobs with different time zones are not added up, and variants of one CronJob (same namespace and name) count once.`,
+  falsePositives:
+    'Runs that must start at the full hour: reports of that hour, trading times. A folder with the manifests of several clusters adds up what never runs together.',
   versions: '`timeZone` is GA from 1.27.',
-  sources: ['kubernetes/pkg/controller/cronjob/cronjob_controllerv2.go'],
+  sources: [
+    'kubernetes/pkg/controller/cronjob/cronjob_controllerv2.go',
+    'robfig/cron v3 (parser.go, spec.go)',
+  ],
   stories: ['zalando-cronjob-apiserver', 'lyft-cronjobs', 'dfds-agent-system-oom'],
   params: {
     maxStartsPerMinute: {
@@ -22,35 +26,34 @@ Exempt: suspended CronJobs. Time zones are taken as equal unless \`timeZone\` di
       default: 10,
       about: 'Pods that may start in one minute.',
     },
-    reportSingle: { type: 'boolean', default: true, about: 'Mention single CronJobs with round minutes.' },
+    reportSingle: { type: 'boolean', default: false, about: 'Mention single CronJobs with round minutes.' },
   },
   for: 'CronJob',
   check(cronJob, { graph, params, report }) {
     const { spec } = cronJob
     if (!spec?.schedule || spec.suspend) return
-    const read = schedule(spec.schedule)
-    if (!read || read.minutes.length === 0) return
-    const { busiest, starts } = graph.once('stampede', () => histogram(graph)).get(cronJob) ?? {
-      busiest: 0,
-      starts: 0,
-    }
-    if (starts > params.maxStartsPerMinute) {
+    const crowd = graph.once('crowds of CronJobs', () => crowdsIn(graph)).get(cronJob)
+    if (crowd && crowd.pods > params.maxStartsPerMinute) {
+      if (crowd.jobs[0] !== cronJob) return
+      const names = crowd.jobs.slice(0, 3).map((one) => one.metadata?.name ?? '')
+      const rest = crowd.jobs.length - names.length
       report(
         spec,
         'schedule',
-        `${starts} pods start in the same minute (${clock(busiest)}), and a spike hits scheduler, API server and registry: this CronJob is one of them.`,
-        { severity: 'warning' },
+        `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`,
+        {
+          see: crowd.jobs.slice(1, 4).map((one) => at(one, one.spec ?? one, 'schedule', one.spec?.schedule)),
+        },
       )
-    } else if (
-      params.reportSingle &&
-      read.longestInterval < 86400 &&
-      read.minutes.length > 0 &&
-      isRound(read.minutes)
-    ) {
+      return
+    }
+    const read = schedule(spec.schedule)
+    if (params.reportSingle && read && read.interval < 86400 && isRound(read.minutes)) {
       report(
         spec,
         'schedule',
-        `Starts when everybody else's jobs start: at ${read.minutes.map((one) => `:${String(one).padStart(2, '0')}`).join(' ')}.`,
+        `${cronJob.metadata?.name ?? 'This CronJob'} starts when everybody else's jobs do, at ${read.minutes.map((one) => `:${two(one)}`).join(' ')}.`,
+        { severity: 'info' },
       )
     }
   },
@@ -58,41 +61,54 @@ Exempt: suspended CronJobs. Time zones are taken as equal unless \`timeZone\` di
 
 /** Quarter hours, or an even step from 0 that divides the hour. */
 function isRound(minutes: readonly number[]): boolean {
+  if (minutes.length === 0) return false
   if (minutes.every((one) => one % 15 === 0)) return true
   const step = 60 / minutes.length
   return [5, 10, 20].includes(step) && minutes.every((one, i) => one === i * step)
 }
 
-/** For each CronJob the busiest minute of the week in which it starts, and the number of pods that start then. */
-function histogram(graph: Graph): ReadonlyMap<CronJob, { busiest: number; starts: number }> {
-  const jobs = graph.all('CronJob').filter((one) => one.spec?.schedule && !one.spec.suspend)
-  const counts = new Map<string, number>()
-  const weeks = jobs.map((one) => ({
-    one,
-    zone: one.spec?.timeZone ?? '',
-    week: schedule(one.spec?.schedule ?? '')?.week() ?? [],
-  }))
-  for (const { one, zone, week } of weeks) {
-    const pods = one.spec?.jobTemplate?.spec?.parallelism ?? 1
-    for (const minute of week) counts.set(`${zone} ${minute}`, (counts.get(`${zone} ${minute}`) ?? 0) + pods)
-  }
-  return new Map(
-    weeks.map(({ one, zone, week }) => {
-      let busiest = 0
-      let starts = 0
-      for (const minute of week) {
-        const count = counts.get(`${zone} ${minute}`) ?? 0
-        if (count > starts) {
-          starts = count
-          busiest = minute
-        }
-      }
-      return [one, { busiest, starts }]
-    }),
-  )
+/** CronJobs whose busiest minute is the same. */
+interface Crowd {
+  /** The pods that start in that minute, those of CronJobs with an even busier minute included. */
+  readonly pods: number
+  /** Since the beginning of the month. */
+  readonly minute: number
+  readonly jobs: CronJob[]
 }
 
+function crowdsIn(graph: Graph): ReadonlyMap<CronJob, Crowd> {
+  const counted = new Set<string>()
+  const jobs = graph.all('CronJob').flatMap((job) => {
+    const read = job.spec?.schedule && !job.spec.suspend ? schedule(job.spec.schedule) : undefined
+    const id = `${graph.namespaceOf(job)}/${job.metadata?.name ?? ''}`
+    if (!read || counted.has(id)) return []
+    counted.add(id)
+    return [{ job, zone: job.spec?.timeZone ?? read.timeZone ?? '', starts: read.starts() }]
+  })
+  const podsByZone = new Map<string, Uint32Array>()
+  for (const { job, zone, starts } of jobs) {
+    const pods = podsByZone.get(zone) ?? new Uint32Array(31 * 1440)
+    podsByZone.set(zone, pods)
+    for (const minute of starts)
+      pods[minute] = (pods[minute] ?? 0) + (job.spec?.jobTemplate?.spec?.parallelism ?? 1)
+  }
+  const crowds = new Map<string, Crowd>()
+  const crowdOf = new Map<CronJob, Crowd>()
+  for (const { job, zone, starts } of jobs) {
+    const pods = (minute: number) => podsByZone.get(zone)?.[minute] ?? 0
+    const [first] = starts
+    if (first === undefined) continue
+    const minute = starts.reduce((busiest, one) => (pods(one) > pods(busiest) ? one : busiest), first)
+    const crowd = crowds.get(`${zone} ${minute}`) ?? { pods: pods(minute), minute, jobs: [] }
+    crowds.set(`${zone} ${minute}`, crowd)
+    crowd.jobs.push(job)
+    crowdOf.set(job, crowd)
+  }
+  return crowdOf
+}
+
+const two = (count: number) => String(count).padStart(2, '0')
+
 function clock(minute: number): string {
-  const day = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][Math.floor(minute / 1440)]
-  return `${day} ${String(Math.floor(minute / 60) % 24).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+  return `${two(Math.floor(minute / 60) % 24)}:${two(minute % 60)}`
 }

@@ -58,15 +58,20 @@ export function imageParts(image: string): ImageParts {
   return { registry, repository, name: path.slice(path.lastIndexOf('/') + 1), tag, digest }
 }
 
+/** The suffixes of coreutils' sleep. */
+const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
+
 /**
- * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps.
+ * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and when
+ * loops or conditions leave it open for how long.
  * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60.
  */
 export function delayOfCommand(command: readonly string[] | undefined): number {
   const words = (command ?? []).join(' ')
+  if (/(?:^|[\s;&|(])(?:while|until|for|if|case)\s/.test(words)) return 0
   let sum = 0
-  for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smh]?)/g)) {
-    sum += Number(match[1]) * (match[2] === 'm' ? 60 : match[2] === 'h' ? 3600 : 1)
+  for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smhd]?)/g)) {
+    sum += Number(match[1]) * (sleepUnits[match[2] ?? ''] ?? 1)
   }
   return sum
 }

@@ -28,7 +28,7 @@ import { imageParts } from './container.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
-import { type Labels, matchesLabels, matchesSelector } from './selector.js'
+import { type Labels, matchesLabels, matchesSelector, selectsAll } from './selector.js'
 import { numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 import { customWorkloads, type Workload, workloadOf } from './workload.js'
 
@@ -116,7 +116,10 @@ export interface Graph {
   scaledObjectOf(workload: Workload): ObjectOf<'keda.sh/ScaledObject'> | undefined
   /** The workload that an autoscaler targets. */
   targetOf(autoscaler: KubernetesObject): Workload | undefined
-  /** The autoscaler's minimum, else `replicas`, else 1. Undefined for kinds without a number of replicas (DaemonSet, Job). */
+  /**
+   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the largest of these numbers:
+   * a base is small, what runs is an overlay. Undefined for kinds without a number of replicas (DaemonSet, Job).
+   */
   fewestPods(workload: Workload): FewestPods | undefined
   /** The budgets that select the workload's pods. */
   budgetsOf(workload: Workload): readonly PodDisruptionBudget[]
@@ -193,6 +196,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
 
   /** Whether `a` is, among its variants, the one nearest to `b` (the same file counts as nearer than the same folder). */
   const isNearest = (a: Resource, b: Resource): boolean => {
+    // Objects that leave their name to the API server (generateName) are no variants of each other.
+    if (a.name === '') return true
     const all = variants(a)
     if (all.length < 2) return true
     const own = apart(a, b)
@@ -267,7 +272,12 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return index
     })
   const services = reverse<Service>('Service', backendsOf)
-  const guardedBy = memo((budget: PodDisruptionBudget) => bySelector(budget.spec?.selector, resource(budget)))
+  const guardedBy = memo((budget: PodDisruptionBudget): readonly Workload[] => {
+    const own = resource(budget)
+    // An empty selector matched nothing in policy/v1beta1, and matches everything in policy/v1.
+    if (own.apiVersion === 'policy/v1beta1' && selectsAll(budget.spec?.selector)) return []
+    return bySelector(budget.spec?.selector, own)
+  })
   const budgets = reverse<PodDisruptionBudget>('PodDisruptionBudget', guardedBy)
   const policies = reverse<NetworkPolicy>('NetworkPolicy', (policy) =>
     bySelector(policy.spec?.podSelector ?? {}, resource(policy)),
@@ -327,6 +337,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     })
   const autoscalers = scalers('HorizontalPodAutoscaler')
   const scaledObjects = scalers('keda.sh/ScaledObject')
+
+  /** What the `replicas` of kustomizations near a workload make of it. */
+  const countsInOverlays = ({ name, folders }: Resource): number[] =>
+    options.kustomizations.flatMap((one) =>
+      one.replicas
+        .filter((set) => set.name === name && distance(foldersOf(one.folder), folders) <= reach)
+        .map((set) => set.count),
+    )
 
   const made = lazy(() => madeNames(resources, options.kustomizations))
   const namesByKind = memo((kind: string) => {
@@ -390,6 +408,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     fewestPods: (workload) => {
       const { scale } = workload
       if (!scale) return undefined
+      const own = { of: workload.object, node: scale.node, field: 'replicas' }
+      // Autoscalers leave a workload alone that is scaled to 0 by hand: podautoscaler/horizontal.go.
+      if (scale.replicas === 0) return { pods: 0, ...own }
       const hpa = graph.autoscalerOf(workload)
       if (hpa)
         return { pods: hpa.spec?.minReplicas ?? 1, of: hpa, node: hpa.spec ?? hpa, field: 'minReplicas' }
@@ -403,7 +424,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
           field: 'minReplicaCount',
         }
       }
-      return { pods: scale.replicas ?? 1, of: workload.object, node: scale.node, field: 'replicas' }
+      return { pods: Math.max(scale.replicas ?? 1, ...countsInOverlays(resource(workload))), ...own }
     },
     budgetsOf: (workload) => budgets().get(workload) ?? [],
     guardedBy,
@@ -464,7 +485,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
 
 /** The container that listens at a Service port. Undefined when the workload declares no such port (which is legal for numbers). */
 function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf']> {
-  const target: IntOrString | undefined = port.targetPort ?? port.port
+  // An empty targetPort means `port`, as well: pkg/apis/core/v1/defaults.go.
+  const target: IntOrString | undefined = port.targetPort || port.port
   const protocol = port.protocol ?? 'TCP'
   for (const container of workload.running) {
     for (const one of (container.spec as ContainerSpec).ports ?? []) {
@@ -569,6 +591,10 @@ function withoutGivenLabels(selector: Labels): Labels {
   const keys = Object.keys(selector)
   if (!keys.some((key) => givenLabels.has(key))) return selector
   return Object.fromEntries(Object.entries(selector).filter(([key]) => !givenLabels.has(key)))
+}
+
+function foldersOf(path: string): string[] {
+  return path === '' || path === '.' ? [] : path.split('/')
 }
 
 /** The folder itself and its parents, as scope keys of the label index. */

@@ -1,5 +1,7 @@
-/** Cron schedules as the CronJob controller reads them (robfig/cron v3, standard parser). */
-import { Cron } from 'croner'
+/**
+ * Cron schedules as the CronJob controller reads them: `ParseStandard` of robfig/cron v3, which differs from other
+ * crons. Sunday is 0 only, `N/step` runs to the end of the field, and `?` is `*`.
+ */
 import { seconds } from './quantity.js'
 
 export interface Schedule {
@@ -7,73 +9,139 @@ export interface Schedule {
   readonly minutes: readonly number[]
   /** The shortest time between two starts, in seconds. */
   readonly interval: number
-  /** The longest time between two of the next starts, in seconds. */
+  /** The longest time between two starts, in seconds. */
   readonly longestInterval: number
-  /** The starts of one week, as minutes since Monday 00:00 in the schedule's own time zone. */
-  readonly week: () => readonly number[]
+  /** The name in a `TZ=` or `CRON_TZ=` prefix. */
+  readonly timeZone: string | undefined
+  /**
+   * The starts of a month of 31 days that begins on a Monday (January 2024), in minutes since it began, ascending. Empty for
+   * `@every`, whose starts depend on when it was created.
+   */
+  starts(): readonly number[]
 }
 
-/** A Monday, so that weeks are whole; any fixed date will do. */
-const monday = new Date('2024-01-01T00:00:00Z')
-const minute = 60_000
+const day = 86400
+/** Days to look at for gaps between starts: 29 February falls on each day of the week once in 28 years. */
+const horizon = 28 * 366
 const known = new Map<string, Schedule | undefined>()
 
-/**
- * Reads a schedule; undefined when the controller would refuse it.
- * `CRON_TZ=`/`TZ=` prefixes are dropped: intervals do not depend on them.
- */
+/** Reads a schedule; undefined when the controller would refuse it. The time zone does not change its intervals. */
 export function schedule(text: string): Schedule | undefined {
   if (!known.has(text)) known.set(text, parse(text))
   return known.get(text)
 }
 
+const descriptors: ReadonlyMap<string, string> = new Map([
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+  ['@monthly', '0 0 1 * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@hourly', '0 * * * *'],
+])
+
 function parse(text: string): Schedule | undefined {
-  const plain = text.trim().replace(/^(CRON_)?TZ=\S+\s+/, '')
+  const zone = /^(?:CRON_)?TZ=(\S*) /.exec(text)
+  const plain = (zone ? text.slice(zone[0].length) : text).trim()
+  const timeZone = zone?.[1]
   if (plain.startsWith('@every ')) {
-    const interval = seconds(plain.slice(7).trim())
-    // robfig/cron rounds @every up to whole seconds, at least one.
-    return interval === undefined ? undefined : every(Math.max(1, Math.floor(interval)))
+    const interval = /^\d+(\.\d+)?$/.test(plain.slice(7)) ? undefined : seconds(plain.slice(7))
+    if (interval === undefined) return undefined
+    const whole = Math.max(1, Math.floor(interval))
+    return { minutes: [], interval: whole, longestInterval: whole, timeZone, starts: () => [] }
   }
-  const fields = plain.split(/\s+/)
-  if (!plain.startsWith('@') && fields.length !== 5) return undefined
-  // robfig/cron knows no 7 for Sunday, no L, W, # and no @reboot.
-  if (
-    plain === '@reboot' ||
-    (!plain.startsWith('@') && (/[LW#]/.test(fields.slice(2, 3).join()) || /[7L#]/.test(fields[4] ?? '')))
-  )
-    return undefined
-  let cron: Cron
-  try {
-    cron = new Cron(plain, { utcOffset: 0 })
-  } catch {
-    return undefined
+  const fields = (plain.startsWith('@') ? (descriptors.get(plain) ?? '') : plain).split(/\s+/)
+  if (fields.length !== 5) return undefined
+  const [minute, hour, date, month, weekday] = bounds.map((bound, i) => field(fields[i] ?? '', bound))
+  if (!minute || !hour || !date || !month || !weekday) return undefined
+  const times = hour.values.flatMap((h) => minute.values.map((m) => h * 60 + m))
+  // Both restricted: either is enough. One of them `*`: both must fit, which leaves the other to decide.
+  const either = !date.star && !weekday.star
+  const runsOn = (at: Date) => {
+    const byDate = date.values.includes(at.getUTCDate())
+    const byWeekday = weekday.values.includes(at.getUTCDay())
+    return month.values.includes(at.getUTCMonth() + 1) && (either ? byDate || byWeekday : byDate && byWeekday)
   }
-  const runs = cron.nextRuns(61, new Date(monday.getTime() - 1000)).map((run) => run.getTime())
-  if (runs.length === 0) return undefined
-  const gaps = runs.slice(1).map((run, i) => (run - (runs[i] ?? 0)) / 1000)
+  const gaps = gapsOf(times, runsOn)
+  if (!gaps) return undefined
   return {
-    minutes: [...new Set(runs.map((run) => new Date(run).getUTCMinutes()))].sort((a, b) => a - b),
-    interval: gaps.length ? Math.min(...gaps) : Number.POSITIVE_INFINITY,
-    longestInterval: gaps.length ? Math.max(...gaps) : Number.POSITIVE_INFINITY,
-    week: () => {
-      const starts: number[] = []
-      let at: Date | null = new Date(monday.getTime() - 1000)
-      for (;;) {
-        at = cron.nextRun(at)
-        if (!at) return starts
-        const since = (at.getTime() - monday.getTime()) / minute
-        if (since >= 7 * 24 * 60) return starts
-        starts.push(since)
-      }
+    minutes: minute.values,
+    interval: gaps.least,
+    longestInterval: gaps.most,
+    timeZone,
+    starts: () => {
+      const days = Array.from({ length: 31 }, (_, i) => i).filter((i) => runsOn(dayOf(i)))
+      return days.flatMap((i) => times.map((time) => i * 1440 + time))
     },
   }
 }
 
-function every(interval: number): Schedule {
-  return {
-    minutes: [],
-    interval,
-    longestInterval: interval,
-    week: () => [],
+/** The day `count` days after Monday, 1 January 2024. */
+const dayOf = (count: number) => new Date(Date.UTC(2024, 0, 1 + count))
+
+/** The shortest and longest time between two starts, in seconds; undefined when it never starts (30 February). */
+function gapsOf(times: readonly number[], runsOn: (day: Date) => boolean) {
+  const first = times[0]
+  const last = times.at(-1)
+  if (first === undefined || last === undefined) return undefined
+  const within = times.slice(1).map((time, i) => (time - (times[i] ?? 0)) * 60)
+  let before: number | undefined
+  let least = Math.min(Number.POSITIVE_INFINITY, ...within)
+  let most = Math.max(0, ...within)
+  const seen = new Set<number>()
+  for (let i = 0; i < horizon; i++) {
+    if (!runsOn(dayOf(i))) continue
+    if (before !== undefined && !seen.has(i - before)) {
+      seen.add(i - before)
+      const gap = (i - before) * day - (last - first) * 60
+      least = Math.min(least, gap)
+      most = Math.max(most, gap)
+    }
+    before = i
   }
+  return before === undefined ? undefined : { least, most: most || Number.POSITIVE_INFINITY }
+}
+
+interface Bounds {
+  readonly min: number
+  readonly max: number
+  readonly names: readonly string[]
+}
+
+const bounds: readonly Bounds[] = [
+  { min: 0, max: 59, names: [] },
+  { min: 0, max: 23, names: [] },
+  { min: 1, max: 31, names: [] },
+  {
+    min: 1,
+    max: 12,
+    names: ['', 'jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'],
+  },
+  { min: 0, max: 6, names: ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] },
+]
+
+/** The values of one field, ascending, and whether it is unrestricted as far as dates and weekdays are concerned. */
+function field(text: string, { min, max, names }: Bounds) {
+  const number = (word: string) => {
+    const named = word === '' ? -1 : names.indexOf(word.toLowerCase())
+    return named >= 0 ? named : /^\d+$/.test(word) ? Number(word) : Number.NaN
+  }
+  const values = new Set<number>()
+  let star = false
+  for (const part of text.split(',').filter((one) => one !== '')) {
+    const [range = '', stepText, ...tooMany] = part.split('/')
+    const [lowText = '', highText, ...more] = range.split('-')
+    const all = lowText === '*' || lowText === '?'
+    const low = all ? min : number(lowText)
+    const step = stepText === undefined ? 1 : /^\d+$/.test(stepText) ? Number(stepText) : Number.NaN
+    const open = all || (highText === undefined && stepText !== undefined)
+    const high = open ? max : highText === undefined ? low : number(highText)
+    // Written so that NaN fails, too.
+    if (tooMany.length > 0 || more.length > 0 || !(low >= min && low <= high && high <= max && step > 0))
+      return undefined
+    for (let value = low; value <= high; value += step) values.add(value)
+    star ||= all && step === 1
+  }
+  return { values: [...values].sort((a, b) => a - b), star }
 }

@@ -1,0 +1,551 @@
+/** The graph and what it is made of: selectors, numbers, schedules, and which objects belong together. */
+import { loadAll } from 'js-yaml'
+import { describe, expect, it } from 'vitest'
+import type { External } from '../src/config/settings.js'
+import { delayOfCommand, imageNamed, imageParts } from '../src/graph/container.js'
+import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
+import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
+import { distance, type Resource } from '../src/graph/resource.js'
+import { schedule } from '../src/graph/schedule.js'
+import { matchesLabels, matchesSelector, selectsAll } from '../src/graph/selector.js'
+import { type KubernetesObject, kindNameOf } from '../src/kubernetes.js'
+import type { Kustomization } from '../src/reader/input.js'
+
+/** A graph of YAML texts by file name, as the engine builds it. */
+function graphOf(
+  files: Readonly<Record<string, string>>,
+  options: {
+    complete?: boolean
+    namespace?: string
+    externals?: readonly External[]
+    replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>
+  } = {},
+): IndexedGraph {
+  const resources = Object.entries(files).flatMap(([name, text]): Resource[] => {
+    const file = { name, text }
+    return loadAll(text).map((loaded): Resource => {
+      const value = loaded as KubernetesObject
+      const { apiVersion = '', kind = '' } = value
+      return {
+        value,
+        document: document(file, value),
+        path: [],
+        kindName: kindNameOf(apiVersion, kind),
+        apiVersion,
+        kind,
+        name: value.metadata?.name ?? '',
+        namespace: value.metadata?.namespace ?? options.namespace ?? '',
+        folders: name.split('/').slice(0, -1),
+        problems: [],
+      }
+    })
+  })
+  const kustomizations = Object.entries(options.replicas ?? {}).map(
+    ([folder, counts]): Kustomization => ({
+      document: document({ name: `${folder}/kustomization.yaml`, text: '' }, {}),
+      folder,
+      generated: [],
+      images: [],
+      namespace: undefined,
+      replicas: Object.entries(counts).map(([name, count]) => ({ name, count })),
+    }),
+  )
+  return buildGraph(resources, {
+    complete: options.complete ?? false,
+    namespace: options.namespace,
+    externals: options.externals ?? [],
+    workloadKinds: [],
+    kustomizations,
+  })
+}
+
+function document(file: { name: string; text: string }, value: unknown): Resource['document'] {
+  return {
+    file,
+    line: 1,
+    value,
+    text: file.text,
+    hasDuplicates: false,
+    locate: () => {
+      throw new Error('not asked for here')
+    },
+  }
+}
+
+const deployment = (name: string, more = '', labels = `{app: ${name}}`) => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  ${more}
+  template:
+    metadata: {labels: ${labels}}
+    spec:
+      containers:
+        - name: main
+          image: example/main:1.0.0
+          ports: [{name: http, containerPort: 8080}]
+`
+const service = (name: string, selector = `{app: ${name}}`) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec: {selector: ${selector}, ports: [{port: 80}]}
+`
+const hpa = (name: string, more = '') => `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: ${name}}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: ${name}}, maxReplicas: 9, ${more}}
+`
+const budget = (selector: string, version = 'policy/v1') => `
+apiVersion: ${version}
+kind: PodDisruptionBudget
+metadata: {name: budget}
+spec: {maxUnavailable: 1, selector: ${selector}}
+`
+
+const first = <T>(list: readonly T[]): T => {
+  const [one] = list
+  if (one === undefined) throw new Error('nothing there')
+  return one
+}
+const names = (workloads: readonly { readonly name: string }[]) => workloads.map(({ name }) => name)
+
+describe('selectors', () => {
+  const labels = { app: 'web', tier: 'front' }
+
+  it('match label maps as a whole', () => {
+    expect(matchesLabels({ app: 'web' }, labels)).toBe(true)
+    expect(matchesLabels({ app: 'web', tier: 'back' }, labels)).toBe(false)
+    expect(matchesLabels({ app: 'web' }, undefined)).toBe(false)
+    expect(matchesLabels({ constructor: 'web' }, labels)).toBe(false)
+    expect(matchesLabels({}, labels)).toBe(true)
+  })
+
+  it.each([
+    [{ key: 'app', operator: 'In', values: ['api', 'web'] }, true],
+    [{ key: 'app', operator: 'In', values: ['api'] }, false],
+    [{ key: 'zone', operator: 'In', values: ['a'] }, false],
+    [{ key: 'app', operator: 'NotIn', values: ['web'] }, false],
+    [{ key: 'app', operator: 'NotIn', values: ['api'] }, true],
+    [{ key: 'zone', operator: 'NotIn', values: ['a'] }, true],
+    [{ key: 'app', operator: 'Exists' }, true],
+    [{ key: 'zone', operator: 'Exists' }, false],
+    [{ key: 'toString', operator: 'Exists' }, false],
+    [{ key: 'zone', operator: 'DoesNotExist' }, true],
+    [{ key: 'app', operator: 'DoesNotExist' }, false],
+    [{ key: 'app', operator: 'Like', values: ['web'] }, false],
+  ])('%o is %s', (expression, matches) => {
+    expect(matchesSelector({ matchExpressions: [expression] }, labels)).toBe(matches)
+  })
+
+  it('join labels and expressions', () => {
+    const matchExpressions = [{ key: 'tier', operator: 'Exists' }]
+    expect(matchesSelector({ matchLabels: { app: 'web' }, matchExpressions }, labels)).toBe(true)
+    expect(matchesSelector({ matchLabels: { app: 'api' }, matchExpressions }, labels)).toBe(false)
+  })
+
+  it('match nothing when absent and everything when empty', () => {
+    expect(matchesSelector(undefined, labels)).toBe(false)
+    expect(matchesSelector({}, labels)).toBe(true)
+    expect(selectsAll(undefined)).toBe(false)
+    expect(selectsAll({ matchLabels: {} })).toBe(true)
+  })
+})
+
+describe('numbers', () => {
+  it.each([
+    ['100m', 0.1],
+    ['1', 1],
+    ['1.5', 1.5],
+    ['.5', 0.5],
+    ['1e3', 1000],
+    ['1E3', 1000],
+    ['2E', 2e18],
+    ['1Ki', 1024],
+    ['1Gi', 1073741824],
+    ['1.5Gi', 1610612736],
+    ['1k', 1000],
+    [2, 2],
+    ['1K', undefined],
+    ['1 Gi', undefined],
+    ['1GB', undefined],
+    ['', undefined],
+    [null, undefined],
+  ])('the quantity %s', (text, value) => {
+    expect(quantity(text)).toBe(value)
+  })
+
+  it.each([
+    ['25%', 3, 'up', 1],
+    ['25%', 3, 'down', 0],
+    ['50%', 4, 'down', 2],
+    ['100%', 7, 'down', 7],
+    ['29%', 100, 'up', 29],
+    ['0%', 5, 'up', 0],
+    [2, 5, 'up', 2],
+    ['2', 5, 'up', undefined],
+    ['2.5%', 5, 'up', undefined],
+    [undefined, 5, 'up', undefined],
+  ] as const)('%s of %i, rounded %s', (value, total, round, result) => {
+    expect(intOrPercent(value, total, round)).toBe(result)
+  })
+
+  it.each([
+    ['1h30m', 5400],
+    ['500ms', 0.5],
+    ['1.5h', 5400],
+    ['90', 90],
+    [15, 15],
+    ['15x', undefined],
+    ['', undefined],
+  ])('the duration %s', (text, value) => {
+    expect(seconds(text)).toBe(value)
+  })
+
+  it('are written as people write them', () => {
+    expect([45, 60, 90, 3600, 86400, 5000].map(formatSeconds)).toEqual([
+      '45 s',
+      '1 min',
+      '90 s',
+      '1 h',
+      '1 d',
+      '1.4 h',
+    ])
+    expect([512, 1536, 536870912, 1610612736].map(formatBytes)).toEqual(['512', '1.5Ki', '512Mi', '1.5Gi'])
+  })
+})
+
+describe('schedules', () => {
+  const hour = 3600
+  const day = 24 * hour
+
+  it.each([
+    ['*/15 * * * *', 900, 900],
+    ['0 9-17 * * 1-5', hour, 64 * hour],
+    ['3-59/10 * * * *', 600, 600],
+    ['*/7 * * * *', 240, 420],
+    ['0 0 * * *', day, day],
+    ['0 3 1 * *', 28 * day, 31 * day],
+    ['0 0 29 2 *', 1461 * day, 1461 * day],
+    ['5/20 * * * *', 1200, 1200],
+    ['0 0 1,15 * MON', day, 7 * day],
+    ['0 0 * JAN-MAR,dec ?', day, 245 * day],
+    ['@hourly', hour, hour],
+    ['@weekly', 7 * day, 7 * day],
+    ['@every 90s', 90, 90],
+    ['@every 300ms', 1, 1],
+    ['CRON_TZ=Europe/Berlin 0 6 * * *', day, day],
+  ])('%s', (text, interval, longestInterval) => {
+    expect(schedule(text)).toMatchObject({ interval, longestInterval })
+  })
+
+  it.each([
+    '',
+    '* * * *',
+    '* * * * * *',
+    '60 * * * *',
+    '0 0 * * 7',
+    '0 22-2 * * *',
+    '0 0 L * *',
+    '0 0 30 2 *',
+    '*/0 * * * *',
+    '1-2-3 * * * *',
+    '@reboot',
+    '@Daily',
+    '@every 90',
+    '{{ .Values.schedule }}',
+  ])('%s is refused', (text) => {
+    expect(schedule(text)).toBeUndefined()
+  })
+
+  it('tell their minutes, their zone and their starts', () => {
+    expect(schedule('7,22 * * * *')?.minutes).toEqual([7, 22])
+    expect(schedule('TZ=UTC 0 0 * * *')?.timeZone).toBe('UTC')
+    expect(schedule('30 1 * * 0')?.starts()).toEqual([6, 13, 20, 27].map((date) => date * 1440 + 90))
+    expect(schedule('0 0 31 * *')?.starts()).toEqual([30 * 1440])
+    expect(schedule('@every 1h')?.starts()).toEqual([])
+  })
+})
+
+describe('containers', () => {
+  it.each([
+    [['sleep', '60'], 60],
+    [['/bin/sh', '-c', 'sleep 10 && nginx -s quit'], 10],
+    [['sh', '-c', 'sleep 5; kill -QUIT 1; sleep 1m'], 65],
+    [['sh', '-c', 'while ! drained; do sleep 1; done'], 0],
+    [['nginx', '-s', 'quit'], 0],
+    [['sleepy', '5'], 0],
+    [undefined, 0],
+  ])('%o waits %i s', (command, delay) => {
+    expect(delayOfCommand(command)).toBe(delay)
+  })
+
+  it('read images as the registry client does', () => {
+    expect(imageParts('nginx')).toMatchObject({
+      registry: 'docker.io',
+      repository: 'library/nginx',
+      tag: undefined,
+    })
+    expect(imageParts('localhost:5000/a/b:1.2@sha256:ab')).toMatchObject({
+      registry: 'localhost:5000',
+      repository: 'a/b',
+      name: 'b',
+      tag: '1.2',
+      digest: 'sha256:ab',
+    })
+    expect(imageNamed('timberio/vector:0.40', ['vector'])).toBe(true)
+    expect(imageNamed('pgvector/pgvector:16', ['vector'])).toBe(false)
+  })
+
+  it('know native sidecars', () => {
+    const graph = graphOf({
+      'a.yaml': `
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  initContainers: [{name: setup}, {name: proxy, restartPolicy: Always}]
+  containers: [{name: main}]
+`,
+    })
+    const workload = first(graph.workloads)
+    expect(workload.containers.map(({ name, role, index }) => [name, role, index])).toEqual([
+      ['main', 'ordinary', 0],
+      ['setup', 'init', 0],
+      ['proxy', 'sidecar', 1],
+    ])
+    expect(names(workload.running)).toEqual(['main', 'proxy'])
+  })
+})
+
+describe('which objects belong together', () => {
+  const backends = (graph: IndexedGraph) =>
+    graph.all('Service').map((one) => graph.backendsOf(one).map((workload) => graph.describe(workload)))
+  const inNamespace = (text: string, namespace: string) =>
+    text.replace(/metadata: \{name: (\S+)\}/, `metadata: {name: $1, namespace: ${namespace}}`)
+
+  it('counts folder changes', () => {
+    expect(distance(['a', 'b'], ['a', 'b'])).toBe(0)
+    expect(distance(['a'], ['a', 'b'])).toBe(1)
+    expect(distance(['base'], ['overlays', 'prod'])).toBe(3)
+  })
+
+  it('joins what has the same namespace, wherever it is written', () => {
+    const graph = graphOf({
+      'a/b/c/d/web.yaml': inNamespace(deployment('web'), 'shop'),
+      'x/y/z/service.yaml': inNamespace(service('web'), 'shop'),
+    })
+    expect(backends(graph)).toEqual([['Deployment shop/web']])
+  })
+
+  it('keeps namespaces apart', () => {
+    const graph = graphOf({
+      'web.yaml': inNamespace(deployment('web'), 'shop'),
+      'service.yaml': inNamespace(service('web'), 'blog'),
+    })
+    expect(backends(graph)).toEqual([[]])
+  })
+
+  it('joins near files without a namespace, and not far ones', () => {
+    const near = graphOf({ 'base/web.yaml': deployment('web'), 'overlays/prod/service.yaml': service('web') })
+    expect(backends(near)).toEqual([['Deployment web']])
+    const far = graphOf({ 'shop/base/web.yaml': deployment('web'), 'blog/base/service.yaml': service('web') })
+    expect(backends(far)).toEqual([[]])
+    const named = graphOf(
+      { 'shop/base/web.yaml': deployment('web'), 'blog/base/service.yaml': service('web') },
+      { namespace: 'prod' },
+    )
+    expect(backends(named)).toEqual([['Deployment prod/web']])
+  })
+
+  it('links variants of an object to what is nearest', () => {
+    const graph = graphOf({
+      'one/web.yaml': `${deployment('web')}---${service('web')}`,
+      'two/web.yaml': `${deployment('web')}---${service('web')}`,
+    })
+    const services = graph.all('Service')
+    expect(
+      services.map((one) =>
+        graph.backendsOf(one).map(({ object }) => graph.all('Deployment').indexOf(object)),
+      ),
+    ).toEqual([[0], [1]])
+    const sameFolder = graphOf({
+      'a.yaml': `${deployment('web')}---${service('web')}`,
+      'b.yaml': deployment('web'),
+    })
+    expect(sameFolder.backendsOf(first(sameFolder.all('Service')))).toHaveLength(1)
+  })
+
+  it('does not take objects without a name for variants', () => {
+    const job = (folder: string) => `
+apiVersion: batch/v1
+kind: Job
+metadata: {generateName: run-}
+spec: {template: {metadata: {labels: {app: run}}, spec: {containers: [{name: ${folder}}]}}}
+`
+    const graph = graphOf({
+      'one/job.yaml': job('one'),
+      'two/job.yaml': job('two'),
+      'one/policy.yaml': budget('{matchLabels: {app: run}}'),
+    })
+    expect(graph.guardedBy(first(graph.all('PodDisruptionBudget')))).toHaveLength(2)
+  })
+
+  it('selects by pod labels, not by the selector of the workload', () => {
+    const graph = graphOf({
+      'web.yaml': deployment('web', 'selector: {matchLabels: {app: web}}', '{app: web, tier: front}'),
+      'service.yaml': service('web', '{tier: front}'),
+      'budget.yaml': budget('{matchExpressions: [{key: tier, operator: In, values: [front]}]}'),
+    })
+    expect(backends(graph)).toEqual([['Deployment web']])
+    expect(names(graph.guardedBy(first(graph.all('PodDisruptionBudget'))))).toEqual(['web'])
+    expect(graph.budgetsOf(first(graph.workloads))).toHaveLength(1)
+    expect(graph.servicesOf(first(graph.workloads))).toHaveLength(1)
+  })
+
+  it('reads an empty selector as each API does', () => {
+    const files = (version: string) => ({
+      'web.yaml': deployment('web'),
+      'budget.yaml': budget('{}', version),
+    })
+    const guarded = (version: string) => {
+      const graph = graphOf(files(version))
+      return names(graph.guardedBy(first(graph.all('PodDisruptionBudget'))))
+    }
+    expect(guarded('policy/v1')).toEqual(['web'])
+    expect(guarded('policy/v1beta1')).toEqual([])
+    const none = graphOf({ 'web.yaml': deployment('web'), 'service.yaml': service('web', '{}') })
+    expect(backends(none)).toEqual([[]])
+  })
+
+  it('knows what exists elsewhere', () => {
+    const files = {
+      'web.yaml': deployment('web'),
+      'secret.yaml': `
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: database}
+spec: {target: {name: database-credentials}}
+`,
+    }
+    const graph = graphOf(files, { externals: [{ kind: 'Secret', name: 'tls-*' }] })
+    const near = first(graph.workloads)
+    expect(graph.exists('Secret', 'database-credentials', near)).toBe(true)
+    expect(graph.exists('Secret', 'tls-web', near)).toBe(true)
+    expect(graph.exists('ConfigMap', 'tls-web', near)).toBe(false)
+    expect(graph.exists('Secret', 'database', near)).toBe(false)
+  })
+})
+
+describe('the fewest pods', () => {
+  const fewest = (text: string, replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>) => {
+    const graph = graphOf({ 'base/web.yaml': text }, { ...(replicas && { replicas }) })
+    const found = graph.fewestPods(first(graph.workloads))
+    return found && [found.pods, found.of.kind, found.field]
+  }
+
+  it('are the replicas, 1 by default', () => {
+    expect(fewest(deployment('web', 'replicas: 3'))).toEqual([3, 'Deployment', 'replicas'])
+    expect(fewest(deployment('web'))).toEqual([1, 'Deployment', 'replicas'])
+  })
+
+  it('are the minimum of an autoscaler', () => {
+    const three = deployment('web', 'replicas: 3')
+    expect(fewest(`${three}---${hpa('web', 'minReplicas: 2')}`)).toEqual([
+      2,
+      'HorizontalPodAutoscaler',
+      'minReplicas',
+    ])
+    expect(fewest(`${three}---${hpa('web')}`)).toEqual([1, 'HorizontalPodAutoscaler', 'minReplicas'])
+    expect(fewest(`${three}---${hpa('api', 'minReplicas: 2')}`)).toEqual([3, 'Deployment', 'replicas'])
+    expect(fewest(`${deployment('web', 'replicas: 0')}---${hpa('web', 'minReplicas: 2')}`)).toEqual([
+      0,
+      'Deployment',
+      'replicas',
+    ])
+  })
+
+  it('are the minimum of a ScaledObject, 0 by default', () => {
+    const scaled = (more: string) => `
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: any}
+spec: {scaleTargetRef: {name: web}, ${more}}
+`
+    expect(fewest(`${deployment('web')}---${scaled('minReplicaCount: 2')}`)).toEqual([
+      2,
+      'ScaledObject',
+      'minReplicaCount',
+    ])
+    expect(fewest(`${deployment('web')}---${scaled('')}`)).toEqual([0, 'ScaledObject', 'minReplicaCount'])
+  })
+
+  it('are what a kustomization makes of them', () => {
+    const overlays = {
+      'overlays/dev': { web: 1 },
+      'overlays/prod': { web: 4 },
+      'other/far/away/prod': { web: 9 },
+    }
+    expect(fewest(deployment('web'), overlays)).toEqual([4, 'Deployment', 'replicas'])
+    expect(fewest(deployment('api'), overlays)).toEqual([1, 'Deployment', 'replicas'])
+  })
+
+  it('are unknown where the nodes decide', () => {
+    expect(fewest(deployment('web').replace('Deployment', 'DaemonSet'))).toBeUndefined()
+  })
+})
+
+describe('the port that a Service leads to', () => {
+  const graph = graphOf({
+    'web.yaml': `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      initContainers:
+        - {name: setup, ports: [{name: http, containerPort: 1}]}
+        - {name: proxy, restartPolicy: Always, ports: [{name: proxy, containerPort: 15000}]}
+      containers:
+        - {name: main, ports: [{name: http, containerPort: 8080}, {name: dns, containerPort: 53, protocol: UDP}]}
+        - {name: metrics, ports: [{containerPort: 9090}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: bare}
+spec: {template: {spec: {containers: [{name: only}]}}}
+`,
+  })
+  const [web, bare] = graph.workloads
+  const to = (port: Parameters<IndexedGraph['portOf']>[1], workload = web) => {
+    const found = workload && graph.portOf(workload, port)
+    return found && [found.container.name, found.number]
+  }
+
+  it('is found by name, in ordinary containers and native sidecars', () => {
+    expect(to({ port: 80, targetPort: 'http' })).toEqual(['main', 8080])
+    expect(to({ port: 80, targetPort: 'proxy' })).toEqual(['proxy', 15000])
+    expect(to({ port: 80, targetPort: 'https' })).toBeUndefined()
+  })
+
+  it('is found by number, which is the port itself by default', () => {
+    expect(to({ port: 80, targetPort: 9090 })).toEqual(['metrics', 9090])
+    expect(to({ port: 8080 })).toEqual(['main', 8080])
+    expect(to({ port: 8080, targetPort: '' })).toEqual(['main', 8080])
+  })
+
+  it('has the protocol of the Service port', () => {
+    expect(to({ port: 53, targetPort: 'dns' })).toBeUndefined()
+    expect(to({ port: 53, targetPort: 'dns', protocol: 'UDP' })).toEqual(['main', 53])
+  })
+
+  it('need not be declared when there is only one container', () => {
+    expect(to({ port: 80, targetPort: 3000 }, bare)).toEqual(['only', 3000])
+    expect(to({ port: 80, targetPort: 'http' }, bare)).toBeUndefined()
+    expect(to({ port: 80, targetPort: 3000 })).toBeUndefined()
+  })
+})
