@@ -1,0 +1,41 @@
+/**
+ * Workflow commands of GitHub Actions: one annotation a finding.
+ * The escaping is the runner's own: actions/toolkit, packages/core/src/command.ts.
+ */
+import type { Report } from '../engine/report.js'
+import type { Look } from './reporter.js'
+import { summaryParts } from './summary.js'
+import { printable } from './text.js'
+
+const commands = { error: 'error', warning: 'warning', info: 'notice' } as const
+
+/** The text of a command: nothing in it may begin a command of its own. */
+function data(text: string): string {
+  return printable(text).replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+}
+
+export function* render(report: Report, look: Look): Iterable<string> {
+  for (const finding of report.findings) {
+    if (finding.suppressed && !look.showSuppressed) continue
+    const { place, subject, fix } = finding
+    const object = subject
+      ? ` (${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name})`
+      : ''
+    const text = `${finding.message}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
+    const properties = [
+      `file=${property(place.file)}`,
+      `line=${place.line}`,
+      `endLine=${place.endLine}`,
+      `col=${place.column}`,
+      `endColumn=${place.endColumn}`,
+      `title=${property(finding.rule)}`,
+    ]
+    const message = text.split('\n').map(data).join('%0A')
+    yield `::${commands[finding.severity]} ${properties.join(',')}::${message}\n`
+  }
+  yield `${data(summaryParts(report).join(' · '))}\n`
+}

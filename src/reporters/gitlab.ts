@@ -1,0 +1,32 @@
+/** GitLab's Code Quality report: a JSON list in the format of Code Climate. */
+import type { Report } from '../engine/report.js'
+import { escapeJson } from './escape.js'
+import { fingerprints } from './fingerprint.js'
+import type { Look } from './reporter.js'
+
+const severities = { error: 'critical', warning: 'major', info: 'info' } as const
+
+export function* render(report: Report, look: Look): Iterable<string> {
+  const fingerprint = fingerprints()
+  let separator = '['
+  for (const finding of report.findings) {
+    if (finding.suppressed && !look.showSuppressed) continue
+    const { rule, message, place, severity } = finding
+    const issue = {
+      description: message,
+      check_name: rule,
+      fingerprint: fingerprint(finding),
+      severity: severities[severity],
+      location: {
+        path: place.file,
+        positions: {
+          begin: { line: place.line, column: place.column },
+          end: { line: place.endLine, column: place.endColumn },
+        },
+      },
+    }
+    yield `${separator}\n  ${escapeJson(JSON.stringify(issue))}`
+    separator = ','
+  }
+  yield separator === '[' ? '[]\n' : '\n]\n'
+}

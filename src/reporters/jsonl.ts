@@ -1,0 +1,10 @@
+/** One JSON text a line for each finding, as in the `findings` of the json format. */
+import type { Report } from '../engine/report.js'
+import { escapeJson } from './escape.js'
+import type { Look } from './reporter.js'
+
+export function* render(report: Report, look: Look): Iterable<string> {
+  for (const finding of report.findings) {
+    if (look.showSuppressed || !finding.suppressed) yield `${escapeJson(JSON.stringify(finding))}\n`
+  }
+}

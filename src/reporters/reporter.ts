@@ -1,0 +1,38 @@
+/** What every output format is: a function from a report to pieces of text. */
+import type { Report } from '../engine/report.js'
+
+/** How a person looks at the output. Formats for machines ignore it. */
+export interface Look {
+  readonly color: boolean
+  /** Columns of the terminal. */
+  readonly width: number
+  /** False on terminals without UTF-8: lines are then drawn in ASCII. */
+  readonly unicode: boolean
+  /** Show suppressed findings as well. */
+  readonly showSuppressed: boolean
+}
+
+/** Gives the output in pieces, so that large reports need no large string. Each piece ends where it likes. */
+export type Reporter = (report: Report, look: Look) => Iterable<string>
+
+type Loader = () => Promise<{ readonly render: Reporter }>
+
+/** All formats by name, loaded when asked for. */
+export const formats = {
+  pretty: () => import('./pretty.js'),
+  concise: () => import('./concise.js'),
+  json: () => import('./json.js'),
+  jsonl: () => import('./jsonl.js'),
+  sarif: () => import('./sarif.js'),
+  github: () => import('./github.js'),
+  gitlab: () => import('./gitlab.js'),
+  junit: () => import('./junit.js'),
+} as const satisfies Record<string, Loader>
+
+export type Format = keyof typeof formats
+
+export const formatNames = Object.keys(formats) as readonly Format[]
+
+export function isFormat(name: string): name is Format {
+  return Object.hasOwn(formats, name)
+}
