@@ -1,0 +1,261 @@
+/** `k8s-af completion`: scripts for shells, made from the program's own commands and flags. */
+import type { Argument, Command, Option } from 'commander'
+import { loadRules, loadStories } from '../registry.js'
+import { formatNames } from '../reporters/reporter.js'
+import { categories } from '../rule.js'
+
+/** What may stand in the place of a value: a file, words, words with commas between them, or nothing that we know. */
+type Values =
+  | { readonly kind: 'files' | 'free' }
+  | { readonly kind: 'words' | 'list'; readonly words: readonly string[] }
+
+interface Flag {
+  /** `-o`, `--output` */
+  readonly names: readonly string[]
+  readonly about: string
+  /** Undefined for a flag without a value. */
+  readonly takes: Values | undefined
+}
+
+interface Place {
+  /** The words that lead here: `lint`, `config print`. */
+  readonly words: readonly string[]
+  readonly about: string
+  readonly flags: readonly Flag[]
+  /** What stands after the words: subcommands, too. */
+  readonly arguments: Values
+}
+
+export async function completionCommand(shell: 'bash' | 'zsh' | 'fish', program: Command): Promise<number> {
+  const rules = await loadRules()
+  const stories = [...loadStories().keys()]
+  const names: Names = {
+    rules: [...rules.keys()],
+    // What --only, --enable and --disable take.
+    selectors: [
+      ...new Set([...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]),
+    ],
+    stories,
+    formats: formatNames,
+  }
+  const places = placesOf(program, [], names)
+  process.stdout.write({ bash, zsh, fish }[shell](places))
+  return 0
+}
+
+interface Names {
+  readonly rules: readonly string[]
+  readonly selectors: readonly string[]
+  readonly stories: readonly string[]
+  readonly formats: readonly string[]
+}
+
+function placesOf(command: Command, words: readonly string[], names: Names): Place[] {
+  const below = command.commands
+  const [argument] = command.registeredArguments
+  const own: Place = {
+    words,
+    about: command.description(),
+    flags: command
+      .createHelp()
+      .visibleOptions(command)
+      .map((option) => flagOf(option, names)),
+    arguments:
+      below.length > 0
+        ? { kind: 'words', words: below.map((one) => one.name()) }
+        : argument
+          ? valuesOf(argument, argument.name(), names)
+          : { kind: 'words', words: [] },
+  }
+  return [own, ...below.flatMap((one) => placesOf(one, [...words, one.name()], names))]
+}
+
+function flagOf(option: Option, names: Names): Flag {
+  const [, placeholder] = /[<[]([^\]>=[]+)/.exec(option.flags) ?? []
+  return {
+    names: [option.short, option.long].filter((name) => name !== undefined && name !== null),
+    about: option.description,
+    takes: option.required ? valuesOf(option, placeholder ?? '', names) : undefined,
+  }
+}
+
+/** The placeholder of a flag or argument says what it takes. */
+function valuesOf({ argChoices }: Option | Argument, placeholder: string, names: Names): Values {
+  if (argChoices) return { kind: 'words', words: argChoices }
+  switch (placeholder) {
+    case 'path':
+    case 'file':
+      return { kind: 'files' }
+    case 'rules':
+      return { kind: 'list', words: names.selectors }
+    case 'rule|story':
+      return { kind: 'words', words: [...names.rules, ...names.stories] }
+    case 'format':
+      return { kind: 'words', words: names.formats }
+    default:
+      return { kind: 'free' }
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** `lint:-o|lint:--output` */
+function keys(place: Place, flag: Flag): string {
+  return flag.names.map((name) => quoted(`${place.words.join(' ')}:${name}`)).join('|')
+}
+
+const where = (place: Place): string => quoted(place.words.join(' '))
+
+function bash(places: readonly Place[]): string {
+  const fill = (values: Values) =>
+    values.kind === 'words'
+      ? `COMPREPLY=($(compgen -W ${quoted(values.words.join(' '))} -- "$cur"))`
+      : values.kind === 'list'
+        ? `COMPREPLY=($(compgen -P "$list" -W ${quoted(values.words.join(' '))} -- "\${cur##*,}"))`
+        : ':'
+  const takers = places.flatMap((place) =>
+    place.flags.flatMap((flag) =>
+      flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
+    ),
+  )
+  return `# bash completion for k8s-af: source <(k8s-af completion bash)
+_k8s_af() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= list=
+  COMPREPLY=()
+  # --flag=value arrives as three words.
+  if [[ $cur == = ]]; then cur=
+  elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+  (( COMP_CWORD > 1 )) && command=\${COMP_WORDS[1]}
+  [[ $command == config ]] && (( COMP_CWORD > 2 )) && command="config \${COMP_WORDS[2]}"
+  [[ $cur == *,* ]] && list=\${cur%,*},
+  # Where nothing is filled in, readline completes files.
+  case "$command:$prev" in
+${takers.join('\n')}
+  esac
+  if [[ $cur == -* ]]; then
+    case $command in
+${places.map((place) => `      ${where(place)}) COMPREPLY=($(compgen -W ${quoted(place.flags.flatMap(({ names }) => names).join(' '))} -- "$cur")) ;;`).join('\n')}
+    esac
+    return
+  fi
+  case $command in
+${places.map((place) => `    ${where(place)}) ${fill(place.arguments)} ;;`).join('\n')}
+  esac
+}
+complete -o default -F _k8s_af k8s-af
+`
+}
+
+function zsh(places: readonly Place[]): string {
+  const fill = (values: Values) => {
+    switch (values.kind) {
+      case 'files':
+        return '_files'
+      case 'free':
+        return '_message value'
+      case 'list':
+        return `compset -P '*,'; compadd -- ${values.words.join(' ')}`
+      case 'words':
+        return `compadd -- ${values.words.join(' ')}`
+    }
+  }
+  const described = (name: string, about: string) => quoted(`${name}:${about}`)
+  const subcommands = (place: Place) =>
+    places.filter(
+      ({ words }) =>
+        words.length === place.words.length + 1 && words.join(' ').startsWith(place.words.join(' ')),
+    )
+  const takers = places.flatMap((place) =>
+    place.flags.flatMap((flag) =>
+      flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
+    ),
+  )
+  return `#compdef k8s-af
+# zsh completion for k8s-af: source <(k8s-af completion zsh)
+_k8s_af() {
+  local command= prev=\${words[CURRENT-1]}
+  local -a choices
+  (( CURRENT > 2 )) && command=\${words[2]}
+  [[ $command == config ]] && (( CURRENT > 3 )) && command="config \${words[3]}"
+  if compset -P '--*='; then prev=\${words[CURRENT]%%=*}; fi
+  case "$command:$prev" in
+${takers.join('\n')}
+  esac
+  if [[ $PREFIX == -* ]]; then
+    case $command in
+${places
+  .map(
+    (place) =>
+      `      ${where(place)}) choices=(${place.flags.flatMap(({ names, about }) => names.map((name) => described(name, about))).join(' ')}) ;;`,
+  )
+  .join('\n')}
+    esac
+    _describe flag choices
+    return
+  fi
+  case $command in
+${places
+  .map((place) => {
+    const below = subcommands(place)
+    return below.length > 0
+      ? `    ${where(place)}) choices=(${below.map((one) => described(one.words.at(-1) ?? '', one.about)).join(' ')}); _describe command choices ;;`
+      : `    ${where(place)}) ${fill(place.arguments)} ;;`
+  })
+  .join('\n')}
+  esac
+}
+compdef _k8s_af k8s-af
+`
+}
+
+function fish(places: readonly Place[]): string {
+  const escaped = (text: string) => `'${text.replace(/['\\]/g, '\\$&')}'`
+  const fill = (values: Values) => {
+    switch (values.kind) {
+      case 'files':
+        return '-r -F'
+      case 'free':
+        return '-x'
+      case 'list':
+        return `-x -a ${escaped(`(__fish_complete_list , "printf '%s\\n' ${values.words.join(' ')}")`)}`
+      case 'words':
+        return `-x -a ${escaped(values.words.join(' '))}`
+    }
+  }
+  const lines = places.flatMap((place) => {
+    const below = places.filter(
+      ({ words }) =>
+        words.length === place.words.length + 1 && words.slice(0, -1).join(' ') === place.words.join(' '),
+    )
+    const names = below.map(({ words }) => words.at(-1)).join(' ')
+    const seen = place.words.map((word) => `__fish_seen_subcommand_from ${word}`)
+    const here = place.words.length === 0 ? '__fish_use_subcommand' : seen.join('; and ')
+    const condition =
+      below.length > 0 && place.words.length > 0
+        ? `${here}; and not __fish_seen_subcommand_from ${names}`
+        : here
+    const start = `complete -c k8s-af -n ${escaped(condition)}`
+    return [
+      ...below.map((one) => `${start} -a ${one.words.at(-1)} -d ${escaped(one.about)}`),
+      ...(below.length > 0
+        ? []
+        : place.arguments.kind === 'files'
+          ? [`${start} -F`]
+          : place.arguments.kind === 'words' && place.arguments.words.length > 0
+            ? [`${start} -a ${escaped(place.arguments.words.join(' '))}`]
+            : []),
+      ...place.flags.map((flag) => {
+        const spelt = flag.names.map((name) =>
+          name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
+        )
+        return `${start} ${[...spelt, ...(flag.takes ? [fill(flag.takes)] : [])].join(' ')} -d ${escaped(flag.about)}`
+      }),
+    ]
+  })
+  return `# fish completion for k8s-af: k8s-af completion fish | source
+complete -c k8s-af -f
+${lines.join('\n')}
+`
+}

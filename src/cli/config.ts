@@ -1,0 +1,59 @@
+/** `k8s-af config print|validate|schema` */
+import { dump } from 'js-yaml'
+import { findConfig } from '../config/resolve.js'
+import { configSchema } from '../config/schema.js'
+import type { Settings } from '../config/settings.js'
+import { UsageError } from '../config/usage.js'
+import { loadRules } from '../registry.js'
+import type { Rule } from '../rule.js'
+import { type SettingsFlags, settingsFor } from './settings.js'
+
+/** Prints settings as a configuration file that would make them again. */
+export async function configPrintCommand(flags: SettingsFlags): Promise<number> {
+  const rules = await loadRules()
+  const { settings } = await settingsFor(flags, process.cwd(), rules)
+  const from = settings.configFile ?? 'no file: these are the defaults'
+  process.stdout.write(`# from ${from}\n${dump(asConfig(settings, rules), { lineWidth: 110, noRefs: true })}`)
+  return 0
+}
+
+function asConfig(settings: Settings, rules: ReadonlyMap<string, Rule>): Record<string, unknown> {
+  const active = new Map(settings.active.map((one) => [one.id, one]))
+  return {
+    kubernetesVersion: `1.${settings.minor}`,
+    complete: settings.complete,
+    ...(settings.namespace !== undefined && { namespace: settings.namespace }),
+    failOn: settings.failOn,
+    minSeverity: settings.minSeverity,
+    ignore: settings.ignore,
+    externals: settings.externals,
+    workloadKinds: settings.workloadKinds,
+    suppressions: settings.suppressions.map(({ place: _, ...one }) => one),
+    rules: Object.fromEntries(
+      [...rules.keys()].map((id) => {
+        const one = active.get(id)
+        if (!one) return [id, 'off']
+        const params = Object.keys(one.params).length > 0 && { params: one.params }
+        // A severity in a configuration holds for all findings of the rule: it is left out where the rule decides itself.
+        return [id, { enabled: true, ...(one.severity && { severity: one.severity }), ...params }]
+      }),
+    ),
+  }
+}
+
+/** Says whether a configuration is sound. */
+export async function configValidateCommand(file: string | undefined): Promise<number> {
+  const cwd = process.cwd()
+  const found = file ?? findConfig(cwd)
+  if (found === undefined)
+    throw new UsageError('there is no .k8s-af.yaml here or above. k8s-af init writes one.')
+  const { loadConfig } = await import('../config/load.js')
+  const config = loadConfig(found, cwd, await loadRules())
+  process.stderr.write(`${config.file}: no mistakes\n`)
+  return 0
+}
+
+export async function configSchemaCommand(): Promise<number> {
+  process.stdout.write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
+  return 0
+}

@@ -1,0 +1,27 @@
+/** `k8s-af explain` */
+import { UsageError } from '../config/usage.js'
+import { nearestName } from '../graph/similar.js'
+import { loadRules, loadStories } from '../registry.js'
+
+export interface ExplainFlags {
+  readonly format: 'text' | 'markdown' | 'json'
+}
+
+/** Prints the page of a rule or a story. */
+export async function explainCommand(name: string, _flags: ExplainFlags): Promise<number> {
+  const rules = await loadRules()
+  const stories = loadStories()
+  const rule = rules.get(name)
+  const story = stories.get(name)
+  if (!rule && !story) throw unknown(name, rules.keys(), stories.keys())
+  process.stdout.write(`${JSON.stringify(rule ?? story, undefined, 2)}\n`)
+  return 0
+}
+
+function unknown(name: string, rules: Iterable<string>, stories: Iterable<string>): UsageError {
+  const near = nearestName(name, [...rules, ...stories])
+  return new UsageError(
+    `there is no rule or story ${JSON.stringify(name)}. ` +
+      (near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af rules and k8s-af stories list them.'),
+  )
+}

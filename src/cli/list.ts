@@ -1,0 +1,72 @@
+/** `k8s-af rules` and `k8s-af stories` */
+import { loadRules, loadStories } from '../registry.js'
+
+export interface ListFlags {
+  readonly output: 'table' | 'name' | 'json'
+}
+
+export async function rulesCommand({ output }: ListFlags): Promise<number> {
+  const rules = [...(await loadRules())].map(([id, rule]) => ({
+    id,
+    title: rule.title,
+    category: rule.category,
+    severity: rule.severity,
+    recommended: rule.recommended !== false,
+    needs: rule.needs,
+    params: rule.params,
+    stories: rule.stories,
+  }))
+  print(output, rules, () => {
+    const categories = [...new Set(rules.map(({ category }) => category))].sort()
+    return categories.flatMap((category) => [
+      '',
+      category,
+      ...table(
+        rules
+          .filter((rule) => rule.category === category)
+          .map(({ id, severity, recommended, needs, title }) => [
+            `  ${id}`,
+            severity,
+            needs ? 'cluster' : recommended ? '' : 'all',
+            title,
+          ]),
+      ),
+    ])
+  })
+  return 0
+}
+
+export function storiesCommand({ output }: ListFlags): number {
+  const stories = [...loadStories().values()].sort((a, b) => b.year - a.year || (a.id < b.id ? -1 : 1))
+  print(output, stories, () =>
+    table(stories.map(({ id, org, year, title }) => [id, String(year), `${org}: ${title}`])),
+  )
+  return 0
+}
+
+function print(
+  output: ListFlags['output'],
+  items: readonly { readonly id: string }[],
+  lines: () => readonly string[],
+): void {
+  const text =
+    output === 'json'
+      ? JSON.stringify(items, undefined, 2)
+      : output === 'name'
+        ? items.map(({ id }) => id).join('\n')
+        : lines().join('\n').trimStart()
+  process.stdout.write(`${text}\n`)
+}
+
+/** Columns as wide as their widest cell; the last one is as long as it is. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  )
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column < row.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,247 @@
+/** The command line: reads the arguments, runs one command, and says in the exit code how it went. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { version } from '../../package.json'
+import { presets } from '../config/config.js'
+import { UsageError } from '../config/usage.js'
+import { severities } from '../finding.js'
+import { nearestName } from '../graph/similar.js'
+import { looksLikePath } from './paths.js'
+
+export const exitCodes = `Exit code: 0 nothing at or above --fail-on · 1 findings at or above it, or manifests that cannot be read ·
+2 the job could not be done (a flag, the configuration, a path, no objects, an internal error)`
+
+/**
+ * Runs the program with its arguments and sets the exit code of the process. Never throws.
+ * @param args without the node executable and the script
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  endQuietlyWithoutReader()
+  try {
+    process.exitCode = await run(args)
+  } catch (error) {
+    process.exitCode = 2
+    if (process.env.K8S_AF_DEBUG === '1')
+      complain(error instanceof Error ? String(error.stack) : String(error))
+    else if (error instanceof UsageError) for (const line of error.lines) complain(`k8s-af: ${line}`)
+    else
+      complain(
+        `k8s-af: internal error: ${error instanceof Error ? error.message : String(error)} (K8S_AF_DEBUG=1 shows where)`,
+      )
+  }
+}
+
+function complain(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** A reader that has seen enough (`| head`) is no error. */
+function endQuietlyWithoutReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit()
+    })
+  }
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  let code = 0
+  const program = programWith((result) => {
+    code = result
+  })
+  if (args.length === 0) {
+    program.outputHelp({ error: true })
+    return 2
+  }
+  const [first = ''] = args
+  const isCommand = [...program.commands.map((command) => command.name()), 'help'].includes(first)
+  if (!first.startsWith('-') && !isCommand) throw unknownCommand(first, program)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0 || error.code === 'commander.help') return error.exitCode
+    throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
+  }
+  return code
+}
+
+function unknownCommand(name: string, program: Command): UsageError {
+  if (looksLikePath(name)) return new UsageError(`${name} is no command. To lint it: k8s-af lint ${name}`)
+  const near = nearestName(
+    name,
+    program.commands.map((command) => command.name()),
+  )
+  return new UsageError(
+    `there is no command ${JSON.stringify(name)}. ${near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af --help lists them.'}`,
+  )
+}
+
+/** Commander's message without its prefix, on one line. */
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .split('\n')
+    .map((line) => line.replace(/^\((.*)\)$/, '$1'))
+    .join('. ')
+}
+
+/** Splits `a,b c`; given repeatedly, the values add up. */
+function names(value: string, before: readonly string[] = []): readonly string[] {
+  const own = value.split(/[\s,]+/).filter((name) => name !== '')
+  if (own.length === 0) throw new InvalidArgumentError('It is empty.')
+  return [...before, ...own]
+}
+
+function more(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}
+
+/**
+ * All commands. What each of them needs is imported when it runs.
+ * @param done receives the exit code
+ */
+export function programWith(done: (code: number) => void): Command {
+  const program = new Command('k8s-af')
+    .description(
+      'Finds in Kubernetes manifests the failure patterns that teams have published after their outages.',
+    )
+    .version(`k8s-af ${version}`, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', '\nStart with:  k8s-af lint .\n             k8s-af explain <rule>')
+  const command = (name: string, description: string): Command =>
+    program.command(name).description(description)
+
+  withSettings(command('lint', 'lint manifests: files, folders, glob patterns, - for standard input'))
+    .argument('[path...]', 'what to lint', [])
+    .option('-f, --filename <path>', 'the same as a path argument; repeatable', more)
+    .option('-R, --recursive', 'read folders with all that is below them (the default)')
+    .option('--no-recursive', 'read only the files directly in a folder')
+    .option('--stdin-filename <name>', 'what to call standard input')
+    .option('-o, --output <format[=file]>', 'a report, on standard output or in a file; repeatable', more)
+    .option('--show-suppressed', 'show suppressed findings, too')
+    .option('--statistics', 'count the findings by rule, on standard error')
+    .option('--timings', 'say how long each rule took, on standard error')
+    .option('--allow-empty', 'no Kubernetes object at all is fine, too')
+    .addOption(
+      new Option('--color [when]', 'use colours (NO_COLOR and FORCE_COLOR are heeded)')
+        .choices(['auto', 'always', 'never'])
+        .default('auto')
+        .preset('always'),
+    )
+    .addHelpText('after', `\n${exitCodes}`)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  k8s-af lint .
+  kubectl kustomize overlays/prod | k8s-af lint --complete -
+  k8s-af lint -o pretty -o sarif=k8s-af.sarif deploy/`,
+    )
+    .action(async (paths: string[], flags) => {
+      const { lintCommand } = await import('./lint.js')
+      done(await lintCommand(paths, flags))
+    })
+
+  command('explain', 'explain a rule or tell a story')
+    .argument('<rule|story>', 'its name')
+    .addOption(new Option('--format <format>', 'how').choices(['text', 'markdown', 'json']).default('text'))
+    .action(async (name: string, flags) => {
+      const { explainCommand } = await import('./explain.js')
+      done(await explainCommand(name, flags))
+    })
+
+  command('rules', 'list the rules')
+    .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'name', 'json']).default('table'))
+    .action(async (flags) => {
+      const { rulesCommand } = await import('./list.js')
+      done(await rulesCommand(flags))
+    })
+
+  command('stories', 'list the documented outages behind the rules')
+    .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'name', 'json']).default('table'))
+    .action(async (flags) => {
+      const { storiesCommand } = await import('./list.js')
+      done(storiesCommand(flags))
+    })
+
+  command('init', 'write a configuration file with comments, .k8s-af.yaml').action(async () => {
+    const { initCommand } = await import('./init.js')
+    done(await initCommand())
+  })
+
+  const config = command('config', 'look at the configuration')
+  withSettings(
+    config.command('print').description('print the configuration in force, with all defaults'),
+  ).action(async (flags) => {
+    const { configPrintCommand } = await import('./config.js')
+    done(await configPrintCommand(flags))
+  })
+  config
+    .command('validate')
+    .description('check a configuration file')
+    .argument('[file]', 'the file (default: the one in force)')
+    .action(async (file: string | undefined) => {
+      const { configValidateCommand } = await import('./config.js')
+      done(await configValidateCommand(file))
+    })
+  config
+    .command('schema')
+    .description('print the JSON Schema of the configuration')
+    .action(async () => {
+      const { configSchemaCommand } = await import('./config.js')
+      done(await configSchemaCommand())
+    })
+
+  command('completion', 'print the completion script for a shell')
+    .addArgument(program.createArgument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']))
+    .addHelpText(
+      'after',
+      `
+bash:  source <(k8s-af completion bash)          in ~/.bashrc
+zsh:   source <(k8s-af completion zsh)           in ~/.zshrc, after compinit
+fish:  k8s-af completion fish | source           in ~/.config/fish/config.fish`,
+    )
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const { completionCommand } = await import('./completion.js')
+      done(
+        await completionCommand(
+          shell,
+          programWith(() => {}),
+        ),
+      )
+    })
+
+  command('version', 'print the version, and what it knows').action(async () => {
+    const { versionCommand } = await import('./version.js')
+    done(versionCommand())
+  })
+  return program
+}
+
+/** The flags that `lint` shares with whatever else has settings. */
+function withSettings(command: Command): Command {
+  return command
+    .option('-n, --namespace <name>', 'the namespace of objects that name none')
+    .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
+    .option('--k8s-version <version>', 'the version of the clusters, 1.33 (default: the newest known)')
+    .addOption(
+      new Option('--preset <preset>', 'the rules to start from (default: recommended)').choices(presets),
+    )
+    .option('--only <rules>', 'only these rules, categories or stories, a,b', names)
+    .option('--enable <rules>', 'these rules, too', names)
+    .option('--disable <rules>', 'not these rules', names)
+    .addOption(
+      new Option('--fail-on <severity>', 'exit code 1 at or above it (default: error)').choices([
+        ...severities,
+        'never',
+      ]),
+    )
+    .addOption(new Option('--min-severity <severity>', 'leave out findings below it').choices(severities))
+    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
+    .option('--isolated', 'no configuration file at all')
+}

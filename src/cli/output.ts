@@ -1,0 +1,71 @@
+/** Where reports go: standard output, or files that appear whole or not at all. */
+import { realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import { nearestName } from '../graph/similar.js'
+
+export interface Output {
+  readonly format: string
+  /** Standard output when absent. */
+  readonly file: string | undefined
+}
+
+/** Reads `FORMAT` and `FORMAT=FILE`. */
+export function outputsOf(texts: readonly string[], formats: readonly string[]): readonly Output[] {
+  const outputs = texts.map((text): Output => {
+    const [, format = '', file] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
+    if (!formats.includes(format)) {
+      const near = nearestName(format, formats)
+      throw new UsageError(
+        `there is no report format ${JSON.stringify(format)}. ${near ? `Did you mean ${near}?` : `The formats are ${formats.join(', ')}.`}`,
+      )
+    }
+    if (file === '')
+      throw new UsageError(
+        `-o ${text} names no file. Write -o ${format}=FILE, or -o ${format} for standard output.`,
+      )
+    return { format, file }
+  })
+  const printed = outputs.filter(({ file }) => file === undefined)
+  if (printed.length > 1)
+    throw new UsageError(
+      `only one report can go to standard output, not ${printed.map(({ format }) => format).join(' and ')}. Give the others a file: -o ${printed[1]?.format}=FILE`,
+    )
+  const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
+  const twice = files.find((file, i) => files.indexOf(file) !== i)
+  if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
+  return outputs
+}
+
+/** Finds out before the work starts whether the reports can be written. */
+export function checkOutputs(outputs: readonly Output[]): void {
+  for (const { file } of outputs) {
+    if (file === undefined) continue
+    if (stat(file)?.isDirectory()) throw new UsageError(`${file} is a folder. Name a file in it.`)
+    const folder = dirname(file)
+    if (!stat(folder)?.isDirectory())
+      throw new UsageError(`there is no folder ${folder} for ${file}. Make it first: mkdir -p ${folder}`)
+  }
+}
+
+function stat(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false })
+}
+
+/** Writes a file so that nobody ever sees half of it. Devices and pipes are written to directly. */
+export function writeWhole(file: string, text: string): void {
+  const known = stat(file)
+  if (known && !known.isFile()) {
+    writeFileSync(file, text)
+    return
+  }
+  const target = known ? realpathSync(file) : file
+  const draft = `${target}.${process.pid}.tmp`
+  try {
+    writeFileSync(draft, text, known ? { mode: known.mode } : {})
+    renameSync(draft, target)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw new UsageError(`${file} cannot be written: ${(error as NodeJS.ErrnoException).code}.`)
+  }
+}

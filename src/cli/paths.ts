@@ -1,0 +1,22 @@
+/** Paths that a user typed. */
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { nearestName } from '../graph/similar.js'
+
+/** Whether a word in the place of a command was rather meant as a path. */
+export function looksLikePath(word: string): boolean {
+  return /[/\\*]|^\.\.?$|\.(ya?ml|json)$/i.test(word) || existsSync(word)
+}
+
+/** `no such file or folder: deploy/ap.yaml. Did you mean deploy/app.yaml?` */
+export function missingPath(path: string, cwd: string): string {
+  const folder = dirname(path)
+  let neighbours: string[] = []
+  try {
+    neighbours = readdirSync(resolve(cwd, folder))
+  } catch {
+    // The folder is missing, too: nothing to propose.
+  }
+  const near = nearestName(basename(path), neighbours)
+  return `no such file or folder: ${path}.${near === undefined ? '' : ` Did you mean ${folder === '.' ? near : join(folder, near)}?`}`
+}
