@@ -1,14 +1,14 @@
-import { formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
+import { at, formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
 
 export default rule({
   title: 'Runs of a CronJob may overlap',
   category: 'batch',
   severity: 'warning',
-  why: `\`concurrencyPolicy\` is Allow unless it is set: the controller starts the next Job whether or not the last one has ended. When runs
-get slow, because a database or the cluster itself is slow, they pile up and make everything slower still.`,
+  why: `\`concurrencyPolicy\` is Allow unless it is set: the controller starts the next Job whether or not the last one has ended. When runs get slow, because a database or the cluster itself is slow, they pile up and make
+everything slower still.`,
   remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
-  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: a deadline (\`activeDeadlineSeconds\`) shorter than the shortest
-time between two starts. Suspended CronJobs are exempt, and those that start less often than \`minInterval\`, as a run that long is rare.`,
+  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended CronJobs are exempt, and
+those that start only every \`minInterval\` or less often, as a run that long is rare. Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures both.`,
   falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',
   versions: 'The default is Allow in all releases of `batch/v1`.',
   sources: [
@@ -23,24 +23,23 @@ time between two starts. Suspended CronJobs are exempt, and those that start les
       about: 'CronJobs that start this seldom, or less often, are left alone (a Go duration).',
     },
   },
+  unless: ['job-without-deadline'],
   for: 'CronJob',
   check(cronJob, { params, report }) {
     const { spec } = cronJob
-    if (!spec?.jobTemplate || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
+    const job = spec?.jobTemplate?.spec
+    if (!spec || !job || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
     const interval = schedule(spec.schedule ?? '')?.interval
-    const deadline = spec.jobTemplate.spec?.activeDeadlineSeconds
-    if (
-      interval !== undefined &&
-      ((deadline !== undefined && deadline < interval) || interval >= (seconds(params.minInterval) ?? 0))
-    )
-      return
+    const deadline = job.activeDeadlineSeconds
+    if (interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)) return
+    if (interval !== undefined && deadline !== undefined && deadline <= interval) return
+    const every = interval === undefined ? 'the next one' : `every ${formatSeconds(interval)} another one`
     report(
       spec,
       'concurrencyPolicy',
-      interval === undefined
-        ? 'Slow runs pile up: the next one starts while the last still runs.'
-        : `Slow runs pile up: every ${formatSeconds(interval)} another one starts while the last still runs.`,
+      `Slow runs pile up: ${every} starts while ${deadline === undefined ? 'the last still runs' : `a run may take ${formatSeconds(deadline)}`}.`,
       {
+        see: [deadline === undefined ? undefined : at(cronJob, job, 'activeDeadlineSeconds')],
         fix: set(spec, 'concurrencyPolicy', 'Forbid'),
       },
     )

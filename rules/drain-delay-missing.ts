@@ -1,8 +1,8 @@
 import {
+  advise,
   at,
   type Container,
   delayOfCommand,
-  type Graph,
   rule,
   type Service,
   set,
@@ -13,21 +13,20 @@ export default rule({
   title: 'Pods stop while they still receive requests',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `When a pod is deleted, two things start at the same time: the kubelet sends SIGTERM, and the endpoint is removed
-from every kube-proxy, ingress controller and load balancer. The second takes seconds. A server that closes its socket at
-SIGTERM refuses the requests that still arrive, at every rollout and every node drain.`,
+  why: `When a pod is deleted, two things start at the same time: the kubelet sends SIGTERM, and the endpoint is removed from every kube-proxy, ingress controller and load balancer. The second takes seconds. A server that
+closes its socket at SIGTERM refuses the requests that still arrive, at every rollout and every node drain.`,
   remedy: 'Delay SIGTERM with a `preStop` sleep of some seconds, and leave the grace period room for it.',
-  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of type LoadBalancer or
-NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns the port (all ordinary containers when that
-is not known) needs a \`preStop\` hook: \`sleep\`, a command that sleeps, or an \`httpGet\` to a drain endpoint of its own. Any other
-command is taken to drain by itself.
+  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns the port (all
+ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other command is taken to drain by itself.
 
-Exempt: Jobs, pods without a controller, and images known to delay by themselves.`,
-  falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be seen in a manifest: suppress the rule on that
-workload and say so.`,
+Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each rollout anyway), Services with UDP ports only, and images known to delay by themselves.`,
+  falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
     '`preStop.sleep` is alpha in 1.29, on by default from 1.30, GA in 1.34; below 1.30 the fix is a command.',
-  sources: ['kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)'],
+  sources: [
+    'kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)',
+    'Kubernetes documentation, Pod lifecycle (termination of pods)',
+  ],
   stories: [
     'ravelin-ingress-502',
     'chiefio-four-stories',
@@ -45,62 +44,55 @@ workload and say so.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
-    if (workload.batch || workload.kind === 'Pod') return
-    const entry = graph
-      .servicesOf(workload)
-      .map((service) => entryOf(service, graph))
-      .find((found) => found !== undefined)
-    if (!entry) return
-    const containers = serving(workload, entry.service, graph).filter(
-      (container) =>
-        delayOf(container) < params.minSleepSeconds &&
-        !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
-    )
-    const [first] = containers
-    if (!first) return
-    const names = containers.map((container) => container.name).join(', ')
-    const sleep = params.minSleepSeconds
-    const delay = delayOf(first)
-    report(
-      first.spec.lifecycle?.preStop ?? first.spec,
-      first.spec.lifecycle?.preStop ? undefined : 'lifecycle',
-      delay > 0
-        ? `Requests fail at every rollout: container ${names} waits ${delay} s before it stops, ${entry.by} may need longer.`
-        : `Requests fail at every rollout: container ${names} stops at once while ${entry.by} still sends to it.`,
-      {
-        see: [entry.see],
-        fix:
-          minor >= 30
-            ? set(first.spec, 'lifecycle', {
-                ...first.spec.lifecycle,
-                preStop: { sleep: { seconds: sleep } },
-              })
-            : set(first.spec, 'lifecycle', {
-                ...first.spec.lifecycle,
-                preStop: { exec: { command: ['sleep', String(sleep)] } },
-              }),
-      },
-    )
+    if (workload.batch || workload.kind === 'Pod' || recreates(workload)) return
+    for (const service of graph.servicesOf(workload)) {
+      const entrance = graph.entranceOf(service)
+      if (!entrance || onlyUdp(service)) continue
+      const owners = graph.listeners(workload, service)
+      const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
+      const hasty = serving.filter(
+        (container) =>
+          delayOf(container) < params.minSleepSeconds &&
+          !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
+      )
+      const [first] = hasty
+      if (!first) continue
+      const { preStop } = first.spec.lifecycle ?? {}
+      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${hasty.map(({ name }) => name).join(' and ')}`
+      report(
+        preStop ?? first.spec,
+        preStop ? undefined : 'lifecycle',
+        preStop
+          ? `Requests may fail at every rollout: ${names} waits only ${delayOf(first)} s while ${entrance.by} still sends to it.`
+          : `Requests may fail at every rollout: ${names} must stop at once while ${entrance.by} still sends to it.`,
+        {
+          see: [at(entrance.of, entrance.node, entrance.field)],
+          fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),
+        },
+      )
+      return
+    }
   },
 })
 
-/** How traffic from outside reaches the Service, if it does. */
-function entryOf(service: Service, graph: Graph) {
-  const [route] = graph.routesTo(service)
-  if (route) return { service, by: graph.describe(route.from), see: at(route.from, route.node, route.field) }
-  const { spec } = service
-  if (spec?.type !== 'LoadBalancer' && spec?.type !== 'NodePort') return undefined
-  return { service, by: `${graph.describe(service)} (${spec.type})`, see: at(service, spec, 'type') }
+/** A sleep in front of SIGTERM, where there is no hook that would be lost and the grace period has room for it. */
+function fixOf({ spec }: Container, grace: number, sleep: number, minor: number) {
+  const { lifecycle } = spec
+  if (lifecycle?.preStop?.exec || grace < sleep + 5)
+    return advise(`a preStop hook that waits ${sleep} s or more, within the grace period of ${grace} s`)
+  const preStop =
+    minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }
+  return set(spec, 'lifecycle', { ...lifecycle, preStop })
 }
 
-/** The containers that own the Service's ports; all that run when none declares them. */
-function serving(workload: Workload, service: Service, graph: Graph): readonly Container[] {
-  const owners = (service.spec?.ports ?? [])
-    .map((port) => graph.portOf(workload, port)?.container)
-    .filter((container) => container !== undefined)
-  return owners.length > 0
-    ? [...new Set(owners)]
-    : workload.running.filter((container) => container.role === 'ordinary')
+function recreates({ object }: Workload): boolean {
+  const { spec } = object as { readonly spec?: { readonly strategy?: { readonly type?: string } } }
+  return spec?.strategy?.type === 'Recreate'
+}
+
+function onlyUdp({ spec }: Service): boolean {
+  const ports = spec?.ports ?? []
+  return ports.length > 0 && ports.every((port) => port.protocol === 'UDP')
 }
 
 /** Seconds until SIGTERM; unlimited for hooks that may drain by themselves. */

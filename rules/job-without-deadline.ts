@@ -1,19 +1,26 @@
-import { at, type CronJob, formatSeconds, type Job, rule, schedule, seconds, set } from '../src/rule.js'
+import {
+  advise,
+  at,
+  type CronJob,
+  formatSeconds,
+  type Job,
+  rule,
+  schedule,
+  seconds,
+  set,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A Job run may hang for ever',
   category: 'batch',
   severity: 'warning',
-  why: `A Job without \`activeDeadlineSeconds\` has no limit in time: a run that waits for a lock, a socket or a
-database that never answers keeps its pod, its memory and its place in the quota until somebody deletes it. Under a
-CronJob that allows overlapping runs every start adds one more.`,
+  why: `A Job without \`activeDeadlineSeconds\` has no limit in time: a run that waits for a lock, a socket or a database that never answers keeps its pod, its memory and its place in the quota until somebody deletes it. Under
+a CronJob that allows overlapping runs every start adds one more; under \`Forbid\` no other run starts until then.`,
   remedy: 'Set `activeDeadlineSeconds` on the Job to a few times the longest run that you have seen.',
-  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and \`.spec.activeDeadlineSeconds\` of Jobs. The
-field of the same name in the pod template bounds one pod only, and the Job starts the next; it counts where
-\`backoffLimit\` is 0. An error when the CronJob starts more often than \`errorBelowInterval\` and lets runs overlap.
+  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and \`.spec.activeDeadlineSeconds\` of Jobs. A deadline in the pod template counts, too: it ends each attempt, and \`backoffLimit\` bounds their number.
+An error when the CronJob starts more often than \`errorBelowInterval\` and lets runs overlap; an info for a Job of its own, which hangs once.
 
-Exempt: suspended Jobs and CronJobs, Jobs that another object controls, Jobs with \`managedBy\`, Indexed work queues of
-controllers, and Helm or Argo CD hooks when \`bareJobs\` is off.`,
+Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
   falsePositives:
     'Workers that are meant to run until their queue is empty: give them a generous deadline, or suppress with that reason.',
   versions: '`activeDeadlineSeconds` is in `batch/v1` in all supported releases and has no default.',
@@ -34,44 +41,36 @@ controllers, and Helm or Argo CD hooks when \`bareJobs\` is off.`,
   check(subject, { graph, params, report }) {
     const job = jobSpec(subject)
     const pod = job?.template?.spec
-    if (!job || !pod || job.activeDeadlineSeconds !== undefined || job.suspend || job.managedBy !== undefined)
-      return
-    if (pod.activeDeadlineSeconds !== undefined && job.backoffLimit === 0) return
+    if (!job || !pod || job.suspend || job.managedBy !== undefined) return
+    if (job.activeDeadlineSeconds !== undefined || pod.activeDeadlineSeconds !== undefined) return
     if (!isCronJob(subject)) {
       if (!params.bareJobs || graph.workload(subject)?.controlled) return
       report(job, 'activeDeadlineSeconds', 'A run that hangs is never ended: the Job has no deadline.', {
         severity: 'info',
-        fix: set(job, 'activeDeadlineSeconds', 3600),
+        fix: advise('activeDeadlineSeconds: a few times the longest run'),
       })
       return
     }
-    const spec = subject.spec
-    if (!spec || spec.suspend) return
+    const { spec } = subject
+    const policy = spec?.concurrencyPolicy ?? 'Allow'
+    if (!spec || spec.suspend || policy === 'Replace') return
     const interval = schedule(spec.schedule ?? '')?.interval
-    const piles =
-      (spec.concurrencyPolicy ?? 'Allow') === 'Allow' &&
-      interval !== undefined &&
-      interval < (seconds(params.errorBelowInterval) ?? 0)
-    report(
-      job,
-      'activeDeadlineSeconds',
-      piles
-        ? `A run that hangs is never ended, and every ${formatSeconds(interval)} another one joins it.`
-        : 'A run that hangs is never ended: the CronJob sets no deadline.',
-      {
-        severity: piles ? 'error' : 'warning',
-        see: [
-          interval === undefined
-            ? undefined
-            : at(subject, spec, 'schedule', `starts every ${formatSeconds(interval)}`),
-        ],
-        fix: set(
-          job,
-          'activeDeadlineSeconds',
-          interval === undefined || interval > 3600 ? 3600 : Math.max(60, Math.floor(interval)),
-        ),
-      },
-    )
+    const often =
+      policy === 'Allow' && interval !== undefined && interval < (seconds(params.errorBelowInterval) ?? 0)
+    const then =
+      policy === 'Forbid'
+        ? 'no other one starts until somebody deletes it'
+        : interval === undefined
+          ? 'others start beside it'
+          : `every ${formatSeconds(interval)} another one starts beside it`
+    report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
+      severity: often ? 'error' : 'warning',
+      see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],
+      fix:
+        interval === undefined
+          ? advise('activeDeadlineSeconds: a few times the longest run')
+          : set(job, 'activeDeadlineSeconds', Math.max(60, Math.min(interval, 86400))),
+    })
   },
 })
 

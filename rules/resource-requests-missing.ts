@@ -17,11 +17,11 @@ Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a
     'kubernetes/pkg/kubelet/eviction',
   ],
   stories: [
+    'moonlight-anti-affinity',
     'bluematador-node-oom',
     'saltside-first-outage',
     'nunl-elastalert-oom',
     'betz-resource-limits',
-    'moonlight-anti-affinity',
     'dfds-agent-system-oom',
   ],
   params: {
@@ -44,7 +44,7 @@ Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a
       lacks(first, workload, 'cpu') ? 'CPU' : '',
     ]
       .filter((kind) => kind !== '')
-      .join(' and ')
+      .join(' or ')
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',

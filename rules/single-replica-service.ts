@@ -1,4 +1,4 @@
-import { at, rule, set } from '../src/rule.js'
+import { advise, at, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A Service depends on a single pod',
@@ -6,10 +6,10 @@ export default rule({
   severity: 'warning',
   why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after the other.`,
   remedy: 'Run at least two replicas, if the application can share its work.',
-  decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1) are below \`minReplicas\`. With
-\`internal\` on, Services inside the cluster count, too.
+  decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1; the most that a
+kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside the cluster count, too.
 
-Exempt: workloads with persistent volumes (more replicas would not share them), scaled to zero on purpose, and namespaces that look like development or previews.`,
+Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
   sources: [
     'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',
@@ -28,48 +28,48 @@ Exempt: workloads with persistent volumes (more replicas would not share them), 
       type: 'array',
       items: { type: 'string' },
       default: ['dev', 'development', 'preview', 'test', 'sandbox'],
-      about: 'Parts of namespace names where one pod is fine.',
+      about: 'Parts of namespace names (between hyphens) where one pod is fine.',
     },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
     const fewest = graph.fewestPods(workload)
-    if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
-    if (
-      workload.pod.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral) ||
-      hasClaims(workload.object)
-    )
-      return
-    const service = graph
-      .servicesOf(workload)
-      .find(
-        (one) =>
-          params.internal ||
-          graph.routesTo(one).length > 0 ||
-          ['LoadBalancer', 'NodePort'].includes(one.spec?.type ?? ''),
-      )
+    if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas || runsOnce(workload)) return
+    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
+    const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service) return
+    const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      `${graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: a drain, an upgrade or a crash is enough.`,
+      fewest.pods === 1
+        ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: a drain, an upgrade or a crash is enough.`
+        : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
         see: [
-          at(service, service),
+          entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
         ],
-        fix:
-          own && fewest.node === workload.scale?.node
-            ? set(fewest.node, 'replicas', params.minReplicas)
-            : undefined,
+        fix: own
+          ? set(fewest.node, fewest.field, params.minReplicas)
+          : advise(`${fewest.field}: ${params.minReplicas} on ${graph.describe(fewest.of)}`),
       },
     )
   },
 })
 
-function hasClaims(object: object): boolean {
-  const spec = (object as { readonly spec?: { readonly volumeClaimTemplates?: readonly unknown[] } }).spec
-  return (spec?.volumeClaimTemplates?.length ?? 0) > 0
+/** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */
+function runsOnce({ object, pod }: Workload): boolean {
+  const { spec } = object as {
+    readonly spec?: {
+      readonly volumeClaimTemplates?: readonly unknown[]
+      readonly strategy?: { readonly type?: string }
+    }
+  }
+  return (
+    (spec?.volumeClaimTemplates?.length ?? 0) > 0 ||
+    spec?.strategy?.type === 'Recreate' ||
+    (pod.volumes?.some((volume) => volume.persistentVolumeClaim || volume.ephemeral) ?? false)
+  )
 }

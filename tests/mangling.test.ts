@@ -79,7 +79,11 @@ function* paths(value: unknown, path: Path = []): Generator<Path> {
 
 function damaged(value: unknown, [step, ...rest]: Path, by: unknown): unknown {
   if (step === undefined) return by
-  if (Array.isArray(value)) return value.map((item, i) => (i === step ? damaged(item, rest, by) : item))
+  if (Array.isArray(value)) {
+    // No document has a hole in a list.
+    if (rest.length === 0 && by === undefined) return value.filter((_, i) => i !== step)
+    return value.map((item, i) => (i === step ? damaged(item, rest, by) : item))
+  }
   const object = value as Record<string, unknown>
   const { [step]: old, ...others } = object
   return rest.length === 0 && by === undefined ? others : { ...object, [step]: damaged(old, rest, by) }

@@ -240,7 +240,8 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
   return drafts
     .filter(({ resource, active }) => !active.rule.unless?.some((id) => reported.get(resource)?.has(id)))
     .map(({ active, severity, resource, path, message, options }): Finding => {
-      const { fix, label } = options
+      const { fix } = options
+      const label = options.label ?? missing(resource, path, where)
       return {
         rule: active.id,
         severity,
@@ -262,6 +263,12 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         }),
       }
     })
+}
+
+/** What to say under a place whose field is not there. */
+function missing(resource: Resource, path: Path, where: Locations): string | undefined {
+  const field = path.at(-1)
+  return typeof field === 'string' && !where.isWritten(resource, path) ? `no ${field}` : undefined
 }
 
 function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {

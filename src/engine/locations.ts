@@ -7,9 +7,11 @@ import type { Resource } from '../graph/resource.js'
 export interface Locations {
   /**
    * Where a field stands: its key (or its value), its nearest ancestor's key when it is not written.
-   * The object as a whole is shown at its name.
+   * An object and a list item as a whole are shown at their name.
    */
   place(resource: Resource, path: Path, onValue: boolean): Place
+  /** Whether the field is in the text, merge keys and aliases followed. */
+  isWritten(resource: Resource, path: Path): boolean
   locator(resource: Resource): Locator
 }
 
@@ -19,12 +21,28 @@ export function locations(_graph: IndexedGraph): Locations {
     locator,
     place: (resource, path, onValue) => {
       const found = locator(resource)
-      const full = [...resource.path, ...path]
+      const written = nearest(found, resource, path)
+      const full = [...resource.path, ...written]
+      const isItem = typeof written.at(-1) === 'number'
       const range =
-        path.length === 0 || (path.length === 1 && !found.has(full)) ? nameOf(found, resource) : onValue ? found.value(full) : found.key(full)
+        written.length === 0
+          ? nameOf(found, resource)
+          : isItem && found.has([...full, 'name'])
+            ? found.value([...full, 'name'])
+            : onValue
+              ? found.value(full)
+              : found.key(full)
       return { file: resource.document.file.name, ...range, path: formatPath(path) }
     },
+    isWritten: (resource, path) => locator(resource).has([...resource.path, ...path]),
   }
+}
+
+/** The longest beginning of the path that is written in the text. */
+function nearest(found: Locator, resource: Resource, path: Path): Path {
+  let written = path
+  while (written.length > 0 && !found.has([...resource.path, ...written])) written = written.slice(0, -1)
+  return written
 }
 
 function nameOf(found: Locator, resource: Resource) {

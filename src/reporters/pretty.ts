@@ -100,7 +100,7 @@ function frame(finding: Finding, report: Report, look: Look, style: Style): stri
     { place: finding.place, head: where(finding.place), note: finding.label, main: true },
     ...finding.related.map((place) => ({
       place,
-      head: `${where(place)}${place.object ? `  ${printable(place.object)}` : ''}`,
+      head: `${place.file === finding.place.file ? `line ${place.line}` : where(place)}${place.object ? `  ${printable(place.object)}` : ''}`,
       note: place.note,
       main: false,
     })),
@@ -134,7 +134,7 @@ function frame(finding: Finding, report: Report, look: Look, style: Style): stri
       `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${first}`,
       ...rest.map((line) => `${pad}        ${line}`),
     )
-  } else out.push(`${pad}${paint.dim(box.bottom)}`)
+  }
   return out
 }
 
