@@ -43,6 +43,16 @@ export interface Backend extends BackendReference {
   readonly from: KubernetesObject
 }
 
+/** What lets clients outside the cluster reach a Service. */
+export interface Entrance {
+  /** `Ingress web`, `Service web (LoadBalancer)`: for messages. */
+  readonly by: string
+  readonly of: KubernetesObject
+  /** The mapping in it that says so, with the field. */
+  readonly node: object
+  readonly field: string
+}
+
 /** The fewest pods that a workload may run with. */
 export interface FewestPods {
   readonly pods: number
@@ -94,6 +104,8 @@ export interface Graph {
   servicesOf(workload: Workload): readonly Service[]
   /** What routes traffic to a Service. */
   routesTo(service: Service): readonly Backend[]
+  /** What lets clients outside the cluster reach the Service: a route to it, or its type. */
+  entranceOf(service: Service): Entrance | undefined
   /** The Services and their ports that an Ingress or route names, resolved or not. */
   backendsNamedBy(
     route: KubernetesObject,
@@ -109,6 +121,9 @@ export interface Graph {
         readonly number: number | undefined
       }
     | undefined
+
+  /** The workload's containers that own ports of the Service; empty when none declares them. */
+  listeners(workload: Workload, service: Service): readonly Workload['containers'][number][]
 
   /** The HorizontalPodAutoscaler that targets the workload. */
   autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
@@ -391,6 +406,18 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     backendsOf,
     servicesOf: (workload) => services().get(workload) ?? [],
     routesTo: (service) => routes().get(service) ?? [],
+    entranceOf: (service) => {
+      const [route] = graph.routesTo(service)
+      if (route)
+        return { by: graph.describe(route.from), of: route.from, node: route.node, field: route.field }
+      const { spec } = service
+      if (spec?.type !== 'LoadBalancer' && spec?.type !== 'NodePort') return undefined
+      return { by: `${graph.describe(service)} (${spec.type})`, of: service, node: spec, field: 'type' }
+    },
+    listeners: (workload, service) => {
+      const owners = (service.spec?.ports ?? []).flatMap((port) => portOf(workload, port)?.container ?? [])
+      return [...new Set(owners)]
+    },
     backendsNamedBy: (route) => {
       const own = resource(route)
       return backendReferences(own.kindName, route).map((reference) => ({
