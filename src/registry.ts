@@ -4,10 +4,11 @@
  * In the published bundle this module is replaced by one that the build writes (scripts/build.ts), with the rules
  * imported statically and the stories in a file of their own.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { load } from 'js-yaml'
+import type { Example } from './docs/explain.js'
 import type { Story } from './engine/report.js'
 import type { Rule } from './rule.js'
 
@@ -39,4 +40,13 @@ export function loadStories(): ReadonlyMap<string, Story> {
       return [id, { id, ...(load(readFileSync(join(folder, name), 'utf8')) as Omit<Story, 'id'>) }]
     }),
   )
+}
+
+/** The texts of a rule's fixtures, for its page. */
+export function loadExamples(id: string): Example {
+  const read = (name: string) => {
+    const file = join(root, 'fixtures', id, `${name}.yaml`)
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  }
+  return { bad: read('bad'), good: read('good') }
 }

@@ -1,20 +1,33 @@
 /** `k8s-af explain` */
 import { UsageError } from '../config/usage.js'
+import { rulePage, storyPage } from '../docs/explain.js'
 import { nearestName } from '../graph/similar.js'
-import { loadRules, loadStories } from '../registry.js'
+import { loadExamples, loadRules, loadStories } from '../registry.js'
+import { lookOf } from '../reporters/look.js'
 
 export interface ExplainFlags {
   readonly format: 'text' | 'markdown' | 'json'
 }
 
 /** Prints the page of a rule or a story. */
-export async function explainCommand(name: string, _flags: ExplainFlags): Promise<number> {
+export async function explainCommand(name: string, { format }: ExplainFlags): Promise<number> {
   const rules = await loadRules()
   const stories = loadStories()
   const rule = rules.get(name)
   const story = stories.get(name)
   if (!rule && !story) throw unknown(name, rules.keys(), stories.keys())
-  process.stdout.write(`${JSON.stringify(rule ?? story, undefined, 2)}\n`)
+  if (format === 'json') {
+    process.stdout.write(`${JSON.stringify(rule ? { id: name, ...rule } : story, undefined, 2)}\n`)
+    return 0
+  }
+  const told = (rule?.stories ?? []).flatMap((id) => stories.get(id) ?? [])
+  const page = rule ? rulePage(name, rule, told, loadExamples(name)) : story ? storyPage(story, rules) : ''
+  if (format === 'markdown') {
+    process.stdout.write(page)
+    return 0
+  }
+  const { forTerminal } = await import('../docs/terminal.js')
+  process.stdout.write(forTerminal(page, lookOf(process.stdout, process.env)))
   return 0
 }
 

@@ -1,0 +1,121 @@
+/** The pages of `explain`: one Markdown text, which docs/, SARIF and the terminal all show. */
+import type { Story } from '../engine/report.js'
+import type { Param, Rule } from '../rule.js'
+import { changedLines } from './difference.js'
+
+/** The texts of a rule's fixtures. */
+export interface Example {
+  readonly bad?: string | undefined
+  readonly good?: string | undefined
+}
+
+/** What happens, why, how it is decided, what to change and how to suppress it, as Markdown. */
+export function rulePage(id: string, rule: Rule, stories: readonly Story[], example: Example): string {
+  const preset =
+    rule.for.length === 0
+      ? 'always on'
+      : rule.recommended === false
+        ? 'off by default (preset `all`)'
+        : 'on by default'
+  return [
+    `# ${rule.title}`,
+    `\`${id}\` · ${rule.severity} · ${rule.category} · ${preset}`,
+    rule.why,
+    `**Remedy.** ${rule.remedy}`,
+    ...stories.slice(0, 1).map(told),
+    ...exampleOf(example),
+    `## How it is decided\n\n${rule.decides}`,
+    rule.falsePositives && `## When to ignore it\n\n${rule.falsePositives}`,
+    suppression(id),
+    params(id, rule.params),
+    rule.unless?.length &&
+      `## Beside other rules\n\nLeft out where ${list(rule.unless)} reports the same object: one cause, one finding.`,
+    rule.versions && `## Kubernetes versions\n\n${rule.versions}`,
+    rule.sources?.length && `## Sources\n\n${rule.sources.map((source) => `- ${source}`).join('\n')}`,
+    stories.length > 1 &&
+      `## Stories\n\n${stories.map(({ id: name, org, year, title }) => `- \`${name}\` (${org}, ${year}): ${title}`).join('\n')}`,
+  ]
+    .filter((part) => typeof part === 'string' && part !== '')
+    .join('\n\n')
+    .concat('\n')
+}
+
+/** An outage: what happened, its cause, what it teaches, and the rules that would have found it. */
+export function storyPage(story: Story, rules: ReadonlyMap<string, Rule>): string {
+  const found = [...rules].filter(([, rule]) => rule.stories.includes(story.id))
+  return [
+    `# ${story.title}`,
+    `${story.org}, ${story.year}${story.url ? ` · <${story.url}>` : ''}`,
+    story.happened.trim(),
+    story.symptoms.length > 0 && `## Symptoms\n\n${story.symptoms.map((one) => `- ${one}`).join('\n')}`,
+    `## Cause\n\n${story.cause}`,
+    `## Impact\n\n${story.impact}`,
+    `## Lesson\n\n${story.lesson}`,
+    found.length > 0 &&
+      `## Found by\n\n${found.map(([id, rule]) => `- \`${id}\`: ${rule.title}`).join('\n')}`,
+    story.evidence !== 'full' &&
+      `*${story.evidence === 'list' ? 'Told after its entry in a public list of failure stories; the original was not read.' : 'Told after a part of the original.'}*`,
+  ]
+    .filter((part) => typeof part === 'string')
+    .join('\n\n')
+    .concat('\n')
+}
+
+function told(story: Story): string {
+  return `> **${story.org}, ${story.year}.** ${story.brief}${story.url ? ` <${story.url}>` : ''}`
+}
+
+/** The bad manifest with the lines that the good one changes marked, and the good one. */
+function exampleOf({ bad, good }: Example): string[] {
+  if (!bad) return []
+  const plain = clean(bad)
+  if (!good) return [`## Example\n\n\`\`\`yaml\n${plain}\`\`\``]
+  return [`## Example\n\n\`\`\`diff\n${changedLines(plain, clean(good))}\`\`\``]
+}
+
+/** Fixtures carry marks and run options for the tests: they are no part of the example. */
+function clean(text: string): string {
+  return text.replace(/^# run: .*\n/gm, '').replace(/ *# expect: .*$/gm, '')
+}
+
+function suppression(id: string): string {
+  return `## How to suppress it
+
+A reason is required. In the manifest, above what it is about or on the same line:
+
+\`\`\`yaml
+# k8s-af-ignore ${id} until=2027-06-30 -- why this is right here
+\`\`\`
+
+On the object, which \`scan\` reads as well:
+
+\`\`\`yaml
+metadata:
+  annotations:
+    k8s-af.dev/ignore: "${id} -- why this is right here"
+\`\`\`
+
+Or in \`.k8s-af.yaml\`:
+
+\`\`\`yaml
+suppressions:
+  - rules: [${id}]
+    namespace: sandbox
+    reason: why this is right there
+\`\`\``
+}
+
+function params(id: string, known: Readonly<Record<string, Param>>): string {
+  const names = Object.entries(known)
+  if (names.length === 0) return ''
+  const rows = names.map(
+    ([name, param]) =>
+      `- \`${name}\` (${param.type}, default \`${JSON.stringify(param.default)}\`): ${param.about}`,
+  )
+  const [[name = '', param] = []] = names
+  return `## Parameters\n\n${rows.join('\n')}\n\n\`\`\`yaml\nrules:\n  ${id}:\n    params:\n      ${name}: ${JSON.stringify(param?.default)}\n\`\`\``
+}
+
+function list(ids: readonly string[]): string {
+  return ids.map((id) => `\`${id}\``).join(' or ')
+}

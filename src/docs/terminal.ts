@@ -1,0 +1,71 @@
+/** Shows the Markdown of our own pages in a terminal: headings, paragraphs, lists, quotes, code, bold and inline code. */
+import { Chalk, type ChalkInstance } from 'chalk'
+import type { Look } from '../reporters/reporter.js'
+import { columns, wrap } from '../reporters/text.js'
+
+/** The page as lines of at most the terminal's width; code blocks keep their lines. */
+export function forTerminal(markdown: string, look: Look): string {
+  const paint = new Chalk({ level: look.color ? 1 : 0 })
+  const out: string[] = []
+  let code: string | undefined
+  for (const block of blocksOf(markdown)) {
+    const fence = /^```(\w*)$/.exec(block)
+    if (fence) {
+      code = code === undefined ? (fence[1] ?? '') : undefined
+      continue
+    }
+    if (code !== undefined) out.push(`    ${code === 'diff' ? changed(block, paint) : block}`)
+    else out.push(...text(block, look.width, paint))
+  }
+  return `${out
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimEnd()}\n`
+}
+
+/** Lines of code one by one; prose joined into paragraphs and list items. */
+function blocksOf(markdown: string): string[] {
+  const blocks: string[] = []
+  let inCode = false
+  let open = false
+  for (const line of markdown.split('\n')) {
+    if (line.startsWith('```')) {
+      inCode = !inCode
+      open = false
+      blocks.push(line)
+    } else if (inCode) blocks.push(line)
+    else if (line.trim() === '') {
+      open = false
+      blocks.push('')
+    } else if (open && !/^(#|- |> )/.test(line)) blocks.push(`${blocks.pop() ?? ''} ${line.trim()}`)
+    else {
+      open = true
+      blocks.push(line)
+    }
+  }
+  return blocks
+}
+
+function text(block: string, width: number, paint: ChalkInstance): string[] {
+  const heading = /^#+ (.*)$/.exec(block)
+  if (heading) return [paint.bold(inline(heading[1] ?? '', paint))]
+  const marked = /^(- |> )(.*)$/s.exec(block)
+  const indent = marked ? '  ' : ''
+  const lines = wrap(marked?.[2] ?? block, width - columns(indent) - 2)
+  return lines.map((line, i) =>
+    marked?.[1] === '> '
+      ? paint.dim(`  ${inline(line, paint)}`)
+      : `${i === 0 && marked ? marked[1] : indent}${inline(line, paint)}`,
+  )
+}
+
+function inline(line: string, paint: ChalkInstance): string {
+  return line
+    .replace(/\*\*([^*]+)\*\*/g, (_, bold: string) => paint.bold(bold))
+    .replace(/`([^`]+)`/g, (_, word: string) => paint.cyan(word))
+    .replace(/<(https?:[^>]+)>/g, (_, link: string) => paint.underline(link))
+}
+
+function changed(line: string, paint: ChalkInstance): string {
+  return line.startsWith('+ ') ? paint.green(line) : line.startsWith('- ') ? paint.red(line) : line
+}
