@@ -405,6 +405,22 @@ spec: {template: {metadata: {labels: {app: run}}, spec: {containers: [{name: ${f
     expect(graph.servicesOf(first(graph.workloads))).toHaveLength(1)
   })
 
+  it('knows the labels that controllers give to pods', () => {
+    const job = `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: train}
+spec: {template: {spec: {containers: [{name: main}]}}}
+`
+    const joined = (selector: string) =>
+      backends(
+        graphOf({ 'train.yaml': job, 'web.yaml': deployment('web'), 's.yaml': service('s', selector) }),
+      )
+    expect(joined('{job-name: train}')).toEqual([['Job train']])
+    expect(joined('{job-name: other}')).toEqual([[]])
+    expect(joined('{app: web, pod-template-hash: abc}')).toEqual([['Deployment web']])
+  })
+
   it('reads an empty selector as each API does', () => {
     const files = (version: string) => ({
       'web.yaml': deployment('web'),

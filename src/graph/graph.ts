@@ -276,8 +276,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const backendsOf = memo((service: Service): readonly Workload[] => {
     const selector = service.spec?.selector
     if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
-    const written = withoutGivenLabels(selector)
-    return matching(written, (workload) => matchesLabels(written, workload.labels), resource(service))
+    const pairs = Object.entries(selector)
+    const written = Object.fromEntries(pairs.filter(([key]) => !givenLabels.has(key)))
+    return matching(
+      written,
+      (workload) =>
+        pairs.every(([key, value]) => workload.labels[key] === value || isGiven(workload, key, value)),
+      resource(service),
+    )
   })
   const reverse = <T extends KubernetesObject>(kind: KindName, forward: (object: T) => readonly Workload[]) =>
     lazy(() => {
@@ -604,7 +610,27 @@ function madeNames(
   return made
 }
 
-/** Labels that controllers give to pods, so that no template has them. Source: k8s.io/api/apps/v1 and batch/v1 types. */
+/**
+ * Whether the workload's controller gives its pods a label that no template has. Sources: k8s.io/api/apps/v1 and batch/v1 types.
+ */
+function isGiven({ kind, name }: Workload, key: string, value: string): boolean {
+  switch (key) {
+    case 'statefulset.kubernetes.io/pod-name':
+      return kind === 'StatefulSet' && value.startsWith(`${name}-`)
+    case 'apps.kubernetes.io/pod-index':
+      return kind === 'StatefulSet'
+    case 'batch.kubernetes.io/job-name':
+    case 'job-name':
+      return (kind === 'Job' && value === name) || (kind === 'CronJob' && value.startsWith(`${name}-`))
+    case 'controller-revision-hash':
+      return kind === 'StatefulSet' || kind === 'DaemonSet'
+    case 'pod-template-hash':
+      return kind === 'Deployment' || kind === 'ReplicaSet'
+    default:
+      return false
+  }
+}
+
 const givenLabels: ReadonlySet<string> = new Set([
   'statefulset.kubernetes.io/pod-name',
   'apps.kubernetes.io/pod-index',
@@ -613,12 +639,6 @@ const givenLabels: ReadonlySet<string> = new Set([
   'controller-revision-hash',
   'pod-template-hash',
 ])
-
-function withoutGivenLabels(selector: Labels): Labels {
-  const keys = Object.keys(selector)
-  if (!keys.some((key) => givenLabels.has(key))) return selector
-  return Object.fromEntries(Object.entries(selector).filter(([key]) => !givenLabels.has(key)))
-}
 
 function foldersOf(path: string): string[] {
   return path === '' || path === '.' ? [] : path.split('/')
