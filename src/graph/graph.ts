@@ -28,7 +28,7 @@ import { imageParts } from './container.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
-import { type Labels, matchesLabels, matchesSelector, selectsAll } from './selector.js'
+import { type Labels, matchesSelector, selectsAll } from './selector.js'
 import { numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 import { customWorkloads, type Workload, workloadOf } from './workload.js'
 
