@@ -10,6 +10,7 @@ import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
+export { formatPath } from './finding.js'
 export { type Configuration, configurationsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export { delayOfCommand, flagOf, type ImageParts, imageNamed, imageParts } from './graph/container.js'
@@ -31,6 +32,9 @@ export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'
+export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
+export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
+export { type Suggestion, suggestion } from './schema/suggest.js'
 
 /** JSON Schema of one parameter. `default` is what applies without configuration; `about` is one line of documentation. */
 export type Param =

@@ -5,7 +5,8 @@
  * rely on is left out of the value. Values are copied only where something had to change.
  */
 import type { Step } from '../finding.js'
-import { builtinGroups, groupOf, type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import { nearestName } from '../graph/similar.js'
+import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import {
   builtinApiGroups,
   type Definition,
@@ -29,7 +30,9 @@ import {
   isQuantity,
   isTime,
 } from './format.js'
+import { fieldExists } from './lookup.js'
 import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
+import { successorOf } from './removed-apis.js'
 
 export type { SchemaProblem, SchemaProblemKind } from './problem.js'
 
@@ -53,13 +56,17 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
-  if (served) shaped = visitObject(definition(served.definition, walk.minor), value, walk)
-  else if (builtinApiGroups.has(groupOf(apiVersion)))
+  if (served && isMapping(value)) {
+    shaped = visitObject(definition(served.definition, walk.minor), value, walk)
+    if (walk.problems.length > 0 && !isServed(served, walk.minor)) forgiveSuccessor(served, walk)
+    if (served.since !== undefined && walk.minor < served.since)
+      walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
+  } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(shaped as object)
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {})
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
@@ -92,6 +99,16 @@ function clamp(minor: number): number {
   return Math.min(Math.max(minor, oldestMinor), newestMinor)
 }
 
+/** An API version that is gone has to be replaced: fields that its successor has are right. */
+function forgiveSuccessor({ apiVersion, kind }: ServedKind, { problems, minor }: Walk): void {
+  const successor = successorOf(apiVersion, kind, minor)
+  if (successor === undefined) return
+  const kept = problems.filter(
+    (one) => one.kind !== 'unknown-field' || !fieldExists(successor, kind, one.path, minor),
+  )
+  problems.splice(0, problems.length, ...kept)
+}
+
 const views = new Map<string, readonly string[]>()
 
 /**
@@ -116,11 +133,22 @@ function viewsOf(kindName: string): readonly string[] {
   return found
 }
 
-function unknownKind(apiVersion: string, kind: string, minor: number): SchemaProblem {
+function unknownKind(apiVersion: string, kind: string, minor: number) {
   const servedBy = (kindsByName.get(kind) ?? [])
-    .filter((one: ServedKind) => isServed(one, minor))
+    .filter((one) => isServed(one, minor) && one.apiVersion !== apiVersion)
     .map((one) => one.apiVersion)
-  return { kind: 'unknown-kind', path: [], apiVersion, objectKind: kind, servedBy }
+  const kinds = [...kindsByName].flatMap(([name, versions]) =>
+    versions.some((one) => one.apiVersion === apiVersion && isServed(one, minor)) ? [name] : [],
+  )
+  const nearest = servedBy.length > 0 ? undefined : nearestName(kind, kinds)
+  return {
+    kind: 'unknown-kind',
+    path: [],
+    apiVersion,
+    objectKind: kind,
+    servedBy,
+    ...(nearest !== undefined && { nearest }),
+  } as const
 }
 
 /** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
@@ -196,6 +224,8 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
       out = replaced(value, out, name, undefined)
       continue
     }
+    if (item === '' && field.required && field.served && field.type.is === 'string')
+      report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: true })
     path.push(name)
     // What a controller reports is of no consequence when it is applied.
     const status = name === 'status' && path.length === 1 && !walk.quiet

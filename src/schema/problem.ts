@@ -51,7 +51,7 @@ export type SchemaProblem =
       readonly kind: 'missing-field'
       readonly path: Path
       readonly definition: string
-      /** It is there, a list without an entry. */
+      /** It is there, as an empty text or list. */
       readonly empty: boolean
     }
   | {
@@ -86,12 +86,16 @@ export type SchemaProblem =
       readonly refused: boolean
     }
   | {
-      /** A built-in group that never served this kind, or never in this version. */
+      /** A built-in group that does not serve this kind in this version, and never did before. */
       readonly kind: 'unknown-kind'
       readonly path: Path
       readonly apiVersion: string
       readonly objectKind: string
-      /** apiVersions that serve a kind of this name at the version in question. */
+      /** Other apiVersions that serve a kind of this name at the version in question. */
       readonly servedBy: readonly string[]
+      /** A kind of this apiVersion that is spelt much the same. */
+      readonly nearest?: string
+      /** The minor version that serves it first, when that is still to come. */
+      readonly since?: number
     }
 export type SchemaProblemKind = SchemaProblem['kind']

@@ -1,0 +1,154 @@
+/** Questions about the fields of a kind. */
+import type { Path, Step } from '../finding.js'
+import { type Definition, definition, servedKind, type Type } from './definitions.js'
+import { isQuantity } from './format.js'
+
+/** A place in all objects of a kind: field names, `[]` for any list item and `*` for any key of a map. */
+export type Place = readonly string[]
+
+/** `.spec.template.spec.containers[].image`. */
+export function formatPlace(place: Place): string {
+  return place.map((step) => (step === '[]' ? '[]' : step === '*' ? '[*]' : `.${step}`)).join('')
+}
+
+const rootOf = (apiVersion: string, kind: string, minor: number): Definition | undefined => {
+  const served = servedKind(apiVersion, kind)
+  return served && definition(served.definition, minor)
+}
+
+/** The fields that an object of this kind may have at a path to a mapping; undefined where anything goes. */
+export function fieldsAt(
+  apiVersion: string,
+  kind: string,
+  path: Path,
+  minor: number,
+): readonly string[] | undefined {
+  const found = definitionAt(apiVersion, kind, path, minor)
+  return found && [...found.fields].filter(([, field]) => field.served).map(([name]) => name)
+}
+
+/** Whether an object of this kind may have something at `path`. Undefined for kinds without a schema. */
+export function fieldExists(
+  apiVersion: string,
+  kind: string,
+  path: Path,
+  minor: number,
+): boolean | undefined {
+  const root = rootOf(apiVersion, kind, minor)
+  return root && typeAt(root, path, minor) !== undefined
+}
+
+/** The name of the Go type of the mapping at a path, `core/v1.PodSpec`. */
+export function definitionName(
+  apiVersion: string,
+  kind: string,
+  path: Path,
+  minor: number,
+): string | undefined {
+  return definitionAt(apiVersion, kind, path, minor)?.name
+}
+
+function definitionAt(apiVersion: string, kind: string, path: Path, minor: number): Definition | undefined {
+  const root = rootOf(apiVersion, kind, minor)
+  if (!root || path.length === 0) return root
+  const type = typeAt(root, path, minor)
+  return type?.is === 'definition' ? definition(type.name, minor) : undefined
+}
+
+function typeAt(root: Definition, path: Path, minor: number): Type | undefined {
+  let type: Type | undefined = { ...anything, is: 'definition', name: root.name }
+  for (const step of path) type = type && stepInto(type, step, minor)
+  return type
+}
+
+function stepInto(type: Type, step: Step, minor: number): Type | undefined {
+  if (type.is === 'any' || type.is === 'object') return anything
+  if (type.is === 'list') return typeof step === 'number' ? type.of : undefined
+  if (type.is === 'map') return typeof step === 'string' ? type.of : undefined
+  if (type.is !== 'definition' || typeof step !== 'string') return undefined
+  const field = definition(type.name, minor).fields.get(step)
+  return field?.served ? field.type : undefined
+}
+
+const anything: Type = {
+  is: 'any',
+  of: undefined,
+  name: '',
+  found: undefined,
+  keys: [],
+  values: undefined,
+  minimum: undefined,
+  maximum: undefined,
+}
+
+interface Placed {
+  readonly place: Place
+  readonly type: Type
+}
+
+const indices = new Map<string, ReadonlyMap<string, readonly Placed[]>>()
+
+/**
+ * All places where a kind has a field of this name, and whether `value` (when given) would be of the right JSON type
+ * there. Nothing is looked for in `status` and `metadata.managedFields`.
+ */
+export function placesOfField(
+  apiVersion: string,
+  kind: string,
+  field: string,
+  minor: number,
+  value?: unknown,
+): readonly Place[] {
+  const root = rootOf(apiVersion, kind, minor)
+  if (!root) return []
+  const key = `${root.name} ${minor}`
+  let index = indices.get(key)
+  if (!index) {
+    index = indexOf(root, minor)
+    indices.set(key, index)
+  }
+  return (index.get(field) ?? [])
+    .filter(({ type }) => value === undefined || fits(type, value))
+    .map(({ place }) => place)
+}
+
+function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly Placed[]> {
+  const index = new Map<string, Placed[]>()
+  const visit = ({ name, fields }: Definition, place: Place, inside: readonly string[]): void => {
+    // A type within itself (a schema's properties) has the same fields again.
+    if (inside.includes(name)) return
+    for (const [field, { type, served }] of fields) {
+      if (!served || (place.length === 0 && field === 'status') || field === 'managedFields') continue
+      const here = [...place, field]
+      const known = index.get(field)
+      if (known) known.push({ place: here, type })
+      else index.set(field, [{ place: here, type }])
+      let inner: Type | undefined = type
+      let deeper: Place = here
+      while (inner?.is === 'list' || inner?.is === 'map') {
+        deeper = [...deeper, inner.is === 'list' ? '[]' : '*']
+        inner = inner.of
+      }
+      if (inner?.is === 'definition') visit(definition(inner.name, minor), deeper, [...inside, name])
+    }
+  }
+  visit(root, [], [])
+  return index
+}
+
+function fits(type: Type, value: unknown): boolean {
+  if (Array.isArray(value)) return type.is === 'list'
+  switch (typeof value) {
+    case 'string':
+      if (type.is === 'quantity') return isQuantity(value)
+      return !['list', 'map', 'definition', 'object', 'boolean', 'int32', 'int64', 'number'].includes(type.is)
+    case 'number':
+      return ['int32', 'int64', 'number', 'quantity', 'int-or-percent', 'int-or-port', 'any'].includes(
+        type.is,
+      )
+    case 'boolean':
+      return type.is === 'boolean' || type.is === 'any'
+    default:
+      return ['map', 'definition', 'object', 'any'].includes(type.is)
+  }
+}

@@ -1,0 +1,154 @@
+/** "Did you mean": the right name or the right place of a field that the API server does not know. */
+import type { Path, Step } from '../finding.js'
+import { nearestName } from '../graph/similar.js'
+import { valueAt } from '../graph/untyped.js'
+import type { KubernetesObject } from '../kubernetes.js'
+import { definitionName, fieldsAt, formatPlace, type Place, placesOfField } from './lookup.js'
+
+export interface Suggestion {
+  /** Whether the field has the wrong name or stands in the wrong place. */
+  readonly wrong: 'name' | 'place'
+  /** Where it belongs, as kubectl writes it: `.spec.concurrencyPolicy`; of a wrong name the right one, `.replicas`. */
+  readonly place: string
+  /** The same in this object; undefined when there is more than one such place in it, or something stands there. */
+  readonly path: Path | undefined
+  /** Whether the place is the only one that this kind has for such a field. */
+  readonly only: boolean
+  /** Whether the same value stands there already: the field can simply go. */
+  readonly there: boolean
+}
+
+/** Kinds of one family that call the same thing differently. */
+const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'apps/v1.DaemonSetSpec': { strategy: 'updateStrategy' },
+  'apps/v1.DeploymentSpec': { updateStrategy: 'strategy' },
+  'apps/v1.StatefulSetSpec': { strategy: 'updateStrategy' },
+  'core/v1.Container': { environment: 'env', environments: 'env' },
+  // As v1beta1 and extensions/v1beta1 of Ingress, and v2beta1 of the autoscaler, wrote them.
+  'networking/v1.IngressBackend': { serviceName: 'service.name', servicePort: 'service.port.number' },
+  'networking/v1.IngressSpec': { backend: 'defaultBackend' },
+  'autoscaling/v2.ResourceMetricSource': {
+    targetAverageUtilization: 'target.averageUtilization',
+    targetAverageValue: 'target.averageValue',
+  },
+}
+
+/** A field that a kind has in more places than this is too common a name to say where it belongs. */
+const mostPlaces = 8
+
+/**
+ * What was probably meant by a field that does not exist.
+ * @param path of the field
+ * @param minor the target minor version
+ */
+export function suggestion(object: KubernetesObject, path: Path, minor: number): Suggestion | undefined {
+  const { apiVersion = '', kind = '' } = object
+  const field = path.at(-1)
+  const parent = path.slice(0, -1)
+  if (typeof field !== 'string') return undefined
+  const value = valueAt(object, ...path)
+  const siblings = fieldsAt(apiVersion, kind, parent, minor) ?? []
+  const other = otherNames[definitionName(apiVersion, kind, parent, minor) ?? '']?.[field]
+  if (other !== undefined) {
+    const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
+    return suggested('name', right.split('.'), [...parent, ...right.split('.')], true, value, object)
+  }
+  const near = nearestName(field, siblings)
+  const named =
+    near === undefined ? undefined : suggested('name', [near], [...parent, near], true, value, object)
+  // The same name in another case is misspelt for certain.
+  if (near?.toLowerCase() === field.toLowerCase()) return named
+  const placed = placeOf(object, path, value, minor, named === undefined)
+  return placed ?? named
+}
+
+function placeOf(
+  object: KubernetesObject,
+  path: Path,
+  value: unknown,
+  minor: number,
+  unrelated: boolean,
+): Suggestion | undefined {
+  const { apiVersion = '', kind = '' } = object
+  const all = placesOfField(apiVersion, kind, String(path.at(-1)), minor, value)
+  const places = all.filter((place) => !isSide(place) || !all.some((other) => isMain(other, place)))
+  if (places.length === 0 || places.length > mostPlaces) return undefined
+  const near = places
+    .map((place) => ({ place, ...relation(place, path) }))
+    .filter(({ related }) => related || (unrelated && places.length === 1))
+    .sort((a, b) => a.distance - b.distance)
+  const [best, second] = near
+  if (!best || (second && second.distance === best.distance)) return undefined
+  const target = best.related ? resolve(best.place, path, object) : undefined
+  return suggested('place', best.place, target, places.length === 1, value, object)
+}
+
+function suggested(
+  wrong: Suggestion['wrong'],
+  place: Place,
+  target: Path | undefined,
+  only: boolean,
+  value: unknown,
+  object: KubernetesObject,
+): Suggestion {
+  const present = target && valueAt(object, ...target)
+  const there = present !== undefined && JSON.stringify(present) === JSON.stringify(value)
+  return {
+    wrong,
+    place: formatPlace(place),
+    path: present === undefined || there ? target : undefined,
+    only,
+    there,
+  }
+}
+
+/** Containers of the other sorts have the fields of ordinary ones, and ephemeral volumes those of claims. */
+function isSide(place: Place): boolean {
+  return place.some((step) => sideSteps.has(step))
+}
+const sideSteps = new Set(['initContainers', 'ephemeralContainers', 'ephemeral', 'ownerReferences'])
+
+function isMain(place: Place, side: Place): boolean {
+  return (
+    !isSide(place) &&
+    (place.length === side.length
+      ? place.every((step, i) => step === side[i] || (step === 'containers' && sideSteps.has(side[i] ?? '')))
+      : side.includes('ephemeral') || side.includes('ownerReferences'))
+  )
+}
+
+/** How far a place is from a path, in steps up and down, and whether one contains the other's parent. */
+function relation(place: Place, path: Path): { distance: number; related: boolean } {
+  let common = 0
+  while (common < place.length - 1 && common < path.length - 1 && sameStep(place[common], path[common]))
+    common++
+  const up = path.length - 1 - common
+  const down = place.length - 1 - common
+  return { distance: up + down, related: up === 0 || down === 0 }
+}
+
+function sameStep(step: string | undefined, other: Step | undefined): boolean {
+  return typeof other === 'number' ? step === '[]' : step === other || step === '*'
+}
+
+/** The place in this object: indices are those of `path` as far as they go together, and else the only entry's. */
+function resolve(place: Place, path: Path, object: KubernetesObject): Path | undefined {
+  const target: Step[] = []
+  let together = true
+  for (const [i, step] of place.entries()) {
+    const own = path[i]
+    if (together && own !== undefined && i < path.length - 1 && sameStep(step, own)) {
+      target.push(own)
+      continue
+    }
+    together = false
+    if (step === '*') return undefined
+    if (step !== '[]') target.push(step)
+    else {
+      const list = valueAt(object, ...target)
+      if (!Array.isArray(list) || list.length !== 1) return undefined
+      target.push(0)
+    }
+  }
+  return target
+}
