@@ -1,6 +1,7 @@
 /** js-yaml with the meaning that go-yaml v2, and so kubectl and the API server, give to YAML. */
 import { loadAll, Schema, type State, Type, YAMLException } from 'js-yaml'
-import { mergeKey, setOwn } from './expand.js'
+import { mergeKey } from './expand.js'
+import { mended, unmended } from './mend.js'
 import { isTimestamp, plainValue, taggedValue } from './scalar.js'
 
 /** Deeper nesting is refused: nothing that walks a value needs to fear for its stack. */
@@ -118,28 +119,6 @@ function loadOnce(text: string): Loaded {
   }
   const isShared = merges > 0 || (text.includes('*') && text.includes('&') && hasAlias(text))
   return { value: value ?? null, hasDuplicates, isShared, hasMerges: merges > 0, sawInfinity }
-}
-
-// A lone dash in a flow collection, and an escaped single quote in double quotes: kubectl reads both, js-yaml refuses them.
-// They are replaced by as many private characters, so that every position stays.
-const dash = '\ue0d0'
-const quote = '\ue0d1\ue0d2'
-
-/** The text in a form that js-yaml reads, each character at its place; the text itself when there is nothing to do. */
-export function mended(text: string): string {
-  let result = text
-  if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
-  if (text.includes("\\'")) result = result.replace(/\\([\\'])/g, (both, c) => (c === "'" ? quote : both))
-  return result
-}
-
-function unmended(value: unknown): unknown {
-  if (typeof value === 'string') return value === dash ? '-' : value.replaceAll(quote, "'")
-  if (Array.isArray(value)) return value.map(unmended)
-  if (typeof value !== 'object' || value === null) return value
-  const out: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) setOwn(out, String(unmended(key)), unmended(item))
-  return out
 }
 
 /** May say yes to text in block scalars, never no to an alias. */

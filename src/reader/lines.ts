@@ -42,6 +42,7 @@ export function lineStart(text: string, at: number): number {
   return start
 }
 
-function isBreak(code: number): boolean {
+/** A line feed or a carriage return. */
+export function isBreak(code: number): boolean {
   return code === 10 || code === 13
 }

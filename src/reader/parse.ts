@@ -1,8 +1,8 @@
 /** One YAML document as kubectl and the API server read it. */
 import { YAMLException } from 'js-yaml'
-import { loadDocument } from './dialect.js'
+import { type Loaded, loadDocument } from './dialect.js'
 import { expand, Refusal } from './expand.js'
-import { outline } from './locate.js'
+import { outline, withoutEmptyItems } from './outline.js'
 import { type Fault, faultIn, isSuspicious } from './refuse.js'
 
 /** Why a text is no readable YAML. */
@@ -22,7 +22,7 @@ export type Parsed =
 /** Reads one document. Never throws. */
 export function parse(text: string): Parsed {
   try {
-    const loaded = loadDocument(text)
+    const loaded = load(text)
     const fault = loaded.hasMerges || isSuspicious(text) ? findFault(text) : undefined
     if (fault) return refused(fault.message, fault.offset)
     const value = loaded.isShared ? expand(loaded.value) : loaded.value
@@ -40,13 +40,26 @@ export function parse(text: string): Parsed {
   }
 }
 
+/** @throws YAMLException, with a place in the text as it is. */
+function load(text: string): Loaded {
+  const written = withoutEmptyItems(text).text
+  if (written !== text) {
+    try {
+      return loadDocument(written)
+    } catch {
+      // Then it is broken in another way.
+    }
+  }
+  return loadDocument(text)
+}
+
 function refused(message: string, offset: number): Parsed {
   return { ok: false, mistake: { reason: 'refused', message, offset } }
 }
 
 function findFault(text: string): Fault | undefined {
-  const root = outline(text)
-  return root && faultIn(text, root)
+  const found = outline(text)
+  return found && faultIn(found.text, found.root)
 }
 
 function holdsInfinity(value: unknown): boolean {

@@ -1,6 +1,6 @@
 /** What kubectl refuses although js-yaml reads it. Looked for only in texts that show a sign of it. */
 import { lineStart } from './lines.js'
-import type { TextNode } from './locate.js'
+import type { TextNode } from './outline.js'
 
 export interface Fault {
   /** What is wrong and what to do; ends with a full stop. */

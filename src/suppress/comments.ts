@@ -1,6 +1,6 @@
 /** Finds the comments that speak to this program, and the lines that each of them is about. */
 import type { Document, Range, SourceFile } from '../document.js'
-import { outline, type TextNode } from '../reader/locate.js'
+import { outline, type TextNode } from '../reader/outline.js'
 
 export interface Comment {
   /** What follows `k8s-af-`: `ignore` and `ignore-file` mean something. */
@@ -86,19 +86,21 @@ function spanOf(document: Document, lines: readonly string[]): Span {
   return { document, start, end, first }
 }
 
-const scalarsOf = new WeakMap<Document, readonly TextNode[]>()
+const scalarsOf = new WeakMap<Document, { readonly text: string; readonly scalars: readonly TextNode[] }>()
 
 /** Whether the candidate stands inside a scalar of its document. */
 function isScalar({ index, at }: Candidate, { document, start }: Span): boolean {
-  let scalars = scalarsOf.get(document)
-  if (!scalars) {
-    scalars = [...scalarsIn(outline(document.text))]
-    scalarsOf.set(document, scalars)
+  let found = scalarsOf.get(document)
+  if (!found) {
+    // The outline's text has the lines of the document's, though perhaps longer ones.
+    const { root, text } = outline(document.text) ?? { root: undefined, text: document.text }
+    found = { text, scalars: [...scalarsIn(root)] }
+    scalarsOf.set(document, found)
   }
   let offset = at
-  const before = document.text.split(/(?<=\r\n|\n|\r(?!\n))/).slice(0, index - start)
+  const before = found.text.split(/(?<=\r\n|\n|\r(?!\n))/).slice(0, index - start)
   for (const line of before) offset += line.length
-  return scalars.some((scalar) => offset >= scalar.start && offset < scalar.end)
+  return found.scalars.some((scalar) => offset >= scalar.start && offset < scalar.end)
 }
 
 function* scalarsIn(node: TextNode | undefined): Generator<TextNode> {

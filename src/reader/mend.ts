@@ -1,0 +1,38 @@
+/** Texts that kubectl reads and js-yaml refuses or misreads, brought into a form that js-yaml reads rightly. */
+import { setOwn } from './expand.js'
+
+// A lone dash in a flow collection, and an escaped single quote in double quotes: kubectl reads both, js-yaml refuses them.
+// They are replaced by as many private characters, so that every position stays.
+const dash = '\ue0d0'
+const quote = '\ue0d1\ue0d2'
+
+/** The text in a form that js-yaml reads, each character at its place; the text itself when there is nothing to do. */
+export function mended(text: string): string {
+  let result = text
+  if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
+  if (text.includes("\\'")) result = result.replace(/\\([\\'])/g, (both, c) => (c === "'" ? quote : both))
+  return result
+}
+
+export function unmended(value: unknown): unknown {
+  if (typeof value === 'string') return value === dash ? '-' : value.replaceAll(quote, "'")
+  if (Array.isArray(value)) return value.map(unmended)
+  if (typeof value !== 'object' || value === null) return value
+  const out: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(value)) setOwn(out, String(unmended(key)), unmended(item))
+  return out
+}
+
+/**
+ * The offsets right after the dashes of list items without a value that a less indented dash follows: js-yaml 4 takes that
+ * dash for another item of the same list. They may also be lines of a block scalar.
+ */
+export function emptyItemsIn(text: string): number[] {
+  if (!/-(?:[ \t]*| +#[^\r\n]*)\r?\n/.test(text)) return []
+  return [...text.matchAll(emptyItem)].flatMap(({ index, 1: before = '', 2: next = '' }) =>
+    next.length < before.length - 1 ? [index + before.length] : [],
+  )
+}
+
+/** A line that ends in a dash, lines without content, and the indentation of a line that starts with a dash. */
+const emptyItem = /^( *(?:- +)*-)[ \t]*(?:#.*)?(?=\r?\n(?:[ \t]*(?:#.*)?\r?\n)*( *)-(?:\s|$))/gm
