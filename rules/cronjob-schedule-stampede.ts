@@ -33,7 +33,7 @@ Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was c
     const { spec } = cronJob
     if (!spec?.schedule || spec.suspend) return
     const crowd = graph.once('crowds of CronJobs', () => crowdsIn(graph)).get(cronJob)
-    if (crowd && crowd.pods > params.maxStartsPerMinute) {
+    if (crowd && crowd.jobs.length > 1 && crowd.pods > params.maxStartsPerMinute) {
       if (crowd.jobs[0] !== cronJob) return
       const names = crowd.jobs.slice(0, 3).map((one) => one.metadata?.name ?? '')
       const rest = crowd.jobs.length - names.length

@@ -1,18 +1,22 @@
-import { at, delayOfCommand, rule, safe, set } from '../src/rule.js'
+import { at, type Container, delayOfCommand, rule, safe, set } from '../src/rule.js'
+
+/** What the kubelet leaves between SIGTERM and SIGKILL when the hook has used up the grace period, in seconds. */
+const leastGrace = 2
 
 export default rule({
   title: 'The grace period ends before the preStop hook and the shutdown',
   category: 'workload-lifecycle',
   severity: 'error',
-  why: `The grace period starts with the preStop hook, not after it. A hook that sleeps as long as the grace period leaves the process two seconds between SIGTERM and SIGKILL: open requests are cut, and nothing is flushed.`,
+  why: `The grace period starts with the preStop hook, not after it. A hook that sleeps as long as the grace period leaves the process two seconds between SIGTERM and SIGKILL: requests that are still open are cut, and nothing is
+flushed. A longer hook is cut off itself.`,
   remedy: 'Set `terminationGracePeriodSeconds` to the length of the hook plus the time of a clean shutdown.',
-  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command) plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the hook alone takes the whole grace
-period, else a warning. Commands whose length can't be read are left alone.`,
+  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command) plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the hook alone is longer than the
+grace period, which the API server refuses for \`sleep\`; else a warning. Commands whose length can't be read, loops and conditions are left alone.`,
   versions:
     'The API server refuses `sleep.seconds` above the grace period; equal values and long commands are accepted.',
   sources: [
-    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go',
-    'kubernetes/pkg/apis/core/validation/validation.go (sleep)',
+    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer, minimumGracePeriodInSeconds)',
+    'kubernetes/pkg/apis/core/validation/validation.go (validateSleepAction)',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races'],
   params: {
@@ -27,30 +31,28 @@ period, else a warning. Commands whose length can't be read are left alone.`,
   check(workload, { params, report }) {
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds ?? 30
-    let longest: { name: string; hook: object; field: string; delay: number; refused: boolean } | undefined
-    for (const { name, spec } of workload.running) {
-      const hook = spec.lifecycle?.preStop
-      const delay = hook?.sleep?.seconds ?? delayOfCommand(hook?.exec?.command)
-      if (hook && delay > (longest?.delay ?? 0))
-        longest = {
-          name,
-          hook,
-          field: hook.sleep ? 'sleep' : 'exec',
-          delay,
-          refused: hook.sleep !== undefined && delay > grace,
-        }
-    }
-    if (!longest || longest.delay + params.minShutdownSeconds <= grace) return
-    const { name, delay, hook, field, refused } = longest
-    const message = refused
-      ? `The API server refuses this pod: container ${name} sleeps ${delay} s in preStop, the grace period is ${grace} s.`
-      : delay >= grace
-        ? `Container ${name} is killed before it can shut down: its preStop hook takes ${delay} s of a grace period of ${grace} s.`
-        : `Container ${name} has ${grace - delay} s to shut down: its preStop hook takes ${delay} s of a grace period of ${grace} s.`
-    report(pod, 'terminationGracePeriodSeconds', message, {
-      severity: delay >= grace ? 'error' : 'warning',
-      see: [at(workload, hook, field, `${delay} s`)],
-      fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
-    })
+    const [longest] = workload.running.map(hookOf).sort((a, b) => b.delay - a.delay)
+    if (!longest?.hook || longest.delay === 0 || longest.delay + params.minShutdownSeconds <= grace) return
+    const { name, hook, delay } = longest
+    const left = Math.max(leastGrace, grace - delay)
+    report(
+      pod,
+      'terminationGracePeriodSeconds',
+      delay <= grace
+        ? `Container ${name} has ${left} s from SIGTERM to SIGKILL: its preStop hook takes ${delay} s of the grace period of ${grace} s.`
+        : hook.sleep
+          ? `The API server refuses these pods: container ${name} sleeps ${delay} s in preStop, the grace period is ${grace} s.`
+          : `The preStop hook of ${name} is cut off after ${grace} of its ${delay} s, and SIGKILL follows ${left} s later: the grace period is ${grace} s.`,
+      {
+        severity: delay > grace ? 'error' : 'warning',
+        see: [at(workload, hook, hook.sleep ? 'sleep' : 'exec', `${delay} s`)],
+        fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
+      },
+    )
   },
 })
+
+function hookOf({ name, spec }: Container) {
+  const hook = spec.lifecycle?.preStop
+  return { name, hook, delay: hook?.sleep?.seconds ?? delayOfCommand(hook?.exec?.command) }
+}

@@ -1,4 +1,4 @@
-import { rule } from '../src/rule.js'
+import { advise, rule } from '../src/rule.js'
 
 export default rule({
   title: 'A process that hangs is never restarted',
@@ -8,10 +8,10 @@ export default rule({
   why: 'The kubelet restarts a container whose process ends, not one that hangs. A liveness probe closes that gap; a bad one, which also fails when a dependency is slow, does more harm than none.',
   remedy:
     'Add a liveness probe that looks at the process only, with generous limits; leave it out if you can not.',
-  decides:
-    'An ordinary container with ports of a Deployment, StatefulSet, DaemonSet or ReplicaSet without `livenessProbe`. Native sidecars, Jobs and single Pods are exempt. One finding per workload.',
-  falsePositives: 'Processes that end themselves when something is wrong need no probe.',
-  sources: ['k8s.io/api/core/v1/types.go (LivenessProbe)'],
+  decides: `An ordinary container with a declared port, of a workload that makes long-running pods, without \`livenessProbe\`. Jobs, single Pods and native sidecars are exempt. One finding per workload.`,
+  falsePositives:
+    'Processes that end themselves when they are stuck need no probe, and a team may rightly prefer an alert on readiness.',
+  sources: ['kubernetes/pkg/kubelet/prober', 'k8s.io/api/core/v1/types.go (LivenessProbe)'],
   stories: ['oneandone-open-issues', 'dfds-ami-latest', 'oneandone-calico-ip-collision'],
   for: 'Workload',
   check(workload, { report }) {
@@ -20,11 +20,12 @@ export default rule({
       ({ role, spec }) => role === 'ordinary' && !spec.livenessProbe && (spec.ports?.length ?? 0) > 0,
     )
     const [first] = bare
-    if (first)
-      report(
-        first.spec,
-        'livenessProbe',
-        `If ${bare.map(({ name }) => name).join(' or ')} hangs it stays so: no liveness probe restarts it.`,
-      )
+    if (!first) return
+    report(
+      first.spec,
+      'livenessProbe',
+      `If ${bare.map(({ name }) => name).join(' or ')} hangs it stays so: no liveness probe restarts it.`,
+      { fix: advise('a livenessProbe that looks at the process only') },
+    )
   },
 })

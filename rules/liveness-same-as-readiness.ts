@@ -4,13 +4,19 @@ export default rule({
   title: 'The check that should take a pod out of service restarts it',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A readiness check fails when the pod can't serve, often because a dependency is slow; the pod leaves the Service and comes back. When the liveness probe asks the same question and gives up as early, the kubelet
-restarts all replicas instead, and an outage of the dependency becomes an outage of its own.`,
+  why: `A readiness check fails when the pod can't serve, often because a dependency is slow; the pod leaves the Service and comes back. When the liveness probe asks the same question and gives up as early, the kubelet restarts
+all replicas instead: readiness never gets to do its work, and an outage of the dependency becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
-  decides: `Both probes of a container call the same HTTP path, gRPC service or command, and liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. Equal TCP checks and commands are an
-info: most look at their own process only. Paths that by convention look at the process only (\`processPaths\`) are exempt. One finding per workload.`,
+  decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A warning when the path's own name
+says that it looks further than the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness gives up no later than readiness.
+
+TCP checks and commands are left alone: most look at their own process only, and so do the paths that \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
   falsePositives: 'An endpoint that never looks at a dependency can serve both probes: suppress and say so.',
-  sources: ['k8s.io/api/core/v1/types.go (Probe)', 'kubernetes/pkg/apis/core/v1/defaults.go'],
+  sources: [
+    'k8s.io/api/core/v1/types.go (Probe)',
+    'kubernetes/pkg/apis/core/v1/defaults.go',
+    'Kubernetes documentation, Configure liveness, readiness and startup probes (a higher failureThreshold for liveness)',
+  ],
   stories: ['zalando-cronjob-apiserver', 'thredup-moving', 'airmap-pleg'],
   params: {
     ratio: {
@@ -22,33 +28,37 @@ info: most look at their own process only. Paths that by convention look at the 
     processPaths: {
       type: 'array',
       items: { type: 'string' },
-      default: ['/livez', '/healthz/live', '/live', '/health/live', '/ping'],
+      default: ['/livez', '/healthz/live', '/live', '/health/live', '/-/healthy', '/ping'],
       about: 'Paths that look at nothing but the process.',
     },
+    readinessPaths: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['ready', 'readyz', 'readiness', 'actuator/health'],
+      about: 'Last parts of paths that look at dependencies.',
+    },
   },
+  unless: ['liveness-probe-aggressive'],
   for: 'Workload',
   check(workload, { params, report }) {
     for (const { name, spec } of workload.running) {
       const { livenessProbe: live, readinessProbe: ready } = spec
-      if (!live || !ready) continue
-      const handler = handlerOf(live)
-      if (!handler || handler !== handlerOf(ready) || params.processPaths.includes(live.httpGet?.path ?? ''))
-        continue
-      if (budgetOf(live) >= budgetOf(ready) * params.ratio) continue
-      const what = live.httpGet
-        ? `GET ${live.httpGet.path ?? '/'}`
-        : live.exec
-          ? 'the same command'
-          : live.grpc
-            ? 'the same gRPC check'
-            : 'the same TCP check'
+      const question = live && questionOf(live)
+      if (!live || !ready || !question || question !== questionOf(ready)) continue
+      const path = (live.httpGet?.path ?? '/').replace(/\?.*$/, '').replace(/(.)\/$/, '$1')
+      if (params.processPaths.includes(path)) continue
+      const dependent = params.readinessPaths.some((end) => path.endsWith(`/${end}`))
+      if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
+      const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
       report(
-        spec,
-        'livenessProbe',
-        `A slow dependency restarts every pod of ${workload.name} instead of resting it: both probes of ${name} use ${what}, and liveness gives up after ${budgetOf(live)} s.`,
+        live,
+        undefined,
+        dependent
+          ? `A slow dependency restarts pods of ${workload.name} that should only rest: both probes of ${name} ask ${what}, and liveness gives up after ${budgetOf(live)} s.`
+          : `Overload restarts pods of ${workload.name} instead of resting them: both probes of ${name} ask ${what}, and liveness gives up no later.`,
         {
-          severity: live.httpGet || live.grpc ? 'warning' : 'info',
-          see: [at(workload, spec, 'readinessProbe', `gives up after ${budgetOf(ready)} s`)],
+          severity: dependent ? 'warning' : 'info',
+          see: [at(workload, ready, undefined, `readiness gives up after ${budgetOf(ready)} s`)],
         },
       )
       return
@@ -56,19 +66,11 @@ info: most look at their own process only. Paths that by convention look at the 
   },
 })
 
-/** The question that a probe asks, as text. */
-function handlerOf({ httpGet, tcpSocket, exec, grpc }: Probe): string | undefined {
+/** What an HTTP or gRPC probe asks, as text. */
+function questionOf({ httpGet, grpc }: Probe): string | undefined {
   if (httpGet)
-    return JSON.stringify([
-      'http',
-      httpGet.path ?? '/',
-      httpGet.port,
-      httpGet.scheme ?? 'HTTP',
-      httpGet.host ?? '',
-    ])
-  if (tcpSocket) return JSON.stringify(['tcp', tcpSocket.port, tcpSocket.host ?? ''])
-  if (grpc) return JSON.stringify(['grpc', grpc.port, grpc.service ?? ''])
-  return exec?.command ? JSON.stringify(['exec', exec.command]) : undefined
+    return JSON.stringify([httpGet.path ?? '/', httpGet.port, httpGet.scheme ?? 'HTTP', httpGet.host ?? ''])
+  return grpc ? JSON.stringify([grpc.port, grpc.service ?? '']) : undefined
 }
 
 /** Seconds of failures until the probe gives up; defaults 10 and 3. */

@@ -1,48 +1,61 @@
 import { type Container, rule } from '../src/rule.js'
 
-const shell = /^(\/usr)?(\/bin\/)?(ba|da|a|z|k)?sh$/
+const shell = /^(?:\/usr)?(?:\/bin\/)?(ba|da|a|z|k)?sh$/
+/** What images say about their `sh` in name or tag. */
+const dashImage = /\b(debian|ubuntu|slim|buster|bullseye|bookworm|trixie|focal|jammy|noble)\b/
+const bashImage = /\b(fedora|centos|rhel|ubi\d*|rocky(linux)?|almalinux|oraclelinux|amazonlinux|opensuse)\b/
+const busyboxImage = /\b(alpine|busybox)/
 
 export default rule({
   title: 'A shell keeps SIGTERM from the process',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `The kubelet sends SIGTERM to process 1. When that is a shell that waits for a command, nothing happens: a shell as process 1 has no handler and passes nothing on. The container goes on for the whole grace period
-and ends in SIGKILL, with open requests and half-written files, at every rollout and drain.`,
+  why: `The kubelet sends SIGTERM to process 1. When that is a shell that waits for a command, nothing happens: a shell as process 1 has no handler and passes nothing on. The container goes on for the whole grace period and
+ends in SIGKILL, with open requests and half-written files, at every rollout and drain.`,
   remedy: 'Start the last command of the script with `exec`, or run an init such as tini.',
-  decides: `An ordinary container whose command (or args behind a shell) is \`sh -c SCRIPT\` where the script has several commands, no \`trap\`, and its last command does not start with \`exec\`. A script of one command is left alone unless
-\`singleCommand\` is on: most shells replace themselves by it.
+  decides: `An ordinary container whose command (or args behind a shell) is \`sh -c SCRIPT\` where the script has several commands, no \`trap\`, no \`exec\`, and ends in a single program. What matters is which shell \`sh\` is: dash (Debian,
+Ubuntu) waits for the last command, bash from 5.1 and zsh replace themselves by it, busybox (Alpine) does so unless the script ends in a line break. A warning where the image's name or tag tells that the shell waits; an info where it tells
+nothing; silent where the shell replaces itself. Scripts of one command are looked at with \`singleCommand\` only.
 
-Exempt: Jobs, init containers, pods that share their process namespace, scripts that run in the background of an init, and scripts that end in a loop or a plain \`sleep\` (nothing to shut down).`,
-  falsePositives: 'A script that only prints or waits has nothing to shut down.',
+Exempt: Jobs, single Pods, init containers, pods that share their process namespace, and scripts that end in a loop, a pipe or a plain \`sleep\`.`,
+  falsePositives: 'An image whose `sh` is bash, and programs that hold nothing that a SIGKILL could harm.',
   sources: [
-    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (StopContainer)',
-    'bash and dash manuals',
+    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer)',
+    'Tried with dash 0.5.12, bash 5.2 and busybox 1.35',
   ],
   stories: ['zalando-misc-races', 'ravelin-ingress-502', 'airbnb-weird-ways'],
   params: {
-    singleCommand: { type: 'boolean', default: false, about: 'Report scripts of a single command, too.' },
+    singleCommand: { type: 'boolean', default: false, about: 'Look at scripts of a single command, too.' },
   },
   for: 'Workload',
   check(workload, { params, report }) {
     if (workload.batch || workload.kind === 'Pod' || workload.pod.shareProcessNamespace) return
     for (const container of workload.running) {
       const script = scriptOf(container)
-      if (!script) continue
-      const last = lastCommand(script.text, params.singleCommand)
-      if (!last) continue
+      const waits = script && shellWaits(script, container.image ?? '')
+      const last = script && lastCommand(script.text, params.singleCommand)
+      if (!script || !last || waits === 'no') continue
+      const grace = workload.pod.terminationGracePeriodSeconds ?? 30
       report(
         container.spec,
         script.field,
-        `Every stop of ${container.name} ends in SIGKILL after the whole grace period: ${script.shell} does not pass SIGTERM on to ${last}.`,
+        waits === 'yes'
+          ? `Every stop of ${container.name} takes ${grace} s and ends in SIGKILL: ${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
+          : `If ${script.shell} is dash, every stop of ${container.name} takes ${grace} s and ends in SIGKILL: process 1 does not pass SIGTERM on to ${last}.`,
+        { severity: waits === 'yes' ? 'warning' : 'info' },
       )
       return
     }
   },
 })
 
-function scriptOf({
-  spec,
-}: Container): { shell: string; text: string; field: 'command' | 'args' } | undefined {
+interface Script {
+  readonly shell: string
+  readonly text: string
+  readonly field: 'command' | 'args'
+}
+
+function scriptOf({ spec }: Container): Script | undefined {
   const command = spec.command ?? []
   const words = [...command, ...(spec.args ?? [])]
   const [first = ''] = words
@@ -57,7 +70,17 @@ function scriptOf({
     : { shell: first, text, field: at + 1 < command.length ? 'command' : 'args' }
 }
 
-/** The program that the shell waits for at the end; undefined when there is nothing to report. */
+/** Whether the shell stays process 1 while the last command of the script runs. */
+function shellWaits(script: Script, image: string): 'yes' | 'no' | 'unknown' {
+  const kind = shell.exec(script.shell)?.[1] ?? ''
+  const text = image.toLowerCase()
+  if (kind === 'da') return 'yes'
+  if (kind === 'ba' || kind === 'z' || kind === 'k' || (kind === '' && bashImage.test(text))) return 'no'
+  if (kind === 'a' || busyboxImage.test(text)) return /\n\s*$/.test(script.text) ? 'yes' : 'no'
+  return dashImage.test(text) ? 'yes' : 'unknown'
+}
+
+/** The program that the shell starts last; undefined when there is nothing to report. */
 function lastCommand(script: string, single: boolean): string | undefined {
   if (/\btrap\b|\bexec\s+[^<>\d\s]|\b(tini|dumb-init|supervisord|s6-svscan)\b/.test(script)) return undefined
   const commands = script
