@@ -60,5 +60,6 @@ export function wrap(text: string, most: number): string[] {
 
 /** `1 error`, `2 errors`. */
 export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`
+  // toLocaleString would load the data of all languages: 20 ms.
+  return `${String(number).replace(/\B(?=(\d{3})+$)/g, ',')} ${number === 1 ? one : many}`
 }

@@ -1,0 +1,177 @@
+/**
+ * Builds the package: one minified CommonJS bundle (it starts fastest) and the data that commands load when they need it.
+ * Run by `npm run build`; everything lands in dist/.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { load } from 'js-yaml'
+import { configSchema } from '../src/config/schema.js'
+import { loadRules } from '../src/registry.js'
+import { definitions } from '../src/schema/data/definitions.js'
+import { kinds } from '../src/schema/data/kinds.js'
+
+const root = join(__dirname, '..')
+const dist = join(root, 'dist')
+
+function namesIn(folder: string, extension: string): string[] {
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(extension))
+    .map((name) => name.slice(0, -extension.length))
+    .sort()
+}
+
+const rules = namesIn('rules', '.ts')
+const stories = namesIn('rules/stories', '.yaml')
+
+/** The registry with all rules imported by name, and stories and examples in files beside the bundle. */
+const registry = `
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+${rules.map((id, i) => `import r${i} from ${JSON.stringify(`../rules/${id}.ts`)}`).join('\n')}
+const rules = new Map([${rules.map((id, i) => `[${JSON.stringify(id)}, r${i}]`).join(', ')}])
+const data = (name) => JSON.parse(readFileSync(join(__dirname, name), 'utf8'))
+export const loadRules = async () => rules
+export const loadStories = () => new Map(data('stories.json').map((story) => [story.id, story]))
+export const loadExamples = (id) => data('examples.json')[id] ?? {}
+`
+
+const withRegistry: Plugin = {
+  name: 'registry',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/]registry\.ts$/ }, () => ({
+      contents: registry,
+      loader: 'js',
+      resolveDir: join(root, 'src'),
+    }))
+  },
+}
+
+/** Large texts are read from files of their own: that costs less than compiling them as a part of the program. */
+const texts: Readonly<Record<string, string>> = { definitions, kinds }
+
+const withTextFiles: Plugin = {
+  name: 'texts',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]schema[\\/]data[\\/](definitions|kinds)\.ts$/ }, ({ path }) => {
+      const name = basename(path, '.ts')
+      return {
+        contents: `
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+export const ${name} = readFileSync(join(__dirname, '${name}.txt'), 'latin1')`,
+        loader: 'js',
+        resolveDir: root,
+      }
+    })
+  },
+}
+
+/** The validator is needed where there is a configuration file only: a bundle of its own. */
+const withoutAjv: Plugin = {
+  name: 'ajv',
+  setup({ onResolve }) {
+    onResolve({ filter: /^ajv$/ }, () => ({ path: './ajv.cjs', external: true }))
+  },
+}
+
+/** commander loads node:child_process, and with it the network, for subcommands in executables of their own: we have none. */
+const withoutChildProcess: Plugin = {
+  name: 'child-process',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path: 'child_process', namespace: 'absent' } : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'absent' }, () => ({ contents: '' }))
+  },
+}
+
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  format: 'cjs',
+  minify: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+}
+
+/** Makes the bundles and names the files that went into them. */
+async function bundle(): Promise<string[]> {
+  const results = await Promise.all([
+    build({
+      ...common,
+      entryPoints: [join(root, 'src/cli/main.ts')],
+      outfile: join(dist, 'k8s-af.cjs'),
+      plugins: [withRegistry, withTextFiles, withoutAjv, withoutChildProcess],
+    }),
+    build({
+      ...common,
+      stdin: { contents: "export { Ajv } from 'ajv'", resolveDir: root },
+      outfile: join(dist, 'ajv.cjs'),
+    }),
+  ])
+  return results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
+}
+
+/** The texts of a rule's first two fixtures, for `explain`. */
+function examples(): Record<string, Record<string, string>> {
+  return Object.fromEntries(
+    rules.flatMap((id) => {
+      const texts = ['bad', 'good'].flatMap((name) => {
+        const file = join(root, 'fixtures', id, `${name}.yaml`)
+        return existsSync(file) ? [[name, readFileSync(file, 'utf8')] as const] : []
+      })
+      return texts.length > 0 ? [[id, Object.fromEntries(texts)]] : []
+    }),
+  )
+}
+
+/** The licences of all packages that went into the bundle. */
+function licences(inputs: readonly string[]): string {
+  const folders = new Set(
+    inputs.flatMap((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
+  )
+  const texts = [...folders].sort().map((folder) => {
+    const about = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
+      readonly name: string
+      readonly version: string
+      readonly license?: string
+    }
+    const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name))
+    if (!file) throw new Error(`${about.name} has no licence file`)
+    const text = readFileSync(join(root, folder, file), 'utf8').trim()
+    return `${about.name} ${about.version} (${about.license ?? 'see below'})\n\n${text}\n`
+  })
+  return texts.join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+function write(name: string, text: string): void {
+  writeFileSync(join(dist, name), text)
+}
+
+async function main(): Promise<void> {
+  rmSync(dist, { recursive: true, force: true })
+  mkdirSync(dist)
+  const inputs = await bundle()
+  write(
+    'stories.json',
+    JSON.stringify(
+      stories.map((id) => ({
+        id,
+        ...(load(readFileSync(join(root, 'rules/stories', `${id}.yaml`), 'utf8')) as object),
+      })),
+    ),
+  )
+  for (const [name, text] of Object.entries(texts)) write(`${name}.txt`, text)
+  write('examples.json', JSON.stringify(examples()))
+  write('config.schema.json', `${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
+  write('THIRD-PARTY-LICENSES', licences(inputs))
+}
+
+main().catch((error: unknown) => {
+  console.error(error)
+  process.exitCode = 1
+})
