@@ -50,10 +50,18 @@ export function outline(document: string): Outline | undefined {
 const nothingAdded: ReadonlySet<number> = new Set()
 const addition = ' ~'
 
-/** Writes out the null of list items without a value, where js-yaml would misread them; `added` says where. */
-export function withoutEmptyItems(text: string): { text: string; added: ReadonlySet<number> } {
+interface Written {
+  readonly text: string
+  /** Where in it nulls were written, each with a space before it. */
+  readonly added: ReadonlySet<number>
+  /** Whether these are list items for sure: the text as it is could be read, if wrongly. */
+  readonly isCertain: boolean
+}
+
+/** Writes out the null of list items without a value, where js-yaml would misread them. */
+export function withoutEmptyItems(text: string): Written {
   const candidates = emptyItemsIn(text)
-  if (candidates.length === 0) return { text, added: nothingAdded }
+  if (candidates.length === 0) return { text, added: nothingAdded, isCertain: true }
   const empty = emptyItemsBelow(text)
   const added = new Set<number>()
   let result = ''
@@ -64,7 +72,7 @@ export function withoutEmptyItems(text: string): { text: string; added: Readonly
     last = at
     added.add(result.length - 1)
   }
-  return { text: result + text.slice(last), added }
+  return { text: result + text.slice(last), added, isCertain: empty !== undefined }
 }
 
 /** The places of empty list items as js-yaml sees them; undefined when it cannot read the text as it is. */

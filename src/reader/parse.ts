@@ -42,15 +42,16 @@ export function parse(text: string): Parsed {
 
 /** @throws YAMLException, with a place in the text as it is. */
 function load(text: string): Loaded {
-  const written = withoutEmptyItems(text).text
-  if (written !== text) {
-    try {
-      return loadDocument(written)
-    } catch {
-      // Then it is broken in another way.
-    }
+  const { text: written, added, isCertain } = withoutEmptyItems(text)
+  if (added.size === 0) return loadDocument(text)
+  try {
+    return loadDocument(written)
+  } catch (error) {
+    if (!isCertain || !(error instanceof YAMLException)) return loadDocument(text)
+    const { position } = error.mark
+    error.mark.position = position - 2 * [...added].filter((at) => at < position).length
+    throw error
   }
-  return loadDocument(text)
 }
 
 function refused(message: string, offset: number): Parsed {

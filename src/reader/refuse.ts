@@ -1,6 +1,6 @@
 /** What kubectl refuses although js-yaml reads it. Looked for only in texts that show a sign of it. */
 import { lineStart } from './lines.js'
-import type { TextNode } from './outline.js'
+import { skipSpace, type TextNode } from './outline.js'
 
 export interface Fault {
   /** What is wrong and what to do; ends with a full stop. */
@@ -18,20 +18,23 @@ export function isSuspicious(text: string): boolean {
     (text.includes('{{') && /(?:[:-] +|^\s*|[[{,]\s*)\{\{/m.test(text)) ||
     (holdsOne(text, [']:', '}:', '] :', '} :']) &&
       /(?:^[ \t-]*|[[{,][ \t]*)[[{][^\n]{0,200}[\]}][ \t]*:/m.test(text)) ||
-    (text.includes('? ') && /^[\s-]*\? /m.test(text)) ||
+    (holdsOne(text, ['? ', '?\n']) && /^[\s-]*\?\s/m.test(text)) ||
     // Null as a key.
     (holdsOne(text, ['ull:', 'ull :', 'NULL', '~']) &&
       /(?:^|[\s{,])(?:~|null|Null|NULL)\s*:(?:\s|$)/.test(text)) ||
     // A question mark or a colon in plain scalars of a flow collection.
     isAfterBracket(text, '?') ||
     (holdsOne(text, ['[:', '{:', ',:', '[ :', '{ :', ', :']) &&
-      /(?:[:-] +|^ *|[[{,] *)[[{](?:[^"'\n]{0,500},)?[ \t]*:/m.test(text)) ||
+      /(?:[:-] +|^ *|[[{,] *)[[{](?:[^\n]{0,500},)?[ \t]*:/m.test(text)) ||
+    // A quote that is closed on another line.
+    /[:-] +(?:"[^"\n]*|'[^'\n]*)$/m.test(text) ||
     // Escapes that JSON has and go-yaml has not.
     (text.includes('\\/') && /"[^"\n]{0,500}\\\//.test(text)) ||
     (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) ||
-    // Anchors with other names than kubectl takes, and aliases as keys.
-    (text.includes('&') && /(?:^|[\s[{,])&[\w-]*[./:\u0080-\uffff]/.test(text)) ||
+    // Anchors with other names than kubectl takes, or before a mapping on the same line, and aliases as keys.
+    (text.includes('&') && /(?:^|[\s[{,])&(?:[\w-]*[./:\u0080-\uffff]|[\w-]+ +[^\s#&].*:)/.test(text)) ||
     (text.includes('*') && /^[ \t-]*\*[\w-]+[ \t]+:/m.test(text)) ||
+    (text.includes(': !') && /: ![^\s]* +[^\s#].*:(?:\s|$)/.test(text)) ||
     // Tabs where kubectl wants spaces.
     (text.includes('\t') && /^ *\t|- *\t/m.test(text))
   )
@@ -65,6 +68,7 @@ function faultBelow(text: string, node: TextNode, inFlow: boolean): Fault | unde
     const fault =
       keyFault(text, key) ??
       (isMerge ? mergeFault(value) : undefined) ??
+      (isFlow ? undefined : sameLineFault(text, key, value)) ??
       faultBelow(text, key, isFlow) ??
       faultBelow(text, value, isFlow)
     if (fault) return fault
@@ -113,8 +117,27 @@ function mergeFault(value: TextNode): Fault | undefined {
   )
 }
 
+/** A block mapping cannot start on the line of its key, not even after an anchor. */
+function sameLineFault(text: string, key: TextNode, value: TextNode): Fault | undefined {
+  if (value.kind !== 'mapping' || isFlowCollection(text, value) || text[key.end] === undefined)
+    return undefined
+  const isExplicit = /[\r\n] *:[^\r\n]*$/.test(text.slice(key.end, value.start))
+  if (isExplicit || lineStart(text, value.start) !== lineStart(text, key.end)) return undefined
+  return {
+    message: 'A mapping cannot start on the line of its key: put it on the next line.',
+    offset: value.start,
+  }
+}
+
 function scalarFault(text: string, { start, end }: TextNode, inFlow: boolean): Fault | undefined {
   const first = text[start]
+  const isOfManyLines = (first === '"' || first === "'") && text.slice(start, end).includes('\n')
+  if (isOfManyLines && !inFlow && /^[ \t]*[^\s#]/.test(text.slice(end, end + 100)))
+    return {
+      message:
+        'The quote that opens here is only closed by one further down that has text after it: close it.',
+      offset: start,
+    }
   if (first === '"') {
     for (const match of text.slice(start, end).matchAll(/\\(u[dD][89a-fA-F]|[\s\S])/g)) {
       const what = match[1] ?? ''
@@ -166,7 +189,8 @@ function surroundings(text: string, node: TextNode, offset: number, indent: numb
   if (node.kind === 'scalar' || isFlow) {
     if (offset > node.start && offset < node.end) return { isInside: true }
     const isPlain = !isFlow && !isQuoted(text, node) && text[node.start] !== '|' && text[node.start] !== '>'
-    const goesOn = isPlain && !text.slice(node.end, offset).includes('#')
+    const goesOn =
+      isPlain && text[skipSpace(text, node.end)] !== ':' && !text.slice(node.end, offset).includes('#')
     return { isInside: false, ...(goesOn && { plainIndent: indent }) }
   }
   const column = node.start - lineStart(text, node.start)
