@@ -27,17 +27,27 @@ export function isSuspicious(text: string): boolean {
     (holdsOne(text, ['[:', '{:', ',:', '[ :', '{ :', ', :']) &&
       /(?:[:-] +|^ *|[[{,] *)[[{](?:[^\n]{0,500},)?[ \t]*:/m.test(text)) ||
     // A quote that is closed on another line.
-    /[:-] +(?:"[^"\n]*|'[^'\n]*)$/m.test(text) ||
+    hasLateQuote(text) ||
     // Escapes that JSON has and go-yaml has not.
     (text.includes('\\/') && /"[^"\n]{0,500}\\\//.test(text)) ||
     (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) ||
     // Anchors with other names than kubectl takes, or before a mapping on the same line, and aliases as keys.
     (text.includes('&') && /(?:^|[\s[{,])&(?:[\w-]*[./:\u0080-\uffff]|[\w-]+ +[^\s#&].*:)/.test(text)) ||
-    (text.includes('*') && /^[ \t-]*\*[\w-]+[ \t]+:/m.test(text)) ||
+    (text.includes(' :') && /^[ \t-]*\*[\w-]+[ \t]+:/m.test(text)) ||
     (text.includes(': !') && /: ![^\s]* +[^\s#].*:(?:\s|$)/.test(text)) ||
     // Tabs where kubectl wants spaces.
     (text.includes('\t') && /^ *\t|- *\t/m.test(text))
   )
+}
+
+/** Whether a quote is opened that only one on another line closes, with text after it. */
+function hasLateQuote(text: string): boolean {
+  for (const { index, 0: opening } of text.matchAll(/[:-] +(?:"[^"\n]*|'[^'\n]*)$/gm)) {
+    const quote = /["']/.exec(opening)?.[0] ?? ''
+    const close = text.indexOf(quote, index + opening.length)
+    if (close >= 0 && /^[ \t]*[^\s#]/.test(text.slice(close + 1, close + 100))) return true
+  }
+  return false
 }
 
 function holdsOne(text: string, parts: readonly string[]): boolean {
