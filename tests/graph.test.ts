@@ -360,6 +360,16 @@ describe('which objects belong together', () => {
     expect(backends(named)).toEqual([['Deployment prod/web']])
   })
 
+  it('leaves alone what is far away where something next door matches', () => {
+    const graph = graphOf({
+      'web/web.yaml': deployment('web'),
+      'web/canary/web.yaml': deployment('canary', '', '{app: web}'),
+      'web/service.yaml': service('web'),
+      'other/examples/web.yaml': deployment('example', '', '{app: web}'),
+    })
+    expect(backends(graph)).toEqual([['Deployment web', 'Deployment canary']])
+  })
+
   it('links variants of an object to what is nearest', () => {
     const graph = graphOf({
       'one/web.yaml': `${deployment('web')}---${service('web')}`,
@@ -387,7 +397,7 @@ spec: {template: {metadata: {labels: {app: run}}, spec: {containers: [{name: ${f
 `
     const graph = graphOf({
       'one/job.yaml': job('one'),
-      'two/job.yaml': job('two'),
+      'one/sub/job.yaml': job('two'),
       'one/policy.yaml': budget('{matchLabels: {app: run}}'),
     })
     expect(graph.guardedBy(first(graph.all('PodDisruptionBudget')))).toHaveLength(2)

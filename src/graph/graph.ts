@@ -3,7 +3,8 @@
  *
  * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
  * `kubectl -n`; those belong together when their files are near each other (at most three folder changes apart:
- * base/ and overlays/prod/ do, two applications of a repository do not). Where several objects have the same kind,
+ * base/ and overlays/prod/ do, two applications of a repository do not), and a selector that matches something next
+ * door leaves alone what is further away. Where several objects have the same kind,
  * namespace and name (variants of one object, as in a folder of examples), an object is linked to the
  * nearest variant only.
  */
@@ -98,6 +99,8 @@ export interface Graph {
   siblings<K extends KindName>(kind: K, near: object): readonly ObjectOf<K>[]
   /** Whether two namespaced objects belong together. */
   together(a: object, b: object): boolean
+  /** The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders. */
+  apart(a: object, b: object): number
 
   /** The workloads whose pods the Service selects. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
@@ -164,6 +167,8 @@ export interface Graph {
   namesNear(kind: KindName, near: object): readonly string[]
   /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it. */
   tagSetElsewhere(image: string): boolean
+  /** Whether a kustomization stands in the object's folder: what is applied is what kustomize makes of the file. */
+  kustomized(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -262,7 +267,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       for (const workload of least ?? [])
         if (test(workload) && belong(resource(workload), near)) found.add(workload)
     }
-    return [...found]
+    if (near.namespace !== '' || found.size < 2) return [...found]
+    // Without a namespace a match next door makes matches further away somebody else's: folders of examples.
+    const far = (workload: Workload) => apart(resource(workload), near)
+    const most = Math.max(1, Math.min(...[...found].map(far)))
+    return [...found].filter((workload) => far(workload) <= most)
   }
   const bySelector = (selector: LabelSelector | undefined, near: Resource) =>
     selector
@@ -409,6 +418,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         .map((one) => one.value) as unknown as readonly ObjectOf<K>[]
     },
     together: (a, b) => belong(resource(a), resource(b)),
+    apart: (a, b) => apart(resource(a), resource(b)),
     backendsOf,
     servicesOf: (workload) => services().get(workload) ?? [],
     routesTo: (service) => routes().get(service) ?? [],
@@ -506,6 +516,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
           return one.pinned && parts.registry === registry && parts.repository === repository
         }),
       )
+    },
+    kustomized(object) {
+      const folder = resource(object).folders.join('/')
+      return options.kustomizations.some((one) => one.folder === folder)
     },
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
