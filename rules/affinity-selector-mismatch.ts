@@ -1,4 +1,5 @@
 import {
+  at,
   editDistance,
   type Graph,
   type LabelSelector,
@@ -15,14 +16,14 @@ export default rule({
   title: 'A spread or anti-affinity rule selects other pods than its own',
   category: 'scheduling',
   severity: 'error',
-  why: `A spread constraint and an anti-affinity term count the pods that their selector matches. When it does not match the workload's own labels, the scheduler counts nothing, or somebody else's pods: all replicas may stand on one node,
-while the manifest looks as if that could not happen.`,
+  why: `A spread constraint and an anti-affinity term count the pods that their selector matches. When it does not match the workload's own labels, the scheduler counts nothing, or somebody else's pods: all replicas may stand on
+one node, while the manifest looks as if that could not happen.`,
   remedy: 'Use the labels of the pod template in the selector.',
-  decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term: the selector (none matches nothing, an empty one everything) is held against the labels of the pod template. An error when it matches no workload of the
-input at all, a warning when a spread constraint matches another workload but not its own. Anti-affinity against another workload of the input is what it is for, and silent; so is one that matches nothing in partial input unless its values are
-nearly the workload's own (a typo, a copied name).
+  decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term the selector (none matches nothing, an empty one everything) is held against the labels of the pod template. An error when it matches no workload of the
+input at all, a warning when a spread constraint matches another workload but not its own, or an anti-affinity term looks into other namespaces for its own labels. One finding per workload.
 
-Exempt: constraints that only list \`matchLabelKeys\`.`,
+Anti-affinity against another workload of the input is what it is for, and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add to pods, such as
+\`job-name\`, are taken to match, and labels that the template lacks where kustomizations may add them.`,
   versions: 'A missing labelSelector matches no pods: k8s.io/apimachinery LabelSelectorAsSelector.',
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/podtopologyspread',
@@ -31,85 +32,149 @@ Exempt: constraints that only list \`matchLabelKeys\`.`,
   stories: ['oneandone-open-issues'],
   for: 'Workload',
   check(workload, { graph, report }) {
-    const { pod, labels } = workload
-    for (const constraint of pod.topologySpreadConstraints ?? []) {
-      const { labelSelector } = constraint
-      if (matchesSelector(labelSelector, labels)) continue
-      if (!labelSelector && (constraint.matchLabelKeys?.length ?? 0) > 0) continue
-      const others = labelSelector ? graph.matching(labelSelector, workload.object) : []
-      say(
-        labelSelector,
-        constraint,
-        `The spread over ${constraint.topologyKey ?? 'nodes'} has no effect`,
-        others,
-      )
-    }
-    const {
-      requiredDuringSchedulingIgnoredDuringExecution: required = [],
-      preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
-    } = pod.affinity?.podAntiAffinity ?? {}
-    const terms: readonly PodAffinityTerm[] = [
-      ...required,
-      ...preferred.flatMap((one) => one.podAffinityTerm ?? []),
-    ]
-    for (const term of terms) {
-      const { labelSelector } = term
-      if (matchesSelector(labelSelector, labels)) continue
-      if (labelSelector && (graph.matching(labelSelector, workload.object).length > 0 || elsewhere(term)))
-        continue
-      if (labelSelector && !graph.complete && !nearly(labelSelector, workload)) continue
-      if (!labelSelector && (term.matchLabelKeys?.length ?? 0) > 0) continue
-      say(labelSelector, term, `The anti-affinity over ${term.topologyKey ?? 'nodes'} has no effect`, [])
-    }
-
-    function say(
-      selector: LabelSelector | undefined,
-      node: Node,
-      consequence: string,
-      others: ReturnType<Graph['matching']>,
-    ) {
-      const [other] = others
-      const own = `{${Object.entries(labels)
-        .map(([key, value]) => `${key}: ${value}`)
-        .join(', ')}}`
-      const why = selector
-        ? other
-          ? `it counts the pods of ${other.kind} ${other.name}`
-          : `its selector matches no pod of ${workload.name}, whose labels are ${own}`
-        : 'it has no labelSelector'
-      report(node, 'labelSelector', `${consequence}: ${why}.`, {
-        severity: other ? 'warning' : 'error',
-        fix: near(selector, node, workload),
-      })
-    }
+    const [worst, ...more] = mismatches(workload, graph)
+    if (!worst) return
+    const { node, selector, message, severity } = worst
+    report(node, 'labelSelector', message, {
+      severity,
+      see: more.map((one) => at(workload, one.node, 'labelSelector', 'selects other pods, too')),
+      fix: fixOf(selector, node, workload),
+    })
   },
 })
 
-/** Whether the term looks into other namespaces, whose pods the input need not show. */
-function elsewhere(term: PodAffinityTerm): boolean {
-  return term.namespaceSelector !== undefined || (term.namespaces?.length ?? 0) > 0
+interface Mismatch {
+  readonly node: Node
+  readonly selector: LabelSelector | undefined
+  readonly severity: 'error' | 'warning'
+  readonly message: string
 }
 
-/** A selector of which part fits the own labels, or whose value is a misspelling of an own value. */
-function nearly(selector: LabelSelector, { labels }: Workload): boolean {
-  if (selectsAll(selector)) return false
-  return Object.entries(selector.matchLabels ?? {}).some(([key, value]) => {
-    const own = labels[key]
-    return own !== undefined && own !== value && editDistance(own, value, 2) <= 2
+/** All constraints and terms that miss their own pods, those without any effect first. */
+function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
+  const { pod, object } = workload
+  const spreads = (pod.topologySpreadConstraints ?? []).flatMap((constraint): Mismatch[] => {
+    const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [] } = constraint
+    if (matchesOwn(selector, workload) || (!selector && matchLabelKeys.length > 0)) return []
+    if (mayBeAdded(selector, workload, graph)) return []
+    const [other] = selector ? graph.matching(selector, object) : []
+    const effect = other ? 'counts other pods' : 'has no effect'
+    const why = other
+      ? `${workload.name} is placed by those of ${other.kind} ${other.name}`
+      : reason(selector, workload)
+    return [
+      {
+        node: constraint,
+        selector,
+        severity: other ? 'warning' : 'error',
+        message: `The spread over ${topologyKey} ${effect}: ${why}.`,
+      },
+    ]
+  })
+  const {
+    requiredDuringSchedulingIgnoredDuringExecution: required = [],
+    preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
+  } = pod.affinity?.podAntiAffinity ?? {}
+  const terms: readonly PodAffinityTerm[] = [
+    ...required,
+    ...preferred.flatMap((one) => one.podAffinityTerm ?? []),
+  ]
+  const repulsions = terms.flatMap((term): Mismatch[] => {
+    const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [], namespaces = [] } = term
+    const base = { node: term, selector }
+    const effect = `The anti-affinity over ${topologyKey} has no effect`
+    if (matchesOwn(selector, workload)) {
+      const { namespace } = workload
+      if (
+        term.namespaceSelector ||
+        namespaces.length === 0 ||
+        namespace === '' ||
+        namespaces.includes(namespace)
+      )
+        return []
+      const where = `it looks into namespace ${namespaces.join(', ')}, the pods of ${workload.name} are in ${namespace}`
+      return [{ ...base, severity: 'warning', message: `${effect}: ${where}.` }]
+    }
+    if (!selector) {
+      return matchLabelKeys.length > 0
+        ? []
+        : [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
+    }
+    if (term.namespaceSelector || namespaces.length > 0 || graph.matching(selector, object).length > 0)
+      return []
+    if (mayBeAdded(selector, workload, graph) || !(graph.complete || isNear(selector, workload))) return []
+    return [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
+  })
+  return [...spreads, ...repulsions].sort(
+    (a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'),
+  )
+}
+
+/** Labels that controllers give to pods, so that no template has them. */
+const givenLabel =
+  /^(job-name|controller-uid|pod-template-hash|controller-revision-hash|(apps|batch|statefulset)\.kubernetes\.io\/.+|(jobset|leaderworkerset)\.sigs\.k8s\.io\/.+)$/
+
+function matchesOwn(selector: LabelSelector | undefined, { labels }: Workload): boolean {
+  const given = Object.entries(selector?.matchLabels ?? {}).filter(([key]) => givenLabel.test(key))
+  const expressions = (selector?.matchExpressions ?? []).filter(({ key = '' }) => !givenLabel.test(key))
+  return matchesSelector(selector && { ...selector, matchExpressions: expressions }, {
+    ...labels,
+    ...Object.fromEntries(given),
   })
 }
 
+/** The pairs of the selector that the template does not have. */
+function wrongPairs(
+  selector: LabelSelector | undefined,
+  { labels }: Workload,
+): readonly (readonly [string, string])[] {
+  return Object.entries(selector?.matchLabels ?? {}).filter(
+    ([key, value]) => labels[key] !== value && !givenLabel.test(key),
+  )
+}
+
+/** Whether all that the template lacks are labels that a kustomization may add. */
+function mayBeAdded(selector: LabelSelector | undefined, workload: Workload, graph: Graph): boolean {
+  const wrong = wrongPairs(selector, workload)
+  return (
+    graph.kustomizations.length > 0 &&
+    wrong.length > 0 &&
+    wrong.every(([key]) => workload.labels[key] === undefined)
+  )
+}
+
+/** Whether a value is a misspelling of the own one. Names that differ by a number are names of different things. */
+function isNear(selector: LabelSelector, workload: Workload): boolean {
+  if (selectsAll(selector)) return false
+  const plain = (value: string) => value.replace(/\d+/g, '0')
+  return wrongPairs(selector, workload).some(([key, value]) => {
+    const own = workload.labels[key]
+    if (own === undefined || plain(own) === plain(value)) return false
+    const most = Math.min(2, Math.floor(own.length / 3))
+    return editDistance(own, value, most) <= most
+  })
+}
+
+function reason(selector: LabelSelector | undefined, workload: Workload): string {
+  if (!selector) return 'it has no labelSelector, which matches no pod'
+  const [pair] = wrongPairs(selector, workload)
+  if (!pair) return `its selector matches no pod of ${workload.name}`
+  const [key, value] = pair
+  const own = workload.labels[key]
+  return `it selects ${key}=${value}, the pods of ${workload.name} have ${own === undefined ? 'no such label' : `${key}=${own}`}`
+}
+
 /** When exactly one value differs there is one right answer to propose. */
-function near(selector: LabelSelector | undefined, node: Node, { labels }: Workload) {
-  const pairs = Object.entries(selector?.matchLabels ?? {})
-  const wrong = pairs.filter(([key, value]) => labels[key] !== value)
+function fixOf(selector: LabelSelector | undefined, node: Node, workload: Workload) {
+  const wrong = wrongPairs(selector, workload)
   const [[key = '', value = ''] = []] = wrong
-  if (wrong.length !== 1 || !(key in labels) || (selector?.matchExpressions?.length ?? 0) > 0)
+  const own = workload.labels[key]
+  if (wrong.length !== 1 || own === undefined || (selector?.matchExpressions?.length ?? 0) > 0)
     return undefined
   return set(
     node,
     'labelSelector',
-    { matchLabels: { ...selector?.matchLabels, [key]: labels[key] } },
-    `${key}: ${labels[key]} (not ${value})`,
+    { matchLabels: { ...selector?.matchLabels, [key]: own } },
+    `${key}: ${own} (not ${value})`,
   )
 }

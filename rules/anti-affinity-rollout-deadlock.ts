@@ -1,18 +1,27 @@
-import { at, intOrPercent, matchesSelector, rule, set } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  intOrPercent,
+  matchesLabels,
+  matchesSelector,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A rollout needs one node more than there are',
   category: 'scheduling',
   severity: 'warning',
-  why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without any pod of the workload. When there is
-none the new pod stays Pending and the rollout never ends.`,
+  why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without any pod of the workload. When
+there is none the new pod stays Pending and the rollout never ends.`,
   remedy: 'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred.',
   decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four replicas does). Reported
-when the nodes are known (\`nodeCount\`, or the Nodes of the input) and replicas (the autoscaler's maximum) plus surge exceed them.
+when the nodes are known and replicas (with an autoscaler its maximum) plus surge exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, have the labels of \`nodeSelector\` and no taint that the pods don't tolerate.
 
 Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
   versions:
-    'Both percentages are resolved against replicas: maxSurge up, maxUnavailable down. `matchLabelKeys` of pod anti-affinity: beta 1.31, GA 1.33.',
+    'Percentages are resolved against replicas: maxSurge up, maxUnavailable down. `matchLabelKeys` of pod anti-affinity: beta 1.31, GA 1.33.',
   sources: ['kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)'],
   stories: ['oneandone-open-issues', 'loveholidays-gke-ips'],
   params: {
@@ -36,21 +45,24 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
         !one.matchLabelKeys?.includes('pod-template-hash'),
     )
     if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
+    // Most clusters have nodes enough: without their number there is no evidence.
+    const nodes = params.nodeCount || nodesFor(workload, graph)
+    if (nodes === 0) return
     const hpa = graph.autoscalerOf(workload)
     const replicas = hpa?.spec?.maxReplicas ?? spec.replicas ?? 1
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    if (unavailable > 0 || surge < 1) return
-    const nodes = params.nodeCount || graph.all('Node').length
-    // Most clusters have nodes enough: without their number there is no evidence.
-    if (nodes === 0 || replicas + surge <= nodes) return
+    if (unavailable > 0 || surge < 1 || replicas + surge <= nodes) return
     report(
       term,
       'topologyKey',
-      `Every rollout hangs: ${replicas} pods and ${surge} more for the rollout need a node each, and there are ${nodes}.`,
+      `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${replicas} ${replicas === 1 ? 'pod' : 'pods'} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
       {
-        see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'strategy')],
+        see: [
+          rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),
+          hpa && at(hpa, hpa.spec ?? hpa, 'maxReplicas'),
+        ],
         fix: set(
           spec,
           'strategy',
@@ -61,3 +73,20 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     )
   },
 })
+
+/** The Nodes of the input that would take a pod of the workload, as far as labels and taints tell. */
+function nodesFor({ pod }: Workload, graph: Graph): number {
+  const tolerations = pod.tolerations ?? []
+  return graph
+    .all('Node')
+    .filter(
+      ({ metadata, spec }) =>
+        !spec?.unschedulable &&
+        matchesLabels(pod.nodeSelector ?? {}, metadata?.labels) &&
+        (spec?.taints ?? []).every(
+          (taint) =>
+            taint.effect === 'PreferNoSchedule' ||
+            tolerations.some(({ key }) => key === undefined || key === taint.key),
+        ),
+    ).length
+}

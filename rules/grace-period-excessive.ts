@@ -1,20 +1,27 @@
-import { rule } from '../src/rule.js'
+import { at, type PodSpec, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Pods may take so long to stop that drains and upgrades stall',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per node, or is cut short: managed upgrades end pods after an hour at most, the cluster autoscaler after ten minutes, a spot machine goes
-within 25 to 120 seconds.`,
+  why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per node, or is cut short: managed upgrades end pods after an hour at most, the cluster autoscaler after ten minutes, and a spot
+machine is gone within 15 to 120 seconds of its notice.`,
   remedy: 'Hand the work over or save it sooner, and keep the grace period below ten minutes.',
-  decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for pods that select spot nodes above \`spotMax\`, as those nodes do not wait. Jobs and single Pods are exempt.`,
+  decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims, which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by nodeSelector or required node affinity) above
+\`spotMax\`, as those nodes do not wait. Jobs and single Pods are exempt.`,
   falsePositives:
-    'Databases and brokers that move data away when they stop: raise `warnAbove` for them by a suppression with that reason.',
+    'Connections that can not be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',
   sources: ['cluster-autoscaler FAQ', 'GKE documentation, surge upgrades', 'kubernetes issue 94435'],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade'],
   params: {
     warnAbove: { type: 'integer', minimum: 1, default: 600, about: 'Seconds that are fine.' },
+    claimsWarnAbove: {
+      type: 'integer',
+      minimum: 1,
+      default: 3600,
+      about: 'Seconds that are fine for StatefulSets with volume claims.',
+    },
     spotMax: { type: 'integer', minimum: 1, default: 120, about: 'Seconds that a spot node gives.' },
   },
   for: 'Workload',
@@ -22,18 +29,15 @@ within 25 to 120 seconds.`,
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds
     if (grace === undefined || workload.batch || workload.kind === 'Pod') return
-    const spot = Object.entries(pod.nodeSelector ?? {}).find(
-      ([key, value]) =>
-        /(^|[./-])(spot|preemptible|capacity-?type|lifecycle)$/i.test(key) &&
-        /^(true|spot|preemptible|Ec2Spot)$/i.test(value),
-    )
+    const spot = spotOf(pod)
     if (spot && grace > params.spotMax) {
       report(
         pod,
         'terminationGracePeriodSeconds',
         `The node is gone before ${workload.name} has stopped: spot nodes give ${params.spotMax} s at most, the pods take up to ${grace} s.`,
+        { see: [at(workload, spot.node, spot.field, 'a spot node')] },
       )
-    } else if (grace > params.warnAbove) {
+    } else if (grace > (hasClaims(workload) ? params.claimsWarnAbove : params.warnAbove)) {
       report(
         pod,
         'terminationGracePeriodSeconds',
@@ -42,3 +46,29 @@ within 25 to 120 seconds.`,
     }
   },
 })
+
+/** Where the pod asks for a spot node. Label names of GKE, EKS, Karpenter, AKS and kops. */
+function spotOf(pod: PodSpec): { node: object; field: string } | undefined {
+  const isSpot = (key: string, value: string) =>
+    (/(^|[./-])(spot|preemptible)$/.test(key) && value === 'true') ||
+    (/(^|[./-])(capacity-?type|lifecycle|scalesetpriority)$/i.test(key) && /spot|preemptible/i.test(value))
+  const selector = pod.nodeSelector ?? {}
+  const found = Object.entries(selector).find(([key, value]) => isSpot(key, value))
+  if (found) return { node: selector, field: found[0] }
+  const terms =
+    pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []
+  const expressions = terms.map((term) =>
+    term.matchExpressions?.find(
+      ({ key = '', operator, values = [] }) =>
+        operator === 'In' && values.length > 0 && values.every((value) => isSpot(key, value)),
+    ),
+  )
+  // Terms are alternatives: all of them must ask for it.
+  const [first] = expressions
+  return first && expressions.every((one) => one) ? { node: first, field: 'key' } : undefined
+}
+
+function hasClaims({ object }: Workload): boolean {
+  const { spec } = object as { readonly spec?: { readonly volumeClaimTemplates?: readonly unknown[] } }
+  return (spec?.volumeClaimTemplates?.length ?? 0) > 0
+}

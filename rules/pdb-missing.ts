@@ -4,15 +4,15 @@ export default rule({
   title: 'A drain may take all pods of a Service at once',
   category: 'scheduling',
   severity: 'warning',
-  why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the Service has no endpoint, although it has
-"enough" replicas.`,
+  why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the Service has no endpoint,
+although it has "enough" replicas.`,
   remedy: 'Add a PodDisruptionBudget with `maxUnavailable: 1` for the pods.',
-  decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels. Reported only when the
-input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload beside it: budgets kept elsewhere are not visible.
+  decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels. Reported only when the input
+is complete (\`--complete\`, \`scan\`) or holds a budget of another workload next to it (same namespace, same or next folder): budgets kept elsewhere are not visible.
 
 Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
   falsePositives: 'Operators that create the budget themselves.',
-  sources: ['kubectl drain', 'k8s.io/api/policy/v1/types.go'],
+  sources: ['kubernetes/pkg/registry/core/pod/storage/eviction.go', 'k8s.io/api/policy/v1/types.go'],
   stories: ['loveholidays-gke-upgrade', 'gke-upgrade-two-replicas', 'nunl-elastalert-oom'],
   params: {
     minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods from which a budget is expected.' },
@@ -24,13 +24,19 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
     if (!fewest || !service || fewest.pods < params.minReplicas || graph.budgetsOf(workload).length > 0)
       return
     // A budget may be kept elsewhere: the input must show that it is not.
-    if (!graph.complete && graph.siblings('PodDisruptionBudget', workload.object).length === 0) return
+    const sibling = graph
+      .siblings('PodDisruptionBudget', workload.object)
+      .find((budget) => graph.apart(budget, workload.object) <= 1)
+    if (!graph.complete && !sibling) return
     report(
       workload.object,
       undefined,
       `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
       {
-        see: [at(fewest.of, fewest.node, fewest.field)],
+        see: [
+          at(fewest.of, fewest.node, fewest.field),
+          graph.complete ? undefined : sibling && at(sibling, sibling, undefined, 'guards other pods'),
+        ],
         fix: advise('a PodDisruptionBudget with maxUnavailable: 1 for these labels'),
       },
     )

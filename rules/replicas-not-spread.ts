@@ -4,7 +4,8 @@ export default rule({
   title: 'All replicas may stand on one node',
   category: 'scheduling',
   severity: 'warning',
-  why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's own default is a weak preference that other scores outweigh: on a cluster with one empty node, after an upgrade or a scale-up, all of them land there.`,
+  why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's own default is a weak preference that other scores outweigh: on a cluster with one
+empty node, after an upgrade or a scale-up, all of them may land there, and nothing moves them later.`,
   remedy: 'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`.',
   decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\` that matches its own labels. An info from six
 pods on: the scheduler's default spreading rarely puts that many together.
@@ -59,30 +60,37 @@ Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't sha
         .some((one) => JSON.stringify(one).includes('defaultConstraints'))
     )
       return
+    const constraint = {
+      maxSkew: 1,
+      topologyKey: params.topologyKeys[0] ?? 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'ScheduleAnyway',
+      labelSelector: { matchLabels: selectorOf(workload) },
+    }
     report(
       pod,
       'topologySpreadConstraints',
-      `One node can take ${graph.describe(service)} down: nothing keeps the ${fewest.pods} pods of ${workload.name} apart.`,
+      `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 ? 'info' : 'warning',
         see: [at(fewest.of, fewest.node, fewest.field)],
         fix: set(
           pod,
           'topologySpreadConstraints',
-          [
-            {
-              maxSkew: 1,
-              topologyKey: 'kubernetes.io/hostname',
-              whenUnsatisfiable: 'ScheduleAnyway',
-              labelSelector: { matchLabels: labels },
-            },
-          ],
-          'topologySpreadConstraints over kubernetes.io/hostname, ScheduleAnyway',
+          [...(pod.topologySpreadConstraints ?? []), constraint],
+          `topologySpreadConstraints over ${constraint.topologyKey}, ScheduleAnyway`,
         ),
       },
     )
   },
 })
+
+/** The labels that the workload selects its pods by; all of them when it does not say. */
+function selectorOf({ object, labels }: Workload): Readonly<Record<string, string>> {
+  const { spec } = object as {
+    readonly spec?: { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }
+  }
+  return spec?.selector?.matchLabels ?? labels
+}
 
 /** Pods that stand on one node by design, or that can't share one. */
 function isPinned({ pod, running }: Workload): boolean {
