@@ -369,12 +369,16 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const scaledObjects = scalers('keda.sh/ScaledObject')
 
   /** What the `replicas` of kustomizations near a workload make of it. */
-  const countsInOverlays = ({ name, folders }: Resource): number[] =>
-    options.kustomizations.flatMap((one) =>
-      one.replicas
-        .filter((set) => set.name === name && distance(foldersOf(one.folder), folders) <= reach)
-        .map((set) => set.count),
-    )
+  /** The counts that kustomizations set, by the name that they set them for. */
+  const overlayCounts = lazy(() => {
+    const index = new Map<string, { readonly folders: readonly string[]; readonly count: number }[]>()
+    for (const { folder, replicas } of options.kustomizations) {
+      for (const { name, count } of replicas) push(index, name, { folders: foldersOf(folder), count })
+    }
+    return index
+  })
+  const countsInOverlays = ({ name, folders }: Resource): readonly number[] =>
+    (overlayCounts().get(name) ?? []).filter((set) => distance(set.folders, folders) <= reach).map((set) => set.count)
 
   const made = lazy(() => madeNames(resources, options.kustomizations))
   const namesByKind = memo((kind: string) => {
@@ -448,7 +452,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     scaledObjectOf: (workload) =>
       scaledObjects().get(workload) as ObjectOf<'keda.sh/ScaledObject'> | undefined,
     targetOf,
-    fewestPods: (workload) => {
+    fewestPods: memo((workload: Workload) => {
       const { scale } = workload
       if (!scale) return undefined
       const own = { of: workload.object, node: scale.node, field: 'replicas' }
@@ -468,7 +472,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         }
       }
       return { pods: Math.max(scale.replicas ?? 1, ...countsInOverlays(resource(workload))), ...own }
-    },
+    }),
     budgetsOf: (workload) => budgets().get(workload) ?? [],
     guardedBy,
     policiesOf: (workload) => policies().get(workload) ?? [],
@@ -518,7 +522,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       )
     },
     kustomized(object) {
-      const folder = resource(object).folders.join('/')
+      const folder = resource(object).folders.join('/') || '.'
       return options.kustomizations.some((one) => one.folder === folder)
     },
     problems: (object) => resource(object).problems,
