@@ -148,7 +148,7 @@ export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
   /** A few words under the caret, `needs more than 3`. */
-  readonly label?: string
+  readonly label?: string | undefined
   readonly see?: readonly (Sight | undefined)[]
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */

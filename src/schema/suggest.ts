@@ -75,7 +75,9 @@ function placeOf(
   if (places.length === 0 || places.length > mostPlaces) return undefined
   const near = places
     .map((place) => ({ place, ...relation(place, path) }))
-    .filter(({ related }) => related || (unrelated && places.length === 1))
+    .filter(
+      ({ place, related }) => related || (unrelated && places.length === 1 && place.at(-2) === path.at(-2)),
+    )
     .sort((a, b) => a.distance - b.distance)
   const [best, second] = near
   if (!best || (second && second.distance === best.distance)) return undefined

@@ -1,0 +1,50 @@
+import { groupOf, retiredApi, rule, successorOf, versionOf, versionsOf } from '../src/rule.js'
+
+export default rule({
+  title: 'An API version that is on its way out',
+  category: 'api-schema',
+  severity: 'warning',
+  why: `The API server still serves this version and warns on every request; a later release will not. Alpha versions are off by
+default, may change in any release, and go without a deprecation.`,
+  remedy: 'Move to the version that the message names before the upgrade that removes this one.',
+  decides: `apiVersion and kind together are looked up in a table of all deprecations up to 1.37. Reported when the target version
+serves the kind and deprecates it, or when the version is an alpha one. An info where no release is named for the removal.
+Versions that the target no longer serves are reported by \`removed-api-version\`.`,
+  sources: [
+    'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
+    'https://kubernetes.io/docs/reference/using-api/deprecation-policy/',
+  ],
+  stories: ['loveholidays-gke-upgrade', 'zalando-cronjob-apiserver'],
+  for: 'Object',
+  check(object, { minor, reportPath }) {
+    const { apiVersion = '', kind = '' } = object
+    const retired = retiredApi(apiVersion, kind)
+    const alpha = /^v\d+alpha/.test(versionOf(apiVersion))
+    const served = versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)
+    const due = retired !== undefined && minor >= retired.deprecated
+    if (!served || (!due && !alpha)) return
+    const successor = successorOf(apiVersion, kind, minor)
+    const removed = retired?.removed
+    reportPath(
+      ['apiVersion'],
+      removed !== undefined
+        ? `The upgrade to 1.${removed} breaks this manifest: that release stops serving ${apiVersion} ${kind}.`
+        : alpha
+          ? `${apiVersion} is an alpha API: off by default, and it may be gone in the next release.`
+          : `${apiVersion} ${kind} is deprecated since 1.${retired?.deprecated}; no release is named for its end.`,
+      {
+        onValue: true,
+        severity: removed === undefined && !alpha ? 'info' : 'warning',
+        label: successor ? `${successor} is served too` : undefined,
+        ...(successor !== undefined &&
+          retired?.sameShape && {
+            fix: {
+              title: `apiVersion: ${successor}`,
+              safe: true,
+              edits: [{ op: 'set' as const, path: ['apiVersion'], value: successor }],
+            },
+          }),
+      },
+    )
+  },
+})

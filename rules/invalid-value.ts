@@ -1,0 +1,120 @@
+import { type Format, formatPath, nearestName, type RuleFix, rule, type SchemaProblem } from '../src/rule.js'
+
+const written: Readonly<Record<Format, string>> = {
+  int32: 'is larger than the field can hold, 2147483647 at most',
+  int64: 'is larger than the field can hold',
+  time: 'is no time such as 2026-01-31T08:00:00Z',
+  'time in microseconds': 'is no time in microseconds such as 2026-01-31T08:00:00.000000Z',
+  base64: 'is not base64',
+  percentage: 'is neither a whole number nor a percentage such as 25%',
+  'port name': 'is neither a port number nor the name of a port',
+}
+
+export default rule({
+  title: 'A value that the API server refuses',
+  category: 'api-schema',
+  severity: 'error',
+  why: `The type is right, the value is none that the field may have: not one of its words, no quantity, out of bounds or not in
+the format. The API server refuses the whole object: every \`kubectl apply\`, sync and reconciliation of it fails.`,
+  remedy: 'Write one of the values that the message names.',
+  decides: `Words, bounds and formats are those of the API server's validation, each tried with a real server (docs/validation.md).
+Words are compared letter by letter, as the server does: \`tcp\` is no protocol. Quantities take the suffixes m, k, M, G, T,
+P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
+alone, and so is the \`status\` of an object.`,
+  sources: [
+    'kubernetes/pkg/apis/*/validation',
+    'k8s.io/apimachinery/pkg/api/resource/quantity.go',
+    'OpenAPI documents of Kubernetes 1.22 to 1.37',
+  ],
+  stories: [],
+  for: 'Object',
+  check(object, { graph, reportPath }) {
+    for (const problem of graph.problems(object)) {
+      const found = judge(problem)
+      if (found)
+        reportPath(
+          problem.path,
+          `kubectl apply is refused: ${formatPath(problem.path).slice(1)} ${found.message}.`,
+          {
+            onValue: true,
+            ...(found.label !== undefined && { label: found.label }),
+            ...(found.fix && { fix: found.fix }),
+          },
+        )
+    }
+  },
+})
+
+interface Judgement {
+  readonly message: string
+  readonly label?: string | undefined
+  readonly fix?: RuleFix | undefined
+}
+
+function judge(problem: SchemaProblem): Judgement | undefined {
+  const { path } = problem
+  switch (problem.kind) {
+    case 'bad-enum': {
+      const { value, allowed } = problem
+      const meant = nearestName(value, allowed)
+      return {
+        message: `takes ${either(allowed)}, not ${quoted(value)}`,
+        label: meant && `did you mean ${meant}?`,
+        fix: meant ? setTo(path, meant, meant.toLowerCase() === value.toLowerCase()) : undefined,
+      }
+    }
+    case 'bad-quantity': {
+      const meant = quantityMeant(problem.value)
+      return {
+        message: `is no quantity: ${quoted(problem.value)}`,
+        label: meant && `did you mean ${meant}?`,
+        fix: meant === undefined ? undefined : setTo(path, meant, false),
+      }
+    }
+    case 'bad-format': {
+      const { format, value } = problem
+      const number = format === 'port name' && typeof value === 'string' && /^\d+$/.test(value)
+      return {
+        message: number
+          ? `is text, ${quoted(value)}, and no port is called so`
+          : `${written[format]}: ${quoted(value)}`,
+        label: number ? 'leave the quotes out' : undefined,
+        fix: number ? setTo(path, Number(value), true) : undefined,
+      }
+    }
+    case 'out-of-bounds': {
+      const { value, minimum, maximum } = problem
+      const bounds =
+        minimum === undefined
+          ? `at most ${maximum}`
+          : maximum === undefined
+            ? `at least ${minimum}`
+            : `from ${minimum} to ${maximum}`
+      return { message: `is ${value}, and has to be ${bounds}` }
+    }
+    default:
+      return undefined
+  }
+}
+
+function setTo(path: SchemaProblem['path'], value: string | number, safe: boolean): RuleFix {
+  return { title: `${path.at(-1)}: ${value}`, safe, edits: [{ op: 'set', path, value }] }
+}
+
+function quoted(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value)
+}
+
+function either(values: readonly string[]): string {
+  if (values.length > 8) return `one of ${values.length} words`
+  return values.length < 2 ? String(values[0]) : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+}
+
+/** `1GB` → `1G`, `512mb` → `512M`, `2gi` → `2Gi`, `1 Gi` → `1Gi`, `64K` → `64Ki`. */
+function quantityMeant(text: string): string | undefined {
+  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgtpe]i?)b?\s*$/i.exec(text) ?? []
+  if (!number || !unit) return undefined
+  const [letter = '', binary] = unit
+  if (letter === 'K' && !binary) return `${number}Ki`
+  return `${number}${binary ? letter.toUpperCase() : letter.toLowerCase() === 'k' ? 'k' : letter.toUpperCase()}${binary ? 'i' : ''}`
+}

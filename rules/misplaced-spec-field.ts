@@ -1,0 +1,98 @@
+import { type RuleFix, rule, type Suggestion, suggestion } from '../src/rule.js'
+
+/** What the object lacks when the API server has dropped the field. */
+const consequences: Readonly<Record<string, string>> = {
+  activeDeadlineSeconds: 'a run that hangs is never ended',
+  affinity: 'pods may run on any node',
+  args: 'the image runs with its own arguments',
+  backoffLimit: 'a failing Job is tried 6 more times',
+  command: 'the image runs with its own command',
+  completions: 'the Job ends after one success',
+  concurrencyPolicy: 'runs may overlap without limit',
+  env: 'the program starts without these variables',
+  externalTrafficPolicy: 'clients lose their source address',
+  failedJobsHistoryLimit: 'one failed Job is kept, the default',
+  imagePullSecrets: 'private images cannot be pulled',
+  limits: 'the container may use the whole node',
+  livenessProbe: 'a container that hangs is never restarted',
+  minReadySeconds: 'pods count as available at once',
+  nodeSelector: 'pods may run on any node',
+  parallelism: 'the Job runs one pod at a time',
+  podFailurePolicy: 'every failure counts towards the limit',
+  priorityClassName: 'pods have no priority',
+  readinessProbe: 'pods get traffic before they are ready',
+  replicas: 'there is one replica, the default',
+  requests: 'the scheduler reserves nothing for the container',
+  resources: 'the container has no requests and no limits',
+  revisionHistoryLimit: 'the default number of old revisions is kept',
+  securityContext: 'the container keeps the rights of its image',
+  serviceAccountName: 'pods run as the default ServiceAccount',
+  startingDeadlineSeconds: 'a late run starts however late it is',
+  startupProbe: 'a slow start is judged by the liveness probe',
+  successfulJobsHistoryLimit: 'three finished Jobs are kept, the default',
+  suspend: 'runs go on',
+  terminationGracePeriodSeconds: 'pods have 30 seconds to stop, the default',
+  timeZone: 'the schedule is read in the time zone of the controller manager',
+  tolerations: 'pods stay off tainted nodes',
+  topologySpreadConstraints: 'all replicas may land on one node',
+  ttlSecondsAfterFinished: 'finished Jobs are never deleted',
+  volumes: 'pods have no such volumes',
+}
+
+export default rule({
+  title: 'A field stands where the API server drops it',
+  category: 'api-schema',
+  severity: 'error',
+  why: `A field on the wrong level is unknown there. The API server leaves it out and stores the rest: whoever wrote it
+believes that the setting is on, and the stored object does not have it. \`kubectl apply\` refuses such a manifest from 1.25
+on (it asks for strict validation), but controllers, SDKs, older clients and \`--validate=false\` still lose the field
+without a word.`,
+  remedy: 'Move the field to the place that the message names.',
+  decides: `Every field is looked up in the schema of its own API version at the target version. One that is unknown where it
+stands, and that the same kind has on the way up to the root or below, is reported with that place; fields that fit in
+many places, and values of the wrong type for the other place, are left to \`unknown-field\`. The fix is safe when the kind
+has one such place only and nothing stands there yet.
+
+Exempt: kinds without a known schema, maps with keys of your own (\`annotations\`, \`data\`), and the other half of a
+manifest that another program fills in.`,
+  versions:
+    'Strict validation: `kubectl` from 1.25 asks for it by default, servers have it from 1.23 (beta 1.25, stable 1.27).',
+  sources: [
+    'OpenAPI documents of Kubernetes 1.22 to 1.37',
+    'kubernetes/enhancements KEP-2885, Server Side Unknown Field Validation',
+  ],
+  stories: ['zalando-cronjob-apiserver'],
+  for: 'Object',
+  check(object, { graph, minor, reportPath }) {
+    for (const problem of graph.problems(object)) {
+      if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
+        continue
+      const meant = suggestion(object, problem.path, minor)
+      if (meant?.wrong !== 'place') continue
+      const field = String(problem.path.at(-1))
+      const lost = Object.hasOwn(consequences, field) ? consequences[field] : undefined
+      reportPath(
+        problem.path,
+        meant.there
+          ? `The API server drops ${field} here; the one at ${meant.place} counts.`
+          : lost
+            ? `The API server drops ${field} here: ${lost}.`
+            : `The API server drops ${field} here, as if it were not written.`,
+        {
+          label: meant.there ? 'has no effect' : `belongs at ${meant.place}`,
+          fix: fixOf(field, problem.path, meant),
+        },
+      )
+    }
+  },
+})
+
+function fixOf(field: string, path: readonly (string | number)[], meant: Suggestion): RuleFix {
+  if (meant.there) return { title: `remove ${field} here`, safe: true, edits: [{ op: 'remove', path }] }
+  const parent = meant.place.slice(0, meant.place.lastIndexOf('.')) || 'the top'
+  return {
+    title: `move ${field} to ${parent}`,
+    safe: meant.only,
+    edits: meant.path ? [{ op: 'move', path, to: meant.path }] : [],
+  }
+}

@@ -1,0 +1,71 @@
+import {
+  advise,
+  type KubernetesObject,
+  type RetiredApi,
+  type RuleFix,
+  retiredApi,
+  rule,
+  successorOf,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The target version no longer serves this API version',
+  category: 'api-schema',
+  severity: 'error',
+  why: `Kubernetes retires beta API versions three releases after it deprecates them, and alpha versions without notice. From then
+on \`kubectl apply\`, Helm upgrades and GitOps syncs of the manifest fail with "no matches for kind". Objects that exist stay
+and are served under the newer version; a client that still writes the old one stops working on the day of the upgrade.`,
+  remedy: 'Write the apiVersion that took its place, and adapt the fields that changed with it.',
+  decides: `apiVersion and kind together are looked up in a table of all removals from 1.16 to 1.37; versions were reused for other
+kinds, so that a group's version alone says nothing. Reported when the removal is at or before the target version. The fix
+is safe where the newer version reads the same manifest in the same way; a PodDisruptionBudget with an empty or missing
+selector is the exception, because \`policy/v1\` lets it select every pod.
+
+Exempt: the API groups of custom resources.`,
+  versions: 'The target version is `--k8s-version`, by default the newest that is known.',
+  sources: [
+    'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
+    'https://kubernetes.io/docs/reference/using-api/deprecation-guide/',
+  ],
+  stories: [
+    'zalando-cronjob-apiserver',
+    'loveholidays-gke-upgrade',
+    'zalando-misc-races',
+    'monzo-linkerd-etcd',
+  ],
+  for: 'Object',
+  check(object, { minor, reportPath }) {
+    const { apiVersion = '', kind = '' } = object
+    const retired = retiredApi(apiVersion, kind)
+    if (!retired || retired.removed === undefined || minor < retired.removed) return
+    const successor = successorOf(apiVersion, kind, minor)
+    reportPath(
+      ['apiVersion'],
+      `kubectl apply fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${kind}, removed in 1.${retired.removed}.`,
+      {
+        onValue: true,
+        label: successor ? `${successor} took its place` : 'nothing took its place',
+        fix: successor
+          ? fixOf(object, retired, successor)
+          : advise(`Remove this ${kind}, or what replaced it in your cluster`),
+      },
+    )
+  },
+})
+
+function fixOf(
+  object: KubernetesObject,
+  { apiVersion, kind, sameShape }: RetiredApi,
+  successor: string,
+): RuleFix {
+  const title = `apiVersion: ${successor}`
+  const edits = [{ op: 'set' as const, path: ['apiVersion'], value: successor }]
+  const selector = valueAt(object, 'spec', 'selector')
+  const selects = typeof selector === 'object' && selector !== null && Object.keys(selector).length > 0
+  if (kind === 'PodDisruptionBudget') return { title, safe: selects, edits }
+  if (sameShape) return { title, safe: true, edits }
+  // The same fields, but other defaults: how updates roll, how many old revisions stay.
+  if (successor === 'apps/v1' && selects) return { title, safe: false, edits }
+  return advise(`${title}, and adapt the fields that differ from ${apiVersion}`)
+}

@@ -1,0 +1,143 @@
+import { isObject, type RuleEdit, rule } from '../src/rule.js'
+
+type Path = readonly (string | number)[]
+
+interface Renamed {
+  readonly to: string
+  /** The first minor version whose new nodes lack the label; undefined while nodes still get both. */
+  readonly gone: number | undefined
+}
+
+// kubeadm: kubernetes#107533 and #110095, KEP-2067. The others: pkg/api/node/util.go, still set by kubelet 1.37.
+const renamed: ReadonlyMap<string, Renamed> = new Map([
+  ['node-role.kubernetes.io/master', { to: 'node-role.kubernetes.io/control-plane', gone: 24 }],
+  ['failure-domain.beta.kubernetes.io/zone', { to: 'topology.kubernetes.io/zone', gone: undefined }],
+  ['failure-domain.beta.kubernetes.io/region', { to: 'topology.kubernetes.io/region', gone: undefined }],
+  ['beta.kubernetes.io/os', { to: 'kubernetes.io/os', gone: undefined }],
+  ['beta.kubernetes.io/arch', { to: 'kubernetes.io/arch', gone: undefined }],
+  ['beta.kubernetes.io/instance-type', { to: 'node.kubernetes.io/instance-type', gone: undefined }],
+])
+const names = [...renamed.keys()]
+
+export default rule({
+  title: 'A selector uses a node label that is gone or renamed',
+  category: 'api-schema',
+  severity: 'error',
+  why: `kubeadm took the label \`node-role.kubernetes.io/master\` off control plane nodes in 1.24 and the taint of that name in 1.25;
+what still selects it matches no node. For a pod that means Pending, for the selector of a route reflector or a speaker that
+the network of all nodes is gone. The \`beta.kubernetes.io\` and \`failure-domain.beta.kubernetes.io\` labels are deprecated and
+have successors that every node carries.`,
+  remedy: 'Select the label that took its place.',
+  decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and at every short string of any other
+object that is such a label or an expression with it (\`has(node-role.kubernetes.io/master)\`), custom resources included.
+
+An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for the renamed labels, for preferences, and for
+tolerations (from 1.25 on: the pod no longer runs on control plane nodes). Exempt: selectors and tolerations that name the
+new label beside the old one, labels and annotations that objects carry themselves, schemas, and text of several lines.`,
+  falsePositives:
+    'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
+  versions:
+    'Label gone from 1.24, taint from 1.25; both labels were there from 1.20 to 1.23. The renamed ones are still set by 1.37.',
+  sources: [
+    'kubernetes/enhancements KEP-2067, kubernetes#107533, kubernetes#110095',
+    'kubernetes/pkg/api/node/util.go, GetWarningsForNodeSelector',
+    'kubernetes/pkg/kubelet/kubelet_node_status.go',
+  ],
+  stories: ['reddit-pi-day', 'zalando-misc-races'],
+  for: 'Object',
+  check(object, { minor, reportPath }) {
+    if (object.kind === 'CustomResourceDefinition') return
+    for (const { path, label, role } of labelsIn(object)) {
+      const change = renamed.get(label)
+      if (!change) continue
+      const { to, gone } = change
+      const taint = role === 'toleration'
+      if (taint && (gone === undefined || minor < gone + 1)) continue
+      const matches = gone !== undefined && minor >= gone
+      const message = taint
+        ? `The pod no longer runs on control plane nodes: their taint is called ${to} from 1.25 on.`
+        : matches
+          ? `This matches no node from 1.${gone} on: the label is called ${to} now.`
+          : gone === undefined
+            ? `${label} is deprecated; ${to} says the same.`
+            : `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`
+      reportPath(path, message, {
+        severity: matches && role === 'selector' ? 'error' : 'warning',
+        label: to,
+        onValue: path.at(-1) !== label,
+        fix: {
+          title: taint ? `tolerate ${to} too` : `select ${to}`,
+          safe: !taint && minor >= 20,
+          edits: taint ? [] : edits(object, path, label, to),
+        },
+      })
+    }
+  },
+})
+
+interface Found {
+  readonly path: Path
+  readonly label: string
+  readonly role: 'selector' | 'preference' | 'toleration'
+}
+
+/** What objects carry or define themselves is no selector. */
+const notSelectors = new Set(['labels', 'annotations', 'nodeLabels', 'node-labels', 'status', 'description'])
+
+/** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
+function* labelsIn(value: unknown, path: Path = [], around?: unknown): Generator<Found> {
+  if (typeof value === 'string') {
+    const label = value.length < 300 && value.includes('kubernetes.io/') ? labelOf(value) : undefined
+    if (label !== undefined && !namesSuccessor(around, label)) yield { path, label, role: roleOf(path) }
+  } else if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) yield* labelsIn(item, [...path, i], around)
+  } else if (isObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      if (notSelectors.has(key)) continue
+      if (!renamed.has(key))
+        yield* labelsIn(item, [...path, key], around ?? (selectors.has(key) ? item : undefined))
+      else if (!namesSuccessor(value, key)) yield { path: [...path, key], label: key, role: roleOf(path) }
+    }
+  }
+}
+
+const selectors = new Set([
+  'nodeSelector',
+  'nodeSelectors',
+  'nodeAffinity',
+  'tolerations',
+  'matchExpressions',
+])
+
+/** The label that a string is, or that an expression in it tests. */
+function labelOf(text: string): string | undefined {
+  if (text.includes('\n')) return undefined
+  return names.find((name) => {
+    if (text === name) return true
+    const at = text.indexOf(name)
+    if (at < 0) return false
+    const before = text.slice(0, at)
+    const after = text.slice(at + name.length)
+    const whole = !/[\w./-]$/.test(before) && !/^[\w./-]/.test(after)
+    return (
+      whole && (/has\(\s*['"]?$/.test(before) || /^['"]?\s*(==?|!=|in\b|not\s*in\b|exists\b)/.test(after))
+    )
+  })
+}
+
+function namesSuccessor(around: unknown, label: string): boolean {
+  const to = renamed.get(label)?.to
+  return to !== undefined && (JSON.stringify(around) ?? '').includes(`"${to}"`)
+}
+
+function roleOf(path: Path): Found['role'] {
+  if (path.includes('tolerations')) return 'toleration'
+  return path.some((step) => String(step).startsWith('preferred')) ? 'preference' : 'selector'
+}
+
+function edits(object: unknown, path: Path, label: string, to: string): readonly RuleEdit[] {
+  let value: unknown = object
+  for (const step of path) value = isObject(value) || Array.isArray(value) ? value[step as never] : undefined
+  if (path.at(-1) === label) return [{ op: 'move', path, to: [...path.slice(0, -1), to] }]
+  return typeof value === 'string' ? [{ op: 'set', path, value: value.replaceAll(label, to) }] : []
+}

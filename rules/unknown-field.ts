@@ -1,0 +1,51 @@
+import { rule, suggestion } from '../src/rule.js'
+
+export default rule({
+  title: 'A field that the API server does not know',
+  category: 'api-schema',
+  severity: 'error',
+  why: `The API server has no such field at this place. It stores the object without it, so that the setting has no effect, or
+refuses the object where the client asks for strict validation, as \`kubectl apply\` does from 1.25 on. Usually it is a
+slip of spelling, a field of another kind, or one that the cluster's version does not have yet or no longer has.`,
+  remedy: 'Correct the name, or remove the field.',
+  decides: `Every field is looked up in the schema of its own API version at the target version (\`--k8s-version\`). A name that is at
+most two letters away, or that a kind of the same family uses, is proposed. Fields that the kind has on another level are
+reported by \`misplaced-spec-field\`.
+
+Exempt: kinds without a known schema, and maps with keys of your own.`,
+  falsePositives:
+    'Fields of an alpha feature that a distribution has patched in: name the target version, or suppress with that reason.',
+  versions: 'The fields of 1.22 to 1.37 are known, those of alpha features included.',
+  sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37'],
+  stories: ['zalando-cronjob-apiserver'],
+  for: 'Object',
+  check(object, { graph, minor, reportPath }) {
+    for (const problem of graph.problems(object)) {
+      if (problem.kind !== 'unknown-field') continue
+      const { path, since, until } = problem
+      const field = String(path.at(-1))
+      if (since !== undefined || until !== undefined) {
+        reportPath(
+          path,
+          since !== undefined && minor < since
+            ? `Kubernetes 1.${minor} drops ${field} here: the field came with 1.${since}.`
+            : `Kubernetes 1.${minor} drops ${field} here: the field went with 1.${(until ?? minor) + 1}.`,
+        )
+        continue
+      }
+      const meant = suggestion(object, path, minor)
+      if (meant?.wrong === 'place') continue
+      const type = problem.definition.replace(/^.*\./, '')
+      reportPath(path, `The API server drops ${field} here: ${type} has no such field.`, {
+        label: meant ? `did you mean ${meant.place}?` : undefined,
+        fix: meant?.path && {
+          title: `call it ${meant.place}`,
+          safe: false,
+          edits: [
+            meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+          ],
+        },
+      })
+    }
+  },
+})
