@@ -16,42 +16,22 @@ export function isSuspicious(text: string): boolean {
   return (
     // A collection as a key, template braces among them.
     (text.includes('{{') && /(?:[:-] +|^\s*|[[{,]\s*)\{\{/m.test(text)) ||
-    (holdsOne(text, [']:', '}:', '] :', '} :']) &&
-      /(?:^[ \t-]*|[[{,][ \t]*)[[{][^\n]{0,200}[\]}][ \t]*:/m.test(text)) ||
-    (holdsOne(text, ['? ', '?\n']) && /^[\s-]*\?\s/m.test(text)) ||
+    ((text.includes(']:') || text.includes('}:')) &&
+      /(?:^[ \t-]*|[[{,][ \t]*)[[{][^\n]{0,200}[\]}]:/m.test(text)) ||
     // Null as a key.
-    (holdsOne(text, ['ull:', 'ull :', 'NULL', '~']) &&
-      /(?:^|[\s{,])(?:~|null|Null|NULL)\s*:(?:\s|$)/.test(text)) ||
-    // A question mark or a colon in plain scalars of a flow collection.
+    ((text.includes('ull:') || text.includes('~:') || text.includes('NULL:')) &&
+      /(?:^|[\s{,])(?:~|null|Null|NULL):(?:\s|$)/.test(text)) ||
+    // A question mark in a plain scalar of a flow collection, or as the mark of a key.
     isAfterBracket(text, '?') ||
-    (holdsOne(text, ['[:', '{:', ',:', '[ :', '{ :', ', :']) &&
-      /(?:[:-] +|^ *|[[{,] *)[[{](?:[^\n]{0,500},)?[ \t]*:/m.test(text)) ||
-    // A quote that is closed on another line.
-    hasLateQuote(text) ||
+    (text.includes('?') && /^[\s-]*\?\s/m.test(text)) ||
     // Escapes that JSON has and go-yaml has not.
     (text.includes('\\/') && /"[^"\n]{0,500}\\\//.test(text)) ||
     (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) ||
-    // Anchors with other names than kubectl takes, or before a mapping on the same line, and aliases as keys.
+    // Anchors with other names than kubectl takes, or before a mapping on the same line.
     (text.includes('&') && /(?:^|[\s[{,])&(?:[\w-]*[./:\u0080-\uffff]|[\w-]+ +[^\s#&].*:)/.test(text)) ||
-    (text.includes(' :') && /^[ \t-]*\*[\w-]+[ \t]+:/m.test(text)) ||
-    (text.includes(': !') && /: ![^\s]* +[^\s#].*:(?:\s|$)/.test(text)) ||
     // Tabs where kubectl wants spaces.
     (text.includes('\t') && /^ *\t|- *\t/m.test(text))
   )
-}
-
-/** Whether a quote is opened that only one on another line closes, with text after it. */
-function hasLateQuote(text: string): boolean {
-  for (const { index, 0: opening } of text.matchAll(/[:-] +(?:"[^"\n]*|'[^'\n]*)$/gm)) {
-    const quote = /["']/.exec(opening)?.[0] ?? ''
-    const close = text.indexOf(quote, index + opening.length)
-    if (close >= 0 && /^[ \t]*[^\s#]/.test(text.slice(close + 1, close + 100))) return true
-  }
-  return false
-}
-
-function holdsOne(text: string, parts: readonly string[]): boolean {
-  return parts.some((part) => text.includes(part))
 }
 
 /** Whether `mark` stands somewhere after an opening bracket on the same line, not too far away. */
@@ -141,13 +121,6 @@ function sameLineFault(text: string, key: TextNode, value: TextNode): Fault | un
 
 function scalarFault(text: string, { start, end }: TextNode, inFlow: boolean): Fault | undefined {
   const first = text[start]
-  const isOfManyLines = (first === '"' || first === "'") && text.slice(start, end).includes('\n')
-  if (isOfManyLines && !inFlow && /^[ \t]*[^\s#]/.test(text.slice(end, end + 100)))
-    return {
-      message:
-        'The quote that opens here is only closed by one further down that has text after it: close it.',
-      offset: start,
-    }
   if (first === '"') {
     for (const match of text.slice(start, end).matchAll(/\\(u[dD][89a-fA-F]|[\s\S])/g)) {
       const what = match[1] ?? ''
@@ -161,12 +134,9 @@ function scalarFault(text: string, { start, end }: TextNode, inFlow: boolean): F
       }
     }
   } else if (inFlow && first !== "'") {
-    const offset = first === ':' ? start : text.indexOf('?', start)
+    const offset = text.indexOf('?', start)
     if (offset >= start && offset < end)
-      return {
-        message: `Inside of brackets a value ${first === ':' ? 'that starts with :' : 'with a question mark'} needs quotes.`,
-        offset,
-      }
+      return { message: 'Inside of brackets a value with a question mark needs quotes.', offset }
   }
   return undefined
 }
