@@ -1,9 +1,11 @@
 /**
  * Builds the package: one minified CommonJS bundle (it starts fastest) and the data that commands load when they need it.
- * Run by `npm run build`; everything lands in dist/.
+ *
+ *     npm run build            writes dist/
+ *     npm run build -- DIR     writes DIR/, which is made anew
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { load } from 'js-yaml'
 import { configSchema } from '../src/config/schema.js'
@@ -12,7 +14,9 @@ import { definitions } from '../src/schema/data/definitions.js'
 import { kinds } from '../src/schema/data/kinds.js'
 
 const root = join(__dirname, '..')
-const dist = join(root, 'dist')
+const dist = resolve(process.argv[2] ?? join(root, 'dist'))
+/** Filled first, and then put in the place of the old one. */
+const draft = `${dist}.${process.pid}`
 
 function namesIn(folder: string, extension: string): string[] {
   return readdirSync(join(root, folder))
@@ -104,13 +108,13 @@ async function bundle(): Promise<string[]> {
     build({
       ...common,
       entryPoints: [join(root, 'src/cli/main.ts')],
-      outfile: join(dist, 'k8s-af.cjs'),
+      outfile: join(draft, 'k8s-af.cjs'),
       plugins: [withRegistry, withTextFiles, withoutAjv, withoutChildProcess],
     }),
     build({
       ...common,
       stdin: { contents: "export { Ajv } from 'ajv'", resolveDir: root },
-      outfile: join(dist, 'ajv.cjs'),
+      outfile: join(draft, 'ajv.cjs'),
     }),
   ])
   return results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
@@ -149,12 +153,11 @@ function licences(inputs: readonly string[]): string {
 }
 
 function write(name: string, text: string): void {
-  writeFileSync(join(dist, name), text)
+  writeFileSync(join(draft, name), text)
 }
 
 async function main(): Promise<void> {
-  rmSync(dist, { recursive: true, force: true })
-  mkdirSync(dist)
+  mkdirSync(draft, { recursive: true })
   const inputs = await bundle()
   write(
     'stories.json',
@@ -169,9 +172,12 @@ async function main(): Promise<void> {
   write('examples.json', JSON.stringify(examples()))
   write('config.schema.json', `${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
   write('THIRD-PARTY-LICENSES', licences(inputs))
+  rmSync(dist, { recursive: true, force: true })
+  renameSync(draft, dist)
 }
 
 main().catch((error: unknown) => {
+  rmSync(draft, { recursive: true, force: true })
   console.error(error)
   process.exitCode = 1
 })

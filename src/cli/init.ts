@@ -41,7 +41,7 @@ function template(schema: string): string {
 # what is missing (a budget, a Secret, the backend of a Service) can speak.
 # complete: true
 
-# recommended: the rules that nearly everybody should act on. all: every rule.
+# The rules to start from: recommended, those that nearly everybody should act on, or all.
 # preset: recommended
 
 # Single rules: off, error, warning, info, or a mapping. k8s-af rules lists them, k8s-af explain <rule> tells their parameters.

@@ -5,10 +5,14 @@ import { presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
+import { formatNames } from '../reporters/reporter.js'
 import { looksLikePath } from './paths.js'
 
-export const exitCodes = `Exit code: 0 nothing at or above --fail-on · 1 findings at or above it, or manifests that cannot be read ·
-2 the job could not be done (a flag, the configuration, a path, no objects, an internal error)`
+const exitCodes = `Exit code:
+  0  nothing found at or above --fail-on
+  1  findings at or above it; manifests that cannot be read count as errors
+  2  the job could not be done: a wrong flag or configuration, a missing path,
+     no Kubernetes objects, an internal error`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
@@ -112,27 +116,37 @@ export function programWith(done: (code: number) => void): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: () => {} })
+    // Choices and defaults stand in the descriptions, in words.
+    .configureHelp({
+      optionDescription: ({ description }) => description,
+      argumentDescription: ({ description }) => description,
+    })
     .addHelpText('after', '\nStart with:  k8s-af lint .\n             k8s-af explain <rule>')
   const command = (name: string, description: string): Command =>
     program.command(name).description(description)
 
-  withSettings(command('lint', 'lint manifests: files, folders, glob patterns, - for standard input'))
-    .argument('[path...]', 'what to lint', [])
+  const lint = command('lint', 'lint manifests: files, folders, glob patterns, - for standard input')
+    .argument('[path...]', 'what to lint; this folder by default')
     .option('-f, --filename <path>', 'the same as a path argument; repeatable', more)
     .option('-R, --recursive', 'read folders with all that is below them (the default)')
     .option('--no-recursive', 'read only the files directly in a folder')
     .option('--stdin-filename <name>', 'what to call standard input')
-    .option('-o, --output <format[=file]>', 'a report, on standard output or in a file; repeatable', more)
+    .option(
+      '-o, --output <format[=file]>',
+      `a report, on standard output or in a file; repeatable: ${formatNames.join(', ')}`,
+      more,
+    )
     .option('--show-suppressed', 'show suppressed findings, too')
     .option('--statistics', 'count the findings by rule, on standard error')
     .option('--timings', 'say how long each rule took, on standard error')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
     .addOption(
-      new Option('--color [when]', 'use colours (NO_COLOR and FORCE_COLOR are heeded)')
+      new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
         .choices(['auto', 'always', 'never'])
         .default('auto')
         .preset('always'),
     )
+  withSettings(lint)
     .addHelpText('after', `\n${exitCodes}`)
     .addHelpText(
       'after',
@@ -149,21 +163,33 @@ Examples:
 
   command('explain', 'explain a rule or tell a story')
     .argument('<rule|story>', 'its name')
-    .addOption(new Option('--format <format>', 'how').choices(['text', 'markdown', 'json']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'text (default), markdown or json')
+        .choices(['text', 'markdown', 'json'])
+        .default('text'),
+    )
     .action(async (name: string, flags) => {
       const { explainCommand } = await import('./explain.js')
       done(await explainCommand(name, flags))
     })
 
   command('rules', 'list the rules')
-    .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'name', 'json']).default('table'))
+    .addOption(
+      new Option('-o, --output <format>', 'table (default), name or json')
+        .choices(['table', 'name', 'json'])
+        .default('table'),
+    )
     .action(async (flags) => {
       const { rulesCommand } = await import('./list.js')
       done(await rulesCommand(flags))
     })
 
   command('stories', 'list the documented outages behind the rules')
-    .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'name', 'json']).default('table'))
+    .addOption(
+      new Option('-o, --output <format>', 'table (default), name or json')
+        .choices(['table', 'name', 'json'])
+        .default('table'),
+    )
     .action(async (flags) => {
       const { storiesCommand } = await import('./list.js')
       done(storiesCommand(flags))
@@ -198,7 +224,7 @@ Examples:
     })
 
   command('completion', 'print the completion script for a shell')
-    .addArgument(program.createArgument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']))
+    .addArgument(program.createArgument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
     .addHelpText(
       'after',
       `
@@ -228,20 +254,27 @@ function withSettings(command: Command): Command {
   return command
     .option('-n, --namespace <name>', 'the namespace of objects that name none')
     .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
-    .option('--k8s-version <version>', 'the version of the clusters, 1.33 (default: the newest known)')
+    .option('--k8s-version <version>', 'the version of the clusters, 1.33; the newest known by default')
     .addOption(
-      new Option('--preset <preset>', 'the rules to start from (default: recommended)').choices(presets),
+      new Option('--preset <preset>', 'the rules to start from: recommended (default) or all').choices(
+        presets,
+      ),
     )
     .option('--only <rules>', 'only these rules, categories or stories, a,b', names)
     .option('--enable <rules>', 'these rules, too', names)
     .option('--disable <rules>', 'not these rules', names)
     .addOption(
-      new Option('--fail-on <severity>', 'exit code 1 at or above it (default: error)').choices([
-        ...severities,
-        'never',
-      ]),
+      new Option(
+        '--fail-on <severity>',
+        'exit code 1 at or above it: error (default), warning, info, never',
+      ).choices([...severities, 'never']),
     )
-    .addOption(new Option('--min-severity <severity>', 'leave out findings below it').choices(severities))
+    .addOption(
+      new Option(
+        '--min-severity <severity>',
+        'leave out findings below it: error, warning, info (default)',
+      ).choices(severities),
+    )
     .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
     .option('--isolated', 'no configuration file at all')
 }

@@ -1,0 +1,85 @@
+/** The completion scripts, sourced by the shells that are installed. */
+import { spawnSync } from 'node:child_process'
+import { afterAll, describe, expect, it } from 'vitest'
+import { builtProgram } from './program.js'
+
+const program = builtProgram()
+afterAll(() => program.remove())
+
+const has = (shell: string) => spawnSync(shell, ['--version']).status === 0
+
+/** What may be completed at the end of a command line, by the shell's own means. */
+const completions: Readonly<Record<string, (words: readonly string[]) => string[]>> = {
+  bash: (words) => {
+    // readline takes `=` for a word of its own.
+    const split = words.flatMap((word) => (word.startsWith('--') ? word.split(/(=)/) : [word]))
+    const array = split.map((word) => `'${word}'`).join(' ')
+    return lines(
+      'bash',
+      `source <(k8s-af completion bash); COMP_WORDS=(${array}); COMP_CWORD=${split.length - 1}; _k8s_af; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    )
+  },
+  zsh: (words) =>
+    lines(
+      'zsh',
+      // compadd, _describe and compset work inside a completion only: stand-ins that print what they are given.
+      `compdef() { }
+      compadd() { shift; for word in "$@"; do [[ $word == $PREFIX* ]] && print -r -- $word; done }
+      _describe() { for word in "\${(@P)2}"; do word=\${word%%:*}; [[ $word == $PREFIX* ]] && print -r -- $word; done }
+      compset() { case $2 in '*,') PREFIX=\${PREFIX##*,} ;; '--*=') [[ $PREFIX == --*=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; esac }
+      _files() { print FILES }
+      _message() { }
+      source <(k8s-af completion zsh)
+      words=(${words.map((word) => `'${word}'`).join(' ')}); CURRENT=${words.length}; PREFIX='${words.at(-1)}'
+      _k8s_af`,
+    ),
+  fish: (words) =>
+    lines('fish', `k8s-af completion fish | source; complete -C '${words.join(' ')}'`).map(
+      (line) => line.split('\t')[0] ?? '',
+    ),
+}
+
+function lines(shell: string, script: string): string[] {
+  const { out, err } = program.shell(script, { shell })
+  expect(err).toBe('')
+  return out.split('\n').filter((line) => line !== '')
+}
+
+for (const [shell, complete] of Object.entries(completions)) {
+  describe.skipIf(!has(shell))(shell, () => {
+    it('completes commands', () => {
+      expect(complete(['k8s-af', 'l'])).toEqual(['lint'])
+      expect(complete(['k8s-af', ''])).toContain('explain')
+      expect(complete(['k8s-af', 'config', ''])).toEqual(
+        expect.arrayContaining(['print', 'schema', 'validate']),
+      )
+      expect(complete(['k8s-af', 'completion', 'z'])).toEqual(['zsh'])
+    })
+    it('completes flags', () => {
+      expect(complete(['k8s-af', 'lint', '--min'])).toEqual(['--min-severity'])
+      expect(complete(['k8s-af', 'config', 'print', '--k8s'])).toEqual(['--k8s-version'])
+    })
+    it('completes values', () => {
+      expect(complete(['k8s-af', 'lint', '--fail-on', 'w'])).toEqual(['warning'])
+      expect(complete(['k8s-af', 'lint', '-o', 'sa'])).toEqual(['sarif'])
+      expect(complete(['k8s-af', 'lint', 'a.yaml', '--preset', 'a'])).toEqual(['all'])
+    })
+    it('completes values behind =', () => {
+      const [found = ''] = complete(['k8s-af', 'lint', '--fail-on=w'])
+      expect(found.replace(/^--fail-on=/, '')).toBe('warning')
+    })
+    it('completes rules and stories', () => {
+      expect(complete(['k8s-af', 'explain', 'job-without'])).toEqual(['job-without-deadline'])
+      expect(complete(['k8s-af', 'explain', 'zalando-cronjob-api'])).toEqual(['zalando-cronjob-apiserver'])
+      expect(complete(['k8s-af', 'lint', '--only', 'job-without'])).toEqual(['job-without-deadline'])
+    })
+    it('completes lists of rules', () => {
+      const [found = ''] = complete(['k8s-af', 'lint', '--only', 'a,job-without'])
+      expect(found.replace(/^a,/, '')).toBe('job-without-deadline')
+    })
+    it('leaves files to the shell', () => {
+      const found = complete(['k8s-af', 'lint', ''])
+      expect(found.filter((word) => word !== 'FILES')).toEqual([])
+    })
+  })
+}

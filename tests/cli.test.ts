@@ -1,0 +1,323 @@
+/** The built program from outside: exit codes, streams, files, mistakes. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { builtProgram, type Outcome, repository } from './program.js'
+
+const program = builtProgram()
+afterAll(() => program.remove())
+const { run, folderWith } = program
+
+const job = (name: string, extra = '') => `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: ${name}
+spec:
+${extra}  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: main
+          image: example/sync:2.0.1
+`
+const good = job('good', '  activeDeadlineSeconds: 60\n')
+const only = ['--only', 'job-without-deadline']
+const files = folderWith({
+  'good.yaml': good,
+  'bad.yaml': job('bad'),
+  'broken.yaml': 'apiVersion: v1\nkind: [Pod\n',
+  'values.yaml': 'replicas: 2\n',
+})
+const lint = (...args: string[]): Outcome => run(['lint', ...args], { cwd: files })
+
+/** One line on standard error, nothing on standard output. */
+function refusal({ code, out, err }: Outcome): string {
+  expect(out).toBe('')
+  expect(code).toBe(2)
+  expect(err).toMatch(/^k8s-af: [^\n]+\n$/)
+  return err.slice(8, -1)
+}
+
+describe('the exit code', () => {
+  it('is 0 when nothing counts', () => {
+    expect(lint(...only, 'good.yaml')).toMatchObject({ code: 0, err: '' })
+    expect(lint(...only, 'bad.yaml')).toMatchObject({ code: 0, err: '' })
+  })
+  it('is 1 at the threshold and above', () => {
+    expect(lint(...only, 'bad.yaml', '--fail-on', 'info').code).toBe(1)
+    expect(lint(...only, 'bad.yaml', '--fail-on', 'error').code).toBe(0)
+  })
+  it('is 1 for a manifest that cannot be read, and the rest is linted', () => {
+    const { code, out, err } = lint(...only, '-o', 'concise', 'broken.yaml', 'bad.yaml')
+    expect(code).toBe(1)
+    expect(err).toBe('')
+    expect(out).toContain('job-without-deadline')
+    expect(out).toContain('broken.yaml:')
+    expect(lint('broken.yaml', '--fail-on', 'never').code).toBe(0)
+  })
+  it('is 2 when there is nothing to lint', () => {
+    expect(refusal(lint('values.yaml'))).toMatch(
+      /^there are no Kubernetes objects in values\.yaml \(left out: 1 not Kubernetes\)/,
+    )
+    expect(lint('values.yaml', '--allow-empty').code).toBe(0)
+  })
+})
+
+describe('a mistake is one line', () => {
+  const cases: Readonly<Record<string, readonly [args: readonly string[], message: string | RegExp]>> = {
+    'a missing path': [['lint', 'bda.yaml'], 'no such file or folder: bda.yaml. Did you mean bad.yaml?'],
+    'a path for a command': [['./bad.yaml'], './bad.yaml is no command. To lint it: k8s-af lint ./bad.yaml'],
+    'a file for a command': [['bad.yaml'], 'bad.yaml is no command. To lint it: k8s-af lint bad.yaml'],
+    'a misspelt command': [['lnit'], 'there is no command "lnit". Did you mean "lint"?'],
+    'an unknown command': [['deploy'], 'there is no command "deploy". k8s-af --help lists them.'],
+    'a misspelt flag': [
+      ['lint', '--compelte'],
+      "unknown option '--compelte'. Did you mean --complete? (k8s-af lint --help)",
+    ],
+    'a flag without its value': [
+      ['lint', '--only'],
+      /^option '--only <rules>' argument missing \(k8s-af lint --help\)$/,
+    ],
+    'an unknown severity': [
+      ['lint', '--fail-on', 'fatal'],
+      /'fatal' is invalid\. Allowed choices are error, warning, info, never\./,
+    ],
+    'an unknown rule': [
+      ['lint', '--disable', 'job-without-deadlines'],
+      '--disable: there is no rule, category or story "job-without-deadlines". Did you mean "job-without-deadline"?',
+    ],
+    'an unknown version': [
+      ['lint', '--k8s-version', '1.99'],
+      /^--k8s-version: Kubernetes 1\.99 is not known here/,
+    ],
+    'an unknown format': [['lint', '-o', 'jsno'], 'there is no report format "jsno". Did you mean json?'],
+    'a format without its file': [['lint', '-o', 'json='], /^-o json= names no file/],
+    'two reports at once': [
+      ['lint', '-o', 'json', '-o', 'sarif'],
+      /^only one report can go to standard output, not json and sarif/,
+    ],
+    'a missing folder': [
+      ['lint', '-o', 'sarif=no/such/x.sarif'],
+      'there is no folder no/such for no/such/x.sarif. Make it first: mkdir -p no/such',
+    ],
+    'a folder for a file': [['lint', '-o', 'json=.'], '. is a folder. Name a file in it.'],
+    'a missing configuration': [
+      ['lint', '--config', 'x.yaml'],
+      'x.yaml cannot be read: there is no such file.',
+    ],
+    'two ways to say it': [
+      ['lint', '--config', 'x.yaml', '--isolated'],
+      '--config and --isolated contradict each other. Keep one.',
+    ],
+    'an unknown rule to explain': [
+      ['explain', 'job-without-dedline'],
+      /^there is no rule or story "job-without-dedline"\. Did you mean "job-without-deadline"\?$/,
+    ],
+    'an unknown shell': [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+    'no configuration to check': [
+      ['config', 'validate'],
+      'there is no .k8s-af.yaml here or above. k8s-af init writes one.',
+    ],
+  }
+  for (const [name, [args, message]] of Object.entries(cases))
+    it(name, () => {
+      const said = refusal(run(args, { cwd: files }))
+      if (typeof message === 'string') expect(said).toBe(message)
+      else expect(said).toMatch(message)
+    })
+  it('and shows where it comes from on request', () => {
+    const { err } = run(['lint', 'bda.yaml'], { cwd: files, env: { K8S_AF_DEBUG: '1' } })
+    expect(err).toMatch(/\n\s+at /)
+  })
+})
+
+describe('input', () => {
+  it('is this folder by default', () => {
+    const { out } = lint(...only, '-o', 'concise')
+    expect(out).toContain('bad.yaml:')
+    expect(out).toContain('broken.yaml:')
+  })
+  it('is standard input for -', () => {
+    const { out } = run(['lint', ...only, '-o', 'concise', '-'], { input: job('bad') })
+    expect(out).toMatch(/^<stdin>:/)
+    expect(
+      run(['lint', ...only, '-o', 'concise', '-', '--stdin-filename', 'a.yaml'], { input: job('bad') }).out,
+    ).toMatch(/^a\.yaml:/)
+  })
+  it('may be given with -f, too', () => {
+    expect(lint(...only, '-o', 'concise', '-f', 'bad.yaml', '--filename', 'good.yaml').out).toContain(
+      '2 objects in 2 files',
+    )
+  })
+  it('leaves out what the configuration says, relative to it', () => {
+    const cwd = folderWith({
+      '.k8s-af.yaml': 'ignore: [/apps/old/]\n',
+      'apps/old/a.yaml': job('a'),
+      'apps/new/b.yaml': job('b'),
+    })
+    const { out } = run(['lint', ...only, '-o', 'concise', '.'], { cwd: join(cwd, 'apps') })
+    expect(out).toContain('new/b.yaml:')
+    expect(out).not.toContain('old/a.yaml:')
+  })
+})
+
+describe('reports', () => {
+  it('go to standard output and to files', () => {
+    const cwd = folderWith({ 'bad.yaml': job('bad'), 'out/sarif.json': 'old' })
+    const { out, err, code } = run(
+      ['lint', ...only, '-o', 'json', '-o', 'sarif=out/sarif.json', '-o', 'concise=out/a.txt'],
+      { cwd },
+    )
+    expect([code, err]).toEqual([0, ''])
+    expect(JSON.parse(out)).toMatchObject({ findings: [{ rule: 'job-without-deadline' }] })
+    expect(JSON.parse(readFileSync(join(cwd, 'out/sarif.json'), 'utf8'))).toMatchObject({ version: '2.1.0' })
+    expect(readFileSync(join(cwd, 'out/a.txt'), 'utf8')).toContain('job-without-deadline')
+    expect(readdirSync(join(cwd, 'out')).sort()).toEqual(['a.txt', 'sarif.json'])
+  })
+  it('may be chosen in the configuration', () => {
+    const cwd = folderWith({ 'bad.yaml': job('bad'), '.k8s-af.yaml': 'output: json\n' })
+    expect(JSON.parse(run(['lint'], { cwd }).out)).toHaveProperty('findings')
+    expect(run(['lint', '-o', 'concise'], { cwd }).out).toMatch(/^bad\.yaml:/)
+  })
+  it('can go to a device', () => {
+    expect(lint(...only, '-o', 'json=/dev/null', 'bad.yaml')).toMatchObject({ code: 0, out: '' })
+  })
+  it('have colours only where they are wanted', () => {
+    const colored = (env: Readonly<Record<string, string>>, ...args: string[]) =>
+      run(['lint', ...only, 'bad.yaml', ...args], { cwd: files, env }).out.includes('\u001b[')
+    expect(colored({})).toBe(false)
+    expect(colored({ FORCE_COLOR: '1' })).toBe(true)
+    expect(colored({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
+    expect(colored({ NO_COLOR: '1' }, '--color')).toBe(true)
+    expect(colored({ FORCE_COLOR: '1' }, '--color=never')).toBe(false)
+  })
+  it('end quietly when nobody reads on', () => {
+    const { err, code } = program.shell(
+      'set -o pipefail; k8s-af lint -o json fixtures | head -c 1 >/dev/null; exit ${PIPESTATUS[1]}',
+      {
+        cwd: repository,
+      },
+    )
+    expect([err, code]).toEqual(['', 0])
+  })
+  it('come with statistics and timings on standard error', () => {
+    const { out, err } = lint(...only, 'bad.yaml', '-o', 'json', '--statistics', '--timings')
+    expect(JSON.parse(out)).toHaveProperty('summary')
+    expect(err).toMatch(/^ +1 {2}job-without-deadline$/m)
+    expect(err).toMatch(/ ms {2}job-without-deadline$/m)
+  })
+})
+
+describe('a configuration', () => {
+  it('is found, named or left alone', () => {
+    const cwd = folderWith({
+      '.k8s-af.yaml': 'rules: { job-without-deadline: error }\n',
+      'other.yaml': 'rules: { job-without-deadline: off }\n',
+      'app/bad.yaml': job('bad'),
+    })
+    const code = (...args: string[]) => run(['lint', 'bad.yaml', ...args], { cwd: join(cwd, 'app') }).code
+    expect(code()).toBe(1)
+    expect(code('--config', '../other.yaml')).toBe(0)
+    expect(code('--isolated')).toBe(0)
+    expect(code('--disable', 'job-without-deadline')).toBe(0)
+  })
+  it('with mistakes names them all', () => {
+    const cwd = folderWith({ '.k8s-af.yaml': 'failsOn: x\nrules:\n  job-without-deadlin: off\n' })
+    const { code, out, err } = run(['lint'], { cwd })
+    expect([code, out]).toEqual([2, ''])
+    expect(err.split('\n')).toEqual([
+      'k8s-af: .k8s-af.yaml:1:1: There is no key "failsOn". Did you mean "failOn"?',
+      'k8s-af: .k8s-af.yaml:3:3: There is no rule "job-without-deadlin". Did you mean "job-without-deadline"?',
+      '',
+    ])
+  })
+  it('is written by init, once', () => {
+    const cwd = folderWith({ 'bad.yaml': job('bad') })
+    expect(run(['init'], { cwd })).toMatchObject({ code: 0, out: '' })
+    const text = readFileSync(join(cwd, '.k8s-af.yaml'), 'utf8')
+    const [, schema = ''] = /^# yaml-language-server: \$schema=(.*)$/m.exec(text) ?? []
+    expect(existsSync(join(cwd, schema))).toBe(true)
+    expect(run(['config', 'validate'], { cwd })).toMatchObject({
+      code: 0,
+      err: '.k8s-af.yaml: no mistakes\n',
+    })
+    expect(refusal(run(['init'], { cwd }))).toBe('.k8s-af.yaml is here already; it stays as it is.')
+    // What it proposes is sound, too.
+    const proposed = folderWith({ '.k8s-af.yaml': text.replace(/^# (?=[a-zA-Z]+:(?: |$)| )/gm, '') })
+    expect(run(['config', 'validate'], { cwd: proposed })).toMatchObject({ code: 0 })
+  })
+  it('is printed whole, as a configuration', () => {
+    const cwd = folderWith({
+      '.k8s-af.yaml': 'kubernetesVersion: "1.30"\nrules: { job-without-deadline: error }\n',
+    })
+    const { out } = run(['config', 'print', '--disable', 'mutable-image-tag'], { cwd })
+    expect(out).toContain("kubernetesVersion: '1.30'")
+    const again = folderWith({ '.k8s-af.yaml': out })
+    expect(run(['config', 'print'], { cwd: again }).out).toBe(out)
+  })
+  it('has a schema', () => {
+    expect(JSON.parse(run(['config', 'schema']).out)).toHaveProperty(
+      'properties.rules.properties.job-without-deadline',
+    )
+  })
+})
+
+describe('the other commands', () => {
+  it('list rules and stories', () => {
+    expect(run(['rules', '-o', 'name']).out.split('\n')).toContain('job-without-deadline')
+    expect(run(['rules']).out).toMatch(/^ {2}job-without-deadline +\w+/m)
+    expect(JSON.parse(run(['stories', '-o', 'json']).out)[0]).toHaveProperty('title')
+    expect(run(['stories']).out).toContain('Zalando')
+  })
+  it('explain', () => {
+    expect(run(['explain', 'job-without-deadline']).out).toContain('activeDeadlineSeconds')
+    expect(run(['explain', 'zalando-cronjob-apiserver']).out).toContain('Zalando')
+  })
+  it('tell the version', () => {
+    const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    expect(run(['--version']).out).toBe(`k8s-af ${version}\n`)
+    expect(run(['version']).out).toContain(`k8s-af ${version}\nKubernetes 1.22 to 1.`)
+  })
+  it('help', () => {
+    expect(run(['--help'])).toMatchObject({ code: 0, err: '' })
+    expect(run(['lint', '--help']).out).toContain('Exit code:')
+    expect(run([])).toMatchObject({ code: 2, out: '' })
+  })
+})
+
+describe('the start', () => {
+  /** The files and parts of Node.js that a run has loaded. */
+  const loaded = (cwd: string): readonly string[] => {
+    const spy = `process.on('exit', () => console.error([...Object.keys(require.cache), ...process.moduleLoadList].join('\\n')))`
+    const hook = join(folderWith({ 'spy.cjs': spy }), 'spy.cjs')
+    return run(['lint', ...only, 'bad.yaml'], { cwd, env: { NODE_OPTIONS: `--require ${hook}` } }).err.split(
+      '\n',
+    )
+  }
+  const without = loaded(files)
+  const withConfig = loaded(folderWith({ 'bad.yaml': job('bad'), '.k8s-af.yaml': 'failOn: never\n' }))
+
+  it('loads no validator without a configuration', () => {
+    expect(without.some((file) => file.endsWith('k8s-af.cjs'))).toBe(true)
+    expect(without.filter((file) => file.endsWith('ajv.cjs'))).toEqual([])
+    expect(withConfig.filter((file) => file.endsWith('ajv.cjs'))).toHaveLength(1)
+  })
+  it('loads nothing of the network', () => {
+    expect(without.filter((part) => /^NativeModule (http|https|tls|dns|child_process)$/.test(part))).toEqual(
+      [],
+    )
+  })
+})
+
+describe('the sources', () => {
+  it('run as they are in a clone', () => {
+    const { out, code } = program.shell(
+      `node ${join(repository, 'bin', 'k8s-af')} lint --only job-without-deadline -o concise bad.yaml`,
+      { cwd: files },
+    )
+    expect(out).toMatch(/^bad\.yaml:/)
+    expect(code).toBe(0)
+  })
+})
