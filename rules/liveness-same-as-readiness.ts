@@ -28,8 +28,8 @@ TCP checks and commands are left alone: most look at their own process only, and
     processPaths: {
       type: 'array',
       items: { type: 'string' },
-      default: ['/livez', '/healthz/live', '/live', '/health/live', '/-/healthy', '/ping'],
-      about: 'Paths that look at nothing but the process.',
+      default: ['livez', 'live', 'liveness', 'alive', 'ping', '-/healthy'],
+      about: 'Last parts of paths that look at nothing but the process.',
     },
     readinessPaths: {
       type: 'array',
@@ -46,8 +46,9 @@ TCP checks and commands are left alone: most look at their own process only, and
       const question = live && questionOf(live)
       if (!live || !ready || !question || question !== questionOf(ready)) continue
       const path = (live.httpGet?.path ?? '/').replace(/\?.*$/, '').replace(/(.)\/$/, '$1')
-      if (params.processPaths.includes(path)) continue
-      const dependent = params.readinessPaths.some((end) => path.endsWith(`/${end}`))
+      const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
+      if (isOneOf(params.processPaths)) continue
+      const dependent = isOneOf(params.readinessPaths)
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
       report(

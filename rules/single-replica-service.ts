@@ -9,7 +9,8 @@ export default rule({
   decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1; the most that a
 kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside the cluster count, too.
 
-Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), and namespaces of development or previews.`,
+Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to kustomize overlays,
+and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
   sources: [
     'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',
@@ -40,6 +41,9 @@ Exempt: workloads with persistent volumes or the strategy Recreate (they can't r
     if (!service) return
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
+    // A base that leaves the number open leaves it to the overlays.
+    if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
+      return
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
