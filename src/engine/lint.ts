@@ -299,14 +299,22 @@ function sourceLines(input: Input): Lines {
   const files = new Map<string, SourceFile>()
   const hidden = new Map<string, { startLine: number; endLine: number }[]>()
   const split = new Map<string, readonly string[]>()
-  for (const document of [...input.documents, ...input.kustomizations.map((one) => one.document)])
-    files.set(document.file.name, document.file)
+  const documents = new Map<string, Document[]>()
+  for (const file of input.broken ?? []) files.set(file.name, file)
+  for (const document of [...input.documents, ...input.kustomizations.map((one) => one.document)]) {
+    const { name } = document.file
+    files.set(name, document.file)
+    const others = documents.get(name)
+    if (others) others.push(document)
+    else documents.set(name, [document])
+  }
   const hiddenIn = (file: string) => {
     let ranges = hidden.get(file)
     if (!ranges) {
-      ranges = input.documents
-        .filter((document) => document.file.name === file)
-        .flatMap((document) => [...secretRanges(document)])
+      ranges = [
+        ...(documents.get(file) ?? []).flatMap(secretRanges),
+        ...(input.hidden ?? []).filter((one) => one.file === file),
+      ]
       hidden.set(file, ranges)
     }
     return ranges
