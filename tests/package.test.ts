@@ -1,0 +1,92 @@
+/** The published package: what is in it, and that it works where nothing else is installed. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { builtProgram, repository } from './program.js'
+
+const program = builtProgram()
+const root = mkdtempSync(join(tmpdir(), 'k8s-af-package-'))
+afterAll(() => {
+  program.remove()
+  rmSync(root, { recursive: true, force: true })
+})
+
+/** Never asks a registry: a package that needed one would fail here. */
+function npm(command: 'npm' | 'npx', args: readonly string[], cwd: string) {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    env: {
+      ...process.env,
+      npm_config_offline: 'true',
+      npm_config_cache: join(root, 'cache'),
+      npm_config_update_notifier: 'false',
+    },
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+const about = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+  readonly version: string
+  readonly files: readonly string[]
+  readonly dependencies?: object
+}
+// The folder that npm packs: the program as it was built, and the other files of the repository that belong to it.
+for (const name of ['package.json', ...about.files.filter((name) => name !== 'bin' && name !== 'dist')])
+  cpSync(join(repository, name), join(program.folder, name))
+const packed = npm('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root], program.folder)
+const tarball = join(root, `k8s-af-${about.version}.tgz`)
+const project = join(root, 'project')
+mkdirSync(project)
+writeFileSync(join(project, 'package.json'), '{"private": true}')
+writeFileSync(
+  join(project, 'job.yaml'),
+  'apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template:\n    spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}\n',
+)
+const lint = ['lint', '--only', 'job-without-deadline', '-o', 'concise', 'job.yaml']
+
+describe('the package', () => {
+  it('holds the program, its data and the licences, and no sources', () => {
+    expect(packed.code).toBe(0)
+    const [{ files }] = JSON.parse(packed.out) as [{ files: { path: string }[] }]
+    const names = files.map(({ path }) => path)
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'bin/k8s-af',
+        'dist/k8s-af.cjs',
+        'dist/THIRD-PARTY-LICENSES',
+        'LICENSE',
+        'NOTICE',
+        'README.md',
+      ]),
+    )
+    expect(names.filter((name) => /^(src|rules|tests|fixtures|node_modules)\//.test(name))).toEqual([])
+  })
+  it('needs no other package', () => {
+    expect(about.dependencies).toBeUndefined()
+  })
+  it('runs with npx', () => {
+    const { code, out, err } = npm('npx', ['-y', `../k8s-af-${about.version}.tgz`, ...lint], project)
+    expect(err.replace(/^npm (warn|notice).*\n/gm, '')).toBe('')
+    expect(out).toMatch(/^job\.yaml:/)
+    expect(code).toBe(0)
+  })
+  it('runs when it is installed, as k8s-af and as a plugin of kubectl', () => {
+    expect(npm('npm', ['install', '--no-audit', '--no-fund', tarball], project).code).toBe(0)
+    for (const name of ['k8s-af', 'kubectl-af'])
+      expect(npm('npx', [name, ...lint], project).out).toMatch(/^job\.yaml:/)
+    expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      'k8s-af',
+    ])
+  })
+  it('gives the configuration its schema', () => {
+    expect(npm('npx', ['k8s-af', 'init'], project).code).toBe(0)
+    expect(readFileSync(join(project, '.k8s-af.yaml'), 'utf8')).toContain(
+      '$schema=node_modules/k8s-af/dist/config.schema.json',
+    )
+    expect(readdirSync(project)).not.toContain('.k8s-af.schema.json')
+  })
+})

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    pool: 'threads',
+    // Tests that start processes are slow where two cores do everything.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
