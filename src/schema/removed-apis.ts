@@ -137,10 +137,18 @@ export function versionsOf(group: string, kind: string, minor: number = newestMi
     .sort((a, b) => rank(b) - rank(a))
 }
 
-/** What to write instead of an API version at a minor version; undefined when nothing took its place. */
+/**
+ * What to write instead of an API version at a minor version; undefined when nothing took its place. The same major version
+ * before others: `autoscaling/v1` is no successor of `autoscaling/v2beta1` as long as there is another.
+ */
 export function successorOf(apiVersion: string, kind: string, minor: number): string | undefined {
   const own = rank(apiVersion)
-  return versionsOf(groupOf(apiVersion), kind, minor).find((one) => one !== apiVersion && rank(one) > own)
+  const better = versionsOf(groupOf(apiVersion), kind, minor).filter((one) => rank(one) > own)
+  return better.find((one) => major(one) >= major(apiVersion)) ?? better[0]
+}
+
+function major(apiVersion: string): number {
+  return Number(/^v(\d+)/.exec(versionOf(apiVersion))?.[1] ?? 0)
 }
 
 /** Orders API versions as the API server does: v2 > v1 > v1beta2 > v1beta1 > v1alpha1. */
