@@ -21,8 +21,6 @@ export interface Schedule {
 }
 
 const day = 86400
-/** Days to look at for gaps between starts: 29 February falls on each day of the week once in 28 years. */
-const horizon = 28 * 366
 const known = new Map<string, Schedule | undefined>()
 
 /** Reads a schedule; undefined when the controller would refuse it. The time zone does not change its intervals. */
@@ -58,10 +56,11 @@ function parse(text: string): Schedule | undefined {
   const times = hour.values.flatMap((h) => minute.values.map((m) => h * 60 + m))
   // Both restricted: either is enough. One of them `*`: both must fit, which leaves the other to decide.
   const either = !date.star && !weekday.star
-  const runsOn = (at: Date) => {
-    const byDate = date.values.includes(at.getUTCDate())
-    const byWeekday = weekday.values.includes(at.getUTCDay())
-    return month.values.includes(at.getUTCMonth() + 1) && (either ? byDate || byWeekday : byDate && byWeekday)
+  const runsOn = (at: Day) => {
+    if (!month.has[at.month]) return false
+    const byDate = date.has[at.date] ?? false
+    const byWeekday = weekday.has[at.weekday] ?? false
+    return either ? byDate || byWeekday : byDate && byWeekday
   }
   const gaps = gapsOf(times, runsOn)
   if (!gaps) return undefined
@@ -71,17 +70,32 @@ function parse(text: string): Schedule | undefined {
     longestInterval: gaps.most,
     timeZone,
     starts: () => {
-      const days = Array.from({ length: 31 }, (_, i) => i).filter((i) => runsOn(dayOf(i)))
-      return days.flatMap((i) => times.map((time) => i * 1440 + time))
+      return calendar()
+        .slice(0, 31)
+        .flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : []))
     },
   }
 }
 
-/** The day `count` days after Monday, 1 January 2024. */
-const dayOf = (count: number) => new Date(Date.UTC(2024, 0, 1 + count))
+interface Day {
+  readonly date: number
+  readonly month: number
+  readonly weekday: number
+}
+
+let days: readonly Day[] | undefined
+
+/** The days from Monday, 1 January 2024, on. 29 February falls on each day of the week once in 28 years. */
+function calendar(): readonly Day[] {
+  days ??= Array.from({ length: 28 * 366 }, (_, i) => {
+    const at = new Date(Date.UTC(2024, 0, 1 + i))
+    return { date: at.getUTCDate(), month: at.getUTCMonth() + 1, weekday: at.getUTCDay() }
+  })
+  return days
+}
 
 /** The shortest and longest time between two starts, in seconds; undefined when it never starts (30 February). */
-function gapsOf(times: readonly number[], runsOn: (day: Date) => boolean) {
+function gapsOf(times: readonly number[], runsOn: (day: Day) => boolean) {
   const first = times[0]
   const last = times.at(-1)
   if (first === undefined || last === undefined) return undefined
@@ -90,8 +104,8 @@ function gapsOf(times: readonly number[], runsOn: (day: Date) => boolean) {
   let least = Math.min(Number.POSITIVE_INFINITY, ...within)
   let most = Math.max(0, ...within)
   const seen = new Set<number>()
-  for (let i = 0; i < horizon; i++) {
-    if (!runsOn(dayOf(i))) continue
+  for (const [i, at] of calendar().entries()) {
+    if (!runsOn(at)) continue
     if (before !== undefined && !seen.has(i - before)) {
       seen.add(i - before)
       const gap = (i - before) * day - (last - first) * 60
@@ -143,5 +157,6 @@ function field(text: string, { min, max, names }: Bounds) {
     for (let value = low; value <= high; value += step) values.add(value)
     star ||= all && step === 1
   }
-  return { values: [...values].sort((a, b) => a - b), star }
+  const has = Array.from({ length: max + 1 }, (_, value) => values.has(value))
+  return { values: [...values].sort((a, b) => a - b), has, star }
 }
