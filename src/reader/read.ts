@@ -150,7 +150,7 @@ class Reading {
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
       isMeantAsObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
-      const range = positions(file.text, 1, 1).range(strayOffset, strayOffset + 1)
+      const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
     }
     const parsed =
@@ -160,7 +160,7 @@ class Reading {
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
       const place = positions(text, chunk.line, chunk.column)
-      this.#invalid(file, message, place.range(offset, offset + 1))
+      this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {
         const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
         this.#hidden.push({ file: file.name, startLine, endLine })
@@ -240,6 +240,11 @@ class Reading {
       hidden: this.#hidden,
     }
   }
+}
+
+/** The end of the word that starts at an offset, or of the one character there. */
+function wordEnd(text: string, offset: number): number {
+  return offset + Math.max(1, /^[\w./-]*/.exec(text.slice(offset, offset + 100))?.[0].length ?? 0)
 }
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
