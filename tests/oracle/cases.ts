@@ -24,13 +24,17 @@ function decoded(text: string): string {
 }
 
 function blocks(file: string): Case[] {
-  const parts = readFileSync(join(folder, file), 'utf8').split(/^=== (.*)\n/m).slice(1)
+  const parts = readFileSync(join(folder, file), 'utf8')
+    .split(/^=== (.*)\n/m)
+    .slice(1)
   return parts.flatMap((name, i) => (i % 2 === 0 ? [{ name, text: decoded(parts[i + 1] ?? '') }] : []))
 }
 
 /** Each scalar as a value, as a key and in a flow sequence. */
 function scalars(): Case[] {
-  const lines = readFileSync(join(folder, 'scalars.txt'), 'utf8').split('\n').filter((line) => line !== '')
+  const lines = readFileSync(join(folder, 'scalars.txt'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
   return lines.flatMap((line) => [
     { name: `value ${line}`, text: decoded(`v: ${line}\n`) },
     { name: `key ${line}`, text: decoded(`${line}: v\n`) },
@@ -40,5 +44,9 @@ function scalars(): Case[] {
 
 /** All cases, each the text of a file. */
 export function cases(): Case[] {
-  return [...scalars(), ...blocks('documents.txt'), ...blocks('streams.txt').map(({ name, text }) => ({ name: `stream: ${name}`, text }))]
+  return [
+    ...scalars(),
+    ...blocks('documents.txt'),
+    ...blocks('streams.txt').map(({ name, text }) => ({ name: `stream: ${name}`, text })),
+  ]
 }

@@ -23,7 +23,9 @@ for (let i = 0; i < paths.length; i += 500) {
     documents += theirs.values.length
     if (sameVerdict(theirs, mine)) return
     differ++
-    console.log(`${relative(cwd, batch[j] ?? '')}\n  kubectl: ${theirs.error ?? 'reads it'}\n  ours:    ${mine.error ?? 'reads it'}`)
+    console.log(
+      `${relative(cwd, batch[j] ?? '')}\n  kubectl: ${theirs.error ?? 'reads it'}\n  ours:    ${mine.error ?? 'reads it'}`,
+    )
   })
 }
 console.log(`${paths.length} files, ${documents} documents, ${differ} files differ`)

@@ -20,7 +20,42 @@ const chunks = find(['.'], { cwd, recursive: true, ignore: [] })
 
 const random = (below: number) => Math.floor(Math.random() * below)
 const pick = <T>(list: readonly T[]): T => list[random(list.length)] as T
-const pieces = ['\t', ' ', '  ', '\n', '\r\n', ':', ': ', '-', '- ', '"', "'", '[', ']', '{', '}', ',', '#', ' #', '|', '>-', '?', '? ', '~', '<<: ', '!!str ', '\\', 'é', '  \n', '-\n', '|\n', 'x', '0', 'a: b\n', '- a\n']
+const pieces = [
+  '\t',
+  ' ',
+  '  ',
+  '\n',
+  '\r\n',
+  ':',
+  ': ',
+  '-',
+  '- ',
+  '"',
+  "'",
+  '[',
+  ']',
+  '{',
+  '}',
+  ',',
+  '#',
+  ' #',
+  '|',
+  '>-',
+  '?',
+  '? ',
+  '~',
+  '<<: ',
+  '!!str ',
+  '\\',
+  'é',
+  '  \n',
+  '-\n',
+  '|\n',
+  'x',
+  '0',
+  'a: b\n',
+  '- a\n',
+]
 
 function damaged(text: string): string {
   let changed = text
@@ -28,7 +63,12 @@ function damaged(text: string): string {
     const start = random(changed.length)
     const end = start + random(6)
     const [before, middle, after] = [changed.slice(0, start), changed.slice(start, end), changed.slice(end)]
-    changed = pick([before + pick(pieces) + middle + after, before + pick(pieces) + middle + after, before + after, before + middle + middle + after])
+    changed = pick([
+      before + pick(pieces) + middle + after,
+      before + pick(pieces) + middle + after,
+      before + after,
+      before + middle + middle + after,
+    ])
   }
   return changed
 }
@@ -44,5 +84,7 @@ const different = texts.flatMap((text, i) => {
   return isRest || sameVerdict(theirs, mine) ? [] : [{ text, theirs, mine }]
 })
 for (const { text, theirs, mine } of different.sort((a, b) => a.text.length - b.text.length))
-  console.log(`${JSON.stringify(text)}\n  kubectl: ${theirs.error ?? JSON.stringify(theirs.values)}\n  ours:    ${mine.error ?? JSON.stringify(mine.values)}\n`)
+  console.log(
+    `${JSON.stringify(text)}\n  kubectl: ${theirs.error ?? JSON.stringify(theirs.values)}\n  ours:    ${mine.error ?? JSON.stringify(mine.values)}\n`,
+  )
 console.log(`${different.length} of ${texts.length} differ`)
