@@ -62,7 +62,8 @@ function parse(text: string): Schedule | undefined {
     const byWeekday = weekday.has[at.weekday] ?? false
     return either ? byDate || byWeekday : byDate && byWeekday
   }
-  const gaps = gapsOf(times, runsOn)
+  const daily = date.star && weekday.star && month.values.length === 12
+  const gaps = gapsOf(times, daily ? [1] : dayGaps(runsOn))
   if (!gaps) return undefined
   return {
     minutes: minute.values,
@@ -94,27 +95,29 @@ function calendar(): readonly Day[] {
   return days
 }
 
-/** The shortest and longest time between two starts, in seconds; undefined when it never starts (30 February). */
-function gapsOf(times: readonly number[], runsOn: (day: Day) => boolean) {
+/** The numbers of days between two days with starts, each once; undefined when there is no such day (30 February). */
+function dayGaps(runsOn: (day: Day) => boolean): readonly number[] | undefined {
+  const gaps = new Set<number>()
+  let before: number | undefined
+  calendar().forEach((at, i) => {
+    if (!runsOn(at)) return
+    if (before !== undefined) gaps.add(i - before)
+    before = i
+  })
+  return before === undefined ? undefined : [...gaps]
+}
+
+/** The shortest and longest time between two starts, in seconds. */
+function gapsOf(times: readonly number[], days: readonly number[] | undefined) {
   const first = times[0]
   const last = times.at(-1)
-  if (first === undefined || last === undefined) return undefined
-  const within = times.slice(1).map((time, i) => (time - (times[i] ?? 0)) * 60)
-  let before: number | undefined
-  let least = Math.min(Number.POSITIVE_INFINITY, ...within)
-  let most = Math.max(0, ...within)
-  const seen = new Set<number>()
-  for (const [i, at] of calendar().entries()) {
-    if (!runsOn(at)) continue
-    if (before !== undefined && !seen.has(i - before)) {
-      seen.add(i - before)
-      const gap = (i - before) * day - (last - first) * 60
-      least = Math.min(least, gap)
-      most = Math.max(most, gap)
-    }
-    before = i
-  }
-  return before === undefined ? undefined : { least, most: most || Number.POSITIVE_INFINITY }
+  if (first === undefined || last === undefined || !days) return undefined
+  const gaps = [
+    ...times.slice(1).map((time, i) => (time - (times[i] ?? 0)) * 60),
+    ...days.map((count) => count * day - (last - first) * 60),
+  ]
+  if (gaps.length === 0) return { least: Number.POSITIVE_INFINITY, most: Number.POSITIVE_INFINITY }
+  return { least: Math.min(...gaps), most: Math.max(...gaps) }
 }
 
 interface Bounds {
