@@ -95,7 +95,8 @@ function crowdsIn(graph: Graph): ReadonlyMap<CronJob, Crowd> {
   const crowds = new Map<string, Crowd>()
   const crowdOf = new Map<CronJob, Crowd>()
   for (const { job, zone, starts } of jobs) {
-    const pods = (minute: number) => podsByZone.get(zone)?.[minute] ?? 0
+    const inZone = podsByZone.get(zone)
+    const pods = (minute: number) => inZone?.[minute] ?? 0
     const [first] = starts
     if (first === undefined) continue
     const minute = starts.reduce((busiest, one) => (pods(one) > pods(busiest) ? one : busiest), first)
