@@ -228,7 +228,9 @@ describe('what cannot be read', () => {
     execFileSync('mkfifo', [join(cwd, 'pipe.yaml')])
     const input = read(cwd)
     expect(names(input)).toEqual(['good'])
-    expect(input.problems).toMatchObject([{ file: 'pipe.yaml', message: expect.stringMatching(/pipe/) }])
+    const problem = { file: 'pipe.yaml', message: expect.stringMatching(/pipe/) }
+    expect(input.problems).toMatchObject([problem])
+    expect(read(cwd, ['pipe.yaml']).problems).toMatchObject([problem])
   })
   it.skipIf(!existsSync('/dev/null'))('is a device', () => {
     expect(read(folder(), ['/dev/null']).problems).toMatchObject([
@@ -572,6 +574,13 @@ stringData: {user: hunter4}
     const hidden = hiddenText(document)
     for (const value of ['aHVudGVyMg==', 'hunter3', 'hunter4', '{"data"']) expect(hidden).toContain(value)
     expect(hidden).not.toContain('type: Opaque')
+  })
+  it('are known in a SecretList without being named', () => {
+    const text =
+      '{"apiVersion": "v1", "kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"b": "c"}}]}'
+    const [document] = read(folder({ 'a.json': text })).documents
+    expect(document?.value).toMatchObject({ items: [{ data: { b: '' } }] })
+    expect(document && secretRanges(document)).toHaveLength(1)
   })
   it('of other groups keep theirs', () => {
     const [document] = read(

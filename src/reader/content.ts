@@ -3,8 +3,9 @@ import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { FoundFile } from './files.js'
 
-/** Larger files are not read: they are no manifests. */
-export const largest = 32 * 1024 * 1024
+/** Larger files that are met on a walk are no manifests; what the user names may be the dump of a cluster. */
+const largestMet = 32 * 1024 * 1024
+const largestNamed = 256 * 1024 * 1024
 
 export type Content =
   | { readonly text: string }
@@ -16,7 +17,7 @@ export function contentOf(file: FoundFile): Content {
   try {
     if (!file.isFile) return decode(bytesOf(file))
     const text = readFileSync(file.path, 'utf8')
-    if (text.length > largest) throw new NotReadable(tooLarge(text.length))
+    checkSize(text.length, file.explicit)
     return isOrdinary(text) ? { text } : decode(readFileSync(file.path))
   } catch (error) {
     return { problem: reasonOf(error) }
@@ -25,9 +26,13 @@ export function contentOf(file: FoundFile): Content {
 
 class NotReadable extends Error {}
 
-function tooLarge(size: number): string {
-  const mebibytes = (count: number) => Math.floor(count / 1024 / 1024)
-  return `It has ${mebibytes(size)} MiB, and at most ${mebibytes(largest)} MiB are read: split it, or leave it out with .k8s-af-ignore.`
+function checkSize(size: number, explicit: boolean): void {
+  const largest = explicit ? largestNamed : largestMet
+  if (size > largest) throw new NotReadable(tooLarge(largest))
+}
+
+function tooLarge(largest: number): string {
+  return `It has more than ${largest / 1024 / 1024} MiB: split it, or leave it out with .k8s-af-ignore.`
 }
 
 /** Decoded text that holds no sign of another encoding. */
@@ -42,7 +47,7 @@ export function reasonOf(error: unknown): string {
   switch (code) {
     case 'ERR_FS_FILE_TOO_LARGE':
     case 'ERR_STRING_TOO_LONG':
-      return tooLarge(512 * 1024 * 1024)
+      return tooLarge(largestNamed)
     case 'EACCES':
     case 'EPERM':
       return 'No permission to read it: change its mode or leave it out with .k8s-af-ignore.'
@@ -64,27 +69,36 @@ export function reasonOf(error: unknown): string {
   }
 }
 
-function bytesOf({ path }: FoundFile): Buffer {
+function bytesOf({ path, explicit }: FoundFile): Buffer {
   // Without O_NONBLOCK, opening a named pipe waits for a writer.
   const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const stats = fstatSync(descriptor)
-    if (stats.isFIFO()) return pipeBytes(descriptor)
+    if (stats.isFIFO()) return pipeBytes(descriptor, explicit)
     if (stats.isDirectory()) throw new NotReadable('It is a folder: give its name without an extension.')
     if (!stats.isFile())
       throw new NotReadable('It is a device or a socket, not a file: give a file, or - for standard input.')
-    if (stats.size > largest) throw new NotReadable(tooLarge(stats.size))
+    checkSize(stats.size, explicit)
     return readFileSync(descriptor)
   } finally {
     closeSync(descriptor)
   }
 }
 
-/** A pipe is read while it has a writer (`<(helm template …)`), for as long as something comes within the limit. */
-const silenceLimit = 30_000
+/** A pipe that the user named, as in `<(helm template …)`, is read while it has a writer. */
+function pipeBytes(descriptor: number, explicit: boolean): Buffer {
+  const bytes = explicit ? readToEnd(descriptor, patience) : undefined
+  if (bytes === undefined || bytes.length === 0)
+    throw new NotReadable('It is a pipe that nobody writes to: give a file.')
+  return bytes
+}
+
+/** How long a pipe with a silent writer is waited for, in milliseconds. */
+const patience = 30_000
 const nap = 5
 
-function pipeBytes(descriptor: number): Buffer {
+/** Reads until the end. Undefined when nothing comes for longer than `limit` milliseconds. */
+function readToEnd(descriptor: number, limit: number): Buffer | undefined {
   const parts: Buffer[] = []
   const clock = new Int32Array(new SharedArrayBuffer(4))
   let silence = 0
@@ -95,21 +109,27 @@ function pipeBytes(descriptor: number): Buffer {
     try {
       count = readSync(descriptor, part)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-      silence += nap
-      if (silence > silenceLimit) throw new NotReadable('It is a pipe that nobody writes to: give a file.')
-      Atomics.wait(clock, 0, 0, nap)
-      continue
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EOF') count = 0
+      else if (code !== 'EAGAIN') throw error
+      else if (silence >= limit) return undefined
+      else {
+        silence += nap
+        Atomics.wait(clock, 0, 0, nap)
+        continue
+      }
     }
     silence = 0
+    if (count === 0) return Buffer.concat(parts)
     size += count
-    if (count === 0) {
-      if (size === 0) throw new NotReadable('It is a pipe that nobody writes to: give a file.')
-      return Buffer.concat(parts)
-    }
-    if (size > largest) throw new NotReadable(`More than ${largest / 1024 / 1024} MiB came out of the pipe.`)
+    checkSize(size, true)
     parts.push(part.subarray(0, count))
   }
+}
+
+/** The bytes of standard input, whatever it is connected to. */
+export function standardInput(): Buffer {
+  return readToEnd(0, Number.POSITIVE_INFINITY) ?? Buffer.alloc(0)
 }
 
 /** Text without its byte order mark. */

@@ -10,9 +10,9 @@ export interface TextNode {
   start: number
   end: number
   /** Of a mapping, in the order of the text; a repeated key stands in it repeatedly. */
-  readonly entries: Entry[]
+  entries: Entry[]
   /** Of a sequence. */
-  readonly items: TextNode[]
+  items: TextNode[]
   /** What an alias stands for. */
   target?: TextNode
   anchor?: string
@@ -149,8 +149,8 @@ function close(
     if (only && frame.children.length === 1 && only.kind === kind && only.start === frame.start) {
       // A flow collection that was first read as a possible key.
       frame.end = only.end
-      frame.entries.push(...only.entries)
-      frame.items.push(...only.items)
+      frame.entries = only.entries
+      frame.items = only.items
     } else if (kind === 'mapping') addEntries(frame, frame.children, text)
     else addItems(frame, state.result, text)
   } else if (kind === 'scalar') {

@@ -1,9 +1,9 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
-import { type Content, contentOf, decode, reasonOf } from './content.js'
+import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
 import type { Input, Kustomization } from './input.js'
@@ -44,7 +44,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   const reading = new Reading()
   if (paths.includes('-')) {
     const name = options.stdinFilename ?? '<stdin>'
-    reading.add({ path: undefined, name, explicit: true }, standardInput(options.stdin))
+    reading.add({ path: undefined, name, explicit: true }, inputContent(options.stdin ?? standardInput))
   }
   for (const file of found.files) reading.add(file, contentOf(file))
   for (const name of found.ignored) reading.skip(name, 'ignored')
@@ -52,9 +52,9 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   return reading.finish(found.missing)
 }
 
-function standardInput(stdin: ReadOptions['stdin']): Content {
+function inputContent(stdin: () => Buffer | string): Content {
   try {
-    const content = stdin ? stdin() : readFileSync(0)
+    const content = stdin()
     return decode(typeof content === 'string' ? Buffer.from(content) : content)
   } catch (error) {
     return { problem: reasonOf(error) }

@@ -1,26 +1,31 @@
 /** Keeps the values of Secrets out of everything that comes after the reader. */
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
-import { isMapping, type Mapping } from './classify.js'
+import { isMapping } from './classify.js'
 import { setOwn } from './expand.js'
-import { unfold, unfoldValue } from './unfold.js'
+import { isList, type UnfoldedObject } from './unfold.js'
 
 const fields = ['data', 'stringData'] as const
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
-function isSecret(object: Mapping): boolean {
-  return object.kind === 'Secret' && (object.apiVersion === 'v1' || object.apiVersion === undefined)
+/** The Secrets in a value. In a `SecretList` the items need not say what they are. */
+function secretsIn(value: unknown, path: Path, isItem = false): UnfoldedObject[] {
+  if (!isMapping(value)) return []
+  const { kind, apiVersion } = value
+  if (isList(value))
+    return value.items.flatMap((item, i) => secretsIn(item, [...path, 'items', i], kind === 'SecretList'))
+  const isCore = typeof apiVersion !== 'string' || !apiVersion.includes('/')
+  return isCore && (kind === 'Secret' || (isItem && kind === undefined)) ? [{ value, path }] : []
 }
 
 /**
  * Empties the values of all Secrets in a value that nobody else holds: `data` and `stringData` keep their keys with empty
- * values, and so does the annotation in which kubectl keeps a copy of the whole object.
+ * values, and the annotation in which kubectl keeps a copy of the whole object is emptied.
  */
 export function dropSecretValues(value: unknown): void {
-  for (const { value: object } of unfoldValue(value, [])) {
-    if (!isSecret(object)) continue
-    for (const field of fields) empty(object[field])
-    const annotations = isMapping(object.metadata) ? object.metadata.annotations : undefined
+  for (const { value: secret } of secretsIn(value, [])) {
+    for (const field of fields) empty(secret[field])
+    const annotations = isMapping(secret.metadata) ? secret.metadata.annotations : undefined
     if (isMapping(annotations) && lastApplied in annotations)
       setOwn(annotations as Record<string, unknown>, lastApplied, '')
   }
@@ -47,7 +52,7 @@ export function secretRanges(document: Document): { startLine: number; endLine: 
 }
 
 function secretPaths(document: Document): Path[] {
-  const secrets = unfold(document).filter(({ value }) => isSecret(value))
+  const secrets = secretsIn(document.value, [])
   const generators = isMapping(document.value) ? document.value.secretGenerator : undefined
   return [
     ...secrets.flatMap(({ path }) => [

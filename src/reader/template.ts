@@ -12,7 +12,12 @@ export function hasBraces(text: string): boolean {
 export function isTemplate(text: string): boolean {
   if (!hasBraces(text)) return false
   if (/\{%-? *(?:if|for|set|include|macro|block|raw|end\w+)\b/.test(text)) return true
-  if (/\{\{-?\s*(?:\/\*|if|else|end|range|with|define|template|include|toYaml|tpl|\.[A-Za-z])/.test(text))
+  // Where a value or a line starts, braces are no part of a text such as an alert's description.
+  if (
+    /(?:^[ \t]*|: +|- +)\{\{-?\s*(?:\/\*|if|else|end|range|with|define|template|include|toYaml|tpl|\.[A-Za-z])/m.test(
+      text,
+    )
+  )
     return true
   return parse(filledIn(text)).ok
 }

@@ -14,7 +14,7 @@ export function unfold(document: Pick<Document, 'value'>): UnfoldedObject[] {
   return unfoldValue(document.value, [])
 }
 
-export function unfoldValue(value: unknown, path: Path): UnfoldedObject[] {
+function unfoldValue(value: unknown, path: Path): UnfoldedObject[] {
   if (!isMapping(value)) return []
   if (!isList(value)) return [{ value, path }]
   return value.items.flatMap((item, i) => unfoldValue(item, [...path, 'items', i]))
