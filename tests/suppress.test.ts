@@ -125,6 +125,19 @@ describe('a comment', () => {
   })
 })
 
+describe('in a file of which a part cannot be read, a comment', () => {
+  const broken = 'apiVersion: v1\nkind: [Pod\n'
+  const ids = [...all, 'invalid-yaml']
+  it('may cover that finding with the file', () => {
+    const text = `${broken}---\n${job('a')}# k8s-af-ignore-file invalid-yaml -- generated\n`
+    expect(left(text, {}, ids)).toMatchObject({ findings: [deadline], hidden: ['generated'] })
+  })
+  it('is not called unused', () => {
+    const text = `# k8s-af-ignore ${deadline} -- x\n${broken}---\n${job('a')}`
+    expect(left(text, {}, ids).findings).toEqual(['invalid-yaml', deadline])
+  })
+})
+
 describe('an annotation', () => {
   const annotated = (value: string, at = 'metadata:\n', indent = '  ') =>
     job('a').replace(at, `${at}${indent}annotations:\n${indent}  k8s-af.dev/ignore: ${value}\n`)

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import ignore from 'ignore'
 import type { ConfigSuppression, Settings } from '../config/settings.js'
-import type { Document } from '../document.js'
+import type { Document, SourceFile } from '../document.js'
 import type { Locations } from '../engine/locations.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
@@ -129,76 +129,100 @@ function list(rules: readonly string[]): string {
   return rules.length > 1 ? `${rules.slice(0, -1).join(', ')} and ${rules.at(-1)}` : (rules[0] ?? '')
 }
 
+/** A suppression as it was found, not yet parsed. */
+interface Written {
+  readonly text: string
+  readonly place: Place
+  readonly subject?: Subject
+  readonly covers: Suppression['covers']
+  readonly expected: boolean
+}
+
 /** Reads all suppressions of the run. */
 function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
+  const { written, invalid } = inComments(run.input)
   const suppressions: Suppression[] = []
-  const invalid: Invalid[] = []
-  /** Parses one text; what is wrong with it becomes a finding at its place. */
-  const add = (text: string, place: Place, covers: Suppression['covers'], subject?: Subject) => {
+  for (const { text, ...one } of [...written, ...inAnnotations(run)]) {
     const directive = parseDirective(text)
-    const about = subject && { subject }
     if (typeof directive === 'string') {
       invalid.push({
-        place,
-        ...about,
+        ...one,
         message: `This suppression has no effect: ${directive}. Write it as ${grammar}.`,
       })
-      return
+      continue
     }
     const unknown = directive.rules.filter((rule) => !run.rules.has(rule))
     for (const rule of unknown) {
       const near = nearestName(rule, run.rules.keys())
       invalid.push({
-        place,
-        ...about,
+        ...one,
         message: `There is no rule ${rule} to suppress.${near ? ` Did you mean ${near}?` : ''}`,
       })
     }
     const rules = directive.rules.filter((rule) => !unknown.includes(rule))
-    if (rules.length > 0) suppressions.push({ ...directive, rules, place, ...about, covers, expected: true })
+    if (rules.length > 0) suppressions.push({ ...directive, ...one, rules })
   }
+  suppressions.push(...run.settings.suppressions.map((one) => configured(one, run)))
+  return { suppressions, invalid }
+}
 
-  for (const [name, documents] of byFile(run.input)) {
-    const file = documents[0]?.file
-    if (!file) continue
+function inComments(input: Input): { written: Written[]; invalid: Invalid[] } {
+  const written: Written[] = []
+  const invalid: Invalid[] = []
+  for (const { file, documents, isBroken } of speakingFiles(input)) {
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
-      const place = { file: name, ...range, path: '' }
-      if (word === 'ignore-file') add(text, place, (one) => one.place.file === name)
-      else if (word === 'ignore')
-        add(text, place, ({ place: { file, line } }) => file === name && line >= from && line <= to)
-      else
+      const place = { file: file.name, ...range, path: '' }
+      const isHere = ({ place }: Finding) => place.file === file.name
+      if (word === 'ignore-file') written.push({ text, place, covers: isHere, expected: !isBroken })
+      else if (word === 'ignore') {
+        const covers = (one: Finding) => isHere(one) && one.place.line >= from && one.place.line <= to
+        // It may belong to the part that could not be read.
+        if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
+      } else
         invalid.push({
           place,
           message: `k8s-af-${word} means nothing: comments start with k8s-af-ignore or k8s-af-ignore-file.`,
         })
     }
   }
-  for (const resource of run.resources) {
-    for (const at of annotated(resource, run)) {
-      const text = stringAt(resource.value, ...at)
-      if (text === undefined) continue
-      const place = run.where.place(resource, at, false)
-      for (const one of text.split(/[\n;]/).filter((part) => part.trim() !== ''))
-        add(one, place, (finding) => isAbout(finding, resource), subjectOf(resource))
-    }
-  }
-  for (const one of run.settings.suppressions) suppressions.push(configured(one, run))
-  return { suppressions, invalid }
+  return { written, invalid }
 }
 
-/** The documents of the files that may hold comments for us. */
-function byFile(input: Input): ReadonlyMap<string, Document[]> {
-  const files = new Map<string, Document[]>()
-  const speaks = new Map<string, boolean>()
-  for (const document of input.documents) {
-    const { name, text } = document.file
-    if (!speaks.has(name)) speaks.set(name, text.includes('k8s-af-'))
-    if (!speaks.get(name)) continue
-    const known = files.get(name)
-    if (known) known.push(document)
-    else files.set(name, [document])
+function inAnnotations(run: Run): Written[] {
+  return run.resources.flatMap((resource) =>
+    annotated(resource, run).flatMap((at) => {
+      const text = stringAt(resource.value, ...at) ?? ''
+      const place = run.where.place(resource, at, false)
+      const covers = (finding: Finding) => isAbout(finding, resource)
+      return text
+        .split(/[\n;]/)
+        .filter((part) => part.trim() !== '')
+        .map((part) => ({ text: part, place, subject: subjectOf(resource), covers, expected: true }))
+    }),
+  )
+}
+
+interface SpeakingFile {
+  readonly file: SourceFile
+  /** Those that hold Kubernetes objects, in order. */
+  readonly documents: Document[]
+  /** A part of it could not be read. */
+  readonly isBroken: boolean
+}
+
+/** The files that may hold comments for us. */
+function speakingFiles({ documents, broken = [] }: Input): Iterable<SpeakingFile> {
+  const files = new Map<string, SpeakingFile | undefined>()
+  const speaks = ({ text }: SourceFile) => text.includes('k8s-af-')
+  for (const file of broken)
+    files.set(file.name, speaks(file) ? { file, documents: [], isBroken: true } : undefined)
+  for (const document of documents) {
+    const { file } = document
+    if (!files.has(file.name))
+      files.set(file.name, speaks(file) ? { file, documents: [], isBroken: false } : undefined)
+    files.get(file.name)?.documents.push(document)
   }
-  return files
+  return [...files.values()].filter((file) => file !== undefined)
 }
 
 /** The paths of the annotation on an object and on its pod template, where there may be one. */
