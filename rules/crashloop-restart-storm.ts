@@ -8,8 +8,8 @@ export default rule({
   why: `Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts. Each short life of a crashing pod is then two changes of its Service's endpoints,
 and every kube-proxy of the cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
   remedy: 'Add a readiness probe, and `minReadySeconds` of a few seconds.',
-  decides: `A workload behind a Service with more than \`minPods\` pods at least, no readiness or startup probe in any container, and \`minReadySeconds\` 0. Left out where \`readiness-probe-missing\` reports the same workload; \`scan\` reports the restarts
-themselves.`,
+  decides: `A workload behind a Service with more than \`minPods\` pods at least, no readiness or startup probe in any container, and \`minReadySeconds\` 0. \`scan\` reports
+the restarts themselves.`,
   sources: ['kubernetes/pkg/controller/endpointslice', 'k8s.io/api/apps/v1/types.go (MinReadySeconds)'],
   stories: ['oneandone-open-issues', 'dfds-kiam-cert', 'dfds-agent-system-oom', 'betz-chat-message'],
   params: {
@@ -20,7 +20,6 @@ themselves.`,
       about: 'Pods up to which the churn does not matter.',
     },
   },
-  unless: ['readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)

@@ -26,7 +26,7 @@ Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was c
       default: 10,
       about: 'Pods that may start in one minute.',
     },
-    reportSingle: { type: 'boolean', default: false, about: 'Mention single CronJobs with round minutes.' },
+    reportSingle: { type: 'boolean', default: true, about: 'Mention single CronJobs with round minutes.' },
   },
   for: 'CronJob',
   check(cronJob, { graph, params, report }) {

@@ -13,6 +13,7 @@ the port from anybody. A warning when the Service gets traffic from outside (an 
 Exempt: hostNetwork pods; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny without any other policy for these pods, unless the input is complete, since the allow rule may be elsewhere.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
+  unless: ['service-port-mismatch'],
   for: 'Service',
   check(service, { graph, report }) {
     if (graph.once('other-policies', () => hasOtherPolicies(graph))) return
