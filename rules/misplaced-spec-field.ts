@@ -79,7 +79,7 @@ manifest that another program fills in.`,
             ? `The API server drops ${field} here: ${lost}.`
             : `The API server drops ${field} here, as if it were not written.`,
         {
-          label: meant.there ? 'has no effect' : `belongs at ${meant.place}`,
+          label: meant.there ? 'has no effect' : `did you mean ${meant.place}?`,
           fix: fixOf(field, problem.path, meant),
         },
       )
