@@ -1,5 +1,5 @@
 /** Configuration files: found, read, merged, checked; and what flags and they make of a run. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Ajv } from 'ajv'
@@ -7,8 +7,11 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
 import { type Flags, findConfig, resolveSettings } from '../src/config/resolve.js'
 import { configSchema } from '../src/config/schema.js'
+import { parseSource } from '../src/config/source.js'
 import { UsageError } from '../src/config/usage.js'
+import { configProblems } from '../src/config/validate.js'
 import { minorOf } from '../src/config/version.js'
+import { loadRules } from '../src/registry.js'
 import { type Rule, rule } from '../src/rule.js'
 
 const made = (spec: Partial<Rule> = {}) =>
@@ -308,6 +311,18 @@ describe('a Kubernetes version', () => {
     for (const text of ['', 'latest', '2.0', '1', '1.x'])
       expect(() => minorOf(text, 'x')).toThrow(/is no Kubernetes version/)
   })
+})
+
+describe('the documentation', () => {
+  for (const name of ['README.md', 'docs/configuration.md'])
+    it(`${name} shows configurations that are sound`, async () => {
+      const all = await loadRules()
+      const text = readFileSync(join(__dirname, '..', name), 'utf8')
+      const blocks = [...text.matchAll(/^```yaml\n((?:kubernetesVersion|rules|suppressions):[\s\S]*?)^```/gm)]
+      expect(blocks.length).toBeGreaterThan(0)
+      for (const [, block = ''] of blocks)
+        expect(configProblems(parseSource(name, block).value, all)).toEqual([])
+    })
 })
 
 describe('the schema', () => {

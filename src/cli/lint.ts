@@ -37,6 +37,8 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 
   const given = [...args, ...(flags.filename ?? [])]
   const paths = given.length > 0 ? given : ['.']
+  if (paths.includes('-') && (await import('node:tty')).isatty(0))
+    process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   const input = readPaths(paths, {
     cwd,
     recursive: flags.recursive ?? true,
