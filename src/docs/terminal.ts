@@ -47,6 +47,7 @@ function blocksOf(markdown: string): string[] {
 }
 
 function text(block: string, width: number, paint: ChalkInstance): string[] {
+  if (block === '') return ['']
   const heading = /^#+ (.*)$/.exec(block)
   if (heading) return [paint.bold(inline(heading[1] ?? '', paint))]
   const marked = /^(- |> )(.*)$/s.exec(block)

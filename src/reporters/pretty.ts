@@ -66,11 +66,12 @@ function block(finding: Finding, report: Report, look: Look, style: Style, told:
     ? printable(`${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name}`)
     : ''
   const left = `${finding.severity}  ${finding.rule}`
-  const room = inner - columns(left) - 2
-  const right = cut(object, Math.max(12, room))
-  const gap = ' '.repeat(Math.max(2, inner - columns(left) - columns(right)))
+  const gap = inner - columns(left) - columns(object)
+  // A long name gets a line of its own.
+  const beside = object && gap >= 2 ? ' '.repeat(gap) + paint.dim(object) : ''
   const lines = [
-    `  ${style.severity[finding.severity](finding.severity)}  ${paint.bold(finding.rule)}${suppressed ? ' (suppressed)' : ''}${right ? gap + paint.dim(right) : ''}`,
+    `  ${style.severity[finding.severity](finding.severity)}  ${paint.bold(finding.rule)}${suppressed ? ' (suppressed)' : ''}${beside}`,
+    ...(object && !beside ? [paint.dim(`  ${cut(object, inner)}`)] : []),
     ...wrap(printable(finding.message), inner).map((line) => `  ${line}`),
     ...frame(finding, report, look, style),
   ]

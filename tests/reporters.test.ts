@@ -1,0 +1,211 @@
+/** Every output format on real and on hostile reports. */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import Ajv2020 from 'ajv/dist/2020.js'
+import Draft04 from 'ajv-draft-04'
+import { describe, expect, it } from 'vitest'
+import type { Report } from '../src/engine/report.js'
+import type { Finding } from '../src/finding.js'
+import { lookOf, wantsColor } from '../src/reporters/look.js'
+import { type Format, formatNames, formats, type Look } from '../src/reporters/reporter.js'
+import { columns, cut, printable, wrap } from '../src/reporters/text.js'
+import { active, allRules, lintPaths, root } from './harness.js'
+
+const rules = await allRules()
+const incident = lintPaths(
+  ['fixtures/stories/zalando-cronjob-apiserver/before'],
+  [...rules].map(([id, rule]) => active(id, rule)),
+  { complete: true },
+)
+const clean = lintPaths(['fixtures/job-without-deadline/good.yaml'], [])
+const look: Look = { color: false, width: 80, unicode: true, showSuppressed: false }
+
+async function text(format: Format, report: Report, how: Look = look): Promise<string> {
+  const { render } = await formats[format]()
+  return [...render(report, how)].join('')
+}
+
+/** The report with other findings and a fixed time. */
+function withFindings(findings: readonly Finding[]): Report {
+  return { ...incident, findings, summary: { ...incident.summary, milliseconds: 12 } }
+}
+
+const evil = 'a\u001b[31m\u009b2J\u202e\r\n::error::x%0A<script>alert(1)</script>\u0000"\ud800'
+const hostile: Finding = {
+  rule: 'service-selects-nothing',
+  severity: 'error',
+  message: `Message ${evil}.`,
+  label: evil,
+  subject: { apiVersion: 'v1', kind: evil, name: evil, namespace: evil },
+  place: {
+    file: `dir/${evil}.yaml`,
+    line: 3,
+    column: 1,
+    endLine: 3,
+    endColumn: 9,
+    path: `.metadata["${evil}"]`,
+  },
+  related: [{ file: evil, line: 1, column: 1, endLine: 1, endColumn: 2, path: '', object: evil, note: evil }],
+  stories: [],
+  fix: { title: evil, safe: false, edits: [] },
+}
+
+describe('json', () => {
+  const schema = JSON.parse(readFileSync(join(root, 'src/reporters/report.schema.json'), 'utf8')) as object
+  const validate = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(schema)
+  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile]) })) {
+    it(`follows its schema: ${name}`, async () => {
+      const parsed: unknown = JSON.parse(await text('json', report))
+      validate(parsed)
+      expect(validate.errors).toBeNull()
+    })
+  }
+  it('refuses what is no report', () => {
+    expect(validate({ schemaVersion: 1 })).toBe(false)
+  })
+  it('is one object a line as jsonl', async () => {
+    const lines = (await text('jsonl', incident)).trimEnd().split('\n')
+    expect(lines.map((line) => (JSON.parse(line) as Finding).rule)).toEqual(
+      incident.findings.map(({ rule }) => rule),
+    )
+  })
+})
+
+describe('sarif', () => {
+  const official = createRequire(__filename)(
+    '@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json',
+  ) as object
+  const validate = new Draft04({ strict: false, validateFormats: false, unicodeRegExp: false }).compile(
+    official,
+  )
+  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile]) })) {
+    it(`follows the official schema: ${name}`, async () => {
+      validate(JSON.parse(await text('sarif', report)))
+      expect(validate.errors).toBeNull()
+    })
+  }
+  it('keeps its fingerprints when lines move', async () => {
+    const moved = withFindings(
+      incident.findings.map((one) => ({
+        ...one,
+        place: { ...one.place, line: one.place.line + 7, endLine: one.place.endLine + 7 },
+      })),
+    )
+    const prints = async (report: Report) =>
+      (
+        JSON.parse(await text('sarif', report)) as { runs: { results: { partialFingerprints: object }[] }[] }
+      ).runs[0]?.results.map((one) => one.partialFingerprints)
+    expect(await prints(moved)).toEqual(await prints(incident))
+    expect(new Set((await prints(incident))?.map((one) => JSON.stringify(one))).size).toBe(
+      incident.findings.length,
+    )
+  })
+  it('encodes file names as URIs', async () => {
+    const odd = withFindings(
+      incident.findings
+        .slice(0, 1)
+        .map((one) => ({ ...one, place: { ...one.place, file: 'a b/c#d%.yaml' } })),
+    )
+    expect(await text('sarif', odd)).toContain('"uri":"a%20b/c%23d%25.yaml"')
+  })
+})
+
+describe('hostile names', () => {
+  for (const format of formatNames) {
+    it(`can't drive whatever shows ${format}`, async () => {
+      const shown = await text(format, withFindings([hostile]))
+      expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+      if (format === 'junit') expect(shown).not.toContain('<script')
+      if (format === 'github')
+        expect(shown.split('\n').filter((line) => line.startsWith('::')).length).toBe(1)
+      else expect(shown).not.toMatch(/^::/m)
+    })
+  }
+  it('end up readable', () => {
+    expect(printable('a\u001b[31m\nb')).toBe('a\\u001b[31m\\nb')
+  })
+})
+
+describe('pretty', () => {
+  it('shows the place, what was meant and the other half', async () => {
+    const one = incident.findings.filter(({ place }) => place.path.endsWith('concurrencyPolicy'))
+    expect(await text('pretty', withFindings(one))).toMatchInlineSnapshot(`
+      "fixtures/stories/zalando-cronjob-apiserver/before/cronjob.yaml
+        error  misplaced-spec-field                             CronJob reports/foobar
+        The API server drops concurrencyPolicy here: runs may overlap without limit.
+           ╭─ fixtures/stories/zalando-cronjob-apiserver/before/cronjob.yaml:13:11
+        13 │         concurrencyPolicy: Forbid # expect: misplaced-spec-field
+           │         ━━━━━━━━━━━━━━━━━ did you mean .spec.concurrencyPolicy?
+           ╰─ fix  move concurrencyPolicy to .spec
+        Zalando, 2018: A CronJob whose safety fields stood one level too deep flooded
+        the cluster with pods until the API server ran out of memory and the ingress
+        lost its routes.
+        k8s-af explain misplaced-spec-field
+
+      1 error (1 with a fix) · 3 objects in 3 files · 103 rules for Kubernetes 1.37
+      0.01 s
+      "
+    `)
+  })
+  it('fits the terminal', async () => {
+    for (const width of [40, 60, 80, 100]) {
+      const lines = (await text('pretty', incident, { ...look, width })).split('\n')
+      const long = lines.filter(
+        (line) => columns(line) > width && !/fixtures\/|k8s-af explain|\.spec\./.test(line),
+      )
+      expect(long).toEqual([])
+    }
+  })
+  it('has no colours unless asked', async () => {
+    expect(await text('pretty', incident)).not.toContain('\u001b[')
+    expect(await text('pretty', incident, { ...look, color: true })).toContain('\u001b[')
+  })
+  it('is ASCII where the terminal knows no more', async () => {
+    const shown = await text(
+      'pretty',
+      withFindings(incident.findings.filter(({ rule }) => rule === 'job-without-deadline')),
+      { ...look, unicode: false },
+    )
+    expect(shown.replaceAll('…', '')).toMatch(/^[\u0000-\u007f]*$/)
+  })
+  it('never shows a line of a Secret', async () => {
+    const report = {
+      ...withFindings([{ ...hostile, place: { ...hostile.place, file: 'secret.yaml' } }]),
+      lines: { line: () => undefined },
+    }
+    expect(await text('pretty', report)).not.toContain('password')
+  })
+  it('ends with the summary when there is nothing to say', async () => {
+    expect(await text('pretty', clean)).toMatch(
+      /^No findings · 1 object in 1 file · 0 rules for Kubernetes 1\.37/,
+    )
+  })
+})
+
+describe('looks', () => {
+  it.each([
+    [{ isTTY: true }, {}, 'auto', true],
+    [{ isTTY: false }, {}, 'auto', false],
+    [{ isTTY: true }, { NO_COLOR: '1' }, 'auto', false],
+    [{ isTTY: true }, { NO_COLOR: '' }, 'auto', true],
+    [{ isTTY: false }, { FORCE_COLOR: '1' }, 'auto', true],
+    [{ isTTY: true }, { FORCE_COLOR: '0' }, 'auto', false],
+    [{ isTTY: true }, { TERM: 'dumb' }, 'auto', false],
+    [{ isTTY: false }, { NO_COLOR: '1' }, 'always', true],
+    [{ isTTY: true }, {}, 'never', false],
+  ] as const)('colours: %o %o %s', (stream, env, when, expected) => {
+    expect(wantsColor(stream, env, when)).toBe(expected)
+  })
+  it('is 80 columns wide when nobody says', () => {
+    expect(lookOf({}, {}).width).toBe(80)
+    expect(lookOf({ columns: 20 }, {}).width).toBe(40)
+    expect(lookOf({ columns: 300 }, {}).width).toBe(100)
+  })
+  it('measures text as terminals do', () => {
+    expect(columns('日本')).toBe(4)
+    expect(columns('e\u0301')).toBe(1)
+    expect(cut('abcdef', 4)).toBe('abc…')
+    expect(wrap('one two three', 7)).toEqual(['one two', 'three'])
+  })
+})
