@@ -378,7 +378,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     return index
   })
   const countsInOverlays = ({ name, folders }: Resource): readonly number[] =>
-    (overlayCounts().get(name) ?? []).filter((set) => distance(set.folders, folders) <= reach).map((set) => set.count)
+    (overlayCounts().get(name) ?? [])
+      .filter((set) => distance(set.folders, folders) <= reach)
+      .map((set) => set.count)
 
   const made = lazy(() => madeNames(resources, options.kustomizations))
   const namesByKind = memo((kind: string) => {
