@@ -161,6 +161,31 @@ describe('input', () => {
   })
 })
 
+describe('broken and hostile input', () => {
+  const broken = join(repository, 'fixtures', 'broken')
+  it('never stops a run, and never speaks to the terminal', () => {
+    const { code, out, err } = run(['lint', '.'], { cwd: broken })
+    expect([code, err]).toEqual([1, ''])
+    expect(out).toContain('invalid-yaml')
+    expect(out).toMatch(/[1-9]\d* objects in \d+ files/)
+    expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+  })
+  it('is a finding, a skip or a plain refusal, each file for itself', () => {
+    for (const name of readdirSync(broken)) {
+      const { code, err } = run(['lint', name], { cwd: broken })
+      expect([0, 1, 2], name).toContain(code)
+      if (code === 2) expect(err, name).toMatch(/^k8s-af: there are no Kubernetes objects in /)
+      else expect(err, name).toBe('')
+    }
+  })
+  it('does not make a report unreadable', () => {
+    const { out } = run(['lint', '-o', 'json', '-o', 'github=annotations.txt', '--show-suppressed', broken], {
+      cwd: folderWith({}),
+    })
+    expect(JSON.parse(out)).toHaveProperty('summary')
+  })
+})
+
 describe('reports', () => {
   it('go to standard output and to files', () => {
     const cwd = folderWith({ 'bad.yaml': job('bad'), 'out/sarif.json': 'old' })
