@@ -2,14 +2,12 @@
 import type { Report } from '../engine/report.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { printable } from './text.js'
+import { nameOf, printable } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   for (const { place, severity, rule, message, subject, suppressed } of report.findings) {
     if (suppressed && !look.showSuppressed) continue
-    const object = subject
-      ? ` [${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name}]`
-      : ''
+    const object = subject ? ` [${nameOf(subject)}]` : ''
     yield `${printable(`${place.file}:${place.line}:${place.column}: ${severity} ${rule}: ${message}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`
   }
   yield `${summaryParts(report).join(' · ')}\n`

@@ -5,7 +5,7 @@
 import type { Report } from '../engine/report.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { printable } from './text.js'
+import { nameOf, printable } from './text.js'
 
 const commands = { error: 'error', warning: 'warning', info: 'notice' } as const
 
@@ -22,9 +22,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   for (const finding of report.findings) {
     if (finding.suppressed && !look.showSuppressed) continue
     const { place, subject, fix } = finding
-    const object = subject
-      ? ` (${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name})`
-      : ''
+    const object = subject ? ` (${nameOf(subject)})` : ''
     const text = `${finding.message}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
     const properties = [
       `file=${property(place.file)}`,

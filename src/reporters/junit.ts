@@ -2,6 +2,7 @@
 import type { Report } from '../engine/report.js'
 import { escapeXml } from './escape.js'
 import type { Look } from './reporter.js'
+import { nameOf } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
@@ -10,9 +11,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   yield `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="k8s-af" tests="${Math.max(1, findings.length)}" failures="${failures.length}" time="${seconds}">\n  <testsuite name="k8s-af" tests="${Math.max(1, findings.length)}" failures="${failures.length}" time="${seconds}">\n`
   if (findings.length === 0) yield `    <testcase classname="k8s-af" name="no findings" />\n`
   for (const { rule, message, place, subject, severity, suppressed, fix } of findings) {
-    const object = subject
-      ? `${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name}`
-      : place.file
+    const object = subject ? nameOf(subject) : place.file
     const open = `    <testcase classname="${escapeXml(rule)}" name="${escapeXml(object)}" file="${escapeXml(place.file)}" line="${place.line}">`
     const where = `${place.file}:${place.line}:${place.column}${place.path ? ` ${place.path}` : ''}${fix ? `. Fix: ${fix.title}` : ''}`
     const body = suppressed

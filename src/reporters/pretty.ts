@@ -4,7 +4,7 @@ import type { Report } from '../engine/report.js'
 import type { Finding, Place, Severity } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { columns, cut, printable, wrap } from './text.js'
+import { columns, cut, nameOf, printable, wrap } from './text.js'
 
 interface Style {
   readonly paint: ChalkInstance
@@ -62,9 +62,7 @@ function block(finding: Finding, report: Report, look: Look, style: Style, told:
   const { paint } = style
   const inner = look.width - 2
   const { subject, suppressed } = finding
-  const object = subject
-    ? printable(`${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name}`)
-    : ''
+  const object = subject ? printable(nameOf(subject)) : ''
   const left = `${finding.severity}  ${finding.rule}`
   const gap = inner - columns(left) - columns(object)
   // A long name gets a line of its own.

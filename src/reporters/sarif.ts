@@ -5,6 +5,7 @@ import type { Rule } from '../rule.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import type { Look } from './reporter.js'
+import { nameOf } from './text.js'
 import { tool } from './tool.js'
 
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
@@ -99,9 +100,7 @@ function uri(file: string): string {
 
 function result(finding: Finding, ruleIndex: number, print: string) {
   const { rule, severity, message, place, related, suppressed, subject } = finding
-  const object = subject
-    ? ` (${subject.kind} ${subject.namespace ? `${subject.namespace}/` : ''}${subject.name})`
-    : ''
+  const object = subject ? ` (${nameOf(subject)})` : ''
   return {
     ruleId: rule,
     ruleIndex,

@@ -1,4 +1,5 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
+import type { Subject } from '../finding.js'
 
 /**
  * Control characters (C0, DEL, C1), bidirectional overrides, invisible format characters and lone surrogates: what could
@@ -62,4 +63,9 @@ export function wrap(text: string, most: number): string[] {
 export function count(number: number, one: string, many = `${one}s`): string {
   // toLocaleString would load the data of all languages: 20 ms.
   return `${String(number).replace(/\B(?=(\d{3})+$)/g, ',')} ${number === 1 ? one : many}`
+}
+
+/** `Deployment shop/web`, as people name an object. */
+export function nameOf({ kind, namespace, name }: Subject): string {
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }
