@@ -23,7 +23,7 @@ docs/validation.md. The \`status\` of an object is not looked at.`,
         problem.path,
         problem.empty
           ? `kubectl apply is refused: ${path} is empty.`
-          : `kubectl apply is refused: ${path} is missing.`,
+          : `kubectl apply is refused: ${path} is missing${problem.because === undefined ? '' : `, ${problem.because}`}.`,
         { label: problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}` },
       )
     }

@@ -1,5 +1,5 @@
 /** Merges the definitions of all versions into one text: see src/schema/definitions.ts for its grammar. */
-import { bounds, filled, optional, percentages, required, unique, values } from './facts.js'
+import { bounds, filled, never, optional, percentages, required, unique, values } from './facts.js'
 import type { OpenApi, Sources } from './packages.js'
 
 /** Field differences are kept from this minor version on; of kinds removed earlier, the last shape is kept. */
@@ -220,7 +220,9 @@ function constraints(definition: string, field: string, type: string, enums: Sou
   if (limits) return ` ${limits}`
   if (!/^(\[[^\]]*\])?string$/.test(type)) return ''
   const known = values[key]?.[field] ?? enumOf(definition, field, enums)?.filter(Boolean).join('|')
-  return known ? ` ${known}` : ''
+  // Entries of lists have no default.
+  const strict = type.startsWith('[') || listed(never, definition, field)
+  return known ? ` ${strict ? '!' : ''}${known}` : ''
 }
 
 /** The values of a field; those of another version of the group where this one has none documented. */

@@ -78,6 +78,8 @@ export const bounds: Table = {
 /** The only values of a text. */
 export const values: Table = {
   'admissionregistration.ParamRef': { parameterNotFoundAction: 'Allow|Deny' },
+  'admissionregistration.MutatingWebhook': { sideEffects: 'None|NoneOnDryRun' },
+  'admissionregistration.ValidatingWebhook': { sideEffects: 'None|NoneOnDryRun' },
   'apiextensions.CustomResourceConversion': { strategy: 'None|Webhook' },
   'apiextensions.CustomResourceDefinitionSpec': { scope: 'Cluster|Namespaced' },
   'apiextensions.JSONSchemaProps': {
@@ -100,15 +102,41 @@ export const values: Table = {
   },
 }
 
+/** Fields with such values in which empty text is none of them; in others it stands for the default. */
+export const never: Fields = {
+  'admissionregistration.MutatingAdmissionPolicySpec': 'failurePolicy',
+  'admissionregistration.MutatingWebhook': 'failurePolicy matchPolicy',
+  'admissionregistration.ParamRef': 'parameterNotFoundAction',
+  'admissionregistration.RuleWithOperations': 'scope',
+  'admissionregistration.ValidatingAdmissionPolicySpec': 'failurePolicy',
+  'admissionregistration.ValidatingWebhook': 'failurePolicy matchPolicy',
+  'apiextensions.JSONSchemaProps': 'x-kubernetes-list-type x-kubernetes-map-type',
+  'autoscaling.HPAScalingRules': 'selectPolicy',
+  'batch.JobSpec': 'completionMode',
+  'core.PersistentVolumeClaimSpec': 'volumeMode',
+  'core.PersistentVolumeSpec': 'volumeMode',
+  'core.ServiceSpec': 'ipFamilyPolicy',
+  'core.VolumeMount': 'mountPropagation',
+  'networking.NetworkPolicyPort': 'protocol',
+  'scheduling.PriorityClass': 'preemptionPolicy',
+  'storage.StorageClass': 'volumeBindingMode',
+}
+
 /** Fields that the API server wants although its document calls them optional. */
 export const required: Fields = {
   'admissionregistration.MutatingAdmissionPolicyBindingSpec': 'policyName',
   'admissionregistration.MutatingAdmissionPolicySpec': 'matchConstraints mutations reinvocationPolicy',
   'admissionregistration.NamedRuleWithOperations': 'apiGroups apiVersions operations resources',
+  'admissionregistration.MutatingAdmissionPolicy': 'spec',
+  'admissionregistration.MutatingAdmissionPolicyBinding': 'spec',
   'admissionregistration.ParamKind': 'apiVersion kind',
   'admissionregistration.RuleWithOperations': 'apiGroups apiVersions operations resources',
+  'admissionregistration.ValidatingAdmissionPolicy': 'spec',
+  'admissionregistration.ValidatingAdmissionPolicyBinding': 'spec',
   'admissionregistration.ValidatingAdmissionPolicyBindingSpec': 'policyName validationActions',
   'admissionregistration.ValidatingAdmissionPolicySpec': 'matchConstraints',
+  'apiregistration.APIService': 'spec',
+  'apiregistration.APIServiceSpec': 'group version',
   'apiregistration.ServiceReference': 'name namespace',
   'batch.Job': 'spec',
   'batch.JobTemplateSpec': 'spec',
@@ -131,8 +159,10 @@ export const required: Fields = {
   'core.SecretKeySelector': 'name',
   'core.SecretProjection': 'name',
   'core.SecretVolumeSource': 'secretName',
+  'core.Service': 'spec',
   'core.VolumeNodeAffinity': 'required',
   'core.VolumeResourceRequirements': 'requests',
+  'networking.Ingress': 'spec',
   'networking.IngressClass': 'spec',
   'networking.IngressClassSpec': 'controller',
   'networking.IngressServiceBackend': 'port',

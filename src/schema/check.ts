@@ -33,6 +33,7 @@ import {
 import { fieldExists } from './lookup.js'
 import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
+import { checkName, hasForm, type Say } from './validation.js'
 
 export type { SchemaProblem, SchemaProblemKind } from './problem.js'
 
@@ -58,6 +59,10 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
   let shaped: unknown = value
   if (served && isMapping(value)) {
     shaped = visitObject(definition(served.definition, walk.minor), value, walk)
+    checkName(value as KubernetesObject, sayAt(walk))
+    // What cannot be decoded is refused before anybody compares its fields.
+    if (walk.problems.some((one) => one.kind === 'wrong-type' || one.kind === 'bad-quantity'))
+      removeIf(walk.problems, (one) => one.kind === 'conflict')
     if (walk.problems.length > 0 && !isServed(served, walk.minor)) forgiveSuccessor(served, walk)
     if (served.since !== undefined && walk.minor < served.since)
       walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
@@ -103,10 +108,15 @@ function clamp(minor: number): number {
 function forgiveSuccessor({ apiVersion, kind }: ServedKind, { problems, minor }: Walk): void {
   const successor = successorOf(apiVersion, kind, minor)
   if (successor === undefined) return
-  const kept = problems.filter(
-    (one) => one.kind !== 'unknown-field' || !fieldExists(successor, kind, one.path, minor),
+  removeIf(
+    problems,
+    (one) => one.kind === 'unknown-field' && fieldExists(successor, kind, one.path, minor) === true,
   )
-  problems.splice(0, problems.length, ...kept)
+}
+
+function removeIf(problems: SchemaProblem[], unwanted: (one: SchemaProblem) => boolean): void {
+  if (problems.some(unwanted))
+    problems.splice(0, problems.length, ...problems.filter((one) => !unwanted(one)))
 }
 
 const views = new Map<string, readonly string[]>()
@@ -172,8 +182,7 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
   switch (type.is) {
     case 'string':
       if (typeof value !== 'string') return wrongType('text', value, walk)
-      // The empty text stands for an absent value.
-      if (type.values !== undefined && value !== '' && !type.values.includes(value))
+      if (type.values !== undefined && !type.values.includes(value) && (value !== '' || !type.mayBeEmpty))
         report(walk, { kind: 'bad-enum', path: [...walk.path], value, allowed: type.values })
       return value
     case 'boolean':
@@ -225,7 +234,7 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
       continue
     }
     if (item === '' && field.required && field.served && field.type.is === 'string')
-      report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: true })
+      report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
     path.push(name)
     // What a controller reports is of no consequence when it is applied.
     const status = name === 'status' && path.length === 1 && !walk.quiet
@@ -233,17 +242,41 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     path.pop()
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
+  if (!walk.quiet) applyChecks(shape, out, walk)
   if (!walk.quiet)
     for (const name of shape.required)
       if ((value[name] ?? undefined) === undefined)
-        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: false })
+        report(walk, { kind: 'missing-field', path: [...path, name], empty: false })
   if (!walk.quiet)
     for (const name of shape.filled) {
       const list = value[name]
       if (Array.isArray(list) && list.length === 0)
-        report(walk, { kind: 'missing-field', path: [...path, name], definition: shape.name, empty: true })
+        report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
     }
   return out
+}
+
+function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
+  if (shape.checks === undefined) return
+  const say = sayAt(walk)
+  for (const check of shape.checks) check(value as never, say)
+}
+
+function sayAt(walk: Walk): Say {
+  return {
+    conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
+    lacks: (path, because) =>
+      report(walk, {
+        kind: 'missing-field',
+        path: [...walk.path, ...path],
+        empty: false,
+        ...(because !== undefined && { because }),
+      }),
+    name: (path, form, value) => {
+      if (value && !hasForm(form, value))
+        report(walk, { kind: 'bad-name', path: [...walk.path, ...path], form, value })
+    },
+  }
 }
 
 /** The status of an object: it must decode, but nobody looks at its values. */
@@ -285,13 +318,8 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   for (let i = 0; i < value.length; i++) {
     const item: unknown = value[i]
     walk.path.push(i)
-    // An empty item is the zero value of its type.
-    const shaped =
-      item !== null && item !== undefined
-        ? visit(element, item, walk)
-        : element.is === 'definition'
-          ? visit(element, {}, walk)
-          : undefined
+    // An item that is null is the zero value of its type.
+    const shaped = item !== null && item !== undefined ? visit(element, item, walk) : zeroOf(element, walk)
     walk.path.pop()
     if (shaped !== item && kept === undefined) {
       kept = value.slice(0, i)
@@ -306,6 +334,13 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   if (kept === undefined || indices === undefined) return value
   if (kept.length < value.length) originals.set(kept, indices)
   return kept
+}
+
+/** Looks at the zero value of a type, and leaves texts that are not written out of the list. */
+function zeroOf(element: Type, walk: Walk): unknown {
+  if (element.is === 'definition') return visit(element, {}, walk)
+  if (element.is === 'string') visit(element, '', walk)
+  return undefined
 }
 
 function findDuplicates(listKeys: readonly ListKey[], list: readonly unknown[], walk: Walk): void {

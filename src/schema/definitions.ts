@@ -5,10 +5,11 @@
  * separated by an empty line, the definition's name first, then one field a line:
  * ` name[!][@since-until] type [values or bounds]`. `!` = required, `!!` = and not empty; `[keys]T` = list, its entries told
  * apart by `keys` (`=`: by themselves; `!keys`: the API server refuses two alike; `a,b|c`: by a and b, and by c);
- * `{}T` = map; values `A|B`, bounds `1..65535`.
+ * `{}T` = map; values `A|B`, after `!` without empty text; bounds `1..65535`.
  */
 import { definitions as definitionText } from './data/definitions.js'
 import { kinds as kindText } from './data/kinds.js'
+import { checks } from './validation.js'
 
 /** The minor versions whose fields are known. */
 export const oldestMinor = 22
@@ -42,6 +43,8 @@ export interface Type {
   readonly keys: readonly ListKey[]
   /** Of strings: the only values there are. */
   readonly values: readonly string[] | undefined
+  /** Of strings: whether empty text stands for the default. */
+  readonly mayBeEmpty: boolean
   readonly minimum: number | undefined
   readonly maximum: number | undefined
 }
@@ -73,6 +76,8 @@ export interface Definition {
   readonly required: readonly string[]
   /** Those of them that are lists and may not be empty. */
   readonly filled: readonly string[]
+  /** What else the API server wants of such a value. */
+  readonly checks: (typeof checks)[string] | undefined
 }
 
 /** A kind in one API version. */
@@ -184,6 +189,7 @@ function readDefinition(name: string, minor: number): Definition {
     fields,
     required: served.filter(([, one]) => one.required).map(([field]) => field),
     filled: served.filter(([, one]) => one.filled).map(([field]) => field),
+    checks: checks[name] ?? checks[name.replace(/\/[^.]*/, '')],
   }
 }
 
@@ -198,6 +204,7 @@ function readType(text: string, limits: string | undefined): Type {
         : (text as Basic)
   const [, minimum, maximum] = /^(-?\d*)\.\.(-?\d*)$/.exec(limits ?? '') ?? []
   const bounded = minimum !== undefined
+  const valued = limits !== undefined && !bounded && is === 'string'
   const element = list ? list[2] : is === 'map' ? text.slice(2) : undefined
   return {
     is,
@@ -205,7 +212,8 @@ function readType(text: string, limits: string | undefined): Type {
     name: is === 'definition' ? text : '',
     found: undefined,
     keys: list?.[1] ? list[1].split('|').map(readKey) : [],
-    values: limits !== undefined && !bounded && is === 'string' ? limits.split('|') : undefined,
+    values: valued ? limits.replace(/^!/, '').split('|') : undefined,
+    mayBeEmpty: !limits?.startsWith('!'),
     minimum: minimum ? Number(minimum) : undefined,
     maximum: maximum ? Number(maximum) : undefined,
   }

@@ -44,3 +44,27 @@ export function isBase64(text: string): boolean {
 export function isPlaceholder(value: unknown): boolean {
   return typeof value === 'string' && /\$\{|^\$[A-Za-z_(]|\{\{/.test(value)
 }
+
+/** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
+export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'
+
+const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
+const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+const qualified = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/
+
+export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = {
+  label: (text) => text.length <= 63 && label.test(text),
+  subdomain: (text) => text.length <= 253 && subdomain.test(text),
+  'label value': (text) => text.length <= 63 && qualified.test(text),
+  'label key': (text) => {
+    const slash = text.indexOf('/')
+    const name = text.slice(slash + 1)
+    const prefix = text.slice(0, Math.max(slash, 0))
+    return (
+      name.length <= 63 &&
+      qualified.test(name) &&
+      (slash < 0 || (prefix.length <= 253 && subdomain.test(prefix)))
+    )
+  },
+  port: isPortName,
+}

@@ -77,6 +77,7 @@ const anything: Type = {
   found: undefined,
   keys: [],
   values: undefined,
+  mayBeEmpty: true,
   minimum: undefined,
   maximum: undefined,
 }

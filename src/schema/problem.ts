@@ -1,5 +1,6 @@
 /** What is wrong with an object in the eyes of the API server, as plain data. */
 import type { Path } from '../finding.js'
+import type { NameForm } from './format.js'
 
 /** A JSON type as messages name it. `fraction` is a number where only integers will do. */
 export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
@@ -50,7 +51,8 @@ export type SchemaProblem =
       /** `path` leads to the field that is not there. */
       readonly kind: 'missing-field'
       readonly path: Path
-      readonly definition: string
+      /** What makes it necessary, when it is not always: `and type is ExternalName`. */
+      readonly because?: string
       /** It is there, as an empty text or list. */
       readonly empty: boolean
     }
@@ -74,6 +76,14 @@ export type SchemaProblem =
       readonly minimum?: number
       readonly maximum?: number
     }
+  | {
+      /** Every field by itself is right, and the server refuses them together. */
+      readonly kind: 'conflict'
+      readonly path: Path
+      /** What is wrong, to be read after the path: `cannot stand beside value`. */
+      readonly message: string
+    }
+  | { readonly kind: 'bad-name'; readonly path: Path; readonly value: string; readonly form: NameForm }
   | {
       /** Two entries of a list that the API server tells apart by `keys` have the same ones. */
       readonly kind: 'duplicate-entry'

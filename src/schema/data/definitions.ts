@@ -31,13 +31,13 @@ admissionregistration/v1.MutatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1.MutatingAdmissionPolicySpec
+ spec! admissionregistration/v1.MutatingAdmissionPolicySpec
 
 admissionregistration/v1.MutatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1.MutatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1.MutatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1.MatchResources
@@ -45,7 +45,7 @@ admissionregistration/v1.MutatingAdmissionPolicyBindingSpec
  policyName! string
 
 admissionregistration/v1.MutatingAdmissionPolicySpec
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1.MatchCondition
  matchConstraints! admissionregistration/v1.MatchResources
  mutations!! []admissionregistration/v1.Mutation
@@ -56,15 +56,15 @@ admissionregistration/v1.MutatingAdmissionPolicySpec
 admissionregistration/v1.MutatingWebhook
  admissionReviewVersions!! [!=]string
  clientConfig! admissionregistration/v1.WebhookClientConfig
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions@27- [!name]admissionregistration/v1.MatchCondition
- matchPolicy string Equivalent|Exact
+ matchPolicy string !Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  reinvocationPolicy string IfNeeded|Never
  rules []admissionregistration/v1.RuleWithOperations
- sideEffects! string None|NoneOnDryRun|Some|Unknown
+ sideEffects! string None|NoneOnDryRun
  timeoutSeconds int32 1..30
 
 admissionregistration/v1.MutatingWebhookConfiguration
@@ -81,7 +81,7 @@ admissionregistration/v1.Mutation
 admissionregistration/v1.NamedRuleWithOperations
  apiGroups!! []string
  apiVersions!! []string
- operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ operations!! []string !*|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
  resources!! []string
  scope string *|Cluster|Namespaced
@@ -93,15 +93,15 @@ admissionregistration/v1.ParamKind
 admissionregistration/v1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string Allow|Deny
+ parameterNotFoundAction string !Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1.RuleWithOperations
  apiGroups!! []string
  apiVersions!! []string
- operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ operations!! []string !*|CONNECT|CREATE|DELETE|UPDATE
  resources!! []string
- scope string *|Cluster|Namespaced
+ scope string !*|Cluster|Namespaced
 
 admissionregistration/v1.ServiceReference
  name! string
@@ -116,7 +116,7 @@ admissionregistration/v1.ValidatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1.ValidatingAdmissionPolicySpec
+ spec! admissionregistration/v1.ValidatingAdmissionPolicySpec
  status admissionregistration/v1.ValidatingAdmissionPolicyStatus
 
 admissionregistration/v1.ValidatingAdmissionPolicyBinding
@@ -129,11 +129,11 @@ admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1.MatchResources
  paramRef admissionregistration/v1.ParamRef
  policyName! string
- validationActions!! [!=]string Audit|Deny|Warn
+ validationActions!! [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1.ValidatingAdmissionPolicySpec
  auditAnnotations []admissionregistration/v1.AuditAnnotation
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1.MatchCondition
  matchConstraints! admissionregistration/v1.MatchResources
  paramKind admissionregistration/v1.ParamKind
@@ -148,14 +148,14 @@ admissionregistration/v1.ValidatingAdmissionPolicyStatus
 admissionregistration/v1.ValidatingWebhook
  admissionReviewVersions!! [!=]string
  clientConfig! admissionregistration/v1.WebhookClientConfig
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions@27- [!name]admissionregistration/v1.MatchCondition
- matchPolicy string Equivalent|Exact
+ matchPolicy string !Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  rules []admissionregistration/v1.RuleWithOperations
- sideEffects! string None|NoneOnDryRun|Some|Unknown
+ sideEffects! string None|NoneOnDryRun
  timeoutSeconds int32 1..30
 
 admissionregistration/v1.ValidatingWebhookConfiguration
@@ -208,13 +208,13 @@ admissionregistration/v1alpha1.MutatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1alpha1.MutatingAdmissionPolicySpec
+ spec! admissionregistration/v1alpha1.MutatingAdmissionPolicySpec
 
 admissionregistration/v1alpha1.MutatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1alpha1.MutatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1alpha1.MutatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1alpha1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1alpha1.MatchResources
@@ -222,7 +222,7 @@ admissionregistration/v1alpha1.MutatingAdmissionPolicyBindingSpec
  policyName! string
 
 admissionregistration/v1alpha1.MutatingAdmissionPolicySpec
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1alpha1.MatchCondition
  matchConstraints! admissionregistration/v1alpha1.MatchResources
  mutations!! []admissionregistration/v1alpha1.Mutation
@@ -238,7 +238,7 @@ admissionregistration/v1alpha1.Mutation
 admissionregistration/v1alpha1.NamedRuleWithOperations
  apiGroups!! []string
  apiVersions!! []string
- operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ operations!! []string !*|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
  resources!! []string
  scope string *|Cluster|Namespaced
@@ -250,7 +250,7 @@ admissionregistration/v1alpha1.ParamKind
 admissionregistration/v1alpha1.ParamRef
  name string
  namespace string
- parameterNotFoundAction@28- string Allow|Deny
+ parameterNotFoundAction@28- string !Allow|Deny
  selector@28- meta/v1.LabelSelector
 
 admissionregistration/v1alpha1.TypeChecking
@@ -260,24 +260,24 @@ admissionregistration/v1alpha1.ValidatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
+ spec! admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
  status@27- admissionregistration/v1alpha1.ValidatingAdmissionPolicyStatus
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1alpha1.ValidatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1alpha1.ValidatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1alpha1.MatchResources
  paramRef admissionregistration/v1alpha1.ParamRef
  policyName! string
- validationActions!!@27- [!=]string Audit|Deny|Warn
+ validationActions!!@27- [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
  auditAnnotations@27- []admissionregistration/v1alpha1.AuditAnnotation
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions@27- [!name]admissionregistration/v1alpha1.MatchCondition
  matchConstraints! admissionregistration/v1alpha1.MatchResources
  paramKind admissionregistration/v1alpha1.ParamKind
@@ -328,13 +328,13 @@ admissionregistration/v1beta1.MutatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1beta1.MutatingAdmissionPolicySpec
+ spec! admissionregistration/v1beta1.MutatingAdmissionPolicySpec
 
 admissionregistration/v1beta1.MutatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1beta1.MutatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1beta1.MutatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1beta1.MutatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1beta1.MatchResources
@@ -342,7 +342,7 @@ admissionregistration/v1beta1.MutatingAdmissionPolicyBindingSpec
  policyName! string
 
 admissionregistration/v1beta1.MutatingAdmissionPolicySpec
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1beta1.MatchCondition
  matchConstraints! admissionregistration/v1beta1.MatchResources
  mutations!! []admissionregistration/v1beta1.Mutation
@@ -353,14 +353,14 @@ admissionregistration/v1beta1.MutatingAdmissionPolicySpec
 admissionregistration/v1beta1.MutatingWebhook
  admissionReviewVersions [!=]string
  clientConfig! admissionregistration/v1beta1.WebhookClientConfig
- failurePolicy string Fail|Ignore
- matchPolicy string Equivalent|Exact
+ failurePolicy string !Fail|Ignore
+ matchPolicy string !Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  reinvocationPolicy string IfNeeded|Never
  rules []admissionregistration/v1beta1.RuleWithOperations
- sideEffects string None|NoneOnDryRun|Some|Unknown
+ sideEffects string None|NoneOnDryRun
  timeoutSeconds int32 1..30
 
 admissionregistration/v1beta1.MutatingWebhookConfiguration
@@ -377,7 +377,7 @@ admissionregistration/v1beta1.Mutation
 admissionregistration/v1beta1.NamedRuleWithOperations
  apiGroups!! []string
  apiVersions!! []string
- operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ operations!! []string !*|CONNECT|CREATE|DELETE|UPDATE
  resourceNames []string
  resources!! []string
  scope string *|Cluster|Namespaced
@@ -389,15 +389,15 @@ admissionregistration/v1beta1.ParamKind
 admissionregistration/v1beta1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string Allow|Deny
+ parameterNotFoundAction string !Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1beta1.RuleWithOperations
  apiGroups!! []string
  apiVersions!! []string
- operations!! []string *|CONNECT|CREATE|DELETE|UPDATE
+ operations!! []string !*|CONNECT|CREATE|DELETE|UPDATE
  resources!! []string
- scope string *|Cluster|Namespaced
+ scope string !*|Cluster|Namespaced
 
 admissionregistration/v1beta1.ServiceReference
  name! string
@@ -412,24 +412,24 @@ admissionregistration/v1beta1.ValidatingAdmissionPolicy
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1beta1.ValidatingAdmissionPolicySpec
+ spec! admissionregistration/v1beta1.ValidatingAdmissionPolicySpec
  status admissionregistration/v1beta1.ValidatingAdmissionPolicyStatus
 
 admissionregistration/v1beta1.ValidatingAdmissionPolicyBinding
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec admissionregistration/v1beta1.ValidatingAdmissionPolicyBindingSpec
+ spec! admissionregistration/v1beta1.ValidatingAdmissionPolicyBindingSpec
 
 admissionregistration/v1beta1.ValidatingAdmissionPolicyBindingSpec
  matchResources admissionregistration/v1beta1.MatchResources
  paramRef admissionregistration/v1beta1.ParamRef
  policyName! string
- validationActions!! [!=]string Audit|Deny|Warn
+ validationActions!! [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1beta1.ValidatingAdmissionPolicySpec
  auditAnnotations []admissionregistration/v1beta1.AuditAnnotation
- failurePolicy string Fail|Ignore
+ failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1beta1.MatchCondition
  matchConstraints! admissionregistration/v1beta1.MatchResources
  paramKind admissionregistration/v1beta1.ParamKind
@@ -444,13 +444,13 @@ admissionregistration/v1beta1.ValidatingAdmissionPolicyStatus
 admissionregistration/v1beta1.ValidatingWebhook
  admissionReviewVersions [!=]string
  clientConfig! admissionregistration/v1beta1.WebhookClientConfig
- failurePolicy string Fail|Ignore
- matchPolicy string Equivalent|Exact
+ failurePolicy string !Fail|Ignore
+ matchPolicy string !Equivalent|Exact
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
  rules []admissionregistration/v1beta1.RuleWithOperations
- sideEffects string None|NoneOnDryRun|Some|Unknown
+ sideEffects string None|NoneOnDryRun
  timeoutSeconds int32 1..30
 
 admissionregistration/v1beta1.ValidatingWebhookConfiguration
@@ -593,8 +593,8 @@ apiextensions/v1.JSONSchemaProps
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
  x-kubernetes-list-map-keys []string
- x-kubernetes-list-type string atomic|map|set
- x-kubernetes-map-type string atomic|granular
+ x-kubernetes-list-type string !atomic|map|set
+ x-kubernetes-map-type string !atomic|granular
  x-kubernetes-preserve-unknown-fields boolean
  x-kubernetes-validations@23- [rule]apiextensions/v1.ValidationRule
 
@@ -745,8 +745,8 @@ apiextensions/v1beta1.JSONSchemaProps
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
  x-kubernetes-list-map-keys []string
- x-kubernetes-list-type string atomic|map|set
- x-kubernetes-map-type string atomic|granular
+ x-kubernetes-list-type string !atomic|map|set
+ x-kubernetes-map-type string !atomic|granular
  x-kubernetes-preserve-unknown-fields boolean
 
 apiextensions/v1beta1.ServiceReference
@@ -764,7 +764,7 @@ apiregistration/v1.APIService
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec apiregistration/v1.APIServiceSpec
+ spec! apiregistration/v1.APIServiceSpec
  status apiregistration/v1.APIServiceStatus
 
 apiregistration/v1.APIServiceCondition
@@ -776,11 +776,11 @@ apiregistration/v1.APIServiceCondition
 
 apiregistration/v1.APIServiceSpec
  caBundle bytes
- group string
+ group! string
  groupPriorityMinimum! int32 1..20000
  insecureSkipTLSVerify boolean
  service apiregistration/v1.ServiceReference
- version string
+ version! string
  versionPriority! int32 1..1000
 
 apiregistration/v1.APIServiceStatus
@@ -795,7 +795,7 @@ apiregistration/v1beta1.APIService
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec apiregistration/v1beta1.APIServiceSpec
+ spec! apiregistration/v1beta1.APIServiceSpec
  status apiregistration/v1beta1.APIServiceStatus
 
 apiregistration/v1beta1.APIServiceCondition
@@ -807,11 +807,11 @@ apiregistration/v1beta1.APIServiceCondition
 
 apiregistration/v1beta1.APIServiceSpec
  caBundle bytes
- group string
+ group! string
  groupPriorityMinimum! int32 1..20000
  insecureSkipTLSVerify boolean
  service apiregistration/v1beta1.ServiceReference
- version string
+ version! string
  versionPriority! int32 1..1000
 
 apiregistration/v1beta1.APIServiceStatus
@@ -1675,7 +1675,7 @@ autoscaling/v2.HPAScalingPolicy
 
 autoscaling/v2.HPAScalingRules
  policies []autoscaling/v2.HPAScalingPolicy
- selectPolicy string Disabled|Max|Min
+ selectPolicy string !Disabled|Max|Min
  stabilizationWindowSeconds int32 0..3600
  tolerance@33- quantity
 
@@ -1907,7 +1907,7 @@ autoscaling/v2beta2.HPAScalingPolicy
 
 autoscaling/v2beta2.HPAScalingRules
  policies []autoscaling/v2beta2.HPAScalingPolicy
- selectPolicy string Disabled|Max|Min
+ selectPolicy string !Disabled|Max|Min
  stabilizationWindowSeconds int32 0..3600
 
 autoscaling/v2beta2.HorizontalPodAutoscaler
@@ -2047,7 +2047,7 @@ batch/v1.JobSpec
  activeDeadlineSeconds int64 0..
  backoffLimit int32 0..
  backoffLimitPerIndex@28- int32
- completionMode string Indexed|NonIndexed
+ completionMode string !Indexed|NonIndexed
  completions int32 0..
  managedBy@30- string
  manualSelector boolean
@@ -2179,7 +2179,7 @@ certificates/v1.CertificateSigningRequestSpec
  request! bytes
  signerName! string
  uid string
- usages []string any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
+ usages []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1.CertificateSigningRequestStatus
@@ -2279,7 +2279,7 @@ certificates/v1beta1.CertificateSigningRequestSpec
  request! bytes
  signerName string
  uid string
- usages []string any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
+ usages []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1beta1.CertificateSigningRequestStatus
@@ -3144,7 +3144,7 @@ core/v1.PersistentVolumeClaimCondition
  type! string
 
 core/v1.PersistentVolumeClaimSpec
- accessModes!! []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+ accessModes!! []string !ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
  dataSource core/v1.TypedLocalObjectReference
  dataSourceRef@-25 core/v1.TypedLocalObjectReference
  dataSourceRef@26- core/v1.TypedObjectReference
@@ -3153,11 +3153,11 @@ core/v1.PersistentVolumeClaimSpec
  selector meta/v1.LabelSelector
  storageClassName string
  volumeAttributesClassName@29- string
- volumeMode string Block|Filesystem
+ volumeMode string !Block|Filesystem
  volumeName string
 
 core/v1.PersistentVolumeClaimStatus
- accessModes []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+ accessModes []string !ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
  allocatedResourceStatuses@28- {}string
  allocatedResources@23- {}quantity
  capacity {}quantity
@@ -3177,7 +3177,7 @@ core/v1.PersistentVolumeClaimVolumeSource
  readOnly boolean
 
 core/v1.PersistentVolumeSpec
- accessModes!! []string ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
+ accessModes!! []string !ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod
  awsElasticBlockStore core/v1.AWSElasticBlockStoreVolumeSource
  azureDisk core/v1.AzureDiskVolumeSource
  azureFile core/v1.AzureFilePersistentVolumeSource
@@ -3206,7 +3206,7 @@ core/v1.PersistentVolumeSpec
  storageClassName string
  storageos core/v1.StorageOSPersistentVolumeSource
  volumeAttributesClassName@29- string
- volumeMode string Block|Filesystem
+ volumeMode string !Block|Filesystem
  vsphereVolume core/v1.VsphereVirtualDiskVolumeSource
 
 core/v1.PersistentVolumeStatus
@@ -3510,7 +3510,7 @@ core/v1.ResourceQuota
 core/v1.ResourceQuotaSpec
  hard {}quantity
  scopeSelector core/v1.ScopeSelector
- scopes []string BestEffort|CrossNamespacePodAffinity|NotBestEffort|NotTerminating|PriorityClass|Terminating|VolumeAttributesClass
+ scopes []string !BestEffort|CrossNamespacePodAffinity|NotBestEffort|NotTerminating|PriorityClass|Terminating|VolumeAttributesClass
 
 core/v1.ResourceQuotaStatus
  hard {}quantity
@@ -3619,7 +3619,7 @@ core/v1.Service
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec core/v1.ServiceSpec
+ spec! core/v1.ServiceSpec
  status core/v1.ServiceStatus
 
 core/v1.ServiceAccount
@@ -3653,8 +3653,8 @@ core/v1.ServiceSpec
  externalTrafficPolicy string Cluster|Local
  healthCheckNodePort int32
  internalTrafficPolicy string Cluster|Local
- ipFamilies [!=]string IPv4|IPv6
- ipFamilyPolicy string PreferDualStack|RequireDualStack|SingleStack
+ ipFamilies [!=]string !IPv4|IPv6
+ ipFamilyPolicy string !PreferDualStack|RequireDualStack|SingleStack
  loadBalancerClass string
  loadBalancerIP string
  loadBalancerSourceRanges []string
@@ -3788,7 +3788,7 @@ core/v1.VolumeHealthStatus
 core/v1.VolumeMount
  bindMountOptions@37- [=]string
  mountPath! string
- mountPropagation string Bidirectional|HostToContainer|None
+ mountPropagation string !Bidirectional|HostToContainer|None
  name! string
  readOnly boolean
  recursiveReadOnly@30- string
@@ -4951,7 +4951,7 @@ networking/v1.Ingress
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1.IngressSpec
+ spec! networking/v1.IngressSpec
  status networking/v1.IngressStatus
 
 networking/v1.IngressBackend
@@ -5033,13 +5033,13 @@ networking/v1.NetworkPolicyPeer
 networking/v1.NetworkPolicyPort
  endPort int32 1..65535
  port int-or-port 1..65535
- protocol string SCTP|TCP|UDP
+ protocol string !SCTP|TCP|UDP
 
 networking/v1.NetworkPolicySpec
  egress []networking/v1.NetworkPolicyEgressRule
  ingress []networking/v1.NetworkPolicyIngressRule
  podSelector meta/v1.LabelSelector
- policyTypes []string Egress|Ingress
+ policyTypes []string !Egress|Ingress
 
 networking/v1.NetworkPolicyStatus
  conditions [type]meta/v1.Condition
@@ -5129,7 +5129,7 @@ networking/v1beta1.Ingress
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1beta1.IngressSpec
+ spec! networking/v1beta1.IngressSpec
  status networking/v1beta1.IngressStatus
 
 networking/v1beta1.IngressBackend
@@ -6812,7 +6812,7 @@ scheduling/v1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string Never|PreemptLowerPriority
+ preemptionPolicy string !Never|PreemptLowerPriority
  value int32
 
 scheduling/v1alpha1.BasicSchedulingPolicy
@@ -6834,7 +6834,7 @@ scheduling/v1alpha1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string Never|PreemptLowerPriority
+ preemptionPolicy string !Never|PreemptLowerPriority
  value int32
 
 scheduling/v1alpha1.TypedLocalObjectReference
@@ -7181,7 +7181,7 @@ scheduling/v1beta1.PriorityClass
  globalDefault boolean
  kind string
  metadata meta/v1.ObjectMeta
- preemptionPolicy string Never|PreemptLowerPriority
+ preemptionPolicy string !Never|PreemptLowerPriority
  value int32
 
 scheduling/v1beta1.SingleCompositeDisruptionMode
@@ -7281,7 +7281,7 @@ storage/v1.StorageClass
  parameters {}string
  provisioner! string
  reclaimPolicy string Delete|Retain
- volumeBindingMode string Immediate|WaitForFirstConsumer
+ volumeBindingMode string !Immediate|WaitForFirstConsumer
 
 storage/v1.StorageHealth
  healthConditions []storage/v1.StorageHealthCondition
@@ -7427,7 +7427,7 @@ storage/v1beta1.StorageClass
  parameters {}string
  provisioner! string
  reclaimPolicy string Delete|Retain
- volumeBindingMode string Immediate|WaitForFirstConsumer
+ volumeBindingMode string !Immediate|WaitForFirstConsumer
 
 storage/v1beta1.TokenRequest
  audience! string

@@ -1,0 +1,54 @@
+import { formatPath, rule, type SchemaProblem } from '../src/rule.js'
+
+type BadName = SchemaProblem & { kind: 'bad-name' }
+
+const forms: Readonly<Record<BadName['form'], string>> = {
+  label: 'lower case letters, digits and hyphens, 63 at most',
+  subdomain: 'lower case letters, digits, hyphens and dots, 253 at most',
+  'label key': 'letters, digits and -_. (63 at most), after a domain and / or without',
+  'label value': 'letters, digits and -_. between letters or digits, 63 at most',
+  port: 'lower case letters, digits and hyphens, a letter among them, 15 at most',
+}
+
+export default rule({
+  title: 'A name, label or annotation key that the API server refuses',
+  category: 'api-schema',
+  severity: 'error',
+  why: `Names become parts of URLs, DNS names and file names, so their characters are few. The API server refuses the object with
+a wrong one: every \`kubectl apply\`, sync and reconciliation of it fails. Upper case letters, underscores and placeholders
+that nobody filled in are the usual cases.`,
+  remedy: 'Write the name with the characters that the message lists.',
+  decides: `Looks at the names of objects of the built-in kinds, of containers, volumes and ports, at labels, selectors and annotation
+keys everywhere in them, and at references whose form the server checks. Text that is filled in later (\`\${NAME}\`,
+\`{{ name }}\`) is left alone, and so are the name and namespace of an object beside a
+kustomization, which sets them.`,
+  sources: ['k8s.io/apimachinery/pkg/util/validation/validation.go', 'kubernetes/pkg/apis/*/validation'],
+  stories: [],
+  for: 'Object',
+  check(object, { graph, reportPath }) {
+    for (const problem of graph.problems(object)) {
+      if (problem.kind !== 'bad-name') continue
+      const { path, value, form } = problem
+      if (path[0] === 'metadata' && path.length === 2 && graph.kustomized(object)) continue
+      const key = form === 'label key'
+      const where = formatPath(key ? path.slice(0, -1) : path).slice(1)
+      const reason = reasonOf(problem)
+      reportPath(
+        path,
+        `kubectl apply is refused: ${where} ${key ? 'has the key' : 'is'} ${JSON.stringify(value.slice(0, 60))}${reason}.`,
+        { label: forms[form], onValue: !key },
+      )
+    }
+  },
+})
+
+function reasonOf({ form, value }: BadName): string {
+  const longest = { label: 63, subdomain: 253, 'label key': 317, 'label value': 63, port: 15 }[form]
+  if (value.length > longest) return `, ${value.length} characters long`
+  if (form !== 'label value' && form !== 'label key' && /[A-Z]/.test(value))
+    return ', with upper case letters'
+  const strange =
+    /[^A-Za-z0-9._/-]/.exec(value)?.[0] ??
+    (form === 'label key' || form === 'label value' ? '' : /[_/]/.exec(value)?.[0])
+  return strange ? `, with ${JSON.stringify(strange)}` : ''
+}

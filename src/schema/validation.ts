@@ -1,0 +1,491 @@
+/**
+ * What the API server refuses although every field by itself is right: contradictions between fields, and names.
+ *
+ * Checks are listed by Go type and see values whose types are true. Source: pkg/apis/…/validation of k8s.io/kubernetes;
+ * each was tried with a kube-apiserver (docs/validation.md).
+ */
+import type { Path } from '../finding.js'
+import { quantity } from '../graph/quantity.js'
+import { schedule } from '../graph/schedule.js'
+import { matchesLabels, matchesSelector } from '../graph/selector.js'
+import type {
+  ContainerSpec,
+  CronJob,
+  DaemonSet,
+  Deployment,
+  HorizontalPodAutoscaler,
+  Ingress,
+  Job,
+  KubernetesObject,
+  ObjectMeta,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  PodSpec,
+  PodTemplateSpec,
+  ReplicationController,
+  Role,
+  RoleBinding,
+  Service,
+  StatefulSet,
+} from '../kubernetes.js'
+import { isPlaceholder, type NameForm, nameForms } from './format.js'
+
+/** Says that something is refused. `path` starts at the value that is looked at. */
+export interface Say {
+  /** @param message follows the path of the field: `names no volume of the pod: "data"` */
+  conflict(path: Path, message: string): void
+  /** @param because follows "is missing, ": `and type is ExternalName` */
+  lacks(path: Path, because?: string): void
+  name(path: Path, form: NameForm, value: string | undefined): void
+}
+
+/** @param fields those that there are, of which the server wants one or takes one at most */
+function oneOf(value: object, fields: readonly string[]): readonly string[] {
+  return fields.filter((field) => Object.hasOwn(value, field))
+}
+
+type Check = (value: never, say: Say) => void
+/** Declares a check with the type of its value, which the walk guarantees. */
+const on = <T>(check: (value: T, say: Say) => void): Check => check as Check
+
+type Spec<T extends { readonly spec?: unknown }> = NonNullable<T['spec']>
+type Item<T> = T extends readonly (infer U)[] ? U : never
+
+const list = (fields: readonly string[]) =>
+  fields.length < 2 ? String(fields[0]) : `${fields.slice(0, -1).join(', ')} or ${fields.at(-1)}`
+
+/** Exactly one of the fields, or at most one. */
+function choice(fields: readonly string[], least: 0 | 1): Check {
+  return on<object>((value, say) => {
+    const found = oneOf(value, fields)
+    if (found.length < least) say.conflict([], `needs one of ${list(fields)}`)
+    else if (found.length > 1) say.conflict([String(found[1])], `cannot stand beside ${found[0]}`)
+  })
+}
+
+const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc']
+const hooks = ['exec', 'httpGet', 'tcpSocket', 'sleep']
+
+const pod: (
+  spec: PodSpec | undefined,
+  say: Say,
+  at: Path,
+  more?: { volumes?: readonly string[]; restart?: readonly string[] },
+) => void = (spec, say, at, { volumes = [], restart } = {}) => {
+  if (!spec) return
+  const known = new Set([...volumes, ...(spec.volumes ?? []).map((volume) => volume.name)])
+  for (const sort of ['initContainers', 'containers'] as const)
+    for (const [i, container] of (spec[sort] ?? []).entries()) {
+      for (const [j, { name }] of (container.volumeMounts ?? []).entries())
+        if (name && !known.has(name) && !isPlaceholder(name))
+          say.conflict(
+            [...at, sort, i, 'volumeMounts', j, 'name'],
+            `names no volume of the pod: ${JSON.stringify(name)}`,
+          )
+      for (const [j, { name }] of (container.volumeDevices ?? []).entries())
+        if (name && !known.has(name) && !isPlaceholder(name))
+          say.conflict(
+            [...at, sort, i, 'volumeDevices', j, 'name'],
+            `names no volume of the pod: ${JSON.stringify(name)}`,
+          )
+    }
+  if (restart && !restart.includes(spec.restartPolicy || 'Always') && !isPlaceholder(spec.restartPolicy))
+    say.conflict(
+      [...at, 'restartPolicy'],
+      spec.restartPolicy
+        ? `is ${spec.restartPolicy}, and takes ${list(restart)} only`
+        : `is Always by default, and takes ${list(restart)} only`,
+    )
+}
+
+const always = ['Always']
+
+/** The pod template of a workload and the selector that has to match it. */
+function workload(
+  { template, selector }: { template?: PodTemplateSpec | undefined; selector?: unknown },
+  say: Say,
+  more?: { volumes?: readonly string[]; restart?: readonly string[] },
+): void {
+  pod(template?.spec, say, ['template', 'spec'], { restart: always, ...more })
+  if (!template || selector === undefined) return
+  const labels = template.metadata?.labels
+  const { matchLabels, matchExpressions } = selector as Spec<Deployment>['selector'] & object
+  if (Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0)
+    say.conflict(['selector'], 'is empty, and has to select the pods of the template')
+  else if (![...Object.values(matchLabels ?? {}), ...Object.values(labels ?? {})].some(isPlaceholder)) {
+    if (!matchesSelector(selector as Spec<Deployment>['selector'], labels)) {
+      const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labels?.[key] !== value)
+      say.conflict(
+        differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
+        'does not match the labels of the pod template',
+      )
+    }
+  }
+}
+
+const nameOf = (field: string, form: NameForm): Check =>
+  on<Readonly<Record<string, string>>>((value, say) => say.name([field], form, value[field]))
+
+const more: Readonly<Record<string, readonly Check[]>> = {
+  'core.PersistentVolumeClaimSpec': [
+    on<Spec<PersistentVolumeClaim>>(({ resources }, say) => {
+      if (resources?.requests && !Object.hasOwn(resources.requests, 'storage'))
+        say.lacks(['resources', 'requests', 'storage'])
+    }),
+  ],
+  'networking/v1.IngressSpec': [
+    on<Spec<Ingress>>(({ defaultBackend, rules }, say) => {
+      if (!defaultBackend && (rules ?? []).length === 0) say.lacks(['rules'], 'and so is defaultBackend')
+    }),
+  ],
+  'core.PersistentVolumeSpec': [
+    on<object>((spec, say) => {
+      const sources = Object.keys(spec).filter((field) => !notSources.has(field))
+      if (sources.length === 0) say.conflict([], 'needs a source, such as csi, nfs or hostPath')
+      else if (sources.length > 1) say.conflict([String(sources[1])], `cannot stand beside ${sources[0]}`)
+    }),
+  ],
+}
+
+/** Fields of a PersistentVolume that are no source. */
+const notSources = new Set([
+  'accessModes',
+  'capacity',
+  'claimRef',
+  'mountOptions',
+  'nodeAffinity',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'volumeAttributesClassName',
+  'volumeMode',
+])
+
+/** Checks by `group.Type`, or `group/version.Type` where they hold for one version only. */
+export const checks: Readonly<Record<string, readonly Check[]>> = {
+  'admissionregistration.WebhookClientConfig': [choice(['url', 'service'], 1)],
+  'apps.DaemonSetSpec': [on<Spec<DaemonSet>>((spec, say) => workload(spec, say))],
+  'apps.DeploymentSpec': [
+    on<Spec<Deployment>>((spec, say) => {
+      workload(spec, say)
+      const { minReadySeconds = 0, progressDeadlineSeconds = 600 } = spec
+      if (progressDeadlineSeconds <= minReadySeconds)
+        say.conflict(
+          [spec.progressDeadlineSeconds === undefined ? 'minReadySeconds' : 'progressDeadlineSeconds'],
+          `has to leave time: the deadline is ${progressDeadlineSeconds} s, minReadySeconds ${minReadySeconds}`,
+        )
+    }),
+  ],
+  'apps.DeploymentStrategy': [
+    on<NonNullable<Spec<Deployment>['strategy']>>(({ type, rollingUpdate }, say) => {
+      if (type === 'Recreate' && rollingUpdate)
+        say.conflict(['rollingUpdate'], 'cannot stand beside type Recreate')
+      const { maxSurge, maxUnavailable } = rollingUpdate ?? {}
+      const zero = (value: unknown) => value === 0 || value === '0%'
+      if (zero(maxUnavailable) && zero(maxSurge))
+        say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
+    }),
+  ],
+  'apps.ReplicaSetSpec': [on<Spec<Deployment>>((spec, say) => workload(spec, say))],
+  'apps.StatefulSetSpec': [
+    on<Spec<StatefulSet>>((spec, say) =>
+      workload(spec, say, {
+        volumes: (spec.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []),
+      }),
+    ),
+  ],
+  'autoscaling.HorizontalPodAutoscalerSpec': [
+    on<Spec<HorizontalPodAutoscaler>>(({ minReplicas = 1, maxReplicas }, say) => {
+      if (maxReplicas !== undefined && maxReplicas > 0 && maxReplicas < minReplicas)
+        say.conflict(['maxReplicas'], `is ${maxReplicas}, less than minReplicas, ${minReplicas}`)
+    }),
+  ],
+  'autoscaling.MetricSpec': [
+    on<{ readonly type?: string; readonly [source: string]: unknown }>((metric, say) => {
+      const source = metric.type && `${metric.type.charAt(0).toLowerCase()}${metric.type.slice(1)}`
+      if (!source || !metricSources.includes(source)) return
+      const found = oneOf(metric, metricSources)
+      if (!found.includes(source)) say.lacks([source], `and type is ${metric.type}`)
+      else if (found.length > 1)
+        say.conflict(
+          [found.find((one) => one !== source) ?? source],
+          `cannot stand beside type ${metric.type}`,
+        )
+    }),
+  ],
+  'autoscaling.MetricTarget': [
+    on<object>((target, say) => {
+      if (oneOf(target, targets).length === 0) say.conflict([], `needs one of ${list(targets)}`)
+    }),
+  ],
+  'batch.CronJobSpec': [
+    on<Spec<CronJob>>((spec, say) => {
+      const text = spec.schedule
+      if (text && !isPlaceholder(text) && !/TZ/.test(text) && !schedule(text))
+        say.conflict(['schedule'], `is no schedule: ${JSON.stringify(text)}`)
+    }),
+  ],
+  'batch.JobSpec': [
+    on<Spec<Job>>((spec, say) => {
+      pod(spec.template?.spec, say, ['template', 'spec'], { restart: ['Never', 'OnFailure'] })
+      if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+        say.lacks(['completions'], 'and completionMode is Indexed')
+    }),
+  ],
+  'core.Container': [
+    on<ContainerSpec>(({ name, image, resources, ports, livenessProbe, startupProbe }, say) => {
+      say.name(['name'], 'label', name)
+      for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'port', port.name)
+      if (image && image.trim() !== image) say.conflict(['image'], 'has a space at its start or end')
+      for (const [probe, field] of [
+        [livenessProbe, 'livenessProbe'],
+        [startupProbe, 'startupProbe'],
+      ] as const)
+        if (probe?.successThreshold !== undefined && probe.successThreshold > 1)
+          say.conflict([field, 'successThreshold'], `is ${probe.successThreshold}, and has to be 1`)
+      for (const sort of ['limits', 'requests'] as const)
+        for (const [resource, amount] of Object.entries(resources?.[sort] ?? {}))
+          if ((quantity(amount) ?? 0) < 0)
+            say.conflict(['resources', sort, resource], `is ${amount}, and has to be at least 0`)
+      for (const [resource, request] of Object.entries(resources?.requests ?? {})) {
+        const limit = resources?.limits?.[resource]
+        const wanted = quantity(request)
+        const most = quantity(limit)
+        if (wanted !== undefined && most !== undefined && wanted > most)
+          say.conflict(['resources', 'requests', resource], `is ${request}, more than the limit, ${limit}`)
+      }
+    }),
+  ],
+  'core.EnvFromSource': [choice(['configMapRef', 'secretRef'], 1)],
+  'core.EnvVar': [
+    on<Item<ContainerSpec['env']>>(({ value, valueFrom }, say) => {
+      if (value && valueFrom) say.conflict(['valueFrom'], 'cannot stand beside value')
+    }),
+  ],
+  'core.EnvVarSource': [
+    choice(['configMapKeyRef', 'fieldRef', 'resourceFieldRef', 'secretKeyRef', 'fileKeyRef'], 1),
+  ],
+  'core.Handler': [choice(hooks, 1)],
+  'core.LifecycleHandler': [choice(hooks, 1)],
+  'core.NodeSelectorRequirement': [
+    on<Requirement>((requirement, say) => {
+      valuesOf(requirement, say)
+      const { operator, values = [] } = requirement
+      if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1)
+        say.conflict(['values'], `needs one number, and operator is ${operator}`)
+    }),
+  ],
+  'core.Pod': [on<Pod>((object, say) => pod(object.spec, say, ['spec']))],
+  'core.PodSpec': [
+    on<PodSpec>(({ serviceAccountName, volumes, initContainers, containers }, say) => {
+      say.name(['serviceAccountName'], 'subdomain', serviceAccountName)
+      for (const [i, { name }] of (volumes ?? []).entries()) say.name(['volumes', i, 'name'], 'label', name)
+      const names = new Set((containers ?? []).map((container) => container.name))
+      for (const [i, { name }] of (initContainers ?? []).entries())
+        if (name && names.has(name))
+          say.conflict(
+            ['initContainers', i, 'name'],
+            `is the name of a container too: ${JSON.stringify(name)}`,
+          )
+    }),
+    on<PodSpec>(({ nodeSelector }, say) => labels(nodeSelector, say, ['nodeSelector'])),
+  ],
+  'core.Probe': [choice(handlers, 1)],
+  'core.ReplicationControllerSpec': [
+    on<Spec<ReplicationController>>(({ template, selector }, say) => {
+      pod(template?.spec, say, ['template', 'spec'], { restart: always })
+      const own = template?.metadata?.labels
+      if (!template) return
+      if (Object.keys(selector ?? own ?? {}).length === 0)
+        say.lacks(['template', 'metadata', 'labels'], 'and the selector is taken from them')
+      else if (selector && !matchesLabels(selector, own))
+        say.conflict(['selector'], 'does not match the labels of the pod template')
+    }),
+  ],
+  'core.SeccompProfile': [
+    on<{ readonly type?: string; readonly localhostProfile?: string }>(({ type, localhostProfile }, say) => {
+      if (type === 'Localhost' && !localhostProfile) say.lacks(['localhostProfile'], 'and type is Localhost')
+      if (type !== 'Localhost' && localhostProfile)
+        say.conflict(['localhostProfile'], 'goes with type Localhost only')
+    }),
+  ],
+  'core.ServiceSpec': [
+    on<Spec<Service>>(({ type, clusterIP, ports, externalName, selector }, say) => {
+      const external = type === 'ExternalName'
+      if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
+        say.lacks(['ports'], 'and only headless and ExternalName Services do without')
+      if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
+      if ((ports ?? []).length > 1)
+        for (const [i, port] of (ports ?? []).entries())
+          if (!port.name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
+      for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
+      labels(selector, say, ['selector'])
+    }),
+  ],
+  'core.Toleration': [
+    on<Item<PodSpec['tolerations']>>(({ key, operator, value, effect, tolerationSeconds }, say) => {
+      if (operator === 'Exists' && value) say.conflict(['value'], 'cannot stand beside operator Exists')
+      if (!key && operator !== 'Exists') say.conflict(['operator'], 'has to be Exists without a key')
+      if (tolerationSeconds !== undefined && effect !== 'NoExecute')
+        say.conflict(['tolerationSeconds'], 'goes with effect NoExecute only')
+    }),
+  ],
+  'core.Volume': [
+    on<object>((volume, say) => {
+      const sources = Object.keys(volume).filter((field) => field !== 'name')
+      if (sources.length > 1) say.conflict([String(sources[1])], `cannot stand beside ${sources[0]}`)
+    }),
+  ],
+  'meta.LabelSelector': [
+    on<{ readonly matchLabels?: Labels }>(({ matchLabels }, say) =>
+      labels(matchLabels, say, ['matchLabels']),
+    ),
+  ],
+  'meta.LabelSelectorRequirement': [on<Requirement>((requirement, say) => valuesOf(requirement, say))],
+  'meta.ObjectMeta': [
+    on<ObjectMeta>((metadata, say) => {
+      labels(metadata.labels, say, ['labels'])
+      for (const key of Object.keys(metadata.annotations ?? {}))
+        say.name(['annotations', key], 'label key', key.toLowerCase())
+      say.name(['namespace'], 'label', metadata.namespace)
+    }),
+  ],
+  'networking.HTTPIngressPath': [
+    on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
+      if (
+        (pathType === 'Exact' || pathType === 'Prefix') &&
+        !(path ?? '').startsWith('/') &&
+        !isPlaceholder(path)
+      )
+        say.conflict(['path'], `has to start with /, and pathType is ${pathType}`)
+    }),
+  ],
+  'networking/v1.IngressBackend': [choice(['service', 'resource'], 1)],
+  'networking.IngressRule': [
+    on<{ readonly host?: string }>(({ host }, say) =>
+      say.name(['host'], 'subdomain', host?.replace(/^\*\./, '')),
+    ),
+  ],
+  'networking.IngressServiceBackend': [nameOf('name', 'label')],
+  'networking.NetworkPolicyPeer': [
+    on<object>((peer, say) => {
+      const found = Object.keys(peer)
+      if (found.length === 0) say.conflict([], 'needs one of ipBlock, namespaceSelector or podSelector')
+      else if (found.includes('ipBlock') && found.length > 1)
+        say.conflict(['ipBlock'], 'cannot stand beside a selector')
+    }),
+  ],
+  'networking.ServiceBackendPort': [choice(['name', 'number'], 1)],
+  'policy.PodDisruptionBudgetSpec': [
+    on<Spec<PodDisruptionBudget>>(({ minAvailable, maxUnavailable }, say) => {
+      if (minAvailable !== undefined && maxUnavailable !== undefined)
+        say.conflict(['maxUnavailable'], 'cannot stand beside minAvailable')
+    }),
+  ],
+  'rbac.PolicyRule': [
+    on<Item<Role['rules']>>(({ apiGroups, resources, nonResourceURLs }, say) => {
+      if ((nonResourceURLs ?? []).length > 0) return
+      if ((apiGroups ?? []).length === 0) say.lacks(['apiGroups'])
+      if ((resources ?? []).length === 0) say.lacks(['resources'])
+    }),
+  ],
+  'rbac.ClusterRoleBinding': [
+    on<RoleBinding>(({ subjects }, say) => {
+      for (const [i, { kind, namespace }] of (subjects ?? []).entries())
+        if (kind === 'ServiceAccount' && !namespace)
+          say.lacks(['subjects', i, 'namespace'], 'and kind is ServiceAccount')
+    }),
+  ],
+  'rbac.Subject': [
+    on<Item<RoleBinding['subjects']>>(({ kind, name }, say) => {
+      if (kind === 'ServiceAccount') say.name(['name'], 'subdomain', name)
+    }),
+  ],
+  ...Object.fromEntries(
+    Object.entries({
+      'core.ConfigMapEnvSource': 'name',
+      'core.ConfigMapKeySelector': 'name',
+      'core.PersistentVolumeClaimSpec': 'storageClassName',
+      'core.PersistentVolumeSpec': 'storageClassName',
+      'core.SecretEnvSource': 'name',
+      'core.SecretKeySelector': 'name',
+      'networking/v1.IngressSpec': 'ingressClassName',
+    }).map(([type, field]) => [type, [nameOf(field, 'subdomain'), ...(more[type] ?? [])]]),
+  ),
+}
+
+const targets = ['averageUtilization', 'averageValue', 'value']
+const metricSources = ['containerResource', 'external', 'object', 'pods', 'resource']
+
+type Labels = Readonly<Record<string, string>>
+
+function labels(pairs: Labels | undefined, say: Say, at: Path): void {
+  for (const key in pairs) {
+    say.name([...at, key], 'label key', key)
+    say.name([...at, key], 'label value', pairs[key])
+  }
+}
+
+interface Requirement {
+  readonly operator?: string
+  readonly values?: readonly string[]
+}
+
+function valuesOf({ operator, values = [] }: Requirement, say: Say): void {
+  if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+    say.lacks(['values'], `and operator is ${operator}`)
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
+    say.conflict(['values'], `cannot stand beside operator ${operator}`)
+}
+
+/** How the names of built-in kinds have to look; those that are not listed have rules of their own. */
+const nameFormOf: Readonly<Record<string, NameForm>> = {
+  Namespace: 'label',
+  Service: 'label',
+  ...Object.fromEntries(
+    [
+      'ConfigMap',
+      'CronJob',
+      'DaemonSet',
+      'Deployment',
+      'EndpointSlice',
+      'HorizontalPodAutoscaler',
+      'Ingress',
+      'IngressClass',
+      'Job',
+      'LimitRange',
+      'MutatingWebhookConfiguration',
+      'NetworkPolicy',
+      'PersistentVolume',
+      'PersistentVolumeClaim',
+      'Pod',
+      'PodDisruptionBudget',
+      'PriorityClass',
+      'ReplicaSet',
+      'ReplicationController',
+      'ResourceQuota',
+      'Secret',
+      'ServiceAccount',
+      'StatefulSet',
+      'StorageClass',
+      'ValidatingAdmissionPolicy',
+      'ValidatingWebhookConfiguration',
+    ].map((kind) => [kind, 'subdomain'] as const),
+  ),
+}
+
+/** Checks the name of an object, as it is written. */
+export function checkName({ kind = '', metadata }: KubernetesObject, say: Say): void {
+  const form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined
+  if (!form || (metadata !== undefined && typeof metadata !== 'object')) return
+  const { name, generateName } = metadata ?? {}
+  if (typeof name === 'string' && name) say.name(['metadata', 'name'], form, name)
+  else if (!name && !generateName) say.lacks(['metadata', 'name'])
+  if (kind === 'CronJob' && name && name.length > 52)
+    say.conflict(['metadata', 'name'], `has ${name.length} characters, and Jobs take 11 of 63: at most 52`)
+}
+
+/** Whether a name has the form; the empty one is somebody else's problem. */
+export function hasForm(form: NameForm, value: string | undefined): boolean {
+  return !value || isPlaceholder(value) || nameForms[form](value)
+}
