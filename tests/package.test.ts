@@ -20,7 +20,8 @@ function npm(command: 'npm' | 'npx', args: readonly string[], cwd: string) {
     encoding: 'utf8',
     shell: process.platform === 'win32',
     env: {
-      ...process.env,
+      // What an npm that runs these tests has set is not meant for the one that they run.
+      ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
       npm_config_offline: 'true',
       npm_config_cache: join(root, 'cache'),
       npm_config_update_notifier: 'false',
