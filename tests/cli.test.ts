@@ -55,6 +55,16 @@ describe('the exit code', () => {
     expect(out).toContain('broken.yaml:')
     expect(lint('broken.yaml', '--fail-on', 'never').code).toBe(0)
   })
+  it('is what the configuration makes of a manifest that cannot be read', () => {
+    const code = (choice: string) =>
+      run(['lint', ...only, 'broken.yaml', 'good.yaml', '--config', choice], { cwd: files }).code
+    const choices = folderWith({
+      'off.yaml': 'rules: {invalid-yaml: off}',
+      'info.yaml': 'rules: {invalid-yaml: info}',
+    })
+    expect(code(join(choices, 'off.yaml'))).toBe(0)
+    expect(code(join(choices, 'info.yaml'))).toBe(0)
+  })
   it('is 2 when there is nothing to lint', () => {
     expect(refusal(lint('values.yaml'))).toMatch(
       /^there are no Kubernetes objects in values\.yaml \(left out: 1 not Kubernetes\)/,
@@ -177,6 +187,9 @@ describe('broken and hostile input', () => {
       if (code === 2) expect(err, name).toMatch(/^k8s-af: there are no Kubernetes objects in /)
       else expect(err, name).toBe('')
     }
+  })
+  it('does not steer the terminal in messages either', () => {
+    expect(run(['lint', 'a\u001b[2Jb.yaml'], { cwd: files }).err).not.toContain('\u001b')
   })
   it('does not make a report unreadable', () => {
     const { out } = run(['lint', '-o', 'json', '-o', 'github=annotations.txt', '--show-suppressed', broken], {

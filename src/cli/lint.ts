@@ -10,6 +10,7 @@ import { readPaths } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames, formats, isFormat } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
 import { checkOutputs, type Output, outputsOf, writeWhole } from './output.js'
 import { missingPath } from './paths.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -136,6 +137,6 @@ function failures(report: Report): string[] {
   return report.failures.map(({ rule, object, error }) => {
     const why = error instanceof Error ? error.message : String(error)
     const stack = process.env.K8S_AF_DEBUG === '1' && error instanceof Error ? `\n${error.stack}` : ''
-    return `k8s-af: internal error: the rule ${rule} failed on ${object}: ${why}. All else was evaluated.${stack}`
+    return `k8s-af: internal error: the rule ${rule} failed on ${printable(`${object}: ${why}`)}. All else was evaluated.${stack}`
   })
 }

@@ -6,6 +6,7 @@ import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { formatNames } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
 import { looksLikePath } from './paths.js'
 
 const exitCodes = `Exit code:
@@ -24,18 +25,17 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = await run(args)
   } catch (error) {
     process.exitCode = 2
-    if (process.env.K8S_AF_DEBUG === '1')
-      complain(error instanceof Error ? String(error.stack) : String(error))
-    else if (error instanceof UsageError) for (const line of error.lines) complain(`k8s-af: ${line}`)
-    else
-      complain(
-        `k8s-af: internal error: ${error instanceof Error ? error.message : String(error)} (K8S_AF_DEBUG=1 shows where)`,
-      )
+    for (const line of explanation(error)) process.stderr.write(`${line}\n`)
   }
 }
 
-function complain(line: string): void {
-  process.stderr.write(`${line}\n`)
+/** What the user is told, in lines. Names of files and keys may come from anybody: they cannot steer the terminal. */
+function explanation(error: unknown): string[] {
+  const { stack, message } = error instanceof Error ? error : new Error(String(error))
+  if (process.env.K8S_AF_DEBUG === '1') return [stack ?? message]
+  const lines =
+    error instanceof UsageError ? error.lines : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
+  return lines.map((line) => `k8s-af: ${printable(line)}`)
 }
 
 /** A reader that has seen enough (`| head`) is no error. */

@@ -40,6 +40,9 @@ export function findConfig(cwd: string): string | undefined {
   }
 }
 
+/** What cannot be read is said whatever rules were asked for with --only: they have not seen it. */
+const alwaysAsked: ReadonlySet<string> = new Set(['invalid-yaml', 'unreadable-file'])
+
 /** @throws UsageError for rules and versions that do not exist */
 export function resolveSettings(
   config: Config | undefined,
@@ -52,7 +55,7 @@ export function resolveSettings(
   const disabled = select(flags.disable ?? [], rules, '--disable')
   const isOn = (id: string, rule: Rule): boolean => {
     if (disabled.has(id)) return false
-    if (only) return only.has(id)
+    if (only && !alwaysAsked.has(id)) return only.has(id)
     return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || rule.recommended !== false))
   }
   const active = [...rules]

@@ -52,16 +52,20 @@ export function lint(input: Input, options: LintOptions): Report {
   const { drafts, failures } = evaluate(graph, settings, timings)
   const where = locations(graph)
   const found = finish(drafts, graph, where)
-  const read = input.problems.map(
-    (problem): Finding => ({
-      rule: problem.rule,
-      severity: 'error',
-      message: problem.message,
-      place: { file: problem.file, ...problem.range, path: '' },
-      related: [],
-      stories: [],
-    }),
-  )
+  const read = input.problems.flatMap((problem): Finding[] => {
+    const active = settings.active.find(({ id }) => id === problem.rule)
+    if (!active) return []
+    return [
+      {
+        rule: problem.rule,
+        severity: active.severity ?? active.rule.severity,
+        message: problem.message,
+        place: { file: problem.file, ...problem.range, path: '' },
+        related: [],
+        stories: [],
+      },
+    ]
+  })
   const findings = suppress([...read, ...found], { graph, resources, input, settings, rules, where })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
