@@ -196,7 +196,7 @@ function unversioned(definition: string): string {
 }
 
 function listed(table: Readonly<Record<string, string>>, definition: string, field: string): boolean {
-  return table[unversioned(definition)]?.split(' ').includes(field) ?? false
+  return [definition, unversioned(definition)].some((key) => table[key]?.split(' ').includes(field))
 }
 
 function need(definition: string, field: string, inDocument: boolean): Shape['required'] {

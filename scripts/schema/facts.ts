@@ -3,7 +3,7 @@
  *
  * Source: pkg/apis/…/validation of k8s.io/kubernetes, confirmed one by one with a kube-apiserver v1.36.3
  * (`--dry-run=server`, one field of an accepted object changed at a time). Keys are `group.Type`, for all versions of the
- * group; fields of a type that some version does not have are left out there.
+ * group, or `group/version.Type`; fields of a type that some version does not have are left out there.
  */
 type Table = Readonly<Record<string, Readonly<Record<string, string>>>>
 type Fields = Readonly<Record<string, string>>
@@ -26,7 +26,9 @@ export const bounds: Table = {
   'apps.DaemonSetSpec': { minReadySeconds: count, revisionHistoryLimit: count },
   'apps.DeploymentSpec': { minReadySeconds: count, replicas: count, revisionHistoryLimit: count },
   'apps.ReplicaSetSpec': { minReadySeconds: count, replicas: count },
-  'apps.RollingUpdateStatefulSetStrategy': { partition: count },
+  'apps.RollingUpdateDaemonSet': { maxSurge: count, maxUnavailable: count },
+  'apps.RollingUpdateDeployment': { maxSurge: count, maxUnavailable: count },
+  'apps.RollingUpdateStatefulSetStrategy': { maxUnavailable: count, partition: count },
   'apps.StatefulSetSpec': { minReadySeconds: count, replicas: count },
   'autoscaling.HPAScalingPolicy': { periodSeconds: '1..1800', value: some },
   'autoscaling.HPAScalingRules': { stabilizationWindowSeconds: '0..3600' },
@@ -53,6 +55,7 @@ export const bounds: Table = {
   'core.HTTPGetAction': { port },
   'core.ISCSIVolumeSource': { lun: '0..255' },
   'core.KeyToPath': { mode },
+  'core.PodSpec': { activeDeadlineSeconds: '1..2147483647' },
   'core.PodSecurityContext': { fsGroup: id, runAsGroup: id, runAsUser: id },
   'core.PreferredSchedulingTerm': { weight },
   'core.Probe': {
@@ -66,7 +69,9 @@ export const bounds: Table = {
   'core.ReplicationControllerSpec': { minReadySeconds: count, replicas: count },
   'core.SecretVolumeSource': { defaultMode: mode },
   'core.SecurityContext': { runAsGroup: id, runAsUser: id },
+  'core.ServiceAccountTokenProjection': { expirationSeconds: '600..4294967296' },
   'core.ServicePort': { port, targetPort: optionalPort },
+  'core.SleepAction': { seconds: count },
   'core.TCPSocketAction': { port },
   'core.TopologySpreadConstraint': { maxSkew: some },
   'core.WeightedPodAffinityTerm': { weight },
@@ -81,8 +86,10 @@ export const values: Table = {
   'admissionregistration.MutatingWebhook': { sideEffects: 'None|NoneOnDryRun' },
   'admissionregistration.ValidatingWebhook': { sideEffects: 'None|NoneOnDryRun' },
   'apiextensions.CustomResourceConversion': { strategy: 'None|Webhook' },
+  'apiextensions.CustomResourceColumnDefinition': { type: 'boolean|date|integer|number|string' },
   'apiextensions.CustomResourceDefinitionSpec': { scope: 'Cluster|Namespaced' },
   'apiextensions.JSONSchemaProps': {
+    type: 'array|boolean|integer|number|object|string',
     'x-kubernetes-list-type': 'atomic|map|set',
     'x-kubernetes-map-type': 'atomic|granular',
   },
@@ -92,6 +99,7 @@ export const values: Table = {
   'autoscaling.MetricTarget': { type: 'AverageValue|Utilization|Value' },
   'core.AzureDiskVolumeSource': { kind: 'Dedicated|Managed|Shared' },
   'core.ServiceSpec': { ipFamilies: 'IPv4|IPv6' },
+  'discovery.EndpointSlice': { addressType: 'FQDN|IPv4|IPv6' },
   'meta.LabelSelectorRequirement': { operator: 'DoesNotExist|Exists|In|NotIn' },
   'rbac.RoleRef': { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole|Role' },
   'rbac.Subject': { kind: 'Group|ServiceAccount|User' },
@@ -118,6 +126,7 @@ export const never: Fields = {
   'core.ServiceSpec': 'ipFamilyPolicy',
   'core.VolumeMount': 'mountPropagation',
   'networking.NetworkPolicyPort': 'protocol',
+  'policy.PodDisruptionBudgetSpec': 'unhealthyPodEvictionPolicy',
   'scheduling.PriorityClass': 'preemptionPolicy',
   'storage.StorageClass': 'volumeBindingMode',
 }
@@ -135,6 +144,8 @@ export const required: Fields = {
   'admissionregistration.ValidatingAdmissionPolicyBinding': 'spec',
   'admissionregistration.ValidatingAdmissionPolicyBindingSpec': 'policyName validationActions',
   'admissionregistration.ValidatingAdmissionPolicySpec': 'matchConstraints',
+  'apiextensions/v1.CustomResourceDefinitionVersion': 'schema',
+  'apiextensions/v1.CustomResourceValidation': 'openAPIV3Schema',
   'apiregistration.APIService': 'spec',
   'apiregistration.APIServiceSpec': 'group version',
   'apiregistration.ServiceReference': 'name namespace',
@@ -152,6 +163,7 @@ export const required: Fields = {
   'core.PersistentVolumeClaimSpec': 'accessModes resources',
   'core.PersistentVolumeSpec': 'accessModes capacity',
   'core.Pod': 'spec',
+  'core.PodDNSConfigOption': 'name',
   'core.PodTemplateSpec': 'spec',
   'core.ReplicationController': 'spec',
   'core.ReplicationControllerSpec': 'template',
@@ -177,6 +189,7 @@ export const optional: Fields = {
   'core.ISCSIPersistentVolumeSource': 'lun',
   'core.LimitRangeSpec': 'limits',
   'core.PreferredSchedulingTerm': 'preference',
+  'core.SleepAction': 'seconds',
   'core.TypedLocalObjectReference': 'kind',
   'discovery.EndpointSlice': 'endpoints',
   'scheduling.PriorityClass': 'value',

@@ -4,6 +4,7 @@
  * Checks are listed by Go type and see values whose types are true. Source: pkg/apis/…/validation of k8s.io/kubernetes;
  * each was tried with a kube-apiserver (docs/validation.md).
  */
+import { isIP } from 'node:net'
 import type { Path } from '../finding.js'
 import { quantity } from '../graph/quantity.js'
 import { schedule } from '../graph/schedule.js'
@@ -11,6 +12,7 @@ import { matchesLabels, matchesSelector } from '../graph/selector.js'
 import type {
   ContainerSpec,
   CronJob,
+  CustomResourceDefinition,
   DaemonSet,
   Deployment,
   HorizontalPodAutoscaler,
@@ -42,7 +44,7 @@ export interface Say {
 
 /** @param fields those that there are, of which the server wants one or takes one at most */
 function oneOf(value: object, fields: readonly string[]): readonly string[] {
-  return fields.filter((field) => Object.hasOwn(value, field))
+  return fields.filter((field) => ((value as Readonly<Record<string, unknown>>)[field] ?? '') !== '')
 }
 
 type Check = (value: never, say: Say) => void
@@ -64,6 +66,8 @@ function choice(fields: readonly string[], least: 0 | 1): Check {
   })
 }
 
+const isZero = (value: unknown): boolean => value === 0 || value === '0%'
+
 const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc']
 const hooks = ['exec', 'httpGet', 'tcpSocket', 'sleep']
 
@@ -77,6 +81,13 @@ const pod: (
   const known = new Set([...volumes, ...(spec.volumes ?? []).map((volume) => volume.name)])
   for (const sort of ['initContainers', 'containers'] as const)
     for (const [i, container] of (spec[sort] ?? []).entries()) {
+      const sleep = container.lifecycle?.preStop?.sleep?.seconds
+      const grace = spec.terminationGracePeriodSeconds ?? 30
+      if (sleep !== undefined && sleep > grace)
+        say.conflict(
+          [...at, sort, i, 'lifecycle', 'preStop', 'sleep', 'seconds'],
+          `is ${sleep}, more than terminationGracePeriodSeconds, ${grace}`,
+        )
       for (const [j, { name }] of (container.volumeMounts ?? []).entries())
         if (name && !known.has(name) && !isPlaceholder(name))
           say.conflict(
@@ -132,6 +143,8 @@ const more: Readonly<Record<string, readonly Check[]>> = {
     on<Spec<PersistentVolumeClaim>>(({ resources }, say) => {
       if (resources?.requests && !Object.hasOwn(resources.requests, 'storage'))
         say.lacks(['resources', 'requests', 'storage'])
+      if ((quantity(resources?.requests?.storage) ?? 1) <= 0)
+        say.conflict(['resources', 'requests', 'storage'], 'has to be more than 0')
     }),
   ],
   'networking/v1.IngressSpec': [
@@ -163,7 +176,33 @@ const notSources = new Set([
 
 /** Checks by `group.Type`, or `group/version.Type` where they hold for one version only. */
 export const checks: Readonly<Record<string, readonly Check[]>> = {
-  'admissionregistration.WebhookClientConfig': [choice(['url', 'service'], 1)],
+  'admissionregistration.WebhookClientConfig': [
+    choice(['url', 'service'], 1),
+    on<{ readonly url?: string }>(({ url }, say) => {
+      if (url && !url.startsWith('https://') && !isPlaceholder(url))
+        say.conflict(['url'], 'has to start with https://')
+    }),
+  ],
+  'apiextensions.CustomResourceDefinition': [
+    on<CustomResourceDefinition>(({ metadata, spec }, say) => {
+      const { group, names } = spec ?? {}
+      const name = `${names?.plural}.${group}`
+      if (
+        names?.plural &&
+        group &&
+        metadata?.name &&
+        metadata.name !== name &&
+        !isPlaceholder(name + metadata.name)
+      )
+        say.conflict(['metadata', 'name'], `has to be plural and group, ${JSON.stringify(name)}`)
+      say.name(['spec', 'group'], 'subdomain', group)
+      for (const field of ['plural', 'singular'] as const)
+        say.name(['spec', 'names', field], 'label', names?.[field])
+      for (const field of ['categories', 'shortNames'] as const)
+        for (const [i, one] of (names?.[field] ?? []).entries())
+          say.name(['spec', 'names', field, i], 'label', one)
+    }),
+  ],
   'apps.DaemonSetSpec': [on<Spec<DaemonSet>>((spec, say) => workload(spec, say))],
   'apps.DeploymentSpec': [
     on<Spec<Deployment>>((spec, say) => {
@@ -181,18 +220,30 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
       if (type === 'Recreate' && rollingUpdate)
         say.conflict(['rollingUpdate'], 'cannot stand beside type Recreate')
       const { maxSurge, maxUnavailable } = rollingUpdate ?? {}
-      const zero = (value: unknown) => value === 0 || value === '0%'
-      if (zero(maxUnavailable) && zero(maxSurge))
+      if (isZero(maxUnavailable) && isZero(maxSurge))
+        say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
+    }),
+  ],
+  'apps.DaemonSetUpdateStrategy': [
+    on<NonNullable<Spec<DaemonSet>['updateStrategy']>>(({ rollingUpdate }, say) => {
+      const { maxSurge = 0, maxUnavailable = 1 } = rollingUpdate ?? {}
+      if (isZero(maxUnavailable) && isZero(maxSurge))
         say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
     }),
   ],
   'apps.ReplicaSetSpec': [on<Spec<Deployment>>((spec, say) => workload(spec, say))],
   'apps.StatefulSetSpec': [
-    on<Spec<StatefulSet>>((spec, say) =>
+    on<Spec<StatefulSet>>((spec, say) => {
       workload(spec, say, {
         volumes: (spec.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []),
-      }),
-    ),
+      })
+      say.name(['serviceName'], 'label', spec.serviceName)
+    }),
+  ],
+  'autoscaling.HPAScalingRules': [
+    on<{ readonly policies?: readonly unknown[] }>(({ policies }, say) => {
+      if (policies?.length === 0) say.conflict(['policies'], 'is empty')
+    }),
   ],
   'autoscaling.HorizontalPodAutoscalerSpec': [
     on<Spec<HorizontalPodAutoscaler>>(({ minReplicas = 1, maxReplicas }, say) => {
@@ -233,10 +284,18 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     }),
   ],
   'core.Container': [
-    on<ContainerSpec>(({ name, image, resources, ports, livenessProbe, startupProbe }, say) => {
+    on<ContainerSpec>((container, say) => {
+      const { name, image, resources, ports, livenessProbe, startupProbe } = container
+      const { securityContext, volumeMounts } = container
       say.name(['name'], 'label', name)
       for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'port', port.name)
       if (image && image.trim() !== image) say.conflict(['image'], 'has a space at its start or end')
+      for (const [i, { mountPropagation }] of (volumeMounts ?? []).entries())
+        if (mountPropagation === 'Bidirectional' && !securityContext?.privileged)
+          say.conflict(
+            ['volumeMounts', i, 'mountPropagation'],
+            'is Bidirectional, for privileged containers only',
+          )
       for (const [probe, field] of [
         [livenessProbe, 'livenessProbe'],
         [startupProbe, 'startupProbe'],
@@ -263,6 +322,14 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     }),
   ],
   'core.EnvVarSource': [
+    on<NonNullable<Item<ContainerSpec['env']>['valueFrom']>>(({ fieldRef }, say) => {
+      const path = fieldRef?.fieldPath
+      if (path && !podFields.test(path) && !isPlaceholder(path))
+        say.conflict(
+          ['fieldRef', 'fieldPath'],
+          `is no field that a variable can have: ${JSON.stringify(path)}`,
+        )
+    }),
     choice(['configMapKeyRef', 'fieldRef', 'resourceFieldRef', 'secretKeyRef', 'fileKeyRef'], 1),
   ],
   'core.Handler': [choice(hooks, 1)],
@@ -277,8 +344,21 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   ],
   'core.Pod': [on<Pod>((object, say) => pod(object.spec, say, ['spec']))],
   'core.PodSpec': [
-    on<PodSpec>(({ serviceAccountName, volumes, initContainers, containers }, say) => {
-      say.name(['serviceAccountName'], 'subdomain', serviceAccountName)
+    on<PodSpec>((spec, say) => {
+      const { volumes, initContainers, containers, dnsPolicy, dnsConfig } = spec
+      for (const field of ['serviceAccountName', 'priorityClassName'] as const)
+        say.name([field], 'subdomain', spec[field])
+      for (const field of ['hostname', 'subdomain'] as const) say.name([field], 'label', spec[field])
+      if (dnsPolicy === 'None' && (dnsConfig?.nameservers ?? []).length === 0)
+        say.lacks(['dnsConfig', 'nameservers'], 'and dnsPolicy is None')
+      for (const [i, container] of (initContainers ?? []).entries()) {
+        if (container.restartPolicy === 'Always') continue
+        const [early] = oneOf(container, ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'])
+        if (early) say.conflict(['initContainers', i, early], 'goes with restartPolicy Always only')
+      }
+      for (const [i, constraint] of (spec.topologySpreadConstraints ?? []).entries())
+        if ((constraint.matchLabelKeys ?? []).length > 0 && !constraint.labelSelector)
+          say.conflict(['topologySpreadConstraints', i, 'matchLabelKeys'], 'goes with a labelSelector only')
       for (const [i, { name }] of (volumes ?? []).entries()) say.name(['volumes', i, 'name'], 'label', name)
       const names = new Set((containers ?? []).map((container) => container.name))
       for (const [i, { name }] of (initContainers ?? []).entries())
@@ -312,6 +392,8 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   'core.ServiceSpec': [
     on<Spec<Service>>(({ type, clusterIP, ports, externalName, selector }, say) => {
       const external = type === 'ExternalName'
+      if (clusterIP && clusterIP !== 'None' && !isIP(clusterIP) && !isPlaceholder(clusterIP))
+        say.conflict(['clusterIP'], `is neither None nor an address: ${JSON.stringify(clusterIP)}`)
       if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
         say.lacks(['ports'], 'and only headless and ExternalName Services do without')
       if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
@@ -352,12 +434,22 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   ],
   'networking.HTTPIngressPath': [
     on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
-      if (
-        (pathType === 'Exact' || pathType === 'Prefix') &&
-        !(path ?? '').startsWith('/') &&
-        !isPlaceholder(path)
-      )
-        say.conflict(['path'], `has to start with /, and pathType is ${pathType}`)
+      if (path?.startsWith('/') || isPlaceholder(path)) return
+      if (path || pathType === 'Exact' || pathType === 'Prefix') say.conflict(['path'], 'has to start with /')
+    }),
+  ],
+  'networking.IPBlock': [
+    on<{ readonly cidr?: string; readonly except?: readonly string[] }>(({ cidr, except }, say) => {
+      if (cidr && !isCidr(cidr)) say.conflict(['cidr'], `is no CIDR: ${JSON.stringify(cidr)}`)
+      for (const [i, one] of (except ?? []).entries())
+        if (!isCidr(one)) say.conflict(['except', i], `is no CIDR: ${JSON.stringify(one)}`)
+    }),
+  ],
+  'networking.IngressTLS': [
+    on<{ readonly hosts?: readonly string[]; readonly secretName?: string }>(({ hosts, secretName }, say) => {
+      say.name(['secretName'], 'subdomain', secretName)
+      for (const [i, host] of (hosts ?? []).entries())
+        say.name(['hosts', i], 'subdomain', host.replace(/^\*\./, ''))
     }),
   ],
   'networking/v1.IngressBackend': [choice(['service', 'resource'], 1)],
@@ -375,7 +467,7 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         say.conflict(['ipBlock'], 'cannot stand beside a selector')
     }),
   ],
-  'networking.ServiceBackendPort': [choice(['name', 'number'], 1)],
+  'networking.ServiceBackendPort': [choice(['name', 'number'], 1), nameOf('name', 'port')],
   'policy.PodDisruptionBudgetSpec': [
     on<Spec<PodDisruptionBudget>>(({ minAvailable, maxUnavailable }, say) => {
       if (minAvailable !== undefined && maxUnavailable !== undefined)
@@ -397,8 +489,11 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     }),
   ],
   'rbac.Subject': [
-    on<Item<RoleBinding['subjects']>>(({ kind, name }, say) => {
+    on<Item<RoleBinding['subjects']>>(({ kind, name, apiGroup }, say) => {
       if (kind === 'ServiceAccount') say.name(['name'], 'subdomain', name)
+      const group = kind === 'ServiceAccount' ? '' : 'rbac.authorization.k8s.io'
+      if (apiGroup && apiGroup !== group && !isPlaceholder(apiGroup))
+        say.conflict(['apiGroup'], `has to be ${JSON.stringify(group)}, and kind is ${kind}`)
     }),
   ],
   ...Object.fromEntries(
@@ -407,6 +502,8 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
       'core.ConfigMapKeySelector': 'name',
       'core.PersistentVolumeClaimSpec': 'storageClassName',
       'core.PersistentVolumeSpec': 'storageClassName',
+      'admissionregistration.MutatingWebhook': 'name',
+      'admissionregistration.ValidatingWebhook': 'name',
       'core.SecretEnvSource': 'name',
       'core.SecretKeySelector': 'name',
       'networking/v1.IngressSpec': 'ingressClassName',
@@ -414,7 +511,23 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   ),
 }
 
+/** pkg/apis/core/validation: the downward API of environment variables. */
+const podFields =
+  /^(metadata\.(name|namespace|uid|(labels|annotations)\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$/
+
 const targets = ['averageUtilization', 'averageValue', 'value']
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', more] = text.split('/')
+  const version = isIP(address)
+  return (
+    isPlaceholder(text) ||
+    (version !== 0 &&
+      more === undefined &&
+      /^\d{1,3}$/.test(bits) &&
+      Number(bits) <= (version === 4 ? 32 : 128))
+  )
+}
+
 const metricSources = ['containerResource', 'external', 'object', 'pods', 'resource']
 
 type Labels = Readonly<Record<string, string>>

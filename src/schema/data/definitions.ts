@@ -480,7 +480,7 @@ apiextensions/v1.CustomResourceColumnDefinition
  jsonPath! string
  name! string
  priority int32
- type! string
+ type! string boolean|date|integer|number|string
 
 apiextensions/v1.CustomResourceConversion
  strategy! string None|Webhook
@@ -528,7 +528,7 @@ apiextensions/v1.CustomResourceDefinitionVersion
  deprecated boolean
  deprecationWarning string
  name! string
- schema apiextensions/v1.CustomResourceValidation
+ schema! apiextensions/v1.CustomResourceValidation
  selectableFields@30- []apiextensions/v1.SelectableField
  served boolean
  storage boolean
@@ -546,7 +546,7 @@ apiextensions/v1.CustomResourceSubresources
  status apiextensions/v1.CustomResourceSubresourceStatus
 
 apiextensions/v1.CustomResourceValidation
- openAPIV3Schema apiextensions/v1.JSONSchemaProps
+ openAPIV3Schema! apiextensions/v1.JSONSchemaProps
 
 apiextensions/v1.ExternalDocumentation
  description string
@@ -588,7 +588,7 @@ apiextensions/v1.JSONSchemaProps
  properties {}apiextensions/v1.JSONSchemaProps
  required []string
  title string
- type string
+ type string array|boolean|integer|number|object|string
  uniqueItems boolean
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
@@ -630,7 +630,7 @@ apiextensions/v1beta1.CustomResourceColumnDefinition
  format string
  name! string
  priority int32
- type! string
+ type! string boolean|date|integer|number|string
 
 apiextensions/v1beta1.CustomResourceConversion
  conversionReviewVersions []string
@@ -740,7 +740,7 @@ apiextensions/v1beta1.JSONSchemaProps
  properties {}apiextensions/v1beta1.JSONSchemaProps
  required []string
  title string
- type string
+ type string array|boolean|integer|number|object|string
  uniqueItems boolean
  x-kubernetes-embedded-resource boolean
  x-kubernetes-int-or-string boolean
@@ -964,15 +964,15 @@ apps/v1.ReplicaSetStatus
  terminatingReplicas@33- int32
 
 apps/v1.RollingUpdateDaemonSet
- maxSurge int-or-percent
- maxUnavailable int-or-percent
+ maxSurge int-or-percent 0..
+ maxUnavailable int-or-percent 0..
 
 apps/v1.RollingUpdateDeployment
- maxSurge int-or-percent
- maxUnavailable int-or-percent
+ maxSurge int-or-percent 0..
+ maxUnavailable int-or-percent 0..
 
 apps/v1.RollingUpdateStatefulSetStrategy
- maxUnavailable@24- int-or-percent
+ maxUnavailable@24- int-or-percent 0..
  partition int32 0..
 
 apps/v1.StatefulSet
@@ -1076,8 +1076,8 @@ apps/v1beta1.RollbackConfig
  revision int64
 
 apps/v1beta1.RollingUpdateDeployment
- maxSurge int-or-percent
- maxUnavailable int-or-percent
+ maxSurge int-or-percent 0..
+ maxUnavailable int-or-percent 0..
 
 apps/v1beta1.RollingUpdateStatefulSetStrategy
  partition int32 0..
@@ -1248,11 +1248,11 @@ apps/v1beta2.ReplicaSetStatus
  replicas! int32
 
 apps/v1beta2.RollingUpdateDaemonSet
- maxUnavailable int-or-percent
+ maxUnavailable int-or-percent 0..
 
 apps/v1beta2.RollingUpdateDeployment
- maxSurge int-or-percent
- maxUnavailable int-or-percent
+ maxSurge int-or-percent 0..
+ maxUnavailable int-or-percent 0..
 
 apps/v1beta2.RollingUpdateStatefulSetStrategy
  partition int32 0..
@@ -3267,7 +3267,7 @@ core/v1.PodDNSConfig
  searches []string
 
 core/v1.PodDNSConfigOption
- name string
+ name! string
  value string
 
 core/v1.PodExtendedResourceClaimStatus
@@ -3315,7 +3315,7 @@ core/v1.PodSecurityContext
  windowsOptions core/v1.WindowsSecurityContextOptions
 
 core/v1.PodSpec
- activeDeadlineSeconds int64
+ activeDeadlineSeconds int64 1..2147483647
  affinity core/v1.Affinity
  automountServiceAccountToken boolean
  containers!! [!name]core/v1.Container
@@ -3632,7 +3632,7 @@ core/v1.ServiceAccount
 
 core/v1.ServiceAccountTokenProjection
  audience string
- expirationSeconds int64
+ expirationSeconds int64 600..4294967296
  path! string
  user@37- int64
 
@@ -3674,7 +3674,7 @@ core/v1.SessionAffinityConfig
  clientIP core/v1.ClientIPConfig
 
 core/v1.SleepAction
- seconds! int64
+ seconds int64 0..
 
 core/v1.StorageOSPersistentVolumeSource
  fsType string
@@ -3867,7 +3867,7 @@ discovery/v1.EndpointPort
  protocol string SCTP|TCP|UDP
 
 discovery/v1.EndpointSlice
- addressType! string
+ addressType! string FQDN|IPv4|IPv6
  apiVersion string
  endpoints []discovery/v1.Endpoint
  kind string
@@ -3896,7 +3896,7 @@ discovery/v1alpha1.EndpointPort
  protocol string SCTP|TCP|UDP
 
 discovery/v1alpha1.EndpointSlice
- addressType string
+ addressType string FQDN|IPv4|IPv6
  apiVersion string
  endpoints []discovery/v1alpha1.Endpoint
  kind string
@@ -3927,7 +3927,7 @@ discovery/v1beta1.EndpointPort
  protocol string SCTP|TCP|UDP
 
 discovery/v1beta1.EndpointSlice
- addressType! string
+ addressType! string FQDN|IPv4|IPv6
  apiVersion string
  endpoints []discovery/v1beta1.Endpoint
  kind string
@@ -5255,7 +5255,7 @@ policy/v1.PodDisruptionBudgetSpec
  maxUnavailable int-or-percent 0..
  minAvailable int-or-percent 0..
  selector meta/v1.LabelSelector
- unhealthyPodEvictionPolicy@26- string AlwaysAllow|IfHealthyBudget
+ unhealthyPodEvictionPolicy@26- string !AlwaysAllow|IfHealthyBudget
 
 policy/v1.PodDisruptionBudgetStatus
  conditions [type]meta/v1.Condition

@@ -1,0 +1,321 @@
+/**
+ * Compares what the schema rules say with what a real API server says, verdict by verdict.
+ *
+ *   tsx scripts/schema/compare-with-server.ts --kubeconfig FILE --minor 36 PATH…
+ *
+ * Every object of the paths is sent with `dryRun=All` and `fieldValidation=Strict`; then those that the server accepts, with one
+ * field changed at a time: left out, of another type, out of bounds, misspelt, twice. Nothing is stored. Fails when an object
+ * that the server accepts gets an error, or when less than 95 % of the refused ones do.
+ */
+import { readFileSync } from 'node:fs'
+import { Agent, request } from 'node:https'
+import { parseArgs } from 'node:util'
+import { load } from 'js-yaml'
+import { formatPath, type Path } from '../../src/finding.js'
+import type { Untyped } from '../../src/kubernetes.js'
+import { readPaths, unfold } from '../../src/reader/read.js'
+import { check } from '../../src/schema/check.js'
+import { definition, servedKind, type Type } from '../../src/schema/definitions.js'
+
+const { values: options, positionals: paths } = parseArgs({
+  allowPositionals: true,
+  options: {
+    kubeconfig: { type: 'string', default: process.env.KUBECONFIG ?? '' },
+    minor: { type: 'string', default: '36' },
+    list: { type: 'boolean', default: false },
+  },
+})
+const minor = Number(options.minor)
+const enough = 0.95
+
+interface Manifest {
+  readonly [field: string]: unknown
+  readonly apiVersion: string
+  readonly kind: string
+}
+
+interface Verdict {
+  readonly refused: boolean
+  readonly message: string
+}
+
+/** Talks to the API server with the client certificate of a kubeconfig. */
+function connect(file: string) {
+  const config = load(readFileSync(file, 'utf8')) as {
+    clusters: { cluster: Record<string, string> }[]
+    users: { user: Record<string, string> }[]
+  }
+  const cluster = config.clusters[0]?.cluster ?? {}
+  const user = config.users[0]?.user ?? {}
+  const bytes = (text: string | undefined) => Buffer.from(text ?? '', 'base64')
+  const server = new URL(cluster.server ?? '')
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: 8,
+    ca: bytes(cluster['certificate-authority-data']),
+    cert: bytes(user['client-certificate-data']),
+    key: bytes(user['client-key-data']),
+  })
+  return (method: string, path: string, body?: unknown): Promise<{ status: number; json: Untyped }> =>
+    new Promise((resolve, reject) => {
+      const sent = body === undefined ? undefined : JSON.stringify(body)
+      const call = request(
+        new URL(path, server),
+        { method, agent, headers: sent === undefined ? {} : { 'content-type': 'application/json' } },
+        (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              json: JSON.parse(Buffer.concat(chunks).toString() || '{}'),
+            }),
+          )
+        },
+      )
+      call.on('error', reject)
+      call.end(sent)
+    })
+}
+
+const call = connect(options.kubeconfig)
+
+interface Resource {
+  readonly name: string
+  readonly kind: string
+  readonly namespaced: boolean
+  readonly verbs: readonly string[]
+}
+
+/** Where objects of each `apiVersion kind` are created. */
+async function discover(): Promise<Map<string, { collection: string; namespaced: boolean }>> {
+  const groups = (await call('GET', '/apis')).json.groups as { versions: { groupVersion: string }[] }[]
+  const found = new Map<string, { collection: string; namespaced: boolean }>()
+  for (const version of ['v1', ...groups.flatMap((one) => one.versions.map((each) => each.groupVersion))]) {
+    const base = version === 'v1' ? '/api/v1' : `/apis/${version}`
+    const { resources = [] } = (await call('GET', base)).json as { resources?: Resource[] }
+    for (const { name, kind, namespaced, verbs } of resources)
+      if (verbs.includes('create') && !name.includes('/'))
+        found.set(`${version} ${kind}`, {
+          collection: `${base}${namespaced ? '/namespaces/default' : ''}/${name}`,
+          namespaced,
+        })
+  }
+  return found
+}
+
+let resources: Awaited<ReturnType<typeof discover>> = new Map()
+
+async function serverSays(object: Manifest): Promise<Verdict | undefined> {
+  const resource = resources.get(`${object.apiVersion} ${object.kind}`)
+  if (!resource) return undefined
+  const copy = structuredClone(object) as Record<string, unknown>
+  const metadata = copy.metadata as Record<string, unknown> | undefined
+  if (metadata && typeof metadata === 'object') {
+    for (const field of ['resourceVersion', 'uid', 'namespace']) delete metadata[field]
+    if (resource.namespaced) metadata.namespace = 'default'
+  }
+  const { status, json } = await call(
+    'POST',
+    `${resource.collection}?dryRun=All&fieldValidation=Strict`,
+    copy,
+  )
+  // There already, or an account or namespace that this server does not have: nothing is wrong with the object.
+  const other = status === 409 || status === 404 || status === 403
+  return { refused: status >= 400 && !other, message: String(json.message ?? '') }
+}
+
+function weSay(object: Manifest): string[] {
+  return check(object, object.apiVersion, object.kind, minor)
+    .problems.filter((one) => one.kind !== 'duplicate-entry' || one.refused)
+    .map((one) => `${one.kind} ${formatPath(one.path)}`)
+}
+
+interface Change {
+  readonly object: Manifest
+  readonly what: string
+}
+
+const tried = new Map<string, number>()
+
+/** Each kind of change is tried twice for each field of each Go type. */
+function isNew(key: string): boolean {
+  const times = tried.get(key) ?? 0
+  tried.set(key, times + 1)
+  return times < 2
+}
+
+function changed(object: Manifest, path: Path, value: unknown): Manifest {
+  const copy = structuredClone(object)
+  let here: Record<string | number, unknown> = copy as never
+  for (const step of path.slice(0, -1)) here = here[step] as never
+  const last = path.at(-1) ?? ''
+  if (value === undefined) delete here[last]
+  else here[last] = value
+  return copy
+}
+
+/** Wrong and right values for a field of this type. */
+function valuesFor(type: Type, value: unknown): readonly unknown[] {
+  switch (type.is) {
+    case 'string':
+      return [5, true, '', 'Bogus', ...(type.values ?? []), ...(type.values ?? []).map((one) => `${one}x`)]
+    case 'boolean':
+      return ['true', 1]
+    case 'int32':
+    case 'int64':
+      return [-1, 0, 1, 2, 100, 65535, 65536, 86401, 2 ** 31, 1.5, '5']
+    case 'int-or-percent':
+    case 'int-or-port':
+      return [-1, 0, 1, 65536, '25%', 'http', '80', true]
+    case 'quantity':
+      return ['1GB', '', true, 1, '1Gi']
+    case 'bytes':
+      return ['***', 'Cg==']
+    case 'time':
+    case 'micro-time':
+      return ['2026-01-31']
+    case 'list':
+      return Array.isArray(value) && value.length > 0
+        ? [[], value[0], [...value, value.at(-1)], [...value, null], ...elements(type.of, value)]
+        : [[]]
+    case 'map':
+      return isMapping(value)
+        ? Object.keys(value)
+            .slice(0, 1)
+            .flatMap((key) => elementsOf(type.of, value, key))
+        : []
+    case 'definition':
+      return isMapping(value) ? [[value], 'x', { ...value, bogusField: 1 }] : []
+    default:
+      return []
+  }
+}
+
+function elements(type: Type | undefined, list: readonly unknown[]): readonly unknown[] {
+  return type?.is === 'string' ? [5, true, 'Bogus'].map((wrong) => [wrong, ...list.slice(1)]) : []
+}
+
+function elementsOf(type: Type | undefined, map: Untyped, key: string): readonly unknown[] {
+  const wrong = type?.is === 'string' ? [5, true, null] : type?.is === 'quantity' ? ['1GB', '-1', '100m'] : []
+  return wrong.map((one) => ({ ...map, [key]: one }))
+}
+
+function isMapping(value: unknown): value is Untyped {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function* changes(object: Manifest): Generator<Change> {
+  const kind = servedKind(object.apiVersion, object.kind)
+  if (kind) yield* within(object, { is: 'definition', name: kind.definition }, object, [])
+}
+
+function* within(
+  object: Manifest,
+  type: Pick<Type, 'is' | 'name'> & { readonly of?: Type | undefined },
+  value: unknown,
+  path: Path,
+): Generator<Change> {
+  if (type.is === 'list' && Array.isArray(value) && type.of) {
+    for (const [i, item] of value.entries()) yield* within(object, type.of, item, [...path, i])
+  } else if (type.is === 'map' && isMapping(value) && type.of) {
+    for (const key of Object.keys(value)) yield* within(object, type.of, value[key], [...path, key])
+  } else if (type.is === 'definition' && isMapping(value)) {
+    for (const [field, { type: inner, served }] of definition(type.name, minor).fields) {
+      const own = value[field]
+      if (!served || own === undefined || own === null) continue
+      if (path.length === 0 && ['status', 'apiVersion', 'kind', 'metadata'].includes(field)) continue
+      const here = [...path, field]
+      const name = `${type.name} ${field}`
+      if (isNew(`${name} left out`))
+        yield { object: changed(object, here, undefined), what: `${name} left out` }
+      for (const [i, other] of valuesFor(inner, own).entries()) {
+        const shown = typeof other === 'object' ? `${inner.is} ${i}` : JSON.stringify(other)
+        if (isNew(`${name} ${shown}`))
+          yield { object: changed(object, here, other), what: `${name} = ${shown}` }
+      }
+      yield* within(object, inner, own, here)
+    }
+  }
+}
+
+async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]()
+  const worker = async () => {
+    for (let next = iterator.next(); !next.done; next = iterator.next()) await work(next.value)
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+}
+
+interface Tally {
+  accepted: number
+  refused: number
+  found: number
+  readonly wrong: string[]
+  readonly missed: string[]
+}
+
+const newTally = (): Tally => ({ accepted: 0, refused: 0, found: 0, wrong: [], missed: [] })
+
+function count(tally: Tally, verdict: Verdict, said: readonly string[], what: string): void {
+  if (verdict.refused) {
+    tally.refused++
+    if (said.length > 0) tally.found++
+    else tally.missed.push(`${what}\n    ${verdict.message.slice(0, 300)}`)
+  } else {
+    tally.accepted++
+    if (said.length > 0) tally.wrong.push(`${what}\n    ${said.join('\n    ')}`)
+  }
+}
+
+function* changesOfAll(objects: readonly Manifest[]): Generator<Change> {
+  for (const object of objects) yield* changes(object)
+}
+
+async function compare(): Promise<void> {
+  resources = await discover()
+  // Pods need an account; this is the only thing that stays on the server.
+  await call('POST', '/api/v1/namespaces/default/serviceaccounts', {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 'default' },
+  })
+
+  const written = newTally()
+  const accepted: Manifest[] = []
+  await inParallel(
+    readPaths(paths, { cwd: process.cwd() }).documents.flatMap((document) =>
+      [...unfold(document)].map(({ value }) => ({ value: value as Manifest, file: document.file.name })),
+    ),
+    async ({ value, file }) => {
+      if (/\$\{|\{\{/.test(JSON.stringify(value))) return
+      const verdict = await serverSays(value)
+      if (!verdict) return
+      count(written, verdict, weSay(value), `${file}: ${value.apiVersion} ${value.kind}`)
+      if (!verdict.refused && JSON.stringify(value).length < 60_000) accepted.push(value)
+    },
+  )
+
+  const mutated = newTally()
+  await inParallel(changesOfAll(accepted), async ({ object, what }) => {
+    const verdict = await serverSays(object)
+    if (verdict) count(mutated, verdict, weSay(object), `${object.kind}: ${what}`)
+  })
+
+  for (const [name, tally] of [
+    ['as written', written],
+    ['one field changed', mutated],
+  ] as const) {
+    const share = tally.refused === 0 ? 1 : tally.found / tally.refused
+    console.log(
+      `${name}: ${tally.accepted} accepted, ${tally.wrong.length} of them with an error here; ` +
+        `${tally.refused} refused, ${tally.found} of them with an error here (${(share * 100).toFixed(1)} %)`,
+    )
+    for (const one of tally.wrong) console.log(`  accepted: ${one}`)
+    if (options.list) for (const one of tally.missed) console.log(`  missed: ${one}`)
+    if (tally.wrong.length > 0) process.exitCode = 1
+  }
+  if (mutated.found < enough * mutated.refused) process.exitCode = 1
+}
+
+void compare()
