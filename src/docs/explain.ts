@@ -109,11 +109,16 @@ function params(id: string, known: Readonly<Record<string, Param>>): string {
   const names = Object.entries(known)
   if (names.length === 0) return ''
   const rows = names.map(
-    ([name, param]) =>
-      `- \`${name}\` (${param.type}, default \`${JSON.stringify(param.default)}\`): ${param.about}`,
+    ([name, param]) => `- \`${name}\` (${param.type}, default ${shown(param.default)}): ${param.about}`,
   )
   const [[name = '', param] = []] = names
   return `## Parameters\n\n${rows.join('\n')}\n\n\`\`\`yaml\nrules:\n  ${id}:\n    params:\n      ${name}: ${JSON.stringify(param?.default)}\n\`\`\``
+}
+
+/** A list without quotes and brackets around long words, so that it can be wrapped. */
+function shown(value: Param['default']): string {
+  if (!Array.isArray(value)) return `\`${JSON.stringify(value)}\``
+  return value.length === 0 ? 'none' : value.map((one) => `\`${one}\``).join(', ')
 }
 
 function list(ids: readonly string[]): string {

@@ -49,22 +49,33 @@ function blocksOf(markdown: string): string[] {
 function text(block: string, width: number, paint: ChalkInstance): string[] {
   if (block === '') return ['']
   const heading = /^#+ (.*)$/.exec(block)
-  if (heading) return [paint.bold(inline(heading[1] ?? '', paint))]
+  if (heading) return wrap(heading[1] ?? '', width - 2).map((line) => paint.bold(inline(line, paint)))
   const marked = /^(- |> )(.*)$/s.exec(block)
   const indent = marked ? '  ' : ''
-  const lines = wrap(marked?.[2] ?? block, width - columns(indent) - 2)
-  return lines.map((line, i) =>
-    marked?.[1] === '> '
-      ? paint.dim(`  ${inline(line, paint)}`)
-      : `${i === 0 && marked ? marked[1] : indent}${inline(line, paint)}`,
-  )
+  const style = { code: false, bold: false }
+  return wrap(marked?.[2] ?? block, width - columns(indent) - 2).map((line, i) => {
+    const shown = inline(line, paint, style)
+    return marked?.[1] === '> '
+      ? paint.dim(`  ${shown}`)
+      : `${i === 0 && marked ? marked[1] : indent}${shown}`
+  })
 }
 
-function inline(line: string, paint: ChalkInstance): string {
+/** Paints code, bold text and links; what begins on one line of a paragraph may end on a later one. */
+function inline(line: string, paint: ChalkInstance, style = { code: false, bold: false }): string {
   return line
-    .replace(/\*\*([^*]+)\*\*/g, (_, bold: string) => paint.bold(bold))
-    .replace(/`([^`]+)`/g, (_, word: string) => paint.cyan(word))
-    .replace(/<(https?:[^>]+)>/g, (_, link: string) => paint.underline(link))
+    .split(/(`|\*\*)/)
+    .map((piece) => {
+      if (piece === '`') style.code = !style.code
+      else if (piece === '**' && !style.code) style.bold = !style.bold
+      else if (style.code) return paint.cyan(piece)
+      else {
+        const linked = piece.replace(/<(https?:[^>]+)>/g, (_, link: string) => paint.underline(link))
+        return style.bold ? paint.bold(linked) : linked
+      }
+      return ''
+    })
+    .join('')
 }
 
 function changed(line: string, paint: ChalkInstance): string {

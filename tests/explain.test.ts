@@ -1,0 +1,71 @@
+/** The page of every rule and story, as Markdown and in a terminal. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { changedLines } from '../src/docs/difference.js'
+import { rulePage, storyPage } from '../src/docs/explain.js'
+import { forTerminal } from '../src/docs/terminal.js'
+import { loadExamples, loadStories } from '../src/registry.js'
+import { columns } from '../src/reporters/text.js'
+import { allRules } from './harness.js'
+
+const rules = await allRules()
+const stories = loadStories()
+const look = { color: false, width: 80, unicode: true, showSuppressed: false }
+
+/** Lines wider than the terminal, but for code and links, which are not broken. */
+function tooWide(page: string): string[] {
+  return page
+    .split('\n')
+    .filter((line) => columns(line) > 80 && !line.startsWith('    ') && !line.includes('https://'))
+}
+
+describe('pages of rules', () => {
+  for (const [id, rule] of rules) {
+    it(id, () => {
+      const told = rule.stories.flatMap((name) => stories.get(name) ?? [])
+      const page = rulePage(id, rule, told, loadExamples(id))
+      expect(page).toContain(`# ${rule.title}`)
+      expect(page).toContain('## How it is decided')
+      expect(page).toContain(`# k8s-af-ignore ${id}`)
+      for (const name of Object.keys(rule.params)) expect(page).toContain(`\`${name}\``)
+      expect(page).not.toMatch(/undefined|\[object Object|# expect:|# run:/)
+      expect((page.match(/^```/gm)?.length ?? 0) % 2).toBe(0)
+      expect(tooWide(forTerminal(page, look))).toEqual([])
+    })
+  }
+})
+
+describe('pages of stories', () => {
+  for (const [id, story] of stories) {
+    it(id, () => {
+      const page = storyPage(story, rules)
+      expect(page).toContain(`# ${story.title}`)
+      expect(page).not.toMatch(/undefined|\[object Object/)
+      expect(tooWide(forTerminal(page, look))).toEqual([])
+    })
+  }
+})
+
+describe('the difference of an example', () => {
+  it('marks what changed', () => {
+    expect(changedLines('a: 1\nb: 2\n', 'a: 1\nc: 3\nb: 2\n')).toBe('  a: 1\n+ c: 3\n  b: 2\n')
+    expect(changedLines('a: 1\n', 'a: 2\n')).toBe('- a: 1\n+ a: 2\n')
+  })
+  it('holds both texts, in order', () => {
+    const lines = fc
+      .array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 12 })
+      .map((list) => `${list.join('\n')}\n`)
+    fc.assert(
+      fc.property(lines, lines, (bad, good) => {
+        const marked = changedLines(bad, good).trimEnd().split('\n')
+        const side = (mark: string) =>
+          `${marked
+            .filter((line) => line[0] === mark || line[0] === ' ')
+            .map((line) => line.slice(2))
+            .join('\n')}\n`
+        expect(side('-')).toBe(bad)
+        expect(side('+')).toBe(good)
+      }),
+    )
+  })
+})
