@@ -53,13 +53,13 @@ const none: readonly SchemaProblem[] = []
  * @param minor the target minor version: 37 for 1.37
  */
 export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
-  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false }
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
   if (served && isMapping(value)) {
     shaped = visitObject(definition(served.definition, walk.minor), value, walk)
-    checkName(value as KubernetesObject, sayAt(walk))
+    checkName(value as KubernetesObject, sayOf(walk))
     // What cannot be decoded is refused before anybody compares its fields.
     if (walk.problems.some((one) => one.kind === 'wrong-type' || one.kind === 'bad-quantity'))
       removeIf(walk.problems, (one) => one.kind === 'conflict')
@@ -77,7 +77,7 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
 
 /** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
 export function shapePodTemplate(value: unknown): unknown {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
   return visitObject(definition('core/v1.PodTemplateSpec', newestMinor), value, walk)
 }
 
@@ -97,7 +97,9 @@ interface Walk {
   readonly path: Step[]
   readonly problems: SchemaProblem[]
   /** Shape only: say nothing. */
-  quiet: boolean
+  readonly quiet: boolean
+  /** For the checks of single types; made when the first one speaks. */
+  say: Say | undefined
 }
 
 function clamp(minor: number): number {
@@ -163,7 +165,7 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
 
 /** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
 function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
     const shaped =
@@ -258,12 +260,12 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
 
 function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
   if (shape.checks === undefined) return
-  const say = sayAt(walk)
+  const say = sayOf(walk)
   for (const check of shape.checks) check(value as never, say)
 }
 
-function sayAt(walk: Walk): Say {
-  return {
+function sayOf(walk: Walk): Say {
+  walk.say ??= {
     conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
     lacks: (path, because) =>
       report(walk, {
@@ -277,6 +279,7 @@ function sayAt(walk: Walk): Say {
         report(walk, { kind: 'bad-name', path: [...walk.path, ...path], form, value })
     },
   }
+  return walk.say
 }
 
 /** The status of an object: it must decode, but nobody looks at its values. */

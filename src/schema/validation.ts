@@ -124,14 +124,13 @@ function workload(
   const { matchLabels, matchExpressions } = selector as Spec<Deployment>['selector'] & object
   if (Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0)
     say.conflict(['selector'], 'is empty, and has to select the pods of the template')
-  else if (![...Object.values(matchLabels ?? {}), ...Object.values(labels ?? {})].some(isPlaceholder)) {
-    if (!matchesSelector(selector as Spec<Deployment>['selector'], labels)) {
-      const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labels?.[key] !== value)
-      say.conflict(
-        differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
-        'does not match the labels of the pod template',
-      )
-    }
+  else if (!matchesSelector(selector as Spec<Deployment>['selector'], labels)) {
+    if ([...Object.values(matchLabels ?? {}), ...Object.values(labels ?? {})].some(isPlaceholder)) return
+    const differs = Object.entries(matchLabels ?? {}).find(([key, value]) => labels?.[key] !== value)
+    say.conflict(
+      differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
+      'does not match the labels of the pod template',
+    )
   }
 }
 
@@ -600,5 +599,5 @@ export function checkName({ kind = '', metadata }: KubernetesObject, say: Say): 
 
 /** Whether a name has the form; the empty one is somebody else's problem. */
 export function hasForm(form: NameForm, value: string | undefined): boolean {
-  return !value || isPlaceholder(value) || nameForms[form](value)
+  return !value || nameForms[form](value) || isPlaceholder(value)
 }
