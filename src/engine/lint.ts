@@ -9,8 +9,8 @@ import { customWorkloads } from '../graph/workload.js'
 import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
-import type { Node, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
-import { check, shapePodTemplate } from '../schema/check.js'
+import type { Context, Interest, Node, Params, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
+import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
 import type { Lines, Report, Story } from './report.js'
@@ -106,10 +106,14 @@ function resourcesOf(documents: readonly Document[], settings: Settings): Resour
   const resources: Resource[] = []
   let lastName: string | undefined
   let folders: readonly string[] = []
+  // One list for each folder: the graph tells folders apart by identity.
+  const lists = new Map<string, readonly string[]>()
   for (const document of documents) {
     if (document.file.name !== lastName) {
       lastName = document.file.name
-      folders = lastName.split('/').slice(0, -1)
+      const folder = lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
+      folders = lists.get(folder) ?? (folder === '' ? [] : folder.split('/'))
+      lists.set(folder, folders)
     }
     for (const { value: raw, path } of unfold(document)) {
       const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
@@ -165,44 +169,55 @@ function replaced(object: unknown, [step, ...rest]: readonly string[], value: un
   return isObject(object) ? { ...object, [step]: replaced(object[step], rest, value) } : object
 }
 
+/** What a rule looks at, with the object behind it. */
+interface SubjectOf {
+  readonly subject: object
+  readonly resource: Resource
+}
+
 function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
   const drafts: Draft[] = []
   const failures: { rule: string; object: string; error: unknown }[] = []
-  const uncontrolled = graph.workloads.filter((workload) => !workload.controlled)
+  const subjects = new Map<Interest, readonly SubjectOf[]>()
+  const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
+    let known = subjects.get(interest)
+    if (!known) {
+      const found: readonly object[] =
+        interest === 'Workload'
+          ? graph.workloads.filter((workload) => !workload.controlled)
+          : interest === 'Object'
+            ? graph.objects
+            : graph.all(interest)
+      known = found.map((subject) => ({ subject, resource: graph.resource(subject) }))
+      subjects.set(interest, known)
+    }
+    return known
+  }
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster') continue
     const begun = timings ? performance.now() : 0
+    // One context for all subjects of a rule: millions of calls need no object each.
+    let resource: Resource
+    const add = (path: Path, message: string, options: ReportOptions) => {
+      const severity = active.severity ?? options.severity ?? rule.severity
+      drafts.push({ active, severity, resource, path, message, options })
+    }
+    const context: Context<Params> = {
+      graph,
+      params: params as never,
+      minor: settings.minor,
+      report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
+      reportPath: (path, message, options = {}) => add(path, message, options),
+    }
     for (const interest of rule.for) {
-      const subjects: readonly object[] =
-        interest === 'Workload' ? uncontrolled : interest === 'Object' ? graph.objects : graph.all(interest)
-      for (const subject of subjects) {
-        const resource = graph.resource(subject)
-        const add = (path: Path, message: string, options: ReportOptions) => {
-          drafts.push({
-            active,
-            severity: active.severity ?? options.severity ?? rule.severity,
-            resource,
-            path,
-            message,
-            options,
-          })
-        }
+      for (const one of subjectsOf(interest)) {
+        resource = one.resource
         try {
-          rule.check(subject, {
-            graph,
-            params: params as never,
-            minor: settings.minor,
-            report: (node, field, message, options = {}) =>
-              add(pathOf(resource, node, field), message, options),
-            reportPath: (path, message, options = {}) => add(path, message, options),
-          })
+          rule.check(one.subject, context)
         } catch (error) {
-          failures.push({
-            rule: id,
-            object: `${graph.describe(subject)} (${resource.document.file.name})`,
-            error,
-          })
+          const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
+          failures.push({ rule: id, object, error })
         }
       }
     }
@@ -223,13 +238,15 @@ export function pathOf(resource: Resource, node: Node, field?: string | number):
   }
   // A Workload stands for its object's root.
   const path = paths.get(node) ?? []
-  return field === undefined ? path : [...path, field]
+  if (field === undefined) return path
+  return [...path, typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field]
 }
 
 function walk(value: unknown, path: Path, paths: Map<object, Path>): void {
   if (typeof value !== 'object' || value === null || paths.has(value)) return
   paths.set(value, path)
-  if (Array.isArray(value)) value.forEach((item, i) => void walk(item, [...path, i], paths))
+  if (Array.isArray(value))
+    value.forEach((item, i) => void walk(item, [...path, originalIndex(value, i)], paths))
   else
     for (const key of Object.keys(value)) walk((value as Record<string, unknown>)[key], [...path, key], paths)
 }

@@ -188,6 +188,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const byRoot = new Map<object, Resource>()
   const byKind = new Map<string, Resource[]>()
   const byIdentity = new Map<string, Resource[]>()
+  /** The variants of each object, itself included. */
+  const groups = new Map<Resource, readonly Resource[]>()
   const workloads: Workload[] = []
   const workloadByRoot = new Map<object, Workload>()
   const custom = new Map([...customWorkloads, ...options.workloadKinds].map((kind) => [kind.kind, kind]))
@@ -196,7 +198,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   for (const resource of resources) {
     byRoot.set(resource.value, resource)
     push(byKind, resource.kindName, resource)
-    push(byIdentity, identity(resource.kindName, resource.namespace, resource.name), resource)
+    const key = identity(resource.kindName, resource.namespace, resource.name)
+    push(byIdentity, key, resource)
+    groups.set(resource, byIdentity.get(key) ?? [])
     const workload = workloadOf(resource.value, resource.kindName, resource.namespace, custom)
     if (workload) {
       workloads.push(workload)
@@ -210,23 +214,36 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     if (!found) throw new TypeError('not the root of an object of this graph')
     return found
   }
-  const variants = (of: Resource) => byIdentity.get(identity(of.kindName, of.namespace, of.name)) ?? []
+  const variants = (of: Resource) => groups.get(of) ?? []
   const apart = (a: Resource, b: Resource) => distance(a.folders, b.folders)
   const sameFile = (a: Resource, b: Resource) => a.document.file === b.document.file
+
+  /** The folder changes from a folder to the nearest variant of a group; folders are told apart by identity. */
+  const leastApart = new Map<readonly Resource[], Map<readonly string[], number>>()
+  const least = (group: readonly Resource[], folders: readonly string[]): number => {
+    let known = leastApart.get(group)
+    if (!known) {
+      known = new Map()
+      leastApart.set(group, known)
+    }
+    let found = known.get(folders)
+    if (found === undefined) {
+      found = Number.POSITIVE_INFINITY
+      for (const one of group) found = Math.min(found, distance(one.folders, folders))
+      known.set(folders, found)
+    }
+    return found
+  }
 
   /** Whether `a` is, among its variants, the one nearest to `b` (the same file counts as nearer than the same folder). */
   const isNearest = (a: Resource, b: Resource): boolean => {
     // Objects that leave their name to the API server (generateName) are no variants of each other.
     if (a.name === '') return true
-    const all = variants(a)
-    if (all.length < 2) return true
+    const group = variants(a)
+    if (group.length < 2) return true
     const own = apart(a, b)
-    const shares = sameFile(a, b)
-    return all.every((other) => {
-      if (other === a) return true
-      const others = apart(other, b)
-      return others > own || (others === own && (shares || !sameFile(other, b)))
-    })
+    if (own > least(group, b.folders)) return false
+    return own > 0 || sameFile(a, b) || !group.some((other) => sameFile(other, b))
   }
   const belong = (a: Resource, b: Resource): boolean =>
     a.namespace === b.namespace &&
