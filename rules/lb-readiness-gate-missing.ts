@@ -1,4 +1,4 @@
-import { at, rule, set } from '../src/rule.js'
+import { at, type Graph, type Ingress, rule, type Service, set } from '../src/rule.js'
 
 const label = 'elbv2.k8s.aws/pod-readiness-gate-inject'
 const annotations = [
@@ -22,8 +22,7 @@ silent.`,
   check(namespace, { graph, report }) {
     const { metadata } = namespace
     if (!metadata?.name || metadata.labels?.[label] === 'enabled') return
-    const targets = [...graph.all('Ingress'), ...graph.all('Service')]
-    for (const one of targets) {
+    for (const one of graph.once('targets of type ip', () => targetsIn(graph))) {
       const own = one.metadata?.annotations
       const key = annotations.find((name) => own?.[name] === 'ip')
       if (!own || !key || graph.namespaceOf(one) !== metadata.name) continue
@@ -40,3 +39,10 @@ silent.`,
     }
   },
 })
+
+/** The Ingresses and Services whose balancer sends to pods directly. */
+function targetsIn(graph: Graph): readonly (Ingress | Service)[] {
+  return [...graph.all('Ingress'), ...graph.all('Service')].filter((one) =>
+    annotations.some((name) => one.metadata?.annotations?.[name] === 'ip'),
+  )
+}

@@ -15,9 +15,9 @@ docs/validation.md. The \`status\` of an object is not looked at.`,
   stories: [],
   for: 'Object',
   check(object, { graph, reportPath }) {
-    if (graph.kustomized(object)) return
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field') continue
+      if (graph.kustomized(object)) return
       const path = formatPath(problem.path).slice(1)
       reportPath(
         problem.path,

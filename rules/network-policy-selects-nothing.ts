@@ -39,9 +39,9 @@ declares, while they do declare ports.`,
       }
       return
     }
-    const near = graph.workloads.find(
-      (workload) => graph.together(workload, policy) && nearly(selector, workload),
-    )
+    const near = graph
+      .nearby(policy)
+      .find((workload) => nearly(selector, workload) && graph.together(workload, policy))
     if (
       !near &&
       (!graph.complete ||

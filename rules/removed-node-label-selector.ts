@@ -46,7 +46,7 @@ new label beside the old one, labels and annotations that objects carry themselv
   stories: ['reddit-pi-day', 'zalando-misc-races'],
   for: 'Object',
   check(object, { minor, reportPath }) {
-    if (object.kind === 'CustomResourceDefinition') return
+    if (selectNothing.has(object.kind ?? '')) return
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue
@@ -83,6 +83,19 @@ interface Found {
 
 /** What objects carry or define themselves is no selector. */
 const notSelectors = new Set(['labels', 'annotations', 'nodeLabels', 'node-labels', 'status', 'description'])
+
+/** Frequent kinds in which no node is selected: walking them would find texts at most. */
+const selectNothing = new Set([
+  'CustomResourceDefinition',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+  'Namespace',
+  'Role',
+  'RoleBinding',
+  'ClusterRole',
+  'ClusterRoleBinding',
+])
 
 /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
 function* labelsIn(value: unknown, path: Path = [], around?: unknown): Generator<Found> {

@@ -52,17 +52,20 @@ Exempt: no selector (endpoints are made by hand), ExternalName, and labels that 
     )
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
-    const near = graph.workloads
-      .filter(
-        (workload) =>
-          !workload.batch && graph.together(workload, service) && graph.servicesOf(workload).length === 0,
-      )
+    const near = graph
+      .nearby(service)
       .map((workload) => ({
         workload,
         wrong: pairs.filter(([key, value]) => workload.labels[key] !== value),
       }))
       .find(
-        ({ workload, wrong }) => wrong.length === 1 && isNearly(wrong[0] ?? ['', ''], workload, pairs.length),
+        ({ workload, wrong: [wrong, ...more] }) =>
+          wrong !== undefined &&
+          more.length === 0 &&
+          !workload.batch &&
+          isNearly(wrong, workload, pairs.length) &&
+          graph.together(workload, service) &&
+          graph.servicesOf(workload).length === 0,
       )
     if (!near && (!graph.complete || matchesAnywhere(graph.workloads, pairs))) return
     const [[key = '', value = ''] = []] = near?.wrong ?? []

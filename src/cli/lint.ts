@@ -132,11 +132,15 @@ function timings(spent: ReadonlyMap<string, number>): string[] {
     .map(([rule, milliseconds]) => `${milliseconds.toFixed(1).padStart(8)} ms  ${rule}`)
 }
 
-/** Defects of the program itself. */
+/** Defects of the program itself, a line for each rule that has one. */
 function failures(report: Report): string[] {
-  return report.failures.map(({ rule, object, error }) => {
+  return [...new Set(report.failures.map((failure) => failure.rule))].map((rule) => {
+    const own = report.failures.filter((failure) => failure.rule === rule)
+    const [{ object = '', error } = {}] = own
+    const count = own.length
     const why = error instanceof Error ? error.message : String(error)
     const stack = process.env.K8S_AF_DEBUG === '1' && error instanceof Error ? `\n${error.stack}` : ''
-    return `k8s-af: internal error: the rule ${rule} failed on ${printable(`${object}: ${why}`)}. All else was evaluated.${stack}`
+    const more = count > 1 ? ` and ${count - 1} more` : ''
+    return `k8s-af: internal error: the rule ${rule} failed on ${printable(`${object}${more}: ${why}`)}. All else was evaluated.${stack}`
   })
 }

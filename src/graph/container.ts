@@ -41,8 +41,19 @@ export interface ImageParts {
   readonly digest: string | undefined
 }
 
+const split = new Map<string, ImageParts>()
+
 /** Splits an image reference by the rules of distribution/reference. */
 export function imageParts(image: string): ImageParts {
+  let parts = split.get(image)
+  if (!parts) {
+    parts = partsOf(image)
+    split.set(image, parts)
+  }
+  return parts
+}
+
+function partsOf(image: string): ImageParts {
   const at = image.indexOf('@')
   const digest = at < 0 ? undefined : image.slice(at + 1)
   let rest = at < 0 ? image : image.slice(0, at)
@@ -92,11 +103,23 @@ export function flagOf(container: Container, name: string): string | undefined {
   return value
 }
 
+const patterns = new Map<string, RegExp>()
+
+/** One expression for a list of words; rules ask with few lists, many times. */
+function patternOf(words: readonly string[]): RegExp {
+  const key = words.join(' ')
+  let pattern = patterns.get(key)
+  if (!pattern) {
+    const any = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
+    pattern = words.length > 0 ? new RegExp(`(^|[/_.-])(${any})($|[/_.-])`) : /(?!)/
+    patterns.set(key, pattern)
+  }
+  return pattern
+}
+
 /** Whether the image's repository holds one of the words as a whole part: `vector` is in `timberio/vector`, not in `pgvector`. */
 export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
   if (!image) return false
   const { repository } = imageParts(image)
-  return words.some((word) =>
-    new RegExp(`(^|[/_.-])${word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[/_.-])`).test(repository),
-  )
+  return patternOf(words).test(repository)
 }

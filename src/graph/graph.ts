@@ -97,6 +97,8 @@ export interface Graph {
   ): ObjectOf<K> | undefined
   /** The objects of a kind that belong together with `near`: same namespace; without one, near files. */
   siblings<K extends KindName>(kind: K, near: object): readonly ObjectOf<K>[]
+  /** The workloads of the same namespace; without one, of near folders. Some may belong to a variant of the object: see `together`. */
+  nearby(object: object): readonly Workload[]
   /** Whether two namespaced objects belong together. */
   together(a: object, b: object): boolean
   /** The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders. */
@@ -252,6 +254,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     isNearest(b, a)
 
   const all = (kind: string) => byKind.get(kind) ?? []
+  const byNamespace = memo((kind: string) => {
+    const index = new Map<string, Resource[]>()
+    for (const one of all(kind)) push(index, one.namespace, one)
+    return index
+  })
   const valuesOf = memo((kind: string) => all(kind).map((one) => one.value))
 
   // Workloads by namespace and label pair. Without a namespace also by folder: objects far apart are not even looked at.
@@ -417,6 +424,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         ),
       ),
   )
+  /** The images for which a kustomization sets a tag or digest. */
+  const pinned = lazy(() => {
+    const images = options.kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
+    return new Set(images.map(({ name }) => `${imageParts(name).registry}/${imageParts(name).repository}`))
+  })
   const once = new Map<string, unknown>()
 
   const graph: IndexedGraph = {
@@ -436,9 +448,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       find(kind, name, resource(near), namespace)?.value as ObjectOf<K> | undefined,
     siblings: <K extends KindName>(kind: K, near: object) => {
       const own = resource(near)
-      return all(kind)
+      return (byNamespace(kind).get(own.namespace) ?? [])
         .filter((one) => one !== own && belong(one, own))
         .map((one) => one.value) as unknown as readonly ObjectOf<K>[]
+    },
+    nearby: (object) => {
+      const near = resource(object)
+      const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
+      return [...new Set(scopes.flatMap((scope) => byLabel().get(`${scope}\n`) ?? []))]
     },
     together: (a, b) => belong(resource(a), resource(b)),
     apart: (a, b) => apart(resource(a), resource(b)),
@@ -522,10 +539,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const own = resource(near)
       return [
         ...new Set(
-          all(kind)
-            .filter(
-              (one) => one.namespace === own.namespace && (own.namespace !== '' || apart(one, own) <= reach),
-            )
+          (byNamespace(kind).get(own.namespace) ?? [])
+            .filter((one) => own.namespace !== '' || apart(one, own) <= reach)
             .map((one) => one.name),
         ),
       ]
@@ -533,12 +548,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     tagSetElsewhere: (image) => {
       if (image.startsWith('ko://') || built().has(image)) return true
       const { registry, repository } = imageParts(image)
-      return options.kustomizations.some((kustomization) =>
-        kustomization.images.some((one) => {
-          const parts = imageParts(one.name)
-          return one.pinned && parts.registry === registry && parts.repository === repository
-        }),
-      )
+      return pinned().has(`${registry}/${repository}`)
     },
     kustomized(object) {
       const folder = resource(object).folders.join('/') || '.'
