@@ -13,11 +13,15 @@ export default rule({
   title: 'A rollout needs one node more than there are',
   category: 'scheduling',
   severity: 'warning',
-  why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With \`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without any pod of the workload. When
-there is none the new pod stays Pending and the rollout never ends.`,
+  why: `Required anti-affinity by hostname lets one pod of the workload stand on each node. With
+\`maxUnavailable: 0\` the rollout starts the new pod before it stops an old one: that takes a node without
+any pod of the workload. When there is none the new pod stays Pending and the rollout never ends.`,
   remedy: 'Use `maxSurge: 0` with `maxUnavailable: 1`, or make the anti-affinity preferred.',
-  decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four replicas does). Reported
-when the nodes are known and replicas (with an autoscaler its maximum) plus surge exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, have the labels of \`nodeSelector\` and no taint that the pods don't tolerate.
+  decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own
+pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four
+replicas does). Reported when the nodes are known and replicas (with an autoscaler its maximum) plus surge
+exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, have the labels of
+\`nodeSelector\` and no taint that the pods don't tolerate.
 
 Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
   versions:

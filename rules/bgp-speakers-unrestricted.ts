@@ -4,11 +4,13 @@ export default rule({
   title: 'Every node announces the service addresses',
   category: 'networking',
   severity: 'info',
-  why: `Routers spread connections over all nodes that announce an address. Whenever that set changes, most routers spread anew, and connections that then reach another node are reset. When every node announces, each node roll, scale-up or
-reboot does that to all services.`,
+  why: `Routers spread connections over all nodes that announce an address. Whenever that set changes, most
+routers spread anew, and connections that then reach another node are reset. When every node announces, each
+node roll, scale-up or reboot does that to all services.`,
   remedy: 'Let a few stable edge nodes announce, by node selectors.',
-  decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or an empty node selector. Silent when the
-input holds at most \`maxSpeakers\` Nodes.`,
+  decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input
+has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or
+an empty node selector. Silent when the input holds at most \`maxSpeakers\` Nodes.`,
   sources: ['MetalLB API reference (BGPAdvertisementSpec)', 'Cilium documentation, BGP control plane'],
   stories: ['oneandone-ecmp-resets'],
   params: { maxSpeakers: { type: 'integer', minimum: 1, default: 4, about: 'Nodes that may all announce.' } },

@@ -4,11 +4,13 @@ export default rule({
   title: 'The control plane runs on burstable machines',
   category: 'control-plane',
   severity: 'warning',
-  why: `A burstable machine lives on CPU credits. etcd must write to disk and answer its peers within a fraction of a second; when the credits are gone, or the provider moves the machine, elections time out and with them
-the API server, in the busiest hour of all.`,
+  why: `A burstable machine lives on CPU credits. etcd must write to disk and answer its peers within a
+fraction of a second; when the credits are gone, or the provider moves the machine, elections time out and
+with them the API server, in the busiest hour of all.`,
   remedy: 'Use a machine type with fixed performance for etcd and the control plane.',
-  decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane label, compared with the
-patterns of burstable families.`,
+  decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine
+template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane
+label, compared with the patterns of burstable families.`,
   falsePositives: 'Clusters for development and tests.',
   sources: ['AWS, Google Cloud and Azure documentation of burstable machine families'],
   stories: ['zalando-t2-etcd', 'saltside-first-outage'],

@@ -5,11 +5,15 @@ export default rule({
   category: 'networking',
   severity: 'info',
   recommended: false,
-  why: `Calico hands out pod addresses to nodes in blocks, by default of 64. A node that may run 110 pods takes two or more, borrows from others when none is left, and its tunnel address is one of them. Releases of Calico have had races there
-that gave a pod the address of the node's own tunnel: one pod of a workload dies again and again while its siblings are fine.`,
+  why: `Calico hands out pod addresses to nodes in blocks, by default of 64. A node that may run 110 pods
+takes two or more, borrows from others when none is left, and its tunnel address is one of them. Releases of
+Calico have had races there that gave a pod the address of the node's own tunnel: one pod of a workload dies
+again and again while its siblings are fine.`,
   remedy:
     'Create pools with blocks as large as the pods per node (`blockSize: 25` for 110); existing pools can not be changed.',
-  decides: `An enabled IPPool for IPv4 with IPIP or VXLAN whose block (\`blockSize\`, default 26) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter) plus one for the tunnel.`,
+  decides: `An enabled IPPool for IPv4 with IPIP or VXLAN whose block (\`blockSize\`, default 26) holds
+fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter) plus one for
+the tunnel.`,
   sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
   stories: ['oneandone-calico-ip-collision'],
   params: {

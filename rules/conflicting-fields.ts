@@ -4,12 +4,13 @@ export default rule({
   title: 'Fields that contradict each other',
   category: 'api-schema',
   severity: 'error',
-  why: `Every field by itself is right, and the API server refuses them together: a selector that its own pods do not match, a mount
-of a volume that the pod does not have, two sources where one is possible. Every \`kubectl apply\`, sync and reconciliation of
-the object fails.`,
+  why: `Every field by itself is right, and the API server refuses them together: a selector that its own
+pods do not match, a mount of a volume that the pod does not have, two sources where one is possible. Every
+\`kubectl apply\`, sync and reconciliation of the object fails.`,
   remedy: 'Make the two fields agree.',
-  decides: `The checks are those of the API server's validation that need nothing but the object, each tried with a real server; the
-list is in docs/validation.md. Objects that cannot be decoded get the findings of \`wrong-type\` first, as the server does it.`,
+  decides: `The checks are those of the API server's validation that need nothing but the object, each tried
+with a real server; the list is in docs/validation.md. Objects that cannot be decoded get the findings of
+\`wrong-type\` first, as the server does it.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
   for: 'Object',

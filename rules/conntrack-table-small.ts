@@ -7,15 +7,17 @@ export default rule({
   title: 'The connection tracking table is smaller than kube-proxy would make it',
   category: 'networking',
   severity: 'warning',
-  why: `Every connection through a Service takes an entry in the kernel's connection tracking table. When the table is full the kernel drops
-the first packet of each new flow without a word to anybody; DNS over UDP goes first. kube-proxy sizes the table as the larger of \`min\` and
-\`maxPerCore\` × cores, so a low pair of values caps every node of the cluster.`,
+  why: `Every connection through a Service takes an entry in the kernel's connection tracking table. When
+the table is full the kernel drops the first packet of each new flow without a word to anybody; DNS over UDP
+goes first. kube-proxy sizes the table as the larger of \`min\` and \`maxPerCore\` × cores, so a low pair of
+values caps every node of the cluster.`,
   remedy:
     'Leave `conntrack.maxPerCore` and `conntrack.min` at their defaults or raise them; an entry costs about 300 bytes.',
-  decides: `Looks at \`conntrack\` of a KubeProxyConfiguration (a file of its own, or inside the ConfigMap that kubeadm writes), at the flags
-\`--conntrack-max-per-core\` and \`--conntrack-min\` of kube-proxy, and at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less than
-kube-proxy's minimum. Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own value alone and
-is not reported.`,
+  decides: `Looks at \`conntrack\` of a KubeProxyConfiguration (a file of its own, or inside the ConfigMap
+that kubeadm writes), at the flags \`--conntrack-max-per-core\` and \`--conntrack-min\` of kube-proxy, and
+at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less than kube-proxy's minimum.
+Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own
+value alone and is not reported.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
   sources: [

@@ -4,11 +4,14 @@ export default rule({
   title: 'A CPU limit slows down a service that answers requests',
   category: 'resources',
   severity: 'info',
-  why: `The kernel enforces a CPU limit in slices of 100 ms: a process that has used its share of a slice stands still until the next one, however idle the node is. A service with many threads uses up its share in a few milliseconds of a burst, and its
-slowest requests take the rest of the slice longer.`,
+  why: `The kernel enforces a CPU limit in slices of 100 ms: a process that has used its share of a slice
+stands still until the next one, however idle the node is. A service with many threads uses up its share in
+a few milliseconds of a burst, and its slowest requests take the rest of the slice longer.`,
   remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
-  decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\` every other limit is an info, too. Whole cores with request
-equal to limit are exempt (the kubelet may pin them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.`,
+  decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of
+many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\`
+every other limit is an info, too. Whole cores with request equal to limit are exempt (the kubelet may pin
+them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.`,
   falsePositives: 'Where tenants share nodes without trust a limit is legitimate policy.',
   sources: [
     'Linux kernel documentation, CFS bandwidth control',

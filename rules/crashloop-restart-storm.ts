@@ -5,11 +5,12 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   recommended: false,
-  why: `Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts. Each short life of a crashing pod is then two changes of its Service's endpoints,
-and every kube-proxy of the cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
+  why: `Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts.
+Each short life of a crashing pod is then two changes of its Service's endpoints, and every kube-proxy of
+the cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
   remedy: 'Add a readiness probe, and `minReadySeconds` of a few seconds.',
-  decides: `A workload behind a Service with more than \`minPods\` pods at least, no readiness or startup probe in any container, and \`minReadySeconds\` 0. \`scan\` reports
-the restarts themselves.`,
+  decides: `A workload behind a Service with more than \`minPods\` pods at least, no readiness or startup
+probe in any container, and \`minReadySeconds\` 0. \`scan\` reports the restarts themselves.`,
   sources: ['kubernetes/pkg/controller/endpointslice', 'k8s.io/api/apps/v1/types.go (MinReadySeconds)'],
   stories: ['oneandone-open-issues', 'dfds-kiam-cert', 'dfds-agent-system-oom', 'betz-chat-message'],
   params: {

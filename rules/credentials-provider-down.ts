@@ -4,11 +4,14 @@ export default rule({
   title: 'The provider of credentials is down, alone or throttled',
   category: 'identity',
   severity: 'error',
-  why: `Pods wait for their Secrets, and Secrets wait for the controller that makes them. When it is scaled down, evicted or throttled, running pods live on what they have until it expires; new ones do not start. Its queue then grows, and it comes back slower than
-it went.`,
+  why: `Pods wait for their Secrets, and Secrets wait for the controller that makes them. When it is scaled
+down, evicted or throttled, running pods live on what they have until it expires; new ones do not start. Its
+queue then grows, and it comes back slower than it went.`,
   remedy: 'Run it with two replicas, a priority class and a budget, and without a CPU limit.',
-  decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on it (ExternalSecrets, SealedSecrets, Certificates, SecretProviderClasses, pods with the secrets-store CSI driver). An error with zero replicas; a warning for a CPU
-limit, or a single replica that no budget guards and no priority class protects. One finding, with all causes.`,
+  decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on
+it (ExternalSecrets, SealedSecrets, Certificates, SecretProviderClasses, pods with the secrets-store CSI
+driver). An error with zero replicas; a warning for a CPU limit, or a single replica that no budget guards
+and no priority class protects. One finding, with all causes.`,
   sources: [
     'Documentation of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver',
   ],

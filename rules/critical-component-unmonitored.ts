@@ -19,10 +19,13 @@ export default rule({
   category: 'observability',
   severity: 'info',
   recommended: false,
-  why: `A webhook that fails closed is a part of the control plane, but unlike the API server nobody gets an alert when it is slow or gone. In the published outages the broken component was found last, after hours of looking at what it broke.`,
+  why: `A webhook that fails closed is a part of the control plane, but unlike the API server nobody gets an
+alert when it is slow or gone. In the published outages the broken component was found last, after hours of
+looking at what it broke.`,
   remedy: 'Scrape the backend and alert on its absence.',
-  decides: `Only where the input shows that monitoring is declared in it (ServiceMonitor, PodMonitor or PrometheusRule objects). The Service behind a fail-closed webhook is watched when a monitor selects its labels or those of its pods, or a rule's expression
-names it, its workload or its namespace.`,
+  decides: `Only where the input shows that monitoring is declared in it (ServiceMonitor, PodMonitor or
+PrometheusRule objects). The Service behind a fail-closed webhook is watched when a monitor selects its
+labels or those of its pods, or a rule's expression names it, its workload or its namespace.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
   stories: ['zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down', 'dfds-kiam-cert'],

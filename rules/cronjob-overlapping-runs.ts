@@ -4,11 +4,15 @@ export default rule({
   title: 'Runs of a CronJob may overlap',
   category: 'batch',
   severity: 'warning',
-  why: `\`concurrencyPolicy\` is Allow unless it is set: the controller starts the next Job whether or not the last one has ended. When runs get slow, because a database or the cluster itself is slow, they pile up and make
-everything slower still.`,
+  why: `\`concurrencyPolicy\` is Allow unless it is set: the controller starts the next Job whether or not
+the last one has ended. When runs get slow, because a database or the cluster itself is slow, they pile up
+and make everything slower still.`,
   remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
-  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended CronJobs are exempt, and
-those that start only every \`minInterval\` or less often, as a run that long is rare. Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures both.`,
+  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their
+deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended
+CronJobs are exempt, and those that start only every \`minInterval\` or less often, as a run that long is
+rare. Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures
+both.`,
   falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',
   versions: 'The default is Allow in all releases of `batch/v1`.',
   sources: [

@@ -4,13 +4,19 @@ export default rule({
   title: 'Many CronJobs start in the same minute',
   category: 'batch',
   severity: 'warning',
-  why: `Almost everybody writes round minutes: 0, 15, 30, 45, every five or ten. The controller creates all those Jobs in the same second, and the scheduler, the API server, the registry and whatever
-the Jobs call see a spike several times an hour, while the minutes between are idle. Such spikes have exhausted node memory, DNS and API servers.`,
+  why: `Almost everybody writes round minutes: 0, 15, 30, 45, every five or ten. The controller creates all
+those Jobs in the same second, and the scheduler, the API server, the registry and whatever the Jobs call
+see a spike several times an hour, while the minutes between are idle. Such spikes have exhausted node
+memory, DNS and API servers.`,
   remedy: 'Spread the minutes, for example by a hash of the name: `7,22,37,52` instead of `*/15`.',
-  decides: `The starts of all CronJobs of the input are laid over one month, minute by minute, each with the weight of its \`parallelism\`. CronJobs whose busiest minute is the same and holds more than \`maxStartsPerMinute\` pods are one finding, on
-the first of them. With \`reportSingle\` a CronJob that starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by itself.
+  decides: `The starts of all CronJobs of the input are laid over one month, minute by minute, each with the
+weight of its \`parallelism\`. CronJobs whose busiest minute is the same and holds more than
+\`maxStartsPerMinute\` pods are one finding, on the first of them. With \`reportSingle\` a CronJob that
+starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by
+itself.
 
-Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was created. CronJobs with different time zones are not added up, and variants of one CronJob (same namespace and name) count once.`,
+Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was created. CronJobs with
+different time zones are not added up, and variants of one CronJob (same namespace and name) count once.`,
   falsePositives:
     'Runs that must start at the full hour: reports of that hour, trading times. A folder with the manifests of several clusters adds up what never runs together.',
   versions: '`timeZone` is GA from 1.27.',

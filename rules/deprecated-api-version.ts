@@ -4,12 +4,13 @@ export default rule({
   title: 'An API version that is on its way out',
   category: 'api-schema',
   severity: 'warning',
-  why: `The API server still serves this version and warns on every request; a later release will not. Alpha versions are off by
-default, may change in any release, and go without a deprecation.`,
+  why: `The API server still serves this version and warns on every request; a later release will not. Alpha
+versions are off by default, may change in any release, and go without a deprecation.`,
   remedy: 'Move to the version that the message names before the upgrade that removes this one.',
-  decides: `apiVersion and kind together are looked up in a table of all deprecations up to 1.37. Reported when the target version
-serves the kind and deprecates it, or when the version is an alpha one. An info where no release is named for the removal.
-Versions that the target no longer serves are reported by \`removed-api-version\`.`,
+  decides: `apiVersion and kind together are looked up in a table of all deprecations up to 1.37. Reported
+when the target version serves the kind and deprecates it, or when the version is an alpha one. An info
+where no release is named for the removal. Versions that the target no longer serves are reported by
+\`removed-api-version\`.`,
   sources: [
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-policy/',

@@ -8,11 +8,15 @@ export default rule({
   title: 'A routine identity may delete nodes, namespaces or everything',
   category: 'identity',
   severity: 'warning',
-  why: `One mistyped command, one wrong context or one defect of a script removes what its identity may remove. With cluster-admin in daily use that is the cluster: namespaces take all their objects with them, volumes their data, a definition every object of its kind.`,
+  why: `One mistyped command, one wrong context or one defect of a script removes what its identity may
+remove. With cluster-admin in daily use that is the cluster: namespaces take all their objects with them,
+volumes their data, a definition every object of its kind.`,
   remedy:
     'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
-  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may delete nodes, namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody is in; a warning for other users and groups that are not in
-\`breakGlass\`; ServiceAccounts are left alone unless \`serviceAccounts\` is on: operators need such rights.
+  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may delete nodes,
+namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody
+is in; a warning for other users and groups that are not in \`breakGlass\`; ServiceAccounts are left alone
+unless \`serviceAccounts\` is on: operators need such rights.
 
 Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.`,
   falsePositives:

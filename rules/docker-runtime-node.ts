@@ -6,11 +6,13 @@ export default rule({
   title: 'The workload or node depends on the Docker engine',
   category: 'node',
   severity: 'warning',
-  why: `The kubelet has not used the Docker engine since 1.24: nodes run containerd or CRI-O, and a pod that mounts Docker's socket finds nothing there, or a second runtime
-whose containers Kubernetes neither counts nor evicts. Where the engine does run, one hung daemon takes the whole node with it.`,
+  why: `The kubelet has not used the Docker engine since 1.24: nodes run containerd or CRI-O, and a pod that
+mounts Docker's socket finds nothing there, or a second runtime whose containers Kubernetes neither counts
+nor evicts. Where the engine does run, one hung daemon takes the whole node with it.`,
   remedy:
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
-  decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
+  decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
+the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
 agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported.`,
   falsePositives:
     'CI builders on nodes of their own that do run the Docker engine: name their containers in `builders`.',

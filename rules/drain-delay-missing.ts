@@ -13,14 +13,21 @@ export default rule({
   title: 'Pods stop while they still receive requests',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `When a pod is deleted, two things start at the same time: the kubelet sends SIGTERM, and the endpoint is removed from every kube-proxy, ingress controller and load balancer. The second takes seconds. A server that
-closes its socket at SIGTERM refuses the requests that still arrive, at every rollout and every node drain.`,
+  why: `When a pod is deleted, two things start at the same time: the kubelet sends SIGTERM, and the
+endpoint is removed from every kube-proxy, ingress controller and load balancer. The second takes seconds. A
+server that closes its socket at SIGTERM refuses the requests that still arrive, at every rollout and every
+node drain.`,
   remedy: 'Delay SIGTERM with a `preStop` sleep of some seconds, and leave the grace period room for it.',
-  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns the port (all
-ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other command is taken to drain by itself.
+  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of
+type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns
+the port (all ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command
+that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other
+command is taken to drain by itself.
 
-Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each rollout anyway), Services with UDP ports only, and images known to delay by themselves.`,
-  falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be seen in a manifest: suppress the rule on that workload and say so.`,
+Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
+rollout anyway), Services with UDP ports only, and images known to delay by themselves.`,
+  falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
+seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
     '`preStop.sleep` is alpha in 1.29, on by default from 1.30, GA in 1.34; below 1.30 the fix is a command.',
   sources: [

@@ -4,13 +4,14 @@ export default rule({
   title: 'Two entries of a list have the same name',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server tells the entries of most lists apart by a key: containers and volumes by name, mounts by path, ports of a
-Service by name and by number. It refuses an object in which two entries share that key. Variables of one name are accepted:
-the later one wins, and client-side \`kubectl apply\`, which merges by name, may drop either at the next change.`,
+  why: `The API server tells the entries of most lists apart by a key: containers and volumes by name,
+mounts by path, ports of a Service by name and by number. It refuses an object in which two entries share
+that key. Variables of one name are accepted: the later one wins, and client-side \`kubectl apply\`, which
+merges by name, may drop either at the next change.`,
   remedy: 'Give each entry a key of its own, or remove the one that has no effect.',
-  decides: `The keys are those of the schema, confirmed with a real API server; a port without \`protocol\` is TCP. Duplicates that
-the server takes and that change nothing (a pull secret named twice) are not reported, nor is a variable written twice with
-the same value.`,
+  decides: `The keys are those of the schema, confirmed with a real API server; a port without \`protocol\`
+is TCP. Duplicates that the server takes and that change nothing (a pull secret named twice) are not
+reported, nor is a variable written twice with the same value.`,
   sources: [
     'OpenAPI documents of Kubernetes (x-kubernetes-list-map-keys, x-kubernetes-patch-merge-key)',
     'kubernetes/pkg/apis/core/validation/validation.go',

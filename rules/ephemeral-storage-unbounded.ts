@@ -4,11 +4,14 @@ export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
   category: 'resources',
   severity: 'info',
-  why: `An emptyDir lives on the node's disk, or in its memory with \`medium: Memory\`. Without \`sizeLimit\` a log or cache that grows takes the disk, and the kubelet evicts pods of others; a memory volume counts as memory of the pod and grows to its limit,
-or to all that the node has.`,
+  why: `An emptyDir lives on the node's disk, or in its memory with \`medium: Memory\`. Without
+\`sizeLimit\` a log or cache that grows takes the disk, and the kubelet evicts pods of others; a memory
+volume counts as memory of the pod and grows to its limit, or to all that the node has.`,
   remedy: 'Set `sizeLimit`.',
-  decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with \`disk\`. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run,
-/var/run) are exempt, unless in memory. One finding per workload.`,
+  decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for
+\`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
+\`disk\`. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run, /var/run) are
+exempt, unless in memory. One finding per workload.`,
   versions:
     'Memory volumes are bounded by the pod limit or the node allocatable from 1.22 (SizeMemoryBackedVolumes).',
   sources: ['kubernetes/pkg/volume/emptydir/empty_dir.go'],

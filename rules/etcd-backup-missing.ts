@@ -12,12 +12,17 @@ export default rule({
   title: 'Nothing saves the state of etcd',
   category: 'control-plane',
   severity: 'error',
-  why: `etcd holds the whole cluster. One wrong range delete or a lost disk without a snapshot is the end of it: every object has to be made again from whatever repositories exist.`,
+  why: `etcd holds the whole cluster. One wrong range delete or a lost disk without a snapshot is the end of
+it: every object has to be made again from whatever repositories exist.`,
   remedy: 'Save a snapshot to another machine on a schedule, and try the restore.',
-  decides: `Only when the input is declared complete: an etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with local etcd), and no object that takes snapshots: a workload whose command runs \`snapshot save\` or whose image or
-name matches \`backupPatterns\`, a Velero Schedule, an EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a warning.
+  decides: `Only when the input is declared complete: an etcd pod, Deployment or StatefulSet in kube-system
+(or a kubeadm ClusterConfiguration with local etcd), and no object that takes snapshots: a workload whose
+command runs \`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an
+EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a
+warning.
 
-Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\` on the Namespace kube-system, for backups from outside.`,
+Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\`
+on the Namespace kube-system, for backups from outside.`,
   falsePositives:
     'A backup on the machine itself (a systemd timer, a snapshot of the disk) is not visible: set the annotation.',
   sources: [

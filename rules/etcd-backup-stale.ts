@@ -12,8 +12,10 @@ export default rule({
   why: 'A backup that stopped is found on the day it is needed. A suspended schedule, a snapshot on an emptyDir that ends with its pod, or one snapshot a week all look like a backup in every list.',
   remedy:
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
-  decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image). An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the file; a warning when it
-starts less often than \`maxInterval\`. One finding, the gravest. \`scan\` looks at the last success.`,
+  decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image).
+An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the
+file; a warning when it starts less often than \`maxInterval\`. One finding, the gravest. \`scan\` looks at
+the last success.`,
   falsePositives: 'The upload may be done by a program that is not recognised here.',
   sources: ['etcd documentation, disaster recovery'],
   stories: ['zalando-etcd-delete', 'athenabot-cronjob'],

@@ -7,11 +7,14 @@ export default rule({
   title: 'A cloud balancer reaches the pods through node ports',
   category: 'networking',
   severity: 'warning',
-  why: `Without pod endpoints the balancer sends to any node, and the node's rules pick a pod per connection. Connections that the balancer keeps open stay with a pod after it has stopped being ready, so each deploy drops requests; health checks see nodes, not
-pods.`,
+  why: `Without pod endpoints the balancer sends to any node, and the node's rules pick a pod per
+connection. Connections that the balancer keeps open stay with a pod after it has stopped being ready, so
+each deploy drops requests; health checks see nodes, not pods.`,
   remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
-  decides: `On an Ingress of GKE's controller (class \`gce\` or \`gce-internal\`): a warning when its Service turns NEG off explicitly (\`{"ingress": false}\`). GKE adds the annotation by itself to new Services of VPC-native clusters, so its absence is silent. On an
-Ingress of the AWS Load Balancer Controller (class \`alb\`): \`target-type: instance\` written out is an info.
+  decides: `On an Ingress of GKE's controller (class \`gce\` or \`gce-internal\`): a warning when its
+Service turns NEG off explicitly (\`{"ingress": false}\`). GKE adds the annotation by itself to new Services
+of VPC-native clusters, so its absence is silent. On an Ingress of the AWS Load Balancer Controller (class
+\`alb\`): \`target-type: instance\` written out is an info.
 
 Exempt: Gateway API on GKE, which always uses NEG.`,
   versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',

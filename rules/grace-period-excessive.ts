@@ -4,11 +4,14 @@ export default rule({
   title: 'Pods may take so long to stop that drains and upgrades stall',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per node, or is cut short: managed upgrades end pods after an hour at most, the cluster autoscaler after ten minutes, and a spot
-machine is gone within 15 to 120 seconds of its notice.`,
+  why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per
+node, or is cut short: managed upgrades end pods after an hour at most, the cluster autoscaler after ten
+minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   remedy: 'Hand the work over or save it sooner, and keep the grace period below ten minutes.',
-  decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims, which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by nodeSelector or required node affinity) above
-\`spotMax\`, as those nodes do not wait. Jobs and single Pods are exempt.`,
+  decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
+which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by
+nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs and single Pods
+are exempt.`,
   falsePositives:
     'Connections that can not be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',

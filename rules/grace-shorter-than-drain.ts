@@ -7,11 +7,14 @@ export default rule({
   title: 'The grace period ends before the preStop hook and the shutdown',
   category: 'workload-lifecycle',
   severity: 'error',
-  why: `The grace period starts with the preStop hook, not after it. A hook that sleeps as long as the grace period leaves the process two seconds between SIGTERM and SIGKILL: requests that are still open are cut, and nothing is
-flushed. A longer hook is cut off itself.`,
+  why: `The grace period starts with the preStop hook, not after it. A hook that sleeps as long as the grace
+period leaves the process two seconds between SIGTERM and SIGKILL: requests that are still open are cut, and
+nothing is flushed. A longer hook is cut off itself.`,
   remedy: 'Set `terminationGracePeriodSeconds` to the length of the hook plus the time of a clean shutdown.',
-  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command) plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the hook alone is longer than the
-grace period, which the API server refuses for \`sleep\`; else a warning. Commands whose length can't be read, loops and conditions are left alone.`,
+  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command)
+plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the
+hook alone is longer than the grace period, which the API server refuses for \`sleep\`; else a warning.
+Commands whose length can't be read, loops and conditions are left alone.`,
   versions:
     'The API server refuses `sleep.seconds` above the grace period; equal values and long commands are accepted.',
   sources: [

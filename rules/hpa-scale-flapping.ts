@@ -4,12 +4,16 @@ export default rule({
   title: 'The autoscaler removes pods as soon as a spike is over',
   category: 'autoscaling',
   severity: 'info',
-  why: `With a short stabilization window the autoscaler takes pods away at the first quiet minute and adds them at the next spike. Each turn changes endpoints, cuts long connections, and, where addresses are announced by the nodes
-that have pods, moves traffic between nodes.`,
+  why: `With a short stabilization window the autoscaler takes pods away at the first quiet minute and adds
+them at the next spike. Each turn changes endpoints, cuts long connections, and, where addresses are
+announced by the nodes that have pods, moves traffic between nodes.`,
   remedy: 'Leave `scaleDown.stabilizationWindowSeconds` at 300 or more.',
-  decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is fine) for a workload behind a Service. A warning when such a Service has \`externalTrafficPolicy: Local\` or the pods are DNS servers.
+  decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is
+fine) for a workload behind a Service. A warning when such a Service has \`externalTrafficPolicy: Local\` or
+the pods are DNS servers.
 
-Exempt: workers without a Service, \`selectPolicy: Disabled\`, and policies that take one pod a minute at most.`,
+Exempt: workers without a Service, \`selectPolicy: Disabled\`, and policies that take one pod a minute at
+most.`,
   versions: 'The default window is 300 seconds in all releases of autoscaling/v2.',
   sources: ['kubernetes/pkg/controller/podautoscaler/config/v1alpha1/defaults.go'],
   stories: ['oneandone-ecmp-resets', 'preply-dns-conntrack'],

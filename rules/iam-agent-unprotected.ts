@@ -7,12 +7,14 @@ export default rule({
   title: 'The credentials agent of every node can be throttled or evicted',
   category: 'identity',
   severity: 'error',
-  why: `All pods of a node get their cloud credentials from one agent. When its CPU limit throttles it, requests time out; when it has no priority it is evicted or not placed on a full node; then every other pod there loses
-access to storage, queues and databases at the same time.`,
+  why: `All pods of a node get their cloud credentials from one agent. When its CPU limit throttles it,
+requests time out; when it has no priority it is evicted or not placed on a full node; then every other pod
+there loses access to storage, queues and databases at the same time.`,
   remedy:
     'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
-  decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all taints (so that tainted nodes
-have no agent). All causes are in one finding.`,
+  decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below
+system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all
+taints (so that tainted nodes have no agent). All causes are in one finding.`,
   sources: ['kubernetes/pkg/apis/scheduling/types.go (system-node-critical)'],
   stories: [
     'dfds-node-deletion',

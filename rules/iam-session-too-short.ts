@@ -6,10 +6,14 @@ export default rule({
   title: 'Credentials expire before the SDK refreshes them',
   category: 'identity',
   severity: 'warning',
-  why: `The AWS SDK for Java refreshes credentials that are valid for less than fifteen minutes. kiam's sessions last exactly that long by default: every single request then fetches new credentials first, and latency is ten times what it was.`,
+  why: `The AWS SDK for Java refreshes credentials that are valid for less than fifteen minutes. kiam's
+sessions last exactly that long by default: every single request then fetches new credentials first, and
+latency is ten times what it was.`,
   remedy: 'Let sessions last an hour.',
-  decides: `A kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; the annotation \`${annotation}\` below an hour on a ServiceAccount; a projected
-token with \`expirationSeconds\` below 600, which the API server refuses.`,
+  decides: `A kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or
+below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; the annotation
+\`${annotation}\` below an hour on a ServiceAccount; a projected token with \`expirationSeconds\` below 600,
+which the API server refuses.`,
   versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
   sources: [
     'uswitch/kiam cmd/kiam/server.go',

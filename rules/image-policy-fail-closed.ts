@@ -15,12 +15,15 @@ export default rule({
   title: 'When the image check is down, nothing can start, nor can its own repair',
   category: 'admission',
   severity: 'warning',
-  why: `A check of image signatures that fails closed stops every new pod while its service is unreachable or wrong. That includes the CI jobs that would build the cure, the registry and the signer, so the cluster can't be
-repaired by the usual way.`,
+  why: `A check of image signatures that fails closed stops every new pod while its service is unreachable
+or wrong. That includes the CI jobs that would build the cure, the registry and the signer, so the cluster
+can't be repaired by the usual way.`,
   remedy:
     'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert.',
-  decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true; a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose match excludes no namespace at
-all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the input that fails closed without a namespace selector.`,
+  decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
+a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose
+match excludes no namespace at all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
+input that fails closed without a namespace selector.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',

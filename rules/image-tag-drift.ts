@@ -4,9 +4,13 @@ export default rule({
   title: 'Replicas will run different images under one tag',
   category: 'images',
   severity: 'warning',
-  why: `With \`imagePullPolicy: IfNotPresent\` (the default for every tag but latest) a node that has the tag keeps its old image, and a new node pulls the new one. With a tag that moves, replicas of one workload run different code, by the age of their nodes.`,
+  why: `With \`imagePullPolicy: IfNotPresent\` (the default for every tag but latest) a node that has the
+tag keeps its old image, and a new node pulls the new one. With a tag that moves, replicas of one workload
+run different code, by the age of their nodes.`,
   remedy: 'Pin a version or a digest; `imagePullPolicy: Always` only helps until the next restart.',
-  decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of \`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default. \`scan\` compares the images that really run.`,
+  decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of
+\`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default. \`scan\`
+compares the images that really run.`,
   sources: ['kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Container)'],
   stories: ['betz-shared-tags', 'datadog-10-ways'],
   params: {

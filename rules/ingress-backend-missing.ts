@@ -4,12 +4,16 @@ export default rule({
   title: 'A route leads to a Service or port that does not exist',
   category: 'networking',
   severity: 'error',
-  why: `The controller has nowhere to send the path: it answers 503 or 404, and some releases of some controllers drop all routes of the object, or of the whole proxy, over one that is broken.`,
+  why: `The controller has nowhere to send the path: it answers 503 or 404, and some releases of some
+controllers drop all routes of the object, or of the whole proxy, over one that is broken.`,
   remedy: 'Name an existing Service of the same namespace, and one of its ports.',
-  decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies and OpenShift Routes. An error when the Service is in the input and has no such port, when its name is missing while a nearly equal one stands beside
-it, or, in complete input, when it is not there at all; and when the match rule of an IngressRoute is empty or its brackets or quotes do not close.
+  decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies
+and OpenShift Routes. An error when the Service is in the input and has no such port, when its name is
+missing while a nearly equal one stands beside it, or, in complete input, when it is not there at all; and
+when the match rule of an IngressRoute is empty or its brackets or quotes do not close.
 
-Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS controller, Services of partial input without a near name, and externals.`,
+Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
+controller, Services of partial input without a near name, and externals.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressBackend)',
     'Gateway API specification',

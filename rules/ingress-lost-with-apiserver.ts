@@ -4,10 +4,14 @@ export default rule({
   title: 'The ingress controller may restart while the API server is away',
   category: 'networking',
   severity: 'warning',
-  why: `An ingress controller reads its routes from the API server. A running one can go on with the routes it has. If its liveness check fails with the API server, the kubelet restarts it into an empty table, and an outage of the control plane
-becomes one of all customers. A balancer that sees all targets unhealthy may then send to every node.`,
+  why: `An ingress controller reads its routes from the API server. A running one can go on with the routes
+it has. If its liveness check fails with the API server, the kubelet restarts it into an empty table, and an
+outage of the control plane becomes one of all customers. A balancer that sees all targets unhealthy may
+then send to every node.`,
   remedy: 'Give liveness a check that needs no API server, and run several replicas with a budget.',
-  decides: `A workload whose image is a known ingress controller: both probes ask the same HTTP path, or liveness asks a path that includes the connection to the API server. Whether routes are kept can't be seen in a manifest.
+  decides: `A workload whose image is a known ingress controller: both probes ask the same HTTP path, or
+liveness asks a path that includes the connection to the API server. Whether routes are kept can't be seen
+in a manifest.
 
 Exempt: data planes apart from their control plane (Envoy), which keep their last configuration.`,
   falsePositives: 'Controllers whose health path does not depend on the API server.',

@@ -14,13 +14,15 @@ export default rule({
   title: 'A value that the API server refuses',
   category: 'api-schema',
   severity: 'error',
-  why: `The type is right, the value is none that the field may have: not one of its words, no quantity, out of bounds or not in
-the format. The API server refuses the whole object: every \`kubectl apply\`, sync and reconciliation of it fails.`,
+  why: `The type is right, the value is none that the field may have: not one of its words, no quantity, out
+of bounds or not in the format. The API server refuses the whole object: every \`kubectl apply\`, sync and
+reconciliation of it fails.`,
   remedy: 'Write one of the values that the message names.',
-  decides: `Words, bounds and formats are those of the API server's validation, each tried with a real server (docs/validation.md).
-Words are compared letter by letter, as the server does: \`tcp\` is no protocol. Quantities take the suffixes m, k, M, G, T,
-P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
-alone, and so is the \`status\` of an object.`,
+  decides: `Words, bounds and formats are those of the API server's validation, each tried with a real
+server (docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no
+protocol. Quantities take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind
+them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, and so is the \`status\` of
+an object.`,
   sources: [
     'kubernetes/pkg/apis/*/validation',
     'k8s.io/apimachinery/pkg/api/resource/quantity.go',

@@ -14,13 +14,18 @@ export default rule({
   title: 'A Job run may hang for ever',
   category: 'batch',
   severity: 'warning',
-  why: `A Job without \`activeDeadlineSeconds\` has no limit in time: a run that waits for a lock, a socket or a database that never answers keeps its pod, its memory and its place in the quota until somebody deletes it. Under
-a CronJob that allows overlapping runs every start adds one more; under \`Forbid\` no other run starts until then.`,
+  why: `A Job without \`activeDeadlineSeconds\` has no limit in time: a run that waits for a lock, a socket
+or a database that never answers keeps its pod, its memory and its place in the quota until somebody deletes
+it. Under a CronJob that allows overlapping runs every start adds one more; under \`Forbid\` no other run
+starts until then.`,
   remedy: 'Set `activeDeadlineSeconds` on the Job to a few times the longest run that you have seen.',
-  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and \`.spec.activeDeadlineSeconds\` of Jobs. A deadline in the pod template counts, too: it ends each attempt, and \`backoffLimit\` bounds their number.
-An error when the CronJob starts more often than \`errorBelowInterval\` and lets runs overlap; an info for a Job of its own, which hangs once.
+  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and
+\`.spec.activeDeadlineSeconds\` of Jobs. A deadline in the pod template counts, too: it ends each attempt,
+and \`backoffLimit\` bounds their number. An error when the CronJob starts more often than
+\`errorBelowInterval\` and lets runs overlap; an info for a Job of its own, which hangs once.
 
-Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
+Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
+run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
   falsePositives:
     'Workers that are meant to run until their queue is empty: give them a generous deadline, or suppress with that reason.',
   versions: '`activeDeadlineSeconds` is in `batch/v1` in all supported releases and has no default.',

@@ -15,11 +15,14 @@ export default rule({
   title: 'kube-proxy in IPVS mode has a release with broken graceful termination',
   category: 'networking',
   severity: 'error',
-  why: `In these releases kube-proxy's IPVS mode lets connections to a deleted pod finish, but a deadlock or a missed clean-up leaves the dead address among the real servers.
-The node then sends a share of the connections to an address that nobody has, until kube-proxy is restarted.`,
+  why: `In these releases kube-proxy's IPVS mode lets connections to a deleted pod finish, but a deadlock or
+a missed clean-up leaves the dead address among the real servers. The node then sends a share of the
+connections to an address that nobody has, until kube-proxy is restarted.`,
   remedy: 'Upgrade kube-proxy to a release with the cure; restarting it helps for the moment.',
-  decides: `The image tag of a container named kube-proxy (by its image), and IPVS mode from \`--proxy-mode\` or from the KubeProxyConfiguration of the input. An error for 1.11.5 to 1.11.6, 1.12.2 to 1.12.4 and
-1.13.0 to 1.13.1. A warning for other releases from 1.11.5 to 1.14, where UDP traffic to removed DNS pods is lost; an info for those patch releases of 1.12 to 1.14 that may hold the backport.
+  decides: `The image tag of a container named kube-proxy (by its image), and IPVS mode from
+\`--proxy-mode\` or from the KubeProxyConfiguration of the input. An error for 1.11.5 to 1.11.6, 1.12.2 to
+1.12.4 and 1.13.0 to 1.13.1. A warning for other releases from 1.11.5 to 1.14, where UDP traffic to removed
+DNS pods is lost; an info for those patch releases of 1.12 to 1.14 that may hold the backport.
 
 Exempt: the iptables and nftables modes, and kube-proxy whose mode the input does not tell.`,
   versions: 'Cured in 1.11.7, 1.12.5 and 1.13.2 (TCP, PR 72361), and in 1.15.0 (UDP, PR 77802).',

@@ -4,11 +4,13 @@ export default rule({
   title: 'The mode of kube-proxy is deprecated or slow for this many Services',
   category: 'networking',
   severity: 'info',
-  why: `IPVS mode is deprecated from 1.35 and will be switched off, so its defects are no longer a priority for anybody. In iptables mode every change of a Service or
-endpoint rewrites rules in proportion to all Services; with thousands of them updates lag and new pods get traffic late.`,
+  why: `IPVS mode is deprecated from 1.35 and will be switched off, so its defects are no longer a priority
+for anybody. In iptables mode every change of a Service or endpoint rewrites rules in proportion to all
+Services; with thousands of them updates lag and new pods get traffic late.`,
   remedy: 'Plan the move to `mode: nftables` (kernel 5.13 or newer), on one node pool first.',
-  decides: `\`mode\` of a KubeProxyConfiguration (a file, or inside a ConfigMap) or kube-proxy's \`--proxy-mode\`: \`ipvs\` for targets from 1.35; \`iptables\` or nothing when the input holds more than \`maxServices\`
-Services. Windows (\`kernelspace\`) is exempt.`,
+  decides: `\`mode\` of a KubeProxyConfiguration (a file, or inside a ConfigMap) or kube-proxy's
+\`--proxy-mode\`: \`ipvs\` for targets from 1.35; \`iptables\` or nothing when the input holds more than
+\`maxServices\` Services. Windows (\`kernelspace\`) is exempt.`,
   versions: 'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, off in 1.40; nftables GA in 1.33.',
   sources: ['kubernetes/cmd/kube-proxy/app/server_linux.go', 'KEP-5495', 'KEP-3866'],
   stories: ['machu-kube-proxy-ipvs', 'datadog-10-ways'],

@@ -4,10 +4,13 @@ export default rule({
   title: 'The kubelet may send too few requests to the API server',
   category: 'node',
   severity: 'warning',
-  why: `The kubelet limits its own requests. With five a second a node that starts some dozens of pods at once reports their status and addresses minutes late: Services miss endpoints, agents that wait for the pod's
-address hand out no credentials, and pods that run already look Pending.`,
+  why: `The kubelet limits its own requests. With five a second a node that starts some dozens of pods at
+once reports their status and addresses minutes late: Services miss endpoints, agents that wait for the
+pod's address hand out no credentials, and pods that run already look Pending.`,
   remedy: 'Use the defaults of today: `kubeAPIQPS: 50` and `kubeAPIBurst: 100`.',
-  decides: `\`kubeAPIQPS\` below \`minQps\` in a KubeletConfiguration (a file or inside a ConfigMap), or \`kubeAPIBurst\` below \`kubeAPIQPS\`; the same for \`--kube-api-qps\` of a container. A missing value counts for targets below 1.27, whose default was 5.`,
+  decides: `\`kubeAPIQPS\` below \`minQps\` in a KubeletConfiguration (a file or inside a ConfigMap), or
+\`kubeAPIBurst\` below \`kubeAPIQPS\`; the same for \`--kube-api-qps\` of a container. A missing value
+counts for targets below 1.27, whose default was 5.`,
   versions: 'Defaults 5 and 10 until 1.26, 50 and 100 from 1.27.',
   sources: ['k8s.io/kubelet/config/v1beta1/types.go at 0.26.15 and 0.27.0'],
   stories: ['zalando-kubelet-qps', 'chiefio-four-stories'],

@@ -7,12 +7,15 @@ export default rule({
   title: 'All nodes can lose the API server at the same moment',
   category: 'node',
   severity: 'info',
-  why: `The kubelet keeps one connection to the API server. When the addresses behind a balancer's name change, old clients go on writing into a connection that nobody answers; all nodes stop
-posting their status together, and after some minutes the control plane starts to evict every pod.`,
+  why: `The kubelet keeps one connection to the API server. When the addresses behind a balancer's name
+change, old clients go on writing into a connection that nobody answers; all nodes stop posting their status
+together, and after some minutes the control plane starts to evict every pod.`,
   remedy:
     'Give the API server an endpoint with static addresses (a network load balancer, a virtual IP), and keep kubelets current.',
-  decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of a kubeconfig in the input that name a classic or application load balancer of AWS directly (\`*.elb.amazonaws.com\`, whose
-addresses change). Literal addresses are not reported: they may well be a virtual IP. \`scan\` looks at the kubelets' versions and at nodes that went silent together.`,
+  decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of
+a kubeconfig in the input that name a classic or application load balancer of AWS directly
+(\`*.elb.amazonaws.com\`, whose addresses change). Literal addresses are not reported: they may well be a
+virtual IP. \`scan\` looks at the kubelets' versions and at nodes that went silent together.`,
   falsePositives: 'The hostname of a network load balancer has the same form and keeps its addresses.',
   versions: 'Kubelets check the health of their connection from 1.18.18, 1.19.5 and 1.20 on.',
   sources: ['kubernetes issue 48638', 'kubernetes PRs 63492 and 95981'],

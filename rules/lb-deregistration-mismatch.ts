@@ -21,11 +21,15 @@ export default rule({
   title: 'The balancer lets go of a pod sooner or later than the pod stops',
   category: 'networking',
   severity: 'info',
-  why: `After a pod is taken out of the target group the balancer keeps its open connections for the deregistration delay. A delay of a few seconds cuts requests in flight; one longer than the pod's grace period keeps connections to a pod that is dead.`,
+  why: `After a pod is taken out of the target group the balancer keeps its open connections for the
+deregistration delay. A delay of a few seconds cuts requests in flight; one longer than the pod's grace
+period keeps connections to a pod that is dead.`,
   remedy:
     'Make the delay at least as long as your longest request, and the grace period at least as long as the delay.',
-  decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service of the AWS Load Balancer Controller with target type ip: below \`minDelay\`, or above \`terminationGracePeriodSeconds\` (default 30) of the pods behind it.
-The controller's default (300) is not reported when nothing is written.`,
+  decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service
+of the AWS Load Balancer Controller with target type ip: below \`minDelay\`, or above
+\`terminationGracePeriodSeconds\` (default 30) of the pods behind it. The controller's default (300) is not
+reported when nothing is written.`,
   sources: [
     'AWS Load Balancer Controller documentation, annotations',
     'Elastic Load Balancing documentation, deregistration delay',

@@ -10,11 +10,13 @@ export default rule({
   title: 'Pods count as ready before the load balancer knows them',
   category: 'networking',
   severity: 'warning',
-  why: `When the AWS balancer sends to pods directly it must register each new pod first, which takes longer than the pod's start. A rollout that goes by the pods' own readiness can replace all of them before one is registered, and the balancer
-answers 502 or 503 from an empty target group.`,
+  why: `When the AWS balancer sends to pods directly it must register each new pod first, which takes longer
+than the pod's start. A rollout that goes by the pods' own readiness can replace all of them before one is
+registered, and the balancer answers 502 or 503 from an empty target group.`,
   remedy: `Label the namespace \`${label}: enabled\`, so that the controller adds a readiness gate.`,
-  decides: `An Ingress or Service for the AWS Load Balancer Controller with target type ip, whose Namespace is in the input without the label and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of their own. Without the Namespace in the input it is
-silent.`,
+  decides: `An Ingress or Service for the AWS Load Balancer Controller with target type ip, whose Namespace
+is in the input without the label and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of
+their own. Without the Namespace in the input it is silent.`,
   versions: 'The label takes effect for pods created after it.',
   sources: ['AWS Load Balancer Controller documentation, pod readiness gate'],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],

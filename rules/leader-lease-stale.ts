@@ -7,11 +7,13 @@ export default rule({
   title: 'Several replicas of a controller work without leader election',
   category: 'control-plane',
   severity: 'error',
-  why: `Leader election is what makes one replica of a controller act while the others wait. Switched off, all of them reconcile the same objects: they overwrite each other's changes, create things twice and double
+  why: `Leader election is what makes one replica of a controller act while the others wait. Switched off,
+all of them reconcile the same objects: they overwrite each other's changes, create things twice and double
 the load on the API server. A single replica without election is fine, until somebody scales it.`,
   remedy: 'Switch leader election on, or run one replica.',
-  decides: `A workload with two or more pods (by its autoscaler or \`replicas\`) and a container with \`--leader-elect=false\` or a flag of the same meaning. An error for the Kubernetes controllers themselves, a warning for others.
-\`scan\` also reports leases that nobody renews.`,
+  decides: `A workload with two or more pods (by its autoscaler or \`replicas\`) and a container with
+\`--leader-elect=false\` or a flag of the same meaning. An error for the Kubernetes controllers themselves,
+a warning for others. \`scan\` also reports leases that nobody renews.`,
   falsePositives: 'Controllers that divide their work by shards need no leader: suppress with that reason.',
   sources: ['k8s.io/component-base/config/options/leaderelectionconfig.go'],
   stories: ['xing-moving', 'zalando-t2-etcd', 'freenow-node-join'],

@@ -5,9 +5,12 @@ export default rule({
   category: 'resources',
   severity: 'info',
   recommended: false,
-  why: `The scheduler fills nodes by requests; the pods may use up to their limits. With memory limits several times the requests a node can be full on paper and promise three times its memory: in the hour when all pods need it, the kernel chooses who dies.`,
+  why: `The scheduler fills nodes by requests; the pods may use up to their limits. With memory limits
+several times the requests a node can be full on paper and promise three times its memory: in the hour when
+all pods need it, the kernel chooses who dies.`,
   remedy: 'Bring the requests near to what the pods use at their busiest; for memory, near to the limit.',
-  decides: `\`limits.memory\` above \`memoryRatio\` times the request, or \`limits.cpu\` above \`cpuRatio\` times it, in a container of a workload that is no Job. One finding per workload, memory first.`,
+  decides: `\`limits.memory\` above \`memoryRatio\` times the request, or \`limits.cpu\` above \`cpuRatio\`
+times it, in a container of a workload that is no Job. One finding per workload, memory first.`,
   sources: ['Kubernetes documentation, node-pressure eviction and quality of service'],
   stories: ['moonlight-anti-affinity', 'betz-resource-limits', 'airbnb-weird-ways', 'dfds-agent-system-oom'],
   params: {

@@ -7,13 +7,18 @@ export default rule({
   title: 'The liveness probe kills slow but healthy processes',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A liveness probe that allows a few seconds fails first under load, when garbage is collected or CPU is throttled. The restart loses caches and connections and puts the load on the other replicas, which then fail the
-same probe: one after the other, a healthy service goes down. A slow start under such a probe never ends: each attempt is killed.`,
+  why: `A liveness probe that allows a few seconds fails first under load, when garbage is collected or CPU
+is throttled. The restart loses caches and connections and puts the load on the other replicas, which then
+fail the same probe: one after the other, a healthy service goes down. A slow start under such a probe never
+ends: each attempt is killed.`,
   remedy:
     'Allow at least half a minute of failures and some seconds per probe, and use a `startupProbe` for slow starts.',
-  decides: `The time that an HTTP, gRPC or command probe allows a running process, \`periodSeconds\` × \`failureThreshold\` (defaults 10 and 3), is below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must
-listen within less than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit or a timeout of one
-second adds to the message. An error for etcd and kube-apiserver. One finding per workload; batch work is exempt.`,
+  decides: `The time that an HTTP, gRPC or command probe allows a running process, \`periodSeconds\` ×
+\`failureThreshold\` (defaults 10 and 3), is below \`minBudgetSeconds\`; or, for TCP probes without a
+startup probe, the process must listen within less than \`minStartSeconds\` after its start
+(\`initialDelaySeconds\` plus that time). A TCP connection to a running process is made by the kernel, slow
+or not, so its budget does not matter later. A CPU limit or a timeout of one second adds to the message. An
+error for etcd and kube-apiserver. One finding per workload; batch work is exempt.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',

@@ -4,13 +4,18 @@ export default rule({
   title: 'The check that should take a pod out of service restarts it',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A readiness check fails when the pod can't serve, often because a dependency is slow; the pod leaves the Service and comes back. When the liveness probe asks the same question and gives up as early, the kubelet restarts
-all replicas instead: readiness never gets to do its work, and an outage of the dependency becomes an outage of its own.`,
+  why: `A readiness check fails when the pod can't serve, often because a dependency is slow; the pod leaves
+the Service and comes back. When the liveness probe asks the same question and gives up as early, the
+kubelet restarts all replicas instead: readiness never gets to do its work, and an outage of the dependency
+becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
-  decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A warning when the path's own name
-says that it looks further than the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness gives up no later than readiness.
+  decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
+liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
+warning when the path's own name says that it looks further than the process (\`readinessPaths\`: /ready,
+/actuator/health…), else an info, and then only where liveness gives up no later than readiness.
 
-TCP checks and commands are left alone: most look at their own process only, and so do the paths that \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
+TCP checks and commands are left alone: most look at their own process only, and so do the paths that
+\`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
   falsePositives: 'An endpoint that never looks at a dependency can serve both probes: suppress and say so.',
   sources: [
     'k8s.io/api/core/v1/types.go (Probe)',

@@ -4,11 +4,14 @@ export default rule({
   title: 'All endpoints of a Local service can be on one draining node',
   category: 'networking',
   severity: 'warning',
-  why: `With \`externalTrafficPolicy: Local\` only nodes that have a ready pod accept traffic. When all pods stand on one node, a drain of that node leaves the balancer without any target until a new pod is ready and its node has passed the
-health check: total loss for that time.`,
+  why: `With \`externalTrafficPolicy: Local\` only nodes that have a ready pod accept traffic. When all pods
+stand on one node, a drain of that node leaves the balancer without any target until a new pod is ready and
+its node has passed the health check: total loss for that time.`,
   remedy:
     'Run at least two pods, spread over nodes by a hard constraint, with a budget that lets one go at a time.',
-  decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come from a workload with fewer than \`minReplicas\` pods at least, or with no anti-affinity or spread over the hostname that matches them. DaemonSets are exempt.`,
+  decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come
+from a workload with fewer than \`minReplicas\` pods at least, or with no anti-affinity or spread over the
+hostname that matches them. DaemonSets are exempt.`,
   versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
   sources: ['kubernetes PR 90823', 'kubernetes/pkg/features/kube_features.go (StableLoadBalancerNodeSet)'],
   stories: ['devopshof-drain-local', 'oneandone-node-join-timeouts'],

@@ -14,12 +14,16 @@ export default rule({
   title: 'Fewer pods than nodes that announce the address',
   category: 'networking',
   severity: 'warning',
-  why: `With \`externalTrafficPolicy: Local\` a node announces the address only while it has a ready pod. With fewer pods than announcing nodes every scale-up, scale-down and rollout changes the set of announcing nodes; the routers spread
-connections anew and reset those that end on another node.`,
+  why: `With \`externalTrafficPolicy: Local\` a node announces the address only while it has a ready pod.
+With fewer pods than announcing nodes every scale-up, scale-down and rollout changes the set of announcing
+nodes; the routers spread connections anew and reset those that end on another node.`,
   remedy:
     'Keep more pods than announcing nodes at all times (the autoscaler minimum counts), or announce from fewer nodes.',
-  decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy, kube-vip). The fewest pods are compared with the
-announcing nodes: the parameter, or the Nodes of the input that fit the advertisement's and the speaker's node selectors. Silent while their number is unknown, for DaemonSets, and for MetalLB in L2 mode only.`,
+  decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP
+announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy,
+kube-vip). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
+that fit the advertisement's and the speaker's node selectors. Silent while their number is unknown, for
+DaemonSets, and for MetalLB in L2 mode only.`,
   sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
   stories: ['oneandone-ecmp-resets'],
   params: {

@@ -4,11 +4,15 @@ export default rule({
   title: 'Traffic is split by node while the pods are not',
   category: 'networking',
   severity: 'warning',
-  why: `With policy Local the balancer or router gives every node that has a pod the same share, however many pods stand there. A pod that is alone on its node gets as much as five together on another, and is overloaded first.`,
+  why: `With policy Local the balancer or router gives every node that has a pod the same share, however
+many pods stand there. A pod that is alone on its node gets as much as five together on another, and is
+overloaded first.`,
   remedy:
     'Spread the pods evenly: `topologySpreadConstraints` over `kubernetes.io/hostname`, `maxSkew: 1`, `DoNotSchedule`.',
-  decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity over the hostname. DaemonSets are exempt, as
-are workloads that \`local-traffic-drain-blackhole\` reports on the same Service.`,
+  decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
+with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
+over the hostname. DaemonSets are exempt, as are workloads that \`local-traffic-drain-blackhole\` reports on
+the same Service.`,
   sources: ['Kubernetes documentation, external traffic policy'],
   stories: ['oneandone-ecmp-resets', 'skyscanner-haproxy-template'],
   unless: ['local-traffic-drain-blackhole'],

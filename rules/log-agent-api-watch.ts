@@ -5,10 +5,14 @@ export default rule({
   category: 'observability',
   severity: 'info',
   recommended: false,
-  why: `Each agent fetches or watches pod metadata from the API server. On a cluster of some hundred nodes that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take the API server down.`,
+  why: `Each agent fetches or watches pod metadata from the API server. On a cluster of some hundred nodes
+that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take
+the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
-  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`; fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry \`k8sattributes\` processor without a node filter; Promtail or
-Alloy with the pod role and no field selector for the node. Reported only where a DaemonSet in the same namespace mounts the ConfigMap.`,
+  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`;
+fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry
+\`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
+for the node. Reported only where a DaemonSet in the same namespace mounts the ConfigMap.`,
   falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
   sources: ['Fluent Bit documentation, Kubernetes filter', 'OpenTelemetry Collector, k8sattributesprocessor'],
   stories: ['betz-log-tailing', 'openai-telemetry', 'civis-large-cluster'],

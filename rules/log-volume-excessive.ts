@@ -17,11 +17,14 @@ export default rule({
   title: 'The workload logs at debug level',
   category: 'observability',
   severity: 'info',
-  why: `Every line is paid for three times: the container runtime writes it, an agent on the node tails and parses it, and a store keeps it. One chatty workload takes disk, CPU and API quota from all others of its node, most of
-all in an incident, when everything logs more.`,
+  why: `Every line is paid for three times: the container runtime writes it, an agent on the node tails and
+parses it, and a store keeps it. One chatty workload takes disk, CPU and API quota from all others of its
+node, most of all in an incident, when everything logs more.`,
   remedy: 'Log at info, and raise the level for the time of an investigation only.',
-  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, \`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep more than \`maxSize\` of logs per file or more than ten
-files. Namespaces named dev or test, and Pods without a controller, are exempt. One finding per workload.`,
+  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace,
+\`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep
+more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test, and Pods
+without a controller, are exempt. One finding per workload.`,
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
   ],

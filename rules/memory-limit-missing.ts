@@ -4,11 +4,16 @@ export default rule({
   title: 'One leak can take the memory of the whole node',
   category: 'resources',
   severity: 'warning',
-  why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills whatever it finds, the kubelet and its neighbours included; the pod moves to the next node and does the same there.`,
+  why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills
+whatever it finds, the kubelet and its neighbours included; the pod moves to the next node and does the same
+there.`,
   remedy: 'Set a memory limit of about one and a half times the highest use that you have measured.',
-  decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set (without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per workload.
+  decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set
+(without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per
+workload.
 
-Exempt: namespaces whose LimitRange in the input sets a default, the control plane, images in \`exemptImages\`, single Pods and Jobs.`,
+Exempt: namespaces whose LimitRange in the input sets a default, the control plane, images in
+\`exemptImages\`, single Pods and Jobs.`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
   sources: ['Kubernetes documentation, resource management for pods and containers'],
   stories: [

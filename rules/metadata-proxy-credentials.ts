@@ -4,11 +4,14 @@ export default rule({
   title: 'Cloud credentials come from an agent that intercepts the metadata service',
   category: 'identity',
   severity: 'info',
-  why: `kube2iam, kiam and aad-pod-identity answer calls to the metadata address on behalf of the cloud. They must first learn which pod has which address: a pod that starts faster than that news travels gets no credentials, or
-those of the pod that had the address before. A slow kubelet or API server makes the gap minutes long, and the projects are retired.`,
+  why: `kube2iam, kiam and aad-pod-identity answer calls to the metadata address on behalf of the cloud.
+They must first learn which pod has which address: a pod that starts faster than that news travels gets no
+credentials, or those of the pod that had the address before. A slow kubelet or API server makes the gap
+minutes long, and the projects are retired.`,
   remedy:
     'Give the ServiceAccount a cloud identity (IRSA, EKS Pod Identity, Workload Identity) and drop the annotation.',
-  decides: `The pod annotation \`iam.amazonaws.com/role\`, the pod label \`aadpodidbinding\`, and \`iam.amazonaws.com/permitted\` on Namespaces.
+  decides: `The pod annotation \`iam.amazonaws.com/role\`, the pod label \`aadpodidbinding\`, and
+\`iam.amazonaws.com/permitted\` on Namespaces.
 
 Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\` (a move under way).`,
   sources: ['kube2iam and kiam documentation', 'Azure AD Pod Identity announcement of its end'],

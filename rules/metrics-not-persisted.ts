@@ -15,10 +15,12 @@ export default rule({
   title: 'Metrics are gone with the pod that holds them',
   category: 'observability',
   severity: 'info',
-  why: `The incident that you will want to understand usually restarts the monitoring, too. With its data on an emptyDir, or nothing kept for longer than a day, there is nothing left for the post-mortem.`,
+  why: `The incident that you will want to understand usually restarts the monitoring, too. With its data on
+an emptyDir, or nothing kept for longer than a day, there is nothing left for the post-mortem.`,
   remedy: 'Put the data on a PersistentVolume, or write it to a remote store.',
-  decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`, and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir or no volume at all; a retention below
-\`minRetention\`. Agents that only forward are exempt.`,
+  decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`,
+and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir
+or no volume at all; a retention below \`minRetention\`. Agents that only forward are exempt.`,
   falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
   sources: ['Prometheus Operator API reference (PrometheusSpec)', 'Prometheus documentation, storage'],
   stories: ['oneandone-open-issues', 'dfds-pvc-stuck', 'nunl-elastalert-oom'],

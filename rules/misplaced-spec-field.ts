@@ -43,18 +43,18 @@ export default rule({
   title: 'A field stands where the API server drops it',
   category: 'api-schema',
   severity: 'error',
-  why: `A field on the wrong level is unknown there. The API server leaves it out and stores the rest: whoever wrote it
-believes that the setting is on, and the stored object does not have it. \`kubectl apply\` refuses such a manifest from 1.25
-on (it asks for strict validation), but controllers, SDKs, older clients and \`--validate=false\` still lose the field
-without a word.`,
+  why: `A field on the wrong level is unknown there. The API server leaves it out and stores the rest:
+whoever wrote it believes that the setting is on, and the stored object does not have it. \`kubectl apply\`
+refuses such a manifest from 1.25 on (it asks for strict validation), but controllers, SDKs, older clients
+and \`--validate=false\` still lose the field without a word.`,
   remedy: 'Move the field to the place that the message names.',
-  decides: `Every field is looked up in the schema of its own API version at the target version. One that is unknown where it
-stands, and that the same kind has on the way up to the root or below, is reported with that place; fields that fit in
-many places, and values of the wrong type for the other place, are left to \`unknown-field\`. The fix is safe when the kind
-has one such place only and nothing stands there yet.
+  decides: `Every field is looked up in the schema of its own API version at the target version. One that is
+unknown where it stands, and that the same kind has on the way up to the root or below, is reported with
+that place; fields that fit in many places, and values of the wrong type for the other place, are left to
+\`unknown-field\`. The fix is safe when the kind has one such place only and nothing stands there yet.
 
-Exempt: kinds without a known schema, maps with keys of your own (\`annotations\`, \`data\`), and the other half of a
-manifest that another program fills in.`,
+Exempt: kinds without a known schema, maps with keys of your own (\`annotations\`, \`data\`), and the other
+half of a manifest that another program fills in.`,
   versions:
     'Strict validation: `kubectl` from 1.25 asks for it by default, servers have it from 1.23 (beta 1.25, stable 1.27).',
   sources: [

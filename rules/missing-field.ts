@@ -4,12 +4,14 @@ export default rule({
   title: 'A required field is missing',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server refuses an object without the field: every \`kubectl apply\`, sync and reconciliation of it fails.`,
+  why: `The API server refuses an object without the field: every \`kubectl apply\`, sync and reconciliation
+of it fails.`,
   remedy: 'Add the field.',
-  decides: `Fields that the schema of the API version calls required, and those that the validation of the API server wants
-besides; empty text and empty lists count as missing where the server says so. What the schema calls required and the server
-does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not reported. Each was tried with a real API server, see
-docs/validation.md. The \`status\` of an object is not looked at.`,
+  decides: `Fields that the schema of the API version calls required, and those that the validation of the
+API server wants besides; empty text and empty lists count as missing where the server says so. What the
+schema calls required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not
+reported. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
+looked at.`,
   falsePositives: 'A manifest that another tool completes before it is applied.',
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
   stories: [],

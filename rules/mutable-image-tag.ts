@@ -4,11 +4,14 @@ export default rule({
   title: 'The image behind the tag can change',
   category: 'images',
   severity: 'warning',
-  why: `A tag is a pointer. Pods that start on different days or nodes from \`latest\`, or from a branch's name, run different code under one manifest; a rollback finds the same tag and changes nothing; and a push by somebody else reaches production with the
-next restart.`,
+  why: `A tag is a pointer. Pods that start on different days or nodes from \`latest\`, or from a branch's
+name, run different code under one manifest; a rollback finds the same tag and changes nothing; and a push
+by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
-  decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is a warning. With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release, are an info. A kustomization
-that sets a tag for the image, and a skaffold.yaml that builds it, count when they are in the input. One finding per workload.
+  decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
+a warning. With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`),
+which are moved at each patch release, are an info. A kustomization that sets a tag for the image, and a
+skaffold.yaml that builds it, count when they are in the input. One finding per workload.
 
 Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of templates.`,
   falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',

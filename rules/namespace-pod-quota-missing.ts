@@ -4,10 +4,14 @@ export default rule({
   title: 'Nothing limits the number of pods in a namespace that starts Jobs',
   category: 'resources',
   severity: 'warning',
-  why: `A CronJob that goes wrong, or a controller that retries without end, makes pods until something stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the whole cluster instead of one namespace.`,
+  why: `A CronJob that goes wrong, or a controller that retries without end, makes pods until something
+stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the
+whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it (with \`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or \`count/jobs.batch\`. As the Namespace itself is part of the input its
-quotas are expected there, too; other namespaces are silent unless the input is complete.
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it (with \`onlyWithJobs\` off:
+any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
+\`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
+namespaces are silent unless the input is complete.
 
 Exempt: kube-system, kube-public, kube-node-lease.`,
   falsePositives:

@@ -4,13 +4,19 @@ export default rule({
   title: 'Network policies let nobody reach a Service',
   category: 'networking',
   severity: 'error',
-  why: `As soon as one policy for incoming traffic selects a pod, everything that no policy allows is dropped. A policy that was written for another port, or a default-deny without its allow rule, makes the Service hang: connections time out instead of
-being refused.`,
+  why: `As soon as one policy for incoming traffic selects a pod, everything that no policy allows is
+dropped. A policy that was written for another port, or a default-deny without its allow rule, makes the
+Service hang: connections time out instead of being refused.`,
   remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
-  decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when at least one selects them and no rule of any allows
-the port from anybody. A warning when the Service gets traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may come in.
+  decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that
+select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when
+at least one selects them and no rule of any allows the port from anybody. A warning when the Service gets
+traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may
+come in.
 
-Exempt: hostNetwork pods; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny without any other policy for these pods, unless the input is complete, since the allow rule may be elsewhere.`,
+Exempt: hostNetwork pods; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
+without any other policy for these pods, unless the input is complete, since the allow rule may be
+elsewhere.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],

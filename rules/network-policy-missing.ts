@@ -5,9 +5,13 @@ export default rule({
   category: 'networking',
   severity: 'info',
   recommended: false,
-  why: `Without a policy every pod of the cluster may connect. That is no failure by itself; on a platform that denies by default it means that the Service works by accident, until somebody tidies the policies of the namespace.`,
+  why: `Without a policy every pod of the cluster may connect. That is no failure by itself; on a platform
+that denies by default it means that the Service works by accident, until somebody tidies the policies of
+the namespace.`,
   remedy: 'Write a NetworkPolicy that says who may reach these pods.',
-  decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming traffic selects. With \`defaultDeny\` it is a warning. Namespaces named \`kube-*\` and inputs with policies of Cilium or Calico are exempt.`,
+  decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming
+traffic selects. With \`defaultDeny\` it is a warning. Namespaces named \`kube-*\` and inputs with policies
+of Cilium or Calico are exempt.`,
   falsePositives: 'A network plugin that does not enforce policies.',
   sources: ['Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],

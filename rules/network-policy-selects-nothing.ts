@@ -4,10 +4,12 @@ export default rule({
   title: 'A NetworkPolicy selects no pod',
   category: 'networking',
   severity: 'warning',
-  why: `A policy finds its pods by labels. With a typo it applies to nothing: a rule that should allow traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
+  why: `A policy finds its pods by labels. With a typo it applies to nothing: a rule that should allow
+traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
-  decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a port name in a rule that none of the selected pods
-declares, while they do declare ports.`,
+  decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
+workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a
+port name in a rule that none of the selected pods declares, while they do declare ports.`,
   falsePositives: 'Pods that an operator creates.',
   sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
   stories: ['machu-kube-proxy-ipvs'],

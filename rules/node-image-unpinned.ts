@@ -4,11 +4,13 @@ export default rule({
   title: 'New nodes take whatever machine image is newest',
   category: 'node',
   severity: 'warning',
-  why: `With a floating image the fleet changes without a commit: the next scale-up brings a kernel, a container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
+  why: `With a floating image the fleet changes without a commit: the next scale-up brings a kernel, a
+container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
 production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
-  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or \`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM parameter or a wildcard
-in \`image\`.`,
+  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or
+\`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM
+parameter or a wildcard in \`image\`.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
   sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],

@@ -5,12 +5,15 @@ export default rule({
   category: 'dns',
   severity: 'info',
   recommended: false,
-  why: `Each lookup goes through Service translation and connection tracking to one of a few DNS pods. One noisy application can use them up for everybody, and parallel UDP queries can hit races in the kernel's
-connection tracking, each of which costs a timeout of five seconds. A cache on every node takes the load and talks TCP to the servers.`,
+  why: `Each lookup goes through Service translation and connection tracking to one of a few DNS pods. One
+noisy application can use them up for everybody, and parallel UDP queries can hit races in the kernel's
+connection tracking, each of which costs a timeout of five seconds. A cache on every node takes the load and
+talks TCP to the servers.`,
   remedy:
     'Run a DNS cache on every node (node-local-dns), or the DNS server itself as a DaemonSet with `internalTrafficPolicy: Local`.',
-  decides: `Only when the input is declared complete: a CoreDNS or kube-dns Deployment without any DaemonSet that runs a DNS cache or server on the nodes (node-local-dns, dnsmasq, CoreDNS, unbound), from \`minNodes\` Nodes on when Nodes
-are known. Cilium's local redirect policies for DNS count too.`,
+  decides: `Only when the input is declared complete: a CoreDNS or kube-dns Deployment without any DaemonSet
+that runs a DNS cache or server on the nodes (node-local-dns, dnsmasq, CoreDNS, unbound), from \`minNodes\`
+Nodes on when Nodes are known. Cilium's local redirect policies for DNS count too.`,
   falsePositives: 'GKE with Cloud DNS or Dataplane V2 brings a cache that no manifest shows.',
   sources: ['Kubernetes documentation, Using NodeLocal DNSCache in Kubernetes clusters'],
   stories: [

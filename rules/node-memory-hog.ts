@@ -4,10 +4,13 @@ export default rule({
   title: 'One pod may use most of the memory of a node',
   category: 'resources',
   severity: 'warning',
-  why: `A pod that may grow to more than half of a node leaves no room for its own next peak: the request fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with it.`,
+  why: `A pod that may grow to more than half of a node leaves no room for its own next peak: the request
+fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with
+it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
-  decides: `The memory limits of a pod (without a limit its requests) together are above \`share\` of the largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing dedicates a node to it: no node selector, node
-affinity or toleration of its own.`,
+  decides: `The memory limits of a pod (without a limit its requests) together are above \`share\` of the
+largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing
+dedicates a node to it: no node selector, node affinity or toleration of its own.`,
   sources: ['Kubernetes documentation, node-pressure eviction'],
   stories: ['dfds-agent-system-oom', 'bluematador-node-oom', 'nunl-elastalert-oom', 'dfds-pvc-stuck'],
   params: {

@@ -4,12 +4,16 @@ export default rule({
   title: 'Nodes keep nothing back for the kubelet and the system',
   category: 'node',
   severity: 'warning',
-  why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the kubelet, the container runtime and sshd compete with them, the kernel kills whatever it
-finds first, and a node dies where one pod should have. Setting a single \`evictionHard\` signal also switches the defaults of all others off.`,
+  why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the
+kubelet, the container runtime and sshd compete with them, the kernel kills whatever it finds first, and a
+node dies where one pod should have. Setting a single \`evictionHard\` signal also switches the defaults of
+all others off.`,
   remedy:
     'Set `kubeReserved` and `systemReserved` with memory, and write every `evictionHard` signal when you write one.',
-  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster): \`memory.available\` eviction switched off (0, or missing beside other signals while \`mergeDefaultEvictionSettings\` is not
-true); \`enforceNodeAllocatable\` empty or \`none\`; or neither \`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.`,
+  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster):
+\`memory.available\` eviction switched off (0, or missing beside other signals while
+\`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
+\`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.`,
   falsePositives:
     'The flags of the kubelet or the node image may add a reservation that the file does not show.',
   sources: [

@@ -4,14 +4,18 @@ export default rule({
   title: 'The operating system of the nodes updates itself',
   category: 'node',
   severity: 'warning',
-  why: `Ubuntu and Debian install security updates on their own, at about the same hour on every machine. An update that restarts networking removes the routes that the CNI plugin made; one that fails
-to boot takes the node. It reaches the whole fleet before anybody has looked, past every staged rollout of yours.`,
+  why: `Ubuntu and Debian install security updates on their own, at about the same hour on every machine. An
+update that restarts networking removes the routes that the CNI plugin made; one that fails to boot takes
+the node. It reaches the whole fleet before anybody has looked, past every staged rollout of yours.`,
   remedy:
     'Switch automatic updates off in the bootstrap, and roll new node images through the stages of your clusters instead.',
-  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and
-mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops: \`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
+  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster
+API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and
+mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops:
+\`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
 
-Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the manifest does not tell.`,
+Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the
+manifest does not tell.`,
   falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
   sources: [
     'kops documentation, Cluster.spec.updatePolicy',

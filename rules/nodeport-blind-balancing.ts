@@ -5,10 +5,13 @@ export default rule({
   category: 'networking',
   severity: 'info',
   recommended: false,
-  why: `A fixed node port is the sign of a balancer that somebody set up by hand over the nodes. With policy Cluster every node answers on that port, whether its rules are complete or not, so a node that joins, drains or has a broken network
-takes its share of the connections. It shows only while nodes are rolled.`,
+  why: `A fixed node port is the sign of a balancer that somebody set up by hand over the nodes. With policy
+Cluster every node answers on that port, whether its rules are complete or not, so a node that joins, drains
+or has a broken network takes its share of the connections. It shows only while nodes are rolled.`,
   remedy: 'Send to a small, health-checked set of nodes, or let the balancer address the pods.',
-  decides: `A Service of type NodePort or LoadBalancer with \`externalTrafficPolicy\` Cluster (the default) and a \`nodePort\` written into a port. Provider balancers that target pods (annotations for NEG or target type ip) are exempt.`,
+  decides: `A Service of type NodePort or LoadBalancer with \`externalTrafficPolicy\` Cluster (the default)
+and a \`nodePort\` written into a port. Provider balancers that target pods (annotations for NEG or target
+type ip) are exempt.`,
   falsePositives: 'Test clusters, and balancers that probe kube-proxy on port 10256.',
   versions:
     'kube-proxy fails its health check while its node is being deleted from 1.30 on (KubeProxyDrainingTerminatingNodes, GA 1.31).',

@@ -4,9 +4,13 @@ export default rule({
   title: 'Objects of one kind can pile up in etcd',
   category: 'control-plane',
   severity: 'warning',
-  why: `Every object costs memory in etcd and in each cache that lists it. Kinds that grow with every deployment or every request make lists slow, then time out, and with them namespace deletion, controllers and the API server's own start.`,
+  why: `Every object costs memory in etcd and in each cache that lists it. Kinds that grow with every
+deployment or every request make lists slow, then time out, and with them namespace deletion, controllers
+and the API server's own start.`,
   remedy: 'Keep few revisions, keep events for hours, and put a quota on kinds that users or traffic create.',
-  decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions (default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts the objects themselves.`,
+  decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions
+(default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
+the objects themselves.`,
   sources: [
     'k8s.io/api/apps/v1/types.go (RevisionHistoryLimit)',
     'kube-apiserver documentation (--event-ttl)',

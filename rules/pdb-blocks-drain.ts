@@ -4,13 +4,19 @@ export default rule({
   title: 'The disruption budget never allows an eviction',
   category: 'scheduling',
   severity: 'error',
-  why: `A drain asks for the eviction of each pod and waits while the budget refuses. A budget that can't allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by hand or the
-provider's patience ends and all pods go at once.`,
+  why: `A drain asks for the eviction of each pod and waits while the budget refuses. A budget that can't
+allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
+hand or the provider's patience ends and all pods go at once.`,
   remedy: 'Allow one pod to go: `maxUnavailable: 1`, with at least two replicas.',
-  decides: `The budget is matched to workloads by their pod labels. With N pods (the autoscaler's minimum, else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded up, as the controller
-does. An error when that is 0 or less. A warning when only an autoscaler's minimum makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains it unseen.
+  decides: `The budget is matched to workloads by their pod labels. With N pods (the autoscaler's minimum,
+else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
+up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
+makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
+it unseen.
 
-Exempt: budgets that match no workload of the input, workloads scaled to 0, DaemonSets and Jobs (a drain does not evict the former, and the latter have no number of replicas), and single pods when \`allowSingleReplica\` is on.`,
+Exempt: budgets that match no workload of the input, workloads scaled to 0, DaemonSets and Jobs (a drain
+does not evict the former, and the latter have no number of replicas), and single pods when
+\`allowSingleReplica\` is on.`,
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
   versions: '`maxUnavailable: 0` and `minAvailable: 100%` are legal in policy/v1.',
   sources: ['kubernetes/pkg/controller/disruption/disruption.go (getExpectedPodCount)'],

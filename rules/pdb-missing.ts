@@ -4,11 +4,14 @@ export default rule({
   title: 'A drain may take all pods of a Service at once',
   category: 'scheduling',
   severity: 'warning',
-  why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the Service has no endpoint,
-although it has "enough" replicas.`,
+  why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the
+autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the
+Service has no endpoint, although it has "enough" replicas.`,
   remedy: 'Add a PodDisruptionBudget with `maxUnavailable: 1` for the pods.',
-  decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels. Reported only when the input
-is complete (\`--complete\`, \`scan\`) or holds a budget of another workload next to it (same namespace, same or next folder): budgets kept elsewhere are not visible.
+  decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or
+\`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels.
+Reported only when the input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload
+next to it (same namespace, same or next folder): budgets kept elsewhere are not visible.
 
 Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
   falsePositives: 'Operators that create the budget themselves.',

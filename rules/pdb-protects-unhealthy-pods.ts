@@ -5,10 +5,12 @@ export default rule({
   category: 'scheduling',
   severity: 'info',
   recommended: false,
-  why: `By default a budget counts pods that run but are not ready: once too few are healthy it refuses to evict any, the broken ones included. A drain then waits for an application that crashes to become healthy.`,
+  why: `By default a budget counts pods that run but are not ready: once too few are healthy it refuses to
+evict any, the broken ones included. A drain then waits for an application that crashes to become healthy.`,
   remedy: 'Set `unhealthyPodEvictionPolicy: AlwaysAllow`.',
-  decides: `A PodDisruptionBudget of policy/v1 without \`unhealthyPodEvictionPolicy\`, or with IfHealthyBudget, for targets from 1.27, that guards a workload of the input without volume claims of its own. StatefulSets are exempt: a member
-that recovers may be needed.`,
+  decides: `A PodDisruptionBudget of policy/v1 without \`unhealthyPodEvictionPolicy\`, or with
+IfHealthyBudget, for targets from 1.27, that guards a workload of the input without volume claims of its
+own. StatefulSets are exempt: a member that recovers may be needed.`,
   versions: 'The field: alpha 1.26, on by default 1.27, GA 1.31.',
   sources: ['k8s.io/api/policy/v1/types.go (UnhealthyPodEvictionPolicyType)', 'KEP-3017'],
   stories: ['betz-gke-upgrade', 'devopshof-drain-local'],

@@ -5,9 +5,13 @@ export default rule({
   category: 'networking',
   severity: 'info',
   recommended: false,
-  why: `A Service balances connections, not requests. gRPC and HTTP/2 clients open one connection and keep it: all their requests go to one pod, new replicas get nothing, and when that pod goes all of them fail at once.`,
+  why: `A Service balances connections, not requests. gRPC and HTTP/2 clients open one connection and keep
+it: all their requests go to one pod, new replicas get nothing, and when that pod goes all of them fail at
+once.`,
   remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
-  decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that is not headless, with a workload of two or more pods, no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.`,
+  decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that
+is not headless, with a workload of two or more pods, no route to it (a proxy balances requests), and no
+mesh injection in the Namespace or the pods.`,
   falsePositives: 'Clients that reconnect regularly, or servers that set a maximum connection age.',
   sources: ['Kubernetes documentation, Service (appProtocol)'],
   stories: ['betz-gke-ingress-keepalive', 'monzo-linkerd-etcd', 'skyscanner-haproxy-template'],

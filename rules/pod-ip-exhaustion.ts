@@ -16,11 +16,14 @@ export default rule({
   title: 'The pod address range is too small for the nodes planned',
   category: 'networking',
   severity: 'warning',
-  why: `Every node takes a block of the pod range when it joins (a /24 by default), used or not. When the blocks are gone the next node gets no
-addresses: it stays NotReady, pods stay Pending, and the autoscaler adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
+  why: `Every node takes a block of the pod range when it joins (a /24 by default), used or not. When the
+blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pending, and the autoscaler
+adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
   remedy: 'Choose a pod range with room for several times the nodes of today, or a smaller block per node.',
-  decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at \`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for
-kube-controller-manager's \`--cluster-cidr\`. For Calico: the blocks of all enabled IPv4 IPPools together, as each node holds at least one block.`,
+  decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at
+\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for
+kube-controller-manager's \`--cluster-cidr\`. For Calico: the blocks of all enabled IPv4 IPPools together,
+as each node holds at least one block.`,
   falsePositives:
     'A small range is right for a cluster that will stay small (edge sites, tests): set `plannedNodes`.',
   sources: [

@@ -4,13 +4,17 @@ export default rule({
   title: 'A Service sends traffic to containers that are not ready',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `Without a readiness probe a pod is an endpoint as soon as its processes run, before they listen, have warmed up or reach their database. Every rollout and every restart sends requests into that gap, and a rollout of
-a broken version goes on to the last pod, because each of them counts as ready.`,
+  why: `Without a readiness probe a pod is an endpoint as soon as its processes run, before they listen,
+have warmed up or reach their database. Every rollout and every restart sends requests into that gap, and a
+rollout of a broken version goes on to the last pod, because each of them counts as ready.`,
   remedy: 'Add a readiness probe that answers when the process can serve.',
-  decides: `A workload that a Service selects, where the container that owns the Service's port (all ordinary containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until that succeeds the container
-is not ready), and the pod has no \`readinessGates\`. The probe of another container does not stand in for it. One finding per workload.
+  decides: `A workload that a Service selects, where the container that owns the Service's port (all
+ordinary containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until
+that succeeds the container is not ready), and the pod has no \`readinessGates\`. The probe of another
+container does not stand in for it. One finding per workload.
 
-Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and Services whose ports are all named for metrics: their only client is a scraper.`,
+Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and Services
+whose ports are all named for metrics: their only client is a scraper.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',

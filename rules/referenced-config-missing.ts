@@ -4,14 +4,20 @@ export default rule({
   title: 'A pod needs a Secret, ConfigMap, claim or account that is not there',
   category: 'config',
   severity: 'error',
-  why: `The kubelet starts no container before all Secrets and ConfigMaps exist that the pod names: it waits in ContainerCreating, or in CreateContainerConfigError for a missing key. A missing claim keeps the pod Pending, a missing ServiceAccount refuses it. Running pods
-go on, so it shows at the next restart, when a node is replaced or the provider of the Secret is already gone.`,
+  why: `The kubelet starts no container before all Secrets and ConfigMaps exist that the pod names: it waits
+in ContainerCreating, or in CreateContainerConfigError for a missing key. A missing claim keeps the pod
+Pending, a missing ServiceAccount refuses it. Running pods go on, so it shows at the next restart, when a
+node is replaced or the provider of the Secret is already gone.`,
   remedy: 'Create the object, correct its name, or mark the reference as optional.',
-  decides: `References of volumes, projected volumes, \`envFrom\`, \`env\`, CSI secrets, claims and ServiceAccounts that are not \`optional\`. The name counts as present when the input has it in a namespace that may be the same, when an object of the input creates it
-(ExternalSecret, SealedSecret, Certificate, SecretProviderClass, kustomize generators and others), or when \`externals\` names it.
+  decides: `References of volumes, projected volumes, \`envFrom\`, \`env\`, CSI secrets, claims and
+ServiceAccounts that are not \`optional\`. The name counts as present when the input has it in a namespace
+that may be the same, when an object of the input creates it (ExternalSecret, SealedSecret, Certificate,
+SecretProviderClass, kustomize generators and others), or when \`externals\` names it.
 
-Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload, and in complete input. A key that a ConfigMap or Secret of the input does not have is reported always, unless something else may fill the object. A missing
-image pull secret is a warning: the kubelet goes on without it.`,
+Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
+and in complete input. A key that a ConfigMap or Secret of the input does not have is reported always,
+unless something else may fill the object. A missing image pull secret is a warning: the kubelet goes on
+without it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go',

@@ -4,9 +4,13 @@ export default rule({
   title: 'The registry can not start without itself',
   category: 'images',
   severity: 'warning',
-  why: `Images come from a registry that runs in the same cluster, and the registry's own image, or that of the ingress in front of it, comes from there, too. It works while it runs; after a restart of the wrong nodes nothing can be pulled, the registry least of all.`,
+  why: `Images come from a registry that runs in the same cluster, and the registry's own image, or that of
+the ingress in front of it, comes from there, too. It works while it runs; after a restart of the wrong
+nodes nothing can be pulled, the registry least of all.`,
   remedy: 'Take the images of the registry and of the ingress before it from another registry.',
-  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or the cluster name of one of its Services, and the workload behind that host takes one of its own images from the same host. Reported on that workload.`,
+  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or the
+cluster name of one of its Services, and the workload behind that host takes one of its own images from the
+same host. Reported on that workload.`,
   falsePositives: 'A cache that falls back to the registry upstream.',
   sources: ['Kubernetes documentation, Images'],
   stories: ['zalando-image-policy', 'google-playbook', 'heroku-2025-upgrade'],

@@ -13,14 +13,16 @@ export default rule({
   title: 'The target version no longer serves this API version',
   category: 'api-schema',
   severity: 'error',
-  why: `Kubernetes retires beta API versions three releases after it deprecates them, and alpha versions without notice. From then
-on \`kubectl apply\`, Helm upgrades and GitOps syncs of the manifest fail with "no matches for kind". Objects that exist stay
-and are served under the newer version; a client that still writes the old one stops working on the day of the upgrade.`,
+  why: `Kubernetes retires beta API versions three releases after it deprecates them, and alpha versions
+without notice. From then on \`kubectl apply\`, Helm upgrades and GitOps syncs of the manifest fail with "no
+matches for kind". Objects that exist stay and are served under the newer version; a client that still
+writes the old one stops working on the day of the upgrade.`,
   remedy: 'Write the apiVersion that took its place, and adapt the fields that changed with it.',
-  decides: `apiVersion and kind together are looked up in a table of all removals from 1.16 to 1.37; versions were reused for other
-kinds, so that a group's version alone says nothing. Reported when the removal is at or before the target version. The fix
-is safe where the newer version reads the same manifest in the same way; a PodDisruptionBudget with an empty or missing
-selector is the exception, because \`policy/v1\` lets it select every pod.
+  decides: `apiVersion and kind together are looked up in a table of all removals from 1.16 to 1.37;
+versions were reused for other kinds, so that a group's version alone says nothing. Reported when the
+removal is at or before the target version. The fix is safe where the newer version reads the same manifest
+in the same way; a PodDisruptionBudget with an empty or missing selector is the exception, because
+\`policy/v1\` lets it select every pod.
 
 Exempt: the API groups of custom resources.`,
   versions: 'The target version is `--k8s-version`, by default the newest that is known.',

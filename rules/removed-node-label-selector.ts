@@ -23,17 +23,19 @@ export default rule({
   title: 'A selector uses a node label that is gone or renamed',
   category: 'api-schema',
   severity: 'error',
-  why: `kubeadm took the label \`node-role.kubernetes.io/master\` off control plane nodes in 1.24 and the taint of that name in 1.25;
-what still selects it matches no node. For a pod that means Pending, for the selector of a route reflector or a speaker that
-the network of all nodes is gone. The \`beta.kubernetes.io\` and \`failure-domain.beta.kubernetes.io\` labels are deprecated and
-have successors that every node carries.`,
+  why: `kubeadm took the label \`node-role.kubernetes.io/master\` off control plane nodes in 1.24 and the
+taint of that name in 1.25; what still selects it matches no node. For a pod that means Pending, for the
+selector of a route reflector or a speaker that the network of all nodes is gone. The \`beta.kubernetes.io\`
+and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have successors that every node carries.`,
   remedy: 'Select the label that took its place.',
-  decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and at every short string of any other
-object that is such a label or an expression with it (\`has(node-role.kubernetes.io/master)\`), custom resources included.
+  decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and
+at every short string of any other object that is such a label or an expression with it
+(\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
-An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for the renamed labels, for preferences, and for
-tolerations (from 1.25 on: the pod no longer runs on control plane nodes). Exempt: selectors and tolerations that name the
-new label beside the old one, labels and annotations that objects carry themselves, schemas, and text of several lines.`,
+An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for the renamed labels, for
+preferences, and for tolerations (from 1.25 on: the pod no longer runs on control plane nodes). Exempt:
+selectors and tolerations that name the new label beside the old one, labels and annotations that objects
+carry themselves, schemas, and text of several lines.`,
   falsePositives:
     'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
   versions:

@@ -4,13 +4,18 @@ export default rule({
   title: 'All replicas may stand on one node',
   category: 'scheduling',
   severity: 'warning',
-  why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's own default is a weak preference that other scores outweigh: on a cluster with one
-empty node, after an upgrade or a scale-up, all of them may land there, and nothing moves them later.`,
+  why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's
+own default is a weak preference that other scores outweigh: on a cluster with one empty node, after an
+upgrade or a scale-up, all of them may land there, and nothing moves them later.`,
   remedy: 'Add a topology spread constraint over `kubernetes.io/hostname` with `ScheduleAnyway`.',
-  decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\` that matches its own labels. An info from six
-pods on: the scheduler's default spreading rarely puts that many together.
+  decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a
+Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
+that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
+many together.
 
-Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default constraints.`,
+Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
+one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
+constraints.`,
   versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
   sources: ['kubernetes/pkg/scheduler/framework/plugins/podtopologyspread/plugin.go'],
   stories: [

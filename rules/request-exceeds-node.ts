@@ -16,11 +16,16 @@ export default rule({
   title: 'A pod asks for more than any node has',
   category: 'resources',
   severity: 'error',
-  why: `The scheduler places a pod only where its whole request fits. When it is larger than what the largest node offers the pod stays Pending for ever, and adding nodes of the same size changes nothing. A request above the namespace's LimitRange or
-ResourceQuota is refused when the pod is created, and only the ReplicaSet's events tell.`,
+  why: `The scheduler places a pod only where its whole request fits. When it is larger than what the
+largest node offers the pod stays Pending for ever, and adding nodes of the same size changes nothing. A
+request above the namespace's LimitRange or ResourceQuota is refused when the pod is created, and only the
+ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
-  decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes in the input or with the parameters; with \`max\` of a LimitRange
-(per container and pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace. Clusters whose Karpenter NodePool or node autoscaler may bring larger machines: only where Nodes are in the input and no NodePool is.`,
+  decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest
+init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes in the input
+or with the parameters; with \`max\` of a LimitRange (per container and pod) and with \`hard\` of a
+ResourceQuota without scopes in the same namespace. Clusters whose Karpenter NodePool or node autoscaler may
+bring larger machines: only where Nodes are in the input and no NodePool is.`,
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',

@@ -4,13 +4,17 @@ export default rule({
   title: 'The scheduler does not know what the pods need',
   category: 'resources',
   severity: 'warning',
-  why: `Without requests a pod counts as nothing: the scheduler puts any number of them on one node, the autoscaler never adds a node for them, and when memory runs out they are the first to be killed. On every node (a DaemonSet) it is worse: the sum is
-missing in the plan of the whole cluster.`,
+  why: `Without requests a pod counts as nothing: the scheduler puts any number of them on one node, the
+autoscaler never adds a node for them, and when memory runs out they are the first to be killed. On every
+node (a DaemonSet) it is worse: the sum is missing in the plan of the whole cluster.`,
   remedy: 'Set requests for memory and CPU from measurement.',
-  decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\` is on. Pod-level resources count. One finding per
-workload.
+  decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which
+the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\`
+is on. Pod-level resources count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a VerticalPodAutoscaler manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may complete can't be known: suppress there.`,
+Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a VerticalPodAutoscaler
+manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may
+complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',

@@ -4,13 +4,18 @@ export default rule({
   title: 'The new pod waits for a volume that the old one holds',
   category: 'storage',
   severity: 'error',
-  why: `A ReadWriteOnce volume is attached to one node at a time. A rolling update starts the new pod before it stops the old one; when the new pod is placed on another node it waits for the volume, the old one waits for the new one to be ready, and the rollout never
-ends. With several replicas the same happens to all but the first.`,
+  why: `A ReadWriteOnce volume is attached to one node at a time. A rolling update starts the new pod before
+it stops the old one; when the new pod is placed on another node it waits for the volume, the old one waits
+for the new one to be ready, and the rollout never ends. With several replicas the same happens to all but
+the first.`,
   remedy: 'Use `strategy: {type: Recreate}`, or a StatefulSet with a claim per pod.',
-  decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes are only ReadWriteOnce or ReadWriteOncePod. An error with two or more pods at least; a warning with one pod and a rolling update whose maxSurge is one or more (the
-default), which works only while both pods land on one node.
+  decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes
+are only ReadWriteOnce or ReadWriteOncePod. An error with two or more pods at least; a warning with one pod
+and a rolling update whose maxSurge is one or more (the default), which works only while both pods land on
+one node.
 
-Exempt: \`strategy: Recreate\`, maxSurge 0, claims mounted read-only, pods held on one node by selector or affinity, and claims that the input does not show.`,
+Exempt: \`strategy: Recreate\`, maxSurge 0, claims mounted read-only, pods held on one node by selector or
+affinity, and claims that the input does not show.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',

@@ -4,13 +4,17 @@ export default rule({
   title: 'A Service port leads to no port of its pods',
   category: 'networking',
   severity: 'error',
-  why: `A named \`targetPort\` is looked up in the ports of the pod's containers, with the same protocol. When no container declares it, the endpoints have no such port and connections are refused or hang. A number is used as it stands: a wrong
-one gives refused connections.`,
+  why: `A named \`targetPort\` is looked up in the ports of the pod's containers, with the same protocol.
+When no container declares it, the endpoints have no such port and connections are refused or hang. A number
+is used as it stands: a wrong one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
-  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and none of the Service's numbers is
-among them; undeclared ports are legal, so a single number beside a declared one is left alone.
+  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
+native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and
+none of the Service's numbers is among them; undeclared ports are legal, so a single number beside a
+declared one is left alone.
 
-Exempt: headless Services without ports, ExternalName, pods with injected sidecars that may own the port, and custom resources that add containers of their own.`,
+Exempt: headless Services without ports, ExternalName, pods with injected sidecars that may own the port,
+and custom resources that add containers of their own.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: ['kubernetes/staging/src/k8s.io/endpointslice/utils.go'],
   stories: ['machu-kube-proxy-ipvs'],

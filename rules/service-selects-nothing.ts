@@ -4,12 +4,16 @@ export default rule({
   title: 'A Service selects no pod',
   category: 'networking',
   severity: 'error',
-  why: `A Service finds its pods by labels. A selector that differs from the labels of the pod template in one letter selects nothing: the Service exists, its name resolves, and every connection to it fails.`,
+  why: `A Service finds its pods by labels. A selector that differs from the labels of the pod template in
+one letter selects nothing: the Service exists, its name resolves, and every connection to it fails.`,
   remedy: 'Make the selector equal to labels of the pod template.',
-  decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in a letter or two, and no other Service selects
-that workload already. With \`--complete\` every Service that selects nothing is reported.
+  decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
+reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
+a letter or two, and no other Service selects that workload already. With \`--complete\` every Service that
+selects nothing is reported.
 
-Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no manifest shows (\`operatorLabels\`).`,
+Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
+no manifest shows (\`operatorLabels\`).`,
   falsePositives:
     'Pods that an operator or another repository creates: name them in `operatorLabels`, or suppress.',
   sources: ['k8s.io/api/core/v1/types.go (ServiceSpec.Selector)'],

@@ -4,11 +4,16 @@ export default rule({
   title: 'A Service has no pod behind it',
   category: 'networking',
   severity: 'warning',
-  why: `A Service whose workload is scaled to zero is a name that resolves and refuses. Callers hang or fail, some proxies treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
+  why: `A Service whose workload is scaled to zero is a name that resolves and refuses. Callers hang or
+fail, some proxies treat a service without endpoints as an error of their own, and a webhook behind it stops
+writes.`,
   remedy: 'Scale the workload up, or remove the Service with it.',
-  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler that could raise it. An error when an Ingress or route, or a webhook that fails closed, leads to the Service.
+  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
+that could raise it. An error when an Ingress or route, or a webhook that fails closed, leads to the
+Service.
 
-Exempt: KEDA ScaledObjects, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and back, and ExternalName.`,
+Exempt: KEDA ScaledObjects, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and
+back, and ExternalName.`,
   versions:
     'A HorizontalPodAutoscaler can start from 0 only with minReplicas 0 and HPAScaleToZero (alpha 1.16, on by default from 1.37).',
   sources: [

@@ -10,14 +10,19 @@ export default rule({
   title: 'A shell keeps SIGTERM from the process',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `The kubelet sends SIGTERM to process 1. When that is a shell that waits for a command, nothing happens: a shell as process 1 has no handler and passes nothing on. The container goes on for the whole grace period and
-ends in SIGKILL, with open requests and half-written files, at every rollout and drain.`,
+  why: `The kubelet sends SIGTERM to process 1. When that is a shell that waits for a command, nothing
+happens: a shell as process 1 has no handler and passes nothing on. The container goes on for the whole
+grace period and ends in SIGKILL, with open requests and half-written files, at every rollout and drain.`,
   remedy: 'Start the last command of the script with `exec`, or run an init such as tini.',
-  decides: `An ordinary container whose command (or args behind a shell) is \`sh -c SCRIPT\` where the script has several commands, no \`trap\`, no \`exec\`, and ends in a single program. What matters is which shell \`sh\` is: dash (Debian,
-Ubuntu) waits for the last command, bash from 5.1 and zsh replace themselves by it, busybox (Alpine) does so unless the script ends in a line break. A warning where the image's name or tag tells that the shell waits; an info where it tells
-nothing; silent where the shell replaces itself. Scripts of one command are looked at with \`singleCommand\` only.
+  decides: `An ordinary container whose command (or args behind a shell) is \`sh -c SCRIPT\` where the
+script has several commands, no \`trap\`, no \`exec\`, and ends in a single program. What matters is which
+shell \`sh\` is: dash (Debian, Ubuntu) waits for the last command, bash from 5.1 and zsh replace themselves
+by it, busybox (Alpine) does so unless the script ends in a line break. A warning where the image's name or
+tag tells that the shell waits; an info where it tells nothing; silent where the shell replaces itself.
+Scripts of one command are looked at with \`singleCommand\` only.
 
-Exempt: Jobs, single Pods, init containers, pods that share their process namespace, and scripts that end in a loop, a pipe or a plain \`sleep\`.`,
+Exempt: Jobs, single Pods, init containers, pods that share their process namespace, and scripts that end in
+a loop, a pipe or a plain \`sleep\`.`,
   falsePositives: 'An image whose `sh` is bash, and programs that hold nothing that a SIGKILL could harm.',
   sources: [
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer)',

@@ -4,13 +4,18 @@ export default rule({
   title: 'A Service depends on a single pod',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after the other.`,
+  why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint
+until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after
+the other.`,
   remedy: 'Run at least two replicas, if the application can share its work.',
-  decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1; the most that a
-kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside the cluster count, too.
+  decides: `A workload with replicas behind a Service that something outside calls (an Ingress or route, or
+type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1; the
+most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
+the cluster count, too.
 
-Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to kustomize overlays,
-and namespaces of development or previews.`,
+Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to
+zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to
+kustomize overlays, and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
   sources: [
     'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',

@@ -4,11 +4,14 @@ export default rule({
   title: 'The pods see a node address where they need the client',
   category: 'networking',
   severity: 'warning',
-  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node that has no pod forwards the packet to one that has, and replaces the client's address by its own so that the answer comes back. Access rules, rate limits and logs then act on
-nodes: everybody is let in, or everybody is blocked at once.`,
+  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node that has no pod forwards the packet to
+one that has, and replaces the client's address by its own so that the answer comes back. Access rules, rate
+limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
-  decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this controller with an allow list or a limit per
-address; a server for mail, SIP, DNS or SSH by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
+  decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
+address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this
+controller with an allow list or a limit per address; a server for mail, SIP, DNS or SSH by its image. PROXY
+protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
   falsePositives:
     'A data plane that keeps the address (Cilium or Calico in eBPF mode with direct server return).',
   sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],

@@ -5,10 +5,13 @@ export default rule({
   category: 'scheduling',
   severity: 'info',
   recommended: false,
-  why: `During a rollout the scheduler balances new pods against old ones that are about to go. When they are gone the rest is lopsided, although the constraint was never broken; with DoNotSchedule it may also hold the new pods back.`,
+  why: `During a rollout the scheduler balances new pods against old ones that are about to go. When they
+are gone the rest is lopsided, although the constraint was never broken; with DoNotSchedule it may also hold
+the new pods back.`,
   remedy: 'Add `matchLabelKeys: [pod-template-hash]` to the constraint.',
-  decides: `A Deployment whose \`topologySpreadConstraints\` with \`DoNotSchedule\` select its own pods and whose \`matchLabelKeys\` lack \`pod-template-hash\`, for targets from 1.27. ScheduleAnyway, the strategy Recreate, StatefulSets and
-DaemonSets are exempt. One finding per Deployment.`,
+  decides: `A Deployment whose \`topologySpreadConstraints\` with \`DoNotSchedule\` select its own pods and
+whose \`matchLabelKeys\` lack \`pod-template-hash\`, for targets from 1.27. ScheduleAnyway, the strategy
+Recreate, StatefulSets and DaemonSets are exempt. One finding per Deployment.`,
   versions: '`matchLabelKeys` of spread constraints: beta and on by default from 1.27.',
   sources: ['kubernetes/pkg/features/kube_features.go (MatchLabelKeysInPodTopologySpread)'],
   stories: ['oneandone-open-issues', 'oneandone-ecmp-resets'],

@@ -4,13 +4,14 @@ export default rule({
   title: 'A field that the API server does not know',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server has no such field at this place. It stores the object without it, so that the setting has no effect, or
-refuses the object where the client asks for strict validation, as \`kubectl apply\` does from 1.25 on. Usually it is a
-slip of spelling, a field of another kind, or one that the cluster's version does not have yet or no longer has.`,
+  why: `The API server has no such field at this place. It stores the object without it, so that the setting
+has no effect, or refuses the object where the client asks for strict validation, as \`kubectl apply\` does
+from 1.25 on. Usually it is a slip of spelling, a field of another kind, or one that the cluster's version
+does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
-  decides: `Every field is looked up in the schema of its own API version at the target version (\`--k8s-version\`). A name that is at
-most two letters away, or that a kind of the same family uses, is proposed. Fields that the kind has on another level are
-reported by \`misplaced-spec-field\`.
+  decides: `Every field is looked up in the schema of its own API version at the target version
+(\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
+proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`.
 
 Exempt: kinds without a known schema, and maps with keys of your own.`,
   falsePositives:

@@ -4,12 +4,13 @@ export default rule({
   title: 'An apiVersion that has no such kind',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server finds the code for an object by its apiVersion and kind together. Where no version of it serves that pair,
-the object is refused: "no matches for kind".`,
+  why: `The API server finds the code for an object by its apiVersion and kind together. Where no version of
+it serves that pair, the object is refused: "no matches for kind".`,
   remedy: 'Write the apiVersion and kind that the message names.',
-  decides: `Only the API groups of Kubernetes itself are judged, by the kinds that 1.15 to 1.37 served. In the core group (\`v1\`) an
-unknown kind is reported only when another group serves it or when the name is a letter or two away: configuration files of
-programs (\`kind: Config\`) look the same. Versions that are gone are reported by \`removed-api-version\`.`,
+  decides: `Only the API groups of Kubernetes itself are judged, by the kinds that 1.15 to 1.37 served. In
+the core group (\`v1\`) an unknown kind is reported only when another group serves it or when the name is a
+letter or two away: configuration files of programs (\`kind: Config\`) look the same. Versions that are gone
+are reported by \`removed-api-version\`.`,
   sources: ['OpenAPI documents of Kubernetes 1.15 to 1.37'],
   stories: [],
   for: 'Object',

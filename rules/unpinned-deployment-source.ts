@@ -6,12 +6,17 @@ export default rule({
   title: 'What is deployed changes without a commit',
   category: 'config',
   severity: 'warning',
-  why: `A chart version that is a range, or a branch of somebody else's repository, is resolved again at every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all clusters at once, with no change of yours to revert.`,
+  why: `A chart version that is a range, or a branch of somebody else's repository, is resolved again at
+every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all
+clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
-  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\` or a range. Flux OCIRepository: tag latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is missing or a range. GitRepositories and Applications that follow a
-branch are normal for your own repositories and silent.
+  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\` or a range. Flux OCIRepository: tag
+latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is
+missing or a range. GitRepositories and Applications that follow a branch are normal for your own
+repositories and silent.
 
-Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's, and \`chartRef\`.`,
+Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
+and \`chartRef\`.`,
   falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
   sources: [
     'Flux documentation, HelmRelease and OCIRepository',

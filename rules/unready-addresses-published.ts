@@ -6,10 +6,13 @@ export default rule({
   title: 'A Service sends traffic to pods that are not ready',
   category: 'networking',
   severity: 'warning',
-  why: `\`publishNotReadyAddresses\` tells everybody to treat all pods as ready. That is right for the peers of a cluster that must find each other before they can be ready, and wrong for clients: they get connections to pods that start, hang or stop.`,
+  why: `\`publishNotReadyAddresses\` tells everybody to treat all pods as ready. That is right for the peers
+of a cluster that must find each other before they can be ready, and wrong for clients: they get connections
+to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
-  decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or NodePort, or that an Ingress or route leads to. A headless Service that a StatefulSet names is what it is for. The old annotation is ignored by current releases: an info,
-as its author believes it works.`,
+  decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
+NodePort, or that an Ingress or route leads to. A headless Service that a StatefulSet names is what it is
+for. The old annotation is ignored by current releases: an info, as its author believes it works.`,
   versions: 'The annotation has no effect any more.',
   sources: ['k8s.io/api/core/v1/types.go (PublishNotReadyAddresses)'],
   stories: ['betz-gke-ingress-keepalive'],

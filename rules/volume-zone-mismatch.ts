@@ -15,10 +15,13 @@ export default rule({
   title: 'The zone of a volume is chosen before that of its pod',
   category: 'storage',
   severity: 'warning',
-  why: `With immediate binding the disk is made as soon as the claim exists, in any zone. The pod can then run in that zone only: when its node selector, its anti-affinity or the free capacity say otherwise it stays Pending, and no new node helps.`,
+  why: `With immediate binding the disk is made as soon as the claim exists, in any zone. The pod can then
+run in that zone only: when its node selector, its anti-affinity or the free capacity say otherwise it stays
+Pending, and no new node helps.`,
   remedy:
     'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field can not be changed.',
-  decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or missing (the default). Regional disks of Google Cloud and classes that allow exactly one zone are exempt.`,
+  decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or
+missing (the default). Regional disks of Google Cloud and classes that allow exactly one zone are exempt.`,
   falsePositives: 'Clusters in a single zone.',
   sources: [
     'k8s.io/api/storage/v1/types.go (VolumeBindingMode)',

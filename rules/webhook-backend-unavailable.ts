@@ -27,14 +27,18 @@ export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
   category: 'admission',
   severity: 'error',
-  why: `The API server calls the webhook on every matching write. When nobody answers, \`failurePolicy: Fail\` refuses the write: no pod can be created, deployments and nodes can't recover, and the webhook's own
+  why: `The API server calls the webhook on every matching write. When nobody answers, \`failurePolicy:
+Fail\` refuses the write: no pod can be created, deployments and nodes can't recover, and the webhook's own
 pod may be among those refused. With a single replica every node drain is such an outage.`,
   remedy:
     'Run at least two replicas of the backend with a disruption budget, and keep Service name, namespace and port right.',
-  decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has no such port, when
-its name is missing while a nearly equal one is there, or, in complete input, when it is not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it.
+  decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices
+and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has
+no such port, when its name is missing while a nearly equal one is there, or, in complete input, when it is
+not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it.
 
-Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and Services that other tools bring when the input is partial.`,
+Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
+Services that other tools bring when the input is partial.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'kubernetes/staging/src/k8s.io/kube-aggregator (availability of APIServices)',

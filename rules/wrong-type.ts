@@ -17,14 +17,16 @@ export default rule({
   title: 'A value of the wrong type',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server cannot decode a value of another JSON type than the field's and refuses the whole object: every
-\`kubectl apply\`, sync and reconciliation fails until it is corrected. YAML decides the type from the text: \`on\`, \`yes\` and
-\`y\` are booleans, \`0755\` is a number in octal, \`1e3\` is 1000 and \`1.10\` is the number 1.1. Labels, annotations, \`data\` of
-ConfigMaps and \`env\` values have to be text, so such values need quotes.`,
+  why: `The API server cannot decode a value of another JSON type than the field's and refuses the whole
+object: every \`kubectl apply\`, sync and reconciliation fails until it is corrected. YAML decides the type
+from the text: \`on\`, \`yes\` and \`y\` are booleans, \`0755\` is a number in octal, \`1e3\` is 1000 and
+\`1.10\` is the number 1.1. Labels, annotations, \`data\` of ConfigMaps and \`env\` values have to be text,
+so such values need quotes.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
-  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of their API version.
-\`null\` is no value. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone.`,
+  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
+their API version. \`null\` is no value. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
+alone.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',
