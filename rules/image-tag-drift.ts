@@ -1,4 +1,4 @@
-import { at, imageParts, rule } from '../src/rule.js'
+import { at, imageParts, movingTags, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Replicas will run different images under one tag',
@@ -17,21 +17,7 @@ compares the images that really run.`,
     mutableTags: {
       type: 'array',
       items: { type: 'string' },
-      default: [
-        'latest',
-        'stable',
-        'master',
-        'main',
-        'dev',
-        'develop',
-        'edge',
-        'nightly',
-        'prod',
-        'production',
-        'release',
-        'current',
-        'canary',
-      ],
+      default: movingTags,
       about: 'Tags that are known to move.',
     },
   },

@@ -1,4 +1,4 @@
-import { at, type Container, imageParts, rule } from '../src/rule.js'
+import { at, type Container, imageParts, movingTags, rule } from '../src/rule.js'
 
 export default rule({
   title: 'The image behind the tag can change',
@@ -21,21 +21,7 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
     mutableTags: {
       type: 'array',
       items: { type: 'string' },
-      default: [
-        'latest',
-        'stable',
-        'master',
-        'main',
-        'dev',
-        'develop',
-        'edge',
-        'nightly',
-        'prod',
-        'production',
-        'release',
-        'current',
-        'canary',
-      ],
+      default: movingTags,
       about: 'Tags that are known to move.',
     },
     versions: { type: 'boolean', default: false, about: 'Report tags of a major or minor version, too.' },

@@ -13,7 +13,14 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { type Configuration, configurationsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
-export { delayOfCommand, flagOf, type ImageParts, imageNamed, imageParts } from './graph/container.js'
+export {
+  delayOfCommand,
+  flagOf,
+  type ImageParts,
+  imageNamed,
+  imageParts,
+  movingTags,
+} from './graph/container.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export {
   bytes,

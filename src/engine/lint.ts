@@ -50,7 +50,7 @@ export function lint(input: Input, options: LintOptions): Report {
   })
   const timings = options.timings ? new Map<string, number>() : undefined
   const { drafts, failures } = evaluate(graph, settings, timings)
-  const where = locations(graph)
+  const where = locations()
   const found = finish(drafts, graph, where)
   const read = input.problems.flatMap((problem): Finding[] => {
     const active = settings.active.find(({ id }) => id === problem.rule)

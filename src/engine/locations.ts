@@ -1,7 +1,6 @@
 /** Places of the fields of objects: locators are made for documents with findings only, one each. */
 import type { Locator } from '../document.js'
 import { formatPath, type Path, type Place } from '../finding.js'
-import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 
 export interface Locations {
@@ -15,7 +14,7 @@ export interface Locations {
   locator(resource: Resource): Locator
 }
 
-export function locations(_graph: IndexedGraph): Locations {
+export function locations(): Locations {
   const locator = (resource: Resource) => resource.document.locate()
   return {
     locator,

@@ -41,6 +41,23 @@ export interface ImageParts {
   readonly digest: string | undefined
 }
 
+/** Tags that are pushed again and again by convention: they name a state, not a release. */
+export const movingTags = [
+  'latest',
+  'stable',
+  'master',
+  'main',
+  'dev',
+  'develop',
+  'edge',
+  'nightly',
+  'prod',
+  'production',
+  'release',
+  'current',
+  'canary',
+] as const
+
 const split = new Map<string, ImageParts>()
 
 /** Splits an image reference by the rules of distribution/reference. */
