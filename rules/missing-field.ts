@@ -11,7 +11,10 @@ of it fails.`,
 API server wants besides; empty text and empty lists count as missing where the server says so. What the
 schema calls required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not
 reported. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
-looked at.`,
+looked at.
+
+Exempt: files beside a kustomization, and files or folders called a patch or overlay: they hold parts of
+objects.`,
   falsePositives: 'A manifest that another tool completes before it is applied.',
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
   stories: [],

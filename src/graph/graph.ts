@@ -169,7 +169,10 @@ export interface Graph {
   namesNear(kind: KindName, near: object): readonly string[]
   /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it. */
   tagSetElsewhere(image: string): boolean
-  /** Whether a kustomization stands in the object's folder: what is applied is what kustomize makes of the file. */
+  /**
+   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder are
+   * called a patch or overlay.
+   */
   kustomized(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
@@ -551,8 +554,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return pinned().has(`${registry}/${repository}`)
     },
     kustomized(object) {
-      const folder = resource(object).folders.join('/') || '.'
-      return options.kustomizations.some((one) => one.folder === folder)
+      const { folders, document } = resource(object)
+      const folder = folders.join('/') || '.'
+      return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
@@ -690,6 +694,9 @@ const givenLabels: ReadonlySet<string> = new Set([
 function foldersOf(path: string): string[] {
   return path === '' || path === '.' ? [] : path.split('/')
 }
+
+/** Names that files and folders of partial objects have: `overlays/prod/`, `deployment-patch.yaml`. */
+const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 
 /** The folder itself and its parents, as scope keys of the label index. */
 function ancestors(folders: readonly string[]): string[] {
