@@ -38,7 +38,9 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
     const moving = workload.containers.flatMap((container) => {
       const { image } = container
       if (!image || /[${}<>]/.test(image)) return []
-      const { registry, tag, digest } = imageParts(image)
+      const { registry, repository, tag, digest } = imageParts(image)
+      // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
+      if (/[A-Z]/.test(repository)) return []
       if (digest || params.immutableRegistries.includes(registry)) return []
       const grave = tag === undefined || params.mutableTags.includes(tag.toLowerCase())
       const mild = params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag)
@@ -48,10 +50,14 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
     if (!first) return
     const { container, tag } = first
     const others = moving.filter((one) => one !== first).map((one) => one.container)
+    const danger =
+      workload.kind === 'Pod'
+        ? `Pod ${workload.name} may run other code when it is made anew`
+        : `Two pods of ${workload.name} may run different code`
     report(
       container.spec,
       'image',
-      `Two pods of ${workload.name} may run different code: ${tag === undefined ? `${container.name} names no tag, which means latest` : `tag ${tag} of ${container.name} can be moved`}.`,
+      `${danger}: ${tag === undefined ? `${container.name} names no tag, which means latest` : `tag ${tag} of ${container.name} can be moved`}.`,
       {
         severity: first.grave ? 'warning' : 'info',
         see: others.slice(0, 3).map((one: Container) => at(workload, one.spec, 'image', 'moves, too')),

@@ -32,7 +32,7 @@ whose ports are all named for metrics: their only client is a scraper.`,
       report(
         first.spec,
         'readinessProbe',
-        `${graph.describe(service)} sends requests to ${bare.map(({ name }) => name).join(' and ')} before it can answer, at every rollout and restart.`,
+        `${graph.describe(service)} sends requests to ${bare.map(({ name }) => name).join(' and ')} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
         { see: [at(service, service.spec ?? service, 'selector')] },
       )
       return
