@@ -1,4 +1,4 @@
-import { at, formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
+import { at, formatInterval, formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
 
 export default rule({
   title: 'Runs of a CronJob may overlap',
@@ -37,7 +37,7 @@ both.`,
     const deadline = job.activeDeadlineSeconds
     if (interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)) return
     if (interval !== undefined && deadline !== undefined && deadline <= interval) return
-    const every = interval === undefined ? 'the next one' : `every ${formatSeconds(interval)} another one`
+    const every = interval === undefined ? 'the next one' : `every ${formatInterval(interval)} another one`
     report(
       spec,
       'concurrencyPolicy',

@@ -2,7 +2,7 @@ import {
   advise,
   at,
   type CronJob,
-  formatSeconds,
+  formatInterval,
   type Job,
   rule,
   schedule,
@@ -67,7 +67,7 @@ run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
         ? 'no other one starts until somebody deletes it'
         : interval === undefined
           ? 'others start beside it'
-          : `every ${formatSeconds(interval)} another one starts beside it`
+          : `every ${formatInterval(interval)} another one starts beside it`
     report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
       severity: often ? 'error' : 'warning',
       see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],

@@ -10,9 +10,10 @@ for the new one to be ready, and the rollout never ends. With several replicas t
 the first.`,
   remedy: 'Use `strategy: {type: Recreate}`, or a StatefulSet with a claim per pod.',
   decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes
-are only ReadWriteOnce or ReadWriteOncePod. An error with two or more pods at least; a warning with one pod
-and a rolling update whose maxSurge is one or more (the default), which works only while both pods land on
-one node.
+are only ReadWriteOnce or ReadWriteOncePod. With two or more pods at least it is an error where only
+ReadWriteOncePod is allowed, else a warning: pods that happen to stand on one node share the volume. With
+one pod it is a warning for a rolling update whose maxSurge is one or more (the default), which works only
+while both pods land on one node.
 
 Exempt: \`strategy: Recreate\`, maxSurge 0, claims mounted read-only, pods held on one node by selector or
 affinity, and claims that the input does not show.`,
@@ -53,7 +54,11 @@ affinity, and claims that the input does not show.`,
           source,
           'claimName',
           `Only pods on one node get volume ${source.claimName ?? ''}: the other replicas of ${workload.name} hang in ContainerCreating (${fewest.pods} at least).`,
-          { see: [...see, at(fewest.of, fewest.node, fewest.field)] },
+          {
+            // Pods that happen to stand on one node share it, unless the mode allows one pod only.
+            severity: modes.includes('ReadWriteOnce') ? 'warning' : 'error',
+            see: [...see, at(fewest.of, fewest.node, fewest.field)],
+          },
         )
         return
       }

@@ -26,6 +26,7 @@ export {
   bytes,
   cpuCores,
   formatBytes,
+  formatInterval,
   formatSeconds,
   intOrPercent,
   quantity,

@@ -101,3 +101,8 @@ export function formatSeconds(count: number): string {
   if (count > 3600) return `${Number((count / 3600).toFixed(1))} h`
   return `${Number(count.toFixed(1))} s`
 }
+
+/** A time between two events, to stand after "every": `minute`, `15 min`, `hour`. */
+export function formatInterval(count: number): string {
+  return { 60: 'minute', 3600: 'hour', 86400: 'day' }[count] ?? formatSeconds(count)
+}
