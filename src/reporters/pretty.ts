@@ -1,49 +1,81 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { Chalk, type ChalkInstance } from 'chalk'
 import type { Report } from '../engine/report.js'
-import type { Finding, Place, Severity } from '../finding.js'
+import type { Finding, Place, Related, Severity } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { columns, cut, nameOf, printable, wrap } from './text.js'
+import { ascii, columns, cut, cutFront, nameOf, printable, wrap } from './text.js'
 
-interface Style {
+/** The report with everything that its look decides. */
+interface Page {
+  readonly report: Report
+  readonly width: number
   readonly paint: ChalkInstance
   readonly severity: Readonly<Record<Severity, ChalkInstance>>
-  readonly box: {
-    readonly top: string
-    readonly side: string
-    readonly middle: string
-    readonly bottom: string
-    readonly bar: string
-  }
-  readonly dot: string
+  readonly box: typeof rounded
+  /** Text of the input or of a story as this terminal can show it. */
+  show(text: string): string
+  /** True for the first of equal calls: stories and hints are given once. */
+  isNew(what: string): boolean
 }
 
-function styleOf(look: Look): Style {
+const rounded = { top: '╭─', side: '│', middle: '├─', bottom: '╰─', bar: '━', more: '…', dot: ' · ' }
+const square = { top: ',-', side: '|', middle: '+-', bottom: '`-', bar: '^', more: '..', dot: ' - ' }
+
+function pageOf(report: Report, look: Look): Page {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
+  const said = new Set<string>()
   return {
+    report,
+    width: look.width,
     paint,
     severity: { error: paint.red.bold, warning: paint.yellow.bold, info: paint.cyan.bold },
-    box: look.unicode
-      ? { top: '╭─', side: '│', middle: '├─', bottom: '╰─', bar: '━' }
-      : { top: ',-', side: '|', middle: '+-', bottom: '`-', bar: '^' },
-    dot: look.unicode ? ' · ' : ' - ',
+    box: look.unicode ? rounded : square,
+    show: look.unicode ? printable : ascii,
+    isNew: (what) => !said.has(what) && said.add(what) !== undefined,
   }
 }
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const style = styleOf(look)
+  const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
-  const told = new Set<string>()
-  let file: string | undefined
-  for (const finding of shown) {
-    if (finding.place.file !== file) {
-      file = finding.place.file
-      yield `${style.paint.bold.underline(printable(file))}\n`
-    }
-    yield `${block(finding, report, look, style, told).join('\n')}\n\n`
+  for (const findings of byFile(shown)) {
+    yield `${page.paint.bold.underline(page.show(findings[0].place.file))}\n`
+    for (const [finding, ...same] of alike(findings)) yield `${block(finding, same, page).join('\n')}\n\n`
   }
-  yield `${wrapParts(summaryParts(report), look.width, style.dot).join('\n')}\n`
+  yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+}
+
+type Group = [Finding, ...Finding[]]
+
+/** The findings of each file; they come sorted by file. */
+function* byFile(findings: readonly Finding[]): Iterable<Group> {
+  let group: Group | undefined
+  for (const finding of findings) {
+    if (group?.[0].place.file === finding.place.file) group.push(finding)
+    else {
+      if (group) yield group
+      group = [finding]
+    }
+  }
+  if (group) yield group
+}
+
+/** Findings that would read the same but for their place, behind the first of them. */
+function alike(findings: readonly Finding[]): Group[] {
+  const groups = new Map<unknown, Group>()
+  for (const finding of findings) {
+    const { rule, severity, message, label, related, fix, suppressed } = finding
+    // What has another half is a case of its own.
+    const key =
+      related.length > 0
+        ? finding
+        : JSON.stringify([rule, severity, message, label, fix?.title, suppressed?.reason])
+    const group = groups.get(key)
+    if (group) group.push(finding)
+    else groups.set(key, [finding])
+  }
+  return [...groups.values()]
 }
 
 /** Joins the parts of the summary and breaks lines between them where that is possible. */
@@ -58,110 +90,124 @@ function wrapParts(parts: readonly string[], width: number, dot: string): string
   return lines.flatMap((line) => (columns(line) > width ? wrap(line, width) : [line]))
 }
 
-function block(finding: Finding, report: Report, look: Look, style: Style, told: Set<string>): string[] {
-  const { paint } = style
-  const inner = look.width - 2
-  const { subject, suppressed } = finding
-  const object = subject ? printable(nameOf(subject)) : ''
-  const left = `${finding.severity}  ${finding.rule}`
-  const gap = inner - columns(left) - columns(object)
-  // A long name gets a line of its own.
-  const beside = object && gap >= 2 ? ' '.repeat(gap) + paint.dim(object) : ''
-  const lines = [
-    `  ${style.severity[finding.severity](finding.severity)}  ${paint.bold(finding.rule)}${suppressed ? ' (suppressed)' : ''}${beside}`,
-    ...(object && !beside ? [paint.dim(`  ${cut(object, inner)}`)] : []),
-    ...wrap(printable(finding.message), inner).map((line) => `  ${line}`),
-    ...frame(finding, report, look, style),
+function block(finding: Finding, same: readonly Finding[], page: Page): string[] {
+  const { paint, show } = page
+  const inner = page.width - 2
+  const { suppressed } = finding
+  const dimmed = (text: string) => wrap(show(text), inner).map((line) => paint.dim(`  ${line}`))
+  return [
+    ...head(finding, page),
+    ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
+    ...frame(finding, same, page),
+    ...(suppressed ? dimmed(`suppressed: ${suppressed.reason}`) : background(finding, page).flatMap(dimmed)),
   ]
-  if (suppressed)
-    return [
-      ...lines,
-      ...wrap(printable(`suppressed: ${suppressed.reason}`), inner).map((line) => paint.dim(`  ${line}`)),
-    ]
-  if (report.rules.has(finding.rule) && !told.has(finding.rule)) {
-    told.add(finding.rule)
-    const story = finding.stories.map((id) => report.story(id)).find((one) => one !== undefined)
-    if (story && !told.has(`story ${story.id}`)) {
-      told.add(`story ${story.id}`)
-      lines.push(
-        ...wrap(`${story.org}, ${story.year}: ${story.brief}`, inner).map((line) => paint.dim(`  ${line}`)),
-      )
-    }
-    lines.push(paint.dim(`  k8s-af explain ${finding.rule}`))
-  }
-  return lines
 }
 
-/** The lines of the input with the place marked, the related places under it, and the fix. */
-function frame(finding: Finding, report: Report, look: Look, style: Style): string[] {
-  const { paint, box } = style
-  const places: { place: Place; head: string; note: string | undefined; main: boolean }[] = [
-    { place: finding.place, head: where(finding.place), note: finding.label, main: true },
-    ...finding.related.map((place) => ({
-      place,
-      head: `${place.file === finding.place.file ? `line ${place.line}` : where(place)}${place.object ? `  ${printable(place.object)}` : ''}`,
-      note: place.note,
-      main: false,
-    })),
+/** Severity and rule on the left, the object on the right, or below when its name is long. */
+function head({ severity, rule, subject, suppressed }: Finding, { paint, show, ...page }: Page): string[] {
+  const object = subject ? show(nameOf(subject)) : ''
+  const mark = suppressed ? ' (suppressed)' : ''
+  const left = `  ${page.severity[severity](severity)}  ${paint.bold(rule)}${mark}`
+  const gap = page.width - columns(`  ${severity}  ${rule}${mark}${object}`)
+  if (object === '') return [left]
+  return gap >= 2
+    ? [`${left}${' '.repeat(gap)}${paint.dim(object)}`]
+    : [left, `  ${paint.dim(cut(object, page.width - 2, page.box.more))}`]
+}
+
+/** What happened elsewhere and where to read more, when it was not said before. */
+function background({ rule, stories }: Finding, { report, isNew }: Page): string[] {
+  if (!report.rules.has(rule) || !isNew(rule)) return []
+  const story = stories.map((id) => report.story(id)).find((one) => one !== undefined)
+  return [
+    ...(story && isNew(`story ${story.id}`)
+      ? [`${story.org}, ${story.year}: ${story.brief}`, story.url ?? '']
+      : []),
+    `k8s-af explain ${rule}`,
   ]
-  const digits = Math.max(2, ...places.map(({ place }) => String(place.line).length))
+}
+
+/** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
+function frame(finding: Finding, same: readonly Finding[], page: Page): string[] {
+  const { paint, box, show } = page
+  const { place, related, label, subject, fix } = finding
+  const digits = Math.max(2, ...[place, ...related].map(({ line }) => String(line).length))
   const pad = ' '.repeat(digits + 3)
-  const side = paint.dim(box.side)
-  const room = look.width - digits - 5
-  const out: string[] = []
-  for (const { place, head, note, main } of places) {
-    out.push(
-      `${pad}${paint.dim(main ? box.top : box.middle)} ${paint.dim(cut(head, look.width - digits - 6))}`,
-    )
-    const source = report.lines.line(place.file, place.line)
-    const mark = main ? style.severity[finding.severity] : paint.dim
-    if (source === undefined) {
-      if (note) out.push(`${pad}${side} ${mark(printable(note))}`)
-      continue
-    }
-    const { text, start, length } = excerpt(source, place, room)
-    out.push(`  ${paint.dim(String(place.line).padStart(digits))} ${side} ${text}`)
-    const bar = ' '.repeat(start) + mark(box.bar.repeat(Math.max(1, length)))
-    const label = note ? printable(note) : ''
-    const fits = start + length + 1 + columns(label) <= room
-    out.push(`${pad}${side} ${bar}${label && fits ? ` ${mark(label)}` : ''}`)
-    if (label && !fits) out.push(...wrap(label, room - 2).map((line) => `${pad}${side}   ${mark(line)}`))
+  const side = `${pad}${paint.dim(box.side)}`
+  const room = page.width - digits - 5
+  const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
+    const words = note === undefined ? [] : [show(note)]
+    const source = page.report.lines.line(at.file, at.line)
+    if (source === undefined)
+      return [
+        ...(isSecret ? [paint.dim('(not shown: Secret)')] : []),
+        ...words.map((line) => mark(line)),
+      ].map((line) => `${side} ${line}`)
+    const { text, start, length } = excerpt(source, at, room, page)
+    const bar = `${side} ${' '.repeat(start)}${mark(box.bar.repeat(length))}`
+    const fits = start + length + 1 + columns(words[0] ?? '') <= room
+    return [
+      `  ${paint.dim(String(at.line).padStart(digits))} ${paint.dim(box.side)} ${text}`,
+      ...(fits ? [[bar, ...words.map((word) => mark(word))].join(' ')] : [bar]),
+      ...(fits ? [] : words.flatMap((word) => wrap(word, room - 2)).map((line) => `${side}   ${mark(line)}`)),
+    ]
   }
-  if (finding.fix) {
-    const [first = '', ...rest] = wrap(printable(finding.fix.title), room - 6)
-    out.push(
-      `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${first}`,
-      ...rest.map((line) => `${pad}        ${line}`),
-    )
-  }
-  return out
+  const full = where(place, show)
+  const isSecret = subject?.kind === 'Secret'
+  const severity = page.severity[finding.severity]
+  const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
+  return [
+    // The file's name is above already.
+    `${pad}${paint.dim(`${box.top} ${columns(full) <= room ? full : `line ${place.line}, column ${place.column}`}`)}`,
+    ...marked(place, label, severity, isSecret),
+    ...related.flatMap((one) => [
+      ...relatedHead(one, place.file, room, show).map(
+        (line, i) => `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`,
+      ),
+      ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
+    ]),
+    ...same.map(({ place: { line }, subject: other }) => {
+      const at = `also line ${line}${other ? `  ${show(nameOf(other))}` : ''}`
+      return `${pad}${paint.dim(`${box.middle} ${cut(at, room, box.more)}`)}`
+    }),
+    ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
+    ...rest.map((line) => `${pad}        ${line}`),
+  ]
 }
 
-function where(place: Place): string {
-  return `${printable(place.file)}:${place.line}:${place.column}`
+function where({ file, line, column }: Place, show: Page['show']): string {
+  return `${show(file)}:${line}:${column}`
+}
+
+/** Where a related place is, and in which object: on two lines when one is too short. Places are never cut. */
+function relatedHead(place: Related, file: string, room: number, show: Page['show']): string[] {
+  const at = place.file === file ? `line ${place.line}` : where(place, show)
+  if (place.object === undefined) return [at]
+  const object = show(place.object)
+  return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
 }
 
 /** A window of the line around the place, made printable; start and length in columns of the window. */
 function excerpt(
   source: string,
-  place: Place,
+  { line, column, endLine, endColumn }: Place,
   room: number,
+  { show, box }: Page,
 ): { text: string; start: number; length: number } {
-  const from = Math.min(place.column - 1, source.length)
-  const to =
-    place.endLine === place.line
-      ? Math.min(Math.max(place.endColumn - 1, from + 1), source.length)
-      : source.length
-  const show = (text: string) => printable(text.replaceAll('\t', '  '))
-  const indent = /^[ ]*/.exec(source)?.[0].length ?? 0
-  // Deep indentation says little; two columns of it are kept.
-  const skip = Math.max(0, Math.min(indent, from) - 8)
-  let before = show(source.slice(skip, from))
-  const marked = show(source.slice(from, to))
-  const after = show(source.slice(to))
-  const tooFar = columns(before) + Math.min(columns(marked), room) - room
-  if (tooFar > 0) before = `…${before.slice(Math.min(before.length, tooFar + 1))}`
-  const text = cut(before + marked + after, room)
+  const from = Math.min(column - 1, source.length)
+  const to = endLine === line ? Math.min(Math.max(endColumn - 1, from + 1), source.length) : source.length
+  const indent = /^ */.exec(source)?.[0].length ?? 0
+  // Deep indentation says little; and of a line of a megabyte, only what is near is looked at.
+  const skip = Math.max(Math.min(indent, from) - 8, from - 4 * room, 0)
+  const clear = (text: string) => show(text.slice(0, 4 * room).replaceAll('\t', '  '))
+  const marked = clear(source.slice(from, to))
+  // What is marked comes before what leads to it.
+  const left = Math.max(room >> 1, room - columns(marked) - columns(box.more))
+  const before = cutFront(clear(source.slice(skip, from)), left, box.more)
   const start = columns(before)
-  return { text: text.trimEnd(), start, length: Math.max(1, Math.min(columns(marked), room - start)) }
+  return {
+    text: cut(before + marked + clear(source.slice(to)), room, box.more).trimEnd(),
+    start,
+    length: Math.max(1, Math.min(columns(marked), room - start)),
+  }
 }

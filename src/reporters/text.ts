@@ -2,54 +2,100 @@
 import type { Subject } from '../finding.js'
 
 /**
- * Control characters (C0, DEL, C1), bidirectional overrides, invisible format characters and lone surrogates: what could
- * drive a terminal or a log, or make text look like something else.
+ * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
+ * bidirectional and other format characters, lone surrogates, spaces other than the ordinary one, and what Unicode
+ * lets programs show as nothing. The selector that makes ⚠ an emoji is harmless and common.
  */
-const unprintable =
-  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu
+export const unprintable = /(?! |\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}]/gu
+
+const plain = /^[ -~]*$/
 
 /** The text with everything unprintable written out, `\u001b`. Line breaks and tabs are written out, too. */
 export function printable(text: string): string {
-  return text.replace(unprintable, (character) => {
-    const named = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character]
-    return named ?? `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
-  })
+  if (plain.test(text)) return text
+  return text.replace(
+    unprintable,
+    (character) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[character] ?? escaped(character),
+  )
 }
 
+const lookalikes: Readonly<Record<string, string>> = {
+  '’': "'",
+  '‘': "'",
+  '“': '"',
+  '”': '"',
+  '…': '...',
+  '·': '-',
+  '–': '-',
+  '—': '-',
+}
+
+/** Printable text in ASCII: a terminal in another encoding may take bytes of UTF-8 for control characters. */
+export function ascii(text: string): string {
+  return printable(text).replace(/[^ -~]/gu, (character) => lookalikes[character] ?? escaped(character))
+}
+
+function escaped(character: string): string {
+  const hex = (character.codePointAt(0) ?? 0).toString(16)
+  return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
+}
+
+/** East Asian wide and fullwidth characters of Unicode 15.1, and emoji that are pictures by themselves. */
 const wide =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u
+  /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|(?!\p{Regional_Indicator})\p{Emoji_Presentation})/u
+const mark = /^[\p{Mn}\p{Me}]/u
 
 /** The number of columns that printable text takes: wide characters two, combining marks none. */
 export function columns(text: string): number {
+  if (plain.test(text)) return text.length
   let sum = 0
   for (const character of text) {
-    if (/^[\p{Mn}\p{Me}]/u.test(character)) continue
-    sum += wide.test(character) ? 2 : 1
+    if (!mark.test(character)) sum += wide.test(character) ? 2 : 1
   }
   return sum
 }
 
-/** The text cut to a number of columns, with `…` when something was cut. */
-export function cut(text: string, most: number): string {
-  if (columns(text) <= most) return text
+/** The text cut to a number of columns, with `more` at its end when something was cut. */
+export function cut(text: string, most: number, more = '…'): string {
+  return columns(text) <= most ? text : `${beginning(text, most - columns(more))}${more}`
+}
+
+/** As much of the text as fits into so many columns. */
+function beginning(text: string, most: number): string {
   let kept = ''
   let sum = 0
   for (const character of text) {
     sum += columns(character)
-    if (sum > most - 1) break
+    if (sum > most) break
     kept += character
   }
-  return `${kept}…`
+  return kept
 }
 
-/** Breaks text at spaces into lines of at most `most` columns. Longer words stand on lines of their own, unbroken. */
-export function wrap(text: string, most: number): string[] {
+/** The text without its beginning, so that it takes at most so many columns, with `more` in the place of what was cut. */
+export function cutFront(text: string, most: number, more = '…'): string {
+  let sum = columns(text)
+  if (sum <= most) return text
+  let rest = text
+  for (const character of text) {
+    if (sum <= most - columns(more)) break
+    sum -= columns(character)
+    rest = rest.slice(character.length)
+  }
+  return `${more}${rest}`
+}
+
+/**
+ * Breaks text at spaces into lines of at most `most` columns. Longer words stand on lines of their own, unbroken.
+ * @param measure the columns that a piece of the text takes
+ */
+export function wrap(text: string, most: number, measure = columns): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(/\s+/)) {
     if (word === '') continue
     if (line === '') line = word
-    else if (columns(line) + 1 + columns(word) <= most) line += ` ${word}`
+    else if (measure(`${line} ${word}`) <= most) line += ` ${word}`
     else {
       lines.push(line)
       line = word
