@@ -10,14 +10,10 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   const metadata = slimMetadata(item.metadata)
   // Items of lists do not say what they are.
   if (kindName === 'Secret') return { apiVersion, kind, metadata }
-  const { status } = item
-  return {
-    ...item,
-    apiVersion,
-    kind,
-    metadata,
-    ...(kindName === 'Node' && isObject(status) && { status: { ...status, images: undefined } }),
-  }
+  const object = { ...item, apiVersion, kind, metadata }
+  if (kindName !== 'Node' || !isObject(item.status)) return object
+  const { images: _, ...status } = item.status
+  return { ...object, status }
 }
 
 function slimMetadata(metadata: unknown): Untyped {

@@ -1,13 +1,22 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 import type { ActiveRule, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
-import { type Finding, type Path, type Place, type Related, type Severity, severities } from '../finding.js'
+import {
+  type Finding,
+  type Path,
+  type Place,
+  type Related,
+  type Severity,
+  type Summary,
+  severities,
+} from '../finding.js'
 import { buildGraph, type IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
+import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
-import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
-import type { Input } from '../reader/input.js'
+import { type KindName, type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import type { Cluster, Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type { Context, Interest, Node, Params, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
 import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
@@ -38,18 +47,21 @@ export interface LintOptions {
 
 /** Evaluates all active rules. Never throws for anything in the input; a rule that throws is recorded as a failure. */
 export function lint(input: Input, options: LintOptions): Report {
-  const { settings, rules } = options
+  const { rules } = options
+  const { cluster } = input
+  const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? performance.now()
   const resources = resourcesOf(input.documents, settings)
   const graph = buildGraph(resources, {
-    complete: settings.complete,
+    complete: cluster !== undefined || settings.complete,
     namespace: settings.namespace,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
   })
   const timings = options.timings ? new Map<string, number>() : undefined
-  const { drafts, failures } = evaluate(graph, settings, timings)
+  const watch = cluster && cluster.unread.length > 0 ? watched(graph, cluster.isUnread) : undefined
+  const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster !== undefined)
   const where = locations()
   const found = finish(drafts, graph, where)
   const read = input.problems.flatMap((problem): Finding[] => {
@@ -66,10 +78,18 @@ export function lint(input: Input, options: LintOptions): Report {
       },
     ]
   })
-  const findings = suppress([...read, ...found], { graph, resources, input, settings, rules, where })
+  const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
+  const findings = suppress([...read, ...found], {
+    graph,
+    resources,
+    input,
+    settings: evaluated,
+    rules,
+    where,
+  })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
-  const needCluster = [...rules].filter(([, rule]) => rule.needs === 'cluster')
+  const needCluster = cluster ? [] : [...rules].filter(([, rule]) => rule.needs === 'cluster')
   const skipped: Record<string, number> = {}
   for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   let stories: ReadonlyMap<string, Story> | undefined
@@ -88,13 +108,31 @@ export function lint(input: Input, options: LintOptions): Report {
       objects: resources.length,
       skipped,
       unreadable: new Set(input.problems.map((problem) => problem.file)).size,
-      rulesRun: settings.active.filter(({ rule }) => rule.needs !== 'cluster').length,
-      notEvaluated: needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+      rulesRun: settings.active.filter(({ rule }) => cluster || rule.needs !== 'cluster').length,
+      notEvaluated: [
+        ...needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+        ...[...notEvaluated].map(([rule, kinds]) => ({ rule, needs: [...kinds].sort().join(', ') })),
+      ],
       rulesOff: settings.off,
       suppressed: findings.filter((finding) => finding.suppressed).length,
       kubernetesVersion: `1.${settings.minor}`,
+      ...(cluster && { cluster: clusterSummary(cluster) }),
       milliseconds: performance.now() - started,
     },
+  }
+}
+
+/** The settings without the rules about how manifests are written: an API server lets nothing else in. */
+function forCluster(settings: Settings): Settings {
+  return { ...settings, active: settings.active.filter(({ rule }) => rule.category !== 'api-schema') }
+}
+
+function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
+  return {
+    context,
+    ...(version !== undefined && { version }),
+    ...(namespace !== undefined && { namespace }),
+    unread,
   }
 }
 
@@ -111,7 +149,7 @@ function resourcesOf(documents: readonly Document[], settings: Settings): Resour
   for (const document of documents) {
     if (document.file.name !== lastName) {
       lastName = document.file.name
-      const folder = lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
+      const folder = document.live ? '' : lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
       folders = lists.get(folder) ?? (folder === '' ? [] : folder.split('/'))
       lists.set(folder, folders)
     }
@@ -175,8 +213,16 @@ interface SubjectOf {
   readonly resource: Resource
 }
 
-function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
+function evaluate(
+  graph: IndexedGraph,
+  settings: Settings,
+  timings: Map<string, number> | undefined,
+  watch: Watched | undefined,
+  isLive: boolean,
+) {
   const drafts: Draft[] = []
+  /** Rules whose findings rested on kinds that could not be read, with these kinds. */
+  const notEvaluated = new Map<string, Set<KindName>>()
   const failures: { rule: string; object: string; error: unknown }[] = []
   const subjects = new Map<Interest, readonly SubjectOf[]>()
   const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
@@ -188,14 +234,16 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
           : interest === 'Object'
             ? graph.objects
             : graph.all(interest)
-      known = found.map((subject) => ({ subject, resource: graph.resource(subject) }))
+      known = found
+        .map((subject) => ({ subject, resource: graph.resource(subject) }))
+        .filter(({ resource }) => !resource.document.live?.isOwn)
       subjects.set(interest, known)
     }
     return known
   }
   for (const active of settings.active) {
     const { rule, params, id } = active
-    if (rule.needs === 'cluster') continue
+    if (rule.needs === 'cluster' && !isLive) continue
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
@@ -204,7 +252,7 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
       drafts.push({ active, severity, resource, path, message, options })
     }
     const context: Context<Params> = {
-      graph,
+      graph: watch?.graph ?? graph,
       params: params as never,
       minor: settings.minor,
       report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
@@ -213,17 +261,23 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
     for (const interest of rule.for) {
       for (const one of subjectsOf(interest)) {
         resource = one.resource
+        const before = drafts.length
         try {
           rule.check(one.subject, context)
         } catch (error) {
           const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
           failures.push({ rule: id, object, error })
         }
+        const kinds = watch?.asked() ?? []
+        if (kinds.length > 0 && drafts.length > before) {
+          drafts.length = before
+          notEvaluated.set(id, new Set([...(notEvaluated.get(id) ?? []), ...kinds]))
+        }
       }
     }
     if (timings) timings.set(id, performance.now() - begun)
   }
-  return { drafts, failures }
+  return { drafts, failures, notEvaluated }
 }
 
 const nodePaths = new WeakMap<Resource, Map<object, Path>>()

@@ -555,6 +555,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     },
     kustomized(object) {
       const { folders, document } = resource(object)
+      if (document.live) return false
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
