@@ -51,7 +51,7 @@ without it.`,
       report(
         node,
         field,
-        `${consequence(reference, workload)}: there is no ${kind} ${name}${near ? `, but one named ${near}` : ' in the input'}.`,
+        `${consequence(reference, workload)}: there is no ${kind} ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
         {
           severity: as === 'imagePullSecret' ? 'warning' : 'error',
           fix: near ? set(node, field, near) : undefined,
@@ -89,8 +89,8 @@ function consequence(reference: ConfigReference, workload: Workload): string {
 /** A key that is named and that the object of the input does not have. */
 function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, graph: Graph) {
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
-  const found = graph.find(kind, name, workload.object)
-  if (!found || graph.isFilledElsewhere(kind, name)) return undefined
+  const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
+  if (!found) return undefined
   const data = {
     ...found.data,
     ...('stringData' in found ? found.stringData : {}),

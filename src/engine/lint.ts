@@ -54,6 +54,7 @@ export function lint(input: Input, options: LintOptions): Report {
   const resources = resourcesOf(input.documents, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
+    source: cluster && 'the cluster',
     namespace: settings.namespace,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,

@@ -66,6 +66,8 @@ export interface FewestPods {
 
 export interface GraphOptions {
   readonly complete: boolean
+  /** What the objects come from; the input by default. */
+  readonly source?: Graph['source'] | undefined
   readonly namespace: string | undefined
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
@@ -75,6 +77,8 @@ export interface GraphOptions {
 export interface Graph {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
+  /** What the objects come from, for messages: `no Secret a in the input`. */
+  readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
   all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
   /** Every object of the input. */
@@ -436,6 +440,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
 
   const graph: IndexedGraph = {
     complete: options.complete,
+    source: options.source ?? 'the input',
     resource,
     objects: resources.map((one) => one.value),
     workloads,
