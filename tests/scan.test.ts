@@ -1,0 +1,157 @@
+/** Reads clusters through a small API server: what is asked, what is survived, what is said. */
+import { Agent, type ServerResponse } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { scannedKinds } from '../src/cluster/kinds.js'
+import { RequestError, reader } from '../src/cluster/request.js'
+import { scan } from '../src/cluster/scan.js'
+import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+
+const open: ApiServer[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+const object = (name: string, more: object = {}, namespace: string | undefined = 'shop') => ({
+  metadata: { name, uid: `uid-${name}`, ...(namespace && { namespace }) },
+  ...more,
+})
+
+interface Case extends ApiServerOptions {
+  readonly namespace?: string
+  readonly chunk?: number
+  readonly timeout?: number
+}
+
+/** Scans a server without waiting between attempts. */
+async function scanned({ namespace, chunk = 500, timeout = 5000, ...options }: Case) {
+  const server = await apiServer(options)
+  open.push(server)
+  const pauses: number[] = []
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  const get = reader(
+    { context: 'prod', namespace: undefined, server: new URL(server.address), agent, headers: {} },
+    {
+      timeout,
+      signal: AbortSignal.timeout(60_000),
+      pause: async (milliseconds) => void pauses.push(milliseconds),
+    },
+  )
+  const found = await scan(get, { kinds: scannedKinds([]), namespace, chunk, concurrency: 4 }).finally(() =>
+    agent.destroy(),
+  )
+  const names = found.documents.map(({ file }) => file.name)
+  return { ...found, names, pauses, asked: server.asked }
+}
+
+const maps = (count: number) => ({
+  configmaps: Array.from({ length: count }, (_, i) => object(`c${i}`)),
+})
+const isList = (url: URL, plural: string) => url.pathname.endsWith(`/${plural}`)
+
+describe('lists', () => {
+  it('are read page by page', async () => {
+    const { names, asked, unread } = await scanned({ objects: maps(7), chunk: 3 })
+    expect(names).toHaveLength(7)
+    expect(asked.filter(({ path }) => path.includes('configmaps')).map(({ path }) => path)).toEqual([
+      '/api/v1/configmaps?limit=3',
+      '/api/v1/configmaps?limit=3&continue=3',
+      '/api/v1/configmaps?limit=3&continue=6',
+    ])
+    expect(unread).toEqual([])
+  })
+
+  it('start again, once, when the server has forgotten their beginning', async () => {
+    let gone = 0
+    const forget = (most: number) => (url: URL, response: ServerResponse) =>
+      isList(url, 'configmaps') &&
+      url.searchParams.get('continue') === '3' &&
+      gone++ < most &&
+      send(response, 410, status(410, 'the provided continue parameter is too old'))
+    const { names } = await scanned({ objects: maps(7), chunk: 3, answer: forget(1) })
+    expect(new Set(names).size).toBe(7)
+    expect(names).toHaveLength(7)
+
+    gone = 0
+    const { unread, isUnread } = await scanned({ objects: maps(7), chunk: 3, answer: forget(9) })
+    expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
+    expect(isUnread('ConfigMap')).toBe(true)
+    expect(isUnread('Service')).toBe(false)
+  })
+
+  it('are of one namespace when one is asked for, and leave out what has none', async () => {
+    const { asked } = await scanned({ namespace: 'shop' })
+    const paths = asked.map(({ path }) => path)
+    expect(paths).toContain('/apis/apps/v1/namespaces/shop/deployments?limit=500')
+    expect(paths.filter((path) => path.includes('nodes'))).toEqual([])
+  })
+})
+
+describe('a server in trouble', () => {
+  it('is given the time it asks for', async () => {
+    let busy = 2
+    const { names, pauses } = await scanned({
+      objects: maps(1),
+      answer: (url, response) =>
+        isList(url, 'configmaps') &&
+        busy-- > 0 &&
+        send(response, 429, status(429, 'too many requests'), { 'retry-after': '7' }),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(pauses).toEqual([7000, 7000])
+  })
+
+  it('is asked again after errors, broken answers and answers that are no JSON', async () => {
+    const mistakes = [
+      (response: ServerResponse) => send(response, 500, 'panic'),
+      (response: ServerResponse) => {
+        response.writeHead(200, { 'content-length': '1000' }).write('{"items": [')
+        setTimeout(() => response.destroy(), 20)
+        return true
+      },
+      (response: ServerResponse) => send(response, 200, '{"items": ['),
+    ]
+    const { names, unread } = await scanned({
+      objects: maps(1),
+      answer: (url, response) => isList(url, 'configmaps') && mistakes.shift()?.(response),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(unread).toEqual([])
+  })
+
+  it('costs one kind, and not the run, when it never recovers or never answers', async () => {
+    const { names, unread } = await scanned({
+      objects: maps(1),
+      timeout: 300,
+      answer: (url, response) =>
+        isList(url, 'pods') || (isList(url, 'services') && send(response, 503, status(503, 'overloaded'))),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(unread).toEqual([
+      { resource: 'pods', reason: 'failed', message: 'no answer within 0.3 s' },
+      { resource: 'services', reason: 'failed', message: 'overloaded' },
+    ])
+  })
+
+  it('is not taken for an empty one', async () => {
+    const refused = scanned({ answer: (_, response) => send(response, 401, status(401, 'Unauthorized')) })
+    await expect(refused).rejects.toThrow(RequestError)
+    const forbidden = scanned({
+      answer: (url, response) =>
+        url.searchParams.has('limit') && send(response, 403, status(403, 'forbidden: no')),
+    })
+    await expect(forbidden).rejects.toMatchObject({ status: 403 })
+  })
+
+  it('may know no aggregated discovery, and have groups that are down', async () => {
+    const { names, unread, isUnread } = await scanned({
+      objects: { ...maps(1), deployments: [object('web')] },
+      plainDiscovery: true,
+      answer: (url, response) =>
+        url.pathname === '/apis/policy/v1' && send(response, 503, status(503, 'no endpoints')),
+    })
+    expect(names).toEqual(['configmap/shop/c0', 'deployment/shop/web'])
+    expect(unread).toEqual([{ resource: 'policy', reason: 'failed', message: 'no endpoints' }])
+    expect(isUnread('PodDisruptionBudget')).toBe(true)
+    expect(isUnread('Ingress')).toBe(false)
+  })
+})
