@@ -1,7 +1,9 @@
 /** Reads clusters through a small API server: what is asked, what is survived, what is said. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { Agent, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { scannedKinds } from '../src/cluster/kinds.js'
+import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { RequestError, reader } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
@@ -83,6 +85,123 @@ describe('lists', () => {
     const paths = asked.map(({ path }) => path)
     expect(paths).toContain('/apis/apps/v1/namespaces/shop/deployments?limit=500')
     expect(paths.filter((path) => path.includes('nodes'))).toEqual([])
+  })
+})
+
+describe('objects', () => {
+  it('are kept without what no rule reads', async () => {
+    const { documents } = await scanned({
+      objects: {
+        configmaps: [
+          object('a', {
+            metadata: {
+              name: 'a',
+              namespace: 'shop',
+              managedFields: [{ manager: 'kubectl' }],
+              annotations: {
+                'kubectl.kubernetes.io/last-applied-configuration': '{}',
+                long: 'x'.repeat(1_000_000),
+              },
+            },
+            data: { b: '1', a: 'two\nlines\n' },
+          }),
+        ],
+      },
+    })
+    const [document] = documents
+    expect(document?.value).toMatchObject({ apiVersion: 'v1', kind: 'ConfigMap', data: { b: '1' } })
+    expect(document?.text).not.toMatch(/managedFields|last-applied/)
+    expect(document?.text).toContain('data:\n  a: |\n    two\n    lines\n  b: ')
+    expect(document?.locate().key(['data', 'b'])).toMatchObject({ line: 6, column: 3 })
+  })
+
+  it('that others made and keep are folded into these', async () => {
+    const by = (uid: string) => ({ ownerReferences: [{ uid: `uid-${uid}`, controller: true }] })
+    const owned = (name: string, owner: string) => ({
+      metadata: { name, uid: `uid-${name}`, namespace: 'shop', ...by(owner) },
+    })
+    const { names } = await scanned({
+      objects: {
+        deployments: [object('web')],
+        replicasets: [owned('web-1', 'web')],
+        cronjobs: [object('report')],
+        jobs: [owned('report-1', 'report')],
+        pods: [
+          owned('web-1-a', 'web-1'),
+          owned('report-1-a', 'report-1'),
+          owned('db-0', 'an-operators-own'),
+          object('bare'),
+        ],
+      },
+    })
+    expect(names).toEqual(['cronjob/shop/report', 'deployment/shop/web', 'pod/shop/bare', 'pod/shop/db-0'])
+  })
+
+  it('keep their secrets: values are neither asked for nor held', async () => {
+    const secret = object('s', {
+      metadata: {
+        name: 's',
+        namespace: 'shop',
+        annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"data":{"k":"aHVudGVy"}}' },
+      },
+      data: { k: 'aHVudGVy' },
+      stringData: { k: 'hunter' },
+    })
+    const { documents, asked } = await scanned({ objects: { secrets: [secret] } })
+    const accepted = asked.filter(({ path }) => path.includes('secrets')).map(({ accept }) => accept)
+    expect(accepted).toEqual(['application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'])
+    expect(documents.map(({ value }) => value)).toEqual([
+      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'shop' } },
+    ])
+  })
+
+  it('of Kubernetes itself are known as such', async () => {
+    const { documents } = await scanned({
+      objects: {
+        configmaps: [object('kube-root-ca.crt'), object('mine')],
+        namespaces: [object('kube-system', {}, ''), object('shop', {}, '')],
+        services: [object('kubernetes', {}, 'default'), object('kubernetes', {}, 'shop')],
+      },
+    })
+    expect(documents.filter(({ live }) => live?.isOwn).map(({ file }) => file.name)).toEqual([
+      'configmap/shop/kube-root-ca.crt',
+      'namespace/kube-system',
+      'service/default/kubernetes',
+    ])
+  })
+
+  it('may be anything', async () => {
+    const { names, documents } = await scanned({
+      objects: {
+        configmaps: [
+          {},
+          { metadata: null },
+          { metadata: { name: 7 } },
+          object('\u001b[2J: &a *b\n---\n', { data: { '__proto__ ': '\0', 'a: b': '# k8s-af-ignore' } }),
+        ],
+        pods: [{ metadata: { ownerReferences: 'nobody' }, spec: { containers: [null, 3] } }],
+      },
+    })
+    expect(names).toHaveLength(5)
+    for (const { text, locate } of documents)
+      expect([text.length > 0, locate().has(['kind'])]).toEqual([true, true])
+  })
+})
+
+describe('the kinds to read', () => {
+  const sources = ['rules', 'src/graph'].flatMap((folder) =>
+    readdirSync(join(__dirname, '..', folder))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(join(__dirname, '..', folder, name), 'utf8')),
+  )
+
+  it('are all that rules and the graph name', () => {
+    const known = scannedKinds([])
+    const named = sources.flatMap((text) => [...text.matchAll(/'((?:[a-z0-9-]+\.)*[a-z0-9-]+\/[A-Z]\w+)'/g)])
+    const missing = named
+      .map(([, kind = '']) => kind)
+      .filter((kind) => !filesOnly.has(kind) && !(known as ReadonlySet<string>).has(kind))
+    expect(missing).toEqual([])
   })
 })
 
