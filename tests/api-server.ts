@@ -122,7 +122,8 @@ function canned(
   send(response, 200, {
     kind: headers.accept?.includes('PartialObjectMetadataList') ? 'PartialObjectMetadataList' : 'List',
     metadata: isMore ? { continue: String(start + limit) } : {},
-    items: items.slice(start, start + limit),
+    // As servers written in Go do it.
+    items: items.length === 0 ? null : items.slice(start, start + limit),
   })
 }
 

@@ -49,7 +49,8 @@ export async function list<T>(
       kept.length = 0
       continue
     }
-    if (!isObject(page) || !Array.isArray(page.items)) throw new RequestError(0, 'the answer is no list')
+    // An empty list of metadata has null for items.
+    if (!isObject(page) || !('items' in page)) throw new RequestError(0, 'the answer is no list')
     for (const item of objectsAt(page, 'items')) {
       const one = keep(item)
       if (one !== undefined) kept.push(one)
