@@ -1,6 +1,7 @@
 /** `k8s-af scan` as people run it: the built program against a small API server. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { load } from 'js-yaml'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { builtProgram, type Outcome } from './program.js'
@@ -142,6 +143,28 @@ describe('a scan', () => {
     const gone = await run([], program.folderWith({ '.kube/config': server.kubeconfig }))
     expect(gone.code).toBe(2)
     expect(gone.err).toContain('nothing listens there')
+  })
+})
+
+describe('the role for a scan', () => {
+  const role = (...args: string[]) => program.run(['rbac', ...args]).out
+  it('lets read what is looked at, and no Secrets', () => {
+    expect(load(role())).toMatchObject({
+      kind: 'ClusterRole',
+      rules: expect.arrayContaining([
+        {
+          apiGroups: ['apps'],
+          resources: ['daemonsets', 'deployments', 'replicasets', 'statefulsets'],
+          verbs: ['list'],
+        },
+      ]),
+    })
+    expect(JSON.stringify(load(role()))).not.toContain('"secrets"')
+    expect(role()).toContain('customresourcedefinitions')
+  })
+  it('may be for one namespace', () => {
+    expect(load(role('-n', 'shop'))).toMatchObject({ kind: 'Role', metadata: { namespace: 'shop' } })
+    expect(role('-n', 'shop')).not.toContain('customresourcedefinitions')
   })
 })
 

@@ -196,6 +196,16 @@ Examples:
       done(await scanCommand(flags))
     })
 
+  command('rbac', 'print the role that a scan needs')
+    .option('-n, --namespace <name>', 'a Role for a scan of this namespace instead of a ClusterRole')
+    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
+    .option('--isolated', 'no configuration file at all')
+    .addHelpText('after', '\nExample:\n  k8s-af rbac | kubectl apply -f -')
+    .action(async (flags) => {
+      const { rbacCommand } = await import('./rbac.js')
+      done(await rbacCommand(flags))
+    })
+
   command('explain', 'explain a rule or tell a story')
     .argument('<rule|story>', 'its name')
     .addOption(

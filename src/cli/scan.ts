@@ -9,6 +9,7 @@ import { lint } from '../engine/lint.js'
 import type { Summary } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
+import type { Unread } from '../reader/input.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
@@ -51,6 +52,11 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
     })
   })
   connection.agent.destroy()
+  if (documents.length === 0)
+    throw new UsageError(
+      `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
+      ...unreadNotes(cluster.unread),
+    )
   const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
   const report = lint(
     {
@@ -88,7 +94,9 @@ async function readCluster({ context, server }: Connection, work: () => Promise<
           `${where} does not know these credentials: ${error.message}. They may have expired.`,
         )
       case 403:
-        throw new UsageError(`${where} lets these credentials read nothing: ${error.message}`)
+        throw new UsageError(
+          `${where} lets these credentials read nothing: ${error.message}. -n NAMESPACE reads one namespace alone; k8s-af rbac prints the role that a scan needs.`,
+        )
       default:
         throw new UsageError(`${where} cannot be read: ${error.message}`)
     }
@@ -123,17 +131,31 @@ async function namespaces(get: Get): Promise<string[]> {
 
 /** What was not read, and what that means. */
 function notes({ cluster, notEvaluated }: Summary): string[] {
-  const unread = cluster?.unread ?? []
+  const rules = notEvaluated.map(({ rule }) => rule)
+  return [
+    ...unreadNotes(cluster?.unread ?? []),
+    ...(rules.length > 0 ? [`some cases could not be decided without them: ${some(rules)}`] : []),
+  ]
+}
+
+function unreadNotes(unread: readonly Unread[]): string[] {
   const forbidden = unread.filter(({ reason }) => reason === 'forbidden').map(({ resource }) => resource)
   return [
-    ...(forbidden.length > 0 ? [`not read, forbidden: ${forbidden.join(', ')}`] : []),
+    ...(forbidden.length > 0
+      ? [
+          // The role for a scan leaves Secrets out, too.
+          `not read, forbidden: ${some(forbidden)}${forbidden.join() === 'secrets' ? '' : '. k8s-af rbac prints the role that allows it'}`,
+        ]
+      : []),
     ...unread
       .filter(({ reason }) => reason === 'failed')
       .map(({ resource, message }) => `not read: ${resource}: ${message}`),
-    ...(notEvaluated.length > 0
-      ? [
-          `nothing was concluded from what was not read: ${notEvaluated.map(({ rule }) => rule).join(', ')} said less`,
-        ]
-      : []),
   ]
+}
+
+function some(names: readonly string[]): string {
+  const most = 8
+  return names.length > most + 1
+    ? `${names.slice(0, most).join(', ')} and ${names.length - most} more`
+    : names.join(', ')
 }

@@ -1,9 +1,18 @@
 /** The kinds that a scan reads: what rules look at, and what the graph takes for evidence. */
 import { customWorkloads } from '../graph/workload.js'
-import { builtinGroups, type KindName } from '../kubernetes.js'
+import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 
-/** Built-in kinds that no rule asks for: many objects, written by controllers. */
-const unread: ReadonlySet<string> = new Set(['Endpoints', 'EndpointSlice', 'Lease'])
+/** Built-in kinds that no rule asks for in a cluster. */
+const unread: ReadonlySet<string> = new Set([
+  'Endpoints',
+  'EndpointSlice',
+  'IngressClass',
+  'Lease',
+  'PersistentVolume',
+  'Role',
+  'RoleBinding',
+  'ValidatingAdmissionPolicy',
+])
 
 /** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
 const custom = [
@@ -88,5 +97,5 @@ export function scannedKinds(workloadKinds: readonly { readonly kind: string }[]
 }
 
 function isKindName(kind: string): kind is KindName {
-  return kind.includes('/') || Object.hasOwn(builtinGroups, kind)
+  return kind.includes('/') || isBuiltin(kind)
 }

@@ -1,7 +1,7 @@
 /** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
 import type { Document } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
-import { type BuiltinKind, builtinGroups, groupOf, type KindName, type Untyped } from '../kubernetes.js'
+import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
 import { each, list } from './list.js'
@@ -62,10 +62,6 @@ function waves(resources: readonly Resource[]): Resource[][] {
 
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
-}
-
-function isBuiltin(kind: KindName): kind is BuiltinKind {
-  return Object.hasOwn(builtinGroups, kind)
 }
 
 /** What was read so far. */

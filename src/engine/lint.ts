@@ -15,7 +15,7 @@ import type { Resource } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
-import { type KindName, type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import { clusterScoped, type KindName, type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type { Context, Interest, Node, Params, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
@@ -178,23 +178,6 @@ function resourcesOf(documents: readonly Document[], settings: Settings): Resour
   }
   return resources
 }
-
-/** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
-const clusterScoped: ReadonlySet<string> = new Set([
-  'Namespace',
-  'Node',
-  'PersistentVolume',
-  'StorageClass',
-  'PriorityClass',
-  'ClusterRole',
-  'ClusterRoleBinding',
-  'IngressClass',
-  'ValidatingWebhookConfiguration',
-  'MutatingWebhookConfiguration',
-  'ValidatingAdmissionPolicy',
-  'APIService',
-  'CustomResourceDefinition',
-])
 
 /** The object with its embedded pod template shaped; the same object when nothing had to change. */
 function withShapedTemplate(object: KubernetesObject, path: readonly string[]): KubernetesObject {
