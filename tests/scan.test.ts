@@ -4,6 +4,7 @@ import { Agent, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
+import { proxyFor } from '../src/cluster/proxy.js'
 import { RequestError, reader } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
@@ -272,5 +273,36 @@ describe('a server in trouble', () => {
     expect(unread).toEqual([{ resource: 'policy', reason: 'failed', message: 'no endpoints' }])
     expect(isUnread('PodDisruptionBudget')).toBe(true)
     expect(isUnread('Ingress')).toBe(false)
+  })
+})
+
+describe('the proxy', () => {
+  const through = (server: string, env: Readonly<Record<string, string>>) => proxyFor(new URL(server), env)
+  it('is the one of the environment', () => {
+    expect(through('https://api.example.com', { HTTPS_PROXY: 'http://p:3128' })).toBe('http://p:3128')
+    expect(through('https://api.example.com', { https_proxy: 'p:3128' })).toBe('http://p:3128')
+    expect(through('https://api.example.com', { HTTP_PROXY: 'http://p:3128' })).toBeUndefined()
+    expect(through('https://api.example.com', {})).toBeUndefined()
+  })
+  it('is left out for this machine and for what NO_PROXY names', () => {
+    const env = { HTTPS_PROXY: 'http://p:3128' }
+    for (const server of ['https://localhost:6443', 'https://127.0.0.1:6443', 'https://[::1]:6443'])
+      expect(through(server, env)).toBeUndefined()
+    const excepted: readonly (readonly [string, string])[] = [
+      ['https://api.example.com:6443', 'example.com'],
+      ['https://api.example.com:6443', 'a.b, .example.com'],
+      ['https://api.example.com:6443', 'api.example.com:6443'],
+      ['https://10.1.2.3:6443', '10.0.0.0/8'],
+      ['https://10.1.2.3', '*'],
+    ]
+    for (const [server, NO_PROXY] of excepted) expect(through(server, { ...env, NO_PROXY })).toBeUndefined()
+    const others: readonly (readonly [string, string])[] = [
+      ['https://example.com', '.example.com'],
+      ['https://badexample.com', 'example.com'],
+      ['https://api.example.com:6443', 'example.com:443'],
+      ['https://11.1.2.3', '10.0.0.0/8,fd00::/8'],
+    ]
+    for (const [server, NO_PROXY] of others)
+      expect(through(server, { ...env, NO_PROXY })).toBe('http://p:3128')
   })
 })

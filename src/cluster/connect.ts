@@ -7,6 +7,7 @@ import { delimiter, dirname, join, resolve } from 'node:path'
 import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
+import { proxyFor } from './proxy.js'
 
 export interface Connection {
   /** The context's name. */
@@ -56,22 +57,29 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     )
   const where = files.map(shortened).join(', ')
   const context = chosen(config, options.context, where)
-  const cluster = config.getCluster(context.cluster)
-  if (!cluster)
+  const named = config.getCluster(context.cluster)
+  if (!named)
     throw new UsageError(
       `the context ${JSON.stringify(context.name)} names the cluster ${JSON.stringify(context.cluster)}, which ${where} does not have. kubectl config view shows what is there.`,
     )
-  if (!URL.canParse(cluster.server) || !/^https?:/.test(cluster.server))
+  if (!URL.canParse(named.server) || !/^https?:/.test(named.server))
     throw new UsageError(
-      `the server of the cluster ${JSON.stringify(cluster.name)} in ${where} is no https address: ${JSON.stringify(cluster.server)}.`,
+      `the server of the cluster ${JSON.stringify(named.name)} in ${where} is no https address: ${JSON.stringify(named.server)}.`,
     )
+  const server = new URL(named.server)
+  const proxyUrl = named.proxyUrl ?? proxyFor(server, options.env)
+  const cluster = { ...named, ...(proxyUrl !== undefined && { proxyUrl }) }
   // The client leaves out the certificates, too, where there is no user.
-  const user = (context.user ? config.getUser(context.user) : null) ?? { name: 'nobody' }
+  const user = context.user ? config.getUser(context.user) : { name: 'nobody' }
+  if (!user)
+    throw new UsageError(
+      `the context ${JSON.stringify(context.name)} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
+    )
   complete(config, context, cluster, user)
   return {
     context: context.name,
     namespace: context.namespace,
-    server: new URL(cluster.server),
+    server,
     ...(await credentials(config, cluster, user, options.sockets)),
   }
 }
