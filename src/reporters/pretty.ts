@@ -4,7 +4,7 @@ import type { Report } from '../engine/report.js'
 import type { Finding, Place, Related, Severity } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, cutFront, nameOf, printable, wrap } from './text.js'
+import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
 interface Page {
@@ -188,9 +188,8 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
   ]
 }
 
-function where({ file, line, column, live, path }: Place, show: Page['show']): string {
-  if (live) return show(path || file)
-  return `${show(file)}:${line}:${column}`
+function where(place: Place, show: Page['show']): string {
+  return show(place.live ? fieldOf(place) : whereIs(place))
 }
 
 /** Where a related place is, and in which object: on two lines when one is too short. Places are never cut. */
@@ -198,7 +197,8 @@ function relatedHead(place: Related, file: string, room: number, show: Page['sho
   const at = place.live || place.file !== file ? where(place, show) : `line ${place.line}`
   if (place.object === undefined) return [at]
   const object = show(place.object)
-  return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
+  const [first, second] = place.live ? [object, at] : [at, object]
+  return columns(at) + 2 + columns(object) <= room ? [`${first}  ${second}`] : [first, second]
 }
 
 /** A window of the line around the place, made printable; start and length in columns of the window. */
