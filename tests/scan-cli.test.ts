@@ -1,13 +1,20 @@
 /** `k8s-af scan` as people run it: the built program against a small API server. */
 import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import Ajv2020 from 'ajv/dist/2020.js'
 import { load } from 'js-yaml'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { builtProgram, type Outcome } from './program.js'
 
 const program = builtProgram()
 afterAll(() => program.remove())
+const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
+  reportSchema,
+)
 const open: ApiServer[] = []
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
@@ -143,6 +150,57 @@ describe('a scan', () => {
     const gone = await run([], program.folderWith({ '.kube/config': server.kubeconfig }))
     expect(gone.code).toBe(2)
     expect(gone.err).toContain('nothing listens there')
+  })
+})
+
+describe('a snapshot', () => {
+  it('gives the same findings, and holds no Secrets', async () => {
+    const secret = {
+      metadata: { name: 's', namespace: 'shop', annotations: { a: 'hunter2' } },
+      data: { k: 'x' },
+    }
+    const server = await apiServer({
+      objects: {
+        ...objects,
+        services: [service, { ...lonely, metadata: { ...lonely.metadata, name: 'b' } }],
+        secrets: [secret],
+      },
+      answer: forbid('pods'),
+    })
+    open.push(server)
+    const folder = program.folderWith({ '.kube/config': server.kubeconfig })
+    const live = await run(['--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'], folder)
+    await server.close()
+    const saved = await run(['--preset', 'all', '-o', 'json', '--from-snapshot', 'prod.gz'], folder)
+    const [a, b] = [JSON.parse(live.out), JSON.parse(saved.out)]
+    expect(a.findings.length).toBeGreaterThan(0)
+    expect(b.findings).toEqual(a.findings)
+    expect({ ...b.summary, milliseconds: 0 }).toEqual({ ...a.summary, milliseconds: 0 })
+    expect([saved.code, saved.err]).toEqual([live.code, live.err])
+    expect(isReport(a), JSON.stringify(isReport.errors)).toBe(true)
+
+    const bytes = readFileSync(join(folder, 'prod.gz'))
+    expect(gunzipSync(bytes).toString()).not.toContain('hunter2')
+    if (process.platform !== 'win32') expect(statSync(join(folder, 'prod.gz')).mode & 0o777).toBe(0o600)
+    expect(readdirSync(folder).sort()).toEqual(['.kube', 'prod.gz'])
+  })
+
+  it('that is none is refused', async () => {
+    const folder = program.folderWith({ text: 'kind: Pod\n' })
+    writeFileSync(join(folder, 'cut'), gzipSync('{"snapshot":1}\n{"kind":"Pod"}\n').subarray(0, 30))
+    writeFileSync(join(folder, 'other'), gzipSync('{"a":1}\n'))
+    writeFileSync(join(folder, 'newer'), gzipSync('{"snapshot":99}\n'))
+    for (const name of ['text', 'cut', 'other', 'newer', 'absent']) {
+      const { code, out, err } = await run(['--from-snapshot', name], folder)
+      expect([name, code, out]).toEqual([name, 2, ''])
+      expect(err).toMatch(/^k8s-af: [^\n]+\n$/)
+      expect(err).not.toContain('internal error')
+    }
+    const both = await run(['--from-snapshot', 'text', '-n', 'shop'], folder)
+    expect([both.code, both.err]).toEqual([
+      2,
+      'k8s-af: --from-snapshot reads no cluster: it does not go with --namespace.\n',
+    ])
   })
 })
 

@@ -75,10 +75,10 @@ describe('lists', () => {
     expect(names).toHaveLength(7)
 
     gone = 0
-    const { unread, isUnread } = await scanned({ objects: maps(7), chunk: 3, answer: forget(9) })
+    const { unread, unreadKinds } = await scanned({ objects: maps(7), chunk: 3, answer: forget(9) })
     expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
-    expect(isUnread('ConfigMap')).toBe(true)
-    expect(isUnread('Service')).toBe(false)
+    expect(unreadKinds.has('ConfigMap')).toBe(true)
+    expect(unreadKinds.has('Service')).toBe(false)
   })
 
   it('are of one namespace when one is asked for, and leave out what has none', async () => {
@@ -263,7 +263,7 @@ describe('a server in trouble', () => {
   })
 
   it('may know no aggregated discovery, and have groups that are down', async () => {
-    const { names, unread, isUnread } = await scanned({
+    const { names, unread, unreadKinds } = await scanned({
       objects: { ...maps(1), deployments: [object('web')] },
       plainDiscovery: true,
       answer: (url, response) =>
@@ -271,8 +271,8 @@ describe('a server in trouble', () => {
     })
     expect(names).toEqual(['configmap/shop/c0', 'deployment/shop/web'])
     expect(unread).toEqual([{ resource: 'policy', reason: 'failed', message: 'no endpoints' }])
-    expect(isUnread('PodDisruptionBudget')).toBe(true)
-    expect(isUnread('Ingress')).toBe(false)
+    expect(unreadKinds.has('PodDisruptionBudget')).toBe(true)
+    expect(unreadKinds.has('Ingress')).toBe(false)
   })
 })
 

@@ -180,6 +180,8 @@ Examples:
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
+    .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
+    .option('--from-snapshot <file>', 'look at such a file instead of a cluster')
   withReport(scan)
   withSettings(scan)
     .addHelpText('after', `\n${exitCodes}`)

@@ -3,6 +3,8 @@ import { type Connection, connect } from '../cluster/connect.js'
 import { scannedKinds } from '../cluster/kinds.js'
 import { type Get, RequestError, reader } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
+import { loadSnapshot, type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
+import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { nearestMinor } from '../config/version.js'
 import { lint } from '../engine/lint.js'
@@ -20,6 +22,8 @@ import { type SettingsFlags, settingsFor } from './settings.js'
 export interface ScanFlags extends SettingsFlags, ReportFlags {
   readonly context?: string
   readonly kubeconfig?: string
+  readonly fromSnapshot?: string
+  readonly saveSnapshot?: string
   readonly chunkSize: number
   /** Milliseconds. */
   readonly requestTimeout: number
@@ -38,25 +42,10 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
 
-  const { context, kubeconfig, namespace } = flags
-  const connection = await connect({ context, kubeconfig, sockets: concurrency, env: process.env })
-  const signal = AbortSignal.timeout(flags.timeout)
-  const get = reader(connection, { timeout: flags.requestTimeout, signal })
-  const { documents, ...cluster } = await readCluster(connection, async () => {
-    if (namespace !== undefined) await checkNamespace(get, namespace)
-    return scan(get, {
-      kinds: scannedKinds(settings.workloadKinds),
-      namespace,
-      chunk: flags.chunkSize,
-      concurrency,
-    })
-  })
-  connection.agent.destroy()
-  if (documents.length === 0)
-    throw new UsageError(
-      `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
-      ...unreadNotes(cluster.unread),
-    )
+  const { fromSnapshot, saveSnapshot } = flags
+  const { documents, ...cluster } =
+    fromSnapshot === undefined ? await readLive(flags, settings) : fromFile(fromSnapshot, flags)
+  if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, { documents, ...cluster })
   const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
   const report = lint(
     {
@@ -66,7 +55,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
       skips: [],
       files: 0,
       missing: [],
-      cluster: { ...cluster, context: connection.context },
+      cluster,
     },
     {
       settings: { ...settings, minor: minor ?? settings.minor },
@@ -79,6 +68,39 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(report, outputs, flags, settings.failOn)
   for (const line of notes(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
   return code
+}
+
+function fromFile(file: string, flags: ScanFlags): Snapshot {
+  const other = (['context', 'kubeconfig', 'namespace', 'saveSnapshot'] as const).find(
+    (name) => flags[name] !== undefined,
+  )
+  if (other !== undefined)
+    throw new UsageError(
+      `--from-snapshot reads no cluster: it does not go with --${other === 'saveSnapshot' ? 'save-snapshot' : other}.`,
+    )
+  return loadSnapshot(file)
+}
+
+/** Connects, and reads all that rules look at. */
+async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<Snapshot> {
+  const { context, kubeconfig, namespace, saveSnapshot } = flags
+  if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
+  const connection = await connect({ context, kubeconfig, sockets: concurrency, env: process.env })
+  const get = reader(connection, {
+    timeout: flags.requestTimeout,
+    signal: AbortSignal.timeout(flags.timeout),
+  })
+  const found = await readCluster(connection, async () => {
+    if (namespace !== undefined) await checkNamespace(get, namespace)
+    return scan(get, { kinds: scannedKinds(workloadKinds), namespace, chunk: flags.chunkSize, concurrency })
+  })
+  connection.agent.destroy()
+  if (found.documents.length === 0)
+    throw new UsageError(
+      `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
+      ...unreadNotes(found.unread),
+    )
+  return { ...found, context: connection.context }
 }
 
 /** @throws UsageError for everything that keeps the cluster from being read at all */

@@ -96,6 +96,6 @@ export function scannedKinds(workloadKinds: readonly { readonly kind: string }[]
   return new Set([...builtin, ...grouped].filter(isKindName))
 }
 
-function isKindName(kind: string): kind is KindName {
+export function isKindName(kind: string): kind is KindName {
   return kind.includes('/') || isBuiltin(kind)
 }

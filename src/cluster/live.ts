@@ -2,13 +2,15 @@
 import { dump } from 'js-yaml'
 import type { Document, Locator } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
-import type { Untyped } from '../kubernetes.js'
+import { type KindName, kindNameOf, type Untyped } from '../kubernetes.js'
 import { locator } from '../reader/locate.js'
-import type { Resource } from './discover.js'
 import { isOwn } from './slim.js'
 
 /** The document of a slim object. Its text, the YAML of `kubectl get -o yaml`, is made when somebody asks for it. */
-export function liveDocument(value: Untyped, resource: Resource): Document {
+export function liveDocument(value: Untyped): Document {
+  const apiVersion = stringAt(value, 'apiVersion') ?? ''
+  const kind = stringAt(value, 'kind') ?? ''
+  const kindName = kindNameOf(apiVersion, kind)
   let text: string | undefined
   let found: Locator | undefined
   const rendered = () => {
@@ -22,7 +24,7 @@ export function liveDocument(value: Untyped, resource: Resource): Document {
     return text
   }
   const file = {
-    name: nameOf(value, resource),
+    name: nameOf(value, kindName),
     get text() {
       return rendered()
     },
@@ -39,13 +41,14 @@ export function liveDocument(value: Untyped, resource: Resource): Document {
       found ??= locator(rendered(), 1, 1)
       return found
     },
-    live: { isOwn: isOwn(value, resource) },
+    live: { isOwn: isOwn(value, kindName) },
   }
 }
 
 /** `deployment/shop/web`, `node/n1`, `service.serving.knative.dev/shop/web`. */
-function nameOf(value: Untyped, { kindName, kind, apiVersion }: Resource): string {
-  const group = kindName.includes('/') ? `.${apiVersion.slice(0, apiVersion.indexOf('/'))}` : ''
+function nameOf(value: Untyped, kindName: KindName): string {
+  const [kind = '', group] = kindName.split('/').reverse()
   const steps = [stringAt(value, 'metadata', 'namespace'), stringAt(value, 'metadata', 'name')]
-  return [`${kind.toLowerCase()}${group}`, ...steps.filter((step) => step !== undefined)].join('/')
+  const type = group === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`
+  return [type, ...steps.filter((step) => step !== undefined)].join('/')
 }

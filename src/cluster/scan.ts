@@ -48,8 +48,11 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
         return { resource: group || 'the core group', reason: 'failed', message: reason }
       }),
     ],
-    isUnread: (kind) =>
-      served.has(kind) ? failed.has(kind) : groupsOf(kind).some((group) => down.has(group)),
+    unreadKinds: new Set(
+      [...kinds].filter((kind) =>
+        served.has(kind) ? failed.has(kind) : groupsOf(kind).some((group) => down.has(group)),
+      ),
+    ),
   }
 }
 
@@ -105,7 +108,7 @@ class Reading {
     if (uid !== undefined) this.#known.add(uid)
     const controller = controllerOf(item)
     if (controller !== undefined && this.#known.has(controller)) return undefined
-    return liveDocument(slim(item, resource), resource)
+    return liveDocument(slim(item, resource))
   }
 }
 

@@ -1,6 +1,6 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
 import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
-import type { Untyped } from '../kubernetes.js'
+import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
@@ -35,7 +35,7 @@ export function controllerOf(item: Untyped): string | undefined {
  * Sources: pkg/controlplane/controller, pkg/controller/certificates/rootcacertpublisher,
  * plugin/pkg/auth/authorizer/rbac/bootstrappolicy, pkg/apis/scheduling/helpers.go.
  */
-export function isOwn(item: Untyped, { kindName }: Resource): boolean {
+export function isOwn(item: Untyped, kindName: KindName): boolean {
   const name = stringAt(item, 'metadata', 'name') ?? ''
   const namespace = stringAt(item, 'metadata', 'namespace')
   const labels = isObject(item.metadata) && isObject(item.metadata.labels) ? item.metadata.labels : {}

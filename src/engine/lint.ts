@@ -61,7 +61,7 @@ export function lint(input: Input, options: LintOptions): Report {
     kustomizations: input.kustomizations,
   })
   const timings = options.timings ? new Map<string, number>() : undefined
-  const watch = cluster && cluster.unread.length > 0 ? watched(graph, cluster.isUnread) : undefined
+  const watch = cluster && cluster.unreadKinds.size > 0 ? watched(graph, cluster.unreadKinds) : undefined
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster !== undefined)
   const where = locations()
   const found = finish(drafts, graph, where)

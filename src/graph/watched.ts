@@ -2,9 +2,6 @@
 import type { KindName } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 
-/** Kinds of which some may be missing in a graph. */
-export type IsUnread = (kind: KindName) => boolean
-
 export interface Watched {
   readonly graph: Graph
   /** The unread kinds that were asked for since the last call. */
@@ -38,11 +35,12 @@ const scalers: readonly KindName[] = ['HorizontalPodAutoscaler', 'keda.sh/Scaled
 /**
  * The same graph, watched: an answer that rests on a kind that could not be read may be wrong, and whoever asks can tell.
  * Of unread kinds every object is taken to exist.
+ * @param unread kinds of which objects may be missing in the graph
  */
-export function watched(graph: Graph, isUnread: IsUnread): Watched {
+export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
   let noted = new Set<KindName>()
   const note = (...kinds: readonly KindName[]) => {
-    for (const kind of kinds) if (isUnread(kind)) noted.add(kind)
+    for (const kind of kinds) if (unread.has(kind)) noted.add(kind)
   }
   const once = new Map<string, { readonly value: unknown; readonly kinds: readonly KindName[] }>()
   /** The same function, after a note of the kinds that its answers rest on. */
@@ -84,8 +82,8 @@ export function watched(graph: Graph, isUnread: IsUnread): Watched {
         note(kind)
         return graph.namesNear(kind, near)
       },
-      exists: (kind, name, near) => isUnread(kind) || graph.exists(kind, name, near),
-      isFilledElsewhere: (kind, name) => isUnread(kind) || graph.isFilledElsewhere(kind, name),
+      exists: (kind, name, near) => unread.has(kind) || graph.exists(kind, name, near),
+      isFilledElsewhere: (kind, name) => unread.has(kind) || graph.isFilledElsewhere(kind, name),
       nearby: noting(workloads, graph.nearby),
       matching: noting(workloads, graph.matching),
       backendsOf: noting(workloads, graph.backendsOf),

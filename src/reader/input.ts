@@ -47,8 +47,8 @@ export interface Cluster {
   /** The only namespace that was read; absent when all of the cluster was. */
   readonly namespace: string | undefined
   readonly unread: readonly Unread[]
-  /** Whether there may be objects of the kind that were not read although they were asked for. */
-  isUnread(kind: KindName): boolean
+  /** Kinds of which there may be objects that were not read although they were asked for. */
+  readonly unreadKinds: ReadonlySet<KindName>
 }
 
 /** A resource or group that may have objects, and why they are not known. */
