@@ -100,6 +100,27 @@ describe('a scan', () => {
     expect(unknown.err).toContain('not read, forbidden: poddisruptionbudgets.policy')
   })
 
+  it('finds the versions that clients still write', async () => {
+    const applied = '{"apiVersion":"batch/v1beta1","kind":"CronJob","metadata":{}}'
+    const metadata = {
+      name: 'report',
+      namespace: 'shop',
+      annotations: { 'kubectl.kubernetes.io/last-applied-configuration': applied },
+      managedFields: [{ manager: 'old', operation: 'Update', apiVersion: 'batch/v2alpha1' }],
+    }
+    const { code, out } = await scanned(
+      { objects: { ...objects, cronjobs: [{ metadata, spec: { schedule: '1 * * * *' } }] } },
+      '--only',
+      'api-schema',
+      '-o',
+      'concise',
+    )
+    expect(code).toBe(1)
+    expect(out.split('\n').slice(0, -2)).toEqual([
+      'cronjob/shop/report .metadata.managedFields[0].apiVersion: error removed-api-version: The next apply by kubectl fails: Kubernetes 1.33 does not serve batch/v1beta1 CronJob, removed in 1.25.',
+    ])
+  })
+
   it('takes the version of the server, unless another one is asked for', async () => {
     const version = async (...args: string[]) => {
       const { out } = await scanned({ objects, version: 'v1.31.2-gke.100' }, '-o', 'json', ...args)

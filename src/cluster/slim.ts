@@ -5,9 +5,12 @@ import type { Resource } from './discover.js'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
-/** The object without managedFields, kubectl's copy of it and the images of a node; of a Secret the metadata alone. */
+/**
+ * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone. Of managedFields those
+ * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry.
+ */
 export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
-  const metadata = slimMetadata(item.metadata)
+  const metadata = slimMetadata(item.metadata, apiVersion)
   // Items of lists do not say what they are.
   if (kindName === 'Secret') return { apiVersion, kind, metadata }
   const object = { ...item, apiVersion, kind, metadata }
@@ -16,12 +19,26 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   return { ...object, status }
 }
 
-function slimMetadata(metadata: unknown): Untyped {
+function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
   if (!isObject(metadata)) return {}
   const { managedFields: _, annotations, ...rest } = metadata
-  if (!isObject(annotations)) return rest
-  const { [lastApplied]: __, ...own } = annotations
-  return Object.keys(own).length > 0 ? { ...rest, annotations: own } : rest
+  const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
+  const applied = [
+    ...objectsAt(metadata, 'managedFields')
+      .filter(({ operation }) => operation === 'Apply')
+      .map((entry) => ({ apiVersion: entry.apiVersion, manager: entry.manager, operation: 'Apply' })),
+    // The JSON has its keys in order: the version comes first.
+    {
+      apiVersion: /^\{"apiVersion":"([^"]+)"/.exec(String(copy))?.[1],
+      manager: 'kubectl',
+      operation: 'Apply',
+    },
+  ].filter((entry) => entry.apiVersion !== undefined && entry.apiVersion !== apiVersion)
+  return {
+    ...rest,
+    ...(Object.keys(others).length > 0 && { annotations: others }),
+    ...(applied.length > 0 && { managedFields: applied }),
+  }
 }
 
 /** The uid of the object that controls this one. */

@@ -125,7 +125,10 @@ export function lint(input: Input, options: LintOptions): Report {
 
 /** The settings without the rules about how manifests are written: an API server lets nothing else in. */
 function forCluster(settings: Settings): Settings {
-  return { ...settings, active: settings.active.filter(({ rule }) => rule.category !== 'api-schema') }
+  return {
+    ...settings,
+    active: settings.active.filter(({ rule }) => rule.category !== 'api-schema' || rule.live),
+  }
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
