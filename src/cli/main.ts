@@ -13,7 +13,7 @@ const exitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
-     no Kubernetes objects, an internal error`
+     no Kubernetes objects, a cluster that cannot be read, an internal error`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
