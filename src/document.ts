@@ -50,8 +50,8 @@ export interface Document {
 }
 
 export interface Live {
-  /** Kubernetes makes and keeps the object itself: it is evidence, and nobody could act on a finding about it. */
-  readonly isOwn: boolean
+  /** Nobody could act on a finding about the object (Kubernetes keeps it itself, or it is over): it is evidence alone. */
+  readonly isSilent: boolean
 }
 
 /** Something in the input that could not be read, or not be read as a whole. */

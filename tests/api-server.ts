@@ -24,6 +24,7 @@ const kinds = [
   ['configmaps', 'ConfigMap', 'v1', true],
   ['secrets', 'Secret', 'v1', true],
   ['deployments', 'Deployment', 'apps/v1', true],
+  ['statefulsets', 'StatefulSet', 'apps/v1', true],
   ['replicasets', 'ReplicaSet', 'apps/v1', true],
   ['jobs', 'Job', 'batch/v1', true],
   ['cronjobs', 'CronJob', 'batch/v1', true],

@@ -116,26 +116,49 @@ describe('objects', () => {
     expect(document?.locate().key(['data', 'b'])).toMatchObject({ line: 6, column: 3 })
   })
 
-  it('that others made and keep are folded into these', async () => {
-    const by = (uid: string) => ({ ownerReferences: [{ uid: `uid-${uid}`, controller: true }] })
-    const owned = (name: string, owner: string) => ({
-      metadata: { name, uid: `uid-${name}`, namespace: 'shop', ...by(owner) },
+  it('that a workload made are folded into it', async () => {
+    const owned = (name: string, owner: string, labels: object = {}) => ({
+      metadata: {
+        name,
+        uid: `uid-${name}`,
+        namespace: 'shop',
+        labels,
+        ownerReferences: [{ uid: `uid-${owner}`, controller: true }],
+      },
     })
     const { names } = await scanned({
       objects: {
+        nodes: [object('n1', {}, '')],
+        services: [object('db', { spec: { selector: { app: 'db', role: 'leader' } } })],
         deployments: [object('web')],
         replicasets: [owned('web-1', 'web')],
         cronjobs: [object('report')],
         jobs: [owned('report-1', 'report')],
+        statefulsets: [object('db', { spec: { template: { metadata: { labels: { app: 'db' } } } } })],
         pods: [
           owned('web-1-a', 'web-1'),
           owned('report-1-a', 'report-1'),
-          owned('db-0', 'an-operators-own'),
+          owned('db-0', 'db', { app: 'db', role: 'leader', mesh: 'on' }),
+          owned('db-1', 'db', { app: 'db', role: 'replica' }),
+          owned('db-2', 'db', { app: 'db', role: 'replica' }),
+          owned('an-operators-own', 'somebody'),
+          owned('etcd-n1', 'n1'),
           object('bare'),
         ],
+        configmaps: [owned('made', 'web')],
       },
     })
-    expect(names).toEqual(['cronjob/shop/report', 'deployment/shop/web', 'pod/shop/bare', 'pod/shop/db-0'])
+    expect(names.filter((name) => !/^(node|service)/.test(name))).toEqual([
+      'configmap/shop/made',
+      'cronjob/shop/report',
+      'deployment/shop/web',
+      'pod/shop/an-operators-own',
+      'pod/shop/bare',
+      'pod/shop/db-0',
+      'pod/shop/db-1',
+      'pod/shop/etcd-n1',
+      'statefulset/shop/db',
+    ])
   })
 
   it('keep their secrets: values are neither asked for nor held', async () => {
@@ -156,17 +179,27 @@ describe('objects', () => {
     ])
   })
 
-  it('of Kubernetes itself are known as such', async () => {
+  it('that are over, or of Kubernetes itself, are evidence alone', async () => {
     const { documents } = await scanned({
       objects: {
         configmaps: [object('kube-root-ca.crt'), object('mine')],
         namespaces: [object('kube-system', {}, ''), object('shop', {}, '')],
         services: [object('kubernetes', {}, 'default'), object('kubernetes', {}, 'shop')],
+        jobs: [
+          object('done', { status: { conditions: [{ type: 'Complete', status: 'True' }] } }),
+          object('running', { status: { active: 1 } }),
+        ],
+        pods: [
+          object('evicted', { status: { phase: 'Failed' } }),
+          object('up', { status: { phase: 'Running' } }),
+        ],
       },
     })
-    expect(documents.filter(({ live }) => live?.isOwn).map(({ file }) => file.name)).toEqual([
+    expect(documents.filter(({ live }) => live?.isSilent).map(({ file }) => file.name)).toEqual([
       'configmap/shop/kube-root-ca.crt',
+      'job/shop/done',
       'namespace/kube-system',
+      'pod/shop/evicted',
       'service/default/kubernetes',
     ])
   })

@@ -191,7 +191,7 @@ Examples:
 Examples:
   k8s-af scan
   k8s-af scan --context prod -n shop
-  k8s-af scan --only availability -o concise`,
+  k8s-af scan --only networking -o concise`,
     )
     .action(async (flags) => {
       const { scanCommand } = await import('./scan.js')

@@ -4,7 +4,7 @@ import type { Document, Locator } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
 import { type KindName, kindNameOf, type Untyped } from '../kubernetes.js'
 import { locator } from '../reader/locate.js'
-import { isOwn } from './slim.js'
+import { isSilent } from './slim.js'
 
 /** The document of a slim object. Its text, the YAML of `kubectl get -o yaml`, is made when somebody asks for it. */
 export function liveDocument(value: Untyped): Document {
@@ -41,7 +41,7 @@ export function liveDocument(value: Untyped): Document {
       found ??= locator(rendered(), 1, 1)
       return found
     },
-    live: { isOwn: isOwn(value, kindName) },
+    live: { isSilent: isSilent(value, kindName) },
   }
 }
 

@@ -4,10 +4,11 @@ import { stringAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
+import { folding, waves } from './fold.js'
 import { each, list } from './list.js'
 import { liveDocument } from './live.js'
 import { type Get, RequestError } from './request.js'
-import { controllerOf, slim } from './slim.js'
+import { slim } from './slim.js'
 
 export interface ScanOptions {
   readonly kinds: ReadonlySet<KindName>
@@ -56,13 +57,6 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   }
 }
 
-/** What makes others is read first: what it made is folded into it on arrival. */
-function waves(resources: readonly Resource[]): Resource[][] {
-  const rank = ({ kindName }: Resource) =>
-    kindName === 'Pod' ? 2 : kindName === 'ReplicaSet' || kindName === 'Job' ? 1 : 0
-  return [0, 1, 2].map((wave) => resources.filter((resource) => rank(resource) === wave))
-}
-
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
 }
@@ -74,7 +68,7 @@ class Reading {
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
   refusal: RequestError | undefined
-  readonly #known = new Set<string>()
+  readonly #isFolded = folding()
   readonly #get: Get
   readonly #options: ScanOptions
 
@@ -102,13 +96,9 @@ class Reading {
     }
   }
 
-  /** An object as a document; nothing for what another object of the cluster made and keeps: that one is looked at. */
+  /** An object as a document; nothing for what its maker tells. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
-    const uid = stringAt(item, 'metadata', 'uid')
-    if (uid !== undefined) this.#known.add(uid)
-    const controller = controllerOf(item)
-    if (controller !== undefined && this.#known.has(controller)) return undefined
-    return liveDocument(slim(item, resource))
+    return this.#isFolded(item, resource.kindName) ? undefined : liveDocument(slim(item, resource))
   }
 }
 

@@ -41,10 +41,21 @@ function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
   }
 }
 
-/** The uid of the object that controls this one. */
-export function controllerOf(item: Untyped): string | undefined {
-  const owner = objectsAt(item, 'metadata', 'ownerReferences').find(({ controller }) => controller === true)
-  return stringAt(owner, 'uid')
+/** Whether it is no use to report on an object: it is over, or nobody can change it. It stays evidence for others. */
+export function isSilent(item: Untyped, kindName: KindName): boolean {
+  return isOver(item, kindName) || isOwn(item, kindName)
+}
+
+/** Whether the object ends, or is a Job or Pod that has ended. Sources: k8s.io/api/batch/v1/types.go, core/v1/types.go. */
+function isOver(item: Untyped, kindName: KindName): boolean {
+  if (stringAt(item, 'metadata', 'deletionTimestamp') !== undefined) return true
+  if (kindName === 'Pod') return ['Succeeded', 'Failed'].includes(stringAt(item, 'status', 'phase') ?? '')
+  return (
+    kindName === 'Job' &&
+    objectsAt(item, 'status', 'conditions').some(
+      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
+    )
+  )
 }
 
 /**
@@ -52,13 +63,13 @@ export function controllerOf(item: Untyped): string | undefined {
  * Sources: pkg/controlplane/controller, pkg/controller/certificates/rootcacertpublisher,
  * plugin/pkg/auth/authorizer/rbac/bootstrappolicy, pkg/apis/scheduling/helpers.go.
  */
-export function isOwn(item: Untyped, kindName: KindName): boolean {
+function isOwn(item: Untyped, kindName: KindName): boolean {
   const name = stringAt(item, 'metadata', 'name') ?? ''
   const namespace = stringAt(item, 'metadata', 'namespace')
   const labels = isObject(item.metadata) && isObject(item.metadata.labels) ? item.metadata.labels : {}
   switch (kindName) {
     case 'Namespace':
-      return ['default', 'kube-system', 'kube-public', 'kube-node-lease'].includes(name)
+      return ['kube-system', 'kube-public', 'kube-node-lease'].includes(name)
     case 'ConfigMap':
       return (
         name === 'kube-root-ca.crt' ||

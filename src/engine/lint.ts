@@ -223,7 +223,7 @@ function evaluate(
             : graph.all(interest)
       known = found
         .map((subject) => ({ subject, resource: graph.resource(subject) }))
-        .filter(({ resource }) => !resource.document.live?.isOwn)
+        .filter(({ resource }) => !resource.document.live?.isSilent)
       subjects.set(interest, known)
     }
     return known
