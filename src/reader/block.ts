@@ -76,6 +76,8 @@ class Reader {
   #at = 0
   /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
   #column = 0
+  /** Lines in which a scalar or a flow collection goes on are indented more than this. */
+  #floor = end
   /** How the last plain scalar's line ended. */
   #ending: Ending = 'line'
   #hasDuplicates = false
@@ -90,8 +92,10 @@ class Reader {
 
   document(): Block {
     this.#toContent(0)
+    if (this.#isAtEnd)
+      return { value: null, hasDuplicates: false, ...(this.#outlined && { root: nothing(0) }) }
     if (this.#column !== 0) throw unusual
-    const value = this.#block()
+    const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
     return {
       value,
@@ -139,16 +143,23 @@ class Reader {
     } else this.#toContent(at + 1)
   }
 
-  /** The mapping or sequence that starts here. */
-  #block(): unknown {
+  /** What starts a line, below a parent in the column `parent`. */
+  #block(parent: number): unknown {
     if (++this.#depth > deep) throw unusual
-    const { code } = this
-    const value =
-      code === dash && this.#isGap(this.#at + 1)
-        ? this.#sequence(this.#column)
-        : this.#mapping(this.#column, this.#key())
+    const value = this.#isItem() ? this.#sequence(this.#column) : this.#mappingOrInline(this.#column, parent)
     this.#depth--
     return value
+  }
+
+  #mappingOrInline(column: number, parent: number): unknown {
+    this.#floor = parent
+    const key = this.#keyOrNothing()
+    return key === undefined ? this.#inline(parent) : this.#mapping(column, key)
+  }
+
+  /** Whether the dash of a list item stands here. */
+  #isItem(): boolean {
+    return this.code === dash && this.#isGap(this.#at + 1)
   }
 
   get #isAtEnd(): boolean {
@@ -168,6 +179,7 @@ class Reader {
 
   /** The key that starts here; the position is then behind its colon. */
   #key(): string {
+    this.#floor = this.#column
     const key = this.#keyOrNothing()
     if (key === undefined) throw unusual
     return key
@@ -187,6 +199,8 @@ class Reader {
         this.#at = start
         return undefined
       }
+      const lineEnd = text.indexOf('\n', start)
+      if (lineEnd >= 0 && lineEnd < at) throw unusual
     } else {
       if (code < 128 && special[code] === 1) {
         if (code === openBracket || code === openBrace) return undefined
@@ -252,7 +266,7 @@ class Reader {
         if (this.#column > column) throw unusual
         break
       }
-      if (this.code === dash && this.#isGap(this.#at + 1)) throw unusual
+      if (this.#isItem()) throw unusual
       key = this.#key()
     }
     this.#node = node
@@ -275,10 +289,9 @@ class Reader {
       this.#at = at
       return this.#inline(column)
     }
-    this.#finishLine(at)
-    if (this.#column > column) return this.#block()
+    this.#finishLine(this.#at)
     // A list may stand as far left as the key that it belongs to.
-    if (this.#column === column && this.code === dash && this.#isGap(this.#at + 1)) return this.#block()
+    if (this.#column > column || (this.#column === column && this.#isItem())) return this.#block(column)
     this.#node = undefined
     return null
   }
@@ -286,7 +299,7 @@ class Reader {
   #sequence(column: number): unknown {
     const value: unknown[] = []
     const node = this.#outlined ? this.#openNode('sequence') : undefined
-    while (this.#column === column && this.code === dash && this.#isGap(this.#at + 1)) {
+    while (this.#column === column && this.#isItem()) {
       const dashAt = this.#at
       value.push(this.#item(column))
       if (node) {
@@ -309,29 +322,25 @@ class Reader {
     while (code === space) code = text.charCodeAt(++at)
     if (code === lineFeed || at >= text.length || code === hash) {
       this.#finishLine(start + 1)
-      if (this.#column > column) return this.#block()
+      if (this.#column > column) return this.#block(column)
       this.#node = undefined
       return null
     }
-    this.#at = at
-    const own = column + at - start
-    if (code === dash && this.#isGap(at + 1)) {
-      this.#column = own
-      return this.#block()
+    if (code === bar || code === greater) {
+      this.#at = at
+      return this.#blockScalar(column)
     }
-    if (code === bar || code === greater) return this.#blockScalar(column)
-    const key = this.#keyOrNothing()
-    if (key === undefined) return this.#inline(column)
-    if (++this.#depth > deep) throw unusual
-    const value = this.#mapping(own, key)
-    this.#depth--
-    return value
+    // A mapping or a list may start on the line of the dash.
+    this.#at = at
+    this.#column = column + at - start
+    return this.#block(column)
   }
 
   /** A scalar or a flow collection; it may go on in lines that are indented more than `column`. */
   #inline(column: number): unknown {
     const { code } = this
     const start = this.#at
+    this.#floor = column
     if (code === quote || code === apostrophe) {
       const value = this.#quoted(code)
       if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
@@ -394,67 +403,76 @@ class Reader {
     return count
   }
 
-  /** A quoted scalar on one line; the position is then behind it. */
+  /** A quoted scalar; the position is then behind it. */
   #quoted(mark: number): string {
     const text = this.#text
     const start = this.#at + 1
     const close = text.indexOf(mark === quote ? '"' : "'", start)
     if (close < 0) throw unusual
-    let isPlain = true
     for (let at = start; at < close; at++) {
       const code = text.charCodeAt(at)
-      if (code === lineFeed || code === 9) throw unusual
-      if (code === backslash && mark === quote) {
-        isPlain = false
-        break
-      }
+      if (code === lineFeed || (code === backslash && mark === quote)) return this.#longQuoted(mark, start)
+      if (code === 9) throw unusual
     }
-    if (isPlain && !(mark === apostrophe && text.charCodeAt(close + 1) === apostrophe)) {
-      this.#at = close + 1
-      return text.slice(start, close)
-    }
-    return mark === quote ? this.#escaped(start) : this.#doubled(start)
+    if (mark === apostrophe && text.charCodeAt(close + 1) === apostrophe) return this.#longQuoted(mark, start)
+    this.#at = close + 1
+    return text.slice(start, close)
   }
 
-  /** Double quotes with escapes; only the common ones. */
-  #escaped(start: number): string {
+  /** A quoted scalar with escapes or line breaks. */
+  #longQuoted(mark: number, start: number): string {
     const text = this.#text
     let value = ''
     let from = start
     for (let at = start; at < text.length; at++) {
       const code = text.charCodeAt(at)
-      if (code === quote) {
-        this.#at = at + 1
-        return value + text.slice(from, at)
-      }
-      if (code === lineFeed || code === 9) throw unusual
-      if (code !== backslash) continue
-      const meaning = escapes[text[at + 1] ?? '']
-      if (meaning === undefined) throw unusual
-      value += text.slice(from, at) + meaning
-      at++
-      from = at + 1
+      if (code === mark) {
+        value += text.slice(from, at)
+        if (mark === quote || text.charCodeAt(at + 1) !== apostrophe) {
+          this.#at = at + 1
+          return value
+        }
+        // Two single quotes are one.
+        from = ++at
+      } else if (code === backslash && mark === quote) {
+        value += text.slice(from, at)
+        if (text.charCodeAt(at + 1) === lineFeed) {
+          from = this.#contentAfter(at + 1)
+          if (text.lastIndexOf('\n', from) !== at + 1) throw unusual
+        } else {
+          const meaning = escapes[text[at + 1] ?? '']
+          if (meaning === undefined) throw unusual
+          value += meaning
+          from = at + 2
+        }
+        at = from - 1
+      } else if (code === lineFeed) {
+        // The spaces around a line break do not count; one break is a space, each further one a line feed.
+        const next = this.#contentAfter(at)
+        const breaks = this.#breaks(at, next)
+        value += text.slice(from, trimmed(text, at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
+        from = next
+        at = next - 1
+      } else if (code === 9) throw unusual
     }
     throw unusual
   }
 
-  /** Single quotes, each one inside of them doubled. */
-  #doubled(start: number): string {
+  /** The first content after a line feed, which must be indented as far as it should. */
+  #contentAfter(lineFeedAt: number): number {
     const text = this.#text
-    for (let at = start; at < text.length; at++) {
+    let start = lineFeedAt + 1
+    for (let at = start; ; at++) {
       const code = text.charCodeAt(at)
-      if (code === lineFeed || code === 9) throw unusual
-      if (code !== apostrophe) continue
-      if (text.charCodeAt(at + 1) !== apostrophe) {
-        this.#at = at + 1
-        return text.slice(start, at).replaceAll("''", "'")
+      if (code === lineFeed) start = at + 1
+      else if (code !== space) {
+        if (at - start <= this.#floor || code === 9) throw unusual
+        return at
       }
-      at++
     }
-    throw unusual
   }
 
-  /** A flow collection on one line; the position is then behind it. */
+  /** A flow collection; the position is then behind it. */
   #flow(): unknown {
     if (++this.#depth > deep) throw unusual
     const value = this.code === openBracket ? this.#flowSequence() : this.#flowMapping()
@@ -514,8 +532,10 @@ class Reader {
     } else if (this.code !== close) throw unusual
   }
 
+  /** Past spaces and line feeds. */
   #skipSpaces(): void {
     while (this.code === space) this.#at++
+    if (this.code === lineFeed) this.#at = this.#contentAfter(this.#at)
   }
 
   #flowValue(): unknown {
@@ -531,13 +551,15 @@ class Reader {
     const text = this.#text
     let at = start
     while (harmless[text.charCodeAt(at)] === 1) at++
+    const stop = at
+    while (text.charCodeAt(at) === space) at++
     const next = text.charCodeAt(at)
     const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
     // Words with spaces between them, and all that is not as simple.
-    if (at === start || !isOver) throw unusual
+    if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
     this.#at = at
-    if (at - start === 1 && code === dash) throw unusual
-    return this.#plain(text.slice(start, at), start, at)
+    if (stop - start === 1 && code === dash) throw unusual
+    return this.#plain(text.slice(start, stop), start, stop)
   }
 
   /** A literal or folded scalar below a parent in `column`. */
@@ -588,10 +610,7 @@ class Reader {
       lines.pop()
       trailing++
     }
-    // The last line of a text without a line feed at its end has none, either.
-    const hasBreak = last < text.length
     const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
-    if (!hasBreak && chomping !== '-') throw unusual
     if (this.#outlined) this.#node = scalarAt(start, trimmed(text, last), false)
     if (line >= text.length) {
       this.#at = text.length
@@ -601,7 +620,14 @@ class Reader {
   }
 }
 
-const escapes: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', n: '\n', t: '\t', r: '\r' }
+const escapes: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  ' ': ' ',
+  n: '\n',
+  t: '\t',
+  r: '\r',
+}
 
 /** The lines of a folded scalar in one: only lines that are indented more keep their breaks. */
 function folded(lines: readonly string[]): string {
@@ -634,8 +660,9 @@ function nothing(at: number): TextNode {
   return { kind: 'nothing', start: at, end: at, entries: [], items: [] }
 }
 
-function trimmed(text: string, from: number): number {
+/** The end of a text without the spaces before it. */
+function trimmed(text: string, from: number, least = 0): number {
   let at = from
-  while (text.charCodeAt(at - 1) === space) at--
+  while (at > least && text.charCodeAt(at - 1) === space) at--
   return at
 }
