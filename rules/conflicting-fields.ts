@@ -16,7 +16,7 @@ Exempt: files beside a kustomization, and files or folders called a patch or ove
 objects.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object))
       if (problem.kind === 'conflict' && !graph.kustomized(object))

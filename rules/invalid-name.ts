@@ -24,7 +24,7 @@ Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, and s
 of an object beside a kustomization, which sets them.`,
   sources: ['k8s.io/apimachinery/pkg/util/validation/validation.go', 'kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'bad-name') continue

@@ -29,7 +29,7 @@ an object.`,
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
   ],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       const found = judge(problem)

@@ -62,7 +62,7 @@ half of a manifest that another program fills in.`,
     'kubernetes/enhancements KEP-2885, Server Side Unknown Field Validation',
   ],
   stories: ['zalando-cronjob-apiserver'],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)

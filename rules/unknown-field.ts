@@ -19,7 +19,7 @@ Exempt: kinds without a known schema, and maps with keys of your own.`,
   versions: 'The fields of 1.22 to 1.37 are known, those of alpha features included.',
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37'],
   stories: ['zalando-cronjob-apiserver'],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field') continue

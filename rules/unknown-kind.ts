@@ -13,7 +13,7 @@ letter or two away: configuration files of programs (\`kind: Config\`) look the 
 are reported by \`removed-api-version\`.`,
   sources: ['OpenAPI documents of Kubernetes 1.15 to 1.37'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-kind') continue

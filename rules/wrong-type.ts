@@ -33,7 +33,7 @@ alone.`,
     'sigs.k8s.io/yaml, how kubectl reads YAML',
   ],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'wrong-type') continue

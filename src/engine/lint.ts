@@ -175,6 +175,19 @@ interface SubjectOf {
   readonly resource: Resource
 }
 
+function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] {
+  switch (interest) {
+    case 'Workload':
+      return graph.workloads.filter((workload) => !workload.controlled)
+    case 'Object':
+      return graph.objects
+    case 'FaultyObject':
+      return graph.objects.filter((object) => graph.problems(object).length > 0)
+    default:
+      return graph.all(interest)
+  }
+}
+
 function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
   const drafts: Draft[] = []
   const failures: { rule: string; object: string; error: unknown }[] = []
@@ -182,13 +195,7 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
   const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
     let known = subjects.get(interest)
     if (!known) {
-      const found: readonly object[] =
-        interest === 'Workload'
-          ? graph.workloads.filter((workload) => !workload.controlled)
-          : interest === 'Object'
-            ? graph.objects
-            : graph.all(interest)
-      known = found.map((subject) => ({ subject, resource: graph.resource(subject) }))
+      known = subjectsIn(graph, interest).map((subject) => ({ subject, resource: graph.resource(subject) }))
       subjects.set(interest, known)
     }
     return known

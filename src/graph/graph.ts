@@ -174,6 +174,11 @@ export interface Graph {
    * called a patch or overlay.
    */
   kustomized(object: object): boolean
+  /**
+   * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't, there
+   * is nothing to look for.
+   */
+  mentions(object: object, text: string): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -264,14 +269,23 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   })
   const valuesOf = memo((kind: string) => all(kind).map((one) => one.value))
 
-  // Workloads by namespace and label pair. Without a namespace also by folder: objects far apart are not even looked at.
+  /** Where to look for what may belong together with an object: in its namespace; without one, in near folders. */
+  const scopesOfFolders = memo(ancestors)
+  const scopesOf = ({ namespace, folders }: Resource): readonly string[] =>
+    namespace !== '' ? [`n ${namespace}`] : scopesOfFolders(folders)
+
+  // Workloads by scope and label pair; all workloads of a scope under the empty pair.
   const byLabel = lazy(() => {
-    const index = new Map<string, Workload[]>()
+    const index = new Map<string, Map<string, Workload[]>>()
     for (const workload of workloads) {
-      const { namespace, folders } = resource(workload)
-      const pairs = [...Object.entries(workload.labels).map(([key, value]) => `${key}=${value}`), '']
-      const scopes = namespace !== '' ? [`n ${namespace}`] : ancestors(folders)
-      for (const scope of scopes) for (const pair of pairs) push(index, `${scope}\n${pair}`, workload)
+      const { labels } = workload
+      const pairs = ['']
+      for (const key in labels) pairs.push(`${key}=${labels[key]}`)
+      for (const scope of scopesOf(resource(workload))) {
+        const inScope = index.get(scope) ?? new Map<string, Workload[]>()
+        if (inScope.size === 0) index.set(scope, inScope)
+        for (const pair of pairs) push(inScope, pair, workload)
+      }
     }
     return index
   })
@@ -283,12 +297,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   ): readonly Workload[] => {
     const index = byLabel()
     const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
-    const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
     const found = new Set<Workload>()
-    for (const scope of scopes) {
+    for (const scope of scopesOf(near)) {
       let least: readonly Workload[] | undefined
       for (const pair of pairs.length ? pairs : ['']) {
-        const list = index.get(`${scope}\n${pair}`) ?? []
+        const list = index.get(scope)?.get(pair) ?? []
         if (!least || list.length < least.length) least = list
       }
       for (const workload of least ?? [])
@@ -456,9 +469,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         .map((one) => one.value) as unknown as readonly ObjectOf<K>[]
     },
     nearby: (object) => {
-      const near = resource(object)
-      const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
-      return [...new Set(scopes.flatMap((scope) => byLabel().get(`${scope}\n`) ?? []))]
+      const scopes = scopesOf(resource(object))
+      return [...new Set(scopes.flatMap((scope) => byLabel().get(scope)?.get('') ?? []))]
     },
     together: (a, b) => belong(resource(a), resource(b)),
     apart: (a, b) => apart(resource(a), resource(b)),
@@ -558,6 +570,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
+    mentions: (object, text) => resource(object).document.text.includes(text),
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
@@ -699,7 +712,7 @@ function foldersOf(path: string): string[] {
 const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 
 /** The folder itself and its parents, as scope keys of the label index. */
-function ancestors(folders: readonly string[]): string[] {
+function ancestors(folders: readonly string[]): readonly string[] {
   const scopes: string[] = []
   for (let up = 0; up <= Math.min(reach, folders.length); up++)
     scopes.push(`f ${folders.slice(0, folders.length - up).join('/')}`)
