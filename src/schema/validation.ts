@@ -278,7 +278,12 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   'batch.JobSpec': [
     on<Spec<Job>>((spec, say) => {
       pod(spec.template?.spec, say, ['template', 'spec'], { restart: ['Never', 'OnFailure'] })
-      if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+      // Without either, both are 1.
+      if (
+        spec.completionMode === 'Indexed' &&
+        spec.completions === undefined &&
+        spec.parallelism !== undefined
+      )
         say.lacks(['completions'], 'and completionMode is Indexed')
     }),
   ],
