@@ -26,7 +26,7 @@ so such values need quotes.`,
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
   decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
 their API version. \`null\` is no value. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
-alone.`,
+alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',

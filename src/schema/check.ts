@@ -22,6 +22,7 @@ import {
   type Type,
 } from './definitions.js'
 import {
+  blankIn,
   isBase64,
   isMicroTime,
   isPercentage,
@@ -53,7 +54,7 @@ const none: readonly SchemaProblem[] = []
  * @param minor the target minor version: 37 for 1.37
  */
 export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
-  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined }
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
@@ -77,7 +78,7 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
 
 /** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
 export function shapePodTemplate(value: unknown): unknown {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
   return visitObject(definition('core/v1.PodTemplateSpec', newestMinor), value, walk)
 }
 
@@ -100,6 +101,8 @@ interface Walk {
   readonly quiet: boolean
   /** For the checks of single types; made when the first one speaks. */
   say: Say | undefined
+  /** How many values could not be decoded because they are still to be filled in. */
+  gaps: number
 }
 
 function clamp(minor: number): number {
@@ -165,7 +168,7 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
 
 /** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
 function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
     const shaped =
@@ -223,7 +226,7 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
 
 function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isMapping(value)) return wrongType('mapping', value, walk)
-  const { path } = walk
+  const { path, gaps } = walk
   let out = value
   for (const name in value) {
     const item = value[name]
@@ -244,7 +247,8 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     path.pop()
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
-  if (!walk.quiet) applyChecks(shape, out, walk)
+  // Where a field is still to be filled in, nobody knows whether it will go with the others.
+  if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
   if (!walk.quiet)
     for (const name of shape.required)
       if ((value[name] ?? undefined) === undefined)
@@ -424,6 +428,7 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 }
 
 function wrongType(expected: Expected, value: unknown, walk: Walk): undefined {
+  if (isPlaceholder(value) || (typeof value === 'string' && blankIn(value))) walk.gaps++
   const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
   report(walk, {
     kind: 'wrong-type',
@@ -447,7 +452,17 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
 
 function report(walk: Walk, problem: SchemaProblem): void {
   if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
-  walk.problems.push(problem)
+  walk.problems.push(asBlank(problem) ?? problem)
+}
+
+/** What is refused only because nobody has filled it in yet. */
+function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
+  if (!('value' in problem) || typeof problem.value !== 'string') return undefined
+  const { kind, path, value } = problem
+  // TCP_PORT for TCP is a mistake, and so is TRUE for true.
+  const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
+  const blank = blankIn(value, isWord)
+  return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
 }
 
 function jsonType(value: unknown): JsonType {
