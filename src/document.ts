@@ -27,6 +27,8 @@ export interface Locator {
   value(path: Path): Range
   /** The whole value at `path`, to its last line; like `value` otherwise. */
   extent(path: Path): Range
+  /** The value at `path` as it is written, quotes and all; undefined where none is. Aliases are not followed. */
+  written(path: Path): string | undefined
   /** Whether something is written at `path`, merge keys and aliases followed. */
   has(path: Path): boolean
   /** Keys written more than once in one mapping, with the place of each repetition. */

@@ -178,6 +178,11 @@ export interface Context<P extends Params> {
   report(node: Node, field: string | number | undefined, message: string, options?: ReportOptions): void
   /** The same for rules that know a path from the subject's root rather than a node. */
   reportPath(path: Path, message: string, options?: ReportOptions): void
+  /**
+   * The subject's value at a path as it is written in the file, quotes and all: `0755` where the value is 493. Undefined
+   * where nothing is written, and for all of a Secret.
+   */
+  written(path: Path): string | undefined
 }
 
 export interface RuleSpec<I extends Interest, P extends Params> {

@@ -49,6 +49,7 @@ function documentOf(value: unknown): Document {
       key: () => nowhere,
       value: () => nowhere,
       extent: () => nowhere,
+      written: () => undefined,
       has: () => false,
       duplicates: [],
     }),

@@ -209,6 +209,10 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
       minor: settings.minor,
       report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
       reportPath: (path, message, options = {}) => add(path, message, options),
+      written: (path) =>
+        resource.kindName === 'Secret'
+          ? undefined
+          : resource.document.locate().written([...resource.path, ...path]),
     }
     for (const interest of rule.for) {
       for (const one of subjectsOf(interest)) {

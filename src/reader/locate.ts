@@ -48,6 +48,11 @@ export function locator(document: string, line: number, column: number): Locator
         ? rangeOfKey(depth === 0 ? firstKey() : spot)
         : range(spot.value.start, spot.value.end)
     },
+    written: (path) => {
+      const { spot, depth } = nearest(root, path)
+      if (depth < path.length || spot.value.kind === 'nothing') return undefined
+      return text.slice(spot.value.start, spot.value.end)
+    },
     has: (path) => nearest(root, path).depth === path.length,
     get duplicates() {
       duplicates ??= [...repetitions(root, [])].map(({ path, key }) => ({
