@@ -134,6 +134,27 @@ function workload(
   }
 }
 
+/** Resources of containers besides CPU and memory. Source: validateContainerResourceName, IsExtendedResourceName. */
+function devices(resources: ContainerSpec['resources'], say: Say): void {
+  const { limits = {}, requests = {} } = resources ?? {}
+  for (const sort of ['limits', 'requests'] as const)
+    for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
+      const isDevice = resource.includes('/') && !resource.includes('kubernetes.io/')
+      const path = ['resources', sort, resource]
+      if (!resource.includes('/') && !/^(cpu|memory|ephemeral-storage|hugepages-.+)$/.test(resource)) {
+        if (!isPlaceholder(resource)) say.conflict(path, 'is no resource of containers')
+      } else if (isDevice && !Number.isInteger(quantity(amount) ?? 0))
+        say.conflict(path, `is ${amount}, and has to be a whole number`)
+    }
+  for (const [resource, request] of Object.entries(requests)) {
+    if (!resource.includes('/') || resource.includes('kubernetes.io/')) continue
+    const limit = limits[resource]
+    if (limit === undefined) say.lacks(['resources', 'limits', resource], 'and is requested')
+    else if ((quantity(request) ?? 0) < (quantity(limit) ?? 0))
+      say.conflict(['resources', 'requests', resource], `is ${request}, and has to be the limit, ${limit}`)
+  }
+}
+
 const nameOf = (field: string, form: NameForm): Check =>
   on<Readonly<Record<string, string>>>((value, say) => say.name([field], form, value[field]))
 
@@ -312,6 +333,7 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         if (wanted !== undefined && most !== undefined && wanted > most)
           say.conflict(['resources', 'requests', resource], `is ${request}, more than the limit, ${limit}`)
       }
+      devices(resources, say)
     }),
   ],
   'core.EnvFromSource': [choice(['configMapRef', 'secretRef'], 1)],
