@@ -32,7 +32,7 @@ so such values need quotes.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
   decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
-their API version. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
+their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
 what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
 alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [

@@ -72,7 +72,7 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {})
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk)
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
@@ -166,11 +166,15 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
   } as const
 }
 
-/** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
-function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
+/**
+ * Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. Says which names, labels and annotations
+ * kubectl cannot decode, whatever the kind.
+ */
+function withTrueMetadata(value: object, { problems }: Walk): object {
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
+    walk.path[0] = field
     const shaped =
       field === 'metadata'
         ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
@@ -179,6 +183,11 @@ function withTrueMetadata(value: object): object {
           : item
     if (shaped !== item) out = replaced(value, out, field, shaped)
   }
+  problems.push(
+    ...walk.problems.filter(
+      ({ kind, path }) => kind === 'wrong-type' && (path.length === 3 || path[1] === 'name'),
+    ),
+  )
   return out
 }
 
