@@ -279,6 +279,7 @@ function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
 
 function sayOf(walk: Walk): Say {
   walk.say ??= {
+    minor: walk.minor,
     conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
     lacks: (path, because) =>
       report(walk, {
