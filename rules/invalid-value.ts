@@ -21,8 +21,8 @@ reconciliation of it fails.`,
   decides: `Words, bounds and formats are those of the API server's validation, each tried with a real
 server (docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no
 protocol. Quantities take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind
-them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, and so is the \`status\` of
-an object.`,
+them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) and the \`status\` of an object are left
+alone; what a person fills in (\`<SIZE>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [
     'kubernetes/pkg/apis/*/validation',
     'k8s.io/apimachinery/pkg/api/resource/quantity.go',

@@ -5,6 +5,7 @@
  * reports on its own subject only.
  */
 
+import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
@@ -105,6 +106,8 @@ export interface Sight {
   readonly node: Node
   readonly field: string | number | undefined
   readonly note: string | undefined
+  /** The place itself, where the path leads to another one of the same name. */
+  readonly range?: Range
 }
 
 /**
@@ -152,6 +155,17 @@ export function safe(fix: RuleFix): RuleFix {
   return { ...fix, safe: true }
 }
 
+/** A key of the subject that is written more than once in one mapping: the last one counts. */
+export interface RepeatedKey {
+  readonly path: Path
+  /** The line of the first one in the file. */
+  readonly line: number
+  /** Shows the first one. */
+  readonly first: Sight
+  /** Whether the values are written alike. */
+  readonly isSame: boolean
+}
+
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
@@ -178,6 +192,13 @@ export interface Context<P extends Params> {
   report(node: Node, field: string | number | undefined, message: string, options?: ReportOptions): void
   /** The same for rules that know a path from the subject's root rather than a node. */
   reportPath(path: Path, message: string, options?: ReportOptions): void
+  /**
+   * The subject's value at a path as it is written in the file, quotes and all: `0755` where the value is 493. Undefined
+   * where nothing is written, and for all of a Secret.
+   */
+  written(path: Path): string | undefined
+  /** The keys that the subject's text repeats, each once. */
+  repeatedKeys(): readonly RepeatedKey[]
 }
 
 export interface RuleSpec<I extends Interest, P extends Params> {

@@ -9,7 +9,17 @@ import { customWorkloads } from '../graph/workload.js'
 import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
-import type { Context, Interest, Node, Params, ReportOptions, Rule, RuleEdit, Sight } from '../rule.js'
+import type {
+  Context,
+  Interest,
+  Node,
+  Params,
+  RepeatedKey,
+  ReportOptions,
+  Rule,
+  RuleEdit,
+  Sight,
+} from '../rule.js'
 import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
@@ -216,6 +226,11 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
       minor: settings.minor,
       report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
       reportPath: (path, message, options = {}) => add(path, message, options),
+      written: (path) =>
+        resource.kindName === 'Secret'
+          ? undefined
+          : resource.document.locate().written([...resource.path, ...path]),
+      repeatedKeys: () => repeatedKeys(resource),
     }
     for (const interest of rule.for) {
       for (const one of subjectsOf(interest)) {
@@ -231,6 +246,20 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
     if (timings) timings.set(id, performance.now() - begun)
   }
   return { drafts, failures }
+}
+
+function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey[] {
+  if (!document.hasDuplicates) return []
+  const keys = new Map<string, RepeatedKey>()
+  for (const { path: full, first, isSame } of document.locate().duplicates) {
+    if (!path.every((step, i) => step === full[i])) continue
+    const own = full.slice(path.length)
+    const id = JSON.stringify(own)
+    const before = keys.get(id)?.isSame ?? true
+    const sight = { of: value, node: value, field: undefined, note: 'has no effect', range: first }
+    keys.set(id, { path: own, line: first.line, first: sight, isSame: before && isSame })
+  }
+  return [...keys.values()]
 }
 
 /** The path of a field of `node` from the root of its object. */
@@ -303,6 +332,7 @@ function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locati
   const place: Place = where.place(resource, pathOf(resource, sight.node, sight.field), false)
   return {
     ...place,
+    ...sight.range,
     ...(resource !== own && { object: graph.describe(resource.value) }),
     ...(sight.note !== undefined && { note: sight.note }),
   }

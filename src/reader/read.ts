@@ -242,6 +242,12 @@ class Reading {
   }
 }
 
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const items = Object.values(value)
+  return items.reduce((sum: number, item) => sum + keysIn(item), Array.isArray(value) ? 0 : items.length)
+}
+
 /** The end of the word that starts at an offset, or of the one character there. */
 function wordEnd(text: string, offset: number): number {
   return offset + Math.max(1, /^[\w./-]*/.exec(text.slice(offset, offset + 100))?.[0].length ?? 0)
@@ -262,9 +268,10 @@ function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicate
     line,
     value,
     text,
-    // JSON.parse says nothing about repeated keys.
+    // JSON.parse says nothing about repeated keys. Counting them is much faster than looking for them.
     get hasDuplicates() {
-      return locate().duplicates.length > 0
+      const written = text.match(/(?<!\\)"\s*:/g)?.length ?? 0
+      return written !== keysIn(value) && locate().duplicates.length > 0
     },
     locate,
   }

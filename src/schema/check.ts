@@ -22,6 +22,7 @@ import {
   type Type,
 } from './definitions.js'
 import {
+  blankIn,
   isBase64,
   isMicroTime,
   isPercentage,
@@ -53,7 +54,7 @@ const none: readonly SchemaProblem[] = []
  * @param minor the target minor version: 37 for 1.37
  */
 export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
-  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined }
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
@@ -71,13 +72,13 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {})
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk)
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
 /** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
 export function shapePodTemplate(value: unknown): unknown {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
   return visitObject(definition('core/v1.PodTemplateSpec', newestMinor), value, walk)
 }
 
@@ -100,6 +101,8 @@ interface Walk {
   readonly quiet: boolean
   /** For the checks of single types; made when the first one speaks. */
   say: Say | undefined
+  /** How many values could not be decoded because they are still to be filled in. */
+  gaps: number
 }
 
 function clamp(minor: number): number {
@@ -163,11 +166,15 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
   } as const
 }
 
-/** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
-function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+/**
+ * Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. Says which names, labels and annotations
+ * kubectl cannot decode, whatever the kind.
+ */
+function withTrueMetadata(value: object, { problems }: Walk): object {
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
+    walk.path[0] = field
     const shaped =
       field === 'metadata'
         ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
@@ -176,6 +183,11 @@ function withTrueMetadata(value: object): object {
           : item
     if (shaped !== item) out = replaced(value, out, field, shaped)
   }
+  problems.push(
+    ...walk.problems.filter(
+      ({ kind, path }) => kind === 'wrong-type' && (path.length === 3 || path[1] === 'name'),
+    ),
+  )
   return out
 }
 
@@ -223,7 +235,7 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
 
 function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isMapping(value)) return wrongType('mapping', value, walk)
-  const { path } = walk
+  const { path, gaps } = walk
   let out = value
   for (const name in value) {
     const item = value[name]
@@ -244,7 +256,8 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     path.pop()
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
-  if (!walk.quiet) applyChecks(shape, out, walk)
+  // Where a field is still to be filled in, nobody knows whether it will go with the others.
+  if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
   if (!walk.quiet)
     for (const name of shape.required)
       if ((value[name] ?? undefined) === undefined)
@@ -266,6 +279,7 @@ function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
 
 function sayOf(walk: Walk): Say {
   walk.say ??= {
+    minor: walk.minor,
     conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
     lacks: (path, because) =>
       report(walk, {
@@ -424,6 +438,7 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 }
 
 function wrongType(expected: Expected, value: unknown, walk: Walk): undefined {
+  if (isPlaceholder(value) || (typeof value === 'string' && blankIn(value))) walk.gaps++
   const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
   report(walk, {
     kind: 'wrong-type',
@@ -447,7 +462,17 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
 
 function report(walk: Walk, problem: SchemaProblem): void {
   if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
-  walk.problems.push(problem)
+  walk.problems.push(asBlank(problem) ?? problem)
+}
+
+/** What is refused only because nobody has filled it in yet. */
+function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
+  if (!('value' in problem) || typeof problem.value !== 'string') return undefined
+  const { kind, path, value } = problem
+  // TCP_PORT for TCP is a mistake, and so is TRUE for true.
+  const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
+  const blank = blankIn(value, isWord)
+  return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
 }
 
 function jsonType(value: unknown): JsonType {

@@ -45,6 +45,28 @@ export function isPlaceholder(value: unknown): boolean {
   return typeof value === 'string' && /\$\{|^\$[A-Za-z_(]|\{\{/.test(value)
 }
 
+/**
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `PV_NAME`, `YOUR_PROJECT_ID`.
+ * Ask only of text that cannot be valid where it stands.
+ * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
+ */
+export function blankIn(text: string, marksOnly = false): string | undefined {
+  const found = marks.exec(text) ?? (marksOnly ? null : (speaking.exec(text) ?? noun.exec(text)))
+  return found?.[0]
+}
+
+// Brackets of several sorts, which no name and no number may hold.
+const marks =
+  /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+const nouns =
+  'ACCOUNT|ADDRESS|BUCKET|CA|CAPACITY|CERT|CERTIFICATE|CIDR|CLUSTER|CRT|DOMAIN|GSA|HOST|HOSTNAME|ID|IP|KEY|KSA|' +
+  'NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
+// Two words or more in capitals of which the last says what is wanted or the first that something is.
+const speaking = new RegExp(
+  `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
+)
+const noun = new RegExp(`^(?:${nouns}|TODO|FIXME|CHANGEME|PLACEHOLDER)$`)
+
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
 export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'
 

@@ -96,6 +96,13 @@ export type SchemaProblem =
       readonly refused: boolean
     }
   | {
+      /** Refused as it stands, but a person is to replace it first: `PV_NAME`, `<your domain>`. */
+      readonly kind: 'placeholder'
+      readonly path: Path
+      /** The part of the value that is to be replaced. */
+      readonly blank: string
+    }
+  | {
       /** A built-in group that does not serve this kind in this version, and never did before. */
       readonly kind: 'unknown-kind'
       readonly path: Path
