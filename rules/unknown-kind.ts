@@ -7,7 +7,8 @@ export default rule({
   why: `The API server finds the code for an object by its apiVersion and kind together. Where no version of
 it serves that pair, the object is refused: "no matches for kind".`,
   remedy: 'Write the apiVersion and kind that the message names.',
-  decides: `Only the API groups of Kubernetes itself are judged, by the kinds that 1.15 to 1.37 served. In
+  decides: `The API groups of Kubernetes itself are judged by the kinds that 1.15 to 1.37 served, custom kinds by the
+versions that their CustomResourceDefinition serves, when the input or \`crds\` of the configuration has it. In
 the core group (\`v1\`) an unknown kind is reported only when another group serves it or when the name is a
 letter or two away: configuration files of programs (\`kind: Config\`) look the same. Versions that are gone
 are reported by \`removed-api-version\`.`,
@@ -46,10 +47,16 @@ are reported by \`removed-api-version\`.`,
           `kubectl apply fails: ${apiVersion} has no kind ${objectKind}.`,
           {
             onValue: true,
-            ...(fix && { label: best !== undefined ? `${best} has it` : `did you mean ${nearest}?` }),
+            ...(fix && { label: best !== undefined ? has(servedBy) : `did you mean ${nearest}?` }),
             fix,
           },
         )
     }
   },
 })
+
+function has(servedBy: readonly string[]): string {
+  return servedBy.length === 1
+    ? `${servedBy[0]} has it`
+    : `${servedBy.slice(0, -1).join(', ')} and ${servedBy.at(-1)} have it`
+}

@@ -7,6 +7,7 @@
 import type { Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
+import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,
   type Definition,
@@ -31,7 +32,7 @@ import {
   isTime,
 } from './format.js'
 import { fieldExists } from './lookup.js'
-import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
+import { type Expected, type Format, jsonType, type SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
 import { checkName, hasForm, type Say } from './validation.js'
 
@@ -49,10 +50,16 @@ const none: readonly SchemaProblem[] = []
  * Looks at one object.
  *
  * Types are judged by all versions together; fields by the target version alone. An API version that is no longer served
- * is judged by the last schema it had. Of custom resources only `metadata` is looked at.
+ * is judged by the last schema it had. Custom resources are judged when the definition of their kind is known.
  * @param minor the target minor version: 37 for 1.37
  */
-export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
+export function check(
+  value: object,
+  apiVersion: string,
+  kind: string,
+  minor: number,
+  customs?: CustomKinds,
+): Checked {
   const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
@@ -68,10 +75,16 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
       walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
   } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
+  const custom = served || !isMapping(value) ? undefined : customs?.problems(value, apiVersion, kind)
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {})
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, { ...walk, quiet: !custom })
+  if (custom) {
+    const { metadata }: KubernetesObject = value
+    checkName({ metadata }, sayOf(walk), 'subdomain')
+    walk.problems.push(...custom)
+  }
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
@@ -164,19 +177,26 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
 }
 
 /** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
-function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+function withTrueMetadata(value: object, walk: Walk): object {
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
     const shaped =
       field === 'metadata'
-        ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
+        ? visitMetadata(item, walk)
         : (field === 'apiVersion' || field === 'kind') && typeof item !== 'string'
           ? undefined
           : item
     if (shaped !== item) out = replaced(value, out, field, shaped)
   }
   return out
+}
+
+function visitMetadata(value: unknown, walk: Walk): unknown {
+  if (value === null) return undefined
+  walk.path.push('metadata')
+  const shaped = visitObject(definition('meta/v1.ObjectMeta', walk.minor), value, walk)
+  walk.path.pop()
+  return shaped
 }
 
 /** The value with true types, or undefined when it cannot have them. */
@@ -448,14 +468,6 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
 function report(walk: Walk, problem: SchemaProblem): void {
   if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
   walk.problems.push(problem)
-}
-
-function jsonType(value: unknown): JsonType {
-  if (typeof value === 'string') return 'text'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
-  if (typeof value === 'boolean') return 'boolean'
-  if (Array.isArray(value)) return 'list'
-  return typeof value === 'object' && value !== null ? 'mapping' : 'null'
 }
 
 interface Mapping {
