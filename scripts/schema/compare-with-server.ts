@@ -4,8 +4,9 @@
  *   tsx scripts/schema/compare-with-server.ts --kubeconfig FILE --minor 36 PATH…
  *
  * Every object of the paths is sent with `dryRun=All` and `fieldValidation=Strict`; then those that the server accepts, with one
- * field changed at a time: left out, of another type, out of bounds, misspelt, twice. Nothing is stored. Fails when an object
- * that the server accepts gets an error, or when less than 95 % of the refused ones do.
+ * field changed at a time: left out, of another type, out of bounds, misspelt, twice. CustomResourceDefinitions of the paths are
+ * created, with which custom objects are compared in the same way; nothing else is stored. Fails when an object that the server
+ * accepts gets an error, or when less than 95 % of the refused ones do.
  */
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
@@ -15,6 +16,7 @@ import { formatPath, type Path } from '../../src/finding.js'
 import type { Untyped } from '../../src/kubernetes.js'
 import { readPaths, unfold } from '../../src/reader/read.js'
 import { check } from '../../src/schema/check.js'
+import { customKinds } from '../../src/schema/custom-kinds.js'
 import { definition, servedKind, type Type } from '../../src/schema/definitions.js'
 
 const { values: options, positionals: paths } = parseArgs({
@@ -125,8 +127,10 @@ async function serverSays(object: Manifest): Promise<Verdict | undefined> {
   return { refused: status >= 400 && !other, message: String(json.message ?? '') }
 }
 
+let customs = customKinds([])
+
 function weSay(object: Manifest): string[] {
-  return check(object, object.apiVersion, object.kind, minor)
+  return check(object, object.apiVersion, object.kind, minor, customs)
     .problems.filter((one) => one.kind !== 'duplicate-entry' || one.refused)
     .map((one) => `${one.kind} ${formatPath(one.path)}`)
 }
@@ -208,6 +212,32 @@ function isMapping(value: unknown): value is Untyped {
 function* changes(object: Manifest): Generator<Change> {
   const kind = servedKind(object.apiVersion, object.kind)
   if (kind) yield* within(object, { is: 'definition', name: kind.definition }, object, [])
+  else yield* withinAny(object, object, [])
+}
+
+/** Changes of a custom object, whose schema is not asked. */
+function* withinAny(object: Manifest, value: unknown, path: Path): Generator<Change> {
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, own] of Object.entries(value)) {
+    if (path.length === 0 && ['status', 'apiVersion', 'kind', 'metadata'].includes(key)) continue
+    const here = [...path, Array.isArray(value) ? Number(key) : key]
+    const name = `${object.kind} ${formatPath(here).replaceAll(/\[\d+\]/g, '[]')}`
+    for (const other of [undefined, null, ...otherValues(own)]) {
+      const shown = String(JSON.stringify(other)).slice(0, 60)
+      if (isNew(`${name} ${shown}`))
+        yield { object: changed(object, here, other), what: `${name} = ${shown}` }
+    }
+    yield* withinAny(object, own, here)
+  }
+}
+
+function otherValues(value: unknown): readonly unknown[] {
+  if (Array.isArray(value))
+    return [[], value[0], [...value, value.at(-1)], [...value, null], [...value, {}], 'x', [...value, 'x']]
+  if (isMapping(value)) return ['x', [value], { ...value, bogusField: 1 }, { ...value, bogusField: null }, {}]
+  if (typeof value === 'boolean') return ['true', 1, !value]
+  if (typeof value === 'number') return [-1, 0, 1, 1.5, 65536, 2 ** 31, 1e20, `${value}`, true]
+  return [5, true, '', 'Bogus', `${value}x`, `${value}-`, 'x'.repeat(300), 'é', '1h', [value], { value }]
 }
 
 function* within(
@@ -272,7 +302,26 @@ function* changesOfAll(objects: readonly Manifest[]): Generator<Change> {
   for (const object of objects) yield* changes(object)
 }
 
+/** Waits until the server serves what it took. */
+async function createDefinitions(objects: readonly Manifest[]): Promise<void> {
+  const collection = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+  for (const object of objects) {
+    if (object.kind !== 'CustomResourceDefinition') continue
+    const { status, json } = await call('POST', collection, object)
+    const { name } = object.metadata as { name: string }
+    if (status >= 400 && status !== 409) console.log(`not created: ${name}: ${json.message}`)
+    const isEstablished = async () =>
+      /"type":"Established"/.test(JSON.stringify((await call('GET', `${collection}/${name}`)).json))
+    while (status < 400 && !(await isEstablished())) await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
 async function compare(): Promise<void> {
+  const objects = readPaths(paths, { cwd: process.cwd() }).documents.flatMap((document) =>
+    [...unfold(document)].map(({ value }) => ({ value: value as Manifest, file: document.file.name })),
+  )
+  customs = customKinds(objects.map(({ value }) => value))
+  await createDefinitions(objects.map(({ value }) => value))
   resources = await discover()
   // Pods need an account; this is the only thing that stays on the server.
   await call('POST', '/api/v1/namespaces/default/serviceaccounts', {
@@ -283,18 +332,13 @@ async function compare(): Promise<void> {
 
   const written = newTally()
   const accepted: Manifest[] = []
-  await inParallel(
-    readPaths(paths, { cwd: process.cwd() }).documents.flatMap((document) =>
-      [...unfold(document)].map(({ value }) => ({ value: value as Manifest, file: document.file.name })),
-    ),
-    async ({ value, file }) => {
-      if (/\$\{|\{\{/.test(JSON.stringify(value))) return
-      const verdict = await serverSays(value)
-      if (!verdict) return
-      count(written, verdict, weSay(value), `${file}: ${value.apiVersion} ${value.kind}`)
-      if (!verdict.refused && JSON.stringify(value).length < 60_000) accepted.push(value)
-    },
-  )
+  await inParallel(objects, async ({ value, file }) => {
+    if (/\$\{|\{\{/.test(JSON.stringify(value))) return
+    const verdict = await serverSays(value)
+    if (!verdict) return
+    count(written, verdict, weSay(value), `${file}: ${value.apiVersion} ${value.kind}`)
+    if (!verdict.refused && JSON.stringify(value).length < 60_000) accepted.push(value)
+  })
 
   const mutated = newTally()
   await inParallel(changesOfAll(accepted), async ({ object, what }) => {

@@ -168,7 +168,8 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
   for (const [i, { raw }] of objects.entries()) {
     const resource = resources[i]
     const unusable = customs.unusable(raw)
-    if (resource && unusable.length > 0)
+    const isReadable = !resource?.problems.some(({ kind }) => kind === 'wrong-type')
+    if (resource && unusable.length > 0 && isReadable)
       resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
   }
   return resources

@@ -76,22 +76,16 @@ function orDefault(schema: Schema, value: unknown): unknown {
 }
 
 function childOf({ properties, additional }: Schema, name: string): Schema | undefined {
-  return properties.get(name) ?? (additional === true ? undefined : additional)
+  return properties.get(name) ?? additional
 }
 
 function visit(schema: Schema, value: unknown, walk: Walk): void {
   if (walk.budget.steps-- < 0 || isPlaceholder(value)) return
   const { type, values } = schema
   if (value === null && (schema.nullable || type === undefined)) return
+  if (Array.isArray(value) && type === 'string' && schema.formatted) return
   if (type !== undefined && !fits(type, value)) {
-    const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    walk.problems.push({
-      kind: 'wrong-type',
-      path: [...walk.path],
-      expected: expected[type],
-      actual: jsonType(value),
-      ...(scalar && { value }),
-    })
+    walk.problems.push(wrongType(type, value, walk))
     return
   }
   if (values !== undefined && !values.some((one) => isDeepStrictEqual(one, value)))
@@ -108,6 +102,17 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
   if (Array.isArray(value)) visitList(schema, value, walk)
   else if (isObject(value)) visitMapping(schema, value, walk)
   visitBranches(schema, value, walk)
+}
+
+function wrongType(type: SchemaType, value: unknown, { path }: Walk): SchemaProblem {
+  const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  return {
+    kind: 'wrong-type',
+    path: [...path],
+    expected: expected[type],
+    actual: jsonType(value),
+    ...(scalar && { value }),
+  }
 }
 
 const expected: Readonly<Record<SchemaType, Expected>> = {
@@ -127,12 +132,17 @@ function fits(type: SchemaType, value: unknown): boolean {
     case 'array':
       return Array.isArray(value)
     case 'integer':
-      return Number.isInteger(value)
+      return isInteger(value)
     case 'integer or string':
-      return typeof value === 'string' || Number.isInteger(value)
+      return typeof value === 'string' || isInteger(value)
     default:
       return typeof value === type
   }
+}
+
+/** What JSON's numbers become in Go: beyond 64 bits they are fractions. */
+function isInteger(value: unknown): boolean {
+  return Number.isInteger(value) && Math.abs(Number(value)) <= 2 ** 63
 }
 
 function shown(value: unknown): string {
@@ -181,13 +191,26 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
   for (const name of schema.required)
     if (value[name] === undefined)
       walk.problems.push({ kind: 'missing-field', path: [...walk.path, name], empty: false })
+  if (schema.embedded && !walk.nested) visitEmbedded(value, walk)
   for (const [name, item] of Object.entries(value)) {
     if (schema.embedded && metaFields.has(name)) continue
     const child = childOf(schema, name)
     walk.path.push(name)
     if (child !== undefined) visit(child, item, walk)
-    else if (walk.prunes && !walk.nested && !schema.preserves && schema.additional === undefined)
-      walk.problems.push(unknownField(walk))
+    else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(walk))
+    walk.path.pop()
+  }
+}
+
+/** An object within the object needs an apiVersion and a kind. Its metadata is not looked at. */
+function visitEmbedded(value: Untyped, walk: Walk): void {
+  for (const name of ['apiVersion', 'kind']) {
+    const own = value[name]
+    walk.path.push(name)
+    if (own === undefined || own === '')
+      walk.problems.push({ kind: 'missing-field', path: [...walk.path], empty: own === '' })
+    else if (!isPlaceholder(own) && typeof own !== 'string')
+      walk.problems.push(wrongType('string', own, walk))
     walk.path.pop()
   }
 }
@@ -294,7 +317,7 @@ function fieldOf(schema: Schema, name: string, required: boolean): Field {
 function typeFor(schema: Schema, name: string): Type {
   const { type, properties, additional, items, preserves } = schema
   const isDefined = type === 'object' && !preserves && properties.size > 0
-  const of = type === 'array' ? items : additional === true ? undefined : additional
+  const of = type === 'array' ? items : additional
   return {
     is: isDefined
       ? 'definition'

@@ -30,14 +30,16 @@ export interface Schema {
   /** Undefined when there is none: `null` is no default. */
   readonly default: unknown
   readonly properties: ReadonlyMap<string, Schema>
-  /** Of values whose keys are nobody's property: their schema, or `true` for any. */
-  readonly additional: Schema | true | undefined
+  /** Of values whose keys are nobody's property. */
+  readonly additional: Schema | undefined
   readonly items: Schema | undefined
   readonly required: readonly string[]
   /** Whether unknown fields stay. */
   readonly preserves: boolean
   /** Whether it is an object of its own, with apiVersion, kind and metadata. */
   readonly embedded: boolean
+  /** Whether it has a format: the server then lets lists pass for texts. */
+  readonly formatted: boolean
   /** Of lists: what tells entries apart, `=` being the entry itself; undefined when they may be alike. */
   readonly keys: readonly string[] | undefined
   /** The only values there are. */
@@ -67,9 +69,10 @@ export class Unusable extends Error {
 const mostNodes = 100_000
 const deepest = 100
 
-/** Where the reading is, and what is wanted of the schema there. */
+/** Where the reading is, and what is wanted of the schema there. The path is put together when somebody asks. */
 interface Place {
-  readonly path: Path
+  readonly steps: Path
+  readonly above: Place | undefined
   readonly depth: number
   /** Whether a type is wanted; in v1beta1 it need not be. */
   readonly structural: boolean
@@ -84,10 +87,18 @@ interface Place {
  * @throws Unusable
  */
 export function readSchema(value: unknown, path: Path, structural: boolean): Schema {
-  const place: Place = { path, depth: 0, structural, nested: false, count: { nodes: 0 } }
+  const place = { steps: path, above: undefined, depth: 0, structural, nested: false, count: { nodes: 0 } }
   const schema = read(value, place)
   if (structural && schema.type !== 'object') throw new Unusable([...path, 'type'], 'has to be object')
   return schema
+}
+
+function pathOf({ above, steps }: Place): Path {
+  return above === undefined ? steps : [...pathOf(above), ...steps]
+}
+
+function unusable(place: Place, key: string, message: string): Unusable {
+  return new Unusable([...pathOf(place), key], message)
 }
 
 const noProperties: ReadonlyMap<string, Schema> = new Map()
@@ -106,70 +117,102 @@ const forbidden = [
 const none: readonly never[] = []
 
 function read(value: unknown, place: Place): Schema {
-  const { path, count } = place
-  if (!isObject(value)) throw new Unusable(path, 'is no schema')
-  if (place.depth > deepest) throw new Unusable(path, `stands more than ${deepest} levels deep`, false)
+  const { nested, structural, count, depth } = place
+  if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
+  if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
-    throw new Unusable(path, `is part number ${mostNodes} of its schema, and there are more`, false)
-  for (const word of forbidden)
-    if (value[word] !== undefined && value[word] !== null && value[word] !== '')
-      throw new Unusable([...path, word], 'is not allowed')
-  if (value.uniqueItems === true) throw new Unusable([...path, 'uniqueItems'], 'cannot be true')
+    throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
   const isIntOrString = flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
-  const { nested, structural } = place
   if (structural && nested && type !== undefined)
-    throw new Unusable([...path, 'type'], 'cannot stand here: only the schema around it has a type')
-  if (structural && !nested && type === undefined && !preserves)
-    throw new Unusable([...path, 'type'], 'is missing')
-  const inner = (key: string, child: unknown, more: Path = [], isNested = nested): Schema =>
-    read(child, { ...place, path: [...path, key, ...more], depth: place.depth + 1, nested: isNested })
-  const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] =>
-    list(value, key, place)
+    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
+  if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
+  if (structural && !nested && type === 'array' && !isObject(value.items))
+    throw unusable(place, 'items', 'is missing')
+  // Most parts of a schema say their type and no more.
+  if (Object.keys(value).every((key) => key === 'type' || key === 'description')) return plain(type)
+  for (const word of forbidden) if ((value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
+  if (value.uniqueItems === true) throw unusable(place, 'uniqueItems', 'cannot be true')
+  const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
+    read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
+  const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
+    const all = list(value, key, place)
+    if (all.length === 0 || isDeepStrictEqual(all, integerOrString)) return none
+    return all
       .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
-      .map((one, i) => inner(key, one, [i], true))
+      .map((one, i) => inner(one, [key, i], true))
+  }
   const properties = mapping(value, 'properties', place)
   const names = Object.keys(properties)
   const { additionalProperties, items } = value
   if (isObject(additionalProperties) && names.length > 0)
-    throw new Unusable([...path, 'additionalProperties'], 'cannot stand beside properties')
-  if (structural && type === 'array' && !nested && !isObject(items))
-    throw new Unusable([...path, 'items'], 'is missing')
+    throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
   return {
     type,
     nullable: flag(value, 'nullable', place),
     default: value.default ?? undefined,
     properties:
       names.length > 0
-        ? new Map(names.map((name) => [name, inner('properties', properties[name], [name])]))
+        ? new Map(names.map((name) => [name, inner(properties[name], ['properties', name])]))
         : noProperties,
     additional: isObject(additionalProperties)
-      ? inner('additionalProperties', additionalProperties)
+      ? inner(additionalProperties, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
-        ? true
+        ? // The server keeps what stands there, and drops all fields of mappings in it.
+          plain(undefined)
         : undefined,
-    items: items === undefined || items === null ? undefined : inner('items', items),
+    items: items === undefined || items === null ? undefined : inner(items, ['items']),
     required: texts(value, 'required', place),
     preserves,
     embedded: flag(value, 'x-kubernetes-embedded-resource', place),
+    formatted: (value.format ?? '') !== '',
     keys: keysOf(value, place),
     values: value.enum === undefined || value.enum === null ? undefined : list(value, 'enum', place),
     tests: testsOf(value, type, place),
     allOf: branches('allOf'),
-    anyOf: isDeepStrictEqual(value.anyOf, integerOrString) ? none : branches('anyOf'),
+    anyOf: branches('anyOf'),
     oneOf: branches('oneOf'),
-    not: value.not === undefined || value.not === null ? undefined : inner('not', value.not, [], true),
+    not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+const plains = new Map<SchemaType | undefined, Schema>()
+
+/** The schema that asks for a type only. */
+function plain(type: SchemaType | undefined): Schema {
+  let found = plains.get(type)
+  if (found === undefined) {
+    found = {
+      type,
+      nullable: false,
+      default: undefined,
+      properties: noProperties,
+      additional: undefined,
+      items: undefined,
+      required: none,
+      preserves: false,
+      embedded: false,
+      formatted: false,
+      keys: undefined,
+      values: undefined,
+      tests: none,
+      allOf: none,
+      anyOf: none,
+      oneOf: none,
+      not: undefined,
+    }
+    plains.set(type, found)
+  }
+  return found
 }
 
 const types: readonly SchemaType[] = ['object', 'array', 'string', 'integer', 'number', 'boolean']
 
-function typeOf({ type }: Untyped, { path }: Place): SchemaType | undefined {
+function typeOf({ type }: Untyped, place: Place): SchemaType | undefined {
   if (type === undefined || type === null || type === '') return undefined
   const found = types.find((one) => one === type)
-  if (found === undefined)
-    throw new Unusable([...path, 'type'], `cannot be ${JSON.stringify(type).slice(0, 40)}`)
+  if (found === undefined) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
   return found
 }
 
@@ -183,7 +226,7 @@ function keyword<T>(
 ) {
   const value = schema[key] ?? undefined
   if (value === undefined || is(value)) return value
-  throw new Unusable([...place.path, key], `has to be ${what}`)
+  throw unusable(place, key, `has to be ${what}`)
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string'
