@@ -65,11 +65,11 @@ function judge(problem: SchemaProblem): Judgement | undefined {
   switch (problem.kind) {
     case 'bad-enum': {
       const { value, allowed } = problem
-      const meant = nearestName(value, allowed)
+      const meant = typeof value === 'string' ? nearestName(value, allowed) : undefined
       return {
         message: `takes ${either(allowed)}, not ${quoted(value)}`,
         label: meant && `did you mean ${meant}?`,
-        fix: meant ? setTo(path, meant, meant.toLowerCase() === value.toLowerCase()) : undefined,
+        fix: meant ? setTo(path, meant, meant.toLowerCase() === String(value).toLowerCase()) : undefined,
       }
     }
     case 'bad-quantity': {

@@ -34,6 +34,15 @@ are reported by \`removed-api-version\`.`,
                 edits: [{ op: 'set', path: ['kind'], value: nearest }],
               }
             : undefined
+      if (problem.custom) {
+        const served = servedBy.length > 0 ? `serves ${listed(servedBy)}, not` : 'does not serve'
+        reportPath(
+          ['apiVersion'],
+          `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
+          { onValue: true, fix },
+        )
+        continue
+      }
       const certain = fix !== undefined || (groupOf(apiVersion) !== '' && since === undefined)
       if (since !== undefined)
         reportPath(
@@ -47,7 +56,7 @@ are reported by \`removed-api-version\`.`,
           `kubectl apply fails: ${apiVersion} has no kind ${objectKind}.`,
           {
             onValue: true,
-            ...(fix && { label: best !== undefined ? has(servedBy) : `did you mean ${nearest}?` }),
+            ...(fix && { label: best !== undefined ? `${best} has it` : `did you mean ${nearest}?` }),
             fix,
           },
         )
@@ -55,8 +64,6 @@ are reported by \`removed-api-version\`.`,
   },
 })
 
-function has(servedBy: readonly string[]): string {
-  return servedBy.length === 1
-    ? `${servedBy[0]} has it`
-    : `${servedBy.slice(0, -1).join(', ')} and ${servedBy.at(-1)} have it`
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? String(words[0]) : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }

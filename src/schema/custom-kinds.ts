@@ -85,7 +85,7 @@ function keyOf(apiVersion: string, kind: string): string {
 
 function notServed(apiVersion: string, objectKind: string, served: readonly Version[]): SchemaProblem {
   const servedBy = [...new Set(served.map((one) => one.apiVersion))]
-  return { kind: 'unknown-kind', path: [], apiVersion, objectKind, servedBy }
+  return { kind: 'unknown-kind', path: [], apiVersion, objectKind, servedBy, custom: true }
 }
 
 /** Judges objects by one version until its budget is spent. */

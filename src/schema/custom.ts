@@ -92,7 +92,7 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
     walk.problems.push({
       kind: 'bad-enum',
       path: [...walk.path],
-      value: shown(value),
+      value: typeof value === 'number' || typeof value === 'boolean' ? value : shown(value),
       allowed: values.map(shown),
     })
   for (const test of schema.tests) {

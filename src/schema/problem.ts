@@ -71,7 +71,8 @@ export type SchemaProblem =
   | {
       readonly kind: 'bad-enum'
       readonly path: Path
-      readonly value: string
+      /** Lists and mappings as JSON. */
+      readonly value: string | number | boolean
       readonly allowed: readonly string[]
     }
   | { readonly kind: 'bad-quantity'; readonly path: Path; readonly value: string }
@@ -124,13 +125,15 @@ export type SchemaProblem =
       readonly refused: boolean
     }
   | {
-      /** A built-in group that does not serve this kind in this version, and never did before. */
+      /** A group that does not serve this kind in this version; a built-in one never did before. */
       readonly kind: 'unknown-kind'
       readonly path: Path
       readonly apiVersion: string
       readonly objectKind: string
       /** Other apiVersions that serve a kind of this name at the version in question. */
       readonly servedBy: readonly string[]
+      /** Whether a CustomResourceDefinition says so. */
+      readonly custom?: boolean
       /** A kind of this apiVersion that is spelt much the same. */
       readonly nearest?: string
       /** The minor version that serves it first, when that is still to come. */

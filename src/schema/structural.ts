@@ -122,6 +122,9 @@ function read(value: unknown, place: Place): Schema {
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
+  // Most parts of a schema say their type and no more.
+  const isPlain = Object.keys(value).every((key) => key === 'type' || key === 'description')
+  if (!isPlain) checkWords(value, place)
   const isIntOrString = flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
@@ -130,10 +133,7 @@ function read(value: unknown, place: Place): Schema {
   if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
   if (structural && !nested && type === 'array' && !isObject(value.items))
     throw unusable(place, 'items', 'is missing')
-  // Most parts of a schema say their type and no more.
-  if (Object.keys(value).every((key) => key === 'type' || key === 'description')) return plain(type)
-  for (const word of forbidden) if ((value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
-  if (value.uniqueItems === true) throw unusable(place, 'uniqueItems', 'cannot be true')
+  if (isPlain) return plain(type)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
     read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
   const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
@@ -175,6 +175,11 @@ function read(value: unknown, place: Place): Schema {
     oneOf: branches('oneOf'),
     not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+function checkWords(value: Untyped, place: Place): void {
+  for (const word of forbidden) if ((value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
+  if (value.uniqueItems === true) throw unusable(place, 'uniqueItems', 'cannot be true')
 }
 
 const plains = new Map<SchemaType | undefined, Schema>()
