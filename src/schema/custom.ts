@@ -14,7 +14,7 @@ import { isPlaceholder } from './format.js'
 import { definitionAt } from './lookup.js'
 import type { Budget } from './pattern.js'
 import { type Expected, jsonType, type SchemaProblem } from './problem.js'
-import type { Schema, SchemaType } from './structural.js'
+import { type Schema, type SchemaType, shown } from './structural.js'
 
 export interface Judging {
   /** Whether fields that the schema does not know are dropped. */
@@ -88,12 +88,13 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
     walk.problems.push(wrongType(type, value, walk))
     return
   }
-  if (values !== undefined && !values.some((one) => isDeepStrictEqual(one, value)))
+  walk.budget.steps -= values?.all.length ?? 0
+  if (values !== undefined && !values.all.some((one) => isDeepStrictEqual(one, value)))
     walk.problems.push({
       kind: 'bad-enum',
       path: [...walk.path],
       value: typeof value === 'number' || typeof value === 'boolean' ? value : shown(value),
-      allowed: values.map(shown),
+      allowed: values.shown,
     })
   for (const test of schema.tests) {
     const message = test(value, walk.budget)
@@ -143,10 +144,6 @@ function fits(type: SchemaType, value: unknown): boolean {
 /** What JSON's numbers become in Go: beyond 64 bits they are fractions. */
 function isInteger(value: unknown): boolean {
   return Number.isInteger(value) && Math.abs(Number(value)) <= 2 ** 63
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function visitList(schema: Schema, list: readonly unknown[], walk: Walk): void {

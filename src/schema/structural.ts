@@ -43,7 +43,7 @@ export interface Schema {
   /** Of lists: what tells entries apart, `=` being the entry itself; undefined when they may be alike. */
   readonly keys: readonly string[] | undefined
   /** The only values there are. */
-  readonly values: readonly unknown[] | undefined
+  readonly values: { readonly all: readonly unknown[]; readonly shown: readonly string[] } | undefined
   readonly tests: readonly Test[]
   readonly allOf: readonly Schema[]
   readonly anyOf: readonly Schema[]
@@ -168,7 +168,7 @@ function read(value: unknown, place: Place): Schema {
     embedded: flag(value, 'x-kubernetes-embedded-resource', place),
     formatted: (value.format ?? '') !== '',
     keys: keysOf(value, place),
-    values: value.enum === undefined || value.enum === null ? undefined : list(value, 'enum', place),
+    values: valuesOf(value, place),
     tests: testsOf(value, type, place),
     allOf: branches('allOf'),
     anyOf: branches('anyOf'),
@@ -254,6 +254,16 @@ function texts(schema: Untyped, key: string, place: Place): readonly string[] {
 
 function mapping(schema: Untyped, key: string, place: Place): Untyped {
   return keyword(schema, key, place, isObject, 'a mapping') ?? {}
+}
+
+function valuesOf(schema: Untyped, place: Place): Schema['values'] {
+  const all = keyword(schema, 'enum', place, isList, 'a list')
+  return all && { all, shown: all.map(shown) }
+}
+
+/** A value as messages show it: text as it is, all else as JSON. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function keysOf(schema: Untyped, place: Place): readonly string[] | undefined {
