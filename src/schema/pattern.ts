@@ -184,6 +184,7 @@ function alternatives(reader: Reader, outer: Flags): Node {
     }
     const set = take(reader, /^\(\?([imsU]*)(?:-([imsU]+))?\)/)
     if (set) flags = changed(flags, set)
+    else if (take(reader, /^\\Q/)) options.at(-1)?.push(...quoted(reader, flags))
     else options.at(-1)?.push(repeated(reader, atom(reader, flags)))
   }
   const of = options.map((nodes): Node => ({ is: 'all', of: nodes }))
@@ -194,11 +195,13 @@ function changed(flags: Flags, [, on = '', off = '']: readonly string[]): Flags 
   return new Set([...flags, ...on].filter((flag) => !off.includes(flag)))
 }
 
+const repetition = /^(?:[*+?]|\{\d+(,\d*)?\})/
+
 function repeated(reader: Reader, of: Node): Node {
   const found = take(reader, /^(?:([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\})\??/)
   if (!found) return of
   // Go refuses what repeats a repetition.
-  if (/[*+?]/.test(rest(reader, 1)) || /^\{\d+(,\d*)?\}/.test(rest(reader, 12))) throw new Unreadable()
+  if (repetition.test(rest(reader, 12))) throw new Unreadable()
   const [, sign, count, comma, limit] = found
   const least = sign === '+' ? 1 : Number(count ?? 0)
   const endless = sign === '*' || sign === '+' || (comma !== undefined && limit === undefined)
@@ -215,8 +218,6 @@ function atom(reader: Reader, flags: Flags): Node {
     if (reader.chars[reader.at++] !== ')') throw new Unreadable()
     return inner
   }
-  const quote = take(reader, /^\\Q/)
-  if (quote) return quoted(reader, flags)
   const edge = take(reader, /^(?:[$^]|\\[AzbB])/)
   if (edge) return { is: 'edge', holds: edgeOf(edge[0], flags.has('m')) }
   const char = reader.chars[reader.at]
@@ -225,7 +226,8 @@ function atom(reader: Reader, flags: Flags): Node {
     return { is: 'one', matches: flags.has('s') ? () => true : (one) => one !== '\n' }
   }
   if (char === '[') return set(reader, flags)
-  if (char !== undefined && '*+?'.includes(char)) throw new Unreadable()
+  // Go refuses a repetition of nothing.
+  if (repetition.test(rest(reader, 12))) throw new Unreadable()
   if (char === '\\') return oneOf(escaped(reader), false, flags)
   reader.at++
   return literal(char ?? '', flags)
@@ -239,11 +241,13 @@ function edgeOf(sign: string, lines: boolean): Edge {
   return sign === '^' || sign === '\\A' ? atStart : atEnd
 }
 
-function quoted(reader: Reader, flags: Flags): Node {
+/** Characters that mean themselves; what repeats them repeats the last one. */
+function quoted(reader: Reader, flags: Flags): Node[] {
   const of: Node[] = []
   while (reader.at < reader.chars.length && !take(reader, /^\\E/))
     of.push(literal(reader.chars[reader.at++] ?? '', flags))
-  return { is: 'all', of }
+  const last = of.pop()
+  return last ? [...of, repeated(reader, last)] : []
 }
 
 function literal(char: string, flags: Flags): Node {
