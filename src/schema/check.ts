@@ -83,7 +83,7 @@ export function check(
   if (custom) {
     const { metadata }: KubernetesObject = value
     checkName({ metadata }, sayOf(walk), 'subdomain')
-    walk.problems.push(...custom)
+    for (const one of custom) walk.problems.push(one)
   }
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }

@@ -39,7 +39,7 @@ const mostDefinitions = 8
 export function customKinds(objects: Iterable<Untyped>): CustomKinds {
   const versions = new Map<string, Version[]>()
   for (const definition of objects)
-    for (const version of versionsOf(definition)) {
+    for (const version of versionsIn(definition)) {
       const key = keyOf(version.apiVersion, version.kind)
       const known = versions.get(key)
       if (known) known.push(version)
@@ -128,7 +128,7 @@ function judgeFor(
 }
 
 /** The versions of a definition, in v1 and in v1beta1. */
-function versionsOf(definition: Untyped): Version[] {
+function versionsIn(definition: Untyped): Version[] {
   if (definition.kind !== 'CustomResourceDefinition') return []
   const group = stringAt(definition, 'spec', 'group')
   const kind = stringAt(definition, 'spec', 'names', 'kind')

@@ -26,19 +26,20 @@ export interface Judging {
   readonly root: () => Definition
 }
 
-/** What is wrong with an object whose kind has this schema; its apiVersion, kind and metadata are not looked at. */
+/**
+ * What is wrong with an object whose kind has this schema. Of its metadata only values are judged: what fields there are, and of
+ * which type, the schema does not decide.
+ */
 export function judge(schema: Schema, object: Untyped, judging: Judging): readonly SchemaProblem[] {
-  const rest = Object.entries(object).filter(
-    ([field]) => !metaFields.has(field) && !judging.skipped.includes(field),
-  )
+  const { skipped, budget } = judging
   const root: Schema = {
     ...schema,
-    properties: new Map([...schema.properties].filter(([name]) => !metaFields.has(name))),
-    required: schema.required.filter((name) => !metaFields.has(name) && !judging.skipped.includes(name)),
+    embedded: true,
+    required: schema.required.filter((name) => !metaFields.has(name) && !skipped.includes(name)),
   }
+  const seen = Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
   const walk: Walk = { ...judging, path: [], problems: [], nested: false }
-  const value = prepared(root, Object.fromEntries(rest), judging.budget)
-  visit(root, value, walk)
+  visit(root, prepared(root, seen, budget), walk)
   return walk.problems
 }
 
@@ -158,9 +159,8 @@ function visitList(schema: Schema, list: readonly unknown[], walk: Walk): void {
   const seen = new Map<string, number>()
   for (const [i, item] of list.entries()) {
     const own = keysIn(item, keys)
-    // An entry without the key is another problem, unless all lack it.
     if (own === undefined) continue
-    const id = JSON.stringify(Object.values(own))
+    const id = JSON.stringify(own)
     const first = seen.get(id)
     if (first === undefined) seen.set(id, i)
     else
@@ -190,16 +190,24 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
       walk.problems.push({ kind: 'missing-field', path: [...walk.path, name], empty: false })
   if (schema.embedded && !walk.nested) visitEmbedded(value, walk)
   for (const [name, item] of Object.entries(value)) {
-    if (schema.embedded && metaFields.has(name)) continue
     const child = childOf(schema, name)
     walk.path.push(name)
-    if (child !== undefined) visit(child, item, walk)
+    if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)
+    else if (child !== undefined) visit(child, item, walk)
     else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(walk))
     walk.path.pop()
   }
 }
 
-/** An object within the object needs an apiVersion and a kind. Its metadata is not looked at. */
+/** Of apiVersion, kind and metadata a schema can restrict the values. */
+function visitMeta(schema: Schema | undefined, value: unknown, walk: Walk): void {
+  if (schema === undefined) return
+  const problems: SchemaProblem[] = []
+  visit(schema, value, { ...walk, nested: true, problems })
+  for (const one of problems) if (one.kind === 'bad-value' || one.kind === 'bad-enum') walk.problems.push(one)
+}
+
+/** Every object needs an apiVersion and a kind. */
 function visitEmbedded(value: Untyped, walk: Walk): void {
   for (const name of ['apiVersion', 'kind']) {
     const own = value[name]
@@ -236,8 +244,8 @@ function visitBranches({ allOf, anyOf, oneOf, not }: Schema, value: unknown, wal
     const accepted = branches.filter((_, i) => results[i]?.length === 0)
     if (accepted.length > 1 && branches === oneOf) refuse(tooMany(accepted))
     if (accepted.length > 0 || branches.length === 0) continue
-    if (branches.length === 1) walk.problems.push(...(results[0] ?? []))
-    else refuse(noneFits(results))
+    if (branches.length > 1) refuse(noneFits(results))
+    else for (const one of results[0] ?? []) walk.problems.push(one)
   }
   if (not !== undefined && judged(not).length === 0) refuse(excluded(not, value))
 }
