@@ -25,7 +25,7 @@ import type {
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
-import { imageParts } from './container.js'
+import { imageParts, isImageAlias } from './container.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
@@ -167,7 +167,7 @@ export interface Graph {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
-  /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it. */
+  /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it; so is a bare name. */
   tagSetElsewhere(image: string): boolean
   /**
    * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder are
@@ -549,7 +549,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       ]
     },
     tagSetElsewhere: (image) => {
-      if (image.startsWith('ko://') || built().has(image)) return true
+      if (image.startsWith('ko://') || isImageAlias(image) || built().has(image)) return true
       const { registry, repository } = imageParts(image)
       return pinned().has(`${registry}/${repository}`)
     },
