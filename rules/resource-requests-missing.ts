@@ -1,4 +1,4 @@
-import { at, type Container, type Graph, rule, type Workload } from '../src/rule.js'
+import { at, type Container, type Graph, hasDefault, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The scheduler does not know what the pods need',
@@ -12,7 +12,8 @@ node (a DaemonSet) it is worse: the sum is missing in the plan of the whole clus
 the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\`
 is on. Pod-level resources count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a VerticalPodAutoscaler
+Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`, or
+by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
 manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may
 complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
@@ -41,7 +42,12 @@ complete can't be known: suppress there.`,
         lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu')),
     )
     const [first] = bare
-    if (!first || hasDefaults(workload, graph) || isManaged(workload, graph)) return
+    if (
+      !first ||
+      hasDefault(graph.siblings('LimitRange', workload.object), 'request', 'memory') ||
+      isManaged(workload, graph)
+    )
+      return
     const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' and ')
     const kinds = [
       lacks(first, workload, 'memory') ? 'memory' : '',
@@ -64,17 +70,6 @@ function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu
   return [spec.resources, pod.resources].every(
     (one) => one?.requests?.[resource] === undefined && one?.limits?.[resource] === undefined,
   )
-}
-
-function hasDefaults(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings('LimitRange', workload.object)
-    .some((range) =>
-      range.spec?.limits?.some(
-        (one) =>
-          one.type === 'Container' && (one.defaultRequest?.memory ?? one.default?.memory) !== undefined,
-      ),
-    )
 }
 
 function isManaged(workload: Workload, graph: Graph): boolean {

@@ -22,6 +22,7 @@ export {
   movingTags,
 } from './graph/container.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export {
   bytes,
   cpuCores,
