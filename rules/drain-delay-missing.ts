@@ -25,7 +25,9 @@ that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint 
 command is taken to drain by itself.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), Services with UDP ports only, and images known to delay by themselves.`,
+rollout anyway), Services with UDP ports only, and images known to delay by themselves. Left out where
+\`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
+that are not asked whether they are ready, requests fail at every rollout whatever this hook does.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
 seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
@@ -49,6 +51,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
+  unless: ['single-replica-service', 'readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
     if (workload.batch || workload.kind === 'Pod' || recreates(workload)) return
@@ -70,8 +73,8 @@ seen in a manifest: suppress the rule on that workload and say so.`,
         preStop ?? first.spec,
         preStop ? undefined : 'lifecycle',
         preStop
-          ? `Requests may fail at every rollout: ${names} waits only ${delayOf(first)} s while ${entrance.by} still sends to it.`
-          : `Requests may fail at every rollout: ${names} must stop at once while ${entrance.by} still sends to it.`,
+          ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
+          : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),

@@ -40,7 +40,7 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
     minStartSeconds: {
       type: 'integer',
       minimum: 1,
-      default: 20,
+      default: 15,
       about: 'Seconds that a process behind a TCP probe without a startup probe must be allowed to start.',
     },
   },
@@ -61,7 +61,7 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
         report(
           probe,
           undefined,
-          `A start of ${container.name} that takes longer than ${start} s never ends: the liveness probe kills each attempt.`,
+          `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
           { fix },
         )
         return
@@ -72,7 +72,7 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
       report(
         probe,
         undefined,
-        `A slow moment restarts healthy ${workload.running.length > 1 ? `containers ${container.name}` : 'pods'} of ${workload.name}: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+        `A slow moment restarts container ${container.name} of ${workload.name}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
         {
           severity: isControlPlane(container) ? 'error' : 'warning',
           see: [slow?.node && at(workload, slow.node, slow.field)],

@@ -12,7 +12,8 @@ becomes an outage of its own.`,
   decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
 liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
 warning when the path's own name says that it looks further than the process (\`readinessPaths\`: /ready,
-/actuator/health…), else an info, and then only where liveness gives up no later than readiness.
+/actuator/health…), else an info, and then only where liveness gives up no later than readiness. gRPC health
+services, which most servers answer without a look at anything else, only with \`grpc\`.
 
 TCP checks and commands are left alone: most look at their own process only, and so do the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
@@ -24,6 +25,7 @@ TCP checks and commands are left alone: most look at their own process only, and
   ],
   stories: ['zalando-cronjob-apiserver', 'thredup-moving', 'airmap-pleg'],
   params: {
+    grpc: { type: 'boolean', default: false, about: 'Look at gRPC health services, too.' },
     ratio: {
       type: 'number',
       minimum: 1,
@@ -54,6 +56,7 @@ TCP checks and commands are left alone: most look at their own process only, and
       const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
       if (isOneOf(params.processPaths)) continue
       const dependent = isOneOf(params.readinessPaths)
+      if (live.grpc && !params.grpc) continue
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
       report(

@@ -14,7 +14,7 @@ is on. Pod-level resources count. One finding per workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`, or
 by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, and containers that a kustomization or another manifest may
 complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
@@ -31,12 +31,12 @@ complete can't be known: suppress there.`,
   ],
   params: {
     cpu: { type: 'boolean', default: false, about: 'Report a missing CPU request where memory is set, too.' },
-    jobs: { type: 'boolean', default: true, about: 'Look at Jobs and CronJobs, too.' },
+    jobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
   },
   unless: ['telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.kind === 'Pod' || (workload.batch && !params.jobs)) return
+    if (workload.kind === 'Pod' || (workload.kind === 'Job' && !params.jobs)) return
     const bare = workload.running.filter(
       (container) =>
         lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu')),
@@ -58,7 +58,7 @@ complete can't be known: suppress there.`,
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',
-      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out.`,
+      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },
@@ -70,6 +70,11 @@ function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu
   return [spec.resources, pod.resources].every(
     (one) => one?.requests?.[resource] === undefined && one?.limits?.[resource] === undefined,
   )
+}
+
+/** The kernel spares these last, whatever they request. Source: kubernetes/pkg/kubelet/qos/policy.go. */
+function isCritical({ pod }: Workload): boolean {
+  return pod.priorityClassName === 'system-node-critical'
 }
 
 function isManaged(workload: Workload, graph: Graph): boolean {
