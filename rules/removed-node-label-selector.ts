@@ -32,10 +32,10 @@ and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have success
 at every short string of any other object that is such a label or an expression with it
 (\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
-An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for the renamed labels, for
-preferences, and for tolerations (from 1.25 on: the pod no longer runs on control plane nodes). Exempt:
-selectors and tolerations that name the new label beside the old one, labels and annotations that objects
-carry themselves, schemas, and text of several lines.`,
+An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
+tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
+which nodes still have. Exempt: selectors and tolerations that name the new label beside the old one, labels
+and annotations that objects carry themselves, schemas, and text of several lines.`,
   falsePositives:
     'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
   versions:
@@ -64,7 +64,7 @@ carry themselves, schemas, and text of several lines.`,
             ? `${label} is deprecated; ${to} says the same.`
             : `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`
       reportPath(path, message, {
-        severity: matches && role === 'selector' ? 'error' : 'warning',
+        severity: gone === undefined ? 'info' : matches && role === 'selector' ? 'error' : 'warning',
         label: to,
         onValue: path.at(-1) !== label,
         fix: {

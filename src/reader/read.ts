@@ -178,7 +178,7 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isPatch(text, value)) return 'kustomize patch'
+    if (isPatch(text, value, basename(file.name))) return 'kustomize patch'
     dropSecretValues(value)
     this.#documents.push({ document: documentOf(file, chunk, value, hasDuplicates), source })
     return undefined
