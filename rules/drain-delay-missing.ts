@@ -3,6 +3,7 @@ import {
   at,
   type Container,
   delayOfCommand,
+  enumerate,
   rule,
   type Service,
   set,
@@ -68,7 +69,10 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       const [first] = hasty
       if (!first) continue
       const { preStop } = first.spec.lifecycle ?? {}
-      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${hasty.map(({ name }) => name).join(' and ')}`
+      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${enumerate(
+        hasty.map(({ name }) => name),
+        'and',
+      )}`
       report(
         preStop ?? first.spec,
         preStop ? undefined : 'lifecycle',

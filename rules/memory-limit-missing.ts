@@ -1,4 +1,4 @@
-import { type Container, hasDefault, imageNamed, rule, type Workload } from '../src/rule.js'
+import { type Container, enumerate, hasDefault, imageNamed, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'One leak can take the memory of the whole node',
@@ -45,7 +45,13 @@ which stands in for it), the control plane, images in
     )
     const [first] = bare
     if (!first || hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'memory')) return
-    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' or ')
+    const names =
+      bare.length > 3
+        ? `${bare.length} containers`
+        : enumerate(
+            bare.map(({ name }) => name),
+            'or',
+          )
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',

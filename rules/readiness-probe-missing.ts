@@ -1,4 +1,4 @@
-import { at, type Graph, imageNamed, rule, type Service, type Workload } from '../src/rule.js'
+import { at, enumerate, type Graph, imageNamed, rule, type Service, type Workload } from '../src/rule.js'
 
 /** Images that serve metrics and nothing else. */
 const exporters = ['exporter', 'kube-state-metrics', 'kube-rbac-proxy']
@@ -36,7 +36,10 @@ exporters of metrics by the name of their image.`,
       report(
         first.spec,
         'readinessProbe',
-        `${graph.describe(service)} sends requests to ${bare.map(({ name }) => name).join(' and ')} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
+        `${graph.describe(service)} sends requests to ${enumerate(
+          bare.map(({ name }) => name),
+          'and',
+        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
         { see: [at(service, service.spec ?? service, 'selector')] },
       )
       return
@@ -60,7 +63,7 @@ function onlyMetrics({ spec }: Service): boolean {
   return (
     ports.length > 0 &&
     ports.every((port) =>
-      /(^|-)(metrics?|prometheus|telemetry|profiling|pprof|probes?)(-|$)/.test(port.name ?? ''),
+      /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|probes?)(-|$)/.test(port.name ?? ''),
     )
   )
 }

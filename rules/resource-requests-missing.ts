@@ -1,4 +1,4 @@
-import { at, type Container, type Graph, hasDefault, rule, type Workload } from '../src/rule.js'
+import { at, type Container, enumerate, type Graph, hasDefault, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The scheduler does not know what the pods need',
@@ -48,7 +48,13 @@ complete can't be known: suppress there.`,
       isManaged(workload, graph)
     )
       return
-    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' and ')
+    const names =
+      bare.length > 3
+        ? `${bare.length} containers`
+        : enumerate(
+            bare.map(({ name }) => name),
+            'and',
+          )
     const kinds = [
       lacks(first, workload, 'memory') ? 'memory' : '',
       lacks(first, workload, 'cpu') ? 'CPU' : '',

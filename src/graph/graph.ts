@@ -106,8 +106,9 @@ export interface Graph {
 
   /** The workloads whose pods the Service selects. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
+  /** The Services that select the workload's pods, the nearest file first. */
   servicesOf(workload: Workload): readonly Service[]
-  /** What routes traffic to a Service. */
+  /** What routes traffic to a Service, the nearest file first. */
   routesTo(service: Service): readonly Backend[]
   /** What lets clients outside the cluster reach the Service: a route to it, or its type. */
   entranceOf(service: Service): Entrance | undefined
@@ -221,6 +222,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   }
   const variants = (of: Resource) => groups.get(of) ?? []
   const apart = (a: Resource, b: Resource) => distance(a.folders, b.folders)
+  /** The same of two objects. */
+  const distanceOf = (a: object, b: object) => apart(resource(a), resource(b))
   const sameFile = (a: Resource, b: Resource) => a.document.file === b.document.file
 
   /** The folder changes from a folder to the nearest variant of a group; folders are told apart by identity. */
@@ -326,6 +329,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const index = new Map<Workload, T[]>()
       for (const one of all(kind))
         for (const workload of forward(one.value as T)) push(index, workload, one.value as T)
+      for (const [workload, found] of index)
+        if (found.length > 1) found.sort((a, b) => distanceOf(workload, a) - distanceOf(workload, b))
       return index
     })
   const services = reverse<Service>('Service', backendsOf)
@@ -364,6 +369,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         if (service) push(index, service.value, { ...reference, from: one.value })
       }
     }
+    for (const [service, found] of index)
+      if (found.length > 1) found.sort((a, b) => distanceOf(service, a.from) - distanceOf(service, b.from))
     return index
   })
 
@@ -461,7 +468,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return [...new Set(scopes.flatMap((scope) => byLabel().get(`${scope}\n`) ?? []))]
     },
     together: (a, b) => belong(resource(a), resource(b)),
-    apart: (a, b) => apart(resource(a), resource(b)),
+    apart: distanceOf,
     backendsOf,
     servicesOf: (workload) => services().get(workload) ?? [],
     routesTo: (service) => routes().get(service) ?? [],
