@@ -222,9 +222,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   }
   const variants = (of: Resource) => groups.get(of) ?? []
   const apart = (a: Resource, b: Resource) => distance(a.folders, b.folders)
-  /** The same of two objects. */
-  const distanceOf = (a: object, b: object) => apart(resource(a), resource(b))
   const sameFile = (a: Resource, b: Resource) => a.document.file === b.document.file
+  /** Orders what belongs to an object: the same file is nearer than another of its folder. */
+  const farness = (a: Resource, b: Resource) => 2 * apart(a, b) + (sameFile(a, b) ? 0 : 1)
+  const nearestFirst = (near: object) => {
+    const own = resource(near)
+    return (a: object, b: object) => farness(resource(a), own) - farness(resource(b), own)
+  }
 
   /** The folder changes from a folder to the nearest variant of a group; folders are told apart by identity. */
   const leastApart = new Map<readonly Resource[], Map<readonly string[], number>>()
@@ -297,7 +301,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       for (const workload of least ?? [])
         if (test(workload) && belong(resource(workload), near)) found.add(workload)
     }
-    if (near.namespace !== '' || found.size < 2) return [...found]
+    if (found.size < 2) return [...found]
+    if (near.namespace !== '')
+      return [...found].sort((a, b) => farness(resource(a), near) - farness(resource(b), near))
     // Without a namespace a match next door makes matches further away somebody else's: folders of examples.
     const far = (workload: Workload) => apart(resource(workload), near)
     const most = Math.max(1, Math.min(...[...found].map(far)))
@@ -329,8 +335,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const index = new Map<Workload, T[]>()
       for (const one of all(kind))
         for (const workload of forward(one.value as T)) push(index, workload, one.value as T)
-      for (const [workload, found] of index)
-        if (found.length > 1) found.sort((a, b) => distanceOf(workload, a) - distanceOf(workload, b))
+      for (const [workload, found] of index) if (found.length > 1) found.sort(nearestFirst(workload))
       return index
     })
   const services = reverse<Service>('Service', backendsOf)
@@ -355,7 +360,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     const candidates = byIdentity.get(identity(kind, namespace, name)) ?? []
     if (namespace !== near.namespace)
       return candidates.reduce<Resource | undefined>(
-        (best, one) => (best && apart(best, near) <= apart(one, near) ? best : one),
+        (best, one) => (best && farness(best, near) <= farness(one, near) ? best : one),
         undefined,
       )
     return candidates.find((one) => belong(one, near))
@@ -370,7 +375,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       }
     }
     for (const [service, found] of index)
-      if (found.length > 1) found.sort((a, b) => distanceOf(service, a.from) - distanceOf(service, b.from))
+      if (found.length > 1) {
+        const order = nearestFirst(service)
+        found.sort((a, b) => order(a.from, b.from))
+      }
     return index
   })
 
@@ -468,7 +476,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return [...new Set(scopes.flatMap((scope) => byLabel().get(`${scope}\n`) ?? []))]
     },
     together: (a, b) => belong(resource(a), resource(b)),
-    apart: distanceOf,
+    apart: (a, b) => apart(resource(a), resource(b)),
     backendsOf,
     servicesOf: (workload) => services().get(workload) ?? [],
     routesTo: (service) => routes().get(service) ?? [],
