@@ -13,8 +13,9 @@ fail the same probe: one after the other, a healthy service goes down. A slow st
 ends: each attempt is killed.`,
   remedy:
     'Allow at least half a minute of failures and some seconds per probe, and use a `startupProbe` for slow starts.',
-  decides: `The time that an HTTP, gRPC or command probe allows a running process, \`periodSeconds\` ×
-\`failureThreshold\` (defaults 10 and 3), is below \`minBudgetSeconds\`; or, for TCP probes without a
+  decides: `The time that an HTTP, gRPC or command probe allows a slow process, \`periodSeconds\` (or
+\`timeoutSeconds\`, when that is longer: the next probe waits for the last one) × \`failureThreshold\`, is
+below \`minBudgetSeconds\`; or, for TCP probes without a
 startup probe, the process must listen within less than \`minStartSeconds\` after its start
 (\`initialDelaySeconds\` plus that time). A TCP connection to a running process is made by the kernel, slow
 or not, so its budget does not matter later. A CPU limit or a timeout of one second adds to the message. An
@@ -22,7 +23,11 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
-  sources: ['kubernetes/pkg/apis/core/v1/defaults.go', 'kubernetes/cmd/kubeadm/app/util/staticpod/utils.go'],
+  sources: [
+    'kubernetes/pkg/apis/core/v1/defaults.go',
+    'kubernetes/pkg/kubelet/prober/worker.go (run)',
+    'kubernetes/cmd/kubeadm/app/util/staticpod/utils.go',
+  ],
   stories: [
     'nrelabs-etcd-liveness',
     'thredup-moving',
@@ -52,8 +57,9 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
       if (!probe) continue
       const period = probe.periodSeconds ?? defaults.period
       const failures = probe.failureThreshold ?? defaults.failures
-      const budget = period * failures
-      const start = (probe.initialDelaySeconds ?? 0) + budget
+      const budget = Math.max(period, probe.timeoutSeconds ?? defaults.timeout) * failures
+      // A process that does not listen yet refuses at once: no timeout passes.
+      const start = (probe.initialDelaySeconds ?? 0) + period * failures
       const patience = failuresFor(probe.tcpSocket ? params.minStartSeconds : params.minBudgetSeconds, period)
       const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(30, period)))
       if (probe.tcpSocket) {

@@ -10,7 +10,7 @@ kubelet restarts all replicas instead: readiness never gets to do its work, and 
 becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
   decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
-liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
+liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
 warning when the path's own name says that it looks further than the process (\`readinessPaths\`: /ready,
 /actuator/health…), else an info, and then only where liveness gives up no later than readiness. gRPC health
 services, which most servers answer without a look at anything else, only with \`grpc\`.
@@ -82,7 +82,7 @@ function questionOf({ httpGet, grpc }: Probe): string | undefined {
   return grpc ? JSON.stringify([grpc.port, grpc.service ?? '']) : undefined
 }
 
-/** Seconds of failures until the probe gives up; defaults 10 and 3. */
+/** Seconds until the probe gives up on a process that does not answer; defaults 10, 1 and 3. Probes don't overlap. */
 function budgetOf(probe: Probe): number {
-  return (probe.periodSeconds ?? 10) * (probe.failureThreshold ?? 3)
+  return Math.max(probe.periodSeconds ?? 10, probe.timeoutSeconds ?? 1) * (probe.failureThreshold ?? 3)
 }
