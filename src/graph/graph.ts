@@ -410,7 +410,6 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const autoscalers = scalers('HorizontalPodAutoscaler')
   const scaledObjects = scalers('keda.sh/ScaledObject')
 
-  /** What the `replicas` of kustomizations near a workload make of it. */
   /** The counts that kustomizations set, by the name that they set them for. */
   const overlayCounts = lazy(() => {
     const index = new Map<string, { readonly folders: readonly string[]; readonly count: number }[]>()
@@ -419,6 +418,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     }
     return index
   })
+  /** What kustomizations near a workload make of its number of replicas. */
   const countsInOverlays = ({ name, folders }: Resource): readonly number[] =>
     (overlayCounts().get(name) ?? [])
       .filter((set) => distance(set.folders, folders) <= reach)
