@@ -23,9 +23,10 @@ export default rule({
 alert when it is slow or gone. In the published outages the broken component was found last, after hours of
 looking at what it broke.`,
   remedy: 'Scrape the backend and alert on its absence.',
-  decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor that
-looks into the namespace of the Service or selects its labels, with \`--complete\` any of them or a PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its
-labels or those of its pods, or a rule's expression names it, its workload or its namespace.`,
+  decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor
+that looks into the namespace of the Service or selects its labels, with \`--complete\` any of them or a
+PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
+those of its pods, or a rule's expression names it, its workload or its namespace.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
   stories: ['zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down', 'dfds-kiam-cert'],

@@ -19,10 +19,10 @@ or a database that never answers keeps its pod, its memory and its place in the 
 it. Under a CronJob that allows overlapping runs every start adds one more; under \`Forbid\` no other run
 starts until then.`,
   remedy: 'Set `activeDeadlineSeconds` on the Job to a few times the longest run that you have seen.',
-  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and
-with \`bareJobs\` at \`.spec.activeDeadlineSeconds\` of other Jobs, which hang once (an info). A deadline in the pod template counts, too: it ends each attempt,
-and \`backoffLimit\` bounds their number. An error when the CronJob starts more often than
-\`errorBelowInterval\` and lets runs overlap.
+  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and with \`bareJobs\` at
+\`.spec.activeDeadlineSeconds\` of other Jobs, which hang once (an info). A deadline in the pod template
+counts, too: it ends each attempt, and \`backoffLimit\` bounds their number. An error when the CronJob
+starts more often than \`errorBelowInterval\` and lets runs overlap.
 
 Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
 run), Jobs that another object controls, and Jobs with \`managedBy\`.`,

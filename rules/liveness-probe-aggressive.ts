@@ -15,11 +15,11 @@ ends: each attempt is killed.`,
     'Allow at least half a minute of failures and some seconds per probe, and use a `startupProbe` for slow starts.',
   decides: `The time that an HTTP, gRPC or command probe allows a slow process, \`periodSeconds\` (or
 \`timeoutSeconds\`, when that is longer: the next probe waits for the last one) × \`failureThreshold\`, is
-below \`minBudgetSeconds\`; or, for TCP probes without a
-startup probe, the process must listen within less than \`minStartSeconds\` after its start
-(\`initialDelaySeconds\` plus that time). A TCP connection to a running process is made by the kernel, slow
-or not, so its budget does not matter later. A CPU limit or a timeout of one second adds to the message. An
-error for etcd and kube-apiserver. One finding per workload; batch work is exempt.`,
+below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
+than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
+running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit or a
+timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
+their own. One finding per workload; batch work is exempt.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
@@ -78,9 +78,9 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
       report(
         probe,
         undefined,
-        `A slow moment restarts container ${container.name} of ${workload.name}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+        `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
         {
-          severity: isControlPlane(container) ? 'error' : 'warning',
+          severity: isControlPlane(container) ? 'error' : workload.kind === 'Pod' ? 'info' : 'warning',
           see: [slow?.node && at(workload, slow.node, slow.field)],
           fix,
         },

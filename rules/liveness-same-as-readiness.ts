@@ -10,10 +10,11 @@ kubelet restarts all replicas instead: readiness never gets to do its work, and 
 becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
   decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
-liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
-warning when the path's own name says that it looks further than the process (\`readinessPaths\`: /ready,
-/actuator/health…), else an info, and then only where liveness gives up no later than readiness. gRPC health
-services, which most servers answer without a look at anything else, only with \`grpc\`.
+liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before
+\`ratio\` times the time of readiness. A warning when the path's own name says that it looks further than
+the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
+gives up no later than readiness. gRPC health services, which most servers answer without a look at anything
+else, only with \`grpc\`.
 
 TCP checks and commands are left alone: most look at their own process only, and so do the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,

@@ -17,10 +17,10 @@ export default rule({
 for applications; an ingress controller, a DNS server or an agent in the same namespace gets the same few
 megabytes and is killed at the first peak, although nobody ever wrote that limit into its manifest.`,
   remedy: 'Write the limits of platform pods into their own manifests.',
-  decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a namespace where a workload
-of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring) has a container without that
-limit: a warning. Also a default above its \`max\`, or a default request above the default limit, which the
-API server refuses: an error.`,
+  decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a
+namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
+has a container without that limit: a warning. Also a default above its \`max\`, or a default request above
+the default limit, which the API server refuses: an error.`,
   sources: [
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',
     'kubernetes/pkg/apis/core/validation/validation.go (ValidateLimitRange)',

@@ -12,10 +12,10 @@ node (a DaemonSet) it is worse: the sum is missing in the plan of the whole clus
 the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\`
 is on. Pod-level resources count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`, or
-by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, and containers that a kustomization or another manifest may
-complete can't be known: suppress there.`,
+Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
+or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, and containers that a
+kustomization or another manifest may complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
