@@ -48,7 +48,7 @@ and annotations that objects carry themselves, schemas, and text of several line
   stories: ['reddit-pi-day', 'zalando-misc-races'],
   for: 'Object',
   check(object, { minor, reportPath }) {
-    if (selectNothing.has(object.kind ?? '')) return
+    if (selectNothing.has(object.kind ?? '') || !mayName(object)) return
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue
@@ -98,6 +98,16 @@ const selectNothing = new Set([
   'ClusterRole',
   'ClusterRoleBinding',
 ])
+
+/** Whether there is a text in it that may name a label of nodes: most objects need no closer look. */
+function mayName(value: unknown): boolean {
+  if (typeof value === 'string') return value.length < 300 && value.includes('kubernetes.io/')
+  if (typeof value !== 'object' || value === null) return false
+  const fields = value as Readonly<Record<string, unknown>>
+  for (const key in fields)
+    if (renamed.has(key) || (!notSelectors.has(key) && mayName(fields[key]))) return true
+  return false
+}
 
 /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
 function* labelsIn(value: unknown, path: Path = [], around?: unknown): Generator<Found> {

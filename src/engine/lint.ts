@@ -226,29 +226,28 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
   return { drafts, failures }
 }
 
-const nodePaths = new WeakMap<Resource, Map<object, Path>>()
-
 /** The path of a field of `node` from the root of its object. */
 export function pathOf(resource: Resource, node: Node, field?: string | number): Path {
-  let paths = nodePaths.get(resource)
-  if (!paths) {
-    paths = new Map()
-    walk(resource.value, [], paths)
-    nodePaths.set(resource, paths)
-  }
+  const steps: (string | number)[] = []
   // A Workload stands for its object's root.
-  const path = paths.get(node) ?? []
-  if (field === undefined) return path
-  return [...path, typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field]
+  findNode(resource.value, node, steps)
+  const path = steps.reverse()
+  if (field !== undefined)
+    path.push(typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field)
+  return path
 }
 
-function walk(value: unknown, path: Path, paths: Map<object, Path>): void {
-  if (typeof value !== 'object' || value === null || paths.has(value)) return
-  paths.set(value, path)
-  if (Array.isArray(value))
-    value.forEach((item, i) => void walk(item, [...path, originalIndex(value, i)], paths))
-  else
-    for (const key of Object.keys(value)) walk((value as Record<string, unknown>)[key], [...path, key], paths)
+/** Looks for `node` in the tree `value`; `steps` are then those to it, the last one first. */
+function findNode(value: object, node: Node, steps: (string | number)[]): boolean {
+  if (value === node) return true
+  const fields = value as Readonly<Record<string, unknown>>
+  for (const key in fields) {
+    const item = fields[key]
+    if (typeof item !== 'object' || item === null || !findNode(item, node, steps)) continue
+    steps.push(Array.isArray(value) ? originalIndex(value, Number(key)) : key)
+    return true
+  }
+  return false
 }
 
 /** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */

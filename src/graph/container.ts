@@ -133,14 +133,20 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
  * a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
  */
 export function flagOf(container: Container, name: string): string | undefined {
-  const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])]
+  const { command = [], args = [] } = container.spec
   let value: string | undefined
-  words.forEach((word, i) => {
-    const match = /^--?([A-Za-z0-9][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
-    if (match?.[1] !== name) return
-    const next = words[i + 1]
-    value = match[2] ?? (next === undefined || next.startsWith('-') ? 'true' : next)
-  })
+  const count = command.length + args.length
+  const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
+  for (let i = 0; i < count; i++) {
+    const word = wordAt(i) ?? ''
+    if (!word.startsWith('-')) continue
+    const start = word.startsWith('--') ? 2 : 1
+    if (!word.startsWith(name, start)) continue
+    const end = start + name.length
+    const next = wordAt(i + 1)
+    if (word.length === end) value = next === undefined || next.startsWith('-') ? 'true' : next
+    else if (word[end] === '=') value = word.slice(end + 1)
+  }
   return value
 }
 
