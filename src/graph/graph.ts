@@ -104,7 +104,7 @@ export interface Graph {
   /** The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders. */
   apart(a: object, b: object): number
 
-  /** The workloads whose pods the Service selects. Empty for a Service without selector. */
+  /** The workloads whose pods the Service selects, the nearest file first. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
   /** The Services that select the workload's pods, the nearest file first. */
   servicesOf(workload: Workload): readonly Service[]
@@ -168,7 +168,10 @@ export interface Graph {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
-  /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it; so is a bare name. */
+  /**
+   * Whether a tool sets the tag or digest of the image: a kustomization, skaffold and ko, which build it, or whatever fills
+   * in a bare name.
+   */
   tagSetElsewhere(image: string): boolean
   /**
    * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder are
@@ -301,9 +304,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       for (const workload of least ?? [])
         if (test(workload) && belong(resource(workload), near)) found.add(workload)
     }
-    if (found.size < 2) return [...found]
-    if (near.namespace !== '')
-      return [...found].sort((a, b) => farness(resource(a), near) - farness(resource(b), near))
+    if (near.namespace !== '' || found.size < 2) return [...found]
     // Without a namespace a match next door makes matches further away somebody else's: folders of examples.
     const far = (workload: Workload) => apart(resource(workload), near)
     const most = Math.max(1, Math.min(...[...found].map(far)))
@@ -323,12 +324,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
     const pairs = Object.entries(selector)
     const written = Object.fromEntries(pairs.filter(([key]) => !givenLabels.has(key)))
-    return matching(
+    const found = matching(
       written,
       (workload) =>
         pairs.every(([key, value]) => workload.labels[key] === value || isGiven(workload, key, value)),
       resource(service),
     )
+    return found.length > 1 ? [...found].sort(nearestFirst(service)) : found
   })
   const reverse = <T extends KubernetesObject>(kind: KindName, forward: (object: T) => readonly Workload[]) =>
     lazy(() => {

@@ -181,7 +181,7 @@ class Reading {
       return undefined
     }
     if (isPatch(text, value, basename(file.name))) {
-      this.#notePatch(file.name, value)
+      this.#noteReplicas(file.name, value)
       return 'kustomize patch'
     }
     dropSecretValues(value)
@@ -189,7 +189,7 @@ class Reading {
     return undefined
   }
 
-  #notePatch(file: string, value: unknown): void {
+  #noteReplicas(file: string, value: unknown): void {
     const replicas = replicasIn(value)
     if (replicas) this.#scaled.push({ file, replicas })
   }
@@ -245,7 +245,7 @@ class Reading {
     for (const { document, source } of this.#documents) {
       if (source.path !== undefined && this.#patches.has(source.path)) {
         patches.add(source.name)
-        this.#notePatch(source.name, document.value)
+        this.#noteReplicas(source.name, document.value)
       } else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
