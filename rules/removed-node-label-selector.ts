@@ -47,10 +47,9 @@ at every short string of any other object that is such a label or an expression 
 (\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
 An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
-tolerations (from 1.25 on: the pod no longer runs on control plane nodes). The renamed labels are an info:
-nodes still carry both. Exempt:
-selectors and tolerations that name the new label beside the old one, labels and annotations that objects
-carry themselves, schemas, and text of several lines.`,
+tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
+which nodes still have. Exempt: selectors and tolerations that name the new label beside the old one, labels
+and annotations that objects carry themselves, schemas, and text of several lines.`,
   falsePositives:
     'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
   versions:

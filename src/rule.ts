@@ -22,7 +22,9 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export {
   bytes,
   cpuCores,

@@ -9,18 +9,22 @@ afterAll(() => program.remove())
 const { run, folderWith } = program
 
 const job = (name: string, extra = '') => `apiVersion: batch/v1
-kind: Job
+kind: CronJob
 metadata:
   name: ${name}
 spec:
-${extra}  template:
+  schedule: 7 4 * * *
+  concurrencyPolicy: Forbid
+  jobTemplate:
     spec:
-      restartPolicy: Never
-      containers:
-        - name: main
-          image: example/sync:2.0.1
+${extra}      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: main
+              image: example/sync:2.0.1
 `
-const good = job('good', '  activeDeadlineSeconds: 60\n')
+const good = job('good', '      activeDeadlineSeconds: 60\n')
 const only = ['--only', 'job-without-deadline']
 const files = folderWith({
   'good.yaml': good,
