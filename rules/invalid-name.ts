@@ -16,15 +16,15 @@ export default rule({
   severity: 'error',
   why: `Names become parts of URLs, DNS names and file names, so their characters are few. The API server
 refuses the object with a wrong one: every \`kubectl apply\`, sync and reconciliation of it fails. Upper
-case letters, underscores and placeholders that nobody filled in are the usual cases.`,
+case letters and underscores are the usual cases.`,
   remedy: 'Write the name with the characters that the message lists.',
   decides: `Looks at the names of objects of the built-in kinds, of containers, volumes and ports, at
 labels, selectors and annotation keys everywhere in them, and at references whose form the server checks.
-Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, and so are the name and namespace
-of an object beside a kustomization, which sets them.`,
+Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, what a person fills in (\`<NAME>\`) is
+reported by \`unfilled-placeholder\`, and a kustomization sets the name and namespace of the objects beside it.`,
   sources: ['k8s.io/apimachinery/pkg/util/validation/validation.go', 'kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'bad-name') continue

@@ -15,7 +15,7 @@ that may be the same, when an object of the input creates it (ExternalSecret, Se
 SecretProviderClass, kustomize generators and others), or when \`externals\` names it.
 
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
-and in complete input. A key that a ConfigMap or Secret of the input does not have is reported always,
+and in complete input, where all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
 unless something else may fill the object. A missing image pull secret is a warning: the kubelet goes on
 without it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
@@ -27,8 +27,9 @@ without it.`,
   for: 'Workload',
   check(workload, { graph, report }) {
     const seen = new Set<string>()
+    const absent = new Map<string, ConfigReference[]>()
     for (const reference of graph.referencesOf(workload)) {
-      const { kind, name, node, field, as } = reference
+      const { kind, name, node, field } = reference
       const key = `${kind}/${name}`
       if (reference.optional || seen.has(key) || isBuiltIn(reference)) continue
       if (graph.exists(kind, name, workload.object)) {
@@ -43,20 +44,32 @@ without it.`,
         if (missing) seen.add(key)
         continue
       }
-      // Claims of a StatefulSet are made from its templates; names with a variable are filled in later.
-      if (/[${}<>]/.test(name)) continue
+      // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
+      if (/[^a-z0-9.-]/.test(name)) continue
       const near = nearestName(name, graph.namesNear(kind, workload.object))
       if (!near && !graph.complete) continue
       seen.add(key)
-      report(
-        node,
-        field,
-        `${consequence(reference, workload)}: there is no ${kind} ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
-        {
-          severity: as === 'imagePullSecret' ? 'warning' : 'error',
-          fix: near ? set(node, field, near) : undefined,
-        },
-      )
+      const severity = severityOf(reference)
+      const what = consequence(reference, workload)
+      if (near)
+        report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
+          severity,
+          fix: set(node, field, near),
+        })
+      else {
+        const alike = `${what}: ${kind}`
+        absent.set(alike, [...(absent.get(alike) ?? []), reference])
+      }
+    }
+    for (const alike of absent.values()) {
+      const [first] = alike
+      if (first)
+        report(
+          first.node,
+          first.field,
+          `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
+          { severity: severityOf(first) },
+        )
     }
   },
 })
@@ -65,6 +78,18 @@ function isBuiltIn({ kind, name }: ConfigReference): boolean {
   return (
     (kind === 'ServiceAccount' && name === 'default') || (kind === 'ConfigMap' && name === 'kube-root-ca.crt')
   )
+}
+
+/** The kubelet goes on without an image pull secret. */
+function severityOf({ as }: ConfigReference): 'error' | 'warning' {
+  return as === 'imagePullSecret' ? 'warning' : 'error'
+}
+
+/** `a`, `a or b`, `a, b or 7 others`. */
+function listed([first = '', second, ...others]: readonly string[]): string {
+  if (second === undefined) return first
+  if (others.length === 0) return `${first} or ${second}`
+  return `${first}, ${second} or ${others.length === 1 ? others[0] : `${others.length} others`}`
 }
 
 const subjectOf = (reference: ConfigReference, workload: Workload) =>

@@ -6,16 +6,30 @@ interface Renamed {
   readonly to: string
   /** The first minor version whose new nodes lack the label; undefined while nodes still get both. */
   readonly gone: number | undefined
+  /** The minor version that deprecated it. */
+  readonly deprecated: number
 }
 
 // kubeadm: kubernetes#107533 and #110095, KEP-2067. The others: pkg/api/node/util.go, still set by kubelet 1.37.
 const renamed: ReadonlyMap<string, Renamed> = new Map([
-  ['node-role.kubernetes.io/master', { to: 'node-role.kubernetes.io/control-plane', gone: 24 }],
-  ['failure-domain.beta.kubernetes.io/zone', { to: 'topology.kubernetes.io/zone', gone: undefined }],
-  ['failure-domain.beta.kubernetes.io/region', { to: 'topology.kubernetes.io/region', gone: undefined }],
-  ['beta.kubernetes.io/os', { to: 'kubernetes.io/os', gone: undefined }],
-  ['beta.kubernetes.io/arch', { to: 'kubernetes.io/arch', gone: undefined }],
-  ['beta.kubernetes.io/instance-type', { to: 'node.kubernetes.io/instance-type', gone: undefined }],
+  [
+    'node-role.kubernetes.io/master',
+    { to: 'node-role.kubernetes.io/control-plane', gone: 24, deprecated: 20 },
+  ],
+  [
+    'failure-domain.beta.kubernetes.io/zone',
+    { to: 'topology.kubernetes.io/zone', gone: undefined, deprecated: 17 },
+  ],
+  [
+    'failure-domain.beta.kubernetes.io/region',
+    { to: 'topology.kubernetes.io/region', gone: undefined, deprecated: 17 },
+  ],
+  ['beta.kubernetes.io/os', { to: 'kubernetes.io/os', gone: undefined, deprecated: 14 }],
+  ['beta.kubernetes.io/arch', { to: 'kubernetes.io/arch', gone: undefined, deprecated: 14 }],
+  [
+    'beta.kubernetes.io/instance-type',
+    { to: 'node.kubernetes.io/instance-type', gone: undefined, deprecated: 17 },
+  ],
 ])
 const names = [...renamed.keys()]
 
@@ -32,10 +46,10 @@ and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have success
 at every short string of any other object that is such a label or an expression with it
 (\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
-An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for the renamed labels, for
-preferences, and for tolerations (from 1.25 on: the pod no longer runs on control plane nodes). Exempt:
-selectors and tolerations that name the new label beside the old one, labels and annotations that objects
-carry themselves, schemas, and text of several lines.`,
+An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
+tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
+which nodes still have. Exempt: selectors and tolerations that name the new label beside the old one, labels
+and annotations that objects carry themselves, schemas, and text of several lines.`,
   falsePositives:
     'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
   versions:
@@ -47,12 +61,15 @@ carry themselves, schemas, and text of several lines.`,
   ],
   stories: ['reddit-pi-day', 'zalando-misc-races'],
   for: 'Object',
-  check(object, { minor, reportPath }) {
+  check(object, { graph, minor, reportPath }) {
     if (selectNothing.has(object.kind ?? '')) return
+    // Parts of all the names: most objects need no closer look.
+    if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
+      return
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue
-      const { to, gone } = change
+      const { to, gone, deprecated } = change
       const taint = role === 'toleration'
       if (taint && (gone === undefined || minor < gone + 1)) continue
       const matches = gone !== undefined && minor >= gone
@@ -61,10 +78,10 @@ carry themselves, schemas, and text of several lines.`,
         : matches
           ? `This matches no node from 1.${gone} on: the label is called ${to} now.`
           : gone === undefined
-            ? `${label} is deprecated; ${to} says the same.`
+            ? `${label} may go with a release to come: it is deprecated since 1.${deprecated}, and ${to} says the same.`
             : `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`
       reportPath(path, message, {
-        severity: matches && role === 'selector' ? 'error' : 'warning',
+        severity: gone === undefined ? 'info' : matches && role === 'selector' ? 'error' : 'warning',
         label: to,
         onValue: path.at(-1) !== label,
         fix: {

@@ -1,4 +1,11 @@
-import { type Expected, formatPath, type JsonType, rule, type SchemaProblem } from '../src/rule.js'
+import {
+  type Expected,
+  formatPath,
+  type JsonType,
+  type RuleFix,
+  rule,
+  type SchemaProblem,
+} from '../src/rule.js'
 
 const wanted: Readonly<Record<Expected, string>> = {
   text: 'text',
@@ -25,23 +32,32 @@ so such values need quotes.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
   decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
-their API version. \`null\` is no value. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
-alone.`,
+their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
+what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
+alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',
     'sigs.k8s.io/yaml, how kubectl reads YAML',
   ],
   stories: [],
-  for: 'Object',
-  check(object, { graph, reportPath }) {
+  for: 'FaultyObject',
+  check(object, { graph, written, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'wrong-type') continue
       const { path, expected } = problem
+      const isSecret = object.kind === 'Secret'
+      const text = plainText(problem, written(path))
+      const read = isSecret ? kinds[problem.actual] : made(problem)
+      const differs = text !== undefined && text !== String(problem.value)
       reportPath(
         path,
-        `kubectl apply is refused: ${formatPath(path).slice(1)} takes ${wanted[expected]}, and YAML makes this ${made(problem)}.`,
-        { label: hint(problem), onValue: problem.value !== undefined },
+        `kubectl apply is refused: ${formatPath(path).slice(1)} takes ${wanted[expected]}, and YAML ${differs ? `reads ${text} as` : 'makes this'} ${read}.`,
+        {
+          label: hint(problem),
+          onValue: problem.value !== undefined,
+          fix: isSecret ? undefined : fixOf(problem, text),
+        },
       )
     }
   },
@@ -49,27 +65,49 @@ alone.`,
 
 type WrongType = SchemaProblem & { kind: 'wrong-type' }
 
+const kinds: Readonly<Record<JsonType, string>> = {
+  text: 'text',
+  number: 'a number',
+  fraction: 'a number',
+  boolean: 'a boolean',
+  list: 'a list',
+  mapping: 'a mapping',
+  null: 'nothing',
+}
+
 function made({ actual, value }: WrongType): string {
-  const names: Readonly<Record<JsonType, string>> = {
-    text: 'the text',
-    number: 'the number',
-    fraction: 'the number',
-    boolean: 'the boolean',
-    list: 'a list',
-    mapping: 'a mapping',
-    null: 'nothing',
-  }
-  if (value === undefined) return names[actual]
-  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)
-  return `${names[actual]} ${shown}`
+  if (value === undefined) return kinds[actual]
+  return typeof value === 'string'
+    ? `the text ${JSON.stringify(value.slice(0, 40))}`
+    : `the ${typeof value} ${value}`
+}
+
+/** What YAML took for a number or a boolean, as it is written. */
+function plainText({ expected, value }: WrongType, written: string | undefined): string | undefined {
+  if (expected !== 'text' || value === undefined || typeof value === 'string') return undefined
+  // Without quotes and tags, as YAML reads these.
+  return written !== undefined && /^[-+.~\w]+$/.test(written) ? written : undefined
 }
 
 function hint({ expected, actual, value }: WrongType): string | undefined {
-  if (expected === 'text' && value !== undefined) return 'put quotes around it'
+  if (expected === 'text' && typeof value !== 'string' && actual !== 'list' && actual !== 'mapping')
+    return 'put quotes around it'
   if (expected === 'list') return 'start each entry with "- "'
-  if ((expected === 'integer' || expected === 'boolean') && actual === 'text') {
-    const fits = expected === 'integer' ? /^-?\d+$/ : /^(true|false)$/
-    return typeof value === 'string' && fits.test(value) ? 'leave the quotes out' : undefined
-  }
+  return unquoted(expected, value) === undefined ? undefined : 'leave the quotes out'
+}
+
+/** The number or boolean that a text says. */
+function unquoted(expected: Expected, value: WrongType['value']): number | boolean | undefined {
+  if (typeof value !== 'string') return undefined
+  if (expected === 'integer' && /^(0|-?[1-9]\d{0,14})$/.test(value)) return Number(value)
+  if (expected === 'boolean' && /^(true|false)$/.test(value)) return value === 'true'
   return undefined
+}
+
+function fixOf({ path, expected, value }: WrongType, text: string | undefined): RuleFix | undefined {
+  const field = typeof path.at(-1) === 'number' ? `${path.at(-2)}[${path.at(-1)}]` : path.at(-1)
+  const right = text ?? unquoted(expected, value)
+  if (right === undefined) return undefined
+  const title = `${field}: ${JSON.stringify(right)}`
+  return { title, safe: true, edits: [{ op: 'set', path, value: right }] }
 }

@@ -27,10 +27,22 @@ export interface Locator {
   value(path: Path): Range
   /** The whole value at `path`, to its last line; like `value` otherwise. */
   extent(path: Path): Range
+  /** The value at `path` as it is written, quotes and all; undefined where none is. Aliases are not followed. */
+  written(path: Path): string | undefined
   /** Whether something is written at `path`, merge keys and aliases followed. */
   has(path: Path): boolean
-  /** Keys written more than once in one mapping, with the place of each repetition. */
-  readonly duplicates: readonly { readonly path: Path; readonly range: Range }[]
+  /** Keys written more than once in one mapping: each repetition. */
+  readonly duplicates: readonly Repetition[]
+}
+
+/** A key that stands in its mapping already. */
+export interface Repetition {
+  readonly path: Path
+  readonly range: Range
+  /** Where the key stands for the first time. */
+  readonly first: Range
+  /** Whether the value is written as it is there, quotes and indentation aside. */
+  readonly isSame: boolean
 }
 
 /** One YAML document or JSON text of a file. */

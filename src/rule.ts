@@ -5,6 +5,7 @@
  * reports on its own subject only.
  */
 
+import type { Range } from './document.js'
 import type { Edit, Path, Severity } from './finding.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
@@ -21,7 +22,9 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export {
   bytes,
   cpuCores,
@@ -86,12 +89,12 @@ export type ParamValues<P extends Params> = {
 
 /**
  * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
- * object controls are left out: their owner is looked at), or every object.
+ * object controls are left out: their owner is looked at), every object, or every object that the schema finds fault with.
  */
-export type Interest = KindName | 'Workload' | 'Object'
+export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject'
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
-  : I extends 'Object'
+  : I extends 'Object' | 'FaultyObject'
     ? KubernetesObject
     : I extends KindName
       ? ObjectOf<I>
@@ -106,6 +109,8 @@ export interface Sight {
   readonly node: Node
   readonly field: string | number | undefined
   readonly note: string | undefined
+  /** The place itself, where the path leads to another one of the same name. */
+  readonly range?: Range
 }
 
 /**
@@ -153,6 +158,17 @@ export function safe(fix: RuleFix): RuleFix {
   return { ...fix, safe: true }
 }
 
+/** A key of the subject that is written more than once in one mapping: the last one counts. */
+export interface RepeatedKey {
+  readonly path: Path
+  /** The line of the first one in the file. */
+  readonly line: number
+  /** Shows the first one. */
+  readonly first: Sight
+  /** Whether the values are written alike. */
+  readonly isSame: boolean
+}
+
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
@@ -179,6 +195,13 @@ export interface Context<P extends Params> {
   report(node: Node, field: string | number | undefined, message: string, options?: ReportOptions): void
   /** The same for rules that know a path from the subject's root rather than a node. */
   reportPath(path: Path, message: string, options?: ReportOptions): void
+  /**
+   * The subject's value at a path as it is written in the file, quotes and all: `0755` where the value is 493. Undefined
+   * where nothing is written, and for all of a Secret.
+   */
+  written(path: Path): string | undefined
+  /** The keys that the subject's text repeats, each once. */
+  repeatedKeys(): readonly RepeatedKey[]
 }
 
 export interface RuleSpec<I extends Interest, P extends Params> {

@@ -251,6 +251,19 @@ spec:
     expect(extent('metadata', 'annotations', 'script')).toMatch(/^\|-[\s\S]*a: b$/)
     expect(extent('metadata', 'annotations', 'folded')).toMatch(/^>\n +text$/)
   })
+  it('values as they are written', () => {
+    const { written } = locator('a: 0755\nb: "on"\nc:\nd: &x 1e3\ne: *x\nf: [~]\n', 1, 1)
+    expect(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => written([key]))).toEqual([
+      '0755',
+      '"on"',
+      undefined,
+      '1e3',
+      '*x',
+      '[~]',
+    ])
+    expect(written(['f', 0])).toBe('~')
+    expect(written(['f', 1])).toBeUndefined()
+  })
   it('collections: to the end of their last part', () => {
     expect(extent('spec', 'containers', 0)).toMatch(/^name: web[\s\S]*- name: B$/)
     expect(extent('spec', 'containers')).toMatch(/^- name: web[\s\S]*name: sidecar$/)
@@ -298,6 +311,12 @@ spec:
       ['b.c', '"c"'],
       ['a', 'a'],
     ])
+    expect(duplicates.map(({ first, isSame }) => [first.line, isSame])).toEqual([
+      [3, false],
+      [1, false],
+    ])
+    const alike = locator('a:\n- "b"\na: [b]\nc: "1"\nc: 1\n', 1, 1).duplicates
+    expect(alike.map(({ isSame }) => isSame)).toEqual([false, true])
     expect(cut(text, rest.value(['b', 'c']))).toBe('3')
     expect(cut(text, rest.value(['a']))).toBe('4')
   })

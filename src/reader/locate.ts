@@ -2,7 +2,7 @@
 import type { Locator, Range } from '../document.js'
 import type { Path, Step } from '../finding.js'
 import { positions } from './lines.js'
-import { nothingAt, outline, skipSpace, type TextNode, trimmedEnd } from './outline.js'
+import { type Entry, nothingAt, outline, skipSpace, type TextNode, trimmedEnd } from './outline.js'
 
 /** What stands at a path: the key's node where it has one, and the value's. */
 interface Spot {
@@ -48,11 +48,21 @@ export function locator(document: string, line: number, column: number): Locator
         ? rangeOfKey(depth === 0 ? firstKey() : spot)
         : range(spot.value.start, spot.value.end)
     },
+    written: (path) => {
+      const { spot, depth } = nearest(root, path)
+      if (depth < path.length || spot.value.kind === 'nothing') return undefined
+      return text.slice(spot.value.start, spot.value.end)
+    },
     has: (path) => nearest(root, path).depth === path.length,
     get duplicates() {
-      duplicates ??= [...repetitions(root, [])].map(({ path, key }) => ({
+      // Quotes and indentation seldom make a difference.
+      const written = ({ value }: Entry) =>
+        text.slice(value.start, value.end).replace(/["']/g, '').replace(/\s+/g, ' ')
+      duplicates ??= [...repetitions(root, [])].map(({ path, entry, first }) => ({
         path,
-        range: range(key.start, key.end),
+        range: range(entry.key.start, entry.key.end),
+        first: range(first.key.start, first.key.end),
+        isSame: written(entry) === written(first),
       }))
       return duplicates
     },
@@ -93,14 +103,15 @@ function child(node: TextNode, step: Step): Spot | undefined {
   return undefined
 }
 
-function* repetitions(node: TextNode, path: Path): Generator<{ path: Path; key: TextNode }> {
-  const seen = new Set<string>()
-  for (const { name, key, value, isMerge } of node.entries) {
-    if (isMerge) continue
-    const here = [...path, name]
-    if (seen.has(name)) yield { path: here, key }
-    seen.add(name)
-    yield* repetitions(value, here)
+function* repetitions(node: TextNode, path: Path): Generator<{ path: Path; entry: Entry; first: Entry }> {
+  const seen = new Map<string, Entry>()
+  for (const entry of node.entries) {
+    if (entry.isMerge) continue
+    const here = [...path, entry.name]
+    const first = seen.get(entry.name)
+    if (first) yield { path: here, entry, first }
+    else seen.set(entry.name, entry)
+    yield* repetitions(entry.value, here)
   }
   for (const [i, item] of node.items.entries()) yield* repetitions(item, [...path, i])
 }

@@ -1,4 +1,5 @@
 /** The nodes of a document's text with their places. */
+import { readBlock } from './block.js'
 import { listen } from './dialect.js'
 import { isMergeKey } from './expand.js'
 import { isBreak, lineStart } from './lines.js'
@@ -35,6 +36,12 @@ export interface Outline {
 
 /** The nodes of a document's text. Undefined for a text that cannot be read as YAML. */
 export function outline(document: string): Outline | undefined {
+  const block = readBlock(document, true)
+  return block?.root ? { root: block.root, text: document } : outlineAny(document)
+}
+
+/** The nodes of a document in any style. */
+export function outlineAny(document: string): Outline | undefined {
   const { text, added } = withoutEmptyItems(document)
   for (const readable of [() => text, () => mended(text)]) {
     try {

@@ -1,5 +1,6 @@
 /** One YAML document as kubectl and the API server read it. */
 import { YAMLException } from 'js-yaml'
+import { readBlock } from './block.js'
 import { type Loaded, loadDocument } from './dialect.js'
 import { expand, Refusal } from './expand.js'
 import { outline, withoutEmptyItems } from './outline.js'
@@ -21,6 +22,12 @@ export type Parsed =
 
 /** Reads one document. Never throws. */
 export function parse(text: string): Parsed {
+  const block = readBlock(text, false)
+  return block ? { ok: true, value: block.value, hasDuplicates: block.hasDuplicates } : parseAny(text)
+}
+
+/** Reads a document in any style; gives for plain ones the same. */
+export function parseAny(text: string): Parsed {
   try {
     const loaded = load(text)
     const fault = loaded.hasMerges || isSuspicious(text) ? findFault(text) : undefined

@@ -19,8 +19,8 @@ function secretsIn(value: unknown, path: Path, isItem = false): UnfoldedObject[]
 }
 
 /**
- * Empties the values of all Secrets in a value that nobody else holds: `data` and `stringData` keep their keys with empty
- * values, and the annotation in which kubectl keeps a copy of the whole object is emptied.
+ * Empties the values of all Secrets in a value that nobody else holds: `data` and `stringData` keep their keys with the
+ * empty values of their types, and the annotation in which kubectl keeps a copy of the whole object is emptied.
  */
 export function dropSecretValues(value: unknown): void {
   for (const { value: secret } of secretsIn(value, [])) {
@@ -38,7 +38,21 @@ export function mayBeSecret(text: string): boolean {
 
 function empty(value: unknown): void {
   if (!isMapping(value)) return
-  for (const key of Object.keys(value)) setOwn(value as Record<string, unknown>, key, '')
+  for (const key of Object.keys(value)) setOwn(value as Record<string, unknown>, key, emptied(value[key]))
+}
+
+/** The API server refuses all but text, so what is none has to stay recognisable. */
+function emptied(value: unknown): unknown {
+  switch (typeof value) {
+    case 'number':
+      return 0
+    case 'boolean':
+      return false
+    case 'object':
+      return value === null ? '' : Array.isArray(value) ? [] : {}
+    default:
+      return ''
+  }
 }
 
 /** The lines of a document that hold values of Secrets (both ends included), in lines of the file. */

@@ -7,6 +7,7 @@
 import type { Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
+import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,
   type Definition,
@@ -22,6 +23,7 @@ import {
   type Type,
 } from './definitions.js'
 import {
+  blankIn,
   isBase64,
   isMicroTime,
   isPercentage,
@@ -31,7 +33,7 @@ import {
   isTime,
 } from './format.js'
 import { fieldExists } from './lookup.js'
-import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
+import { type Expected, type Format, jsonType, type SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
 import { checkName, hasForm, type Say } from './validation.js'
 
@@ -49,11 +51,17 @@ const none: readonly SchemaProblem[] = []
  * Looks at one object.
  *
  * Types are judged by all versions together; fields by the target version alone. An API version that is no longer served
- * is judged by the last schema it had. Of custom resources only `metadata` is looked at.
+ * is judged by the last schema it had. Custom resources are judged when the definition of their kind is known.
  * @param minor the target minor version: 37 for 1.37
  */
-export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
-  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined }
+export function check(
+  value: object,
+  apiVersion: string,
+  kind: string,
+  minor: number,
+  customs?: CustomKinds,
+): Checked {
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
@@ -68,16 +76,22 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
       walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
   } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
+  const custom = served || !isMapping(value) ? undefined : customs?.problems(value, apiVersion, kind)
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {})
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk, custom !== undefined)
+  if (custom) {
+    const { metadata }: KubernetesObject = value
+    checkName({ metadata }, sayOf(walk), 'subdomain')
+    for (const one of custom) walk.problems.push(one)
+  }
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
 /** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
 export function shapePodTemplate(value: unknown): unknown {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
   return visitObject(definition('core/v1.PodTemplateSpec', newestMinor), value, walk)
 }
 
@@ -100,6 +114,8 @@ interface Walk {
   readonly quiet: boolean
   /** For the checks of single types; made when the first one speaks. */
   say: Say | undefined
+  /** How many values could not be decoded because they are still to be filled in. */
+  gaps: number
 }
 
 function clamp(minor: number): number {
@@ -163,20 +179,36 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
   } as const
 }
 
-/** Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. */
-function withTrueMetadata(value: object): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined }
+/**
+ * Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. Of a kind without a definition says
+ * only which names, labels and annotations kubectl cannot decode.
+ */
+function withTrueMetadata(value: object, { problems, minor }: Walk, isDefined: boolean): object {
+  const walk: Walk = { minor, path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
     const shaped =
       field === 'metadata'
-        ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
+        ? visitMetadata(item, walk)
         : (field === 'apiVersion' || field === 'kind') && typeof item !== 'string'
           ? undefined
           : item
     if (shaped !== item) out = replaced(value, out, field, shaped)
   }
+  problems.push(
+    ...walk.problems.filter(
+      ({ kind, path }) => isDefined || (kind === 'wrong-type' && (path.length === 3 || path[1] === 'name')),
+    ),
+  )
   return out
+}
+
+function visitMetadata(value: unknown, walk: Walk): unknown {
+  if (value === null) return undefined
+  walk.path.push('metadata')
+  const shaped = visitObject(definition('meta/v1.ObjectMeta', walk.minor), value, walk)
+  walk.path.pop()
+  return shaped
 }
 
 /** The value with true types, or undefined when it cannot have them. */
@@ -223,7 +255,7 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
 
 function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isMapping(value)) return wrongType('mapping', value, walk)
-  const { path } = walk
+  const { path, gaps } = walk
   let out = value
   for (const name in value) {
     const item = value[name]
@@ -244,7 +276,8 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     path.pop()
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
-  if (!walk.quiet) applyChecks(shape, out, walk)
+  // Where a field is still to be filled in, nobody knows whether it will go with the others.
+  if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
   if (!walk.quiet)
     for (const name of shape.required)
       if ((value[name] ?? undefined) === undefined)
@@ -266,6 +299,7 @@ function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
 
 function sayOf(walk: Walk): Say {
   walk.say ??= {
+    minor: walk.minor,
     conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
     lacks: (path, because) =>
       report(walk, {
@@ -424,6 +458,7 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 }
 
 function wrongType(expected: Expected, value: unknown, walk: Walk): undefined {
+  if (isPlaceholder(value) || (typeof value === 'string' && blankIn(value))) walk.gaps++
   const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
   report(walk, {
     kind: 'wrong-type',
@@ -447,15 +482,17 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
 
 function report(walk: Walk, problem: SchemaProblem): void {
   if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
-  walk.problems.push(problem)
+  walk.problems.push(asBlank(problem) ?? problem)
 }
 
-function jsonType(value: unknown): JsonType {
-  if (typeof value === 'string') return 'text'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
-  if (typeof value === 'boolean') return 'boolean'
-  if (Array.isArray(value)) return 'list'
-  return typeof value === 'object' && value !== null ? 'mapping' : 'null'
+/** What is refused only because nobody has filled it in yet. */
+function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
+  if (!('value' in problem) || typeof problem.value !== 'string') return undefined
+  const { kind, path, value } = problem
+  // TCP_PORT for TCP is a mistake, and so is TRUE for true.
+  const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
+  const blank = blankIn(value, isWord)
+  return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
 }
 
 interface Mapping {

@@ -4,7 +4,7 @@
  * Keyed by group, version and kind: versions were reused for other kinds later. Sources: the prerelease-lifecycle
  * functions of k8s.io/api v0.21 to v0.37, k8s.io/apiextensions-apiserver and k8s.io/kube-aggregator (tags in types.go), the
  * Deprecated API Migration Guide, and for alpha versions the first release whose OpenAPI document lacks them.
- * `npx tsx scripts/schema/lifecycles.ts` compares this table with the first, tests/schema.test.ts with the last.
+ * tests/removed-apis.test.ts compares this table with the first two, tests/schema.test.ts with the last.
  */
 import { builtinGroups, groupOf, versionOf } from '../kubernetes.js'
 import { isServed, kindsByName, newestMinor } from './definitions.js'
@@ -112,9 +112,11 @@ export const retiredApis: readonly RetiredApi[] = table
     }))
   })
 
+const retired = new Map(retiredApis.map((one) => [`${one.apiVersion} ${one.kind}`, one]))
+
 /** What is known of an API version's end; undefined while it is not deprecated in any known release. */
 export function retiredApi(apiVersion: string, kind: string): RetiredApi | undefined {
-  return retiredApis.find((one) => one.apiVersion === apiVersion && one.kind === kind)
+  return retired.get(`${apiVersion} ${kind}`)
 }
 
 /** The API versions that serve a kind at a minor version, the best first: stable before beta before alpha, newest first. */

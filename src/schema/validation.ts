@@ -35,6 +35,8 @@ import { isPlaceholder, type NameForm, nameForms } from './format.js'
 
 /** Says that something is refused. `path` starts at the value that is looked at. */
 export interface Say {
+  /** The target minor version, for what servers refuse from some release on. */
+  readonly minor: number
   /** @param message follows the path of the field: `names no volume of the pod: "data"` */
   conflict(path: Path, message: string): void
   /** @param because follows "is missing, ": `and type is ExternalName` */
@@ -64,6 +66,15 @@ function choice(fields: readonly string[], least: 0 | 1): Check {
     if (found.length < least) say.conflict([], `needs one of ${list(fields)}`)
     else if (found.length > 1) say.conflict([String(found[1])], `cannot stand beside ${found[0]}`)
   })
+}
+
+/** Whether Go knows the time zone, as far as this program can tell. */
+function isTimeZone(name: string): boolean {
+  try {
+    return /^[\w/.+-]+$/.test(name) && Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
 }
 
 const isZero = (value: unknown): boolean => value === 0 || value === '0%'
@@ -131,6 +142,27 @@ function workload(
       differs ? ['selector', 'matchLabels', differs[0]] : ['selector'],
       'does not match the labels of the pod template',
     )
+  }
+}
+
+/** Resources of containers besides CPU and memory. Source: validateContainerResourceName, IsExtendedResourceName. */
+function devices(resources: ContainerSpec['resources'], say: Say): void {
+  const { limits = {}, requests = {} } = resources ?? {}
+  for (const sort of ['limits', 'requests'] as const)
+    for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
+      const isDevice = resource.includes('/') && !resource.includes('kubernetes.io/')
+      const path = ['resources', sort, resource]
+      if (!resource.includes('/') && !/^(cpu|memory|ephemeral-storage|hugepages-.+)$/.test(resource)) {
+        if (!isPlaceholder(resource)) say.conflict(path, 'is no resource of containers')
+      } else if (isDevice && !Number.isInteger(quantity(amount) ?? 0))
+        say.conflict(path, `is ${amount}, and has to be a whole number`)
+    }
+  for (const [resource, request] of Object.entries(requests)) {
+    if (!resource.includes('/') || resource.includes('kubernetes.io/')) continue
+    const limit = limits[resource]
+    if (limit === undefined) say.lacks(['resources', 'limits', resource], 'and is requested')
+    else if ((quantity(request) ?? 0) < (quantity(limit) ?? 0))
+      say.conflict(['resources', 'requests', resource], `is ${request}, and has to be the limit, ${limit}`)
   }
 }
 
@@ -245,7 +277,14 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     }),
   ],
   'autoscaling.HorizontalPodAutoscalerSpec': [
-    on<Spec<HorizontalPodAutoscaler>>(({ minReplicas = 1, maxReplicas }, say) => {
+    on<Spec<HorizontalPodAutoscaler>>(({ minReplicas = 1, maxReplicas, scaleTargetRef }, say) => {
+      if (say.minor >= 34 && scaleTargetRef?.kind && !isPlaceholder(scaleTargetRef.apiVersion)) {
+        const { apiVersion, kind } = scaleTargetRef
+        const path = ['scaleTargetRef', 'apiVersion']
+        if (!apiVersion) say.lacks(path, `and the group of ${kind} is unknown without`)
+        else if (!apiVersion.includes('/'))
+          say.conflict(path, `is ${apiVersion}, and has to name an API group, as apps/v1 does`)
+      }
       if (maxReplicas !== undefined && maxReplicas > 0 && maxReplicas < minReplicas)
         say.conflict(['maxReplicas'], `is ${maxReplicas}, less than minReplicas, ${minReplicas}`)
     }),
@@ -271,14 +310,25 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   'batch.CronJobSpec': [
     on<Spec<CronJob>>((spec, say) => {
       const text = spec.schedule
-      if (text && !isPlaceholder(text) && !/TZ/.test(text) && !schedule(text))
-        say.conflict(['schedule'], `is no schedule: ${JSON.stringify(text)}`)
+      if (text && !isPlaceholder(text)) {
+        if (!/TZ/.test(text)) {
+          if (!schedule(text)) say.conflict(['schedule'], `is no schedule: ${JSON.stringify(text)}`)
+        } else if (say.minor >= 29)
+          say.conflict(['schedule'], 'names a time zone, which servers from 1.29 on take in timeZone only')
+      }
+      if (spec.timeZone && !isPlaceholder(spec.timeZone) && !isTimeZone(spec.timeZone))
+        say.conflict(['timeZone'], `is no time zone: ${JSON.stringify(spec.timeZone)}`)
     }),
   ],
   'batch.JobSpec': [
     on<Spec<Job>>((spec, say) => {
       pod(spec.template?.spec, say, ['template', 'spec'], { restart: ['Never', 'OnFailure'] })
-      if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+      // Without either, both are 1.
+      if (
+        spec.completionMode === 'Indexed' &&
+        spec.completions === undefined &&
+        spec.parallelism !== undefined
+      )
         say.lacks(['completions'], 'and completionMode is Indexed')
     }),
   ],
@@ -312,6 +362,7 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         if (wanted !== undefined && most !== undefined && wanted > most)
           say.conflict(['resources', 'requests', resource], `is ${request}, more than the limit, ${limit}`)
       }
+      devices(resources, say)
     }),
   ],
   'core.EnvFromSource': [choice(['configMapRef', 'secretRef'], 1)],
@@ -587,8 +638,11 @@ const nameFormOf: Readonly<Record<string, NameForm>> = {
 }
 
 /** Checks the name of an object, as it is written. */
-export function checkName({ kind = '', metadata }: KubernetesObject, say: Say): void {
-  const form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined
+export function checkName(
+  { kind = '', metadata }: KubernetesObject,
+  say: Say,
+  form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined,
+): void {
   if (!form || (metadata !== undefined && typeof metadata !== 'object')) return
   const { name, generateName } = metadata ?? {}
   if (typeof name === 'string' && name) say.name(['metadata', 'name'], form, name)

@@ -1,0 +1,39 @@
+import { advise, formatPath, rule } from '../src/rule.js'
+
+export default rule({
+  title: 'A key is written twice in one mapping',
+  category: 'api-schema',
+  severity: 'error',
+  why: `\`kubectl apply\` turns YAML into JSON before anybody validates it: of two equal keys the last one is
+kept, without a word, whatever \`--validate\` says. What stands under the other one never reaches the
+cluster: a second \`env\`, \`resources\` or \`labels\` does not add to the first, it takes its place.
+Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file instead.`,
+  remedy: 'Merge the two, or remove the one that is wrong.',
+  decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys
+that come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written
+alike nothing is lost, and the finding is a warning.`,
+  versions:
+    'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
+  sources: [
+    'sigs.k8s.io/yaml: YAMLToJSON, with which kubectl reads manifests',
+    'sigs.k8s.io/kustomize/kyaml, which reads with go-yaml v3',
+  ],
+  stories: [],
+  for: 'Object',
+  check(_, { repeatedKeys, reportPath }) {
+    for (const { path, line, first, isSame } of repeatedKeys()) {
+      const key = formatPath(path).slice(1)
+      reportPath(
+        path,
+        isSame
+          ? `kubectl apply -k refuses this file: ${key} is written twice, with the same value.`
+          : `What line ${line} says has no effect: ${key} is written again here, and the last one counts.`,
+        {
+          ...(isSame && { severity: 'warning' }),
+          see: [isSame ? { ...first, note: 'the first one' } : first],
+          fix: advise(isSame ? 'remove one of the two' : 'make one of the two, or remove one'),
+        },
+      )
+    }
+  },
+})

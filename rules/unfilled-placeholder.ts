@@ -1,0 +1,37 @@
+import { formatPath, rule, type SchemaProblem } from '../src/rule.js'
+
+type Placeholder = SchemaProblem & { kind: 'placeholder' }
+
+export default rule({
+  title: 'A placeholder that somebody still has to fill in',
+  category: 'api-schema',
+  severity: 'info',
+  why: `The text marks where a value belongs: \`<KSA_NAME>\`, \`__HOST__\`, \`YOUR_PROJECT_ID\`. The API server
+refuses the object as it stands, and takes it once the values are in. In a template that is as it should be;
+in a manifest that is applied as it is, a step was forgotten.`,
+  remedy: 'Fill in the values before the manifest is applied.',
+  decides: `Only text that the API server refuses where it stands is looked at: names, quantities, numbers,
+times and base64. It counts as a placeholder with brackets of its own (\`<…>\`, \`__…__\`, \`%…%\`, \`@…@\`,
+\`#{…}\`, \`[[…]]\`), as words in capitals that begin with an order or end with what is wanted
+(\`REPLACE_ME\`, \`PV_NAME\`), and as one such word alone (\`PORT\`). All of an object are one finding. Other
+capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\` a wrong word.
+
+Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,
+  sources: ['kubernetes/pkg/apis/*/validation'],
+  stories: [],
+  for: 'Object',
+  check(object, { graph, reportPath }) {
+    const found = graph.problems(object).filter((one): one is Placeholder => one.kind === 'placeholder')
+    const [first] = found
+    if (!first || graph.kustomized(object)) return
+    const texts = [...new Set(found.map(({ blank }) => blank.slice(0, 60)))]
+    const [one = '', ...others] = texts
+    reportPath(
+      first.path,
+      others.length === 0
+        ? `kubectl apply is refused until ${one} is filled in at ${formatPath(first.path).slice(1)}.`
+        : `kubectl apply is refused until ${one} and ${others.length === 1 ? others[0] : `${others.length} more placeholders`} are filled in.`,
+      { onValue: true },
+    )
+  },
+})

@@ -1,0 +1,678 @@
+/**
+ * A reader for the plain block style that nearly all manifests are written in, several times as fast as a parser for all
+ * of YAML. It gives up on whatever is unusual (anchors, tags, explicit keys, tabs, carriage returns, …), also on every
+ * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
+ */
+import type { TextNode } from './outline.js'
+import { plainValue } from './scalar.js'
+
+export interface Block {
+  readonly value: unknown
+  /** A mapping repeats a key; the last one won. */
+  readonly hasDuplicates: boolean
+  /** The nodes with their places, when they were asked for. */
+  readonly root?: TextNode
+}
+
+/**
+ * Reads one document, or gives up.
+ * @param outlined also record where the nodes stand
+ */
+export function readBlock(text: string, outlined: boolean): Block | undefined {
+  if (strange.test(text)) return undefined
+  try {
+    return new Reader(text, outlined).document()
+  } catch (error) {
+    if (error === unusual) return undefined
+    throw error
+  }
+}
+
+/** Control characters other than line feed and tab, other line breaks, byte order marks and surrogates. */
+const strange = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]/
+
+/** Thrown to give up; made once, as its stack is of no interest. */
+const unusual = new Error('not plain block YAML')
+
+/** Deeper documents are left to js-yaml, which knows the limit. */
+const deep = 60
+
+/** YAML's limit for the length of a key without `?`. */
+const longestKey = 1000
+
+const end = -1
+const lineFeed = 0x0a
+const space = 0x20
+const quote = 0x22
+const hash = 0x23
+const apostrophe = 0x27
+const comma = 0x2c
+const dash = 0x2d
+const colon = 0x3a
+const greater = 0x3e
+const openBracket = 0x5b
+const backslash = 0x5c
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const bar = 0x7c
+const closeBrace = 0x7d
+
+/** For each character: 1 where a plain scalar cannot be so simple when it starts with it. */
+const special = new Uint8Array(128)
+for (const c of '\t\n !"#%&\'*,>?@[]`{|}') special[c.charCodeAt(0)] = 1
+
+/** For each character: 1 where it may stand anywhere in a plain scalar, in brackets, too. */
+const harmless = new Uint8Array(128)
+for (const c of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=@$%^*()~;<|!&\\')
+  harmless[c.charCodeAt(0)] = 1
+
+/** How a plain scalar's line ends. */
+type Ending = 'line' | 'comment' | 'colon'
+
+class Reader {
+  readonly #text: string
+  readonly #outlined: boolean
+  /** Where the next content starts. */
+  #at = 0
+  /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
+  #column = 0
+  /** Lines in which a scalar or a flow collection goes on are indented more than this. */
+  #floor = end
+  /** How the last plain scalar's line ended. */
+  #ending: Ending = 'line'
+  #hasDuplicates = false
+  #depth = 0
+  /** The node of the value that was read last, when nodes are recorded. */
+  #node: TextNode | undefined
+
+  constructor(text: string, outlined: boolean) {
+    this.#text = text
+    this.#outlined = outlined
+  }
+
+  document(): Block {
+    this.#toContent(0)
+    if (this.#isAtEnd)
+      return { value: null, hasDuplicates: false, ...(this.#outlined && { root: nothing(0) }) }
+    if (this.#column !== 0) throw unusual
+    const value = this.#block(end)
+    if (!this.#isAtEnd) throw unusual
+    return {
+      value,
+      hasDuplicates: this.#hasDuplicates,
+      ...(this.#node && { root: this.#node }),
+    }
+  }
+
+  /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
+  #toContent(lineStart: number): void {
+    const text = this.#text
+    let start = lineStart
+    for (;;) {
+      let at = start
+      let code = text.charCodeAt(at)
+      while (code === space) code = text.charCodeAt(++at)
+      if (code === hash) {
+        at = text.indexOf('\n', at)
+        if (at < 0) break
+      } else if (code !== lineFeed) {
+        if (at >= text.length) break
+        if (code === 9 || (at === start && (text.startsWith('---', at) || text.startsWith('...', at))))
+          throw unusual
+        this.#at = at
+        this.#column = at - start
+        return
+      }
+      start = at + 1
+    }
+    this.#at = text.length
+    this.#column = end
+  }
+
+  /** From the end of a value to the next content: only a comment may stand between. */
+  #finishLine(from: number): void {
+    const text = this.#text
+    let at = from
+    let code = text.charCodeAt(at)
+    while (code === space) code = text.charCodeAt(++at)
+    if (code === hash && at > from) at = text.indexOf('\n', at)
+    else if (code !== lineFeed && at < text.length) throw unusual
+    if (at < 0 || at >= text.length) {
+      this.#at = text.length
+      this.#column = end
+    } else this.#toContent(at + 1)
+  }
+
+  /** What starts a line, below a parent in the column `parent`. */
+  #block(parent: number): unknown {
+    if (++this.#depth > deep) throw unusual
+    const value = this.#isItem() ? this.#sequence(this.#column) : this.#mappingOrInline(this.#column, parent)
+    this.#depth--
+    return value
+  }
+
+  #mappingOrInline(column: number, parent: number): unknown {
+    this.#floor = parent
+    const key = this.#keyOrNothing()
+    return key === undefined ? this.#inline(parent) : this.#mapping(column, key)
+  }
+
+  /** Whether the dash of a list item stands here. */
+  #isItem(): boolean {
+    return this.code === dash && this.#isGap(this.#at + 1)
+  }
+
+  get #isAtEnd(): boolean {
+    return this.#column === end
+  }
+
+  /** The character at the position; NaN at the end. */
+  get code(): number {
+    return this.#text.charCodeAt(this.#at)
+  }
+
+  /** Whether a space, a line feed or the end stands at an offset. */
+  #isGap(at: number): boolean {
+    const code = this.#text.charCodeAt(at)
+    return code === space || code === lineFeed || at >= this.#text.length
+  }
+
+  /** The key that starts here; the position is then behind its colon. */
+  #key(): string {
+    this.#floor = this.#column
+    const key = this.#keyOrNothing()
+    if (key === undefined) throw unusual
+    return key
+  }
+
+  /** Undefined when what starts here is no key; the position is then as it was. */
+  #keyOrNothing(): string | undefined {
+    const text = this.#text
+    const start = this.#at
+    const { code } = this
+    let key: string
+    let at: number
+    if (code === quote || code === apostrophe) {
+      key = this.#quoted(code)
+      at = this.#at
+      if (text.charCodeAt(at) !== colon || !this.#isGap(at + 1)) {
+        this.#at = start
+        return undefined
+      }
+      const lineEnd = text.indexOf('\n', start)
+      if (lineEnd >= 0 && lineEnd < at) throw unusual
+    } else {
+      if (code < 128 && special[code] === 1) {
+        if (code === openBracket || code === openBrace) return undefined
+        throw unusual
+      }
+      at = this.#plainEnd(start)
+      if (this.#ending !== 'colon') return undefined
+      if (code === colon) throw unusual
+      key = text.slice(start, at)
+      // Numbers, booleans and null as keys, and merges.
+      if (plainValue(key) !== key || key === '<<' || text.charCodeAt(at) !== colon) throw unusual
+    }
+    if (at - start > longestKey) throw unusual
+    if (this.#outlined) this.#node = scalarAt(start, at, false)
+    this.#at = at + 1
+    return key
+  }
+
+  /** The end of the plain scalar's part on this line, without the spaces behind it; notes how the line ends. */
+  #plainEnd(start: number): number {
+    const text = this.#text
+    let last = start
+    for (let at = start; ; at++) {
+      const code = text.charCodeAt(at)
+      if (code === space) continue
+      if (code === lineFeed || Number.isNaN(code)) {
+        this.#ending = 'line'
+        return last
+      }
+      if (code === colon && this.#isGap(at + 1)) {
+        if (last !== at) throw unusual
+        this.#ending = 'colon'
+        return last
+      }
+      if (code === hash && last !== at) {
+        this.#ending = 'comment'
+        return last
+      }
+      if (code === 9) throw unusual
+      last = at + 1
+    }
+  }
+
+  /** The mapping whose first key was read already. */
+  #mapping(column: number, firstKey: string): unknown {
+    const value: Record<string, unknown> = {}
+    const node = this.#outlined ? this.#openNode('mapping') : undefined
+    let key = firstKey
+    for (;;) {
+      const keyNode = this.#node
+      const item = this.#valueOfKey(column)
+      if (value[key] !== undefined || key === '__proto__') {
+        // Of a plain object's prototype, perhaps.
+        if (!Object.hasOwn(value, key)) throw unusual
+        this.#hasDuplicates = true
+      }
+      value[key] = item
+      if (node && keyNode) {
+        const of = this.#node ?? nothing(keyNode.end + 1)
+        node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
+        node.end = Math.max(keyNode.end, of.end)
+      }
+      if (this.#column !== column) {
+        if (this.#column > column) throw unusual
+        break
+      }
+      if (this.#isItem()) throw unusual
+      key = this.#key()
+    }
+    this.#node = node
+    return value
+  }
+
+  /** A node that starts where the last one does. */
+  #openNode(kind: 'mapping' | 'sequence'): TextNode {
+    const start = kind === 'mapping' ? (this.#node?.start ?? this.#at) : this.#at
+    return { kind, start, end: start, entries: [], items: [] }
+  }
+
+  /** What stands behind a key of a mapping in `column`. */
+  #valueOfKey(column: number): unknown {
+    const text = this.#text
+    let at = this.#at
+    let code = text.charCodeAt(at)
+    while (code === space) code = text.charCodeAt(++at)
+    if (code !== lineFeed && at < text.length && !(code === hash && at > this.#at)) {
+      this.#at = at
+      return this.#inline(column)
+    }
+    this.#finishLine(this.#at)
+    // A list may stand as far left as the key that it belongs to.
+    if (this.#column > column || (this.#column === column && this.#isItem())) return this.#block(column)
+    this.#node = undefined
+    return null
+  }
+
+  #sequence(column: number): unknown {
+    const value: unknown[] = []
+    const node = this.#outlined ? this.#openNode('sequence') : undefined
+    while (this.#column === column && this.#isItem()) {
+      const dashAt = this.#at
+      value.push(this.#item(column))
+      if (node) {
+        const of = this.#node ?? nothing(dashAt + 1)
+        node.items.push(of)
+        node.end = Math.max(dashAt + 1, of.end)
+      }
+    }
+    if (this.#column > column) throw unusual
+    this.#node = node
+    return value
+  }
+
+  /** The value behind the dash that stands here, in `column`. */
+  #item(column: number): unknown {
+    const text = this.#text
+    const start = this.#at
+    let at = start + 1
+    let code = text.charCodeAt(at)
+    while (code === space) code = text.charCodeAt(++at)
+    if (code === lineFeed || at >= text.length || code === hash) {
+      this.#finishLine(start + 1)
+      if (this.#column > column) return this.#block(column)
+      this.#node = undefined
+      return null
+    }
+    if (code === bar || code === greater) {
+      this.#at = at
+      return this.#blockScalar(column)
+    }
+    // A mapping or a list may start on the line of the dash.
+    this.#at = at
+    this.#column = column + at - start
+    return this.#block(column)
+  }
+
+  /** A scalar or a flow collection; it may go on in lines that are indented more than `column`. */
+  #inline(column: number): unknown {
+    const { code } = this
+    const start = this.#at
+    this.#floor = column
+    if (code === quote || code === apostrophe) {
+      const value = this.#quoted(code)
+      if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
+      this.#finishLine(this.#at)
+      return value
+    }
+    if (code === bar || code === greater) return this.#blockScalar(column)
+    if (code === openBracket || code === openBrace) {
+      const value = this.#flow()
+      this.#finishLine(this.#at)
+      return value
+    }
+    if (code < 128 && special[code] === 1) throw unusual
+    // A dash or colon alone means something else.
+    if ((code === dash || code === colon) && this.#isGap(start + 1)) throw unusual
+    const at = this.#plainEnd(start)
+    const written = this.#text.slice(start, at)
+    const ending = this.#ending
+    if (ending === 'colon') throw unusual
+    this.#finishLine(at)
+    if (this.#column > column) {
+      if (ending === 'comment') throw unusual
+      return this.#folded(column, start, at)
+    }
+    return this.#plain(written, start, at)
+  }
+
+  #plain(written: string, start: number, at: number): unknown {
+    const value = plainValue(written)
+    if (typeof value === 'number' && !Number.isFinite(value)) throw unusual
+    if (this.#outlined) this.#node = scalarAt(start, at, value === null)
+    return value
+  }
+
+  /** A plain scalar that goes on in further lines: a line break becomes a space, each empty line a line feed. */
+  #folded(column: number, start: number, firstEnd: number): unknown {
+    const text = this.#text
+    let written = text.slice(start, firstEnd)
+    let at = firstEnd
+    while (this.#column > column) {
+      const next = this.#at
+      const breaks = this.#breaks(at, next)
+      at = this.#plainEnd(next)
+      if (this.#ending === 'colon') throw unusual
+      written += (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ') + text.slice(next, at)
+      const isOver = this.#ending === 'comment'
+      this.#finishLine(at)
+      if (isOver && this.#column > column) throw unusual
+    }
+    return this.#plain(written, start, at)
+  }
+
+  /** The line feeds between two offsets with nothing but spaces between them. */
+  #breaks(from: number, to: number): number {
+    let count = 0
+    for (let at = from; at < to; at++) {
+      const code = this.#text.charCodeAt(at)
+      if (code === lineFeed) count++
+      // A comment ends a plain scalar.
+      else if (code !== space) throw unusual
+    }
+    return count
+  }
+
+  /** A quoted scalar; the position is then behind it. */
+  #quoted(mark: number): string {
+    const text = this.#text
+    const start = this.#at + 1
+    const close = text.indexOf(mark === quote ? '"' : "'", start)
+    if (close < 0) throw unusual
+    for (let at = start; at < close; at++) {
+      const code = text.charCodeAt(at)
+      if (code === lineFeed || (code === backslash && mark === quote)) return this.#longQuoted(mark, start)
+      if (code === 9) throw unusual
+    }
+    if (mark === apostrophe && text.charCodeAt(close + 1) === apostrophe) return this.#longQuoted(mark, start)
+    this.#at = close + 1
+    return text.slice(start, close)
+  }
+
+  /** A quoted scalar with escapes or line breaks. */
+  #longQuoted(mark: number, start: number): string {
+    const text = this.#text
+    let value = ''
+    let from = start
+    for (let at = start; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code === mark) {
+        value += text.slice(from, at)
+        if (mark === quote || text.charCodeAt(at + 1) !== apostrophe) {
+          this.#at = at + 1
+          return value
+        }
+        // Two single quotes are one.
+        from = ++at
+      } else if (code === backslash && mark === quote) {
+        value += text.slice(from, at)
+        if (text.charCodeAt(at + 1) === lineFeed) {
+          from = this.#contentAfter(at + 1)
+          if (text.lastIndexOf('\n', from) !== at + 1) throw unusual
+        } else {
+          const meaning = escapes[text[at + 1] ?? '']
+          if (meaning === undefined) throw unusual
+          value += meaning
+          from = at + 2
+        }
+        at = from - 1
+      } else if (code === lineFeed) {
+        // The spaces around a line break do not count; one break is a space, each further one a line feed.
+        const next = this.#contentAfter(at)
+        const breaks = this.#breaks(at, next)
+        value += text.slice(from, trimmed(text, at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
+        from = next
+        at = next - 1
+      } else if (code === 9) throw unusual
+    }
+    throw unusual
+  }
+
+  /**
+   * The first content after a line feed, which must be indented as far as it should; a bracket that closes may stand right
+   * below what it belongs to.
+   */
+  #contentAfter(lineFeedAt: number, inFlow = false): number {
+    const text = this.#text
+    let start = lineFeedAt + 1
+    for (let at = start; ; at++) {
+      const code = text.charCodeAt(at)
+      if (code === lineFeed) start = at + 1
+      else if (code !== space) {
+        const isClosing = inFlow && (code === closeBracket || code === closeBrace)
+        if (at - start < this.#floor + (isClosing ? 0 : 1) || code === 9) throw unusual
+        return at
+      }
+    }
+  }
+
+  /** A flow collection; the position is then behind it. */
+  #flow(): unknown {
+    if (++this.#depth > deep) throw unusual
+    const value = this.code === openBracket ? this.#flowSequence() : this.#flowMapping()
+    this.#depth--
+    return value
+  }
+
+  #flowSequence(): unknown {
+    const value: unknown[] = []
+    const node = this.#outlined ? this.#openNode('sequence') : undefined
+    this.#at++
+    this.#skipSpaces()
+    while (this.code !== closeBracket) {
+      value.push(this.#flowValue())
+      if (node && this.#node) node.items.push(this.#node)
+      this.#flowComma(closeBracket)
+    }
+    this.#at++
+    if (node) node.end = this.#at
+    this.#node = node
+    return value
+  }
+
+  #flowMapping(): unknown {
+    const value: Record<string, unknown> = {}
+    const node: TextNode | undefined = this.#outlined
+      ? { kind: 'mapping', start: this.#at, end: this.#at, entries: [], items: [] }
+      : undefined
+    this.#at++
+    this.#skipSpaces()
+    while (this.code !== closeBrace) {
+      const { code } = this
+      const key = code === openBracket || code === openBrace ? undefined : this.#flowValue()
+      const keyNode = this.#node
+      if (typeof key !== 'string' || key === '<<' || value[key] !== undefined || key === '__proto__')
+        throw unusual
+      if (this.code !== colon || this.#text.charCodeAt(this.#at + 1) !== space) throw unusual
+      this.#at++
+      this.#skipSpaces()
+      value[key] = this.#flowValue()
+      if (node && keyNode && this.#node)
+        node.entries.push({ name: key, key: keyNode, value: this.#node, isMerge: false })
+      this.#flowComma(closeBrace)
+    }
+    this.#at++
+    if (node) node.end = this.#at
+    this.#node = node
+    return value
+  }
+
+  /** Past the comma after an item, or up to the bracket that closes. */
+  #flowComma(close: number): void {
+    this.#skipSpaces()
+    if (this.code === comma) {
+      this.#at++
+      this.#skipSpaces()
+    } else if (this.code !== close) throw unusual
+  }
+
+  /** Past spaces and line feeds. */
+  #skipSpaces(): void {
+    while (this.code === space) this.#at++
+    if (this.code === lineFeed) this.#at = this.#contentAfter(this.#at, true)
+  }
+
+  #flowValue(): unknown {
+    const { code } = this
+    if (code === openBracket || code === openBrace) return this.#flow()
+    const start = this.#at
+    if (code === quote || code === apostrophe) {
+      const value = this.#quoted(code)
+      if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
+      return value
+    }
+    if (special[code] === 1 || (code === dash && this.#text.charCodeAt(start + 1) === space)) throw unusual
+    const text = this.#text
+    let at = start
+    while (harmless[text.charCodeAt(at)] === 1) at++
+    const stop = at
+    while (text.charCodeAt(at) === space) at++
+    const next = text.charCodeAt(at)
+    const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
+    // Words with spaces between them, and all that is not as simple.
+    if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
+    this.#at = at
+    if (stop - start === 1 && code === dash) throw unusual
+    return this.#plain(text.slice(start, stop), start, stop)
+  }
+
+  /** A literal or folded scalar below a parent in `column`. */
+  #blockScalar(column: number): string {
+    const text = this.#text
+    const start = this.#at
+    const isLiteral = this.code === bar
+    let at = start + 1
+    const chomping = text[at]
+    if (chomping === '-' || chomping === '+') at++
+    let code = text.charCodeAt(at)
+    const header = at
+    while (code === space) code = text.charCodeAt(++at)
+    if (code === hash && at > header) at = text.indexOf('\n', at)
+    else if (code !== lineFeed) throw unusual
+    if (at < 0) throw unusual
+    const lines: string[] = []
+    let indent = 0
+    let empty = 0
+    let last = at
+    let line = at + 1
+    for (; line < text.length; ) {
+      let content = line
+      while (text.charCodeAt(content) === space && (indent === 0 || content - line < indent)) content++
+      const stop = text.indexOf('\n', content)
+      const lineEnd = stop < 0 ? text.length : stop
+      if (content === lineEnd) {
+        // What is only spaces before the first line of content has no say in its indentation, unless it is longer.
+        if (indent === 0 && content - line > empty) empty = content - line
+        lines.push('')
+      } else {
+        if (indent === 0) {
+          indent = content - line
+          if (indent <= column || empty > indent) throw unusual
+        }
+        if (content - line < indent) {
+          if (text.charCodeAt(content) === 9) throw unusual
+          break
+        }
+        lines.push(text.slice(content, lineEnd))
+        last = lineEnd
+      }
+      line = lineEnd + 1
+    }
+    if (indent === 0) throw unusual
+    let trailing = 0
+    while (lines.at(-1) === '') {
+      lines.pop()
+      trailing++
+    }
+    const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
+    if (this.#outlined) this.#node = scalarAt(start, trimmed(text, last), false)
+    if (line >= text.length) {
+      this.#at = text.length
+      this.#column = end
+    } else this.#toContent(line)
+    return (isLiteral ? lines.join('\n') : folded(lines)) + '\n'.repeat(breaks)
+  }
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  ' ': ' ',
+  n: '\n',
+  t: '\t',
+  r: '\r',
+}
+
+/** The lines of a folded scalar in one: only lines that are indented more keep their breaks. */
+function folded(lines: readonly string[]): string {
+  let value = ''
+  let empty = 0
+  let wasIndented = false
+  let isFirst = true
+  for (const line of lines) {
+    if (line === '') {
+      empty++
+      continue
+    }
+    const isIndented = line.charCodeAt(0) === space || line.charCodeAt(0) === 9
+    if (isFirst) value += '\n'.repeat(empty)
+    else if (isIndented || wasIndented) value += '\n'.repeat(empty + 1)
+    else value += empty > 0 ? '\n'.repeat(empty) : ' '
+    value += line
+    wasIndented = isIndented
+    isFirst = false
+    empty = 0
+  }
+  return value
+}
+
+/** Shared by all nodes that hold no others: most are scalars. */
+const none: never[] = []
+
+function scalarAt(start: number, stop: number, isNull: boolean): TextNode {
+  return { kind: 'scalar', start, end: stop, entries: none, items: none, isNull }
+}
+
+function nothing(at: number): TextNode {
+  return { kind: 'nothing', start: at, end: at, entries: none, items: none }
+}
+
+/** The end of a text without the spaces before it. */
+function trimmed(text: string, from: number, least = 0): number {
+  let at = from
+  while (at > least && text.charCodeAt(at - 1) === space) at--
+  return at
+}

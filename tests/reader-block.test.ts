@@ -1,0 +1,88 @@
+/** The reader for plain block style: what it reads, the reader for all of YAML reads alike. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readBlock } from '../src/reader/block.js'
+import { outlineAny, type TextNode } from '../src/reader/outline.js'
+import { parseAny } from '../src/reader/parse.js'
+import { split } from '../src/reader/split.js'
+import { cases } from './oracle/cases.js'
+
+const root = join(__dirname, '..', 'fixtures')
+
+const documents = [
+  ...readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => readFileSync(join(root, name), 'utf8')),
+  ...cases().map(({ text }) => text),
+].flatMap((text) =>
+  split(text)
+    .filter((chunk) => !('json' in chunk))
+    .map((chunk) => chunk.text),
+)
+
+/** A node without what nobody asks for: the place of something that is not written. */
+function shape({ kind, start, end, entries, items, isNull }: TextNode): unknown {
+  return {
+    kind,
+    // The end of a collection may lie on either side of an empty last part.
+    ...(kind === 'scalar' ? { start, end } : kind === 'nothing' ? {} : { start }),
+    isNull: isNull ?? false,
+    entries: entries.map(({ name, key, value }) => [name, shape(key), shape(value)]),
+    items: items.map(shape),
+  }
+}
+
+/** Whether the text was read at all. */
+function compare(text: string): boolean {
+  const block = readBlock(text, true)
+  if (!block?.root) return false
+  const { value, hasDuplicates } = block
+  expect({ ok: true, value, hasDuplicates }, text).toEqual(parseAny(text))
+  const any = outlineAny(text)
+  // Where js-yaml needed a text with additions, its places are others.
+  if (any?.text === text) expect(shape(block.root), text).toEqual(shape(any.root))
+  return true
+}
+
+describe('plain block YAML', () => {
+  it('is read as by the reader for all of YAML', () => {
+    expect(documents.filter(compare).length).toBeGreaterThan(documents.length / 2)
+  })
+
+  it('is left alone once it is no longer plain, or no longer right', () => {
+    const piece = fc.constantFrom(
+      ...[' ', '  ', '\n', '\n  ', ':', ': ', '- ', '-', '#', ' #', '"', "'", '[', ']', '{', '}', ', ', '|'],
+      ...['>', '|-\n', '>+\n', '\\', '&a ', '*a', '!!str ', '? ', '\t', '%', '@', '~', 'null', '0x1', '<<: '],
+      ...['\n---\n', '\n...\n', '\n\n', 'a: b\n', '\r\n', '\ufeff', '\u0085', 'é', '😀', '__proto__: 1\n'],
+    )
+    const change = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), cut: fc.nat(20), piece })
+    fc.assert(
+      fc.property(fc.constantFrom(...documents), fc.array(change, { maxLength: 3 }), (text, changes) => {
+        compare(
+          changes.reduce((before, { at, cut, piece: put }) => {
+            const from = Math.floor(at * before.length)
+            return before.slice(0, from) + put + before.slice(from + cut)
+          }, text),
+        )
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it.each([
+    ['a: b: c', 'a mapping on the line of its key'],
+    ['a:\n  b\n  c: d', 'a key after text'],
+    ['a: |\n    b\n   c', 'a block scalar that ends in the middle'],
+    ['a: "b" c', 'text after quotes'],
+    ['a: [b] c', 'text after brackets'],
+    ['- a\nb: c', 'a mapping after a list'],
+    ['a: b\n c: d', 'an indented key'],
+    ['a: b # c\n  d', 'text after a comment'],
+    ['---a: b', 'a mark of a document'],
+    ['toString: 1\n__proto__: 2', 'names that every object has'],
+  ])('%j is not its business: %s', (text) => {
+    expect(readBlock(text, false)).toBeUndefined()
+  })
+})
