@@ -10,8 +10,7 @@ limits and logs then act on nodes: everybody is let in, or everybody is blocked 
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this
-controller with an allow list or a limit per address; a server for mail, SIP, DNS or SSH by its image. PROXY
-protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
+controller with an allow list or a limit per address; a server for mail or SIP by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
   falsePositives:
     'A data plane that keeps the address (Cilium or Calico in eBPF mode with direct server return).',
   sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],
@@ -20,19 +19,7 @@ protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer fo
     images: {
       type: 'array',
       items: { type: 'string' },
-      default: [
-        'postfix',
-        'dovecot',
-        'haraka',
-        'opensips',
-        'kamailio',
-        'asterisk',
-        'bind9',
-        'powerdns',
-        'sftp',
-        'sftpgo',
-        'openssh-server',
-      ],
+      default: ['postfix', 'dovecot', 'haraka', 'opensips', 'kamailio', 'asterisk'],
       about: 'Parts of image names of servers that act on the client address.',
     },
   },

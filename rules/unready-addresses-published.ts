@@ -1,4 +1,4 @@
-import { at, remove, rule, safe } from '../src/rule.js'
+import { at, remove, rule, safe, set } from '../src/rule.js'
 
 const legacy = 'service.alpha.kubernetes.io/tolerate-unready-endpoints'
 
@@ -24,8 +24,15 @@ for. The old annotation is ignored by current releases: an info, as its author b
       report(
         annotations,
         legacy,
-        'This annotation does nothing any more: pods that are not ready get no traffic.',
-        { severity: 'info', fix: remove(annotations, legacy) },
+        `This annotation does nothing any more: pods that are not ready ${spec?.clusterIP === 'None' ? 'have no DNS record' : 'get no traffic'}.`,
+        {
+          severity: 'info',
+          // Peers that look for each other before they are ready need what the annotation used to do.
+          fix:
+            spec?.clusterIP === 'None'
+              ? set(spec, 'publishNotReadyAddresses', true)
+              : remove(annotations, legacy),
+        },
       )
       return
     }
