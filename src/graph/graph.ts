@@ -26,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts } from './container.js'
+import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
@@ -174,6 +175,8 @@ export interface Graph {
    * called a patch or overlay.
    */
   kustomized(object: object): boolean
+  /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
+  patched(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -432,6 +435,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     const images = options.kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
     return new Set(images.map(({ name }) => `${imageParts(name).registry}/${imageParts(name).repository}`))
   })
+  const patched = lazy(() => patchFinder(options.kustomizations))
   const once = new Map<string, unknown>()
 
   const graph: IndexedGraph = {
@@ -558,6 +562,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
+    patched: (object) => patched()(resource(object)),
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())

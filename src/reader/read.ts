@@ -6,8 +6,8 @@ import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObjec
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization } from './input.js'
-import { dropGeneratedSecrets, kustomizationOf, patchFiles } from './kustomization.js'
+import type { Input, Kustomization, PatchTarget } from './input.js'
+import { dropGeneratedSecrets, kustomizationOf, patchFiles, patchTarget } from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse } from './parse.js'
@@ -73,7 +73,7 @@ const fileStart: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 /** What was read so far. Which documents are patches is only known once all kustomizations have been read. */
 class Reading {
   readonly #documents: { readonly document: Document; readonly source: Source }[] = []
-  readonly #kustomizations: Kustomization[] = []
+  readonly #kustomizations: { readonly kustomization: Kustomization; readonly source: Source }[] = []
   readonly #problems: ReadProblem[] = []
   readonly #skips: Skip[] = []
   readonly #broken = new Set<SourceFile>()
@@ -81,6 +81,8 @@ class Reading {
   readonly #kustomizationFolders = new Set<string>()
   /** Absolute paths of the files that kustomizations use as patches. */
   readonly #patches = new Set<string>()
+  /** What the patches with directives are for, by absolute path. */
+  readonly #directives: { readonly path: string | undefined; readonly targets: PatchTarget[] }[] = []
   readonly #chartOf = chartFinder()
   #files = 0
 
@@ -174,11 +176,14 @@ class Reading {
     if (found === 'kustomization') {
       const document = documentOf(file, chunk, value, hasDuplicates)
       dropGeneratedSecrets(value)
-      this.#kustomizations.push(kustomizationOf(document))
+      this.#kustomizations.push({ kustomization: kustomizationOf(document), source })
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isPatch(text, value)) return 'kustomize patch'
+    if (isPatch(text, value)) {
+      this.#directives.push({ path: source.path, targets: patchTarget(value) })
+      return 'kustomize patch'
+    }
     dropSecretValues(value)
     this.#documents.push({ document: documentOf(file, chunk, value, hasDuplicates), source })
     return undefined
@@ -206,6 +211,27 @@ class Reading {
     }
   }
 
+  /** The kustomizations, with what the files of their patches are for. */
+  #withPatches(): Kustomization[] {
+    const targets = new Map<string, PatchTarget[]>()
+    const patches = this.#documents.map(({ document, source }) => ({
+      path: source.path,
+      targets: patchTarget(document.value),
+    }))
+    for (const one of [...patches, ...this.#directives]) {
+      if (one.path === undefined) continue
+      targets.set(one.path, [...(targets.get(one.path) ?? []), ...one.targets])
+    }
+    return this.#kustomizations.map(({ kustomization, source }) => {
+      if (source.path === undefined) return kustomization
+      const folder = dirname(source.path)
+      const inFiles = patchFiles(kustomization.document.value).flatMap(
+        (name) => targets.get(resolve(folder, name)) ?? [],
+      )
+      return { ...kustomization, patches: [...kustomization.patches, ...inFiles] }
+    })
+  }
+
   #invalid(file: SourceFile, message: string, range: Range): void {
     this.#broken.add(file)
     this.#problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
@@ -228,10 +254,11 @@ class Reading {
       else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
-    for (const { document } of this.#kustomizations) this.skip(document.file.name, 'kustomization')
+    for (const { kustomization } of this.#kustomizations)
+      this.skip(kustomization.document.file.name, 'kustomization')
     return {
       documents,
-      kustomizations: this.#kustomizations,
+      kustomizations: this.#withPatches(),
       problems: this.#problems,
       skips: this.#skips,
       files: this.#files,
