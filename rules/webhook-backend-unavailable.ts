@@ -24,6 +24,8 @@ interface Client {
   readonly closed: boolean
   /** The rules of an admission webhook. */
   readonly rules?: readonly Mapping[]
+  /** It is called only for objects that a label asks for, or in namespaces with one. */
+  readonly optIn?: boolean
 }
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -41,7 +43,8 @@ pod may be among those refused. With a single replica every node drain is such a
 and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has
 no such port, when its name is missing while a nearly equal one is there, or, in complete input, when it is
 not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
-where it only checks custom resources, or writes its rules when it starts.
+where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
+when it starts.
 
 Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
 Services that other tools bring when the input is partial.`,
@@ -122,13 +125,17 @@ Services that other tools bring when the input is partial.`,
     const fewest = backend && graph.fewestPods(backend)
     if (!first || !backend || !fewest) return
     const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
+    const what = writesOf(
+      behind.flatMap((one) => one.rules ?? []),
+      behind.every((one) => one.optIn),
+    )
     const pods = fewest.pods === 1 ? 'the only pod' : `the ${fewest.pods} pods`
     report(
       first.client.service,
       'name',
-      `${writesOf(behind.flatMap((one) => one.rules ?? []))} fail while ${pods} of ${graph.describe(backend.object)} ${fewest.pods === 1 ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
+      `${what} fail while ${pods} of ${graph.describe(backend.object)} ${fewest.pods === 1 ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
-        severity: behind.some(isForBuiltin) ? 'warning' : 'info',
+        severity: behind.some(isVital) ? 'warning' : 'info',
         see: [at(fewest.of, fewest.node, fewest.field, fewest.pods === 1 ? 'one replica' : undefined)],
       },
     )
@@ -138,7 +145,7 @@ Services that other tools bring when the input is partial.`,
 /** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */
 function isFirst(graph: Graph, subject: object, service: Service): boolean {
   const first = graph.once('webhook-backends', () => {
-    const index = new Map<Service, { readonly of: object; readonly builtin: boolean }>()
+    const index = new Map<Service, { readonly of: object; readonly vital: boolean }>()
     for (const one of [
       ...graph.all('ValidatingWebhookConfiguration'),
       ...graph.all('MutatingWebhookConfiguration'),
@@ -146,9 +153,9 @@ function isFirst(graph: Graph, subject: object, service: Service): boolean {
       for (const client of clientsOf(one)) {
         const { name, namespace } = client.service
         const found = client.closed && name ? serviceOf(graph, one, name, namespace) : undefined
-        const builtin = isForBuiltin(client)
+        const vital = isVital(client)
         const known = found && index.get(found)
-        if (found && (!known || (builtin && !known.builtin))) index.set(found, { of: one, builtin })
+        if (found && (!known || (vital && !known.vital))) index.set(found, { of: one, vital })
       }
     }
     return index
@@ -203,9 +210,10 @@ function clientsOf(subject: object): readonly Client[] {
       ? [
           {
             service,
-            what: writesOf(rules),
+            what: writesOf(rules, isOptIn(webhook)),
             closed: (stringAt(webhook, 'failurePolicy') ?? fallback) === 'Fail',
             rules,
+            optIn: isOptIn(webhook),
           },
         ]
       : []
@@ -213,7 +221,7 @@ function clientsOf(subject: object): readonly Client[] {
 }
 
 /** `Writes of pods`: what the rules of webhooks are for, in a few words. */
-function writesOf(rules: readonly Mapping[]): string {
+function writesOf(rules: readonly Mapping[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'
   const names = unique(rules, 'resources')
@@ -223,7 +231,18 @@ function writesOf(rules: readonly Mapping[]): string {
     if (groups.some((one) => one === '*' || one === '')) return 'Writes of all resources'
     return `Writes of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
   }
-  return `Writes of ${names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more resources` : names.join(', ')}`
+  const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more resources`] : names
+  return `${optIn ? 'Some writes' : 'Writes'} of ${new Intl.ListFormat('en').format(shown)}`
+}
+
+function isOptIn(webhook: unknown): boolean {
+  return ['namespaceSelector', 'objectSelector'].some(
+    (selector) =>
+      Object.keys(objectAt(webhook, selector, 'matchLabels') ?? {}).length > 0 ||
+      objectsAt(webhook, selector, 'matchExpressions').some(
+        ({ operator }) => operator === 'In' || operator === 'Exists',
+      ),
+  )
 }
 
 function unique(rules: readonly Mapping[], field: 'resources' | 'apiGroups'): string[] {
@@ -231,9 +250,10 @@ function unique(rules: readonly Mapping[], field: 'resources' | 'apiGroups'): st
   return [...new Set(values.filter((value) => typeof value === 'string'))]
 }
 
-/** Whether a webhook checks kinds of Kubernetes itself, on which more depends than the webhook's own program. */
-function isForBuiltin({ rules = [] }: Client): boolean {
-  return unique(rules, 'apiGroups').some((group) =>
-    /^(\*|[a-z]*|(rbac\.authorization|[a-z]+)\.k8s\.io)$/.test(group),
-  )
+/** The groups whose writes a cluster needs to heal itself: pods and nodes, workloads, leases. */
+const vitalGroups = new Set(['*', '', 'apps', 'batch', 'extensions', 'coordination.k8s.io'])
+
+/** Whether a cluster that lost the webhook can't heal: pods are not made again, the webhook's own maybe among them. */
+function isVital({ rules = [] }: Client): boolean {
+  return unique(rules, 'apiGroups').some((group) => vitalGroups.has(group))
 }
