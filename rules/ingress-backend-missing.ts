@@ -1,4 +1,14 @@
-import { at, nearestName, objectsAt, rule, type Service, set, stringAt, type Untyped } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  nearestName,
+  objectsAt,
+  rule,
+  type Service,
+  set,
+  stringAt,
+  type Untyped,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A route leads to a Service or port that does not exist',
@@ -61,7 +71,8 @@ near name, and externals. The number in a Route of OpenShift may also be the por
         port === 'use-annotation' ||
         ports.length === 0 ||
         service.spec?.type === 'ExternalName' ||
-        hasPort(service, port, route.kind === 'Route') ||
+        // Of several variants any may be the one that is meant.
+        variantsOf(service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
         // The port may be added, or changed, by a patch.
         graph.patched(service) ||
         graph.patched(route)
@@ -95,6 +106,17 @@ near name, and externals. The number in a Route of OpenShift may also be the por
     }
   },
 })
+
+/** The Services of that name and namespace, itself included. */
+function variantsOf(service: Service, graph: Graph): readonly Service[] {
+  return graph
+    .all('Service')
+    .filter(
+      (one) =>
+        one.metadata?.name === service.metadata?.name &&
+        graph.namespaceOf(one) === graph.namespaceOf(service),
+    )
+}
 
 /** @param ofPods the number is a port of the pods, as in OpenShift's Routes */
 function hasPort(service: Service, port: number | string, ofPods: boolean): boolean {

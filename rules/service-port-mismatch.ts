@@ -40,10 +40,11 @@ patches, which may add the port.`,
           (declared.length === 0 || mayListen(workload, target, service, graph))
         )
           return false
-        return !declared.some(
-          (one) =>
-            (one.protocol ?? 'TCP') === protocol &&
-            (typeof target === 'string' ? one.name === target : one.containerPort === target),
+        return !declared.some((one) =>
+          // The protocol of a declared number is for readers only; that of a name counts.
+          typeof target === 'string'
+            ? one.name === target && (one.protocol ?? 'TCP') === protocol
+            : one.containerPort === target,
         )
       })
       // Another workload behind the same Service may own the port.
@@ -51,7 +52,7 @@ patches, which may add the port.`,
       if (!workload || wrong.length < backends.length) continue
       const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
       const named = typeof target === 'string'
-      const same = declared.find((one) => (named ? one.name === target : one.containerPort === target))
+      const same = named ? declared.find((one) => one.name === target) : undefined
       const list = declared.map(show).join(', ')
       const instead = named
         ? `no port named ${target}${list ? `, only ${list}` : ', nor any other'}`

@@ -350,6 +350,16 @@ describe('which objects belong together', () => {
     expect(backends(graph)).toEqual([['Deployment shop/web']])
   })
 
+  it('takes default for no choice of a namespace', () => {
+    const graph = graphOf({
+      'shop/web.yaml': inNamespace(deployment('web'), 'default'),
+      'shop/service.yaml': inNamespace(service('web'), 'default'),
+      'blog/site/service.yaml': inNamespace(service('web'), 'default'),
+      'docs/examples/web/service.yaml': inNamespace(service('web'), 'default'),
+    })
+    expect(backends(graph)).toEqual([['Deployment default/web'], [], []])
+  })
+
   it('keeps namespaces apart', () => {
     const graph = graphOf({
       'web.yaml': inNamespace(deployment('web'), 'shop'),
