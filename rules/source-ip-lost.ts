@@ -40,7 +40,7 @@ controller with an allow list or a limit per address; a server for mail or SIP b
       report(
         spec,
         spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
-        `${workload.name} sees node addresses instead of its clients, so ${sign.text} acts on the wrong ones.`,
+        `${workload.name} sees the addresses of nodes instead of its clients': ${sign.text}.`,
         { see: [sign.see] },
       )
       return
@@ -59,7 +59,7 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
       )
       if (block?.ipBlock)
         return {
-          text: `NetworkPolicy ${policy.metadata?.name ?? ''} by address`,
+          text: `NetworkPolicy ${policy.metadata?.name ?? ''} acts on the wrong ones`,
           see: at(policy, block, 'ipBlock'),
         }
     }
@@ -79,7 +79,7 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
           )
       ) {
         return {
-          text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''}`,
+          text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''} acts on the wrong ones`,
           see: at(ingress, annotations, key),
         }
       }
@@ -87,6 +87,6 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
   }
   const server = workload.running.find(({ image }) => imageNamed(image, images))
   return server
-    ? { text: `what ${server.name} decides by address`, see: at(workload, server.spec, 'image') }
+    ? { text: `${server.name} decides by the wrong ones`, see: at(workload, server.spec, 'image') }
     : undefined
 }
