@@ -12,7 +12,7 @@ to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
   decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
 NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a
-StatefulSet: that is what it is for. The old annotation is ignored by current releases: an info, as its author believes it works.`,
+StatefulSet, which is what it is for, or for pods that the input does not show. The old annotation is ignored by current releases: an info, as its author believes it works.`,
   versions: 'The annotation has no effect any more.',
   sources: ['k8s.io/api/core/v1/types.go (PublishNotReadyAddresses)'],
   stories: ['betz-gke-ingress-keepalive'],
@@ -42,13 +42,11 @@ StatefulSet: that is what it is for. The old annotation is ignored by current re
     if (headless && !route) return
     // A Service for one single pod of a StatefulSet is how its peers, or clients that know it, find it.
     if (spec.selector?.['statefulset.kubernetes.io/pod-name'] && !route) return
-    // The peers of a StatefulSet find each other so, and are set up while they are not ready yet.
+    // The peers of a StatefulSet find each other so, and are set up while they are not ready yet. Pods that are not
+    // in the input may be such peers.
     if (
       !graph.entranceOf(service) &&
-      (graph.backendsOf(service).some((workload) => workload.kind === 'StatefulSet') ||
-        graph
-          .all('StatefulSet')
-          .some((one) => one.spec?.serviceName === metadata?.name && graph.together(one, service)))
+      !graph.backendsOf(service).some((workload) => workload.kind !== 'StatefulSet')
     )
       return
     report(
