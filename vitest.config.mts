@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    // They start a control plane: npm run test:cluster.
+    exclude: ['tests/cluster/**'],
     pool: 'threads',
     // Tests that start processes are slow where two cores do everything.
     testTimeout: 60_000,

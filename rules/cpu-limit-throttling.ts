@@ -53,7 +53,6 @@ them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
         'cpu',
         `Requests to ${name} stand still for parts of each 100 ms when it uses more than ${limits.cpu} CPU${threaded && limit < 1 ? ', which its threads do in one burst' : ''}.`,
         {
-          severity: threaded && limit < 1 ? 'warning' : 'info',
           see: [at(service, service)],
           fix: remove(limits, 'cpu', 'remove limits.cpu'),
         },

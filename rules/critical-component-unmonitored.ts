@@ -23,9 +23,10 @@ export default rule({
 alert when it is slow or gone. In the published outages the broken component was found last, after hours of
 looking at what it broke.`,
   remedy: 'Scrape the backend and alert on its absence.',
-  decides: `Only where the input shows that monitoring is declared in it (ServiceMonitor, PodMonitor or
-PrometheusRule objects). The Service behind a fail-closed webhook is watched when a monitor selects its
-labels or those of its pods, or a rule's expression names it, its workload or its namespace.`,
+  decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor
+that looks into the namespace of the Service or selects its labels, with \`--complete\` any of them or a
+PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
+those of its pods, or a rule's expression names it, its workload or its namespace.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
   stories: ['zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down', 'dfds-kiam-cert'],
@@ -40,6 +41,12 @@ labels or those of its pods, or a rule's expression names it, its workload or it
           ? graph.find('Service', client.name, subject, client.namespace ?? '')
           : undefined
       if (!client || !service || isWatched(service, monitors, graph)) continue
+      // A folder of several projects holds monitors of others: one must be about this Service or its namespace.
+      if (
+        !graph.complete &&
+        !monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
+      )
+        continue
       const pods = graph.backendsOf(service)[0]
       report(
         client,
@@ -72,18 +79,31 @@ function isWatched(service: Service, monitors: readonly Custom[], graph: Graph):
         (name) => name !== undefined && name !== '' && text.includes(name),
       )
     }
-    const names = objectAt(monitor, 'spec', 'namespaceSelector')
-    const reaches =
-      valueAt(names, 'any') === true ||
-      arrayAt(names, 'matchNames').includes(namespace) ||
-      (!names && graph.namespaceOf(monitor) === namespace)
-    if (!reaches) return false
-    const selector = valueAt(monitor, 'spec', 'selector')
-    if (!isObject(selector)) return false
-    const labels =
-      monitor.kind === 'ServiceMonitor' ? [service.metadata?.labels] : workloads.map((one) => one.labels)
-    return labels.some((one) => matchesSelector(selectorIn(selector), one))
+    return looksInto(monitor, service, graph) && selects(monitor, service, graph)
   })
+}
+
+/** Whether a ServiceMonitor or PodMonitor selects in the namespace of the Service. */
+function looksInto(monitor: Custom, service: Service, graph: Graph): boolean {
+  if (monitor.kind === 'PrometheusRule') return false
+  const namespace = graph.namespaceOf(service)
+  const names = objectAt(monitor, 'spec', 'namespaceSelector')
+  return (
+    valueAt(names, 'any') === true ||
+    arrayAt(names, 'matchNames').includes(namespace) ||
+    (!names && graph.namespaceOf(monitor) === namespace)
+  )
+}
+
+/** Whether a ServiceMonitor matches the labels of the Service, or a PodMonitor those of its pods. */
+function selects(monitor: Custom, service: Service, graph: Graph): boolean {
+  const selector = valueAt(monitor, 'spec', 'selector')
+  if (!isObject(selector)) return false
+  const labels =
+    monitor.kind === 'ServiceMonitor'
+      ? [service.metadata?.labels]
+      : graph.backendsOf(service).map((one) => one.labels)
+  return labels.some((one) => matchesSelector(selectorIn(selector), one))
 }
 
 /** A selector of a custom resource, with what is misshapen left out. */

@@ -32,13 +32,15 @@ different time zones are not added up, and variants of one CronJob (same namespa
       default: 10,
       about: 'Pods that may start in one minute.',
     },
-    reportSingle: { type: 'boolean', default: true, about: 'Mention single CronJobs with round minutes.' },
+    reportSingle: { type: 'boolean', default: false, about: 'Mention single CronJobs with round minutes.' },
   },
   for: 'CronJob',
   check(cronJob, { graph, params, report }) {
     const { spec } = cronJob
     if (!spec?.schedule || spec.suspend) return
-    const crowd = graph.once('crowds of CronJobs', () => crowdsIn(graph)).get(cronJob)
+    const crowd = graph
+      .once('crowds of CronJobs', () => crowdsIn(graph, params.maxStartsPerMinute))
+      .get(cronJob)
     if (crowd && crowd.jobs.length > 1 && crowd.pods > params.maxStartsPerMinute) {
       if (crowd.jobs[0] !== cronJob) return
       const names = crowd.jobs.slice(0, 3).map((one) => one.metadata?.name ?? '')
@@ -82,21 +84,29 @@ interface Crowd {
   readonly jobs: CronJob[]
 }
 
-function crowdsIn(graph: Graph): ReadonlyMap<CronJob, Crowd> {
+/** @param limit the pods that may start in a minute: smaller crowds may be left out */
+function crowdsIn(graph: Graph, limit: number): ReadonlyMap<CronJob, Crowd> {
   const counted = new Set<string>()
-  const jobs = graph.all('CronJob').flatMap((job) => {
+  const all = graph.all('CronJob').flatMap((job) => {
     const read = job.spec?.schedule && !job.spec.suspend ? schedule(job.spec.schedule) : undefined
     const id = `${graph.namespaceOf(job)}/${job.metadata?.name ?? ''}`
     if (!read || counted.has(id)) return []
     counted.add(id)
-    return [{ job, zone: job.spec?.timeZone ?? read.timeZone ?? '', starts: read.starts() }]
+    const zone = job.spec?.timeZone ?? read.timeZone ?? ''
+    return [{ job, zone, read, pods: job.spec?.jobTemplate?.spec?.parallelism ?? 1 }]
   })
+  // What starts in one minute of the day starts in that minute of the hour: most CronJobs need no closer look.
+  const byMinuteOfHour = new Uint32Array(60)
+  for (const { read, pods } of all)
+    for (const minute of read.minutes) byMinuteOfHour[minute] = (byMinuteOfHour[minute] ?? 0) + pods
+  const jobs = all
+    .filter(({ read }) => read.minutes.some((minute) => (byMinuteOfHour[minute] ?? 0) > limit))
+    .map((one) => ({ ...one, starts: one.read.starts() }))
   const podsByZone = new Map<string, Uint32Array>()
-  for (const { job, zone, starts } of jobs) {
+  for (const { zone, starts, pods: own } of jobs) {
     const pods = podsByZone.get(zone) ?? new Uint32Array(31 * 1440)
     podsByZone.set(zone, pods)
-    for (const minute of starts)
-      pods[minute] = (pods[minute] ?? 0) + (job.spec?.jobTemplate?.spec?.parallelism ?? 1)
+    for (const minute of starts) pods[minute] = (pods[minute] ?? 0) + own
   }
   const crowds = new Map<string, Crowd>()
   const crowdOf = new Map<CronJob, Crowd>()

@@ -21,9 +21,9 @@ where no release is named for the removal. Versions that the target no longer se
     const { apiVersion = '', kind = '' } = object
     const retired = retiredApi(apiVersion, kind)
     const alpha = /^v\d+alpha/.test(versionOf(apiVersion))
-    const served = versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)
     const due = retired !== undefined && minor >= retired.deprecated
-    if (!served || (!due && !alpha)) return
+    if (!due && !alpha) return
+    if (!versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)) return
     const successor = successorOf(apiVersion, kind, minor)
     const removed = retired?.removed
     reportPath(

@@ -3,6 +3,7 @@ import {
   at,
   type Container,
   delayOfCommand,
+  enumerate,
   rule,
   type Service,
   set,
@@ -25,7 +26,9 @@ that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint 
 command is taken to drain by itself.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), Services with UDP ports only, and images known to delay by themselves.`,
+rollout anyway), Services with UDP ports only, and images known to delay by themselves. Left out where
+\`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
+that are not asked whether they are ready, requests fail at every rollout whatever this hook does.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
 seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
@@ -49,6 +52,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
+  unless: ['single-replica-service', 'readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
     if (workload.batch || workload.kind === 'Pod' || recreates(workload)) return
@@ -65,13 +69,16 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       const [first] = hasty
       if (!first) continue
       const { preStop } = first.spec.lifecycle ?? {}
-      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${hasty.map(({ name }) => name).join(' and ')}`
+      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${enumerate(
+        hasty.map(({ name }) => name),
+        'and',
+      )}`
       report(
         preStop ?? first.spec,
         preStop ? undefined : 'lifecycle',
         preStop
-          ? `Requests may fail at every rollout: ${names} waits only ${delayOf(first)} s while ${entrance.by} still sends to it.`
-          : `Requests may fail at every rollout: ${names} must stop at once while ${entrance.by} still sends to it.`,
+          ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
+          : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),

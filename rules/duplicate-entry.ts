@@ -18,7 +18,7 @@ reported, nor is a variable written twice with the same value.`,
     'kubernetes/pkg/api/pod/warnings.go',
   ],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'duplicate-entry') continue

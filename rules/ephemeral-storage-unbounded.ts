@@ -10,8 +10,11 @@ volume counts as memory of the pod and grows to its limit, or to all that the no
   remedy: 'Set `sizeLimit`.',
   decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for
 \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
-\`disk\`. Volumes that only hold sockets or temporary files (mounted at or below /tmp, /run, /var/run) are
-exempt, unless in memory. One finding per workload.`,
+\`disk\`. One finding per workload.
+
+Exempt: volumes for sockets, shared memory and temporary files only (mounted at or below /tmp, /run,
+/var/run, /dev/shm): what they hold rarely outlives the process, and its memory limit, or the finding that
+there is none, covers them.`,
   versions:
     'Memory volumes are bounded by the pod limit or the node allocatable from 1.22 (SizeMemoryBackedVolumes).',
   sources: ['kubernetes/pkg/volume/emptydir/empty_dir.go'],
@@ -24,7 +27,7 @@ exempt, unless in memory. One finding per workload.`,
       const dir = volume.emptyDir
       if (!dir || dir.sizeLimit !== undefined) continue
       const memory = dir.medium === 'Memory'
-      if (!memory && (!params.disk || onlyTemporary(workload, volume.name))) continue
+      if ((!memory && !params.disk) || onlyTemporary(workload, volume.name)) continue
       const unlimited =
         workload.running.every(({ spec }) => spec.resources?.limits?.memory === undefined) &&
         workload.pod.resources?.limits?.memory === undefined
@@ -33,7 +36,7 @@ exempt, unless in memory. One finding per workload.`,
         volume,
         'emptyDir',
         memory
-          ? `Volume ${volume.name ?? ''} may take all memory of ${unlimited ? 'the node' : 'the pod'}: it is in memory and has no size.`
+          ? `Volume ${volume.name ?? ''} may take all memory of ${unlimited ? 'the node' : 'the pod'}: it is in memory and has no size limit.`
           : `Volume ${volume.name ?? ''} may fill the node's disk, and pods of others are evicted for it.`,
         {
           severity: grave ? 'warning' : 'info',
@@ -51,6 +54,6 @@ function onlyTemporary(workload: Workload, volume: string | undefined): boolean 
   )
   return (
     mounts.length > 0 &&
-    mounts.every((mount) => /^(\/tmp|\/run|\/var\/run)(\/|$)/.test(mount.mountPath ?? ''))
+    mounts.every((mount) => /^(\/tmp|\/run|\/var\/run|\/dev\/shm)(\/|$)/.test(mount.mountPath ?? ''))
   )
 }

@@ -26,9 +26,9 @@ compares the images that really run.`,
     const pods =
       graph.fewestPods(workload)?.pods ?? (workload.kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
     if (pods < 2 || workload.batch) return
-    for (const { name, image, spec } of workload.containers) {
+    for (const { image, spec } of workload.containers) {
       if (!image || /[${}<>]/.test(image)) continue
-      const { tag, digest } = imageParts(image)
+      const { name, tag, digest } = imageParts(image)
       const moves = !digest && (tag === undefined || params.mutableTags.includes(tag))
       const policy =
         spec.imagePullPolicy ?? (tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent')
@@ -36,7 +36,7 @@ compares the images that really run.`,
       report(
         spec,
         'image',
-        `Nodes keep different images as ${tag ?? 'latest'} of ${name}: it is pulled only where it is not present, and the tag moves.`,
+        `Pods of ${workload.name} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
         { see: [spec.imagePullPolicy ? at(workload, spec, 'imagePullPolicy') : undefined] },
       )
       return

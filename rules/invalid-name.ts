@@ -24,7 +24,7 @@ Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone, what 
 reported by \`unfilled-placeholder\`, and a kustomization sets the name and namespace of the objects beside it.`,
   sources: ['k8s.io/apimachinery/pkg/util/validation/validation.go', 'kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'bad-name') continue

@@ -21,17 +21,25 @@ reconciliation of it fails.`,
   decides: `Words, bounds and formats are those of the API server's validation, each tried with a real
 server (docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no
 protocol. Quantities take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind
-them. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) and the \`status\` of an object are left
-alone; what a person fills in (\`<SIZE>\`) is reported by \`unfilled-placeholder\`.`,
+them. Custom objects are judged by the CustomResourceDefinition of their kind, when the input or \`crds\` of the
+configuration has it; a schema that cannot be used for that is reported itself. Text that is filled in later
+(\`\${NAME}\`, \`{{ name }}\`) and the \`status\` of an object are left alone; what a person fills in
+(\`<SIZE>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [
     'kubernetes/pkg/apis/*/validation',
     'k8s.io/apimachinery/pkg/api/resource/quantity.go',
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
+    'k8s.io/kube-openapi/pkg/validation/validate',
+    'k8s.io/apiextensions-apiserver/pkg/apiserver/schema/validation.go',
   ],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
+      if (problem.kind === 'unusable-schema') {
+        reportPath(problem.path, problem.message, problem.refused ? {} : { severity: 'info' })
+        continue
+      }
       const found = judge(problem)
       if (found)
         reportPath(
@@ -58,11 +66,11 @@ function judge(problem: SchemaProblem): Judgement | undefined {
   switch (problem.kind) {
     case 'bad-enum': {
       const { value, allowed } = problem
-      const meant = nearestName(value, allowed)
+      const meant = typeof value === 'string' ? nearestName(value, allowed) : undefined
       return {
         message: `takes ${either(allowed)}, not ${quoted(value)}`,
         label: meant && `did you mean ${meant}?`,
-        fix: meant ? setTo(path, meant, meant.toLowerCase() === value.toLowerCase()) : undefined,
+        fix: meant ? setTo(path, meant, meant.toLowerCase() === String(value).toLowerCase()) : undefined,
       }
     }
     case 'bad-quantity': {
@@ -94,6 +102,8 @@ function judge(problem: SchemaProblem): Judgement | undefined {
             : `from ${minimum} to ${maximum}`
       return { message: `is ${value}, and has to be ${bounds}` }
     }
+    case 'bad-value':
+      return { message: problem.message }
     default:
       return undefined
   }

@@ -19,10 +19,10 @@ or a database that never answers keeps its pod, its memory and its place in the 
 it. Under a CronJob that allows overlapping runs every start adds one more; under \`Forbid\` no other run
 starts until then.`,
   remedy: 'Set `activeDeadlineSeconds` on the Job to a few times the longest run that you have seen.',
-  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and
-\`.spec.activeDeadlineSeconds\` of Jobs. A deadline in the pod template counts, too: it ends each attempt,
-and \`backoffLimit\` bounds their number. An error when the CronJob starts more often than
-\`errorBelowInterval\` and lets runs overlap; an info for a Job of its own, which hangs once.
+  decides: `Looks at \`.spec.jobTemplate.spec.activeDeadlineSeconds\` of CronJobs and with \`bareJobs\` at
+\`.spec.activeDeadlineSeconds\` of other Jobs, which hang once (an info). A deadline in the pod template
+counts, too: it ends each attempt, and \`backoffLimit\` bounds their number. An error when the CronJob
+starts more often than \`errorBelowInterval\` and lets runs overlap.
 
 Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
 run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
@@ -40,7 +40,7 @@ run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
       default: '1h',
       about: 'An error for overlapping CronJobs that start more often than this (a Go duration).',
     },
-    bareJobs: { type: 'boolean', default: true, about: 'Look at Jobs that no CronJob makes, too.' },
+    bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
   },
   for: ['CronJob', 'Job'],
   check(subject, { graph, params, report }) {

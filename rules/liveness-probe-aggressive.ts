@@ -13,16 +13,21 @@ fail the same probe: one after the other, a healthy service goes down. A slow st
 ends: each attempt is killed.`,
   remedy:
     'Allow at least half a minute of failures and some seconds per probe, and use a `startupProbe` for slow starts.',
-  decides: `The time that an HTTP, gRPC or command probe allows a running process, \`periodSeconds\` ×
-\`failureThreshold\` (defaults 10 and 3), is below \`minBudgetSeconds\`; or, for TCP probes without a
-startup probe, the process must listen within less than \`minStartSeconds\` after its start
-(\`initialDelaySeconds\` plus that time). A TCP connection to a running process is made by the kernel, slow
-or not, so its budget does not matter later. A CPU limit or a timeout of one second adds to the message. An
-error for etcd and kube-apiserver. One finding per workload; batch work is exempt.`,
+  decides: `The time that an HTTP, gRPC or command probe allows a slow process, \`periodSeconds\` (or
+\`timeoutSeconds\`, when that is longer: the next probe waits for the last one) × \`failureThreshold\`, is
+below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
+than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
+running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit or a
+timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
+their own. One finding per workload; batch work is exempt.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
-  sources: ['kubernetes/pkg/apis/core/v1/defaults.go', 'kubernetes/cmd/kubeadm/app/util/staticpod/utils.go'],
+  sources: [
+    'kubernetes/pkg/apis/core/v1/defaults.go',
+    'kubernetes/pkg/kubelet/prober/worker.go (run)',
+    'kubernetes/cmd/kubeadm/app/util/staticpod/utils.go',
+  ],
   stories: [
     'nrelabs-etcd-liveness',
     'thredup-moving',
@@ -40,7 +45,7 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
     minStartSeconds: {
       type: 'integer',
       minimum: 1,
-      default: 20,
+      default: 15,
       about: 'Seconds that a process behind a TCP probe without a startup probe must be allowed to start.',
     },
   },
@@ -52,8 +57,9 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
       if (!probe) continue
       const period = probe.periodSeconds ?? defaults.period
       const failures = probe.failureThreshold ?? defaults.failures
-      const budget = period * failures
-      const start = (probe.initialDelaySeconds ?? 0) + budget
+      const budget = Math.max(period, probe.timeoutSeconds ?? defaults.timeout) * failures
+      // A process that does not listen yet refuses at once: no timeout passes.
+      const start = (probe.initialDelaySeconds ?? 0) + period * failures
       const patience = failuresFor(probe.tcpSocket ? params.minStartSeconds : params.minBudgetSeconds, period)
       const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(30, period)))
       if (probe.tcpSocket) {
@@ -61,7 +67,7 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
         report(
           probe,
           undefined,
-          `A start of ${container.name} that takes longer than ${start} s never ends: the liveness probe kills each attempt.`,
+          `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
           { fix },
         )
         return
@@ -72,9 +78,9 @@ error for etcd and kube-apiserver. One finding per workload; batch work is exemp
       report(
         probe,
         undefined,
-        `A slow moment restarts healthy ${workload.running.length > 1 ? `containers ${container.name}` : 'pods'} of ${workload.name}: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+        `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
         {
-          severity: isControlPlane(container) ? 'error' : 'warning',
+          severity: isControlPlane(container) ? 'error' : workload.kind === 'Pod' ? 'info' : 'warning',
           see: [slow?.node && at(workload, slow.node, slow.field)],
           fix,
         },

@@ -1,4 +1,4 @@
-import { advise, rule } from '../src/rule.js'
+import { advise, enumerate, rule } from '../src/rule.js'
 
 export default rule({
   title: 'A process that hangs is never restarted',
@@ -25,7 +25,10 @@ export default rule({
     report(
       first.spec,
       'livenessProbe',
-      `If ${bare.map(({ name }) => name).join(' or ')} hangs it stays so: no liveness probe restarts it.`,
+      `If ${enumerate(
+        bare.map(({ name }) => name),
+        'or',
+      )} hangs it stays so: no liveness probe restarts it.`,
       { fix: advise('a livenessProbe that looks at the process only') },
     )
   },

@@ -10,9 +10,11 @@ kubelet restarts all replicas instead: readiness never gets to do its work, and 
 becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
   decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
-liveness gives up (\`periodSeconds\` × \`failureThreshold\`) before \`ratio\` times the time of readiness. A
-warning when the path's own name says that it looks further than the process (\`readinessPaths\`: /ready,
-/actuator/health…), else an info, and then only where liveness gives up no later than readiness.
+liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before
+\`ratio\` times the time of readiness. A warning when the path's own name says that it looks further than
+the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
+gives up no later than readiness. gRPC health services, which most servers answer without a look at anything
+else, only with \`grpc\`.
 
 TCP checks and commands are left alone: most look at their own process only, and so do the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
@@ -24,6 +26,7 @@ TCP checks and commands are left alone: most look at their own process only, and
   ],
   stories: ['zalando-cronjob-apiserver', 'thredup-moving', 'airmap-pleg'],
   params: {
+    grpc: { type: 'boolean', default: false, about: 'Look at gRPC health services, too.' },
     ratio: {
       type: 'number',
       minimum: 1,
@@ -54,6 +57,7 @@ TCP checks and commands are left alone: most look at their own process only, and
       const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
       if (isOneOf(params.processPaths)) continue
       const dependent = isOneOf(params.readinessPaths)
+      if (live.grpc && !params.grpc) continue
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
       report(
@@ -79,7 +83,7 @@ function questionOf({ httpGet, grpc }: Probe): string | undefined {
   return grpc ? JSON.stringify([grpc.port, grpc.service ?? '']) : undefined
 }
 
-/** Seconds of failures until the probe gives up; defaults 10 and 3. */
+/** Seconds until the probe gives up on a process that does not answer; defaults 10, 1 and 3. Probes don't overlap. */
 function budgetOf(probe: Probe): number {
-  return (probe.periodSeconds ?? 10) * (probe.failureThreshold ?? 3)
+  return Math.max(probe.periodSeconds ?? 10, probe.timeoutSeconds ?? 1) * (probe.failureThreshold ?? 3)
 }

@@ -23,8 +23,8 @@ node, most of all in an incident, when everything logs more.`,
   remedy: 'Log at info, and raise the level for the time of an investigation only.',
   decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace,
 \`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep
-more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test, and Pods
-without a controller, are exempt. One finding per workload.`,
+more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test, Pods
+without a controller and Jobs that no CronJob makes are exempt. One finding per workload.`,
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
   ],
@@ -62,6 +62,7 @@ without a controller, are exempt. One finding per workload.`,
     }
     if (
       subject.kind === 'Pod' ||
+      subject.kind === 'Job' ||
       params.quietNamespaces.some((part) => subject.namespace.split('-').includes(part))
     )
       return

@@ -1,4 +1,4 @@
-import { type Container, type Graph, imageNamed, rule, type Workload } from '../src/rule.js'
+import { type Container, enumerate, hasDefault, imageNamed, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'One leak can take the memory of the whole node',
@@ -12,10 +12,14 @@ there.`,
 (without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per
 workload.
 
-Exempt: namespaces whose LimitRange in the input sets a default, the control plane, images in
+Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
+which stands in for it), the control plane, images in
 \`exemptImages\`, single Pods and Jobs.`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
-  sources: ['Kubernetes documentation, resource management for pods and containers'],
+  sources: [
+    'Kubernetes documentation, resource management for pods and containers',
+    'kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_LimitRangeItem)',
+  ],
   stories: [
     'nunl-elastalert-oom',
     'bluematador-node-oom',
@@ -40,26 +44,22 @@ Exempt: namespaces whose LimitRange in the input sets a default, the control pla
       (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
     )
     const [first] = bare
-    if (!first || hasDefault(workload, graph)) return
-    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' or ')
+    if (!first || hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'memory')) return
+    const names =
+      bare.length > 3
+        ? `${bare.length} containers`
+        : enumerate(
+            bare.map(({ name }) => name),
+            'or',
+          )
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',
-      `A leak in ${names} takes the memory of its whole node, kubelet included: nothing limits it.`,
+      `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,
     )
   },
 })
 
 function isUnlimited({ spec }: Container, { pod }: Workload): boolean {
   return spec.resources?.limits?.memory === undefined && pod.resources?.limits?.memory === undefined
-}
-
-function hasDefault(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings('LimitRange', workload.object)
-    .some((range) =>
-      range.spec?.limits?.some(
-        (one) => one.type === 'Container' && (one.default?.memory ?? one.max?.memory) !== undefined,
-      ),
-    )
 }

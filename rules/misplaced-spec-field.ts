@@ -62,15 +62,16 @@ half of a manifest that another program fills in.`,
     'kubernetes/enhancements KEP-2885, Server Side Unknown Field Validation',
   ],
   stories: ['zalando-cronjob-apiserver'],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
         continue
-      const meant = suggestion(object, problem.path, minor)
+      const meant = suggestion(object, problem.path, minor, problem.root)
       if (meant?.wrong !== 'place') continue
       const field = String(problem.path.at(-1))
-      const lost = Object.hasOwn(consequences, field) ? consequences[field] : undefined
+      const isBuiltin = problem.root === undefined
+      const lost = isBuiltin && Object.hasOwn(consequences, field) ? consequences[field] : undefined
       reportPath(
         problem.path,
         meant.there

@@ -18,7 +18,7 @@ objects.`,
   falsePositives: 'A manifest that another tool completes before it is applied.',
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field') continue

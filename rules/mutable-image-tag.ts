@@ -9,11 +9,13 @@ name, run different code under one manifest; a rollback finds the same tag and c
 by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
   decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
-a warning. With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`),
-which are moved at each patch release, are an info. A kustomization that sets a tag for the image, and a
-skaffold.yaml that builds it, count when they are in the input. One finding per workload.
+a warning, and an info in a Pod or Job of its own, of which nothing makes a second one. With \`versions\` on,
+tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
+are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
+they are in the input. One finding per workload.
 
-Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of templates.`,
+Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, and bare names without
+registry and tag that are no official image of Docker Hub: skaffold, Tilt and others put a tag in their place.`,
   falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',
   sources: ['distribution/reference grammar', 'kubernetes/pkg/apis/core/v1/defaults.go (imagePullPolicy)'],
   stories: ['betz-shared-tags', 'datadog-10-ways', 'zalando-image-policy', 'google-how-not-to'],
@@ -50,16 +52,19 @@ Exempt: images whose registry is in \`immutableRegistries\`, and placeholders of
     if (!first) return
     const { container, tag } = first
     const others = moving.filter((one) => one !== first).map((one) => one.container)
+    // Nothing makes a second pod of these by itself.
+    const once = workload.kind === 'Pod' || workload.kind === 'Job'
     const danger =
       workload.kind === 'Pod'
         ? `Pod ${workload.name} may run other code when it is made anew`
-        : `Two pods of ${workload.name} may run different code`
+        : `Pods of ${workload.name} may run different code`
+    const { name } = imageParts(container.image ?? '')
     report(
       container.spec,
       'image',
-      `${danger}: ${tag === undefined ? `${container.name} names no tag, which means latest` : `tag ${tag} of ${container.name} can be moved`}.`,
+      `${danger}: ${tag === undefined ? `image ${name} has no tag, which means latest` : `tag ${tag} of image ${name} can be moved`}.`,
       {
-        severity: first.grave ? 'warning' : 'info',
+        severity: first.grave && !once ? 'warning' : 'info',
         see: others.slice(0, 3).map((one: Container) => at(workload, one.spec, 'image', 'moves, too')),
       },
     )

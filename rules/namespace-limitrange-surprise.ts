@@ -1,4 +1,13 @@
-import { at, type Graph, imageNamed, type LimitRange, quantity, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  defaultsIn,
+  type Graph,
+  imageNamed,
+  type LimitRange,
+  quantity,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Default limits of a namespace fall on platform pods',
@@ -8,10 +17,10 @@ export default rule({
 for applications; an ingress controller, a DNS server or an agent in the same namespace gets the same few
 megabytes and is killed at the first peak, although nobody ever wrote that limit into its manifest.`,
   remedy: 'Write the limits of platform pods into their own manifests.',
-  decides: `A LimitRange with a default memory or CPU limit for containers, in a namespace where a workload
-of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring) has a container without that
-limit: a warning. Also a default above its \`max\`, or a default request above the default limit, which the
-API server refuses: an error.`,
+  decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a
+namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
+has a container without that limit: a warning. Also a default above its \`max\`, or a default request above
+the default limit, which the API server refuses: an error.`,
   sources: [
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',
     'kubernetes/pkg/apis/core/validation/validation.go (ValidateLimitRange)',
@@ -46,25 +55,26 @@ API server refuses: an error.`,
     for (const limit of range.spec?.limits ?? []) {
       if (limit.type !== 'Container') continue
       for (const resource of ['memory', 'cpu'] as const) {
-        const fallback = quantity(limit.default?.[resource])
+        const given = defaultsIn(limit, 'limit', resource)
+        const fallback = quantity(given?.[resource])
         const most = quantity(limit.max?.[resource])
         const request = quantity(limit.defaultRequest?.[resource])
         const name = resource === 'cpu' ? 'CPU' : 'memory'
-        if (fallback === undefined || !limit.default) continue
+        if (fallback === undefined || !given) continue
         if (most !== undefined && fallback > most) {
           report(
-            limit.default,
+            given,
             resource,
-            `The API server refuses this LimitRange: its default ${name} limit ${limit.default[resource]} is above max ${limit.max?.[resource]}.`,
+            `The API server refuses this LimitRange: its default ${name} limit ${given[resource]} is above max ${limit.max?.[resource]}.`,
             { severity: 'error' },
           )
           return
         }
         if (request !== undefined && request > fallback) {
           report(
-            limit.default,
+            given,
             resource,
-            `The API server refuses this LimitRange: the default ${name} request ${limit.defaultRequest?.[resource]} is above the default limit ${limit.default[resource]}.`,
+            `The API server refuses this LimitRange: the default ${name} request ${limit.defaultRequest?.[resource]} is above ${given === limit.default ? 'the default limit' : 'max'} ${given[resource]}.`,
             { severity: 'error' },
           )
           return
@@ -74,9 +84,9 @@ API server refuses: an error.`,
         )
         if (!surprised) continue
         report(
-          limit.default,
+          given,
           resource,
-          `${surprised.workload.name} gets a ${name} limit of ${limit.default[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} at its first peak.`,
+          `${surprised.workload.name} gets a ${name} limit of ${given[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} when it needs more.`,
           {
             severity: 'warning',
             see: [at(surprised.workload, surprised.container.spec, 'resources', 'no limit of its own')],

@@ -1,4 +1,4 @@
-import { at, type Graph, intOrPercent, rule, set, type Workload } from '../src/rule.js'
+import { at, enumerate, type Graph, intOrPercent, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The disruption budget never allows an eviction',
@@ -46,7 +46,10 @@ does not evict the former, and the latter have no number of replicas), and singl
     if (single && params.allowSingleReplica) return
     const sizes = guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
     const scaler = sizes.find((size) => graph.workload(size.of) === undefined)
-    const names = guarded.map(({ name }) => name).join(' and ')
+    const names = enumerate(
+      guarded.map(({ name }) => name),
+      'and',
+    )
     report(
       spec,
       field,

@@ -1,4 +1,7 @@
-import { at, type Graph, rule, type Service, type Workload } from '../src/rule.js'
+import { at, enumerate, type Graph, imageNamed, rule, type Service, type Workload } from '../src/rule.js'
+
+/** Images that serve metrics and nothing else. */
+const exporters = ['exporter', 'kube-state-metrics', 'kube-rbac-proxy']
 
 export default rule({
   title: 'A Service sends traffic to containers that are not ready',
@@ -13,8 +16,9 @@ ordinary containers when that can't be told) has neither a \`readinessProbe\` no
 that succeeds the container is not ready), and the pod has no \`readinessGates\`. The probe of another
 container does not stand in for it. One finding per workload.
 
-Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and Services
-whose ports are all named for metrics: their only client is a scraper.`,
+Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
+a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
+exporters of metrics by the name of their image.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',
@@ -32,7 +36,10 @@ whose ports are all named for metrics: their only client is a scraper.`,
       report(
         first.spec,
         'readinessProbe',
-        `${graph.describe(service)} sends requests to ${bare.map(({ name }) => name).join(' and ')} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
+        `${graph.describe(service)} sends requests to ${enumerate(
+          bare.map(({ name }) => name),
+          'and',
+        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
         { see: [at(service, service.spec ?? service, 'selector')] },
       )
       return
@@ -43,7 +50,9 @@ whose ports are all named for metrics: their only client is a scraper.`,
 /** The containers behind the Service that count as ready as soon as they run. */
 function unprobed(workload: Workload, service: Service, graph: Graph) {
   const owners = graph.listeners(workload, service)
-  const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
+  const serving = (
+    owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
+  ).filter(({ image }) => !imageNamed(image, exporters))
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
@@ -53,6 +62,8 @@ function onlyMetrics({ spec }: Service): boolean {
   const ports = spec?.ports ?? []
   return (
     ports.length > 0 &&
-    ports.every((port) => /(^|-)(metrics?|prometheus|telemetry)(-|$)/.test(port.name ?? ''))
+    ports.every((port) =>
+      /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|probes?)(-|$)/.test(port.name ?? ''),
+    )
   )
 }

@@ -47,10 +47,9 @@ at every short string of any other object that is such a label or an expression 
 (\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
 An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
-tolerations (from 1.25 on: the pod no longer runs on control plane nodes). The renamed labels are an info:
-nodes still carry both. Exempt:
-selectors and tolerations that name the new label beside the old one, labels and annotations that objects
-carry themselves, schemas, and text of several lines.`,
+tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
+which nodes still have. Exempt: selectors and tolerations that name the new label beside the old one, labels
+and annotations that objects carry themselves, schemas, and text of several lines.`,
   falsePositives:
     'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
   versions:
@@ -62,8 +61,11 @@ carry themselves, schemas, and text of several lines.`,
   ],
   stories: ['reddit-pi-day', 'zalando-misc-races'],
   for: 'Object',
-  check(object, { minor, reportPath }) {
+  check(object, { graph, minor, reportPath }) {
     if (selectNothing.has(object.kind ?? '')) return
+    // Parts of all the names: most objects need no closer look.
+    if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
+      return
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue

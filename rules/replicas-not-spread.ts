@@ -65,6 +65,7 @@ constraints.`,
         .some((one) => JSON.stringify(one).includes('defaultConstraints'))
     )
       return
+    const overlay = fewest.of === workload.object && (workload.scale?.replicas ?? 1) !== fewest.pods
     const constraint = {
       maxSkew: 1,
       topologyKey: params.topologyKeys[0] ?? 'kubernetes.io/hostname',
@@ -77,7 +78,14 @@ constraints.`,
       `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 ? 'info' : 'warning',
-        see: [at(fewest.of, fewest.node, fewest.field)],
+        see: [
+          at(
+            fewest.of,
+            fewest.node,
+            fewest.field,
+            overlay ? `an overlay makes it ${fewest.pods}` : undefined,
+          ),
+        ],
         fix: set(
           pod,
           'topologySpreadConstraints',

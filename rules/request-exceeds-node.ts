@@ -48,16 +48,22 @@ bring larger machines: only where Nodes are in the input and no NodePool is.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     for (const resource of ['cpu', 'memory'] as const) {
-      const wanted = requestOf(workload, resource)
-      if (wanted <= 0) continue
-      const bound = nodeBound(graph, resource, params) ?? namespaceBound(workload, graph, resource)
-      if (!bound || wanted <= bound.most) continue
+      const total = requestOf(workload, resource)
+      const node = nodeBound(graph, resource, params)
+      const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
+      if (!bound) continue
+      const { container } = bound
       const [largest] = [...workload.running].sort((a, b) => requested(b, resource) - requested(a, resource))
-      const node = largest?.spec.resources?.requests ?? largest?.spec.resources?.limits ?? workload.pod
+      const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
+      const byLimit = container && mostOf(container, resource) > requested(container, resource)
+      const place = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
+      const what = resource === 'cpu' ? 'CPU' : 'memory'
       report(
-        node,
-        node === workload.pod ? 'resources' : resource,
-        `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(wanted, resource)} ${resource === 'cpu' ? 'CPU' : 'memory'}, ${bound.what} ${show(bound.most, resource)}.`,
+        place,
+        place === workload.pod ? 'resources' : resource,
+        container
+          ? `Pods of ${workload.name} are refused: container ${container.name} is given ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
+          : `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
         { see: [bound.see] },
       )
       return
@@ -67,6 +73,9 @@ bring larger machines: only where Nodes are in the input and no NodePool is.`,
 
 const requested = ({ spec }: Container, resource: Resource): number =>
   quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+/** A LimitRange holds its maximum against both. */
+const mostOf = (container: Container, resource: Resource): number =>
+  Math.max(requested(container, resource), quantity(container.spec.resources?.limits?.[resource]) ?? 0)
 const show = (amount: number, resource: Resource): string =>
   resource === 'cpu' ? String(Number(amount.toFixed(3))) : formatBytes(amount)
 
@@ -84,11 +93,20 @@ function requestOf({ pod, containers }: Workload, resource: Resource): number {
   return Math.max(sum('ordinary') + sum('sidecar'), init) + overhead
 }
 
+interface Bound {
+  readonly most: number
+  readonly what: string
+  readonly consequence: string
+  readonly see: ReturnType<typeof at> | undefined
+  /** The container that alone is above it. */
+  readonly container?: Container
+}
+
 function nodeBound(
   graph: Graph,
   resource: Resource,
   params: { readonly largestCpu: string; readonly largestMemory: string },
-) {
+): Bound | undefined {
   const read = resource === 'cpu' ? cpuCores : bytes
   const given = read((resource === 'cpu' ? params.largestCpu : params.largestMemory) || undefined)
   if (given !== undefined)
@@ -108,17 +126,23 @@ function nodeBound(
       }
 }
 
-function namespaceBound(workload: Workload, graph: Graph, resource: Resource) {
+/** What a LimitRange or quota of the namespace allows, where the pods exceed it. */
+function namespaceBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const range of graph.siblings('LimitRange', workload.object)) {
-    const limit = range.spec?.limits?.find((one) => one.type === 'Pod' && one.max?.[resource] !== undefined)
-    const most = quantity(limit?.max?.[resource])
-    if (limit?.max && most !== undefined && requestOf(workload, resource) > most)
-      return {
+    for (const { type, max } of range.spec?.limits ?? []) {
+      const most = quantity(max?.[resource])
+      if (!max || most === undefined) continue
+      const bound = {
         most,
         what: 'the LimitRange allows',
         consequence: 'are refused',
-        see: at(range, limit.max, resource),
+        see: at(range, max, resource),
       }
+      if (type === 'Pod' && requestOf(workload, resource) > most) return bound
+      const container =
+        type === 'Container' ? workload.containers.find((one) => mostOf(one, resource) > most) : undefined
+      if (container) return { ...bound, container }
+    }
   }
   for (const quota of graph.siblings('ResourceQuota', workload.object)) {
     const hard = quota.spec?.hard

@@ -1,4 +1,4 @@
-import { at, type Container, type Graph, rule, type Workload } from '../src/rule.js'
+import { at, type Container, enumerate, type Graph, hasDefault, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The scheduler does not know what the pods need',
@@ -12,9 +12,10 @@ node (a DaemonSet) it is worse: the sum is missing in the plan of the whole clus
 the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\`
 is on. Pod-level resources count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input sets defaults, workloads that a VerticalPodAutoscaler
-manages, Jobs when \`jobs\` is off, single Pods, and containers that a kustomization or another manifest may
-complete can't be known: suppress there.`,
+Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
+or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, and containers that a
+kustomization or another manifest may complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
@@ -30,19 +31,30 @@ complete can't be known: suppress there.`,
   ],
   params: {
     cpu: { type: 'boolean', default: false, about: 'Report a missing CPU request where memory is set, too.' },
-    jobs: { type: 'boolean', default: true, about: 'Look at Jobs and CronJobs, too.' },
+    jobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
   },
   unless: ['telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.kind === 'Pod' || (workload.batch && !params.jobs)) return
+    if (workload.kind === 'Pod' || (workload.kind === 'Job' && !params.jobs)) return
     const bare = workload.running.filter(
       (container) =>
         lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu')),
     )
     const [first] = bare
-    if (!first || hasDefaults(workload, graph) || isManaged(workload, graph)) return
-    const names = bare.length > 3 ? `${bare.length} containers` : bare.map(({ name }) => name).join(' and ')
+    if (
+      !first ||
+      hasDefault(graph.siblings('LimitRange', workload.object), 'request', 'memory') ||
+      isManaged(workload, graph)
+    )
+      return
+    const names =
+      bare.length > 3
+        ? `${bare.length} containers`
+        : enumerate(
+            bare.map(({ name }) => name),
+            'and',
+          )
     const kinds = [
       lacks(first, workload, 'memory') ? 'memory' : '',
       lacks(first, workload, 'cpu') ? 'CPU' : '',
@@ -52,7 +64,7 @@ complete can't be known: suppress there.`,
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',
-      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out.`,
+      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },
@@ -66,15 +78,9 @@ function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu
   )
 }
 
-function hasDefaults(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings('LimitRange', workload.object)
-    .some((range) =>
-      range.spec?.limits?.some(
-        (one) =>
-          one.type === 'Container' && (one.defaultRequest?.memory ?? one.default?.memory) !== undefined,
-      ),
-    )
+/** The kernel spares these last, whatever they request. Source: kubernetes/pkg/kubelet/qos/policy.go. */
+function isCritical({ pod }: Workload): boolean {
+  return pod.priorityClassName === 'system-node-critical'
 }
 
 function isManaged(workload: Workload, graph: Graph): boolean {

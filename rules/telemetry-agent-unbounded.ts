@@ -42,6 +42,9 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
         'otelcol',
         'jaeger-agent',
         'splunk',
+        'newrelic',
+        'sysdig',
+        'elastic-agent',
       ],
       about: 'Parts of image names of agents.',
     },
@@ -58,7 +61,7 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
       report(
         agent.spec,
         'resources',
-        `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when the log store is slow: it has ${missing.join(' and ')}.`,
+        `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
       )
       return
     }

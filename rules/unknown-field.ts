@@ -13,13 +13,19 @@ does not have yet or no longer has.`,
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
 proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`.
 
+Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
+configuration has it and it drops unknown fields.
+
 Exempt: kinds without a known schema, and maps with keys of your own.`,
   falsePositives:
     'Fields of an alpha feature that a distribution has patched in: name the target version, or suppress with that reason.',
   versions: 'The fields of 1.22 to 1.37 are known, those of alpha features included.',
-  sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37'],
+  sources: [
+    'OpenAPI documents of Kubernetes 1.22 to 1.37',
+    'k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning',
+  ],
   stories: ['zalando-cronjob-apiserver'],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field') continue
@@ -34,7 +40,7 @@ Exempt: kinds without a known schema, and maps with keys of your own.`,
         )
         continue
       }
-      const meant = suggestion(object, path, minor)
+      const meant = suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
       const type = problem.definition.replace(/^.*\./, '')
       reportPath(path, `The API server drops ${field} here: ${type} has no such field.`, {

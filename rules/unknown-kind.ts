@@ -7,13 +7,14 @@ export default rule({
   why: `The API server finds the code for an object by its apiVersion and kind together. Where no version of
 it serves that pair, the object is refused: "no matches for kind".`,
   remedy: 'Write the apiVersion and kind that the message names.',
-  decides: `Only the API groups of Kubernetes itself are judged, by the kinds that 1.15 to 1.37 served. In
+  decides: `The API groups of Kubernetes itself are judged by the kinds that 1.15 to 1.37 served, custom kinds by the
+versions that their CustomResourceDefinition serves, when the input or \`crds\` of the configuration has it. In
 the core group (\`v1\`) an unknown kind is reported only when another group serves it or when the name is a
 letter or two away: configuration files of programs (\`kind: Config\`) look the same. Versions that are gone
 are reported by \`removed-api-version\`.`,
   sources: ['OpenAPI documents of Kubernetes 1.15 to 1.37'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-kind') continue
@@ -33,6 +34,15 @@ are reported by \`removed-api-version\`.`,
                 edits: [{ op: 'set', path: ['kind'], value: nearest }],
               }
             : undefined
+      if (problem.custom) {
+        const served = servedBy.length > 0 ? `serves ${listed(servedBy)}, not` : 'does not serve'
+        reportPath(
+          ['apiVersion'],
+          `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
+          { onValue: true, fix },
+        )
+        continue
+      }
       const certain = fix !== undefined || (groupOf(apiVersion) !== '' && since === undefined)
       if (since !== undefined)
         reportPath(
@@ -53,3 +63,7 @@ are reported by \`removed-api-version\`.`,
     }
   },
 })
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? String(words[0]) : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}

@@ -41,7 +41,7 @@ alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder
     'sigs.k8s.io/yaml, how kubectl reads YAML',
   ],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, written, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'wrong-type') continue

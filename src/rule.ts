@@ -22,7 +22,9 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export {
   bytes,
   cpuCores,
@@ -86,12 +88,12 @@ export type ParamValues<P extends Params> = {
 
 /**
  * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
- * object controls are left out: their owner is looked at), or every object.
+ * object controls are left out: their owner is looked at), every object, or every object that the schema finds fault with.
  */
-export type Interest = KindName | 'Workload' | 'Object'
+export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject'
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
-  : I extends 'Object'
+  : I extends 'Object' | 'FaultyObject'
     ? KubernetesObject
     : I extends KindName
       ? ObjectOf<I>

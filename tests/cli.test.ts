@@ -1,5 +1,5 @@
 /** The built program from outside: exit codes, streams, files, mistakes. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { builtProgram, type Outcome, repository } from './program.js'
@@ -9,18 +9,22 @@ afterAll(() => program.remove())
 const { run, folderWith } = program
 
 const job = (name: string, extra = '') => `apiVersion: batch/v1
-kind: Job
+kind: CronJob
 metadata:
   name: ${name}
 spec:
-${extra}  template:
+  schedule: 7 4 * * *
+  concurrencyPolicy: Forbid
+  jobTemplate:
     spec:
-      restartPolicy: Never
-      containers:
-        - name: main
-          image: example/sync:2.0.1
+${extra}      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: main
+              image: example/sync:2.0.1
 `
-const good = job('good', '  activeDeadlineSeconds: 60\n')
+const good = job('good', '      activeDeadlineSeconds: 60\n')
 const only = ['--only', 'job-without-deadline']
 const files = folderWith({
   'good.yaml': good,
@@ -258,6 +262,40 @@ describe('a configuration', () => {
     expect(code('--config', '../other.yaml')).toBe(0)
     expect(code('--isolated')).toBe(0)
     expect(code('--disable', 'job-without-deadline')).toBe(0)
+  })
+  it('names files with the definitions of custom objects, which are not linted', () => {
+    const schema = (type: string) => `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: widgets.example.com }
+spec:
+  group: example.com
+  scope: Namespaced
+  names: { kind: Widget, plural: widgets }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema: { type: object, properties: { size: { type: ${type} } } }
+`
+    const cwd = folderWith({
+      'app/widget.yaml': 'apiVersion: example.com/v1\nkind: Widget\nmetadata: { name: a }\nsize: big\n',
+      'config/k8s-af.yaml': 'crds: [../crds]\n',
+      'crds/widget.yaml': schema('integer'),
+      'broken/widget.yaml': schema('whole'),
+    })
+    const lintWith = (config: string) => run(['lint', 'app', '-o', 'concise', '--config', config], { cwd })
+    expect(lintWith('config/k8s-af.yaml').out).toMatch(
+      /app\/widget.yaml:4:7: error wrong-type: .*\n1 error .* 1 object/,
+    )
+    writeFileSync(join(cwd, 'config/broken.yaml'), 'crds: [../broken/*.yaml]\n')
+    expect(lintWith('config/broken.yaml').out).toMatch(
+      /^broken\/widget.yaml:13:\d+: error invalid-value: kubectl apply is refused: .*type cannot be "whole", so no Widget is checked here.\n1 error/,
+    )
+    writeFileSync(join(cwd, 'config/missing.yaml'), 'crds: [../crd]\n')
+    expect(refusal(lintWith('config/missing.yaml'))).toBe(
+      'crds: no such file or folder: crd. Did you mean crds?',
+    )
   })
   it('with mistakes names them all', () => {
     const cwd = folderWith({ '.k8s-af.yaml': 'failsOn: x\nrules:\n  job-without-deadlin: off\n' })

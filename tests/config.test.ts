@@ -94,6 +94,7 @@ rules:
   job-without-deadline: { severity: info, params: { seconds: 10 } }
 externals: [{ kind: Secret, name: "*-tls" }]
 workloadKinds: [{ kind: example.com/Fleet, template: spec.template, replicas: spec.size }]
+crds: [crds, ../shared/*.yaml]
 suppressions:
   - rules: [job-too-old]
     name: legacy
@@ -116,6 +117,7 @@ output: [pretty, sarif=out.sarif]
       },
       externals: [{ kind: 'Secret', name: '*-tls' }],
       workloadKinds: [{ kind: 'example.com/Fleet', template: 'spec.template', replicas: 'spec.size' }],
+      crds: ['crds', '../shared/*.yaml'],
       ignore: ['vendor/'],
       failOn: 'warning',
       minSeverity: 'warning',
@@ -132,15 +134,16 @@ output: [pretty, sarif=out.sarif]
   })
   it('builds on others: values replace, rules merge, lists grow', () => {
     const found = config(
-      'extends: [shared/a.yaml, shared/b.yaml]\nrules: { job-without-deadline: { params: { seconds: 5 } } }\nignore: [c]\n',
+      'extends: [shared/a.yaml, shared/b.yaml]\nrules: { job-without-deadline: { params: { seconds: 5 } } }\nignore: [c]\ncrds: [c]\n',
       {
         'shared/a.yaml':
-          'failOn: info\nignore: [a]\nrules: { job-without-deadline: { params: { seconds: 1, images: [x] } } }\n',
+          'failOn: info\nignore: [a]\ncrds: [a]\nrules: { job-without-deadline: { params: { seconds: 1, images: [x] } } }\n',
         'shared/b.yaml': 'failOn: never\nignore: [b]\nrules: { job-without-deadline: error }\n',
       },
     )
     expect(found.failOn).toBe('never')
     expect(found.ignore).toEqual(['a', 'b', 'c'])
+    expect(found.crds).toEqual(['shared/a', 'c'])
     expect(found.rules['job-without-deadline']).toEqual({
       enabled: true,
       severity: 'error',

@@ -2,7 +2,7 @@
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
-import { delayOfCommand, imageNamed, imageParts } from '../src/graph/container.js'
+import { delayOfCommand, imageNamed, imageParts, isImageAlias } from '../src/graph/container.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
@@ -299,6 +299,13 @@ describe('containers', () => {
     expect(imageNamed('pgvector/pgvector:16', ['vector'])).toBe(false)
   })
 
+  it('are aliases for a tool to fill in where nothing could be pulled by the name', () => {
+    expect(isImageAlias('emailservice')).toBe(true)
+    expect(isImageAlias('nginx')).toBe(false)
+    expect(isImageAlias('emailservice:1.0')).toBe(false)
+    expect(isImageAlias('example/emailservice')).toBe(false)
+  })
+
   it('know native sidecars', () => {
     const graph = graphOf({
       'a.yaml': `
@@ -413,6 +420,19 @@ spec: {template: {metadata: {labels: {app: run}}, spec: {containers: [{name: ${f
     expect(names(graph.guardedBy(first(graph.all('PodDisruptionBudget'))))).toEqual(['web'])
     expect(graph.budgetsOf(first(graph.workloads))).toHaveLength(1)
     expect(graph.servicesOf(first(graph.workloads))).toHaveLength(1)
+  })
+
+  it('names the nearest Service first', () => {
+    const graph = graphOf(
+      {
+        'a/other.yaml': service('other', '{app: web}'),
+        'b/web.yaml': deployment('web', 'selector: {matchLabels: {app: web}}'),
+        'b/service.yaml': service('web'),
+      },
+      { namespace: 'shop' },
+    )
+    const services = graph.servicesOf(first(graph.workloads))
+    expect(services.map(({ metadata }) => metadata?.name)).toEqual(['web', 'other'])
   })
 
   it('knows the labels that controllers give to pods', () => {

@@ -42,6 +42,7 @@ export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Sett
     namespace: run.namespace,
     externals: run.externals ?? [],
     workloadKinds: [],
+    crds: [],
     suppressions: [],
     ignore: [],
     active: rulesToRun,

@@ -45,7 +45,7 @@ mkdirSync(project)
 writeFileSync(join(project, 'package.json'), '{"private": true}')
 writeFileSync(
   join(project, 'job.yaml'),
-  'apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template:\n    spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}\n',
+  'apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec:\n  schedule: 7 4 * * *\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}\n',
 )
 const lint = ['lint', '--only', 'job-without-deadline', '-o', 'concise', 'job.yaml']
 

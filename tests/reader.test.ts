@@ -480,6 +480,8 @@ patchesJson6902:
     'overlay/json.yaml': '- op: remove\n  path: /kind\n',
     'overlay/resource.yaml': configMap('resource'),
     'overlay/directive.yaml': `${configMap('directive')}$patch: delete\n`,
+    'overlay/server-patch.yaml':
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: server\nspec:\n  replicas: 3\n',
     'component/kustomization.yml': 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n',
     'plain/Kustomization': 'resources: []\n',
     'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
@@ -501,7 +503,10 @@ patchesJson6902:
         { name: 'web', pinned: true },
         { name: 'api', pinned: false },
       ],
-      replicas: [{ name: 'web', count: 3 }],
+      replicas: [
+        { name: 'web', count: 3 },
+        { name: 'server', count: 3 },
+      ],
       generated: [
         { kind: 'ConfigMap', name: 'settings', namespace: 'shop' },
         { kind: 'Secret', name: 'token', namespace: 'other' },
@@ -516,6 +521,7 @@ patchesJson6902:
       'overlay/sub/merge.yaml': 'kustomize patch',
       'overlay/json.yaml': 'not Kubernetes',
       'overlay/directive.yaml': 'kustomize patch',
+      'overlay/server-patch.yaml': 'kustomize patch',
       'overlay/kustomization.yaml': 'kustomization',
     })
   })

@@ -13,7 +13,7 @@ import {
   oldestMinor,
   servedKind,
 } from '../src/schema/definitions.js'
-import { fieldExists, fieldsAt, formatPlace, placesOfField } from '../src/schema/lookup.js'
+import { fieldExists, fieldsAt, formatPlace, placesOfField, rootOf } from '../src/schema/lookup.js'
 import { retiredApi, retiredApis, successorOf, versionsOf } from '../src/schema/removed-apis.js'
 import { suggestion } from '../src/schema/suggest.js'
 
@@ -38,6 +38,12 @@ function problems(text: string | Manifest, minor = newestMinor): string[] {
 const pod = (spec: string) => `{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: ${spec}}`
 const container = (rest: string) => pod(`{containers: [{name: a, image: b, ${rest}}]}`)
 
+function root(apiVersion: string, kind: string, minor: number) {
+  const found = rootOf(apiVersion, kind, minor)
+  if (!found) throw new Error(`no ${apiVersion} ${kind}`)
+  return found
+}
+
 describe('definitions', () => {
   it('can all be read, in the oldest version and the newest', () => {
     for (const minor of [oldestMinor, newestMinor])
@@ -59,12 +65,12 @@ describe('definitions', () => {
     expect(fieldExists('v1', 'Pod', ['spec', 'containers', 0, 'ports', 1, 'hostPort'], 30)).toBe(true)
     expect(fieldExists('v1', 'Pod', ['spec', 'containers', 'ports'], 30)).toBe(false)
     expect(fieldExists('example.com/v1', 'Pod', ['spec'], 30)).toBeUndefined()
-    expect(fieldsAt('batch/v1', 'CronJob', ['spec'], 22)).not.toContain('timeZone')
-    expect(fieldsAt('batch/v1', 'CronJob', ['spec'], 27)).toContain('timeZone')
+    expect(fieldsAt(root('batch/v1', 'CronJob', 22), ['spec'], 22)).not.toContain('timeZone')
+    expect(fieldsAt(root('batch/v1', 'CronJob', 27), ['spec'], 27)).toContain('timeZone')
   })
   it('know every place of a field', () => {
     const places = (field: string, value?: unknown) =>
-      placesOfField('batch/v1', 'CronJob', field, newestMinor, value).map(formatPlace)
+      placesOfField(root('batch/v1', 'CronJob', newestMinor), field, newestMinor, value).map(formatPlace)
     expect(places('concurrencyPolicy')).toEqual(['.spec.concurrencyPolicy'])
     expect(places('concurrencyPolicy', { of: 'another type' })).toEqual([])
     expect(places('activeDeadlineSeconds')).toEqual([

@@ -184,15 +184,24 @@ export const required: Fields = {
 export const optional: Fields = {
   'apiextensions.CustomResourceDefinitionVersion': 'served storage',
   'apiextensions.CustomResourceDefinitionStatus': 'acceptedNames conditions storedVersions',
+  'batch.PodFailurePolicy': 'rules',
+  'core.Event': 'involvedObject',
   'core.HTTPHeader': 'value',
   'core.ISCSIVolumeSource': 'lun',
   'core.ISCSIPersistentVolumeSource': 'lun',
   'core.LimitRangeSpec': 'limits',
   'core.PreferredSchedulingTerm': 'preference',
   'core.SleepAction': 'seconds',
+  'core.Sysctl': 'value',
   'core.TypedLocalObjectReference': 'kind',
   'discovery.EndpointSlice': 'endpoints',
+  'discovery.ForZone': 'name',
+  'resource.DeviceCapacity': 'value',
+  'resource.ResourcePool': 'generation',
   'scheduling.PriorityClass': 'value',
+  'storage.CSIDriver': 'spec',
+  'storage.CSINode': 'spec',
+  'storage.CSINodeSpec': 'drivers',
 }
 
 /** Required lists that may not be empty either. */

@@ -28,6 +28,7 @@ function asConfig(settings: Settings, rules: ReadonlyMap<string, Rule>): Record<
     ignore: settings.ignore,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
+    crds: settings.crds,
     suppressions: settings.suppressions.map(({ place: _, ...one }) => one),
     rules: Object.fromEntries(
       [...rules.keys()].map((id) => {

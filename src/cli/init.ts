@@ -63,6 +63,10 @@ function template(schema: string): string {
 #     template: spec.template
 #     replicas: spec.replicas
 
+# The CustomResourceDefinitions of your custom objects, where they are not linted along with them.
+# crds:
+#   - vendor/cert-manager.crds.yaml
+
 # Findings that are accepted. A comment at the place itself is better: # k8s-af-ignore <rule> -- <reason>
 # suppressions:
 #   - rules: [job-without-deadline]

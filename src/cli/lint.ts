@@ -40,13 +40,14 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
-  const input = readPaths(paths, {
+  const linted = readPaths(paths, {
     cwd,
     recursive: flags.recursive ?? true,
     stdinFilename: flags.stdinFilename,
     ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
   })
-  if (input.missing.length > 0) throw new UsageError(...input.missing.map((path) => missingPath(path, cwd)))
+  if (linted.missing.length > 0) throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
+  const input = withDefinitions(linted, settings.crds, cwd)
 
   const report = lint(input, {
     settings,
@@ -67,6 +68,26 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     process.stderr.write(`${line}\n`)
   if (report.failures.length > 0) return 2
   return report.findings.some((finding) => counts(finding, settings.failOn)) ? 1 : 0
+}
+
+/** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */
+function withDefinitions(input: Input, paths: readonly string[], cwd: string): Input {
+  if (paths.length === 0) return input
+  const read = readPaths(paths, { cwd })
+  if (read.missing.length > 0)
+    throw new UsageError(...read.missing.map((path) => `crds: ${missingPath(path, cwd)}`))
+  // What is linted, too, is read already.
+  const known = new Set([
+    ...input.documents.map(({ file }) => file.name),
+    ...input.problems.map(({ file }) => file),
+  ])
+  return {
+    ...input,
+    crds: read.documents.filter(({ file }) => !known.has(file.name)),
+    problems: [...input.problems, ...read.problems.filter(({ file }) => !known.has(file))],
+    broken: [...(input.broken ?? []), ...(read.broken ?? [])],
+    hidden: [...(input.hidden ?? []), ...(read.hidden ?? [])],
+  }
 }
 
 async function show(report: Report, outputs: readonly Output[], flags: LintFlags): Promise<void> {

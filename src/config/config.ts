@@ -23,6 +23,8 @@ export interface Config {
   readonly rules: Readonly<Record<string, RuleChoice>>
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
+  /** Relative to the working directory with `/`. */
+  readonly crds: readonly string[]
   readonly suppressions: readonly ConfigSuppression[]
   readonly ignore: readonly string[]
   readonly failOn?: Severity | 'never' | undefined
@@ -51,6 +53,7 @@ export function over(base: Config, own: Config): Config {
     rules,
     externals: [...base.externals, ...own.externals],
     workloadKinds: [...base.workloadKinds, ...own.workloadKinds],
+    crds: [...base.crds, ...own.crds],
     suppressions: [...base.suppressions, ...own.suppressions],
     ignore: [...base.ignore, ...own.ignore],
     failOn: own.failOn ?? base.failOn,

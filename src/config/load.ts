@@ -22,6 +22,7 @@ interface Written {
   readonly rules?: Readonly<Record<string, string | RuleChoice>>
   readonly externals?: readonly External[]
   readonly workloadKinds?: readonly WorkloadKind[]
+  readonly crds?: readonly string[]
   readonly suppressions?: readonly ConfigSuppression[]
   readonly ignore?: readonly string[]
   readonly failOn?: Settings['failOn']
@@ -47,7 +48,8 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
   if (problems.length > 0)
     throw new UsageError(...problems.map((one) => sentence(source, one.path, one.at, one.message)))
   const value = found as Written
-  const own = configOf(value, source)
+  const here = (path: string) => relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
+  const own = { ...configOf(value, source), crds: (value.crds ?? []).map(here) }
   const bases: readonly string[] = value.extends === undefined ? [] : [value.extends].flat()
   return bases
     .map((base, i) => {
@@ -93,7 +95,7 @@ function textOf(file: string, name: string): string {
   }
 }
 
-function configOf(value: Written, source: Source): Config {
+function configOf(value: Written, source: Source): Omit<Config, 'crds'> {
   return {
     file: source.name,
     minor:

@@ -80,6 +80,7 @@ export function resolveSettings(
     namespace: flags.namespace ?? config?.namespace,
     externals: config?.externals ?? [],
     workloadKinds: config?.workloadKinds ?? [],
+    crds: config?.crds ?? [],
     suppressions: config?.suppressions ?? [],
     ignore: config?.ignore ?? [],
     active,

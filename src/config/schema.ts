@@ -72,6 +72,10 @@ export function configSchema(
         },
         'Custom kinds that make pods.',
       ),
+      crds: describe(
+        texts,
+        'Files, folders and patterns with the CustomResourceDefinitions of your objects, relative to this file. They are not linted.',
+      ),
       suppressions: describe(
         {
           type: 'array',

@@ -57,6 +57,8 @@ export interface Settings {
   readonly namespace: string | undefined
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
+  /** Files, folders and patterns with CustomResourceDefinitions that are only looked up, relative to the working directory. */
+  readonly crds: readonly string[]
   readonly suppressions: readonly ConfigSuppression[]
   /** gitignore patterns of files to leave out, relative to the configuration file's folder. */
   readonly ignore: readonly string[]

@@ -6,7 +6,7 @@ import { buildGraph, type IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
 import { customWorkloads } from '../graph/workload.js'
-import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
+import { type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
@@ -21,6 +21,7 @@ import type {
   Sight,
 } from '../rule.js'
 import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
+import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
 import type { Lines, Report, Story } from './report.js'
@@ -50,7 +51,10 @@ export interface LintOptions {
 export function lint(input: Input, options: LintOptions): Report {
   const { settings, rules } = options
   const started = options.started ?? performance.now()
-  const resources = resourcesOf(input.documents, settings)
+  const objects = unfolded(input.documents)
+  const definitions = unfolded(input.crds ?? [])
+  const customs = customKinds([...objects, ...definitions].map(({ raw }) => raw))
+  const resources = resourcesOf(objects, customs, settings)
   const graph = buildGraph(resources, {
     complete: settings.complete,
     namespace: settings.namespace,
@@ -62,7 +66,7 @@ export function lint(input: Input, options: LintOptions): Report {
   const { drafts, failures } = evaluate(graph, settings, timings)
   const where = locations()
   const found = finish(drafts, graph, where)
-  const read = input.problems.flatMap((problem): Finding[] => {
+  const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem): Finding[] => {
     const active = settings.active.find(({ id }) => id === problem.rule)
     if (!active) return []
     return [
@@ -108,8 +112,33 @@ export function lint(input: Input, options: LintOptions): Report {
   }
 }
 
-/** Unfolds lists, names the kinds and makes the types true. */
-function resourcesOf(documents: readonly Document[], settings: Settings): Resource[] {
+/** An object as it was read, with where it stands in its document. */
+interface Written {
+  readonly document: Document
+  readonly path: Path
+  readonly raw: Untyped
+}
+
+function unfolded(documents: readonly Document[]): Written[] {
+  return documents.flatMap((document) =>
+    unfold(document).map(({ value, path }) => ({ document, path, raw: value })),
+  )
+}
+
+/** Schemas that cannot be used in definitions that are not part of the input: no rule sees those. */
+function unusableIn(definitions: readonly Written[], customs: CustomKinds) {
+  return definitions.flatMap(({ document, path, raw }) =>
+    customs.unusable(raw).map((problem) => ({
+      rule: 'invalid-value',
+      file: document.file.name,
+      range: document.locate().key([...path, ...problem.path]),
+      message: problem.message,
+    })),
+  )
+}
+
+/** Names the kinds of objects and makes their types true. */
+function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings: Settings): Resource[] {
   const custom = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
@@ -118,34 +147,40 @@ function resourcesOf(documents: readonly Document[], settings: Settings): Resour
   let folders: readonly string[] = []
   // One list for each folder: the graph tells folders apart by identity.
   const lists = new Map<string, readonly string[]>()
-  for (const document of documents) {
+  for (const { document, raw, path } of objects) {
     if (document.file.name !== lastName) {
       lastName = document.file.name
       const folder = lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
       folders = lists.get(folder) ?? (folder === '' ? [] : folder.split('/'))
       lists.set(folder, folders)
     }
-    for (const { value: raw, path } of unfold(document)) {
-      const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
-      const kind = String(valueAt(raw, 'kind') ?? '')
-      const kindName = kindNameOf(apiVersion, kind)
-      const checked = check(raw, apiVersion, kind, settings.minor)
-      const template = custom.get(kindName)
-      const value = template ? withShapedTemplate(checked.value, template) : checked.value
-      const { metadata } = value
-      resources.push({
-        value,
-        document,
-        path,
-        kindName,
-        apiVersion,
-        kind,
-        name: metadata?.name ?? '',
-        namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
-        folders,
-        problems: checked.problems,
-      })
-    }
+    const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
+    const kind = String(valueAt(raw, 'kind') ?? '')
+    const kindName = kindNameOf(apiVersion, kind)
+    const checked = check(raw, apiVersion, kind, settings.minor, customs)
+    const template = custom.get(kindName)
+    const value = template ? withShapedTemplate(checked.value, template) : checked.value
+    const { metadata } = value
+    resources.push({
+      value,
+      document,
+      path,
+      kindName,
+      apiVersion,
+      kind,
+      name: metadata?.name ?? '',
+      namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
+      folders,
+      problems: checked.problems,
+    })
+  }
+  // Which schemas can be used is known when all their objects have been looked at.
+  for (const [i, { raw }] of objects.entries()) {
+    const resource = resources[i]
+    const unusable = customs.unusable(raw)
+    const isReadable = !resource?.problems.some(({ kind }) => kind === 'wrong-type')
+    if (resource && unusable.length > 0 && isReadable)
+      resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
   }
   return resources
 }
@@ -185,6 +220,19 @@ interface SubjectOf {
   readonly resource: Resource
 }
 
+function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] {
+  switch (interest) {
+    case 'Workload':
+      return graph.workloads.filter((workload) => !workload.controlled)
+    case 'Object':
+      return graph.objects
+    case 'FaultyObject':
+      return graph.objects.filter((object) => graph.problems(object).length > 0)
+    default:
+      return graph.all(interest)
+  }
+}
+
 function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
   const drafts: Draft[] = []
   const failures: { rule: string; object: string; error: unknown }[] = []
@@ -192,13 +240,7 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
   const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
     let known = subjects.get(interest)
     if (!known) {
-      const found: readonly object[] =
-        interest === 'Workload'
-          ? graph.workloads.filter((workload) => !workload.controlled)
-          : interest === 'Object'
-            ? graph.objects
-            : graph.all(interest)
-      known = found.map((subject) => ({ subject, resource: graph.resource(subject) }))
+      known = subjectsIn(graph, interest).map((subject) => ({ subject, resource: graph.resource(subject) }))
       subjects.set(interest, known)
     }
     return known
@@ -255,29 +297,28 @@ function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey
   return [...keys.values()]
 }
 
-const nodePaths = new WeakMap<Resource, Map<object, Path>>()
-
 /** The path of a field of `node` from the root of its object. */
 export function pathOf(resource: Resource, node: Node, field?: string | number): Path {
-  let paths = nodePaths.get(resource)
-  if (!paths) {
-    paths = new Map()
-    walk(resource.value, [], paths)
-    nodePaths.set(resource, paths)
-  }
+  const steps: (string | number)[] = []
   // A Workload stands for its object's root.
-  const path = paths.get(node) ?? []
-  if (field === undefined) return path
-  return [...path, typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field]
+  findNode(resource.value, node, steps)
+  const path = steps.reverse()
+  if (field !== undefined)
+    path.push(typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field)
+  return path
 }
 
-function walk(value: unknown, path: Path, paths: Map<object, Path>): void {
-  if (typeof value !== 'object' || value === null || paths.has(value)) return
-  paths.set(value, path)
-  if (Array.isArray(value))
-    value.forEach((item, i) => void walk(item, [...path, originalIndex(value, i)], paths))
-  else
-    for (const key of Object.keys(value)) walk((value as Record<string, unknown>)[key], [...path, key], paths)
+/** Looks for `node` in the tree `value`; `steps` are then those to it, the last one first. */
+function findNode(value: object, node: Node, steps: (string | number)[]): boolean {
+  if (value === node) return true
+  const fields = value as Readonly<Record<string, unknown>>
+  for (const key in fields) {
+    const item = fields[key]
+    if (typeof item !== 'object' || item === null || !findNode(item, node, steps)) continue
+    steps.push(Array.isArray(value) ? originalIndex(value, Number(key)) : key)
+    return true
+  }
+  return false
 }
 
 /** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
@@ -352,7 +393,11 @@ function sourceLines(input: Input): Lines {
   const split = new Map<string, readonly string[]>()
   const documents = new Map<string, Document[]>()
   for (const file of input.broken ?? []) files.set(file.name, file)
-  for (const document of [...input.documents, ...input.kustomizations.map((one) => one.document)]) {
+  for (const document of [
+    ...input.documents,
+    ...(input.crds ?? []),
+    ...input.kustomizations.map((one) => one.document),
+  ]) {
     const { name } = document.file
     files.set(name, document.file)
     const others = documents.get(name)

@@ -9,7 +9,7 @@ export interface Locations {
    * An object and a list item as a whole are shown at their name.
    */
   place(resource: Resource, path: Path, onValue: boolean): Place
-  /** Whether the field is in the text, merge keys and aliases followed. */
+  /** Whether the field is in the text, merge keys and aliases followed; also when its value is null. */
   isWritten(resource: Resource, path: Path): boolean
   locator(resource: Resource): Locator
 }
@@ -33,7 +33,15 @@ export function locations(): Locations {
               : found.key(full)
       return { file: resource.document.file.name, ...range, path: formatPath(path) }
     },
-    isWritten: (resource, path) => locator(resource).has([...resource.path, ...path]),
+    // What was read tells as well as the text, and is at hand.
+    isWritten: ({ document, path: start }, path) => {
+      let value: unknown = document.value
+      for (const step of [...start, ...path]) {
+        if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return false
+        value = (value as Readonly<Record<string | number, unknown>>)[step]
+      }
+      return true
+    },
   }
 }
 

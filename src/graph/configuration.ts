@@ -1,7 +1,8 @@
 /** Configuration of cluster components: files of their own, or texts inside ConfigMaps as kubeadm stores them. */
-import { loadAll } from 'js-yaml'
 import type { ConfigMap, KubernetesObject, Untyped } from '../kubernetes.js'
 import { groupOf } from '../kubernetes.js'
+import { parse } from '../reader/parse.js'
+import { split } from '../reader/split.js'
 import { isObject } from './untyped.js'
 
 export interface Configuration {
@@ -38,9 +39,6 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
 
 /** The YAML documents of a text; none when it is not YAML. */
 function documentsIn(text: string): readonly unknown[] {
-  try {
-    return loadAll(text, null, { json: true })
-  } catch {
-    return []
-  }
+  const parsed = split(text).map((chunk) => parse(chunk.text))
+  return parsed.every(({ ok }) => ok) ? parsed.map((one) => one.ok && one.value) : []
 }

@@ -86,6 +86,30 @@ function partsOf(image: string): ImageParts {
   return { registry, repository, name: path.slice(path.lastIndexOf('/') + 1), tag, digest }
 }
 
+/** The official images of Docker Hub, the only ones that are pulled by a bare name. Source: docker-library/official-images. */
+const officialImages = new Set(
+  `adminer aerospike almalinux alpine amazoncorretto amazonlinux arangodb archlinux backdrop bash bonita
+  buildpack-deps busybox caddy cassandra centos chronograf cirros clearlinux clefos clickhouse clojure composer
+  consul convertigo couchbase couchdb crate dart debian docker drupal eclipse-mosquitto eclipse-temurin eggdrop
+  elasticsearch elixir emqx erlang fedora flink fluentd friendica gazebo gcc geonetwork ghost golang gradle groovy
+  haproxy haskell haxe hello-world hitch httpd hylang ibm-semeru-runtimes ibmjava influxdb irssi java jetty jobber
+  joomla jruby julia kapacitor kibana kong krakend lightstreamer liquibase logstash mageia mariadb matomo maven
+  mediawiki memcached mongo mongo-express monica mono mysql nats nats-streaming neo4j neurodebian nextcloud nginx
+  node notary nuxeo odoo open-liberty openjdk opensuse oraclelinux orientdb percona perl photon php phpmyadmin plone
+  postfixadmin postgres pypy python r-base rabbitmq rakudo-star redis redmine registry rethinkdb rocket.chat
+  rockylinux ros ruby rust sapmachine scratch silverpeas solr sonarqube sourcemage spark spiped storm swarm swift
+  swipl teamspeak telegraf thrift tomcat tomee traefik ubuntu unit valkey varnish vault websphere-liberty wordpress
+  xwiki yourls znc zookeeper`.split(/\s+/),
+)
+
+/**
+ * Whether the image is a bare name for a tool to fill in: no registry, no tag, and no image of that name on Docker Hub.
+ * Such names can't be pulled as they stand; skaffold, kustomize, Tilt and their like put a reference in their place.
+ */
+export function isImageAlias(image: string): boolean {
+  return /^[a-z0-9._-]+$/.test(image) && !officialImages.has(image)
+}
+
 /** The suffixes of coreutils' sleep. */
 const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
 
@@ -109,14 +133,20 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
  * a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
  */
 export function flagOf(container: Container, name: string): string | undefined {
-  const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])]
+  const { command = [], args = [] } = container.spec
   let value: string | undefined
-  words.forEach((word, i) => {
-    const match = /^--?([A-Za-z0-9][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
-    if (match?.[1] !== name) return
-    const next = words[i + 1]
-    value = match[2] ?? (next === undefined || next.startsWith('-') ? 'true' : next)
-  })
+  const count = command.length + args.length
+  const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
+  for (let i = 0; i < count; i++) {
+    const word = wordAt(i) ?? ''
+    if (!word.startsWith('-')) continue
+    const start = word.startsWith('--') ? 2 : 1
+    if (!word.startsWith(name, start)) continue
+    const end = start + name.length
+    const next = wordAt(i + 1)
+    if (word.length === end) value = next === undefined || next.startsWith('-') ? 'true' : next
+    else if (word[end] === '=') value = word.slice(end + 1)
+  }
   return value
 }
 

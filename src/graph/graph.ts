@@ -25,7 +25,7 @@ import type {
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
-import { imageParts } from './container.js'
+import { imageParts, isImageAlias } from './container.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
@@ -104,10 +104,11 @@ export interface Graph {
   /** The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders. */
   apart(a: object, b: object): number
 
-  /** The workloads whose pods the Service selects. Empty for a Service without selector. */
+  /** The workloads whose pods the Service selects, the nearest file first. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
+  /** The Services that select the workload's pods, the nearest file first. */
   servicesOf(workload: Workload): readonly Service[]
-  /** What routes traffic to a Service. */
+  /** What routes traffic to a Service, the nearest file first. */
   routesTo(service: Service): readonly Backend[]
   /** What lets clients outside the cluster reach the Service: a route to it, or its type. */
   entranceOf(service: Service): Entrance | undefined
@@ -167,13 +168,21 @@ export interface Graph {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
-  /** Whether a tool sets the tag or digest of the image: a kustomization, or skaffold and ko, which build it. */
+  /**
+   * Whether a tool sets the tag or digest of the image: a kustomization, skaffold and ko, which build it, or whatever fills
+   * in a bare name.
+   */
   tagSetElsewhere(image: string): boolean
   /**
    * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder are
    * called a patch or overlay.
    */
   kustomized(object: object): boolean
+  /**
+   * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't, there
+   * is nothing to look for.
+   */
+  mentions(object: object, text: string): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -222,6 +231,12 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const variants = (of: Resource) => groups.get(of) ?? []
   const apart = (a: Resource, b: Resource) => distance(a.folders, b.folders)
   const sameFile = (a: Resource, b: Resource) => a.document.file === b.document.file
+  /** Orders what belongs to an object: the same file is nearer than another of its folder. */
+  const farness = (a: Resource, b: Resource) => 2 * apart(a, b) + (sameFile(a, b) ? 0 : 1)
+  const nearestFirst = (near: object) => {
+    const own = resource(near)
+    return (a: object, b: object) => farness(resource(a), own) - farness(resource(b), own)
+  }
 
   /** The folder changes from a folder to the nearest variant of a group; folders are told apart by identity. */
   const leastApart = new Map<readonly Resource[], Map<readonly string[], number>>()
@@ -264,14 +279,23 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   })
   const valuesOf = memo((kind: string) => all(kind).map((one) => one.value))
 
-  // Workloads by namespace and label pair. Without a namespace also by folder: objects far apart are not even looked at.
+  /** Where to look for what may belong together with an object: in its namespace; without one, in near folders. */
+  const scopesOfFolders = memo(ancestors)
+  const scopesOf = ({ namespace, folders }: Resource): readonly string[] =>
+    namespace !== '' ? [`n ${namespace}`] : scopesOfFolders(folders)
+
+  // Workloads by scope and label pair; all workloads of a scope under the empty pair.
   const byLabel = lazy(() => {
-    const index = new Map<string, Workload[]>()
+    const index = new Map<string, Map<string, Workload[]>>()
     for (const workload of workloads) {
-      const { namespace, folders } = resource(workload)
-      const pairs = [...Object.entries(workload.labels).map(([key, value]) => `${key}=${value}`), '']
-      const scopes = namespace !== '' ? [`n ${namespace}`] : ancestors(folders)
-      for (const scope of scopes) for (const pair of pairs) push(index, `${scope}\n${pair}`, workload)
+      const { labels } = workload
+      const pairs = ['']
+      for (const key in labels) pairs.push(`${key}=${labels[key]}`)
+      for (const scope of scopesOf(resource(workload))) {
+        const inScope = index.get(scope) ?? new Map<string, Workload[]>()
+        if (inScope.size === 0) index.set(scope, inScope)
+        for (const pair of pairs) push(inScope, pair, workload)
+      }
     }
     return index
   })
@@ -283,12 +307,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   ): readonly Workload[] => {
     const index = byLabel()
     const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
-    const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
     const found = new Set<Workload>()
-    for (const scope of scopes) {
+    for (const scope of scopesOf(near)) {
       let least: readonly Workload[] | undefined
       for (const pair of pairs.length ? pairs : ['']) {
-        const list = index.get(`${scope}\n${pair}`) ?? []
+        const list = index.get(scope)?.get(pair) ?? []
         if (!least || list.length < least.length) least = list
       }
       for (const workload of least ?? [])
@@ -314,18 +337,20 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
     const pairs = Object.entries(selector)
     const written = Object.fromEntries(pairs.filter(([key]) => !givenLabels.has(key)))
-    return matching(
+    const found = matching(
       written,
       (workload) =>
         pairs.every(([key, value]) => workload.labels[key] === value || isGiven(workload, key, value)),
       resource(service),
     )
+    return found.length > 1 ? [...found].sort(nearestFirst(service)) : found
   })
   const reverse = <T extends KubernetesObject>(kind: KindName, forward: (object: T) => readonly Workload[]) =>
     lazy(() => {
       const index = new Map<Workload, T[]>()
       for (const one of all(kind))
         for (const workload of forward(one.value as T)) push(index, workload, one.value as T)
+      for (const [workload, found] of index) if (found.length > 1) found.sort(nearestFirst(workload))
       return index
     })
   const services = reverse<Service>('Service', backendsOf)
@@ -350,7 +375,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     const candidates = byIdentity.get(identity(kind, namespace, name)) ?? []
     if (namespace !== near.namespace)
       return candidates.reduce<Resource | undefined>(
-        (best, one) => (best && apart(best, near) <= apart(one, near) ? best : one),
+        (best, one) => (best && farness(best, near) <= farness(one, near) ? best : one),
         undefined,
       )
     return candidates.find((one) => belong(one, near))
@@ -364,6 +389,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         if (service) push(index, service.value, { ...reference, from: one.value })
       }
     }
+    for (const [service, found] of index)
+      if (found.length > 1) {
+        const order = nearestFirst(service)
+        found.sort((a, b) => order(a.from, b.from))
+      }
     return index
   })
 
@@ -395,7 +425,6 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const autoscalers = scalers('HorizontalPodAutoscaler')
   const scaledObjects = scalers('keda.sh/ScaledObject')
 
-  /** What the `replicas` of kustomizations near a workload make of it. */
   /** The counts that kustomizations set, by the name that they set them for. */
   const overlayCounts = lazy(() => {
     const index = new Map<string, { readonly folders: readonly string[]; readonly count: number }[]>()
@@ -404,6 +433,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     }
     return index
   })
+  /** What kustomizations near a workload make of its number of replicas. */
   const countsInOverlays = ({ name, folders }: Resource): readonly number[] =>
     (overlayCounts().get(name) ?? [])
       .filter((set) => distance(set.folders, folders) <= reach)
@@ -456,9 +486,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
         .map((one) => one.value) as unknown as readonly ObjectOf<K>[]
     },
     nearby: (object) => {
-      const near = resource(object)
-      const scopes = near.namespace !== '' ? [`n ${near.namespace}`] : ancestors(near.folders)
-      return [...new Set(scopes.flatMap((scope) => byLabel().get(`${scope}\n`) ?? []))]
+      const scopes = scopesOf(resource(object))
+      return [...new Set(scopes.flatMap((scope) => byLabel().get(scope)?.get('') ?? []))]
     },
     together: (a, b) => belong(resource(a), resource(b)),
     apart: (a, b) => apart(resource(a), resource(b)),
@@ -549,7 +578,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       ]
     },
     tagSetElsewhere: (image) => {
-      if (image.startsWith('ko://') || built().has(image)) return true
+      if (image.startsWith('ko://') || isImageAlias(image) || built().has(image)) return true
       const { registry, repository } = imageParts(image)
       return pinned().has(`${registry}/${repository}`)
     },
@@ -558,6 +587,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
+    mentions: (object, text) => resource(object).document.text.includes(text),
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
@@ -699,7 +729,7 @@ function foldersOf(path: string): string[] {
 const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 
 /** The folder itself and its parents, as scope keys of the label index. */
-function ancestors(folders: readonly string[]): string[] {
+function ancestors(folders: readonly string[]): readonly string[] {
   const scopes: string[] = []
   for (let up = 0; up <= Math.min(reach, folders.length); up++)
     scopes.push(`f ${folders.slice(0, folders.length - up).join('/')}`)

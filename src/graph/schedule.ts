@@ -88,11 +88,19 @@ let days: readonly Day[] | undefined
 
 /** The days from Monday, 1 January 2024, on. 29 February falls on each day of the week once in 28 years. */
 function calendar(): readonly Day[] {
-  days ??= Array.from({ length: 28 * 366 }, (_, i) => {
-    const at = new Date(Date.UTC(2024, 0, 1 + i))
-    return { date: at.getUTCDate(), month: at.getUTCMonth() + 1, weekday: at.getUTCDay() }
-  })
+  days ??= [...daysFrom(2024, 28)]
   return days
+}
+
+/** The days of some years from a first one on that starts with a Monday. */
+function* daysFrom(first: number, years: number): Generator<Day> {
+  let weekday = 1
+  for (let year = first; year < first + years; year++) {
+    const lengths = [31, year % 4 === 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    for (const [index, length] of lengths.entries())
+      for (let date = 1; date <= length; date++, weekday = (weekday + 1) % 7)
+        yield { date, month: index + 1, weekday }
+  }
 }
 
 /** The numbers of days between two days with starts, each once; undefined when there is no such day (30 February). */

@@ -59,7 +59,7 @@ const closeBrace = 0x7d
 
 /** For each character: 1 where a plain scalar cannot be so simple when it starts with it. */
 const special = new Uint8Array(128)
-for (const c of '\t\n !"#%&\'*,:>?@[]`{|}') special[c.charCodeAt(0)] = 1
+for (const c of '\t\n !"#%&\'*,>?@[]`{|}') special[c.charCodeAt(0)] = 1
 
 /** For each character: 1 where it may stand anywhere in a plain scalar, in brackets, too. */
 const harmless = new Uint8Array(128)
@@ -208,6 +208,7 @@ class Reader {
       }
       at = this.#plainEnd(start)
       if (this.#ending !== 'colon') return undefined
+      if (code === colon) throw unusual
       key = text.slice(start, at)
       // Numbers, booleans and null as keys, and merges.
       if (plainValue(key) !== key || key === '<<' || text.charCodeAt(at) !== colon) throw unusual
@@ -353,7 +354,9 @@ class Reader {
       this.#finishLine(this.#at)
       return value
     }
-    if ((code < 128 && special[code] === 1) || (code === dash && this.#isGap(start + 1))) throw unusual
+    if (code < 128 && special[code] === 1) throw unusual
+    // A dash or colon alone means something else.
+    if ((code === dash || code === colon) && this.#isGap(start + 1)) throw unusual
     const at = this.#plainEnd(start)
     const written = this.#text.slice(start, at)
     const ending = this.#ending
@@ -458,15 +461,19 @@ class Reader {
     throw unusual
   }
 
-  /** The first content after a line feed, which must be indented as far as it should. */
-  #contentAfter(lineFeedAt: number): number {
+  /**
+   * The first content after a line feed, which must be indented as far as it should; a bracket that closes may stand right
+   * below what it belongs to.
+   */
+  #contentAfter(lineFeedAt: number, inFlow = false): number {
     const text = this.#text
     let start = lineFeedAt + 1
     for (let at = start; ; at++) {
       const code = text.charCodeAt(at)
       if (code === lineFeed) start = at + 1
       else if (code !== space) {
-        if (at - start <= this.#floor || code === 9) throw unusual
+        const isClosing = inFlow && (code === closeBracket || code === closeBrace)
+        if (at - start < this.#floor + (isClosing ? 0 : 1) || code === 9) throw unusual
         return at
       }
     }
@@ -535,7 +542,7 @@ class Reader {
   /** Past spaces and line feeds. */
   #skipSpaces(): void {
     while (this.code === space) this.#at++
-    if (this.code === lineFeed) this.#at = this.#contentAfter(this.#at)
+    if (this.code === lineFeed) this.#at = this.#contentAfter(this.#at, true)
   }
 
   #flowValue(): unknown {
@@ -652,12 +659,15 @@ function folded(lines: readonly string[]): string {
   return value
 }
 
+/** Shared by all nodes that hold no others: most are scalars. */
+const none: never[] = []
+
 function scalarAt(start: number, stop: number, isNull: boolean): TextNode {
-  return { kind: 'scalar', start, end: stop, entries: [], items: [], isNull }
+  return { kind: 'scalar', start, end: stop, entries: none, items: none, isNull }
 }
 
 function nothing(at: number): TextNode {
-  return { kind: 'nothing', start: at, end: at, entries: [], items: [] }
+  return { kind: 'nothing', start: at, end: at, entries: none, items: none }
 }
 
 /** The end of a text without the spaces before it. */

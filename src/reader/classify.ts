@@ -72,9 +72,23 @@ export function isMeantAsObject(text: string): boolean {
   return /^\s*\{/.test(text) && /"apiVersion"\s*:/.test(text) && /"kind"\s*:/.test(text)
 }
 
-/** Whether a document is a strategic-merge patch: one of its directives stands somewhere in it. */
-export function isPatch(text: string, value: unknown): boolean {
+/**
+ * Whether a document is a strategic-merge patch: one of its directives stands somewhere in it, or the file is called a patch
+ * and holds a workload without selector, which the API server would refuse. `fileName` is the last part of the file's name.
+ */
+export function isPatch(text: string, value: unknown, fileName: string): boolean {
+  if (/(?:^|[-_.])patch(?:es)?(?:[-_.]|$)/i.test(fileName) && lacksSelector(value)) return true
   return (text.includes('$patch') || text.includes('$deleteFromPrimitiveList/')) && hasDirective(value)
+}
+
+function lacksSelector(value: unknown): boolean {
+  if (!isMapping(value) || value.apiVersion !== 'apps/v1') return false
+  const { kind, spec } = value
+  return (
+    (kind === 'Deployment' || kind === 'StatefulSet' || kind === 'DaemonSet') &&
+    isMapping(spec) &&
+    spec.selector === undefined
+  )
 }
 
 function hasDirective(value: unknown): boolean {

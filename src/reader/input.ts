@@ -23,6 +23,8 @@ export interface Input {
   /** Documents that hold Kubernetes objects (`kind: List` not yet unfolded). */
   readonly documents: readonly Document[]
   readonly kustomizations: readonly Kustomization[]
+  /** Documents with CustomResourceDefinitions that are not part of the input: kinds are looked up in them, nothing else. */
+  readonly crds?: readonly Document[]
   readonly problems: readonly ReadProblem[]
   readonly skips: readonly Skip[]
   /** The number of files that were opened. */

@@ -46,6 +46,14 @@ export function patchFiles(value: unknown): string[] {
   )
 }
 
+/** The number of replicas that a strategic-merge patch sets, and for what. */
+export function replicasIn(patch: unknown): { readonly name: string; readonly count: number } | undefined {
+  if (!isMapping(patch) || !isMapping(patch.spec) || !isMapping(patch.metadata)) return undefined
+  const name = text(patch.metadata.name)
+  const count = patch.spec.replicas
+  return name !== undefined && typeof count === 'number' ? { name, count } : undefined
+}
+
 /** Empties the literal values of secret generators: `password=` stays. */
 export function dropGeneratedSecrets(value: unknown): void {
   if (!isMapping(value)) return

@@ -7,7 +7,7 @@ import { type Content, contentOf, decode, reasonOf, standardInput } from './cont
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
 import type { Input, Kustomization } from './input.js'
-import { dropGeneratedSecrets, kustomizationOf, patchFiles } from './kustomization.js'
+import { dropGeneratedSecrets, kustomizationOf, patchFiles, replicasIn } from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse } from './parse.js'
@@ -81,6 +81,8 @@ class Reading {
   readonly #kustomizationFolders = new Set<string>()
   /** Absolute paths of the files that kustomizations use as patches. */
   readonly #patches = new Set<string>()
+  /** The replicas that patches set, by the patch's file name. */
+  readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
   readonly #chartOf = chartFinder()
   #files = 0
 
@@ -178,10 +180,27 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isPatch(text, value)) return 'kustomize patch'
+    if (isPatch(text, value, basename(file.name))) {
+      this.#noteReplicas(file.name, value)
+      return 'kustomize patch'
+    }
     dropSecretValues(value)
     this.#documents.push({ document: documentOf(file, chunk, value, hasDuplicates), source })
     return undefined
+  }
+
+  #noteReplicas(file: string, value: unknown): void {
+    const replicas = replicasIn(value)
+    if (replicas) this.#scaled.push({ file, replicas })
+  }
+
+  /** The kustomizations, each with the replicas that patches in its folder or below it set. */
+  #withPatches(): Kustomization[] {
+    const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
+    return this.#kustomizations.map((one) => {
+      const own = this.#scaled.filter(({ file }) => holds(one.folder, file)).map(({ replicas }) => replicas)
+      return own.length > 0 ? { ...one, replicas: [...one.replicas, ...own] } : one
+    })
   }
 
   #notePatches(value: unknown, folder: string): void {
@@ -224,14 +243,16 @@ class Reading {
     const documents: Document[] = []
     const patches = new Set<string>()
     for (const { document, source } of this.#documents) {
-      if (source.path !== undefined && this.#patches.has(source.path)) patches.add(source.name)
-      else documents.push(document)
+      if (source.path !== undefined && this.#patches.has(source.path)) {
+        patches.add(source.name)
+        this.#noteReplicas(source.name, document.value)
+      } else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const { document } of this.#kustomizations) this.skip(document.file.name, 'kustomization')
     return {
       documents,
-      kustomizations: this.#kustomizations,
+      kustomizations: this.#withPatches(),
       problems: this.#problems,
       skips: this.#skips,
       files: this.#files,

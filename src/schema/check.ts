@@ -7,6 +7,7 @@
 import type { Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
+import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,
   type Definition,
@@ -32,7 +33,7 @@ import {
   isTime,
 } from './format.js'
 import { fieldExists } from './lookup.js'
-import type { Expected, Format, JsonType, SchemaProblem } from './problem.js'
+import { type Expected, type Format, jsonType, type SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
 import { checkName, hasForm, type Say } from './validation.js'
 
@@ -50,10 +51,16 @@ const none: readonly SchemaProblem[] = []
  * Looks at one object.
  *
  * Types are judged by all versions together; fields by the target version alone. An API version that is no longer served
- * is judged by the last schema it had. Of custom resources only `metadata` is looked at.
+ * is judged by the last schema it had. Custom resources are judged when the definition of their kind is known.
  * @param minor the target minor version: 37 for 1.37
  */
-export function check(value: object, apiVersion: string, kind: string, minor: number): Checked {
+export function check(
+  value: object,
+  apiVersion: string,
+  kind: string,
+  minor: number,
+  customs?: CustomKinds,
+): Checked {
   const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   const served = servedKind(apiVersion, kind)
   const name = kindNameOf(apiVersion, kind)
@@ -69,10 +76,16 @@ export function check(value: object, apiVersion: string, kind: string, minor: nu
       walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
   } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
+  const custom = served || !isMapping(value) ? undefined : customs?.problems(value, apiVersion, kind)
   for (const view of viewsOf(name))
     if (view !== served?.definition)
       shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
-  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk)
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk, custom !== undefined)
+  if (custom) {
+    const { metadata }: KubernetesObject = value
+    checkName({ metadata }, sayOf(walk), 'subdomain')
+    for (const one of custom) walk.problems.push(one)
+  }
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
@@ -167,17 +180,16 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
 }
 
 /**
- * Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. Says which names, labels and annotations
- * kubectl cannot decode, whatever the kind.
+ * Any object at all with `apiVersion` and `kind` as texts and a true `metadata`. Of a kind without a definition says
+ * only which names, labels and annotations kubectl cannot decode.
  */
-function withTrueMetadata(value: object, { problems }: Walk): object {
-  const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
+function withTrueMetadata(value: object, { problems, minor }: Walk, isDefined: boolean): object {
+  const walk: Walk = { minor, path: [], problems: [], quiet: false, say: undefined, gaps: 0 }
   let out: Record<string, unknown> = value as Record<string, unknown>
   for (const [field, item] of Object.entries(value)) {
-    walk.path[0] = field
     const shaped =
       field === 'metadata'
-        ? visitObject(definition('meta/v1.ObjectMeta', newestMinor), item, walk)
+        ? visitMetadata(item, walk)
         : (field === 'apiVersion' || field === 'kind') && typeof item !== 'string'
           ? undefined
           : item
@@ -185,10 +197,18 @@ function withTrueMetadata(value: object, { problems }: Walk): object {
   }
   problems.push(
     ...walk.problems.filter(
-      ({ kind, path }) => kind === 'wrong-type' && (path.length === 3 || path[1] === 'name'),
+      ({ kind, path }) => isDefined || (kind === 'wrong-type' && (path.length === 3 || path[1] === 'name')),
     ),
   )
   return out
+}
+
+function visitMetadata(value: unknown, walk: Walk): unknown {
+  if (value === null) return undefined
+  walk.path.push('metadata')
+  const shaped = visitObject(definition('meta/v1.ObjectMeta', walk.minor), value, walk)
+  walk.path.pop()
+  return shaped
 }
 
 /** The value with true types, or undefined when it cannot have them. */
@@ -473,14 +493,6 @@ function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
   const isWord = kind === 'bad-enum' || (kind === 'wrong-type' && problem.expected === 'boolean')
   const blank = blankIn(value, isWord)
   return blank === undefined ? undefined : { kind: 'placeholder', path, blank }
-}
-
-function jsonType(value: unknown): JsonType {
-  if (typeof value === 'string') return 'text'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
-  if (typeof value === 'boolean') return 'boolean'
-  if (Array.isArray(value)) return 'list'
-  return typeof value === 'object' && value !== null ? 'mapping' : 'null'
 }
 
 interface Mapping {

@@ -1,4 +1,5 @@
 /** The formats of texts that the API server decodes. */
+import { isIP } from 'node:net'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
 const quantityText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
@@ -89,4 +90,64 @@ export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = 
     )
   },
   port: isPortName,
+}
+
+/**
+ * The formats that the schema of a custom resource can ask for and that are judged here, by their names without hyphens.
+ * The server leaves formats that it does not know alone; email, hostname and the like are left alone here.
+ * Source: pkg/validation/strfmt of k8s.io/kube-openapi.
+ */
+export const textFormats: Readonly<
+  Record<string, { readonly like: string; readonly is: (text: string) => boolean }>
+> = {
+  byte: {
+    like: 'base64',
+    is: (text) => text !== '' && /^[A-Za-z0-9+/]+={0,2}$/.test(text) && text.length % 4 === 0,
+  },
+  date: { like: 'a day such as 2026-01-31', is: isDay },
+  datetime: { like: 'a time such as 2026-01-31T08:00:00Z', is: isDateTime },
+  duration: { like: 'a duration such as 1h30m', is: isDuration },
+  ipv4: { like: 'an IPv4 address', is: isIPv4 },
+  ipv6: { like: 'an IPv6 address', is: (text) => text.includes(':') && isAddress(text) },
+  cidr: { like: 'a range such as 10.0.0.0/16', is: isRange },
+  mac: { like: 'a MAC address', is: isMac },
+  uri: { like: 'a URI', is: (text) => /^(?:[/]|[*]$|[A-Za-z][A-Za-z0-9+.-]*:)/.test(text) },
+  uuid: { like: 'a UUID', is: (text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text) },
+}
+
+function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(text) ?? []
+  if (year === undefined) return false
+  const date = new Date(`${text}T00:00:00Z`)
+  return date.getUTCMonth() + 1 === Number(month) && date.getUTCDate() === Number(day)
+}
+
+function isDateTime(text: string): boolean {
+  const [day = '', time = ''] = text.toLowerCase().split('t')
+  return isDay(day) && /^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:.\d+)?(?:z|[+-]\d\d:\d\d)$/.test(time)
+}
+
+/** As Go's time.ParseDuration, or any number with a unit up to weeks in it. */
+function isDuration(text: string): boolean {
+  if (/^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[nuµμm]s|[smh]))+)$/.test(text)) return true
+  const units = /^(?:[nuµm]s|[smhdw]|hr|wk|(?:nano|micro|milli|sec|min|hour|day|week).*)$/i
+  return [...text.matchAll(/\d+\s*([A-Za-zµ]+)/g)].some(([, unit = '']) => units.test(unit))
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text.replace(/(^|\.)0+(?=\d)/g, '$1')) !== 0 && !text.includes('%')
+}
+
+function isIPv4(text: string): boolean {
+  return text.includes('.') && isAddress(text)
+}
+
+function isRange(text: string): boolean {
+  const [, address = '', length = ''] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? []
+  return isAddress(address) && Number(length) <= (address.includes(':') ? 128 : 32)
+}
+
+function isMac(text: string): boolean {
+  if (/^[0-9a-f]{4}(\.[0-9a-f]{4})+$/i.test(text)) return [14, 19, 49].includes(text.length)
+  return /^[0-9a-f]{2}([:-])[0-9a-f]{2}(\1[0-9a-f]{2})+$/i.test(text) && [17, 23, 59].includes(text.length)
 }

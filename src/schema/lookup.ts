@@ -1,6 +1,6 @@
 /** Questions about the fields of a kind. */
 import type { Path, Step } from '../finding.js'
-import { type Definition, definition, servedKind, type Type } from './definitions.js'
+import { type Definition, definition, definitionOf, servedKind, type Type } from './definitions.js'
 import { isQuantity } from './format.js'
 
 /** A place in all objects of a kind: field names, `[]` for any list item and `*` for any key of a map. */
@@ -11,19 +11,15 @@ export function formatPlace(place: Place): string {
   return place.map((step) => (step === '[]' ? '[]' : step === '*' ? '[*]' : `.${step}`)).join('')
 }
 
-const rootOf = (apiVersion: string, kind: string, minor: number): Definition | undefined => {
+/** The definition of a built-in kind. */
+export function rootOf(apiVersion: string, kind: string, minor: number): Definition | undefined {
   const served = servedKind(apiVersion, kind)
   return served && definition(served.definition, minor)
 }
 
-/** The fields that an object of this kind may have at a path to a mapping; undefined where anything goes. */
-export function fieldsAt(
-  apiVersion: string,
-  kind: string,
-  path: Path,
-  minor: number,
-): readonly string[] | undefined {
-  const found = definitionAt(apiVersion, kind, path, minor)
+/** The fields that an object may have at a path to a mapping; undefined where anything goes. */
+export function fieldsAt(root: Definition, path: Path, minor: number): readonly string[] | undefined {
+  const found = definitionAt(root, path, minor)
   return found && [...found.fields].filter(([, field]) => field.served).map(([name]) => name)
 }
 
@@ -38,25 +34,15 @@ export function fieldExists(
   return root && typeAt(root, path, minor) !== undefined
 }
 
-/** The name of the Go type of the mapping at a path, `core/v1.PodSpec`. */
-export function definitionName(
-  apiVersion: string,
-  kind: string,
-  path: Path,
-  minor: number,
-): string | undefined {
-  return definitionAt(apiVersion, kind, path, minor)?.name
-}
-
-function definitionAt(apiVersion: string, kind: string, path: Path, minor: number): Definition | undefined {
-  const root = rootOf(apiVersion, kind, minor)
-  if (!root || path.length === 0) return root
+/** The definition of the mapping at a path; undefined where anything goes. */
+export function definitionAt(root: Definition, path: Path, minor: number): Definition | undefined {
+  if (path.length === 0) return root
   const type = typeAt(root, path, minor)
-  return type?.is === 'definition' ? definition(type.name, minor) : undefined
+  return type?.is === 'definition' ? definitionOf(type, minor) : undefined
 }
 
 function typeAt(root: Definition, path: Path, minor: number): Type | undefined {
-  let type: Type | undefined = { ...anything, is: 'definition', name: root.name }
+  let type: Type | undefined = { ...anything, is: 'definition', name: root.name, found: root }
   for (const step of path) type = type && stepInto(type, step, minor)
   return type
 }
@@ -66,7 +52,7 @@ function stepInto(type: Type, step: Step, minor: number): Type | undefined {
   if (type.is === 'list') return typeof step === 'number' ? type.of : undefined
   if (type.is === 'map') return typeof step === 'string' ? type.of : undefined
   if (type.is !== 'definition' || typeof step !== 'string') return undefined
-  const field = definition(type.name, minor).fields.get(step)
+  const field = definitionOf(type, minor).fields.get(step)
   return field?.served ? field.type : undefined
 }
 
@@ -87,26 +73,22 @@ interface Placed {
   readonly type: Type
 }
 
-const indices = new Map<string, ReadonlyMap<string, readonly Placed[]>>()
+const indices = new WeakMap<Definition, ReadonlyMap<string, readonly Placed[]>>()
 
 /**
- * All places where a kind has a field of this name, and whether `value` (when given) would be of the right JSON type
+ * All places where an object has a field of this name, and whether `value` (when given) would be of the right JSON type
  * there. Nothing is looked for in `status` and `metadata.managedFields`.
  */
 export function placesOfField(
-  apiVersion: string,
-  kind: string,
+  root: Definition,
   field: string,
   minor: number,
   value?: unknown,
 ): readonly Place[] {
-  const root = rootOf(apiVersion, kind, minor)
-  if (!root) return []
-  const key = `${root.name} ${minor}`
-  let index = indices.get(key)
+  let index = indices.get(root)
   if (!index) {
     index = indexOf(root, minor)
-    indices.set(key, index)
+    indices.set(root, index)
   }
   return (index.get(field) ?? [])
     .filter(({ type }) => value === undefined || fits(type, value))
@@ -130,7 +112,7 @@ function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly 
         deeper = [...deeper, inner.is === 'list' ? '[]' : '*']
         inner = inner.of
       }
-      if (inner?.is === 'definition') visit(definition(inner.name, minor), deeper, [...inside, name])
+      if (inner?.is === 'definition') visit(definitionOf(inner, minor), deeper, [...inside, name])
     }
   }
   visit(root, [], [])

@@ -1,9 +1,19 @@
 /** What is wrong with an object in the eyes of the API server, as plain data. */
 import type { Path } from '../finding.js'
+import type { Definition } from './definitions.js'
 import type { NameForm } from './format.js'
 
 /** A JSON type as messages name it. `fraction` is a number where only integers will do. */
 export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
+
+/** The type of a value of JSON. */
+export function jsonType(value: unknown): JsonType {
+  if (typeof value === 'string') return 'text'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
+  if (typeof value === 'boolean') return 'boolean'
+  if (Array.isArray(value)) return 'list'
+  return typeof value === 'object' && value !== null ? 'mapping' : 'null'
+}
 
 /** What a field may hold, as messages name it. */
 export type Expected =
@@ -38,6 +48,8 @@ export type SchemaProblem =
       /** Minor versions that have it, where some do. */
       readonly since?: number
       readonly until?: number
+      /** Of custom objects: the definition of the object as a whole, which no name leads to. */
+      readonly root?: Definition
     }
   | {
       readonly kind: 'wrong-type'
@@ -59,7 +71,8 @@ export type SchemaProblem =
   | {
       readonly kind: 'bad-enum'
       readonly path: Path
-      readonly value: string
+      /** Lists and mappings as JSON. */
+      readonly value: string | number | boolean
       readonly allowed: readonly string[]
     }
   | { readonly kind: 'bad-quantity'; readonly path: Path; readonly value: string }
@@ -75,6 +88,22 @@ export type SchemaProblem =
       readonly value: number
       readonly minimum?: number
       readonly maximum?: number
+    }
+  | {
+      /** The schema of a custom object does not take the value. */
+      readonly kind: 'bad-value'
+      readonly path: Path
+      /** What is wrong, to be read after the path: `has to be at least 1`. */
+      readonly message: string
+    }
+  | {
+      /** The schema of a CustomResourceDefinition with which no object can be judged. */
+      readonly kind: 'unusable-schema'
+      readonly path: Path
+      /** Says why, as a whole sentence. */
+      readonly message: string
+      /** Whether the API server refuses it; if not, it is too much for us. */
+      readonly refused: boolean
     }
   | {
       /** Every field by itself is right, and the server refuses them together. */
@@ -103,13 +132,15 @@ export type SchemaProblem =
       readonly blank: string
     }
   | {
-      /** A built-in group that does not serve this kind in this version, and never did before. */
+      /** A group that does not serve this kind in this version; a built-in one never did before. */
       readonly kind: 'unknown-kind'
       readonly path: Path
       readonly apiVersion: string
       readonly objectKind: string
       /** Other apiVersions that serve a kind of this name at the version in question. */
       readonly servedBy: readonly string[]
+      /** Whether a CustomResourceDefinition says so. */
+      readonly custom?: boolean
       /** A kind of this apiVersion that is spelt much the same. */
       readonly nearest?: string
       /** The minor version that serves it first, when that is still to come. */

@@ -112,9 +112,11 @@ export const retiredApis: readonly RetiredApi[] = table
     }))
   })
 
+const retired = new Map(retiredApis.map((one) => [`${one.apiVersion} ${one.kind}`, one]))
+
 /** What is known of an API version's end; undefined while it is not deprecated in any known release. */
 export function retiredApi(apiVersion: string, kind: string): RetiredApi | undefined {
-  return retiredApis.find((one) => one.apiVersion === apiVersion && one.kind === kind)
+  return retired.get(`${apiVersion} ${kind}`)
 }
 
 /** The API versions that serve a kind at a minor version, the best first: stable before beta before alpha, newest first. */

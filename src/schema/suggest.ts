@@ -3,7 +3,8 @@ import type { Path, Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { valueAt } from '../graph/untyped.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { definitionName, fieldsAt, formatPlace, type Place, placesOfField } from './lookup.js'
+import type { Definition } from './definitions.js'
+import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
 
 export interface Suggestion {
   /** Whether the field has the wrong name or stands in the wrong place. */
@@ -40,15 +41,20 @@ const mostPlaces = 8
  * What was probably meant by a field that does not exist.
  * @param path of the field
  * @param minor the target minor version
+ * @param root the definition of the object, when it is a custom one
  */
-export function suggestion(object: KubernetesObject, path: Path, minor: number): Suggestion | undefined {
-  const { apiVersion = '', kind = '' } = object
+export function suggestion(
+  object: KubernetesObject,
+  path: Path,
+  minor: number,
+  root: Definition | undefined = rootOf(object.apiVersion ?? '', object.kind ?? '', minor),
+): Suggestion | undefined {
   const field = path.at(-1)
   const parent = path.slice(0, -1)
-  if (typeof field !== 'string') return undefined
+  if (typeof field !== 'string' || root === undefined) return undefined
   const value = valueAt(object, ...path)
-  const siblings = fieldsAt(apiVersion, kind, parent, minor) ?? []
-  const other = otherNames[definitionName(apiVersion, kind, parent, minor) ?? '']?.[field]
+  const siblings = fieldsAt(root, parent, minor) ?? []
+  const other = otherNames[definitionAt(root, parent, minor)?.name ?? '']?.[field]
   if (other !== undefined) {
     const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
     return suggested('name', right.split('.'), [...parent, ...right.split('.')], true, value, object)
@@ -58,19 +64,19 @@ export function suggestion(object: KubernetesObject, path: Path, minor: number):
     near === undefined ? undefined : suggested('name', [near], [...parent, near], true, value, object)
   // The same name in another case is misspelt for certain.
   if (near?.toLowerCase() === field.toLowerCase()) return named
-  const placed = placeOf(object, path, value, minor, named === undefined)
+  const placed = placeOf(root, object, path, value, minor, named === undefined)
   return placed ?? named
 }
 
 function placeOf(
+  root: Definition,
   object: KubernetesObject,
   path: Path,
   value: unknown,
   minor: number,
   unrelated: boolean,
 ): Suggestion | undefined {
-  const { apiVersion = '', kind = '' } = object
-  const all = placesOfField(apiVersion, kind, String(path.at(-1)), minor, value)
+  const all = placesOfField(root, String(path.at(-1)), minor, value)
   const places = all.filter((place) => !isSide(place) || !all.some((other) => isMain(other, place)))
   if (places.length === 0 || places.length > mostPlaces) return undefined
   const near = places

@@ -323,7 +323,12 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
   'batch.JobSpec': [
     on<Spec<Job>>((spec, say) => {
       pod(spec.template?.spec, say, ['template', 'spec'], { restart: ['Never', 'OnFailure'] })
-      if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+      // Without either, both are 1.
+      if (
+        spec.completionMode === 'Indexed' &&
+        spec.completions === undefined &&
+        spec.parallelism !== undefined
+      )
         say.lacks(['completions'], 'and completionMode is Indexed')
     }),
   ],
@@ -633,8 +638,11 @@ const nameFormOf: Readonly<Record<string, NameForm>> = {
 }
 
 /** Checks the name of an object, as it is written. */
-export function checkName({ kind = '', metadata }: KubernetesObject, say: Say): void {
-  const form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined
+export function checkName(
+  { kind = '', metadata }: KubernetesObject,
+  say: Say,
+  form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined,
+): void {
   if (!form || (metadata !== undefined && typeof metadata !== 'object')) return
   const { name, generateName } = metadata ?? {}
   if (typeof name === 'string' && name) say.name(['metadata', 'name'], form, name)

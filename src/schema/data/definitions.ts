@@ -2080,7 +2080,7 @@ batch/v1.JobTemplateSpec
  spec! batch/v1.JobSpec
 
 batch/v1.PodFailurePolicy
- rules! []batch/v1.PodFailurePolicyRule
+ rules []batch/v1.PodFailurePolicyRule
 
 batch/v1.PodFailurePolicyOnExitCodesRequirement
  containerName string
@@ -2754,7 +2754,7 @@ core/v1.Event
  count int32
  eventTime micro-time
  firstTimestamp time
- involvedObject! core/v1.ObjectReference
+ involvedObject core/v1.ObjectReference
  kind string
  lastTimestamp time
  message string
@@ -3692,7 +3692,7 @@ core/v1.StorageOSVolumeSource
 
 core/v1.Sysctl
  name! string
- value! string
+ value string
 
 core/v1.TCPSocketAction
  host string
@@ -3878,7 +3878,7 @@ discovery/v1.ForNode
  name! string
 
 discovery/v1.ForZone
- name! string
+ name string
 
 discovery/v1alpha1.Endpoint
  addresses! [=]string
@@ -3935,7 +3935,7 @@ discovery/v1beta1.EndpointSlice
  ports []discovery/v1beta1.EndpointPort
 
 discovery/v1beta1.ForZone
- name! string
+ name string
 
 events/v1.Event
  action string
@@ -5585,7 +5585,7 @@ resource/v1.DeviceAttribute
 
 resource/v1.DeviceCapacity
  requestPolicy resource/v1.CapacityRequestPolicy
- value! quantity
+ value quantity
 
 resource/v1.DeviceClaim
  config []resource/v1.DeviceClaimConfiguration
@@ -5755,7 +5755,7 @@ resource/v1.ResourceClaimTemplateSpec
  spec resource/v1.ResourceClaimSpec
 
 resource/v1.ResourcePool
- generation! int64
+ generation int64
  name! string
  resourceSliceCount! int64
 
@@ -6244,7 +6244,7 @@ resource/v1alpha3.ResourceClaimTemplateSpec
  spec! resource/v1alpha3.ResourceClaimSpec
 
 resource/v1alpha3.ResourcePool
- generation! int64
+ generation int64
  name! string
  resourceSliceCount! int64
 
@@ -6370,7 +6370,7 @@ resource/v1beta1.DeviceAttribute
 
 resource/v1beta1.DeviceCapacity
  requestPolicy@34- resource/v1beta1.CapacityRequestPolicy
- value! quantity
+ value quantity
 
 resource/v1beta1.DeviceClaim
  config []resource/v1beta1.DeviceClaimConfiguration
@@ -6518,7 +6518,7 @@ resource/v1beta1.ResourceClaimTemplateSpec
  spec resource/v1beta1.ResourceClaimSpec
 
 resource/v1beta1.ResourcePool
- generation! int64
+ generation int64
  name! string
  resourceSliceCount! int64
 
@@ -6614,7 +6614,7 @@ resource/v1beta2.DeviceAttribute
 
 resource/v1beta2.DeviceCapacity
  requestPolicy@34- resource/v1beta2.CapacityRequestPolicy
- value! quantity
+ value quantity
 
 resource/v1beta2.DeviceClaim
  config []resource/v1beta2.DeviceClaimConfiguration
@@ -6784,7 +6784,7 @@ resource/v1beta2.ResourceClaimTemplateSpec
  spec resource/v1beta2.ResourceClaimSpec
 
 resource/v1beta2.ResourcePool
- generation! int64
+ generation int64
  name! string
  resourceSliceCount! int64
 
@@ -7228,7 +7228,7 @@ storage/v1.CSIDriver
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec! storage/v1.CSIDriverSpec
+ spec storage/v1.CSIDriverSpec
 
 storage/v1.CSIDriverSpec
  attachRequired boolean
@@ -7247,7 +7247,7 @@ storage/v1.CSINode
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec! storage/v1.CSINodeSpec
+ spec storage/v1.CSINodeSpec
  status@37- storage/v1.CSINodeStatus
 
 storage/v1.CSINodeDriver
@@ -7257,7 +7257,7 @@ storage/v1.CSINodeDriver
  topologyKeys []string
 
 storage/v1.CSINodeSpec
- drivers! [name]storage/v1.CSINodeDriver
+ drivers [name]storage/v1.CSINodeDriver
 
 storage/v1.CSINodeStatus
  storageHealth [name]storage/v1.StorageHealth
@@ -7382,7 +7382,7 @@ storage/v1beta1.CSIDriver
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec! storage/v1beta1.CSIDriverSpec
+ spec storage/v1beta1.CSIDriverSpec
 
 storage/v1beta1.CSIDriverSpec
  attachRequired boolean
@@ -7397,7 +7397,7 @@ storage/v1beta1.CSINode
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec! storage/v1beta1.CSINodeSpec
+ spec storage/v1beta1.CSINodeSpec
 
 storage/v1beta1.CSINodeDriver
  allocatable storage/v1beta1.VolumeNodeResources
@@ -7406,7 +7406,7 @@ storage/v1beta1.CSINodeDriver
  topologyKeys []string
 
 storage/v1beta1.CSINodeSpec
- drivers! [name]storage/v1beta1.CSINodeDriver
+ drivers [name]storage/v1beta1.CSINodeDriver
 
 storage/v1beta1.CSIStorageCapacity
  apiVersion string

@@ -1,0 +1,162 @@
+/** The kinds that CustomResourceDefinitions of the input define. A schema is read when the first object of its kind comes along. */
+import { formatPath, type Path } from '../finding.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import { groupOf, type Untyped, versionOf } from '../kubernetes.js'
+import { definitionFor, judge } from './custom.js'
+import type { Definition } from './definitions.js'
+import type { SchemaProblem } from './problem.js'
+import { readSchema, type Schema, Unusable } from './structural.js'
+
+export interface CustomKinds {
+  /** What is wrong with an object; undefined when no definition of its kind is known. */
+  problems(object: Untyped, apiVersion: string, kind: string): readonly SchemaProblem[] | undefined
+  /** Why schemas of a CustomResourceDefinition could not be used so far. */
+  unusable(definition: object): readonly UnusableSchema[]
+}
+
+type UnusableSchema = SchemaProblem & { readonly kind: 'unusable-schema' }
+
+/** One version of a kind, as one definition has it. */
+interface Version {
+  readonly definition: object
+  readonly apiVersion: string
+  readonly kind: string
+  readonly served: boolean
+  readonly schema: unknown
+  /** Where the schema stands in the definition. */
+  readonly path: Path
+  readonly hasStatus: boolean
+  /** Whether the schema has to be structural, and drops what it does not know. */
+  readonly prunes: boolean
+}
+
+/** Steps that all objects of one version may take together: a second or two. */
+const mostSteps = 20_000_000
+/** Definitions of one kind that are tried; more of them are variants that nobody applies together. */
+const mostDefinitions = 8
+
+/** @param objects as they were read; the CustomResourceDefinitions among them count */
+export function customKinds(objects: Iterable<Untyped>): CustomKinds {
+  const versions = new Map<string, Version[]>()
+  for (const definition of objects)
+    for (const version of versionsIn(definition)) {
+      const key = keyOf(version.apiVersion, version.kind)
+      const known = versions.get(key)
+      if (known) known.push(version)
+      else versions.set(key, [version])
+    }
+  const unusable = new Map<object, UnusableSchema[]>()
+  const judges = new Map<Version, (object: Untyped) => readonly SchemaProblem[]>()
+  const judgeOf = (version: Version) => {
+    let found = judges.get(version)
+    if (found === undefined) {
+      found = judgeFor(version, (problem) => {
+        const known = unusable.get(version.definition)
+        if (known) known.push(problem)
+        else unusable.set(version.definition, [problem])
+      })
+      judges.set(version, found)
+    }
+    return found
+  }
+  return {
+    problems(object, apiVersion, kind) {
+      const known = versions.get(keyOf(apiVersion, kind))
+      if (known === undefined) return undefined
+      const served = known.filter((one) => one.served)
+      const serving = served.filter((one) => one.apiVersion === apiVersion).slice(0, mostDefinitions)
+      if (serving.length === 0) return [notServed(apiVersion, kind, served)]
+      // Of several definitions nobody knows which one is installed: the one that the object fits best.
+      let best: readonly SchemaProblem[] | undefined
+      for (const version of serving) {
+        const found = judgeOf(version)(object)
+        if (best === undefined || found.length < best.length) best = found
+        if (best.length === 0) break
+      }
+      return best
+    },
+    unusable: (definition) => unusable.get(definition) ?? [],
+  }
+}
+
+function keyOf(apiVersion: string, kind: string): string {
+  return `${groupOf(apiVersion)}/${kind}`
+}
+
+function notServed(apiVersion: string, objectKind: string, served: readonly Version[]): SchemaProblem {
+  const servedBy = [...new Set(served.map((one) => one.apiVersion))]
+  return { kind: 'unknown-kind', path: [], apiVersion, objectKind, servedBy, custom: true }
+}
+
+/** Judges objects by one version until its budget is spent. */
+function judgeFor(
+  version: Version,
+  report: (problem: UnusableSchema) => void,
+): (object: Untyped) => readonly SchemaProblem[] {
+  const { path, prunes, kind, apiVersion } = version
+  const unusable = (where: Path, why: string, refused: boolean) => {
+    const what = `${formatPath(where).slice(1)} ${why}`
+    const message = refused
+      ? `kubectl apply is refused: ${what}, so no ${kind} is checked here.`
+      : `No ${kind} is checked: ${what}.`
+    report({ kind: 'unusable-schema', path: where, message, refused })
+  }
+  if (version.schema === undefined) return () => []
+  let schema: Schema
+  try {
+    schema = readSchema(version.schema, path, prunes)
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error
+    unusable(error.path, error.message, error.refused)
+    return () => []
+  }
+  const budget = { steps: mostSteps }
+  let definition: Definition | undefined
+  const root = () => {
+    definition ??= definitionFor(schema, `${apiVersion}.${kind}`)
+    return definition
+  }
+  const skipped = version.hasStatus ? ['status'] : []
+  let spent = false
+  return (object) => {
+    if (spent) return []
+    const found = judge(schema, object, { prunes, skipped, budget, root })
+    spent = budget.steps < 0
+    if (spent) unusable(path, 'takes too long to apply', false)
+    return spent ? [] : found
+  }
+}
+
+/** The versions of a definition, in v1 and in v1beta1. */
+function versionsIn(definition: Untyped): Version[] {
+  if (definition.kind !== 'CustomResourceDefinition') return []
+  const group = stringAt(definition, 'spec', 'group')
+  const kind = stringAt(definition, 'spec', 'names', 'kind')
+  const isBeta = versionOf(stringAt(definition, 'apiVersion') ?? '') === 'v1beta1'
+  if (group === undefined || kind === undefined) return []
+  const preserves = valueAt(definition, 'spec', 'preserveUnknownFields') ?? isBeta
+  const listed = objectsAt(definition, 'spec', 'versions')
+  const single = stringAt(definition, 'spec', 'version')
+  const all = listed.length === 0 && single !== undefined ? [{ name: single, served: true }] : listed
+  return all.flatMap((one: Untyped): Version[] => {
+    if (typeof one.name !== 'string') return []
+    const own = valueAt(one, 'schema', 'openAPIV3Schema')
+    return [
+      {
+        definition,
+        kind,
+        apiVersion: `${group}/${one.name}`,
+        served: one.served !== false,
+        schema: own ?? valueAt(definition, 'spec', 'validation', 'openAPIV3Schema'),
+        path:
+          own === undefined
+            ? ['spec', 'validation', 'openAPIV3Schema']
+            : ['spec', 'versions', listed.indexOf(one), 'schema', 'openAPIV3Schema'],
+        hasStatus: isObject(
+          valueAt(one, 'subresources', 'status') ?? valueAt(definition, 'spec', 'subresources', 'status'),
+        ),
+        prunes: preserves === false,
+      },
+    ]
+  })
+}

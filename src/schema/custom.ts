@@ -1,0 +1,355 @@
+/**
+ * Looks at custom objects as the API server does with the CustomResourceDefinition of their kind: nulls go, defaults come,
+ * unknown fields are dropped, and the rest is judged by its schema.
+ *
+ * Built-in kinds have a walk of their own (check.ts): their schemas have versions, their values have Go types, and rules rely on
+ * them. Source: pkg/apiserver and pkg/registry/customresource of k8s.io/apiextensions-apiserver. CEL is not evaluated.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Step } from '../finding.js'
+import { isObject } from '../graph/untyped.js'
+import type { Untyped } from '../kubernetes.js'
+import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
+import { isPlaceholder } from './format.js'
+import { definitionAt } from './lookup.js'
+import type { Budget } from './pattern.js'
+import { type Expected, jsonType, type SchemaProblem } from './problem.js'
+import { type Schema, type SchemaType, shown } from './structural.js'
+
+export interface Judging {
+  /** Whether fields that the schema does not know are dropped. */
+  readonly prunes: boolean
+  /** Fields of the root that nobody looks at: a status that the server replaces. */
+  readonly skipped: readonly string[]
+  readonly budget: Budget
+  /** The schema's fields, for whoever looks for what was meant by an unknown one. */
+  readonly root: () => Definition
+}
+
+/**
+ * What is wrong with an object whose kind has this schema. Of its metadata only values are judged: what fields there are, and of
+ * which type, the schema does not decide.
+ */
+export function judge(schema: Schema, object: Untyped, judging: Judging): readonly SchemaProblem[] {
+  const { skipped, budget } = judging
+  const root: Schema = {
+    ...schema,
+    embedded: true,
+    required: schema.required.filter((name) => !metaFields.has(name) && !skipped.includes(name)),
+  }
+  const seen = Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
+  const walk: Walk = { ...judging, path: [], problems: [], nested: false }
+  visit(root, prepared(root, seen, budget), walk)
+  return walk.problems
+}
+
+const metaFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata'])
+
+interface Walk extends Judging {
+  readonly path: Step[]
+  readonly problems: SchemaProblem[]
+  /** Inside of allOf, anyOf, oneOf and not: nothing is unknown there. */
+  readonly nested: boolean
+}
+
+/** The value without nulls that stand for nothing, and with its defaults: PruneNonNullableNulls and Default of the server. */
+function prepared(schema: Schema, value: unknown, budget: Budget): unknown {
+  if (budget.steps-- < 0) return value
+  if (Array.isArray(value)) {
+    const { items } = schema
+    return items === undefined ? value : value.map((item) => prepared(items, orDefault(items, item), budget))
+  }
+  if (!isObject(value)) return value
+  const out = new Map<string, unknown>()
+  for (const [name, item] of Object.entries(value)) {
+    const child = childOf(schema, name)
+    const kept = child === undefined ? item : orDefault(child, item)
+    if (kept === null && child && !child.nullable) continue
+    out.set(name, child === undefined ? kept : prepared(child, kept, budget))
+  }
+  for (const [name, child] of schema.properties)
+    if (child.default !== undefined && !out.has(name)) out.set(name, prepared(child, child.default, budget))
+  return Object.fromEntries(out)
+}
+
+function orDefault(schema: Schema, value: unknown): unknown {
+  return value === null && !schema.nullable ? (schema.default ?? null) : value
+}
+
+function childOf({ properties, additional }: Schema, name: string): Schema | undefined {
+  return properties.get(name) ?? additional
+}
+
+function visit(schema: Schema, value: unknown, walk: Walk): void {
+  if (walk.budget.steps-- < 0 || isPlaceholder(value)) return
+  const { type, values } = schema
+  if (value === null && (schema.nullable || type === undefined)) return
+  if (Array.isArray(value) && type === 'string' && schema.formatted) return
+  if (type !== undefined && !fits(type, value)) {
+    walk.problems.push(wrongType(type, value, walk))
+    return
+  }
+  walk.budget.steps -= values?.all.length ?? 0
+  if (values !== undefined && !values.all.some((one) => isDeepStrictEqual(one, value)))
+    walk.problems.push({
+      kind: 'bad-enum',
+      path: [...walk.path],
+      value: typeof value === 'number' || typeof value === 'boolean' ? value : shown(value),
+      allowed: values.shown,
+    })
+  for (const test of schema.tests) {
+    const message = test(value, walk.budget)
+    if (message !== undefined) walk.problems.push({ kind: 'bad-value', path: [...walk.path], message })
+  }
+  if (Array.isArray(value)) visitList(schema, value, walk)
+  else if (isObject(value)) visitMapping(schema, value, walk)
+  visitBranches(schema, value, walk)
+}
+
+function wrongType(type: SchemaType, value: unknown, { path }: Walk): SchemaProblem {
+  const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  return {
+    kind: 'wrong-type',
+    path: [...path],
+    expected: expected[type],
+    actual: jsonType(value),
+    ...(scalar && { value }),
+  }
+}
+
+const expected: Readonly<Record<SchemaType, Expected>> = {
+  object: 'mapping',
+  array: 'list',
+  string: 'text',
+  integer: 'integer',
+  number: 'number',
+  boolean: 'boolean',
+  'integer or string': 'integer or text',
+}
+
+function fits(type: SchemaType, value: unknown): boolean {
+  switch (type) {
+    case 'object':
+      return isObject(value)
+    case 'array':
+      return Array.isArray(value)
+    case 'integer':
+      return isInteger(value)
+    case 'integer or string':
+      return typeof value === 'string' || isInteger(value)
+    default:
+      return typeof value === type
+  }
+}
+
+/** What JSON's numbers become in Go: beyond 64 bits they are fractions. */
+function isInteger(value: unknown): boolean {
+  return Number.isInteger(value) && Math.abs(Number(value)) <= 2 ** 63
+}
+
+function visitList(schema: Schema, list: readonly unknown[], walk: Walk): void {
+  const { items, keys } = schema
+  if (items !== undefined)
+    for (const [i, item] of list.entries()) {
+      walk.path.push(i)
+      visit(items, item, walk)
+      walk.path.pop()
+    }
+  if (keys === undefined || walk.nested) return
+  const seen = new Map<string, number>()
+  for (const [i, item] of list.entries()) {
+    const own = keysIn(item, keys)
+    if (own === undefined) continue
+    const id = JSON.stringify(own)
+    const first = seen.get(id)
+    if (first === undefined) seen.set(id, i)
+    else
+      walk.problems.push({
+        kind: 'duplicate-entry',
+        path: [...walk.path, i],
+        first,
+        keys: own,
+        refused: true,
+      })
+  }
+}
+
+/** What tells an entry from others; undefined when it has none of the keys, or they are filled in later. */
+function keysIn(item: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+  if (keys[0] === '=') return hasPlaceholder(item) ? undefined : { '=': isObject(item) ? shown(item) : item }
+  if (!isObject(item)) return undefined
+  const own = keys.filter((key) => item[key] !== undefined).map((key) => [key, item[key]] as const)
+  return own.length === 0 || own.some(([, value]) => hasPlaceholder(value))
+    ? undefined
+    : Object.fromEntries(own)
+}
+
+function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
+  for (const name of schema.required)
+    if (value[name] === undefined)
+      walk.problems.push({ kind: 'missing-field', path: [...walk.path, name], empty: false })
+  if (schema.embedded && !walk.nested) visitEmbedded(value, walk)
+  for (const [name, item] of Object.entries(value)) {
+    const child = childOf(schema, name)
+    walk.path.push(name)
+    if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)
+    else if (child !== undefined) visit(child, item, walk)
+    else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(walk))
+    walk.path.pop()
+  }
+}
+
+/** Of apiVersion, kind and metadata a schema can restrict the values. */
+function visitMeta(schema: Schema | undefined, value: unknown, walk: Walk): void {
+  if (schema === undefined) return
+  const problems: SchemaProblem[] = []
+  visit(schema, value, { ...walk, nested: true, problems })
+  for (const one of problems) if (one.kind === 'bad-value' || one.kind === 'bad-enum') walk.problems.push(one)
+}
+
+/** Every object needs an apiVersion and a kind. */
+function visitEmbedded(value: Untyped, walk: Walk): void {
+  for (const name of ['apiVersion', 'kind']) {
+    const own = value[name]
+    walk.path.push(name)
+    if (own === undefined || own === '')
+      walk.problems.push({ kind: 'missing-field', path: [...walk.path], empty: own === '' })
+    else if (!isPlaceholder(own) && typeof own !== 'string')
+      walk.problems.push(wrongType('string', own, walk))
+    walk.path.pop()
+  }
+}
+
+function unknownField({ path, root }: Walk): SchemaProblem {
+  const whole = root()
+  const definition = definitionAt(whole, path.slice(0, -1), newestMinor)?.name ?? whole.name
+  return { kind: 'unknown-field', path: [...path], definition, root: whole }
+}
+
+function visitBranches({ allOf, anyOf, oneOf, not }: Schema, value: unknown, walk: Walk): void {
+  for (const branch of allOf) visit(branch, value, { ...walk, nested: true })
+  if (anyOf.length === 0 && oneOf.length === 0 && not === undefined) return
+  const judged = (branch: Schema): readonly SchemaProblem[] => {
+    const problems: SchemaProblem[] = []
+    visit(branch, value, { ...walk, nested: true, problems })
+    return problems
+  }
+  const refuse = (message: string) => {
+    // What is filled in later may make it right, and where the budget ends nothing was looked at.
+    if (walk.budget.steps >= 0 && !hasPlaceholder(value))
+      walk.problems.push({ kind: 'conflict', path: [...walk.path], message })
+  }
+  for (const branches of [anyOf, oneOf]) {
+    const results = branches.map(judged)
+    const accepted = branches.filter((_, i) => results[i]?.length === 0)
+    if (accepted.length > 1 && branches === oneOf) refuse(tooMany(accepted))
+    if (accepted.length > 0 || branches.length === 0) continue
+    if (branches.length > 1) refuse(noneFits(results))
+    else for (const one of results[0] ?? []) walk.problems.push(one)
+  }
+  if (not !== undefined && judged(not).length === 0) refuse(excluded(not, value))
+}
+
+function noneFits(results: readonly (readonly SchemaProblem[])[]): string {
+  const missing = results.map((problems) =>
+    problems.every(({ kind }) => kind === 'missing-field')
+      ? problems.map(({ path }) => path.at(-1))
+      : undefined,
+  )
+  return missing.includes(undefined)
+    ? `fits none of the ${results.length} alternatives in its schema`
+    : `needs ${either(missing.map((fields) => (fields ?? []).join(' and ')))}`
+}
+
+function tooMany(accepted: readonly Schema[]): string {
+  return accepted.every(wantsFieldsOnly)
+    ? `can have only one of ${accepted.map(({ required }) => required.join(' and ')).join(', ')}`
+    : `fits ${accepted.length} alternatives in its schema, and may fit only one`
+}
+
+function excluded(not: Schema, value: unknown): string {
+  const wanting = (not.anyOf.length > 0 ? not.anyOf : [not]).filter(wantsFieldsOnly)
+  const present = wanting.find(
+    ({ required }) => isObject(value) && required.every((name) => value[name] !== undefined),
+  )
+  if (present === undefined) return 'is what its schema excludes'
+  const [first, ...others] = present.required
+  return others.length === 0
+    ? `cannot have ${first} here`
+    : `cannot have ${first} beside ${others.join(' and ')}`
+}
+
+/** A branch that wants certain fields to be there, and nothing else. */
+function wantsFieldsOnly(schema: Schema): boolean {
+  const { required, properties, tests, values, allOf, anyOf, oneOf, not, items } = schema
+  return (
+    required.length > 0 &&
+    [properties.size, tests.length, allOf.length, anyOf.length, oneOf.length].every((size) => size === 0) &&
+    values === undefined &&
+    not === undefined &&
+    items === undefined
+  )
+}
+
+function either(words: readonly string[]): string {
+  return words.length < 2 ? String(words[0]) : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
+function hasPlaceholder(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasPlaceholder)
+  return isObject(value) ? Object.values(value).some(hasPlaceholder) : isPlaceholder(value)
+}
+
+/** The fields of a schema as the questions of lookup.ts know them. Names are paths, so that each is another one. */
+export function definitionFor(schema: Schema, name: string): Definition {
+  const fields = [...schema.properties].map(
+    ([field, child]) => [field, fieldOf(child, `${name}.${field}`, schema.required.includes(field))] as const,
+  )
+  return { name, fields: new Map(fields), required: schema.required, filled: [], checks: undefined }
+}
+
+function fieldOf(schema: Schema, name: string, required: boolean): Field {
+  return {
+    type: typeFor(schema, name),
+    required,
+    filled: false,
+    served: true,
+    since: undefined,
+    until: undefined,
+  }
+}
+
+function typeFor(schema: Schema, name: string): Type {
+  const { type, properties, additional, items, preserves } = schema
+  const isDefined = type === 'object' && !preserves && properties.size > 0
+  const of = type === 'array' ? items : additional
+  return {
+    is: isDefined
+      ? 'definition'
+      : type === undefined || preserves
+        ? 'any'
+        : of
+          ? type === 'array'
+            ? 'list'
+            : 'map'
+          : basic[type],
+    of: of && typeFor(of, name),
+    name: isDefined ? name : '',
+    found: isDefined ? definitionFor(schema, name) : undefined,
+    keys: [],
+    values: undefined,
+    mayBeEmpty: true,
+    minimum: undefined,
+    maximum: undefined,
+  }
+}
+
+const basic: Readonly<Record<SchemaType, Type['is']>> = {
+  object: 'object',
+  array: 'list',
+  string: 'string',
+  integer: 'int64',
+  number: 'number',
+  boolean: 'boolean',
+  'integer or string': 'int-or-port',
+}

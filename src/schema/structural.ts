@@ -1,0 +1,361 @@
+/**
+ * The schema of a CustomResourceDefinition, read from its OpenAPI text into what src/schema/custom.ts walks along.
+ *
+ * Sources: pkg/apiserver/schema (structural schemas) and pkg/apis/apiextensions/validation of k8s.io/apiextensions-apiserver,
+ * pkg/validation/validate of k8s.io/kube-openapi.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Path } from '../finding.js'
+import { isObject } from '../graph/untyped.js'
+import type { Untyped } from '../kubernetes.js'
+import { textFormats } from './format.js'
+import { type Budget, matcher } from './pattern.js'
+
+export type SchemaType =
+  | 'object'
+  | 'array'
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'integer or string'
+
+/** Says what is wrong with a value, to be read after its path: `has to be at least 1`. */
+export type Test = (value: unknown, budget: Budget) => string | undefined
+
+export interface Schema {
+  /** Undefined where anything goes. */
+  readonly type: SchemaType | undefined
+  readonly nullable: boolean
+  /** Undefined when there is none: `null` is no default. */
+  readonly default: unknown
+  readonly properties: ReadonlyMap<string, Schema>
+  /** Of values whose keys are nobody's property. */
+  readonly additional: Schema | undefined
+  readonly items: Schema | undefined
+  readonly required: readonly string[]
+  /** Whether unknown fields stay. */
+  readonly preserves: boolean
+  /** Whether it is an object of its own, with apiVersion, kind and metadata. */
+  readonly embedded: boolean
+  /** Whether it has a format: the server then lets lists pass for texts. */
+  readonly formatted: boolean
+  /** Of lists: what tells entries apart, `=` being the entry itself; undefined when they may be alike. */
+  readonly keys: readonly string[] | undefined
+  /** The only values there are. */
+  readonly values: { readonly all: readonly unknown[]; readonly shown: readonly string[] } | undefined
+  readonly tests: readonly Test[]
+  readonly allOf: readonly Schema[]
+  readonly anyOf: readonly Schema[]
+  readonly oneOf: readonly Schema[]
+  readonly not: Schema | undefined
+}
+
+/** Why a schema cannot be used. */
+export class Unusable extends Error {
+  readonly path: Path
+  /** Whether the API server refuses it, too. */
+  readonly refused: boolean
+
+  /** @param message to be read after the path: `is no type` */
+  constructor(path: Path, message: string, refused = true) {
+    super(message)
+    this.path = path
+    this.refused = refused
+  }
+}
+
+/** More than any schema of a CustomResourceDefinition has: etcd takes objects of 1.5 MB. */
+const mostNodes = 100_000
+const deepest = 100
+
+/** Where the reading is, and what is wanted of the schema there. The path is put together when somebody asks. */
+interface Place {
+  readonly steps: Path
+  readonly above: Place | undefined
+  readonly depth: number
+  /** Whether a type is wanted; in v1beta1 it need not be. */
+  readonly structural: boolean
+  /** Inside of allOf, anyOf, oneOf and not, which only judge values. */
+  readonly nested: boolean
+  readonly count: { nodes: number }
+}
+
+/**
+ * @param path of the schema in its CustomResourceDefinition
+ * @param structural whether it has to be a structural schema, as v1 wants it and v1beta1 where unknown fields are dropped
+ * @throws Unusable
+ */
+export function readSchema(value: unknown, path: Path, structural: boolean): Schema {
+  const place = { steps: path, above: undefined, depth: 0, structural, nested: false, count: { nodes: 0 } }
+  const schema = read(value, place)
+  if (structural && schema.type !== 'object') throw new Unusable([...path, 'type'], 'has to be object')
+  return schema
+}
+
+function pathOf({ above, steps }: Place): Path {
+  return above === undefined ? steps : [...pathOf(above), ...steps]
+}
+
+function unusable(place: Place, key: string, message: string): Unusable {
+  return new Unusable([...pathOf(place), key], message)
+}
+
+const noProperties: ReadonlyMap<string, Schema> = new Map()
+/** How generated schemas say once more what x-kubernetes-int-or-string says: the only types that may stand in anyOf. */
+const integerOrString = [{ type: 'integer' }, { type: 'string' }]
+/** Words of OpenAPI that a CustomResourceDefinition cannot have. */
+const forbidden = [
+  '$ref',
+  '$schema',
+  'id',
+  'definitions',
+  'dependencies',
+  'patternProperties',
+  'additionalItems',
+]
+const none: readonly never[] = []
+
+function read(value: unknown, place: Place): Schema {
+  const { nested, structural, count, depth } = place
+  if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
+  if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
+  if (++count.nodes > mostNodes)
+    throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
+  // Most parts of a schema say their type and no more.
+  const isPlain = Object.keys(value).every((key) => key === 'type' || key === 'description')
+  if (!isPlain) checkWords(value, place)
+  const isIntOrString = flag(value, 'x-kubernetes-int-or-string', place)
+  const type = isIntOrString ? 'integer or string' : typeOf(value, place)
+  const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
+  if (structural && nested && type !== undefined)
+    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
+  if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
+  if (structural && !nested && type === 'array' && !isObject(value.items))
+    throw unusable(place, 'items', 'is missing')
+  if (isPlain) return plain(type)
+  const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
+    read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
+  const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
+    const all = list(value, key, place)
+    if (all.length === 0 || isDeepStrictEqual(all, integerOrString)) return none
+    return all
+      .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
+      .map((one, i) => inner(one, [key, i], true))
+  }
+  const properties = mapping(value, 'properties', place)
+  const names = Object.keys(properties)
+  const { additionalProperties, items } = value
+  if (isObject(additionalProperties) && names.length > 0)
+    throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
+  return {
+    type,
+    nullable: flag(value, 'nullable', place),
+    default: value.default ?? undefined,
+    properties:
+      names.length > 0
+        ? new Map(names.map((name) => [name, inner(properties[name], ['properties', name])]))
+        : noProperties,
+    additional: isObject(additionalProperties)
+      ? inner(additionalProperties, ['additionalProperties'])
+      : typeof additionalProperties === 'boolean'
+        ? // The server keeps what stands there, and drops all fields of mappings in it.
+          plain(undefined)
+        : undefined,
+    items: items === undefined || items === null ? undefined : inner(items, ['items']),
+    required: texts(value, 'required', place),
+    preserves,
+    embedded: flag(value, 'x-kubernetes-embedded-resource', place),
+    formatted: (value.format ?? '') !== '',
+    keys: keysOf(value, place),
+    values: valuesOf(value, place),
+    tests: testsOf(value, type, place),
+    allOf: branches('allOf'),
+    anyOf: branches('anyOf'),
+    oneOf: branches('oneOf'),
+    not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
+  }
+}
+
+function checkWords(value: Untyped, place: Place): void {
+  for (const word of forbidden) if ((value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
+  if (value.uniqueItems === true) throw unusable(place, 'uniqueItems', 'cannot be true')
+}
+
+const plains = new Map<SchemaType | undefined, Schema>()
+
+/** The schema that asks for a type only. */
+function plain(type: SchemaType | undefined): Schema {
+  let found = plains.get(type)
+  if (found === undefined) {
+    found = {
+      type,
+      nullable: false,
+      default: undefined,
+      properties: noProperties,
+      additional: undefined,
+      items: undefined,
+      required: none,
+      preserves: false,
+      embedded: false,
+      formatted: false,
+      keys: undefined,
+      values: undefined,
+      tests: none,
+      allOf: none,
+      anyOf: none,
+      oneOf: none,
+      not: undefined,
+    }
+    plains.set(type, found)
+  }
+  return found
+}
+
+const types: readonly SchemaType[] = ['object', 'array', 'string', 'integer', 'number', 'boolean']
+
+function typeOf({ type }: Untyped, place: Place): SchemaType | undefined {
+  if (type === undefined || type === null || type === '') return undefined
+  const found = types.find((one) => one === type)
+  if (found === undefined) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
+  return found
+}
+
+/** The value of a keyword; undefined when it is not there. */
+function keyword<T>(
+  schema: Untyped,
+  key: string,
+  place: Place,
+  is: (value: unknown) => value is T,
+  what: string,
+) {
+  const value = schema[key] ?? undefined
+  if (value === undefined || is(value)) return value
+  throw unusable(place, key, `has to be ${what}`)
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isNumber = (value: unknown): value is number => typeof value === 'number'
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value)
+const isTexts = (value: unknown): value is readonly string[] => isList(value) && value.every(isText)
+
+function flag(schema: Untyped, key: string, place: Place): boolean {
+  return keyword(schema, key, place, isFlag, 'true or false') ?? false
+}
+
+function list(schema: Untyped, key: string, place: Place): readonly unknown[] {
+  return keyword(schema, key, place, isList, 'a list') ?? none
+}
+
+function texts(schema: Untyped, key: string, place: Place): readonly string[] {
+  return keyword(schema, key, place, isTexts, 'a list of texts') ?? none
+}
+
+function mapping(schema: Untyped, key: string, place: Place): Untyped {
+  return keyword(schema, key, place, isObject, 'a mapping') ?? {}
+}
+
+function valuesOf(schema: Untyped, place: Place): Schema['values'] {
+  const all = keyword(schema, 'enum', place, isList, 'a list')
+  return all && { all, shown: all.map(shown) }
+}
+
+/** A value as messages show it: text as it is, all else as JSON. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function keysOf(schema: Untyped, place: Place): readonly string[] | undefined {
+  const type = keyword(schema, 'x-kubernetes-list-type', place, isText, 'text')
+  const keys = texts(schema, 'x-kubernetes-list-map-keys', place)
+  return type === 'set' ? ['='] : type === 'map' && keys.length > 0 ? keys : undefined
+}
+
+/** What the keywords about single values ask for. */
+function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): readonly Test[] {
+  const tests: Test[] = []
+  const number = (key: string) => keyword(schema, key, place, isNumber, 'a number')
+  const [minimum, maximum] = [number('minimum'), number('maximum')]
+  const above = flag(schema, 'exclusiveMinimum', place)
+  const below = flag(schema, 'exclusiveMaximum', place)
+  if (minimum !== undefined || maximum !== undefined)
+    tests.push((value) => {
+      if (typeof value !== 'number') return undefined
+      if (minimum !== undefined && (above ? value <= minimum : value < minimum))
+        return `is ${value}, and has to be ${above ? `above ${minimum}` : `at least ${minimum}`}`
+      if (maximum !== undefined && (below ? value >= maximum : value > maximum))
+        return `is ${value}, and has to be ${below ? `below ${maximum}` : `at most ${maximum}`}`
+      return undefined
+    })
+  const factor = number('multipleOf')
+  if (factor !== undefined && factor > 0)
+    tests.push((value) =>
+      typeof value === 'number' && !isMultiple(value, factor)
+        ? `is ${value}, and has to be a multiple of ${factor}`
+        : undefined,
+    )
+  const sizes: readonly [string, string, (value: unknown) => number | undefined][] = [
+    ['Length', 'character', (value) => (isText(value) ? [...value].length : undefined)],
+    ['Items', 'entry', (value) => (isList(value) ? value.length : undefined)],
+    ['Properties', 'field', (value) => (isObject(value) ? Object.keys(value).length : undefined)],
+  ]
+  for (const [suffix, thing, sizeOf] of sizes) {
+    const [least = 0, most = Number.POSITIVE_INFINITY] = [number(`min${suffix}`), number(`max${suffix}`)]
+    if (least > 0 || most < Number.POSITIVE_INFINITY)
+      tests.push((value) => {
+        const size = sizeOf(value)
+        if (size === undefined || (size >= least && size <= most)) return undefined
+        return `has ${counted(size, thing)}, and needs ${size < least ? `at least ${least}` : `at most ${most}`}`
+      })
+  }
+  const pattern = keyword(schema, 'pattern', place, isText, 'text')
+  if (pattern) tests.push(patternTest(pattern))
+  const format = keyword(schema, 'format', place, isText, 'text')
+  if (format) tests.push(...formatTest(format, type))
+  return tests.length > 0 ? tests : none
+}
+
+/** As the server reckons it, in floating point with some tolerance. */
+function isMultiple(value: number, factor: number): boolean {
+  const times = value / factor
+  return Math.abs(times - Math.round(times)) <= 1e-9 * Math.max(1, Math.abs(times))
+}
+
+function counted(size: number, thing: string): string {
+  const many = thing === 'entry' ? 'entries' : `${thing}s`
+  return `${size === 0 ? 'no' : size} ${size === 1 ? thing : many}`
+}
+
+/** A pattern is compiled when the first text asks for it. */
+function patternTest(pattern: string): Test {
+  let found: ReturnType<typeof matcher> | 'unread' = 'unread'
+  return (value, budget) => {
+    if (!isText(value)) return undefined
+    if (found === 'unread') found = matcher(pattern)
+    if (found === undefined || found(value, budget)) return undefined
+    return `is ${quoted(value)}, and has to match ${pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern}`
+  }
+}
+
+function formatTest(format: string, type: SchemaType | undefined): readonly Test[] {
+  if (type === 'integer' && format === 'int32')
+    return [
+      (value) =>
+        isNumber(value) && Math.abs(value + 0.5) > 2 ** 31
+          ? `is ${value}, more than 32 bits hold`
+          : undefined,
+    ]
+  const name = format.replaceAll('-', '')
+  const known = Object.hasOwn(textFormats, name) ? textFormats[name] : undefined
+  if (known === undefined || (type !== undefined && type !== 'string' && type !== 'integer or string'))
+    return none
+  return [
+    (value) =>
+      isText(value) && !known.is(value) ? `is ${quoted(value)}, and has to be ${known.like}` : undefined,
+  ]
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+}

@@ -1,0 +1,58 @@
+/** What an API server and our rules say about the same objects. */
+import { lint } from '../../src/engine/lint.js'
+import { readPaths } from '../../src/reader/read.js'
+import { loadStories } from '../../src/registry.js'
+import { active, allRules, root, settings } from '../harness.js'
+import { isMapping, type Mapping } from './mapping.js'
+import type { Create } from './resources.js'
+
+export interface Verdict {
+  /** `undecided`: the server misses something else (an account, a class, a namespace), or does not know the kind. */
+  readonly outcome: 'accepted' | 'refused' | 'undecided'
+  readonly message: string
+}
+
+/** Asks the server to create an object in the namespace `default`, without storing it. */
+export async function serverVerdict(create: Create, object: Mapping): Promise<Verdict> {
+  const answer = await create(inDefault(object), '?dryRun=All&fieldValidation=Strict').catch(hungUp)
+  if (answer instanceof Error) return { outcome: 'undecided', message: answer.message }
+  const message = String(answer?.json.message ?? '')
+  // 409: it is there already, which the server notices last.
+  if (!answer || answer.status === 403 || answer.status === 404) return { outcome: 'undecided', message }
+  return { outcome: answer.status >= 400 && answer.status !== 409 ? 'refused' : 'accepted', message }
+}
+
+/** 1.36.3 panics at an Indexed Job with a successPolicy and parallelism and without completions, and lives on. */
+function hungUp(error: unknown): Error {
+  if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') return error
+  throw error
+}
+
+/** Without what a server gives to an object, and in the namespace that this server has. */
+function inDefault(object: Mapping): Mapping {
+  if (!isMapping(object.metadata)) return object
+  const { resourceVersion: _version, uid: _uid, namespace: _namespace, ...metadata } = object.metadata
+  return { ...object, metadata }
+}
+
+/** The server accepts what they report; the nodes do not. */
+const aboutNodes = ['removed-node-label-selector']
+
+/** Gives back a function that lists the errors of the rules about what the API server refuses: `rule: message`. */
+export async function schemaErrors(minor: number): Promise<(object: Mapping) => readonly string[]> {
+  const rules = await allRules()
+  const schemaRules = [...rules].filter(
+    ([id, rule]) => rule.category === 'api-schema' && !aboutNodes.includes(id),
+  )
+  const chosen = settings(
+    schemaRules.map(([id, rule]) => active(id, rule)),
+    { minor },
+  )
+  return (object) => {
+    const input = readPaths(['-'], { cwd: root, stdin: () => JSON.stringify(object) })
+    const { findings } = lint(input, { settings: chosen, rules, stories: loadStories })
+    return findings.flatMap((one) =>
+      one.severity === 'error' ? [`${one.rule} ${one.place.path}: ${one.message}`] : [],
+    )
+  }
+}
