@@ -291,6 +291,13 @@ class Reading {
   }
 }
 
+function keysWritten(text: string): number {
+  const key = /(?<!\\)"\s*:/g
+  let count = 0
+  while (key.exec(text)) count++
+  return count
+}
+
 function keysIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   const items = Object.values(value)
@@ -307,6 +314,7 @@ const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomiz
 function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicates: boolean): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
+  let repeats: boolean | undefined
   const locate = () => {
     found ??= locator(text, line, column)
     return found
@@ -319,8 +327,8 @@ function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicate
     text,
     // JSON.parse says nothing about repeated keys. Counting them is much faster than looking for them.
     get hasDuplicates() {
-      const written = text.match(/(?<!\\)"\s*:/g)?.length ?? 0
-      return written !== keysIn(value) && locate().duplicates.length > 0
+      repeats ??= keysWritten(text) !== keysIn(value) && locate().duplicates.length > 0
+      return repeats
     },
     locate,
   }
