@@ -51,7 +51,7 @@ those of its pods, or a rule's expression names it, its workload or its namespac
       report(
         client,
         'name',
-        `Nobody notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of the input selects it.`,
+        `Nobody notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of ${graph.source} selects it.`,
         {
           see: [pods ? at(pods, pods, undefined, 'its pods') : at(service, service)],
         },

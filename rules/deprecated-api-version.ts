@@ -1,4 +1,13 @@
-import { groupOf, retiredApi, rule, successorOf, versionOf, versionsOf } from '../src/rule.js'
+import {
+  groupOf,
+  retiredApi,
+  rule,
+  successorOf,
+  versionOf,
+  versionsOf,
+  type Written,
+  writtenVersions,
+} from '../src/rule.js'
 
 export default rule({
   title: 'An API version that is on its way out',
@@ -17,35 +26,41 @@ where no release is named for the removal. Versions that the target no longer se
   ],
   stories: ['loveholidays-gke-upgrade', 'zalando-cronjob-apiserver'],
   for: 'Object',
-  check(object, { minor, reportPath }) {
-    const { apiVersion = '', kind = '' } = object
-    const retired = retiredApi(apiVersion, kind)
-    const alpha = /^v\d+alpha/.test(versionOf(apiVersion))
-    const due = retired !== undefined && minor >= retired.deprecated
-    if (!due && !alpha) return
-    if (!versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)) return
-    const successor = successorOf(apiVersion, kind, minor)
-    const removed = retired?.removed
-    reportPath(
-      ['apiVersion'],
-      removed !== undefined
-        ? `The upgrade to 1.${removed} breaks this manifest: that release stops serving ${apiVersion} ${kind}.`
-        : alpha
-          ? `${apiVersion} is an alpha API: off by default, and it may be gone in the next release.`
-          : `${apiVersion} ${kind} is deprecated since 1.${retired?.deprecated}; no release is named for its end.`,
-      {
-        onValue: true,
-        severity: removed === undefined && !alpha ? 'info' : 'warning',
-        label: successor ? `${successor} is served too` : undefined,
-        ...(successor !== undefined &&
-          retired?.sameShape && {
-            fix: {
-              title: `apiVersion: ${successor}`,
-              safe: true,
-              edits: [{ op: 'set' as const, path: ['apiVersion'], value: successor }],
-            },
-          }),
-      },
-    )
+  live: true,
+  check(object, { graph, minor, reportPath }) {
+    for (const written of writtenVersions(object, graph.source === 'the cluster')) checkVersion(written)
+
+    function checkVersion({ apiVersion, path, by }: Written) {
+      const { kind = '' } = object
+      const retired = retiredApi(apiVersion, kind)
+      const alpha = /^v\d+alpha/.test(versionOf(apiVersion))
+      const due = retired !== undefined && minor >= retired.deprecated
+      if (!due && !alpha) return
+      if (!versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)) return
+      const successor = successorOf(apiVersion, kind, minor)
+      const removed = retired?.removed
+      reportPath(
+        path,
+        removed !== undefined
+          ? `The upgrade to 1.${removed} breaks ${by === undefined ? 'this manifest' : `what ${by} applies`}: that release stops serving ${apiVersion} ${kind}.`
+          : alpha
+            ? `${apiVersion} is an alpha API: off by default, and it may be gone in the next release.`
+            : `${apiVersion} ${kind} is deprecated since 1.${retired?.deprecated}; no release is named for its end.`,
+        {
+          onValue: true,
+          severity: removed === undefined && !alpha ? 'info' : 'warning',
+          label: successor ? `${successor} is served too` : undefined,
+          ...(successor !== undefined &&
+            retired?.sameShape &&
+            by === undefined && {
+              fix: {
+                title: `apiVersion: ${successor}`,
+                safe: true,
+                edits: [{ op: 'set' as const, path: ['apiVersion'], value: successor }],
+              },
+            }),
+        },
+      )
+    }
   },
 })

@@ -61,7 +61,7 @@ on the Namespace kube-system, for backups from outside.`,
         if (local && !isBackedUp())
           report(
             ...place(local, undefined),
-            'A wrong delete or a lost disk ends this cluster: nothing in the input saves its local etcd.',
+            `A wrong delete or a lost disk ends this cluster: nothing in ${graph.source} saves its local etcd.`,
           )
       }
       return
@@ -76,7 +76,7 @@ on the Namespace kube-system, for backups from outside.`,
     report(
       subject.object,
       undefined,
-      `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in the input saves snapshots of ${subject.name}.`,
+      `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in ${graph.source} saves snapshots of ${subject.name}.`,
       { severity: own ? 'error' : 'warning' },
     )
   },

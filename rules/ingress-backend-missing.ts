@@ -53,14 +53,18 @@ near name, and externals. The number in a Route of OpenShift may also be the por
       seen.add(key)
       if (!service) {
         // A Service of that name may stand in a namespace that the route does not tell.
-        if (namespace !== undefined && !graph.complete) continue
+        if (
+          namespace !== undefined &&
+          !(graph.complete && graph.all('Service').some((one) => graph.namespaceOf(one) === namespace))
+        )
+          continue
         if (graph.exists('Service', name, route)) continue
         const near = nearestName(name, graph.namesNear('Service', route))
         if (!near && !graph.complete) continue
         report(
           node,
           field,
-          `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in the input`}.`,
+          `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
           { fix: near && name === stringAt(node, field) ? set(node, field, near) : undefined },
         )
         continue

@@ -63,7 +63,7 @@ port name in a rule that none of the selected pods declares, while they do decla
     report(
       spec,
       'podSelector',
-      `${graph.describe(policy)} applies to no pod${near ? `: its selector differs from the labels of ${near.name} by a letter or two` : ' of the input'}.`,
+      `${graph.describe(policy)} applies to no pod${near ? `: its selector differs from the labels of ${near.name} by a letter or two` : ` of ${graph.source}`}.`,
       {
         see: [near ? at(near, near.template.metadata ?? near.template, 'labels') : undefined],
       },

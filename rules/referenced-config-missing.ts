@@ -67,7 +67,7 @@ without it.`,
         report(
           first.node,
           first.field,
-          `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in the input.`,
+          `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
           { severity: severityOf(first) },
         )
     }
@@ -114,8 +114,8 @@ function consequence(reference: ConfigReference, workload: Workload): string {
 /** A key that is named and that the object of the input does not have. */
 function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, graph: Graph) {
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
-  const found = graph.find(kind, name, workload.object)
-  if (!found || graph.isFilledElsewhere(kind, name)) return undefined
+  const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
+  if (!found) return undefined
   const data = {
     ...found.data,
     ...('stringData' in found ? found.stringData : {}),

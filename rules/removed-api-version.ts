@@ -7,6 +7,7 @@ import {
   rule,
   successorOf,
   valueAt,
+  writtenVersions,
 } from '../src/rule.js'
 
 export default rule({
@@ -24,7 +25,12 @@ removal is at or before the target version. The fix is safe where the newer vers
 in the same way; a PodDisruptionBudget with an empty or missing selector is the exception, because
 \`policy/v1\` lets it select every pod.
 
+Of the objects of a cluster, the versions in which clients last applied them are looked at: kubectl's annotation
+and the \`Apply\` entries of managedFields.
+
 Exempt: the API groups of custom resources.`,
+  falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
+annotation stays as it was.`,
   versions: 'The target version is `--k8s-version`, by default the newest that is known.',
   sources: [
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
@@ -37,22 +43,29 @@ Exempt: the API groups of custom resources.`,
     'monzo-linkerd-etcd',
   ],
   for: 'Object',
-  check(object, { minor, reportPath }) {
-    const { apiVersion = '', kind = '' } = object
-    const retired = retiredApi(apiVersion, kind)
-    if (!retired || retired.removed === undefined || minor < retired.removed) return
-    const successor = successorOf(apiVersion, kind, minor)
-    reportPath(
-      ['apiVersion'],
-      `kubectl apply fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${kind}, removed in 1.${retired.removed}.`,
-      {
-        onValue: true,
-        label: successor ? `${successor} took its place` : 'nothing took its place',
-        fix: successor
-          ? fixOf(object, retired, successor)
-          : advise(`Remove this ${kind}, or what replaced it in your cluster`),
-      },
-    )
+  live: true,
+  check(object, { graph, minor, reportPath }) {
+    const { kind = '' } = object
+    for (const { apiVersion, path, by } of writtenVersions(object, graph.source === 'the cluster')) {
+      const retired = retiredApi(apiVersion, kind)
+      if (!retired || retired.removed === undefined || minor < retired.removed) continue
+      const successor = successorOf(apiVersion, kind, minor)
+      reportPath(
+        path,
+        by === undefined
+          ? `kubectl apply fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${kind}, removed in 1.${retired.removed}.`
+          : `The next apply by ${by} fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${kind}, removed in 1.${retired.removed}.`,
+        {
+          onValue: true,
+          label: successor ? `${successor} took its place` : 'nothing took its place',
+          fix: !successor
+            ? advise(`Remove this ${kind}, or what replaced it in your cluster`)
+            : by === undefined
+              ? fixOf(object, retired, successor)
+              : advise(`apiVersion: ${successor} in the manifest`),
+        },
+      )
+    }
   },
 })
 

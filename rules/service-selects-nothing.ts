@@ -79,7 +79,7 @@ no manifest shows (\`operatorLabels\`).`,
       near ? key : undefined,
       near
         ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
-        : `Every connection to ${graph.describe(service)} fails: no pod of the input has the labels it selects.`,
+        : `Every connection to ${graph.describe(service)} fails: no pod of ${graph.source} has the labels it selects.`,
       {
         see: [
           near

@@ -57,6 +57,13 @@ export interface Document {
   /** True when a mapping repeats a key; the last one won, as in kubectl. */
   readonly hasDuplicates: boolean
   locate(): Locator
+  /** Present on an object of a running cluster: its file is only a name for it, `deployment/shop/web`. */
+  readonly live?: Live
+}
+
+export interface Live {
+  /** Nobody could act on a finding about the object (Kubernetes keeps it itself, or it is over): it is evidence alone. */
+  readonly isSilent: boolean
 }
 
 /** Something in the input that could not be read, or not be read as a whole. */

@@ -9,8 +9,10 @@ export type Path = readonly Step[]
 
 /** Where something stands in the input. Lines and columns count from 1, columns in UTF-16 code units. */
 export interface Place {
-  /** The file as the user named it, `<stdin>` for standard input. */
+  /** The file as the user named it, `<stdin>` for standard input; of a live object its name, `deployment/shop/web`. */
   readonly file: string
+  /** Set in objects of a running cluster: lines and columns are those of its YAML as kubectl prints it. */
+  readonly live?: true
   readonly line: number
   readonly column: number
   /** The position just after the last character. */
@@ -86,6 +88,20 @@ export interface Summary {
   readonly suppressed: number
   /** The Kubernetes minor version that was assumed, `1.37`. */
   readonly kubernetesVersion: string
+  /** Present when a cluster was read. */
+  readonly cluster?: {
+    readonly context: string
+    /** As its server says it, `v1.36.3`. */
+    readonly version?: string
+    /** The only namespace that was read. */
+    readonly namespace?: string
+    /** What could not be read: nothing was concluded from its absence. */
+    readonly unread: readonly {
+      readonly resource: string
+      readonly reason: 'forbidden' | 'failed'
+      readonly message: string
+    }[]
+  }
   readonly milliseconds: number
 }
 

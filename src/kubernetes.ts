@@ -147,6 +147,23 @@ export const builtinGroups = {
   Lease: ['coordination.k8s.io'],
 } as const satisfies Record<string, readonly [string, ...string[]]>
 
+/** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
+export const clusterScoped: ReadonlySet<string> = new Set([
+  'Namespace',
+  'Node',
+  'PersistentVolume',
+  'StorageClass',
+  'PriorityClass',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'IngressClass',
+  'ValidatingWebhookConfiguration',
+  'MutatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'APIService',
+  'CustomResourceDefinition',
+])
+
 /** The type of each built-in kind. */
 export interface BuiltinKinds {
   Pod: Pod
@@ -194,6 +211,11 @@ export type BuiltinKind = keyof BuiltinKinds
  * `monitoring.coreos.com/ServiceMonitor` (all versions).
  */
 export type KindName = BuiltinKind | `${string}/${string}`
+/** Whether a kind is one of those that have a name without a group. */
+export function isBuiltin(kind: string): kind is BuiltinKind {
+  return Object.hasOwn(builtinGroups, kind)
+}
+
 export type ObjectOf<K extends KindName> = K extends BuiltinKind ? BuiltinKinds[K] : Custom
 
 /** The group of an `apiVersion`: `apps/v1` → `apps`, `v1` → `''`. */

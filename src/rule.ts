@@ -41,6 +41,7 @@ export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'
+export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
@@ -226,6 +227,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly params?: P
   /** Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. */
   readonly unless?: readonly string[]
+  /** Looks at objects of a cluster, too, although its category is about how manifests are written. */
+  readonly live?: true
   /** What only a cluster can tell; the rule is then listed as not evaluated by `lint`. */
   readonly needs?: 'cluster'
   readonly for: I | readonly I[]

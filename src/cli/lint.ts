@@ -1,30 +1,21 @@
 /** `k8s-af lint` */
-import { once } from 'node:events'
 import { dirname, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
-import type { Report } from '../engine/report.js'
-import { type Finding, severities } from '../finding.js'
 import type { Input } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
-import { lookOf } from '../reporters/look.js'
-import { formatNames, formats, isFormat } from '../reporters/reporter.js'
-import { printable } from '../reporters/text.js'
-import { checkOutputs, type Output, outputsOf, writeWhole } from './output.js'
+import { formatNames } from '../reporters/reporter.js'
+import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
+import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
-  readonly output?: readonly string[]
-  readonly showSuppressed?: boolean
-  readonly statistics?: boolean
-  readonly timings?: boolean
   readonly allowEmpty?: boolean
-  readonly color: 'auto' | 'always' | 'never'
 }
 
 /** Lints and reports; gives the exit code. */
@@ -59,15 +50,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
     throw new UsageError(nothingFound(input, paths))
 
-  await show(report, outputs, flags)
-  for (const line of [
-    ...(flags.statistics ? statistics(report) : []),
-    ...(report.timings ? timings(report.timings) : []),
-    ...failures(report),
-  ])
-    process.stderr.write(`${line}\n`)
-  if (report.failures.length > 0) return 2
-  return report.findings.some((finding) => counts(finding, settings.failOn)) ? 1 : 0
+  return present(report, outputs, flags, settings.failOn)
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */
@@ -90,38 +73,6 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
   }
 }
 
-async function show(report: Report, outputs: readonly Output[], flags: LintFlags): Promise<void> {
-  for (const { format, file } of outputs) {
-    if (!isFormat(format)) continue
-    const { render } = await formats[format]()
-    const { color, showSuppressed = false } = flags
-    const look = lookOf(file === undefined ? process.stdout : {}, process.env, {
-      color: file === undefined ? color : 'never',
-      showSuppressed,
-    })
-    if (file === undefined) await print(render(report, look))
-    else writeWhole(file, [...render(report, look)].join(''))
-  }
-}
-
-/** Writes in pieces of some size, at the pace of whoever reads. */
-async function print(pieces: Iterable<string>): Promise<void> {
-  let text = ''
-  for (const piece of pieces) {
-    text += piece
-    if (text.length < 65536) continue
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain')
-    text = ''
-  }
-  if (text !== '') process.stdout.write(text)
-}
-
-/** Manifests that cannot be read count whatever the threshold, unless nothing does. */
-function counts(finding: Finding, failOn: 'error' | 'warning' | 'info' | 'never'): boolean {
-  if (finding.suppressed || failOn === 'never') return false
-  return severities.indexOf(finding.severity) <= severities.indexOf(failOn)
-}
-
 /** Why there was nothing to do, and what to type instead. */
 function nothingFound(input: Input, paths: readonly string[]): string {
   const where = paths.map((path) => (path === '-' ? 'standard input' : path)).join(', ')
@@ -135,33 +86,4 @@ function nothingFound(input: Input, paths: readonly string[]): string {
       ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
       : ''
   return `there are no Kubernetes objects in ${where}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
-}
-
-function statistics(report: Report): string[] {
-  const found = new Map<string, number>()
-  for (const { rule, suppressed } of report.findings) {
-    if (!suppressed) found.set(rule, (found.get(rule) ?? 0) + 1)
-  }
-  return [...found]
-    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
-    .map(([rule, count]) => `${String(count).padStart(6)}  ${rule}`)
-}
-
-function timings(spent: ReadonlyMap<string, number>): string[] {
-  return [...spent]
-    .sort(([, x], [, y]) => y - x)
-    .map(([rule, milliseconds]) => `${milliseconds.toFixed(1).padStart(8)} ms  ${rule}`)
-}
-
-/** Defects of the program itself, a line for each rule that has one. */
-function failures(report: Report): string[] {
-  return [...new Set(report.failures.map((failure) => failure.rule))].map((rule) => {
-    const own = report.failures.filter((failure) => failure.rule === rule)
-    const [{ object = '', error } = {}] = own
-    const count = own.length
-    const why = error instanceof Error ? error.message : String(error)
-    const stack = process.env.K8S_AF_DEBUG === '1' && error instanceof Error ? `\n${error.stack}` : ''
-    const more = count > 1 ? ` and ${count - 1} more` : ''
-    return `k8s-af: internal error: the rule ${rule} failed on ${printable(`${object}${more}: ${why}`)}. All else was evaluated.${stack}`
-  })
 }

@@ -13,7 +13,7 @@ const exitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
-     no Kubernetes objects, an internal error`
+     no Kubernetes objects, a cluster that cannot be read, an internal error`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
@@ -97,6 +97,27 @@ function names(value: string, before: readonly string[] = []): readonly string[]
   return [...before, ...own]
 }
 
+/** A time such as `30s`, `5m`, `500ms` or `1m30s`, as kubectl writes it, in milliseconds; a bare number counts seconds. */
+function duration(value: string): number {
+  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
+  const isWhole = parts.map(([part]) => part).join('') === value && value !== ''
+  const time = isWhole
+    ? parts.reduce((sum, [, number, unit]) => sum + Number(number) * units[unit as keyof typeof units], 0)
+    : /^\d+$/.test(value)
+      ? Number(value) * 1000
+      : 0
+  if (time <= 0 || time > 24 * units.h) throw new InvalidArgumentError('Write a time like 30s or 5m.')
+  return time
+}
+
+function wholeNumber(value: string): number {
+  const number = Number(value)
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError('It is no whole number above 0.')
+  return number
+}
+
 function more(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value]
 }
@@ -108,7 +129,7 @@ function more(value: string, before: readonly string[] = []): readonly string[] 
 export function programWith(done: (code: number) => void): Command {
   const program = new Command('k8s-af')
     .description(
-      'Finds in Kubernetes manifests the failure patterns that teams have published after their outages.',
+      'Finds in Kubernetes manifests and live clusters the failure patterns that teams have published after their outages.',
     )
     .version(`k8s-af ${version}`, '--version', 'print the version')
     .helpOption('-h, --help', 'show this help')
@@ -121,7 +142,10 @@ export function programWith(done: (code: number) => void): Command {
       optionDescription: ({ description }) => description,
       argumentDescription: ({ description }) => description,
     })
-    .addHelpText('after', '\nStart with:  k8s-af lint .\n             k8s-af explain <rule>')
+    .addHelpText(
+      'after',
+      '\nStart with:  k8s-af lint .\n             k8s-af scan\n             k8s-af explain <rule>',
+    )
   const command = (name: string, description: string): Command =>
     program.command(name).description(description)
 
@@ -131,21 +155,9 @@ export function programWith(done: (code: number) => void): Command {
     .option('-R, --recursive', 'read folders with all that is below them (the default)')
     .option('--no-recursive', 'read only the files directly in a folder')
     .option('--stdin-filename <name>', 'what to call standard input')
-    .option(
-      '-o, --output <format[=file]>',
-      `a report, on standard output or in a file; repeatable: ${formatNames.join(', ')}`,
-      more,
-    )
-    .option('--show-suppressed', 'show suppressed findings, too')
-    .option('--statistics', 'count the findings by rule, on standard error')
-    .option('--timings', 'say how long each rule took, on standard error')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
-    .addOption(
-      new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
-        .choices(['auto', 'always', 'never'])
-        .default('auto')
-        .preset('always'),
-    )
+  withReport(lint)
+  withInput(lint)
   withSettings(lint)
     .addHelpText('after', `\n${exitCodes}`)
     .addHelpText(
@@ -159,6 +171,41 @@ Examples:
     .action(async (paths: string[], flags) => {
       const { lintCommand } = await import('./lint.js')
       done(await lintCommand(paths, flags))
+    })
+
+  const scan = command('scan', 'look at a live cluster, through the kubeconfig')
+    .option('--context <name>', 'a context of the kubeconfig; the current one by default')
+    .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
+    .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
+    .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
+    .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
+    .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
+    .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
+    .option('--from-snapshot <file>', 'look at such a file instead of a cluster')
+  withReport(scan)
+  withSettings(scan)
+    .addHelpText('after', `\n${exitCodes}`)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  k8s-af scan
+  k8s-af scan --context prod -n shop
+  k8s-af scan --only networking -o concise`,
+    )
+    .action(async (flags) => {
+      const { scanCommand } = await import('./scan.js')
+      done(await scanCommand(flags))
+    })
+
+  command('rbac', 'print the role that a scan needs')
+    .option('-n, --namespace <name>', 'a Role for a scan of this namespace instead of a ClusterRole')
+    .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
+    .option('--isolated', 'no configuration file at all')
+    .addHelpText('after', '\nExample:\n  k8s-af rbac | kubectl apply -f -')
+    .action(async (flags) => {
+      const { rbacCommand } = await import('./rbac.js')
+      done(await rbacCommand(flags))
     })
 
   command('explain', 'explain a rule or tell a story')
@@ -201,9 +248,9 @@ Examples:
   })
 
   const config = command('config', 'look at the configuration')
-  withSettings(
-    config.command('print').description('print the configuration in force, with all defaults'),
-  ).action(async (flags) => {
+  const print = config.command('print').description('print the configuration in force, with all defaults')
+  withInput(print)
+  withSettings(print).action(async (flags) => {
     const { configPrintCommand } = await import('./config.js')
     done(await configPrintCommand(flags))
   })
@@ -249,12 +296,39 @@ fish:  k8s-af completion fish | source           in ~/.config/fish/config.fish`,
   return program
 }
 
-/** The flags that `lint` shares with whatever else has settings. */
-function withSettings(command: Command): Command {
+/** The flags about what is reported, and where. */
+function withReport(command: Command): Command {
+  return command
+    .option(
+      '-o, --output <format[=file]>',
+      `a report, on standard output or in a file; repeatable: ${formatNames.join(', ')}`,
+      more,
+    )
+    .option('--show-suppressed', 'show suppressed findings, too')
+    .option('--statistics', 'count the findings by rule, on standard error')
+    .option('--timings', 'say how long each rule took, on standard error')
+    .addOption(
+      new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
+        .choices(['auto', 'always', 'never'])
+        .default('auto')
+        .preset('always'),
+    )
+}
+
+/** The settings that say what manifests leave open. */
+function withInput(command: Command): Command {
   return command
     .option('-n, --namespace <name>', 'the namespace of objects that name none')
     .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
-    .option('--k8s-version <version>', 'the version of the clusters, 1.33; the newest known by default')
+}
+
+/** The flags of all that has settings. */
+function withSettings(command: Command): Command {
+  return command
+    .option(
+      '--k8s-version <version>',
+      'the version of the clusters, 1.33; by default that of the scanned one, else the newest known',
+    )
     .addOption(
       new Option('--preset <preset>', 'the rules to start from: recommended (default) or all').choices(
         presets,

@@ -5,6 +5,12 @@ import { UsageError } from './usage.js'
 /** The minor version that is assumed when nobody names one. */
 export const defaultMinor = newestMinor
 
+/** The known minor version nearest to that of a server, `v1.33.4-eks-1`; undefined when the text names none. */
+export function nearestMinor(text: string): number | undefined {
+  const minor = Number(/^v?1\.(\d{1,3})/.exec(text)?.[1])
+  return Number.isNaN(minor) ? undefined : Math.min(newestMinor, Math.max(oldestMinor, minor))
+}
+
 /**
  * The minor version that a text names: `1.33`, `v1.33` and `1.33.4` are 33.
  * @param from how the user gave it, for the message: `--k8s-version`

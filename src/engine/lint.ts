@@ -1,13 +1,28 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 import type { ActiveRule, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
-import { type Finding, type Path, type Place, type Related, type Severity, severities } from '../finding.js'
+import {
+  type Finding,
+  type Path,
+  type Place,
+  type Related,
+  type Severity,
+  type Summary,
+  severities,
+} from '../finding.js'
 import { buildGraph, type IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
+import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
-import { type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
-import type { Input } from '../reader/input.js'
+import {
+  clusterScoped,
+  type KindName,
+  type KubernetesObject,
+  kindNameOf,
+  type Untyped,
+} from '../kubernetes.js'
+import type { Cluster, Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
   Context,
@@ -49,21 +64,25 @@ export interface LintOptions {
 
 /** Evaluates all active rules. Never throws for anything in the input; a rule that throws is recorded as a failure. */
 export function lint(input: Input, options: LintOptions): Report {
-  const { settings, rules } = options
+  const { rules } = options
+  const { cluster } = input
+  const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? performance.now()
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
   const customs = customKinds([...objects, ...definitions].map(({ raw }) => raw))
   const resources = resourcesOf(objects, customs, settings)
   const graph = buildGraph(resources, {
-    complete: settings.complete,
+    complete: cluster !== undefined || settings.complete,
+    source: cluster && 'the cluster',
     namespace: settings.namespace,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
   })
   const timings = options.timings ? new Map<string, number>() : undefined
-  const { drafts, failures } = evaluate(graph, settings, timings)
+  const watch = cluster && cluster.unreadKinds.size > 0 ? watched(graph, cluster.unreadKinds) : undefined
+  const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster !== undefined)
   const where = locations()
   const found = finish(drafts, graph, where)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem): Finding[] => {
@@ -80,10 +99,18 @@ export function lint(input: Input, options: LintOptions): Report {
       },
     ]
   })
-  const findings = suppress([...read, ...found], { graph, resources, input, settings, rules, where })
+  const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
+  const findings = suppress([...read, ...found], {
+    graph,
+    resources,
+    input,
+    settings: evaluated,
+    rules,
+    where,
+  })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
-  const needCluster = [...rules].filter(([, rule]) => rule.needs === 'cluster')
+  const needCluster = cluster ? [] : [...rules].filter(([, rule]) => rule.needs === 'cluster')
   const skipped: Record<string, number> = {}
   for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   let stories: ReadonlyMap<string, Story> | undefined
@@ -102,13 +129,34 @@ export function lint(input: Input, options: LintOptions): Report {
       objects: resources.length,
       skipped,
       unreadable: new Set(input.problems.map((problem) => problem.file)).size,
-      rulesRun: settings.active.filter(({ rule }) => rule.needs !== 'cluster').length,
-      notEvaluated: needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+      rulesRun: settings.active.filter(({ rule }) => cluster || rule.needs !== 'cluster').length,
+      notEvaluated: [
+        ...needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+        ...[...notEvaluated].map(([rule, kinds]) => ({ rule, needs: [...kinds].sort().join(', ') })),
+      ],
       rulesOff: settings.off,
       suppressed: findings.filter((finding) => finding.suppressed).length,
       kubernetesVersion: `1.${settings.minor}`,
+      ...(cluster && { cluster: clusterSummary(cluster) }),
       milliseconds: performance.now() - started,
     },
+  }
+}
+
+/** The settings without the rules about how manifests are written: an API server lets nothing else in. */
+function forCluster(settings: Settings): Settings {
+  return {
+    ...settings,
+    active: settings.active.filter(({ rule }) => rule.category !== 'api-schema' || rule.live),
+  }
+}
+
+function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
+  return {
+    context,
+    ...(version !== undefined && { version }),
+    ...(namespace !== undefined && { namespace }),
+    unread,
   }
 }
 
@@ -150,7 +198,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
   for (const { document, raw, path } of objects) {
     if (document.file.name !== lastName) {
       lastName = document.file.name
-      const folder = lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
+      const folder = document.live ? '' : lastName.slice(0, Math.max(0, lastName.lastIndexOf('/')))
       folders = lists.get(folder) ?? (folder === '' ? [] : folder.split('/'))
       lists.set(folder, folders)
     }
@@ -185,23 +233,6 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
   return resources
 }
 
-/** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
-const clusterScoped: ReadonlySet<string> = new Set([
-  'Namespace',
-  'Node',
-  'PersistentVolume',
-  'StorageClass',
-  'PriorityClass',
-  'ClusterRole',
-  'ClusterRoleBinding',
-  'IngressClass',
-  'ValidatingWebhookConfiguration',
-  'MutatingWebhookConfiguration',
-  'ValidatingAdmissionPolicy',
-  'APIService',
-  'CustomResourceDefinition',
-])
-
 /** The object with its embedded pod template shaped; the same object when nothing had to change. */
 function withShapedTemplate(object: KubernetesObject, path: readonly string[]): KubernetesObject {
   const found = valueAt(object, ...path)
@@ -233,21 +264,31 @@ function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] 
   }
 }
 
-function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, number> | undefined) {
+function evaluate(
+  graph: IndexedGraph,
+  settings: Settings,
+  timings: Map<string, number> | undefined,
+  watch: Watched | undefined,
+  isLive: boolean,
+) {
   const drafts: Draft[] = []
+  /** Rules whose findings rested on kinds that could not be read, with these kinds. */
+  const notEvaluated = new Map<string, Set<KindName>>()
   const failures: { rule: string; object: string; error: unknown }[] = []
   const subjects = new Map<Interest, readonly SubjectOf[]>()
   const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
     let known = subjects.get(interest)
     if (!known) {
-      known = subjectsIn(graph, interest).map((subject) => ({ subject, resource: graph.resource(subject) }))
+      known = subjectsIn(graph, interest)
+        .map((subject) => ({ subject, resource: graph.resource(subject) }))
+        .filter(({ resource }) => !resource.document.live?.isSilent)
       subjects.set(interest, known)
     }
     return known
   }
   for (const active of settings.active) {
     const { rule, params, id } = active
-    if (rule.needs === 'cluster') continue
+    if (rule.needs === 'cluster' && !isLive) continue
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
@@ -256,7 +297,7 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
       drafts.push({ active, severity, resource, path, message, options })
     }
     const context: Context<Params> = {
-      graph,
+      graph: watch?.graph ?? graph,
       params: params as never,
       minor: settings.minor,
       report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
@@ -270,17 +311,23 @@ function evaluate(graph: IndexedGraph, settings: Settings, timings: Map<string, 
     for (const interest of rule.for) {
       for (const one of subjectsOf(interest)) {
         resource = one.resource
+        const before = drafts.length
         try {
           rule.check(one.subject, context)
         } catch (error) {
           const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
           failures.push({ rule: id, object, error })
         }
+        const kinds = watch?.asked() ?? []
+        if (kinds.length > 0 && drafts.length > before) {
+          drafts.length = before
+          notEvaluated.set(id, new Set([...(notEvaluated.get(id) ?? []), ...kinds]))
+        }
       }
     }
     if (timings) timings.set(id, performance.now() - begun)
   }
-  return { drafts, failures }
+  return { drafts, failures, notEvaluated }
 }
 
 function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey[] {

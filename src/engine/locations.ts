@@ -31,7 +31,8 @@ export function locations(): Locations {
             : onValue
               ? found.value(full)
               : found.key(full)
-      return { file: resource.document.file.name, ...range, path: formatPath(path) }
+      const { file, live } = resource.document
+      return { file: file.name, ...(live && { live: true }), ...range, path: formatPath(path) }
     },
     // What was read tells as well as the text, and is at hand.
     isWritten: ({ document, path: start }, path) => {

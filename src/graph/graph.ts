@@ -67,6 +67,8 @@ export interface FewestPods {
 
 export interface GraphOptions {
   readonly complete: boolean
+  /** What the objects come from; the input by default. */
+  readonly source?: Graph['source'] | undefined
   readonly namespace: string | undefined
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
@@ -76,6 +78,8 @@ export interface GraphOptions {
 export interface Graph {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
+  /** What the objects come from, for messages: `no Secret a in the input`. */
+  readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
   all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
   /** Every object of the input. */
@@ -470,6 +474,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
 
   const graph: IndexedGraph = {
     complete: options.complete,
+    source: options.source ?? 'the input',
     resource,
     objects: resources.map((one) => one.value),
     workloads,
@@ -588,10 +593,15 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     },
     kustomized(object) {
       const { folders, document } = resource(object)
+      if (document.live) return false
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
-    mentions: (object, text) => resource(object).document.text.includes(text),
+    mentions: (object, text) => {
+      const { document } = resource(object)
+      // The text of an object of a cluster is only made when somebody is to see it.
+      return document.live !== undefined || document.text.includes(text)
+    },
     patched: (object) => patched()(resource(object)),
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {

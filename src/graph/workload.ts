@@ -120,7 +120,10 @@ export function workloadOf(
     running: containers.filter((container) => container.role !== 'init'),
     batch: batchKinds.has(kind),
     scale,
-    controlled: object.metadata?.ownerReferences?.some((owner) => owner.controller === true) ?? false,
+    // A node controls the pods of its own manifests: there is no other object to look at.
+    controlled:
+      object.metadata?.ownerReferences?.some((owner) => owner.controller === true && owner.kind !== 'Node') ??
+      false,
   }
   made.add(workload)
   return workload

@@ -1,5 +1,6 @@
 /** Everything that was read, before it becomes a graph. */
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
+import type { KindName } from '../kubernetes.js'
 
 /** A kustomization file: not linted itself, but evidence of what will exist. */
 /** The object that a kustomize patch changes, or all of the kind or name. The name may be a regular expression. */
@@ -45,4 +46,28 @@ export interface Input {
   readonly broken?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
   readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
+  /** Present when the documents are the objects of a cluster. */
+  readonly cluster?: Cluster
+}
+
+/** What a scan knows of its cluster besides the objects. */
+export interface Cluster {
+  /** The context in the kubeconfig. */
+  readonly context: string
+  /** The server's version, `v1.36.3`; absent when it keeps it to itself. */
+  readonly version: string | undefined
+  /** The only namespace that was read; absent when all of the cluster was. */
+  readonly namespace: string | undefined
+  readonly unread: readonly Unread[]
+  /** Kinds of which there may be objects that were not read although they were asked for. */
+  readonly unreadKinds: ReadonlySet<KindName>
+}
+
+/** A resource or group that may have objects, and why they are not known. */
+export interface Unread {
+  /** As roles name it: `secrets`, `ingresses.networking.k8s.io`; or a group. */
+  readonly resource: string
+  readonly reason: 'forbidden' | 'failed'
+  /** The server's own words, or ours. */
+  readonly message: string
 }

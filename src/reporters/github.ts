@@ -3,6 +3,7 @@
  * The escaping is the runner's own: actions/toolkit, packages/core/src/command.ts.
  */
 import type { Report } from '../engine/report.js'
+import type { Place } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { nameOf, printable } from './text.js'
@@ -18,20 +19,23 @@ function property(text: string): string {
   return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
 }
 
+function rangeOf({ file, line, column, endLine, endColumn }: Place): string[] {
+  return [
+    `file=${property(file)}`,
+    `line=${line}`,
+    `endLine=${endLine}`,
+    `col=${column}`,
+    `endColumn=${endColumn}`,
+  ]
+}
+
 export function* render(report: Report, look: Look): Iterable<string> {
   for (const finding of report.findings) {
     if (finding.suppressed && !look.showSuppressed) continue
     const { place, subject, fix } = finding
     const object = subject ? ` (${nameOf(subject)})` : ''
     const text = `${finding.message}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
-    const properties = [
-      `file=${property(place.file)}`,
-      `line=${place.line}`,
-      `endLine=${place.endLine}`,
-      `col=${place.column}`,
-      `endColumn=${place.endColumn}`,
-      `title=${property(finding.rule)}`,
-    ]
+    const properties = [...(place.live ? [] : rangeOf(place)), `title=${property(finding.rule)}`]
     const message = text.split('\n').map(data).join('%0A')
     yield `::${commands[finding.severity]} ${properties.join(',')}::${message}\n`
   }

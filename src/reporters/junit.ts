@@ -2,7 +2,7 @@
 import type { Report } from '../engine/report.js'
 import { escapeXml } from './escape.js'
 import type { Look } from './reporter.js'
-import { nameOf } from './text.js'
+import { nameOf, whereIs } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
@@ -12,8 +12,8 @@ export function* render(report: Report, look: Look): Iterable<string> {
   if (findings.length === 0) yield `    <testcase classname="k8s-af" name="no findings" />\n`
   for (const { rule, message, place, subject, severity, suppressed, fix } of findings) {
     const object = subject ? nameOf(subject) : place.file
-    const open = `    <testcase classname="${escapeXml(rule)}" name="${escapeXml(object)}" file="${escapeXml(place.file)}" line="${place.line}">`
-    const where = `${place.file}:${place.line}:${place.column}${place.path ? ` ${place.path}` : ''}${fix ? `. Fix: ${fix.title}` : ''}`
+    const open = `    <testcase classname="${escapeXml(rule)}" name="${escapeXml(object)}"${place.live ? '' : ` file="${escapeXml(place.file)}" line="${place.line}"`}>`
+    const where = `${whereIs(place)}${place.path && !place.live ? ` ${place.path}` : ''}${fix ? `. Fix: ${fix.title}` : ''}`
     const body = suppressed
       ? `<skipped message="${escapeXml(suppressed.reason)}" />`
       : severity === 'info'

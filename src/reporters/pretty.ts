@@ -4,7 +4,7 @@ import type { Report } from '../engine/report.js'
 import type { Finding, Place, Related, Severity } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, cutFront, nameOf, printable, wrap } from './text.js'
+import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
 interface Page {
@@ -40,10 +40,15 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   for (const findings of byFile(shown)) {
-    yield `${page.paint.bold.underline(page.show(findings[0].place.file))}\n`
+    yield `${page.paint.bold.underline(page.show(titleOf(findings[0])))}\n`
     for (const [finding, ...same] of alike(findings)) yield `${block(finding, same, page).join('\n')}\n\n`
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+}
+
+/** A file; of a live object its name. */
+function titleOf({ place, subject }: Finding): string {
+  return place.live && subject ? nameOf(subject) : place.file
 }
 
 type Group = [Finding, ...Finding[]]
@@ -104,8 +109,12 @@ function block(finding: Finding, same: readonly Finding[], page: Page): string[]
 }
 
 /** Severity and rule on the left, the object on the right, or below when its name is long. */
-function head({ severity, rule, subject, suppressed }: Finding, { paint, show, ...page }: Page): string[] {
-  const object = subject ? show(nameOf(subject)) : ''
+function head(
+  { severity, rule, subject, place, suppressed }: Finding,
+  { paint, show, ...page }: Page,
+): string[] {
+  // The name of a live object stands above already.
+  const object = subject && !place.live ? show(nameOf(subject)) : ''
   const mark = suppressed ? ' (suppressed)' : ''
   const left = `  ${page.severity[severity](severity)}  ${paint.bold(rule)}${mark}`
   const gap = page.width - columns(`  ${severity}  ${rule}${mark}${object}`)
@@ -131,7 +140,9 @@ function background({ rule, stories }: Finding, { report, isNew }: Page): string
 function frame(finding: Finding, same: readonly Finding[], page: Page): string[] {
   const { paint, box, show } = page
   const { place, related, label, subject, fix } = finding
-  const digits = Math.max(2, ...[place, ...related].map(({ line }) => String(line).length))
+  // The lines of a live object are nowhere to be looked up: its fields are named instead.
+  const numberOf = ({ live, line }: Place) => (live ? '' : String(line))
+  const digits = place.live ? 0 : Math.max(2, ...[place, ...related].map((at) => numberOf(at).length))
   const pad = ' '.repeat(digits + 3)
   const side = `${pad}${paint.dim(box.side)}`
   const room = page.width - digits - 5
@@ -147,7 +158,7 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
     const bar = `${side} ${' '.repeat(start)}${mark(box.bar.repeat(length))}`
     const fits = start + length + 1 + columns(words[0] ?? '') <= room
     return [
-      `  ${paint.dim(String(at.line).padStart(digits))} ${paint.dim(box.side)} ${text}`,
+      `  ${paint.dim(numberOf(at).padStart(digits))} ${paint.dim(box.side)} ${text}`,
       ...(fits ? [[bar, ...words.map((word) => mark(word))].join(' ')] : [bar]),
       ...(fits ? [] : words.flatMap((word) => wrap(word, room - 2)).map((line) => `${side}   ${mark(line)}`)),
     ]
@@ -158,7 +169,7 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
   return [
     // The file's name is above already.
-    `${pad}${paint.dim(`${box.top} ${columns(full) <= room ? full : `line ${place.line}, column ${place.column}`}`)}`,
+    `${pad}${paint.dim(`${box.top} ${columns(full) <= room || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...marked(place, label, severity, isSecret),
     ...related.flatMap((one) => [
       ...relatedHead(one, place.file, room, show).map(
@@ -166,8 +177,10 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
       ),
       ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
     ]),
-    ...same.map(({ place: { line }, subject: other }) => {
-      const at = `also line ${line}${other ? `  ${show(nameOf(other))}` : ''}`
+    ...same.map(({ place: other, subject: owner }) => {
+      const at = other.live
+        ? `also ${where(other, show)}`
+        : `also line ${other.line}${owner ? `  ${show(nameOf(owner))}` : ''}`
       return `${pad}${paint.dim(`${box.middle} ${cut(at, room, box.more)}`)}`
     }),
     ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
@@ -175,16 +188,17 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
   ]
 }
 
-function where({ file, line, column }: Place, show: Page['show']): string {
-  return `${show(file)}:${line}:${column}`
+function where(place: Place, show: Page['show']): string {
+  return show(place.live ? fieldOf(place) : whereIs(place))
 }
 
 /** Where a related place is, and in which object: on two lines when one is too short. Places are never cut. */
 function relatedHead(place: Related, file: string, room: number, show: Page['show']): string[] {
-  const at = place.file === file ? `line ${place.line}` : where(place, show)
+  const at = place.live || place.file !== file ? where(place, show) : `line ${place.line}`
   if (place.object === undefined) return [at]
   const object = show(place.object)
-  return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
+  const [first, second] = place.live ? [object, at] : [at, object]
+  return columns(at) + 2 + columns(object) <= room ? [`${first}  ${second}`] : [first, second]
 }
 
 /** A window of the line around the place, made printable; start and length in columns of the window. */

@@ -78,6 +78,8 @@ function describe(id: string, rule: Rule | undefined) {
 }
 
 function location(place: Place) {
+  // A live object is in no file.
+  if (place.live) return { logicalLocations: [{ fullyQualifiedName: `${place.file}${place.path}` }] }
   return {
     physicalLocation: {
       artifactLocation: { uri: uri(place.file), ...(!place.file.startsWith('/') && { uriBaseId: 'ROOT' }) },

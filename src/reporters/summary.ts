@@ -1,6 +1,6 @@
 /** The closing line of a run. */
 import type { Report } from '../engine/report.js'
-import { count } from './text.js'
+import { count, printable } from './text.js'
 
 /** The parts of the summary, the most important first: counts, what was read, what was not evaluated, time. */
 export function summaryParts(report: Report): string[] {
@@ -21,14 +21,25 @@ export function summaryParts(report: Report): string[] {
   return [
     counts.length > 0 ? `${counts.join(', ')}${fixable ? ` (${fixable} with a fix)` : ''}` : 'No findings',
     summary.suppressed ? `${summary.suppressed} suppressed` : '',
-    `${count(summary.objects, 'object')} in ${count(summary.files, 'file')}`,
+    `${count(summary.objects, 'object')} in ${place(summary)}`,
     skips ? `${skips} skipped (${reasons.join(', ')}${skipped.length > 3 ? ', …' : ''})` : '',
     summary.unreadable ? `${summary.unreadable} unreadable` : '',
     `${count(summary.rulesRun, 'rule')} for Kubernetes ${summary.kubernetesVersion}`,
-    summary.notEvaluated.length ? `${summary.notEvaluated.length} need the cluster` : '',
+    summary.cluster?.unread.length ? `${summary.cluster.unread.length} not read` : '',
+    summary.notEvaluated.length
+      ? `${summary.notEvaluated.length} need ${summary.cluster ? 'more' : 'the cluster'}`
+      : '',
     summary.rulesOff ? `${summary.rulesOff} off` : '',
     seconds(summary.milliseconds),
   ].filter((part) => part !== '')
+}
+
+function place({ cluster, files }: Report['summary']): string {
+  if (!cluster) return count(files, 'file')
+  const { context, namespace } = cluster
+  return namespace === undefined
+    ? `cluster ${printable(context)}`
+    : `namespace ${namespace} of ${printable(context)}`
 }
 
 function seconds(milliseconds: number): string {

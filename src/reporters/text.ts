@@ -1,5 +1,5 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
-import type { Subject } from '../finding.js'
+import type { Place, Subject } from '../finding.js'
 
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
@@ -114,4 +114,15 @@ export function count(number: number, one: string, many = `${one}s`): string {
 /** `Deployment shop/web`, as people name an object. */
 export function nameOf({ kind, namespace, name }: Subject): string {
   return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+}
+
+/** `deploy/web.yaml:3:5`; of a live object the field, `deployment/shop/web .spec.replicas`. Raw text. */
+export function whereIs(place: Place): string {
+  const { file, line, column } = place
+  return place.live ? `${file} ${fieldOf(place)}` : `${file}:${line}:${column}`
+}
+
+/** The field of a place; an object as a whole is shown at its name. */
+export function fieldOf({ path }: Place): string {
+  return path || '.metadata.name'
 }

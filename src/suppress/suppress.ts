@@ -217,7 +217,9 @@ function speakingFiles({ documents, broken = [] }: Input): Iterable<SpeakingFile
   for (const file of broken)
     files.set(file.name, speaks(file) ? { file, documents: [], isBroken: true } : undefined)
   for (const document of documents) {
-    const { file } = document
+    const { file, live } = document
+    // Its YAML has no comments.
+    if (live) continue
     if (!files.has(file.name))
       files.set(file.name, speaks(file) ? { file, documents: [], isBroken: false } : undefined)
     files.get(file.name)?.documents.push(document)

@@ -1,0 +1,95 @@
+/** What every run ends with: the reports, the notes on standard error, the exit code. */
+import { once } from 'node:events'
+import type { Report } from '../engine/report.js'
+import { type Finding, severities } from '../finding.js'
+import { lookOf } from '../reporters/look.js'
+import { formats, isFormat } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
+import { type Output, writeWhole } from './output.js'
+
+export interface ReportFlags {
+  readonly output?: readonly string[]
+  readonly showSuppressed?: boolean
+  readonly statistics?: boolean
+  readonly timings?: boolean
+  readonly color: 'auto' | 'always' | 'never'
+}
+
+/** Writes everything and gives the exit code. */
+export async function present(
+  report: Report,
+  outputs: readonly Output[],
+  flags: ReportFlags,
+  failOn: 'error' | 'warning' | 'info' | 'never',
+): Promise<number> {
+  await show(report, outputs, flags)
+  for (const line of [
+    ...(flags.statistics ? statistics(report) : []),
+    ...(report.timings ? timings(report.timings) : []),
+    ...failures(report),
+  ])
+    process.stderr.write(`${line}\n`)
+  if (report.failures.length > 0) return 2
+  return report.findings.some((finding) => counts(finding, failOn)) ? 1 : 0
+}
+
+async function show(report: Report, outputs: readonly Output[], flags: ReportFlags): Promise<void> {
+  for (const { format, file } of outputs) {
+    if (!isFormat(format)) continue
+    const { render } = await formats[format]()
+    const { color, showSuppressed = false } = flags
+    const look = lookOf(file === undefined ? process.stdout : {}, process.env, {
+      color: file === undefined ? color : 'never',
+      showSuppressed,
+    })
+    if (file === undefined) await print(render(report, look))
+    else writeWhole(file, [...render(report, look)].join(''))
+  }
+}
+
+/** Writes in pieces of some size, at the pace of whoever reads. */
+async function print(pieces: Iterable<string>): Promise<void> {
+  let text = ''
+  for (const piece of pieces) {
+    text += piece
+    if (text.length < 65536) continue
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+    text = ''
+  }
+  if (text !== '') process.stdout.write(text)
+}
+
+/** Manifests that cannot be read count whatever the threshold, unless nothing does. */
+function counts(finding: Finding, failOn: 'error' | 'warning' | 'info' | 'never'): boolean {
+  if (finding.suppressed || failOn === 'never') return false
+  return severities.indexOf(finding.severity) <= severities.indexOf(failOn)
+}
+
+function statistics(report: Report): string[] {
+  const found = new Map<string, number>()
+  for (const { rule, suppressed } of report.findings) {
+    if (!suppressed) found.set(rule, (found.get(rule) ?? 0) + 1)
+  }
+  return [...found]
+    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+    .map(([rule, count]) => `${String(count).padStart(6)}  ${rule}`)
+}
+
+function timings(spent: ReadonlyMap<string, number>): string[] {
+  return [...spent]
+    .sort(([, x], [, y]) => y - x)
+    .map(([rule, milliseconds]) => `${milliseconds.toFixed(1).padStart(8)} ms  ${rule}`)
+}
+
+/** Defects of the program itself, a line for each rule that has one. */
+function failures(report: Report): string[] {
+  return [...new Set(report.failures.map((failure) => failure.rule))].map((rule) => {
+    const own = report.failures.filter((failure) => failure.rule === rule)
+    const [{ object = '', error } = {}] = own
+    const count = own.length
+    const why = error instanceof Error ? error.message : String(error)
+    const stack = process.env.K8S_AF_DEBUG === '1' && error instanceof Error ? `\n${error.stack}` : ''
+    const more = count > 1 ? ` and ${count - 1} more` : ''
+    return `k8s-af: internal error: the rule ${rule} failed on ${printable(`${object}${more}: ${why}`)}. All else was evaluated.${stack}`
+  })
+}

@@ -1,0 +1,101 @@
+/** The kinds that a scan reads: what rules look at, and what the graph takes for evidence. */
+import { customWorkloads } from '../graph/workload.js'
+import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
+
+/** Built-in kinds that no rule asks for in a cluster. */
+const unread: ReadonlySet<string> = new Set([
+  'Endpoints',
+  'EndpointSlice',
+  'IngressClass',
+  'Lease',
+  'PersistentVolume',
+  'Role',
+  'RoleBinding',
+  'ValidatingAdmissionPolicy',
+])
+
+/** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
+const custom = [
+  'autoscaling.k8s.io/VerticalPodAutoscaler',
+  'argoproj.io/Application',
+  'argoproj.io/ApplicationSet',
+  'bitnami.com/SealedSecret',
+  'bootstrap.cluster.x-k8s.io/KubeadmConfigTemplate',
+  'cert-manager.io/Certificate',
+  'cert-manager.io/ClusterIssuer',
+  'cert-manager.io/Issuer',
+  'cilium.io/CiliumBGPClusterConfig',
+  'cilium.io/CiliumBGPPeeringPolicy',
+  'cilium.io/CiliumClusterwideNetworkPolicy',
+  'cilium.io/CiliumLocalRedirectPolicy',
+  'cilium.io/CiliumNetworkPolicy',
+  'config.openshift.io/Backup',
+  'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
+  'crd.projectcalico.org/BGPConfiguration',
+  'crd.projectcalico.org/GlobalNetworkPolicy',
+  'crd.projectcalico.org/IPPool',
+  'crd.projectcalico.org/NetworkPolicy',
+  'etcd.database.coreos.com/EtcdBackup',
+  'external-secrets.io/ClusterExternalSecret',
+  'external-secrets.io/ExternalSecret',
+  'gateway.networking.k8s.io/GRPCRoute',
+  'gateway.networking.k8s.io/HTTPRoute',
+  'gateway.networking.k8s.io/TCPRoute',
+  'gateway.networking.k8s.io/TLSRoute',
+  'helm.toolkit.fluxcd.io/HelmRelease',
+  'isindir.github.com/SopsSecret',
+  'karpenter.k8s.aws/EC2NodeClass',
+  'karpenter.sh/NodePool',
+  'keda.sh/ScaledObject',
+  'kops.k8s.io/Cluster',
+  'kops.k8s.io/InstanceGroup',
+  'kubernetes-client.io/ExternalSecret',
+  'kyverno.io/ClusterPolicy',
+  'kyverno.io/Policy',
+  'metallb.io/BGPAdvertisement',
+  'metallb.io/BGPPeer',
+  'monitoring.coreos.com/Prometheus',
+  'networking.istio.io/VirtualService',
+  'onepassword.com/OnePasswordItem',
+  'operator.etcd.io/EtcdSnapshotSchedule',
+  'policy.networking.k8s.io/AdminNetworkPolicy',
+  'policy.sigstore.dev/ClusterImagePolicy',
+  'projectcalico.org/BGPConfiguration',
+  'projectcalico.org/GlobalNetworkPolicy',
+  'projectcalico.org/IPPool',
+  'projectcalico.org/NetworkPolicy',
+  'projectcontour.io/HTTPProxy',
+  'route.openshift.io/Route',
+  'secrets-store.csi.x-k8s.io/SecretProviderClass',
+  'secrets.hashicorp.com/VaultDynamicSecret',
+  'secrets.hashicorp.com/VaultPKISecret',
+  'secrets.hashicorp.com/VaultStaticSecret',
+  'source.toolkit.fluxcd.io/HelmChart',
+  'source.toolkit.fluxcd.io/OCIRepository',
+  'traefik.containo.us/IngressRoute',
+  'traefik.io/IngressRoute',
+  'trust.cert-manager.io/Bundle',
+  'velero.io/Schedule',
+  'zalando.org/PlatformCredentialsSet',
+] as const satisfies readonly KindName[]
+
+/** Kinds that a rule names and no API server serves: files of components. */
+export const filesOnly: ReadonlySet<string> = new Set([
+  'apiserver.config.k8s.io/AdmissionConfiguration',
+  'kubeadm.k8s.io/ClusterConfiguration',
+  'kubelet.config.k8s.io/KubeletConfiguration',
+  'kubeproxy.config.k8s.io/KubeProxyConfiguration',
+  'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
+  'skaffold/Config',
+])
+
+/** All kinds that a scan reads where the cluster has them. */
+export function scannedKinds(workloadKinds: readonly { readonly kind: string }[]): ReadonlySet<KindName> {
+  const builtin = Object.keys(builtinGroups).filter((kind) => !unread.has(kind))
+  const grouped = [...custom, ...[...customWorkloads, ...workloadKinds].map(({ kind }) => kind)]
+  return new Set([...builtin, ...grouped].filter(isKindName))
+}
+
+export function isKindName(kind: string): kind is KindName {
+  return kind.includes('/') || isBuiltin(kind)
+}

@@ -1,0 +1,74 @@
+/** Reads all objects of a kind, page by page. */
+import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import type { Untyped } from '../kubernetes.js'
+import type { Resource } from './discover.js'
+import { type Get, RequestError } from './request.js'
+
+export interface ListOptions {
+  /** Of one namespace only; cluster-wide when absent. */
+  readonly namespace: string | undefined
+  /** Objects of a page. */
+  readonly chunk: number
+}
+
+const whole = 'application/json'
+/** Without the plain type behind it: a server that can not leave out the values shall refuse. */
+const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
+
+/** The path of a kind's collection. */
+export function pathOf({ apiVersion, plural, namespaced }: Resource, namespace: string | undefined): string {
+  const root = apiVersion.includes('/') ? '/apis' : '/api'
+  const within = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
+  return `${root}/${apiVersion}${within}/${plural}`
+}
+
+/**
+ * All objects of a kind, as `keep` makes them on arrival; undefined from it leaves one out. Of Secrets only the metadata is
+ * asked for. When the server has forgotten where a list began (410 Gone), it's read once more from the start.
+ * @throws RequestError
+ */
+export async function list<T>(
+  get: Get,
+  resource: Resource,
+  { namespace, chunk }: ListOptions,
+  keep: (item: Untyped) => T | undefined,
+): Promise<T[]> {
+  const accept = resource.kindName === 'Secret' ? metadataOnly : whole
+  const kept: T[] = []
+  let next: string | undefined
+  let isSecondTry = false
+  for (;;) {
+    const query = new URLSearchParams({ limit: String(chunk), ...(next !== undefined && { continue: next }) })
+    let page: unknown
+    try {
+      page = await get(`${pathOf(resource, namespace)}?${query}`, accept)
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
+      isSecondTry = true
+      next = undefined
+      kept.length = 0
+      continue
+    }
+    // An empty list of metadata has null for items.
+    if (!isObject(page) || !('items' in page)) throw new RequestError(0, 'the answer is no list')
+    for (const item of objectsAt(page, 'items')) {
+      const one = keep(item)
+      if (one !== undefined) kept.push(one)
+    }
+    next = stringAt(page, 'metadata', 'continue') || undefined
+    if (next === undefined) return kept
+  }
+}
+
+/** Runs `work` for all items, at most `most` at once. Ends with the first error. */
+export async function each<T>(
+  items: readonly T[],
+  most: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items[Symbol.iterator]()
+  const worker = async () => {
+    for (const item of queue) await work(item)
+  }
+  await Promise.all(Array.from({ length: most }, worker))
+}

@@ -1,0 +1,54 @@
+/** An object of a cluster as the document that the engine works on. */
+import { dump } from 'js-yaml'
+import type { Document, Locator } from '../document.js'
+import { stringAt } from '../graph/untyped.js'
+import { type KindName, kindNameOf, type Untyped } from '../kubernetes.js'
+import { locator } from '../reader/locate.js'
+import { isSilent } from './slim.js'
+
+/** The document of a slim object. Its text, the YAML of `kubectl get -o yaml`, is made when somebody asks for it. */
+export function liveDocument(value: Untyped): Document {
+  const apiVersion = stringAt(value, 'apiVersion') ?? ''
+  const kind = stringAt(value, 'kind') ?? ''
+  const kindName = kindNameOf(apiVersion, kind)
+  let text: string | undefined
+  let found: Locator | undefined
+  const rendered = () => {
+    text ??= dump(value, {
+      sortKeys: true,
+      noArrayIndent: true,
+      lineWidth: -1,
+      noRefs: true,
+      skipInvalid: true,
+    })
+    return text
+  }
+  const file = {
+    name: nameOf(value, kindName),
+    get text() {
+      return rendered()
+    },
+  }
+  return {
+    file,
+    line: 1,
+    value,
+    get text() {
+      return rendered()
+    },
+    hasDuplicates: false,
+    locate: () => {
+      found ??= locator(rendered(), 1, 1)
+      return found
+    },
+    live: { isSilent: isSilent(value, kindName) },
+  }
+}
+
+/** `deployment/shop/web`, `node/n1`, `service.serving.knative.dev/shop/web`. */
+function nameOf(value: Untyped, kindName: KindName): string {
+  const [kind = '', group] = kindName.split('/').reverse()
+  const steps = [stringAt(value, 'metadata', 'namespace'), stringAt(value, 'metadata', 'name')]
+  const type = group === undefined ? kind.toLowerCase() : `${kind.toLowerCase()}.${group}`
+  return [type, ...steps.filter((step) => step !== undefined)].join('/')
+}

@@ -1,0 +1,40 @@
+/** The role that lets a scan read what it looks at, and nothing else. */
+import { builtinGroups, clusterScoped, groupOf, isBuiltin, type KindName, versionOf } from '../kubernetes.js'
+
+/**
+ * A ClusterRole, or the Role of one namespace, as YAML with comments.
+ * @param namespace of a Role; kinds without a namespace are left out then
+ */
+export function role(kinds: ReadonlySet<KindName>, namespace: string | undefined): string {
+  const builtin = new Map<string, string[]>()
+  const addOns = new Map<string, string[]>()
+  const add = (rules: Map<string, string[]>, group: string, kind: string) =>
+    rules.set(group, [...(rules.get(group) ?? []), pluralOf(kind)])
+  for (const kind of [...kinds].sort()) {
+    if (kind === 'Secret' || (namespace !== undefined && clusterScoped.has(kind))) continue
+    if (isBuiltin(kind)) add(builtin, builtinGroups[kind][0], kind)
+    else add(addOns, groupOf(kind), versionOf(kind))
+  }
+  return `apiVersion: rbac.authorization.k8s.io/v1
+kind: ${namespace === undefined ? 'ClusterRole' : 'Role'}
+metadata:
+  name: k8s-af-scan
+${namespace === undefined ? '' : `  namespace: ${JSON.stringify(namespace)}\n`}rules:
+${[...builtin].map(ruleOf).join('')}  # Add-ons: a group that the cluster does not have does no harm.
+${[...addOns].map(ruleOf).join('')}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
+  # cannot grant that: who may list Secrets may read them.
+  # - apiGroups: [""]
+  #   resources: [secrets]
+  #   verbs: [list]
+`
+}
+
+function ruleOf([group, resources]: readonly [string, readonly string[]]): string {
+  return `  - apiGroups: [${group === '' ? '""' : group}]\n    resources: [${[...resources].sort().join(', ')}]\n    verbs: [list]\n`
+}
+
+/** Holds for all kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
+function pluralOf(kind: string): string {
+  const name = kind.toLowerCase()
+  return name.endsWith('s') ? `${name}es` : name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
+}

@@ -1,0 +1,113 @@
+/** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
+import type { Document } from '../document.js'
+import { stringAt } from '../graph/untyped.js'
+import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
+import type { Cluster, Unread } from '../reader/input.js'
+import { discover, type Resource } from './discover.js'
+import { folding, waves } from './fold.js'
+import { each, list } from './list.js'
+import { liveDocument } from './live.js'
+import { type Get, RequestError } from './request.js'
+import { slim } from './slim.js'
+
+export interface ScanOptions {
+  readonly kinds: ReadonlySet<KindName>
+  /** Only this namespace, and nothing of the cluster as a whole. */
+  readonly namespace: string | undefined
+  readonly chunk: number
+  /** Lists at once. */
+  readonly concurrency: number
+}
+
+export interface Scan extends Omit<Cluster, 'context'> {
+  /** Sorted by name. */
+  readonly documents: readonly Document[]
+}
+
+/**
+ * Reads all objects. A kind that can not be read is named in `unread`, and the rest is read all the same.
+ * @throws RequestError when the server can not be asked at all, or nothing may be read
+ */
+export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
+  const { kinds, namespace } = options
+  const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
+  const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
+  const reading = new Reading(get, options)
+  for (const wave of waves(resources))
+    await each(wave, options.concurrency, (resource) => reading.read(resource))
+  const { documents, unread, failed, refusal } = reading
+  if (failed.size === resources.length && refusal) throw refusal
+  const down = new Set(discovery.down.map(({ group }) => group))
+  const served = new Set(discovery.resources.map(({ kindName }) => kindName))
+  return {
+    version,
+    namespace,
+    documents: documents.sort((a, b) => (a.file.name < b.file.name ? -1 : 1)),
+    unread: [
+      ...unread.sort((a, b) => (a.resource < b.resource ? -1 : 1)),
+      ...discovery.down.map(({ group, reason }): Unread => {
+        return { resource: group || 'the core group', reason: 'failed', message: reason }
+      }),
+    ],
+    unreadKinds: new Set(
+      [...kinds].filter((kind) =>
+        served.has(kind) ? failed.has(kind) : groupsOf(kind).some((group) => down.has(group)),
+      ),
+    ),
+  }
+}
+
+function groupsOf(kind: KindName): readonly string[] {
+  return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
+}
+
+/** What was read so far. */
+class Reading {
+  readonly documents: Document[] = []
+  readonly unread: Unread[] = []
+  readonly failed = new Set<KindName>()
+  /** Why the first kind could not be read. */
+  refusal: RequestError | undefined
+  readonly #isFolded = folding()
+  readonly #get: Get
+  readonly #options: ScanOptions
+
+  constructor(get: Get, options: ScanOptions) {
+    this.#get = get
+    this.#options = options
+  }
+
+  async read(resource: Resource): Promise<void> {
+    try {
+      const documents = await list(this.#get, resource, this.#options, (item) => this.#keep(item, resource))
+      for (const one of documents) this.documents.push(one)
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      this.refusal ??= error
+      this.failed.add(resource.kindName)
+      this.unread.push({
+        resource:
+          groupOf(resource.apiVersion) === ''
+            ? resource.plural
+            : `${resource.plural}.${groupOf(resource.apiVersion)}`,
+        reason: error.status === 403 ? 'forbidden' : 'failed',
+        message: error.message,
+      })
+    }
+  }
+
+  /** An object as a document; nothing for what its maker tells. */
+  #keep(item: Untyped, resource: Resource): Document | undefined {
+    return this.#isFolded(item, resource.kindName) ? undefined : liveDocument(slim(item, resource))
+  }
+}
+
+async function versionOf(get: Get): Promise<string | undefined> {
+  try {
+    return stringAt(await get('/version'), 'gitVersion')
+  } catch (error) {
+    // A server may keep its version to itself; one that can't be reached is told apart by the requests that follow.
+    if (error instanceof RequestError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,96 @@
+/** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
+import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import type { KindName, Untyped } from '../kubernetes.js'
+import type { Resource } from './discover.js'
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/**
+ * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone. Of managedFields those
+ * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry.
+ */
+export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
+  const metadata = slimMetadata(item.metadata, apiVersion)
+  // Items of lists do not say what they are.
+  if (kindName === 'Secret') return { apiVersion, kind, metadata }
+  const object = { ...item, apiVersion, kind, metadata }
+  if (kindName !== 'Node' || !isObject(item.status)) return object
+  const { images: _, ...status } = item.status
+  return { ...object, status }
+}
+
+function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
+  if (!isObject(metadata)) return {}
+  const { managedFields: _, annotations, ...rest } = metadata
+  const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
+  const applied = [
+    ...objectsAt(metadata, 'managedFields')
+      .filter(({ operation }) => operation === 'Apply')
+      .map((entry) => ({ apiVersion: entry.apiVersion, manager: entry.manager, operation: 'Apply' })),
+    // The JSON has its keys in order: the version comes first.
+    {
+      apiVersion: /^\{"apiVersion":"([^"]+)"/.exec(String(copy))?.[1],
+      manager: 'kubectl',
+      operation: 'Apply',
+    },
+  ].filter((entry) => entry.apiVersion !== undefined && entry.apiVersion !== apiVersion)
+  return {
+    ...rest,
+    ...(Object.keys(others).length > 0 && { annotations: others }),
+    ...(applied.length > 0 && { managedFields: applied }),
+  }
+}
+
+/** Whether it is no use to report on an object: it is over, or nobody can change it. It stays evidence for others. */
+export function isSilent(item: Untyped, kindName: KindName): boolean {
+  return isOver(item, kindName) || isOwn(item, kindName)
+}
+
+/** Whether the object ends, or is a Job or Pod that has ended. Sources: k8s.io/api/batch/v1/types.go, core/v1/types.go. */
+function isOver(item: Untyped, kindName: KindName): boolean {
+  if (stringAt(item, 'metadata', 'deletionTimestamp') !== undefined) return true
+  if (kindName === 'Pod') return ['Succeeded', 'Failed'].includes(stringAt(item, 'status', 'phase') ?? '')
+  return (
+    kindName === 'Job' &&
+    objectsAt(item, 'status', 'conditions').some(
+      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
+    )
+  )
+}
+
+/**
+ * Whether Kubernetes itself makes and keeps the object, so that its owner can change nothing about it.
+ * Sources: pkg/controlplane/controller, pkg/controller/certificates/rootcacertpublisher,
+ * plugin/pkg/auth/authorizer/rbac/bootstrappolicy, pkg/apis/scheduling/helpers.go.
+ */
+function isOwn(item: Untyped, kindName: KindName): boolean {
+  const name = stringAt(item, 'metadata', 'name') ?? ''
+  const namespace = stringAt(item, 'metadata', 'namespace')
+  const labels = isObject(item.metadata) && isObject(item.metadata.labels) ? item.metadata.labels : {}
+  switch (kindName) {
+    case 'Namespace':
+      return ['kube-system', 'kube-public', 'kube-node-lease'].includes(name)
+    case 'ConfigMap':
+      return (
+        name === 'kube-root-ca.crt' ||
+        (namespace === 'kube-system' &&
+          [
+            'extension-apiserver-authentication',
+            'kube-apiserver-legacy-service-account-token-tracking',
+          ].includes(name))
+      )
+    case 'Service':
+      return name === 'kubernetes' && namespace === 'default'
+    case 'PriorityClass':
+      return name.startsWith('system-')
+    case 'APIService':
+      return 'kube-aggregator.kubernetes.io/automanaged' in labels
+    case 'Role':
+    case 'RoleBinding':
+    case 'ClusterRole':
+    case 'ClusterRoleBinding':
+      return labels['kubernetes.io/bootstrapping'] === 'rbac-defaults'
+    default:
+      return false
+  }
+}

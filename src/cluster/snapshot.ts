@@ -1,0 +1,100 @@
+/** A cluster in a file: what a scan read, to look at again elsewhere or later. Gzipped lines of JSON. */
+import { createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, gunzipSync } from 'node:zlib'
+import { UsageError } from '../config/usage.js'
+import { arrayAt, isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import type { Cluster, Unread } from '../reader/input.js'
+import { isKindName } from './kinds.js'
+import { liveDocument } from './live.js'
+import type { Scan } from './scan.js'
+
+/** Raised when older programs could not read the file any more. */
+const formatVersion = 1
+
+export interface Snapshot extends Scan {
+  readonly context: string
+}
+
+/** Writes the objects as they were kept, of Secrets the names alone; the file appears whole or not at all. Only its owner may read it. */
+export async function saveSnapshot(file: string, { documents, ...cluster }: Snapshot): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`
+  const head = { snapshot: formatVersion, ...cluster, unreadKinds: [...cluster.unreadKinds] }
+  const lines = function* () {
+    yield `${JSON.stringify(head)}\n`
+    for (const { value } of documents) yield `${JSON.stringify(isSecret(value) ? nameOnly(value) : value)}\n`
+  }
+  try {
+    await pipeline(Readable.from(lines()), createGzip(), createWriteStream(draft, { mode: 0o600 }))
+    renameSync(draft, file)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw new UsageError(`${file} cannot be written: ${messageOf(error)}.`)
+  }
+}
+
+function isSecret(value: unknown): boolean {
+  return stringAt(value, 'kind') === 'Secret' && stringAt(value, 'apiVersion') === 'v1'
+}
+
+function nameOnly(value: unknown): object {
+  const metadata = {
+    namespace: stringAt(value, 'metadata', 'namespace'),
+    name: stringAt(value, 'metadata', 'name'),
+  }
+  return { apiVersion: 'v1', kind: 'Secret', metadata }
+}
+
+/** @throws UsageError when the file is not there or is no snapshot */
+export function loadSnapshot(file: string): Snapshot {
+  const values: unknown[] = []
+  try {
+    const bytes = gunzipSync(readFileSync(file))
+    // Line by line: the whole may be longer than a string can be.
+    for (let start = 0; start < bytes.length; ) {
+      const end = bytes.indexOf('\n', start)
+      values.push(JSON.parse(bytes.toString('utf8', start, end < 0 ? bytes.length : end)))
+      start = end < 0 ? bytes.length : end + 1
+    }
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read as a snapshot: ${messageOf(error)}.`)
+  }
+  const [head, ...objects] = values
+  if (!isObject(head) || head.snapshot === undefined)
+    throw new UsageError(`${file} is no snapshot. k8s-af scan --save-snapshot ${file} makes one.`)
+  if (head.snapshot !== formatVersion)
+    throw new UsageError(
+      `${file} was made by another version of k8s-af: its format is ${JSON.stringify(head.snapshot)}, not ${formatVersion}.`,
+    )
+  return { ...clusterOf(head), documents: objects.filter(isObject).map(liveDocument) }
+}
+
+function clusterOf(head: object): Cluster {
+  return {
+    context: stringAt(head, 'context') ?? '',
+    version: stringAt(head, 'version'),
+    namespace: stringAt(head, 'namespace'),
+    unread: objectsAt(head, 'unread').map(
+      (one): Unread => ({
+        resource: stringAt(one, 'resource') ?? '',
+        reason: one.reason === 'forbidden' ? 'forbidden' : 'failed',
+        message: stringAt(one, 'message') ?? '',
+      }),
+    ),
+    unreadKinds: new Set(
+      arrayAt(head, 'unreadKinds')
+        .filter((kind) => typeof kind === 'string')
+        .filter(isKindName),
+    ),
+  }
+}
+
+function messageOf(error: unknown): string {
+  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  return code === 'ENOENT'
+    ? 'there is no such file or folder'
+    : error instanceof SyntaxError
+      ? 'it is no JSON'
+      : message
+}

@@ -1,0 +1,116 @@
+/** A graph that tells what is asked of it, for input in which some kinds could not be read. */
+import type { KindName } from '../kubernetes.js'
+import type { Graph } from './graph.js'
+
+export interface Watched {
+  readonly graph: Graph
+  /** The unread kinds that were asked for since the last call. */
+  asked(): readonly KindName[]
+}
+
+const routes: readonly KindName[] = [
+  'Ingress',
+  'gateway.networking.k8s.io/HTTPRoute',
+  'gateway.networking.k8s.io/GRPCRoute',
+  'gateway.networking.k8s.io/TCPRoute',
+  'gateway.networking.k8s.io/TLSRoute',
+  'networking.istio.io/VirtualService',
+  'projectcontour.io/HTTPProxy',
+  'route.openshift.io/Route',
+  'traefik.io/IngressRoute',
+]
+const workloads: readonly KindName[] = [
+  'Pod',
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicaSet',
+  'ReplicationController',
+  'Job',
+  'CronJob',
+  'argoproj.io/Rollout',
+]
+const scalers: readonly KindName[] = ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject']
+
+/**
+ * The same graph, watched: an answer that rests on a kind that could not be read may be wrong, and whoever asks can tell.
+ * Of unread kinds every object is taken to exist.
+ * @param unread kinds of which objects may be missing in the graph
+ */
+export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
+  let noted = new Set<KindName>()
+  const note = (...kinds: readonly KindName[]) => {
+    for (const kind of kinds) if (unread.has(kind)) noted.add(kind)
+  }
+  const once = new Map<string, { readonly value: unknown; readonly kinds: readonly KindName[] }>()
+  /** The same function, after a note of the kinds that its answers rest on. */
+  const noting =
+    <A extends readonly unknown[], R>(kinds: readonly KindName[], ask: (...args: A) => R) =>
+    (...args: A): R => {
+      note(...kinds)
+      return ask(...args)
+    }
+  return {
+    asked: () => {
+      const kinds = [...noted]
+      noted = new Set()
+      return kinds
+    },
+    graph: {
+      ...graph,
+      get objects() {
+        note(...workloads)
+        return graph.objects
+      },
+      get workloads() {
+        note(...workloads)
+        return graph.workloads
+      },
+      all: (kind) => {
+        note(kind)
+        return graph.all(kind)
+      },
+      find: (kind, name, near, namespace) => {
+        note(kind)
+        return graph.find(kind, name, near, namespace)
+      },
+      siblings: (kind, near) => {
+        note(kind)
+        return graph.siblings(kind, near)
+      },
+      namesNear: (kind, near) => {
+        note(kind)
+        return graph.namesNear(kind, near)
+      },
+      exists: (kind, name, near) => unread.has(kind) || graph.exists(kind, name, near),
+      isFilledElsewhere: (kind, name) => unread.has(kind) || graph.isFilledElsewhere(kind, name),
+      nearby: noting(workloads, graph.nearby),
+      matching: noting(workloads, graph.matching),
+      backendsOf: noting(workloads, graph.backendsOf),
+      guardedBy: noting(workloads, graph.guardedBy),
+      targetOf: noting(workloads, graph.targetOf),
+      servicesOf: noting(['Service'], graph.servicesOf),
+      backendsNamedBy: noting(['Service'], graph.backendsNamedBy),
+      routesTo: noting(routes, graph.routesTo),
+      entranceOf: noting(routes, graph.entranceOf),
+      autoscalerOf: noting(scalers, graph.autoscalerOf),
+      scaledObjectOf: noting(scalers, graph.scaledObjectOf),
+      fewestPods: noting(scalers, graph.fewestPods),
+      budgetsOf: noting(['PodDisruptionBudget'], graph.budgetsOf),
+      policiesOf: noting(['NetworkPolicy'], graph.policiesOf),
+      once: <T>(key: string, compute: () => T): T => {
+        let known = once.get(key)
+        if (!known) {
+          const before = noted
+          noted = new Set()
+          const value = graph.once(key, compute)
+          known = { value, kinds: [...noted] }
+          noted = before
+          once.set(key, known)
+        }
+        note(...known.kinds)
+        return known.value as T
+      },
+    },
+  }
+}

@@ -1,0 +1,341 @@
+/** `k8s-af scan` as people run it: the built program against a small API server. */
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import Ajv2020 from 'ajv/dist/2020.js'
+import { load } from 'js-yaml'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import reportSchema from '../src/reporters/report.schema.json'
+import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { builtProgram, type Outcome } from './program.js'
+
+const program = builtProgram()
+afterAll(() => program.remove())
+const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
+  reportSchema,
+)
+const open: ApiServer[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+function run(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const all = { PATH: process.env.PATH ?? '', HOME: cwd, ...env }
+    execFile(
+      process.execPath,
+      [program.bin, 'scan', ...args],
+      { cwd, env: all, maxBuffer: 1 << 28 },
+      (error, out, err) => {
+        const code = error ? (typeof error.code === 'number' ? error.code : null) : 0
+        resolve({ code, out, err })
+      },
+    )
+  })
+}
+
+/** Scans a server through ~/.kube/config. */
+async function scanned(options: ApiServerOptions, ...args: readonly string[]): Promise<Outcome> {
+  const server = await apiServer(options)
+  open.push(server)
+  return run(args, program.folderWith({ '.kube/config': server.kubeconfig }))
+}
+
+const container = { name: 'web', image: 'a/web:1.0.0' }
+const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [container] } }
+const web = {
+  metadata: { name: 'web', namespace: 'shop', uid: 'w' },
+  spec: { replicas: 3, selector: { matchLabels: { app: 'web' } }, template },
+}
+const service = {
+  metadata: { name: 'web', namespace: 'shop', uid: 's' },
+  spec: { selector: { app: 'web' }, ports: [{ port: 80 }] },
+}
+const lonely = {
+  metadata: { name: 'web', namespace: 'shop', uid: 's' },
+  spec: { selector: { app: 'wbe-server' }, ports: [{ port: 80 }] },
+}
+const shop = { metadata: { name: 'shop', uid: 'n' } }
+const objects = { namespaces: [shop], deployments: [web], services: [service] }
+const forbid =
+  (plural: string): NonNullable<ApiServerOptions['answer']> =>
+  (url, response) =>
+    url.pathname.endsWith(`/${plural}`) && send(response, 403, status(403, `${plural} is forbidden`))
+
+describe('a scan', () => {
+  it('exits with 1 for errors, else with 0', async () => {
+    const fine = await scanned({ objects }, '--only', 'service-selects-nothing')
+    expect([fine.code, fine.err]).toEqual([0, ''])
+    const bad = await scanned(
+      { objects: { ...objects, services: [lonely] } },
+      '--only',
+      'service-selects-nothing',
+    )
+    expect([bad.code, bad.err]).toEqual([1, ''])
+    expect(bad.out).toContain('Service shop/web\n')
+    expect(bad.out).toContain('╭─ .spec.selector\n')
+    expect(bad.out).toContain('no pod of the cluster has the')
+    expect(bad.out).toContain('objects in cluster prod')
+  })
+
+  it('concludes nothing from what it may not read', async () => {
+    const only = ['--only', 'pdb-missing', '-o', 'json', '--fail-on', 'info']
+    const missing = await scanned({ objects }, ...only)
+    expect(missing.code).toBe(1)
+    expect(JSON.parse(missing.out).findings).toMatchObject([{ rule: 'pdb-missing', place: { live: true } }])
+    const unknown = await scanned({ objects, answer: forbid('poddisruptionbudgets') }, ...only)
+    expect(unknown.code).toBe(0)
+    expect(JSON.parse(unknown.out)).toMatchObject({
+      findings: [],
+      summary: {
+        notEvaluated: [{ rule: 'pdb-missing', needs: 'PodDisruptionBudget' }],
+        cluster: { unread: [{ resource: 'poddisruptionbudgets.policy', reason: 'forbidden' }] },
+      },
+    })
+    expect(unknown.err).toContain('not read, forbidden: poddisruptionbudgets.policy')
+  })
+
+  it('finds the versions that clients still write', async () => {
+    const applied = '{"apiVersion":"batch/v1beta1","kind":"CronJob","metadata":{}}'
+    const metadata = {
+      name: 'report',
+      namespace: 'shop',
+      annotations: { 'kubectl.kubernetes.io/last-applied-configuration': applied },
+      managedFields: [{ manager: 'old', operation: 'Update', apiVersion: 'batch/v2alpha1' }],
+    }
+    const { code, out } = await scanned(
+      { objects: { ...objects, cronjobs: [{ metadata, spec: { schedule: '1 * * * *' } }] } },
+      '--only',
+      'api-schema',
+      '-o',
+      'concise',
+    )
+    expect(code).toBe(1)
+    expect(out.split('\n').slice(0, -2)).toEqual([
+      'cronjob/shop/report .metadata.managedFields[0].apiVersion: error removed-api-version: The next apply by kubectl fails: Kubernetes 1.33 does not serve batch/v1beta1 CronJob, removed in 1.25.',
+    ])
+  })
+
+  it('takes the version of the server, unless another one is asked for', async () => {
+    const version = async (...args: string[]) => {
+      const { out } = await scanned({ objects, version: 'v1.31.2-gke.100' }, '-o', 'json', ...args)
+      return JSON.parse(out).summary.kubernetesVersion
+    }
+    expect(await version()).toBe('1.31')
+    expect(await version('--k8s-version', '1.34')).toBe('1.34')
+  })
+
+  it('survives names and values of any kind', async () => {
+    const name = '\u001b[2J\u202e$(id)'
+    const { code, out, err } = await scanned(
+      {
+        objects: {
+          ...objects,
+          services: [
+            { ...lonely, metadata: { name, namespace: '../x', annotations: { a: 'y'.repeat(1e6) } } },
+          ],
+        },
+      },
+      '--preset',
+      'all',
+      '--color',
+      'never',
+    )
+    expect(code).toBe(1)
+    expect(err).not.toContain('internal error')
+    expect(out).toContain('\\u001b[2J\\u202e$(id)')
+    expect(out).not.toMatch(/[\u001b\u202e]/)
+  })
+
+  it('says what keeps it from reading anything', async () => {
+    const refused = await scanned({
+      answer: (_, response) => send(response, 401, status(401, 'Unauthorized')),
+    })
+    expect([refused.code, refused.out]).toEqual([2, ''])
+    expect(refused.err).toMatch(
+      /^k8s-af: the cluster of the context "prod" \(http:.*\) does not know these credentials: Unauthorized\./,
+    )
+    const hung = await scanned({ answer: () => true }, '--request-timeout', '200ms')
+    expect(hung.code).toBe(2)
+    expect(hung.err).toContain('no answer within 0.2 s')
+    const late = await scanned({ answer: () => true }, '--timeout', '200ms')
+    expect(late.code).toBe(2)
+    expect(late.err).toContain('the time for the whole run is over')
+    const server = await apiServer()
+    await server.close()
+    const gone = await run([], program.folderWith({ '.kube/config': server.kubeconfig }))
+    expect(gone.code).toBe(2)
+    expect(gone.err).toContain('nothing listens there')
+  })
+})
+
+describe('a snapshot', () => {
+  it('gives the same findings, and holds no Secrets', async () => {
+    const secret = {
+      metadata: { name: 's', namespace: 'shop', annotations: { a: 'hunter2' } },
+      data: { k: 'x' },
+    }
+    const server = await apiServer({
+      objects: {
+        ...objects,
+        services: [service, { ...lonely, metadata: { ...lonely.metadata, name: 'b' } }],
+        secrets: [secret],
+      },
+      answer: forbid('pods'),
+    })
+    open.push(server)
+    const folder = program.folderWith({ '.kube/config': server.kubeconfig })
+    const live = await run(['--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'], folder)
+    await server.close()
+    const saved = await run(['--preset', 'all', '-o', 'json', '--from-snapshot', 'prod.gz'], folder)
+    const [a, b] = [JSON.parse(live.out), JSON.parse(saved.out)]
+    expect(a.findings.length).toBeGreaterThan(0)
+    expect(b.findings).toEqual(a.findings)
+    expect({ ...b.summary, milliseconds: 0 }).toEqual({ ...a.summary, milliseconds: 0 })
+    expect([saved.code, saved.err]).toEqual([live.code, live.err])
+    expect(isReport(a), JSON.stringify(isReport.errors)).toBe(true)
+
+    const bytes = readFileSync(join(folder, 'prod.gz'))
+    expect(gunzipSync(bytes).toString()).not.toContain('hunter2')
+    if (process.platform !== 'win32') expect(statSync(join(folder, 'prod.gz')).mode & 0o777).toBe(0o600)
+    expect(readdirSync(folder).sort()).toEqual(['.kube', 'prod.gz'])
+  })
+
+  it('that is none is refused', async () => {
+    const folder = program.folderWith({ text: 'kind: Pod\n' })
+    writeFileSync(join(folder, 'cut'), gzipSync('{"snapshot":1}\n{"kind":"Pod"}\n').subarray(0, 30))
+    writeFileSync(join(folder, 'other'), gzipSync('{"a":1}\n'))
+    writeFileSync(join(folder, 'newer'), gzipSync('{"snapshot":99}\n'))
+    for (const name of ['text', 'cut', 'other', 'newer', 'absent']) {
+      const { code, out, err } = await run(['--from-snapshot', name], folder)
+      expect([name, code, out]).toEqual([name, 2, ''])
+      expect(err).toMatch(/^k8s-af: [^\n]+\n$/)
+      expect(err).not.toContain('internal error')
+    }
+    const both = await run(['--from-snapshot', 'text', '-n', 'shop'], folder)
+    expect([both.code, both.err]).toEqual([
+      2,
+      'k8s-af: --from-snapshot reads no cluster: it does not go with --namespace.\n',
+    ])
+  })
+})
+
+describe('the role for a scan', () => {
+  const role = (...args: string[]) => program.run(['rbac', ...args]).out
+  it('lets read what is looked at, and no Secrets', () => {
+    expect(load(role())).toMatchObject({
+      kind: 'ClusterRole',
+      rules: expect.arrayContaining([
+        {
+          apiGroups: ['apps'],
+          resources: ['daemonsets', 'deployments', 'replicasets', 'statefulsets'],
+          verbs: ['list'],
+        },
+      ]),
+    })
+    expect(JSON.stringify(load(role()))).not.toContain('"secrets"')
+    expect(role()).toContain('customresourcedefinitions')
+  })
+  it('may be for one namespace', () => {
+    expect(load(role('-n', 'shop'))).toMatchObject({ kind: 'Role', metadata: { namespace: 'shop' } })
+    expect(role('-n', 'shop')).not.toContain('customresourcedefinitions')
+  })
+})
+
+describe('a namespace', () => {
+  it('is read alone', async () => {
+    const { code, out } = await scanned({ objects }, '-n', 'shop', '--only', 'service-selects-nothing')
+    expect(code).toBe(0)
+    expect(out).toContain('in namespace shop of prod')
+  })
+  it('that is not there is a mistake', async () => {
+    const { code, err } = await scanned({ objects }, '-n', 'shp')
+    expect([code, err]).toEqual([2, 'k8s-af: there is no namespace "shp". Did you mean "shop"?\n'])
+  })
+})
+
+describe('a kubeconfig', () => {
+  const config = (name: string, more: object = {}) =>
+    JSON.stringify({
+      clusters: [{ name, cluster: { server: 'http://127.0.0.1:1' } }],
+      contexts: [{ name, context: { cluster: name, user: name } }],
+      users: [{ name, user: {} }],
+      ...more,
+    })
+
+  it('has contexts, and says which one was meant', async () => {
+    const { code, err } = await scanned({}, '--context', 'stagign')
+    expect([code, err]).toEqual([
+      2,
+      'k8s-af: there is no context "stagign" in ~/.kube/config. Did you mean "staging"?\n',
+    ])
+  })
+
+  it('that is missing or broken is named, without what is in it', async () => {
+    const none = await run([], program.folderWith({}))
+    expect(none.code).toBe(2)
+    expect(none.err).toContain('there is no kubeconfig')
+    const folder = program.folderWith({ broken: 'users:\n- token: hunter2\n  - x: y\n', text: 'hunter2' })
+    const broken = await run(['--kubeconfig', 'broken'], folder)
+    expect(broken.code).toBe(2)
+    expect(broken.err).toMatch(/^k8s-af: ~\/broken cannot be used as a kubeconfig: .*\(line 3\)/)
+    const text = await run(['--kubeconfig', 'text'], folder)
+    expect(text.code).toBe(2)
+    expect(broken.err + text.err).not.toContain('hunter2')
+    const absent = await run(['--kubeconfig', 'nowhere'], folder)
+    expect(absent.err).toBe('k8s-af: --kubeconfig: there is no file nowhere.\n')
+  })
+
+  it('may be several: the first entry of a name counts, and files that are not there do not', async () => {
+    const server = await apiServer({ objects })
+    open.push(server)
+    const folder = program.folderWith({ a: config('other'), b: server.kubeconfig, c: config('prod') })
+    const files = ['a', 'missing', 'b', 'c'].map((name) => join(folder, name)).join(':')
+    const { code, out } = await run(['--only', 'pdb-missing'], folder, { KUBECONFIG: files })
+    expect(code).toBe(0)
+    expect(out).toContain('cluster prod')
+  })
+
+  it('may get its credentials from a program', async () => {
+    const tokens: (string | undefined)[] = []
+    const server = await apiServer({
+      objects,
+      answer: (_, __, request) => {
+        tokens.push(request.headers.authorization)
+        return false
+      },
+    })
+    open.push(server)
+    const script = `const {apiVersion} = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
+      console.log(JSON.stringify({apiVersion, kind: 'ExecCredential', status: {token: 'from-plugin'}}))`
+    const withExec = (exec: object) =>
+      config('prod', {
+        'current-context': 'prod',
+        clusters: [{ name: 'prod', cluster: { server: server.address } }],
+        users: [{ name: 'prod', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', ...exec } } }],
+      })
+    const folder = program.folderWith({
+      good: withExec({ command: process.execPath, args: ['-e', script] }),
+      absent: withExec({ command: 'no-such-plugin', installHint: 'Install it.' }),
+      failing: withExec({
+        command: process.execPath,
+        args: ['-e', 'console.error("log in first");process.exit(1)'],
+      }),
+    })
+    expect((await run(['--kubeconfig', 'good', '--only', 'pdb-missing'], folder)).code).toBe(0)
+    expect(new Set(tokens)).toEqual(new Set(['Bearer from-plugin']))
+    const absent = await run(['--kubeconfig', 'absent'], folder)
+    expect([absent.code, absent.err]).toEqual([
+      2,
+      'k8s-af: the kubeconfig gets its credentials from the program no-such-plugin, which is not installed. Install it.\n',
+    ])
+    const failing = await run(['--kubeconfig', 'failing'], folder)
+    expect(failing.code).toBe(2)
+    expect(failing.err).toContain('log in first')
+  })
+})

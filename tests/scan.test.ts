@@ -1,0 +1,341 @@
+/** Reads clusters through a small API server: what is asked, what is survived, what is said. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { Agent, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
+import { proxyFor } from '../src/cluster/proxy.js'
+import { RequestError, reader } from '../src/cluster/request.js'
+import { scan } from '../src/cluster/scan.js'
+import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+
+const open: ApiServer[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+const object = (name: string, more: object = {}, namespace: string | undefined = 'shop') => ({
+  metadata: { name, uid: `uid-${name}`, ...(namespace && { namespace }) },
+  ...more,
+})
+
+interface Case extends ApiServerOptions {
+  readonly namespace?: string
+  readonly chunk?: number
+  readonly timeout?: number
+}
+
+/** Scans a server without waiting between attempts. */
+async function scanned({ namespace, chunk = 500, timeout = 5000, ...options }: Case) {
+  const server = await apiServer(options)
+  open.push(server)
+  const pauses: number[] = []
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  const get = reader(
+    { context: 'prod', namespace: undefined, server: new URL(server.address), agent, headers: {} },
+    {
+      timeout,
+      signal: AbortSignal.timeout(60_000),
+      pause: async (milliseconds) => void pauses.push(milliseconds),
+    },
+  )
+  const found = await scan(get, { kinds: scannedKinds([]), namespace, chunk, concurrency: 4 }).finally(() =>
+    agent.destroy(),
+  )
+  const names = found.documents.map(({ file }) => file.name)
+  return { ...found, names, pauses, asked: server.asked }
+}
+
+const maps = (count: number) => ({
+  configmaps: Array.from({ length: count }, (_, i) => object(`c${i}`)),
+})
+const isList = (url: URL, plural: string) => url.pathname.endsWith(`/${plural}`)
+
+describe('lists', () => {
+  it('are read page by page', async () => {
+    const { names, asked, unread } = await scanned({ objects: maps(7), chunk: 3 })
+    expect(names).toHaveLength(7)
+    expect(asked.filter(({ path }) => path.includes('configmaps')).map(({ path }) => path)).toEqual([
+      '/api/v1/configmaps?limit=3',
+      '/api/v1/configmaps?limit=3&continue=3',
+      '/api/v1/configmaps?limit=3&continue=6',
+    ])
+    expect(unread).toEqual([])
+  })
+
+  it('start again, once, when the server has forgotten their beginning', async () => {
+    let gone = 0
+    const forget = (most: number) => (url: URL, response: ServerResponse) =>
+      isList(url, 'configmaps') &&
+      url.searchParams.get('continue') === '3' &&
+      gone++ < most &&
+      send(response, 410, status(410, 'the provided continue parameter is too old'))
+    const { names } = await scanned({ objects: maps(7), chunk: 3, answer: forget(1) })
+    expect(new Set(names).size).toBe(7)
+    expect(names).toHaveLength(7)
+
+    gone = 0
+    const { unread, unreadKinds } = await scanned({ objects: maps(7), chunk: 3, answer: forget(9) })
+    expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
+    expect(unreadKinds.has('ConfigMap')).toBe(true)
+    expect(unreadKinds.has('Service')).toBe(false)
+  })
+
+  it('are of one namespace when one is asked for, and leave out what has none', async () => {
+    const { asked } = await scanned({ namespace: 'shop' })
+    const paths = asked.map(({ path }) => path)
+    expect(paths).toContain('/apis/apps/v1/namespaces/shop/deployments?limit=500')
+    expect(paths.filter((path) => path.includes('nodes'))).toEqual([])
+  })
+})
+
+describe('objects', () => {
+  it('are kept without what no rule reads', async () => {
+    const { documents } = await scanned({
+      objects: {
+        configmaps: [
+          object('a', {
+            metadata: {
+              name: 'a',
+              namespace: 'shop',
+              managedFields: [{ manager: 'kubectl' }],
+              annotations: {
+                'kubectl.kubernetes.io/last-applied-configuration': '{}',
+                long: 'x'.repeat(1_000_000),
+              },
+            },
+            data: { b: '1', a: 'two\nlines\n' },
+          }),
+        ],
+      },
+    })
+    const [document] = documents
+    expect(document?.value).toMatchObject({ apiVersion: 'v1', kind: 'ConfigMap', data: { b: '1' } })
+    expect(document?.text).not.toMatch(/managedFields|last-applied/)
+    expect(document?.text).toContain('data:\n  a: |\n    two\n    lines\n  b: ')
+    expect(document?.locate().key(['data', 'b'])).toMatchObject({ line: 6, column: 3 })
+  })
+
+  it('that a workload made are folded into it', async () => {
+    const owned = (name: string, owner: string, labels: object = {}) => ({
+      metadata: {
+        name,
+        uid: `uid-${name}`,
+        namespace: 'shop',
+        labels,
+        ownerReferences: [{ uid: `uid-${owner}`, controller: true }],
+      },
+    })
+    const { names } = await scanned({
+      objects: {
+        nodes: [object('n1', {}, '')],
+        services: [object('db', { spec: { selector: { app: 'db', role: 'leader' } } })],
+        deployments: [object('web')],
+        replicasets: [owned('web-1', 'web')],
+        cronjobs: [object('report')],
+        jobs: [owned('report-1', 'report')],
+        statefulsets: [object('db', { spec: { template: { metadata: { labels: { app: 'db' } } } } })],
+        pods: [
+          owned('web-1-a', 'web-1'),
+          owned('report-1-a', 'report-1'),
+          owned('db-0', 'db', { app: 'db', role: 'leader', mesh: 'on' }),
+          owned('db-1', 'db', { app: 'db', role: 'replica' }),
+          owned('db-2', 'db', { app: 'db', role: 'replica' }),
+          owned('an-operators-own', 'somebody'),
+          owned('etcd-n1', 'n1'),
+          object('bare'),
+        ],
+        configmaps: [owned('made', 'web')],
+      },
+    })
+    expect(names.filter((name) => !/^(node|service)/.test(name))).toEqual([
+      'configmap/shop/made',
+      'cronjob/shop/report',
+      'deployment/shop/web',
+      'pod/shop/an-operators-own',
+      'pod/shop/bare',
+      'pod/shop/db-0',
+      'pod/shop/db-1',
+      'pod/shop/etcd-n1',
+      'statefulset/shop/db',
+    ])
+  })
+
+  it('keep their secrets: values are neither asked for nor held', async () => {
+    const secret = object('s', {
+      metadata: {
+        name: 's',
+        namespace: 'shop',
+        annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"data":{"k":"aHVudGVy"}}' },
+      },
+      data: { k: 'aHVudGVy' },
+      stringData: { k: 'hunter' },
+    })
+    const { documents, asked } = await scanned({ objects: { secrets: [secret] } })
+    const accepted = asked.filter(({ path }) => path.includes('secrets')).map(({ accept }) => accept)
+    expect(accepted).toEqual(['application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'])
+    expect(documents.map(({ value }) => value)).toEqual([
+      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'shop' } },
+    ])
+  })
+
+  it('that are over, or of Kubernetes itself, are evidence alone', async () => {
+    const { documents } = await scanned({
+      objects: {
+        configmaps: [object('kube-root-ca.crt'), object('mine')],
+        namespaces: [object('kube-system', {}, ''), object('shop', {}, '')],
+        services: [object('kubernetes', {}, 'default'), object('kubernetes', {}, 'shop')],
+        jobs: [
+          object('done', { status: { conditions: [{ type: 'Complete', status: 'True' }] } }),
+          object('running', { status: { active: 1 } }),
+        ],
+        pods: [
+          object('evicted', { status: { phase: 'Failed' } }),
+          object('up', { status: { phase: 'Running' } }),
+        ],
+      },
+    })
+    expect(documents.filter(({ live }) => live?.isSilent).map(({ file }) => file.name)).toEqual([
+      'configmap/shop/kube-root-ca.crt',
+      'job/shop/done',
+      'namespace/kube-system',
+      'pod/shop/evicted',
+      'service/default/kubernetes',
+    ])
+  })
+
+  it('may be anything', async () => {
+    const { names, documents } = await scanned({
+      objects: {
+        configmaps: [
+          {},
+          { metadata: null },
+          { metadata: { name: 7 } },
+          object('\u001b[2J: &a *b\n---\n', { data: { '__proto__ ': '\0', 'a: b': '# k8s-af-ignore' } }),
+        ],
+        pods: [{ metadata: { ownerReferences: 'nobody' }, spec: { containers: [null, 3] } }],
+      },
+    })
+    expect(names).toHaveLength(5)
+    for (const { text, locate } of documents)
+      expect([text.length > 0, locate().has(['kind'])]).toEqual([true, true])
+  })
+})
+
+describe('the kinds to read', () => {
+  const sources = ['rules', 'src/graph'].flatMap((folder) =>
+    readdirSync(join(__dirname, '..', folder))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(join(__dirname, '..', folder, name), 'utf8')),
+  )
+
+  it('are all that rules and the graph name', () => {
+    const known = scannedKinds([])
+    const named = sources.flatMap((text) => [...text.matchAll(/'((?:[a-z0-9-]+\.)*[a-z0-9-]+\/[A-Z]\w+)'/g)])
+    const missing = named
+      .map(([, kind = '']) => kind)
+      .filter((kind) => !filesOnly.has(kind) && !(known as ReadonlySet<string>).has(kind))
+    expect(missing).toEqual([])
+  })
+})
+
+describe('a server in trouble', () => {
+  it('is given the time it asks for', async () => {
+    let busy = 2
+    const { names, pauses } = await scanned({
+      objects: maps(1),
+      answer: (url, response) =>
+        isList(url, 'configmaps') &&
+        busy-- > 0 &&
+        send(response, 429, status(429, 'too many requests'), { 'retry-after': '7' }),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(pauses).toEqual([7000, 7000])
+  })
+
+  it('is asked again after errors, broken answers and answers that are no JSON', async () => {
+    const mistakes = [
+      (response: ServerResponse) => send(response, 500, 'panic'),
+      (response: ServerResponse) => {
+        response.writeHead(200, { 'content-length': '1000' }).write('{"items": [')
+        setTimeout(() => response.destroy(), 20)
+        return true
+      },
+      (response: ServerResponse) => send(response, 200, '{"items": ['),
+    ]
+    const { names, unread } = await scanned({
+      objects: maps(1),
+      answer: (url, response) => isList(url, 'configmaps') && mistakes.shift()?.(response),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(unread).toEqual([])
+  })
+
+  it('costs one kind, and not the run, when it never recovers or never answers', async () => {
+    const { names, unread } = await scanned({
+      objects: maps(1),
+      timeout: 300,
+      answer: (url, response) =>
+        isList(url, 'pods') || (isList(url, 'services') && send(response, 503, status(503, 'overloaded'))),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(unread).toEqual([
+      { resource: 'pods', reason: 'failed', message: 'no answer within 0.3 s' },
+      { resource: 'services', reason: 'failed', message: 'overloaded' },
+    ])
+  })
+
+  it('is not taken for an empty one', async () => {
+    const refused = scanned({ answer: (_, response) => send(response, 401, status(401, 'Unauthorized')) })
+    await expect(refused).rejects.toThrow(RequestError)
+    const forbidden = scanned({
+      answer: (url, response) =>
+        url.searchParams.has('limit') && send(response, 403, status(403, 'forbidden: no')),
+    })
+    await expect(forbidden).rejects.toMatchObject({ status: 403 })
+  })
+
+  it('may know no aggregated discovery, and have groups that are down', async () => {
+    const { names, unread, unreadKinds } = await scanned({
+      objects: { ...maps(1), deployments: [object('web')] },
+      plainDiscovery: true,
+      answer: (url, response) =>
+        url.pathname === '/apis/policy/v1' && send(response, 503, status(503, 'no endpoints')),
+    })
+    expect(names).toEqual(['configmap/shop/c0', 'deployment/shop/web'])
+    expect(unread).toEqual([{ resource: 'policy', reason: 'failed', message: 'no endpoints' }])
+    expect(unreadKinds.has('PodDisruptionBudget')).toBe(true)
+    expect(unreadKinds.has('Ingress')).toBe(false)
+  })
+})
+
+describe('the proxy', () => {
+  const through = (server: string, env: Readonly<Record<string, string>>) => proxyFor(new URL(server), env)
+  it('is the one of the environment', () => {
+    expect(through('https://api.example.com', { HTTPS_PROXY: 'http://p:3128' })).toBe('http://p:3128')
+    expect(through('https://api.example.com', { https_proxy: 'p:3128' })).toBe('http://p:3128')
+    expect(through('https://api.example.com', { HTTP_PROXY: 'http://p:3128' })).toBeUndefined()
+    expect(through('https://api.example.com', {})).toBeUndefined()
+  })
+  it('is left out for this machine and for what NO_PROXY names', () => {
+    const env = { HTTPS_PROXY: 'http://p:3128' }
+    for (const server of ['https://localhost:6443', 'https://127.0.0.1:6443', 'https://[::1]:6443'])
+      expect(through(server, env)).toBeUndefined()
+    const excepted: readonly (readonly [string, string])[] = [
+      ['https://api.example.com:6443', 'example.com'],
+      ['https://api.example.com:6443', 'a.b, .example.com'],
+      ['https://api.example.com:6443', 'api.example.com:6443'],
+      ['https://10.1.2.3:6443', '10.0.0.0/8'],
+      ['https://10.1.2.3', '*'],
+    ]
+    for (const [server, NO_PROXY] of excepted) expect(through(server, { ...env, NO_PROXY })).toBeUndefined()
+    const others: readonly (readonly [string, string])[] = [
+      ['https://example.com', '.example.com'],
+      ['https://badexample.com', 'example.com'],
+      ['https://api.example.com:6443', 'example.com:443'],
+      ['https://11.1.2.3', '10.0.0.0/8,fd00::/8'],
+    ]
+    for (const [server, NO_PROXY] of others)
+      expect(through(server, { ...env, NO_PROXY })).toBe('http://p:3128')
+  })
+})
