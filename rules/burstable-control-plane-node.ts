@@ -10,7 +10,8 @@ with them the API server, in the busiest hour of all.`,
   remedy: 'Use a machine type with fixed performance for etcd and the control plane.',
   decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine
 template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane
-label, compared with the patterns of burstable families.`,
+label, compared with the patterns of burstable families. AWS runs T3, T3a and T4g without a limit unless
+told otherwise, for money: they count with \`cpuCredits: standard\` in the InstanceGroup.`,
   falsePositives: 'Clusters for development and tests.',
   sources: ['AWS, Google Cloud and Azure documentation of burstable machine families'],
   stories: ['zalando-t2-etcd', 'saltside-first-outage'],
@@ -18,7 +19,7 @@ label, compared with the patterns of burstable families.`,
     patterns: {
       type: 'array',
       items: { type: 'string' },
-      default: ['^t[1-4][ag]?\\.', '^e2-(micro|small|medium)$', '^(f1|g1)-', '^Standard_B', '^ecs\\.t'],
+      default: ['^t[12]\\.', '^e2-(micro|small|medium)$', '^(f1|g1)-', '^Standard_B', '^ecs\\.t'],
       about: 'Regular expressions of burstable machine types.',
     },
   },
@@ -45,7 +46,8 @@ label, compared with the patterns of burstable families.`,
     if (!spec) return
     if (subject.kind === 'InstanceGroup') {
       const type = stringAt(spec, 'machineType')
-      if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && burstable(type))
+      const isLimited = stringAt(spec, 'cpuCredits') === 'standard' && /^t[34]/.test(type ?? '')
+      if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && (isLimited || burstable(type)))
         report(spec, 'machineType', say(type))
       return
     }

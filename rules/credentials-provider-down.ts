@@ -1,4 +1,4 @@
-import { at, type Graph, imageNamed, rule, type Workload } from '../src/rule.js'
+import { at, type Graph, imageNamed, type KindName, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The provider of credentials is down, alone or throttled',
@@ -9,9 +9,11 @@ down, evicted or throttled, running pods live on what they have until it expires
 queue then grows, and it comes back slower than it went.`,
   remedy: 'Run it with two replicas, a priority class and a budget, and without a CPU limit.',
   decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on
-it (ExternalSecrets, SealedSecrets, Certificates, SecretProviderClasses, pods with the secrets-store CSI
-driver). An error with zero replicas; a warning for a CPU limit, or a single replica that no budget guards
-and no priority class protects. One finding, with all causes.`,
+it: ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's
+injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. An error with zero
+replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
+no budget guards and no priority class protects: Secrets that exist outlive their controller's restart. One
+finding, with all causes.`,
   sources: [
     'Documentation of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver',
   ],
@@ -37,9 +39,10 @@ and no priority class protects. One finding, with all causes.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const container = workload.running.find(({ image }) => imageNamed(image, params.providerImages))
-    const consumer =
-      container && !workload.batch ? graph.once('consumers', () => consumerIn(graph)) : undefined
-    if (!container || !consumer) return
+    if (!container || workload.batch) return
+    const provider = providers.find(({ image }) => imageNamed(container.image, [image]))
+    const consumer = graph.once(`consumer of ${provider?.image}`, () => consumerOf(provider, graph))
+    if (!consumer) return
     const fewest = graph.fewestPods(workload)
     const see = [at(consumer, consumer, undefined, 'depends on it')]
     if (fewest?.pods === 0) {
@@ -53,8 +56,15 @@ and no priority class protects. One finding, with all causes.`,
     }
     const { limits } = container.spec.resources ?? {}
     const causes: string[] = []
-    if (limits?.cpu !== undefined) causes.push(`its CPU is throttled at ${limits.cpu}`)
-    if (fewest?.pods === 1 && !workload.pod.priorityClassName && graph.budgetsOf(workload).length === 0)
+    if (limits?.cpu !== undefined) causes.push(`its CPU is limited to ${limits.cpu}`)
+    // Secrets that were made stay when their controller is away for a while; pods that ask it directly can't start.
+    const isAsked = provider?.kind === undefined
+    if (
+      isAsked &&
+      fewest?.pods === 1 &&
+      !workload.pod.priorityClassName &&
+      graph.budgetsOf(workload).length === 0
+    )
       causes.push('its only pod has neither priority nor budget')
     if (causes.length === 0) return
     report(
@@ -66,17 +76,40 @@ and no priority class protects. One finding, with all causes.`,
   },
 })
 
-const kinds = [
-  'external-secrets.io/ExternalSecret',
-  'bitnami.com/SealedSecret',
-  'cert-manager.io/Certificate',
-  'secrets-store.csi.x-k8s.io/SecretProviderClass',
-  'zalando.org/PlatformCredentialsSet',
-] as const
+interface Provider {
+  /** A part of the image's name. */
+  readonly image: string
+  /** The objects that it turns into Secrets. */
+  readonly kind?: KindName
+  /** The annotation of pods that ask it for credentials. */
+  readonly annotation?: string
+  /** The CSI driver of volumes that it fills. */
+  readonly driver?: string
+}
 
-function consumerIn(graph: Graph): object | undefined {
-  const custom = kinds.map((kind) => graph.all(kind)[0]).find((one) => one !== undefined)
-  const mounts = (workload: Workload) =>
-    workload.pod.volumes?.some((volume) => volume.csi?.driver === 'secrets-store.csi.k8s.io')
-  return custom ?? graph.workloads.find(mounts)?.object
+const providers: readonly Provider[] = [
+  { image: 'external-secrets', kind: 'external-secrets.io/ExternalSecret' },
+  { image: 'sealed-secrets-controller', kind: 'bitnami.com/SealedSecret' },
+  { image: 'bitnami-sealed-secrets-controller', kind: 'bitnami.com/SealedSecret' },
+  { image: 'cert-manager-controller', kind: 'cert-manager.io/Certificate' },
+  { image: 'secrets-store-csi', driver: 'secrets-store.csi.k8s.io' },
+  { image: 'vault-k8s', annotation: 'vault.hashicorp.com/agent-inject' },
+  { image: 'kiam', annotation: 'iam.amazonaws.com/role' },
+]
+
+/** What depends on the provider: on one of its own, whatever asks for credentials. */
+function consumerOf(provider: Provider | undefined, graph: Graph): object | undefined {
+  const kinds: readonly (KindName | undefined)[] = provider
+    ? [provider.kind]
+    : ['zalando.org/PlatformCredentialsSet', ...providers.map(({ kind }) => kind)]
+  const made = kinds.flatMap((kind) => (kind ? graph.all(kind) : []))[0]
+  return made ?? graph.workloads.find((workload) => asks(workload, provider))?.object
+}
+
+function asks({ annotations, pod }: Workload, provider: Provider | undefined): boolean {
+  return (provider ? [provider] : providers).some(
+    ({ annotation, driver }) =>
+      (annotation && annotations[annotation] !== undefined) ||
+      (driver && pod.volumes?.some((volume) => volume.csi?.driver === driver)),
+  )
 }

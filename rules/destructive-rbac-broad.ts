@@ -15,7 +15,8 @@ volumes their data, a definition every object of its kind.`,
     'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
   decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may delete nodes,
 namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody
-is in; a warning for other users and groups that are not in \`breakGlass\`; ServiceAccounts are left alone
+is in; a warning for other users and groups that are not in \`breakGlass\`, an info for those that are called
+administrators; ServiceAccounts are left alone
 unless \`serviceAccounts\` is on: operators need such rights.
 
 Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.`,
@@ -27,7 +28,14 @@ Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.
     breakGlass: {
       type: 'array',
       items: { type: 'string' },
-      default: ['system:masters', 'kubeadm:cluster-admins', 'system:nodes', 'system:kube-controller-manager'],
+      default: [
+        'system:masters',
+        'kubeadm:cluster-admins',
+        'system:nodes',
+        'system:kube-controller-manager',
+        'system:cluster-admins',
+        'kube:admin',
+      ],
       about: 'Users and groups for emergencies.',
     },
     serviceAccounts: {
@@ -51,12 +59,17 @@ Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.
         subject,
         'name',
         `${all ? 'Everybody' : `${kind ?? 'Subject'} ${name}`}${all ? ` in ${name}` : ''} can ${power.what} with one wrong command.`,
-        { severity: all ? 'error' : 'warning', see: [power.see] },
+        { severity: all ? 'error' : isOfAdmins(name) ? 'info' : 'warning', see: [power.see] },
       )
       return
     }
   },
 })
+
+/** Every cluster has them. Whether they are used daily can't be seen. */
+function isOfAdmins(name: string): boolean {
+  return /(^|[^a-z])(admin(s|istrators?)?|sre|break-?glass)([^a-z]|$)/i.test(name)
+}
 
 function powerOf(binding: ClusterRoleBinding, graph: Graph) {
   const { roleRef } = binding

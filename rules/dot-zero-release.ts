@@ -29,7 +29,7 @@ a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y
   ],
   check(subject, { params, report }) {
     const say = (what: string, release: string) =>
-      `${what} ${release} is the first release of its minor version, before any of its regressions were cured.`
+      `${what} ${release} is the first release of its minor version, before any of its regressions were fixed.`
     if (isWorkload(subject)) {
       for (const { image, spec } of subject.running) {
         const parts = image ? imageParts(image) : undefined

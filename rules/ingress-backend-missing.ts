@@ -1,4 +1,14 @@
-import { at, nearestName, objectsAt, rule, type Service, set, stringAt, type Untyped } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  nearestName,
+  objectsAt,
+  rule,
+  type Service,
+  set,
+  stringAt,
+  type Untyped,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A route leads to a Service or port that does not exist',
@@ -13,11 +23,13 @@ missing while a nearly equal one stands beside it, or, in complete input, when i
 when the match rule of an IngressRoute is empty or its brackets or quotes do not close.
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
-controller, Services of partial input without a near name, and externals.`,
+controller, ports of Services or routes that a kustomization patches, Services of partial input without a
+near name, and externals. The number in a Route of OpenShift may also be the port of the pods.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressBackend)',
     'Gateway API specification',
     'Traefik documentation, IngressRoute',
+    'OpenShift API, RoutePort (targetPort)',
   ],
   stories: ['dfds-traefik-malformed', 'machu-kube-proxy-ipvs'],
   for: [
@@ -63,7 +75,11 @@ controller, Services of partial input without a near name, and externals.`,
         port === 'use-annotation' ||
         ports.length === 0 ||
         service.spec?.type === 'ExternalName' ||
-        hasPort(service, port)
+        // Of several variants any may be the one that is meant.
+        variantsOf(service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
+        // The port may be added, or changed, by a patch.
+        graph.patched(service) ||
+        graph.patched(route)
       )
         continue
       report(
@@ -95,10 +111,22 @@ controller, Services of partial input without a near name, and externals.`,
   },
 })
 
-function hasPort(service: Service, port: number | string): boolean {
+/** The Services of that name and namespace, itself included. */
+function variantsOf(service: Service, graph: Graph): readonly Service[] {
+  return graph
+    .all('Service')
+    .filter(
+      (one) =>
+        one.metadata?.name === service.metadata?.name &&
+        graph.namespaceOf(one) === graph.namespaceOf(service),
+    )
+}
+
+/** @param ofPods the number is a port of the pods, as in OpenShift's Routes */
+function hasPort(service: Service, port: number | string, ofPods: boolean): boolean {
   return (service.spec?.ports ?? []).some((one) =>
     typeof port === 'number'
-      ? one.port === port
+      ? one.port === port || (ofPods && (one.targetPort === port || typeof one.targetPort === 'string'))
       : one.name === port || String(one.port) === port || String(one.targetPort) === port,
   )
 }

@@ -27,7 +27,7 @@ their own. Without the Namespace in the input it is silent.`,
     for (const one of graph.once('targets of type ip', () => targetsIn(graph))) {
       const own = one.metadata?.annotations
       const key = annotations.find((name) => own?.[name] === 'ip')
-      if (!own || !key || graph.namespaceOf(one) !== metadata.name) continue
+      if (!own || !key || graph.namespaceOf(one) !== metadata.name || hasGate(one, graph)) continue
       report(
         metadata,
         'labels',
@@ -41,6 +41,22 @@ their own. Without the Namespace in the input it is silent.`,
     }
   },
 })
+
+/** Whether the pods behind it have a readiness gate for the balancer already. */
+function hasGate(one: Ingress | Service, graph: Graph): boolean {
+  const services = isService(one) ? [one] : graph.backendsNamedBy(one).flatMap(({ service }) => service ?? [])
+  return services
+    .flatMap(graph.backendsOf)
+    .some(({ pod }) =>
+      pod.readinessGates?.some(({ conditionType }) =>
+        conditionType?.startsWith('target-health.elbv2.k8s.aws'),
+      ),
+    )
+}
+
+function isService(one: Ingress | Service): one is Service {
+  return one.kind === 'Service'
+}
 
 /** The Ingresses and Services whose balancer sends to pods directly. */
 function targetsIn(graph: Graph): readonly (Ingress | Service)[] {

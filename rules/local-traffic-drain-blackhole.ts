@@ -1,4 +1,4 @@
-import { at, type Graph, matchesSelector, rule, type Workload } from '../src/rule.js'
+import { at, matchesSelector, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'All endpoints of a Local service can be on one draining node',
@@ -10,58 +10,47 @@ its node has passed the health check: total loss for that time.`,
   remedy:
     'Run at least two pods, spread over nodes by a hard constraint, with a budget that lets one go at a time.',
   decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come
-from a workload with fewer than \`minReplicas\` pods at least, or with no anti-affinity or spread over the
-hostname that matches them. DaemonSets are exempt.`,
+from one workload with two pods or more at least, and no anti-affinity or spread over the hostname that
+matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt. A single pod is
+\`single-replica-service\`.`,
   versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
   sources: ['kubernetes PR 90823', 'kubernetes/pkg/features/kube_features.go (StableLoadBalancerNodeSet)'],
   stories: ['devopshof-drain-local', 'oneandone-node-join-timeouts'],
-  params: {
-    minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods that such a Service needs.' },
-  },
   for: 'Service',
-  check(service, { graph, params, report }) {
+  check(service, { graph, report }) {
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload || backends.length > 1) return
-    const cause = causeIn(workload, graph, params.minReplicas)
-    if (!cause) return
+    const pods = graph.fewestPods(workload)?.pods ?? 0
+    if (pods < 2 || keepsApart(workload)) return
     report(
       spec,
       'externalTrafficPolicy',
-      `One node drain can cut all traffic to ${graph.describe(service)}: ${cause.text}, and only nodes with a ready pod accept it.`,
-      { see: [cause.see] },
+      `One node drain can cut all traffic to ${graph.describe(service)}: its ${pods} pods may stand on one node, and only nodes with a ready pod accept it.`,
+      { see: [at(workload, workload.pod)] },
     )
   },
 })
 
-function causeIn(workload: Workload, graph: Graph, min: number) {
-  const fewest = graph.fewestPods(workload)
-  if (!fewest || fewest.pods === 0) return undefined
-  if (fewest.pods < min)
-    return {
-      text: `${workload.kind} ${workload.name} may run a single pod`,
-      see: at(fewest.of, fewest.node, fewest.field),
-    }
-  const { podAntiAffinity } = workload.pod.affinity ?? {}
+/** Whether something keeps the workload's pods on different nodes. */
+function keepsApart({ labels, pod, running }: Workload): boolean {
+  const { podAntiAffinity } = pod.affinity ?? {}
   const terms = [
     ...(podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
     ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
       (one) => one.podAffinityTerm ?? [],
     ),
-    ...(workload.pod.topologySpreadConstraints ?? []),
+    ...(pod.topologySpreadConstraints ?? []),
   ]
-  if (
+  const ports = running.flatMap(({ spec }) => spec.ports ?? [])
+  return (
+    // With hostNetwork every port is a hostPort: pkg/apis/core/v1/defaults.go.
+    ports.some((port) => port.hostPort || (pod.hostNetwork && port.containerPort)) ||
     terms.some(
-      (term) =>
-        term.topologyKey === 'kubernetes.io/hostname' && matchesSelector(term.labelSelector, workload.labels),
+      (term) => term.topologyKey === 'kubernetes.io/hostname' && matchesSelector(term.labelSelector, labels),
     )
   )
-    return undefined
-  return {
-    text: `nothing keeps the pods of ${workload.name} on different nodes`,
-    see: at(workload, workload.pod, undefined),
-  }
 }

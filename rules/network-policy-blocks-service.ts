@@ -14,7 +14,7 @@ at least one selects them and no rule of any allows the port from anybody. A war
 traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may
 come in.
 
-Exempt: hostNetwork pods; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
+Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete, since the allow rule may be
 elsewhere.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
@@ -22,7 +22,7 @@ elsewhere.`,
   unless: ['service-port-mismatch'],
   for: 'Service',
   check(service, { graph, report }) {
-    if (graph.once('other-policies', () => hasOtherPolicies(graph))) return
+    if (graph.once('other-policies', () => hasOtherPolicies(graph)) || graph.patched(service)) return
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
@@ -62,13 +62,14 @@ elsewhere.`,
           continue
         // The controller may stand in the same namespace.
         if (
+          outside !== service &&
           rules.some(({ policy, one }) =>
             one.from?.some((peer) =>
               graph
                 .matching(peer.podSelector, policy)
                 .some((pod) =>
                   pod.running.some(({ image }) =>
-                    /ingress|traefik|gateway|envoy|haproxy|contour/.test(image ?? ''),
+                    /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/.test(image ?? ''),
                   ),
                 ),
             ),
@@ -79,7 +80,7 @@ elsewhere.`,
         report(
           port,
           'port',
-          `Traffic from ${graph.describe(outside)} times out: only pods of the same namespace may reach ${workload.name}.`,
+          `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: only pods of the same namespace may reach ${workload.name}.`,
           { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
         )
         return

@@ -1,4 +1,12 @@
-import { at, editDistance, type LabelSelector, rule, selectsAll, type Workload } from '../src/rule.js'
+import {
+  at,
+  editDistance,
+  inSeries,
+  type LabelSelector,
+  rule,
+  selectsAll,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A NetworkPolicy selects no pod',
@@ -73,6 +81,7 @@ function nearly(selector: LabelSelector, { labels }: Workload): boolean {
     wrong.length === 1 &&
     own !== undefined &&
     (selector.matchExpressions?.length ?? 0) === 0 &&
-    editDistance(own, value, most) <= most
+    editDistance(own, value, most) <= most &&
+    !inSeries(own, value)
   )
 }

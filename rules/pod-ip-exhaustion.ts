@@ -47,7 +47,7 @@ as each node holds at least one block.`,
   ],
   check(subject, { graph, params, report }) {
     const say = (range: string, mask: number, nodes: number) =>
-      `Node ${nodes + 1} gets no pod addresses: ${range} has room for ${nodes} blocks of size /${mask}.`
+      `Node ${nodes + 1} gets no pod addresses: there is room for ${nodes} blocks of size /${mask} in ${range}.`
     if (subject.kind === 'IPPool') {
       const spec = objectAt(subject, 'spec')
       const pools = graph.once('pod-ip-exhaustion', () => enabledPools(graph))

@@ -1,4 +1,4 @@
-import { at, intOrPercent, rule, set } from '../src/rule.js'
+import { at, type Graph, intOrPercent, type PersistentVolumeClaim, rule, set } from '../src/rule.js'
 
 export default rule({
   title: 'The new pod waits for a volume that the old one holds',
@@ -10,16 +10,19 @@ for the new one to be ready, and the rollout never ends. With several replicas t
 the first.`,
   remedy: 'Use `strategy: {type: Recreate}`, or a StatefulSet with a claim per pod.',
   decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes
-are only ReadWriteOnce or ReadWriteOncePod. With two or more pods at least it is an error where only
-ReadWriteOncePod is allowed, else a warning: pods that happen to stand on one node share the volume. With
-one pod it is a warning for a rolling update whose maxSurge is one or more (the default), which works only
-while both pods land on one node.
+are only ReadWriteOnce or ReadWriteOncePod, and that runs two pods or more, or one with a rolling update
+that starts the new pod before it stops the old one (maxSurge one or more and maxUnavailable none, as is the
+default for one pod). An error where only ReadWriteOncePod is allowed; else a warning, as pods that happen
+to stand on one node share the volume.
 
-Exempt: \`strategy: Recreate\`, maxSurge 0, claims mounted read-only, pods held on one node by selector or
-affinity, and claims that the input does not show.`,
+Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity,
+claims that the input does not show, and volumes that no node has for itself or that bring every pod to
+their node: NFS and other file shares, hostPath and local ones, told by the PersistentVolume, or the
+provisioner or name of the class.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
+    'kubernetes/pkg/scheduler/framework/plugins/volumerestrictions (ReadWriteOncePod)',
   ],
   stories: ['zalando-misc-races', 'dfds-pvc-stuck'],
   for: ['Deployment', 'ReplicaSet'],
@@ -45,33 +48,54 @@ affinity, and claims that the input does not show.`,
         !source ||
         !claim?.spec ||
         !modes?.length ||
-        !modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod')
+        !modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod') ||
+        isNeverAttached(claim, graph)
       )
         continue
+      const once = !modes.includes('ReadWriteOnce')
       const see = [at(claim, claim.spec, 'accessModes', modes.join(', '))]
       if (fewest.pods > 1) {
         report(
           source,
           'claimName',
-          `Only pods on one node get volume ${source.claimName ?? ''}: the other replicas of ${workload.name} hang in ContainerCreating (${fewest.pods} at least).`,
+          `${workload.name} runs ${fewest.pods} pods or more, and volume ${source.claimName ?? ''} goes to ${once ? 'one pod: the others stay Pending' : 'one node: pods on any other hang in ContainerCreating'}.`,
           {
             // Pods that happen to stand on one node share it, unless the mode allows one pod only.
-            severity: modes.includes('ReadWriteOnce') ? 'warning' : 'error',
+            severity: once ? 'error' : 'warning',
             see: [...see, at(fewest.of, fewest.node, fewest.field)],
           },
         )
         return
       }
       if (subject.kind !== 'Deployment' || strategy?.type === 'Recreate') return
-      const surge = intOrPercent(strategy?.rollingUpdate?.maxSurge ?? '25%', fewest.pods, 'up') ?? 1
-      if (surge < 1) return
+      const { maxSurge, maxUnavailable } = strategy?.rollingUpdate ?? {}
+      const surge = intOrPercent(maxSurge ?? '25%', fewest.pods, 'up') ?? 1
+      // Where the old pod may go first it does not wait for the new one.
+      const unavailable = intOrPercent(maxUnavailable ?? '25%', fewest.pods, 'down') ?? 0
+      if (surge < 1 || unavailable >= fewest.pods) return
       report(
         source,
         'claimName',
-        `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
-        { severity: 'warning', see, fix: set(spec, 'strategy', { type: 'Recreate' }) },
+        once
+          ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which only one pod may use, and the old pod for the new one.`
+          : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
+        { severity: once ? 'error' : 'warning', see, fix: set(spec, 'strategy', { type: 'Recreate' }) },
       )
       return
     }
   },
 })
+
+const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const
+const shareClass =
+  /(^|[-_./])(nfs|efs|cephfs|glusterfs|smb|cifs|azure-?file|filestore|local(-?path)?|host-?path)/i
+
+/** Whether the volume is not attached to a node at all, or stands on one node and takes its pods there. */
+function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph): boolean {
+  const volume = graph.all('PersistentVolume').find((one) => one.metadata?.name === spec?.volumeName)
+  if (volume && shares.some((source) => volume.spec?.[source])) return true
+  const name = spec?.storageClassName ?? metadata?.annotations?.['volume.beta.kubernetes.io/storage-class']
+  if (!name) return false
+  const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
+  return shareClass.test(storage?.provisioner ?? '') || shareClass.test(name)
+}

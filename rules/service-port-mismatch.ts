@@ -1,4 +1,4 @@
-import { at, type ContainerPort, rule, set } from '../src/rule.js'
+import { at, type ContainerPort, type Graph, rule, type Service, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A Service port leads to no port of its pods',
@@ -10,11 +10,12 @@ is used as it stands: a wrong one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
   decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
 native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and
-none of the Service's numbers is among them; undeclared ports are legal, so a single number beside a
-declared one is left alone.
+none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone beside a
+declared one of the same Service, where another Service leads to a declared port of these pods, and where an
+argument, a variable, a probe or a ConfigMap of the pods names it.
 
-Exempt: headless Services without ports, ExternalName, pods with injected sidecars that may own the port,
-and custom resources that add containers of their own.`,
+Exempt: headless Services without ports, ExternalName, and Services or workloads that a kustomization
+patches, which may add the port.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: ['kubernetes/staging/src/k8s.io/endpointslice/utils.go'],
   stories: ['machu-kube-proxy-ipvs'],
@@ -22,6 +23,7 @@ and custom resources that add containers of their own.`,
   check(service, { graph, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
+    if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>
       ports.some((port) => graph.portOf(workload, port)?.port !== undefined),
@@ -33,11 +35,16 @@ and custom resources that add containers of their own.`,
         continue
       const wrong = backends.filter((workload) => {
         const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
-        if (typeof target !== 'string' && declared.length === 0) return false
-        return !declared.some(
-          (one) =>
-            (one.protocol ?? 'TCP') === protocol &&
-            (typeof target === 'string' ? one.name === target : one.containerPort === target),
+        if (
+          typeof target !== 'string' &&
+          (declared.length === 0 || mayListen(workload, target, service, graph))
+        )
+          return false
+        return !declared.some((one) =>
+          // The protocol of a declared number is for readers only; that of a name counts.
+          typeof target === 'string'
+            ? one.name === target && (one.protocol ?? 'TCP') === protocol
+            : one.containerPort === target,
         )
       })
       // Another workload behind the same Service may own the port.
@@ -45,15 +52,18 @@ and custom resources that add containers of their own.`,
       if (!workload || wrong.length < backends.length) continue
       const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
       const named = typeof target === 'string'
-      const same = declared.find((one) => (named ? one.name === target : one.containerPort === target))
-      const list = declared.map(show).join(', ') || 'none'
+      const same = named ? declared.find((one) => one.name === target) : undefined
+      const list = declared.map(show).join(', ')
+      const instead = named
+        ? `no port named ${target}${list ? `, only ${list}` : ', nor any other'}`
+        : `port ${list}, not ${target}`
       const only = declared.filter((one) => (one.protocol ?? 'TCP') === protocol)
       const [one] = only
       const [container] = workload.running
       report(
         port,
         port.targetPort === undefined ? 'port' : 'targetPort',
-        `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have no port ${target}${same ? ` for ${protocol}, only for ${same.protocol ?? 'TCP'}` : `, but ${list}`}.`,
+        `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
         {
           severity: named ? 'error' : 'warning',
           see: [container ? at(workload, container.spec, 'ports') : undefined],
@@ -66,6 +76,25 @@ and custom resources that add containers of their own.`,
     }
   },
 })
+
+/** Whether something says that the workload listens at a port which it does not declare. */
+function mayListen(workload: Workload, target: number, service: Service, graph: Graph): boolean {
+  const others = graph.servicesOf(workload).filter((one) => one !== service)
+  // A declared port that has a Service of its own says nothing about this one.
+  if (others.some((one) => one.spec?.ports?.some((port) => graph.portOf(workload, port)?.port))) return true
+  const settings = workload.running.map(({ spec }) => [
+    spec.command,
+    spec.args,
+    spec.env,
+    spec.livenessProbe,
+    spec.readinessProbe,
+    spec.startupProbe,
+  ])
+  const files = graph
+    .referencesOf(workload)
+    .map(({ kind, name }) => (kind === 'ConfigMap' ? graph.find(kind, name, workload)?.data : undefined))
+  return new RegExp(`(?<![\\d.])${target}(?![\\d.])`).test(JSON.stringify([settings, files]))
+}
 
 function show(port: ContainerPort): string {
   return port.name ? `${port.name} (${port.containerPort})` : String(port.containerPort)

@@ -1,4 +1,4 @@
-import { at, editDistance, rule, set, type Workload } from '../src/rule.js'
+import { at, editDistance, inSeries, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A Service selects no pod',
@@ -96,7 +96,8 @@ no manifest shows (\`operatorLabels\`).`,
 function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {
   const own = labels[key]
   const most = value.length > 4 ? 2 : 1
-  if (own !== undefined) return editDistance(own, value, most) <= most && own !== value
+  if (own !== undefined)
+    return editDistance(own, value, most) <= most && own !== value && !inSeries(own, value)
   if (pairs > 1) return false
   return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
 }

@@ -10,8 +10,7 @@ limits and logs then act on nodes: everybody is let in, or everybody is blocked 
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this
-controller with an allow list or a limit per address; a server for mail, SIP, DNS or SSH by its image. PROXY
-protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
+controller with an allow list or a limit per address; a server for mail or SIP by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
   falsePositives:
     'A data plane that keeps the address (Cilium or Calico in eBPF mode with direct server return).',
   sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],
@@ -20,19 +19,7 @@ protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer fo
     images: {
       type: 'array',
       items: { type: 'string' },
-      default: [
-        'postfix',
-        'dovecot',
-        'haraka',
-        'opensips',
-        'kamailio',
-        'asterisk',
-        'bind9',
-        'powerdns',
-        'sftp',
-        'sftpgo',
-        'openssh-server',
-      ],
+      default: ['postfix', 'dovecot', 'haraka', 'opensips', 'kamailio', 'asterisk'],
       about: 'Parts of image names of servers that act on the client address.',
     },
   },
@@ -53,7 +40,7 @@ protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer fo
       report(
         spec,
         spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
-        `${workload.name} sees node addresses instead of its clients, so ${sign.text} acts on the wrong ones.`,
+        `${workload.name} sees the addresses of nodes instead of its clients': ${sign.text}.`,
         { see: [sign.see] },
       )
       return
@@ -72,7 +59,7 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
       )
       if (block?.ipBlock)
         return {
-          text: `NetworkPolicy ${policy.metadata?.name ?? ''} by address`,
+          text: `NetworkPolicy ${policy.metadata?.name ?? ''} acts on the wrong ones`,
           see: at(policy, block, 'ipBlock'),
         }
     }
@@ -92,7 +79,7 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
           )
       ) {
         return {
-          text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''}`,
+          text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''} acts on the wrong ones`,
           see: at(ingress, annotations, key),
         }
       }
@@ -100,6 +87,6 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
   }
   const server = workload.running.find(({ image }) => imageNamed(image, images))
   return server
-    ? { text: `what ${server.name} decides by address`, see: at(workload, server.spec, 'image') }
+    ? { text: `${server.name} decides by the wrong ones`, see: at(workload, server.spec, 'image') }
     : undefined
 }

@@ -1,4 +1,4 @@
-import { groupOf, type RuleFix, rule } from '../src/rule.js'
+import { at, groupOf, type RuleFix, rule } from '../src/rule.js'
 
 export default rule({
   title: 'An apiVersion that has no such kind',
@@ -35,11 +35,18 @@ are reported by \`removed-api-version\`.`,
               }
             : undefined
       if (problem.custom) {
+        const definition = graph
+          .all('CustomResourceDefinition')
+          .find(({ spec }) => spec?.names?.kind === objectKind && spec.group === groupOf(apiVersion))
         const served = servedBy.length > 0 ? `serves ${listed(servedBy)}, not` : 'does not serve'
         reportPath(
           ['apiVersion'],
           `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
-          { onValue: true, fix },
+          {
+            onValue: true,
+            fix,
+            see: [definition && at(definition, definition.spec ?? definition, 'versions')],
+          },
         )
         continue
       }

@@ -21,9 +21,12 @@ Pending, and no new node helps.`,
   remedy:
     'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field can not be changed.',
   decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or
-missing (the default). Regional disks of Google Cloud and classes that allow exactly one zone are exempt.`,
+missing (the default). Exempt are classes whose author chose the zone (one in \`allowedTopologies\`, or the
+parameters \`zone\`, \`zones\` and \`availability\`), and disks that stand in several zones or in none:
+regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.`,
   falsePositives: 'Clusters in a single zone.',
   sources: [
+    'k8s.io/csi-translation-lib/plugins (parameters of the older provisioners)',
     'k8s.io/api/storage/v1/types.go (VolumeBindingMode)',
     'kubernetes/pkg/apis/storage/v1/defaults.go',
   ],
@@ -43,7 +46,7 @@ missing (the default). Regional disks of Google Cloud and classes that allow exa
       !provisioner ||
       !params.provisioners.includes(provisioner) ||
       (mode ?? 'Immediate') !== 'Immediate' ||
-      parameters?.['replication-type'] === 'regional-pd'
+      Object.entries(parameters ?? {}).some(freesOfZone)
     )
       return
     const zones = objectsAt(storage, 'allowedTopologies').flatMap((term) =>
@@ -55,8 +58,30 @@ missing (the default). Regional disks of Google Cloud and classes that allow exa
     report(
       storage,
       'volumeBindingMode',
-      `Pods stay Pending when their volume of class ${storage.metadata?.name ?? ''} was made in another zone: it is bound before the pod is placed.`,
+      `A pod stays Pending when class ${storage.metadata?.name ?? ''} made its disk in a zone where it can't run: the zone is chosen before the pod is placed.`,
       { fix: set(storage, 'volumeBindingMode', 'WaitForFirstConsumer') },
     )
   },
 })
+
+/** Whether a parameter of the class says that the zone is chosen already or does not matter. */
+function freesOfZone([key, value]: readonly [string, unknown]): boolean {
+  const text = String(value).toLowerCase()
+  switch (key.toLowerCase()) {
+    case 'zone':
+    case 'zones':
+    case 'availability':
+      return text !== ''
+    case 'replication-type':
+      return text === 'regional-pd'
+    case 'skuname':
+    case 'storageaccounttype':
+      return text.endsWith('_zrs')
+    case 'kind':
+      return text !== 'managed'
+    case 'storageaccount':
+      return true
+    default:
+      return false
+  }
+}

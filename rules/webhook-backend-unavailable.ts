@@ -5,6 +5,7 @@ import {
   type Node,
   nearestName,
   objectAt,
+  objectsAt,
   rule,
   type Service,
   stringAt,
@@ -21,7 +22,13 @@ interface Client {
   /** What depends on it, for the message. */
   readonly what: string
   readonly closed: boolean
+  /** The rules of an admission webhook. */
+  readonly rules?: readonly Mapping[]
+  /** It is called only for objects that a label asks for, or in namespaces with one. */
+  readonly optIn?: boolean
 }
+
+type Mapping = Readonly<Record<string, unknown>>
 
 export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
@@ -35,7 +42,9 @@ pod may be among those refused. With a single replica every node drain is such a
   decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices
 and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has
 no such port, when its name is missing while a nearly equal one is there, or, in complete input, when it is
-not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it.
+not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
+where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
+when it starts.
 
 Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
 Services that other tools bring when the input is partial.`,
@@ -60,7 +69,7 @@ Services that other tools bring when the input is partial.`,
     'CustomResourceDefinition',
   ],
   check(subject, { graph, params, report }) {
-    let alone: { readonly client: Client; readonly names: string[] } | undefined
+    const alone: { readonly client: Client; readonly service: Service }[] = []
     const seen = new Set<string>()
     for (const client of clientsOf(subject)) {
       const { name, namespace } = client.service
@@ -89,6 +98,8 @@ Services that other tools bring when the input is partial.`,
       const port = client.service.port ?? 443
       const ports = service.spec?.ports ?? []
       if (ports.length > 0 && !ports.some((one) => one.port === port)) {
+        // A patch may add it.
+        if (graph.patched(service)) continue
         if (!seen.has(key)) {
           report(
             client.service,
@@ -103,56 +114,53 @@ Services that other tools bring when the input is partial.`,
         seen.add(key)
         continue
       }
-      if (
-        !client.closed ||
-        (subject.kind !== 'ValidatingWebhookConfiguration' && subject.kind !== 'MutatingWebhookConfiguration')
-      )
-        continue
-      alone ??= { client, names: [] }
+      if (client.rules === undefined || !client.closed || !isFirst(graph, subject, service)) continue
       const backends = graph.backendsOf(service)
       const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
-      if (
-        backends.length > 0 &&
-        isFirst(graph, subject, service) &&
-        pods.reduce((sum, one) => sum + one, 0) < params.minReplicas
-      )
-        alone.names.push(name)
+      if (backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < params.minReplicas)
+        alone.push({ client, service })
     }
-    const name = alone?.names[0]
-    const service =
-      name && alone ? serviceOf(graph, subject, name, alone.client.service.namespace) : undefined
-    const backend = service && graph.backendsOf(service)[0]
+    const [first] = alone
+    const backend = first && graph.backendsOf(first.service)[0]
     const fewest = backend && graph.fewestPods(backend)
-    if (!alone || !backend || !fewest) return
-    const count = alone.names.length
+    if (!first || !backend || !fewest) return
+    const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
+    const what = writesOf(
+      behind.flatMap((one) => one.rules ?? []),
+      behind.every((one) => one.optIn),
+    )
+    const pods = fewest.pods === 1 ? 'the only pod' : `the ${fewest.pods} pods`
     report(
-      alone.client.service,
+      first.client.service,
       'name',
-      `${alone.client.what} fail at every restart of ${graph.describe(backend.object)}: ${count > 1 ? `${count} webhooks fail` : 'the webhook fails'} closed with ${fewest.pods === 1 ? 'one pod' : `${fewest.pods} pods`} behind ${count > 1 ? 'them' : 'it'}.`,
+      `${what} fail while ${pods} of ${graph.describe(backend.object)} ${fewest.pods === 1 ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
-        severity: 'warning',
+        severity: behind.some(isVital) ? 'warning' : 'info',
         see: [at(fewest.of, fewest.node, fewest.field, fewest.pods === 1 ? 'one replica' : undefined)],
       },
     )
   },
 })
 
-/** One finding per backend: only on the first of the webhook configurations that call it. */
+/** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */
 function isFirst(graph: Graph, subject: object, service: Service): boolean {
   const first = graph.once('webhook-backends', () => {
-    const index = new Map<Service, object>()
+    const index = new Map<Service, { readonly of: object; readonly vital: boolean }>()
     for (const one of [
       ...graph.all('ValidatingWebhookConfiguration'),
       ...graph.all('MutatingWebhookConfiguration'),
     ]) {
-      for (const { service: named, closed } of clientsOf(one)) {
-        const found = closed && named.name ? serviceOf(graph, one, named.name, named.namespace) : undefined
-        if (found && !index.has(found)) index.set(found, one)
+      for (const client of clientsOf(one)) {
+        const { name, namespace } = client.service
+        const found = client.closed && name ? serviceOf(graph, one, name, namespace) : undefined
+        const vital = isVital(client)
+        const known = found && index.get(found)
+        if (found && (!known || (vital && !known.vital))) index.set(found, { of: one, vital })
       }
     }
     return index
   })
-  return first.get(service) === subject
+  return first.get(service)?.of === subject
 }
 
 /** The Service, in its own namespace; manifests that leave the namespace to -n match any. */
@@ -197,27 +205,55 @@ function clientsOf(subject: object): readonly Client[] {
     const service = objectAt(webhook, 'clientConfig', 'service')
     // v1 fails closed by default, v1beta1 open. Source: admissionregistration/v1/defaults.go.
     const fallback = (stringAt(subject, 'apiVersion') ?? '').endsWith('/v1') ? 'Fail' : 'Ignore'
+    const rules = objectsAt(webhook, 'rules')
     return service
       ? [
           {
             service,
-            what: `Writes of ${resourcesOf(webhook)}`,
+            what: writesOf(rules, isOptIn(webhook)),
             closed: (stringAt(webhook, 'failurePolicy') ?? fallback) === 'Fail',
+            rules,
+            optIn: isOptIn(webhook),
           },
         ]
       : []
   })
 }
 
-/** The resources of a webhook's rules in a few words. */
-function resourcesOf(webhook: unknown): string {
-  const rules = valueAt(webhook, 'rules')
-  const names = Array.isArray(rules) ? rules.flatMap((one) => valueAt(one, 'resources') ?? []) : []
-  const unique = [...new Set(names.filter((name) => typeof name === 'string'))]
+/** `Writes of pods`: what the rules of webhooks are for, in a few words. */
+function writesOf(rules: readonly Mapping[], optIn: boolean): string {
   // Some operators write the rules when they start.
-  if (unique.length === 0) return 'what it checks'
-  if (unique.some((name) => name === '*' || name === '*/*')) return 'all resources'
-  return unique.length > 3
-    ? `${unique.slice(0, 2).join(', ')} and ${unique.length - 2} more resources`
-    : unique.join(', ')
+  if (rules.length === 0) return 'The writes that it checks'
+  const names = unique(rules, 'resources')
+  const groups = unique(rules, 'apiGroups')
+  if (names.some((name) => name === '*' || name === '*/*')) {
+    const [group = '*'] = groups
+    if (groups.some((one) => one === '*' || one === '')) return 'Writes of all resources'
+    return `Writes of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
+  }
+  const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more resources`] : names
+  return `${optIn ? 'Some writes' : 'Writes'} of ${new Intl.ListFormat('en').format(shown)}`
+}
+
+function isOptIn(webhook: unknown): boolean {
+  return ['namespaceSelector', 'objectSelector'].some(
+    (selector) =>
+      Object.keys(objectAt(webhook, selector, 'matchLabels') ?? {}).length > 0 ||
+      objectsAt(webhook, selector, 'matchExpressions').some(
+        ({ operator }) => operator === 'In' || operator === 'Exists',
+      ),
+  )
+}
+
+function unique(rules: readonly Mapping[], field: 'resources' | 'apiGroups'): string[] {
+  const values = rules.flatMap((one) => one[field] ?? [])
+  return [...new Set(values.filter((value) => typeof value === 'string'))]
+}
+
+/** The groups whose writes a cluster needs to heal itself: pods and nodes, workloads, leases. */
+const vitalGroups = new Set(['*', '', 'apps', 'batch', 'extensions', 'coordination.k8s.io'])
+
+/** Whether a cluster that lost the webhook can't heal: pods are not made again, the webhook's own maybe among them. */
+function isVital({ rules = [] }: Client): boolean {
+  return unique(rules, 'apiGroups').some((group) => vitalGroups.has(group))
 }

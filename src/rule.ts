@@ -37,7 +37,7 @@ export {
 } from './graph/quantity.js'
 export { type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
-export { editDistance, nearestName } from './graph/similar.js'
+export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'

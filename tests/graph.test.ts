@@ -19,6 +19,7 @@ function graphOf(
     namespace?: string
     externals?: readonly External[]
     replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>
+    overlays?: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>>
   } = {},
 ): IndexedGraph {
   const resources = Object.entries(files).flatMap(([name, text]): Resource[] => {
@@ -40,16 +41,25 @@ function graphOf(
       }
     })
   })
-  const kustomizations = Object.entries(options.replicas ?? {}).map(
-    ([folder, counts]): Kustomization => ({
-      document: document({ name: `${folder}/kustomization.yaml`, text: '' }, {}),
-      folder,
-      generated: [],
-      images: [],
-      namespace: undefined,
-      replicas: Object.entries(counts).map(([name, count]) => ({ name, count })),
-    }),
-  )
+  const kustomization = (folder: string, said: Partial<Kustomization>): Kustomization => ({
+    document: document({ name: `${folder}/kustomization.yaml`, text: '' }, {}),
+    folder,
+    generated: [],
+    images: [],
+    namespace: undefined,
+    replicas: [],
+    resources: [],
+    patches: [],
+    ...said,
+  })
+  const kustomizations = [
+    ...Object.entries(options.replicas ?? {}).map(([folder, counts]) =>
+      kustomization(folder, {
+        replicas: Object.entries(counts).map(([name, count]) => ({ name, count })),
+      }),
+    ),
+    ...Object.entries(options.overlays ?? {}).map(([folder, said]) => kustomization(folder, said)),
+  ]
   return buildGraph(resources, {
     complete: options.complete ?? false,
     namespace: options.namespace,
@@ -347,6 +357,16 @@ describe('which objects belong together', () => {
     expect(backends(graph)).toEqual([['Deployment shop/web']])
   })
 
+  it('takes default for no choice of a namespace', () => {
+    const graph = graphOf({
+      'shop/web.yaml': inNamespace(deployment('web'), 'default'),
+      'shop/service.yaml': inNamespace(service('web'), 'default'),
+      'blog/site/service.yaml': inNamespace(service('web'), 'default'),
+      'docs/examples/web/service.yaml': inNamespace(service('web'), 'default'),
+    })
+    expect(backends(graph)).toEqual([['Deployment default/web'], [], []])
+  })
+
   it('keeps namespaces apart', () => {
     const graph = graphOf({
       'web.yaml': inNamespace(deployment('web'), 'shop'),
@@ -482,6 +502,35 @@ spec: {target: {name: database-credentials}}
     expect(graph.exists('Secret', 'tls-web', near)).toBe(true)
     expect(graph.exists('ConfigMap', 'tls-web', near)).toBe(false)
     expect(graph.exists('Secret', 'database', near)).toBe(false)
+  })
+})
+
+describe('patches of kustomizations', () => {
+  const patchedBy = (
+    patches: Kustomization['patches'],
+    overlays: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>> = {},
+  ) => {
+    const files = { 'base/app/web.yaml': deployment('web'), 'other/web.yaml': deployment('web') }
+    const base = { resources: ['base/app/web.yaml'], patches: [] }
+    const overlay = { resources: ['base'], patches }
+    const graph = graphOf(files, { overlays: { base, overlay, ...overlays } })
+    return graph.workloads.map((one) => graph.patched(one.object))
+  }
+  it('change what their kustomization builds on, directly or not', () => {
+    expect(patchedBy([{ kind: 'Deployment', name: 'web' }])).toEqual([true, false])
+    expect(patchedBy([{ kind: 'Deployment', name: 'api' }])).toEqual([false, false])
+    expect(patchedBy([{ kind: 'Service', name: 'web' }])).toEqual([false, false])
+    expect(patchedBy([])).toEqual([false, false])
+  })
+  it('name all of a kind, all of a name, or a pattern', () => {
+    expect(patchedBy([{ kind: 'Deployment', name: undefined }])).toEqual([true, false])
+    expect(patchedBy([{ kind: undefined, name: 'w.*' }])).toEqual([true, false])
+    expect(patchedBy([{ kind: undefined, name: '(?P<x>' }])).toEqual([false, false])
+  })
+  it('come from components, and from kustomizations that build on each other', () => {
+    const component = { resources: ['overlay'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    const overlay = { resources: ['base', 'component'], patches: [] }
+    expect(patchedBy([], { component, overlay })).toEqual([true, false])
   })
 })
 

@@ -466,10 +466,20 @@ secretGenerator:
   namespace: other
   literals:
   - password=hunter2
+resources:
+- resource.yaml
+- ../base
+components: [../component/]
 patches:
 - path: patch.yaml
 - patch: |
     - op: remove
+- target: {kind: Deployment, name: web-.*}
+  patch: |
+    - op: remove
+- patch: |
+    kind: Service
+    metadata: {name: web}
 patchesStrategicMerge:
 - sub/merge.yaml
 patchesJson6902:
@@ -510,6 +520,13 @@ patchesJson6902:
       generated: [
         { kind: 'ConfigMap', name: 'settings', namespace: 'shop' },
         { kind: 'Secret', name: 'token', namespace: 'other' },
+      ],
+      resources: ['overlay/resource.yaml', 'base', 'component'],
+      patches: [
+        { kind: 'Deployment', name: 'web-.*' },
+        { kind: 'Service', name: 'web' },
+        { kind: 'ConfigMap', name: 'patch' },
+        { kind: 'ConfigMap', name: 'merge' },
       ],
     })
     expect(JSON.stringify(document?.value)).not.toContain('hunter2')

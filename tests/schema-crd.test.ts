@@ -184,6 +184,21 @@ describe('the definition of a kind', () => {
       'unknown-field .spec',
     ])
   })
+  it('may restrict the name of its objects, and leaves the rest of metadata to the server', () => {
+    const metadata = { type: 'object', properties: { name: { type: 'string', pattern: '^w-' } } }
+    const crd = definition({ type: 'object', properties: { metadata }, required: ['metadata', 'kind'] })
+    const named = (metadata: object) => judged(crd, { ...widget(undefined), metadata }).problems
+    expect(named({ name: 'w-a', labels: { a: 'b' } })).toEqual(['unknown-field .spec'])
+    expect(named({ name: 'a' })).toEqual(['bad-value .metadata.name', 'unknown-field .spec'])
+    expect(named({ name: 5 })).toEqual(['wrong-type .metadata.name', 'unknown-field .spec'])
+  })
+  it('tells entries of a list apart by the keys that they have', () => {
+    const items = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } } }
+    const map = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['a', 'b'] }
+    const crd = ofSpec({ type: 'array', items, ...map })
+    expect(judged(crd, widget([{ a: 'x' }, { b: 'x' }, { a: 'x', b: 'x' }]))).toEqual(fine)
+    expect(judged(crd, widget([{ a: 'x' }, { a: 'x' }])).problems).toEqual(['duplicate-entry .spec[1]'])
+  })
   it('may be there in variants: the one that fits best counts', () => {
     const other = ofSpec({ type: 'object', properties: { b: { type: 'integer' } } })
     const problems = (spec: unknown) =>
@@ -230,6 +245,11 @@ describe('null and defaults', () => {
       'wrong-type .spec.d[0]',
     ])
     expect(judged(crd, widget({ b: {} })).problems).toEqual(['missing-field .spec.a'])
+  })
+  it('are no value of an enumeration', () => {
+    const spec = { type: 'string', nullable: true, enum: ['a', null] }
+    expect(judged(ofSpec(spec), widget('a'))).toEqual(fine)
+    expect(judged(ofSpec(spec), widget(null)).problems).toEqual(['bad-value .spec'])
   })
   it('leave names such as __proto__ alone', () => {
     const spec = JSON.parse('{"a": "x", "__proto__": {"polluted": true}, "constructor": 1}')

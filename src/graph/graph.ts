@@ -2,11 +2,11 @@
  * Every object that was read, indexed once, and the questions that rules ask about them.
  *
  * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
- * `kubectl -n`; those belong together when their files are near each other (at most three folder changes apart:
- * base/ and overlays/prod/ do, two applications of a repository do not), and a selector that matches something next
- * door leaves alone what is further away. Where several objects have the same kind,
- * namespace and name (variants of one object, as in a folder of examples), an object is linked to the
- * nearest variant only.
+ * `kubectl -n`, or say `default` as examples do; those belong together when their files are near each other (at most
+ * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not), and a selector
+ * that matches something next door leaves alone what is further away. Where several objects have the same kind,
+ * namespace and name (variants of one object, as in a folder of examples), an object is linked to the nearest variant
+ * only.
  */
 import type { External, WorkloadKind } from '../config/settings.js'
 import type {
@@ -26,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'
@@ -187,6 +188,8 @@ export interface Graph {
    * is nothing to look for.
    */
   mentions(object: object, text: string): boolean
+  /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
+  patched(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /** Computes something once per run, for rules that look at many objects together. */
@@ -271,7 +274,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   }
   const belong = (a: Resource, b: Resource): boolean =>
     a.namespace === b.namespace &&
-    (a.namespace !== '' || apart(a, b) <= reach) &&
+    (isOwn(a.namespace) || apart(a, b) <= reach) &&
     isNearest(a, b) &&
     isNearest(b, a)
 
@@ -321,7 +324,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       for (const workload of least ?? [])
         if (test(workload) && belong(resource(workload), near)) found.add(workload)
     }
-    if (near.namespace !== '' || found.size < 2) return [...found]
+    if (isOwn(near.namespace) || found.size < 2) return [...found]
     // Without a namespace a match next door makes matches further away somebody else's: folders of examples.
     const far = (workload: Workload) => apart(resource(workload), near)
     const most = Math.max(1, Math.min(...[...found].map(far)))
@@ -466,6 +469,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     const images = options.kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
     return new Set(images.map(({ name }) => `${imageParts(name).registry}/${imageParts(name).repository}`))
   })
+  const patched = lazy(() => patchFinder(options.kustomizations))
   const once = new Map<string, unknown>()
 
   const graph: IndexedGraph = {
@@ -577,7 +581,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       return [
         ...new Set(
           (byNamespace(kind).get(own.namespace) ?? [])
-            .filter((one) => own.namespace !== '' || apart(one, own) <= reach)
+            .filter((one) => isOwn(own.namespace) || apart(one, own) <= reach)
             .map((one) => one.name),
         ),
       ]
@@ -593,7 +597,12 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const folder = folders.join('/') || '.'
       return patchPath.test(document.file.name) || options.kustomizations.some((one) => one.folder === folder)
     },
-    mentions: (object, text) => resource(object).document.text.includes(text),
+    mentions: (object, text) => {
+      const { document } = resource(object)
+      // The text of an object of a cluster is only made when somebody is to see it.
+      return document.live !== undefined || document.text.includes(text)
+    },
+    patched: (object) => patched()(resource(object)),
     problems: (object) => resource(object).problems,
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
@@ -733,6 +742,11 @@ function foldersOf(path: string): string[] {
 
 /** Names that files and folders of partial objects have: `overlays/prod/`, `deployment-patch.yaml`. */
 const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
+
+/** Whether somebody chose the namespace: its objects belong together wherever they stand. */
+function isOwn(namespace: string): boolean {
+  return namespace !== '' && namespace !== 'default'
+}
 
 /** The folder itself and its parents, as scope keys of the label index. */
 function ancestors(folders: readonly string[]): readonly string[] {

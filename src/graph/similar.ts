@@ -24,16 +24,22 @@ export function editDistance(a: string, b: string, most = Number.POSITIVE_INFINI
   return last[b.length] ?? 0
 }
 
+/** Whether names are members of a series, `web-1` and `web-2` or `team-a` and `team-b`, and no slips of each other. */
+export function inSeries(a: string, b: string): boolean {
+  const stem = (name: string) => name.replace(/\d+|(?<![a-z])[a-z](?![a-z])/gi, '')
+  return a !== b && stem(a) === stem(b)
+}
+
 /**
  * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length,
- * or the same but for case. Undefined when none is that near.
+ * or the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))
   let best: string | undefined
   let least = most + 1
   for (const candidate of candidates) {
-    if (candidate === name) continue
+    if (candidate === name || inSeries(candidate, name)) continue
     if (candidate.toLowerCase() === name.toLowerCase()) return candidate
     const distance = editDistance(name, candidate, most)
     if (distance < least) {

@@ -3,6 +3,12 @@ import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { KindName } from '../kubernetes.js'
 
 /** A kustomization file: not linted itself, but evidence of what will exist. */
+/** The object that a kustomize patch changes, or all of the kind or name. The name may be a regular expression. */
+export interface PatchTarget {
+  readonly kind: string | undefined
+  readonly name: string | undefined
+}
+
 export interface Kustomization {
   readonly document: Document
   /** The file's folder, in the form of the file names. */
@@ -17,6 +23,10 @@ export interface Kustomization {
   readonly images: readonly { readonly name: string; readonly pinned: boolean }[]
   readonly namespace: string | undefined
   readonly replicas: readonly { readonly name: string; readonly count: number }[]
+  /** The files and folders that it builds on, in the form of the file names; addresses of remote ones lead nowhere. */
+  readonly resources: readonly string[]
+  /** What its patches change, as far as their files were read. */
+  readonly patches: readonly PatchTarget[]
 }
 
 /** A Helm values file, chart or template: named, not linted. */

@@ -3,7 +3,8 @@ import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
-import type { Kustomization } from './input.js'
+import type { Kustomization, PatchTarget } from './input.js'
+import { parse } from './parse.js'
 
 /** Reads a kustomization; what is misshapen in it is left out. */
 export function kustomizationOf(document: Document): Kustomization {
@@ -14,9 +15,10 @@ export function kustomizationOf(document: Document): Kustomization {
       const name = text(one.name)
       return name === undefined ? [] : [{ kind, name, namespace: text(one.namespace) ?? namespace }]
     })
+  const folder = posix.dirname(document.file.name)
   return {
     document,
-    folder: posix.dirname(document.file.name),
+    folder,
     generated: [
       ...generated('ConfigMap', value.configMapGenerator),
       ...generated('Secret', value.secretGenerator),
@@ -30,7 +32,33 @@ export function kustomizationOf(document: Document): Kustomization {
       const name = text(one.name)
       return name !== undefined && typeof one.count === 'number' ? [{ name, count: one.count }] : []
     }),
+    resources: [...list(value.resources), ...list(value.bases), ...list(value.components)].flatMap((path) =>
+      typeof path === 'string' && path !== '' ? [posix.join(folder, path).replace(/\/$/, '')] : [],
+    ),
+    patches: [
+      ...[...mappings(value.patches), ...mappings(value.patchesJson6902)].flatMap((one) =>
+        isMapping(one.target)
+          ? [{ kind: text(one.target.kind), name: text(one.target.name) }]
+          : inlineTargets(one.patch),
+      ),
+      ...list(value.patchesStrategicMerge).flatMap(inlineTargets),
+    ],
   }
+}
+
+/** What a strategic-merge patch is for: an object of its kind and name. Nothing for a list of JSON patch operations. */
+export function patchTarget(value: unknown): PatchTarget[] {
+  if (!isMapping(value) || !isMapping(value.metadata)) return []
+  const kind = text(value.kind)
+  const name = text(value.metadata.name)
+  return kind !== undefined && name !== undefined ? [{ kind, name }] : []
+}
+
+/** The targets of a patch that is written into the kustomization; file names give none. */
+function inlineTargets(patch: unknown): PatchTarget[] {
+  if (typeof patch !== 'string' || !patch.includes('\n')) return []
+  const parsed = parse(patch)
+  return parsed.ok ? patchTarget(parsed.value) : []
 }
 
 /** The files that a kustomization uses as patches, relative to its folder. */

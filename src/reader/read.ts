@@ -6,8 +6,14 @@ import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObjec
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization } from './input.js'
-import { dropGeneratedSecrets, kustomizationOf, patchFiles, replicasIn } from './kustomization.js'
+import type { Input, Kustomization, PatchTarget } from './input.js'
+import {
+  dropGeneratedSecrets,
+  kustomizationOf,
+  patchFiles,
+  patchTarget,
+  replicasIn,
+} from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse } from './parse.js'
@@ -73,7 +79,7 @@ const fileStart: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 /** What was read so far. Which documents are patches is only known once all kustomizations have been read. */
 class Reading {
   readonly #documents: { readonly document: Document; readonly source: Source }[] = []
-  readonly #kustomizations: Kustomization[] = []
+  readonly #kustomizations: { readonly kustomization: Kustomization; readonly source: Source }[] = []
   readonly #problems: ReadProblem[] = []
   readonly #skips: Skip[] = []
   readonly #broken = new Set<SourceFile>()
@@ -83,6 +89,8 @@ class Reading {
   readonly #patches = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
   readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
+  /** What the patches with directives are for, by absolute path. */
+  readonly #directives: { readonly path: string | undefined; readonly targets: PatchTarget[] }[] = []
   readonly #chartOf = chartFinder()
   #files = 0
 
@@ -176,12 +184,13 @@ class Reading {
     if (found === 'kustomization') {
       const document = documentOf(file, chunk, value, hasDuplicates)
       dropGeneratedSecrets(value)
-      this.#kustomizations.push(kustomizationOf(document))
+      this.#kustomizations.push({ kustomization: kustomizationOf(document), source })
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
     if (isPatch(text, value, basename(file.name))) {
       this.#noteReplicas(file.name, value)
+      this.#directives.push({ path: source.path, targets: patchTarget(value) })
       return 'kustomize patch'
     }
     dropSecretValues(value)
@@ -192,15 +201,6 @@ class Reading {
   #noteReplicas(file: string, value: unknown): void {
     const replicas = replicasIn(value)
     if (replicas) this.#scaled.push({ file, replicas })
-  }
-
-  /** The kustomizations, each with the replicas that patches in its folder or below it set. */
-  #withPatches(): Kustomization[] {
-    const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
-    return this.#kustomizations.map((one) => {
-      const own = this.#scaled.filter(({ file }) => holds(one.folder, file)).map(({ replicas }) => replicas)
-      return own.length > 0 ? { ...one, replicas: [...one.replicas, ...own] } : one
-    })
   }
 
   #notePatches(value: unknown, folder: string): void {
@@ -223,6 +223,33 @@ class Reading {
         if (parsed?.ok) this.#notePatches(parsed.value, one)
       }
     }
+  }
+
+  /** The kustomizations, with what the files of their patches are for and the replicas that these set. */
+  #withPatches(): Kustomization[] {
+    const targets = new Map<string, PatchTarget[]>()
+    const files = this.#documents
+      .filter(({ source }) => source.path !== undefined && this.#patches.has(source.path))
+      .map(({ document, source }) => ({ path: source.path, targets: patchTarget(document.value) }))
+    for (const one of [...files, ...this.#directives]) {
+      if (one.path === undefined) continue
+      targets.set(one.path, [...(targets.get(one.path) ?? []), ...one.targets])
+    }
+    const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
+    return this.#kustomizations.map(({ kustomization, source }) => {
+      const { folder, document } = kustomization
+      const replicas = this.#scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
+      const { path } = source
+      const patches =
+        path === undefined
+          ? []
+          : patchFiles(document.value).flatMap((name) => targets.get(resolve(dirname(path), name)) ?? [])
+      return {
+        ...kustomization,
+        replicas: [...kustomization.replicas, ...replicas],
+        patches: [...kustomization.patches, ...patches],
+      }
+    })
   }
 
   #invalid(file: SourceFile, message: string, range: Range): void {
@@ -249,7 +276,8 @@ class Reading {
       } else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
-    for (const { document } of this.#kustomizations) this.skip(document.file.name, 'kustomization')
+    for (const { kustomization } of this.#kustomizations)
+      this.skip(kustomization.document.file.name, 'kustomization')
     return {
       documents,
       kustomizations: this.#withPatches(),
@@ -261,6 +289,13 @@ class Reading {
       hidden: this.#hidden,
     }
   }
+}
+
+function keysWritten(text: string): number {
+  const key = /(?<!\\)"\s*:/g
+  let count = 0
+  while (key.exec(text)) count++
+  return count
 }
 
 function keysIn(value: unknown): number {
@@ -279,6 +314,7 @@ const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomiz
 function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicates: boolean): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
+  let repeats: boolean | undefined
   const locate = () => {
     found ??= locator(text, line, column)
     return found
@@ -291,8 +327,8 @@ function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicate
     text,
     // JSON.parse says nothing about repeated keys. Counting them is much faster than looking for them.
     get hasDuplicates() {
-      const written = text.match(/(?<!\\)"\s*:/g)?.length ?? 0
-      return written !== keysIn(value) && locate().duplicates.length > 0
+      repeats ??= keysWritten(text) !== keysIn(value) && locate().duplicates.length > 0
+      return repeats
     },
     locate,
   }

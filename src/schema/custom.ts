@@ -83,7 +83,16 @@ function childOf({ properties, additional }: Schema, name: string): Schema | und
 function visit(schema: Schema, value: unknown, walk: Walk): void {
   if (walk.budget.steps-- < 0 || isPlaceholder(value)) return
   const { type, values } = schema
-  if (value === null && (schema.nullable || type === undefined)) return
+  if (value === null && (schema.nullable || type === undefined)) {
+    // The server compares no null with an enumeration, not even with one that lists it.
+    if (values !== undefined)
+      walk.problems.push({
+        kind: 'bad-value',
+        path: [...walk.path],
+        message: 'is empty, and its schema has an enum',
+      })
+    return
+  }
   if (Array.isArray(value) && type === 'string' && schema.formatted) return
   if (type !== undefined && !fits(type, value)) {
     walk.problems.push(wrongType(type, value, walk))

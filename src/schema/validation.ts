@@ -205,8 +205,14 @@ const notSources = new Set([
   'volumeMode',
 ])
 
-/** Checks by `group.Type`, or `group/version.Type` where they hold for one version only. */
-export const checks: Readonly<Record<string, readonly Check[]>> = {
+const resourceTarget = on<{
+  readonly target?: { readonly averageValue?: unknown; readonly averageUtilization?: unknown }
+}>(({ target }, say) => {
+  if (target?.averageValue !== undefined && target.averageUtilization !== undefined)
+    say.conflict(['target', 'averageValue'], 'cannot stand beside averageUtilization')
+})
+
+const byType: Readonly<Record<string, readonly Check[]>> = {
   'admissionregistration.WebhookClientConfig': [
     choice(['url', 'service'], 1),
     on<{ readonly url?: string }>(({ url }, say) => {
@@ -302,6 +308,8 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         )
     }),
   ],
+  'autoscaling.ContainerResourceMetricSource': [resourceTarget],
+  'autoscaling.ResourceMetricSource': [resourceTarget],
   'autoscaling.MetricTarget': [
     on<object>((target, say) => {
       if (oneOf(target, targets).length === 0) say.conflict([], `needs one of ${list(targets)}`)
@@ -331,10 +339,20 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
       )
         say.lacks(['completions'], 'and completionMode is Indexed')
     }),
+    on<IndexedJob>((spec, say) => {
+      if (spec.completionMode !== 'Indexed')
+        for (const field of ['backoffLimitPerIndex', 'maxFailedIndexes', 'successPolicy'] as const)
+          if (spec[field] !== undefined) say.conflict([field], 'goes with completionMode Indexed only')
+      if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
+        say.lacks(['backoffLimitPerIndex'], 'and maxFailedIndexes is there')
+      const { restartPolicy } = spec.template?.spec ?? {}
+      if (spec.podFailurePolicy && restartPolicy === 'OnFailure')
+        say.conflict(['podFailurePolicy'], 'goes with restartPolicy Never only')
+    }),
   ],
   'core.Container': [
     on<ContainerSpec>((container, say) => {
-      const { name, image, resources, ports, livenessProbe, startupProbe } = container
+      const { name, image, resources, ports, livenessProbe, readinessProbe, startupProbe } = container
       const { securityContext, volumeMounts } = container
       say.name(['name'], 'label', name)
       for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'port', port.name)
@@ -352,9 +370,14 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         if (probe?.successThreshold !== undefined && probe.successThreshold > 1)
           say.conflict([field, 'successThreshold'], `is ${probe.successThreshold}, and has to be 1`)
       for (const sort of ['limits', 'requests'] as const)
-        for (const [resource, amount] of Object.entries(resources?.[sort] ?? {}))
+        for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
           if ((quantity(amount) ?? 0) < 0)
             say.conflict(['resources', sort, resource], `is ${amount}, and has to be at least 0`)
+          if (!containerResources.test(resource) && !isPlaceholder(resource))
+            say.conflict(['resources', sort, resource], 'is no resource, and those of devices have a domain')
+        }
+      if (readinessProbe?.terminationGracePeriodSeconds !== undefined)
+        say.conflict(['readinessProbe', 'terminationGracePeriodSeconds'], 'goes with the other probes only')
       for (const [resource, request] of Object.entries(resources?.requests ?? {})) {
         const limit = resources?.limits?.[resource]
         const wanted = quantity(request)
@@ -364,6 +387,20 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
       }
       devices(resources, say)
     }),
+  ],
+  'core.SecurityContext': [
+    on<NonNullable<ContainerSpec['securityContext']>>(({ privileged, allowPrivilegeEscalation }, say) => {
+      if (privileged && allowPrivilegeEscalation === false)
+        say.conflict(['allowPrivilegeEscalation'], 'cannot be false when privileged is true')
+    }),
+  ],
+  'core.EndpointSubset': [
+    on<{ readonly addresses?: readonly unknown[]; readonly notReadyAddresses?: readonly unknown[] }>(
+      ({ addresses = [], notReadyAddresses = [] }, say) => {
+        if (addresses.length + notReadyAddresses.length === 0)
+          say.conflict([], 'needs addresses or notReadyAddresses')
+      },
+    ),
   ],
   'core.EnvFromSource': [choice(['configMapRef', 'secretRef'], 1)],
   'core.EnvVar': [
@@ -419,6 +456,15 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
           )
     }),
     on<PodSpec>(({ nodeSelector }, say) => labels(nodeSelector, say, ['nodeSelector'])),
+    on<PodSpec>(({ hostNetwork, containers }, say) => {
+      for (const [i, { ports }] of (hostNetwork ? (containers ?? []) : []).entries())
+        for (const [j, { containerPort, hostPort }] of (ports ?? []).entries())
+          if (hostPort && containerPort && hostPort !== containerPort)
+            say.conflict(
+              ['containers', i, 'ports', j, 'hostPort'],
+              `is ${hostPort}, and with hostNetwork it has to be the containerPort, ${containerPort}`,
+            )
+    }),
   ],
   'core.Probe': [choice(handlers, 1)],
   'core.ReplicationControllerSpec': [
@@ -452,6 +498,11 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
           if (!port.name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
       for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
       labels(selector, say, ['selector'])
+      if (external) say.name(['externalName'], 'subdomain', externalName?.replace(/\.$/, ''))
+    }),
+    on<Spec<Service>>(({ type, externalTrafficPolicy, externalIPs }, say) => {
+      if (externalTrafficPolicy && (type ?? 'ClusterIP') === 'ClusterIP' && (externalIPs ?? []).length === 0)
+        say.conflict(['externalTrafficPolicy'], 'goes with type LoadBalancer or NodePort only')
     }),
   ],
   'core.Toleration': [
@@ -488,13 +539,6 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
       if (path || pathType === 'Exact' || pathType === 'Prefix') say.conflict(['path'], 'has to start with /')
     }),
   ],
-  'networking.IPBlock': [
-    on<{ readonly cidr?: string; readonly except?: readonly string[] }>(({ cidr, except }, say) => {
-      if (cidr && !isCidr(cidr)) say.conflict(['cidr'], `is no CIDR: ${JSON.stringify(cidr)}`)
-      for (const [i, one] of (except ?? []).entries())
-        if (!isCidr(one)) say.conflict(['except', i], `is no CIDR: ${JSON.stringify(one)}`)
-    }),
-  ],
   'networking.IngressTLS': [
     on<{ readonly hosts?: readonly string[]; readonly secretName?: string }>(({ hosts, secretName }, say) => {
       say.name(['secretName'], 'subdomain', secretName)
@@ -509,6 +553,13 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     ),
   ],
   'networking.IngressServiceBackend': [nameOf('name', 'label')],
+  'networking.NetworkPolicyPort': [
+    on<{ readonly port?: number | string; readonly endPort?: number }>(({ port, endPort }, say) => {
+      if (endPort === undefined || isPlaceholder(port)) return
+      if (typeof port !== 'number') say.conflict(['endPort'], 'goes with a port that is a number only')
+      else if (endPort < port) say.conflict(['endPort'], `is ${endPort}, less than port, ${port}`)
+    }),
+  ],
   'networking.NetworkPolicyPeer': [
     on<object>((peer, say) => {
       const found = Object.keys(peer)
@@ -525,14 +576,27 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
     }),
   ],
   'rbac.PolicyRule': [
-    on<Item<Role['rules']>>(({ apiGroups, resources, nonResourceURLs }, say) => {
-      if ((nonResourceURLs ?? []).length > 0) return
+    on<Item<Role['rules']>>(({ apiGroups, resources, resourceNames, nonResourceURLs }, say) => {
+      if ((nonResourceURLs ?? []).length > 0) {
+        const [first] = [apiGroups, resources, resourceNames].filter((found) => (found ?? []).length > 0)
+        if (first)
+          say.conflict(['nonResourceURLs'], 'cannot stand beside resources: they need a rule of their own')
+        return
+      }
       if ((apiGroups ?? []).length === 0) say.lacks(['apiGroups'])
       if ((resources ?? []).length === 0) say.lacks(['resources'])
     }),
   ],
+  'rbac.Role': [
+    on<Role>(({ rules }, say) => {
+      for (const [i, { nonResourceURLs }] of (rules ?? []).entries())
+        if ((nonResourceURLs ?? []).length > 0)
+          say.conflict(['rules', i, 'nonResourceURLs'], 'goes with a ClusterRole only')
+    }),
+  ],
   'rbac.ClusterRoleBinding': [
-    on<RoleBinding>(({ subjects }, say) => {
+    on<RoleBinding>(({ roleRef, subjects }, say) => {
+      if (roleRef?.kind === 'Role') say.conflict(['roleRef', 'kind'], 'has to be ClusterRole')
       for (const [i, { kind, namespace }] of (subjects ?? []).entries())
         if (kind === 'ServiceAccount' && !namespace)
           say.lacks(['subjects', i, 'namespace'], 'and kind is ServiceAccount')
@@ -546,29 +610,175 @@ export const checks: Readonly<Record<string, readonly Check[]>> = {
         say.conflict(['apiGroup'], `has to be ${JSON.stringify(group)}, and kind is ${kind}`)
     }),
   ],
-  ...Object.fromEntries(
-    Object.entries({
-      'core.ConfigMapEnvSource': 'name',
-      'core.ConfigMapKeySelector': 'name',
-      'core.PersistentVolumeClaimSpec': 'storageClassName',
-      'core.PersistentVolumeSpec': 'storageClassName',
-      'admissionregistration.MutatingWebhook': 'name',
-      'admissionregistration.ValidatingWebhook': 'name',
-      'core.SecretEnvSource': 'name',
-      'core.SecretKeySelector': 'name',
-      'networking/v1.IngressSpec': 'ingressClassName',
-    }).map(([type, field]) => [type, [nameOf(field, 'subdomain'), ...(more[type] ?? [])]]),
+}
+
+/** Fields of which the server takes one at most, and whether it wants one. */
+const choices: Readonly<Record<string, readonly [least: 0 | 1, ...fields: string[]]>> = {
+  'batch.PodFailurePolicyRule': [1, 'onExitCodes', 'onPodConditions'],
+  'core.DownwardAPIVolumeFile': [1, 'fieldRef', 'resourceFieldRef'],
+  'core.PodResourceClaim': [1, 'resourceClaimName', 'resourceClaimTemplateName', 'source'],
+  'core.VolumeMount': [0, 'subPath', 'subPathExpr'],
+  // Without those of feature gates, which a server may drop.
+  'core.VolumeProjection': [0, 'configMap', 'downwardAPI', 'secret', 'serviceAccountToken'],
+  'resource/v1.DeviceRequest': [1, 'exactly', 'firstAvailable'],
+  'resource/v1beta2.DeviceRequest': [1, 'exactly', 'firstAvailable'],
+  'storage.VolumeAttachmentSource': [1, 'inlineVolumeSpec', 'persistentVolumeName'],
+}
+
+/** Fields that go with one value of another field only; `needed`: and have to be there then. */
+const companions: Readonly<Record<string, readonly Companion[]>> = {
+  'core.AppArmorProfile': [{ field: 'localhostProfile', of: 'type', value: 'Localhost', needed: true }],
+  'core.ServiceSpec': [
+    { field: 'allocateLoadBalancerNodePorts', of: 'type', value: 'LoadBalancer' },
+    { field: 'loadBalancerClass', of: 'type', value: 'LoadBalancer' },
+    { field: 'loadBalancerSourceRanges', of: 'type', value: 'LoadBalancer' },
+  ],
+  'core.TopologySpreadConstraint': [{ field: 'minDomains', of: 'whenUnsatisfiable', value: 'DoNotSchedule' }],
+  'flowcontrol.LimitResponse': [{ field: 'queuing', of: 'type', value: 'Queue', needed: true }],
+  'flowcontrol.PriorityLevelConfigurationSpec': [
+    { field: 'exempt', of: 'type', value: 'Exempt' },
+    { field: 'limited', of: 'type', value: 'Limited', needed: true },
+  ],
+  'flowcontrol.Subject': [
+    { field: 'group', of: 'kind', value: 'Group', needed: true },
+    { field: 'serviceAccount', of: 'kind', value: 'ServiceAccount', needed: true },
+    { field: 'user', of: 'kind', value: 'User', needed: true },
+  ],
+  'admissionregistration.Mutation': [
+    { field: 'applyConfiguration', of: 'patchType', value: 'ApplyConfiguration', needed: true },
+    { field: 'jsonPatch', of: 'patchType', value: 'JSONPatch', needed: true },
+  ],
+}
+
+interface IndexedJob {
+  readonly completionMode?: string
+  readonly backoffLimitPerIndex?: number
+  readonly maxFailedIndexes?: number
+  readonly podFailurePolicy?: object
+  readonly successPolicy?: object
+  readonly template?: { readonly spec?: { readonly restartPolicy?: string } }
+}
+
+interface Companion {
+  readonly field: string
+  readonly of: string
+  readonly value: string
+  readonly needed?: true
+}
+
+const companionsOf = (all: readonly Companion[]): Check =>
+  on<Readonly<Record<string, unknown>>>((object, say) => {
+    for (const { field, of, value, needed } of all) {
+      const own = object[field]
+      const there = own !== undefined && own !== '' && !(Array.isArray(own) && own.length === 0)
+      if (isPlaceholder(object[of])) continue
+      if (object[of] === value && needed && !there) say.lacks([field], `and ${of} is ${value}`)
+      if (object[of] !== value && there) say.conflict([field], `goes with ${of} ${value} only`)
+    }
+  })
+
+/** Fields that hold names, or lists of names. */
+const names: Readonly<Record<string, Readonly<Record<string, NameForm>>>> = {
+  'admissionregistration.MutatingAdmissionPolicyBindingSpec': { policyName: 'subdomain' },
+  'admissionregistration.MutatingWebhook': { name: 'subdomain', admissionReviewVersions: 'label' },
+  'admissionregistration.ValidatingAdmissionPolicyBindingSpec': { policyName: 'subdomain' },
+  'admissionregistration.ValidatingWebhook': { name: 'subdomain', admissionReviewVersions: 'label' },
+  'apiextensions.CustomResourceDefinitionVersion': { name: 'label' },
+  'apiregistration.APIServiceSpec': { group: 'subdomain', version: 'label' },
+  'autoscaling.ContainerResourceMetricSource': { container: 'label' },
+  'core.ConfigMapEnvSource': { name: 'subdomain' },
+  'core.ConfigMapKeySelector': { name: 'subdomain' },
+  'core.HostAlias': { hostnames: 'subdomain' },
+  'core.PersistentVolumeClaimSpec': { storageClassName: 'subdomain' },
+  'core.PersistentVolumeSpec': { storageClassName: 'subdomain' },
+  'core.PodAffinityTerm': { namespaces: 'label' },
+  'core.PodResourceClaim': { name: 'label', resourceClaimName: 'subdomain' },
+  'core.SecretEnvSource': { name: 'subdomain' },
+  'core.SecretKeySelector': { name: 'subdomain' },
+  'discovery.Endpoint': { hostname: 'label', nodeName: 'subdomain' },
+  'discovery.EndpointPort': { name: 'label' },
+  'flowcontrol.PriorityLevelConfigurationReference': { name: 'subdomain' },
+  'networking.IngressClassParametersReference': { apiGroup: 'subdomain' },
+  'networking/v1.IngressSpec': { ingressClassName: 'subdomain' },
+  'node.RuntimeClass': { handler: 'label' },
+  'resource.Device': { name: 'label' },
+  'resource.DeviceRequest': { name: 'label' },
+  'resource.ExactDeviceRequest': { deviceClassName: 'subdomain' },
+  'storage.CSIStorageCapacity': { storageClassName: 'subdomain' },
+  'storage.VolumeAttachmentSpec': { nodeName: 'subdomain' },
+}
+
+const namesIn = (fields: Readonly<Record<string, NameForm>>): Check =>
+  on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+    for (const [field, form] of Object.entries(fields)) {
+      const found = value[field]
+      if (typeof found === 'string') say.name([field], form, found)
+      else for (const [i, one] of (found ?? []).entries()) say.name([field, i], form, one)
+    }
+  })
+
+/** Fields that hold IP addresses or CIDRs, or lists of them. */
+const addresses: Readonly<Record<string, Readonly<Record<string, 'address' | 'CIDR'>>>> = {
+  'core.EndpointAddress': { ip: 'address' },
+  'core.HostAlias': { ip: 'address' },
+  'core.NodeSpec': { podCIDR: 'CIDR', podCIDRs: 'CIDR' },
+  'core.PodDNSConfig': { nameservers: 'address' },
+  'core.ServiceSpec': { externalIPs: 'address', loadBalancerSourceRanges: 'CIDR' },
+  'networking.IPBlock': { cidr: 'CIDR', except: 'CIDR' },
+  'networking.ServiceCIDRSpec': { cidrs: 'CIDR' },
+}
+
+const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Check =>
+  on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+    for (const [field, form] of Object.entries(fields)) {
+      const found = value[field]
+      for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries())
+        if (one && !(form === 'CIDR' ? isCidr(one) : isAddress(one)))
+          say.conflict(
+            typeof found === 'string' ? [field] : [field, i],
+            `is no ${form}: ${JSON.stringify(one)}`,
+          )
+    }
+  })
+
+/** Checks by `group.Type`, or `group/version.Type` where they hold for one version only. */
+export const checks: Readonly<Record<string, readonly Check[]>> = merged([
+  byType,
+  more,
+  Object.fromEntries(
+    Object.entries(choices).map(([type, [least, ...fields]]) => [type, [choice(fields, least)]]),
   ),
+  Object.fromEntries(Object.entries(companions).map(([type, all]) => [type, [companionsOf(all)]])),
+  Object.fromEntries(Object.entries(names).map(([type, fields]) => [type, [namesIn(fields)]])),
+  Object.fromEntries(Object.entries(addresses).map(([type, fields]) => [type, [addressesIn(fields)]])),
+])
+
+function merged(tables: readonly Readonly<Record<string, readonly Check[]>>[]): Record<string, Check[]> {
+  const all: Record<string, Check[]> = {}
+  for (const [type, own] of tables.flatMap((table) => Object.entries(table)))
+    all[type] = [...(all[type] ?? []), ...own]
+  return all
 }
 
 /** pkg/apis/core/validation: the downward API of environment variables. */
 const podFields =
   /^(metadata\.(name|namespace|uid|(labels|annotations)\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$/
 
+/** The same: IsStandardContainerResourceName, huge pages, and names with a domain. */
+const containerResources = /^(cpu|memory|ephemeral-storage|hugepages-.*|.*\/.*)$/
+
 const targets = ['averageUtilization', 'averageValue', 'value']
+/** As Go's net.ParseIP was until 1.17, and as the server still reads these fields: zeros may lead. */
+function isAddress(text: string): boolean {
+  return isPlaceholder(text) || isIP(withoutZeros(text)) !== 0
+}
+
+const withoutZeros = (address: string) =>
+  address.includes(':') ? address : address.replace(/\b0+(?=\d)/g, '')
+
 function isCidr(text: string): boolean {
-  const [address = '', bits = '', more] = text.split('/')
-  const version = isIP(address)
+  const [address = '', bits = '', more] = text.trim().split('/')
+  const version = isIP(withoutZeros(address))
   return (
     isPlaceholder(text) ||
     (version !== 0 &&

@@ -14,7 +14,7 @@ admissionregistration/v1.ExpressionWarning
  warning! string
 
 admissionregistration/v1.JSONPatch
- expression string
+ expression! string
 
 admissionregistration/v1.MatchCondition
  expression! string
@@ -62,7 +62,7 @@ admissionregistration/v1.MutatingWebhook
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
- reinvocationPolicy string IfNeeded|Never
+ reinvocationPolicy string !IfNeeded|Never
  rules []admissionregistration/v1.RuleWithOperations
  sideEffects! string None|NoneOnDryRun
  timeoutSeconds int32 1..30
@@ -93,7 +93,7 @@ admissionregistration/v1.ParamKind
 admissionregistration/v1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string !Allow|Deny
+ parameterNotFoundAction! string !Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1.RuleWithOperations
@@ -132,7 +132,7 @@ admissionregistration/v1.ValidatingAdmissionPolicyBindingSpec
  validationActions!! [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1.ValidatingAdmissionPolicySpec
- auditAnnotations []admissionregistration/v1.AuditAnnotation
+ auditAnnotations [!key]admissionregistration/v1.AuditAnnotation
  failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1.MatchCondition
  matchConstraints! admissionregistration/v1.MatchResources
@@ -168,7 +168,7 @@ admissionregistration/v1.Validation
  expression! string
  message string
  messageExpression string
- reason string
+ reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
 
 admissionregistration/v1.Variable
  expression! string
@@ -191,7 +191,7 @@ admissionregistration/v1alpha1.ExpressionWarning
  warning! string
 
 admissionregistration/v1alpha1.JSONPatch
- expression string
+ expression! string
 
 admissionregistration/v1alpha1.MatchCondition
  expression! string
@@ -250,7 +250,7 @@ admissionregistration/v1alpha1.ParamKind
 admissionregistration/v1alpha1.ParamRef
  name string
  namespace string
- parameterNotFoundAction@28- string !Allow|Deny
+ parameterNotFoundAction!@28- string !Allow|Deny
  selector@28- meta/v1.LabelSelector
 
 admissionregistration/v1alpha1.TypeChecking
@@ -276,7 +276,7 @@ admissionregistration/v1alpha1.ValidatingAdmissionPolicyBindingSpec
  validationActions!!@27- [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1alpha1.ValidatingAdmissionPolicySpec
- auditAnnotations@27- []admissionregistration/v1alpha1.AuditAnnotation
+ auditAnnotations@27- [!key]admissionregistration/v1alpha1.AuditAnnotation
  failurePolicy string !Fail|Ignore
  matchConditions@27- [!name]admissionregistration/v1alpha1.MatchCondition
  matchConstraints! admissionregistration/v1alpha1.MatchResources
@@ -293,7 +293,7 @@ admissionregistration/v1alpha1.Validation
  expression! string
  message string
  messageExpression@27- string
- reason string
+ reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
 
 admissionregistration/v1alpha1.Variable
  expression! string
@@ -311,7 +311,7 @@ admissionregistration/v1beta1.ExpressionWarning
  warning! string
 
 admissionregistration/v1beta1.JSONPatch
- expression string
+ expression! string
 
 admissionregistration/v1beta1.MatchCondition
  expression! string
@@ -358,7 +358,7 @@ admissionregistration/v1beta1.MutatingWebhook
  name! string
  namespaceSelector meta/v1.LabelSelector
  objectSelector meta/v1.LabelSelector
- reinvocationPolicy string IfNeeded|Never
+ reinvocationPolicy string !IfNeeded|Never
  rules []admissionregistration/v1beta1.RuleWithOperations
  sideEffects string None|NoneOnDryRun
  timeoutSeconds int32 1..30
@@ -389,7 +389,7 @@ admissionregistration/v1beta1.ParamKind
 admissionregistration/v1beta1.ParamRef
  name string
  namespace string
- parameterNotFoundAction string !Allow|Deny
+ parameterNotFoundAction! string !Allow|Deny
  selector meta/v1.LabelSelector
 
 admissionregistration/v1beta1.RuleWithOperations
@@ -428,7 +428,7 @@ admissionregistration/v1beta1.ValidatingAdmissionPolicyBindingSpec
  validationActions!! [!=]string !Audit|Deny|Warn
 
 admissionregistration/v1beta1.ValidatingAdmissionPolicySpec
- auditAnnotations []admissionregistration/v1beta1.AuditAnnotation
+ auditAnnotations [!key]admissionregistration/v1beta1.AuditAnnotation
  failurePolicy string !Fail|Ignore
  matchConditions [!name]admissionregistration/v1beta1.MatchCondition
  matchConstraints! admissionregistration/v1beta1.MatchResources
@@ -463,7 +463,7 @@ admissionregistration/v1beta1.Validation
  expression! string
  message string
  messageExpression string
- reason string
+ reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
 
 admissionregistration/v1beta1.Variable
  expression! string
@@ -789,7 +789,7 @@ apiregistration/v1.APIServiceStatus
 apiregistration/v1.ServiceReference
  name! string
  namespace! string
- port int32
+ port int32 1..65535
 
 apiregistration/v1beta1.APIService
  apiVersion string
@@ -820,7 +820,7 @@ apiregistration/v1beta1.APIServiceStatus
 apiregistration/v1beta1.ServiceReference
  name! string
  namespace! string
- port int32
+ port int32 1..65535
 
 apiserverinternal/v1alpha1.ServerStorageVersion
  apiServerID! string
@@ -855,7 +855,7 @@ apps/v1.ControllerRevision
  data! any
  kind string
  metadata meta/v1.ObjectMeta
- revision int64
+ revision int64 0..
 
 apps/v1.DaemonSet
  apiVersion string
@@ -952,7 +952,7 @@ apps/v1.ReplicaSetSpec
  minReadySeconds int32 0..
  replicas int32 0..
  selector! meta/v1.LabelSelector
- template core/v1.PodTemplateSpec
+ template! core/v1.PodTemplateSpec
 
 apps/v1.ReplicaSetStatus
  availableReplicas int32
@@ -990,11 +990,11 @@ apps/v1.StatefulSetCondition
  type string
 
 apps/v1.StatefulSetOrdinals
- start int32
+ start int32 0..
 
 apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy
- whenDeleted string
- whenScaled string
+ whenDeleted string Delete|Retain
+ whenScaled string Delete|Retain
 
 apps/v1.StatefulSetSpec
  minReadySeconds int32 0..
@@ -1030,7 +1030,7 @@ apps/v1beta1.ControllerRevision
  data any
  kind string
  metadata meta/v1.ObjectMeta
- revision! int64
+ revision! int64 0..
 
 apps/v1beta1.Deployment
  apiVersion string
@@ -1141,7 +1141,7 @@ apps/v1beta2.ControllerRevision
  data any
  kind string
  metadata meta/v1.ObjectMeta
- revision! int64
+ revision! int64 0..
 
 apps/v1beta2.DaemonSet
  apiVersion string
@@ -1237,7 +1237,7 @@ apps/v1beta2.ReplicaSetSpec
  minReadySeconds int32 0..
  replicas int32 0..
  selector! meta/v1.LabelSelector
- template core/v1.PodTemplateSpec
+ template! core/v1.PodTemplateSpec
 
 apps/v1beta2.ReplicaSetStatus
  availableReplicas int32
@@ -2012,7 +2012,7 @@ batch/v1.CronJobSpec
  failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v1.JobTemplateSpec
  schedule! string
- startingDeadlineSeconds int64
+ startingDeadlineSeconds int64 0..
  successfulJobsHistoryLimit int32 0..
  suspend boolean
  timeZone@24- string
@@ -2046,15 +2046,15 @@ batch/v1.JobSchedulingConfiguration
 batch/v1.JobSpec
  activeDeadlineSeconds int64 0..
  backoffLimit int32 0..
- backoffLimitPerIndex@28- int32
+ backoffLimitPerIndex@28- int32 0..
  completionMode string !Indexed|NonIndexed
  completions int32 0..
  managedBy@30- string
  manualSelector boolean
- maxFailedIndexes@28- int32
+ maxFailedIndexes@28- int32 0..100000
  parallelism int32 0..
  podFailurePolicy@25- batch/v1.PodFailurePolicy
- podReplacementPolicy@28- string Failed|TerminatingOrFailed
+ podReplacementPolicy@28- string !Failed|TerminatingOrFailed
  scheduling@37- batch/v1.JobSchedulingConfiguration
  selector meta/v1.LabelSelector
  successPolicy@30- batch/v1.SuccessPolicy
@@ -2085,10 +2085,10 @@ batch/v1.PodFailurePolicy
 batch/v1.PodFailurePolicyOnExitCodesRequirement
  containerName string
  operator! string In|NotIn
- values! [=]int32
+ values!! [!=]int32
 
 batch/v1.PodFailurePolicyOnPodConditionsPattern
- status string
+ status string False|True|Unknown
  type! string
 
 batch/v1.PodFailurePolicyRule
@@ -2097,10 +2097,10 @@ batch/v1.PodFailurePolicyRule
  onPodConditions []batch/v1.PodFailurePolicyOnPodConditionsPattern
 
 batch/v1.SuccessPolicy
- rules! []batch/v1.SuccessPolicyRule
+ rules!! []batch/v1.SuccessPolicyRule
 
 batch/v1.SuccessPolicyRule
- succeededCount int32
+ succeededCount int32 0..
  succeededIndexes string
 
 batch/v1.UncountedTerminatedPods
@@ -2119,7 +2119,7 @@ batch/v1beta1.CronJobSpec
  failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v1beta1.JobTemplateSpec
  schedule! string
- startingDeadlineSeconds int64
+ startingDeadlineSeconds int64 0..
  successfulJobsHistoryLimit int32 0..
  suspend boolean
  timeZone@24- string
@@ -2145,7 +2145,7 @@ batch/v2alpha1.CronJobSpec
  failedJobsHistoryLimit int32 0..
  jobTemplate! batch/v2alpha1.JobTemplateSpec
  schedule! string
- startingDeadlineSeconds int64
+ startingDeadlineSeconds int64 0..
  successfulJobsHistoryLimit int32 0..
  suspend boolean
 
@@ -2173,13 +2173,13 @@ certificates/v1.CertificateSigningRequestCondition
  type! string
 
 certificates/v1.CertificateSigningRequestSpec
- expirationSeconds int32
+ expirationSeconds int32 600..
  extra {}[]string
  groups []string
  request! bytes
  signerName! string
  uid string
- usages []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
+ usages!! []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1.CertificateSigningRequestStatus
@@ -2333,8 +2333,8 @@ coordination/v1.Lease
 coordination/v1.LeaseSpec
  acquireTime micro-time
  holderIdentity string
- leaseDurationSeconds int32
- leaseTransitions int32
+ leaseDurationSeconds int32 1..
+ leaseTransitions int32 0..
  preferredHolder@31- string
  renewTime micro-time
  strategy@31- string
@@ -2390,8 +2390,8 @@ coordination/v1beta1.LeaseCandidateSpec
 coordination/v1beta1.LeaseSpec
  acquireTime micro-time
  holderIdentity string
- leaseDurationSeconds int32
- leaseTransitions int32
+ leaseDurationSeconds int32 1..
+ leaseTransitions int32 0..
  renewTime micro-time
 
 core/v1.AWSElasticBlockStoreVolumeSource
@@ -2564,9 +2564,9 @@ core/v1.Container
  name! string
  ports [containerPort,protocol|!name]core/v1.ContainerPort
  readinessProbe core/v1.Probe
- resizePolicy@27- []core/v1.ContainerResizePolicy
+ resizePolicy@27- [!resourceName]core/v1.ContainerResizePolicy
  resources core/v1.ResourceRequirements
- restartPolicy@28- string
+ restartPolicy@28- string !Always|Never|OnFailure
  restartPolicyRules@34- []core/v1.ContainerRestartRule
  securityContext core/v1.SecurityContext
  startupProbe core/v1.Probe
@@ -2596,8 +2596,8 @@ core/v1.ContainerPort
  protocol string SCTP|TCP|UDP
 
 core/v1.ContainerResizePolicy
- resourceName! string
- restartPolicy! string
+ resourceName! string cpu|memory
+ restartPolicy! string NotRequired|RestartContainer
 
 core/v1.ContainerRestartRule
  action! string
@@ -3072,7 +3072,7 @@ core/v1.NodeSpec
  podCIDRs [=]string
  podPreemptionPolicy@37- core/v1.NodePodPreemptionPolicy
  providerID string
- taints []core/v1.Taint
+ taints [!key,effect]core/v1.Taint
  unschedulable boolean
 
 core/v1.NodeStatus
@@ -3278,7 +3278,7 @@ core/v1.PodIP
  ip! string
 
 core/v1.PodOS
- name! string
+ name! string linux|windows
 
 core/v1.PodReadinessGate
  conditionType! string
@@ -3302,16 +3302,16 @@ core/v1.PodSchedulingGroup
 core/v1.PodSecurityContext
  appArmorProfile@30- core/v1.AppArmorProfile
  fsGroup int64 0..2147483647
- fsGroupChangePolicy string Always|OnRootMismatch
+ fsGroupChangePolicy string !Always|OnRootMismatch
  runAsGroup int64 0..2147483647
  runAsNonRoot boolean
  runAsUser int64 0..2147483647
- seLinuxChangePolicy@32- string
+ seLinuxChangePolicy@32- string MountOption|Recursive
  seLinuxOptions core/v1.SELinuxOptions
  seccompProfile core/v1.SeccompProfile
  supplementalGroups []int64
  supplementalGroupsPolicy@31- string Merge|Strict
- sysctls []core/v1.Sysctl
+ sysctls [!name]core/v1.Sysctl
  windowsOptions core/v1.WindowsSecurityContextOptions
 
 core/v1.PodSpec
@@ -3346,7 +3346,7 @@ core/v1.PodSpec
  restartPolicy string Always|Never|OnFailure
  runtimeClassName string
  schedulerName string
- schedulingGates@26- [name]core/v1.PodSchedulingGate
+ schedulingGates@26- [!name]core/v1.PodSchedulingGate
  schedulingGroup@36- core/v1.PodSchedulingGroup
  securityContext core/v1.PodSecurityContext
  serviceAccount string
@@ -3388,7 +3388,7 @@ core/v1.PodTemplate
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- template core/v1.PodTemplateSpec
+ template! core/v1.PodTemplateSpec
 
 core/v1.PodTemplateSpec
  metadata meta/v1.ObjectMeta
@@ -3422,7 +3422,7 @@ core/v1.Probe
  periodSeconds int32 0..
  successThreshold int32 0..
  tcpSocket core/v1.TCPSocketAction
- terminationGracePeriodSeconds int64
+ terminationGracePeriodSeconds int64 1..
  timeoutSeconds int32 0..
 
 core/v1.ProjectedVolumeSource
@@ -3606,7 +3606,7 @@ core/v1.SecurityContext
  appArmorProfile@30- core/v1.AppArmorProfile
  capabilities core/v1.Capabilities
  privileged boolean
- procMount string Default|Unmasked
+ procMount string !Default|Unmasked
  readOnlyRootFilesystem boolean
  runAsGroup int64 0..2147483647
  runAsNonRoot boolean
@@ -3652,7 +3652,7 @@ core/v1.ServiceSpec
  externalName string
  externalTrafficPolicy string Cluster|Local
  healthCheckNodePort int32
- internalTrafficPolicy string Cluster|Local
+ internalTrafficPolicy string !Cluster|Local
  ipFamilies [!=]string !IPv4|IPv6
  ipFamilyPolicy string !PreferDualStack|RequireDualStack|SingleStack
  loadBalancerClass string
@@ -3663,7 +3663,7 @@ core/v1.ServiceSpec
  selector {}string
  sessionAffinity string ClientIP|None
  sessionAffinityConfig core/v1.SessionAffinityConfig
- trafficDistribution@30- string
+ trafficDistribution@30- string !PreferClose|PreferSameNode|PreferSameZone
  type string ClusterIP|ExternalName|LoadBalancer|NodePort
 
 core/v1.ServiceStatus
@@ -3713,7 +3713,7 @@ core/v1.Toleration
 
 core/v1.TopologySelectorLabelRequirement
  key! string
- values! []string
+ values!! [!=]string
 
 core/v1.TopologySelectorTerm
  matchLabelExpressions []core/v1.TopologySelectorLabelRequirement
@@ -3722,9 +3722,9 @@ core/v1.TopologySpreadConstraint
  labelSelector meta/v1.LabelSelector
  matchLabelKeys@25- []string
  maxSkew! int32 1..
- minDomains@24- int32
- nodeAffinityPolicy@25- string Honor|Ignore
- nodeTaintsPolicy@25- string Honor|Ignore
+ minDomains@24- int32 1..
+ nodeAffinityPolicy@25- string !Honor|Ignore
+ nodeTaintsPolicy@25- string !Honor|Ignore
  topologyKey! string
  whenUnsatisfiable! string DoNotSchedule|ScheduleAnyway
 
@@ -3791,7 +3791,7 @@ core/v1.VolumeMount
  mountPropagation string !Bidirectional|HostToContainer|None
  name! string
  readOnly boolean
- recursiveReadOnly@30- string
+ recursiveReadOnly@30- string !Disabled|Enabled|IfPossible
  subPath string
  subPathExpr string
 
@@ -3842,7 +3842,7 @@ core/v1.WorkloadReference
  podGroupReplicaKey string
 
 discovery/v1.Endpoint
- addresses! [=]string
+ addresses!! [=]string
  conditions discovery/v1.EndpointConditions
  deprecatedTopology {}string
  hints discovery/v1.EndpointHints
@@ -3858,13 +3858,13 @@ discovery/v1.EndpointConditions
 
 discovery/v1.EndpointHints
  forNodes@33- []discovery/v1.ForNode
- forZones []discovery/v1.ForZone
+ forZones [!name]discovery/v1.ForZone
 
 discovery/v1.EndpointPort
  appProtocol string
  name string
  port int32
- protocol string SCTP|TCP|UDP
+ protocol string !SCTP|TCP|UDP
 
 discovery/v1.EndpointSlice
  addressType! string FQDN|IPv4|IPv6
@@ -3872,7 +3872,7 @@ discovery/v1.EndpointSlice
  endpoints []discovery/v1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
- ports []discovery/v1.EndpointPort
+ ports [!name]discovery/v1.EndpointPort
 
 discovery/v1.ForNode
  name! string
@@ -3881,7 +3881,7 @@ discovery/v1.ForZone
  name string
 
 discovery/v1alpha1.Endpoint
- addresses! [=]string
+ addresses!! [=]string
  conditions discovery/v1alpha1.EndpointConditions
  hostname string
  targetRef core/v1.ObjectReference
@@ -3893,7 +3893,7 @@ discovery/v1alpha1.EndpointConditions
 discovery/v1alpha1.EndpointPort
  name string
  port int32
- protocol string SCTP|TCP|UDP
+ protocol string !SCTP|TCP|UDP
 
 discovery/v1alpha1.EndpointSlice
  addressType string FQDN|IPv4|IPv6
@@ -3901,10 +3901,10 @@ discovery/v1alpha1.EndpointSlice
  endpoints []discovery/v1alpha1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
- ports []discovery/v1alpha1.EndpointPort
+ ports [!name]discovery/v1alpha1.EndpointPort
 
 discovery/v1beta1.Endpoint
- addresses! [=]string
+ addresses!! [=]string
  conditions discovery/v1beta1.EndpointConditions
  hints discovery/v1beta1.EndpointHints
  hostname string
@@ -3918,13 +3918,13 @@ discovery/v1beta1.EndpointConditions
  terminating boolean
 
 discovery/v1beta1.EndpointHints
- forZones []discovery/v1beta1.ForZone
+ forZones [!name]discovery/v1beta1.ForZone
 
 discovery/v1beta1.EndpointPort
  appProtocol string
  name string
  port int32
- protocol string SCTP|TCP|UDP
+ protocol string !SCTP|TCP|UDP
 
 discovery/v1beta1.EndpointSlice
  addressType! string FQDN|IPv4|IPv6
@@ -3932,13 +3932,13 @@ discovery/v1beta1.EndpointSlice
  endpoints []discovery/v1beta1.Endpoint
  kind string
  metadata meta/v1.ObjectMeta
- ports []discovery/v1beta1.EndpointPort
+ ports [!name]discovery/v1beta1.EndpointPort
 
 discovery/v1beta1.ForZone
  name string
 
 events/v1.Event
- action string
+ action! string
  apiVersion string
  deprecatedCount int32
  deprecatedFirstTimestamp time
@@ -3948,13 +3948,13 @@ events/v1.Event
  kind string
  metadata meta/v1.ObjectMeta
  note string
- reason string
+ reason! string
  regarding core/v1.ObjectReference
  related core/v1.ObjectReference
- reportingController string
- reportingInstance string
+ reportingController! string
+ reportingInstance! string
  series events/v1.EventSeries
- type string
+ type! string Normal|Warning
 
 events/v1.EventSeries
  count! int32
@@ -3977,7 +3977,7 @@ events/v1beta1.Event
  reportingController string
  reportingInstance string
  series events/v1beta1.EventSeries
- type string
+ type string Normal|Warning
 
 events/v1beta1.EventSeries
  count! int32
@@ -4263,7 +4263,7 @@ flowcontrol/v1.ExemptPriorityLevelConfiguration
  nominalConcurrencyShares int32
 
 flowcontrol/v1.FlowDistinguisherMethod
- type! string
+ type! string ByNamespace|ByUser
 
 flowcontrol/v1.FlowSchema
  apiVersion string
@@ -4281,7 +4281,7 @@ flowcontrol/v1.FlowSchemaCondition
 
 flowcontrol/v1.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1.FlowDistinguisherMethod
- matchingPrecedence int32
+ matchingPrecedence int32 0..10000
  priorityLevelConfiguration! flowcontrol/v1.PriorityLevelConfigurationReference
  rules []flowcontrol/v1.PolicyRulesWithSubjects
 
@@ -4293,22 +4293,22 @@ flowcontrol/v1.GroupSubject
 
 flowcontrol/v1.LimitResponse
  queuing flowcontrol/v1.QueuingConfiguration
- type! string
+ type! string Queue|Reject
 
 flowcontrol/v1.LimitedPriorityLevelConfiguration
  borrowingLimitPercent int32
- lendablePercent int32
+ lendablePercent int32 0..100
  limitResponse! flowcontrol/v1.LimitResponse
- nominalConcurrencyShares int32
+ nominalConcurrencyShares int32 0..
 
 flowcontrol/v1.NonResourcePolicyRule
- nonResourceURLs! [=]string
- verbs! [=]string
+ nonResourceURLs!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1.PolicyRulesWithSubjects
  nonResourceRules []flowcontrol/v1.NonResourcePolicyRule
  resourceRules []flowcontrol/v1.ResourcePolicyRule
- subjects! []flowcontrol/v1.Subject
+ subjects!! []flowcontrol/v1.Subject
 
 flowcontrol/v1.PriorityLevelConfiguration
  apiVersion string
@@ -4330,22 +4330,22 @@ flowcontrol/v1.PriorityLevelConfigurationReference
 flowcontrol/v1.PriorityLevelConfigurationSpec
  exempt flowcontrol/v1.ExemptPriorityLevelConfiguration
  limited flowcontrol/v1.LimitedPriorityLevelConfiguration
- type! string
+ type! string Exempt|Limited
 
 flowcontrol/v1.PriorityLevelConfigurationStatus
  conditions [type]flowcontrol/v1.PriorityLevelConfigurationCondition
 
 flowcontrol/v1.QueuingConfiguration
- handSize int32
- queueLengthLimit int32
- queues int32
+ handSize int32 0..
+ queueLengthLimit int32 0..
+ queues int32 0..10000000
 
 flowcontrol/v1.ResourcePolicyRule
- apiGroups! [=]string
+ apiGroups!! [=]string
  clusterScope boolean
  namespaces [=]string
- resources! [=]string
- verbs! [=]string
+ resources!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1.ServiceAccountSubject
  name! string
@@ -4353,7 +4353,7 @@ flowcontrol/v1.ServiceAccountSubject
 
 flowcontrol/v1.Subject
  group flowcontrol/v1.GroupSubject
- kind! string
+ kind! string Group|ServiceAccount|User
  serviceAccount flowcontrol/v1.ServiceAccountSubject
  user flowcontrol/v1.UserSubject
 
@@ -4361,7 +4361,7 @@ flowcontrol/v1.UserSubject
  name! string
 
 flowcontrol/v1alpha1.FlowDistinguisherMethod
- type! string
+ type! string ByNamespace|ByUser
 
 flowcontrol/v1alpha1.FlowSchema
  apiVersion string
@@ -4379,7 +4379,7 @@ flowcontrol/v1alpha1.FlowSchemaCondition
 
 flowcontrol/v1alpha1.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1alpha1.FlowDistinguisherMethod
- matchingPrecedence int32
+ matchingPrecedence int32 0..10000
  priorityLevelConfiguration! flowcontrol/v1alpha1.PriorityLevelConfigurationReference
  rules []flowcontrol/v1alpha1.PolicyRulesWithSubjects
 
@@ -4391,20 +4391,20 @@ flowcontrol/v1alpha1.GroupSubject
 
 flowcontrol/v1alpha1.LimitResponse
  queuing flowcontrol/v1alpha1.QueuingConfiguration
- type! string
+ type! string Queue|Reject
 
 flowcontrol/v1alpha1.LimitedPriorityLevelConfiguration
  assuredConcurrencyShares int32
  limitResponse flowcontrol/v1alpha1.LimitResponse
 
 flowcontrol/v1alpha1.NonResourcePolicyRule
- nonResourceURLs! [=]string
- verbs! [=]string
+ nonResourceURLs!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1alpha1.PolicyRulesWithSubjects
  nonResourceRules []flowcontrol/v1alpha1.NonResourcePolicyRule
  resourceRules []flowcontrol/v1alpha1.ResourcePolicyRule
- subjects! []flowcontrol/v1alpha1.Subject
+ subjects!! []flowcontrol/v1alpha1.Subject
 
 flowcontrol/v1alpha1.PriorityLevelConfiguration
  apiVersion string
@@ -4425,22 +4425,22 @@ flowcontrol/v1alpha1.PriorityLevelConfigurationReference
 
 flowcontrol/v1alpha1.PriorityLevelConfigurationSpec
  limited flowcontrol/v1alpha1.LimitedPriorityLevelConfiguration
- type! string
+ type! string Exempt|Limited
 
 flowcontrol/v1alpha1.PriorityLevelConfigurationStatus
  conditions [type]flowcontrol/v1alpha1.PriorityLevelConfigurationCondition
 
 flowcontrol/v1alpha1.QueuingConfiguration
- handSize int32
- queueLengthLimit int32
- queues int32
+ handSize int32 0..
+ queueLengthLimit int32 0..
+ queues int32 0..10000000
 
 flowcontrol/v1alpha1.ResourcePolicyRule
- apiGroups! [=]string
+ apiGroups!! [=]string
  clusterScope boolean
  namespaces [=]string
- resources! [=]string
- verbs! [=]string
+ resources!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1alpha1.ServiceAccountSubject
  name! string
@@ -4448,7 +4448,7 @@ flowcontrol/v1alpha1.ServiceAccountSubject
 
 flowcontrol/v1alpha1.Subject
  group flowcontrol/v1alpha1.GroupSubject
- kind! string
+ kind! string Group|ServiceAccount|User
  serviceAccount flowcontrol/v1alpha1.ServiceAccountSubject
  user flowcontrol/v1alpha1.UserSubject
 
@@ -4456,7 +4456,7 @@ flowcontrol/v1alpha1.UserSubject
  name! string
 
 flowcontrol/v1beta1.FlowDistinguisherMethod
- type! string
+ type! string ByNamespace|ByUser
 
 flowcontrol/v1beta1.FlowSchema
  apiVersion string
@@ -4474,7 +4474,7 @@ flowcontrol/v1beta1.FlowSchemaCondition
 
 flowcontrol/v1beta1.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1beta1.FlowDistinguisherMethod
- matchingPrecedence int32
+ matchingPrecedence int32 0..10000
  priorityLevelConfiguration! flowcontrol/v1beta1.PriorityLevelConfigurationReference
  rules []flowcontrol/v1beta1.PolicyRulesWithSubjects
 
@@ -4486,20 +4486,20 @@ flowcontrol/v1beta1.GroupSubject
 
 flowcontrol/v1beta1.LimitResponse
  queuing flowcontrol/v1beta1.QueuingConfiguration
- type! string
+ type! string Queue|Reject
 
 flowcontrol/v1beta1.LimitedPriorityLevelConfiguration
  assuredConcurrencyShares int32
  limitResponse flowcontrol/v1beta1.LimitResponse
 
 flowcontrol/v1beta1.NonResourcePolicyRule
- nonResourceURLs! [=]string
- verbs! [=]string
+ nonResourceURLs!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta1.PolicyRulesWithSubjects
  nonResourceRules []flowcontrol/v1beta1.NonResourcePolicyRule
  resourceRules []flowcontrol/v1beta1.ResourcePolicyRule
- subjects! []flowcontrol/v1beta1.Subject
+ subjects!! []flowcontrol/v1beta1.Subject
 
 flowcontrol/v1beta1.PriorityLevelConfiguration
  apiVersion string
@@ -4520,22 +4520,22 @@ flowcontrol/v1beta1.PriorityLevelConfigurationReference
 
 flowcontrol/v1beta1.PriorityLevelConfigurationSpec
  limited flowcontrol/v1beta1.LimitedPriorityLevelConfiguration
- type! string
+ type! string Exempt|Limited
 
 flowcontrol/v1beta1.PriorityLevelConfigurationStatus
  conditions [type]flowcontrol/v1beta1.PriorityLevelConfigurationCondition
 
 flowcontrol/v1beta1.QueuingConfiguration
- handSize int32
- queueLengthLimit int32
- queues int32
+ handSize int32 0..
+ queueLengthLimit int32 0..
+ queues int32 0..10000000
 
 flowcontrol/v1beta1.ResourcePolicyRule
- apiGroups! [=]string
+ apiGroups!! [=]string
  clusterScope boolean
  namespaces [=]string
- resources! [=]string
- verbs! [=]string
+ resources!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta1.ServiceAccountSubject
  name! string
@@ -4543,7 +4543,7 @@ flowcontrol/v1beta1.ServiceAccountSubject
 
 flowcontrol/v1beta1.Subject
  group flowcontrol/v1beta1.GroupSubject
- kind! string
+ kind! string Group|ServiceAccount|User
  serviceAccount flowcontrol/v1beta1.ServiceAccountSubject
  user flowcontrol/v1beta1.UserSubject
 
@@ -4555,7 +4555,7 @@ flowcontrol/v1beta2.ExemptPriorityLevelConfiguration
  nominalConcurrencyShares int32
 
 flowcontrol/v1beta2.FlowDistinguisherMethod
- type! string
+ type! string ByNamespace|ByUser
 
 flowcontrol/v1beta2.FlowSchema
  apiVersion string
@@ -4573,7 +4573,7 @@ flowcontrol/v1beta2.FlowSchemaCondition
 
 flowcontrol/v1beta2.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1beta2.FlowDistinguisherMethod
- matchingPrecedence int32
+ matchingPrecedence int32 0..10000
  priorityLevelConfiguration! flowcontrol/v1beta2.PriorityLevelConfigurationReference
  rules []flowcontrol/v1beta2.PolicyRulesWithSubjects
 
@@ -4585,22 +4585,22 @@ flowcontrol/v1beta2.GroupSubject
 
 flowcontrol/v1beta2.LimitResponse
  queuing flowcontrol/v1beta2.QueuingConfiguration
- type! string
+ type! string Queue|Reject
 
 flowcontrol/v1beta2.LimitedPriorityLevelConfiguration
  assuredConcurrencyShares int32
  borrowingLimitPercent@26- int32
- lendablePercent@26- int32
+ lendablePercent@26- int32 0..100
  limitResponse flowcontrol/v1beta2.LimitResponse
 
 flowcontrol/v1beta2.NonResourcePolicyRule
- nonResourceURLs! [=]string
- verbs! [=]string
+ nonResourceURLs!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta2.PolicyRulesWithSubjects
  nonResourceRules []flowcontrol/v1beta2.NonResourcePolicyRule
  resourceRules []flowcontrol/v1beta2.ResourcePolicyRule
- subjects! []flowcontrol/v1beta2.Subject
+ subjects!! []flowcontrol/v1beta2.Subject
 
 flowcontrol/v1beta2.PriorityLevelConfiguration
  apiVersion string
@@ -4622,22 +4622,22 @@ flowcontrol/v1beta2.PriorityLevelConfigurationReference
 flowcontrol/v1beta2.PriorityLevelConfigurationSpec
  exempt@28- flowcontrol/v1beta2.ExemptPriorityLevelConfiguration
  limited flowcontrol/v1beta2.LimitedPriorityLevelConfiguration
- type! string
+ type! string Exempt|Limited
 
 flowcontrol/v1beta2.PriorityLevelConfigurationStatus
  conditions [type]flowcontrol/v1beta2.PriorityLevelConfigurationCondition
 
 flowcontrol/v1beta2.QueuingConfiguration
- handSize int32
- queueLengthLimit int32
- queues int32
+ handSize int32 0..
+ queueLengthLimit int32 0..
+ queues int32 0..10000000
 
 flowcontrol/v1beta2.ResourcePolicyRule
- apiGroups! [=]string
+ apiGroups!! [=]string
  clusterScope boolean
  namespaces [=]string
- resources! [=]string
- verbs! [=]string
+ resources!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta2.ServiceAccountSubject
  name! string
@@ -4645,7 +4645,7 @@ flowcontrol/v1beta2.ServiceAccountSubject
 
 flowcontrol/v1beta2.Subject
  group flowcontrol/v1beta2.GroupSubject
- kind! string
+ kind! string Group|ServiceAccount|User
  serviceAccount flowcontrol/v1beta2.ServiceAccountSubject
  user flowcontrol/v1beta2.UserSubject
 
@@ -4657,7 +4657,7 @@ flowcontrol/v1beta3.ExemptPriorityLevelConfiguration
  nominalConcurrencyShares int32
 
 flowcontrol/v1beta3.FlowDistinguisherMethod
- type! string
+ type! string ByNamespace|ByUser
 
 flowcontrol/v1beta3.FlowSchema
  apiVersion string
@@ -4675,7 +4675,7 @@ flowcontrol/v1beta3.FlowSchemaCondition
 
 flowcontrol/v1beta3.FlowSchemaSpec
  distinguisherMethod flowcontrol/v1beta3.FlowDistinguisherMethod
- matchingPrecedence int32
+ matchingPrecedence int32 0..10000
  priorityLevelConfiguration! flowcontrol/v1beta3.PriorityLevelConfigurationReference
  rules []flowcontrol/v1beta3.PolicyRulesWithSubjects
 
@@ -4687,22 +4687,22 @@ flowcontrol/v1beta3.GroupSubject
 
 flowcontrol/v1beta3.LimitResponse
  queuing flowcontrol/v1beta3.QueuingConfiguration
- type! string
+ type! string Queue|Reject
 
 flowcontrol/v1beta3.LimitedPriorityLevelConfiguration
  borrowingLimitPercent int32
- lendablePercent int32
+ lendablePercent int32 0..100
  limitResponse flowcontrol/v1beta3.LimitResponse
- nominalConcurrencyShares int32
+ nominalConcurrencyShares int32 0..
 
 flowcontrol/v1beta3.NonResourcePolicyRule
- nonResourceURLs! [=]string
- verbs! [=]string
+ nonResourceURLs!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta3.PolicyRulesWithSubjects
  nonResourceRules []flowcontrol/v1beta3.NonResourcePolicyRule
  resourceRules []flowcontrol/v1beta3.ResourcePolicyRule
- subjects! []flowcontrol/v1beta3.Subject
+ subjects!! []flowcontrol/v1beta3.Subject
 
 flowcontrol/v1beta3.PriorityLevelConfiguration
  apiVersion string
@@ -4724,22 +4724,22 @@ flowcontrol/v1beta3.PriorityLevelConfigurationReference
 flowcontrol/v1beta3.PriorityLevelConfigurationSpec
  exempt@28- flowcontrol/v1beta3.ExemptPriorityLevelConfiguration
  limited flowcontrol/v1beta3.LimitedPriorityLevelConfiguration
- type! string
+ type! string Exempt|Limited
 
 flowcontrol/v1beta3.PriorityLevelConfigurationStatus
  conditions [type]flowcontrol/v1beta3.PriorityLevelConfigurationCondition
 
 flowcontrol/v1beta3.QueuingConfiguration
- handSize int32
- queueLengthLimit int32
- queues int32
+ handSize int32 0..
+ queueLengthLimit int32 0..
+ queues int32 0..10000000
 
 flowcontrol/v1beta3.ResourcePolicyRule
- apiGroups! [=]string
+ apiGroups!! [=]string
  clusterScope boolean
  namespaces [=]string
- resources! [=]string
- verbs! [=]string
+ resources!! [=]string
+ verbs!! [=]string
 
 flowcontrol/v1beta3.ServiceAccountSubject
  name! string
@@ -4747,7 +4747,7 @@ flowcontrol/v1beta3.ServiceAccountSubject
 
 flowcontrol/v1beta3.Subject
  group flowcontrol/v1beta3.GroupSubject
- kind! string
+ kind! string Group|ServiceAccount|User
  serviceAccount flowcontrol/v1beta3.ServiceAccountSubject
  user flowcontrol/v1beta3.UserSubject
 
@@ -4969,7 +4969,7 @@ networking/v1.IngressClassParametersReference
  kind! string
  name! string
  namespace string
- scope string
+ scope string !Cluster|Namespace
 
 networking/v1.IngressClassSpec
  controller! string
@@ -5058,11 +5058,11 @@ networking/v1.ServiceCIDR
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1.ServiceCIDRSpec
+ spec! networking/v1.ServiceCIDRSpec
  status networking/v1.ServiceCIDRStatus
 
 networking/v1.ServiceCIDRSpec
- cidrs []string
+ cidrs!! []string
 
 networking/v1.ServiceCIDRStatus
  conditions [type]meta/v1.Condition
@@ -5099,11 +5099,11 @@ networking/v1alpha1.ServiceCIDR
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1alpha1.ServiceCIDRSpec
+ spec! networking/v1alpha1.ServiceCIDRSpec
  status networking/v1alpha1.ServiceCIDRStatus
 
 networking/v1alpha1.ServiceCIDRSpec
- cidrs []string
+ cidrs!! []string
 
 networking/v1alpha1.ServiceCIDRStatus
  conditions [type]meta/v1.Condition
@@ -5148,7 +5148,7 @@ networking/v1beta1.IngressClassParametersReference
  kind! string
  name! string
  namespace string
- scope string
+ scope string !Cluster|Namespace
 
 networking/v1beta1.IngressClassSpec
  controller! string
@@ -5181,11 +5181,11 @@ networking/v1beta1.ServiceCIDR
  apiVersion string
  kind string
  metadata meta/v1.ObjectMeta
- spec networking/v1beta1.ServiceCIDRSpec
+ spec! networking/v1beta1.ServiceCIDRSpec
  status networking/v1beta1.ServiceCIDRStatus
 
 networking/v1beta1.ServiceCIDRSpec
- cidrs []string
+ cidrs!! []string
 
 networking/v1beta1.ServiceCIDRStatus
  conditions [type]meta/v1.Condition
@@ -5368,7 +5368,7 @@ policy/v1beta1.SupplementalGroupsStrategyOptions
  rule string
 
 rbac/v1.AggregationRule
- clusterRoleSelectors []meta/v1.LabelSelector
+ clusterRoleSelectors!! []meta/v1.LabelSelector
 
 rbac/v1.ClusterRole
  aggregationRule rbac/v1.AggregationRule
@@ -5416,7 +5416,7 @@ rbac/v1.Subject
  namespace string
 
 rbac/v1alpha1.AggregationRule
- clusterRoleSelectors []meta/v1.LabelSelector
+ clusterRoleSelectors!! []meta/v1.LabelSelector
 
 rbac/v1alpha1.ClusterRole
  aggregationRule rbac/v1alpha1.AggregationRule
@@ -5464,7 +5464,7 @@ rbac/v1alpha1.Subject
  namespace string
 
 rbac/v1beta1.AggregationRule
- clusterRoleSelectors []meta/v1.LabelSelector
+ clusterRoleSelectors!! []meta/v1.LabelSelector
 
 rbac/v1beta1.ClusterRole
  aggregationRule rbac/v1beta1.AggregationRule
@@ -5590,11 +5590,11 @@ resource/v1.DeviceCapacity
 resource/v1.DeviceClaim
  config []resource/v1.DeviceClaimConfiguration
  constraints []resource/v1.DeviceConstraint
- requests []resource/v1.DeviceRequest
+ requests [!name]resource/v1.DeviceRequest
 
 resource/v1.DeviceClaimConfiguration
- opaque resource/v1.OpaqueDeviceConfiguration
- requests []string
+ opaque! resource/v1.OpaqueDeviceConfiguration
+ requests [!=]string
 
 resource/v1.DeviceClass
  apiVersion string
@@ -5603,7 +5603,7 @@ resource/v1.DeviceClass
  spec resource/v1.DeviceClassSpec
 
 resource/v1.DeviceClassConfiguration
- opaque resource/v1.OpaqueDeviceConfiguration
+ opaque! resource/v1.OpaqueDeviceConfiguration
 
 resource/v1.DeviceClassSpec
  config []resource/v1.DeviceClassConfiguration
@@ -5613,7 +5613,7 @@ resource/v1.DeviceClassSpec
 resource/v1.DeviceConstraint
  distinctAttribute string
  matchAttribute string
- requests []string
+ requests [!=]string
 
 resource/v1.DeviceCounterConsumption
  compatibilityGroups@37- []string
@@ -5643,7 +5643,7 @@ resource/v1.DeviceRequestAllocationResult
  tolerations []resource/v1.DeviceToleration
 
 resource/v1.DeviceSelector
- cel resource/v1.CELDeviceSelector
+ cel! resource/v1.CELDeviceSelector
 
 resource/v1.DeviceSubRequest
  allocationMode string All|ExactCount
@@ -5691,7 +5691,7 @@ resource/v1.ExactDeviceRequest
  adminAccess boolean
  allocationMode string All|ExactCount
  capacity resource/v1.CapacityRequirements
- count int64
+ count int64 0..
  derivedAttributes@37- []resource/v1.DeviceDerivedAttribute
  deviceClassName! string
  selectors []resource/v1.DeviceSelector
@@ -5755,9 +5755,9 @@ resource/v1.ResourceClaimTemplateSpec
  spec resource/v1.ResourceClaimSpec
 
 resource/v1.ResourcePool
- generation int64
+ generation int64 0..
  name! string
- resourceSliceCount! int64
+ resourceSliceCount! int64 1..
 
 resource/v1.ResourceSlice
  apiVersion string
@@ -5767,7 +5767,7 @@ resource/v1.ResourceSlice
 
 resource/v1.ResourceSliceSpec
  allNodes boolean
- devices []resource/v1.Device
+ devices [!name]resource/v1.Device
  driver! string
  nodeName string
  nodeSelector core/v1.NodeSelector
@@ -6072,11 +6072,11 @@ resource/v1alpha3.DeviceAttribute
 resource/v1alpha3.DeviceClaim
  config []resource/v1alpha3.DeviceClaimConfiguration
  constraints []resource/v1alpha3.DeviceConstraint
- requests []resource/v1alpha3.DeviceRequest
+ requests [!name]resource/v1alpha3.DeviceRequest
 
 resource/v1alpha3.DeviceClaimConfiguration
- opaque resource/v1alpha3.OpaqueDeviceConfiguration
- requests []string
+ opaque! resource/v1alpha3.OpaqueDeviceConfiguration
+ requests [!=]string
 
 resource/v1alpha3.DeviceClass
  apiVersion string
@@ -6085,7 +6085,7 @@ resource/v1alpha3.DeviceClass
  spec! resource/v1alpha3.DeviceClassSpec
 
 resource/v1alpha3.DeviceClassConfiguration
- opaque resource/v1alpha3.OpaqueDeviceConfiguration
+ opaque! resource/v1alpha3.OpaqueDeviceConfiguration
 
 resource/v1alpha3.DeviceClassSpec
  config []resource/v1alpha3.DeviceClassConfiguration
@@ -6094,7 +6094,7 @@ resource/v1alpha3.DeviceClassSpec
 
 resource/v1alpha3.DeviceConstraint
  matchAttribute string
- requests []string
+ requests [!=]string
 
 resource/v1alpha3.DeviceCounterConsumption
  counterSet! string
@@ -6119,7 +6119,7 @@ resource/v1alpha3.DeviceRequestAllocationResult
  tolerations@33- []resource/v1alpha3.DeviceToleration
 
 resource/v1alpha3.DeviceSelector
- cel resource/v1alpha3.CELDeviceSelector
+ cel! resource/v1alpha3.CELDeviceSelector
 
 resource/v1alpha3.DeviceSubRequest
  allocationMode string All|ExactCount
@@ -6244,9 +6244,9 @@ resource/v1alpha3.ResourceClaimTemplateSpec
  spec! resource/v1alpha3.ResourceClaimSpec
 
 resource/v1alpha3.ResourcePool
- generation int64
+ generation int64 0..
  name! string
- resourceSliceCount! int64
+ resourceSliceCount! int64 1..
 
 resource/v1alpha3.ResourcePoolStatusRequest
  apiVersion string
@@ -6274,7 +6274,7 @@ resource/v1alpha3.ResourceSlice
 
 resource/v1alpha3.ResourceSliceSpec
  allNodes boolean
- devices []resource/v1alpha3.Device
+ devices [!name]resource/v1alpha3.Device
  driver! string
  nodeName string
  nodeSelector core/v1.NodeSelector
@@ -6375,11 +6375,11 @@ resource/v1beta1.DeviceCapacity
 resource/v1beta1.DeviceClaim
  config []resource/v1beta1.DeviceClaimConfiguration
  constraints []resource/v1beta1.DeviceConstraint
- requests []resource/v1beta1.DeviceRequest
+ requests [!name]resource/v1beta1.DeviceRequest
 
 resource/v1beta1.DeviceClaimConfiguration
- opaque resource/v1beta1.OpaqueDeviceConfiguration
- requests []string
+ opaque! resource/v1beta1.OpaqueDeviceConfiguration
+ requests [!=]string
 
 resource/v1beta1.DeviceClass
  apiVersion string
@@ -6388,7 +6388,7 @@ resource/v1beta1.DeviceClass
  spec resource/v1beta1.DeviceClassSpec
 
 resource/v1beta1.DeviceClassConfiguration
- opaque resource/v1beta1.OpaqueDeviceConfiguration
+ opaque! resource/v1beta1.OpaqueDeviceConfiguration
 
 resource/v1beta1.DeviceClassSpec
  config []resource/v1beta1.DeviceClassConfiguration
@@ -6398,7 +6398,7 @@ resource/v1beta1.DeviceClassSpec
 resource/v1beta1.DeviceConstraint
  distinctAttribute@34- string
  matchAttribute string
- requests []string
+ requests [!=]string
 
 resource/v1beta1.DeviceCounterConsumption
  compatibilityGroups@37- []string
@@ -6435,7 +6435,7 @@ resource/v1beta1.DeviceRequestAllocationResult
  tolerations@33- []resource/v1beta1.DeviceToleration
 
 resource/v1beta1.DeviceSelector
- cel resource/v1beta1.CELDeviceSelector
+ cel! resource/v1beta1.CELDeviceSelector
 
 resource/v1beta1.DeviceSubRequest
  allocationMode string All|ExactCount
@@ -6518,9 +6518,9 @@ resource/v1beta1.ResourceClaimTemplateSpec
  spec resource/v1beta1.ResourceClaimSpec
 
 resource/v1beta1.ResourcePool
- generation int64
+ generation int64 0..
  name! string
- resourceSliceCount! int64
+ resourceSliceCount! int64 1..
 
 resource/v1beta1.ResourceSlice
  apiVersion string
@@ -6530,7 +6530,7 @@ resource/v1beta1.ResourceSlice
 
 resource/v1beta1.ResourceSliceSpec
  allNodes boolean
- devices []resource/v1beta1.Device
+ devices [!name]resource/v1beta1.Device
  driver! string
  nodeName string
  nodeSelector core/v1.NodeSelector
@@ -6619,11 +6619,11 @@ resource/v1beta2.DeviceCapacity
 resource/v1beta2.DeviceClaim
  config []resource/v1beta2.DeviceClaimConfiguration
  constraints []resource/v1beta2.DeviceConstraint
- requests []resource/v1beta2.DeviceRequest
+ requests [!name]resource/v1beta2.DeviceRequest
 
 resource/v1beta2.DeviceClaimConfiguration
- opaque resource/v1beta2.OpaqueDeviceConfiguration
- requests []string
+ opaque! resource/v1beta2.OpaqueDeviceConfiguration
+ requests [!=]string
 
 resource/v1beta2.DeviceClass
  apiVersion string
@@ -6632,7 +6632,7 @@ resource/v1beta2.DeviceClass
  spec resource/v1beta2.DeviceClassSpec
 
 resource/v1beta2.DeviceClassConfiguration
- opaque resource/v1beta2.OpaqueDeviceConfiguration
+ opaque! resource/v1beta2.OpaqueDeviceConfiguration
 
 resource/v1beta2.DeviceClassSpec
  config []resource/v1beta2.DeviceClassConfiguration
@@ -6642,7 +6642,7 @@ resource/v1beta2.DeviceClassSpec
 resource/v1beta2.DeviceConstraint
  distinctAttribute@34- string
  matchAttribute string
- requests []string
+ requests [!=]string
 
 resource/v1beta2.DeviceCounterConsumption
  compatibilityGroups@37- []string
@@ -6672,7 +6672,7 @@ resource/v1beta2.DeviceRequestAllocationResult
  tolerations []resource/v1beta2.DeviceToleration
 
 resource/v1beta2.DeviceSelector
- cel resource/v1beta2.CELDeviceSelector
+ cel! resource/v1beta2.CELDeviceSelector
 
 resource/v1beta2.DeviceSubRequest
  allocationMode string All|ExactCount
@@ -6720,7 +6720,7 @@ resource/v1beta2.ExactDeviceRequest
  adminAccess boolean
  allocationMode string All|ExactCount
  capacity@34- resource/v1beta2.CapacityRequirements
- count int64
+ count int64 0..
  derivedAttributes@37- []resource/v1beta2.DeviceDerivedAttribute
  deviceClassName! string
  selectors []resource/v1beta2.DeviceSelector
@@ -6784,9 +6784,9 @@ resource/v1beta2.ResourceClaimTemplateSpec
  spec resource/v1beta2.ResourceClaimSpec
 
 resource/v1beta2.ResourcePool
- generation int64
+ generation int64 0..
  name! string
- resourceSliceCount! int64
+ resourceSliceCount! int64 1..
 
 resource/v1beta2.ResourceSlice
  apiVersion string
@@ -6796,7 +6796,7 @@ resource/v1beta2.ResourceSlice
 
 resource/v1beta2.ResourceSliceSpec
  allNodes boolean
- devices []resource/v1beta2.Device
+ devices [!name]resource/v1beta2.Device
  driver! string
  nodeName string
  nodeSelector core/v1.NodeSelector
@@ -7232,8 +7232,8 @@ storage/v1.CSIDriver
 
 storage/v1.CSIDriverSpec
  attachRequired boolean
- fsGroupPolicy string
- nodeAllocatableUpdatePeriodSeconds@33- int64
+ fsGroupPolicy string !File|None|ReadWriteOnceWithFSType
+ nodeAllocatableUpdatePeriodSeconds@33- int64 10..
  podInfoOnMount boolean
  preventPodSchedulingIfMissing@36- boolean
  requiresRepublish boolean
@@ -7241,7 +7241,7 @@ storage/v1.CSIDriverSpec
  serviceAccountTokenInSecrets@35- boolean
  storageCapacity boolean
  tokenRequests []storage/v1.TokenRequest
- volumeLifecycleModes [=]string
+ volumeLifecycleModes [=]string !Ephemeral|Persistent
 
 storage/v1.CSINode
  apiVersion string
@@ -7254,10 +7254,10 @@ storage/v1.CSINodeDriver
  allocatable storage/v1.VolumeNodeResources
  name! string
  nodeID! string
- topologyKeys []string
+ topologyKeys [!=]string
 
 storage/v1.CSINodeSpec
- drivers [name]storage/v1.CSINodeDriver
+ drivers [!name]storage/v1.CSINodeDriver
 
 storage/v1.CSINodeStatus
  storageHealth [name]storage/v1.StorageHealth
@@ -7326,7 +7326,7 @@ storage/v1.VolumeAttributesClass
  driverName! string
  kind string
  metadata meta/v1.ObjectMeta
- parameters {}string
+ parameters! {}string
 
 storage/v1.VolumeError
  errorCode@33- int32
@@ -7334,7 +7334,7 @@ storage/v1.VolumeError
  time time
 
 storage/v1.VolumeNodeResources
- count int32
+ count int32 0..
 
 storage/v1alpha1.CSIStorageCapacity
  apiVersion string
@@ -7372,7 +7372,7 @@ storage/v1alpha1.VolumeAttributesClass
  driverName! string
  kind string
  metadata meta/v1.ObjectMeta
- parameters {}string
+ parameters! {}string
 
 storage/v1alpha1.VolumeError
  message string
@@ -7386,12 +7386,12 @@ storage/v1beta1.CSIDriver
 
 storage/v1beta1.CSIDriverSpec
  attachRequired boolean
- fsGroupPolicy string
+ fsGroupPolicy string !File|None|ReadWriteOnceWithFSType
  podInfoOnMount boolean
  requiresRepublish boolean
  storageCapacity boolean
  tokenRequests []storage/v1beta1.TokenRequest
- volumeLifecycleModes []string
+ volumeLifecycleModes []string !Ephemeral|Persistent
 
 storage/v1beta1.CSINode
  apiVersion string
@@ -7403,10 +7403,10 @@ storage/v1beta1.CSINodeDriver
  allocatable storage/v1beta1.VolumeNodeResources
  name! string
  nodeID! string
- topologyKeys []string
+ topologyKeys [!=]string
 
 storage/v1beta1.CSINodeSpec
- drivers [name]storage/v1beta1.CSINodeDriver
+ drivers [!name]storage/v1beta1.CSINodeDriver
 
 storage/v1beta1.CSIStorageCapacity
  apiVersion string
@@ -7460,14 +7460,14 @@ storage/v1beta1.VolumeAttributesClass
  driverName! string
  kind string
  metadata meta/v1.ObjectMeta
- parameters {}string
+ parameters! {}string
 
 storage/v1beta1.VolumeError
  message string
  time time
 
 storage/v1beta1.VolumeNodeResources
- count int32
+ count int32 0..
 
 storagemigration/v1.StorageVersionMigration
  apiVersion string
