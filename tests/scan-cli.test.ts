@@ -253,6 +253,12 @@ describe('a namespace', () => {
     expect(code).toBe(0)
     expect(out).toContain('in namespace shop of prod')
   })
+  it('is not all of them', async () => {
+    expect((await scanned({ objects }, '-A', '--only', 'service-selects-nothing')).code).toBe(0)
+    expect((await scanned({ objects }, '-A', '-n', 'shop')).err).toBe(
+      'k8s-af: -A and -n contradict each other. Keep one.\n',
+    )
+  })
   it('that is not there is a mistake', async () => {
     const { code, err } = await scanned({ objects }, '-n', 'shp')
     expect([code, err]).toEqual([2, 'k8s-af: there is no namespace "shp". Did you mean "shop"?\n'])

@@ -177,6 +177,7 @@ Examples:
     .option('--context <name>', 'a context of the kubeconfig; the current one by default')
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
+    .option('-A, --all-namespaces', 'all namespaces (the default)')
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)

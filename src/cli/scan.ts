@@ -22,6 +22,7 @@ import { type SettingsFlags, settingsFor } from './settings.js'
 export interface ScanFlags extends SettingsFlags, ReportFlags {
   readonly context?: string
   readonly kubeconfig?: string
+  readonly allNamespaces?: boolean
   readonly fromSnapshot?: string
   readonly saveSnapshot?: string
   readonly chunkSize: number
@@ -37,6 +38,8 @@ const concurrency = 4
 /** Reads the cluster and reports; gives the exit code. */
 export async function scanCommand(flags: ScanFlags): Promise<number> {
   const started = performance.now()
+  if (flags.allNamespaces && flags.namespace !== undefined)
+    throw new UsageError('-A and -n contradict each other. Keep one.')
   const rules = await loadRules()
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)

@@ -86,7 +86,10 @@ async function once(
     const text = await textOf(response)
     const { statusCode: status = 0 } = response
     if (status === 200) return { ok: true, body: JSON.parse(text) }
-    const error = new RequestError(status, messageIn(text) ?? `HTTP ${status}`)
+    const isText = (response.headers['content-type'] ?? 'text/plain').startsWith('text/plain')
+    const said =
+      messageIn(text) ?? (isText ? `HTTP ${status}: ${text.trim().slice(0, 300)}` : `HTTP ${status}`)
+    const error = new RequestError(status, said)
     if (status !== 429 && status < 500) return { ok: false, error }
     const after = Number(response.headers['retry-after'])
     return { ok: false, error, wait: Number.isFinite(after) ? after * 1000 : 0 }
