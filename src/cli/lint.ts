@@ -6,7 +6,7 @@ import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import type { Input } from '../reader/input.js'
-import { readPaths } from '../reader/read.js'
+import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames, formats, isFormat } from '../reporters/reporter.js'
@@ -76,6 +76,11 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
   const read = readPaths(paths, { cwd })
   if (read.missing.length > 0)
     throw new UsageError(...read.missing.map((path) => `crds: ${missingPath(path, cwd)}`))
+  const isEmpty = !read.documents.some((one) =>
+    unfold(one).some(({ value }) => value.kind === 'CustomResourceDefinition'),
+  )
+  if (isEmpty && read.problems.length === 0)
+    throw new UsageError(`crds: there is no CustomResourceDefinition in ${paths.join(', ')}.`)
   // What is linted, too, is read already.
   const known = new Set([
     ...input.documents.map(({ file }) => file.name),
