@@ -1,6 +1,6 @@
 /** `k8s-af scan` as people run it: the built program against a small API server. */
 import { execFile } from 'node:child_process'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import Ajv2020 from 'ajv/dist/2020.js'
@@ -301,6 +301,25 @@ describe('a kubeconfig', () => {
     expect(out).toContain('cluster prod')
   })
 
+  it('may have its token in a file', async () => {
+    const tokens = new Set<string | undefined>()
+    const server = await apiServer({
+      objects,
+      answer: (_, __, request) => {
+        tokens.add(request.headers.authorization)
+        return false
+      },
+    })
+    open.push(server)
+    const text = server.kubeconfig.replace('"token":"abc"', '"tokenFile":"token"')
+    const folder = program.folderWith({ 'sub/config': text, 'sub/token': 'from-file\n', alone: text })
+    expect((await run(['--kubeconfig', 'sub/config', '--only', 'pdb-missing'], folder)).code).toBe(0)
+    expect([...tokens]).toEqual(['Bearer from-file'])
+    const missing = await run(['--kubeconfig', 'alone'], folder)
+    expect(missing.code).toBe(2)
+    expect(missing.err).toMatch(/^k8s-af: ~\/alone cannot be used as a kubeconfig: ENOENT: .*token/)
+  })
+
   it('may get its credentials from a program', async () => {
     const tokens: (string | undefined)[] = []
     const server = await apiServer({
@@ -321,6 +340,8 @@ describe('a kubeconfig', () => {
       })
     const folder = program.folderWith({
       good: withExec({ command: process.execPath, args: ['-e', script] }),
+      'sub/beside': withExec({ command: './plugin' }),
+      'sub/plugin': `#!${process.execPath}\n${script}`,
       absent: withExec({ command: 'no-such-plugin', installHint: 'Install it.' }),
       failing: withExec({
         command: process.execPath,
@@ -328,6 +349,9 @@ describe('a kubeconfig', () => {
       }),
     })
     expect((await run(['--kubeconfig', 'good', '--only', 'pdb-missing'], folder)).code).toBe(0)
+    // Beside the kubeconfig, as kubectl takes it.
+    chmodSync(join(folder, 'sub/plugin'), 0o755)
+    expect((await run(['--kubeconfig', 'sub/beside', '--only', 'pdb-missing'], folder)).code).toBe(0)
     expect(new Set(tokens)).toEqual(new Set(['Bearer from-plugin']))
     const absent = await run(['--kubeconfig', 'absent'], folder)
     expect([absent.code, absent.err]).toEqual([

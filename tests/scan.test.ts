@@ -185,6 +185,15 @@ describe('objects', () => {
         configmaps: [object('kube-root-ca.crt'), object('mine')],
         namespaces: [object('kube-system', {}, ''), object('shop', {}, '')],
         services: [object('kubernetes', {}, 'default'), object('kubernetes', {}, 'shop')],
+        deployments: [
+          object('coredns', {
+            metadata: {
+              name: 'coredns',
+              namespace: 'kube-system',
+              labels: { 'addonmanager.kubernetes.io/mode': 'Reconcile' },
+            },
+          }),
+        ],
         jobs: [
           object('done', { status: { conditions: [{ type: 'Complete', status: 'True' }] } }),
           object('running', { status: { active: 1 } }),
@@ -197,6 +206,7 @@ describe('objects', () => {
     })
     expect(documents.filter(({ live }) => live?.isSilent).map(({ file }) => file.name)).toEqual([
       'configmap/shop/kube-root-ca.crt',
+      'deployment/kube-system/coredns',
       'job/shop/done',
       'namespace/kube-system',
       'pod/shop/evicted',

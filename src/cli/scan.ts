@@ -85,16 +85,30 @@ function fromFile(file: string, flags: ScanFlags): Snapshot {
 async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<Snapshot> {
   const { context, kubeconfig, namespace, saveSnapshot } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
+  const started = performance.now()
+  let requests = 0
   const connection = await connect({ context, kubeconfig, sockets: concurrency, env: process.env })
   const get = reader(connection, {
     timeout: flags.requestTimeout,
     signal: AbortSignal.timeout(flags.timeout),
+    onRequest: () => void requests++,
   })
   const found = await readCluster(connection, async () => {
     if (namespace !== undefined) await checkNamespace(get, namespace)
-    return scan(get, { kinds: scannedKinds(workloadKinds), namespace, chunk: flags.chunkSize, concurrency })
+    return scan(get, {
+      kinds: scannedKinds(workloadKinds),
+      namespace,
+      chunk: flags.chunkSize,
+      concurrency,
+      onProgress: (done, all) => progress(`${done} of ${all} kinds of ${printable(connection.context)} read`),
+    })
   })
   connection.agent.destroy()
+  progress('')
+  if (flags.timings) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(2)
+    process.stderr.write(`${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`)
+  }
   if (found.documents.length === 0)
     throw new UsageError(
       `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
@@ -103,11 +117,17 @@ async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<
   return { ...found, context: connection.context }
 }
 
+/** A line that comes and goes, for people who wait at a terminal. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}
+
 /** @throws UsageError for everything that keeps the cluster from being read at all */
 async function readCluster({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
   try {
     return await work()
   } catch (error) {
+    progress('')
     if (!(error instanceof RequestError)) throw error
     const where = `the cluster of the context ${JSON.stringify(context)} (${server.origin})`
     switch (error.status) {

@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Agent as PlainAgent } from 'node:http'
 import { Agent, type RequestOptions } from 'node:https'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve, sep } from 'node:path'
 import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node'
+import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
+import { objectsAt, stringAt } from '../graph/untyped.js'
 import { proxyFor } from './proxy.js'
 
 export interface Connection {
@@ -108,6 +110,7 @@ function read(file: string, config: KubeConfig): KubeConfig {
     if (text.trim() === '') return config
     config.loadFromString(text, { onInvalidEntry: 'filter' })
     config.makePathsAbsolute(dirname(file))
+    config.users = config.users.map((user) => withFiles(user, load(text), dirname(file)))
   } catch (error) {
     throw new UsageError(
       `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
@@ -116,16 +119,29 @@ function read(file: string, config: KubeConfig): KubeConfig {
   return config
 }
 
+/**
+ * What the client does not read: the token in `tokenFile`, and a credential plugin beside the kubeconfig.
+ * Source: k8s.io/client-go/tools/clientcmd (api/v1/types.go, loader.go).
+ */
+function withFiles(user: User, config: unknown, folder: string): User {
+  const entry = objectsAt(config, 'users').find(({ name }) => name === user.name)
+  const tokenFile = stringAt(entry, 'user', 'tokenFile')
+  const command = stringAt(entry, 'user', 'exec', 'command')
+  return {
+    ...user,
+    ...(tokenFile && { token: readFileSync(resolve(folder, tokenFile), 'utf8').trim() }),
+    ...(command?.includes(sep) && { exec: { ...user.exec, command: resolve(folder, command) } }),
+  }
+}
+
 /** What went wrong, without the lines around it that the YAML parser shows: they may hold keys. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const { reason, mark, code } = error as Error & {
+  const { reason, mark } = error as Error & {
     readonly reason?: string
     readonly mark?: { readonly line: number }
-    readonly code?: string
   }
   if (reason !== undefined) return `${reason}${mark ? ` (line ${mark.line + 1})` : ''}`
-  if (code !== undefined) return code === 'EACCES' ? 'it may not be read (EACCES)' : code
   return error instanceof TypeError ? 'it holds no mapping with clusters, users and contexts' : error.message
 }
 

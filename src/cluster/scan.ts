@@ -17,6 +17,8 @@ export interface ScanOptions {
   readonly chunk: number
   /** Lists at once. */
   readonly concurrency: number
+  /** Called when a kind has been read, or not: how many are done, of how many. */
+  readonly onProgress?: (done: number, all: number) => void
 }
 
 export interface Scan extends Omit<Cluster, 'context'> {
@@ -33,8 +35,12 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const reading = new Reading(get, options)
+  let done = 0
   for (const wave of waves(resources))
-    await each(wave, options.concurrency, (resource) => reading.read(resource))
+    await each(wave, options.concurrency, async (resource) => {
+      await reading.read(resource)
+      options.onProgress?.(++done, resources.length)
+    })
   const { documents, unread, failed, refusal } = reading
   if (failed.size === resources.length && refusal) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))

@@ -59,14 +59,16 @@ function isOver(item: Untyped, kindName: KindName): boolean {
 }
 
 /**
- * Whether Kubernetes itself makes and keeps the object, so that its owner can change nothing about it.
+ * Whether Kubernetes itself, or the addon manager of who runs the cluster, makes and keeps the object: a change by anybody
+ * else is undone.
  * Sources: pkg/controlplane/controller, pkg/controller/certificates/rootcacertpublisher,
- * plugin/pkg/auth/authorizer/rbac/bootstrappolicy, pkg/apis/scheduling/helpers.go.
+ * plugin/pkg/auth/authorizer/rbac/bootstrappolicy, pkg/apis/scheduling/helpers.go, cluster/addons/addon-manager/README.md.
  */
 function isOwn(item: Untyped, kindName: KindName): boolean {
   const name = stringAt(item, 'metadata', 'name') ?? ''
   const namespace = stringAt(item, 'metadata', 'namespace')
   const labels = isObject(item.metadata) && isObject(item.metadata.labels) ? item.metadata.labels : {}
+  if (labels['addonmanager.kubernetes.io/mode'] === 'Reconcile') return true
   switch (kindName) {
     case 'Namespace':
       return ['kube-system', 'kube-public', 'kube-node-lease'].includes(name)

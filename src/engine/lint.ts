@@ -70,7 +70,8 @@ export function lint(input: Input, options: LintOptions): Report {
   const started = options.started ?? performance.now()
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
-  const customs = customKinds([...objects, ...definitions].map(({ raw }) => raw))
+  // The API server has judged live objects by their schemas.
+  const customs = customKinds(cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw))
   const resources = resourcesOf(objects, customs, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
