@@ -1,11 +1,11 @@
 /**
  * Compares what the schema rules say with what a real API server says, verdict by verdict.
  *
- *   tsx scripts/schema/compare-with-server.ts --kubeconfig FILE --minor 36 [--custom] [--list] PATH…
+ *   tsx scripts/schema/compare-with-server.ts --kubeconfig FILE --minor 36 PATH…
  *
  * Every object of the paths is sent with `dryRun=All` and `fieldValidation=Strict`; then those that the server accepts, with one
  * field changed at a time: left out, of another type, out of bounds, misspelt, twice. CustomResourceDefinitions of the paths are
- * created, with which custom objects are compared in the same way (--custom: they alone); nothing else is stored. Fails when an object that the server
+ * created, with which custom objects are compared in the same way; nothing else is stored. Fails when an object that the server
  * accepts gets an error, or when less than 95 % of the refused ones do.
  */
 import { readFileSync } from 'node:fs'
@@ -24,7 +24,6 @@ const { values: options, positionals: paths } = parseArgs({
   options: {
     kubeconfig: { type: 'string', default: process.env.KUBECONFIG ?? '' },
     minor: { type: 'string', default: '36' },
-    custom: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 })
@@ -223,7 +222,7 @@ function* withinAny(object: Manifest, value: unknown, path: Path): Generator<Cha
     if (path.length === 0 && ['status', 'apiVersion', 'kind', 'metadata'].includes(key)) continue
     const here = [...path, Array.isArray(value) ? Number(key) : key]
     const name = `${object.kind} ${formatPath(here).replaceAll(/\[\d+\]/g, '[]')}`
-    for (const other of [...(Array.isArray(value) ? [] : [undefined]), null, ...otherValues(own)]) {
+    for (const other of [undefined, null, ...otherValues(own)]) {
       const shown = String(JSON.stringify(other)).slice(0, 60)
       if (isNew(`${name} ${shown}`))
         yield { object: changed(object, here, other), what: `${name} = ${shown}` }
@@ -335,7 +334,6 @@ async function compare(): Promise<void> {
   const accepted: Manifest[] = []
   await inParallel(objects, async ({ value, file }) => {
     if (/\$\{|\{\{/.test(JSON.stringify(value))) return
-    if (options.custom && customs.problems(value, value.apiVersion, value.kind) === undefined) return
     const verdict = await serverSays(value)
     if (!verdict) return
     count(written, verdict, weSay(value), `${file}: ${value.apiVersion} ${value.kind}`)
