@@ -292,6 +292,8 @@ spec:
     expect(lintWith('config/broken.yaml').out).toMatch(
       /^broken\/widget.yaml:13:\d+: error invalid-value: kubectl apply is refused: .*type cannot be "whole", so no Widget is checked here.\n1 error/,
     )
+    writeFileSync(join(cwd, 'config/empty.yaml'), 'crds: [../app]\n')
+    expect(refusal(lintWith('config/empty.yaml'))).toBe('crds: there is no CustomResourceDefinition in app.')
     writeFileSync(join(cwd, 'config/missing.yaml'), 'crds: [../crd]\n')
     expect(refusal(lintWith('config/missing.yaml'))).toBe(
       'crds: no such file or folder: crd. Did you mean crds?',

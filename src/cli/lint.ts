@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Input } from '../reader/input.js'
-import { readPaths } from '../reader/read.js'
+import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { checkOutputs, outputsOf } from './output.js'
@@ -59,6 +59,11 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
   const read = readPaths(paths, { cwd })
   if (read.missing.length > 0)
     throw new UsageError(...read.missing.map((path) => `crds: ${missingPath(path, cwd)}`))
+  const isEmpty = !read.documents.some((one) =>
+    unfold(one).some(({ value }) => value.kind === 'CustomResourceDefinition'),
+  )
+  if (isEmpty && read.problems.length === 0)
+    throw new UsageError(`crds: there is no CustomResourceDefinition in ${paths.join(', ')}.`)
   // What is linted, too, is read already.
   const known = new Set([
     ...input.documents.map(({ file }) => file.name),

@@ -11,7 +11,7 @@ import {
   severities,
 } from '../finding.js'
 import { buildGraph, type IndexedGraph } from '../graph/graph.js'
-import type { Resource } from '../graph/resource.js'
+import { distance, type Resource, shared } from '../graph/resource.js'
 import { isObject, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -71,7 +71,10 @@ export function lint(input: Input, options: LintOptions): Report {
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
   // The API server has judged live objects by their schemas.
-  const customs = customKinds(cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw))
+  const customs = customKinds(
+    cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
+    settings.complete ? undefined : neighbours(objects),
+  )
   const resources = resourcesOf(objects, customs, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
@@ -172,6 +175,22 @@ function unfolded(documents: readonly Document[]): Written[] {
   return documents.flatMap((document) =>
     unfold(document).map(({ value, path }) => ({ document, path, raw: value })),
   )
+}
+
+/**
+ * Whether objects of the input belong to one project: below one folder of the input, or at most three folder changes apart. In
+ * a folder of many projects each has its own version of a CustomResourceDefinition. What is not of the input is everybody's.
+ */
+function neighbours(objects: readonly Written[]): (definition: object, object: object) => boolean {
+  const folders = new Map<object, readonly string[]>()
+  for (const { raw, document } of objects) folders.set(raw, document.file.name.split('/').slice(0, -1))
+  const [first = [], ...others] = folders.values()
+  const depth = others.reduce((least, one) => Math.min(least, shared(first, one)), first.length)
+  return (definition, object) => {
+    const a = folders.get(definition)
+    const b = folders.get(object)
+    return !a || !b || shared(a, b) > depth || distance(a, b) <= 3
+  }
 }
 
 /** Schemas that cannot be used in definitions that are not part of the input: no rule sees those. */

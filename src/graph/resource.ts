@@ -27,8 +27,13 @@ export interface Resource {
  * The number of folder changes between two files: 0 in one folder, 1 to a parent or child, 2 between sibling folders.
  */
 export function distance(a: readonly string[], b: readonly string[]): number {
+  return a.length + b.length - 2 * shared(a, b)
+}
+
+/** The number of folders that two paths have in common, counted from the outermost. */
+export function shared(a: readonly string[], b: readonly string[]): number {
   const most = Math.min(a.length, b.length)
-  let shared = 0
-  while (shared < most && a[shared] === b[shared]) shared++
-  return a.length + b.length - 2 * shared
+  let count = 0
+  while (count < most && a[count] === b[count]) count++
+  return count
 }

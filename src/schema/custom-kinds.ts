@@ -35,8 +35,14 @@ const mostSteps = 20_000_000
 /** Definitions of one kind that are tried; more of them are variants that nobody applies together. */
 const mostDefinitions = 8
 
-/** @param objects as they were read; the CustomResourceDefinitions among them count */
-export function customKinds(objects: Iterable<Untyped>): CustomKinds {
+/**
+ * @param objects as they were read; the CustomResourceDefinitions among them count
+ * @param isFor whether a definition may be the one that an object is applied with; all are by default
+ */
+export function customKinds(
+  objects: Iterable<Untyped>,
+  isFor: (definition: object, object: object) => boolean = () => true,
+): CustomKinds {
   const versions = new Map<string, Version[]>()
   for (const definition of objects)
     for (const version of versionsIn(definition)) {
@@ -61,8 +67,10 @@ export function customKinds(objects: Iterable<Untyped>): CustomKinds {
   }
   return {
     problems(object, apiVersion, kind) {
-      const known = versions.get(keyOf(apiVersion, kind))
-      if (known === undefined) return undefined
+      const known = versions
+        .get(keyOf(apiVersion, kind))
+        ?.filter(({ definition }) => isFor(definition, object))
+      if (known === undefined || known.length === 0) return undefined
       const served = known.filter((one) => one.served)
       const serving = served.filter((one) => one.apiVersion === apiVersion).slice(0, mostDefinitions)
       if (serving.length === 0) return [notServed(apiVersion, kind, served)]

@@ -152,8 +152,8 @@ function devices(resources: ContainerSpec['resources'], say: Say): void {
     for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
       const isDevice = resource.includes('/') && !resource.includes('kubernetes.io/')
       const path = ['resources', sort, resource]
-      if (!resource.includes('/') && !/^(cpu|memory|ephemeral-storage|hugepages-.+)$/.test(resource)) {
-        if (!isPlaceholder(resource)) say.conflict(path, 'is no resource of containers')
+      if (!containerResources.test(resource)) {
+        if (!isPlaceholder(resource)) say.conflict(path, 'is no resource, and those of devices have a domain')
       } else if (isDevice && !Number.isInteger(quantity(amount) ?? 0))
         say.conflict(path, `is ${amount}, and has to be a whole number`)
     }
@@ -373,8 +373,6 @@ const byType: Readonly<Record<string, readonly Check[]>> = {
         for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
           if ((quantity(amount) ?? 0) < 0)
             say.conflict(['resources', sort, resource], `is ${amount}, and has to be at least 0`)
-          if (!containerResources.test(resource) && !isPlaceholder(resource))
-            say.conflict(['resources', sort, resource], 'is no resource, and those of devices have a domain')
         }
       if (readinessProbe?.terminationGracePeriodSeconds !== undefined)
         say.conflict(['readinessProbe', 'terminationGracePeriodSeconds'], 'goes with the other probes only')
