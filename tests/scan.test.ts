@@ -23,10 +23,12 @@ interface Case extends ApiServerOptions {
   readonly namespace?: string
   readonly chunk?: number
   readonly timeout?: number
+  /** Milliseconds for everything. */
+  readonly whole?: number
 }
 
 /** Scans a server without waiting between attempts. */
-async function scanned({ namespace, chunk = 500, timeout = 5000, ...options }: Case) {
+async function scanned({ namespace, chunk = 500, timeout = 5000, whole = 60_000, ...options }: Case) {
   const server = await apiServer(options)
   open.push(server)
   const pauses: number[] = []
@@ -35,7 +37,7 @@ async function scanned({ namespace, chunk = 500, timeout = 5000, ...options }: C
     { context: 'prod', namespace: undefined, server: new URL(server.address), agent, headers: {} },
     {
       timeout,
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(whole),
       pause: async (milliseconds) => void pauses.push(milliseconds),
     },
   )
@@ -292,6 +294,18 @@ describe('a server in trouble', () => {
     expect(unread).toEqual([
       { resource: 'pods', reason: 'failed', message: 'no answer within 0.3 s' },
       { resource: 'services', reason: 'failed', message: 'overloaded' },
+    ])
+  })
+
+  it('takes no longer than it may: what was read until then counts', async () => {
+    const { names, unread } = await scanned({
+      objects: maps(1),
+      whole: 400,
+      answer: (url) => isList(url, 'pods'),
+    })
+    expect(names).toEqual(['configmap/shop/c0'])
+    expect(unread).toEqual([
+      { resource: 'pods', reason: 'failed', message: 'the time for the whole run is over' },
     ])
   })
 
