@@ -59,6 +59,8 @@ export interface Finding {
   readonly severity: Severity
   /** Consequence first, with this object's own names and numbers; ends with a full stop. */
   readonly message: string
+  /** What was seen in the cluster, a line each; at most a few. */
+  readonly evidence?: readonly string[]
   /** A few words under the caret; absent when the message says it all. */
   readonly label?: string
   /** Absent for findings about a file as a whole. */

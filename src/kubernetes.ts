@@ -85,6 +85,7 @@ export type ValidatingAdmissionPolicy = Typed<k8s.V1ValidatingAdmissionPolicy>
 export type APIService = Typed<k8s.V1APIService>
 export type CustomResourceDefinition = Typed<k8s.V1CustomResourceDefinition>
 export type Lease = Typed<k8s.V1Lease>
+export type Event = Typed<k8s.CoreV1Event>
 export type Custom = KubernetesObject & { readonly spec?: unknown; readonly [field: string]: unknown }
 
 export type PodSpec = Loose<k8s.V1PodSpec>
@@ -145,6 +146,7 @@ export const builtinGroups = {
   APIService: ['apiregistration.k8s.io'],
   CustomResourceDefinition: ['apiextensions.k8s.io'],
   Lease: ['coordination.k8s.io'],
+  Event: ['', 'events.k8s.io'],
 } as const satisfies Record<string, readonly [string, ...string[]]>
 
 /** Built-in kinds without a namespace that rules ask for: -n does not apply to them. */
@@ -203,6 +205,7 @@ export interface BuiltinKinds {
   APIService: APIService
   CustomResourceDefinition: CustomResourceDefinition
   Lease: Lease
+  Event: Event
 }
 export type BuiltinKind = keyof BuiltinKinds
 

@@ -25,12 +25,14 @@ export {
 export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
+export { countOf, type Live, timeOf } from './graph/live.js'
 export {
   bytes,
   cpuCores,
   formatBytes,
   formatInterval,
   formatSeconds,
+  formatSpan,
   intOrPercent,
   quantity,
   seconds,
@@ -174,6 +176,8 @@ export interface ReportOptions {
   readonly severity?: Severity
   /** A few words under the caret, `needs more than 3`. */
   readonly label?: string | undefined
+  /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
+  readonly evidence?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */

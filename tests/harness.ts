@@ -17,8 +17,17 @@ export async function allRules(): Promise<ReadonlyMap<string, Rule>> {
   return rules
 }
 
-/** What a fixture may ask for in a first comment: `# run: {"complete": true, "minor": 25, "params": {"seconds": 10}}`. */
-interface Run {
+export function rulesById(): ReadonlyMap<string, Rule> {
+  return rules
+}
+
+/**
+ * What a fixture may ask for in a first comment: `# run: {"complete": true, "minor": 25, "params": {"seconds": 10}}`.
+ * With `"live": true` its objects are those of a cluster, which is looked at at the time `now`.
+ */
+export interface Run {
+  readonly live?: boolean
+  readonly now?: string
   readonly complete?: boolean
   readonly minor?: number
   readonly namespace?: string

@@ -9,7 +9,9 @@ import { describe, expect, it } from 'vitest'
 import type { Document, SourceFile } from '../src/document.js'
 import { lint } from '../src/engine/lint.js'
 import type { Path } from '../src/finding.js'
-import { active, allRules, root, settings } from './harness.js'
+import { isObject } from '../src/graph/untyped.js'
+import type { Cluster } from '../src/reader/input.js'
+import { active, allRules, root, runOf, settings } from './harness.js'
 
 const rules = await allRules()
 
@@ -56,9 +58,24 @@ function documentOf(value: unknown): Document {
   }
 }
 
-function failuresOf(values: readonly unknown[]) {
+/** A cluster whose server tells anything at all. */
+function clusterOf(values: readonly unknown[]): Cluster {
+  return {
+    context: 'test',
+    version: undefined,
+    namespace: undefined,
+    unread: [],
+    unreadKinds: new Set(),
+    made: [],
+    events: values.filter(isObject),
+    readAt: Date.parse('2026-11-21T12:00:00Z'),
+  }
+}
+
+function failuresOf(values: readonly unknown[], live: boolean) {
   const input = {
     documents: values.map(documentOf),
+    ...(live && { cluster: clusterOf(values) }),
     kustomizations: [],
     problems: [],
     skips: [],
@@ -99,12 +116,13 @@ describe('every rule survives every damage', () => {
       const values = loadAll(readFileSync(file, 'utf8'), null, { json: true }).filter(
         (value) => typeof value === 'object' && value !== null,
       )
+      const { live = false } = runOf(join('fixtures', id, 'bad.yaml'))
       const failures = new Set<string>()
       values.forEach((value, i) => {
         for (const path of paths(value)) {
           for (const by of wrong) {
             const whole = values.map((other, j) => (i === j ? damaged(value, path, by) : other))
-            for (const failure of failuresOf(whole)) failures.add(failure)
+            for (const failure of failuresOf(whole, live)) failures.add(failure)
           }
         }
       })

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { active, allRules, foundIn, lintPaths, marksOf, root, runOf } from './harness.js'
+import { lintLive, marksIn } from './live.js'
 
 const rules = await allRules()
 
@@ -25,17 +26,20 @@ for (const [id, rule] of rules) {
     })
 
     for (const name of files) {
-      it(name, () => {
+      it(name, async () => {
         const file = `${folder}/${name}`
         const run = runOf(file)
-        const report = lintPaths([file], [active(id, rule, run.params)], run)
+        const toRun = [active(id, rule, run.params)]
+        const report = run.live ? await lintLive(file, toRun, run) : lintPaths([file], toRun, run)
         expect(report.failures).toEqual([])
-        expect(foundIn(report, file).filter((mark) => mark.endsWith(` ${id}`))).toEqual(
+        const found = run.live ? marksIn(report, file) : foundIn(report, file)
+        expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
           marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
         )
         for (const finding of report.findings.filter((one) => one.rule === id)) {
           expect(finding.message).toMatch(/\.$/)
-          expect(finding.message).not.toMatch(/undefined|NaN|\[object|null/)
+          for (const text of [finding.message, ...(finding.evidence ?? [])])
+            expect(text).not.toMatch(/undefined|NaN|\[object|null/)
         }
       })
     }

@@ -38,7 +38,12 @@ export async function list<T>(
   let next: string | undefined
   let isSecondTry = false
   for (;;) {
-    const query = new URLSearchParams({ limit: String(chunk), ...(next !== undefined && { continue: next }) })
+    const query = new URLSearchParams({
+      limit: String(chunk),
+      // Normal events outnumber the warnings by far.
+      ...(resource.kindName === 'Event' && { fieldSelector: 'type=Warning' }),
+      ...(next !== undefined && { continue: next }),
+    })
     let page: unknown
     try {
       page = await get(`${pathOf(resource, namespace)}?${query}`, accept)

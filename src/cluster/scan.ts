@@ -1,6 +1,6 @@
 /** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
 import type { Document } from '../document.js'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
@@ -9,6 +9,7 @@ import { each, list } from './list.js'
 import { liveDocument } from './live.js'
 import { type Get, RequestError } from './request.js'
 import { slim } from './slim.js'
+import { eventState, stateOf } from './state.js'
 
 export interface ScanOptions {
   readonly kinds: ReadonlySet<KindName>
@@ -32,6 +33,7 @@ export interface Scan extends Omit<Cluster, 'context'> {
  */
 export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const { kinds, namespace } = options
+  const readAt = Date.now()
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const reading = new Reading(get, options)
@@ -49,6 +51,9 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
     version,
     namespace,
     documents: documents.sort((a, b) => (a.file.name < b.file.name ? -1 : 1)),
+    made: [...reading.made.values()],
+    events: [...reading.events.values()],
+    readAt,
     unread: [
       ...unread.sort((a, b) => (a.resource < b.resource ? -1 : 1)),
       ...discovery.down.map(({ group, reason }): Unread => {
@@ -70,6 +75,9 @@ function groupsOf(kind: KindName): readonly string[] {
 /** What was read so far. */
 class Reading {
   readonly documents: Document[] = []
+  /** By uid: a list that starts again brings objects again. */
+  readonly made = new Map<unknown, Untyped>()
+  readonly events = new Map<unknown, Untyped>()
   readonly unread: Unread[] = []
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
@@ -102,9 +110,15 @@ class Reading {
     }
   }
 
-  /** An object as a document; nothing for what its maker tells. */
+  /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
-    return this.#isFolded(item, resource.kindName) ? undefined : liveDocument(slim(item, resource))
+    const { kindName } = resource
+    const object = slim(item, resource)
+    const uid = valueAt(item, 'metadata', 'uid') ?? item
+    if (kindName === 'Event') this.events.set(uid, eventState(object))
+    else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(object, kindName))
+    else return liveDocument(object)
+    return undefined
   }
 }
 

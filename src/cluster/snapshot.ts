@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
-import { arrayAt, isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import { arrayAt, isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
@@ -18,11 +18,16 @@ export interface Snapshot extends Scan {
 }
 
 /** Writes the objects as they were kept, of Secrets the names alone; the file appears whole or not at all. Only its owner may read it. */
-export async function saveSnapshot(file: string, { documents, ...cluster }: Snapshot): Promise<void> {
+export async function saveSnapshot(
+  file: string,
+  { documents, made, events, ...cluster }: Snapshot,
+): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`
   const head = { snapshot: formatVersion, ...cluster, unreadKinds: [...cluster.unreadKinds] }
   const lines = function* () {
     yield `${JSON.stringify(head)}\n`
+    for (const one of made) yield `${JSON.stringify({ made: one })}\n`
+    for (const one of events) yield `${JSON.stringify({ event: one })}\n`
     for (const { value } of documents) yield `${JSON.stringify(isSecret(value) ? nameOnly(value) : value)}\n`
   }
   try {
@@ -67,11 +72,19 @@ export function loadSnapshot(file: string): Snapshot {
     throw new UsageError(
       `${file} was made by another version of k8s-af: its format is ${JSON.stringify(head.snapshot)}, not ${formatVersion}.`,
     )
-  return { ...clusterOf(head), documents: objects.filter(isObject).map(liveDocument) }
+  const lines = objects.filter(isObject)
+  const held = (name: string) => lines.map((line) => line[name]).filter(isObject)
+  return {
+    ...clusterOf(head),
+    made: held('made'),
+    events: held('event'),
+    documents: lines.filter((line) => 'kind' in line).map(liveDocument),
+  }
 }
 
-function clusterOf(head: object): Cluster {
+function clusterOf(head: object): Omit<Cluster, 'made' | 'events'> {
   return {
+    readAt: numberAt(head, 'readAt') ?? 0,
     context: stringAt(head, 'context') ?? '',
     version: stringAt(head, 'version'),
     namespace: stringAt(head, 'namespace'),

@@ -11,8 +11,9 @@ import {
   severities,
 } from '../finding.js'
 import { buildGraph, type IndexedGraph } from '../graph/graph.js'
+import { type Live, liveState } from '../graph/live.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
-import { isObject, valueAt } from '../graph/untyped.js'
+import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
 import {
@@ -83,6 +84,7 @@ export function lint(input: Input, options: LintOptions): Report {
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
+    live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })
   const timings = options.timings ? new Map<string, number>() : undefined
   const watch = cluster && cluster.unreadKinds.size > 0 ? watched(graph, cluster.unreadKinds) : undefined
@@ -153,6 +155,17 @@ function forCluster(settings: Settings): Settings {
     ...settings,
     active: settings.active.filter(({ rule }) => rule.category !== 'api-schema' || rule.live),
   }
+}
+
+/** The state of the cluster. What its server says is made true to its types, as objects are. */
+function liveOf(
+  { made, events, readAt }: Cluster,
+  objects: readonly KubernetesObject[],
+  minor: number,
+): Live {
+  const shaped = (raw: Untyped) =>
+    check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
+  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
@@ -404,6 +417,7 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         rule: active.id,
         severity,
         message,
+        ...(options.evidence && options.evidence.length > 0 && { evidence: options.evidence }),
         ...(label !== undefined && { label }),
         subject: {
           apiVersion: resource.apiVersion,

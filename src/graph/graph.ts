@@ -26,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import type { Live } from './live.js'
 import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
@@ -73,6 +74,8 @@ export interface GraphOptions {
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
   readonly kustomizations: readonly Kustomization[]
+  /** Makes the state of the cluster that the objects are of, if they are of one. */
+  readonly live?: ((objects: readonly KubernetesObject[]) => Live) | undefined
 }
 
 export interface Graph {
@@ -84,6 +87,8 @@ export interface Graph {
   all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
   /** Every object of the input. */
   readonly objects: readonly KubernetesObject[]
+  /** The state of the cluster that was read; absent for manifests. */
+  readonly live: Live | undefined
   /** All workloads; those that a controller made included (see `Workload.controlled`). */
   readonly workloads: readonly Workload[]
   readonly kustomizations: readonly Kustomization[]
@@ -472,11 +477,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const patched = lazy(() => patchFinder(options.kustomizations))
   const once = new Map<string, unknown>()
 
+  const objects = resources.map((one) => one.value)
   const graph: IndexedGraph = {
     complete: options.complete,
     source: options.source ?? 'the input',
     resource,
-    objects: resources.map((one) => one.value),
+    objects,
+    live: options.live?.(objects),
     workloads,
     kustomizations: options.kustomizations,
     all: <K extends KindName>(kind: K) => valuesOf(kind) as unknown as readonly ObjectOf<K>[],

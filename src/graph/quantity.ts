@@ -102,6 +102,13 @@ export function formatSeconds(count: number): string {
   return `${Number(count.toFixed(1))} s`
 }
 
+/** How long something has lasted, in whole units of which there are at least two: `90 s`, `4 min`, `30 h`, `5 days`. */
+export function formatSpan(seconds: number): string {
+  if (seconds < 120) return `${Math.max(0, Math.round(seconds))} s`
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`
+}
+
 /** A time between two events, to stand after "every": `minute`, `15 min`, `hour`. */
 export function formatInterval(count: number): string {
   return { 60: 'minute', 3600: 'hour', 86400: 'day' }[count] ?? formatSeconds(count)

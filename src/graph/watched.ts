@@ -1,6 +1,7 @@
 /** A graph that tells what is asked of it, for input in which some kinds could not be read. */
 import type { KindName } from '../kubernetes.js'
 import type { Graph } from './graph.js'
+import type { Live } from './live.js'
 
 export interface Watched {
   readonly graph: Graph
@@ -58,6 +59,7 @@ export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
     },
     graph: {
       ...graph,
+      live: graph.live && watchedLive(graph.live, note),
       get objects() {
         note(...workloads)
         return graph.objects
@@ -112,5 +114,34 @@ export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
         return known.value as T
       },
     },
+  }
+}
+
+/** The state of a cluster, in which what workloads made may be missing. */
+function watchedLive(live: Live, note: (...kinds: readonly KindName[]) => void): Live {
+  return {
+    now: live.now,
+    get pods() {
+      note('Pod')
+      return live.pods
+    },
+    get events() {
+      note('Event')
+      return live.events
+    },
+    podsOf: (of) => {
+      note('Pod', 'ReplicaSet', 'Job')
+      return live.podsOf(of)
+    },
+    jobsOf: (of) => {
+      note('Job')
+      return live.jobsOf(of)
+    },
+    replicaSetsOf: (of) => {
+      note('ReplicaSet')
+      return live.replicaSetsOf(of)
+    },
+    // Events are evidence when they are there, and nothing follows from their absence.
+    eventsOf: (of) => live.eventsOf(of),
   }
 }

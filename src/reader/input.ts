@@ -1,6 +1,6 @@
 /** Everything that was read, before it becomes a graph. */
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
-import type { KindName } from '../kubernetes.js'
+import type { KindName, Untyped } from '../kubernetes.js'
 
 /** A kustomization file: not linted itself, but evidence of what will exist. */
 /** The object that a kustomize patch changes, or all of the kind or name. The name may be a regular expression. */
@@ -61,6 +61,12 @@ export interface Cluster {
   readonly unread: readonly Unread[]
   /** Kinds of which there may be objects that were not read although they were asked for. */
   readonly unreadKinds: ReadonlySet<KindName>
+  /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents. */
+  readonly made: readonly Untyped[]
+  /** Warning events. */
+  readonly events: readonly Untyped[]
+  /** When reading began, in milliseconds since 1970. */
+  readonly readAt: number
 }
 
 /** A resource or group that may have objects, and why they are not known. */

@@ -3,6 +3,7 @@ import type { Report } from '../engine/report.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import type { Look } from './reporter.js'
+import { withEvidence } from './text.js'
 
 const severities = { error: 'critical', warning: 'major', info: 'info' } as const
 
@@ -11,9 +12,9 @@ export function* render(report: Report, look: Look): Iterable<string> {
   let separator = '['
   for (const finding of report.findings) {
     if (finding.suppressed && !look.showSuppressed) continue
-    const { rule, message, place, severity } = finding
+    const { rule, place, severity } = finding
     const issue = {
-      description: message,
+      description: withEvidence(finding),
       check_name: rule,
       fingerprint: fingerprint(finding),
       severity: severities[severity],

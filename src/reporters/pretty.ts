@@ -70,12 +70,12 @@ function* byFile(findings: readonly Finding[]): Iterable<Group> {
 function alike(findings: readonly Finding[]): Group[] {
   const groups = new Map<unknown, Group>()
   for (const finding of findings) {
-    const { rule, severity, message, label, related, fix, suppressed } = finding
+    const { rule, severity, message, evidence, label, related, fix, suppressed } = finding
     // What has another half is a case of its own.
     const key =
       related.length > 0
         ? finding
-        : JSON.stringify([rule, severity, message, label, fix?.title, suppressed?.reason])
+        : JSON.stringify([rule, severity, message, evidence, label, fix?.title, suppressed?.reason])
     const group = groups.get(key)
     if (group) group.push(finding)
     else groups.set(key, [finding])
@@ -103,6 +103,9 @@ function block(finding: Finding, same: readonly Finding[], page: Page): string[]
   return [
     ...head(finding, page),
     ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
+    ...(finding.evidence ?? []).flatMap((seen) =>
+      wrap(show(seen), inner - 6).map((line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`),
+    ),
     ...frame(finding, same, page),
     ...(suppressed ? dimmed(`suppressed: ${suppressed.reason}`) : background(finding, page).flatMap(dimmed)),
   ]

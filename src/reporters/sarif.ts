@@ -5,7 +5,7 @@ import type { Rule } from '../rule.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import type { Look } from './reporter.js'
-import { nameOf } from './text.js'
+import { nameOf, withEvidence } from './text.js'
 import { tool } from './tool.js'
 
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
@@ -101,14 +101,14 @@ function uri(file: string): string {
 }
 
 function result(finding: Finding, ruleIndex: number, print: string) {
-  const { rule, severity, message, place, related, suppressed, subject } = finding
+  const { rule, severity, place, related, suppressed, subject } = finding
   const object = subject ? ` (${nameOf(subject)})` : ''
   return {
     ruleId: rule,
     ruleIndex,
     level: levels[severity],
     // Brackets would begin a link.
-    message: { text: `${message}${object}`.replace(/[[\]]/g, '\\$&') },
+    message: { text: `${withEvidence(finding)}${object}`.replace(/[[\]]/g, '\\$&') },
     locations: [location(place)],
     ...(related.length > 0 && {
       relatedLocations: related.map((one, i) => ({

@@ -1,5 +1,5 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
-import type { Place, Subject } from '../finding.js'
+import type { Finding, Place, Subject } from '../finding.js'
 
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
@@ -109,6 +109,11 @@ export function wrap(text: string, most: number, measure = columns): string[] {
 export function count(number: number, one: string, many = `${one}s`): string {
   // toLocaleString would load the data of all languages: 20 ms.
   return `${String(number).replace(/\B(?=(\d{3})+$)/g, ',')} ${number === 1 ? one : many}`
+}
+
+/** The message with what was seen, for formats that have one text for both. */
+export function withEvidence({ message, evidence = [] }: Pick<Finding, 'message' | 'evidence'>): string {
+  return evidence.length > 0 ? `${message} Seen: ${evidence.join('; ')}.` : message
 }
 
 /** `Deployment shop/web`, as people name an object. */

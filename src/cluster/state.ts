@@ -1,0 +1,118 @@
+/** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
+import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import type { KindName, Untyped } from '../kubernetes.js'
+
+/** Characters of an event's message that are kept. */
+const longestMessage = 500
+
+/**
+ * The state of a Pod, Job or ReplicaSet that a workload made: who made it, where it runs and how it is. A tenth of the
+ * object, so that ten thousand pods can be held.
+ */
+export function stateOf(item: Untyped, kindName: KindName): Untyped {
+  const { apiVersion, kind } = item
+  const base = { apiVersion, kind, metadata: metadataOf(item) }
+  switch (kindName) {
+    case 'Pod':
+      return {
+        ...base,
+        spec: only(item.spec, ['nodeName', 'hostNetwork', 'priorityClassName', 'preemptionPolicy']),
+        status: {
+          ...only(item.status, [
+            'phase',
+            'reason',
+            'message',
+            'podIP',
+            'podIPs',
+            'hostIP',
+            'startTime',
+            'qosClass',
+          ]),
+          conditions: conditionsOf(item),
+          containerStatuses: containersOf(item, 'containerStatuses'),
+          initContainerStatuses: containersOf(item, 'initContainerStatuses'),
+        },
+      }
+    case 'Job':
+      return {
+        ...base,
+        spec: only(item.spec, [
+          'suspend',
+          'completions',
+          'parallelism',
+          'backoffLimit',
+          'activeDeadlineSeconds',
+        ]),
+        status: {
+          ...only(item.status, [
+            'active',
+            'succeeded',
+            'failed',
+            'ready',
+            'terminating',
+            'startTime',
+            'completionTime',
+          ]),
+          conditions: conditionsOf(item),
+        },
+      }
+    default:
+      return {
+        ...base,
+        spec: only(item.spec, ['replicas']),
+        status: {
+          ...only(item.status, ['replicas', 'readyReplicas', 'availableReplicas', 'fullyLabeledReplicas']),
+          conditions: conditionsOf(item),
+        },
+      }
+  }
+}
+
+/** An event without what nobody reads. */
+export function eventState(item: Untyped): Untyped {
+  const message = stringAt(item, 'message')
+  return {
+    apiVersion: item.apiVersion,
+    kind: item.kind,
+    metadata: only(item.metadata, ['namespace', 'name', 'creationTimestamp']),
+    ...only(item, ['type', 'reason', 'count', 'firstTimestamp', 'lastTimestamp', 'eventTime', 'series']),
+    ...(message !== undefined && { message: message.slice(0, longestMessage) }),
+    involvedObject: only(item.involvedObject, ['kind', 'namespace', 'name', 'fieldPath']),
+    source: only(item.source, ['component', 'host']),
+  }
+}
+
+function metadataOf(item: Untyped): Untyped {
+  const { metadata } = item
+  const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
+  return {
+    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
+      only(owner, ['kind', 'name', 'uid', 'controller']),
+    ),
+    ...(revision !== undefined && { annotations: { 'deployment.kubernetes.io/revision': revision } }),
+  }
+}
+
+function conditionsOf(item: Untyped): readonly Untyped[] {
+  return objectsAt(item, 'status', 'conditions').map((one) =>
+    only(one, ['type', 'status', 'reason', 'message', 'lastTransitionTime']),
+  )
+}
+
+function containersOf(item: Untyped, field: string): readonly Untyped[] {
+  return objectsAt(item, 'status', field).map((one) =>
+    only(one, ['name', 'image', 'imageID', 'ready', 'started', 'restartCount', 'state', 'lastState']),
+  )
+}
+
+/** The mapping with these fields alone, where it has them. */
+function only(value: unknown, fields: readonly string[]): Untyped {
+  if (!isObject(value)) return {}
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const found = valueAt(value, field)
+      return found === undefined ? [] : [[field, found]]
+    }),
+  )
+}

@@ -1,0 +1,110 @@
+/** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
+import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Workload } from './workload.js'
+import { isWorkload } from './workload.js'
+
+/** The state of a cluster at one moment, for rules that look at it. */
+export interface Live {
+  /** When it was read, in milliseconds since 1970. */
+  readonly now: number
+  /** Every pod, those included that have ended and are still there. */
+  readonly pods: readonly Pod[]
+  /** Every warning event that the API server still has (an hour of them by default), the newest first. */
+  readonly events: readonly Event[]
+  /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
+  podsOf(of: Workload | KubernetesObject): readonly Pod[]
+  /** The Jobs that a CronJob made and that are still there; of a Job itself. */
+  jobsOf(of: Workload | KubernetesObject): readonly Job[]
+  /** The ReplicaSets that a Deployment made, the newest revision first. */
+  replicaSetsOf(of: Workload | KubernetesObject): readonly ReplicaSet[]
+  /** The warning events about an object and about all that it made, the newest first. */
+  eventsOf(of: Workload | KubernetesObject): readonly Event[]
+}
+
+/**
+ * Indexes the state of a cluster.
+ * @param objects the objects of the graph, as the API server gave them
+ * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
+ * @param now in milliseconds since 1970
+ */
+export function liveState(
+  objects: readonly KubernetesObject[],
+  made: readonly KubernetesObject[],
+  events: readonly Event[],
+  now: number,
+): Live {
+  const all = [...objects, ...made]
+  const byUid = new Map<string, KubernetesObject>()
+  for (const one of all) if (one.metadata?.uid) byUid.set(one.metadata.uid, one)
+  /** The object and all that stand above it. */
+  const line = (of: KubernetesObject): KubernetesObject[] => {
+    const found = [of]
+    for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
+    return found
+  }
+  const makerOf = (of: KubernetesObject): KubernetesObject | undefined => {
+    const uid = of.metadata?.ownerReferences?.find((owner) => owner.controller === true)?.uid
+    return uid === undefined ? undefined : byUid.get(uid)
+  }
+  const pods: Pod[] = []
+  const podsBelow = new Map<object, Pod[]>()
+  const jobsBelow = new Map<object, Job[]>()
+  const setsBelow = new Map<object, ReplicaSet[]>()
+  const byName = new Map<string, KubernetesObject[]>()
+  for (const one of all) {
+    push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
+    if (isPod(one)) {
+      pods.push(one)
+      for (const above of line(one)) push(podsBelow, above, one)
+    } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
+    else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
+  }
+  const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
+  const eventsBelow = new Map<object, Event[]>()
+  for (const event of sorted) {
+    const { kind, namespace, name } = event.involvedObject ?? {}
+    const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
+    for (const one of about) push(eventsBelow, one, event)
+  }
+  const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
+  return {
+    now,
+    pods,
+    events: sorted,
+    podsOf: (of) => podsBelow.get(rootOf(of)) ?? [],
+    jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],
+    replicaSetsOf: (of) =>
+      [...(setsBelow.get(rootOf(of)) ?? [])].sort((a, b) => revisionOf(b) - revisionOf(a)),
+    eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+  }
+}
+
+const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'
+const isJob = (one: KubernetesObject): one is Job => one.kind === 'Job' && one.apiVersion === 'batch/v1'
+const isReplicaSet = (one: KubernetesObject): one is ReplicaSet =>
+  one.kind === 'ReplicaSet' && one.apiVersion === 'apps/v1'
+
+/** When an event was last seen, in milliseconds since 1970; 0 when it does not say. */
+export function timeOf({ lastTimestamp, eventTime, series, firstTimestamp, metadata }: Event): number {
+  const last = series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? firstTimestamp
+  return Date.parse(last ?? metadata?.creationTimestamp ?? '') || 0
+}
+
+/** How often an event was seen. */
+export function countOf({ count, series }: Event): number {
+  return series?.count ?? count ?? 1
+}
+
+function revisionOf(set: ReplicaSet): number {
+  return Number(set.metadata?.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
+}
+
+function key(kind = '', namespace = '', name = ''): string {
+  return `${kind}/${namespace}/${name}`
+}
+
+function push<K, V>(map: Map<K, V[]>, at: K, value: V): void {
+  const list = map.get(at)
+  if (list) list.push(value)
+  else map.set(at, [value])
+}
