@@ -14,6 +14,8 @@ const exitCodes = `Exit code:
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
      no Kubernetes objects, a cluster that cannot be read, an internal error`
+const scanExitCodes = `${exitCodes}
+  3  with --require-complete: something could not be read`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
@@ -178,6 +180,10 @@ Examples:
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')
+    .option('--as <user>', 'look at it with the rights of this user, as far as yours allow that')
+    .option('--as-group <group>', 'and of this group; repeatable', more)
+    .option('--require-complete', 'exit with 3 when something could not be read')
+    .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
@@ -185,7 +191,7 @@ Examples:
     .option('--from-snapshot <file>', 'look at such a file instead of a cluster')
   withReport(scan)
   withSettings(scan)
-    .addHelpText('after', `\n${exitCodes}`)
+    .addHelpText('after', `\n${scanExitCodes}`)
     .addHelpText(
       'after',
       `

@@ -25,15 +25,16 @@ export interface ScanFlags extends SettingsFlags, ReportFlags {
   readonly allNamespaces?: boolean
   readonly fromSnapshot?: string
   readonly saveSnapshot?: string
+  readonly as?: string
+  readonly asGroup?: readonly string[]
+  readonly requireComplete?: boolean
+  readonly concurrency: number
   readonly chunkSize: number
   /** Milliseconds. */
   readonly requestTimeout: number
   /** Milliseconds. */
   readonly timeout: number
 }
-
-/** Lists at once. */
-const concurrency = 4
 
 /** Reads the cluster and reports; gives the exit code. */
 export async function scanCommand(flags: ScanFlags): Promise<number> {
@@ -70,27 +71,43 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   )
   const code = await present(report, outputs, flags, settings.failOn)
   for (const line of notes(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
-  return code
+  return code < 2 && flags.requireComplete && cluster.unread.some(isGap) ? 3 : code
+}
+
+/** The role for a scan leaves Secrets out on purpose. */
+function isGap({ resource, reason }: Unread): boolean {
+  return resource !== 'secrets' || reason !== 'forbidden'
 }
 
 function fromFile(file: string, flags: ScanFlags): Snapshot {
-  const other = (['context', 'kubeconfig', 'namespace', 'saveSnapshot'] as const).find(
-    (name) => flags[name] !== undefined,
-  )
-  if (other !== undefined)
-    throw new UsageError(
-      `--from-snapshot reads no cluster: it does not go with --${other === 'saveSnapshot' ? 'save-snapshot' : other}.`,
-    )
+  const others = {
+    context: '--context',
+    kubeconfig: '--kubeconfig',
+    namespace: '--namespace',
+    as: '--as',
+    asGroup: '--as-group',
+    saveSnapshot: '--save-snapshot',
+  } as const
+  for (const [name, flag] of Object.entries(others)) {
+    if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
+  }
   return loadSnapshot(file)
 }
 
 /** Connects, and reads all that rules look at. */
 async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<Snapshot> {
-  const { context, kubeconfig, namespace, saveSnapshot } = flags
+  const { context, kubeconfig, namespace, saveSnapshot, as, asGroup, concurrency } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
   const started = performance.now()
   let requests = 0
-  const connection = await connect({ context, kubeconfig, sockets: concurrency, env: process.env })
+  const connection = await connect({
+    context,
+    kubeconfig,
+    as,
+    asGroup,
+    sockets: concurrency,
+    env: process.env,
+  })
   const get = reader(connection, {
     timeout: flags.requestTimeout,
     signal: AbortSignal.timeout(flags.timeout),
@@ -176,10 +193,13 @@ async function namespaces(get: Get): Promise<string[]> {
 
 /** What was not read, and what that means. */
 function notes({ cluster, notEvaluated }: Summary): string[] {
-  const rules = notEvaluated.map(({ rule }) => rule)
+  const needs = [...new Set(notEvaluated.flatMap((one) => one.needs.split(', ')))].sort()
   return [
     ...unreadNotes(cluster?.unread ?? []),
-    ...(rules.length > 0 ? [`some cases could not be decided without them: ${some(rules)}`] : []),
+    ...needs.map((kind) => {
+      const rules = notEvaluated.filter((one) => one.needs.split(', ').includes(kind))
+      return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
+    }),
   ]
 }
 

@@ -21,7 +21,7 @@ export interface Connection {
   /** Carries certificates, keys and proxy. Keeps connections open unless there is a proxy. */
   readonly agent: PlainAgent
   /** Credentials and impersonation. */
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
 }
 
 export interface ConnectOptions {
@@ -29,6 +29,9 @@ export interface ConnectOptions {
   readonly kubeconfig?: string | undefined
   /** The context in the place of the current one. */
   readonly context?: string | undefined
+  /** Act as this user and these groups. */
+  readonly as?: string | undefined
+  readonly asGroup?: readonly string[] | undefined
   /** Connections that are kept open. */
   readonly sockets: number
   readonly env: Readonly<Record<string, string | undefined>>
@@ -78,12 +81,23 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       `the context ${JSON.stringify(context.name)} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
     )
   complete(config, context, cluster, user)
+  const { agent, headers } = await credentials(config, cluster, user, options.sockets)
   return {
     context: context.name,
     namespace: context.namespace,
     server,
-    ...(await credentials(config, cluster, user, options.sockets)),
+    agent,
+    headers: { ...headers, ...impersonation(options) },
   }
+}
+
+/** Source: k8s.io/api/authentication/v1/types.go. */
+function impersonation({ as, asGroup = [] }: ConnectOptions): Connection['headers'] {
+  if (as === undefined) {
+    if (asGroup.length > 0) throw new UsageError('--as-group goes with --as: groups need a user.')
+    return {}
+  }
+  return { 'impersonate-user': as, ...(asGroup.length > 0 && { 'impersonate-group': asGroup }) }
 }
 
 /** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
