@@ -176,7 +176,7 @@ Examples:
     })
 
   const scan = command('scan', 'look at a live cluster, through the kubeconfig')
-    .option('--context <name>', 'a context of the kubeconfig; the current one by default')
+    .option('--context <context>', 'a context of the kubeconfig; the current one by default')
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')

@@ -16,13 +16,7 @@ import { distance, type Resource, shared } from '../graph/resource.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
-import {
-  clusterScoped,
-  type KindName,
-  type KubernetesObject,
-  kindNameOf,
-  type Untyped,
-} from '../kubernetes.js'
+import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
