@@ -15,7 +15,8 @@ const exitCodes = `Exit code:
   2  the job could not be done: a wrong flag or configuration, a missing path,
      no Kubernetes objects, a cluster that cannot be read, an internal error`
 const scanExitCodes = `${exitCodes}
-  3  with --require-complete: something could not be read`
+  3  one of several clusters could not be read;
+     with --require-complete: anything could not be read`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
@@ -176,7 +177,12 @@ Examples:
     })
 
   const scan = command('scan', 'look at a live cluster, through the kubeconfig')
-    .option('--context <context>', 'a context of the kubeconfig; the current one by default')
+    .option(
+      '--context <context>',
+      'a context of the kubeconfig; the current one by default; repeatable',
+      more,
+    )
+    .option('--all-contexts', 'the clusters of all contexts, in one report')
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')
