@@ -1,5 +1,5 @@
 /** `k8s-af scan` of several clusters: the built program against small API servers. */
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
@@ -25,8 +25,8 @@ const pod = {
   metadata: { name: 'web-1', namespace: 'shop', uid: 'p', labels: { app: 'web' } },
   spec: { containers: [{ name: 'web', image: 'a/web:1.0.0' }] },
 }
-const withServices = (...services: object[]): ApiServerOptions => ({
-  objects: { namespaces: [shop], pods: [pod], services: services as never },
+const withServices = (...services: readonly Readonly<Record<string, unknown>>[]): ApiServerOptions => ({
+  objects: { namespaces: [shop], pods: [pod], services },
 })
 const dead = 'http://127.0.0.1:1'
 
@@ -35,6 +35,15 @@ async function scanned(
   clusters: Readonly<Record<string, ApiServerOptions | string>>,
   ...args: readonly string[]
 ): Promise<Outcome> {
+  return new Promise<Outcome>((resolve) => void start(clusters, args, resolve))
+}
+
+/** Starts a scan; the process is there when the promise is fulfilled. */
+async function start(
+  clusters: Readonly<Record<string, ApiServerOptions | string>>,
+  args: readonly string[],
+  done: (outcome: Outcome) => void,
+): Promise<ChildProcess> {
   const addresses: [string, string][] = []
   for (const [name, options] of Object.entries(clusters)) {
     const server = typeof options === 'string' ? undefined : await apiServer(options)
@@ -51,15 +60,13 @@ async function scanned(
     'current-context': addresses[0]?.[0],
   })
   const cwd = program.folderWith({ '.kube/config': kubeconfig })
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [program.bin, 'scan', ...args],
-      { cwd, env: { PATH: process.env.PATH ?? '', HOME: cwd } },
-      (error, out, err) =>
-        resolve({ code: error ? (typeof error.code === 'number' ? error.code : null) : 0, out, err }),
-    )
-  })
+  return execFile(
+    process.execPath,
+    [program.bin, 'scan', ...args],
+    { cwd, env: { PATH: process.env.PATH ?? '', HOME: cwd } },
+    (error, out, err) =>
+      done({ code: error ? (typeof error.code === 'number' ? error.code : null) : 0, out, err }),
+  )
 }
 
 const only = ['--only', 'service-selects-nothing']
@@ -158,6 +165,50 @@ describe('several clusters', () => {
   it('must exist', async () => {
     const { code, err } = await scanned({ staging: dead }, '--context', 'staging', '--context', 'stagign')
     expect([code, err]).toEqual([2, 'k8s-af: there is no context "stagign". Did you mean "staging"?\n'])
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+  /** Interrupts a scan of servers of which one never lists its ConfigMaps. */
+  async function interrupted(options: ApiServerOptions, args: readonly string[]): Promise<Outcome> {
+    let hangs = () => {}
+    const isHanging = new Promise<void>((resolve) => {
+      hangs = resolve
+    })
+    const answer: ApiServerOptions['answer'] = (url, response) => {
+      if (url.pathname === '/apis/policy/v1/poddisruptionbudgets') response.once('finish', hangs)
+      return url.pathname.endsWith('/configmaps')
+    }
+    let child: ChildProcess | undefined
+    const outcome = new Promise<Outcome>((resolve) => {
+      void start({ eu: { ...options, answer }, us: options }, args, resolve).then((one) => {
+        child = one
+      })
+    })
+    await isHanging
+    // The last answer is on its way.
+    setTimeout(() => child?.kill('SIGINT'), 300)
+    return outcome
+  }
+  const deployment = {
+    metadata: { name: 'web', namespace: 'shop', uid: 'd' },
+    spec: { replicas: 3, selector: { matchLabels: { app: 'web' } }, template: pod },
+  }
+  const cluster = {
+    objects: { namespaces: [shop], deployments: [deployment], services: [service('web', 'web')] },
+  }
+
+  it('ends with what was found so far', async () => {
+    const { code, out, err } = await interrupted(cluster, ['--only', 'pdb-missing'])
+    expect(code).toBe(130)
+    expect(out).toContain('Deployment shop/web\n')
+    expect(err).toContain('not read: configmaps, jobs.batch, pods, replicasets.apps: interrupted')
+  })
+
+  it('ends a scan of several clusters with what was read of each', async () => {
+    const { code, out } = await interrupted(cluster, ['--all-contexts', '--only', 'pdb-missing'])
+    expect(code).toBe(130)
+    expect(out).toContain('in eu, us')
   })
 })
 

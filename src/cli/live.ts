@@ -30,6 +30,7 @@ export async function readLive(
   context: string | undefined,
   flags: LiveFlags,
   { workloadKinds }: Settings,
+  signal: AbortSignal,
   onProgress: (text: string) => void,
 ): Promise<Snapshot> {
   const { kubeconfig, namespace, as, asGroup, concurrency } = flags
@@ -45,7 +46,7 @@ export async function readLive(
   })
   const get = reader(connection, {
     timeout: flags.requestTimeout,
-    signal: AbortSignal.timeout(flags.timeout),
+    signal: AbortSignal.any([AbortSignal.timeout(flags.timeout), signal]),
     onRequest: () => void requests++,
   })
   const found = await readCluster(connection, async () => {

@@ -13,6 +13,7 @@ import { nearestName } from '../graph/similar.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
+import { interruptible } from './interrupt.js'
 import { type LiveFlags, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
@@ -87,10 +88,12 @@ async function scanLive(
   options: LintOptions & { readonly started: number },
 ): Promise<Report> {
   const contexts = contextsOf(flags)
-  if (contexts.length > 1) return scanAll(contexts, flags, options)
+  if (contexts.length > 1) return interruptible((signal) => scanAll(contexts, flags, options, signal))
   const { saveSnapshot } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
-  const snapshot = await readLive(contexts[0], flags, options.settings, progress).finally(() => progress(''))
+  const snapshot = await interruptible((signal) =>
+    readLive(contexts[0], flags, options.settings, signal, progress).finally(() => progress('')),
+  )
   if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, snapshot)
   return lintSnapshot(snapshot, flags, options)
 }
@@ -100,13 +103,15 @@ async function scanAll(
   contexts: readonly string[],
   flags: ScanFlags,
   options: LintOptions & { readonly started: number },
+  signal: AbortSignal,
 ): Promise<Report> {
   const read: ClusterReport[] = []
   const dead: DeadCluster[] = []
   const errors: string[] = []
   await each(contexts, clustersAtOnce, async (context) => {
     try {
-      const snapshot = await readLive(context, flags, options.settings, () => {})
+      if (signal.aborted) throw new UsageError('interrupted')
+      const snapshot = await readLive(context, flags, options.settings, signal, () => {})
       read.push(detached(lintSnapshot(snapshot, flags, options)))
     } catch (error) {
       if (!(error instanceof UsageError)) throw error

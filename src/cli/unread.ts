@@ -4,6 +4,9 @@ import type { Unread } from '../reader/input.js'
 /** A line for each reason. */
 export function unreadNotes(unread: readonly Unread[]): string[] {
   const forbidden = unread.filter(({ reason }) => reason === 'forbidden').map(({ resource }) => resource)
+  const failed = new Map<string, string[]>()
+  for (const { reason, resource, message } of unread)
+    if (reason === 'failed') failed.set(message, [...(failed.get(message) ?? []), resource])
   return [
     ...(forbidden.length > 0
       ? [
@@ -11,9 +14,7 @@ export function unreadNotes(unread: readonly Unread[]): string[] {
           `not read, forbidden: ${some(forbidden)}${forbidden.join() === 'secrets' ? '' : '. k8s-af rbac prints the role that allows it'}`,
         ]
       : []),
-    ...unread
-      .filter(({ reason }) => reason === 'failed')
-      .map(({ resource, message }) => `not read: ${resource}: ${message}`),
+    ...[...failed].map(([message, resources]) => `not read: ${some(resources)}: ${message}`),
   ]
 }
 
