@@ -43,11 +43,14 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
+  const contexts = flags.fromSnapshot === undefined ? contextsOf(flags) : []
+  if (contexts.length > 1 && outputs.some(({ format }) => format === 'policyreport'))
+    throw new UsageError('-o policyreport is for the cluster that it is applied to: scan one at a time.')
   const options = { settings, rules, stories: loadStories, timings: flags.timings ?? false, started }
 
   const report =
     flags.fromSnapshot === undefined
-      ? await scanLive(flags, options)
+      ? await scanLive(contexts, flags, options)
       : lintSnapshot(fromFile(flags.fromSnapshot, flags), flags, options)
   const code = await present(report, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
@@ -84,10 +87,10 @@ function contextsOf({ context = [], allContexts, saveSnapshot, kubeconfig }: Sca
 }
 
 async function scanLive(
+  contexts: readonly string[],
   flags: ScanFlags,
   options: LintOptions & { readonly started: number },
 ): Promise<Report> {
-  const contexts = contextsOf(flags)
   if (contexts.length > 1) return interruptible((signal) => scanAll(contexts, flags, options, signal))
   const { saveSnapshot } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
