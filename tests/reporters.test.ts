@@ -7,6 +7,7 @@ import Draft04 from 'ajv-draft-04'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
 import type { Finding } from '../src/finding.js'
+import { gather } from '../src/reporters/gather.js'
 import { lookOf, wantsColor } from '../src/reporters/look.js'
 import { type Format, formatNames, formats, type Look } from '../src/reporters/reporter.js'
 import { columns, cut, printable, wrap } from '../src/reporters/text.js'
@@ -206,6 +207,48 @@ describe('sarif', () => {
         .map((one) => ({ ...one, place: { ...one.place, file: 'a b/c#d%.yaml' } })),
     )
     expect(await text('sarif', odd)).toContain('"uri":"a%20b/c%23d%25.yaml"')
+  })
+})
+
+describe('findings of live objects that read the same', () => {
+  const found = (name: string, message: string, more: Partial<Finding> = {}): Finding => ({
+    rule: 'pdb-missing',
+    severity: 'warning',
+    message,
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name, namespace: 'shop' },
+    place: { ...hostile.place, file: `deployment/shop/${name}`, live: true, path: '.spec' },
+    related: [],
+    stories: [],
+    ...more,
+  })
+  const groups = (...findings: Finding[]) =>
+    gather(findings).map(({ first, objects, clusters }) =>
+      [first, ...objects.map((subject) => ({ subject }))].map((one) => one.subject?.name).concat(clusters),
+    )
+
+  it('are one, whatever their names', () => {
+    const same = ['web', 'api', 'a.b'].map((name) => found(name, `Pods of shop/${name} end with ${name}.`))
+    expect(groups(...same)).toEqual([['web', 'api', 'a.b']])
+  })
+  it('are several when they differ in anything else', () => {
+    expect(groups(found('web', 'web has 3.'), found('api', 'api has 4.'))).toEqual([['web'], ['api']])
+    // A name is a whole word.
+    expect(groups(found('a', 'a data.'), found('b', 'b dbtb.'))).toEqual([['a'], ['b']])
+    expect(groups(found('a', 'a-x.y'), found('b', 'b-x.y'))).toEqual([['a'], ['b']])
+  })
+  it('are one in the same clusters only', () => {
+    const of = (name: string, cluster: string) => found(name, `${name} breaks.`, { cluster })
+    expect(
+      groups(of('api', 'eu'), of('api', 'us'), of('job', 'eu'), of('web', 'eu'), of('web', 'us')),
+    ).toEqual([
+      ['api', 'web', 'eu', 'us'],
+      ['job', 'eu'],
+    ])
+  })
+  it('stay apart in files', () => {
+    const inFile = (name: string) => ({ ...hostile.place, file: `${name}.yaml` })
+    const findings = ['web', 'api'].map((name) => found(name, `${name} breaks.`, { place: inFile(name) }))
+    expect(groups(...findings)).toEqual([['web'], ['api']])
   })
 })
 

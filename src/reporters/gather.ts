@@ -81,7 +81,10 @@ function nameless(text: string, { name, namespace }: Subject): string {
 }
 
 function replaced(text: string, word: string, mark: string): string {
-  if (word === '' || !text.includes(word)) return text
-  const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return text.replace(new RegExp(`(?<![\\w.-])${escaped}(?![\\w-]|\\.\\w)`, 'g'), mark)
+  if (word === '') return text
+  const [first = '', ...parts] = text.split(word)
+  return parts.reduce((done, part) => {
+    const isWhole = !/[\w.-]/.test(done.at(-1) ?? '') && !/^(?:[\w-]|\.\w)/.test(part)
+    return `${done}${isWhole ? mark : word}${part}`
+  }, first)
 }
