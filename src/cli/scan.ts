@@ -45,9 +45,8 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
 
-  const { fromSnapshot, saveSnapshot } = flags
-  const { documents, ...cluster } =
-    fromSnapshot === undefined ? await readLive(flags, settings) : fromFile(fromSnapshot, flags)
+  const { saveSnapshot } = flags
+  const { documents, ...cluster } = await readCluster(flags, settings)
   if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, { documents, ...cluster })
   const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
   const report = lint(
@@ -73,6 +72,13 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   return code
 }
 
+/** The cluster that the flags name, or the file that holds one. */
+export async function readCluster(flags: ScanFlags, settings: Settings): Promise<Snapshot> {
+  return flags.fromSnapshot === undefined
+    ? await readLive(flags, settings)
+    : fromFile(flags.fromSnapshot, flags)
+}
+
 function fromFile(file: string, flags: ScanFlags): Snapshot {
   const other = (['context', 'kubeconfig', 'namespace', 'saveSnapshot'] as const).find(
     (name) => flags[name] !== undefined,
@@ -96,7 +102,7 @@ async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<
     signal: AbortSignal.timeout(flags.timeout),
     onRequest: () => void requests++,
   })
-  const found = await readCluster(connection, async () => {
+  const found = await explained(connection, async () => {
     if (namespace !== undefined) await checkNamespace(get, namespace)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
@@ -126,7 +132,7 @@ function progress(text: string): void {
 }
 
 /** @throws UsageError for everything that keeps the cluster from being read at all */
-async function readCluster({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
+async function explained({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
   try {
     return await work()
   } catch (error) {

@@ -10,7 +10,7 @@ import {
   type Summary,
   severities,
 } from '../finding.js'
-import { buildGraph, type IndexedGraph } from '../graph/graph.js'
+import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
@@ -65,6 +65,14 @@ export interface LintOptions {
 
 /** Evaluates all active rules. Never throws for anything in the input; a rule that throws is recorded as a failure. */
 export function lint(input: Input, options: LintOptions): Report {
+  return examine(input, options).report
+}
+
+/** The same, with the graph that the rules looked at. */
+export function examine(
+  input: Input,
+  options: LintOptions,
+): { readonly report: Report; readonly graph: Graph } {
   const { rules } = options
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
@@ -120,7 +128,7 @@ export function lint(input: Input, options: LintOptions): Report {
   const skipped: Record<string, number> = {}
   for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   let stories: ReadonlyMap<string, Story> | undefined
-  return {
+  const report: Report = {
     findings,
     failures,
     ...(timings && { timings }),
@@ -147,6 +155,7 @@ export function lint(input: Input, options: LintOptions): Report {
       milliseconds: performance.now() - started,
     },
   }
+  return { report, graph }
 }
 
 /** The settings without the rules about how manifests are written: an API server lets nothing else in. */
