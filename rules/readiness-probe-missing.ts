@@ -26,7 +26,7 @@ that succeeds the container is not ready), and the pod has no \`readinessGates\`
 container does not stand in for it. One finding per workload.
 
 An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
-StatefulSet, the strategy Recreate).
+StatefulSet, a ReplicationController, the strategy Recreate).
 
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
@@ -53,7 +53,7 @@ exporters of metrics by the name of their image.`,
           'and',
         )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
         {
-          ...(isAlone(workload, service, graph) && { severity: 'info' }),
+          ...(isAlone(workload, graph) && { severity: 'info' }),
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )
@@ -84,10 +84,11 @@ function hasRollouts({ kind }: Workload): boolean {
   return kind !== 'ReplicationController' && kind !== 'ReplicaSet'
 }
 
-/** Whether the Service has one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
-function isAlone(workload: Workload, service: Service, graph: Graph): boolean {
+/** Whether its Services have one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
+function isAlone(workload: Workload, graph: Graph): boolean {
   if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
-  if (graph.fewestPods(workload)?.pods !== 1 || graph.backendsOf(service).length > 1) return false
+  if (graph.fewestPods(workload)?.pods !== 1) return false
+  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
   return (
     workload.kind === 'StatefulSet' ||
     !hasRollouts(workload) ||
