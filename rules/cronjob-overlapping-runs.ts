@@ -1,4 +1,4 @@
-import { at, formatInterval, formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
+import { at, formatSeconds, formatStarts, rule, schedule, seconds, set } from '../src/rule.js'
 
 export default rule({
   title: 'Runs of a CronJob may overlap',
@@ -33,11 +33,12 @@ both.`,
     const { spec } = cronJob
     const job = spec?.jobTemplate?.spec
     if (!spec || !job || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
-    const interval = schedule(spec.schedule ?? '')?.interval
+    const starts = schedule(spec.schedule ?? '')
+    const interval = starts?.interval
     const deadline = job.activeDeadlineSeconds
     if (interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)) return
     if (interval !== undefined && deadline !== undefined && deadline <= interval) return
-    const every = interval === undefined ? 'the next one' : `every ${formatInterval(interval)} another one`
+    const every = starts === undefined ? 'the next one' : `${formatStarts(starts)} another one`
     report(
       spec,
       'concurrencyPolicy',

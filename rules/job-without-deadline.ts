@@ -2,7 +2,7 @@ import {
   advise,
   at,
   type CronJob,
-  formatInterval,
+  formatStarts,
   type Job,
   rule,
   schedule,
@@ -59,15 +59,16 @@ run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
     const { spec } = subject
     const policy = spec?.concurrencyPolicy ?? 'Allow'
     if (!spec || spec.suspend || policy === 'Replace') return
-    const interval = schedule(spec.schedule ?? '')?.interval
+    const starts = schedule(spec.schedule ?? '')
+    const interval = starts?.interval
     const often =
       policy === 'Allow' && interval !== undefined && interval < (seconds(params.errorBelowInterval) ?? 0)
     const then =
       policy === 'Forbid'
         ? 'no other one starts until somebody deletes it'
-        : interval === undefined
+        : starts === undefined
           ? 'others start beside it'
-          : `every ${formatInterval(interval)} another one starts beside it`
+          : `${formatStarts(starts)} another one starts beside it`
     report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
       severity: often ? 'error' : 'warning',
       see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],

@@ -1,4 +1,13 @@
-import { at, enumerate, type Graph, imageNamed, rule, type Service, type Workload } from '../src/rule.js'
+import {
+  at,
+  enumerate,
+  type Graph,
+  imageNamed,
+  rule,
+  type Service,
+  stringAt,
+  type Workload,
+} from '../src/rule.js'
 
 /** Images that serve metrics and nothing else. */
 const exporters = ['exporter', 'kube-state-metrics', 'kube-rbac-proxy']
@@ -16,6 +25,9 @@ ordinary containers when that can't be told) has neither a \`readinessProbe\` no
 that succeeds the container is not ready), and the pod has no \`readinessGates\`. The probe of another
 container does not stand in for it. One finding per workload.
 
+An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
+StatefulSet, a ReplicationController, the strategy Recreate).
+
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
 exporters of metrics by the name of their image.`,
@@ -28,7 +40,7 @@ exporters of metrics by the name of their image.`,
   for: 'Workload',
   check(workload, { graph, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return
-    for (const service of graph.servicesOf(workload)) {
+    for (const service of clientsFirst(graph.servicesOf(workload))) {
       if (service.spec?.publishNotReadyAddresses || onlyMetrics(service)) continue
       const bare = unprobed(workload, service, graph)
       const [first] = bare
@@ -39,8 +51,11 @@ exporters of metrics by the name of their image.`,
         `${graph.describe(service)} sends requests to ${enumerate(
           bare.map(({ name }) => name),
           'and',
-        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every rollout and restart.`,
-        { see: [at(service, service.spec ?? service, 'selector')] },
+        )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
+        {
+          ...(isAlone(workload, graph) && { severity: 'info' }),
+          see: [at(service, service.spec ?? service, 'selector')],
+        },
       )
       return
     }
@@ -56,6 +71,29 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
+}
+
+/** Headless Services are for peers more often than for clients. */
+function clientsFirst(services: readonly Service[]): readonly Service[] {
+  const isHeadless = (service: Service) => service.spec?.clusterIP === 'None'
+  return [...services.filter((one) => !isHeadless(one)), ...services.filter(isHeadless)]
+}
+
+/** Changes to a template of the others reach new pods only. */
+function hasRollouts({ kind }: Workload): boolean {
+  return kind !== 'ReplicationController' && kind !== 'ReplicaSet'
+}
+
+/** Whether its Services have one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
+function isAlone(workload: Workload, graph: Graph): boolean {
+  if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
+  if (graph.fewestPods(workload)?.pods !== 1) return false
+  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
+  return (
+    workload.kind === 'StatefulSet' ||
+    !hasRollouts(workload) ||
+    stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
+  )
 }
 
 function onlyMetrics({ spec }: Service): boolean {

@@ -1,4 +1,13 @@
-import { at, type Container, enumerate, type Graph, hasDefault, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Container,
+  enumerate,
+  type Graph,
+  hasDefault,
+  imageNamed,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The scheduler does not know what the pods need',
@@ -14,7 +23,7 @@ is on. Pod-level resources count. One finding per workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, and containers that a
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, \`pause\` containers, and containers that a
 kustomization or another manifest may complete can't be known: suppress there.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
@@ -39,7 +48,8 @@ kustomization or another manifest may complete can't be known: suppress there.`,
     if (workload.kind === 'Pod' || (workload.kind === 'Job' && !params.jobs)) return
     const bare = workload.running.filter(
       (container) =>
-        lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu')),
+        !imageNamed(container.image, ['pause']) &&
+        (lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu'))),
     )
     const [first] = bare
     if (
@@ -64,7 +74,7 @@ kustomization or another manifest may complete can't be known: suppress there.`,
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',
-      `${workload.kind === 'DaemonSet' ? 'Every node is' : 'Nodes are'} filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
+      `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },

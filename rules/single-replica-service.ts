@@ -53,7 +53,7 @@ kustomize overlays, and namespaces of development or previews.`,
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
       fewest.pods === 1
-        ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain, an upgrade or a crash.`
+        ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
         : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
         see: [

@@ -16,7 +16,7 @@ missing or a range. GitRepositories and Applications that follow a branch are no
 repositories and silent.
 
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
-and \`chartRef\`.`,
+\`chartRef\`, and a missing version where a kustomization patches the object.`,
   falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
   sources: [
     'Flux documentation, HelmRelease and OCIRepository',
@@ -30,10 +30,11 @@ and \`chartRef\`.`,
     'argoproj.io/Application',
     'argoproj.io/ApplicationSet',
   ],
-  check(subject, { report }) {
+  check(subject, { graph, report }) {
     const fix = advise('the version that is deployed now')
     for (const { node, field, name, text } of versionsOf(subject)) {
       if (text !== undefined && !range.test(text) && text !== 'latest' && text !== '') continue
+      if (text === undefined && graph.patched(subject)) continue
       // Templates of an ApplicationSet are filled in elsewhere.
       if (text?.includes('{{')) continue
       report(

@@ -30,14 +30,13 @@ export {
   bytes,
   cpuCores,
   formatBytes,
-  formatInterval,
   formatSeconds,
   formatSpan,
   intOrPercent,
   quantity,
   seconds,
 } from './graph/quantity.js'
-export { type Schedule, schedule } from './graph/schedule.js'
+export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'

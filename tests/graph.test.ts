@@ -6,7 +6,7 @@ import { delayOfCommand, imageNamed, imageParts, isImageAlias } from '../src/gra
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
-import { schedule } from '../src/graph/schedule.js'
+import { formatStarts, schedule } from '../src/graph/schedule.js'
 import { matchesLabels, matchesSelector, selectsAll } from '../src/graph/selector.js'
 import { type KubernetesObject, kindNameOf } from '../src/kubernetes.js'
 import type { Kustomization } from '../src/reader/input.js'
@@ -276,6 +276,11 @@ describe('schedules', () => {
     expect(schedule('30 1 * * 0')?.starts()).toEqual([6, 13, 20, 27].map((date) => date * 1440 + 90))
     expect(schedule('0 0 31 * *')?.starts()).toEqual([30 * 1440])
     expect(schedule('@every 1h')?.starts()).toEqual([])
+  })
+  it('says how often they start', () => {
+    const said = (text: string) => [schedule(text)].map((one) => one && formatStarts(one))[0]
+    expect(said('*/15 * * * *')).toBe('every 15 min')
+    expect(said('50-59 * * * *')).toBe('as often as every minute')
   })
 })
 

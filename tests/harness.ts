@@ -88,6 +88,11 @@ export function marksOf(file: string): string[] {
     .sort()
 }
 
+/** What `# severity: info` says of all findings in the file. */
+export function severityOf(file: string): string | undefined {
+  return /^# severity: (\w+)$/m.exec(readFileSync(join(root, file), 'utf8'))?.[1]
+}
+
 /** Findings as marks, without those of other files. */
 export function foundIn(report: Report, file: string): string[] {
   return report.findings

@@ -4,7 +4,7 @@ import { scannedKinds } from '../src/cluster/kinds.js'
 import { scan } from '../src/cluster/scan.js'
 import type { ActiveRule } from '../src/config/settings.js'
 import type { Document } from '../src/document.js'
-import { lint } from '../src/engine/lint.js'
+import { examine } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Path } from '../src/finding.js'
 import { isObject, objectsAt, stringAt } from '../src/graph/untyped.js'
@@ -18,6 +18,11 @@ const defaultNow = '2026-11-21T12:00:00Z'
 
 /** Runs rules on the objects of a file as on those of a cluster. */
 export async function lintLive(file: string, rulesToRun: readonly ActiveRule[], run: Run): Promise<Report> {
+  return (await examineLive(file, rulesToRun, run)).report
+}
+
+/** The same, with the graph that the rules looked at. */
+export async function examineLive(file: string, rulesToRun: readonly ActiveRule[], run: Run) {
   const { documents } = readPaths([file], { cwd: root })
   const objects = documents.map(({ value }) => withIdentity(value))
   const found = await scan(async (path) => answer(path, objects), {
@@ -27,7 +32,7 @@ export async function lintLive(file: string, rulesToRun: readonly ActiveRule[], 
     concurrency: 4,
   })
   const cluster = { ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }
-  return lint(
+  return examine(
     {
       documents: found.documents,
       kustomizations: [],

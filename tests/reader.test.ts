@@ -372,6 +372,39 @@ describe('what is ignored', () => {
   })
 })
 
+describe('test data', () => {
+  const tree = {
+    'a.yaml': configMap('a'),
+    'api/testdata/b.yaml': configMap('b'),
+    'api/testdata/old/c.yaml': configMap('c'),
+    'api/testdata.yaml': configMap('d'),
+  }
+  it('is left out on a walk, as one', () => {
+    const input = read(folder(tree))
+    expect(names(input)).toEqual(['a', 'd'])
+    expect(skips(input)).toEqual({ 'api/testdata': 'test data' })
+  })
+  it('is read where an argument names it', () => {
+    const cwd = folder({ ...tree, 'api/testdata/old/testdata/e.yaml': configMap('e') })
+    expect(names(read(cwd, ['api/testdata']))).toEqual(['b', 'c', 'e'])
+    expect(names(read(cwd, ['api/testdata/old/c.yaml']))).toEqual(['c'])
+    expect(skips(read(cwd, ['.', 'api/testdata']))).toEqual({})
+    expect(names(read(cwd, ['**/testdata/*.yaml']))).toEqual(['b', 'e'])
+    expect(names(read(cwd, ['api/**/*.yaml']))).toEqual(['d'])
+    expect(names(read(join(cwd, 'api', 'testdata', 'old')))).toEqual(['c'])
+  })
+  it('is read where a pattern takes it back', () => {
+    expect(names(read(folder({ ...tree, '.k8s-af-ignore': '!/api/testdata/\n' })))).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ])
+    const cwd = folder({ 'testdata/a.yaml': configMap('a') })
+    expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
+  })
+})
+
 describe('what is an object', () => {
   const kindOf = (text: string, file = 'a.yaml') => {
     const input = read(folder({ [file]: text }))

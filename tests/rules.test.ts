@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { active, allRules, foundIn, lintPaths, marksOf, root, runOf } from './harness.js'
+import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf } from './harness.js'
 import { lintLive, marksIn } from './live.js'
 
 const rules = await allRules()
@@ -36,7 +36,9 @@ for (const [id, rule] of rules) {
         expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
           marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
         )
+        const severity = severityOf(file)
         for (const finding of report.findings.filter((one) => one.rule === id)) {
+          if (severity) expect(finding.severity).toBe(severity)
           expect(finding.message).toMatch(/\.$/)
           for (const text of [finding.message, ...(finding.evidence ?? [])])
             expect(text).not.toMatch(/undefined|NaN|\[object|null/)

@@ -89,6 +89,8 @@ function nothingFound(input: Input, paths: readonly string[]): string {
     ? ' Render charts first: helm template CHART | k8s-af lint -'
     : has('kusto')
       ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
-      : ''
+      : has('test data')
+        ? ' Folders called testdata are read where they are named.'
+        : ''
   return `there are no Kubernetes objects in ${where}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }

@@ -3,12 +3,13 @@ import { type Connection, connect } from '../cluster/connect.js'
 import { scannedKinds } from '../cluster/kinds.js'
 import { type Get, RequestError, reader } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
-import type { Snapshot } from '../cluster/snapshot.js'
+import { loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
 import { printable } from '../reporters/text.js'
+import { interruptible } from './interrupt.js'
 import { unreadNotes } from './unread.js'
 
 export interface LiveFlags {
@@ -23,6 +24,44 @@ export interface LiveFlags {
   /** Milliseconds. */
   readonly timeout: number
   readonly timings?: boolean
+}
+
+export interface ClusterFlags extends LiveFlags {
+  readonly fromSnapshot?: string
+}
+
+/** The cluster of a context, or that in a file. Ctrl-C ends the reading, and what was read by then counts. */
+export async function readCluster(
+  context: string | undefined,
+  flags: ClusterFlags,
+  settings: Settings,
+): Promise<Snapshot> {
+  if (flags.fromSnapshot !== undefined)
+    return fromFile(flags.fromSnapshot, { ...flags, ...(context !== undefined && { context }) })
+  return interruptible((signal) =>
+    readLive(context, flags, settings, signal, progress).finally(() => progress('')),
+  )
+}
+
+function fromFile(file: string, flags: ClusterFlags): Snapshot {
+  const others = {
+    context: '--context',
+    allContexts: '--all-contexts',
+    kubeconfig: '--kubeconfig',
+    namespace: '--namespace',
+    as: '--as',
+    asGroup: '--as-group',
+    saveSnapshot: '--save-snapshot',
+  } as const
+  for (const [name, flag] of Object.entries(others)) {
+    if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
+  }
+  return loadSnapshot(file)
+}
+
+/** A line that comes and goes, for people who wait at a terminal. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
 /** Connects, and reads all that rules look at. */
@@ -49,7 +88,7 @@ export async function readLive(
     signal: AbortSignal.any([AbortSignal.timeout(flags.timeout), signal]),
     onRequest: () => void requests++,
   })
-  const found = await readCluster(connection, async () => {
+  const found = await explained(connection, async () => {
     if (namespace !== undefined) await checkNamespace(get, namespace)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
@@ -77,7 +116,7 @@ export async function readLive(
 }
 
 /** @throws UsageError for everything that keeps the cluster from being read at all */
-async function readCluster({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
+async function explained({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
   try {
     return await work()
   } catch (error) {

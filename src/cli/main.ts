@@ -183,18 +183,11 @@ Examples:
       more,
     )
     .option('--all-contexts', 'the clusters of all contexts, in one report')
-    .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')
-    .option('--as <user>', 'look at it with the rights of this user, as far as yours allow that')
-    .option('--as-group <group>', 'and of this group; repeatable', more)
     .option('--require-complete', 'exit with 3 when something could not be read')
-    .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
-    .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
-    .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
-    .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
     .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
-    .option('--from-snapshot <file>', 'look at such a file instead of a cluster')
+  withCluster(scan)
   withReport(scan)
   withSettings(scan)
     .addHelpText('after', `\n${scanExitCodes}`)
@@ -209,6 +202,27 @@ Examples:
     .action(async (flags) => {
       const { scanCommand } = await import('./scan.js')
       done(await scanCommand(flags))
+    })
+
+  const diagnose = command('diagnose', 'tell what may be wrong with one object of a cluster')
+    .argument('<kind/name...>', 'the object, as kubectl names it: deployment/web')
+    .option('--symptom <words>', 'what you see, such as "502 during deploys"')
+    .addOption(
+      new Option('-o, --output <format>', 'text (default) or json').choices(['text', 'json']).default('text'),
+    )
+    .option('-n, --namespace <name>', 'its namespace; needed only where the name is not unique')
+    .option('--context <context>', 'a context of the kubeconfig; the current one by default')
+  withColor(withCluster(diagnose))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  k8s-af diagnose deployment/web -n shop
+  k8s-af diagnose svc/web --symptom "502 during deploys"`,
+    )
+    .action(async (words: string[], flags) => {
+      const { diagnoseCommand } = await import('./diagnose.js')
+      done(await diagnoseCommand(words, flags))
     })
 
   command('rbac', 'print the role that a scan needs')
@@ -311,7 +325,7 @@ fish:  k8s-af completion fish | source           in ~/.config/fish/config.fish`,
 
 /** The flags about what is reported, and where. */
 function withReport(command: Command): Command {
-  return command
+  command
     .option(
       '-o, --output <format[=file]>',
       `a report, on standard output or in a file; repeatable: ${formatNames.join(', ')}`,
@@ -320,12 +334,29 @@ function withReport(command: Command): Command {
     .option('--show-suppressed', 'show suppressed findings, too')
     .option('--statistics', 'count the findings by rule, on standard error')
     .option('--timings', 'say how long each rule took, on standard error')
-    .addOption(
-      new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
-        .choices(['auto', 'always', 'never'])
-        .default('auto')
-        .preset('always'),
-    )
+  return withColor(command)
+}
+
+/** Which cluster is read, and how. */
+function withCluster(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
+    .option('--as <user>', 'look at it with the rights of this user, as far as yours allow that')
+    .option('--as-group <group>', 'and of this group; repeatable', more)
+    .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
+    .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
+    .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
+    .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
+    .option('--from-snapshot <file>', 'look at a file that scan --save-snapshot wrote instead of a cluster')
+}
+
+function withColor(command: Command): Command {
+  return command.addOption(
+    new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
+      .choices(['auto', 'always', 'never'])
+      .default('auto')
+      .preset('always'),
+  )
 }
 
 /** The settings that say what manifests leave open. */

@@ -1,7 +1,7 @@
 /** `k8s-af scan` */
 import { contextsIn } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
-import { loadSnapshot, type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
+import { type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { nearestMinor } from '../config/version.js'
@@ -14,18 +14,17 @@ import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { interruptible } from './interrupt.js'
-import { type LiveFlags, readLive } from './live.js'
+import { type ClusterFlags, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 import { some, unreadNotes } from './unread.js'
 
-export interface ScanFlags extends SettingsFlags, ReportFlags, LiveFlags {
+export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags {
   readonly context?: readonly string[]
   readonly allContexts?: boolean
   readonly namespace?: string
   readonly allNamespaces?: boolean
-  readonly fromSnapshot?: string
   readonly saveSnapshot?: string
   readonly requireComplete?: boolean
   readonly timings?: boolean
@@ -49,9 +48,9 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const options = { settings, rules, stories: loadStories, timings: flags.timings ?? false, started }
 
   const report =
-    flags.fromSnapshot === undefined
-      ? await scanLive(contexts, flags, options)
-      : lintSnapshot(fromFile(flags.fromSnapshot, flags), flags, options)
+    contexts.length > 1
+      ? await interruptible((signal) => scanAll(contexts, flags, options, signal))
+      : await scanOne(contexts[0], flags, options)
   const code = await present(report, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
@@ -86,17 +85,10 @@ function contextsOf({ context = [], allContexts, saveSnapshot, kubeconfig }: Sca
     .map(({ name }) => name)
 }
 
-async function scanLive(
-  contexts: readonly string[],
-  flags: ScanFlags,
-  options: LintOptions & { readonly started: number },
-): Promise<Report> {
-  if (contexts.length > 1) return interruptible((signal) => scanAll(contexts, flags, options, signal))
+async function scanOne(context: string | undefined, flags: ScanFlags, options: LintOptions): Promise<Report> {
   const { saveSnapshot } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
-  const snapshot = await interruptible((signal) =>
-    readLive(contexts[0], flags, options.settings, signal, progress).finally(() => progress('')),
-  )
+  const snapshot = await readCluster(context, flags, options.settings)
   if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, snapshot)
   return lintSnapshot(snapshot, flags, options)
 }
@@ -151,22 +143,6 @@ function hasGap({ unread }: ClusterSummary): boolean {
   return unread.some(({ resource, reason }) => resource !== 'secrets' || reason !== 'forbidden')
 }
 
-function fromFile(file: string, flags: ScanFlags): Snapshot {
-  const others = {
-    context: '--context',
-    allContexts: '--all-contexts',
-    kubeconfig: '--kubeconfig',
-    namespace: '--namespace',
-    as: '--as',
-    asGroup: '--as-group',
-    saveSnapshot: '--save-snapshot',
-  } as const
-  for (const [name, flag] of Object.entries(others)) {
-    if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
-  }
-  return loadSnapshot(file)
-}
-
 /** What was not read of a cluster, and what that means. */
 function notes({ context, unread, error }: ClusterSummary, { clusters, notEvaluated }: Summary): string[] {
   const undecided = notEvaluated.filter((one) => one.clusters?.includes(context) ?? true)
@@ -180,9 +156,4 @@ function notes({ context, unread, error }: ClusterSummary, { clusters, notEvalua
     }),
   ]
   return clusters ? lines.map((line) => `${context}: ${line}`) : lines
-}
-
-/** A line that comes and goes, for people who wait at a terminal. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }

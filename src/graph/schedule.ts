@@ -2,7 +2,7 @@
  * Cron schedules as the CronJob controller reads them: `ParseStandard` of robfig/cron v3, which differs from other
  * crons. Sunday is 0 only, `N/step` runs to the end of the field, and `?` is `*`.
  */
-import { seconds } from './quantity.js'
+import { formatInterval, seconds } from './quantity.js'
 
 export interface Schedule {
   /** The minutes of the hour at which it starts, ascending; empty for `@every`. */
@@ -27,6 +27,11 @@ const known = new Map<string, Schedule | undefined>()
 export function schedule(text: string): Schedule | undefined {
   if (!known.has(text)) known.set(text, parse(text))
   return known.get(text)
+}
+
+/** How often it starts, for messages: `every 15 min`, or `as often as every minute` where the time between starts varies. */
+export function formatStarts({ interval, longestInterval }: Schedule): string {
+  return `${longestInterval > interval ? 'as often as ' : ''}every ${formatInterval(interval)}`
 }
 
 const descriptors: ReadonlyMap<string, string> = new Map([

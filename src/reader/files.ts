@@ -33,6 +33,8 @@ export interface Found {
   readonly files: readonly FoundFile[]
   /** Names of files and folders that ignore patterns left out. */
   readonly ignored: readonly string[]
+  /** Names of folders of test data that a walk met and left out. */
+  readonly testData: readonly string[]
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
@@ -50,6 +52,8 @@ export const ignoreFile = '.k8s-af-ignore'
 
 const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
+/** Go's name for a folder of test data, whose manifests are broken or old on purpose. */
+const testDataFolder = 'testdata'
 
 /** Whether a file's name says that it may be a manifest. */
 export function isManifestName(name: string): boolean {
@@ -61,6 +65,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
   const { cwd } = options
   const files = new Map<string, FoundFile>()
   const ignored = new Set<string>()
+  const testData = new Map<string, string>()
   const missing: string[] = []
   const unreadable: { name: string; error: unknown }[] = []
   const folders = new Set<string>()
@@ -74,7 +79,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
   }
 
   /** `above` are the rules that hold in the folder's parent. */
-  const walk = (folder: string, real: string, above: readonly Rules[], deep: boolean, accept = anything) => {
+  const walk = (folder: string, real: string, above: readonly Rules[], deep: boolean, wants: Wants) => {
     if (folders.has(real)) return
     folders.add(real)
     let entries: Dirent[]
@@ -103,9 +108,12 @@ export function find(args: readonly string[], options: FindOptions): Found {
           continue
         }
       }
-      if (isFolder ? !deep || skippedFolders.has(entry.name) : !isWanted || !accept(path)) continue
-      if (isIgnored(path, isFolder, rules)) ignored.add(nameOf(path))
-      else if (isFolder) walk(path, realPath, rules, deep, accept)
+      if (isFolder ? !deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
+      const isTestData = isFolder && entry.name === testDataFolder && !wants.testData
+      if (isIgnored(path, isFolder, rules, isTestData)) {
+        if (isTestData) testData.set(realPath, nameOf(path))
+        else ignored.add(nameOf(path))
+      } else if (isFolder) walk(path, realPath, rules, deep, wants)
       else add(path, realPath, false, isFile)
     }
   }
@@ -113,6 +121,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
   for (const arg of args) {
     const path = resolve(cwd, arg)
     const stats = statOf(path)
+    const wantsTestData = arg.split(/[\\/]/).includes(testDataFolder)
     if (stats === undefined) {
       const before = files.size
       const pattern = globOf(arg)
@@ -122,18 +131,28 @@ export function find(args: readonly string[], options: FindOptions): Found {
         const start = realOf(base)
         if (start !== undefined) {
           folders.clear()
-          const accept = (file: string) => matches(relative(base, file).split(sep).join('/'))
-          walk(base, start, [...configuredRules, ...rulesAbove(base)], true, accept)
+          const isMatch = (file: string) => matches(relative(base, file).split(sep).join('/'))
+          const wants = { file: isMatch, testData: wantsTestData }
+          walk(base, start, [...configuredRules, ...rulesAbove(base)], true, wants)
         }
       }
       if (files.size === before && !(pattern && ignored.size > 0)) missing.push(arg)
     } else if (stats.isDirectory()) {
       const real = realpathSync(path)
-      walk(path, real, [...configuredRules, ...rulesAbove(path)], options.recursive)
+      const wants = { file: anything, testData: wantsTestData }
+      walk(path, real, [...configuredRules, ...rulesAbove(path)], options.recursive, wants)
     } else if (isIgnored(path, false, [...configuredRules, ...rulesAbove(path)])) ignored.add(nameOf(path))
     else add(path, realOf(path) ?? path, true, stats.isFile())
   }
-  return { files: [...files.values()], ignored: [...ignored], missing, unreadable }
+  // Another argument may have named the folder.
+  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, missing, unreadable }
+}
+
+/** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
+interface Wants {
+  readonly file: (path: string) => boolean
+  readonly testData: boolean
 }
 
 function anything(_path: string): boolean {
@@ -199,9 +218,9 @@ function rulesAbove(path: string): Rules[] {
   return folder === path ? [] : [...rulesAbove(folder), ...rulesIn(folder)]
 }
 
-/** The last rule that says something decides, as in git. */
-function isIgnored(path: string, isFolder: boolean, all: readonly Rules[]): boolean {
-  let ignored = false
+/** The last rule that says something decides, as in git; `byDefault` where none does. */
+function isIgnored(path: string, isFolder: boolean, all: readonly Rules[], byDefault = false): boolean {
+  let ignored = byDefault
   for (const { base, rules } of all) {
     const name = relative(base, path).split(sep).join('/')
     if (name === '' || name.startsWith('..') || isAbsolute(name)) continue

@@ -54,6 +54,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   }
   for (const file of found.files) reading.add(file, contentOf(file))
   for (const name of found.ignored) reading.skip(name, 'ignored')
+  for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
   return reading.finish(found.missing)
 }

@@ -1,0 +1,122 @@
+/** `k8s-af diagnose` */
+import { UsageError } from '../config/usage.js'
+import { nearestMinor } from '../config/version.js'
+import { diagnose } from '../diagnose/diagnose.js'
+import { render } from '../diagnose/render.js'
+import { examine } from '../engine/lint.js'
+import type { Graph } from '../graph/graph.js'
+import { nearestName } from '../graph/similar.js'
+import type { KubernetesObject } from '../kubernetes.js'
+import { loadRules, loadStories } from '../registry.js'
+import { escapeJson } from '../reporters/escape.js'
+import { lookOf } from '../reporters/look.js'
+import { type ClusterFlags, readCluster } from './live.js'
+import type { ReportFlags } from './present.js'
+import { type SettingsFlags, settingsFor } from './settings.js'
+
+export interface DiagnoseFlags extends SettingsFlags, ClusterFlags, Pick<ReportFlags, 'color'> {
+  readonly context?: string
+  readonly namespace?: string
+  readonly symptom?: string
+  readonly output: 'text' | 'json'
+}
+
+/** kubectl's short names of the kinds that people ask about. */
+const shortNames: Readonly<Record<string, string>> = {
+  cj: 'cronjob',
+  cm: 'configmap',
+  deploy: 'deployment',
+  ds: 'daemonset',
+  hpa: 'horizontalpodautoscaler',
+  ing: 'ingress',
+  netpol: 'networkpolicy',
+  no: 'node',
+  ns: 'namespace',
+  pdb: 'poddisruptionbudget',
+  po: 'pod',
+  pvc: 'persistentvolumeclaim',
+  rs: 'replicaset',
+  sts: 'statefulset',
+  svc: 'service',
+}
+
+/** Reads the cluster, and tells what may be wrong with one object; gives the exit code. */
+export async function diagnoseCommand(words: readonly string[], flags: DiagnoseFlags): Promise<number> {
+  const started = performance.now()
+  const wanted = objectIn(words)
+  const rules = await loadRules()
+  const { settings } = await settingsFor(
+    { ...flags, preset: flags.preset ?? 'all', namespace: undefined },
+    process.cwd(),
+    rules,
+  )
+  // What is around the object may stand in other namespaces, and be of no namespace at all.
+  const { context, namespace, ...where } = flags
+  const { documents, ...cluster } = await readCluster(context, where, settings)
+  const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
+  const { report, graph } = examine(
+    { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster },
+    { settings: { ...settings, minor: minor ?? settings.minor }, rules, stories: loadStories, started },
+  )
+  const object = objectNamed(wanted, namespace, graph)
+  const diagnosis = diagnose(object, graph, report, flags.symptom)
+  const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })
+  process.stdout.write(
+    flags.output === 'json'
+      ? `${escapeJson(JSON.stringify(diagnosis, null, 2))}\n`
+      : render(diagnosis, report, look),
+  )
+  return 0
+}
+
+interface Wanted {
+  readonly kind: string
+  readonly name: string
+}
+
+/** `deployment/web`, or the two as words. */
+function objectIn(words: readonly string[]): Wanted {
+  const [kind = '', name = '', ...more] = words.flatMap((word) => word.split('/'))
+  if (kind === '' || name === '' || more.length > 0)
+    throw new UsageError(
+      `${JSON.stringify(words.join(' '))} names no object. Write KIND/NAME: k8s-af diagnose deployment/web -n shop`,
+    )
+  return { kind, name }
+}
+
+/** The object; of a pod that a workload made, the workload. */
+function objectNamed({ kind, name }: Wanted, namespace: string | undefined, graph: Graph): KubernetesObject {
+  const type = singular(kind.toLowerCase())
+  const isInPlace = (one: KubernetesObject) =>
+    namespace === undefined || (one.metadata?.namespace ?? namespace) === namespace
+  if (type === 'pod') {
+    const pod = graph.live?.pods.find((one) => one.metadata?.name === name && isInPlace(one))
+    const owner = pod && graph.workloads.find((one) => graph.live?.podsOf(one).includes(pod))
+    if (owner) return owner.object
+  }
+  const ofKind = graph.objects.filter((one) => one.kind?.toLowerCase() === type && isInPlace(one))
+  const found = ofKind.filter(({ metadata }) => metadata?.name === name)
+  const [first, second] = found
+  if (first && second)
+    throw new UsageError(
+      `there is more than one ${kind} ${name}: in ${found.map((one) => graph.namespaceOf(one)).join(', ')}. Choose with -n.`,
+    )
+  if (first) return first
+  const near = nearestName(
+    name,
+    ofKind.flatMap(({ metadata }) => metadata?.name ?? []),
+  )
+  const where = namespace === undefined ? '' : ` in the namespace ${namespace}`
+  throw new UsageError(
+    `there is no ${kind} ${JSON.stringify(name)}${where}. ${near ? `Did you mean ${JSON.stringify(near)}?` : `kubectl get ${kind} -A lists them.`}`,
+  )
+}
+
+/** `deploy`, `deployments` and `deployments.apps` as `deployment`. */
+function singular(kind: string): string {
+  const [type = ''] = kind.split('.')
+  const known = shortNames[type] ?? type
+  if (known === 'ingresses') return 'ingress'
+  if (known === 'networkpolicies') return 'networkpolicy'
+  return known.endsWith('s') && known !== 'ingress' ? known.slice(0, -1) : known
+}

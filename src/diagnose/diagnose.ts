@@ -1,0 +1,115 @@
+/** From one sick object to the likely causes: the findings around it, ranked by how near, how grave and how evident they are. */
+import type { Report } from '../engine/report.js'
+import type { Finding, Severity } from '../finding.js'
+import type { Graph } from '../graph/graph.js'
+import { countOf, timeOf } from '../graph/live.js'
+import { formatSpan } from '../graph/quantity.js'
+import { kubectlName } from '../graph/resource.js'
+import type { KubernetesObject } from '../kubernetes.js'
+import { isCommonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
+import { fitFor } from './symptom.js'
+
+export interface Diagnosis {
+  /** `Deployment shop/web`. */
+  readonly object: string
+  /** What is seen on the object and its pods, a line each. */
+  readonly seen: readonly string[]
+  /** The likely causes, the likeliest first. */
+  readonly causes: readonly Cause[]
+  /** The objects that were looked at around it. */
+  readonly around: number
+  /** What could not be read and might have told more: `pods: forbidden`. */
+  readonly unread: readonly string[]
+}
+
+export interface Cause {
+  readonly finding: Finding
+  /** How the finding's object is related, `Service shop/web sends requests to it`; empty when it's the object itself. */
+  readonly relation: string
+  /** The kubectl command that shows whether it is so. */
+  readonly confirm: string
+}
+
+const gravity: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 }
+/** By steps from the object. */
+const nearness = [1, 0.8, 0.6, 0.4]
+const common = 0.35
+
+/**
+ * Diagnoses one object.
+ * @param report what all rules found in the cluster
+ * @param symptom what somebody sees, in words; ranks the causes that speak of it first
+ */
+export function diagnose(
+  object: KubernetesObject,
+  graph: Graph,
+  report: Report,
+  symptom: string | undefined,
+): Diagnosis {
+  const around = neighbourhood(object, graph)
+  const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
+  const aptness = symptom === undefined ? () => 0 : fitFor(symptom, report.rules, report.story)
+  const ranked = report.findings.flatMap((finding) => {
+    const { subject, suppressed, severity, rule, evidence = [] } = finding
+    if (!subject || suppressed) return []
+    const neighbour = byName.get(nameOf(subject))
+    if (!neighbour && !isCommonGround(subject)) return []
+    const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
+    const score = gravity[severity] * near * (evidence.length > 0 ? 1.6 : 1) * (1 + 2 * aptness(rule))
+    return [{ score, cause: causeOf(finding, neighbour, graph) }]
+  })
+  return {
+    object: graph.describe(object),
+    seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
+    causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
+    around: around.length - 1,
+    unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),
+  }
+}
+
+function nameOf({ kind, namespace, name }: NonNullable<Finding['subject']>): string {
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+}
+
+function causeOf(finding: Finding, neighbour: Neighbour | undefined, graph: Graph): Cause {
+  return { finding, relation: relationOf(neighbour, graph), confirm: confirmation(finding) }
+}
+
+function relationOf(neighbour: Neighbour | undefined, graph: Graph): string {
+  if (neighbour === undefined) return 'the whole cluster depends on it'
+  const { relation, from, steps } = neighbour
+  return relation.replace('{}', steps === 1 || !from ? 'it' : graph.describe(from))
+}
+
+/** Shows the field that the finding is about, or what happened to the object. */
+function confirmation({ subject, place, evidence }: Finding): string {
+  const { kind = '', namespace = '', name = '', apiVersion = '' } = subject ?? {}
+  const within = namespace === '' ? '' : ` -n ${namespace}`
+  const object = kubectlName({ kind, apiVersion, metadata: { name } })
+  if (evidence && evidence.length > 0) return `kubectl describe ${object}${within}`
+  const field = place.path.replace(/\["([^"]+)"\]/g, (_, key: string) => `.${key.replaceAll('.', '\\.')}`)
+  return field === ''
+    ? `kubectl get ${object}${within} -o yaml`
+    : `kubectl get ${object}${within} -o jsonpath='{${field}}'`
+}
+
+/** The warning events about the object and what it made, the same ones together. */
+function eventsOf(object: KubernetesObject, graph: Graph): string[] {
+  const { live } = graph
+  if (!live) return []
+  const groups = new Map<string, { count: number; last: number; message: string }>()
+  for (const event of live.eventsOf(graph.workload(object) ?? object)) {
+    const { reason = 'Event', message = '' } = event
+    const group = groups.get(reason) ?? { count: 0, last: 0, message }
+    group.count += countOf(event)
+    group.last = Math.max(group.last, timeOf(event))
+    groups.set(reason, group)
+  }
+  return [...groups]
+    .sort(([, a], [, b]) => b.last - a.last)
+    .slice(0, 5)
+    .map(
+      ([reason, { count, last, message }]) =>
+        `${reason}, ${count} ${count === 1 ? 'time' : 'times'}, ${formatSpan((live.now - last) / 1000)} ago: ${message}`,
+    )
+}

@@ -1,0 +1,129 @@
+/** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
+import type { Graph } from '../graph/graph.js'
+import type { KindName, KubernetesObject } from '../kubernetes.js'
+
+export interface Neighbour {
+  readonly object: KubernetesObject
+  /** Steps from the object that was asked about; 0 for itself. */
+  readonly steps: number
+  /** How it is related to the object that led to it, `routes to {}`; empty for the object itself. */
+  readonly relation: string
+  /** The object that led to it. */
+  readonly from: KubernetesObject | undefined
+}
+
+/** Steps that are walked: from an Ingress over a Service to its pods' nodes. */
+const farthest = 3
+
+/** The object, and all that it depends on or that depends on it, the nearest first. */
+export function neighbourhood(object: KubernetesObject, graph: Graph): readonly Neighbour[] {
+  const found = new Map<KubernetesObject, Neighbour>([
+    [object, { object, steps: 0, relation: '', from: undefined }],
+  ])
+  for (const { object: from, steps } of found.values()) {
+    if (steps === farthest) continue
+    for (const [next, relation] of relations(from, graph))
+      if (!found.has(next)) found.set(next, { object: next, steps: steps + 1, relation, from })
+  }
+  return [...found.values()]
+}
+
+/** From an object to those next to it. A Namespace or Node leads on to nothing: everything is in one. */
+function* relations(object: KubernetesObject, graph: Graph): Generator<[KubernetesObject, string]> {
+  const workload = graph.workload(object)
+  if (workload) {
+    for (const service of graph.servicesOf(workload)) yield [service, 'sends requests to {}']
+    const scaler = graph.autoscalerOf(workload) ?? graph.scaledObjectOf(workload)
+    if (scaler) yield [scaler, 'scales {}']
+    for (const budget of graph.budgetsOf(workload)) yield [budget, 'limits evictions of {}']
+    for (const policy of graph.policiesOf(workload)) yield [policy, 'filters traffic of {}']
+    for (const { kind, name } of graph.referencesOf(workload)) {
+      const config = graph.find(kind, name, object)
+      if (config) yield [config, 'is needed by {}']
+    }
+    for (const pod of graph.live?.podsOf(workload) ?? []) {
+      const node = graph.all('Node').find(({ metadata }) => metadata?.name === pod.spec?.nodeName)
+      if (node) yield [node, 'runs pods of {}']
+    }
+  }
+  switch (object.kind) {
+    case 'Service':
+      for (const backend of graph.backendsOf(object)) yield [backend.object, 'is behind {}']
+      for (const { from } of graph.routesTo(object)) yield [from, 'routes to {}']
+      break
+    case 'HorizontalPodAutoscaler':
+    case 'ScaledObject': {
+      const target = graph.targetOf(object)
+      if (target) yield [target.object, 'is scaled by {}']
+      break
+    }
+    case 'PodDisruptionBudget':
+      for (const { object: guarded } of graph.guardedBy(object)) yield [guarded, 'is guarded by {}']
+      break
+    case 'Node':
+    case 'Namespace':
+      return
+    default:
+      for (const { service } of graph.backendsNamedBy(object))
+        if (service) yield [service, 'gets requests from {}']
+  }
+  const namespace = graph.namespaceOf(object)
+  if (namespace === '') return
+  for (const kind of inNamespace)
+    for (const one of graph.siblings(kind, object)) yield [one, 'holds for the namespace of {}']
+  const own = graph.all('Namespace').find(({ metadata }) => metadata?.name === namespace)
+  if (own) yield [own, 'is the namespace of {}']
+}
+
+const inNamespace: readonly KindName[] = ['ResourceQuota', 'LimitRange']
+
+/** What every object of a cluster depends on: the webhooks, the nodes, and what runs in kube-system. */
+export function isCommonGround(object: { readonly kind: string; readonly namespace: string }): boolean {
+  return (
+    object.namespace === 'kube-system' ||
+    ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration', 'APIService', 'Node'].includes(
+      object.kind,
+    )
+  )
+}
+
+/** The pods of an object that are not as they should be, in words, the same ones together, the most frequent first. */
+export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
+  const { live } = graph
+  if (!live) return []
+  const counts = new Map<string, number>()
+  const pods = live.podsOf(graph.workload(object) ?? object)
+  for (const { status, metadata } of pods) {
+    const states: string[] = []
+    if (metadata?.deletionTimestamp) states.push('is being deleted')
+    if (status?.phase === 'Failed') states.push(`has failed${status.reason ? `: ${status.reason}` : ''}`)
+    for (const { name, state, lastState, restartCount = 0 } of [
+      ...(status?.initContainerStatuses ?? []),
+      ...(status?.containerStatuses ?? []),
+    ]) {
+      const { reason } = state?.waiting ?? {}
+      if (reason && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
+        states.push(`container ${name} waits: ${reason}`)
+      const ended = lastState?.terminated
+      if (ended && restartCount > 0)
+        states.push(
+          `container ${name} ended with ${ended.exitCode}${ended.reason ? ` (${ended.reason})` : ''} before`,
+        )
+    }
+    if (status?.phase === 'Pending') {
+      const unscheduled = status.conditions?.find(
+        ({ type, status: is }) => type === 'PodScheduled' && is === 'False',
+      )
+      states.push(unscheduled?.message ? `is not scheduled: ${unscheduled.message}` : 'is pending')
+    } else if (
+      status?.phase === 'Running' &&
+      states.length === 0 &&
+      status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False')
+    )
+      states.push('is not ready')
+    for (const one of states) counts.set(one, (counts.get(one) ?? 0) + 1)
+  }
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([state, count]) => `${count} of ${pods.length} ${pods.length === 1 ? 'pod' : 'pods'}: ${state}`)
+}

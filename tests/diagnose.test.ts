@@ -1,0 +1,97 @@
+/** From one sick object to its likely causes. */
+import { describe, expect, it } from 'vitest'
+import { type Diagnosis, diagnose } from '../src/diagnose/diagnose.js'
+import { neighbourhood } from '../src/diagnose/neighbourhood.js'
+import { render } from '../src/diagnose/render.js'
+import { fitFor } from '../src/diagnose/symptom.js'
+import { loadStories } from '../src/registry.js'
+import { active, allRules } from './harness.js'
+import { examineLive } from './live.js'
+
+const rules = await allRules()
+const { report, graph } = await examineLive(
+  'fixtures/live/shop.yaml',
+  [...rules].map(([id, rule]) => active(id, rule)),
+  {},
+)
+const web = graph.objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === 'web')
+if (!web) throw new Error('the fixture has no Deployment web')
+
+const rulesOf = ({ causes }: Diagnosis) => causes.map(({ finding }) => finding.rule)
+
+describe('the neighbourhood of a Deployment', () => {
+  const found = neighbourhood(web, graph).map(({ object, steps }) => [graph.describe(object), steps])
+  it('is what sends to it, what it needs, and where it runs', () => {
+    expect(found).toEqual(
+      expect.arrayContaining([
+        ['Deployment shop/web', 0],
+        ['Service shop/web', 1],
+        ['PodDisruptionBudget shop/web', 1],
+        ['ConfigMap shop/web-config', 1],
+        ['Node n1', 1],
+        ['Ingress shop/web', 2],
+      ]),
+    )
+  })
+  it('ends there', () => {
+    expect(found.map(([name]) => name)).not.toContain('Deployment other/other')
+  })
+})
+
+describe('a diagnosis', () => {
+  const plain = diagnose(web, graph, report, undefined)
+  it('tells what is seen on the pods', () => {
+    expect(plain.seen).toContain('1 of 2 pods: container web waits: CrashLoopBackOff')
+    expect(plain.seen).toContain('1 of 2 pods: container web ended with 137 (OOMKilled) before')
+    expect(plain.seen.join('\n')).toMatch(/BackOff, 31 times, 2 min ago/)
+  })
+  it('finds causes around the object, and none elsewhere', () => {
+    expect(rulesOf(plain)).toEqual(
+      expect.arrayContaining(['node-not-ready', 'pdb-blocks-drain', 'readiness-probe-missing']),
+    )
+    for (const { finding } of plain.causes) expect(finding.subject?.namespace).not.toBe('other')
+  })
+  it('puts first what has been seen to happen', () => {
+    const [first] = plain.causes
+    expect(first?.finding.evidence?.length ?? 0).toBeGreaterThan(0)
+  })
+  it('says how a cause is related, and how to look', () => {
+    const node = plain.causes.find(({ finding }) => finding.rule === 'node-not-ready')
+    expect(node?.relation).toBe('runs pods of it')
+    const budget = plain.causes.find(({ finding }) => finding.rule === 'pdb-blocks-drain')
+    expect(budget?.confirm).toBe(
+      "kubectl get poddisruptionbudget/web -n shop -o jsonpath='{.spec.minAvailable}'",
+    )
+  })
+  it('follows the words of who asks', () => {
+    const rank = (symptom: string) =>
+      rulesOf(diagnose(web, graph, report, symptom)).indexOf('pdb-blocks-drain')
+    expect(rank('drain hangs')).toBeLessThan(rank('memory'))
+  })
+  it('fits a terminal', () => {
+    const text = render(plain, report, { width: 80, color: false, unicode: true, showSuppressed: false })
+    const long = text.split('\n').filter((line) => line.length > 80 && !line.includes('kubectl '))
+    expect(long).toEqual([])
+    expect(text).not.toContain('\u001b')
+  })
+})
+
+describe('the words of a symptom', () => {
+  const stories = loadStories()
+  const best = (symptom: string) => {
+    const fits = fitFor(symptom, rules, (id) => stories.get(id))
+    return [...rules.keys()].sort((a, b) => fits(b) - fits(a)).slice(0, 12)
+  }
+  it.each([
+    ['dropped requests during rollouts', 'drain-delay-missing'],
+    ['dns lookups time out', 'node-local-dns-missing'],
+    ['nodes run out of memory', 'memory-limit-missing'],
+    ['drains never end', 'pdb-blocks-drain'],
+  ])('%s: %s is among the first', (symptom, rule) => {
+    expect(best(symptom)).toContain(rule)
+  })
+  it('may be of no use', () => {
+    const fits = fitFor('xyzzy', rules, (id) => stories.get(id))
+    expect([...rules.keys()].some((id) => fits(id) > 0)).toBe(false)
+  })
+})
