@@ -128,6 +128,23 @@ describe('several clusters', () => {
     expect(out).toContain('in 2 clusters (ap, eu)')
   })
 
+  it('have the commands for fixes go to the right one', async () => {
+    const metadata = { name: 'web', namespace: 'shop', uid: 'd' }
+    const selector = { matchLabels: { app: 'web' } }
+    const server = {
+      objects: {
+        namespaces: [shop],
+        deployments: [{ metadata, spec: { replicas: 3, selector, template: pod } }],
+        poddisruptionbudgets: [{ metadata, spec: { maxUnavailable: 0, selector } }],
+      },
+    }
+    const blocks = ['--only', 'pdb-blocks-drain', '-o', 'json']
+    const { out } = await scanned({ eu: server, us: server }, '--all-contexts', ...blocks)
+    const commands = JSON.parse(out).findings.flatMap((one: Json) => one.fix?.command ?? [])
+    expect(commands.length).toBeGreaterThan(0)
+    for (const command of commands) expect(command).toMatch(/^kubectl --context '(eu|us)' patch /)
+  })
+
   it('do not wait for one that is dead, and say so', async () => {
     const clusters = { eu: good, us: dead, ap: good }
     const { code, out, err } = await scanned(clusters, '--all-contexts', ...only)
@@ -212,4 +229,8 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
   })
 })
 
-type Json = { readonly cluster: string; readonly subject: { readonly name: string } }
+type Json = {
+  readonly fix?: { readonly command?: string }
+  readonly cluster: string
+  readonly subject: { readonly name: string }
+}
