@@ -197,6 +197,7 @@ Examples:
 Examples:
   k8s-af scan
   k8s-af scan --context prod -n shop
+  k8s-af scan --all-contexts --fail-on warning
   k8s-af scan --only networking -o concise`,
     )
     .action(async (flags) => {
