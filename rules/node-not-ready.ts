@@ -1,4 +1,16 @@
-import { countOf, formatSpan, type Live, type ObjectOf, rule } from '../src/rule.js'
+import {
+  conditionOf,
+  countOf,
+  firstOf,
+  formatSpan,
+  isAway,
+  isLeaving,
+  type Live,
+  type ObjectOf,
+  rule,
+  turnedAt,
+  turnedTogether,
+} from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -12,9 +24,11 @@ in the API: its volumes remain attached, and a StatefulSet makes no replacement.
   remedy:
     'Look at the kubelet and the container runtime of the node; drain or delete it when it does not come back.',
   decides: `The condition \`Ready\` is \`False\` or \`Unknown\`, for longer than \`seconds\`. Nodes that are being
-deleted or scaled away are left alone. What the kubelet said last, events and pressure stand below the
-finding, and how many other nodes of the pool and the zone are affected: one node is a node, a pool is its
-image, all of them are the network or the API server's address.`,
+deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding. What
+the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone are
+affected: one node is a node, a pool is its image, all of them are the network or the API server's address.
+
+A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning.`,
   versions: 'The condition turns Unknown 50 s after the last heartbeat (40 s before 1.32).',
   sources: [
     'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go',
@@ -39,59 +53,81 @@ image, all of them are the network or the API server's address.`,
       default: 60,
       about: 'How long a node may be without readiness.',
     },
+    flaps: {
+      type: 'integer',
+      minimum: 1,
+      default: 3,
+      about: 'How often within the life of events (an hour) a node that is ready now may have been lost.',
+    },
   },
   for: 'Node',
+  unless: ['kubelet-stale-apiserver-connection'],
   check(node, { graph, params, report }) {
     const { live } = graph
-    const ready = readiness(node)
-    if (!live || !isAway(node) || isLeaving(node)) return
-    const since = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || 0)) / 1000
-    if (since < params.seconds) return
-    const pods = live.pods.filter(
-      ({ spec, status }) => spec?.nodeName === node.metadata?.name && status?.phase === 'Running',
+    if (!live) return
+    const conditions = node.status?.conditions
+    const place = [conditions ?? node, conditions?.findIndex(({ type }) => type === 'Ready')] as const
+    if (!isAway(node)) {
+      const flaps = flapsOf(node, live)
+      if (flaps < params.flaps || isLeaving(node)) return
+      report(
+        ...place,
+        `Services drop and take back the pods of this node again and again: it was not ready ${flaps} times lately, and is now.`,
+        { severity: 'warning', evidence: evidenceOf(node) },
+      )
+      return
+    }
+    const away = graph.once('nodes that are away', () =>
+      turnedTogether(graph.all('Node').filter((one) => isAway(one) && !isLeaving(one))),
     )
-    const running = pods.length === 1 ? 'its pod' : `its ${pods.length} pods`
+    const together = away.find(([first]) => first === node)
+    const since = (live.now - turnedAt(node)) / 1000
+    if (!together || since < params.seconds) return
+    const names = new Set(together.map(({ metadata }) => metadata?.name))
+    const pods = live.pods.filter(
+      ({ spec, status }) => names.has(spec?.nodeName) && status?.phase === 'Running',
+    ).length
+    const one = together.length === 1
+    const their = one ? 'its' : 'their'
+    const running = pods === 1 ? `${their} pod` : `${their} ${pods} pods`
+    const who = one ? 'the node has' : `${together.length} nodes have`
     report(
-      node.status?.conditions ?? node,
-      node.status?.conditions?.findIndex(({ type }) => type === 'Ready'),
-      ready?.status === 'Unknown'
-        ? `Nobody knows how ${running} ${pods.length === 1 ? 'is' : 'are'}: the kubelet has been silent for ${formatSpan(since)}.`
-        : `No Service sends anything to ${running}: the node has not been ready for ${formatSpan(since)}.`,
-      { evidence: [...evidenceOf(node, live), ...companyOf(node, graph.all('Node'))] },
+      ...place,
+      conditionOf(node, 'Ready')?.status === 'Unknown'
+        ? `Nobody knows how ${running} ${pods === 1 ? 'is' : 'are'}: ${one ? 'the kubelet has' : `the kubelets of ${together.length} nodes have`} been silent for ${formatSpan(since)}.`
+        : `No Service sends anything to ${running}: ${who} not been ready for ${formatSpan(since)}.`,
+      {
+        evidence: [
+          ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
+          ...evidenceOf(node),
+          ...companyOf(node, graph.all('Node')),
+        ],
+      },
     )
   },
 })
 
-function readiness({ status }: Node) {
-  return status?.conditions?.find(({ type }) => type === 'Ready')
+/**
+ * How often the node was lost lately. The events about the node itself are no warnings; each of its pods gets one.
+ * Source: MarkPodsNotReady, kubernetes/pkg/controller/util/node/controller_utils.go.
+ */
+function flapsOf(node: Node, { pods, eventsOf }: Live): number {
+  const counts = pods
+    .filter(({ spec }) => spec?.nodeName === node.metadata?.name)
+    .flatMap((pod) => eventsOf(pod).filter(({ reason }) => reason === 'NodeNotReady'))
+    .map(countOf)
+  return Math.max(0, ...counts)
 }
 
-function isAway(node: Node): boolean {
-  const ready = readiness(node)
-  return ready !== undefined && ready.status !== 'True'
-}
-
-/** Scaled away by an autoscaler, or deleted. */
-function isLeaving({ metadata, spec }: Node): boolean {
-  const leaving = /^(ToBeDeletedByClusterAutoscaler|karpenter\.sh\/disrupted|karpenter\.sh\/disruption)$/
-  return (
-    metadata?.deletionTimestamp !== undefined ||
-    (spec?.taints ?? []).some(({ key }) => leaving.test(key ?? ''))
-  )
-}
-
-/** What the kubelet said last, pressure, and how often the node came and went. */
-function evidenceOf(node: Node, live: Live): string[] {
-  const ready = readiness(node)
+/** What the kubelet said last, and pressure. */
+function evidenceOf(node: Node): string[] {
+  const ready = conditionOf(node, 'Ready')
   const pressure = (node.status?.conditions ?? [])
     .filter(({ type, status }) => type !== 'Ready' && status === 'True')
     .map(({ type, message }) => `${type}${message ? `: ${message}` : ''}`)
-  const flaps = live.eventsOf(node).filter(({ reason }) => reason === 'NodeNotReady')
-  const count = flaps.reduce((sum, event) => sum + countOf(event), 0)
   return [
-    ...(ready?.message ? [`${ready.reason ?? 'Ready'}: ${ready.message}`] : []),
+    ...(ready?.message && ready.status !== 'True' ? [`${ready.reason ?? 'Ready'}: ${ready.message}`] : []),
     ...pressure,
-    ...(count > 1 ? [`NodeNotReady ${count} times in the events`] : []),
   ]
 }
 

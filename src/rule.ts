@@ -22,10 +22,20 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
-export { enumerate } from './graph/enumerate.js'
+export { enumerate, firstOf } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export {
+  conditionOf,
+  isAway,
+  isLeaving,
+  type Kernel,
+  kernelOf,
+  nodesBy,
+  turnedAt,
+  turnedTogether,
+} from './graph/node.js'
 export {
   bytes,
   cpuCores,
