@@ -22,6 +22,7 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { hasNodeDns } from './graph/dns.js'
 export { enumerate, firstOf } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
@@ -30,6 +31,7 @@ export {
   conditionOf,
   isAway,
   isLeaving,
+  isNode,
   type Kernel,
   kernelOf,
   nodesBy,

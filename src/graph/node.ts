@@ -1,8 +1,14 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
-import type { Node } from '../kubernetes.js'
+import type { KubernetesObject, Node } from '../kubernetes.js'
 import { type Version, version } from './version.js'
 
 type Condition = NonNullable<NonNullable<Node['status']>['conditions']>[number]
+
+/** Tells nodes from the other subjects of a rule. */
+export function isNode(object: object): object is Node {
+  const { kind, apiVersion }: KubernetesObject = object
+  return kind === 'Node' && apiVersion === 'v1'
+}
 
 /** A condition of a node: `Ready`, `MemoryPressure`… */
 export function conditionOf({ status }: Node, type: string): Condition | undefined {
