@@ -12,6 +12,7 @@ import {
   rule,
   timeOf,
   type Workload,
+  waitingForImages,
 } from '../src/rule.js'
 
 type Event = NonNullable<Graph['live']>['events'][number]
@@ -70,7 +71,7 @@ In a cluster: events that say so. Refused by kubelets, reported on the first of 
     }
     for (const [registry, { workloads, events }] of byRegistries) {
       if (workloads[0] !== subject) continue
-      const waiting = workloads.filter((one) => isWaiting(one, graph))
+      const waiting = workloads.filter((one) => waitingForImages(graph.live?.podsOf(one) ?? []).length > 0)
       const who = workloads.length === 1 ? subject.name : `${workloads.length} workloads`
       const container = subject.containers.find(({ image }) => registryOf(image) === registry)
       report(
@@ -155,13 +156,4 @@ const podsIn = (events: readonly Event[]) =>
 function times(events: readonly Event[]): string {
   const count = events.reduce((sum, event) => sum + countOf(event), 0)
   return count === 1 ? 'once' : `${count} times`
-}
-
-/** Whether a pod of the workload waits for an image now. */
-function isWaiting(workload: Workload, { live }: Graph): boolean {
-  return (live?.podsOf(workload) ?? []).some(({ status }) =>
-    [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].some(({ state }) =>
-      /^(ErrImagePull|ImagePullBackOff)$/.test(state?.waiting?.reason ?? ''),
-    ),
-  )
 }

@@ -38,6 +38,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -52,6 +53,7 @@ export {
 export { type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export { type Unready, unreadyPods } from './graph/unready.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'
