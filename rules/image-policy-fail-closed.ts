@@ -8,6 +8,7 @@ import {
   objectsAt,
   rule,
   stringAt,
+  timeOf,
   valueAt,
 } from '../src/rule.js'
 
@@ -24,7 +25,7 @@ can't be repaired by the usual way.`,
 a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose
 match excludes no namespace at all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
 input that fails closed without a namespace selector. In a cluster an error, with the events, while
-controllers report that the webhook of Kyverno or Sigstore can't be called.`,
+controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigstore can't be called.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',
@@ -127,12 +128,14 @@ function closedSigstoreWebhook(graph: Graph): Custom | undefined {
   return found as Custom | undefined
 }
 
-/** What controllers say who could not make pods because the webhooks of a product did not answer, once for each object. */
+/** What controllers say who could not make pods because the webhooks of a product did not answer, in the last 15 minutes. */
 function failuresOf(product: string, { live }: Graph): readonly string[] {
   const called = new RegExp(`failed calling webhook "[^"]*${product}[^"]*": (.*)$`)
-  const found = (live?.events ?? []).flatMap(({ involvedObject, message }) => {
+  const found = (live?.events ?? []).flatMap((event) => {
+    const { involvedObject, message } = event
     const why = called.exec(message ?? '')?.[1]
-    return why === undefined
+    const isOver = (live?.now ?? 0) - timeOf(event) > 900_000
+    return why === undefined || isOver
       ? []
       : [`${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why.slice(0, 160)}`]
   })

@@ -95,7 +95,9 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
       ...place,
       conditionOf(node, 'Ready')?.status === 'Unknown'
         ? `Nobody knows how ${running} ${pods === 1 ? 'is' : 'are'}: ${one ? 'the kubelet has' : `the kubelets of ${together.length} nodes have`} been silent for ${formatSpan(since)}.`
-        : `No Service sends anything to ${running}: ${who} not been ready for ${formatSpan(since)}.`,
+        : pods === 0
+          ? `Pods that need room wait: ${who} not been ready for ${formatSpan(since)}.`
+          : `No Service sends anything to ${running}: ${who} not been ready for ${formatSpan(since)}.`,
       {
         evidence: [
           ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
