@@ -41,13 +41,13 @@ export default rule({
   category: 'images',
   severity: 'warning',
   why: `DNS, ingress and credentials serve every application of a cluster, so that their defects hit all of
-them at once. The ones listed here have taken down or opened up whole clusters, and are cured by a newer release; retired
-projects will not be cured at all.`,
+them at once. The ones listed here have taken down or opened up whole clusters, and are cured by a newer
+release; retired projects will not be cured at all.`,
   remedy: 'Upgrade the add-on; replace one that is retired.',
-  decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2 before
-2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: Traefik 1, kiam. An image
-that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own repositories only. kube-proxy has rules
-of its own.
+  decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2
+before 2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: Traefik
+1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
+repositories only. kube-proxy has rules of its own.
 
 Tags that are no version are passed over, and digests without a tag.`,
   falsePositives: 'Vendors publish images with fixes under old numbers: suppress with that reason.',
@@ -85,7 +85,10 @@ Tags that are no version are passed over, and digests without a tag.`,
   },
 })
 
-/** Whether an image only has the name of an add-on: many are called controller, and others make ingress controllers, too. */
+/**
+ * Whether an image only has the name of an add-on: many are called controller, and others make ingress
+ * controllers, too.
+ */
 function isForeign(registry: string, repository: string, name: string): boolean {
   if (name === 'controller') return !repository.endsWith('ingress-nginx/controller')
   if (name.startsWith('nginx-ingress-controller'))

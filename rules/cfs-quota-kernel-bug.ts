@@ -1,5 +1,6 @@
 import {
   configurationsIn,
+  counted,
   firstOf,
   type Graph,
   inRange,
@@ -65,7 +66,7 @@ which take fixes in without a new number. Amazon's kernels carry the number of t
     report(
       info,
       'kernelVersion',
-      `Containers stand still below their CPU limit on ${alike.length === 1 ? 'this node' : `${alike.length} nodes`}: kernel ${info.kernelVersion} miscounts what they have left.`,
+      `Containers stand still below their CPU limit on ${counted(alike.length, 'node')}: kernel ${info.kernelVersion} miscounts what they have left.`,
       {
         onValue: true,
         evidence: [

@@ -1,4 +1,5 @@
 import {
+  counted,
   firstOf,
   inRange,
   isNode,
@@ -25,8 +26,8 @@ nor evicts. Where the engine does run, one hung daemon takes the whole node with
 the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
 agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported.
 
-In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the same versions
-as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,
+In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
+same versions as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,
   falsePositives:
     'CI builders on nodes of their own that do run the Docker engine: name their containers in `builders`.',
   versions: 'dockershim was removed in 1.24.',
@@ -59,7 +60,7 @@ as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody 
         report(
           info,
           'containerRuntimeVersion',
-          `${alike.length === 1 ? 'This node' : `${alike.length} nodes`} can't follow to 1.24, whose kubelet speaks no Docker, and one hung daemon stops all pods of a node: kubelet ${info.kubeletVersion} uses it.`,
+          `One hung daemon stops all pods of a node, and 1.24 speaks no Docker: kubelet ${info.kubeletVersion} uses it on ${counted(alike.length, 'node')}.`,
           { onValue: true, evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] },
         )
       return

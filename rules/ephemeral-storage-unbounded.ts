@@ -1,4 +1,4 @@
-import { evictionsOf, firstOf, rule, set, type Workload } from '../src/rule.js'
+import { counted, evictionsOf, firstOf, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
@@ -13,7 +13,8 @@ volume counts as memory of the pod and grows to its limit, or to all that the no
 \`disk\`. One finding per workload.
 
 In a cluster an error: the kubelet evicted pods of the workload because they exceeded a limit of local
-storage, or because the disk of their node was full and, by its message, a container had written 1Gi more than it requests.
+storage, or because the disk of their node was full and, by its message, a container had written 1Gi more
+than it requests.
 
 Exempt: volumes for sockets, shared memory and temporary files only (mounted at or below /tmp, /run,
 /var/run, /dev/shm): what they hold rarely outlives the process, and its memory limit, or the finding that
@@ -37,7 +38,7 @@ there is none, covers them.`,
       report(
         volume ?? spec ?? workload.object,
         volume ? 'emptyDir' : spec && 'resources',
-        `${evicted.length === 1 ? 'A pod' : `${evicted.length} pods`} of ${workload.name} ${evicted.length === 1 ? 'was' : 'were'} evicted for what ${evicted.length === 1 ? 'it' : 'they'} wrote to the disk of the node.`,
+        `Pods of ${workload.name} fill the disk of their node and are evicted: ${counted(evicted.length, 'pod')} within a day.`,
         {
           severity: 'error',
           evidence: [

@@ -1,4 +1,4 @@
-import { bytes, imageNamed, rule, unreadyPods, type Workload } from '../src/rule.js'
+import { bytes, counted, imageNamed, rule, unreadyPods, type Workload } from '../src/rule.js'
 
 /** Source: kubernetes/pkg/apis/scheduling/types.go. */
 const nodeCritical = 2_000_001_000
@@ -16,8 +16,8 @@ there loses access to storage, queues and databases at the same time.`,
 system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all
 taints (so that tainted nodes have no agent). All causes are in one finding.
 
-In a cluster: an error where a pod of the agent has not been ready for two minutes on a node that is, whatever its
-manifest says.`,
+In a cluster: an error where a pod of the agent has not been ready for two minutes on a node that is,
+whatever its manifest says.`,
   sources: ['kubernetes/pkg/apis/scheduling/types.go (system-node-critical)'],
   stories: [
     'dfds-node-deletion',
@@ -62,7 +62,7 @@ manifest says.`,
       report(
         daemonSet,
         undefined,
-        `Pods on ${down.length === 1 ? `node ${down[0]?.node}` : `${down.length} nodes`} get no cloud credentials: the agent ${workload.name} is not ready there.`,
+        `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} is not ready there.`,
         {
           severity: 'error',
           evidence: [

@@ -6,12 +6,12 @@ export default rule({
   severity: 'info',
   recommended: false,
   why: `A node that does not have the image loads and unpacks all of it before the container starts. Minutes
-pass when pods move to new nodes or scale up, pulls of other pods wait behind it where the kubelet pulls one at a time,
-and a few versions of it fill the node's disk, on which the kubelet then evicts pods.`,
+pass when pods move to new nodes or scale up, pulls of other pods wait behind it where the kubelet pulls one
+at a time, and a few versions of it fill the node's disk, on which the kubelet then evicts pods.`,
   remedy: 'Build in stages on a small base, and load models and data from a volume or object storage.',
-  decides: `\`status.images\` of the Nodes: the image of a container is larger than \`maxBytes\`. A node reports its 50 largest
-images (\`nodeStatusMaxImages\`); containerd reports the compressed size, so that the disk holds more. Workloads
-that request GPUs are exempt: their libraries are that large.`,
+  decides: `\`status.images\` of the Nodes: the image of a container is larger than \`maxBytes\`. A node
+reports its 50 largest images (\`nodeStatusMaxImages\`); containerd reports the compressed size, so that the
+disk holds more. Workloads that request GPUs are exempt: their libraries are that large.`,
   sources: ['k8s.io/api/core/v1/types.go (ContainerImage)', 'k8s.io/kubelet/config/v1beta1/types.go'],
   stories: ['google-how-not-to'],
   needs: 'cluster',

@@ -128,7 +128,10 @@ function closedSigstoreWebhook(graph: Graph): Custom | undefined {
   return found as Custom | undefined
 }
 
-/** What controllers say who could not make pods because the webhooks of a product did not answer, in the last 15 minutes. */
+/**
+ * What controllers say who could not make pods because the webhooks of a product did not answer, in the
+ * last 15 minutes.
+ */
 function failuresOf(product: string, { live }: Graph): readonly string[] {
   const called = new RegExp(`failed calling webhook "[^"]*${product}[^"]*": (.*)$`)
   const found = (live?.events ?? []).flatMap((event) => {

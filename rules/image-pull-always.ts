@@ -12,8 +12,8 @@ restarts and nothing scales: a crash that would have taken seconds lasts as long
   decides: `\`imagePullPolicy: Always\` with a digest, or with a tag of three numbers. One finding per
 workload; a moving tag is the subject of \`mutable-image-tag\`.
 
-In a cluster an error: containers with that policy that ran before in the same pod, so that their node had the image, and
-now wait for the registry.`,
+In a cluster an error: containers with that policy that ran before in the same pod, so that their node had
+the image, and now wait for the registry.`,
   falsePositives: `Where tenants share nodes, Always keeps one from starting another's private image
 (\`KubeletEnsureSecretPulledImages\` does, too, on by default from 1.35).`,
   sources: [
@@ -36,7 +36,7 @@ now wait for the registry.`,
       report(
         held.spec,
         'imagePullPolicy',
-        `${stuck.length === 1 ? 'A pod' : `${stuck.length} pods`} of ${workload.name} cannot restart: the node has the image, and Always asks the registry, which fails.`,
+        `Pods of ${workload.name} cannot restart, ${stuck.length} now: the node has the image, and Always asks the registry, which fails.`,
         {
           severity: 'error',
           onValue: true,

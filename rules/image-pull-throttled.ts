@@ -28,11 +28,11 @@ what has a single replica is away meanwhile.`,
   remedy:
     'Raise `registryPullQPS` and `registryBurst`, bound the pulls with `maxParallelImagePulls`, and pull from a mirror of your own.',
   decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that pulls images in parallel
-(\`serializeImagePulls: false\` or \`maxParallelImagePulls\`) with \`registryPullQPS\` below \`minQps\`; 5 when
-it is absent, no limit with 0. One image at a time never comes near the limit.
+(\`serializeImagePulls: false\` or \`maxParallelImagePulls\`) with \`registryPullQPS\` below \`minQps\`; 5
+when it is absent, no limit with 0. One image at a time never comes near the limit.
 
-In a cluster: events that say so. Refused by kubelets, reported on the first of their nodes; refused by a registry
-("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait.`,
+In a cluster: events that say so. Refused by kubelets, reported on the first of their nodes; refused by a
+registry ("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait.`,
   versions: 'Parallel pulls can be bounded from 1.27 on (`maxParallelImagePulls`).',
   sources: [
     'kubernetes/pkg/kubelet/images/helpers.go (throttleImagePulling)',

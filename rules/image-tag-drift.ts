@@ -12,7 +12,8 @@ run different code, by the age of their nodes.`,
 \`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default.
 
 In a cluster: running pods of one workload, on nodes of the same architecture and container runtime, whose
-containers have the image of the pod template, tag and all, and different digests. That is an error, whatever the tag.`,
+containers have the image of the pod template, tag and all, and different digests. That is an error,
+whatever the tag.`,
   sources: ['kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Container)'],
   stories: ['betz-shared-tags', 'datadog-10-ways'],
   params: {

@@ -142,7 +142,9 @@ function conditionIndex({ status }: Node): number | undefined {
   return status?.conditions?.findIndex(({ type }) => type === 'Ready')
 }
 
-/** Half of the nodes, three at least, that fell silent together, or came back together within the last day. */
+/**
+ * Half of the nodes, three at least, that fell silent together, or came back together within the last day.
+ */
 function lostTogether(nodes: readonly Node[], now: number): readonly (readonly Node[])[] {
   const staying = nodes.filter((node) => !isLeaving(node))
   const silent = staying.filter((node) => conditionOf(node, 'Ready')?.status === 'Unknown')

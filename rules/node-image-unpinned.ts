@@ -1,4 +1,14 @@
-import { advise, type Custom, type Graph, objectAt, objectsAt, rule, stringAt, valueAt } from '../src/rule.js'
+import {
+  advise,
+  type Custom,
+  counted,
+  type Graph,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'New nodes take whatever machine image is newest',
@@ -10,8 +20,8 @@ production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
   decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or
 \`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM
-parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were made from it
-stand below the finding.`,
+parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were
+made from it stand below the finding.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
   sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],
@@ -43,7 +53,10 @@ stand below the finding.`,
   },
 })
 
-/** What the nodes run that a node class or instance group made: `12 nodes: Bottlerocket OS 1.49.0, kernel 6.12.46`. */
+/**
+ * What the nodes run that a node class or instance group made: `12 nodes: Bottlerocket OS 1.49.0, kernel
+ * 6.12.46`.
+ */
 function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
   const label = kind === 'InstanceGroup' ? 'kops.k8s.io/instancegroup' : 'karpenter.k8s.aws/ec2nodeclass'
   const counts = new Map<string, number>()
@@ -56,6 +69,6 @@ function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
   if (counts.size < 2) return []
   const lines = [...counts]
     .sort(([, a], [, b]) => b - a)
-    .map(([image, count]) => `${count} ${count === 1 ? 'node' : 'nodes'}: ${image}`)
+    .map(([image, count]) => `${counted(count, 'node')}: ${image}`)
   return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
 }

@@ -1,5 +1,6 @@
 import {
   type Custom,
+  counted,
   firstOf,
   formatSpan,
   type Graph,
@@ -27,9 +28,9 @@ that is within days. Then pods stay Pending.`,
   remedy:
     "Read the machine's boot log (cloud-init, kubelet): a package that moved, a certificate, a role, or no way to the API server.",
   decides: `Machines that are older than \`minutes\` and no node yet: Karpenter's NodeClaims whose condition
-\`Registered\` is not true (or \`Launched\`: the machine was never made), Machines of Cluster API and OpenShift that have
-an address of the provider and no \`status.nodeRef\`, and \`longUnregistered\` above 0 in the ConfigMap
-cluster-autoscaler-status. Machines of one pool with the same message are one finding.`,
+\`Registered\` is not true (or \`Launched\`: the machine was never made), Machines of Cluster API and
+OpenShift that have an address of the provider and no \`status.nodeRef\`, and \`longUnregistered\` above 0
+in the ConfigMap cluster-autoscaler-status. Machines of one pool with the same message are one finding.`,
   falsePositives: 'Bare metal takes long to boot: raise `minutes`.',
   versions: 'Karpenter deletes a claim that has not registered for 15 minutes, and tries again.',
   sources: [
@@ -53,7 +54,7 @@ cluster-autoscaler-status. Machines of one pool with the same message are one fi
         report(
           data,
           'status',
-          `Cluster Autoscaler waits for ${lost} ${lost === 1 ? 'machine that does' : 'machines that do'} not become ${lost === 1 ? 'a node' : 'nodes'}: capacity is missing that the cloud provider counts.`,
+          `Capacity is missing that the cloud provider counts: Cluster Autoscaler has given up on ${counted(lost, 'machine')} without a node.`,
         )
       return
     }
@@ -61,13 +62,12 @@ cluster-autoscaler-status. Machines of one pool with the same message are one fi
     const together = stuck.find(([first]) => first?.machine === subject)
     const [first] = together ?? []
     if (!together || !first) return
-    const many = together.length === 1 ? 'This machine has' : `${together.length} machines have`
     report(
       first.node,
       undefined,
       first.isMade
-        ? `${many} not become ${together.length === 1 ? 'a node' : 'nodes'} for ${formatSpan(first.seconds)}: pods that wait for ${together.length === 1 ? 'it' : 'them'} stay Pending.`
-        : `Pods stay Pending: the cloud provider has made ${together.length === 1 ? 'no machine' : `none of ${together.length} machines`} for ${formatSpan(first.seconds)}.`,
+        ? `Pods stay Pending: ${counted(together.length, 'machine')} could not join as a node for ${formatSpan(first.seconds)}.`
+        : `Pods stay Pending: ${counted(together.length, 'machine')} could not be made for ${formatSpan(first.seconds)}.`,
       {
         evidence: [
           ...(first.message ? [first.message] : []),
@@ -90,7 +90,10 @@ interface Stuck {
   readonly message: string | undefined
 }
 
-/** The machines that are too old to be no node, those of one pool with the same message together, the oldest first. */
+/**
+ * The machines that are too old to be no node, those of one pool with the same message together, the oldest
+ * first.
+ */
 function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly Stuck[])[] {
   const groups = new Map<string, Stuck[]>()
   for (const kind of machines)
@@ -142,7 +145,10 @@ function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | 
   return { node, isMade: true, message: stringAt(told, 'message') }
 }
 
-/** The nodes that Cluster Autoscaler has waited for too long, of the cluster as a whole: the first number of its report. */
+/**
+ * The nodes that Cluster Autoscaler has waited for too long, of the cluster as a whole: the first number of
+ * its report.
+ */
 function unregistered(object: KubernetesObject): number {
   if (object.metadata?.name !== 'cluster-autoscaler-status') return 0
   const text = stringAt(object, 'data', 'status') ?? ''

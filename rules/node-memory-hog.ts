@@ -13,7 +13,8 @@ largest node (the parameter, or the Nodes of the input), its request is smaller 
 dedicates a node to it: no node selector, node affinity or toleration of its own.
 
 In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by
-its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node is not known).`,
+its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node
+is not known).`,
   sources: ['Kubernetes documentation, node-pressure eviction'],
   stories: ['dfds-agent-system-oom', 'bluematador-node-oom', 'nunl-elastalert-oom', 'dfds-pvc-stuck'],
   params: {
@@ -46,7 +47,7 @@ its message one of their containers used more than it requests, by a tenth of th
       report(
         requests ?? spec ?? workload.object,
         requests ? 'memory' : spec && 'resources',
-        `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} when its pod was evicted, and ${requested > 0 ? `${formatBytes(requested)} are` : 'nothing is'} set aside.`,
+        `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} of ${formatBytes(requested)} requested, and was evicted.`,
         {
           severity: 'error',
           evidence: [

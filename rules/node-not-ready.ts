@@ -1,5 +1,6 @@
 import {
   conditionOf,
+  counted,
   countOf,
   firstOf,
   formatSpan,
@@ -23,10 +24,11 @@ are evicted after another 300 s unless they tolerate it longer. A pod that a dea
 in the API: its volumes remain attached, and a StatefulSet makes no replacement.`,
   remedy:
     'Look at the kubelet and the container runtime of the node; drain or delete it when it does not come back.',
-  decides: `The condition \`Ready\` is \`False\` or \`Unknown\`, for longer than \`seconds\`. Nodes that are being
-deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding. What
-the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone are
-affected: one node is a node, a pool is its image, all of them are the network or the API server's address.
+  decides: `The condition \`Ready\` is \`False\` or \`Unknown\`, for longer than \`seconds\`. Nodes that are
+being deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding.
+What the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone
+are affected: one node is a node, a pool is its image, all of them are the network or the API server's
+address.
 
 A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning.`,
   versions: 'The condition turns Unknown 50 s after the last heartbeat (40 s before 1.32).',
@@ -88,24 +90,25 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
       ({ spec, status }) => names.has(spec?.nodeName) && status?.phase === 'Running',
     ).length
     const one = together.length === 1
-    const their = one ? 'its' : 'their'
-    const running = pods === 1 ? `${their} pod` : `${their} ${pods} pods`
-    const who = one ? 'the node has' : `${together.length} nodes have`
-    report(
-      ...place,
+    const many = one ? 'the node' : counted(together.length, 'node')
+    const affected = counted(pods, 'running pod')
+    const consequence =
+      pods === 0
+        ? 'New pods find less room'
+        : conditionOf(node, 'Ready')?.status === 'Unknown'
+          ? `Nobody knows the state of ${affected}`
+          : `No Service sends anything to ${affected}`
+    const cause =
       conditionOf(node, 'Ready')?.status === 'Unknown'
-        ? `Nobody knows how ${running} ${pods === 1 ? 'is' : 'are'}: ${one ? 'the kubelet has' : `the kubelets of ${together.length} nodes have`} been silent for ${formatSpan(since)}.`
-        : pods === 0
-          ? `Pods that need room wait: ${who} not been ready for ${formatSpan(since)}.`
-          : `No Service sends anything to ${running}: ${who} not been ready for ${formatSpan(since)}.`,
-      {
-        evidence: [
-          ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
-          ...evidenceOf(node),
-          ...companyOf(node, graph.all('Node')),
-        ],
-      },
-    )
+        ? `nothing was heard of ${many} for`
+        : `${many} ${one ? 'has' : 'have'} not been ready for`
+    report(...place, `${consequence}: ${cause} ${formatSpan(since)}.`, {
+      evidence: [
+        ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
+        ...evidenceOf(node),
+        ...companyOf(node, graph.all('Node')),
+      ],
+    })
   },
 })
 

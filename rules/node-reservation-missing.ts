@@ -3,6 +3,7 @@ import {
   type Context,
   conditionOf,
   configurationsIn,
+  counted,
   countOf,
   firstOf,
   formatBytes,
@@ -36,9 +37,10 @@ all others off.`,
 \`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
 \`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.
 
-In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of their
-\`capacity\`, from \`smallest\` on. Those of one size and one operating system are one finding; an error where such nodes
-are under memory pressure, or the kernel has killed processes outside of containers on them (events SystemOOM).`,
+In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of
+their \`capacity\`, from \`smallest\` on. Those of one size and one operating system are one finding; an
+error where such nodes are under memory pressure, or the kernel has killed processes outside of containers
+on them (events SystemOOM).`,
   falsePositives:
     'The flags of the kubelet or the node image may add a reservation that the file does not show.',
   sources: [
@@ -149,11 +151,10 @@ function seenOn(
   const { allocatable, capacity } = node.status ?? {}
   if (!alike || !allocatable) return undefined
   const troubles = alike.flatMap((one) => troublesOf(one, live))
-  const many = alike.length === 1 ? 'this node' : `${alike.length} nodes`
   return [
     allocatable,
     'memory',
-    `Pods can take the kubelet's memory and the node dies instead of a pod: ${formatBytes(bytes(allocatable.memory) ?? 0)} of ${formatBytes(bytes(capacity?.memory) ?? 0)} are given to pods on ${many}.`,
+    `Pods can take the kubelet's memory and the node dies instead of a pod: ${formatBytes(bytes(allocatable.memory) ?? 0)} of ${formatBytes(bytes(capacity?.memory) ?? 0)} are given to pods on ${counted(alike.length, 'node')}.`,
     {
       severity: troubles.length > 0 ? 'error' : 'warning',
       evidence: [
@@ -165,7 +166,10 @@ function seenOn(
   ]
 }
 
-/** Memory pressure, and processes of the system that the kernel killed. Source: kubernetes/pkg/kubelet/oom/oom_watcher_linux.go. */
+/**
+ * Memory pressure, and processes of the system that the kernel killed. Source:
+ * kubernetes/pkg/kubelet/oom/oom_watcher_linux.go.
+ */
 function troublesOf(node: Node, { eventsOf }: Live): readonly string[] {
   const name = node.metadata?.name ?? ''
   const kills = eventsOf(node).filter(({ reason }) => reason === 'SystemOOM')
@@ -175,9 +179,7 @@ function troublesOf(node: Node, { eventsOf }: Live): readonly string[] {
   const killed = firstOf([...victims].map((victim) => victim ?? ''))
   return [
     ...(count > 0
-      ? [
-          `${name}: ${count} ${count === 1 ? 'kill' : 'kills'} outside of containers${killed ? `: ${killed}` : ''}`,
-        ]
+      ? [`${name}: ${counted(count, 'kill')} outside of containers${killed ? `: ${killed}` : ''}`]
       : []),
     ...(conditionOf(node, 'MemoryPressure')?.status === 'True' ? [`${name}: MemoryPressure`] : []),
   ]

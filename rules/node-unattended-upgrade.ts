@@ -25,8 +25,9 @@ API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) th
 mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops:
 \`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
 
-In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and run
-different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot after updates.
+In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
+run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot
+after updates.
 
 Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the
 manifest does not tell.`,

@@ -6,12 +6,13 @@ export default rule({
   severity: 'info',
   recommended: false,
   why: `A public registry counts pulls by address, and all nodes of a cluster often share one; it may be
-down, delete a tag, or move house (k8s.gcr.io did). Each of these is felt when pods start, which is when something is broken
-already.`,
+down, delete a tag, or move house (k8s.gcr.io did). Each of these is felt when pods start, which is when
+something is broken already.`,
   remedy:
     'Mirror what production needs into a registry of your own, or let the container runtime use a mirror.',
-  decides: `The registry of an image (docker.io when it names none) is in \`publicRegistries\`, and neither it nor the
-repository below it is in \`allowed\`. Namespaces in \`exemptNamespaces\` are left out. One finding per workload.`,
+  decides: `The registry of an image (docker.io when it names none) is in \`publicRegistries\`, and neither
+it nor the repository below it is in \`allowed\`. Namespaces in \`exemptNamespaces\` are left out. One
+finding per workload.`,
   falsePositives: 'Mirrors that containerd or CRI-O is told to use are in no manifest.',
   sources: ['Kubernetes documentation, Images', 'Docker documentation, Docker Hub usage and limits'],
   stories: ['google-how-not-to', 'google-playbook'],

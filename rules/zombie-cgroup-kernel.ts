@@ -1,4 +1,5 @@
 import {
+  counted,
   firstOf,
   formatSpan,
   type Graph,
@@ -18,12 +19,13 @@ export default rule({
   severity: 'info',
   why: `The memory groups of containers that have ended stay in the kernel as long as a page is charged to
 them. These kernels walk through all of them whenever somebody reads memory statistics, which cAdvisor does
-every few seconds; the CPU that does it processes no packets meanwhile. Requests take 100 ms longer at random, and
-more of them with every day that the node lives.`,
+every few seconds; the CPU that does it processes no packets meanwhile. Requests take 100 ms longer at
+random, and more of them with every day that the node lives.`,
   remedy: 'Update the kernel; until then drain and reboot old nodes, and make fewer short-lived pods.',
   decides: `The kernel of a node is below \`kernelBelow\`, the node is older than \`days\`, and the CronJobs
-of the cluster make \`podsPerDay\` pods or more for each node. How many groups the kernel holds the API does not tell.
-Nodes with the same kernel are one finding. Kernels of Red Hat are left out: theirs got the cure without a new number.`,
+of the cluster make \`podsPerDay\` pods or more for each node. How many groups the kernel holds the API does
+not tell. Nodes with the same kernel are one finding. Kernels of Red Hat are left out: theirs got the cure
+without a new number.`,
   sources: [
     'Linux kernel documentation, memory resource controller (cgroup v1)',
     'kubernetes/pkg/kubelet/cadvisor/cadvisor_linux.go',
@@ -41,28 +43,27 @@ Nodes with the same kernel are one finding. Kernels of Red Hat are left out: the
     if (!live) return
     const alike = graph
       .once('nodes with slow memory statistics', () =>
-        churn(graph) < params.podsPerDay
-          ? new Map<Node, readonly Node[]>()
-          : nodesBy(graph.all('Node'), (one) => {
-              const kernel = kernelOf(one)
-              const isOld = age(one, live.now) > params.days * 86400
-              const isAffected =
-                kernel && !/\.el\d/.test(kernel.text) && inRange(kernel.release, `<${params.kernelBelow}`)
-              return isOld && isAffected ? kernel.text : undefined
-            }),
+        nodesBy(graph.all('Node'), (one) => {
+          const kernel = kernelOf(one)
+          const isOld = age(one, live.now) > params.days * 86400
+          const isAffected =
+            kernel && !/\.el\d/.test(kernel.text) && inRange(kernel.release, `<${params.kernelBelow}`)
+          return isOld && isAffected ? kernel.text : undefined
+        }),
       )
       .get(node)
+    const pods = alike ? graph.once('pods that CronJobs make', () => churn(graph)) : 0
     const info = node.status?.nodeInfo
-    if (!alike || !info) return
+    if (!alike || !info || pods < params.podsPerDay) return
     const oldest = Math.max(...alike.map((one) => age(one, live.now)))
     report(
       info,
       'kernelVersion',
-      `Requests can take 100 ms longer at random on ${alike.length === 1 ? 'this node' : `${alike.length} nodes`}: kernel ${info.kernelVersion} has kept the groups of all pods for ${formatSpan(oldest)}.`,
+      `Requests can take 100 ms longer at random on ${counted(alike.length, 'node')}: kernel ${info.kernelVersion} has kept the groups of all pods for ${formatSpan(oldest)}.`,
       {
         onValue: true,
         evidence: [
-          `CronJobs make ${Math.round(churn(graph))} pods a day for each node`,
+          `CronJobs make ${Math.round(pods)} pods a day for each node`,
           ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
         ],
       },

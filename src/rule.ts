@@ -23,7 +23,7 @@ export {
   movingTags,
 } from './graph/container.js'
 export { hasNodeDns } from './graph/dns.js'
-export { enumerate, firstOf } from './graph/enumerate.js'
+export { counted, enumerate, firstOf } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'

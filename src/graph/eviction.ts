@@ -9,22 +9,31 @@ export interface Eviction {
   /** Absent when only an event is left, and it does not say. */
   readonly node: string | undefined
   readonly message: string
-  /** The container that used most beyond its request, in bytes; absent when the pod used no more than it asked for. */
+  /**
+   * The container that used most beyond its request, in bytes; absent when the pod used no more than it
+   * asked for.
+   */
   readonly excess:
     | { readonly container: string; readonly used: number; readonly requested: number }
     | undefined
 }
 
-/**
- * What the kubelet says of an eviction. Source: the messages of kubernetes/pkg/kubelet/eviction/helpers.go, which have not
- * changed since 1.11.
- */
+/** What the kubelet says of an eviction. Source: kubernetes/pkg/kubelet/eviction/helpers.go. */
 const says = {
-  memory: /low on resource: memory|had condition: \[?MemoryPressure/,
-  disk: /low on resource: (ephemeral-storage|inodes)|had condition: \[?DiskPressure|exceeded its local ephemeral storage limit|ephemeral local storage usage exceeds|Usage of EmptyDir volume/,
+  memory: [/low on resource: memory/, /had condition: \[?MemoryPressure/],
+  disk: [
+    /low on resource: (ephemeral-storage|inodes)/,
+    /had condition: \[?DiskPressure/,
+    /exceeded its local ephemeral storage limit/,
+    /ephemeral local storage usage exceeds/,
+    /Usage of EmptyDir volume/,
+  ],
 } as const
 
-/** The evictions of a workload's pods for want of memory or disk in the last day, as far as pods or events are still there. */
+/**
+ * The evictions of a workload's pods for want of memory or disk in the last day, as far as pods or events
+ * are still there.
+ */
 export function evictionsOf(
   of: Workload | KubernetesObject,
   live: Live | undefined,
@@ -33,7 +42,7 @@ export function evictionsOf(
   if (!live) return []
   const found = new Map<string, Eviction>()
   const add = (pod: string, node: string | undefined, message: string | undefined) => {
-    if (message !== undefined && says[resource].test(message) && !found.has(pod))
+    if (message !== undefined && says[resource].some((text) => text.test(message)) && !found.has(pod))
       found.set(pod, { pod, node, message: message.trim(), excess: excessIn(message) })
   }
   for (const { metadata, spec, status } of live.podsOf(of)) {

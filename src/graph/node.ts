@@ -41,7 +41,9 @@ export interface Kernel {
   readonly isUpstream: boolean
 }
 
-/** `.el8`, `-default`, or a build number behind a patch level of zero: `5.4.0-42-generic`, `4.19.0-9-amd64`. */
+/**
+ * `.el8`, `-default`, or a build number behind a patch level of zero: `5.4.0-42-generic`, `4.19.0-9-amd64`.
+ */
 const backporting = /\.(el|fc)\d|uek|-default$|^\d+\.\d+\.0-\d/
 
 /** The Linux kernel of a node; undefined for Windows and for nodes that do not say. */
@@ -77,7 +79,10 @@ export function turnedAt(node: Node): number {
   return Date.parse(conditionOf(node, 'Ready')?.lastTransitionTime ?? '') || 0
 }
 
-/** Nodes in groups whose readiness changed one after the other within a minute: what happened to them is one thing. */
+/**
+ * Nodes in groups whose readiness changed one after the other within a minute: what happened to them is one
+ * thing.
+ */
 export function turnedTogether(nodes: readonly Node[]): readonly (readonly Node[])[] {
   const groups: Node[][] = []
   let last = Number.NEGATIVE_INFINITY
