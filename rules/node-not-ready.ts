@@ -70,7 +70,7 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
     const conditions = node.status?.conditions
     const place = [conditions ?? node, conditions?.findIndex(({ type }) => type === 'Ready')] as const
     if (!isAway(node)) {
-      const flaps = flapsOf(node, live)
+      const flaps = graph.once('flaps', () => flapsIn(live)).get(node.metadata?.name ?? '') ?? 0
       if (flaps < params.flaps || isLeaving(node)) return
       report(
         ...place,
@@ -113,15 +113,17 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
 })
 
 /**
- * How often the node was lost lately. The events about the node itself are no warnings; each of its pods gets one.
- * Source: MarkPodsNotReady, kubernetes/pkg/controller/util/node/controller_utils.go.
+ * How often each node was lost lately, by name. The events about nodes themselves are no warnings; each of
+ * their pods gets one. Source: MarkPodsNotReady, kubernetes/pkg/controller/util/node/controller_utils.go.
  */
-function flapsOf(node: Node, { pods, eventsOf }: Live): number {
-  const counts = pods
-    .filter(({ spec }) => spec?.nodeName === node.metadata?.name)
-    .flatMap((pod) => eventsOf(pod).filter(({ reason }) => reason === 'NodeNotReady'))
-    .map(countOf)
-  return Math.max(0, ...counts)
+function flapsIn({ pods, eventsOf }: Live): ReadonlyMap<string, number> {
+  const flaps = new Map<string, number>()
+  for (const pod of pods) {
+    const node = pod.spec?.nodeName ?? ''
+    for (const event of eventsOf(pod))
+      if (event.reason === 'NodeNotReady') flaps.set(node, Math.max(flaps.get(node) ?? 0, countOf(event)))
+  }
+  return flaps
 }
 
 /** What the kubelet said last, and pressure. */

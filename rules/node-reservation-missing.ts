@@ -21,9 +21,10 @@ import {
 } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
+type Report = Parameters<Context<Record<never, never>>['report']>
 
 export default rule({
-  title: 'Nodes keep nothing back for the kubelet and the system',
+  title: 'Nodes keep too little back for the kubelet and the system',
   category: 'node',
   severity: 'warning',
   why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the
@@ -127,29 +128,27 @@ function causeIn(kubelet: Untyped): { node: object; field: string; cause: string
 const threshold = 100 * 2 ** 20
 
 /** Nodes that keep nothing back, reported on the first of those alike. */
-function seenOn(
-  node: Node,
-  graph: Graph,
-  smallest: number,
-): Parameters<Context<Record<never, never>>['report']> | undefined {
+function seenOn(node: Node, graph: Graph, smallest: number): Report | undefined {
   const { live } = graph
   if (!live) return undefined
-  const alike = graph
-    .once('nodes without reservation', () =>
-      nodesBy(graph.all('Node'), ({ status }) => {
-        const capacity = bytes(status?.capacity?.memory)
-        const allocatable = bytes(status?.allocatable?.memory)
-        const { operatingSystem = 'linux', osImage } = status?.nodeInfo ?? {}
-        if (capacity === undefined || allocatable === undefined || operatingSystem !== 'linux')
-          return undefined
-        return capacity >= smallest && capacity - allocatable <= threshold
-          ? `${formatBytes(capacity)} ${osImage}`
-          : undefined
-      }),
-    )
-    .get(node)
+  const groups = graph.once('nodes without reservation', () =>
+    nodesBy(graph.all('Node'), ({ status }) => {
+      const capacity = bytes(status?.capacity?.memory)
+      const allocatable = bytes(status?.allocatable?.memory)
+      const { operatingSystem = 'linux', osImage } = status?.nodeInfo ?? {}
+      if (capacity === undefined || allocatable === undefined || operatingSystem !== 'linux') return undefined
+      return capacity >= smallest && capacity - allocatable <= threshold
+        ? `${formatBytes(capacity)} ${osImage}`
+        : undefined
+    }),
+  )
+  const alike = groups.get(node)
   const { allocatable, capacity } = node.status ?? {}
-  if (!alike || !allocatable) return undefined
+  if (!allocatable) return undefined
+  if (!alike) {
+    const kills = killsOn(node, live)
+    return kills && [...groups.values()].some((group) => group.includes(node)) ? undefined : kills
+  }
   const troubles = alike.flatMap((one) => troublesOf(one, live))
   return [
     allocatable,
@@ -163,6 +162,20 @@ function seenOn(
         ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
       ],
     },
+  ]
+}
+
+/** A reservation that did not suffice: the kernel killed the system's own processes all the same. */
+function killsOn(node: Node, live: Live): Report | undefined {
+  const { allocatable, capacity } = node.status ?? {}
+  const [kills] = troublesOf(node, live)
+  const kept = (bytes(capacity?.memory) ?? 0) - (bytes(allocatable?.memory) ?? 0)
+  if (!allocatable || !kills?.includes('outside of containers') || kept <= 0) return undefined
+  return [
+    allocatable,
+    'memory',
+    `The node runs out of memory that it needs for itself: ${formatBytes(kept)} are kept back, and the kernel has killed its processes.`,
+    { severity: 'error', evidence: [kills] },
   ]
 }
 
