@@ -68,13 +68,15 @@ interface Running {
 }
 
 /**
- * The digests that a container with this image has in the running pods, the most frequent first. Compared are pods on nodes
- * alike: an image of several architectures has a digest for each, and container runtimes choose differently between them.
+ * The digests that a container with this image has in the running pods, the most frequent first. Compared
+ * are pods on nodes alike: an image of several architectures has a digest for each, and container runtimes
+ * choose differently between them.
  */
 function digestsOf(workload: Workload, container: string, image: string, graph: Graph): readonly Running[] {
   const { live } = graph
   const { digest: pinned, tag, registry, repository } = imageParts(image)
   if (!live || pinned) return []
+  const platformOf = graph.once('platforms of nodes', () => platformsOf(graph))
   const platforms = new Map<string, Map<string, string[]>>()
   for (const { spec, status, metadata } of live.podsOf(workload)) {
     const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])]
@@ -85,10 +87,9 @@ function digestsOf(workload: Workload, container: string, image: string, graph: 
       has.registry === registry &&
       has.repository === repository &&
       (has.tag ?? 'latest') === (tag ?? 'latest')
-    if (!digest || !isSame || status?.phase !== 'Running') continue
-    const node = graph.find('Node', spec?.nodeName, workload.object, '')
-    const info = node?.status?.nodeInfo
-    const platform = `${info?.architecture} ${info?.containerRuntimeVersion?.split(':')[0]}`
+    // Without its node, as in a scan of one namespace, an architecture is not known.
+    const platform = platformOf.get(spec?.nodeName ?? '')
+    if (!digest || !isSame || platform === undefined || status?.phase !== 'Running') continue
     const digests = platforms.get(platform) ?? new Map<string, string[]>()
     digests.set(digest, [...(digests.get(digest) ?? []), metadata?.name ?? ''])
     platforms.set(platform, digests)
@@ -97,4 +98,14 @@ function digestsOf(workload: Workload, container: string, image: string, graph: 
   return [...(most ?? [])]
     .map(([digest, pods]) => ({ digest, pods: pods.sort() }))
     .sort((a, b) => b.pods.length - a.pods.length || (a.digest < b.digest ? -1 : 1))
+}
+
+/** Architecture and container runtime of each node, by name. */
+function platformsOf(graph: Graph): ReadonlyMap<string, string> {
+  return new Map(
+    graph.all('Node').map(({ metadata, status }) => {
+      const { architecture, containerRuntimeVersion } = status?.nodeInfo ?? {}
+      return [metadata?.name ?? '', `${architecture} ${containerRuntimeVersion?.split(':')[0]}`]
+    }),
+  )
 }

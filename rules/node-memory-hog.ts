@@ -58,7 +58,8 @@ is not known).`,
       )
       return
     }
-    const node = bytes(params.largestMemory || undefined) ?? largestNode(graph)
+    const node =
+      bytes(params.largestMemory || undefined) ?? graph.once('largest node', () => largestNode(graph))
     if (node === undefined || isDedicated(workload)) return
     const [heaviest] = [...workload.running].sort(
       (a, b) =>
