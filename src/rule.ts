@@ -22,10 +22,24 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
-export { enumerate } from './graph/enumerate.js'
+export { hasNodeDns } from './graph/dns.js'
+export { counted, enumerate, firstOf } from './graph/enumerate.js'
+export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export {
+  conditionOf,
+  isAway,
+  isLeaving,
+  isNode,
+  type Kernel,
+  kernelOf,
+  nodesBy,
+  turnedAt,
+  turnedTogether,
+} from './graph/node.js'
+export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -39,6 +53,7 @@ export {
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export { type Unready, unreadyPods } from './graph/unready.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'
