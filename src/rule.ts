@@ -42,6 +42,14 @@ export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
+export {
+  isRuledIn,
+  type Request as WebhookRequest,
+  selects,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
+} from './graph/webhook.js'
 export { isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
