@@ -22,10 +22,11 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
-export { enumerate } from './graph/enumerate.js'
+export { enumerate, firstOf } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export { isGone, isReady, troubleOf } from './graph/pod.js'
 export {
   bytes,
   cpuCores,
