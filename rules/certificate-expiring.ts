@@ -4,7 +4,6 @@ import {
   certificatesIn,
   firstOf,
   formatSpan,
-  type Graph,
   objectAt,
   objectsAt,
   rule,
