@@ -7,7 +7,6 @@ const unread: ReadonlySet<string> = new Set([
   'Endpoints',
   'EndpointSlice',
   'IngressClass',
-  'Lease',
   'PersistentVolume',
   'Role',
   'RoleBinding',
