@@ -13,7 +13,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
-export { type Configuration, configurationsIn } from './graph/configuration.js'
+export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,

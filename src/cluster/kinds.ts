@@ -23,6 +23,7 @@ const custom = [
   'cert-manager.io/Certificate',
   'cert-manager.io/ClusterIssuer',
   'cert-manager.io/Issuer',
+  'certificates.k8s.io/CertificateSigningRequest',
   'cilium.io/CiliumBGPClusterConfig',
   'cilium.io/CiliumBGPPeeringPolicy',
   'cilium.io/CiliumClusterwideNetworkPolicy',
