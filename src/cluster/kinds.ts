@@ -7,7 +7,6 @@ const unread: ReadonlySet<string> = new Set([
   'Endpoints',
   'EndpointSlice',
   'IngressClass',
-  'PersistentVolume',
   'Role',
   'RoleBinding',
   'ValidatingAdmissionPolicy',
