@@ -15,6 +15,7 @@ const unread: ReadonlySet<string> = new Set([
 /** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
 const custom = [
   'autoscaling.k8s.io/VerticalPodAutoscaler',
+  'acid.zalan.do/postgresql',
   'argoproj.io/Application',
   'argoproj.io/ApplicationSet',
   'bitnami.com/SealedSecret',
@@ -54,11 +55,14 @@ const custom = [
   'metallb.io/BGPAdvertisement',
   'metallb.io/BGPPeer',
   'monitoring.coreos.com/Prometheus',
+  'monitoring.coreos.com/PrometheusRule',
   'networking.istio.io/VirtualService',
   'onepassword.com/OnePasswordItem',
   'operator.etcd.io/EtcdSnapshotSchedule',
   'policy.networking.k8s.io/AdminNetworkPolicy',
   'policy.sigstore.dev/ClusterImagePolicy',
+  'postgres-operator.crunchydata.com/PostgresCluster',
+  'postgresql.cnpg.io/Cluster',
   'projectcalico.org/BGPConfiguration',
   'projectcalico.org/GlobalNetworkPolicy',
   'projectcalico.org/IPPool',
