@@ -49,7 +49,9 @@ not looked at: their values are never read.`,
   check(subject, { graph, params, report }) {
     if (isConfigMap(subject)) {
       const now = graph.live?.now ?? Date.now()
-      const stale = graph.once('stale-bundles', () => staleBundles(graph.all('ConfigMap'), now))
+      const stale = graph.once('certificate-expiring: stale-bundles', () =>
+        staleBundles(graph.all('ConfigMap'), now),
+      )
       for (const { of, key, message, others } of stale)
         if (of === subject && of.data)
           report(of.data, key, message, {
@@ -71,7 +73,7 @@ not looked at: their values are never read.`,
     }
     const { live } = graph
     if (!live) return
-    const failing = graph.once('certificates', () =>
+    const failing = graph.once('certificate-expiring: certificates', () =>
       graph
         .all('cert-manager.io/Certificate')
         .flatMap((one) => troubleOf(one, live.now, params.warnDays * 86_400) ?? [])

@@ -54,7 +54,9 @@ Not looked at: the dates of the certificates themselves, which are in files of m
     if (!live) return
     const signer = stringAt(subject, 'spec', 'signerName')
     const waiting = graph
-      .once('waiting-requests', () => waitingRequests(graph, live, params.minutes * 60))
+      .once('control-plane-cert-expiring: waiting-requests', () =>
+        waitingRequests(graph, live, params.minutes * 60),
+      )
       .filter((one) => stringAt(one, 'spec', 'signerName') === signer)
     const [oldest] = waiting
     if (subject !== oldest) return

@@ -30,7 +30,7 @@ metrics of the API server are not read.`,
   check(lease, { graph, params, report }) {
     const { live } = graph
     if (!live) return
-    const restless = graph.once('restless-leases', () =>
+    const restless = graph.once('etcd-latency-high: restless-leases', () =>
       restlessLeases(graph, live, params.transitionsPerDay),
     )
     const own = restless.filter(({ metadata }) => isCore(metadata?.namespace, metadata?.name))

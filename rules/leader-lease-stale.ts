@@ -120,7 +120,7 @@ function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: 
 
 function podsByName(graph: Graph, live: Live): ReadonlyMap<string, Pod> {
   return graph.once(
-    'pods by name',
+    'leader-lease-stale: pods by name',
     () =>
       new Map(live.pods.map((pod) => [`${pod.metadata?.namespace ?? ''}/${pod.metadata?.name ?? ''}`, pod])),
   )

@@ -72,8 +72,9 @@ Leases grow with the cluster and are not counted.`,
     if (isNamespace(subject)) {
       const { live } = graph
       if (!live) return
-      for (const { kind, count, share, most, names } of graph.once('object-counts', () =>
-        tallies(graph, live),
+      for (const { kind, count, share, most, names } of graph.once(
+        'object-count-explosion: object-counts',
+        () => tallies(graph, live),
       )) {
         if (most !== subject.metadata?.name || count * share <= params.maxObjects) continue
         report(

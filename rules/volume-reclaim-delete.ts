@@ -117,7 +117,7 @@ function fateOf(template: Template, owner: StatefulSet, graph: Graph) {
 
 /** The bound volumes by the namespace of their claims. */
 function volumesOf(graph: Graph): ReadonlyMap<string, readonly PersistentVolume[]> {
-  return graph.once('volumes by namespace', () => {
+  return graph.once('volume-reclaim-delete: volumes by namespace', () => {
     const index = new Map<string, PersistentVolume[]>()
     for (const volume of graph.all('PersistentVolume')) {
       const namespace = volume.spec?.claimRef?.namespace ?? ''
