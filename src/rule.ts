@@ -12,7 +12,8 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
-export { type Configuration, configurationsIn } from './graph/configuration.js'
+export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,
@@ -39,6 +40,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { isGone, isReady, troubleOf } from './graph/pod.js'
 export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
@@ -56,6 +58,14 @@ export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { type Unready, unreadyPods } from './graph/unready.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
+export {
+  isRuledIn,
+  type Request as WebhookRequest,
+  selects,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
+} from './graph/webhook.js'
 export { isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
