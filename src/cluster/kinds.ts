@@ -45,6 +45,7 @@ const custom = [
   'helm.toolkit.fluxcd.io/HelmRelease',
   'isindir.github.com/SopsSecret',
   'karpenter.k8s.aws/EC2NodeClass',
+  'karpenter.sh/NodeClaim',
   'karpenter.sh/NodePool',
   'keda.sh/ScaledObject',
   'kops.k8s.io/Cluster',
