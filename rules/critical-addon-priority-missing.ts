@@ -45,8 +45,11 @@ Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \
         'kiam',
         'aws-node',
         'amazon-k8s-cni',
-        'calico',
-        'cilium',
+        'calico/node',
+        'calico/typha',
+        'calico-node',
+        'cilium/cilium',
+        'cilium/operator',
         'kube-proxy',
         'flannel',
         'eks-pod-identity-agent',
@@ -57,7 +60,13 @@ Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \
     clusterImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['metrics-server', 'cluster-autoscaler', 'ingress-nginx', 'traefik'],
+      default: [
+        'metrics-server',
+        'cluster-autoscaler',
+        'ingress-nginx/controller',
+        'library/traefik',
+        'traefik/traefik',
+      ],
       about: 'Parts of image names of other parts of a cluster.',
     },
   },
@@ -88,11 +97,19 @@ Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \
   },
 })
 
+/** Folder changes up to which a class of the input is taken for one of the same cluster. */
+const near = 3
+
 /** Whether the workload's class, or the cluster's default, is above 0; a class that is not in the input may be. */
 function hasPriority({ pod, object }: Workload, graph: Graph): boolean {
   const { priorityClassName: name } = pod
   if (!name)
-    return graph.all('PriorityClass').some(({ globalDefault, value = 0 }) => globalDefault && value > 0)
+    return graph
+      .all('PriorityClass')
+      .some(
+        (one) =>
+          one.globalDefault && (one.value ?? 0) > 0 && (graph.live || graph.apart(one, object) <= near),
+      )
   const found = graph.find('PriorityClass', name, object, '')
   return found === undefined || (found.value ?? 0) > 0
 }
