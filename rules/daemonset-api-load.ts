@@ -18,7 +18,7 @@ with \`list\` or \`watch\` on \`resources\`, and whose containers don't learn th
 warning for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error
 with ten times as many.
 
-Exempt are \`images\`: network plugins and the like that need the whole picture.`,
+Exempt are \`images\`: network plugins, ingress controllers and the like that need the whole picture.`,
   falsePositives: 'Agents that use the permission seldom: what they do is not in the manifest.',
   sources: [
     'k8s.io/client-go/informers (one watch for each informer and process)',
@@ -62,6 +62,10 @@ Exempt are \`images\`: network plugins and the like that need the whole picture.
         'speaker',
         'aws-node',
         'amazon-k8s-cni',
+        'skipper',
+        'ingress-nginx/controller',
+        'library/traefik',
+        'traefik/traefik',
       ],
       about: 'Parts of image names of agents that need it.',
     },

@@ -23,7 +23,7 @@ stalls, or, with a priority class, evicts others for it.`,
   remedy:
     'Use `maxSurge: 0` with `maxUnavailable: 1`, smaller pods, or keep a place free by pods of low priority.',
   decides: `A Deployment whose rollout resolves to maxUnavailable 0 with maxSurge 1 or more, and whose pod
-asks for \`largeCpu\` or \`largeMemory\` or more, or, where Nodes are known, for a quarter of the largest that it
+asks for \`largeCpu\` or \`largeMemory\` or more, or, in a cluster, for a quarter of the largest node that it
 may run on. In manifests those with two pods or more are
 reported: all of them need the place. A warning in a cluster without node autoscaler in which no such node has that much left: what
 its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is reported there.`,
@@ -59,7 +59,7 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
       Math.max(0, ...nodes.map((node) => quantity(node.status?.allocatable?.[resource]) ?? 0))
     const isLarge = (asked: number, resource: string, least: string) =>
       asked >= (quantity(least) ?? Number.POSITIVE_INFINITY) ||
-      (most(resource) > 0 && asked >= most(resource) / 4)
+      (graph.live !== undefined && most(resource) > 0 && asked >= most(resource) / 4)
     if (!isLarge(cpu, 'cpu', params.largeCpu) && !isLarge(memory, 'memory', params.largeMemory)) return
     const size = [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
       .filter(Boolean)
