@@ -90,7 +90,7 @@ function blocked(graph: Graph): readonly string[] {
   return graph.once('cluster-scale-up-blocked', () => {
     const { live } = graph
     const status = graph
-      .all('ConfigMap')
+      .seen('ConfigMap')
       .find(
         (one) =>
           one.metadata?.name === 'cluster-autoscaler-status' && one.metadata.namespace === 'kube-system',
@@ -105,7 +105,7 @@ function blocked(graph: Graph): readonly string[] {
     const text = status?.data?.status ?? ''
     const backsOff = /scaleUp:\s+(?:status:\s*)?Backoff/i.test(text)
     const unhealthy = /health:\s+(?:status:\s*)?Unhealthy/i.test(text)
-    const claims = graph.all('karpenter.sh/NodeClaim').flatMap((claim) => {
+    const claims = graph.seen('karpenter.sh/NodeClaim').flatMap((claim) => {
       const failed = conditionsOf(claim).find(
         ({ type, status: is }) => is !== 'True' && (type === 'Launched' || type === 'Registered'),
       )

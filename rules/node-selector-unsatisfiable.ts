@@ -151,7 +151,7 @@ function evidenceOf(
 /** The pools that might bring such a node, for the reader to look at. */
 function poolsIn(graph: Graph) {
   return graph
-    .all('karpenter.sh/NodePool')
+    .seen('karpenter.sh/NodePool')
     .slice(0, 2)
     .map((pool) => at(pool, pool, 'spec'))
 }

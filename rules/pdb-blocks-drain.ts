@@ -141,10 +141,10 @@ function brokenSince({ metadata, status }: Pod, now: number, least: number) {
 }
 
 /** The cordoned nodes that have such pods: their drain may be waiting. */
-function waitingNodes(guarded: readonly Workload[], { live, all }: Graph): string[] {
+function waitingNodes(guarded: readonly Workload[], { live, seen }: Graph): string[] {
   if (!live) return []
   const cordoned = new Set(
-    all('Node').flatMap(({ metadata, spec }) => (spec?.unschedulable ? (metadata?.name ?? []) : [])),
+    seen('Node').flatMap(({ metadata, spec }) => (spec?.unschedulable ? (metadata?.name ?? []) : [])),
   )
   if (cordoned.size === 0) return []
   return guarded

@@ -39,7 +39,7 @@ when one of them stands on a cordoned node, which waits for it.`,
     const [longest] = broken
     if (longest) {
       const cordoned = graph
-        .all('Node')
+        .seen('Node')
         .filter(
           ({ metadata, spec: node }) => node?.unschedulable && broken.some(({ on }) => on === metadata?.name),
         )

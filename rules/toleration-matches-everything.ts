@@ -70,7 +70,7 @@ operators start before nodes are ready), the pods of control planes and of kube-
 /** Pods on nodes that have been away longer than an eviction takes. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) {
   const away = new Map(
-    graph.all('Node').flatMap(({ metadata, status }) => {
+    graph.seen('Node').flatMap(({ metadata, status }) => {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')
       const seconds = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || live.now)) / 1000
       return ready && ready.status !== 'True' && seconds >= least ? [[metadata?.name, seconds] as const] : []
