@@ -30,8 +30,8 @@ ContainerResource needs it in its container only. With requests for the whole po
 count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
-that a patch of a kustomization changes, and, in a cluster, autoscalers whose condition \`ScalingActive\` is
-True: somebody filled the request in.`,
+that a patch of a kustomization changes, and, in a cluster, autoscalers whose condition \`ScalingActive\`
+does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/controller/podautoscaler/replica_calculator.go (calculateRequests)',
@@ -42,7 +42,7 @@ True: somebody filled the request in.`,
   check(hpa, { graph, minor, report }) {
     const target = graph.targetOf(hpa)
     const active = hpa.status?.conditions?.find(({ type }) => type === 'ScalingActive')
-    if (!target || graph.patched(target.object) || (graph.live && active?.status !== 'False')) return
+    if (!target || graph.patched(target.object) || (graph.live && !lacksRequest(active))) return
     for (const { resource, container, node, field } of measuredBy(hpa)) {
       const lacking = target.running.filter(
         (one) => (container === undefined || one.name === container) && requested(one, resource) === 0,
@@ -64,6 +64,13 @@ True: somebody filled the request in.`,
     }
   },
 })
+
+type Condition = NonNullable<NonNullable<Autoscaler['status']>['conditions']>[number]
+
+/** Whether the controller says that a request is missing. */
+function lacksRequest(active: Condition | undefined): boolean {
+  return active?.status === 'False' && /missing (pod-level )?request for /.test(active.message ?? '')
+}
 
 /** What an autoscaler measures in percent of requests, and where it says so. */
 function measuredBy(hpa: Autoscaler) {

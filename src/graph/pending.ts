@@ -38,5 +38,7 @@ export function reasonOf({ message }: Pending): string {
 /** A line for each of the first pods, for `evidence`. */
 export function linesOf(pending: readonly Pending[], most = 2): string[] {
   const lines = pending.slice(0, most).map((one) => `${one.pod.metadata?.name ?? 'a pod'}: ${reasonOf(one)}`)
-  return pending.length > most ? [...lines, `and ${pending.length - most} more`] : lines
+  return pending.length > most
+    ? [...lines, `and ${pending.length - most} more ${pending.length - most === 1 ? 'pod' : 'pods'}`]
+    : lines
 }
