@@ -29,6 +29,8 @@ export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
+export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
 export {
   conditionOf,
   isAway,
