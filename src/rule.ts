@@ -22,6 +22,7 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
