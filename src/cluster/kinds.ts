@@ -39,6 +39,7 @@ const custom = [
   'external-secrets.io/ClusterExternalSecret',
   'external-secrets.io/ExternalSecret',
   'gateway.networking.k8s.io/GRPCRoute',
+  'gateway.networking.k8s.io/Gateway',
   'gateway.networking.k8s.io/HTTPRoute',
   'gateway.networking.k8s.io/TCPRoute',
   'gateway.networking.k8s.io/TLSRoute',
