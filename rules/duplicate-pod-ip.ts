@@ -67,13 +67,13 @@ have their only pod's address by design (Fargate, virtual kubelets).`,
   },
 })
 
-/** The tunnel and WireGuard addresses that Calico keeps for a node. */
+/** The tunnel and WireGuard addresses that Calico keeps for a node, by the annotation of its group. */
 const annotations = {
-  'projectcalico.org/IPv4IPIPTunnelAddr': 'the IPIP tunnel',
-  'projectcalico.org/IPv4VXLANTunnelAddr': 'the VXLAN tunnel',
-  'projectcalico.org/IPv6VXLANTunnelAddr': 'the VXLAN tunnel',
-  'projectcalico.org/IPv4WireguardInterfaceAddr': 'the WireGuard interface',
-  'projectcalico.org/IPv6WireguardInterfaceAddr': 'the WireGuard interface',
+  IPv4IPIPTunnelAddr: 'the IPIP tunnel',
+  IPv4VXLANTunnelAddr: 'the VXLAN tunnel',
+  IPv6VXLANTunnelAddr: 'the VXLAN tunnel',
+  IPv4WireguardInterfaceAddr: 'the WireGuard interface',
+  IPv6WireguardInterfaceAddr: 'the WireGuard interface',
 }
 
 /** The users of each address that pods have. */
@@ -95,7 +95,8 @@ function usersOf(pods: readonly Pod[], nodes: readonly Node[]): ReadonlyMap<stri
     const name = metadata?.name ?? ''
     for (const { address } of status?.addresses ?? [])
       users.get(address ?? '')?.push({ what: `node ${name}`, node: name, pod: undefined, field: undefined })
-    for (const [field, what] of Object.entries(annotations)) {
+    for (const [key, what] of Object.entries(annotations)) {
+      const field = `projectcalico.org/${key}`
       const address = metadata?.annotations?.[field]?.split('/')[0] ?? ''
       users.get(address)?.push({ what: `${what} of node ${name}`, node: name, pod: undefined, field })
     }

@@ -12,6 +12,7 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
+export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { type Configuration, configurationsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {

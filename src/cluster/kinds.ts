@@ -57,6 +57,7 @@ const custom = [
   'metallb.io/BGPPeer',
   'monitoring.coreos.com/Prometheus',
   'networking.istio.io/VirtualService',
+  'networking.k8s.io/ServiceCIDR',
   'onepassword.com/OnePasswordItem',
   'operator.etcd.io/EtcdSnapshotSchedule',
   'policy.networking.k8s.io/AdminNetworkPolicy',
