@@ -28,7 +28,7 @@ export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
-export { isGone, isReady, troubleOf, unreadySince } from './graph/pod.js'
+export { isGone, isReady, readyByNode, troubleOf, unreadySince } from './graph/pod.js'
 export {
   bytes,
   cpuCores,
