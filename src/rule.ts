@@ -13,6 +13,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
@@ -23,14 +24,13 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
 export { counted, enumerate, firstOf } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
-export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
-export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
 export {
   conditionOf,
   isAway,
@@ -42,7 +42,9 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { isGone, isReady, troubleOf } from './graph/pod.js'
+export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
+export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
+export { isGone, isReady, readyByNode, troubleOf, unreadySince } from './graph/pod.js'
 export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
