@@ -40,6 +40,17 @@ export {
 export { type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export {
+  atMost,
+  type ContainerState,
+  containerStates,
+  formatEnd,
+  lastEnd,
+  spanSince,
+  troubleOf,
+  troubles,
+  unreadySince,
+} from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export { isWorkload, type Workload } from './graph/workload.js'
