@@ -102,12 +102,13 @@ export type ParamValues<P extends Params> = {
 
 /**
  * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
- * object controls are left out: their owner is looked at), every object, or every object that the schema finds fault with.
+ * object controls are left out: their owner is looked at), every object, every object that the schema finds fault with,
+ * or every object that is being deleted (of which no other interest in a cluster tells).
  */
-export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject'
+export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject'
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
-  : I extends 'Object' | 'FaultyObject'
+  : I extends 'Object' | 'FaultyObject' | 'EndingObject'
     ? KubernetesObject
     : I extends KindName
       ? ObjectOf<I>
