@@ -174,7 +174,7 @@ function doneAt(pod: Pod, workload: Workload, isHelper: (one: Container) => bool
       names.push(name)
     } else {
       const end = container.state?.terminated && lastEnd(container)
-      if (!end || end.exitCode !== 0) return undefined
+      if (end?.exitCode !== 0) return undefined
       ends.push(end.endedAt)
     }
   }
