@@ -26,6 +26,7 @@ export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   bytes,
   cpuCores,
