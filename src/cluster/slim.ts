@@ -7,10 +7,11 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /**
  * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone. Of managedFields those
- * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry.
+ * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry. So does, of a
+ * ConfigMap or Secret, who has written its data, and when.
  */
 export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
-  const metadata = slimMetadata(item.metadata, apiVersion)
+  const metadata = slimMetadata(item.metadata, apiVersion, kindName)
   // Items of lists do not say what they are.
   if (kindName === 'Secret') return { apiVersion, kind, metadata }
   const object = { ...item, apiVersion, kind, metadata }
@@ -19,7 +20,7 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   return { ...object, status }
 }
 
-function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
+function slimMetadata(metadata: unknown, apiVersion: string, kindName: KindName): Untyped {
   if (!isObject(metadata)) return {}
   const { managedFields: _, annotations, ...rest } = metadata
   const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
@@ -34,11 +35,19 @@ function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
       operation: 'Apply',
     },
   ].filter((entry) => entry.apiVersion !== undefined && entry.apiVersion !== apiVersion)
+  const entries = [...applied, ...(kindName === 'ConfigMap' || kindName === 'Secret' ? writes(metadata) : [])]
   return {
     ...rest,
     ...(Object.keys(others).length > 0 && { annotations: others }),
-    ...(applied.length > 0 && { managedFields: applied }),
+    ...(entries.length > 0 && { managedFields: entries }),
   }
+}
+
+/** Who has written data, and when. */
+function writes(metadata: Untyped): Untyped[] {
+  return objectsAt(metadata, 'managedFields')
+    .filter(({ fieldsV1 }) => isObject(fieldsV1) && 'f:data' in fieldsV1)
+    .map(({ apiVersion, manager, operation, time }) => ({ apiVersion, manager, operation, time }))
 }
 
 /** Whether it is no use to report on an object: it is over, or nobody can change it. It stays evidence for others. */
