@@ -114,6 +114,7 @@ reported when something is wrong with their pods.`,
           : `every ${formatInterval(interval)} another one starts beside it`
     report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
       severity: often ? 'error' : 'warning',
+      evidence: live && policy === 'Allow' ? overlapOf(subject, live) : [],
       see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],
       fix:
         interval === undefined
@@ -141,6 +142,15 @@ function hungRuns(subject: CronJob | Job, live: Live, after: number): readonly J
 
 function startOf({ status, metadata }: Job): number {
   return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || Number.POSITIVE_INFINITY
+}
+
+/** How many runs go on at the same time. */
+function overlapOf(subject: CronJob, live: Live): string[] {
+  const active = hungRuns(subject, live, 0)
+  const [oldest] = active
+  return oldest && active.length > 1
+    ? [`${active.length} runs go on at the same time, the oldest for ${spanSince(startOf(oldest), live)}`]
+    : []
 }
 
 /** The runs, and what is wrong with their pods. */

@@ -113,9 +113,13 @@ function earlyCrashes(
         state === proxy || inits.has(state.name) || !state.state?.running ? undefined : lastEnd(state)
       return end && end.exitCode !== 0 && end.endedAt > 0 && end.endedAt < up + warmUp
         ? [
-            `pod ${pod.metadata?.name ?? ''}, container ${state.name ?? ''}: ${formatEnd(end)} ${Math.round((end.endedAt - up) / 1000)} s after the start of ${proxy.name ?? ''}`,
+            `pod ${pod.metadata?.name ?? ''}, container ${state.name ?? ''}: ${formatEnd(end)} ${relative(end.endedAt - up)} the start of ${proxy.name ?? ''}`,
           ]
         : []
     })
   })
+}
+
+function relative(milliseconds: number): string {
+  return `${Math.round(Math.abs(milliseconds) / 1000)} s ${milliseconds < 0 ? 'before' : 'after'}`
 }

@@ -39,10 +39,14 @@ export function formatEnd({ exitCode, reason }: Crash): string {
 }
 
 /** Since when a pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */
-export function unreadySince({ status }: Pod): number | undefined {
+export function unreadySince({ status, metadata }: Pod): number | undefined {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   if (ready?.status === 'True') return undefined
-  return Date.parse(ready?.lastTransitionTime ?? status?.startTime ?? '') || undefined
+  // A pod without a node has neither the condition nor a start.
+  return (
+    Date.parse(ready?.lastTransitionTime ?? status?.startTime ?? metadata?.creationTimestamp ?? '') ||
+    undefined
+  )
 }
 
 /** Why a pod does not run as it should; undefined for pods that are well, have succeeded, or say nothing. */
@@ -51,7 +55,9 @@ export function troubleOf(pod: Pod, live: Live): string | undefined {
   if (status?.phase === 'Succeeded') return undefined
   if (status?.phase === 'Failed' && status.reason) return withMessage(status.reason, status.message)
   const placed = status?.conditions?.find(({ type }) => type === 'PodScheduled')
-  if (placed?.status === 'False') return withMessage(placed.reason ?? 'Pending', placed.message)
+  // The first sentence says what lacks; those after it, what preemption tried.
+  if (placed?.status === 'False')
+    return withMessage(placed.reason ?? 'Pending', placed.message?.split(/\.\s/)[0])
   const containers = containerStates(pod).map(containerTrouble)
   const event = live.eventsOf(pod).find(({ reason }) => reason !== 'BackOff')
   return (
