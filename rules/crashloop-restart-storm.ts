@@ -69,7 +69,9 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
     report(
       first?.spec ?? workload.template,
       undefined,
-      `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count} of them` : ''}.`,
+      workload.batch
+        ? `${which} of ${workload.name} ${names.length > 1 ? 'fail' : 'fails'} and ${names.length > 1 ? 'are' : 'is'} started again and again.`
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count} of them` : ''}.`,
       {
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: evidenceOf(crashing, workload, live),

@@ -20,6 +20,8 @@ warning, one that is absent, and one that spans more than 100 starts.
 In a cluster an error when the last start is longer ago than two of the schedule's longest intervals, or when
 there was none for as long after the creation; and the warnings of the controller about it.
 
+When no CronJob starts that is due as often as these, the first alone is reported: the controller is at fault.
+
 Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\` whose run still goes on.`,
   falsePositives:
     'A CronJob with `startingDeadlineSeconds` that was suspended until a moment ago waits for its next start.',
@@ -42,13 +44,19 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
         .eventsOf(cronJob)
         .filter(({ involvedObject }) => involvedObject?.kind === 'CronJob')
         .slice(0, 3)
+      const all = graph.once('cronjob-missed-start-freeze', () =>
+        idleTogether(graph.all('CronJob'), graph.live),
+      )
+      if (all.length > 0 && all[0] !== cronJob) return
       const due = `one is due every ${formatInterval(plan.longestInterval)}`
       report(
         spec,
         'schedule',
-        cronJob.status?.lastScheduleTime === undefined
-          ? `${name} has not started once since it was created ${spanSince(idle, graph.live)} ago, and ${due}.`
-          : `${name} does not start any more: its last start was ${spanSince(idle, graph.live)} ago, and ${due}.`,
+        all.length > 0
+          ? `No CronJob starts any more, ${name} and ${all.length - 1} others: their controller does nothing.`
+          : cronJob.status?.lastScheduleTime === undefined
+            ? `${name} has not started once since it was created ${spanSince(idle, graph.live)} ago, and ${due}.`
+            : `${name} does not start any more: its last start was ${spanSince(idle, graph.live)} ago, and ${due}.`,
         {
           severity: 'error',
           evidence: events.map(
@@ -88,4 +96,18 @@ function idleSince({ status, spec, metadata }: CronJob, live: Live, interval: nu
   // A minute more: the controller needs some seconds for each start.
   const late = live.now - last > (2 * interval + 60) * 1000
   return late && !waits ? last : undefined
+}
+
+/** All CronJobs that are due, when three of them or more don't start and none does; else nothing. */
+function idleTogether(cronJobs: readonly CronJob[], live: Live | undefined): readonly CronJob[] {
+  const due = cronJobs.flatMap((cronJob) => {
+    const plan = schedule(cronJob.spec?.schedule ?? '')
+    if (!live || !plan || cronJob.spec?.suspend) return []
+    const { longestInterval } = plan
+    return [{ cronJob, longestInterval, idle: idleSince(cronJob, live, longestInterval) !== undefined }]
+  })
+  const idle = due.filter((one) => one.idle)
+  const longest = Math.max(0, ...idle.map((one) => one.longestInterval))
+  const runs = due.some((one) => !one.idle && one.longestInterval <= longest)
+  return idle.length > 2 && !runs ? idle.map(({ cronJob }) => cronJob) : []
 }

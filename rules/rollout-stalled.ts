@@ -31,7 +31,7 @@ The new pods are often the first to meet a lack of capacity, addresses or quota.
 whose deadline is switched off by ${noDeadline.toLocaleString('en')} (an info: converted manifests of
 \`extensions/v1beta1\` have it).
 
-In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True; one without
+In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
 for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
 Deployment has no pod that serves. Why the newest pods are not ready stands below the finding.`,
@@ -107,7 +107,10 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     spec?.progressDeadlineSeconds === noDeadline &&
     stuckPods(pods, live, minutes).length > 0 &&
     (status?.updatedReplicas ?? 0) < replicas
-  if (!spec || replicas === 0 || (!late && !silent && refused?.status !== 'True')) return false
+  // A webhook that fails once is tried again within seconds.
+  const isRefused =
+    refused?.status === 'True' && live.now - (Date.parse(refused.lastTransitionTime ?? '') || 0) >= 60_000
+  if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
   const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '')
   const span = Number.isNaN(since) ? '' : ` for ${spanSince(since, live)}`
   const updated = status?.updatedReplicas ?? 0
@@ -116,7 +119,7 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
   const why =
     stuck.length > 0
       ? `, ${stuck.length} of ${Math.max(updated, stuck.length)} new pods are not ready`
-      : refused?.status === 'True'
+      : isRefused
         ? ', no new pod can be made'
         : ''
   const refusal = refused?.message ? [`${refused.reason ?? 'ReplicaFailure'}: ${refused.message}`] : []

@@ -6,14 +6,16 @@ import type { Resource } from './discover.js'
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /**
- * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone. Of managedFields those
+ * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone,
+ * and whether it is immutable. Of managedFields those
  * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry. So does, of a
  * ConfigMap or Secret, who has written its data, and when.
  */
 export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
   const metadata = slimMetadata(item.metadata, apiVersion, kindName)
   // Items of lists do not say what they are.
-  if (kindName === 'Secret') return { apiVersion, kind, metadata }
+  if (kindName === 'Secret')
+    return { apiVersion, kind, metadata, ...(item.immutable === true && { immutable: true }) }
   const object = { ...item, apiVersion, kind, metadata }
   if (kindName !== 'Node' || !isObject(item.status)) return object
   const { images: _, ...status } = item.status
