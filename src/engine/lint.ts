@@ -306,6 +306,8 @@ function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] 
       return graph.objects
     case 'FaultyObject':
       return graph.objects.filter((object) => graph.problems(object).length > 0)
+    case 'EndingObject':
+      return graph.objects.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
     default:
       return graph.all(interest)
   }
@@ -328,7 +330,7 @@ function evaluate(
     if (!known) {
       known = subjectsIn(graph, interest)
         .map((subject) => ({ subject, resource: graph.resource(subject) }))
-        .filter(({ resource }) => !resource.document.live?.isSilent)
+        .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent)
       subjects.set(interest, known)
     }
     return known
