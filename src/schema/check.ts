@@ -4,7 +4,7 @@
  * One walk does both: what is wrong becomes a problem, and what the typed view of the object (src/kubernetes.ts) could not
  * rely on is left out of the value. Values are copied only where something had to change.
  */
-import type { Step } from '../finding.js'
+import type { Path, Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import type { CustomKinds } from './custom-kinds.js'
@@ -201,6 +201,20 @@ function withTrueMetadata(value: object, { problems, minor }: Walk, isDefined: b
     ),
   )
   return out
+}
+
+/** What is wrong with the `metadata` of an object that stands inside of another one. */
+export function metadataProblems(value: unknown, path: Path): readonly SchemaProblem[] {
+  const walk: Walk = {
+    minor: newestMinor,
+    path: [...path],
+    problems: [],
+    quiet: false,
+    say: undefined,
+    gaps: 0,
+  }
+  visitMetadata(value, walk)
+  return walk.problems
 }
 
 function visitMetadata(value: unknown, walk: Walk): unknown {

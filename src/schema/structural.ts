@@ -316,8 +316,9 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
   return tests.length > 0 ? tests : none
 }
 
-/** As the server reckons it, in floating point with some tolerance. */
+/** As the server reckons it: fractions in floating point, with some tolerance. */
 function isMultiple(value: number, factor: number): boolean {
+  if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0
   const times = value / factor
   return Math.abs(times - Math.round(times)) <= 1e-9 * Math.max(1, Math.abs(times))
 }

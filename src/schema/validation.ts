@@ -187,7 +187,9 @@ const more: Readonly<Record<string, readonly Check[]>> = {
     on<object>((spec, say) => {
       const sources = Object.keys(spec).filter((field) => !notSources.has(field))
       if (sources.length === 0) say.conflict([], 'needs a source, such as csi, nfs or hostPath')
-      else if (sources.length > 1) say.conflict([String(sources[1])], `cannot stand beside ${sources[0]}`)
+      // The server forgets to count flexVolume when it comes after some of the others.
+      const [first, second] = sources.filter((field) => field !== 'flexVolume')
+      if (second !== undefined) say.conflict([second], `cannot stand beside ${first}`)
     }),
   ],
 }
