@@ -35,7 +35,8 @@ import {
 import { fieldExists } from './lookup.js'
 import { type Expected, type Format, jsonType, type SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
-import { checkName, hasForm, type Say } from './validation.js'
+import { checkName } from './validation/metadata.js'
+import { hasForm, type Say } from './validation/say.js'
 
 export type { SchemaProblem, SchemaProblemKind } from './problem.js'
 
