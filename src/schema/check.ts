@@ -388,11 +388,10 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   return kept
 }
 
-/** Looks at the zero value of a type, and leaves texts that are not written out of the list. */
+/** The zero value of a type, where it is one of those that lists have. */
 function zeroOf(element: Type, walk: Walk): unknown {
   if (element.is === 'definition') return visit(element, {}, walk)
-  if (element.is === 'string') visit(element, '', walk)
-  return undefined
+  return element.is === 'string' ? visit(element, '', walk) : undefined
 }
 
 function findDuplicates(listKeys: readonly ListKey[], list: readonly unknown[], walk: Walk): void {

@@ -61,7 +61,10 @@ const namesIn = (fields: Readonly<Record<string, NameForm>>): Check =>
     for (const [field, form] of Object.entries(fields)) {
       const found = value[field]
       if (typeof found === 'string') say.name([field], form, found)
-      else for (const [i, one] of (found ?? []).entries()) say.name([field, i], form, one)
+      else
+        for (const [i, one] of (found ?? []).entries())
+          if (one) say.name([field, i], form, one)
+          else say.conflict([field, i], 'is empty')
     }
   })
 
@@ -84,8 +87,9 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
   on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
     for (const [field, form] of Object.entries(fields)) {
       const found = value[field]
+      if (found === '') continue
       for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries())
-        if (one && !(form === 'CIDR' ? isCidr(one) : isAddress(one)))
+        if (!(form === 'CIDR' ? isCidr(one) : isAddress(one)))
           say.conflict(
             typeof found === 'string' ? [field] : [field, i],
             `is no ${form}: ${JSON.stringify(one)}`,
