@@ -8,6 +8,7 @@ import { jobs } from './validation/jobs.js'
 import { metadata } from './validation/metadata.js'
 import { nodes } from './validation/nodes.js'
 import { pods } from './validation/pods.js'
+import { quotas } from './validation/quotas.js'
 import { rbac } from './validation/rbac.js'
 import { type Checks, merged } from './validation/say.js'
 import { services } from './validation/services.js'
@@ -24,6 +25,7 @@ export const checks: Checks = merged(
   metadata,
   nodes,
   pods,
+  quotas,
   rbac,
   services,
   volumes,

@@ -1,10 +1,20 @@
 /** Webhooks and admission policies. */
 import { isPlaceholder } from '../format.js'
-import { choice, companions, names } from './forms.js'
+import { choice, choices, companions, filled, names, starts } from './forms.js'
 import { type Checks, merged, on } from './say.js'
+
+/** A binding may do without resourceRules, a policy may not. */
+const constrained = on<{ readonly matchConstraints?: { readonly resourceRules?: readonly unknown[] } }>(
+  ({ matchConstraints }, say) => {
+    if (matchConstraints && (matchConstraints.resourceRules ?? []).length === 0)
+      say.lacks(['matchConstraints', 'resourceRules'])
+  },
+)
 
 export const admission: Checks = merged(
   {
+    'admissionregistration.MutatingAdmissionPolicySpec': [constrained],
+    'admissionregistration.ValidatingAdmissionPolicySpec': [constrained],
     'admissionregistration.WebhookClientConfig': [
       choice(['url', 'service'], 1),
       on<{ readonly url?: string }>(({ url }, say) => {
@@ -13,6 +23,17 @@ export const admission: Checks = merged(
       }),
     ],
   },
+  choices({
+    'admissionregistration.ParamRef': [1, 'name', 'selector'],
+  }),
+  filled({
+    'admissionregistration.NamedRuleWithOperations': ['apiVersions', 'resources'],
+    'admissionregistration.RuleWithOperations': ['apiVersions', 'resources'],
+  }),
+  starts({
+    'admissionregistration.ServiceReference': { path: '/' },
+    'apiextensions.ServiceReference': { path: '/' },
+  }),
   companions({
     'admissionregistration.Mutation': [
       { field: 'applyConfiguration', of: 'patchType', value: 'ApplyConfiguration', needed: true },

@@ -35,6 +35,14 @@ export const autoscaling: Checks = merged(
           say.conflict(['maxReplicas'], `is ${maxReplicas}, less than minReplicas, ${minReplicas}`)
       }),
     ],
+    'autoscaling/v2.HorizontalPodAutoscalerSpec': [
+      on<{ readonly minReplicas?: number; readonly metrics?: readonly { readonly type?: string }[] }>(
+        ({ minReplicas, metrics = [] }, say) => {
+          if (minReplicas === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External'))
+            say.conflict(['minReplicas'], 'is 0, which goes with a metric of type Object or External only')
+        },
+      ),
+    ],
     'autoscaling.MetricSpec': [
       on<{ readonly type?: string; readonly [source: string]: unknown }>((metric, say) => {
         const source = metric.type && `${metric.type.charAt(0).toLowerCase()}${metric.type.slice(1)}`

@@ -37,9 +37,41 @@ const podFields =
 /** The same: IsStandardContainerResourceName, huge pages, and names with a domain. */
 const containerResources = /^(cpu|memory|ephemeral-storage|hugepages-.*|.*\/.*)$/
 
+interface Mount {
+  readonly readOnly?: boolean
+  readonly recursiveReadOnly?: string
+}
+
+const versioned = on<{ readonly apiVersion?: string }>(({ apiVersion }, say) => {
+  if (apiVersion && apiVersion !== 'v1' && !isPlaceholder(apiVersion))
+    say.conflict(['apiVersion'], `is ${apiVersion}, and has to be v1`)
+})
+
+const countable = on<{ readonly resource?: string }>(({ resource }, say) => {
+  if (resource && !ofContainer.test(resource) && !isPlaceholder(resource))
+    say.conflict(['resource'], `is no resource of a container: ${JSON.stringify(resource)}`)
+})
+
+/** The same: validContainerResourceFieldPathExpressions. */
+const ofContainer = /^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.*)$/
+
 export const containers: Checks = merged(
   {
+    'core.ObjectFieldSelector': [versioned],
+    'core.ResourceFieldSelector': [countable],
+    'core.VolumeMount': [
+      on<Mount>(({ readOnly, recursiveReadOnly }, say) => {
+        if ((recursiveReadOnly === 'Enabled' || recursiveReadOnly === 'IfPossible') && !readOnly)
+          say.conflict(['recursiveReadOnly'], 'goes with readOnly true only')
+      }),
+    ],
     'core.Container': [
+      on<{ readonly restartPolicy?: string; readonly restartPolicyRules?: readonly unknown[] }>(
+        ({ restartPolicy, restartPolicyRules = [] }, say) => {
+          if (restartPolicyRules.length > 0 && !restartPolicy)
+            say.lacks(['restartPolicy'], 'and restartPolicyRules are there')
+        },
+      ),
       on<ContainerSpec>((container, say) => {
         const { name, image, resources, ports, livenessProbe, readinessProbe, startupProbe } = container
         const { securityContext, volumeMounts } = container

@@ -1,7 +1,7 @@
 /** Checks that many types share, as tables of their fields. */
 import { isIP } from 'node:net'
 import type { Path } from '../../finding.js'
-import { isPlaceholder, type NameForm } from '../format.js'
+import { isPlaceholder, type NameForm, nameForms } from '../format.js'
 import { type Check, type Checks, type Labels, list, on, oneOf, type Say } from './say.js'
 
 /** A table with one check for each of its types. */
@@ -67,6 +67,46 @@ const namesIn = (fields: Readonly<Record<string, NameForm>>): Check =>
           else say.conflict([field, i], 'is empty')
     }
   })
+
+/** Texts that may be left out and not be empty, and lists of such texts. */
+export function filled(types: Readonly<Record<string, readonly string[]>>): Checks {
+  return table(types, (fields) =>
+    on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+      for (const field of fields) {
+        const found = value[field]
+        if (found === '') say.conflict([field], 'is empty')
+        if (typeof found !== 'string')
+          for (const [i, one] of (found ?? []).entries()) if (one === '') say.conflict([field, i], 'is empty')
+      }
+    }),
+  )
+}
+
+/** Texts that start with a certain one: a path with `/`. */
+export function starts(types: Readonly<Record<string, Readonly<Record<string, string>>>>): Checks {
+  return table(types, (fields) =>
+    on<Readonly<Record<string, string | undefined>>>((value, say) => {
+      for (const [field, start] of Object.entries(fields)) {
+        const found = value[field]
+        if (found && !found.startsWith(start) && !isPlaceholder(found))
+          say.conflict([field], `is ${JSON.stringify(found)}, and has to start with ${JSON.stringify(start)}`)
+      }
+    }),
+  )
+}
+
+/** Texts such as `example.com/name`. Source: IsDomainPrefixedPath. */
+export function prefixed(types: Readonly<Record<string, string>>): Checks {
+  return table(types, (field) =>
+    on<Readonly<Record<string, string | undefined>>>((value, say) => {
+      const found = value[field]
+      if (found === undefined || isPlaceholder(found)) return
+      const [domain = '', ...path] = found.split('/')
+      if (!nameForms.subdomain(domain) || path.join('/') === '')
+        say.conflict([field], `is ${JSON.stringify(found)}, and needs a domain before it: example.com/name`)
+    }),
+  )
+}
 
 /** Keys and values of labels. */
 export function labels(pairs: Labels | undefined, say: Say, at: Path): void {

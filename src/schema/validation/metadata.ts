@@ -9,6 +9,10 @@ interface Requirement {
   readonly values?: readonly string[]
 }
 
+interface FieldRequirement extends Requirement {
+  readonly key?: string
+}
+
 function valuesOf({ operator, values = [] }: Requirement, say: Say): void {
   if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
     say.lacks(['values'], `and operator is ${operator}`)
@@ -67,6 +71,16 @@ export function checkName(
 }
 
 export const metadata: Checks = {
+  'core.NodeSelectorTerm': [
+    on<{ readonly matchFields?: readonly FieldRequirement[] }>(({ matchFields = [] }, say) => {
+      for (const [i, { key, operator, values = [] }] of matchFields.entries()) {
+        if (key && key !== 'metadata.name') say.conflict(['matchFields', i, 'key'], 'has to be metadata.name')
+        if (operator === 'In' || operator === 'NotIn') {
+          if (values.length > 1) say.conflict(['matchFields', i, 'values'], 'takes one value only')
+        } else if (operator) say.conflict(['matchFields', i, 'operator'], 'has to be In or NotIn')
+      }
+    }),
+  ],
   'core.NodeSelectorRequirement': [
     on<Requirement>((requirement, say) => {
       valuesOf(requirement, say)

@@ -2,8 +2,64 @@
 import type { Path } from '../../finding.js'
 import type { Pod, PodSpec } from '../../kubernetes.js'
 import { isPlaceholder } from '../format.js'
-import { addresses, choices, companions, labels, names } from './forms.js'
+import { addresses, choices, companions, filled, labels, names } from './forms.js'
 import { type Checks, type Item, list, merged, on, oneOf, type Say } from './say.js'
+
+/** What only pods have that are there already. */
+function template(
+  { ephemeralContainers = [] }: { readonly ephemeralContainers?: readonly unknown[] | undefined },
+  say: Say,
+  at: Path,
+) {
+  if (ephemeralContainers.length > 0)
+    say.conflict(
+      [...at, 'ephemeralContainers'],
+      'cannot stand in a template: kubectl debug adds them to pods',
+    )
+}
+
+interface Claiming {
+  readonly resourceClaims?: readonly { readonly name?: string }[]
+  readonly containers?: readonly Claimant[]
+  readonly initContainers?: readonly Claimant[]
+}
+
+interface Claimant {
+  readonly resources?: { readonly claims?: readonly { readonly name?: string; readonly request?: string }[] }
+}
+
+const claims = on<Claiming>((spec, say) => {
+  const known = (spec.resourceClaims ?? []).map(({ name }) => name)
+  for (const sort of ['initContainers', 'containers'] as const)
+    for (const [i, { resources }] of (spec[sort] ?? []).entries()) {
+      const own = resources?.claims ?? []
+      const ids = own.map(({ name, request = '' }) => `${name}/${request}`)
+      for (const [j, { name }] of own.entries()) {
+        const path = [sort, i, 'resources', 'claims', j]
+        if (name && !known.includes(name) && ![name, ...known].some(isPlaceholder))
+          say.conflict([...path, 'name'], `names no claim of the pod: ${JSON.stringify(name)}`)
+        else if (ids.indexOf(ids[j] ?? '') < j) say.conflict(path, 'is there already')
+      }
+    }
+})
+
+interface WithWindows {
+  readonly os?: { readonly name?: string }
+  readonly securityContext?: { readonly windowsOptions?: object }
+  readonly containers?: readonly { readonly securityContext?: { readonly windowsOptions?: object } }[]
+}
+
+const onLinux = on<WithWindows>(({ os, securityContext, containers = [] }, say) => {
+  if (os?.name !== 'linux') return
+  const because = 'cannot stand here, and os.name is linux'
+  if (securityContext?.windowsOptions) say.conflict(['securityContext', 'windowsOptions'], because)
+  for (const [i, container] of containers.entries())
+    if (container.securityContext?.windowsOptions)
+      say.conflict(['containers', i, 'securityContext', 'windowsOptions'], because)
+})
+
+// pkg/apis/core/validation: sysctlRegex of names with dots or slashes.
+const sysctl = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/
 
 export const pod: (
   spec: PodSpec | undefined,
@@ -35,6 +91,7 @@ export const pod: (
             `names no volume of the pod: ${JSON.stringify(name)}`,
           )
     }
+  if (restart) template(spec, say, at)
   if (restart && !restart.includes(spec.restartPolicy || 'Always') && !isPlaceholder(spec.restartPolicy))
     say.conflict(
       [...at, 'restartPolicy'],
@@ -49,7 +106,22 @@ export const always = ['Always']
 export const pods: Checks = merged(
   {
     'core.Pod': [on<Pod>((object, say) => pod(object.spec, say, ['spec']))],
+    'core.Sysctl': [
+      on<{ readonly name?: string }>(({ name }, say) => {
+        if (name && !sysctl.test(name) && !isPlaceholder(name))
+          say.conflict(['name'], `is no name of a sysctl: ${JSON.stringify(name)}`)
+      }),
+    ],
+    'core.PodAffinityTerm': [
+      on<Readonly<Record<string, unknown>>>((term, say) => {
+        for (const field of ['matchLabelKeys', 'mismatchLabelKeys'])
+          if (Array.isArray(term[field]) && term[field].length > 0 && !term.labelSelector)
+            say.conflict([field], 'goes with a labelSelector only')
+      }),
+    ],
     'core.PodSpec': [
+      claims,
+      onLinux,
       on<PodSpec>((spec, say) => {
         const { volumes, initContainers, containers, dnsPolicy, dnsConfig } = spec
         for (const field of ['serviceAccountName', 'priorityClassName'] as const)
@@ -104,6 +176,7 @@ export const pods: Checks = merged(
       }),
     ],
   },
+  filled({ 'core.PodDNSConfig': ['searches'] }),
   choices({
     'core.PodResourceClaim': [1, 'resourceClaimName', 'resourceClaimTemplateName', 'source'],
   }),
@@ -115,7 +188,12 @@ export const pods: Checks = merged(
   }),
   names({
     'core.HostAlias': { hostnames: 'subdomain' },
-    'core.PodAffinityTerm': { namespaces: 'label' },
+    'core.PodAffinityTerm': {
+      matchLabelKeys: 'label key',
+      mismatchLabelKeys: 'label key',
+      namespaces: 'label',
+    },
+    'core.TopologySpreadConstraint': { matchLabelKeys: 'label key' },
     'core.PodResourceClaim': { name: 'label', resourceClaimName: 'subdomain' },
   }),
   addresses({

@@ -2,12 +2,46 @@
 import { isIP } from 'node:net'
 import type { Ingress, Service } from '../../kubernetes.js'
 import { isPlaceholder } from '../format.js'
-import { addresses, choice, companions, labels, nameOf, names } from './forms.js'
+import { addresses, choice, companions, filled, labels, nameOf, names, prefixed } from './forms.js'
 import { type Checks, merged, on, type Spec } from './say.js'
+
+interface EndpointSlice {
+  readonly addressType?: string
+  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[]
+  readonly ports?: readonly { readonly name?: string }[]
+}
+
+interface Addressed {
+  readonly type?: string
+  readonly externalTrafficPolicy?: string
+  readonly clusterIP?: string
+  readonly clusterIPs?: readonly string[]
+  readonly healthCheckNodePort?: number
+}
+
+const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, say) => {
+  const version = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : undefined
+  if (version !== undefined)
+    for (const [i, { addresses = [] }] of endpoints.entries())
+      for (const [j, address] of addresses.entries())
+        if (isIP(address) !== version && !isPlaceholder(address))
+          say.conflict(
+            ['endpoints', i, 'addresses', j],
+            `is no ${addressType} address: ${JSON.stringify(address)}`,
+          )
+  const nameless = ports.flatMap(({ name }, i) => (name ? [] : [i]))
+  if (nameless[1] !== undefined) say.lacks(['ports', nameless[1], 'name'], 'and another one has none either')
+})
 
 export const services: Checks = merged(
   {
+    'discovery.EndpointSlice': [slice],
     'core.EndpointSubset': [
+      on<{ readonly ports?: readonly { readonly name?: string }[] }>(({ ports = [] }, say) => {
+        if (ports.length > 1)
+          for (const [i, { name }] of ports.entries())
+            if (!name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
+      }),
       on<{ readonly addresses?: readonly unknown[]; readonly notReadyAddresses?: readonly unknown[] }>(
         ({ addresses = [], notReadyAddresses = [] }, say) => {
           if (addresses.length + notReadyAddresses.length === 0)
@@ -38,6 +72,16 @@ export const services: Checks = merged(
         )
           say.conflict(['externalTrafficPolicy'], 'goes with type LoadBalancer or NodePort only')
       }),
+      on<Addressed>(
+        ({ type, externalTrafficPolicy, clusterIP, clusterIPs = [], healthCheckNodePort }, say) => {
+          if (clusterIPs.length > 0 && !clusterIP) say.conflict(['clusterIPs'], 'goes with clusterIP only')
+          if (healthCheckNodePort && (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local'))
+            say.conflict(
+              ['healthCheckNodePort'],
+              'goes with type LoadBalancer and externalTrafficPolicy Local only',
+            )
+        },
+      ),
     ],
     'networking.HTTPIngressPath': [
       on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
@@ -51,7 +95,8 @@ export const services: Checks = merged(
         ({ hosts, secretName }, say) => {
           say.name(['secretName'], 'subdomain', secretName)
           for (const [i, host] of (hosts ?? []).entries())
-            say.name(['hosts', i], 'subdomain', host.replace(/^\*\./, ''))
+            if (host === '') say.conflict(['hosts', i], 'is empty')
+            else say.name(['hosts', i], 'subdomain', host.replace(/^\*\./, ''))
         },
       ),
     ],
@@ -78,13 +123,30 @@ export const services: Checks = merged(
       }),
     ],
     'networking.ServiceBackendPort': [choice(['name', 'number'], 1), nameOf('name', 'port')],
+    'networking.NetworkPolicySpec': [
+      on<{ readonly policyTypes?: readonly string[] }>(({ policyTypes = [] }, say) => {
+        if (policyTypes.length > 2) say.conflict(['policyTypes'], 'has more than two entries')
+      }),
+    ],
     'networking/v1.IngressSpec': [
       on<Spec<Ingress>>(({ defaultBackend, rules }, say) => {
         if (!defaultBackend && (rules ?? []).length === 0) say.lacks(['rules'], 'and so is defaultBackend')
       }),
     ],
   },
+  filled({
+    'core.ServicePort': ['appProtocol'],
+    'core.ServiceSpec': ['loadBalancerClass'],
+    'discovery.Endpoint': ['hostname', 'nodeName'],
+    'discovery.EndpointPort': ['appProtocol'],
+    'networking.IngressClassParametersReference': ['apiGroup'],
+    'networking/v1.IngressSpec': ['ingressClassName'],
+  }),
+  prefixed({ 'networking.IngressClassSpec': 'controller' }),
   companions({
+    'networking.IngressClassParametersReference': [
+      { field: 'namespace', of: 'scope', value: 'Namespace', needed: true },
+    ],
     'core.ServiceSpec': [
       { field: 'allocateLoadBalancerNodePorts', of: 'type', value: 'LoadBalancer' },
       { field: 'loadBalancerClass', of: 'type', value: 'LoadBalancer' },

@@ -59,10 +59,16 @@ export const workloads: Checks = {
     }),
   ],
   'apps.DaemonSetUpdateStrategy': [
-    on<NonNullable<Spec<DaemonSet>['updateStrategy']>>(({ rollingUpdate }, say) => {
+    on<NonNullable<Spec<DaemonSet>['updateStrategy']>>(({ type, rollingUpdate }, say) => {
+      if (type === 'OnDelete') return
       const { maxSurge = 0, maxUnavailable = 1 } = rollingUpdate ?? {}
       if (isZero(maxUnavailable) && isZero(maxSurge))
         say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0 when maxSurge is 0 too')
+      if (![maxSurge, maxUnavailable].some((one) => isZero(one) || isPlaceholder(one)))
+        say.conflict(
+          ['rollingUpdate', 'maxSurge'],
+          `is ${maxSurge}, which goes with maxUnavailable 0 only (1 by default)`,
+        )
     }),
   ],
   'apps.ReplicaSetSpec': [on<Spec<Deployment>>((spec, say) => workload(spec, say))],
@@ -72,6 +78,12 @@ export const workloads: Checks = {
         volumes: (spec.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []),
       })
       say.name(['serviceName'], 'label', spec.serviceName)
+    }),
+  ],
+  'apps.StatefulSetUpdateStrategy': [
+    on<{ readonly type?: string; readonly rollingUpdate?: object }>(({ type, rollingUpdate }, say) => {
+      if (type === 'OnDelete' && rollingUpdate)
+        say.conflict(['rollingUpdate'], 'cannot stand beside type OnDelete')
     }),
   ],
   'core.ReplicationControllerSpec': [
