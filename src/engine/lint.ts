@@ -272,6 +272,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
   // Which schemas can be used is known when all their objects have been looked at.
   for (const [i, { raw }] of objects.entries()) {
     const resource = resources[i]
+    if (resource?.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
     const isReadable = !resource?.problems.some(({ kind }) => kind === 'wrong-type')
     if (resource && unusable.length > 0 && isReadable)
