@@ -229,6 +229,10 @@ describe('findings of live objects that read the same', () => {
   it('are one, whatever their names', () => {
     const same = ['web', 'api', 'a.b'].map((name) => found(name, `Pods of shop/${name} end with ${name}.`))
     expect(groups(...same)).toEqual([['web', 'api', 'a.b']])
+    // Nor whatever was seen of them.
+    const seen = (name: string, age: string) =>
+      found(name, `${name} breaks.`, { evidence: [`made ${age} ago`] })
+    expect(groups(seen('web', '2 d'), seen('api', '3 h'))).toEqual([['web', 'api']])
   })
   it('are several when they differ in anything else', () => {
     expect(groups(found('web', 'web has 3.'), found('api', 'api has 4.'))).toEqual([['web'], ['api']])

@@ -69,7 +69,7 @@ async function start(
   )
 }
 
-const only = ['--only', 'service-selects-nothing']
+const only = ['--only', 'service-selects-nothing', '--fail-on', 'warning']
 
 describe('a big cluster', () => {
   const names = Array.from({ length: 60 }, (_, i) => `service-${String(i).padStart(2, '0')}`)

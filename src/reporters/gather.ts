@@ -66,7 +66,8 @@ function text({
 }: Finding): string {
   const { place, subject } = finding
   const others = place.live ? related.map(({ file, path, object, note }) => [file, path, object, note]) : []
-  const all = JSON.stringify([message, evidence, label, fix?.title, others])
+  // What was seen of each live object is its own: ages, counts, messages.
+  const all = JSON.stringify([message, place.live ? undefined : evidence, label, fix?.title, others])
   return JSON.stringify([
     rule,
     severity,

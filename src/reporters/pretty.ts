@@ -70,6 +70,8 @@ function wrapParts(parts: readonly string[], width: number, dot: string): string
 function block(group: Gathered, page: Page): string[] {
   const { paint, show } = page
   const finding = group.first
+  // Of several clusters, what was seen is of the first.
+  const of = group.clusters.length > 1 ? `in ${finding.cluster}: ` : ''
   const inner = page.width - 2
   const { suppressed } = finding
   const dimmed = (text: string) => wrap(show(text), inner).map((line) => paint.dim(`  ${line}`))
@@ -77,7 +79,9 @@ function block(group: Gathered, page: Page): string[] {
     ...head(group, page),
     ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
     ...(finding.evidence ?? []).flatMap((seen) =>
-      wrap(show(seen), inner - 6).map((line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`),
+      wrap(show(`${of}${seen}`), inner - 6).map(
+        (line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`,
+      ),
     ),
     ...frame(group, page),
     ...(suppressed ? dimmed(`suppressed: ${suppressed.reason}`) : background(finding, page).flatMap(dimmed)),
