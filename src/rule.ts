@@ -26,7 +26,7 @@ export { enumerate } from './graph/enumerate.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
-export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
+export { linesOf, type Pending, pendingPods, unreadyPods } from './graph/pending.js'
 export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
 export {
   bytes,
