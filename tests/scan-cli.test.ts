@@ -58,7 +58,7 @@ const service = {
 }
 const lonely = {
   metadata: { name: 'web', namespace: 'shop', uid: 's' },
-  spec: { selector: { app: 'wbe-server' }, ports: [{ port: 80 }] },
+  spec: { type: 'LoadBalancer', selector: { app: 'wbe-server' }, ports: [{ port: 80 }] },
 }
 const shop = { metadata: { name: 'shop', uid: 'n' } }
 const objects = { namespaces: [shop], deployments: [web], services: [service] }
