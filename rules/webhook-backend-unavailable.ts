@@ -2,6 +2,7 @@ import {
   at,
   countOf,
   type Event,
+  enumerate,
   formatSpan,
   type Graph,
   isGone,
@@ -345,7 +346,7 @@ function writesOf(rules: readonly Mapping[], optIn: boolean): string {
     return `Writes of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
   }
   const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more resources`] : names
-  return `${optIn ? 'Some writes' : 'Writes'} of ${new Intl.ListFormat('en').format(shown)}`
+  return `${optIn ? 'Some writes' : 'Writes'} of ${enumerate(shown, 'and')}`
 }
 
 function isOptIn(webhook: unknown): boolean {
