@@ -16,10 +16,7 @@ const folder = program.folderWith({
 let cluster: Cluster
 beforeAll(async () => {
   cluster = await startCluster({ components: ['kube-controller-manager', 'kube-scheduler', 'kwok'] })
-  for (const zone of ['a', 'b', 'c'])
-    await cluster.connection.call('POST', '/api/v1/nodes', {
-      metadata: { name: `node-${zone}`, labels: { 'topology.kubernetes.io/zone': zone } },
-    })
+  for (const zone of ['a', 'b', 'c']) await addNode(`node-${zone}`, { 'topology.kubernetes.io/zone': zone })
 })
 afterAll(async () => {
   await cluster?.stop()
@@ -35,6 +32,14 @@ function scan(): readonly Finding[] {
   )
   if (code !== 0 && code !== 1) throw new Error(err)
   return (JSON.parse(out) as { findings: Finding[] }).findings
+}
+
+/** A node of 32 CPUs, unless the capacity is another one; with the label that each kubelet gives itself. */
+async function addNode(name: string, labels: Mapping = {}, capacity?: Mapping): Promise<void> {
+  await cluster.connection.call('POST', '/api/v1/nodes', {
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
+    status: { capacity },
+  })
 }
 
 /** Plays in a namespace of its own, which goes with the end. */
@@ -92,6 +97,86 @@ it('a budget that allows no eviction stops a drain', () =>
     )
     await silent('pdb-blocks-drain')
   }))
+
+it('a Secret that is not there keeps pods from starting', () =>
+  play('secret-missing', async ({ apply, ask, list, found, silent }) => {
+    await apply('worker.yaml')
+    const env = [{ name: 'TOKEN', valueFrom: { secretKeyRef: { name: 'token', key: 'token' } } }]
+    await ask(
+      'PATCH',
+      'apps/v1/deployments/worker',
+      template('configerror', { containers: [{ name: 'worker', env }] }),
+    )
+    await until(
+      () => list('v1/pods'),
+      (pods) => JSON.stringify(pods).includes('CreateContainerConfigError'),
+    )
+    const reference = '.spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef.name'
+    await found('referenced-config-missing', `deployment/secret-missing/worker ${reference}`)
+
+    await ask('POST', 'v1/secrets', { metadata: { name: 'token' }, stringData: { token: 'x' } })
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy'))
+    await silent('referenced-config-missing')
+  }))
+
+it('a kubelet falls silent', () =>
+  play('node-lost', async ({ apply, ask, list, found, silent }) => {
+    await addNode('node-lost')
+    await apply('worker.yaml')
+    const spec = { nodeSelector: { 'kubernetes.io/hostname': 'node-lost' } }
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', spec))
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.some((pod) => isReady(pod) && at(pod, 'spec', 'nodeName') === 'node-lost'),
+    )
+    const ready = (status: string, reason: string, message: string) =>
+      ask('PATCH', '/api/v1/nodes/node-lost/status', {
+        status: {
+          conditions: [
+            { type: 'Ready', status, reason, message, lastTransitionTime: new Date().toISOString() },
+          ],
+        },
+      })
+    await ready('Unknown', 'NodeStatusUnknown', 'Kubelet stopped posting node status.')
+    await until(
+      () => ask('GET', '/api/v1/nodes/node-lost'),
+      (node) => objectsAt(node, 'spec', 'taints').some(({ effect }) => effect === 'NoExecute'),
+    )
+    const { message, evidence } = await found('node-not-ready', 'node/node-lost .status.conditions[0]')
+    expect(message).toMatch(/^Nobody knows how its pod is/)
+    expect(evidence).toEqual(['NodeStatusUnknown: Kubelet stopped posting node status.'])
+
+    await ready('True', 'KubeletReady', 'kubelet is posting ready status')
+    await silent('node-not-ready')
+    await ask('DELETE', '/api/v1/nodes/node-lost')
+  }))
+
+it('a manifest is applied in an API version that is gone', () =>
+  play('api-removed', async ({ apply, ask, found, silent }) => {
+    await apply('web.yaml')
+    const applied = (apiVersion: string) =>
+      ask('PATCH', 'policy/v1/poddisruptionbudgets/web', {
+        metadata: {
+          annotations: {
+            'kubectl.kubernetes.io/last-applied-configuration': `{"apiVersion":"${apiVersion}","kind":"PodDisruptionBudget"}\n`,
+          },
+        },
+      })
+    await applied('policy/v1beta1')
+    await expect(ask('GET', 'policy/v1beta1/poddisruptionbudgets/web')).rejects.toThrow(/: 404 /)
+    await found(
+      'removed-api-version',
+      'poddisruptionbudget/api-removed/web .metadata.managedFields[0].apiVersion',
+    )
+
+    await applied('policy/v1')
+    await silent('removed-api-version')
+  }))
+
+/** A change of a pod template: what becomes of the pods (stages/pods.yaml), and other fields. */
+function template(becomes: string, spec: Mapping = {}): Mapping {
+  return { spec: { template: { metadata: { annotations: { 'sim.test/pod': becomes } }, spec } } }
+}
 
 /** Starts a run at once, as `kubectl create job --from=cronjob/sync` does. */
 async function startJob(ask: Replay['ask'], name: string): Promise<void> {

@@ -9,7 +9,9 @@ import { isMapping, type Mapping } from './mapping.js'
 import { folders } from './resources.js'
 
 /** How long the cluster may take for what it is waited for. The slowest part is the autoscaler, which looks every 15 s. */
-const longestWait = 100_000
+const longestWait = 60_000
+/** Characters of what was there in the end, when that was in vain. */
+const longestText = 4_000
 
 export interface Replay {
   readonly namespace: string
@@ -62,7 +64,7 @@ export async function replay(namespace: string, call: Call, scan: () => readonly
   }
   const list: Replay['list'] = async (path) => {
     const { items } = await ask('GET', path)
-    return Array.isArray(items) ? items.filter(isMapping) : []
+    return Array.isArray(items) ? items.filter(isMapping).map(withoutManagers) : []
   }
   const own = () => scan().filter((finding) => JSON.stringify(finding).includes(namespace))
 
@@ -110,9 +112,18 @@ export async function until<T, U>(
     const found = find(answer)
     if (found !== undefined && found !== false) return found
     if (Date.now() > last)
-      throw new Error(`waited in vain; in the end: ${JSON.stringify(show(answer), undefined, 2)}`)
+      throw new Error(
+        `waited in vain; in the end: ${JSON.stringify(show(answer), undefined, 1).slice(0, longestText)}`,
+      )
     await sleep(300)
   }
+}
+
+/** What nobody wants to read when a test fails. */
+function withoutManagers(object: Mapping): Mapping {
+  if (!isMapping(object.metadata)) return object
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
 }
 
 const shown = (findings: readonly Finding[]) =>
