@@ -2,15 +2,28 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Finding } from '../../src/finding.js'
 import { valueAt as at, objectsAt } from '../../src/graph/untyped.js'
+import { loadRules } from '../../src/registry.js'
 import { builtProgram } from '../program.js'
 import { type Cluster, startCluster } from './cluster.js'
 import type { Mapping } from './mapping.js'
 import { type Replay, replay, until } from './replay.js'
 
 const program = builtProgram()
-// How long something has to last before it is reported: nobody waits for that here.
+const rules = await loadRules()
+/** How long something has to last before it is reported: nobody waits for that here. */
+const atOnce = {
+  'cluster-scale-up-blocked': { minutes: 0 },
+  'node-not-ready': { seconds: 0 },
+  'node-selector-unsatisfiable': { minutes: 0 },
+  'pod-stuck-terminating': { minutes: 0 },
+  'service-without-ready-endpoints': { minutes: 0 },
+}
 const folder = program.folderWith({
-  '.k8s-af.yaml': 'rules:\n  node-not-ready: {params: {seconds: 0}}\n',
+  '.k8s-af.json': JSON.stringify({
+    rules: Object.fromEntries(
+      Object.entries(atOnce).flatMap(([id, params]) => (rules.has(id) ? [[id, { params }]] : [])),
+    ),
+  }),
 })
 
 let cluster: Cluster
@@ -41,6 +54,9 @@ async function addNode(name: string, labels: Mapping = {}, capacity?: Mapping): 
     status: { capacity },
   })
 }
+
+/** Rules that are not there yet. */
+const played = (rule: string) => (rules.has(rule) ? it : it.todo)
 
 /** Plays in a namespace of its own, which goes with the end. */
 async function play(namespace: string, story: (on: Replay) => Promise<void>): Promise<void> {
@@ -172,6 +188,222 @@ it('a manifest is applied in an API version that is gone', () =>
     await applied('policy/v1')
     await silent('removed-api-version')
   }))
+
+played('webhook-backend-unavailable')('a webhook that fails closed and has no backend stops new pods', () =>
+  play('webhook-down', async ({ apply, ask, list, event, found, silent }) => {
+    await apply('webhook.yaml')
+    await until(
+      () => list('v1/pods'),
+      (pods) => JSON.stringify(pods).includes('CrashLoopBackOff'),
+    )
+    await apply('worker.yaml')
+    await event(/failed calling webhook "guard\.example\.org"/)
+    const place = 'validatingwebhookconfiguration/webhook-down .webhooks[0].clientConfig.service.name'
+    const { severity, message, evidence } = await found('webhook-backend-unavailable', place)
+    expect(severity).toBe('error')
+    expect(message).toContain('none of the 2 pods')
+    expect(evidence?.join()).toContain('CrashLoopBackOff')
+
+    await ask('PATCH', 'apps/v1/deployments/guard', template('healthy'))
+    await ask('DELETE', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/webhook-down')
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 3 && pods.every(isReady),
+    )
+    await silent('webhook-backend-unavailable')
+  }),
+)
+
+played('rollout-drops-all-replicas')('a rollout may take all pods at once', () =>
+  play('rollout-drop', async ({ apply, ask, found, silent }) => {
+    const deployment = 'apps/v1/deployments/web'
+    const available = (count: number) => (web: Mapping) =>
+      (at(web, 'status', 'availableReplicas') ?? 0) === count
+    await apply('web.yaml')
+    const rolling = (maxUnavailable: number | string) =>
+      ask('PATCH', deployment, { spec: { strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable } } } })
+    await rolling('100%')
+    await until(() => ask('GET', deployment), available(3))
+    await ask('PATCH', deployment, template('never-ready'))
+    await until(() => ask('GET', deployment), available(0))
+    const place = 'deployment/rollout-drop/web .spec.strategy.rollingUpdate.maxUnavailable'
+    expect(await found('rollout-drops-all-replicas', place)).toMatchObject({ severity: 'error' })
+
+    await rolling(0)
+    await ask('PATCH', deployment, template('healthy'))
+    await until(() => ask('GET', deployment), available(3))
+    await silent('rollout-drops-all-replicas')
+  }),
+)
+
+played('quota-exhausted')('a quota refuses pods', () =>
+  play('quota-full', async ({ apply, ask, list, event, found, silent }) => {
+    const quota = (pods: string) =>
+      apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'pods' }, spec: { hard: { pods } } })
+    await quota('2')
+    await until(
+      () => ask('GET', 'v1/resourcequotas/pods'),
+      (one) => at(one, 'status', 'hard', 'pods') === '2',
+    )
+    await apply('web.yaml')
+    await event(/exceeded quota: pods/)
+    const { evidence } = await found('quota-exhausted', 'resourcequota/quota-full/pods .spec.hard')
+    expect(evidence?.join()).toContain('used: pods=2, limited: pods=2')
+
+    await quota('20')
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 3 && pods.every(isReady),
+    )
+    await silent('quota-exhausted')
+  }),
+)
+
+played('hpa-replicas-conflict')('each apply undoes what the autoscaler did', () =>
+  play('hpa-conflict', async ({ apply, ask, found, silent }) => {
+    const deployment = 'apps/v1/deployments/web'
+    const replicas = (count: number) => (web: Mapping) => at(web, 'spec', 'replicas') === count
+    await apply('web.yaml')
+    await apply('autoscaler.yaml')
+    await until(() => ask('GET', deployment), replicas(4))
+    await apply('web.yaml')
+    expect(await ask('GET', deployment)).toSatisfy(replicas(3))
+    await found('hpa-replicas-conflict', 'deployment/hpa-conflict/web .spec.replicas')
+
+    // What the autoscaler has set is its own: the next manifest may leave it out.
+    await until(() => ask('GET', deployment), replicas(4))
+    await apply('web-scaled.yaml')
+    expect(await ask('GET', deployment)).toSatisfy(replicas(4))
+    // It has no metrics here, which hpa-at-limit says.
+    await silent('hpa-replicas-conflict', ['hpa-at-limit'])
+  }),
+)
+
+for (const [end, said] of [
+  ['crashloop', 'exit code 1'],
+  ['oom', 'exit code 137 (OOMKilled)'],
+] as const)
+  played('crashloop-restart-storm')(`a container ends again and again: ${end}`, () =>
+    play(`again-${end}`, async ({ apply, ask, list, found, silent }) => {
+      await apply('worker.yaml')
+      await ask('PATCH', 'apps/v1/deployments/worker', template(end))
+      await until(
+        () => list('v1/pods'),
+        (pods) => JSON.stringify(pods).includes('CrashLoopBackOff'),
+      )
+      const place = `deployment/again-${end}/worker .spec.template.spec.containers[0]`
+      const { evidence } = await found('crashloop-restart-storm', place)
+      expect(evidence?.join()).toContain(said)
+
+      await ask('PATCH', 'apps/v1/deployments/worker', template('healthy'))
+      await silent('crashloop-restart-storm')
+    }),
+  )
+
+played('duplicate-pod-ip')('two pods have one address', () =>
+  play('address-twice', async ({ apply, ask, list, found, silent }) => {
+    await apply('web.yaml')
+    const [first, second] = await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 3 && pods.every(isReady) && pods,
+    )
+    const podIP = at(first, 'status', 'podIP')
+    const name = at(second, 'metadata', 'name')
+    await ask('PATCH', `v1/pods/${name}/status`, {
+      status: { podIP, podIPs: [{ $patch: 'replace' }, { ip: podIP }] },
+    })
+    await found('duplicate-pod-ip', /^node\/node-/)
+
+    await ask('DELETE', `v1/pods/${name}`)
+    await silent('duplicate-pod-ip')
+  }),
+)
+
+played('pod-stuck-terminating')('a finalizer that nobody removes holds a namespace', () =>
+  play('finalizer-stuck', async ({ ask, found, silent, end }) => {
+    await ask('POST', 'v1/configmaps', { metadata: { name: 'state', finalizers: ['example.org/cleanup'] } })
+    await end()
+    await until(
+      () => ask('GET', '/api/v1/namespaces/finalizer-stuck'),
+      (namespace) => JSON.stringify(namespace).includes('example.org/cleanup'),
+    )
+    const place = 'namespace/finalizer-stuck .metadata.deletionTimestamp'
+    const { evidence } = await found('pod-stuck-terminating', place)
+    expect(evidence?.join()).toContain('example.org/cleanup')
+
+    await ask('PATCH', 'v1/configmaps/state', { metadata: { finalizers: null } })
+    await silent('pod-stuck-terminating')
+  }),
+)
+
+played('node-selector-unsatisfiable')('no node has the label that pods ask for', () =>
+  play('node-label', async ({ apply, ask, list, found, silent }) => {
+    await apply('worker.yaml')
+    await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', { nodeSelector: { disk: 'ssd' } }))
+    await until(
+      () => list('v1/pods'),
+      (pods) => JSON.stringify(pods).includes('Unschedulable'),
+    )
+    const place = 'deployment/node-label/worker .spec.template.spec.nodeSelector'
+    const { evidence } = await found('node-selector-unsatisfiable', place)
+    expect(evidence?.join()).toContain('no node has a label disk')
+
+    await addNode('node-label-ssd', { disk: 'ssd' })
+    await silent('node-selector-unsatisfiable')
+    await ask('DELETE', '/api/v1/nodes/node-label-ssd')
+  }),
+)
+
+played('rollout-stalled')('one of two workloads behind a Service is not ready', () =>
+  play('half-service', async ({ apply, ask, found, silent }) => {
+    await apply('web.yaml')
+    await apply('canary.yaml')
+    const place = 'deployment/half-service/canary .status.conditions'
+    const { message } = await found('rollout-stalled', place)
+    expect(message).toMatch(/^Nothing serves/)
+    expect(
+      scan().filter(({ subject }) => subject?.kind === 'Service' && subject.namespace === 'half-service'),
+    ).toEqual([])
+
+    await ask('PATCH', 'apps/v1/deployments/canary', template('healthy'))
+    await silent('rollout-stalled')
+  }),
+)
+
+played('priority-class-preempts-peers')('pods with a new default priority evict those without', () =>
+  play('priority-chain', async ({ apply, ask, event, found, silent }) => {
+    await addNode('priority-chain', {}, { cpu: '1', memory: '1Gi', pods: '10' })
+    await apply('worker.yaml')
+    const spec = { nodeSelector: { 'kubernetes.io/hostname': 'priority-chain' } }
+    const resources = { requests: { cpu: '1' } }
+    await ask(
+      'PATCH',
+      'apps/v1/deployments/worker',
+      template('healthy', { ...spec, containers: [{ name: 'worker', resources }] }),
+    )
+    await until(
+      () => ask('GET', 'apps/v1/deployments/worker'),
+      (worker) => at(worker, 'status', 'availableReplicas') === 1,
+    )
+    const priority = {
+      kind: 'PriorityClass',
+      metadata: { name: 'priority-chain' },
+      value: 1000,
+      globalDefault: true,
+    }
+    const classes = '/apis/scheduling.k8s.io/v1/priorityclasses'
+    await ask('POST', classes, priority)
+    await ask('PATCH', 'apps/v1/deployments/worker', template('stuck'))
+    await event(/^Preempted by/)
+    await found('priority-class-preempts-peers', 'priorityclass/priority-chain .globalDefault')
+
+    await ask('DELETE', `${classes}/priority-chain`)
+    await ask('POST', classes, { ...priority, preemptionPolicy: 'Never' })
+    await silent('priority-class-preempts-peers')
+    await ask('DELETE', `${classes}/priority-chain`)
+    await ask('DELETE', '/api/v1/nodes/priority-chain')
+  }),
+)
 
 /** A change of a pod template: what becomes of the pods (stages/pods.yaml), and other fields. */
 function template(becomes: string, spec: Mapping = {}): Mapping {

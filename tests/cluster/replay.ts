@@ -30,9 +30,9 @@ export interface Replay {
   /** Waits for a message of an event about something in the namespace. */
   event(message: RegExp): Promise<void>
   /** Waits until a scan finds this at `KIND/NAMESPACE/NAME .FIELD`. */
-  found(rule: string, place: string): Promise<Finding>
-  /** Waits until a scan has no error and no warning that speaks of the namespace, and nothing at all of the rule. */
-  silent(rule: string): Promise<void>
+  found(rule: string, place: string | RegExp): Promise<Finding>
+  /** Waits until a scan has no error and no warning that speaks of the namespace but of these rules, and nothing of the rule. */
+  silent(rule: string, besides?: readonly string[]): Promise<void>
   /** Deletes the namespace, without waiting for its end. */
   end(): Promise<void>
 }
@@ -85,18 +85,19 @@ export async function replay(namespace: string, call: Call, scan: () => readonly
     found: (rule, place) =>
       until(
         async () => own(),
-        (all) => all.find((one) => one.rule === rule && `${one.place.file} ${one.place.path}` === place),
+        (all) => all.find((one) => one.rule === rule && isAt(one, place)),
         shown,
       ),
-    silent: async (rule) => {
-      const counts = (one: Finding) => one.rule === rule || one.severity !== 'info'
+    silent: async (rule, besides = []) => {
+      const counts = (one: Finding) =>
+        one.rule === rule || (one.severity !== 'info' && !besides.includes(one.rule))
       await until(
         async () => own().filter(counts),
         (all) => all.length === 0,
         shown,
       )
     },
-    end: async () => void (await ask('DELETE', `/api/v1/namespaces/${namespace}`)),
+    end: async () => void (await call('DELETE', `/api/v1/namespaces/${namespace}`)),
   }
 }
 
@@ -117,6 +118,11 @@ export async function until<T, U>(
       )
     await sleep(300)
   }
+}
+
+function isAt({ place: { file, path } }: Finding, place: string | RegExp): boolean {
+  const text = `${file} ${path}`.trim()
+  return typeof place === 'string' ? text === place : place.test(text)
 }
 
 /** What nobody wants to read when a test fails. */
