@@ -37,6 +37,8 @@ export interface Subject {
   readonly name: string
   /** Empty when the manifest names none and for objects without a namespace. */
   readonly namespace: string
+  /** Of an object in a cluster: the release or application that undoes changes by hand, `Helm release shop/web`. */
+  readonly keeper?: string
 }
 
 /** One change to an object, addressed by path. */
@@ -52,6 +54,8 @@ export interface Fix {
   readonly safe: boolean
   /** Empty when the fix is advice only. */
   readonly edits: readonly Edit[]
+  /** For an object in a cluster: the kubectl command that makes the change. */
+  readonly command?: string
 }
 
 export interface Finding {

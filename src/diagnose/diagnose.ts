@@ -4,8 +4,9 @@ import type { Finding, Severity } from '../finding.js'
 import type { Graph } from '../graph/graph.js'
 import { countOf, timeOf } from '../graph/live.js'
 import { formatSpan } from '../graph/quantity.js'
+import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { isCommonGround, kubectlName, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
+import { isCommonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {

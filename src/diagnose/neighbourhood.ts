@@ -1,6 +1,5 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
 import type { Graph } from '../graph/graph.js'
-import { stringAt } from '../graph/untyped.js'
 import type { KindName, KubernetesObject } from '../kubernetes.js'
 
 export interface Neighbour {
@@ -127,12 +126,4 @@ export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
   return [...counts]
     .sort(([, a], [, b]) => b - a)
     .map(([state, count]) => `${count} of ${pods.length} ${pods.length === 1 ? 'pod' : 'pods'}: ${state}`)
-}
-
-/** The name by which kubectl finds an object: `deployment/web`. */
-export function kubectlName({ kind = '', metadata, apiVersion = '' }: KubernetesObject): string {
-  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
-  const type =
-    group.includes('.') && !group.endsWith('.k8s.io') ? `${kind.toLowerCase()}.${group}` : kind.toLowerCase()
-  return `${type}/${metadata?.name ?? stringAt(metadata, 'generateName') ?? ''}`
 }

@@ -45,6 +45,8 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
     const story = storyOf(cause)
     if (story) lines.push(...line('like', `${story.org}, ${story.year}: ${story.brief}`))
     if (fix) lines.push(...line('fix', fix.title))
+    if (fix?.command && subject?.keeper) lines.push(...line('', `in ${subject.keeper}`))
+    else if (fix?.command) lines.push(`     ${' '.repeat(8)} ${show(fix.command)}`)
     // Not wrapped: it is to be copied.
     lines.push(`     ${paint.dim('confirm ')} ${show(confirm)}`, '')
   })

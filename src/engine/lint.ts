@@ -3,16 +3,19 @@ import type { ActiveRule, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
 import {
   type Finding,
+  type Fix,
   type Path,
   type Place,
   type Related,
   type Severity,
+  type Subject,
   type Summary,
   severities,
 } from '../finding.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
+import { keeperOf } from '../graph/keeper.js'
 import { type Live, liveState } from '../graph/live.js'
-import { distance, type Resource, shared } from '../graph/resource.js'
+import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -34,12 +37,14 @@ import type {
   ReportOptions,
   Rule,
   RuleEdit,
+  RuleFix,
   Sight,
 } from '../rule.js'
 import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
+import { patchCommand } from './patch.js'
 import type { Lines, Report, Story } from './report.js'
 
 /** A finding before its places are looked up: most of the work is only done for findings that stay. */
@@ -428,22 +433,30 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         message,
         ...(options.evidence && options.evidence.length > 0 && { evidence: options.evidence }),
         ...(label !== undefined && { label }),
-        subject: {
-          apiVersion: resource.apiVersion,
-          kind: resource.kind,
-          name: resource.name,
-          namespace: resource.namespace,
-        },
+        subject: subjectOf(resource),
         place: where.place(resource, path, options.onValue ?? false),
         related: (options.see ?? [])
           .filter((sight) => sight !== undefined)
           .map((sight) => related(sight, resource, graph, where)),
         stories: options.stories ?? active.rule.stories,
         ...(fix && {
-          fix: { title: fix.title, safe: fix.safe, edits: fix.edits.map((edit) => withPath(edit, resource)) },
+          fix: fixOf(fix, resource),
         }),
       }
     })
+}
+
+function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resource): Subject {
+  const keeper = document.live && keeperOf(value)
+  return { apiVersion, kind, name, namespace, ...(keeper !== undefined && { keeper }) }
+}
+
+function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
+  const own = edits.map((edit) => withPath(edit, resource))
+  const { document, namespace, value } = resource
+  const command =
+    document.live && patchCommand({ name: kubectlName(value), namespace, value: document.value }, own)
+  return { title, safe, edits: own, ...(command !== undefined && { command }) }
 }
 
 /** What to say under a place whose field is not there. */

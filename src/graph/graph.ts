@@ -9,6 +9,7 @@
  * only.
  */
 import type { External, WorkloadKind } from '../config/settings.js'
+import type { Document } from '../document.js'
 import type {
   ContainerPort,
   ContainerSpec,
@@ -475,6 +476,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     return new Set(images.map(({ name }) => `${imageParts(name).registry}/${imageParts(name).repository}`))
   })
   const patched = lazy(() => patchFinder(options.kustomizations))
+  /** A List has one text for all its objects: it is searched once. */
+  const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
 
   const objects = resources.map((one) => one.value)
@@ -607,7 +610,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     mentions: (object, text) => {
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
-      return document.live !== undefined || document.text.includes(text)
+      return document.live !== undefined || textIn(document)(text)
     },
     patched: (object) => patched()(resource(object)),
     problems: (object) => resource(object).problems,

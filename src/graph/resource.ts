@@ -37,3 +37,11 @@ export function shared(a: readonly string[], b: readonly string[]): number {
   while (count < most && a[count] === b[count]) count++
   return count
 }
+
+/** The name by which kubectl finds an object: `deployment/web`. */
+export function kubectlName({ kind = '', metadata, apiVersion = '' }: KubernetesObject): string {
+  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+  const type =
+    group.includes('.') && !group.endsWith('.k8s.io') ? `${kind.toLowerCase()}.${group}` : kind.toLowerCase()
+  return `${type}/${metadata?.name ?? ''}`
+}

@@ -188,6 +188,17 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
     }),
     ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
     ...rest.map((line) => `${pad}        ${line}`),
+    ...applied(finding, page).map((line) => `${pad}        ${line}`),
+  ]
+}
+
+/** How a fix gets into a cluster: the command, which is not wrapped, or who has to make the change instead. */
+function applied({ fix, subject }: Finding, { paint, show }: Page): string[] {
+  if (!fix?.command) return []
+  return [
+    paint.dim(
+      subject?.keeper ? `in ${show(subject.keeper)}, which undoes changes by hand` : show(fix.command),
+    ),
   ]
 }
 

@@ -1,0 +1,77 @@
+/** The kubectl command that makes a change to an object of a cluster. It is shown, and never run. */
+import type { Edit, Path, Step } from '../finding.js'
+
+interface Operation {
+  readonly op: 'add' | 'replace' | 'remove' | 'move' | 'test'
+  readonly path: string
+  readonly from?: string
+  readonly value?: unknown
+}
+
+export interface Target {
+  /** As kubectl names it: `deployment/web`, `certificate.cert-manager.io/web`. */
+  readonly name: string
+  /** Empty for objects without a namespace. */
+  readonly namespace: string
+  readonly value: unknown
+}
+
+/** `kubectl patch deployment/web -n shop --type=json -p '[…]'`; undefined when there is nothing to change. */
+export function patchCommand({ name, namespace, value }: Target, edits: readonly Edit[]): string | undefined {
+  if (edits.length === 0) return undefined
+  const operations = edits.flatMap((edit) => [...guards(value, edit.path), operationOf(value, edit)])
+  const within = namespace === '' ? '' : ` -n ${namespace}`
+  return `kubectl patch ${name}${within} --type=json -p ${quoted(JSON.stringify(operations))}`
+}
+
+/** That the items of lists on the way still are those that were looked at. */
+function guards(root: unknown, path: Path): Operation[] {
+  return path.flatMap((step, i): Operation[] => {
+    if (typeof step !== 'number') return []
+    const at = path.slice(0, i + 1)
+    const name = valueAt(root, [...at, 'name'])
+    return typeof name === 'string' ? [{ op: 'test', path: pointer([...at, 'name']), value: name }] : []
+  })
+}
+
+function operationOf(root: unknown, edit: Edit): Operation {
+  switch (edit.op) {
+    case 'remove':
+      return { op: 'remove', path: pointer(edit.path) }
+    case 'move':
+      return { op: 'move', from: pointer(edit.path), path: pointer(edit.to) }
+    case 'set': {
+      if (valueAt(root, edit.path) !== undefined)
+        return { op: 'replace', path: pointer(edit.path), value: edit.value }
+      // What is missing on the way is made with it: a patch adds one level only.
+      let depth = 1
+      while (depth < edit.path.length && valueAt(root, edit.path.slice(0, depth)) !== undefined) depth++
+      const value = edit.path
+        .slice(depth)
+        .reduceRight<unknown>(
+          (inner, step) => (typeof step === 'number' ? [inner] : { [step]: inner }),
+          edit.value,
+        )
+      return { op: 'add', path: pointer(edit.path.slice(0, depth)), value }
+    }
+  }
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    value = (value as Readonly<Record<Step, unknown>>)[step]
+  }
+  return value ?? undefined
+}
+
+/** RFC 6901. */
+function pointer(path: Path): string {
+  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** For a shell: nothing in it has a meaning. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
