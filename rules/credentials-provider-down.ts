@@ -1,4 +1,16 @@
-import { at, type Graph, imageNamed, type KindName, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  imageNamed,
+  isGone,
+  isReady,
+  type KindName,
+  type Live,
+  objectsAt,
+  rule,
+  troubleOf,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The provider of credentials is down, alone or throttled',
@@ -13,7 +25,10 @@ it: ExternalSecrets, SealedSecrets or Certificates for their own controller, ann
 injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. An error with zero
 replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
 no budget guards and no priority class protects: Secrets that exist outlive their controller's restart. One
-finding, with all causes.`,
+finding, with all causes.
+
+In a cluster: an error when none of its pods is ready, a warning when at least three ExternalSecrets or
+SealedSecrets, and half of all, are not: then what it asks is away, or refuses it.`,
   sources: [
     'Documentation of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver',
   ],
@@ -54,6 +69,12 @@ finding, with all causes.`,
       )
       return
     }
+    const trouble = graph.live && troubleNow(workload, provider, graph, graph.live)
+    if (trouble) {
+      const { message, evidence, severity } = trouble
+      report(fewest?.node ?? workload.object, fewest?.field, message, { see, evidence, severity })
+      return
+    }
     const { limits } = container.spec.resources ?? {}
     const causes: string[] = []
     if (limits?.cpu !== undefined) causes.push(`its CPU is limited to ${limits.cpu}`)
@@ -75,6 +96,43 @@ finding, with all causes.`,
     )
   },
 })
+
+/** What a cluster shows: no pod is ready, or most of what the provider should make is not made. */
+function troubleNow(workload: Workload, provider: Provider | undefined, graph: Graph, live: Live) {
+  // The same image is the webhook of its kinds, too, which makes nothing.
+  const words = workload.running.flatMap(({ spec }) => [...(spec.command ?? []), ...(spec.args ?? [])])
+  if (words.some((word) => /^(webhook|certcontroller)$/.test(word))) return undefined
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const made = provider?.kind ? graph.all(provider.kind) : []
+  // Certificates fail each for reasons of their own: another rule looks at them.
+  const failing = provider?.image === 'cert-manager-controller' ? [] : made.filter(failureOf)
+  const reasons = [...new Set(failing.map(failureOf))]
+  const lines = [
+    ...(failing.length > 0 ? [`${failing.length} of ${made.length} ${made[0]?.kind}s are not ready`] : []),
+    ...reasons.slice(0, 2).map(String),
+  ]
+  if (!pods.some(isReady))
+    return {
+      severity: 'error',
+      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has no ready pod.`,
+      evidence: [...pods.slice(0, 2).map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`), ...lines],
+    } as const
+  return failing.length >= 3 && 2 * failing.length >= made.length
+    ? ({
+        severity: 'warning',
+        message: `Credentials are not made or renewed: ${workload.name} runs, and ${failing.length} of ${made.length} ${made[0]?.kind}s are not ready.`,
+        evidence: lines.slice(1),
+      } as const)
+    : undefined
+}
+
+/** Why the object is not ready; undefined when it is. */
+function failureOf(of: object): string | undefined {
+  const ready = objectsAt(of, 'status', 'conditions').find(
+    ({ type }) => type === 'Ready' || type === 'Synced',
+  )
+  return ready?.status === 'False' ? `${ready.reason}: ${ready.message}`.slice(0, 160) : undefined
+}
 
 interface Provider {
   /** A part of the image's name. */

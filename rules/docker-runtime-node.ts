@@ -1,4 +1,15 @@
-import { isWorkload, rule, stringAt, valueAt } from '../src/rule.js'
+import {
+  counted,
+  firstOf,
+  inRange,
+  isNode,
+  isWorkload,
+  nodesBy,
+  rule,
+  stringAt,
+  valueAt,
+  version,
+} from '../src/rule.js'
 
 const socket = /^(\/var)?\/run\/docker\.sock$/
 
@@ -13,7 +24,10 @@ nor evicts. Where the engine does run, one hung daemon takes the whole node with
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
   decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
 the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
-agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported.`,
+agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported.
+
+In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
+same versions as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,
   falsePositives:
     'CI builders on nodes of their own that do run the Docker engine: name their containers in `builders`.',
   versions: 'dockershim was removed in 1.24.',
@@ -27,8 +41,30 @@ agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habi
       about: 'Names of workloads that may use the Docker socket.',
     },
   },
-  for: ['Workload', 'kops.k8s.io/Cluster'],
-  check(subject, { params, report }) {
+  for: ['Workload', 'kops.k8s.io/Cluster', 'Node'],
+  check(subject, { graph, params, report }) {
+    if (isNode(subject)) {
+      const alike = graph
+        .once('nodes with dockershim', () =>
+          nodesBy(graph.all('Node'), ({ status }) => {
+            const { containerRuntimeVersion = '', kubeletVersion } = status?.nodeInfo ?? {}
+            const release = version(kubeletVersion)
+            return containerRuntimeVersion.startsWith('docker://') && release && inRange(release, '<1.24.0')
+              ? `${kubeletVersion} ${containerRuntimeVersion}`
+              : undefined
+          }),
+        )
+        .get(subject)
+      const info = subject.status?.nodeInfo
+      if (alike && info)
+        report(
+          info,
+          'containerRuntimeVersion',
+          `One hung daemon stops all pods of a node, and 1.24 speaks no Docker: kubelet ${info.kubeletVersion} uses it on ${counted(alike.length, 'node')}.`,
+          { onValue: true, evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] },
+        )
+      return
+    }
     if (!isWorkload(subject)) {
       const spec = valueAt(subject, 'spec')
       if (stringAt(spec, 'containerRuntime') === 'docker')

@@ -1,4 +1,4 @@
-import { rule, set, type Workload } from '../src/rule.js'
+import { counted, evictionsOf, firstOf, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
@@ -12,6 +12,10 @@ volume counts as memory of the pod and grows to its limit, or to all that the no
 \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
 \`disk\`. One finding per workload.
 
+In a cluster an error: the kubelet evicted pods of the workload because they exceeded a limit of local
+storage, or because the disk of their node was full and, by its message, a container had written 1Gi more
+than it requests.
+
 Exempt: volumes for sockets, shared memory and temporary files only (mounted at or below /tmp, /run,
 /var/run, /dev/shm): what they hold rarely outlives the process, and its memory limit, or the finding that
 there is none, covers them.`,
@@ -22,6 +26,29 @@ there is none, covers them.`,
   params: { disk: { type: 'boolean', default: false, about: 'Report volumes on disk, too.' } },
   for: 'Workload',
   check(workload, { graph, params, report }) {
+    const evicted = evictionsOf(workload, graph.live, 'disk').filter(
+      ({ message, excess }) =>
+        !message.includes('low on resource') || (excess && excess.used - excess.requested > 2 ** 30),
+    )
+    const [first] = evicted
+    if (first) {
+      const named = /EmptyDir volume "([^"]+)"/.exec(first.message)?.[1]
+      const volume = workload.pod.volumes?.find(({ name }) => name === named)
+      const spec = workload.containers.find(({ name }) => name === first.excess?.container)?.spec
+      report(
+        volume ?? spec ?? workload.object,
+        volume ? 'emptyDir' : spec && 'resources',
+        `Pods of ${workload.name} fill the disk of their node and are evicted: ${counted(evicted.length, 'pod')} within a day.`,
+        {
+          severity: 'error',
+          evidence: [
+            `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
+            first.message,
+          ],
+        },
+      )
+      return
+    }
     if (workload.batch || (workload.kind !== 'DaemonSet' && graph.servicesOf(workload).length === 0)) return
     for (const volume of workload.pod.volumes ?? []) {
       const dir = volume.emptyDir

@@ -6,6 +6,7 @@ import {
   objectAt,
   rule,
   stringAt,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -19,7 +20,7 @@ it: every object has to be made again from whatever repositories exist.`,
 (or a kubeadm ClusterConfiguration with local etcd), and no object that takes snapshots: a workload whose
 command runs \`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an
 EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a
-warning.
+warning, and so is all etcd of a running cluster: what its machines do is not visible there.
 
 Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\`
 on the Namespace kube-system, for backups from outside.`,
@@ -53,9 +54,12 @@ on the Namespace kube-system, for backups from outside.`,
   },
   for: ['Workload', 'kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap'],
   check(subject, { graph, params, report }) {
-    if (!graph.complete) return
+    // A scan of one namespace reads no Namespaces, and not the jobs of others.
+    if (!graph.complete || (graph.live && graph.all('Namespace').length === 0)) return
     const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
     if (!isWorkload(subject)) {
+      // The configuration that kubeadm leaves in a cluster: its etcd is told by its pods.
+      if (graph.live && graph.workloads.some(isMember)) return
       for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
         const local = objectAt(value, 'etcd', 'local')
         if (local && !isBackedUp())
@@ -67,9 +71,10 @@ on the Namespace kube-system, for backups from outside.`,
       return
     }
     if (
-      subject.batch ||
-      !subject.running.some((one) => one.image && imageParts(one.image).name === 'etcd') ||
-      isBackedUp()
+      !isEtcd(subject) ||
+      isBackedUp() ||
+      // Its members on other machines are one cluster.
+      (isMember(subject) && graph.workloads.find(isMember) !== subject)
     )
       return
     const own = subject.namespace === 'kube-system'
@@ -77,10 +82,25 @@ on the Namespace kube-system, for backups from outside.`,
       subject.object,
       undefined,
       `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in ${graph.source} saves snapshots of ${subject.name}.`,
-      { severity: own ? 'error' : 'warning' },
+      // A timer on the machine is not visible in a cluster, but often there.
+      { severity: own && !graph.live ? 'error' : 'warning' },
     )
   },
 })
+
+function isEtcd({ batch, running }: Workload): boolean {
+  return !batch && running.some(({ image }) => image && imageParts(image).name === 'etcd')
+}
+
+/** A static pod of the cluster's own etcd. */
+function isMember(workload: Workload): boolean {
+  return (
+    isEtcd(workload) &&
+    workload.kind === 'Pod' &&
+    workload.namespace === 'kube-system' &&
+    workload.labels.component === 'etcd'
+  )
+}
 
 function hasBackup(graph: Graph, patterns: readonly string[]): boolean {
   const declared = graph

@@ -1,4 +1,4 @@
-import { bytes, imageNamed, rule, type Workload } from '../src/rule.js'
+import { bytes, counted, imageNamed, rule, unreadyPods, type Workload } from '../src/rule.js'
 
 /** Source: kubernetes/pkg/apis/scheduling/types.go. */
 const nodeCritical = 2_000_001_000
@@ -14,7 +14,10 @@ there loses access to storage, queues and databases at the same time.`,
     'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
   decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below
 system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all
-taints (so that tainted nodes have no agent). All causes are in one finding.`,
+taints (so that tainted nodes have no agent). All causes are in one finding.
+
+In a cluster: an error where a pod of the agent has not been ready for two minutes on a node that is,
+whatever its manifest says.`,
   sources: ['kubernetes/pkg/apis/scheduling/types.go (system-node-critical)'],
   stories: [
     'dfds-node-deletion',
@@ -54,6 +57,23 @@ taints (so that tainted nodes have no agent). All causes are in one finding.`,
     if (!pod.tolerations?.some((one) => one.operator === 'Exists' && !one.key))
       minor.push('no toleration for all taints')
     const causes = [...grave, ...minor]
+    const down = unreadyPods(workload, graph)
+    if (down.length > 0) {
+      report(
+        daemonSet,
+        undefined,
+        `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} is not ready there.`,
+        {
+          severity: 'error',
+          evidence: [
+            ...down.slice(0, 3).map(({ text }) => text),
+            ...(down.length > 3 ? [`and ${down.length - 3} more`] : []),
+            ...(causes.length > 0 ? [causes.join(', ')] : []),
+          ],
+        },
+      )
+      return
+    }
     if (causes.length === 0) return
     report(
       cpu !== undefined && limits ? limits : pod,

@@ -8,6 +8,7 @@ import {
   objectsAt,
   rule,
   stringAt,
+  timeOf,
   valueAt,
 } from '../src/rule.js'
 
@@ -23,7 +24,8 @@ can't be repaired by the usual way.`,
   decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
 a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose
 match excludes no namespace at all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
-input that fails closed without a namespace selector.`,
+input that fails closed without a namespace selector. In a cluster an error, with the events, while
+controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigstore can't be called.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',
@@ -67,7 +69,15 @@ input that fails closed without a namespace selector.`,
           /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '') ||
           arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
         if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return
-        report(first, 'verifyImages', say(`the policy fails closed and leaves no namespace out`))
+        const down = failuresOf('kyverno', graph)
+        report(
+          first,
+          'verifyImages',
+          down.length > 0
+            ? 'No pod can start, its own repair included: the image check is down, fails closed and leaves no namespace out.'
+            : say('the policy fails closed and leaves no namespace out'),
+          down.length > 0 ? { severity: 'error', evidence: down } : {},
+        )
         return
       }
       case 'ClusterImagePolicy': {
@@ -76,10 +86,19 @@ input that fails closed without a namespace selector.`,
             ? closedSigstoreWebhook(graph)
             : undefined
         const spec = valueAt(subject, 'spec')
-        if (webhook && isObject(spec))
-          report(spec, 'mode', say('the policy webhook fails closed in every namespace'), {
+        if (!webhook || !isObject(spec)) return
+        const down = failuresOf('sigstore', graph)
+        report(
+          spec,
+          'mode',
+          down.length > 0
+            ? 'No pod can start, its own repair included: the image check is down and fails closed in every namespace.'
+            : say('the policy webhook fails closed in every namespace'),
+          {
+            ...(down.length > 0 && { severity: 'error', evidence: down }),
             see: [at(webhook, webhook, undefined, 'fails closed')],
-          })
+          },
+        )
       }
     }
   },
@@ -107,4 +126,22 @@ function closedSigstoreWebhook(graph: Graph): Custom | undefined {
       ),
     )
   return found as Custom | undefined
+}
+
+/**
+ * What controllers say who could not make pods because the webhooks of a product did not answer, in the
+ * last 15 minutes.
+ */
+function failuresOf(product: string, { live }: Graph): readonly string[] {
+  const called = new RegExp(`failed calling webhook "[^"]*${product}[^"]*": (.*)$`)
+  const found = (live?.events ?? []).flatMap((event) => {
+    const { involvedObject, message } = event
+    const why = called.exec(message ?? '')?.[1]
+    const isOver = (live?.now ?? 0) - timeOf(event) > 900_000
+    return why === undefined || isOver
+      ? []
+      : [`${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why.slice(0, 160)}`]
+  })
+  const known = [...new Set(found)]
+  return known.length > 3 ? [...known.slice(0, 3), `and ${known.length - 3} more`] : known
 }

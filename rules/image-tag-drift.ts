@@ -1,4 +1,4 @@
-import { at, imageParts, movingTags, rule } from '../src/rule.js'
+import { at, firstOf, type Graph, imageParts, movingTags, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Replicas will run different images under one tag',
@@ -9,8 +9,11 @@ tag keeps its old image, and a new node pulls the new one. With a tag that moves
 run different code, by the age of their nodes.`,
   remedy: 'Pin a version or a digest; `imagePullPolicy: Always` only helps until the next restart.',
   decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of
-\`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default. \`scan\`
-compares the images that really run.`,
+\`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default.
+
+In a cluster: running pods of one workload, on nodes of the same architecture and container runtime, whose
+containers have the image of the pod template, tag and all, and different digests. That is an error,
+whatever the tag.`,
   sources: ['kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Container)'],
   stories: ['betz-shared-tags', 'datadog-10-ways'],
   params: {
@@ -23,6 +26,20 @@ compares the images that really run.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
+    for (const { name, image, spec } of workload.containers) {
+      const running = image ? digestsOf(workload, name, image, graph) : []
+      if (running.length < 2) continue
+      report(
+        spec,
+        'image',
+        `Pods of ${workload.name} run different code under one tag: ${imageParts(image ?? '').name}:${imageParts(image ?? '').tag ?? 'latest'} is ${running.length} images.`,
+        {
+          severity: 'error',
+          evidence: running.map(({ digest, pods }) => `${digest.slice(0, 19)}: ${firstOf(pods, 2)}`),
+        },
+      )
+      return
+    }
     const pods =
       graph.fewestPods(workload)?.pods ?? (workload.kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
     if (pods < 2 || workload.batch) return
@@ -43,3 +60,52 @@ compares the images that really run.`,
     }
   },
 })
+
+interface Running {
+  /** `sha256:…` */
+  readonly digest: string
+  readonly pods: readonly string[]
+}
+
+/**
+ * The digests that a container with this image has in the running pods, the most frequent first. Compared
+ * are pods on nodes alike: an image of several architectures has a digest for each, and container runtimes
+ * choose differently between them.
+ */
+function digestsOf(workload: Workload, container: string, image: string, graph: Graph): readonly Running[] {
+  const { live } = graph
+  const { digest: pinned, tag, registry, repository } = imageParts(image)
+  if (!live || pinned) return []
+  const platformOf = graph.once('platforms of nodes', () => platformsOf(graph))
+  const platforms = new Map<string, Map<string, string[]>>()
+  for (const { spec, status, metadata } of live.podsOf(workload)) {
+    const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])]
+    const found = all.find(({ name }) => name === container)
+    const digest = /sha256:[0-9a-f]{64}$/.exec(found?.imageID ?? '')?.[0]
+    const has = imageParts(found?.image ?? '')
+    const isSame =
+      has.registry === registry &&
+      has.repository === repository &&
+      (has.tag ?? 'latest') === (tag ?? 'latest')
+    // Without its node, as in a scan of one namespace, an architecture is not known.
+    const platform = platformOf.get(spec?.nodeName ?? '')
+    if (!digest || !isSame || platform === undefined || status?.phase !== 'Running') continue
+    const digests = platforms.get(platform) ?? new Map<string, string[]>()
+    digests.set(digest, [...(digests.get(digest) ?? []), metadata?.name ?? ''])
+    platforms.set(platform, digests)
+  }
+  const [most] = [...platforms.values()].filter(({ size }) => size > 1)
+  return [...(most ?? [])]
+    .map(([digest, pods]) => ({ digest, pods: pods.sort() }))
+    .sort((a, b) => b.pods.length - a.pods.length || (a.digest < b.digest ? -1 : 1))
+}
+
+/** Architecture and container runtime of each node, by name. */
+function platformsOf(graph: Graph): ReadonlyMap<string, string> {
+  return new Map(
+    graph.all('Node').map(({ metadata, status }) => {
+      const { architecture, containerRuntimeVersion } = status?.nodeInfo ?? {}
+      return [metadata?.name ?? '', `${architecture} ${containerRuntimeVersion?.split(':')[0]}`]
+    }),
+  )
+}

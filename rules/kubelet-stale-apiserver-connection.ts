@@ -1,4 +1,26 @@
-import { arrayAt, configurationsIn, objectsAt, rule, stringAt } from '../src/rule.js'
+import {
+  arrayAt,
+  type Context,
+  conditionOf,
+  configurationsIn,
+  enumerate,
+  firstOf,
+  formatSpan,
+  type Graph,
+  inRange,
+  isLeaving,
+  isNode,
+  nodesBy,
+  type ObjectOf,
+  objectsAt,
+  rule,
+  stringAt,
+  turnedAt,
+  turnedTogether,
+  version,
+} from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
 
 const elb =
   /(^|[/.])[\w-]+(\.[\w-]+)*\.elb\.[\w-]*\.?amazonaws\.com(\.cn)?(:\d+)?$|\.elb\.amazonaws\.com(:\d+)?$/
@@ -15,13 +37,28 @@ together, and after some minutes the control plane starts to evict every pod.`,
   decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of
 a kubeconfig in the input that name a classic or application load balancer of AWS directly
 (\`*.elb.amazonaws.com\`, whose addresses change). Literal addresses are not reported: they may well be a
-virtual IP. \`scan\` looks at the kubelets' versions and at nodes that went silent together.`,
-  falsePositives: 'The hostname of a network load balancer has the same form and keeps its addresses.',
-  versions: 'Kubelets check the health of their connection from 1.18.18, 1.19.5 and 1.20 on.',
-  sources: ['kubernetes issue 48638', 'kubernetes PRs 63492 and 95981'],
+virtual IP.
+
+In a cluster: half of the nodes and three at least whose kubelets fell silent one after the other within a
+minute (an error while they are, a warning for a day after they came back, told by all their conditions,
+which changed together), and kubelets without the check of their connection (a warning).`,
+  falsePositives: `The hostname of a network load balancer has the same form and keeps its addresses. A
+cluster whose machines are stopped at night looks as if it had lost them.`,
+  versions: `Affected: kubelets below 1.8.14, 1.9.0 to 1.9.8 and 1.10.0 to 1.10.2 (they never close a dead
+connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health check).`,
+  sources: [
+    'kubernetes issue 48638',
+    'kubernetes PRs 63492 and 95981',
+    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (tryUpdateNodeHealth)',
+  ],
   stories: ['turnitin-elb', 'zalando-hamburg-elb-notready', 'salemove-master-dns', 'nordstrom-101-ways'],
-  for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config'],
-  check(subject, { report }) {
+  for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config', 'Node'],
+  check(subject, { graph, report }) {
+    if (isNode(subject)) {
+      const found = seenOn(subject, graph)
+      if (found) report(...found)
+      return
+    }
     const say = (server: string) =>
       `Every kubelet may hang on a dead connection when the addresses of ${server.replace(/^https:\/\//, '')} change.`
     for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
@@ -39,3 +76,94 @@ virtual IP. \`scan\` looks at the kubelets' versions and at nodes that went sile
     }
   },
 })
+
+type Report = Parameters<Context<Record<never, never>>['report']>
+
+/** What is seen in a cluster, on the first of the nodes that it is about. */
+function seenOn(node: Node, graph: Graph): Report | undefined {
+  const { live } = graph
+  if (!live) return undefined
+  const nodes = graph.all('Node')
+  const groups = graph.once('nodes lost together', () => lostTogether(nodes, live.now))
+  const lost = groups.find(([first]) => first === node)
+  const place = [node.status?.conditions ?? node, conditionIndex(node)] as const
+  if (lost) {
+    const is = conditionOf(node, 'Ready')?.status === 'Unknown'
+    const first = turnedAt(node)
+    const span = (turnedAt(lost.at(-1) ?? node) - first) / 1000
+    const many = `${lost.length} of ${nodes.length} kubelets`
+    const when = formatSpan((live.now - first) / 1000)
+    const versions = new Set(lost.filter(lacksCheck).map((one) => one.status?.nodeInfo?.kubeletVersion ?? ''))
+    const evidence = [
+      firstOf(lost.map(({ metadata }) => metadata?.name ?? '')),
+      ...(versions.size > 0
+        ? [`kubelets ${enumerate([...versions], 'and')} do not notice a dead connection`]
+        : []),
+    ]
+    return is
+      ? [
+          ...place,
+          `The control plane is about to evict the pods of most nodes: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
+          { severity: 'error', evidence },
+        ]
+      : [
+          ...place,
+          `Most nodes lost the API server together and came back within ${formatSpan(span)}, ${when} ago: ${many}.`,
+          { severity: 'warning', evidence },
+        ]
+  }
+  const old = graph.once('kubelets that do not notice a dead connection', () =>
+    nodesBy(nodes.filter(lacksCheck), ({ status }) => status?.nodeInfo?.kubeletVersion),
+  )
+  const alike = old.get(node)
+  const info = node.status?.nodeInfo
+  if (!alike || !info) return undefined
+  const who = alike.length === 1 ? 'The kubelet' : `${alike.length} kubelets`
+  return [
+    info,
+    'kubeletVersion',
+    `${who} may write into a dead connection to the API server until the pods are evicted: ${info.kubeletVersion} does not check it.`,
+    {
+      severity: 'warning',
+      onValue: true,
+      evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))],
+    },
+  ]
+}
+
+const withoutCheck = ['<1.18.18', '>=1.19.0 <1.19.5']
+
+function lacksCheck({ status }: Node): boolean {
+  const release = version(status?.nodeInfo?.kubeletVersion)
+  return release !== undefined && withoutCheck.some((range) => inRange(release, range))
+}
+
+function conditionIndex({ status }: Node): number | undefined {
+  return status?.conditions?.findIndex(({ type }) => type === 'Ready')
+}
+
+/**
+ * Half of the nodes, three at least, that fell silent together, or came back together within the last day.
+ */
+function lostTogether(nodes: readonly Node[], now: number): readonly (readonly Node[])[] {
+  const staying = nodes.filter((node) => !isLeaving(node))
+  const silent = staying.filter((node) => conditionOf(node, 'Ready')?.status === 'Unknown')
+  const returned = staying.filter((node) => now - turnedAt(node) < 86_400_000 && hasReturned(node))
+  return [...turnedTogether(silent), ...turnedTogether(returned)].filter(
+    (group) => group.length >= Math.max(3, nodes.length / 2),
+  )
+}
+
+/**
+ * Whether the node was lost and is back: the control plane turns all conditions of a silent node Unknown, and its kubelet
+ * turns them back at once. A node that was only just made is not meant.
+ */
+function hasReturned(node: Node): boolean {
+  const pressure = Date.parse(conditionOf(node, 'MemoryPressure')?.lastTransitionTime ?? '')
+  const made = Date.parse(node.metadata?.creationTimestamp ?? '')
+  return (
+    conditionOf(node, 'Ready')?.status === 'True' &&
+    Math.abs(turnedAt(node) - pressure) < 5000 &&
+    turnedAt(node) - made > 1_800_000
+  )
+}

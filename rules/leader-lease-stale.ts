@@ -1,24 +1,62 @@
-import { at, flagOf, imageNamed, rule } from '../src/rule.js'
+import {
+  at,
+  flagOf,
+  formatSpan,
+  type Graph,
+  imageNamed,
+  isWorkload,
+  type Lease,
+  type Live,
+  type Pod,
+  rule,
+} from '../src/rule.js'
 
 const flags = ['leader-elect', 'enable-leader-election', 'leader-election', 'enable-leader-elect']
 const controlPlane = ['kube-controller-manager', 'kube-scheduler', 'cloud-controller-manager']
 
 export default rule({
-  title: 'Several replicas of a controller work without leader election',
+  title: 'A controller has no leader, or several at once',
   category: 'control-plane',
   severity: 'error',
   why: `Leader election is what makes one replica of a controller act while the others wait. Switched off,
 all of them reconcile the same objects: they overwrite each other's changes, create things twice and double
-the load on the API server. A single replica without election is fine, until somebody scales it.`,
-  remedy: 'Switch leader election on, or run one replica.',
+the load on the API server. A single replica without election is fine, until somebody scales it.
+
+A leader that hangs is the other half: its pod looks fine, and nothing is reconciled any more.`,
+  remedy: 'Switch leader election on, or run one replica; delete the pod of a leader that hangs.',
   decides: `A workload with two or more pods (by its autoscaler or \`replicas\`) and a container with
 \`--leader-elect=false\` or a flag of the same meaning. An error for the Kubernetes controllers themselves,
-a warning for others. \`scan\` also reports leases that nobody renews.`,
+a warning for others.
+
+In a cluster, Leases that nobody has renewed for \`factor\` times their duration, and at least a minute: an
+error when the pod that holds the Lease runs since before, and for kube-controller-manager and kube-scheduler;
+a warning when the holder is gone, and another ready pod of the same workload has not taken over. A Lease
+without a holder that runs and older than a day is taken for abandoned. Node Leases are not looked at.`,
   falsePositives: 'Controllers that divide their work by shards need no leader: suppress with that reason.',
   sources: ['k8s.io/component-base/config/options/leaderelectionconfig.go'],
   stories: ['xing-moving', 'zalando-t2-etcd', 'freenow-node-join'],
-  for: 'Workload',
-  check(workload, { graph, report }) {
+  params: {
+    factor: {
+      type: 'number',
+      minimum: 1,
+      default: 4,
+      about: 'How many times its duration a Lease may be without renewal.',
+    },
+  },
+  for: ['Workload', 'Lease'],
+  check(subject, { graph, params, report }) {
+    if (!isWorkload(subject)) {
+      const silence = graph.live && silenceOf(subject, graph, graph.live, params.factor)
+      if (silence)
+        report(subject.spec ?? subject, 'renewTime', silence.message, {
+          severity: silence.severity,
+          evidence: [
+            `Lease held by ${subject.spec?.holderIdentity}, ${subject.spec?.leaseTransitions ?? 0} transitions`,
+          ],
+        })
+      return
+    }
+    const workload = subject
     const fewest = graph.fewestPods(workload)
     if (!fewest || fewest.pods < 2) return
     for (const container of workload.running) {
@@ -38,3 +76,64 @@ a warning for others. \`scan\` also reports leases that nobody renews.`,
     }
   },
 })
+
+const day = 86_400
+
+/** What a Lease that nobody renews means; undefined for one that is renewed, and for one that was left behind. */
+function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: number) {
+  const { name = '', namespace = '' } = metadata ?? {}
+  const { holderIdentity: holder, leaseDurationSeconds = 15 } = spec ?? {}
+  const renewed = Date.parse(spec?.renewTime ?? '')
+  const silent = (live.now - renewed) / 1000
+  // The API servers' own Leases and those of nodes have rules of their own.
+  if (!holder || namespace === 'kube-node-lease' || name.startsWith('apiserver-')) return undefined
+  if (!(silent > Math.max(60, factor * leaseDurationSeconds))) return undefined
+  const span = formatSpan(silent)
+  const effect =
+    name === 'kube-scheduler' ? 'No new pod gets a node' : `Nothing that ${name} controls is reconciled`
+  // Client libraries write pod_uuid or machine_uuid.
+  const [host = ''] = holder.split('_')
+  const pods = podsByName(graph, live)
+  const pod = pods.get(`${namespace}/${host}`) ?? pods.get(`${namespace}/${name}-${host}`)
+  if (pod && isRunning(pod) && startOf(pod) < renewed)
+    return {
+      severity: 'error',
+      message: `${effect}: pod ${pod.metadata?.name} leads, runs, and has not renewed its Lease for ${span}.`,
+    } as const
+  if (silent > day) return undefined
+  if (namespace === 'kube-system' && controlPlane.includes(name))
+    return {
+      severity: 'error',
+      message: `${effect}: its Lease has not been renewed for ${span}.`,
+    } as const
+  const heirs = graph.workloads.filter(
+    (one) => one.namespace === namespace && !one.batch && host.startsWith(`${one.name}-`),
+  )
+  const heir = heirs.flatMap((one) => live.podsOf(one)).find(isRunning)
+  return heir
+    ? ({
+        severity: 'warning',
+        message: `${effect}: its leader ${host} is gone, and ${heir.metadata?.name} has not taken over for ${span}.`,
+      } as const)
+    : undefined
+}
+
+function podsByName(graph: Graph, live: Live): ReadonlyMap<string, Pod> {
+  return graph.once(
+    'leader-lease-stale: pods by name',
+    () =>
+      new Map(live.pods.map((pod) => [`${pod.metadata?.namespace ?? ''}/${pod.metadata?.name ?? ''}`, pod])),
+  )
+}
+
+function isRunning({ metadata, status }: Pod): boolean {
+  return metadata?.deletionTimestamp === undefined && status?.phase === 'Running'
+}
+
+/** When the containers of the pod were last started: a pod that keeps its name is another holder after a restart. */
+function startOf({ status }: Pod): number {
+  const starts = (status?.containerStatuses ?? []).map(({ state }) =>
+    Date.parse(state?.running?.startedAt ?? ''),
+  )
+  return Math.max(Date.parse(status?.startTime ?? ''), ...starts) || Number.POSITIVE_INFINITY
+}

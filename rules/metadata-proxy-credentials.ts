@@ -1,4 +1,4 @@
-import { isWorkload, rule } from '../src/rule.js'
+import { firstOf, type Graph, imageNamed, isWorkload, rule, unreadyPods, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Cloud credentials come from an agent that intercepts the metadata service',
@@ -12,6 +12,9 @@ minutes long, and the projects are retired.`,
     'Give the ServiceAccount a cloud identity (IRSA, EKS Pod Identity, Workload Identity) and drop the annotation.',
   decides: `The pod annotation \`iam.amazonaws.com/role\`, the pod label \`aadpodidbinding\`, and
 \`iam.amazonaws.com/permitted\` on Namespaces.
+
+In a cluster, the pods whose node has no agent that is ready stand below the finding; the cause is reported on
+the agent, by \`iam-agent-unprotected\`.
 
 Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\` (a move under way).`,
   sources: ['kube2iam and kiam documentation', 'Azure AD Pod Identity announcement of its end'],
@@ -40,8 +43,27 @@ Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\
     const say = (agent: string) =>
       `${subject.kind} ${subject.name} can start without credentials: ${agent} must learn its pod's address first.`
     const { annotations, labels } = metadata ?? {}
+    const cut = withoutAgent(subject, graph)
+    const options = { evidence: cut.length > 0 ? [`the agent is not ready beside ${firstOf(cut)}`] : [] }
     if (annotations?.['iam.amazonaws.com/role'] !== undefined)
-      report(annotations, 'iam.amazonaws.com/role', say('the agent (kube2iam or kiam)'))
-    else if (labels?.aadpodidbinding !== undefined) report(labels, 'aadpodidbinding', say('aad-pod-identity'))
+      report(annotations, 'iam.amazonaws.com/role', say('the agent (kube2iam or kiam)'), options)
+    else if (labels?.aadpodidbinding !== undefined)
+      report(labels, 'aadpodidbinding', say('aad-pod-identity'), options)
   },
 })
+
+/** The running pods of a workload on nodes whose credentials agent is not ready. */
+function withoutAgent(workload: Workload, graph: Graph): readonly string[] {
+  const nodes = graph.once('nodes without credentials agent', () => {
+    const agents = graph.workloads.filter(
+      ({ kind, running }) =>
+        kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, ['kube2iam', 'kiam', 'nmi'])),
+    )
+    return new Set(agents.flatMap((agent) => unreadyPods(agent, graph)).map(({ node }) => node))
+  })
+  if (nodes.size === 0) return []
+  return (graph.live?.podsOf(workload) ?? [])
+    .filter(({ spec, status }) => nodes.has(spec?.nodeName ?? '') && status?.phase === 'Running')
+    .map(({ metadata, spec }) => `${metadata?.name} on ${spec?.nodeName}`)
+    .sort()
+}

@@ -1,4 +1,14 @@
-import { advise, objectAt, objectsAt, rule, stringAt, valueAt } from '../src/rule.js'
+import {
+  advise,
+  type Custom,
+  counted,
+  type Graph,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'New nodes take whatever machine image is newest',
@@ -10,33 +20,55 @@ production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
   decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or
 \`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM
-parameter or a wildcard in \`image\`.`,
+parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were
+made from it stand below the finding.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
   sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],
   for: ['karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
-  check(subject, { report }) {
+  check(subject, { graph, report }) {
     const spec = objectAt(subject, 'spec')
     if (!spec) return
     const say = (image: string) =>
       `An untested machine image reaches production with the next node: ${image}.`
     const fix = advise('name the version of the image that runs today')
+    const options = { fix, evidence: imagesOf(subject, graph) }
     if (subject.kind === 'InstanceGroup') {
       const image = stringAt(spec, 'image') ?? ''
       if (/^ssm:.*(latest|recommended|current|stable)/.test(image) || image.includes('*'))
-        report(spec, 'image', say(`image ${image} floats`), { fix })
+        report(spec, 'image', say(`image ${image} floats`), options)
       return
     }
     for (const term of objectsAt(spec, 'amiSelectorTerms')) {
       const alias = stringAt(term, 'alias')
       const name = stringAt(term, 'name')
       if (alias?.endsWith('@latest'))
-        return report(term, 'alias', say(`alias ${alias} follows the newest release`), { fix })
+        return report(term, 'alias', say(`alias ${alias} follows the newest release`), options)
       if (name?.includes('*'))
-        return report(term, 'name', say(`the newest image named ${name} wins`), { fix })
+        return report(term, 'name', say(`the newest image named ${name} wins`), options)
     }
     const family = stringAt(spec, 'amiFamily')
     if (family && family !== 'Custom' && valueAt(spec, 'amiSelectorTerms') === undefined)
-      report(spec, 'amiFamily', say(`amiFamily ${family} alone means the newest release`), { fix })
+      report(spec, 'amiFamily', say(`amiFamily ${family} alone means the newest release`), options)
   },
 })
+
+/**
+ * What the nodes run that a node class or instance group made: `12 nodes: Bottlerocket OS 1.49.0, kernel
+ * 6.12.46`.
+ */
+function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
+  const label = kind === 'InstanceGroup' ? 'kops.k8s.io/instancegroup' : 'karpenter.k8s.aws/ec2nodeclass'
+  const counts = new Map<string, number>()
+  for (const node of graph.live ? graph.all('Node') : []) {
+    const { osImage, kernelVersion } = node.status?.nodeInfo ?? {}
+    if (node.metadata?.labels?.[label] !== metadata?.name || !osImage) continue
+    const image = `${osImage}, kernel ${kernelVersion}`
+    counts.set(image, (counts.get(image) ?? 0) + 1)
+  }
+  if (counts.size < 2) return []
+  const lines = [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([image, count]) => `${counted(count, 'node')}: ${image}`)
+  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+}

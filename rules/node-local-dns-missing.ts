@@ -1,4 +1,4 @@
-import { imageNamed, rule } from '../src/rule.js'
+import { hasNodeDns, imageNamed, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Every DNS query of the cluster crosses the network to a few DNS pods',
@@ -41,22 +41,7 @@ Nodes on when Nodes are known. Cilium's local redirect policies for DNS count to
       return
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes < params.minNodes) return
-    const cached = graph.workloads.some(
-      (one) =>
-        one.kind === 'DaemonSet' &&
-        one.running.some(({ image }) =>
-          imageNamed(image, [
-            'k8s-dns-node-cache',
-            'node-local-dns',
-            'node-cache',
-            'coredns',
-            'dnsmasq',
-            'k8s-dns-dnsmasq-nanny',
-            'unbound',
-          ]),
-        ),
-    )
-    if (cached || graph.all('cilium.io/CiliumLocalRedirectPolicy').length > 0) return
+    if (hasNodeDns(graph)) return
     report(
       workload.object,
       undefined,

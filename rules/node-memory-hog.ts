@@ -1,4 +1,4 @@
-import { at, bytes, formatBytes, type Graph, rule, type Workload } from '../src/rule.js'
+import { at, bytes, evictionsOf, firstOf, formatBytes, type Graph, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'One pod may use most of the memory of a node',
@@ -10,7 +10,11 @@ it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
   decides: `The memory limits of a pod (without a limit its requests) together are above \`share\` of the
 largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing
-dedicates a node to it: no node selector, node affinity or toleration of its own.`,
+dedicates a node to it: no node selector, node affinity or toleration of its own.
+
+In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by
+its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node
+is not known).`,
   sources: ['Kubernetes documentation, node-pressure eviction'],
   stories: ['dfds-agent-system-oom', 'bluematador-node-oom', 'nunl-elastalert-oom', 'dfds-pvc-stuck'],
   params: {
@@ -30,7 +34,32 @@ dedicates a node to it: no node selector, node affinity or toleration of its own
   unless: ['request-exceeds-node'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const node = bytes(params.largestMemory || undefined) ?? largestNode(graph)
+    const { live } = graph
+    const evicted = evictionsOf(workload, live, 'memory').filter(({ node: name, excess }) => {
+      const size = bytes(graph.find('Node', name, workload.object, '')?.status?.allocatable?.memory)
+      return excess !== undefined && excess.used - excess.requested > (size ?? 10 * 2 ** 30) / 10
+    })
+    const [worst] = [...evicted].sort((a, b) => (b.excess?.used ?? 0) - (a.excess?.used ?? 0))
+    if (worst?.excess) {
+      const { container, used, requested } = worst.excess
+      const spec = workload.containers.find(({ name }) => name === container)?.spec
+      const { requests } = spec?.resources ?? {}
+      report(
+        requests ?? spec ?? workload.object,
+        requests ? 'memory' : spec && 'resources',
+        `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} of ${formatBytes(requested)} requested, and was evicted.`,
+        {
+          severity: 'error',
+          evidence: [
+            `evicted: ${firstOf(evicted.map(({ pod, node: name }) => (name ? `${pod} on ${name}` : pod)))}`,
+            worst.message,
+          ],
+        },
+      )
+      return
+    }
+    const node =
+      bytes(params.largestMemory || undefined) ?? graph.once('largest node', () => largestNode(graph))
     if (node === undefined || isDedicated(workload)) return
     const [heaviest] = [...workload.running].sort(
       (a, b) =>

@@ -1,4 +1,17 @@
-import { countOf, formatSpan, type Live, type ObjectOf, rule } from '../src/rule.js'
+import {
+  conditionOf,
+  counted,
+  countOf,
+  firstOf,
+  formatSpan,
+  isAway,
+  isLeaving,
+  type Live,
+  type ObjectOf,
+  rule,
+  turnedAt,
+  turnedTogether,
+} from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -11,10 +24,13 @@ are evicted after another 300 s unless they tolerate it longer. A pod that a dea
 in the API: its volumes remain attached, and a StatefulSet makes no replacement.`,
   remedy:
     'Look at the kubelet and the container runtime of the node; drain or delete it when it does not come back.',
-  decides: `The condition \`Ready\` is \`False\` or \`Unknown\`, for longer than \`seconds\`. Nodes that are being
-deleted or scaled away are left alone. What the kubelet said last, events and pressure stand below the
-finding, and how many other nodes of the pool and the zone are affected: one node is a node, a pool is its
-image, all of them are the network or the API server's address.`,
+  decides: `The condition \`Ready\` is \`False\` or \`Unknown\`, for longer than \`seconds\`. Nodes that are
+being deleted or scaled away are left alone. Nodes that went within a minute of each other are one finding.
+What the kubelet said last and pressure stand below it, and how many other nodes of the pool and the zone
+are affected: one node is a node, a pool is its image, all of them are the network or the API server's
+address.
+
+A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning.`,
   versions: 'The condition turns Unknown 50 s after the last heartbeat (40 s before 1.32).',
   sources: [
     'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go',
@@ -39,59 +55,86 @@ image, all of them are the network or the API server's address.`,
       default: 60,
       about: 'How long a node may be without readiness.',
     },
+    flaps: {
+      type: 'integer',
+      minimum: 1,
+      default: 3,
+      about: 'How often within the life of events (an hour) a node that is ready now may have been lost.',
+    },
   },
   for: 'Node',
+  unless: ['kubelet-stale-apiserver-connection'],
   check(node, { graph, params, report }) {
     const { live } = graph
-    const ready = readiness(node)
-    if (!live || !isAway(node) || isLeaving(node)) return
-    const since = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || 0)) / 1000
-    if (since < params.seconds) return
+    if (!live) return
+    const conditions = node.status?.conditions
+    const place = [conditions ?? node, conditions?.findIndex(({ type }) => type === 'Ready')] as const
+    if (!isAway(node)) {
+      const flaps = graph.once('flaps', () => flapsIn(live)).get(node.metadata?.name ?? '') ?? 0
+      if (flaps < params.flaps || isLeaving(node)) return
+      report(
+        ...place,
+        `Services drop and take back the pods of this node again and again: it was not ready ${flaps} times lately, and is now.`,
+        { severity: 'warning', evidence: evidenceOf(node) },
+      )
+      return
+    }
+    const away = graph.once('nodes that are away', () =>
+      turnedTogether(graph.all('Node').filter((one) => isAway(one) && !isLeaving(one))),
+    )
+    const together = away.find(([first]) => first === node)
+    const since = (live.now - turnedAt(node)) / 1000
+    if (!together || since < params.seconds) return
+    const names = new Set(together.map(({ metadata }) => metadata?.name))
     const pods = live.pods.filter(
-      ({ spec, status }) => spec?.nodeName === node.metadata?.name && status?.phase === 'Running',
-    )
-    const running = pods.length === 1 ? 'its pod' : `its ${pods.length} pods`
-    report(
-      node.status?.conditions ?? node,
-      node.status?.conditions?.findIndex(({ type }) => type === 'Ready'),
-      ready?.status === 'Unknown'
-        ? `Nobody knows how ${running} ${pods.length === 1 ? 'is' : 'are'}: the kubelet has been silent for ${formatSpan(since)}.`
-        : `No Service sends anything to ${running}: the node has not been ready for ${formatSpan(since)}.`,
-      { evidence: [...evidenceOf(node, live), ...companyOf(node, graph.all('Node'))] },
-    )
+      ({ spec, status }) => names.has(spec?.nodeName) && status?.phase === 'Running',
+    ).length
+    const one = together.length === 1
+    const many = one ? 'the node' : counted(together.length, 'node')
+    const affected = counted(pods, 'running pod')
+    const consequence =
+      pods === 0
+        ? 'New pods find less room'
+        : conditionOf(node, 'Ready')?.status === 'Unknown'
+          ? `Nobody knows the state of ${affected}`
+          : `No Service sends anything to ${affected}`
+    const cause =
+      conditionOf(node, 'Ready')?.status === 'Unknown'
+        ? `nothing was heard of ${many} for`
+        : `${many} ${one ? 'has' : 'have'} not been ready for`
+    report(...place, `${consequence}: ${cause} ${formatSpan(since)}.`, {
+      evidence: [
+        ...(one ? [] : [firstOf([...names].map((name) => name ?? ''))]),
+        ...evidenceOf(node),
+        ...companyOf(node, graph.all('Node')),
+      ],
+    })
   },
 })
 
-function readiness({ status }: Node) {
-  return status?.conditions?.find(({ type }) => type === 'Ready')
+/**
+ * How often each node was lost lately, by name. The events about nodes themselves are no warnings; each of
+ * their pods gets one. Source: MarkPodsNotReady, kubernetes/pkg/controller/util/node/controller_utils.go.
+ */
+function flapsIn({ pods, eventsOf }: Live): ReadonlyMap<string, number> {
+  const flaps = new Map<string, number>()
+  for (const pod of pods) {
+    const node = pod.spec?.nodeName ?? ''
+    for (const event of eventsOf(pod))
+      if (event.reason === 'NodeNotReady') flaps.set(node, Math.max(flaps.get(node) ?? 0, countOf(event)))
+  }
+  return flaps
 }
 
-function isAway(node: Node): boolean {
-  const ready = readiness(node)
-  return ready !== undefined && ready.status !== 'True'
-}
-
-/** Scaled away by an autoscaler, or deleted. */
-function isLeaving({ metadata, spec }: Node): boolean {
-  const leaving = /^(ToBeDeletedByClusterAutoscaler|karpenter\.sh\/disrupted|karpenter\.sh\/disruption)$/
-  return (
-    metadata?.deletionTimestamp !== undefined ||
-    (spec?.taints ?? []).some(({ key }) => leaving.test(key ?? ''))
-  )
-}
-
-/** What the kubelet said last, pressure, and how often the node came and went. */
-function evidenceOf(node: Node, live: Live): string[] {
-  const ready = readiness(node)
+/** What the kubelet said last, and pressure. */
+function evidenceOf(node: Node): string[] {
+  const ready = conditionOf(node, 'Ready')
   const pressure = (node.status?.conditions ?? [])
     .filter(({ type, status }) => type !== 'Ready' && status === 'True')
     .map(({ type, message }) => `${type}${message ? `: ${message}` : ''}`)
-  const flaps = live.eventsOf(node).filter(({ reason }) => reason === 'NodeNotReady')
-  const count = flaps.reduce((sum, event) => sum + countOf(event), 0)
   return [
-    ...(ready?.message ? [`${ready.reason ?? 'Ready'}: ${ready.message}`] : []),
+    ...(ready?.message && ready.status !== 'True' ? [`${ready.reason ?? 'Ready'}: ${ready.message}`] : []),
     ...pressure,
-    ...(count > 1 ? [`NodeNotReady ${count} times in the events`] : []),
   ]
 }
 

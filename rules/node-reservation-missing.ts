@@ -1,7 +1,30 @@
-import { configurationsIn, objectAt, quantity, rule, stringAt, type Untyped, valueAt } from '../src/rule.js'
+import {
+  bytes,
+  type Context,
+  conditionOf,
+  configurationsIn,
+  counted,
+  countOf,
+  firstOf,
+  formatBytes,
+  type Graph,
+  isNode,
+  type Live,
+  nodesBy,
+  type ObjectOf,
+  objectAt,
+  quantity,
+  rule,
+  stringAt,
+  type Untyped,
+  valueAt,
+} from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+type Report = Parameters<Context<Record<never, never>>['report']>
 
 export default rule({
-  title: 'Nodes keep nothing back for the kubelet and the system',
+  title: 'Nodes keep too little back for the kubelet and the system',
   category: 'node',
   severity: 'warning',
   why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the
@@ -13,7 +36,12 @@ all others off.`,
   decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster):
 \`memory.available\` eviction switched off (0, or missing beside other signals while
 \`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
-\`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.`,
+\`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.
+
+In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of
+their \`capacity\`, from \`smallest\` on. Those of one size and one operating system are one finding; an
+error where such nodes are under memory pressure, or the kernel has killed processes outside of containers
+on them (events SystemOOM).`,
   falsePositives:
     'The flags of the kubelet or the node image may add a reservation that the file does not show.',
   sources: [
@@ -27,8 +55,20 @@ all others off.`,
     'dfds-agent-system-oom',
     'saltside-first-outage',
   ],
-  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'kops.k8s.io/Cluster'],
-  check(subject, { report }) {
+  params: {
+    smallest: {
+      type: 'string',
+      default: '2Gi',
+      about: 'Memory from which a node of a cluster is looked at: smaller ones are for trying things out.',
+    },
+  },
+  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'kops.k8s.io/Cluster', 'Node'],
+  check(subject, { graph, params, report }) {
+    if (isNode(subject)) {
+      const found = seenOn(subject, graph, bytes(params.smallest) ?? 0)
+      if (found) report(...found)
+      return
+    }
     if (subject.kind === 'Cluster') {
       const kubelet = objectAt(subject, 'spec', 'kubelet')
       const hard = stringAt(kubelet, 'evictionHard')
@@ -82,4 +122,78 @@ function causeIn(kubelet: Untyped): { node: object; field: string; cause: string
     field: 'kubeReserved',
     cause: 'neither kubeReserved nor systemReserved keeps memory back',
   }
+}
+
+/** What an eviction threshold of 100Mi, the default, takes from the capacity, in bytes. */
+const threshold = 100 * 2 ** 20
+
+/** Nodes that keep nothing back, reported on the first of those alike. */
+function seenOn(node: Node, graph: Graph, smallest: number): Report | undefined {
+  const { live } = graph
+  if (!live) return undefined
+  const groups = graph.once('nodes without reservation', () =>
+    nodesBy(graph.all('Node'), ({ status }) => {
+      const capacity = bytes(status?.capacity?.memory)
+      const allocatable = bytes(status?.allocatable?.memory)
+      const { operatingSystem = 'linux', osImage } = status?.nodeInfo ?? {}
+      if (capacity === undefined || allocatable === undefined || operatingSystem !== 'linux') return undefined
+      return capacity >= smallest && capacity - allocatable <= threshold
+        ? `${formatBytes(capacity)} ${osImage}`
+        : undefined
+    }),
+  )
+  const alike = groups.get(node)
+  const { allocatable, capacity } = node.status ?? {}
+  if (!allocatable) return undefined
+  if (!alike) {
+    const kills = killsOn(node, live)
+    return kills && [...groups.values()].some((group) => group.includes(node)) ? undefined : kills
+  }
+  const troubles = alike.flatMap((one) => troublesOf(one, live))
+  return [
+    allocatable,
+    'memory',
+    `Pods can take the kubelet's memory and the node dies instead of a pod: ${formatBytes(bytes(allocatable.memory) ?? 0)} of ${formatBytes(bytes(capacity?.memory) ?? 0)} are given to pods on ${counted(alike.length, 'node')}.`,
+    {
+      severity: troubles.length > 0 ? 'error' : 'warning',
+      evidence: [
+        ...troubles.slice(0, 3),
+        ...(troubles.length > 3 ? [`and ${troubles.length - 3} more`] : []),
+        ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
+      ],
+    },
+  ]
+}
+
+/** A reservation that did not suffice: the kernel killed the system's own processes all the same. */
+function killsOn(node: Node, live: Live): Report | undefined {
+  const { allocatable, capacity } = node.status ?? {}
+  const [kills] = troublesOf(node, live)
+  const kept = (bytes(capacity?.memory) ?? 0) - (bytes(allocatable?.memory) ?? 0)
+  if (!allocatable || !kills?.includes('outside of containers') || kept <= 0) return undefined
+  return [
+    allocatable,
+    'memory',
+    `The node runs out of memory that it needs for itself: ${formatBytes(kept)} are kept back, and the kernel has killed its processes.`,
+    { severity: 'error', evidence: [kills] },
+  ]
+}
+
+/**
+ * Memory pressure, and processes of the system that the kernel killed. Source:
+ * kubernetes/pkg/kubelet/oom/oom_watcher_linux.go.
+ */
+function troublesOf(node: Node, { eventsOf }: Live): readonly string[] {
+  const name = node.metadata?.name ?? ''
+  const kills = eventsOf(node).filter(({ reason }) => reason === 'SystemOOM')
+  const victims = new Set(kills.map(({ message }) => /victim process: ([^,]+)/.exec(message ?? '')?.[1]))
+  victims.delete(undefined)
+  const count = kills.reduce((sum, event) => sum + countOf(event), 0)
+  const killed = firstOf([...victims].map((victim) => victim ?? ''))
+  return [
+    ...(count > 0
+      ? [`${name}: ${counted(count, 'kill')} outside of containers${killed ? `: ${killed}` : ''}`]
+      : []),
+    ...(conditionOf(node, 'MemoryPressure')?.status === 'True' ? [`${name}: MemoryPressure`] : []),
+  ]
 }

@@ -1,4 +1,15 @@
-import { arrayAt, type Graph, isObject, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
+import {
+  arrayAt,
+  type Graph,
+  imageNamed,
+  isNode,
+  isObject,
+  type ObjectOf,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The operating system of the nodes updates itself',
@@ -14,6 +25,10 @@ API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) th
 mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops:
 \`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
 
+In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
+run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot
+after updates.
+
 Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the
 manifest does not tell.`,
   falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
@@ -27,8 +42,24 @@ manifest does not tell.`,
     'bootstrap.cluster.x-k8s.io/KubeadmConfigTemplate',
     'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
     'karpenter.k8s.aws/EC2NodeClass',
+    'Node',
   ],
   check(subject, { graph, report }) {
+    if (isNode(subject)) {
+      const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
+      const info = subject.status?.nodeInfo
+      if (drift && info)
+        report(
+          info,
+          'kernelVersion',
+          `Nodes of ${drift.pool} install updates on their own: they were made together and run ${drift.kernels.size} kernels.`,
+          {
+            onValue: true,
+            evidence: [...drift.kernels].slice(0, 4).map(([kernel, name]) => `${name}: ${kernel}`),
+          },
+        )
+      return
+    }
     const spec = objectAt(subject, 'spec')
     if (!spec) return
     const text = JSON.stringify(spec)
@@ -88,4 +119,53 @@ function kopsUpdatesExternally(group: object, graph: Graph): boolean {
       .all('kops.k8s.io/Cluster')
       .some((cluster) => stringAt(cluster, 'spec', 'updatePolicy') === 'external')
   )
+}
+
+type Node = ObjectOf<'Node'>
+
+interface Drift {
+  /** `kops.k8s.io/instancegroup=nodes` */
+  readonly pool: string
+  /** A node for each kernel. */
+  readonly kernels: ReadonlyMap<string, string>
+}
+
+const pools = [
+  'karpenter.sh/nodepool',
+  'eks.amazonaws.com/nodegroup',
+  'kops.k8s.io/instancegroup',
+  'cluster.x-k8s.io/deployment-name',
+]
+
+/** Nodes of one pool and one age with different kernels, under the first of them. */
+function driftsIn(graph: Graph): ReadonlyMap<Node, Drift> {
+  const found = new Map<Node, Drift>()
+  const hasKured = graph.workloads.some(({ running }) =>
+    running.some(({ image }) => imageNamed(image, ['kured'])),
+  )
+  if (hasKured || !graph.live) return found
+  const byPool = new Map<string, Node[]>()
+  for (const node of graph.all('Node')) {
+    const label = pools.find((one) => node.metadata?.labels?.[one] !== undefined)
+    if (!label || !/^(Ubuntu|Debian)/.test(node.status?.nodeInfo?.osImage ?? '')) continue
+    const pool = `${label}=${node.metadata?.labels?.[label]}`
+    byPool.set(pool, [...(byPool.get(pool) ?? []), node])
+  }
+  for (const [pool, nodes] of byPool) {
+    const sorted = [...nodes].sort((a, b) => madeAt(a) - madeAt(b))
+    for (const first of sorted) {
+      const same = sorted.filter((one) => Math.abs(madeAt(one) - madeAt(first)) < 600_000)
+      const kernels = new Map(
+        same.map(({ status, metadata }) => [status?.nodeInfo?.kernelVersion ?? '', metadata?.name ?? '']),
+      )
+      if (kernels.size < 2) continue
+      found.set(first, { pool, kernels })
+      break
+    }
+  }
+  return found
+}
+
+function madeAt({ metadata }: Node): number {
+  return Date.parse(metadata?.creationTimestamp ?? '') || 0
 }

@@ -1,4 +1,16 @@
-import { at, type ConfigReference, type Graph, nearestName, rule, set, type Workload } from '../src/rule.js'
+import {
+  at,
+  type ConfigReference,
+  type Context,
+  type Graph,
+  isGone,
+  type Live,
+  nearestName,
+  type Pod,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A pod needs a Secret, ConfigMap, claim or account that is not there',
@@ -16,7 +28,8 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, where all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
-unless something else may fill the object. A missing image pull secret is a warning: the kubelet goes on
+unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
+by itself where no reference shows it, as for keys of Secrets, whose values are not read. A missing image pull secret is a warning: the kubelet goes on
 without it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
   sources: [
@@ -26,7 +39,11 @@ without it.`,
   stories: ['zalando-credentials-queue', 'loveholidays-gke-ips'],
   for: 'Workload',
   check(workload, { graph, report }) {
+    const { live } = graph
+    const waiting = live ? waitingPods(workload, live) : []
     const seen = new Set<string>()
+    /** Names that a finding is about. */
+    const told = new Set<string>()
     const absent = new Map<string, ConfigReference[]>()
     for (const reference of graph.referencesOf(workload)) {
       const { kind, name, node, field } = reference
@@ -39,9 +56,12 @@ without it.`,
             node,
             'key' in node ? 'key' : field,
             `${subjectOf(reference, workload)} does not start: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
-            { see: [at(missing.of, missing.data)] },
+            { see: [at(missing.of, missing.data)], evidence: linesFor(name, waiting) },
           )
-        if (missing) seen.add(key)
+        if (missing) {
+          seen.add(key)
+          told.add(name)
+        }
         continue
       }
       // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
@@ -49,12 +69,14 @@ without it.`,
       const near = nearestName(name, graph.namesNear(kind, workload.object))
       if (!near && !graph.complete) continue
       seen.add(key)
+      told.add(name)
       const severity = severityOf(reference)
       const what = consequence(reference, workload)
       if (near)
         report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
           severity,
           fix: set(node, field, near),
+          evidence: linesFor(name, waiting),
         })
       else {
         const alike = `${what}: ${kind}`
@@ -68,11 +90,87 @@ without it.`,
           first.node,
           first.field,
           `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
-          { severity: severityOf(first) },
+          {
+            severity: severityOf(first),
+            evidence: alike.flatMap(({ name }) => linesFor(name, waiting)).slice(0, 3),
+          },
         )
     }
+    reportWaiting(workload, waiting, told, graph, report)
   },
 })
+
+interface Waiting {
+  readonly pod: string
+  /** What the kubelet says: `secret "db" not found`. */
+  readonly message: string
+}
+
+/** What the kubelet says of a Secret, ConfigMap or key that it does not find, newest first; each text once. */
+const notFound =
+  /(?:secret|configmap) "[^"]+" not found|references non-existent (?:secret|config) key: \S+|couldn't find key \S+ in (?:ConfigMap|Secret) \S+/i
+
+/** The pods of a workload that wait for their configuration, with the kubelet's words. */
+function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
+  return live
+    .podsOf(workload)
+    .filter((pod) => !isGone(pod) && isStarting(pod))
+    .flatMap((pod) => {
+      const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {}
+      const states = [...initContainerStatuses, ...containerStatuses].flatMap(({ state }) =>
+        state?.waiting?.reason === 'CreateContainerConfigError' ? (state.waiting.message ?? []) : [],
+      )
+      const events = live
+        .eventsOf(pod)
+        .flatMap((event) => (event.reason === 'FailedMount' ? (event.message ?? []) : []))
+      const said = [...states, ...events].flatMap((text) => notFound.exec(text)?.[0] ?? [])
+      return [...new Set(said)].map((message) => ({ pod: pod.metadata?.name ?? '', message }))
+    })
+}
+
+function isStarting({ status }: Pod): boolean {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
+    ({ state }) =>
+      state?.waiting?.reason === 'CreateContainerConfigError' ||
+      state?.waiting?.reason === 'ContainerCreating' ||
+      state?.waiting?.reason === 'PodInitializing',
+  )
+}
+
+/** The pods that wait for an object of that name. */
+function linesFor(name: string, waiting: readonly Waiting[]): readonly string[] {
+  const own = waiting.filter(({ message }) => message.includes(`"${name}"`) || message.endsWith(`/${name}`))
+  const lines = own.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
+  return lines.length > 3 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+}
+
+/** Reports what pods wait for and no reference shows: keys of Secrets, objects that were there a moment ago. */
+function reportWaiting(
+  workload: Workload,
+  waiting: readonly Waiting[],
+  told: ReadonlySet<string>,
+  graph: Graph,
+  report: Context<Record<never, never>>['report'],
+): void {
+  const rest = waiting.filter(
+    ({ message }) => ![...told].some((name) => message.includes(`"${name}"`) || message.endsWith(`/${name}`)),
+  )
+  const [first] = rest
+  if (!first) return
+  const pods = new Set(rest.map(({ pod }) => pod)).size
+  const named = graph
+    .referencesOf(workload)
+    .filter(({ name }) => first.message.includes(`"${name}"`) || first.message.endsWith(`/${name}`))
+  const reference =
+    named.find(({ keys }) => keys.some((key) => first.message.includes(`key ${key} `))) ?? named[0]
+  const lines = rest.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
+  report(
+    reference?.node ?? workload.template.spec ?? workload.object,
+    reference?.field,
+    `${pods === 1 ? 'A pod' : `${pods} pods`} of ${workload.name} ${pods === 1 ? 'does' : 'do'} not start: ${first.message}.`,
+    { evidence: lines.length > 3 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines },
+  )
+}
 
 function isBuiltIn({ kind, name }: ConfigReference): boolean {
   return (

@@ -1,4 +1,14 @@
-import { at, type Graph, imageParts, objectsAt, rule, stringAt, type Workload } from '../src/rule.js'
+import {
+  at,
+  firstOf,
+  type Graph,
+  imageParts,
+  objectsAt,
+  rule,
+  stringAt,
+  type Workload,
+  waitingForImages,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The registry can not start without itself',
@@ -10,7 +20,7 @@ nodes nothing can be pulled, the registry least of all.`,
   remedy: 'Take the images of the registry and of the ingress before it from another registry.',
   decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or the
 cluster name of one of its Services, and the workload behind that host takes one of its own images from the
-same host. Reported on that workload.`,
+same host. Reported on that workload; in a cluster an error while its pods wait for that image.`,
   falsePositives: 'A cache that falls back to the registry upstream.',
   sources: ['Kubernetes documentation, Images'],
   stories: ['zalando-image-policy', 'google-playbook', 'heroku-2025-upgrade'],
@@ -22,6 +32,25 @@ same host. Reported on that workload.`,
       const registry = image ? imageParts(image).registry : ''
       const entry = hosts.find(({ host }) => host === registry || host === registry.split(':')[0])
       if (!entry || registry === 'docker.io') continue
+      const waiting = waitingForImages(graph.live?.podsOf(workload) ?? []).filter(
+        (one) => imageParts(one.image).registry === registry,
+      )
+      if (waiting.length > 0) {
+        report(
+          spec,
+          'image',
+          `Nothing can be pulled from ${registry} any more: ${workload.name} serves it, and waits for an image from there itself.`,
+          {
+            severity: 'error',
+            evidence: [
+              `waiting: ${firstOf(waiting.map(({ pod }) => pod.metadata?.name ?? ''))}`,
+              ...(waiting[0]?.message ? [waiting[0].message] : []),
+            ],
+            see: [at(entry.of, entry.of)],
+          },
+        )
+        return
+      }
       report(
         spec,
         'image',

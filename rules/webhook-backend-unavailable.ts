@@ -1,14 +1,23 @@
 import {
   at,
+  countOf,
+  type Event,
+  formatSpan,
   type Graph,
+  isGone,
   isObject,
+  isReady,
+  type Live,
   type Node,
   nearestName,
   objectAt,
   objectsAt,
+  type ReportOptions,
   rule,
   type Service,
   stringAt,
+  timeOf,
+  troubleOf,
   valueAt,
 } from '../src/rule.js'
 
@@ -21,6 +30,8 @@ interface Client {
   }
   /** What depends on it, for the message. */
   readonly what: string
+  /** The webhook's name, as events say it. */
+  readonly webhook?: string | undefined
   readonly closed: boolean
   /** The rules of an admission webhook. */
   readonly rules?: readonly Mapping[]
@@ -45,6 +56,10 @@ no such port, when its name is missing while a nearly equal one is there, or, in
 not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
 where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
 when it starts.
+
+In a cluster: an error when none of the pods behind the Service is ready (a warning with \`failurePolicy:
+Ignore\`), when an APIService is not available, and when events say that the API server failed to call the
+webhook although its pods are ready: a network policy, a firewall towards the nodes, or a certificate.
 
 Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
 Services that other tools bring when the input is partial.`,
@@ -95,6 +110,14 @@ Services that other tools bring when the input is partial.`,
         seen.add(key)
         continue
       }
+      if (graph.live) {
+        const trouble = troubleNow(client, service, subject, graph, graph.live)
+        if (trouble) {
+          if (!seen.has(key)) report(client.service, 'name', ...trouble)
+          seen.add(key)
+          continue
+        }
+      }
       const port = client.service.port ?? 443
       const ports = service.spec?.ports ?? []
       if (ports.length > 0 && !ports.some((one) => one.port === port)) {
@@ -142,9 +165,85 @@ Services that other tools bring when the input is partial.`,
   },
 })
 
+/** What a cluster shows: no pod behind the Service is ready, or the API server's calls fail all the same. */
+function troubleNow(
+  client: Client,
+  service: Service,
+  subject: object,
+  graph: Graph,
+  live: Live,
+): readonly [message: string, options: ReportOptions] | undefined {
+  // Without rules nothing is asked of it.
+  if (client.rules?.length === 0) return undefined
+  const backends = graph.backendsOf(service)
+  const pods = backends.flatMap((one) => live.podsOf(one)).filter((pod) => !isGone(pod))
+  const name = graph.describe(service)
+  const severity = client.closed ? 'error' : 'warning'
+  const effect = client.closed ? 'fail' : 'are delayed and not checked'
+  if (!service.spec?.selector) return undefined
+  if (!pods.some(isReady)) {
+    const first = client.rules && firstOfClosed(graph).get(service)
+    if (first && first.of !== subject) return undefined
+    const [backend] = backends
+    const none =
+      pods.length === 0
+        ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
+        : pods.length === 1
+          ? `the only pod of ${name} is not ready`
+          : `none of the ${pods.length} pods of ${name} is ready`
+    return [
+      `${client.what} ${effect}: ${none}.`,
+      {
+        severity,
+        evidence: atMost(pods.map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`).sort()),
+        see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
+      },
+    ]
+  }
+  const available = objectsAt(subject, 'status', 'conditions').find(({ type }) => type === 'Available')
+  if (available?.status === 'False')
+    return [
+      `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
+      { evidence: [`${available.reason}: ${available.message}`.slice(0, 200)] },
+    ]
+  const failed = live.events.filter((event) => isFailure(event, client))
+  const [latest] = failed
+  if (!latest) return undefined
+  const count = failed.reduce((sum, event) => sum + countOf(event), 0)
+  const ago = (live.now - timeOf(latest)) / 1000
+  return [
+    `${client.what} failed ${count === 1 ? 'once' : `${count} times`}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
+    {
+      severity: ago < 900 ? severity : 'warning',
+      evidence: failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
+        return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
+      }),
+    },
+  ]
+}
+
+/** The first lines of many, and how many more there are. */
+function atMost(lines: readonly string[], most = 3): readonly string[] {
+  return lines.length > most ? [...lines.slice(0, most), `and ${lines.length - most} more`] : lines
+}
+
+/** Whether the event tells that the webhook could not be called; a refusal by the webhook itself is none. */
+function isFailure({ message = '' }: Event, { webhook }: Client): boolean {
+  return webhook !== undefined && message.includes(`failed calling webhook "${webhook}"`)
+}
+
+/** The end of the message, where the network's error stands. */
+function callError(message: string): string {
+  return message.slice(message.indexOf('failed calling webhook')).slice(0, 200)
+}
+
 /** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */
 function isFirst(graph: Graph, subject: object, service: Service): boolean {
-  const first = graph.once('webhook-backends', () => {
+  return firstOfClosed(graph).get(service)?.of === subject
+}
+
+function firstOfClosed(graph: Graph) {
+  return graph.once('webhook-backends', () => {
     const index = new Map<Service, { readonly of: object; readonly vital: boolean }>()
     for (const one of [
       ...graph.all('ValidatingWebhookConfiguration'),
@@ -160,7 +259,6 @@ function isFirst(graph: Graph, subject: object, service: Service): boolean {
     }
     return index
   })
-  return first.get(service)?.of === subject
 }
 
 /** The Service, in its own namespace; manifests that leave the namespace to -n match any. */
@@ -211,6 +309,7 @@ function clientsOf(subject: object): readonly Client[] {
           {
             service,
             what: writesOf(rules, isOptIn(webhook)),
+            webhook: stringAt(webhook, 'name'),
             closed: (stringAt(webhook, 'failurePolicy') ?? fallback) === 'Fail',
             rules,
             optIn: isOptIn(webhook),

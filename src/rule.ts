@@ -12,7 +12,8 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
-export { type Configuration, configurationsIn } from './graph/configuration.js'
+export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,
@@ -22,10 +23,25 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
-export { enumerate } from './graph/enumerate.js'
+export { hasNodeDns } from './graph/dns.js'
+export { counted, enumerate, firstOf } from './graph/enumerate.js'
+export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export {
+  conditionOf,
+  isAway,
+  isLeaving,
+  isNode,
+  type Kernel,
+  kernelOf,
+  nodesBy,
+  turnedAt,
+  turnedTogether,
+} from './graph/node.js'
+export { isGone, isReady, troubleOf } from './graph/pod.js'
+export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -39,8 +55,17 @@ export {
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export { type Unready, unreadyPods } from './graph/unready.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
+export {
+  isRuledIn,
+  type Request as WebhookRequest,
+  selects,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
+} from './graph/webhook.js'
 export { isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'

@@ -26,7 +26,11 @@ describe('pages of rules', () => {
       const page = rulePage(id, rule, told, loadExamples(id))
       expect(page).toContain(`# ${rule.title}`)
       expect(page).toContain('## How it is decided')
-      expect(page).toContain(`# k8s-af-ignore ${id}`)
+      // What is seen in a cluster alone stands in no manifest.
+      const inManifest = rule.needs !== 'cluster'
+      expect(page.includes(`# k8s-af-ignore ${id}`)).toBe(inManifest)
+      expect(page).toContain(`k8s-af.dev/ignore: "${id} -- `)
+      if (!inManifest) expect(page).not.toContain('```diff')
       for (const name of Object.keys(rule.params)) expect(page).toContain(`\`${name}\``)
       expect(page).not.toMatch(/undefined|\[object Object|# expect:|# run:/)
       expect((page.match(/^```/gm)?.length ?? 0) % 2).toBe(0)

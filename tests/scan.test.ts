@@ -118,6 +118,21 @@ describe('objects', () => {
     expect(document?.locate().key(['data', 'b'])).toMatchObject({ line: 6, column: 3 })
   })
 
+  it('of the images of a node are kept when they are large', async () => {
+    const image = (name: string, sizeBytes: number) => ({ names: [name], sizeBytes })
+    const { documents } = await scanned({
+      objects: {
+        nodes: [
+          object('n1', {
+            metadata: { name: 'n1' },
+            status: { phase: 'a', images: [image('small:1', 5_000_000), image('large:1', 3_000_000_000)] },
+          }),
+        ],
+      },
+    })
+    expect(documents[0]?.value).toMatchObject({ status: { images: [image('large:1', 3_000_000_000)] } })
+  })
+
   it('that a workload made are folded into it', async () => {
     const owned = (name: string, owner: string, labels: object = {}) => ({
       metadata: {

@@ -1,12 +1,15 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
-import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
+/** Bytes from which an image of a node is kept: rules ask for the large ones. */
+const largeImage = 1_000_000_000
+
 /**
- * The object without kubectl's copy of it and the images of a node; of a Secret the metadata alone. Of managedFields those
+ * The object without kubectl's copy of it and all but the large images of a node; of a Secret the metadata alone. Of managedFields those
  * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry.
  */
 export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
@@ -16,7 +19,10 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   const object = { ...item, apiVersion, kind, metadata }
   if (kindName !== 'Node' || !isObject(item.status)) return object
   const { images: _, ...status } = item.status
-  return { ...object, status }
+  const large = objectsAt(item.status, 'images').filter(
+    (image) => (numberAt(image, 'sizeBytes') ?? 0) >= largeImage,
+  )
+  return { ...object, status: large.length > 0 ? { ...status, images: large } : status }
 }
 
 function slimMetadata(metadata: unknown, apiVersion: string): Untyped {

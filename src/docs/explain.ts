@@ -1,5 +1,6 @@
 /** The pages of `explain`: one Markdown text, which docs/, SARIF and the terminal all show. */
 import type { Story } from '../engine/report.js'
+import { clusterScoped } from '../kubernetes.js'
 import type { Param, Rule } from '../rule.js'
 import { changedLines } from './difference.js'
 
@@ -23,10 +24,10 @@ export function rulePage(id: string, rule: Rule, stories: readonly Story[], exam
     rule.why,
     `**Remedy.** ${rule.remedy}`,
     ...stories.slice(0, 1).map(told),
-    ...exampleOf(example),
+    ...exampleOf(rule, example),
     `## How it is decided\n\n${rule.decides}`,
     rule.falsePositives && `## When to ignore it\n\n${rule.falsePositives}`,
-    suppression(id),
+    suppression(id, rule),
     params(id, rule.params),
     rule.unless?.length &&
       `## Beside other rules\n\nLeft out where ${list(rule.unless)} reports the same object: one cause, one finding.`,
@@ -65,10 +66,11 @@ function told(story: Story): string {
   return `> **${story.org}, ${story.year}.** ${story.brief}${story.url ? ` <${story.url}>` : ''}`
 }
 
-/** The bad manifest with the lines that the good one changes marked, and the good one. */
-function exampleOf({ bad, good }: Example): string[] {
+/** The bad manifest with the lines that the good one changes marked. The state of a cluster alone: nobody edits it. */
+function exampleOf(rule: Rule, { bad, good }: Example): string[] {
   if (!bad) return []
   const plain = clean(bad)
+  if (rule.needs === 'cluster') return [`## What it looks like\n\n\`\`\`yaml\n${plain}\`\`\``]
   if (!good) return [`## Example\n\n\`\`\`yaml\n${plain}\`\`\``]
   return [`## Example\n\n\`\`\`diff\n${changedLines(plain, clean(good))}\`\`\``]
 }
@@ -78,16 +80,24 @@ function clean(text: string): string {
   return text.replace(/^# run: .*\n/gm, '').replace(/ *# expect: .*$/gm, '')
 }
 
-function suppression(id: string): string {
-  return `## How to suppress it
-
-A reason is required. In the manifest, above what it is about or on the same line:
+function suppression(id: string, rule: Rule): string {
+  // There is no manifest of a node, and none of what is seen in a cluster only.
+  const onObject =
+    rule.needs === 'cluster'
+      ? 'A reason is required. On the object:'
+      : `A reason is required. In the manifest, above what it is about or on the same line:
 
 \`\`\`yaml
 # k8s-af-ignore ${id} until=2027-06-30 -- why this is right here
 \`\`\`
 
-On the object, which \`scan\` reads as well:
+On the object, which \`scan\` reads as well:`
+  const [kind = ''] = rule.for
+  const where =
+    rule.needs === 'cluster' && clusterScoped.has(kind) ? 'name: "sandbox-*"' : 'namespace: sandbox'
+  return `## How to suppress it
+
+${onObject}
 
 \`\`\`yaml
 metadata:
@@ -100,7 +110,7 @@ Or in \`.k8s-af.yaml\`:
 \`\`\`yaml
 suppressions:
   - rules: [${id}]
-    namespace: sandbox
+    ${where}
     reason: why this is right there
 \`\`\``
 }

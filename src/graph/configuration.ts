@@ -38,7 +38,7 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
 }
 
 /** The YAML documents of a text; none when it is not YAML. */
-function documentsIn(text: string): readonly unknown[] {
+export function documentsIn(text: string): readonly unknown[] {
   const parsed = split(text).map((chunk) => parse(chunk.text))
   return parsed.every(({ ok }) => ok) ? parsed.map((one) => one.ok && one.value) : []
 }

@@ -3,3 +3,14 @@ export function enumerate(names: readonly string[], word: 'and' | 'or'): string 
   const last = names.at(-1) ?? ''
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} ${word} ${last}`
 }
+
+/** The first of many names, and how many more there are: `a, b, c and 37 more`. */
+export function firstOf(names: readonly string[], most = 3): string {
+  const rest = names.length - most
+  return rest > 0 ? `${names.slice(0, most).join(', ')} and ${rest} more` : enumerate(names, 'and')
+}
+
+/** `1 pod`, `3 pods`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,100 @@
+import { imageParts, inRange, rule, version } from '../src/rule.js'
+
+interface Defect {
+  /** The last part of the image's name. */
+  readonly image: RegExp
+  /** Versions that have it; all of them when absent. */
+  readonly versions?: readonly string[]
+  /** What follows "…:1.14.4 ". */
+  readonly what: string
+  /** Nothing is broken, and nobody mends what will be. */
+  readonly retired?: true
+}
+
+/** The first entry that fits counts. */
+const defects: readonly Defect[] = [
+  {
+    image: /^k8s-dns-dnsmasq-nanny(-amd64|-arm64|-arm|-ppc64le|-s390x)?$/,
+    versions: ['<1.14.5'],
+    what: 'has a dnsmasq that a DNS answer can take over (CVE-2017-14491)',
+  },
+  {
+    image: /^traefik$/,
+    versions: ['>=2.0.0 <2.5.0'],
+    what: 'loads no route at all after a restart when a single IngressRoute is malformed',
+  },
+  {
+    image: /^controller$/,
+    versions: ['<1.11.5', '>=1.12.0 <1.12.1'],
+    what: 'lets any pod take over the controller and read its Secrets (CVE-2025-1974)',
+  },
+  {
+    image: /^nginx-ingress-controller(-amd64|-arm64)?$/,
+    what: 'is a release of ingress-nginx before 1.0, with known ways to read all Secrets',
+  },
+  { image: /^traefik$/, versions: ['<2.0.0'], what: 'gets no fixes since 2021', retired: true },
+  { image: /^kiam$/, what: 'gets no fixes: the project is archived', retired: true },
+]
+
+export default rule({
+  title: 'An add-on that all share has a known defect',
+  category: 'images',
+  severity: 'warning',
+  why: `DNS, ingress and credentials serve every application of a cluster, so that their defects hit all of
+them at once. The ones listed here have taken down or opened up whole clusters, and are cured by a newer
+release; retired projects will not be cured at all.`,
+  remedy: 'Upgrade the add-on; replace one that is retired.',
+  decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2
+before 2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: Traefik
+1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
+repositories only. kube-proxy has rules of its own.
+
+Tags that are no version are passed over, and digests without a tag.`,
+  falsePositives: 'Vendors publish images with fixes under old numbers: suppress with that reason.',
+  sources: [
+    'CVE-2017-14491 and the Kubernetes blog of October 2017',
+    'traefik issues 6370 and 8098',
+    'CVE-2025-1974 and its Kubernetes announcement',
+  ],
+  stories: ['google-playbook', 'dfds-traefik-malformed'],
+  for: 'Workload',
+  check(workload, { report }) {
+    for (const { image, spec } of workload.containers) {
+      if (!image) continue
+      const { registry, repository, name, tag } = imageParts(image)
+      if (isForeign(registry, repository, name)) continue
+      const release = version(tag)
+      const defect = release
+        ? defects.find(
+            (one) =>
+              one.image.test(name) &&
+              (!one.versions || one.versions.some((range) => inRange(release, range))),
+          )
+        : undefined
+      if (!defect) continue
+      report(
+        spec,
+        'image',
+        defect.retired
+          ? `What breaks in ${workload.name} stays broken: ${name}:${tag} ${defect.what}.`
+          : `Every application behind ${workload.name} is at risk: ${name}:${tag} ${defect.what}.`,
+        { severity: defect.retired ? 'info' : 'warning' },
+      )
+      return
+    }
+  },
+})
+
+/**
+ * Whether an image only has the name of an add-on: many are called controller, and others make ingress
+ * controllers, too.
+ */
+function isForeign(registry: string, repository: string, name: string): boolean {
+  if (name === 'controller') return !repository.endsWith('ingress-nginx/controller')
+  if (name.startsWith('nginx-ingress-controller'))
+    return !(
+      /(^|\/)kubernetes-ingress-controller\//.test(repository) ||
+      (/(^|\.)gcr\.io$/.test(registry) && repository.startsWith('google'))
+    )
+  return name === 'traefik' && !/(^|\/)(library\/)?traefik(\/traefik)?$/.test(repository)
+}

@@ -1,0 +1,66 @@
+import { inRange, kernelOf, rule } from '../src/rule.js'
+
+/** The kernel's default of net.ipv4.neigh.default.gc_thresh3. Source: net/ipv4/arp.c. */
+const table = 1024
+
+export default rule({
+  title: 'A flat network has more nodes than the neighbour table holds',
+  category: 'node',
+  severity: 'info',
+  why: `Flannel's VXLAN is one network of all nodes: each keeps an entry in its neighbour table for every
+other node, beside those of its own pods. The table ends at \`gc_thresh3\` (1024 by default); beyond it the
+kernel drops packets to whoever has no entry, and says so in its own log only. It looks like failing DNS.`,
+  remedy: 'Raise `net.ipv4.neigh.default.gc_thresh1` to `gc_thresh3` on all nodes with the number of nodes.',
+  decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input
+with Nodes: their number, and the pods of the fullest one, come to more than \`share\` of 1024. On kernels
+below 5.0 the entries of the overlay count as well, one a node. Silent where a container sets
+\`gc_thresh3\`.`,
+  falsePositives:
+    'The limit may be raised by the image or the bootstrap of the nodes, which nobody sees here.',
+  versions: 'From Linux 5.0 on, permanent entries (as Flannel makes them) do not count.',
+  sources: ['linux/net/core/neighbour.c (neigh_alloc)', 'flannel/pkg/backend/vxlan/device.go'],
+  stories: ['tinder-dns-arp'],
+  params: {
+    share: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.8,
+      about: 'The part of the table that may be in use.',
+    },
+  },
+  for: 'ConfigMap',
+  check(configMap, { graph, params, report }) {
+    const { data } = configMap
+    const config = data?.['net-conf.json']
+    if (!data || !config || !/"Type"\s*:\s*"vxlan"/i.test(config)) return
+    const nodes = graph.all('Node')
+    const isOld = nodes.some((node) => {
+      const kernel = kernelOf(node)
+      return kernel !== undefined && inRange(kernel.release, '<5.0.0')
+    })
+    const pods = new Map<string, number>()
+    for (const { spec, status } of graph.live?.pods ?? [])
+      if (spec?.nodeName && !spec.hostNetwork && status?.phase === 'Running')
+        pods.set(spec.nodeName, (pods.get(spec.nodeName) ?? 0) + 1)
+    const [fullest = ['', 0]] = [...pods].sort(([, a], [, b]) => b - a)
+    const entries = nodes.length * (isOld ? 2 : 1) + fullest[1]
+    const raised = graph.workloads.some(({ containers }) =>
+      containers.some(({ spec }) =>
+        /gc_thresh3/.test([...(spec.command ?? []), ...(spec.args ?? [])].join(' ')),
+      ),
+    )
+    if (entries <= table * params.share || raised) return
+    report(
+      data,
+      'net-conf.json',
+      `Packets are dropped without a word when the neighbour table of a node is full: ${nodes.length} nodes need ${entries} of ${table} entries.`,
+      {
+        evidence: [
+          `${nodes.length} nodes${isOld ? ', two entries each below Linux 5.0' : ''}`,
+          ...(fullest[1] > 0 ? [`${fullest[1]} pods on ${fullest[0]}`] : []),
+        ],
+      },
+    )
+  },
+})

@@ -1,0 +1,115 @@
+import {
+  type Custom,
+  configurationsIn,
+  firstOf,
+  formatSpan,
+  type Graph,
+  type Live,
+  objectsAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
+
+const kubeletConfiguration = 'kubelet.config.k8s.io/KubeletConfiguration'
+const clientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
+const servingSigner = 'kubernetes.io/kubelet-serving'
+
+export default rule({
+  title: 'Certificates of kubelets are not renewed',
+  category: 'control-plane',
+  severity: 'error',
+  why: `A kubelet talks to the API server with a client certificate, of a year by default, and asks for the next
+one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the node turns
+NotReady at the second that the old one ends; nodes that were made on one day go together.`,
+  remedy: 'Rotate the certificates, and look why requests are not approved or signed.',
+  decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning. In a
+cluster, certificate signing requests of kubelets that wait longer than \`minutes\` for approval or for their
+signer: an error for client certificates (nodes can't join or go on), a warning for serving certificates
+(logs, exec and metrics fail). All requests to one signer are one finding.
+
+Not looked at: the dates of the certificates themselves, which are in files of machines and in Secrets.`,
+  versions: 'kubeadm sets `rotateCertificates: true`; the default of the configuration file is `false`.',
+  sources: [
+    'k8s.io/kubelet/config/v1beta1/types.go',
+    'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go',
+    'kubernetes/pkg/controller/certificates',
+  ],
+  stories: ['webhookrelay-gke-certs', 'oath-101-ways'],
+  params: {
+    minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long a request may wait.' },
+  },
+  for: [kubeletConfiguration, 'ConfigMap', 'certificates.k8s.io/CertificateSigningRequest'],
+  check(subject, { graph, params, report }) {
+    if (subject.kind !== 'CertificateSigningRequest') {
+      for (const { value, place } of configurationsIn(subject, kubeletConfiguration))
+        if (value.rotateCertificates === false)
+          report(
+            ...place(value, 'rotateCertificates'),
+            'Nodes turn NotReady when the certificates of their kubelets end: rotation is off.',
+            { severity: 'warning' },
+          )
+      return
+    }
+    const { live } = graph
+    if (!live) return
+    const signer = stringAt(subject, 'spec', 'signerName')
+    const waiting = graph
+      .once('control-plane-cert-expiring: waiting-requests', () =>
+        waitingRequests(graph, live, params.minutes * 60),
+      )
+      .filter((one) => stringAt(one, 'spec', 'signerName') === signer)
+    const [oldest] = waiting
+    if (subject !== oldest) return
+    const nodes = [...new Set(waiting.map(nodeOf))].sort()
+    const [node] = nodes
+    const who = nodes.length === 1 ? `node ${node}` : `${nodes.length} nodes`
+    const own = nodes.length === 1 ? 'its certificate' : 'their certificates'
+    const span = formatSpan((live.now - madeAt(oldest)) / 1000)
+    const what = isApproved(oldest) ? 'was approved, and nobody signs it' : 'waits for approval'
+    report(
+      subject,
+      'spec',
+      signer === clientSigner
+        ? `The API server will refuse ${who}: ${own} can't be made, a request ${what} for ${span}.`
+        : `Logs, exec and metrics of ${who} fail: ${own} can't be made, a request ${what} for ${span}.`,
+      {
+        severity: signer === clientSigner ? 'error' : 'warning',
+        evidence:
+          waiting.length > 1 ? [`${waiting.length} requests of ${firstOf(nodes)} wait for ${signer}`] : [],
+      },
+    )
+  },
+})
+
+/** The requests of kubelets that wait too long, the oldest first. */
+function waitingRequests(graph: Graph, { now }: Live, seconds: number): readonly Custom[] {
+  return graph
+    .all('certificates.k8s.io/CertificateSigningRequest')
+    .filter((one) => {
+      const ended = objectsAt(one, 'status', 'conditions').some(
+        ({ type }) => type === 'Denied' || type === 'Failed',
+      )
+      const signer = stringAt(one, 'spec', 'signerName') ?? ''
+      return (
+        [clientSigner, servingSigner].includes(signer) &&
+        !ended &&
+        stringAt(one, 'status', 'certificate') === undefined &&
+        (now - madeAt(one)) / 1000 > seconds
+      )
+    })
+    .sort((a, b) => madeAt(a) - madeAt(b) || (nodeOf(a) < nodeOf(b) ? -1 : 1))
+}
+
+function isApproved(request: Custom): boolean {
+  return objectsAt(request, 'status', 'conditions').some(({ type }) => type === 'Approved')
+}
+
+function madeAt({ metadata }: Custom): number {
+  return Date.parse(metadata?.creationTimestamp ?? '')
+}
+
+/** The node that asks; one that joins asks as a bootstrap token. */
+function nodeOf(request: Custom): string {
+  const user = stringAt(request, 'spec', 'username') ?? ''
+  return user.startsWith('system:node:') ? user.slice('system:node:'.length) : 'a new machine'
+}

@@ -1,0 +1,100 @@
+import { firstOf, type Graph, numberAt, type ObjectOf, objectAt, rule } from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+
+export default rule({
+  title: 'The control plane bears no loss, or has members without use',
+  category: 'control-plane',
+  severity: 'warning',
+  why: `etcd writes only while more than half of its members agree. One member bears no loss, and neither do
+two: losing either of them stops every write. An even number bears no more losses than the odd one below it,
+and gives one more machine that can fail.`,
+  remedy: 'Run three or five members, in three zones.',
+  decides: `\`replicas\` of a KubeadmControlPlane: 1 (an info), even, or above \`maxMembers\`. In a cluster: a single
+node with the label of the control plane while there are other nodes, an even number of etcd pods or more than
+\`maxMembers\`, and all nodes of the control plane in one zone while others stand elsewhere.
+
+Exempt: managed control planes (no such nodes are visible), clusters of one node, kind, minikube and k3s.`,
+  sources: [
+    'etcd documentation, FAQ (cluster size)',
+    'Kubernetes documentation, options for highly available topology',
+  ],
+  stories: ['nrelabs-etcd-liveness', 'nordstrom-101-ways', 'monzo-linkerd-etcd'],
+  params: {
+    maxMembers: {
+      type: 'integer',
+      minimum: 1,
+      default: 7,
+      about: 'More members than this slow writes down.',
+    },
+  },
+  for: ['controlplane.cluster.x-k8s.io/KubeadmControlPlane', 'Node'],
+  check(subject, { graph, params, report }) {
+    if (!isNode(subject)) {
+      const spec = objectAt(subject, 'spec')
+      const count = numberAt(spec, 'replicas')
+      const isExternal =
+        objectAt(spec, 'kubeadmConfigSpec', 'clusterConfiguration', 'etcd', 'external') !== undefined
+      if (!spec || count === undefined) return
+      const trouble = count === 1 || !isExternal ? troubleOf(count, params.maxMembers) : undefined
+      if (trouble) report(spec, 'replicas', trouble, { severity: count === 1 ? 'info' : 'warning' })
+      return
+    }
+    if (!graph.live) return
+    const own = graph.all('Node').filter(isControlPlane)
+    const [first] = [...own].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+    if (subject !== first || isForTests(first) || graph.all('Node').length === 1) return
+    const trouble =
+      own.length === 1
+        ? `The loss of node ${nameOf(first)} stops the cluster: it is the only one of the control plane.`
+        : (troubleOf(membersOf(graph), params.maxMembers) ?? zoneTrouble(own, graph))
+    if (trouble) report(first, 'metadata', trouble, { evidence: [firstOf(own.map(nameOf).sort(), 7)] })
+  },
+})
+
+function isNode(subject: object): subject is Node {
+  return 'kind' in subject && subject.kind === 'Node'
+}
+
+function isControlPlane({ metadata }: Node): boolean {
+  const labels = metadata?.labels ?? {}
+  return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
+}
+
+const nameOf = ({ metadata }: Node) => metadata?.name ?? ''
+
+function isForTests(node: Node): boolean {
+  return (
+    /\+k3s/.test(node.status?.nodeInfo?.kubeletVersion ?? '') ||
+    /^kind:/.test(node.spec?.providerID ?? '') ||
+    Object.keys(node.metadata?.labels ?? {}).some((label) => label.startsWith('minikube.k8s.io/'))
+  )
+}
+
+/** The static pods of etcd; none where it runs elsewhere. */
+function membersOf(graph: Graph): number {
+  return graph.workloads.filter(
+    ({ namespace, labels, kind }) =>
+      kind === 'Pod' && namespace === 'kube-system' && labels.component === 'etcd',
+  ).length
+}
+
+function troubleOf(members: number, most: number): string | undefined {
+  if (members === 1) return 'The loss of one machine stops the cluster: its control plane has no second one.'
+  if (members === 2)
+    return 'The loss of either of 2 members stops all writes: etcd needs more than half of them.'
+  if (members > 0 && members % 2 === 0)
+    return `${members} members of etcd bear ${members / 2 - 1} lost, no more than ${members - 1} do, and one more can fail.`
+  return members > most
+    ? `Each write waits for ${(members + 1) / 2} of ${members} members of etcd.`
+    : undefined
+}
+
+function zoneTrouble(own: readonly Node[], graph: Graph): string | undefined {
+  const zones = (nodes: readonly Node[]) =>
+    new Set(nodes.map(({ metadata }) => metadata?.labels?.['topology.kubernetes.io/zone']))
+  const [zone, ...others] = zones(own)
+  return zone !== undefined && others.length === 0 && zones(graph.all('Node')).size > 1
+    ? `The outage of zone ${zone} stops the cluster: all ${own.length} nodes of its control plane are there.`
+    : undefined
+}

@@ -1,0 +1,95 @@
+import { at, type Container, flagOf, imageParts, rule, type Volume, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'etcd keeps its data where it does not outlive the pod',
+  category: 'control-plane',
+  severity: 'error',
+  why: `A member that starts with an empty directory is not the member that the others know: it refuses to join,
+or starts a cluster of its own. When all pods are replaced, by a node upgrade or a delete of the namespace,
+everything in etcd is gone.`,
+  remedy: 'Give each member a persistent volume, and try how a member joins again.',
+  decides: `A container of the image \`etcd\` that runs etcd and whose \`--data-dir\` (or \`ETCD_DATA_DIR\`, or
+the default beside the working directory) lies on an \`emptyDir\`, on the container's own file system, or on a
+host path below \`/tmp\`, \`/run\` or \`/dev/shm\`. A warning for a single member: often a test, and it loses
+everything with its first restart of the pod.
+
+Exempt: Jobs, objects that a patch of a kustomization completes, and containers that run something else with
+the image (\`etcdctl\`).`,
+  falsePositives: 'Clusters for tests, and caches that can be made again: suppress with that reason.',
+  sources: [
+    'etcd documentation, configuration flags (data-dir)',
+    'k8s.io/api/core/v1/types.go (EmptyDirVolumeSource)',
+  ],
+  stories: ['oath-101-ways'],
+  for: 'Workload',
+  check(workload, { graph, report }) {
+    if (workload.batch) return
+    const container = workload.running.find(isEtcd)
+    if (!container || graph.patched(workload.object)) return
+    const where = dataDir(container)
+    // Named by a variable of the pod or by a file.
+    if (where === undefined) return
+    const { mount, volume } = volumeAt(where, container, workload)
+    const fate = fateOf(mount !== undefined, volume)
+    if (!fate) return
+    const pods = graph.fewestPods(workload)?.pods ?? 1
+    report(
+      container.spec,
+      container.spec.volumeMounts ? 'volumeMounts' : undefined,
+      `${pods > 1 ? `Each of the ${pods} members of ${workload.name} loses its data with its pod` : `All data of ${workload.name} is lost with its pod`}: ${where} is ${fate}.`,
+      {
+        severity: pods > 1 ? 'error' : 'warning',
+        see: volume ? [at(workload.object, volume, undefined, 'the volume')] : [],
+      },
+    )
+  },
+})
+
+function isEtcd({ image, spec }: Container): boolean {
+  const words = [...(spec.command ?? []), ...(spec.args ?? [])]
+  return (
+    image !== undefined &&
+    imageParts(image).name === 'etcd' &&
+    !words.some((word) => /\betcd(ctl|utl)\b/.test(word))
+  )
+}
+
+/** The directory of the data, with the default of the image; undefined when it can't be told. */
+function dataDir(container: Container): string | undefined {
+  const { env = [], command = [], args = [], envFrom } = container.spec
+  const flag = flagOf(container, 'data-dir')
+  const variable = env.find(({ name }) => name === 'ETCD_DATA_DIR')
+  const written = flag ?? variable?.value
+  if (written !== undefined) return written.startsWith('/') ? clean(written) : undefined
+  // Scripts and files of configuration may name it, too.
+  const words = [...command, ...args].join(' ')
+  if (variable || envFrom || /--data-dir|--config-file|\bsh\b|\bbash\b|\.sh\b/.test(words)) return undefined
+  // By default a directory below the working directory, which no volume holds when there is none; Bitnami's image has its own.
+  if (/(^|\/)bitnami/.test(container.image ?? '')) return '/bitnami/etcd'
+  return container.spec.volumeMounts ? undefined : '/default.etcd'
+}
+
+function clean(path: string): string {
+  return path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1')
+}
+
+/** The volume on which a path lies: that of the longest mount path above it. */
+function volumeAt(path: string, container: Container, workload: Workload) {
+  const [mount] = (container.spec.volumeMounts ?? [])
+    .filter(({ mountPath }) => {
+      const base = clean(mountPath ?? '')
+      return base === '/' || path === base || path.startsWith(`${base}/`)
+    })
+    .sort((a, b) => (b.mountPath ?? '').length - (a.mountPath ?? '').length)
+  return { mount, volume: (workload.pod.volumes ?? []).find(({ name }) => name === mount?.name) }
+}
+
+/** What happens to the volume's data; undefined when it stays. A mount without a volume is of a claim template. */
+function fateOf(isMounted: boolean, volume: Volume | undefined): string | undefined {
+  if (!isMounted) return 'on no volume'
+  if (volume?.emptyDir) return 'an emptyDir, deleted with the pod'
+  const host = volume?.hostPath?.path
+  return host !== undefined && /^\/(tmp|run|var\/run|dev\/shm)(\/|$)/.test(host)
+    ? `${host} of the machine, emptied when it boots`
+    : undefined
+}

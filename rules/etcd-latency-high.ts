@@ -1,0 +1,77 @@
+import { formatSpan, type Graph, type Lease, type Live, rule } from '../src/rule.js'
+
+const core = ['kube-controller-manager', 'kube-scheduler']
+
+export default rule({
+  title: 'The control plane keeps losing its lead',
+  category: 'control-plane',
+  severity: 'warning',
+  why: `A leader that can't renew its Lease in 10 s gives up, and its process ends. When that happens again and
+again, the API server or etcd behind it answers too slowly: a small machine, a slow disk, too many objects or
+too large lists. Probes fail in the same moments, and whatever restarts reads everything again.`,
+  remedy:
+    'Look at etcd_disk_wal_fsync_duration_seconds and apiserver_request_duration_seconds; then faster disks or fewer objects.',
+  decides: `The Leases of kube-controller-manager and kube-scheduler: more than \`transitionsPerDay\` changes of
+their holder a day since they exist, and at least 20. Other Leases with as many changes are named below. The
+metrics of the API server are not read.`,
+  falsePositives: 'A Lease keeps its count for good: changes that are long over still show.',
+  sources: ['k8s.io/api/coordination/v1/types.go', 'k8s.io/client-go/tools/leaderelection/leaderelection.go'],
+  stories: ['zalando-t2-etcd', 'nrelabs-etcd-liveness', 'civis-large-cluster', 'fullstaq-dex-crs'],
+  needs: 'cluster',
+  params: {
+    transitionsPerDay: {
+      type: 'number',
+      minimum: 0,
+      default: 3,
+      about: 'How often a day a leader may change.',
+    },
+  },
+  for: 'Lease',
+  check(lease, { graph, params, report }) {
+    const { live } = graph
+    if (!live) return
+    const restless = graph.once('etcd-latency-high: restless-leases', () =>
+      restlessLeases(graph, live, params.transitionsPerDay),
+    )
+    const own = restless.filter(({ metadata }) => isCore(metadata?.namespace, metadata?.name))
+    if (own[0] !== lease) return
+    const { name } = lease.metadata ?? {}
+    const others = restless.filter((one) => one !== lease)
+    report(
+      lease.spec ?? lease,
+      'leaseTransitions',
+      `${name} has lost its lead ${Math.round(perDay(lease, live))} times a day for ${formatSpan(ageOf(lease, live))}: the API server or etcd was too slow to renew it.`,
+      {
+        evidence: [
+          ...others.slice(0, 3).map((one) => {
+            const { namespace, name } = one.metadata ?? {}
+            return `Lease ${namespace}/${name}: ${Math.round(perDay(one, live))} times a day`
+          }),
+          ...(others.length > 3 ? [`and ${others.length - 3} more`] : []),
+        ],
+      },
+    )
+  },
+})
+
+function isCore(namespace: string | undefined, name: string | undefined): boolean {
+  return namespace === 'kube-system' && core.includes(name ?? '')
+}
+
+/** The Leases that change hands too often, the worst first. */
+function restlessLeases(graph: Graph, live: Live, most: number): readonly Lease[] {
+  return graph
+    .all('Lease')
+    .filter((lease) => (lease.spec?.leaseTransitions ?? 0) >= 20 && perDay(lease, live) > most)
+    .sort((a, b) => perDay(b, live) - perDay(a, live))
+}
+
+/** In seconds; infinity when it is not known. */
+function ageOf({ metadata }: Lease, { now }: Live): number {
+  const made = Date.parse(metadata?.creationTimestamp ?? '')
+  return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
+}
+
+function perDay(lease: Lease, live: Live): number {
+  return (lease.spec?.leaseTransitions ?? 0) / Math.max(1, ageOf(lease, live) / 86_400)
+}

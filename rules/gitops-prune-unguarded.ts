@@ -1,0 +1,109 @@
+import {
+  type Custom,
+  firstOf,
+  isObject,
+  objectAt,
+  objectsAt,
+  remove,
+  rule,
+  set,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'GitOps may delete everything at once',
+  category: 'config',
+  severity: 'error',
+  why: `With pruning, what a repository no longer renders is deleted. A template that renders nothing, a folder that
+was moved or a generator that lost its list then deletes namespaces and volumes in minutes, everywhere the
+change arrives. Argo CD refuses to sync an application to nothing, unless \`allowEmpty\` says otherwise; an
+ApplicationSet has no such guard for the applications that it no longer generates.`,
+  remedy:
+    'Leave allowEmpty out, keep namespaces and volumes with the annotation Prune=false, and preserve resources on deletion.',
+  decides: `Argo CD Applications, and the template of ApplicationSets, with \`syncPolicy.automated\` that has both
+\`prune: true\` and \`allowEmpty: true\`: an error. With \`applicationSets\`, ApplicationSets that generate applications from
+folders, files or clusters and neither set \`preserveResourcesOnDeletion: true\` nor a policy without
+deletes (\`applicationsSync\`): an info. In a cluster, a warning when an Application waits to prune more than a
+tenth of its resources, and at least five.
+
+Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is what most people want.`,
+  falsePositives: 'Previews of pull requests, which are meant to vanish.',
+  sources: [
+    'Argo CD documentation, automated sync policy (allow-empty)',
+    'Argo CD documentation, controlling resource modification by ApplicationSets',
+  ],
+  stories: ['skyscanner-gitops-prune', 'dfds-flux-unpinned'],
+  params: {
+    applicationSets: {
+      type: 'boolean',
+      default: false,
+      about: 'Report ApplicationSets that delete applications which their generators no longer find.',
+    },
+  },
+  for: ['argoproj.io/Application', 'argoproj.io/ApplicationSet'],
+  check(subject, { graph, params, report }) {
+    const isSet = subject.kind === 'ApplicationSet'
+    const automated = isSet
+      ? objectAt(subject, 'spec', 'template', 'spec', 'syncPolicy', 'automated')
+      : objectAt(subject, 'spec', 'syncPolicy', 'automated')
+    const name = subject.metadata?.name ?? 'the application'
+    if (automated?.prune === true && automated.allowEmpty === true && automated.enabled !== false) {
+      report(
+        automated,
+        'allowEmpty',
+        `A commit that renders nothing deletes all that ${isSet ? `the applications of ${name} have` : `${name} has`} in the cluster: prune with allowEmpty.`,
+        { fix: remove(automated, 'allowEmpty') },
+      )
+      return
+    }
+    if (isSet) {
+      const generator = wideGenerator(subject)
+      const spec = objectAt(subject, 'spec')
+      const policy = objectAt(spec, 'syncPolicy')
+      if (!params.applicationSets || !generator || !spec || policy?.preserveResourcesOnDeletion === true)
+        return
+      if (/^create-(only|update)$/.test(stringAt(policy, 'applicationsSync') ?? '')) return
+      report(
+        policy ?? spec,
+        policy ? undefined : 'generators',
+        `When its ${generator} generator finds less, ${name} deletes applications with all that they have in the cluster.`,
+        { severity: 'info', fix: policy && set(policy, 'preserveResourcesOnDeletion', true) },
+      )
+      return
+    }
+    const resources = graph.live ? objectsAt(subject, 'status', 'resources') : []
+    const doomed = resources.filter((one) => one.requiresPruning === true)
+    if (doomed.length < 5 || doomed.length * 10 <= resources.length) return
+    const kinds = doomed.map((one) => `${stringAt(one, 'kind')} ${stringAt(one, 'name')}`)
+    report(
+      subject,
+      'status',
+      `The next sync of ${name} with pruning deletes ${doomed.length} of its ${resources.length} resources: the repository no longer has them.`,
+      {
+        severity: automated?.prune === true ? 'error' : 'warning',
+        evidence: [firstOf(kinds.sort(byWeight))],
+      },
+    )
+  },
+})
+
+/** What hurts most comes first. */
+function byWeight(a: string, b: string): number {
+  const weight = (text: string) =>
+    /^(Namespace|PersistentVolumeClaim|CustomResourceDefinition) /.test(text) ? 0 : 1
+  return weight(a) - weight(b) || (a < b ? -1 : 1)
+}
+
+/** The first generator that finds applications by itself; previews of pull requests are meant to vanish. */
+function wideGenerator(subject: Custom): string | undefined {
+  for (const one of objectsAt(subject, 'spec', 'generators')) {
+    for (const kind of ['git', 'clusters', 'scmProvider'] as const) if (isObject(one[kind])) return kind
+    for (const outer of ['matrix', 'merge'])
+      for (const inner of objectsAt(valueAt(one, outer), 'generators')) {
+        if (isObject(inner.pullRequest)) return undefined
+        for (const kind of ['git', 'clusters', 'scmProvider'] as const) if (isObject(inner[kind])) return kind
+      }
+  }
+  return undefined
+}

@@ -1,0 +1,159 @@
+import {
+  type Configuration,
+  type Context,
+  configurationsIn,
+  countOf,
+  firstOf,
+  type Graph,
+  imageParts,
+  isNode,
+  isWorkload,
+  numberAt,
+  rule,
+  timeOf,
+  type Workload,
+  waitingForImages,
+} from '../src/rule.js'
+
+type Event = NonNullable<Graph['live']>['events'][number]
+
+export default rule({
+  title: 'Image pulls are refused when many pods start at once',
+  category: 'images',
+  severity: 'warning',
+  why: `The kubelet lets \`registryPullQPS\` pulls a second pass, and a burst before that; what is more fails
+with "pull QPS exceeded" and backs off for up to five minutes. Registries count, too: Docker Hub refuses
+everything behind one address for hours. Both happen when nodes are replaced and all their pods move, and
+what has a single replica is away meanwhile.`,
+  remedy:
+    'Raise `registryPullQPS` and `registryBurst`, bound the pulls with `maxParallelImagePulls`, and pull from a mirror of your own.',
+  decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that pulls images in parallel
+(\`serializeImagePulls: false\` or \`maxParallelImagePulls\`) with \`registryPullQPS\` below \`minQps\`; 5
+when it is absent, no limit with 0. One image at a time never comes near the limit.
+
+In a cluster: events that say so. Refused by kubelets, reported on the first of their nodes; refused by a
+registry ("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait.`,
+  versions: 'Parallel pulls can be bounded from 1.27 on (`maxParallelImagePulls`).',
+  sources: [
+    'kubernetes/pkg/kubelet/images/helpers.go (throttleImagePulling)',
+    'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go',
+  ],
+  stories: ['dfds-image-pull-qps', 'loveholidays-gke-upgrade'],
+  params: {
+    minQps: { type: 'integer', minimum: 1, default: 10, about: 'Pulls a second that are enough.' },
+  },
+  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node', 'Workload'],
+  check(subject, { graph, params, report }) {
+    if (!isWorkload(subject) && !isNode(subject)) {
+      for (const one of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration'))
+        reportLimit(one, params.minQps, report)
+      return
+    }
+    if (!graph.live) return
+    const { byKubelets, byRegistries } = graph.once('refused pulls', () => refusalsIn(graph))
+    if (isNode(subject)) {
+      const [first] = byKubelets.keys()
+      if (first === undefined || first !== subject.metadata?.name) return
+      const all = [...byKubelets.values()].flat()
+      const on = byKubelets.size === 1 ? 'of this node' : `of ${byKubelets.size} nodes`
+      report(
+        subject,
+        undefined,
+        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(all)} in the events.`,
+        {
+          evidence: [
+            ...(byKubelets.size > 1 ? [firstOf([...byKubelets.keys()])] : []),
+            `pods: ${firstOf(podsIn(all))}`,
+          ],
+        },
+      )
+      return
+    }
+    for (const [registry, { workloads, events }] of byRegistries) {
+      if (workloads[0] !== subject) continue
+      const waiting = workloads.filter((one) => waitingForImages(graph.live?.podsOf(one) ?? []).length > 0)
+      const who = workloads.length === 1 ? subject.name : `${workloads.length} workloads`
+      const container = subject.containers.find(({ image }) => registryOf(image) === registry)
+      report(
+        container?.spec ?? subject.object,
+        container ? 'image' : undefined,
+        `${waiting.length > 0 ? `Pods of ${who} wait` : `Pods of ${who} waited`} for images: ${registry} refuses to serve so many pulls.`,
+        {
+          severity: waiting.length > 0 ? 'error' : 'warning',
+          evidence: [
+            `${times(events)}: ${events[0]?.message ?? ''}`,
+            ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
+          ],
+        },
+      )
+    }
+  },
+})
+
+function reportLimit(
+  { value, place }: Configuration,
+  minQps: number,
+  report: Context<Record<never, never>>['report'],
+): void {
+  const parallel = numberAt(value, 'maxParallelImagePulls')
+  const isParallel = value.serializeImagePulls === false || (parallel ?? 0) > 1
+  const written = numberAt(value, 'registryPullQPS')
+  const qps = written ?? 5
+  if (!isParallel || qps <= 0 || qps >= minQps) return
+  report(
+    ...place(value, written === undefined ? 'serializeImagePulls' : 'registryPullQPS'),
+    `Pulls fail when many pods move to a node: they go in parallel, and no more than ${qps} a second${written === undefined ? ' by default' : ''}.`,
+  )
+}
+
+interface Refusals {
+  /** The events by the name of the node, the most first. */
+  readonly byKubelets: ReadonlyMap<string, readonly Event[]>
+  readonly byRegistries: ReadonlyMap<
+    string,
+    { readonly workloads: readonly Workload[]; readonly events: readonly Event[] }
+  >
+}
+
+/** The events of the last hour about pulls that somebody refused for their number. */
+function refusalsIn(graph: Graph): Refusals {
+  const { live } = graph
+  const events = (live?.events ?? []).filter(
+    ({ reason, message }) => reason === 'Failed' && /^Failed to pull image/.test(message ?? ''),
+  )
+  const byKubelets = new Map<string, Event[]>()
+  for (const event of events)
+    if (/pull QPS exceeded/.test(event.message ?? ''))
+      byKubelets.set(event.source?.host ?? '', [...(byKubelets.get(event.source?.host ?? '') ?? []), event])
+  const byRegistries = new Map<string, { workloads: Workload[]; events: Event[] }>()
+  const refused = events.filter(({ message }) =>
+    /toomanyrequests|429 Too Many Requests|pull rate limit/i.test(message ?? ''),
+  )
+  if (refused.length > 0)
+    for (const workload of graph.workloads) {
+      if (workload.controlled) continue
+      for (const event of live?.eventsOf(workload) ?? []) {
+        if (!refused.includes(event)) continue
+        const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])
+        const known = byRegistries.get(registry) ?? { workloads: [], events: [] }
+        if (!known.workloads.includes(workload)) known.workloads.push(workload)
+        known.events.push(event)
+        byRegistries.set(registry, known)
+      }
+    }
+  for (const { events: list } of byRegistries.values()) list.sort((a, b) => timeOf(b) - timeOf(a))
+  return {
+    byKubelets: new Map([...byKubelets].sort(([, a], [, b]) => b.length - a.length)),
+    byRegistries,
+  }
+}
+
+const registryOf = (image: string | undefined) => (image === undefined ? '' : imageParts(image).registry)
+const nameOf = ({ namespace, name }: Workload) => `${namespace}/${name}`
+const podsIn = (events: readonly Event[]) =>
+  [...new Set(events.map(({ involvedObject }) => involvedObject?.name ?? ''))].sort()
+
+function times(events: readonly Event[]): string {
+  const count = events.reduce((sum, event) => sum + countOf(event), 0)
+  return count === 1 ? 'once' : `${count} times`
+}

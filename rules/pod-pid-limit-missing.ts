@@ -1,0 +1,97 @@
+import {
+  conditionOf,
+  configurationsIn,
+  countOf,
+  type Graph,
+  isNode,
+  type Live,
+  numberAt,
+  type ObjectOf,
+  rule,
+  set,
+} from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+
+export default rule({
+  title: 'One pod may use up the process ids of its node',
+  category: 'node',
+  severity: 'warning',
+  why: `Process ids, like inotify watches and file handles, belong to the node, not to the pod. A process
+that forks without end takes all of them; then no probe can be executed, no container starts, and the kubelet
+and sshd cannot fork either. Without a limit for each pod everything on that node goes with it.`,
+  remedy:
+    'Set `podPidsLimit` (4096 suits most), and let nodes evict with `evictionHard: {pid.available: 10%}`.',
+  decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that switches the limit off:
+\`podPidsLimit\` 0 or below. One that leaves it out, which means the same, is an info.
+
+In a cluster: nodes with the condition \`PIDPressure\` are an error; nodes with events of two pods at least
+in which something could not fork, or had too many files or watches open, a warning (one pod may have met a
+limit of its own). "No space left on device" counts where watches are named.`,
+  falsePositives: 'Images of managed nodes may set the limit with a flag that the file does not show.',
+  sources: [
+    'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (PodPidsLimit)',
+    'kubernetes/pkg/kubelet/eviction/defaults_linux.go (no pid.available)',
+  ],
+  stories: ['airbnb-weird-ways', 'datadog-10-ways', 'dfds-inotify', 'thredup-moving'],
+  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
+  check(subject, { graph, report }) {
+    if (isNode(subject)) {
+      const isShort = conditionOf(subject, 'PIDPressure')?.status === 'True'
+      const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
+      if (!isShort && seen.length < 2) return
+      const { conditions = [] } = subject.status ?? {}
+      const pressure = conditions.findIndex(({ type }) => type === 'PIDPressure')
+      report(
+        isShort ? conditions : subject,
+        isShort ? pressure : undefined,
+        `Probes fail and containers do not start on ${subject.metadata?.name ?? 'this node'}: its ${isShort ? 'process ids' : 'process ids, files or watches'} are used up.`,
+        {
+          severity: isShort ? 'error' : 'warning',
+          evidence: [
+            ...(isShort ? [conditions[pressure]?.message ?? 'PIDPressure'] : []),
+            ...seen.slice(0, 3),
+            ...(seen.length > 3 ? [`and ${seen.length - 3} more`] : []),
+          ],
+        },
+      )
+      return
+    }
+    for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
+      const limit = numberAt(value, 'podPidsLimit')
+      if (limit !== undefined && limit > 0) continue
+      const [node, field] = place(value, 'podPidsLimit')
+      report(
+        node,
+        field,
+        `A pod that forks without end stops everything on its node: ${limit === undefined ? 'podPidsLimit is absent, which means none' : `podPidsLimit ${limit} means none`}.`,
+        {
+          severity: limit === undefined ? 'info' : 'warning',
+          fix: node === value ? set(value, 'podPidsLimit', 4096) : undefined,
+        },
+      )
+    }
+  },
+})
+
+const exhausted =
+  /fork.*resource temporarily unavailable|pthread_create failed|too many open files|inotify.*no space left|no space left.*inotify/i
+
+/** The events of a node's pods that say so, one for each pod. */
+function exhaustionOn(node: Node, live: Live, graph: Graph): readonly string[] {
+  const byNode = graph.once('events about used-up processes', () => {
+    const found = new Map<string, Map<string, string>>()
+    for (const { message, involvedObject, source, reason, ...event } of live.events) {
+      const what = exhausted.exec(message ?? '')?.[0]
+      const host = source?.host
+      if (!what || !host) continue
+      const pod = `${involvedObject?.namespace}/${involvedObject?.name}`
+      const count = countOf(event)
+      const pods = found.get(host) ?? new Map<string, string>()
+      if (!pods.has(pod)) pods.set(pod, `${pod}: ${reason}, ${what}${count > 1 ? `, ${count} times` : ''}`)
+      found.set(host, pods)
+    }
+    return found
+  })
+  return [...(byNode.get(node.metadata?.name ?? '')?.values() ?? [])].sort()
+}

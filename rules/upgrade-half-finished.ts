@@ -1,0 +1,78 @@
+import { firstOf, formatSpan, type Live, type ObjectOf, rule, version } from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+
+const pools = [
+  'karpenter.sh/nodepool',
+  'eks.amazonaws.com/nodegroup',
+  'cloud.google.com/gke-nodepool',
+  'kubernetes.azure.com/agentpool',
+  'kops.k8s.io/instancegroup',
+]
+
+export default rule({
+  title: 'The nodes of a pool have stopped between two versions',
+  category: 'control-plane',
+  severity: 'info',
+  why: `A mixture of versions is what nobody has tested: pods behave differently by the node that they are on,
+and each new node is one of the new kind. An upgrade that stopped usually waits for something: a disruption
+budget that never allows a drain, a pod that does not end, a machine that can't be made.`,
+  remedy: 'Find out what the upgrade waits for, then finish it or roll it back.',
+  decides: `Nodes of one pool (the labels of Karpenter, EKS, GKE, AKS and kops; all worker nodes where none has
+one) whose kubelets have different minor versions, while the first node of the newest version is older than
+\`hours\`. Different patch versions and images are ordinary where nodes are replaced one by one.`,
+  falsePositives:
+    'Nodes that are upgraded in place keep their age: an upgrade of today then looks like an old one.',
+  sources: ['k8s.io/api/core/v1/types.go (NodeSystemInfo)'],
+  stories: ['zalando-upgrade-5xx', 'machu-kube-proxy-ipvs', 'betz-gke-upgrade'],
+  needs: 'cluster',
+  params: {
+    hours: { type: 'integer', minimum: 1, default: 24, about: 'How long the upgrade of a pool may take.' },
+  },
+  for: 'Node',
+  check(node, { graph, params, report }) {
+    const { live } = graph
+    const pool = poolOf(node)
+    const info = node.status?.nodeInfo
+    if (!live || !info || pool === undefined) return
+    const alike = graph.all('Node').filter((one) => poolOf(one) === pool)
+    const minors = [...new Set(alike.flatMap((one) => minorOf(one) ?? []))].sort((a, b) => a - b)
+    const newest = minors.at(-1)
+    if (minors.length < 2) return
+    const old = alike.filter((one) => minorOf(one) !== newest)
+    const names = old.map(({ metadata }) => metadata?.name ?? '').sort()
+    if (names[0] !== node.metadata?.name) return
+    const age = ageOf(
+      alike.filter((one) => minorOf(one) === newest),
+      live,
+    )
+    if (age < params.hours * 3600) return
+    report(
+      info,
+      'kubeletVersion',
+      `Pods behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${pool ? 'has' : 'have'} run ${minors.map((one) => `1.${one}`).join(' and ')} side by side for ${formatSpan(age)}.`,
+      { evidence: [`${old.length} of ${alike.length} nodes are not upgraded: ${firstOf(names)}`] },
+    )
+  },
+})
+
+function minorOf({ metadata, status }: Node): number | undefined {
+  return metadata?.labels?.type === 'virtual-kubelet'
+    ? undefined
+    : version(status?.nodeInfo?.kubeletVersion)?.[1]
+}
+
+/** The pool of a node, empty for workers without one; undefined for machines of the control plane, which are upgraded apart. */
+function poolOf({ metadata }: Node): string | undefined {
+  const labels = metadata?.labels ?? {}
+  const pool = pools.map((label) => labels[label]).find((value) => value !== undefined)
+  return pool ?? ('node-role.kubernetes.io/control-plane' in labels ? undefined : '')
+}
+
+/** The age of the oldest of some nodes, in seconds. */
+function ageOf(nodes: readonly Node[], { now }: Live): number {
+  return Math.max(
+    0,
+    ...nodes.map(({ metadata }) => (now - Date.parse(metadata?.creationTimestamp ?? '')) / 1000 || 0),
+  )
+}

@@ -1,0 +1,96 @@
+import { firstOf, imageParts, isWorkload, type ObjectOf, rule, version, type Workload } from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+
+/** How many minor versions a component may be behind the API server. */
+const behind: Readonly<Record<string, number>> = {
+  'kube-controller-manager': 1,
+  'kube-scheduler': 1,
+  'cloud-controller-manager': 1,
+}
+
+export default rule({
+  title: 'A kubelet or component is too far from the version of the API server',
+  category: 'node',
+  severity: 'error',
+  why: `Nobody tests such pairs. A component that is newer than the API server asks for fields and resources that
+the server does not know; one that is too old uses API versions that are gone, and the kubelet is the one that
+loses pods and heartbeats over it. Managed control planes are upgraded on a date: nodes at the limit then fall
+out of support in one night, or the provider upgrades them by force.`,
+  remedy: 'Upgrade the nodes before the control plane; never a node above it.',
+  decides: `\`status.nodeInfo.kubeletVersion\` of nodes, and the image tags of kube-proxy, kube-controller-manager
+and kube-scheduler, against the version of the API server. An error when one is newer, or when a
+kubelet or kube-proxy is more than 3 minor versions older (2 for a kubelet below 1.25), a controller manager
+or scheduler more than one. A warning for kubelets that have reached the limit. Nodes of the same minor
+version are one finding; virtual kubelets are left out.`,
+  versions: 'Three versions since 1.28 (kubelets from 1.25 on), two before.',
+  sources: ['Kubernetes documentation, version skew policy'],
+  stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade', 'monzo-linkerd-etcd', 'zalando-upgrade-5xx'],
+  needs: 'cluster',
+  for: ['Node', 'Workload'],
+  check(subject, { graph, minor, report }) {
+    if (isWorkload(subject)) {
+      checkComponent(subject, minor, (node, message) => report(node, 'image', message))
+      return
+    }
+    const kubelet = minorOf(subject)
+    const info = subject.status?.nodeInfo
+    if (kubelet === undefined || !info) return
+    const most = kubelet < 25 ? 2 : 3
+    const lag = minor - kubelet
+    if (lag >= 0 && lag < most) return
+    const alike = graph.all('Node').filter((one) => minorOf(one) === kubelet)
+    const names = alike.map(({ metadata }) => metadata?.name ?? '').sort()
+    if (names[0] !== subject.metadata?.name) return
+    const who = names.length === 1 ? `node ${names[0]}` : `${names.length} nodes`
+    const evidence = names.length > 1 ? [firstOf(names, 4)] : []
+    if (lag < 0)
+      report(
+        info,
+        'kubeletVersion',
+        `Pods on ${who} may fail in ways nobody has tested: kubelet 1.${kubelet} is newer than the API server, 1.${minor}.`,
+        { evidence },
+      )
+    else if (lag > most)
+      report(
+        info,
+        'kubeletVersion',
+        `Pods on ${who} may fail in ways nobody has tested: kubelet 1.${kubelet} is ${lag} versions behind the API server, 1.${minor}; ${most} are supported.`,
+        { evidence },
+      )
+    else
+      report(
+        info,
+        'kubeletVersion',
+        `The next upgrade of the control plane leaves ${who} unsupported: kubelet 1.${kubelet} is the oldest that goes with 1.${minor}.`,
+        { evidence, severity: 'warning' },
+      )
+  },
+})
+
+/** The minor version of a node's kubelet; undefined for those that are none. */
+function minorOf({ metadata, status }: Node): number | undefined {
+  return metadata?.labels?.type === 'virtual-kubelet'
+    ? undefined
+    : version(status?.nodeInfo?.kubeletVersion)?.[1]
+}
+
+function checkComponent(
+  { namespace, running }: Workload,
+  minor: number,
+  report: (node: object, message: string) => void,
+) {
+  if (namespace !== 'kube-system') return
+  for (const { spec, image } of running) {
+    const { name, tag } = imageParts(image ?? '')
+    const own = version(tag)?.[1]
+    if (own === undefined || (name !== 'kube-proxy' && !(name in behind))) continue
+    const most = behind[name] ?? 3
+    const lag = minor - own
+    if (lag >= 0 && lag <= most) continue
+    report(
+      spec,
+      `${name} may fail in ways nobody has tested: ${tag} is ${lag < 0 ? 'newer than' : `${lag} versions behind`} the API server, 1.${minor}${lag < 0 ? '' : `; ${most === 1 ? 'one is' : `${most} are`} supported`}.`,
+    )
+  }
+}

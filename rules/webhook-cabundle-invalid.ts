@@ -1,0 +1,138 @@
+import {
+  certificatesIn,
+  decoded,
+  formatSpan,
+  type Graph,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
+
+type Mapping = Readonly<Record<string, unknown>>
+
+/** Annotations by which a controller fills the bundle in. */
+const injectors = /(^|\.|\/)(inject-ca-from(-secret)?|inject-apiserver-ca|inject-cabundle)$/
+
+export default rule({
+  title: 'The CA bundle of a webhook or API service is expired, broken or missing',
+  category: 'admission',
+  severity: 'error',
+  why: `The API server trusts the backend's certificate only through this bundle. When all of its
+certificates are past, or it can't be parsed, every call fails with an x509 error: a webhook that fails closed
+then refuses each matching write, an APIService disappears from the API. An empty bundle means the
+certificate authorities of the API server's machine, which sign no \`.svc\` names.`,
+  remedy:
+    'Rotate the certificate authority, and let cert-manager or the operator keep the bundle up to date.',
+  decides: `\`caBundle\` of webhooks, APIServices and the conversion webhooks of CustomResourceDefinitions. An
+error when it is base64 but holds no certificate, or when the last of its certificates has expired; a warning
+when that happens within \`warnDays\`. In a cluster also an error when it is empty and the webhook is a Service;
+manifests may leave it to a controller.
+
+Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
+\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders, APIServices with
+\`insecureSkipTLSVerify\`.`,
+  falsePositives: 'A text that an operator replaces when it starts, without an annotation that says so.',
+  sources: ['k8s.io/api/admissionregistration/v1/types.go', 'k8s.io/apiserver/pkg/util/webhook/client.go'],
+  stories: ['dfds-kyverno-down', 'oath-101-ways', 'dfds-kiam-cert'],
+  params: {
+    warnDays: {
+      type: 'integer',
+      minimum: 0,
+      default: 30,
+      about: 'Days before the end that are worth a warning.',
+    },
+  },
+  for: [
+    'ValidatingWebhookConfiguration',
+    'MutatingWebhookConfiguration',
+    'APIService',
+    'CustomResourceDefinition',
+  ],
+  check(subject, { graph, params, report }) {
+    const isInjected = Object.keys(subject.metadata?.annotations ?? {}).some((key) => injectors.test(key))
+    if (isInjected && !graph.live) return
+    const now = graph.live?.now ?? Date.now()
+    // Webhooks of one configuration share a bundle: each is told once.
+    const seen = new Set<string | undefined>()
+    for (const { client, what, severity } of clientsOf(subject)) {
+      const bundle = stringAt(client, 'caBundle')
+      if (seen.has(bundle)) continue
+      seen.add(bundle)
+      const verdict = verdictOn(bundle, client, now, params.warnDays, graph)
+      if (verdict)
+        report(client, 'caBundle', `${what} ${verdict.message}`, {
+          severity: verdict.severity === 'error' ? severity : verdict.severity,
+        })
+    }
+  },
+})
+
+interface Verdict {
+  readonly message: string
+  readonly severity: 'error' | 'warning'
+}
+
+function verdictOn(
+  bundle: string | undefined,
+  client: Mapping,
+  now: number,
+  warnDays: number,
+  graph: Graph,
+): Verdict | undefined {
+  const text = decoded(bundle ?? '')
+  if (text === undefined) return undefined
+  if (text.trim() === '') {
+    const isOpen = client.insecureSkipTLSVerify === true || !objectAt(client, 'service')
+    return graph.live && !isOpen
+      ? { message: 'fail: the API server trusts no certificate, the caBundle is empty.', severity: 'error' }
+      : undefined
+  }
+  const certificates = certificatesIn(text)
+  if (!certificates) return { message: 'fail: the caBundle holds a broken certificate.', severity: 'error' }
+  const [last] = [...certificates].sort((a, b) => b.notAfter - a.notAfter)
+  if (!last) return { message: 'fail: the caBundle is not a certificate in PEM.', severity: 'error' }
+  const left = (last.notAfter - now) / 1000
+  const day = new Date(last.notAfter).toISOString().slice(0, 10)
+  const which =
+    certificates.length > 1 ? `the last of ${certificates.length} certificates` : `its CA ${last.name}`
+  if (left < 0) return { message: `fail with an x509 error: ${which} expired on ${day}.`, severity: 'error' }
+  return left < warnDays * 86_400
+    ? {
+        message: `will fail with an x509 error in ${formatSpan(left)}: ${which} expires on ${day}.`,
+        severity: 'warning',
+      }
+    : undefined
+}
+
+interface Client {
+  /** The mapping with \`caBundle\`. */
+  readonly client: Mapping
+  readonly what: string
+  /** A webhook that fails open only delays. */
+  readonly severity: 'error' | 'warning'
+}
+
+function clientsOf(subject: object): readonly Client[] {
+  switch (stringAt(subject, 'kind')) {
+    case 'APIService': {
+      const client = objectAt(subject, 'spec')
+      const what = `Requests for ${stringAt(client, 'version')}.${stringAt(client, 'group')}`
+      return client && objectAt(client, 'service') ? [{ client, what, severity: 'error' }] : []
+    }
+    case 'CustomResourceDefinition': {
+      const client = objectAt(subject, 'spec', 'conversion', 'webhook', 'clientConfig')
+      const what = `Conversions of ${stringAt(subject, 'spec', 'names', 'plural') ?? 'its objects'}`
+      return client ? [{ client, what, severity: 'error' }] : []
+    }
+    default:
+      return objectsAt(subject, 'webhooks').flatMap((webhook): Client[] => {
+        const client = objectAt(webhook, 'clientConfig')
+        // Without rules the API server never calls it.
+        if (!client || objectsAt(webhook, 'rules').length === 0) return []
+        const isOpen = stringAt(webhook, 'failurePolicy') === 'Ignore'
+        const what = `Calls of ${stringAt(webhook, 'name') ?? 'the webhook'}`
+        return [{ client, what, severity: isOpen ? 'warning' : 'error' }]
+      })
+  }
+}

@@ -1,0 +1,54 @@
+/** Certificates in PEM, as bundles of certificate authorities hold them. */
+import { X509Certificate } from 'node:crypto'
+
+export interface Certificate {
+  /** The subject's common name, or all of the subject where it has none. */
+  readonly name: string
+  /** In milliseconds since 1970. */
+  readonly notAfter: number
+}
+
+const begin = '-----BEGIN CERTIFICATE-----'
+const end = '-----END CERTIFICATE-----'
+
+/**
+ * The certificates of a text; undefined when a block in it is no certificate. Other text around the blocks is passed over, as
+ * Go does. Never throws, and takes linear time whatever the text is.
+ */
+export function certificatesIn(pem: string): readonly Certificate[] | undefined {
+  const found: Certificate[] = []
+  for (let start = pem.indexOf(begin); start >= 0; ) {
+    const stop = pem.indexOf(end, start)
+    if (stop < 0) return undefined
+    const one = certificate(pem.slice(start, stop + end.length))
+    if (!one) return undefined
+    found.push(one)
+    start = pem.indexOf(begin, stop)
+  }
+  return found
+}
+
+function certificate(block: string): Certificate | undefined {
+  try {
+    const { subject, validTo } = new X509Certificate(block)
+    const notAfter = Date.parse(validTo)
+    const name = /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll('\n', ', ')
+    return Number.isNaN(notAfter) ? undefined : { name: printable(name), notAfter }
+  } catch {
+    // OpenSSL refuses it.
+    return undefined
+  }
+}
+
+/** A certificate may hold any text for a name. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64) || 'without a name'
+}
+
+/** The text of base64 data; undefined when it is none. */
+export function decoded(base64: string): string | undefined {
+  const text = base64.replace(/\s/g, '')
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+    ? Buffer.from(text, 'base64').toString('latin1')
+    : undefined
+}

@@ -1,0 +1,71 @@
+/** Pods that a kubelet evicted because their node ran short of something. */
+import type { KubernetesObject } from '../kubernetes.js'
+import type { Live } from './live.js'
+import { bytes } from './quantity.js'
+import type { Workload } from './workload.js'
+
+export interface Eviction {
+  readonly pod: string
+  /** Absent when only an event is left, and it does not say. */
+  readonly node: string | undefined
+  readonly message: string
+  /**
+   * The container that used most beyond its request, in bytes; absent when the pod used no more than it
+   * asked for.
+   */
+  readonly excess:
+    | { readonly container: string; readonly used: number; readonly requested: number }
+    | undefined
+}
+
+/** What the kubelet says of an eviction. Source: kubernetes/pkg/kubelet/eviction/helpers.go. */
+const says = {
+  memory: [/low on resource: memory/, /had condition: \[?MemoryPressure/],
+  disk: [
+    /low on resource: (ephemeral-storage|inodes)/,
+    /had condition: \[?DiskPressure/,
+    /exceeded its local ephemeral storage limit/,
+    /ephemeral local storage usage exceeds/,
+    /Usage of EmptyDir volume/,
+  ],
+} as const
+
+/**
+ * The evictions of a workload's pods for want of memory or disk in the last day, as far as pods or events
+ * are still there.
+ */
+export function evictionsOf(
+  of: Workload | KubernetesObject,
+  live: Live | undefined,
+  resource: keyof typeof says,
+): readonly Eviction[] {
+  if (!live) return []
+  const found = new Map<string, Eviction>()
+  const add = (pod: string, node: string | undefined, message: string | undefined) => {
+    if (message !== undefined && says[resource].some((text) => text.test(message)) && !found.has(pod))
+      found.set(pod, { pod, node, message: message.trim(), excess: excessIn(message) })
+  }
+  for (const { metadata, spec, status } of live.podsOf(of)) {
+    const changes = (status?.conditions ?? []).map((one) => Date.parse(one.lastTransitionTime ?? '') || 0)
+    const last = Math.max(Date.parse(status?.startTime ?? '') || 0, ...changes)
+    // Evicted pods stay until there are thousands of them.
+    const isOld = last > 0 && live.now - last > 86_400_000
+    if (status?.reason === 'Evicted' && !isOld) add(metadata?.name ?? '', spec?.nodeName, status.message)
+  }
+  for (const { reason, involvedObject, source, message } of live.eventsOf(of))
+    if (reason === 'Evicted') add(involvedObject?.name ?? '', source?.host, message)
+  return [...found.values()].sort((a, b) => (a.pod < b.pod ? -1 : 1))
+}
+
+function excessIn(message: string): Eviction['excess'] {
+  const all = [
+    ...message.matchAll(
+      /Container (\S+) was using ([^,]+?)(?:, which exceeds its request of|, request is) ([^,\s]+?)[,.]/g,
+    ),
+  ].map(([, container = '', used, requested]) => ({
+    container,
+    used: bytes(used) ?? 0,
+    requested: bytes(requested) ?? 0,
+  }))
+  return all.sort((a, b) => b.used - b.requested - (a.used - a.requested))[0]
+}

@@ -1,0 +1,96 @@
+/** Nodes as a cluster shows them: how they are, and the kernel they run. */
+import type { KubernetesObject, Node } from '../kubernetes.js'
+import { type Version, version } from './version.js'
+
+type Condition = NonNullable<NonNullable<Node['status']>['conditions']>[number]
+
+/** Tells nodes from the other subjects of a rule. */
+export function isNode(object: object): object is Node {
+  const { kind, apiVersion }: KubernetesObject = object
+  return kind === 'Node' && apiVersion === 'v1'
+}
+
+/** A condition of a node: `Ready`, `MemoryPressure`… */
+export function conditionOf({ status }: Node, type: string): Condition | undefined {
+  return status?.conditions?.find((one) => one.type === type)
+}
+
+/** Whether the node is known not to be ready. One without the condition is only just being made. */
+export function isAway(node: Node): boolean {
+  const ready = conditionOf(node, 'Ready')
+  return ready !== undefined && ready.status !== 'True'
+}
+
+/** Whether the node is being deleted, or scaled away by Cluster Autoscaler or Karpenter. */
+export function isLeaving({ metadata, spec }: Node): boolean {
+  const leaving = /^(ToBeDeletedByClusterAutoscaler|karpenter\.sh\/disrupted|karpenter\.sh\/disruption)$/
+  return (
+    metadata?.deletionTimestamp !== undefined ||
+    (spec?.taints ?? []).some(({ key }) => leaving.test(key ?? ''))
+  )
+}
+
+export interface Kernel {
+  /** As the node reports it: `4.14.65-coreos`. */
+  readonly text: string
+  readonly release: Version
+  /**
+   * Whether the number tells which fixes are in: kernels that follow the stable releases of kernel.org. Those of Red Hat,
+   * Debian, Ubuntu and SUSE keep their first number for years and take fixes in.
+   */
+  readonly isUpstream: boolean
+}
+
+/**
+ * `.el8`, `-default`, or a build number behind a patch level of zero: `5.4.0-42-generic`, `4.19.0-9-amd64`.
+ */
+const backporting = /\.(el|fc)\d|uek|-default$|^\d+\.\d+\.0-\d/
+
+/** The Linux kernel of a node; undefined for Windows and for nodes that do not say. */
+export function kernelOf({ status }: Node): Kernel | undefined {
+  const { kernelVersion: text, operatingSystem } = status?.nodeInfo ?? {}
+  // Container-Optimized OS marks its builds with a plus: 4.14.138+.
+  const release = version(/^\d+\.\d+(\.\d+)?/.exec(text ?? '')?.[0])
+  if (!text || !release || operatingSystem === 'windows') return undefined
+  return { text, release, isUpstream: !backporting.test(text) }
+}
+
+/**
+ * Nodes that have something in common, under the first of each: one finding for all of them.
+ * @param trait what they have in common; nodes without it are left out
+ */
+export function nodesBy(
+  nodes: readonly Node[],
+  trait: (node: Node) => string | undefined,
+): ReadonlyMap<Node, readonly Node[]> {
+  const groups = new Map<string, Node[]>()
+  for (const node of nodes) {
+    const key = trait(node)
+    if (key === undefined) continue
+    const group = groups.get(key)
+    if (group) group.push(node)
+    else groups.set(key, [node])
+  }
+  return new Map([...groups.values()].flatMap((group) => (group[0] ? [[group[0], group] as const] : [])))
+}
+
+/** When the node became ready, or ceased to be, in milliseconds since 1970; 0 when it does not say. */
+export function turnedAt(node: Node): number {
+  return Date.parse(conditionOf(node, 'Ready')?.lastTransitionTime ?? '') || 0
+}
+
+/**
+ * Nodes in groups whose readiness changed one after the other within a minute: what happened to them is one
+ * thing.
+ */
+export function turnedTogether(nodes: readonly Node[]): readonly (readonly Node[])[] {
+  const groups: Node[][] = []
+  let last = Number.NEGATIVE_INFINITY
+  for (const node of [...nodes].sort((a, b) => turnedAt(a) - turnedAt(b))) {
+    const group = groups.at(-1)
+    if (group && turnedAt(node) - last <= 60_000) group.push(node)
+    else groups.push([node])
+    last = turnedAt(node)
+  }
+  return groups
+}

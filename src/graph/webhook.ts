@@ -1,0 +1,88 @@
+/** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
+import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
+import type { Graph } from './graph.js'
+import { type Labels, matchesSelector } from './selector.js'
+
+export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
+type Spec = NonNullable<ValidatingWebhookConfiguration['webhooks']>[number]
+
+export interface Webhook {
+  /** The item of `webhooks`. */
+  readonly spec: Spec
+  readonly name: string
+  /** The write is refused when nobody answers. */
+  readonly closed: boolean
+  /** How long a write waits for an answer, in seconds. */
+  readonly timeout: number
+}
+
+/** A request of the API: `pods` and `nodes/status` with their group and operation. */
+export interface Request {
+  readonly group: string
+  /** The plural, with a subresource after a slash. */
+  readonly resource: string
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  /** Undefined for resources without a namespace. */
+  readonly namespace: string | undefined
+}
+
+/**
+ * The webhooks of a configuration with the defaults of its version: `v1` fails closed after 10 s, `v1beta1` open after 30 s.
+ * Source: kubernetes/pkg/apis/admissionregistration/{v1,v1beta1}/defaults.go.
+ */
+export function webhooksOf({ apiVersion, webhooks }: WebhookConfiguration): readonly Webhook[] {
+  const isOld = (apiVersion ?? '').endsWith('/v1beta1')
+  return (webhooks ?? []).map((spec) => ({
+    spec,
+    name: spec.name ?? '',
+    closed: (spec.failurePolicy ?? (isOld ? 'Ignore' : 'Fail')) === 'Fail',
+    timeout: spec.timeoutSeconds ?? (isOld ? 30 : 10),
+  }))
+}
+
+/**
+ * Whether a rule of the webhook names the request. `*` means all resources without their subresources, `*` + `/*` all of
+ * both. Source: k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules/rules.go.
+ */
+export function isRuledIn({ spec }: Webhook, { group, resource, operation, namespace }: Request): boolean {
+  const [plural = '', subresource = ''] = resource.split('/')
+  const named = (items: readonly string[] | undefined, one: string) =>
+    (items ?? []).some((item) => item === '*' || item === one)
+  return (spec.rules ?? []).some(
+    (rule) =>
+      (rule.scope ?? '*') !== (namespace === undefined ? 'Namespaced' : 'Cluster') &&
+      named(rule.operations, operation) &&
+      named(rule.apiGroups, group) &&
+      (rule.resources ?? []).some((item) => {
+        const [name = '', below = ''] = item.split('/')
+        return (name === '*' || name === plural) && (below === '*' || below === subresource)
+      }),
+  )
+}
+
+/**
+ * Whether the webhook is called for objects with these labels in a namespace; undefined when that can't be told: the
+ * selector asks for a label that nobody has shown, or there are conditions in CEL.
+ */
+export function selects(
+  { spec }: Webhook,
+  namespace: string | undefined,
+  labels: Labels,
+  graph: Graph,
+  near: object,
+): boolean | undefined {
+  if (spec.objectSelector && !matchesSelector(spec.objectSelector, labels)) return false
+  const { namespaceSelector } = spec
+  if (namespaceSelector && namespace !== undefined) {
+    const found = graph.find('Namespace', namespace, near, '')
+    // The API server gives every namespace this label. Source: k8s.io/api/core/v1/well_known_labels.go.
+    const have = { ...found?.metadata?.labels, 'kubernetes.io/metadata.name': namespace }
+    if (!matchesSelector(namespaceSelector, have)) return false
+    const keys = [
+      ...Object.keys(namespaceSelector.matchLabels ?? {}),
+      ...(namespaceSelector.matchExpressions ?? []).map(({ key }) => key ?? ''),
+    ]
+    if (!graph.complete && keys.some((key) => key !== 'kubernetes.io/metadata.name')) return undefined
+  }
+  return (spec.matchConditions ?? []).length > 0 ? undefined : true
+}
