@@ -3,13 +3,14 @@
  *
  *     npm run bench                          the corpus next to the repository, if there is one, else the fixtures
  *     npm run bench -- --corpus DIR          another folder of manifests
- *     npm run bench -- --peers DIR           where kube-score and kubeconform are (default: found on PATH)
+ *     npm run bench -- --peers DIR           where kube-score and kubeconform are (default: found on PATH); the schemas
+ *                                            of kubeconform come from a package, by pip
  *     npm run bench -- --rounds 7
  *
  * Commands that are compared run in turn (A B A B …), so that a machine that slows down slows both; the ratio is the median
  * of the ratios pair by pair.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -23,13 +24,13 @@ import {
 import { tmpdir } from 'node:os'
 import { delimiter, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { template, writeSchemas } from './kubeconform-schemas.js'
 
 const root = join(__dirname, '..')
 const { values: flags } = parseArgs({
   options: {
     corpus: { type: 'string' },
     peers: { type: 'string' },
-    schemas: { type: 'string' },
     rounds: { type: 'string', default: '5' },
   },
 })
@@ -109,6 +110,24 @@ function show(runs: Readonly<Record<string, readonly Run[]>>, against: string): 
   }
 }
 
+/** The part of a run that the checks against the schemas take; each measured in processes of their own, in turn. */
+async function schemaShare(folder: string): Promise<number> {
+  const shares: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const checks = execFileSync(
+      'node',
+      ['--import', 'tsx', join(root, 'bench', 'schema-checks.ts'), folder],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    )
+    const { seconds } = await run([...tool, 'lint', '--isolated', folder])
+    shares.push(Number(checks) / 1000 / seconds)
+  }
+  return median(shares)
+}
+
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
@@ -186,27 +205,30 @@ for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { l
   const list = join(scratch, 'list')
   writeFileSync(list, copied.join('\n'))
   console.log(`  ${copied.length} files`)
+  const schemas = join(scratch, 'schemas')
+  if (kubeconform) writeSchemas(schemas)
   const commands: Record<string, readonly string[]> = {
     'read + js-yaml 4': ['node', parse, list],
     'k8s-af lint': [...tool, 'lint', '--isolated', folder],
     ...(kubeScore && { 'kube-score': [kubeScore, 'score', '--output-format', 'ci', ...copied] }),
-    ...(kubeconform &&
-      flags.schemas && {
-        kubeconform: [
-          kubeconform,
-          '-n',
-          '2',
-          '-ignore-missing-schemas',
-          '-schema-location',
-          flags.schemas,
-          folder,
-        ],
-      }),
+    ...(kubeconform && {
+      kubeconform: [
+        kubeconform,
+        '-n',
+        '2',
+        '-ignore-missing-schemas',
+        '-schema-location',
+        join(schemas, template),
+        folder,
+      ],
+    }),
   }
   const same = await inTurn(commands)
   show(same, 'read + js-yaml 4')
-  if (kubeScore)
-    show({ 'k8s-af lint': same['k8s-af lint'] ?? [], 'kube-score': same['kube-score'] ?? [] }, 'kube-score')
+  for (const peer of ['kube-score', 'kubeconform'])
+    if (same[peer]) show({ 'k8s-af lint': same['k8s-af lint'] ?? [], [peer]: same[peer] }, peer)
+  const share = await schemaShare(folder)
+  console.log(`  checks against the schemas   ${Math.round(share * 100)} % of k8s-af lint`)
 
   console.log('\nThe whole corpus')
   show(await inTurn({ 'k8s-af lint': [...tool, 'lint', '--isolated', corpus] }), 'k8s-af lint')

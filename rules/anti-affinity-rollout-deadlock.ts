@@ -1,9 +1,13 @@
 import {
   at,
+  formatSpan,
   type Graph,
   intOrPercent,
-  matchesLabels,
+  isFor,
+  linesOf,
   matchesSelector,
+  type Pending,
+  pendingPods,
   rule,
   set,
   type Workload,
@@ -20,8 +24,9 @@ any pod of the workload. When there is none the new pod stays Pending and the ro
   decides: `A Deployment with required podAntiAffinity on \`kubernetes.io/hostname\` that matches its own
 pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (25 % of fewer than four
 replicas does). Reported when the nodes are known and replicas (with an autoscaler its maximum) plus surge
-exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, have the labels of
-\`nodeSelector\` and no taint that the pods don't tolerate.
+exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, are chosen by node selector and
+affinity and have no taint that the pods don't tolerate. In a cluster an error when a pod is Pending and the
+scheduler names the anti-affinity.
 
 Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
   versions:
@@ -57,12 +62,19 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     const rolling = spec.strategy?.rollingUpdate
     const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    if (unavailable > 0 || surge < 1 || replicas + surge <= nodes) return
+    const waiting = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
+    const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
+    if (unavailable > 0 || surge < 1 || (replicas + surge <= nodes && !hangs)) return
+    const [first] = waiting
     report(
       term,
       'topologyKey',
-      `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${replicas} ${replicas === 1 ? 'pod' : 'pods'} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
+      first && hangs
+        ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, there ${nodes === 1 ? 'is' : 'are'} ${nodes}, and a rollout starts the new pod first.`
+        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${replicas} ${replicas === 1 ? 'pod' : 'pods'} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
       {
+        severity: hangs ? 'error' : 'warning',
+        evidence: linesOf(waiting, 1),
         see: [
           rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),
           hpa && at(hpa, hpa.spec ?? hpa, 'maxReplicas'),
@@ -78,19 +90,12 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
   },
 })
 
+/** Whether the scheduler names anti-affinity as a reason. */
+function isKeptApart({ message }: Pending): boolean {
+  return message.includes("didn't match pod anti-affinity rules")
+}
+
 /** The Nodes of the input that would take a pod of the workload, as far as labels and taints tell. */
 function nodesFor({ pod }: Workload, graph: Graph): number {
-  const tolerations = pod.tolerations ?? []
-  return graph
-    .all('Node')
-    .filter(
-      ({ metadata, spec }) =>
-        !spec?.unschedulable &&
-        matchesLabels(pod.nodeSelector ?? {}, metadata?.labels) &&
-        (spec?.taints ?? []).every(
-          (taint) =>
-            taint.effect === 'PreferNoSchedule' ||
-            tolerations.some(({ key }) => key === undefined || key === taint.key),
-        ),
-    ).length
+  return graph.all('Node').filter((node) => !node.spec?.unschedulable && isFor(node, pod)).length
 }

@@ -1,17 +1,39 @@
-import { at, rule } from '../src/rule.js'
+import {
+  at,
+  type ContainerState,
+  containerStates,
+  countOf,
+  formatEnd,
+  type Graph,
+  type Live,
+  lastEnd,
+  type Pod,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
-  title: 'Crashes of this workload would churn the endpoints of the whole cluster',
+  title: 'A workload crashes again and again, or its crashes would churn all endpoints',
   category: 'workload-lifecycle',
   severity: 'warning',
-  recommended: false,
-  why: `Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts.
-Each short life of a crashing pod is then two changes of its Service's endpoints, and every kube-proxy of
-the cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
-  remedy: 'Add a readiness probe, and `minReadySeconds` of a few seconds.',
-  decides: `A workload behind a Service with more than \`minPods\` pods at least, no readiness or startup
-probe in any container, and \`minReadySeconds\` 0. \`scan\` reports the restarts themselves.`,
-  sources: ['kubernetes/pkg/controller/endpointslice', 'k8s.io/api/apps/v1/types.go (MinReadySeconds)'],
+  why: `The kubelet starts a container that ended again, after 10 s, 20 s and so on up to five minutes.
+Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts: each
+short life of a crashing pod is then two changes of its Service's endpoints, and every kube-proxy of the
+cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
+  remedy:
+    'Cure the crash or scale the workload down; a readiness probe, and `minReadySeconds` of a few seconds, dampen the churn.',
+  decides: `In manifests: a workload behind a Service with more than \`minPods\` pods at least, no readiness
+or startup probe in any container, and \`minReadySeconds\` 0.
+
+In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of
+its pod and ended within the last hour. An error when no pod of the workload is ready. Exit codes, and what the kubelet said of probes
+and hooks, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
+  sources: [
+    'kubernetes/pkg/controller/endpointslice',
+    'k8s.io/api/apps/v1/types.go (MinReadySeconds)',
+    'kubernetes/pkg/kubelet/kubelet.go (MaxCrashLoopBackOff)',
+  ],
   stories: ['oneandone-open-issues', 'dfds-kiam-cert', 'dfds-agent-system-oom', 'betz-chat-message'],
   params: {
     minPods: {
@@ -20,25 +42,107 @@ probe in any container, and \`minReadySeconds\` 0. \`scan\` reports the restarts
       default: 10,
       about: 'Pods up to which the churn does not matter.',
     },
+    restarts: {
+      type: 'integer',
+      minimum: 1,
+      default: 5,
+      about: 'Restarts a day from which on a container is reported that has ended within the last hour.',
+    },
   },
+  unless: ['rollout-stalled'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const fewest = graph.fewestPods(workload)
-    const [service] = graph.servicesOf(workload)
-    if (
-      !fewest ||
-      !service ||
-      fewest.pods <= params.minPods ||
-      workload.running.some(({ spec }) => spec.readinessProbe ?? spec.startupProbe)
-    )
+    const { live } = graph
+    const crashing = live ? crashesOf(live.podsOf(workload), live, params.restarts) : []
+    if (!live || crashing.length === 0) {
+      const churn = churnOf(workload, graph, params.minPods)
+      if (churn) report(workload.template, undefined, churn.message, { see: churn.see })
       return
-    const minReady = workload.scale?.node as { minReadySeconds?: unknown } | undefined
-    if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return
+    }
+    const pods = live.podsOf(workload).filter(({ status }) => status?.phase === 'Running')
+    const ready = pods.filter(isReady).length
+    const names = [...new Set(crashing.map(({ container }) => container.name ?? ''))]
+    const [name = ''] = names
+    const first = workload.containers.find((container) => container.name === name)
+    const count = new Set(crashing.map(({ pod }) => pod)).size
+    const which = names.length > 1 ? `${names.length} containers` : `container ${name}`
     report(
-      workload.template,
+      first?.spec ?? workload.template,
       undefined,
-      `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
-      { see: [at(service, service), at(fewest.of, fewest.node, fewest.field)] },
+      workload.batch
+        ? `${which} of ${workload.name} ${names.length > 1 ? 'fail' : 'fails'} and ${names.length > 1 ? 'are' : 'is'} started again and again.`
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count} of them` : ''}.`,
+      {
+        severity: ready === 0 && !workload.batch ? 'error' : 'warning',
+        evidence: evidenceOf(crashing, workload, live),
+      },
     )
   },
 })
+
+interface Crashing {
+  readonly pod: Pod
+  readonly container: ContainerState
+}
+
+/** The containers that crash, the one with most restarts first. */
+function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly Crashing[] {
+  return pods
+    .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+    .flatMap((pod) => containerStates(pod).map((container) => ({ pod, container })))
+    .filter(({ pod, container }) => {
+      const days = (live.now - (Date.parse(pod.status?.startTime ?? '') || live.now)) / 86_400_000
+      const end = lastEnd(container)
+      const recent = end !== undefined && live.now - end.endedAt < 3_600_000
+      return (
+        container.state?.waiting?.reason === 'CrashLoopBackOff' ||
+        (recent && (container.restartCount ?? 0) >= restarts * Math.max(1, days))
+      )
+    })
+    .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))
+}
+
+function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
+}
+
+/** The worst pods, and what probes and hooks said. */
+function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
+  const pods = crashing.slice(0, 3).map(({ pod, container }) => {
+    const end = lastEnd(container)
+    const count = container.restartCount ?? 0
+    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, ${formatEnd(end)} ${spanSince(end.endedAt, live)} ago` : ''}`
+  })
+  const more = crashing.length > 3 ? [`and ${crashing.length - 3} more`] : []
+  const probes = live
+    .eventsOf(workload)
+    .filter(
+      ({ reason, message }) => reason === 'Unhealthy' && /^(Liveness|Startup) probe/.test(message ?? ''),
+    )
+  const [probe] = probes
+  const failures = probes.reduce((sum, event) => sum + countOf(event), 0)
+  return [
+    ...pods,
+    ...more,
+    ...(probe ? [`${failures} times in the events: ${(probe.message ?? '').slice(0, 140)}`] : []),
+  ]
+}
+
+/** A workload whose crashes would churn the endpoints, by its manifest. */
+function churnOf(workload: Workload, graph: Graph, minPods: number) {
+  const fewest = graph.fewestPods(workload)
+  const [service] = graph.servicesOf(workload)
+  if (
+    !fewest ||
+    !service ||
+    fewest.pods <= minPods ||
+    workload.running.some(({ spec }) => spec.readinessProbe ?? spec.startupProbe)
+  )
+    return undefined
+  const minReady = workload.scale?.node as { minReadySeconds?: unknown } | undefined
+  if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
+  return {
+    message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
+    see: [at(service, service), at(fewest.of, fewest.node, fewest.field)],
+  }
+}

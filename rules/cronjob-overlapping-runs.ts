@@ -1,4 +1,17 @@
-import { at, formatSeconds, formatStarts, rule, schedule, seconds, set } from '../src/rule.js'
+import {
+  at,
+  atMost,
+  type CronJob,
+  formatSeconds,
+  formatStarts,
+  type Job,
+  type Live,
+  rule,
+  schedule,
+  seconds,
+  set,
+  spanSince,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Runs of a CronJob may overlap',
@@ -12,7 +25,9 @@ and make everything slower still.`,
 deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended
 CronJobs are exempt, and those that start only every \`minInterval\` or less often, as a run that long is
 rare. Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures
-both.`,
+both.
+
+In a cluster the runs that overlap are counted: an error for three or more active Jobs at the same time.`,
   falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',
   versions: 'The default is Allow in all releases of `batch/v1`.',
   sources: [
@@ -29,10 +44,26 @@ both.`,
   },
   unless: ['job-without-deadline'],
   for: 'CronJob',
-  check(cronJob, { params, report }) {
+  check(cronJob, { graph, params, report }) {
     const { spec } = cronJob
     const job = spec?.jobTemplate?.spec
     if (!spec || !job || spec.suspend || (spec.concurrencyPolicy ?? 'Allow') !== 'Allow') return
+    const active = graph.live ? activeRuns(cronJob, graph.live) : []
+    const [oldest] = active
+    if (graph.live && oldest && active.length > 1) {
+      const { live } = graph
+      report(
+        spec,
+        'concurrencyPolicy',
+        `${active.length} runs of ${cronJob.metadata?.name ?? ''} go on at the same time, the oldest for ${spanSince(startOf(oldest), live)}, and the next start adds one.`,
+        {
+          severity: active.length > 2 ? 'error' : 'warning',
+          evidence: runsIn(active, live),
+          fix: set(spec, 'concurrencyPolicy', 'Forbid'),
+        },
+      )
+      return
+    }
     const starts = schedule(spec.schedule ?? '')
     const interval = starts?.interval
     const deadline = job.activeDeadlineSeconds
@@ -50,3 +81,25 @@ both.`,
     )
   },
 })
+
+/** The Jobs that have not ended, the oldest first. */
+function activeRuns(cronJob: CronJob, live: Live): readonly Job[] {
+  return live
+    .jobsOf(cronJob)
+    .filter(({ status, spec }) => (status?.active ?? 0) > 0 && !spec?.suspend)
+    .sort((a, b) => startOf(a) - startOf(b))
+}
+
+function startOf({ status, metadata }: Job): number {
+  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
+}
+
+function runsIn(jobs: readonly Job[], live: Live): string[] {
+  return atMost(
+    3,
+    jobs.map((job) => {
+      const pods = job.status?.active ?? 0
+      return `job ${job.metadata?.name ?? ''}: ${pods} ${pods === 1 ? 'pod' : 'pods'} for ${spanSince(startOf(job), live)}`
+    }),
+  )
+}

@@ -22,7 +22,7 @@ reconciliation of it fails.`,
 server (docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no
 protocol. Quantities take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind
 them. Custom objects are judged by the CustomResourceDefinition of their kind, when the input or \`crds\` of the
-configuration has it; a schema that cannot be used for that is reported itself. Text that is filled in later
+configuration has it; a schema that the server refuses, or that cannot be used for that, is reported itself. Text that is filled in later
 (\`\${NAME}\`, \`{{ name }}\`) and the \`status\` of an object are left alone; what a person fills in
 (\`<SIZE>\`) is reported by \`unfilled-placeholder\`.`,
   sources: [

@@ -1,13 +1,17 @@
 import {
   advise,
   at,
+  atMost,
   type CronJob,
   formatStarts,
   type Job,
+  type Live,
   rule,
   schedule,
   seconds,
   set,
+  spanSince,
+  troubles,
 } from '../src/rule.js'
 
 export default rule({
@@ -25,7 +29,11 @@ counts, too: it ends each attempt, and \`backoffLimit\` bounds their number. An 
 starts more often than \`errorBelowInterval\` and lets runs overlap.
 
 Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
-run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
+run), Jobs that another object controls, and Jobs with \`managedBy\`.
+
+In a cluster an error, for other Jobs a warning, when a run has been going for longer than \`hungAfter\` and
+than three times the longest time between two starts: it hangs. Other Jobs may have work for days, and are
+reported when something is wrong with their pods.`,
   falsePositives:
     'Workers that are meant to run until their queue is empty: give them a generous deadline, or suppress with that reason.',
   versions: '`activeDeadlineSeconds` is in `batch/v1` in all supported releases and has no default.',
@@ -40,14 +48,50 @@ run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
       default: '1h',
       about: 'An error for overlapping CronJobs that start more often than this (a Go duration).',
     },
+    hungAfter: {
+      type: 'string',
+      default: '6h',
+      about: 'How long a run may go on in a cluster, and three intervals of its schedule (a Go duration).',
+    },
     bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
   },
+  unless: ['job-sidecar-never-completes'],
   for: ['CronJob', 'Job'],
   check(subject, { graph, params, report }) {
     const job = jobSpec(subject)
     const pod = job?.template?.spec
     if (!job || !pod || job.suspend || job.managedBy !== undefined) return
     if (job.activeDeadlineSeconds !== undefined || pod.activeDeadlineSeconds !== undefined) return
+    const longest = isCronJob(subject) ? schedule(subject.spec?.schedule ?? '')?.longestInterval : undefined
+    const hung = graph.live
+      ? hungRuns(subject, graph.live, Math.max(seconds(params.hungAfter) ?? 0, 3 * (longest ?? 0)))
+      : []
+    const [oldest] = hung
+    const { live } = graph
+    const why = live ? hungIn(hung, live) : []
+    // A Job of its own may well have work for days: only what is wrong with its pods tells that it hangs.
+    if (
+      live &&
+      oldest &&
+      !graph.workload(subject)?.controlled &&
+      (isCronJob(subject) || params.bareJobs || why.length > 0)
+    ) {
+      const span = spanSince(startOf(oldest), live)
+      const name = oldest.metadata?.name ?? ''
+      report(
+        job,
+        'activeDeadlineSeconds',
+        hung.length > 1
+          ? `${hung.length} runs of ${subject.metadata?.name ?? ''} hang, the oldest for ${span}, and nothing ends them.`
+          : `Run ${name} has been going for ${span}, and nothing ends it${isCronJob(subject) && subject.spec?.concurrencyPolicy === 'Forbid' ? ' or starts another one' : ''}.`,
+        {
+          severity: isCronJob(subject) ? 'error' : 'warning',
+          evidence: why,
+          fix: advise('activeDeadlineSeconds: a few times the longest run'),
+        },
+      )
+      return
+    }
     if (!isCronJob(subject)) {
       if (!params.bareJobs || graph.workload(subject)?.controlled) return
       report(job, 'activeDeadlineSeconds', 'A run that hangs is never ended: the Job has no deadline.', {
@@ -71,6 +115,7 @@ run), Jobs that another object controls, and Jobs with \`managedBy\`.`,
           : `${formatStarts(starts)} another one starts beside it`
     report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
       severity: often ? 'error' : 'warning',
+      evidence: live && policy === 'Allow' ? overlapOf(subject, live) : [],
       see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],
       fix:
         interval === undefined
@@ -86,4 +131,37 @@ function isCronJob(subject: CronJob | Job): subject is CronJob {
 
 function jobSpec(subject: CronJob | Job) {
   return isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+}
+
+/** The Jobs that have been going for longer than some seconds, the oldest first. */
+function hungRuns(subject: CronJob | Job, live: Live, after: number): readonly Job[] {
+  return live
+    .jobsOf(subject)
+    .filter((job) => (job.status?.active ?? 0) > 0 && live.now - startOf(job) > after * 1000)
+    .sort((a, b) => startOf(a) - startOf(b))
+}
+
+function startOf({ status, metadata }: Job): number {
+  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || Number.POSITIVE_INFINITY
+}
+
+/** How many runs go on at the same time. */
+function overlapOf(subject: CronJob, live: Live): string[] {
+  const active = hungRuns(subject, live, 0)
+  const [oldest] = active
+  return oldest && active.length > 1
+    ? [`${active.length} runs go on at the same time, the oldest for ${spanSince(startOf(oldest), live)}`]
+    : []
+}
+
+/** The runs, and what is wrong with their pods. */
+function hungIn(jobs: readonly Job[], live: Live): string[] {
+  const lines = jobs.map((job) => `job ${job.metadata?.name ?? ''}: ${spanSince(startOf(job), live)}`)
+  return [
+    ...(jobs.length > 1 ? atMost(2, lines) : []),
+    ...troubles(
+      jobs.flatMap((job) => live.podsOf(job)),
+      live,
+    ).slice(0, 2),
+  ]
 }

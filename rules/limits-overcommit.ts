@@ -1,4 +1,4 @@
-import { bytes, cpuCores, rule } from '../src/rule.js'
+import { bytes, cpuCores, memoryTrouble, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Limits are many times the requests',
@@ -10,7 +10,9 @@ several times the requests a node can be full on paper and promise three times i
 all pods need it, the kernel chooses who dies.`,
   remedy: 'Bring the requests near to what the pods use at their busiest; for memory, near to the limit.',
   decides: `\`limits.memory\` above \`memoryRatio\` times the request, or \`limits.cpu\` above \`cpuRatio\`
-times it, in a container of a workload that is no Job. One finding per workload, memory first.`,
+times it, in a container of a workload that is no Job. One finding per workload, memory first. A warning in a
+cluster where pods of the workload were evicted for the memory of their node, or where their nodes are short of
+it.`,
   sources: ['Kubernetes documentation, node-pressure eviction and quality of service'],
   stories: ['moonlight-anti-affinity', 'betz-resource-limits', 'airbnb-weird-ways', 'dfds-agent-system-oom'],
   params: {
@@ -28,7 +30,7 @@ times it, in a container of a workload that is no Job. One finding per workload,
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch) return
     for (const { name, spec } of workload.running) {
       const { limits, requests } = spec.resources ?? {}
@@ -40,10 +42,13 @@ times it, in a container of a workload that is no Job. One finding per workload,
         const limit = read(limits[field])
         const request = read(requests[field])
         if (!limit || !request || limit / request <= most) continue
+        const seen = field === 'memory' && graph.live ? memoryTrouble(workload, graph, graph.live) : undefined
+        const evidence = [...(seen?.evicted ?? []), ...(seen?.nodes ?? [])]
         report(
           limits,
           field,
           `${name} may use ${Number((limit / request).toFixed(1))} times the ${field === 'cpu' ? 'CPU' : 'memory'} that its node has set aside for it: limit ${limits[field]}, request ${requests[field]}.`,
+          { severity: evidence.length > 0 ? 'warning' : 'info', evidence },
         )
         return
       }

@@ -1,4 +1,18 @@
-import { at, type Container, imageParts, type Probe, rule, set } from '../src/rule.js'
+import {
+  at,
+  type Container,
+  containerStates,
+  countOf,
+  formatEnd,
+  imageParts,
+  type Live,
+  lastEnd,
+  type Probe,
+  rule,
+  set,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
 
 /** The API server's defaults. Source: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
 const defaults = { period: 10, failures: 3, timeout: 1 }
@@ -19,7 +33,10 @@ below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the proc
 than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
 running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit or a
 timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
-their own. One finding per workload; batch work is exempt.`,
+their own. One finding per workload; batch work is exempt.
+
+In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
+container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
@@ -50,11 +67,12 @@ their own. One finding per workload; batch work is exempt.`,
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch) return
     for (const container of workload.running) {
       const { livenessProbe: probe, startupProbe } = container.spec
       if (!probe) continue
+      const evidence = graph.live ? killsOf(container, workload, graph.live) : []
       const period = probe.periodSeconds ?? defaults.period
       const failures = probe.failureThreshold ?? defaults.failures
       const budget = Math.max(period, probe.timeoutSeconds ?? defaults.timeout) * failures
@@ -68,7 +86,7 @@ their own. One finding per workload; batch work is exempt.`,
           probe,
           undefined,
           `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
-          { fix },
+          { severity: evidence.length > 0 ? 'error' : 'warning', evidence, fix },
         )
         return
       }
@@ -80,7 +98,13 @@ their own. One finding per workload; batch work is exempt.`,
         undefined,
         `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
         {
-          severity: isControlPlane(container) ? 'error' : workload.kind === 'Pod' ? 'info' : 'warning',
+          severity:
+            isControlPlane(container) || evidence.length > 0
+              ? 'error'
+              : workload.kind === 'Pod'
+                ? 'info'
+                : 'warning',
+          evidence,
           see: [slow?.node && at(workload, slow.node, slow.field)],
           fix,
         },
@@ -109,4 +133,32 @@ function slowness({ spec }: Container, probe: Probe) {
         field: 'timeoutSeconds',
       }
     : undefined
+}
+
+/** Restarts of a container by its liveness probe: the pods, and what the probe said. */
+function killsOf({ name }: Container, workload: Workload, live: Live): string[] {
+  const failures = live
+    .eventsOf(workload)
+    .filter(
+      ({ reason, message, involvedObject }) =>
+        reason === 'Unhealthy' &&
+        (message ?? '').startsWith('Liveness probe failed') &&
+        (involvedObject?.fieldPath ?? `{${name}}`).includes(`{${name}}`),
+    )
+  const [last] = failures
+  if (!last) return []
+  const killed = live.podsOf(workload).flatMap((pod) => {
+    const state = containerStates(pod).find((one) => one.name === name)
+    const end = state && lastEnd(state)
+    const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
+    return state && byProbe
+      ? [
+          `pod ${pod.metadata?.name ?? ''}: ${state.restartCount ?? 0} restarts, ${formatEnd(end)} ${spanSince(end.endedAt, live)} ago`,
+        ]
+      : []
+  })
+  if (killed.length === 0) return []
+  const count = failures.reduce((sum, event) => sum + countOf(event), 0)
+  const message = (last.message ?? '').slice(0, 140).trim().replace(/\.$/, '')
+  return [...killed.slice(0, 2), `${count} times in the events: ${message}`]
 }

@@ -1,4 +1,4 @@
-import { at, matchesSelector, rule, type Workload } from '../src/rule.js'
+import { at, matchesSelector, type ObjectOf, readyByNode, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'All endpoints of a Local service can be on one draining node',
@@ -12,7 +12,9 @@ its node has passed the health check: total loss for that time.`,
   decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come
 from one workload with two pods or more at least, and no anti-affinity or spread over the hostname that
 matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt. A single pod is
-\`single-replica-service\`.`,
+\`single-replica-service\`. In a cluster: an error when all ready pods stand on nodes that are cordoned, not ready,
+being scaled away or kept from balancers by their label, whatever the workload; and an info when the pods happen to
+stand on several nodes.`,
   versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
   sources: ['kubernetes PR 90823', 'kubernetes/pkg/features/kube_features.go (StableLoadBalancerNodeSet)'],
   stories: ['devopshof-drain-local', 'oneandone-node-join-timeouts'],
@@ -24,16 +26,65 @@ matches them. DaemonSets and pods with a hostPort, which cannot share a node, ar
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload || backends.length > 1) return
+    const places = graph.live && readyByNode(graph.live.podsOf(workload))
+    const nodes = graph.live ? graph.all('Node') : []
+    const leaving = (places ?? []).flatMap(([name]) => {
+      const why = leavingBy(nodes.find(({ metadata }) => metadata?.name === name))
+      return why ? [`node ${name}: ${why}`] : []
+    })
+    if (places && places.length > 0 && leaving.length === places.length) {
+      const ready = places.reduce((sum, [, count]) => sum + count, 0)
+      report(
+        spec,
+        'externalTrafficPolicy',
+        `All traffic to ${graph.describe(service)} is lost when ${leaving.length === 1 ? `node ${places[0]?.[0]} goes` : 'these nodes go'}: ${ready === 1 ? 'its only ready pod stands' : `its ${ready} ready pods stand`} on ${leaving.length === 1 ? 'a node that leaves' : 'nodes that leave'}.`,
+        { severity: 'error', see: [at(workload, workload.pod)], evidence: leaving.slice(0, 4) },
+      )
+      return
+    }
     const pods = graph.fewestPods(workload)?.pods ?? 0
     if (pods < 2 || keepsApart(workload)) return
+    // What is uneven by now is told by local-traffic-unbalanced.
+    const [most, least] = [places?.[0]?.[1] ?? 0, places?.at(-1)?.[1] ?? 0]
+    if (most > 2 * least && (places?.length ?? 0) > 1) return
+    const evidence = places?.slice(0, 4).map(([name, count]) => `node ${name}: ${count} ready`)
+    if (places?.length === 1 && (places[0]?.[1] ?? 0) > 1) {
+      report(
+        spec,
+        'externalTrafficPolicy',
+        `A drain of node ${places[0]?.[0]} cuts all traffic to ${graph.describe(service)}: its ${places[0]?.[1]} ready pods stand there, and only nodes with a ready pod accept it.`,
+        { see: [at(workload, workload.pod)], evidence },
+      )
+      return
+    }
     report(
       spec,
       'externalTrafficPolicy',
       `One node drain can cut all traffic to ${graph.describe(service)}: its ${pods} pods may stand on one node, and only nodes with a ready pod accept it.`,
-      { see: [at(workload, workload.pod)] },
+      {
+        ...(places && places.length > 1 && { severity: 'info' }),
+        see: [at(workload, workload.pod)],
+        evidence,
+      },
     )
   },
 })
+
+/** Why a balancer may send nothing to a node soon, or does so no more. */
+function leavingBy(node: ObjectOf<'Node'> | undefined): string | undefined {
+  if (!node) return undefined
+  const { metadata, spec, status } = node
+  if (metadata?.deletionTimestamp !== undefined) return 'being deleted'
+  const taint = spec?.taints?.find(({ key }) =>
+    /^ToBeDeletedByClusterAutoscaler$|^karpenter\.sh\/disrupt/.test(key ?? ''),
+  )
+  if (taint) return `tainted ${taint.key}`
+  if (status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True')) return 'not ready'
+  if (spec?.unschedulable) return 'cordoned'
+  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] === undefined
+    ? undefined
+    : 'excluded from load balancers by its label'
+}
 
 /** Whether something keeps the workload's pods on different nodes. */
 function keepsApart({ labels, pod, running }: Workload): boolean {

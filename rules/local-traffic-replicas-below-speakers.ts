@@ -4,7 +4,9 @@ import {
   type Graph,
   imageNamed,
   isObject,
+  numberAt,
   objectsAt,
+  readyByNode,
   rule,
   stringAt,
   valueAt,
@@ -22,7 +24,8 @@ nodes; the routers spread connections anew and reset those that end on another n
   decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP
 announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy,
 kube-vip). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
-that fit the advertisement's and the speaker's node selectors. Silent while their number is unknown, for
+that fit the advertisement's and the speaker's node selectors; in a cluster not more than the speaker's DaemonSet has
+pods, and the nodes that announce now stand below the finding. Silent while their number is unknown, for
 DaemonSets, and for MetalLB in L2 mode only.`,
   sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
   stories: ['oneandone-ecmp-resets'],
@@ -50,12 +53,24 @@ DaemonSets, and for MetalLB in L2 mode only.`,
         `Every scale-down resets client connections: ${fewest.pods} ${fewest.pods === 1 ? 'pod' : 'pods'} of ${workload.name} at least, ${speakers} nodes announce the address.`,
         {
           see: [at(fewest.of, fewest.node, fewest.field, `needs more than ${speakers}`), at(bgp, bgp)],
+          evidence: graph.live && announcing(readyByNode(graph.live.podsOf(workload)), speakers),
         },
       )
       return
     }
   },
 })
+
+/** The nodes that have a ready pod, and so announce the address. */
+function announcing(places: readonly (readonly [string, number])[], speakers: number): string[] {
+  const names = places.map(([name]) => name).sort()
+  return [
+    `${names.length} of ${speakers} speakers ${names.length === 1 ? 'has' : 'have'} a ready pod now`,
+    ...(names.length > 0
+      ? [`${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`]
+      : []),
+  ]
+}
 
 /** An object of the input that shows that addresses are announced by BGP. */
 function announcer(graph: Graph): object | undefined {
@@ -85,7 +100,8 @@ function speakersIn(graph: Graph): number {
   const selectors = graph
     .all('metallb.io/BGPAdvertisement')
     .flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
-  return graph.all('Node').filter(({ metadata }) => {
+  const scheduled = graph.live && numberAt(speaker?.object, 'status', 'desiredNumberScheduled')
+  const nodes = graph.all('Node').filter(({ metadata }) => {
     const labels = metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
       ([key, value]) => key === 'kubernetes.io/os' || labels[key] === value,
@@ -98,4 +114,6 @@ function speakersIn(graph: Graph): number {
       })
     return fits && chosen
   }).length
+  // Taints keep the speaker off some nodes.
+  return Math.min(nodes, scheduled ?? nodes)
 }

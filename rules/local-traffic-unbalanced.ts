@@ -1,4 +1,4 @@
-import { at, matchesSelector, rule } from '../src/rule.js'
+import { at, matchesSelector, readyByNode, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Traffic is split by node while the pods are not',
@@ -11,19 +11,45 @@ overloaded first.`,
     'Spread the pods evenly: `topologySpreadConstraints` over `kubernetes.io/hostname`, `maxSkew: 1`, `DoNotSchedule`.',
   decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
 with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
-over the hostname. DaemonSets are exempt, as are workloads that \`local-traffic-drain-blackhole\` reports on
+over the hostname. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
+\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are workloads that \`local-traffic-drain-blackhole\` reports on
 the same Service.`,
   sources: ['Kubernetes documentation, external traffic policy'],
   stories: ['oneandone-ecmp-resets', 'skyscanner-haproxy-template'],
   unless: ['local-traffic-drain-blackhole'],
+  params: {
+    maxRatio: {
+      type: 'number',
+      minimum: 1,
+      default: 2,
+      about: 'Pods on one node of a cluster for each one on another.',
+    },
+  },
   for: 'Service',
-  check(service, { graph, report }) {
+  check(service, { graph, params, report }) {
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
     for (const workload of graph.backendsOf(service)) {
       const fewest = graph.fewestPods(workload)
-      if (!fewest || fewest.pods <= 2) continue
+      if (!fewest) continue
+      const places = graph.live && readyByNode(graph.live.podsOf(workload))
+      if (places) {
+        const [[name, most] = ['', 0]] = places
+        const [other, least] = places.at(-1) ?? ['', 0]
+        if (most <= params.maxRatio * least) continue
+        report(
+          spec,
+          'externalTrafficPolicy',
+          `A pod of ${workload.name} on node ${other} gets ${times(most / least)} the traffic of one on ${name}: ${least} ready ${least === 1 ? 'pod is' : 'pods are'} there, ${most} here.`,
+          {
+            see: [at(workload, workload.pod, 'topologySpreadConstraints')],
+            evidence: places.slice(0, 4).map(([node, count]) => `node ${node}: ${count} ready`),
+          },
+        )
+        return
+      }
+      if (fewest.pods <= 2) continue
       const { pod, labels } = workload
       const byHost = (key: string | undefined) => key === 'kubernetes.io/hostname'
       const hard = pod.topologySpreadConstraints?.some(
@@ -49,3 +75,8 @@ the same Service.`,
     }
   },
 })
+
+/** `3 times`, `2.5 times`. */
+function times(ratio: number): string {
+  return `${Number(ratio.toFixed(1))} times`
+}

@@ -1,4 +1,12 @@
-import { type Container, enumerate, hasDefault, imageNamed, rule, type Workload } from '../src/rule.js'
+import {
+  type Container,
+  enumerate,
+  hasDefault,
+  imageNamed,
+  memoryTrouble,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'One leak can take the memory of the whole node',
@@ -14,7 +22,10 @@ workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
 which stands in for it), the control plane, images in
-\`exemptImages\`, single Pods and Jobs.`,
+\`exemptImages\`, single Pods and Jobs.
+
+An error in a cluster where the kernel has killed containers of the workload, or the kubelet has evicted pods of
+it for the memory of their node. Nodes of its pods that are short of memory stand below the finding.`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
@@ -52,10 +63,19 @@ which stands in for it), the control plane, images in
             bare.map(({ name }) => name),
             'or',
           )
+    const seen = graph.live && memoryTrouble(workload, graph, graph.live)
+    const killed = (seen?.killed ?? []).filter(({ container }) => bare.some(({ name }) => name === container))
+    const own = [...killed.map(({ line }) => line).slice(0, 2), ...(seen?.evicted ?? [])]
     report(
       first.spec,
       first.spec.resources ? 'resources' : 'name',
-      `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,
+      own.length > 0
+        ? `The nodes of ${workload.name} have run out of memory, and nothing limits what ${names} ${bare.length > 1 ? 'take' : 'takes'}.`
+        : `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,
+      {
+        severity: own.length > 0 ? 'error' : 'warning',
+        evidence: [...own.slice(0, 3), ...(seen?.nodes ?? [])],
+      },
     )
   },
 })

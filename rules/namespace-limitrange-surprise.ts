@@ -1,30 +1,18 @@
-import {
-  at,
-  defaultsIn,
-  type Graph,
-  imageNamed,
-  type LimitRange,
-  quantity,
-  rule,
-  type Workload,
-} from '../src/rule.js'
+import { at, defaultsIn, type Graph, imageNamed, type LimitRange, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Default limits of a namespace fall on platform pods',
   category: 'resources',
-  severity: 'info',
+  severity: 'warning',
   why: `A LimitRange writes its defaults into every container that sets no limits of its own. That is meant
 for applications; an ingress controller, a DNS server or an agent in the same namespace gets the same few
 megabytes and is killed at the first peak, although nobody ever wrote that limit into its manifest.`,
   remedy: 'Write the limits of platform pods into their own manifests.',
   decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a
 namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
-has a container without that limit: a warning. Also a default above its \`max\`, or a default request above
-the default limit, which the API server refuses: an error.`,
-  sources: [
-    'kubernetes/plugin/pkg/admission/limitranger/admission.go',
-    'kubernetes/pkg/apis/core/validation/validation.go (ValidateLimitRange)',
-  ],
+has a container without that limit. Amounts that the API server refuses beside each other are reported by
+\`conflicting-fields\`.`,
+  sources: ['kubernetes/plugin/pkg/admission/limitranger/admission.go'],
   stories: ['dfds-limitrange-502', 'bluematador-node-oom', 'betz-resource-limits'],
   params: {
     images: {
@@ -56,29 +44,8 @@ the default limit, which the API server refuses: an error.`,
       if (limit.type !== 'Container') continue
       for (const resource of ['memory', 'cpu'] as const) {
         const given = defaultsIn(limit, 'limit', resource)
-        const fallback = quantity(given?.[resource])
-        const most = quantity(limit.max?.[resource])
-        const request = quantity(limit.defaultRequest?.[resource])
         const name = resource === 'cpu' ? 'CPU' : 'memory'
-        if (fallback === undefined || !given) continue
-        if (most !== undefined && fallback > most) {
-          report(
-            given,
-            resource,
-            `The API server refuses this LimitRange: its default ${name} limit ${given[resource]} is above max ${limit.max?.[resource]}.`,
-            { severity: 'error' },
-          )
-          return
-        }
-        if (request !== undefined && request > fallback) {
-          report(
-            given,
-            resource,
-            `The API server refuses this LimitRange: the default ${name} request ${limit.defaultRequest?.[resource]} is above ${given === limit.default ? 'the default limit' : 'max'} ${given[resource]}.`,
-            { severity: 'error' },
-          )
-          return
-        }
+        if (!given) continue
         const surprised = platformPods(range, graph, params.images).find(
           ({ container }) => container.spec.resources?.limits?.[resource] === undefined,
         )
@@ -88,7 +55,6 @@ the default limit, which the API server refuses: an error.`,
           resource,
           `${surprised.workload.name} gets a ${name} limit of ${given[resource]} that its manifest does not show, and is ${resource === 'cpu' ? 'throttled' : 'killed'} when it needs more.`,
           {
-            severity: 'warning',
             see: [at(surprised.workload, surprised.container.spec, 'resources', 'no limit of its own')],
           },
         )

@@ -1,4 +1,18 @@
-import { at, enumerate, type Graph, intOrPercent, rule, set, type Workload } from '../src/rule.js'
+import {
+  at,
+  enumerate,
+  formatSpan,
+  type Graph,
+  intOrPercent,
+  type Live,
+  type ObjectOf,
+  type Pod,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+type Budget = ObjectOf<'PodDisruptionBudget'>
 
 export default rule({
   title: 'The disruption budget never allows an eviction',
@@ -12,7 +26,9 @@ hand or the provider's patience ends and all pods go at once.`,
 else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
 up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
 makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
-it unseen.
+it unseen. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
+controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning,
+one that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
 
 Exempt: budgets that match no workload of the input, workloads scaled to 0, DaemonSets and Jobs (a drain
 does not evict the former, and the latter have no number of replicas), and single pods when
@@ -27,6 +43,12 @@ does not evict the former, and the latter have no number of replicas), and singl
       default: false,
       about: 'Budgets may protect a single pod from any eviction.',
     },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      about: 'How long pods must not have been ready to count as broken.',
+    },
   },
   for: 'PodDisruptionBudget',
   check(budget, { graph, params, report }) {
@@ -39,8 +61,17 @@ does not evict the former, and the latter have no number of replicas), and singl
     const never = field === 'maxUnavailable' ? wanted === 0 || wanted === '0%' : wanted === '100%'
     const count = podsOf(guarded, graph) ?? (never ? 1 : 0)
     const share = intOrPercent(wanted, count, 'up')
-    if (count === 0 || share === undefined) return
-    const allowed = field === 'maxUnavailable' ? share : count - share
+    const allowed =
+      share === undefined || count === 0 ? 1 : field === 'maxUnavailable' ? share : count - share
+    const { live } = graph
+    if (allowed > 0 && live) {
+      const seen = seenInStatus(budget, guarded, live, params.minutes * 60)
+      if (seen && !(params.allowSingleReplica && budget.status?.expectedPods === 1))
+        report(spec, field, seen.message, {
+          severity: seen.severity,
+          evidence: [...seen.evidence, ...waitingNodes(guarded, graph)],
+        })
+    }
     if (allowed > 0) return
     const single = count === 1 && !never
     if (single && params.allowSingleReplica) return
@@ -58,6 +89,7 @@ does not evict the former, and the latter have no number of replicas), and singl
         : `Node drains hang: ${field} ${wanted} lets none of the ${count === 1 ? '1 pod' : `${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
       {
         severity: single || (scaler && !never) ? 'warning' : 'error',
+        evidence: waitingNodes(guarded, graph),
         see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
         fix:
           field === 'maxUnavailable' ? set(spec, field, 1) : count > 1 ? useMaxUnavailable(spec) : undefined,
@@ -65,6 +97,66 @@ does not evict the former, and the latter have no number of replicas), and singl
     )
   },
 })
+
+/** What the controller has counted, where that stops evictions. Source: disruption.go (updatePdbStatus, failSafe). */
+function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Live, least: number) {
+  const { disruptionsAllowed, expectedPods = 0, desiredHealthy = 0, currentHealthy = 0 } = status ?? {}
+  const failed = status?.conditions?.find(({ reason }) => reason === 'SyncFailed')
+  if (failed)
+    return {
+      severity: 'error' as const,
+      message:
+        'Node drains hang: the controller can not compute this budget, and until it can it allows no eviction.',
+      evidence: failed.message ? [failed.message] : [],
+    }
+  if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined
+  const counts = `${currentHealthy} of ${expectedPods} pods are healthy, ${desiredHealthy} must stay`
+  if (expectedPods <= desiredHealthy)
+    return {
+      severity: expectedPods === 1 ? ('warning' as const) : ('error' as const),
+      message: `Node drains hang: ${expectedPods === 1 ? 'the only pod' : `all ${expectedPods} pods`} of the budget must stay.`,
+      evidence: [counts],
+    }
+  // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.
+  if (currentHealthy < desiredHealthy) return undefined
+  const broken = guarded
+    .flatMap((workload) => live.podsOf(workload))
+    .flatMap((pod) => brokenSince(pod, live.now, least))
+    .sort((a, b) => b.seconds - a.seconds)
+  const [first] = broken
+  if (!first) return undefined
+  return {
+    severity: 'warning' as const,
+    message: `Node drains hang: ${broken.length === 1 ? `${first.name} has` : `${broken.length} pods have`} not been ready for ${formatSpan(first.seconds)} and ${broken.length === 1 ? 'uses' : 'use'} up the budget.`,
+    evidence: [counts],
+  }
+}
+
+/** A pod that runs and is not ready. */
+function brokenSince({ metadata, status }: Pod, now: number, least: number) {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  if (status?.phase !== 'Running' || ready?.status !== 'False' || metadata?.deletionTimestamp) return []
+  const seconds = (now - (Date.parse(ready.lastTransitionTime ?? '') || now)) / 1000
+  return seconds < least ? [] : [{ name: metadata?.name ?? 'a pod', seconds }]
+}
+
+/** The cordoned nodes that have such pods: their drain may be waiting. */
+function waitingNodes(guarded: readonly Workload[], { live, seen }: Graph): string[] {
+  if (!live) return []
+  const cordoned = new Set(
+    seen('Node').flatMap(({ metadata, spec }) => (spec?.unschedulable ? (metadata?.name ?? []) : [])),
+  )
+  if (cordoned.size === 0) return []
+  return guarded
+    .flatMap((workload) => live.podsOf(workload))
+    .flatMap(({ metadata, spec, status }) =>
+      cordoned.has(spec?.nodeName ?? '') && status?.phase === 'Running'
+        ? [`node ${spec?.nodeName} is cordoned and still has ${metadata?.name}`]
+        : [],
+    )
+    .sort()
+    .slice(0, 2)
+}
 
 /** Pods that a drain evicts. Jobs have no number of pods to count with; budgets for custom kinds work by their scale. */
 function isEvicted({ kind, batch, controlled }: Workload): boolean {

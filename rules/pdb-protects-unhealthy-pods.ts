@@ -1,4 +1,4 @@
-import { rule, set } from '../src/rule.js'
+import { formatSpan, type Live, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Pods that crash block the drain of their nodes',
@@ -10,18 +10,57 @@ evict any, the broken ones included. A drain then waits for an application that 
   remedy: 'Set `unhealthyPodEvictionPolicy: AlwaysAllow`.',
   decides: `A PodDisruptionBudget of policy/v1 without \`unhealthyPodEvictionPolicy\`, or with
 IfHealthyBudget, for targets from 1.27, that guards a workload of the input without volume claims of its
-own. StatefulSets are exempt: a member that recovers may be needed.`,
+own. StatefulSets are exempt: a member that recovers may be needed. In a cluster a warning when it has come
+to that: fewer pods are healthy than must be, and some have run for \`minutes\` without being ready; an error
+when one of them stands on a cordoned node, which waits for it.`,
   versions: 'The field: alpha 1.26, on by default 1.27, GA 1.31.',
   sources: ['k8s.io/api/policy/v1/types.go (UnhealthyPodEvictionPolicyType)', 'KEP-3017'],
   stories: ['betz-gke-upgrade', 'devopshof-drain-local'],
+  params: {
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      about: 'How long pods must not have been ready to count as broken.',
+    },
+  },
   unless: ['pdb-blocks-drain'],
   for: 'PodDisruptionBudget',
-  check(budget, { graph, minor, report }) {
+  check(budget, { graph, minor, params, report }) {
     const { spec } = budget
     if (!spec || minor < 27 || budget.apiVersion !== 'policy/v1') return
     if ((spec.unhealthyPodEvictionPolicy ?? 'IfHealthyBudget') !== 'IfHealthyBudget') return
     const guarded = graph.guardedBy(budget).filter(({ controlled }) => !controlled)
     const [first] = guarded
+    const { currentHealthy = 0, desiredHealthy = 0 } = budget.status ?? {}
+    const { live } = graph
+    const broken =
+      live && currentHealthy < desiredHealthy ? brokenPods(guarded, live, params.minutes * 60) : []
+    const [longest] = broken
+    if (longest) {
+      const cordoned = graph
+        .seen('Node')
+        .filter(
+          ({ metadata, spec: node }) => node?.unschedulable && broken.some(({ on }) => on === metadata?.name),
+        )
+      const count = broken.length === 1 ? `pod ${longest.name} is` : `${broken.length} pods are`
+      report(
+        spec,
+        'unhealthyPodEvictionPolicy',
+        `A drain hangs: ${count} broken and protected, as only ${currentHealthy} of the ${desiredHealthy} pods that must stay are healthy.`,
+        {
+          severity: cordoned.length > 0 ? 'error' : 'warning',
+          evidence: [
+            ...broken.slice(0, 3).map(({ name, seconds }) => `${name}: not ready for ${formatSpan(seconds)}`),
+            ...cordoned
+              .slice(0, 1)
+              .map(({ metadata }) => `node ${metadata?.name} is cordoned and waits for one`),
+          ],
+          fix: set(spec, 'unhealthyPodEvictionPolicy', 'AlwaysAllow'),
+        },
+      )
+      return
+    }
     if (!first || guarded.some(({ kind }) => kind === 'StatefulSet')) return
     report(
       spec,
@@ -31,3 +70,16 @@ own. StatefulSets are exempt: a member that recovers may be needed.`,
     )
   },
 })
+
+/** The pods that run and have not been ready for so many seconds, the longest first. */
+function brokenPods(workloads: readonly Workload[], live: Live, least: number) {
+  return workloads
+    .flatMap((workload) => live.podsOf(workload))
+    .flatMap(({ metadata, spec, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+      if (status?.phase !== 'Running' || ready?.status !== 'False' || metadata?.deletionTimestamp) return []
+      const seconds = (live.now - (Date.parse(ready.lastTransitionTime ?? '') || live.now)) / 1000
+      return seconds < least ? [] : [{ name: metadata?.name ?? 'a pod', on: spec?.nodeName, seconds }]
+    })
+    .sort((a, b) => b.seconds - a.seconds)
+}

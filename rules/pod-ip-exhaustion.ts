@@ -1,19 +1,24 @@
 import {
   arrayAt,
   type Custom,
+  cidr,
   configurationsIn,
+  countOf,
   type Graph,
+  isGone,
   isObject,
   numberAt,
   objectAt,
   objectsAt,
+  overlaps,
+  type Pod,
   rule,
   stringAt,
   valueAt,
 } from '../src/rule.js'
 
 export default rule({
-  title: 'The pod address range is too small for the nodes planned',
+  title: 'The pod address range is too small, or used up',
   category: 'networking',
   severity: 'warning',
   why: `Every node takes a block of the pod range when it joins (a /24 by default), used or not. When the
@@ -23,7 +28,11 @@ adds machines that do not help. A pod range can hardly be changed on a running c
   decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at
 \`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for
 kube-controller-manager's \`--cluster-cidr\`. For Calico: the blocks of all enabled IPv4 IPPools together,
-as each node holds at least one block.`,
+as each node holds at least one block. In a cluster twice the nodes of today are planned for, where that is less.
+
+In a cluster also: pods that get no address by what the network plugin says in their events (host-local,
+Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), and IPPools of which the pods use
+\`warnRatio\`. Of many nodes with the same trouble the one with the most events is reported.`,
   falsePositives:
     'A small range is right for a cluster that will stay small (edge sites, tests): set `plannedNodes`.',
   sources: [
@@ -38,18 +47,46 @@ as each node holds at least one block.`,
       default: 64,
       about: 'Nodes that the cluster must be able to have.',
     },
+    warnRatio: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.8,
+      about: 'Part of an IPPool of a cluster that pods may use.',
+    },
   },
   for: [
     'kubeadm.k8s.io/ClusterConfiguration',
     'ConfigMap',
     'projectcalico.org/IPPool',
     'crd.projectcalico.org/IPPool',
+    'Node',
   ],
   check(subject, { graph, params, report }) {
     const say = (range: string, mask: number, nodes: number) =>
       `Node ${nodes + 1} gets no pod addresses: there is room for ${nodes} blocks of size /${mask} in ${range}.`
+    const today = graph.live ? graph.all('Node').length : 0
+    const planned = today > 0 ? Math.min(params.plannedNodes, 2 * today) : params.plannedNodes
+    const label = today > 0 ? `${today} nodes today` : `${planned} nodes planned`
+    if (subject.kind === 'Node') {
+      const trouble = graph.live && graph.once('nodes-without-addresses', () => troubleIn(graph)).get(subject)
+      if (trouble)
+        report(subject, undefined, trouble.message, { severity: 'error', evidence: trouble.evidence })
+      return
+    }
     if (subject.kind === 'IPPool') {
       const spec = objectAt(subject, 'spec')
+      if (spec && graph.live) {
+        const use = useOf(subject, graph, graph.live.pods)
+        if (use && use.used > params.warnRatio * use.size) {
+          report(
+            spec,
+            'cidr',
+            `New pods get no address soon: ${use.used} of the ${use.size} addresses of ${stringAt(spec, 'cidr')} are in use.`,
+          )
+          return
+        }
+      }
       const pools = graph.once('pod-ip-exhaustion', () => enabledPools(graph))
       if (!spec || pools[0] !== subject) return
       const nodes = pools.reduce(
@@ -57,10 +94,10 @@ as each node holds at least one block.`,
           sum + blocks(stringAt(pool, 'spec', 'cidr'), numberAt(pool, 'spec', 'blockSize') ?? 26),
         0,
       )
-      if (nodes >= params.plannedNodes) return
+      if (nodes >= planned) return
       const range = pools.map((pool) => stringAt(pool, 'spec', 'cidr')).join(' and ')
       report(spec, 'cidr', say(range, numberAt(spec, 'blockSize') ?? 26, nodes), {
-        label: `${params.plannedNodes} nodes planned`,
+        label,
       })
       return
     }
@@ -72,12 +109,90 @@ as each node holds at least one block.`,
         extraArg(value, 'node-cidr-mask-size') ?? extraArg(value, 'node-cidr-mask-size-ipv4') ?? 24,
       )
       const nodes = blocks(range, mask)
-      if (nodes >= params.plannedNodes) continue
+      if (nodes >= planned) continue
       const [node, field] = place(networking, 'podSubnet')
-      report(node, field, say(range, mask, nodes), { label: `${params.plannedNodes} nodes planned` })
+      report(node, field, say(range, mask, nodes), { label })
     }
   },
 })
+
+interface Trouble {
+  readonly message: string
+  readonly evidence: readonly string[]
+}
+
+/** What network plugins say when they have no address left. */
+const noAddress =
+  /no IP addresses available in range set[^"]*|failed to assign an IP address to container|no more free IPs?|Unable to auto assign[^"]*|range is full|No more IPs available/i
+
+/** The nodes whose pods get no addresses, or that get none for their pods: of each trouble the node with the most events. */
+function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
+  const nodes = new Map(graph.all('Node').map((node) => [node.metadata?.name ?? '', node]))
+  const podsAt = new Map<string, number>()
+  const blockless = new Map<string, number>()
+  const said = new Map<string, string>()
+  const waiting = new Set(
+    (graph.live?.pods ?? []).flatMap(({ metadata, status }) =>
+      status?.phase === 'Pending' ? [`${metadata?.namespace}/${metadata?.name}`] : [],
+    ),
+  )
+  for (const event of graph.live?.events ?? []) {
+    const { reason, message = '', source, involvedObject } = event
+    const words = reason === 'FailedCreatePodSandBox' ? noAddress.exec(message)?.[0] : undefined
+    // Plugins that fetch addresses may fail for a moment: only pods that still wait count.
+    if (words && waiting.has(`${involvedObject?.namespace}/${involvedObject?.name}`)) {
+      const host = source?.host ?? ''
+      podsAt.set(host, (podsAt.get(host) ?? 0) + countOf(event))
+      said.set(host, said.get(host) ?? words)
+    }
+    if (reason === 'CIDRNotAvailable') {
+      const host = involvedObject?.name ?? ''
+      blockless.set(host, (blockless.get(host) ?? 0) + countOf(event))
+    }
+  }
+  const found = new Map<object, Trouble>()
+  const [[without] = [''], ...others] = ranked(blockless, nodes)
+  const bare = nodes.get(without)
+  if (bare && !bare.spec?.podCIDR)
+    found.set(bare, {
+      message: `No pod starts on node ${without}${others.length > 0 ? ` and ${others.length} more` : ''}: the pod range has no block left for it.`,
+      evidence: [`CIDRNotAvailable ${times(blockless.get(without) ?? 0)}`],
+    })
+  const [[name, count] = ['', 0], ...more] = ranked(podsAt, nodes)
+  const full = nodes.get(name)
+  if (full && !found.has(full))
+    found.set(full, {
+      message: `New pods on node ${name}${more.length > 0 ? ` and ${more.length} more` : ''} stay in ContainerCreating: there is no address left for them.`,
+      evidence: [
+        `FailedCreatePodSandBox ${times(count)}: ${said.get(name)}`,
+        ...(full.spec?.podCIDR ? [`its podCIDR is ${full.spec.podCIDR}`] : []),
+        ...more.slice(0, 2).map(([other, number]) => `node ${other}: ${times(number)}`),
+      ],
+    })
+  return found
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
+}
+
+function ranked(
+  counts: ReadonlyMap<string, number>,
+  nodes: ReadonlyMap<string, object>,
+): readonly (readonly [string, number])[] {
+  return [...counts].filter(([name]) => nodes.has(name)).sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
+}
+
+/** How many addresses of a pool the pods have. */
+function useOf(pool: object, graph: Graph, pods: readonly Pod[]) {
+  const range = cidr(stringAt(pool, 'spec', 'cidr'))
+  if (range?.width !== 32 || valueAt(pool, 'spec', 'disabled') === true) return undefined
+  const addresses = graph.once('pod-addresses', () =>
+    pods.flatMap((pod) => (pod.spec?.hostNetwork || isGone(pod) ? [] : (cidr(pod.status?.podIP) ?? []))),
+  )
+  const used = addresses.filter((one) => overlaps(range, one)).length
+  return { used, size: Number(range.last - range.first) + 1 }
+}
 
 /** The number of blocks with the given mask in a range; unlimited when it can't be read (IPv6 included). */
 function blocks(range: string | undefined, mask: number): number {
@@ -88,7 +203,10 @@ function blocks(range: string | undefined, mask: number): number {
 }
 
 function enabledPools(graph: Graph): readonly Custom[] {
-  const pools = [...graph.all('projectcalico.org/IPPool'), ...graph.all('crd.projectcalico.org/IPPool')]
+  // Calico's own API server shows each pool in both groups.
+  const shown = graph.all('projectcalico.org/IPPool')
+  const pools =
+    shown.length > 0 && graph.live ? shown : [...shown, ...graph.all('crd.projectcalico.org/IPPool')]
   return pools.filter(
     (pool) =>
       valueAt(pool, 'spec', 'disabled') !== true && (stringAt(pool, 'spec', 'cidr') ?? '').includes('.'),

@@ -1,7 +1,7 @@
-import { at, matchesSelector, rule, set, type Workload } from '../src/rule.js'
+import { advise, at, type Graph, matchesSelector, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
-  title: 'All replicas may stand on one node',
+  title: 'All replicas stand on one node, or may',
   category: 'scheduling',
   severity: 'warning',
   why: `Replicas protect against the loss of a node only when they stand on different ones. The scheduler's
@@ -11,7 +11,8 @@ upgrade or a scale-up, all of them may land there, and nothing moves them later.
   decides: `A workload with at least \`minReplicas\` pods (by its autoscaler or \`replicas\`) behind a
 Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
 that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
-many together.
+many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
+warning whatever the manifest says and however many there are; spread over nodes, they are not reported.
 
 Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
 one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
@@ -41,6 +42,8 @@ constraints.`,
     const [service] = graph.servicesOf(workload)
     if (!fewest || !service || fewest.pods < params.minReplicas) return
     const { pod, labels } = workload
+    const stand = graph.live ? whereTheyStand(workload, graph) : undefined
+    if (stand && stand.nodes > 1) return
     const keys = new Set(params.topologyKeys)
     const terms = [
       ...(pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
@@ -49,14 +52,12 @@ constraints.`,
       ),
       ...(pod.topologySpreadConstraints ?? []),
     ]
-    if (
-      terms.some(
-        (term) =>
-          keys.has(term.topologyKey ?? '') &&
-          (matchesSelector(term.labelSelector, labels) || (term.matchLabelKeys?.length ?? 0) > 0),
-      )
+    const asks = terms.some(
+      (term) =>
+        keys.has(term.topologyKey ?? '') &&
+        (matchesSelector(term.labelSelector, labels) || (term.matchLabelKeys?.length ?? 0) > 0),
     )
-      return
+    if (asks && !stand) return
     if (
       isPinned(workload) ||
       graph.all('Node').length === 1 ||
@@ -75,9 +76,11 @@ constraints.`,
     report(
       pod,
       'topologySpreadConstraints',
-      `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
+      stand
+        ? `${stand.node} takes ${graph.describe(service)} down when it fails: all ${stand.pods} pods of ${workload.name} stand there.`
+        : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
-        severity: fewest.pods > 5 ? 'info' : 'warning',
+        severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
         see: [
           at(
             fewest.of,
@@ -86,16 +89,32 @@ constraints.`,
             overlay ? `an overlay makes it ${fewest.pods}` : undefined,
           ),
         ],
-        fix: set(
-          pod,
-          'topologySpreadConstraints',
-          [...(pod.topologySpreadConstraints ?? []), constraint],
-          `topologySpreadConstraints over ${constraint.topologyKey}, ScheduleAnyway`,
-        ),
+        fix: asks
+          ? advise('delete one of the pods: the scheduler places it anew')
+          : set(
+              pod,
+              'topologySpreadConstraints',
+              [...(pod.topologySpreadConstraints ?? []), constraint],
+              `topologySpreadConstraints over ${constraint.topologyKey}, ScheduleAnyway`,
+            ),
       },
     )
   },
 })
+
+/** The nodes that the workload's ready pods stand on; undefined for fewer than two of them. */
+function whereTheyStand(workload: Workload, { live }: Graph) {
+  const ready = (live?.podsOf(workload) ?? []).filter(
+    ({ metadata, status }) =>
+      !metadata?.deletionTimestamp &&
+      status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'),
+  )
+  const nodes = new Set(ready.flatMap(({ spec }) => spec?.nodeName ?? []))
+  const [node] = nodes
+  return ready.length > 1 && node
+    ? { pods: ready.length, nodes: nodes.size, node: `Node ${node}` }
+    : undefined
+}
 
 /** The labels that the workload selects its pods by; all of them when it does not say. */
 function selectorOf({ object, labels }: Workload): Readonly<Record<string, string>> {

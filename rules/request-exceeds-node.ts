@@ -5,7 +5,12 @@ import {
   cpuCores,
   formatBytes,
   type Graph,
+  isFor,
+  linesOf,
+  pendingPods,
   quantity,
+  requested,
+  requestOf,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -22,10 +27,11 @@ request above the namespace's LimitRange or ResourceQuota is refused when the po
 ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
   decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest
-init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes in the input
-or with the parameters; with \`max\` of a LimitRange (per container and pod) and with \`hard\` of a
-ResourceQuota without scopes in the same namespace. Clusters whose Karpenter NodePool or node autoscaler may
-bring larger machines: only where Nodes are in the input and no NodePool is.`,
+init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes that their
+labels and taints open to the pod, or with the parameters; with \`max\` of a LimitRange (per container and
+pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace. Nodes count only where no
+Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left alone, and those
+that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',
@@ -49,7 +55,7 @@ bring larger machines: only where Nodes are in the input and no NodePool is.`,
   check(workload, { graph, params, report }) {
     for (const resource of ['cpu', 'memory'] as const) {
       const total = requestOf(workload, resource)
-      const node = nodeBound(graph, resource, params)
+      const node = mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
       const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
       if (!bound) continue
       const { container } = bound
@@ -64,33 +70,31 @@ bring larger machines: only where Nodes are in the input and no NodePool is.`,
         container
           ? `Pods of ${workload.name} are refused: container ${container.name} is given ${show(mostOf(container, resource), resource)} ${what}, the LimitRange allows ${show(bound.most, resource)}.`
           : `Pods of ${workload.name} ${bound.consequence}: they ask for ${show(total, resource)} ${what}, ${bound.what} ${show(bound.most, resource)}.`,
-        { see: [bound.see] },
+        {
+          see: [bound.see],
+          evidence: graph.live && bound === node ? linesOf(pendingPods(graph.live, workload), 1) : undefined,
+        },
       )
       return
     }
   },
 })
 
-const requested = ({ spec }: Container, resource: Resource): number =>
-  quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
 /** A LimitRange holds its maximum against both. */
 const mostOf = (container: Container, resource: Resource): number =>
   Math.max(requested(container, resource), quantity(container.spec.resources?.limits?.[resource]) ?? 0)
 const show = (amount: number, resource: Resource): string =>
   resource === 'cpu' ? String(Number(amount.toFixed(3))) : formatBytes(amount)
 
-/** What the scheduler counts. Source: k8s.io/component-helpers/resource (PodRequests). */
-function requestOf({ pod, containers }: Workload, resource: Resource): number {
-  const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
-  const overhead = quantity(pod.overhead?.[resource]) ?? 0
-  if (own !== undefined) return own + overhead
-  const sum = (role: Container['role']) =>
-    containers.filter((one) => one.role === role).reduce((total, one) => total + requested(one, resource), 0)
-  const init = Math.max(
-    0,
-    ...containers.filter((one) => one.role === 'init').map((one) => requested(one, resource)),
+/** Whether pods of the workload run in the cluster, or a node autoscaler has had no time or cause to bring a larger node. */
+function mayFindNode(workload: Workload, { live, all }: Graph): boolean {
+  if (!live) return false
+  const [longest] = pendingPods(live, workload)
+  if (longest) return longest.since < 600
+  return (
+    live.podsOf(workload).some(({ spec }) => spec?.nodeName !== undefined) ||
+    all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
   )
-  return Math.max(sum('ordinary') + sum('sidecar'), init) + overhead
 }
 
 interface Bound {
@@ -103,6 +107,7 @@ interface Bound {
 }
 
 function nodeBound(
+  { pod }: Workload,
   graph: Graph,
   resource: Resource,
   params: { readonly largestCpu: string; readonly largestMemory: string },
@@ -112,18 +117,20 @@ function nodeBound(
   if (given !== undefined)
     return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
-  const sizes = graph.all('Node').map((node) => ({ node, size: read(node.status?.allocatable?.[resource]) }))
+  const nodes = graph.all('Node')
+  const eligible = nodes.filter((node) => isFor(node, pod))
+  // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
+  const sizes = eligible.map((node) => ({ node, size: read(node.status?.allocatable?.[resource]) }))
   if (sizes.length === 0 || sizes.some(({ size }) => size === undefined)) return undefined
   const [largest] = sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))
   const allocatable = largest?.node.status?.allocatable
-  return largest?.size === undefined || !allocatable
-    ? undefined
-    : {
-        most: largest.size,
-        what: 'the largest node offers',
-        consequence: 'stay Pending',
-        see: at(largest.node, allocatable, resource),
-      }
+  if (largest?.size === undefined || !allocatable) return undefined
+  return {
+    most: largest.size,
+    what: `the largest ${eligible.length < nodes.length ? `of the ${eligible.length} nodes that they may run on` : 'node'} offers`,
+    consequence: 'stay Pending',
+    see: at(largest.node, allocatable, resource),
+  }
 }
 
 /** What a LimitRange or quota of the namespace allows, where the pods exceed it. */

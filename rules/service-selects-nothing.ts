@@ -1,4 +1,14 @@
-import { at, editDistance, inSeries, rule, set, type Workload } from '../src/rule.js'
+import {
+  at,
+  editDistance,
+  formatSpan,
+  type Graph,
+  inSeries,
+  rule,
+  type Service,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A Service selects no pod',
@@ -10,7 +20,12 @@ one letter selects nothing: the Service exists, its name resolves, and every con
   decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
 reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
 a letter or two, and no other Service selects that workload already. With \`--complete\` every Service that
-selects nothing is reported.
+selects nothing is reported; in a cluster as a warning where no route or balancer leads to it and no near match shows that
+it is a slip.
+
+In a cluster Services that something else controls are left alone (operators make some that are empty by design),
+those younger than ten minutes, and headless ones of kube-system: monitoring charts make them for
+control planes that a provider hides.
 
 Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
 no manifest shows (\`operatorLabels\`).`,
@@ -72,6 +87,8 @@ no manifest shows (\`operatorLabels\`).`,
           graph.servicesOf(workload).length === 0,
       )
     if (!near && (!graph.complete || matchesAnywhere(graph.workloads, pairs))) return
+    if (isExpected(service, graph)) return
+    const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []
     const own = near?.workload.labels[key]
     report(
@@ -81,7 +98,10 @@ no manifest shows (\`operatorLabels\`).`,
         ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
         : `Every connection to ${graph.describe(service)} fails: no pod of ${graph.source} has the labels it selects.`,
       {
+        ...(graph.live && !near && !entrance && { severity: 'warning' }),
+        evidence: evidenceOf(service, graph),
         see: [
+          entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'),
           near
             ? at(near.workload, near.workload.template.metadata ?? near.workload.template, 'labels')
             : undefined,
@@ -91,6 +111,26 @@ no manifest shows (\`operatorLabels\`).`,
     )
   },
 })
+
+/** In a cluster: made and kept by something that knows, too young to say, or for a control plane that is not to be seen. */
+function isExpected({ metadata, spec }: Service, { live }: Graph): boolean {
+  if (!live) return false
+  const isYoung = live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
+  const isControlled = metadata?.ownerReferences?.some(({ controller }) => controller === true)
+  return (
+    isYoung || isControlled === true || (metadata?.namespace === 'kube-system' && spec?.clusterIP === 'None')
+  )
+}
+
+function evidenceOf({ metadata, status }: Service, { live }: Graph): string[] {
+  if (!live) return []
+  const age = (live.now - Date.parse(metadata?.creationTimestamp ?? '')) / 1000
+  const address = status?.loadBalancer?.ingress?.map(({ hostname, ip }) => hostname ?? ip ?? '')[0]
+  return [
+    ...(age > 0 ? [`made ${formatSpan(age)} ago`] : []),
+    ...(address ? [`a load balancer stands at ${address}`] : []),
+  ]
+}
 
 /** The pair is a slip: the value differs by a letter or two, or the key does. */
 function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {

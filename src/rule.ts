@@ -13,6 +13,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
+export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
@@ -23,12 +24,14 @@ export {
   imageParts,
   movingTags,
 } from './graph/container.js'
+export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
 export { counted, enumerate, firstOf } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { countOf, type Live, timeOf } from './graph/live.js'
+export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   conditionOf,
   isAway,
@@ -40,12 +43,15 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { isGone, isReady, troubleOf } from './graph/pod.js'
+export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
+export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
+export { isGone, isReady, readyByNode, troubleOf, unreadySince } from './graph/pod.js'
 export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
   formatBytes,
+  formatInterval,
   formatSeconds,
   formatSpan,
   intOrPercent,
@@ -55,6 +61,16 @@ export {
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export {
+  atMost,
+  type ContainerState,
+  containerStates,
+  formatEnd,
+  lastEnd,
+  notReadySince,
+  spanSince,
+  troubles,
+} from './graph/trouble.js'
 export { type Unready, unreadyPods } from './graph/unready.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
@@ -115,12 +131,13 @@ export type ParamValues<P extends Params> = {
 
 /**
  * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
- * object controls are left out: their owner is looked at), every object, or every object that the schema finds fault with.
+ * object controls are left out: their owner is looked at), every object, every object that the schema finds fault with,
+ * or every object that is being deleted (of which no other interest in a cluster tells).
  */
-export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject'
+export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject'
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
-  : I extends 'Object' | 'FaultyObject'
+  : I extends 'Object' | 'FaultyObject' | 'EndingObject'
     ? KubernetesObject
     : I extends KindName
       ? ObjectOf<I>

@@ -23,6 +23,12 @@ describe('a watched graph', () => {
     expect(asked()).toEqual([])
   })
 
+  it('does not note what is evidence only', () => {
+    const { graph, asked } = without('Node')
+    expect(graph.seen('Node')).toEqual([])
+    expect(asked()).toEqual([])
+  })
+
   it('knows what answers about other kinds rest on', () => {
     const { graph, asked } = without('Deployment')
     expect(graph.workloads).toEqual([])

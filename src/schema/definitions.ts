@@ -189,8 +189,13 @@ function readDefinition(name: string, minor: number): Definition {
     fields,
     required: served.filter(([, one]) => one.required).map(([field]) => field),
     filled: served.filter(([, one]) => one.filled).map(([field]) => field),
-    checks: checks[name] ?? checks[name.replace(/\/[^.]*/, '')],
+    checks: checksOf(name),
   }
+}
+
+function checksOf(name: string): Definition['checks'] {
+  const [own, ofAllVersions] = [checks[name], checks[name.replace(/\/[^.]*/, '')]]
+  return own && ofAllVersions ? [...own, ...ofAllVersions] : (own ?? ofAllVersions)
 }
 
 function readType(text: string, limits: string | undefined): Type {

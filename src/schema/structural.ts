@@ -86,11 +86,76 @@ interface Place {
  * @param structural whether it has to be a structural schema, as v1 wants it and v1beta1 where unknown fields are dropped
  * @throws Unusable
  */
-export function readSchema(value: unknown, path: Path, structural: boolean): Schema {
-  const place = { steps: path, above: undefined, depth: 0, structural, nested: false, count: { nodes: 0 } }
+export function readSchema(value: unknown, path: Path, structural: boolean, hasStatus: boolean): Schema {
+  const place: Place = {
+    steps: path,
+    above: undefined,
+    depth: 0,
+    structural,
+    nested: false,
+    count: { nodes: 0 },
+  }
   const schema = read(value, place)
   if (structural && schema.type !== 'object') throw new Unusable([...path, 'type'], 'has to be object')
+  if (structural && isObject(value)) checkRoot(value, place, hasStatus)
   return schema
+}
+
+/** A root with a status of its own has these words only: isAllowedAtRootSchema. */
+const rootWords = new Set(
+  (
+    'description type format title maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern maxItems ' +
+    'minItems uniqueItems multipleOf required items properties externalDocs example x-kubernetes-preserve-unknown-fields ' +
+    'x-kubernetes-validations'
+  ).split(' '),
+)
+
+function checkRoot(value: Untyped, place: Place, hasStatus: boolean): void {
+  for (const [word, own] of Object.entries(value)) {
+    if (isZero(own) || (own === false && word !== 'additionalProperties')) continue
+    if (word === 'nullable' || word === 'additionalProperties')
+      throw unusable(place, word, 'cannot stand at the root')
+    if (hasStatus && !rootWords.has(word))
+      throw unusable(place, word, 'cannot stand at the root beside the subresource status')
+  }
+}
+
+const isZero = (value: unknown): boolean =>
+  (value ?? '') === '' || (Array.isArray(value) && value.length === 0)
+
+/** What the keywords of Kubernetes want of the others. */
+function checkExtensions(value: Untyped, type: SchemaType | undefined, place: Place): void {
+  const { items } = value
+  const keys = texts(value, 'x-kubernetes-list-map-keys', place)
+  const listType = keyword(value, 'x-kubernetes-list-type', place, isText, 'text')
+  if (listType !== undefined && type !== 'array')
+    throw unusable(place, 'x-kubernetes-list-type', 'goes with type array only')
+  if (keys.length > 0 && listType !== 'map')
+    throw unusable(place, 'x-kubernetes-list-map-keys', 'goes with x-kubernetes-list-type map only')
+  if (listType === 'map' && keys.length === 0)
+    throw unusable(place, 'x-kubernetes-list-map-keys', 'is missing, and x-kubernetes-list-type is map')
+  if (listType === 'map' && isObject(items)) {
+    if (items.type !== 'object')
+      throw unusable(place, 'items', 'has to be of type object, and x-kubernetes-list-type is map')
+    const properties = isObject(items.properties) ? items.properties : {}
+    const strange = keys.find((key, i) => !Object.hasOwn(properties, key) || keys.indexOf(key) < i)
+    if (strange !== undefined)
+      throw unusable(
+        place,
+        'x-kubernetes-list-map-keys',
+        `names no property, or one twice: ${quoted(strange)}`,
+      )
+  }
+  if (value['x-kubernetes-map-type'] !== undefined && type !== 'object')
+    throw unusable(place, 'x-kubernetes-map-type', 'goes with type object only')
+  if (value['x-kubernetes-embedded-resource'] !== true) return
+  if (type !== 'object') throw unusable(place, 'x-kubernetes-embedded-resource', 'goes with type object only')
+  if (!isObject(value.properties) && value['x-kubernetes-preserve-unknown-fields'] !== true)
+    throw unusable(
+      place,
+      'properties',
+      'is missing, and x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
+    )
 }
 
 function pathOf({ above, steps }: Place): Path {
@@ -134,6 +199,7 @@ function read(value: unknown, place: Place): Schema {
   if (structural && !nested && type === 'array' && !isObject(value.items))
     throw unusable(place, 'items', 'is missing')
   if (isPlain) return plain(type)
+  if (structural && !nested) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
     read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
   const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
@@ -141,7 +207,7 @@ function read(value: unknown, place: Place): Schema {
     if (all.length === 0 || isDeepStrictEqual(all, integerOrString)) return none
     return all
       .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
-      .map((one, i) => inner(one, [key, i], true))
+      .map((one, i) => inner(one ?? {}, [key, i], true))
   }
   const properties = mapping(value, 'properties', place)
   const names = Object.keys(properties)
@@ -238,7 +304,8 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isFlag = (value: unknown): value is boolean => typeof value === 'boolean'
 const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value)
-const isTexts = (value: unknown): value is readonly string[] => isList(value) && value.every(isText)
+const isTexts = (value: unknown): value is readonly (string | null)[] =>
+  isList(value) && value.every((one) => one === null || isText(one))
 
 function flag(schema: Untyped, key: string, place: Place): boolean {
   return keyword(schema, key, place, isFlag, 'true or false') ?? false
@@ -249,7 +316,8 @@ function list(schema: Untyped, key: string, place: Place): readonly unknown[] {
 }
 
 function texts(schema: Untyped, key: string, place: Place): readonly string[] {
-  return keyword(schema, key, place, isTexts, 'a list of texts') ?? none
+  // An entry that is null is the empty text.
+  return keyword(schema, key, place, isTexts, 'a list of texts')?.map((one) => one ?? '') ?? none
 }
 
 function mapping(schema: Untyped, key: string, place: Place): Untyped {
@@ -316,8 +384,9 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
   return tests.length > 0 ? tests : none
 }
 
-/** As the server reckons it, in floating point with some tolerance. */
+/** As the server reckons it: fractions in floating point, with some tolerance. */
 function isMultiple(value: number, factor: number): boolean {
+  if (Number.isInteger(value) && Number.isInteger(factor)) return value % factor === 0
   const times = value / factor
   return Math.abs(times - Math.round(times)) <= 1e-9 * Math.max(1, Math.abs(times))
 }

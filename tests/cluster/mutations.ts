@@ -5,40 +5,45 @@ import { isMapping, type Mapping } from './mapping.js'
 
 export interface Mutant {
   readonly object: Mapping
-  /** `core/v1.Container image left out`: the Go type, its field, and what was done. */
   readonly what: string
 }
 
-/** How often the same is done to the same field of the same Go type, in different objects. */
+export interface Change {
+  readonly path: Path
+  /** Undefined: to be removed. */
+  readonly value: unknown
+  /** `core/v1.Container image left out`: the type, its field, and what is done to it. */
+  readonly what: string
+}
+
+/** How often the same is done to the same field of the same type, in different objects. */
 const repeats = 2
 
-/**
- * The changes to all objects, in their order, and the same ones in every run. Fields and their values come from our own schema
- * of the minor version.
- */
-export function* mutants(objects: Iterable<Mapping>, minor: number): Generator<Mutant> {
+/** All objects with one change, in their order, and the same ones in every run. */
+export function* mutants(
+  objects: Iterable<Mapping>,
+  changesOf: (object: Mapping) => Iterable<Change>,
+): Generator<Mutant> {
   const tried = new Map<string, number>()
-  for (const object of objects) {
-    const kind = servedKind(String(object.apiVersion), String(object.kind))
-    if (!kind) continue
-    for (const { path, value, what } of changes(definitionType(kind.definition), object, [], minor)) {
+  for (const object of objects)
+    for (const { path, value, what } of changesOf(object)) {
       const times = tried.get(what) ?? 0
       tried.set(what, times + 1)
       if (times < repeats) yield { object: changed(object, path, value), what }
     }
+}
+
+/** The changes to an object of a built-in kind; fields and their values come from our own schema of the minor version. */
+export function builtinChanges(minor: number): (object: Mapping) => Iterable<Change> {
+  return (object) => {
+    const kind = servedKind(String(object.apiVersion), String(object.kind))
+    return kind ? changes(definitionType(kind.definition), object, [], minor) : []
   }
 }
 
 type Shape = Pick<Type, 'is' | 'name' | 'of'>
 
 const definitionType = (name: string): Shape => ({ is: 'definition', name, of: undefined })
-
-interface Change {
-  readonly path: Path
-  /** Undefined: to be removed. */
-  readonly value: unknown
-  readonly what: string
-}
 
 /** What may be done to a value and everything below it. */
 function* changes(type: Shape, value: unknown, path: Path, minor: number): Generator<Change> {
@@ -55,7 +60,7 @@ function* changes(type: Shape, value: unknown, path: Path, minor: number): Gener
 }
 
 /** Without them nothing is left to compare; and the server replaces the status of what is created. */
-const untouched: Mapping = { apiVersion: true, kind: true, metadata: true, status: true }
+export const untouched: Mapping = { apiVersion: true, kind: true, metadata: true, status: true }
 
 function* changesOf(
   what: string,

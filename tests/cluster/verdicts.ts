@@ -1,4 +1,5 @@
 /** What an API server and our rules say about the same objects. */
+import type { Document } from '../../src/document.js'
 import { lint } from '../../src/engine/lint.js'
 import { readPaths } from '../../src/reader/read.js'
 import { loadStories } from '../../src/registry.js'
@@ -28,18 +29,30 @@ function hungUp(error: unknown): Error {
   throw error
 }
 
-/** Without what a server gives to an object, and in the namespace that this server has. */
 function inDefault(object: Mapping): Mapping {
   if (!isMapping(object.metadata)) return object
-  const { resourceVersion: _version, uid: _uid, namespace: _namespace, ...metadata } = object.metadata
+  const { namespace: _namespace, ...metadata } = object.metadata
+  return { ...object, metadata }
+}
+
+/** An object without what a server has given to it. */
+export function asApplied(object: Mapping): Mapping {
+  if (!isMapping(object.metadata)) return object
+  const { resourceVersion: _version, uid: _uid, managedFields: _managers, ...metadata } = object.metadata
   return { ...object, metadata }
 }
 
 /** The server accepts what they report; the nodes do not. */
 const aboutNodes = ['removed-node-label-selector']
 
-/** Gives back a function that lists the errors of the rules about what the API server refuses: `rule: message`. */
-export async function schemaErrors(minor: number): Promise<(object: Mapping) => readonly string[]> {
+/**
+ * Gives back a function that lists the errors of the rules about what the API server refuses: `rule path: message`.
+ * @param crds documents with the CustomResourceDefinitions that are known
+ */
+export async function schemaErrors(
+  minor: number,
+  crds: readonly Document[] = [],
+): Promise<(object: Mapping) => readonly string[]> {
   const rules = await allRules()
   const schemaRules = [...rules].filter(
     ([id, rule]) => rule.category === 'api-schema' && !aboutNodes.includes(id),
@@ -50,7 +63,7 @@ export async function schemaErrors(minor: number): Promise<(object: Mapping) => 
   )
   return (object) => {
     const input = readPaths(['-'], { cwd: root, stdin: () => JSON.stringify(object) })
-    const { findings } = lint(input, { settings: chosen, rules, stories: loadStories })
+    const { findings } = lint({ ...input, crds }, { settings: chosen, rules, stories: loadStories })
     return findings.flatMap((one) =>
       one.severity === 'error' ? [`${one.rule} ${one.place.path}: ${one.message}`] : [],
     )

@@ -168,7 +168,7 @@ admissionregistration/v1.Validation
  expression! string
  message string
  messageExpression string
- reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
+ reason string !Forbidden|Invalid|RequestEntityTooLarge
 
 admissionregistration/v1.Variable
  expression! string
@@ -293,7 +293,7 @@ admissionregistration/v1alpha1.Validation
  expression! string
  message string
  messageExpression@27- string
- reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
+ reason string !Forbidden|Invalid|RequestEntityTooLarge
 
 admissionregistration/v1alpha1.Variable
  expression! string
@@ -463,7 +463,7 @@ admissionregistration/v1beta1.Validation
  expression! string
  message string
  messageExpression string
- reason string !Forbidden|Invalid|RequestEntityTooLarge|Unauthorized
+ reason string !Forbidden|Invalid|RequestEntityTooLarge
 
 admissionregistration/v1beta1.Variable
  expression! string
@@ -476,7 +476,7 @@ admissionregistration/v1beta1.WebhookClientConfig
 
 apiextensions/v1.CustomResourceColumnDefinition
  description string
- format string
+ format string byte|date|date-time|double|float|int32|int64|password
  jsonPath! string
  name! string
  priority int32
@@ -627,7 +627,7 @@ apiextensions/v1.WebhookConversion
 apiextensions/v1beta1.CustomResourceColumnDefinition
  JSONPath! string
  description string
- format string
+ format string byte|date|date-time|double|float|int32|int64|password
  name! string
  priority int32
  type! string boolean|date|integer|number|string
@@ -2179,7 +2179,7 @@ certificates/v1.CertificateSigningRequestSpec
  request! bytes
  signerName! string
  uid string
- usages!! []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
+ usages!! [!=]string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1.CertificateSigningRequestStatus
@@ -2279,7 +2279,7 @@ certificates/v1beta1.CertificateSigningRequestSpec
  request! bytes
  signerName string
  uid string
- usages []string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
+ usages [!=]string !any|cert sign|client auth|code signing|content commitment|crl sign|data encipherment|decipher only|digital signature|email protection|encipher only|ipsec end system|ipsec tunnel|ipsec user|key agreement|key encipherment|microsoft sgc|netscape sgc|ocsp signing|s/mime|server auth|signing|timestamping
  username string
 
 certificates/v1beta1.CertificateSigningRequestStatus
@@ -3716,7 +3716,7 @@ core/v1.TopologySelectorLabelRequirement
  values!! [!=]string
 
 core/v1.TopologySelectorTerm
- matchLabelExpressions []core/v1.TopologySelectorLabelRequirement
+ matchLabelExpressions!! [!key]core/v1.TopologySelectorLabelRequirement
 
 core/v1.TopologySpreadConstraint
  labelSelector meta/v1.LabelSelector

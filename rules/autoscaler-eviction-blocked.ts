@@ -1,0 +1,47 @@
+import { rule } from '../src/rule.js'
+
+const annotations: Readonly<Record<string, string>> = {
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+  'karpenter.sh/do-not-disrupt': 'true',
+  'karpenter.sh/do-not-evict': 'true',
+}
+
+export default rule({
+  title: 'A pod keeps its node from ever being removed',
+  category: 'autoscaling',
+  severity: 'info',
+  recommended: false,
+  why: `With this annotation the node autoscaler neither empties a node to save it nor, with Karpenter,
+replaces it for an update or by its age. Each replica holds one node: half empty nodes stay, and old ones
+are the last without patches. A budget protects the application without holding the nodes.`,
+  remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
+  decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
+on the pod template of a workload with two pods or more. A single pod, and batch work, may have good reason.
+In a cluster the nodes that are held stand below.`,
+  versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
+  sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
+  stories: ['datadog-10-ways', 'nordstrom-101-ways', 'betz-gke-upgrade'],
+  for: 'Workload',
+  check(workload, { graph, report }) {
+    const { name, batch, template } = workload
+    const key = Object.keys(annotations).find((one) => workload.annotations[one] === annotations[one])
+    const written = template.metadata?.annotations
+    const fewest = graph.fewestPods(workload)
+    if (!key || !written || batch || !fewest || fewest.pods < 2) return
+    const held = new Set(graph.live?.podsOf(workload).flatMap(({ spec }) => spec?.nodeName ?? []))
+    const names = [...held].sort()
+    report(
+      written,
+      key,
+      `No node autoscaler removes or renews the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
+      {
+        evidence:
+          names.length > 0
+            ? [
+                `holds ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`,
+              ]
+            : undefined,
+      },
+    )
+  },
+})

@@ -1,0 +1,131 @@
+import {
+  countOf,
+  formatSpan,
+  type Graph,
+  type Live,
+  linesOf,
+  objectsAt,
+  type Pending,
+  pendingPods,
+  rule,
+  stringAt,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Pods are Pending and no node comes for them',
+  category: 'autoscaling',
+  severity: 'warning',
+  why: `A pod that fits on no node waits until one is free or added. Where an autoscaler does not add one
+there is a reason that only its own events and status tell: the pool is at its maximum, no machine of that
+type is to be had, addresses or quota of the provider are used up, new machines never join, or no pool would
+fit the pod.`,
+  remedy: 'Follow the reason that the scheduler and the autoscaler give.',
+  decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an
+error when none of the workload's pods runs. Below stand the scheduler's words, warnings of the autoscaler
+about them, node groups that back off by the ConfigMap \`cluster-autoscaler-status\`, and Karpenter's
+NodeClaims that got no machine.
+
+Exempt: pods with scheduling gates, and workloads for which another rule names the cause.`,
+  falsePositives: 'Work that is meant to wait for room, as low-priority batch jobs are.',
+  sources: [
+    'k8s.io/api/core/v1/types.go (PodReasonUnschedulable)',
+    'autoscaler/cluster-autoscaler/clusterstate/api/types.go',
+    'Karpenter documentation, NodeClaims',
+  ],
+  stories: [
+    'loveholidays-gke-ips',
+    'freenow-node-join',
+    'datadog-10-ways',
+    'dfds-agent-system-oom',
+    'grafana-hosted-metrics-capacity',
+  ],
+  needs: 'cluster',
+  params: {
+    minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long pods may wait for a node.' },
+  },
+  unless: ['node-selector-unsatisfiable', 'request-exceeds-node', 'anti-affinity-rollout-deadlock'],
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { live } = graph
+    if (!live || workload.controlled) return
+    const pending = pendingPods(live, workload)
+    const [longest] = pending
+    if (!longest || longest.since < params.minutes * 60) return
+    const pods = live.podsOf(workload)
+    const running = pods.filter(({ status }) => status?.phase === 'Running').length
+    const { name, kind } = workload
+    const span = formatSpan(longest.since)
+    const where = kind === 'DaemonSet' ? 'their nodes have no room for them' : 'no node has taken them'
+    const alone = kind === 'DaemonSet' ? 'its node has no room for it' : 'no node has taken it'
+    report(
+      workload.object,
+      undefined,
+      kind === 'Pod'
+        ? `Pod ${name} has been Pending for ${span}: ${alone}.`
+        : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? `one has been Pending for ${span} and ${alone}` : `${pending.length} have been Pending for up to ${span} and ${where}`}.`,
+      {
+        severity: running === 0 && !workload.batch ? 'error' : 'warning',
+        evidence: [...linesOf(pending, 1), ...saidByAutoscaler(workload, pending, live), ...blocked(graph)],
+      },
+    )
+  },
+})
+
+/** What Karpenter or an autoscaler says in warnings about the pods. */
+function saidByAutoscaler(workload: Workload, pending: readonly Pending[], live: Live): string[] {
+  const names = new Set(pending.map(({ pod }) => pod.metadata?.name))
+  const event = live
+    .eventsOf(workload)
+    .find(
+      ({ reason, source, involvedObject }) =>
+        names.has(involvedObject?.name) &&
+        ((reason === 'FailedScheduling' && source?.component === 'karpenter') || reason === 'FailedScaleUp'),
+    )
+  return event?.message ? [`${event.source?.component ?? 'autoscaler'}: ${event.message.slice(0, 240)}`] : []
+}
+
+/** Why the cluster gets no nodes, whatever the pod: once for all. */
+function blocked(graph: Graph): readonly string[] {
+  return graph.once('cluster-scale-up-blocked', () => {
+    const { live } = graph
+    const status = graph
+      .seen('ConfigMap')
+      .find(
+        (one) =>
+          one.metadata?.name === 'cluster-autoscaler-status' && one.metadata.namespace === 'kube-system',
+      )
+    const failures = (live && status ? live.eventsOf(status) : [])
+      .filter(({ reason }) => reason === 'FailedToScaleUpGroup' || reason === 'ScaleUpTimedOut')
+      .slice(0, 1)
+      .map(
+        (event) =>
+          `cluster-autoscaler, ${countOf(event)} times: ${event.message?.slice(0, 240) ?? event.reason ?? ''}`,
+      )
+    const text = status?.data?.status ?? ''
+    const backsOff = /scaleUp:\s+(?:status:\s*)?Backoff/i.test(text)
+    const unhealthy = /health:\s+(?:status:\s*)?Unhealthy/i.test(text)
+    const claims = graph.seen('karpenter.sh/NodeClaim').flatMap((claim) => {
+      const failed = conditionsOf(claim).find(
+        ({ type, status: is }) => is !== 'True' && (type === 'Launched' || type === 'Registered'),
+      )
+      return failed?.message
+        ? [`NodeClaim ${claim.metadata?.name ?? ''}: ${failed.message.slice(0, 240)}`]
+        : []
+    })
+    return [
+      ...failures,
+      ...(backsOff && failures.length === 0 ? ['cluster-autoscaler-status: scale-up is in Backoff'] : []),
+      ...(unhealthy ? ['cluster-autoscaler-status: Unhealthy'] : []),
+      ...claims.sort().slice(0, 1),
+    ]
+  })
+}
+
+function conditionsOf(claim: object) {
+  return objectsAt(claim, 'status', 'conditions').map((one) => ({
+    type: stringAt(one, 'type'),
+    status: stringAt(one, 'status'),
+    message: stringAt(one, 'message'),
+  }))
+}

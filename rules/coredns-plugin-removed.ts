@@ -1,0 +1,168 @@
+import {
+  advise,
+  at,
+  type ConfigMap,
+  type Container,
+  type CorefilePlugin,
+  corefile,
+  editDistance,
+  type Graph,
+  imageParts,
+  inRange,
+  isGone,
+  isReady,
+  rule,
+  type ServerBlock,
+  troubleOf,
+  type Version,
+  version,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The Corefile uses what this CoreDNS does not know',
+  category: 'dns',
+  severity: 'error',
+  why: `CoreDNS refuses a configuration with a plugin or option that it does not know. Pods that run keep
+what they have read; the next one that starts, with an upgrade or on another node, exits at once, and when the
+last old pod goes the cluster has no DNS.`,
+  remedy: 'Replace what was removed: `proxy` by `forward`; drop `federation`, `upstream` and `resyncperiod`.',
+  decides: `The Corefile of a ConfigMap (key \`Corefile\`) is compared with the version of the CoreDNS workload
+that mounts it, else with the one that kubeadm brings for the target version of Kubernetes: \`startup\` and
+\`shutdown\` (gone from 1.1.0), \`proxy\` (1.5.0), \`federation\` (1.7.0), and in \`kubernetes\` the options
+\`upstream\` and \`resyncperiod\` (1.7.0) and \`transfer\` (1.8.0). Also a plugin that no build has and that
+differs from a known one in one letter.
+
+Exempt: the configuration of node-local-dns, whose build has versions of its own, and names in \`plugins\`.`,
+  falsePositives: 'A build of CoreDNS of your own with the old plugin compiled in: name it in `plugins`.',
+  versions:
+    'kubeadm brings CoreDNS 1.6 from Kubernetes 1.16, 1.7 from 1.19 and 1.8 from 1.21 on (corefile-migration, versions.go).',
+  sources: [
+    'coredns/plugin.cfg and notes/coredns-1.1.0.md, 1.5.0, 1.7.0',
+    'coredns/plugin/kubernetes/setup.go',
+    'corefile-migration/migration/plugins.go',
+  ],
+  stories: ['dfds-coredns-upgrade'],
+  params: {
+    plugins: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [],
+      about: 'Plugins that the build of CoreDNS in use has besides the usual ones.',
+    },
+  },
+  for: 'ConfigMap',
+  check(map, { graph, params, minor, report }) {
+    const { data } = map
+    const text = data?.Corefile
+    if (!data || !text || /\b__PILLAR__|node-?local/.test(`${map.metadata?.name} ${text}`)) return
+    const server = serverOf(map, graph)
+    const own = version(imageParts(server?.container.image ?? '').tag)
+    const found = problemIn(corefile(text), own ?? bundledWith(minor), params.plugins)
+    if (!found) return
+    const what = own ? `CoreDNS ${own.join('.')}` : 'CoreDNS'
+    const pods = (server && graph.live?.podsOf(server.workload).filter((pod) => !isGone(pod))) ?? []
+    const runs = pods.some(isReady)
+    report(
+      data,
+      'Corefile',
+      `${what} ${runs ? 'will not start again' : 'does not start'}: ${found.message}.`,
+      {
+        see: [server && at(server.workload, server.container.spec, 'image')],
+        fix: advise(found.cure),
+        evidence: pods
+          .filter((pod) => !isReady(pod))
+          .map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`)
+          .sort()
+          .slice(0, 3),
+      },
+    )
+  },
+})
+
+/** The CoreDNS that reads the ConfigMap. */
+function serverOf(
+  map: ConfigMap,
+  graph: Graph,
+): { readonly workload: Workload; readonly container: Container } | undefined {
+  for (const workload of graph.nearby(map)) {
+    const container = workload.running.find(({ image }) => image && imageParts(image).name === 'coredns')
+    const reads = graph
+      .referencesOf(workload)
+      .some(({ kind, name }) => kind === 'ConfigMap' && name === map.metadata?.name)
+    if (container && reads && graph.together(workload, map)) return { workload, container }
+  }
+  return undefined
+}
+
+/** The CoreDNS that kubeadm installs, as far as it matters here. */
+function bundledWith(minor: number): Version {
+  return [1, minor >= 21 ? 8 : minor >= 19 ? 7 : minor >= 16 ? 6 : 3, 0]
+}
+
+interface Problem {
+  readonly message: string
+  readonly cure: string
+}
+
+const removedPlugins: Readonly<Record<string, readonly [since: string, cure: string]>> = {
+  startup: ['1.1.0', 'use the plugin on'],
+  shutdown: ['1.1.0', 'use the plugin on'],
+  proxy: ['1.5.0', 'write forward instead of proxy'],
+  federation: ['1.7.0', 'remove federation'],
+}
+const removedOptions: Readonly<Record<string, readonly [since: string, cure: string]>> = {
+  upstream: ['1.7.0', 'remove upstream: it had no effect any more'],
+  resyncperiod: ['1.7.0', 'remove resyncperiod: it had no effect any more'],
+  transfer: ['1.8.0', 'move transfer to the plugin transfer'],
+}
+
+function problemIn(
+  blocks: readonly ServerBlock[],
+  running: Version,
+  more: readonly string[],
+): Problem | undefined {
+  const gone = (since: string) => inRange(running, `>=${since}`)
+  for (const plugin of blocks.flatMap(({ plugins }) => plugins)) {
+    if (more.includes(plugin.name)) continue
+    const [since, cure] = own(removedPlugins, plugin.name) ?? []
+    if (since && cure && gone(since))
+      return { message: `it has no plugin ${plugin.name} from ${since} on`, cure }
+    const option = oldOption(plugin, gone)
+    if (option) return option
+    const near = since ? undefined : slipOf(plugin.name)
+    if (near)
+      return {
+        message: `there is no plugin ${plugin.name}, only ${near}`,
+        cure: `write ${near} instead of ${plugin.name}`,
+      }
+  }
+  return undefined
+}
+
+function oldOption({ name, options }: CorefilePlugin, gone: (since: string) => boolean): Problem | undefined {
+  if (name !== 'kubernetes') return undefined
+  for (const option of options) {
+    const [since, cure] = own(removedOptions, option.name) ?? []
+    if (since && cure && gone(since))
+      return { message: `its plugin kubernetes has no option ${option.name} from ${since} on`, cure }
+  }
+  return undefined
+}
+
+function own<T>(of: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(of, key) ? of[key] : undefined
+}
+
+/** The plugins of the usual builds that are as long as to tell a slip. Source: coredns/plugin.cfg of 1.12.1. */
+const longNames = `metadata geoip cancel timeouts multisocket reload bufsize ready health prometheus errors
+  loadbalance cache rewrite header dnssec autopath minimal template transfer hosts route53 azure clouddns
+  k8s_external kubernetes secondary forward whoami`.split(/\s+/)
+
+/** Names that are near to others and right: other plugins, and those of other builds. */
+const others = /^(auto|proxy|erratic|import|hosts|host|caches|view|header|headers|ready|route5?3?)$/
+
+function slipOf(name: string): string | undefined {
+  if (longNames.includes(name) || others.test(name) || name.length < 5) return undefined
+  return longNames.find((known) => editDistance(known, name, 1) === 1)
+}

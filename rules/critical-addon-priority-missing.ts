@@ -1,0 +1,115 @@
+import {
+  formatSpan,
+  type Graph,
+  imageNamed,
+  linesOf,
+  pendingPods,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'A part of the cluster itself has no priority over ordinary pods',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `Pods are placed by priority, and without a class it is 0. When nodes are lost or come back, ordinary
+pods fill them first, and the node's network, volumes, credentials or DNS find no room: what was placed
+then fails on them. Under memory pressure the kubelet evicts by priority, too.`,
+  remedy:
+    'Use `priorityClassName: system-node-critical` for agents of nodes, `system-cluster-critical` for the others.',
+  decides: `A workload whose image is one of \`nodeImages\` or \`clusterImages\` without a
+\`priorityClassName\`, or with a class of the input whose value is 0 or less. A warning for agents of nodes
+and DNS, an info for the others; an error in a cluster in which pods of it are Pending because they can't be
+scheduled. Any class above 0 is taken for a choice.
+
+Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
+  falsePositives:
+    'A chart that sets the class by a value may be rendered without it; GKE allows system classes outside kube-system only with a ResourceQuota for them.',
+  versions: 'System classes are allowed in all namespaces since 1.17.',
+  sources: [
+    'kubernetes/pkg/apis/scheduling/types.go',
+    'kubernetes/plugin/pkg/admission/priority/admission.go',
+  ],
+  stories: ['dfds-node-deletion', 'datadog-10-ways', 'zalando-credentials-queue'],
+  unless: ['iam-agent-unprotected'],
+  params: {
+    nodeImages: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'coredns',
+        'node-local-dns',
+        'k8s-dns-node-cache',
+        'kube2iam',
+        'kiam',
+        'aws-node',
+        'amazon-k8s-cni',
+        'calico/node',
+        'calico/typha',
+        'calico-node',
+        'cilium/cilium',
+        'cilium/operator',
+        'kube-proxy',
+        'flannel',
+        'eks-pod-identity-agent',
+        'aws-ebs-csi-driver',
+      ],
+      about: 'Parts of image names of what every node or every pod needs.',
+    },
+    clusterImages: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'metrics-server',
+        'cluster-autoscaler',
+        'ingress-nginx/controller',
+        'library/traefik',
+        'traefik/traefik',
+      ],
+      about: 'Parts of image names of other parts of a cluster.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { pod, name, kind, batch, controlled } = workload
+    if (batch || controlled || kind === 'Pod' || (pod.priority ?? 0) > 0) return
+    const named = (images: readonly string[]) =>
+      workload.running.some(({ image }) => imageNamed(image, images))
+    const grave = named(params.nodeImages)
+    if ((!grave && !named(params.clusterImages)) || hasPriority(workload, graph)) return
+    const pending = graph.live ? pendingPods(graph.live, workload) : []
+    const [longest] = pending
+    const wanted = kind === 'DaemonSet' ? 'system-node-critical' : 'system-cluster-critical'
+    const where = kind === 'DaemonSet' ? 'a node' : 'the cluster'
+    report(
+      pod,
+      'priorityClassName',
+      longest
+        ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
+        : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
+      {
+        severity: longest ? 'error' : grave ? 'warning' : 'info',
+        evidence: linesOf(pending, 2),
+        fix: set(pod, 'priorityClassName', wanted),
+      },
+    )
+  },
+})
+
+/** Folder changes up to which a class of the input is taken for one of the same cluster. */
+const near = 3
+
+/** Whether the workload's class, or the cluster's default, is above 0; a class that is not in the input may be. */
+function hasPriority({ pod, object }: Workload, graph: Graph): boolean {
+  const { priorityClassName: name } = pod
+  if (!name)
+    return graph
+      .all('PriorityClass')
+      .some(
+        (one) =>
+          one.globalDefault && (one.value ?? 0) > 0 && (graph.live || graph.apart(one, object) <= near),
+      )
+  const found = graph.find('PriorityClass', name, object, '')
+  return found === undefined || (found.value ?? 0) > 0
+}

@@ -1,0 +1,113 @@
+import { at, formatInterval, type Live, type ObjectOf, rule, schedule, spanSince } from '../src/rule.js'
+
+type CronJob = ObjectOf<'CronJob'>
+
+/** How long a controller up to 1.20 sleeps between two looks, in seconds. Source: cronjob_controller.go of 1.20. */
+const poll = 10
+
+export default rule({
+  title: 'A CronJob misses its starts',
+  category: 'batch',
+  severity: 'warning',
+  why: `A start that the controller can't make within \`startingDeadlineSeconds\` is dropped: while it was
+busy, restarted or down. With a deadline of a few seconds that is any delay at all. Controllers up to 1.20
+look at each CronJob every 10 s, so that a shorter deadline may never be met, and stop for ever after more
+than 100 missed starts. Nothing on the object turns red.`,
+  remedy: 'Set `startingDeadlineSeconds` to a minute or more, below the time between two starts.',
+  decides: `\`startingDeadlineSeconds\` below ${poll}: an error for servers up to 1.20. For these also, as a
+warning, one that is absent, and one that spans more than 100 starts.
+
+In a cluster an error when the last start is longer ago than two of the schedule's longest intervals, or when
+there was none for as long after the creation; and the warnings of the controller about it.
+
+When no CronJob starts that is due as often as these, the first alone is reported: the controller is at fault.
+
+Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\` whose run still goes on.`,
+  falsePositives:
+    'A CronJob with `startingDeadlineSeconds` that was suspended until a moment ago waits for its next start.',
+  versions:
+    'The controller of 1.21 and later wakes up at each start, and after more than 100 missed ones only warns and starts once.',
+  sources: [
+    'kubernetes/pkg/controller/cronjob/cronjob_controllerv2.go (syncCronJob)',
+    'kubernetes/pkg/controller/cronjob/utils.go (nextScheduleTime)',
+  ],
+  stories: ['xing-moving', 'lyft-cronjobs', 'datadog-10-ways'],
+  for: 'CronJob',
+  check(cronJob, { graph, minor, report }) {
+    const { spec } = cronJob
+    const plan = schedule(spec?.schedule ?? '')
+    if (!spec || !plan || spec.suspend) return
+    const name = cronJob.metadata?.name ?? ''
+    const idle = graph.live && idleSince(cronJob, graph.live, plan.longestInterval)
+    if (graph.live && idle !== undefined) {
+      const events = graph.live
+        .eventsOf(cronJob)
+        .filter(({ involvedObject }) => involvedObject?.kind === 'CronJob')
+        .slice(0, 3)
+      const all = graph.once('cronjob-missed-start-freeze', () =>
+        idleTogether(graph.all('CronJob'), graph.live),
+      )
+      if (all.length > 0 && all[0] !== cronJob) return
+      const due = `one is due every ${formatInterval(plan.longestInterval)}`
+      report(
+        spec,
+        'schedule',
+        all.length > 0
+          ? `No CronJob starts any more, ${name} and ${all.length - 1} others: their controller does nothing.`
+          : cronJob.status?.lastScheduleTime === undefined
+            ? `${name} has not started once since it was created ${spanSince(idle, graph.live)} ago, and ${due}.`
+            : `${name} does not start any more: its last start was ${spanSince(idle, graph.live)} ago, and ${due}.`,
+        {
+          severity: 'error',
+          evidence: events.map(
+            ({ reason, message }) => `${reason ?? 'Event'}: ${(message ?? '').slice(0, 140)}`,
+          ),
+        },
+      )
+      return
+    }
+    const deadline = spec.startingDeadlineSeconds
+    const old = minor <= 20
+    if (deadline !== undefined && deadline < poll) {
+      report(
+        spec,
+        'startingDeadlineSeconds',
+        old
+          ? `${name} may never start: the controller looks every ${poll} s, and a start must be made within ${deadline} s.`
+          : `A start of ${name} that the controller makes more than ${deadline} s late is dropped, for instance while it restarts.`,
+        { severity: old ? 'error' : 'warning', see: [at(cronJob, spec, 'schedule')] },
+      )
+      return
+    }
+    if (!old || (deadline !== undefined && deadline / plan.interval <= 100)) return
+    report(
+      spec,
+      'startingDeadlineSeconds',
+      `After more than 100 missed starts, every ${formatInterval(plan.interval)} one, ${name} never starts again.`,
+      { see: [at(cronJob, spec, 'schedule')] },
+    )
+  },
+})
+
+/** The time of the last start (or of the creation) when it is too long ago, in milliseconds since 1970. */
+function idleSince({ status, spec, metadata }: CronJob, live: Live, interval: number): number | undefined {
+  const last = Date.parse(status?.lastScheduleTime ?? metadata?.creationTimestamp ?? '')
+  const waits = spec?.concurrencyPolicy === 'Forbid' && (status?.active?.length ?? 0) > 0
+  // A minute more: the controller needs some seconds for each start.
+  const late = live.now - last > (2 * interval + 60) * 1000
+  return late && !waits ? last : undefined
+}
+
+/** All CronJobs that are due, when three of them or more don't start and none does; else nothing. */
+function idleTogether(cronJobs: readonly CronJob[], live: Live | undefined): readonly CronJob[] {
+  const due = cronJobs.flatMap((cronJob) => {
+    const plan = schedule(cronJob.spec?.schedule ?? '')
+    if (!live || !plan || cronJob.spec?.suspend) return []
+    const { longestInterval } = plan
+    return [{ cronJob, longestInterval, idle: idleSince(cronJob, live, longestInterval) !== undefined }]
+  })
+  const idle = due.filter((one) => one.idle)
+  const longest = Math.max(0, ...idle.map((one) => one.longestInterval))
+  const runs = due.some((one) => !one.idle && one.longestInterval <= longest)
+  return idle.length > 2 && !runs ? idle.map(({ cronJob }) => cronJob) : []
+}

@@ -1,0 +1,149 @@
+import { at, enumerate, type Graph, imageNamed, type ObjectOf, rule, type Workload } from '../src/rule.js'
+
+type Binding = ObjectOf<'ClusterRoleBinding'>
+
+export default rule({
+  title: 'An agent on every node may list what all nodes have',
+  category: 'control-plane',
+  severity: 'warning',
+  recommended: false,
+  why: `Each pod of such a DaemonSet lists and watches objects of the whole cluster, most of them for other
+nodes. The load is nodes times objects: nothing in staging, and on a large cluster a rollout of the agent is
+enough to take the API server down, as all pods list everything at once.`,
+  remedy:
+    'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema with little concurrency.',
+  decides: `A DaemonSet whose ServiceAccount is bound by a ClusterRoleBinding to a ClusterRole of the input
+with \`list\` or \`watch\` on \`resources\`, and whose containers don't learn the name of their node
+(\`fieldRef: spec.nodeName\`), without which they can't filter by it. An info for pods, endpoints and nodes; a
+warning for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error
+with ten times as many.
+
+Exempt are \`images\`: network plugins, ingress controllers and the like that need the whole picture.`,
+  falsePositives: 'Agents that use the permission seldom: what they do is not in the manifest.',
+  sources: [
+    'k8s.io/client-go/informers (one watch for each informer and process)',
+    'Kubernetes documentation, API Priority and Fairness',
+  ],
+  stories: [
+    'openai-telemetry',
+    'civis-large-cluster',
+    'datadog-10-ways',
+    'swade-sso-authrequests',
+    'betz-log-tailing',
+  ],
+  params: {
+    minNodes: {
+      type: 'integer',
+      minimum: 1,
+      default: 100,
+      about: 'Nodes from which it matters, where they are known.',
+    },
+    resources: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['pods', 'endpoints', 'endpointslices', 'nodes', 'events', 'configmaps', 'secrets'],
+      about: 'Resources of which there are many.',
+    },
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'calico',
+        'cilium',
+        'antrea',
+        'flannel',
+        'kube-router',
+        'kube-proxy',
+        'kube-ovn',
+        'weave-kube',
+        'multus-cni',
+        'node-problem-detector',
+        'metallb',
+        'speaker',
+        'aws-node',
+        'amazon-k8s-cni',
+        'skipper',
+        'ingress-nginx/controller',
+        'library/traefik',
+        'traefik/traefik',
+      ],
+      about: 'Parts of image names of agents that need it.',
+    },
+  },
+  for: 'DaemonSet',
+  check(daemonSet, { graph, params, report }) {
+    const workload = graph.workload(daemonSet)
+    const nodes = graph.all('Node').length
+    if (!workload || (graph.live && nodes < params.minNodes)) return
+    if (workload.running.some(({ image }) => imageNamed(image, params.images)) || knowsItsNode(workload))
+      return
+    const account = workload.pod.serviceAccountName ?? 'default'
+    for (const binding of bindingsOf(account, workload, graph)) {
+      const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
+      const listed = role && listedBy(role, params.resources)
+      if (!role || !listed || listed.names.length === 0) continue
+      const heavy = listed.names.some((name) => weightOf(name) < weights.length)
+      const [first = '', second, ...rest] = [...listed.names].sort((a, b) => weightOf(a) - weightOf(b))
+      const shown = [
+        first,
+        ...(second ? [second] : []),
+        ...(rest.length > 0 ? [`${rest.length} more kinds`] : []),
+      ]
+      const names = listed.names.includes('*') ? 'everything' : `all ${enumerate(shown, 'and')}`
+      report(
+        workload.pod,
+        'serviceAccountName',
+        `A rollout of ${workload.name} may overload the API server: its pods on ${nodes > 0 && graph.live ? `${nodes} nodes` : 'all nodes'} may each list ${names} of the cluster.`,
+        {
+          severity: graph.live && nodes >= 10 * params.minNodes ? 'error' : heavy ? 'warning' : 'info',
+          see: [at(role, listed.rule, 'resources'), at(binding, binding, 'roleRef')],
+        },
+      )
+      return
+    }
+  },
+})
+
+const weights = ['*', 'events', 'secrets', 'configmaps']
+
+/** The place of a resource among those that are costly to list; the others come last. */
+function weightOf(resource: string): number {
+  const index = weights.indexOf(resource)
+  return index < 0 ? weights.length : index
+}
+
+/** Whether a container is told the name of its node. */
+function knowsItsNode({ containers }: Workload): boolean {
+  return containers.some(({ spec }) =>
+    spec.env?.some((one) => one.valueFrom?.fieldRef?.fieldPath === 'spec.nodeName'),
+  )
+}
+
+/** The bindings of the account, by the name of its namespace; manifests often leave it out. */
+function bindingsOf(account: string, workload: Workload, graph: Graph): readonly Binding[] {
+  const index = graph.once('daemonset-api-load', () => {
+    const found = new Map<string, Binding[]>()
+    for (const binding of graph.all('ClusterRoleBinding'))
+      for (const { kind, name = '', namespace = '' } of binding.subjects ?? [])
+        if (kind === 'ServiceAccount') {
+          const key = `${namespace}/${name}`
+          found.set(key, [...(found.get(key) ?? []), binding])
+        }
+    return found
+  })
+  const bindings = index.get(`${workload.namespace}/${account}`) ?? []
+  return graph.live ? bindings : bindings.filter((one) => graph.apart(one, workload.object) <= 3)
+}
+
+/** What a role lets its holder list or watch in all namespaces, with the rule that says so. */
+function listedBy(role: ObjectOf<'ClusterRole'>, resources: readonly string[]) {
+  const wide = (role.rules ?? []).filter(
+    ({ verbs = [], resourceNames }) =>
+      !resourceNames?.length && verbs.some((verb) => verb === 'list' || verb === 'watch' || verb === '*'),
+  )
+  const names = new Set<string>()
+  for (const one of wide)
+    for (const name of one.resources ?? []) if (name === '*' || resources.includes(name)) names.add(name)
+  const rule = wide.find((one) => one.resources?.some((name) => names.has(name)))
+  return rule ? { names: [...names].sort(), rule } : undefined
+}

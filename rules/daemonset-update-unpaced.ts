@@ -1,0 +1,67 @@
+import { at, intOrPercent, rule, set } from '../src/rule.js'
+
+export default rule({
+  title: 'A DaemonSet is updated on many nodes at once',
+  category: 'workload-lifecycle',
+  severity: 'warning',
+  why: `The controller replaces up to \`maxUnavailable\` pods at the same time (or starts up to \`maxSurge\` new
+ones). A version that does not start, or whose start is expensive for the API server or a registry, is on
+all those nodes within a minute. It stops at a broken pod only by readiness: without a readiness probe a pod
+that runs counts as good.`,
+  remedy:
+    'Update a few nodes at a time (`maxUnavailable: 5%`), with a readiness probe and `minReadySeconds`.',
+  decides: `\`updateStrategy.rollingUpdate\` with \`maxUnavailable\` or \`maxSurge\` of \`maxPercent\` or more, or
+more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken of
+\`status.desiredNumberScheduled\`, and two pods at a time are always fine.`,
+  falsePositives: 'Agents that nothing depends on while they restart, as exporters of metrics.',
+  versions: '`maxSurge` of DaemonSets: GA 1.25.',
+  sources: ['kubernetes/pkg/controller/daemon/update.go', 'kubernetes/pkg/apis/apps/v1/defaults.go'],
+  stories: ['openai-telemetry', 'datadog-10-ways', 'render-mass-restart', 'dfds-kiam-cert'],
+  params: {
+    maxPercent: { type: 'integer', minimum: 1, default: 25, about: 'Share of the nodes that is too many.' },
+    maxCount: {
+      type: 'integer',
+      minimum: 1,
+      default: 10,
+      about: 'Number of nodes above which it is too many.',
+    },
+  },
+  for: 'DaemonSet',
+  check(daemonSet, { graph, params, report }) {
+    const { spec, status } = daemonSet
+    const rolling = spec?.updateStrategy?.rollingUpdate
+    const workload = graph.workload(daemonSet)
+    if (!rolling || !workload || spec?.updateStrategy?.type === 'OnDelete') return
+    const nodes = status?.desiredNumberScheduled
+    for (const field of ['maxUnavailable', 'maxSurge'] as const) {
+      const value = rolling[field]
+      const percent = intOrPercent(value, 100, 'up')
+      if (value === undefined || percent === undefined) continue
+      const count = intOrPercent(value, nodes ?? 0, 'up') ?? 0
+      const tooMany = typeof value === 'number' ? value > params.maxCount : percent >= params.maxPercent
+      if (!tooMany || (nodes !== undefined && count <= 2)) continue
+      const all = percent === 100 && typeof value === 'string'
+      const probed = all || workload.running.some((container) => container.spec.readinessProbe)
+      const many = all ? 'all nodes' : `${value}${typeof value === 'number' ? '' : ' of the'} nodes`
+      const { numberUnavailable = 0, updatedNumberScheduled = 0 } = status ?? {}
+      report(
+        rolling,
+        field,
+        `A bad version of ${workload.name} is on ${many} at once${probed ? '' : ', and without a readiness probe nothing stops the rest'}.`,
+        {
+          see: probed
+            ? []
+            : workload.containers
+                .slice(0, 1)
+                .map((one) => at(daemonSet, one.spec, 'name', 'no readiness probe')),
+          evidence:
+            nodes !== undefined && updatedNumberScheduled < nodes && numberUnavailable > 0
+              ? [`${numberUnavailable} of ${nodes} pods are unavailable, ${updatedNumberScheduled} updated`]
+              : undefined,
+          fix: set(rolling, field, '5%'),
+        },
+      )
+      return
+    }
+  },
+})

@@ -1,0 +1,110 @@
+import {
+  at,
+  bytes,
+  formatBytes,
+  type Graph,
+  imageNamed,
+  type Pod,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The memory limit of cluster DNS leaves no room',
+  category: 'dns',
+  severity: 'warning',
+  why: `The memory of a DNS server grows with the Services and pods of the cluster and with the queries that
+wait for an answer. A burst of queries, or a slow server upstream, takes all its pods over the limit together;
+those that start again meet the same burst, and nothing in the cluster finds anything.`,
+  remedy:
+    'Raise the limit to several times the usual use; DNS servers are few, and memory for them is cheap.',
+  decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, or
+with the label \`k8s-app: kube-dns\`), or a node-local-dns DaemonSet: a container with a memory limit below
+128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In a cluster: an error when one of
+its containers was last killed for lack of memory, whatever the limit; and the info only from 20 nodes on.`,
+  sources: [
+    'kubernetes/cmd/kubeadm/app/phases/addons/dns/manifests.go (170Mi)',
+    'coredns/deployment, kubernetes/Scaling_CoreDNS.md',
+  ],
+  stories: ['zalando-coredns-oom', 'civis-large-cluster', 'toyota-dns-storm'],
+  params: {
+    minMemory: {
+      type: 'string',
+      pattern: '^[0-9]+(Ki|Mi|Gi|k|M|G)?$',
+      default: '256Mi',
+      about: 'Memory that a DNS server of a large cluster should be allowed.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    if (!servesDns(workload, graph)) return
+    const pods = graph.live?.podsOf(workload) ?? []
+    for (const container of workload.running) {
+      const text = container.spec.resources?.limits?.memory
+      const limit = bytes(text)
+      if (limit === undefined || !imageNamed(container.image, servers)) continue
+      const limits = container.spec.resources?.limits ?? container.spec
+      const killed = killedIn(pods, container.name)
+      if (killed.length > 0) {
+        report(
+          limits,
+          'memory',
+          `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} have gone over ${formatBytes(limit)}.`,
+          { severity: 'error', evidence: killed.slice(0, 3).map(lineOf(container.name)) },
+        )
+        return
+      }
+      const nodes = graph.live ? graph.all('Node').length : undefined
+      const isSmall = limit < 128 * 2 ** 20
+      if (limit >= (bytes(params.minMemory) ?? 0) || (!isSmall && nodes !== undefined && nodes < 20)) continue
+      report(
+        limits,
+        'memory',
+        `A burst of DNS queries can kill all pods of ${workload.name} together: each may use ${formatBytes(limit)}${nodes ? `, in a cluster of ${nodes} nodes` : ''}.`,
+        {
+          severity: isSmall && (nodes === undefined || nodes >= 5) ? 'warning' : 'info',
+          fix: set(limits, 'memory', params.minMemory),
+          see: [graph.servicesOf(workload)[0]].map((one) => one && at(one, one)),
+        },
+      )
+      return
+    }
+  },
+})
+
+const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', 'k8s-dns-node-cache']
+
+/** Whether the workload answers the cluster's own names, or caches them on the nodes. */
+function servesDns(workload: Workload, graph: Graph): boolean {
+  const { kind, labels } = workload
+  if (kind === 'DaemonSet' && labels['k8s-app'] === 'node-local-dns') return true
+  if (kind !== 'Deployment' || !workload.running.some(({ image }) => imageNamed(image, servers))) return false
+  return (
+    labels['k8s-app'] === 'kube-dns' ||
+    graph.servicesOf(workload).some(({ metadata }) => metadata?.name === 'kube-dns')
+  )
+}
+
+/** The pods whose container was last ended by the kernel for lack of memory, the one with most restarts first. */
+function killedIn(pods: readonly Pod[], container: string): readonly Pod[] {
+  const isKilled = (pod: Pod) => stateOf(pod, container)?.lastState?.terminated?.reason === 'OOMKilled'
+  const restarts = (pod: Pod) => stateOf(pod, container)?.restartCount ?? 0
+  return pods
+    .filter(isKilled)
+    .sort(
+      (a, b) => restarts(b) - restarts(a) || (a.metadata?.name ?? '').localeCompare(b.metadata?.name ?? ''),
+    )
+}
+
+function lineOf(container: string) {
+  return (pod: Pod): string => {
+    const { restartCount = 0, lastState } = stateOf(pod, container) ?? {}
+    const when = lastState?.terminated?.finishedAt
+    return `pod ${pod.metadata?.name}: OOMKilled${when ? ` at ${when}` : ''}, ${restartCount} restarts`
+  }
+}
+
+function stateOf({ status }: Pod, container: string) {
+  return status?.containerStatuses?.find(({ name }) => name === container)
+}

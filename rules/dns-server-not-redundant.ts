@@ -1,0 +1,170 @@
+import {
+  at,
+  type ConfigMap,
+  flagOf,
+  type Graph,
+  imageNamed,
+  isGone,
+  isObject,
+  isReady,
+  isWorkload,
+  type Live,
+  numberAt,
+  type ObjectOf,
+  rule,
+  set,
+  valueAt,
+  type Workload,
+} from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
+
+export default rule({
+  title: 'Cluster DNS hangs on few pods, or on one node',
+  category: 'dns',
+  severity: 'warning',
+  why: `DNS is the first thing that nearly every request needs. With one pod, or with all pods on one node,
+a drain or a crash is an outage of everything; with few pods for many nodes a burst takes them down one after
+the other. Each change of their number moves UDP flows of clients, which lose the answers on their way.`,
+  remedy: 'Run two DNS pods or more on different nodes and zones, and resize them in large steps only.',
+  decides: `A Deployment of CoreDNS or kube-dns with the label \`k8s-app: kube-dns\` that is written with
+fewer than \`minReplicas\` replicas and that no autoscaler resizes. The
+ConfigMap of its cluster-proportional-autoscaler (\`linear\`): \`min\` below \`minReplicas\` without
+\`preventSinglePointFailure\`, or so few nodes or cores for each replica that every node that comes or goes
+changes the number. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
+pod, and ready pods that all stand on one node, or in one of several zones.
+
+DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`replicas-not-spread\` and
+\`pdb-missing\`.`,
+  sources: [
+    'kubernetes/cluster/addons/dns-horizontal-autoscaler',
+    'cluster-proportional-autoscaler/pkg/autoscaler/controller/linearcontroller',
+  ],
+  stories: ['preply-dns-conntrack', 'zalando-coredns-oom', 'civis-large-cluster', 'tinder-dns-arp'],
+  params: {
+    minReplicas: { type: 'integer', minimum: 1, default: 2, about: 'The fewest DNS pods.' },
+    nodesPerReplica: {
+      type: 'integer',
+      minimum: 1,
+      default: 50,
+      about: 'Nodes of a cluster that one DNS pod may serve.',
+    },
+  },
+  for: ['Workload', 'ConfigMap'],
+  check(subject, { graph, params, report }) {
+    if (!isWorkload(subject)) {
+      const problem = problemOf(subject, params.minReplicas)
+      if (problem) report(subject.data ?? subject, 'linear', problem)
+      return
+    }
+    if (!servesDns(subject)) return
+    const nodes = graph.live ? graph.all('Node') : []
+    const { scale } = subject
+    const few = scale?.replicas !== undefined && scale.replicas > 0 && scale.replicas < params.minReplicas
+    if (scale && few && nodes.length !== 1 && !isResized(subject, graph)) {
+      report(
+        scale.node,
+        'replicas',
+        `No name resolves while ${scale.replicas === 1 ? `the only pod of ${subject.name} is` : `the ${scale.replicas} pods of ${subject.name} are`} away: at a drain, an upgrade or a crash.`,
+        {
+          fix: set(scale.node, 'replicas', params.minReplicas),
+          see: graph
+            .servicesOf(subject)
+            .slice(0, 1)
+            .map((one) => at(one, one)),
+        },
+      )
+      return
+    }
+    const seen = graph.live && seenOf(subject, graph.live, nodes, params.nodesPerReplica)
+    if (seen) report(subject.object, undefined, seen.message, { evidence: seen.evidence })
+  },
+})
+
+/** Whether the workload answers the cluster's own names. */
+function servesDns({ kind, labels, running }: Workload): boolean {
+  return (
+    kind === 'Deployment' &&
+    labels['k8s-app'] === 'kube-dns' &&
+    running.some(({ image }) => imageNamed(image, ['coredns', 'kube-dns', 'k8s-dns-kube-dns']))
+  )
+}
+
+function isResized(workload: Workload, graph: Graph): boolean {
+  const target = new RegExp(`/${workload.name}$`, 'i')
+  return (
+    graph.autoscalerOf(workload) !== undefined ||
+    graph
+      .nearby(workload)
+      .some(({ running }) =>
+        running.some(
+          (container) =>
+            imageNamed(container.image, ['cluster-proportional-autoscaler']) &&
+            target.test(flagOf(container, 'target') ?? ''),
+        ),
+      )
+  )
+}
+
+/** What is wrong with the configuration of a cluster-proportional-autoscaler for DNS. */
+function problemOf({ metadata, data }: ConfigMap, least: number): string | undefined {
+  if (!/dns.*autoscaler/.test(metadata?.name ?? '') || !data?.linear) return undefined
+  const linear = parse(data.linear)
+  if (!linear) return undefined
+  const min = numberAt(linear, 'min') ?? 1
+  if (min < least && !(least <= 2 && valueAt(linear, 'preventSinglePointFailure') === true))
+    return `Cluster DNS may run with ${min === 1 ? 'a single pod' : `${min} pods`}: every drain of its node is an outage of all names.`
+  const nodes = numberAt(linear, 'nodesPerReplica') ?? 0
+  const cores = numberAt(linear, 'coresPerReplica') ?? 0
+  if ((nodes > 0 && nodes <= 2) || (cores > 0 && cores <= 16))
+    return `Every node that comes or goes resizes cluster DNS: one pod for ${nodes > 0 && nodes <= 2 ? nodesOf(nodes) : `${cores} cores`}.`
+  return undefined
+}
+
+function parse(json: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function nodesOf(count: number): string {
+  return count === 1 ? 'each node' : `${count} nodes`
+}
+
+/** What is wrong with the places and the number of the pods that are ready. */
+function seenOf(
+  workload: Workload,
+  live: Live,
+  nodes: readonly Node[],
+  most: number,
+): { readonly message: string; readonly evidence: readonly string[] } | undefined {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && isReady(pod))
+  if (pods.length === 0 || nodes.length < 2) return undefined
+  const evidence = pods
+    .map((pod) => `pod ${pod.metadata?.name} on ${pod.spec?.nodeName}`)
+    .sort()
+    .slice(0, 4)
+  const [node, ...others] = new Set(pods.map(({ spec }) => spec?.nodeName))
+  if (pods.length > 1 && others.length === 0)
+    return {
+      message: `No name resolves when node ${node} goes: all ${pods.length} pods of ${workload.name} stand on it.`,
+      evidence,
+    }
+  if (nodes.length > most * pods.length) {
+    const message = `DNS may not bear a burst of queries: ${pods.length === 1 ? 'one ready pod' : `${pods.length} ready pods`} of ${workload.name} for ${nodes.length} nodes.`
+    return { message, evidence }
+  }
+  const zoneOf = ({ metadata }: Node) => metadata?.labels?.['topology.kubernetes.io/zone']
+  const zones = new Set(nodes.map(zoneOf).filter((zone) => zone !== undefined))
+  const own = new Set(
+    nodes.filter(({ metadata }) => pods.some(({ spec }) => spec?.nodeName === metadata?.name)).map(zoneOf),
+  )
+  if (pods.length < 2 || zones.size < 2 || own.size !== 1) return undefined
+  return {
+    message: `No name resolves when zone ${[...own][0]} fails: all ${pods.length} pods of ${workload.name} are in it, of ${zones.size} zones.`,
+    evidence,
+  }
+}

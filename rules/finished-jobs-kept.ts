@@ -1,0 +1,130 @@
+import {
+  advise,
+  type CronJob,
+  formatSeconds,
+  type Job,
+  type KubernetesObject,
+  type Live,
+  type Namespace,
+  type Pod,
+  rule,
+  set,
+} from '../src/rule.js'
+
+/** How long something has to be over before it counts, in milliseconds. */
+const rest = 3_600_000
+
+export default rule({
+  title: 'Finished Jobs and their pods are kept',
+  category: 'batch',
+  severity: 'info',
+  why: `A finished Job stays, with its pods, until somebody deletes it; only a CronJob cleans up after itself, and
+\`ttlSecondsAfterFinished\` does for others. Each pod is an object that the API server holds in memory and sends
+to all that list pods, counts in a quota of objects, and keeps its directories on the node. The garbage
+collector of pods starts at 12,500.`,
+  remedy: 'Set `ttlSecondsAfterFinished` on Jobs, a day for instance, and small history limits on CronJobs.',
+  decides: `A CronJob that keeps more than \`maxHistory\` runs, successful or failed; with \`bareJobs\` also a Job
+of its own without \`ttlSecondsAfterFinished\`.
+
+A warning in a cluster for a namespace with more than \`maxJobs\` Jobs that ended more than an hour ago and have
+no such time, or with more than \`maxPods\` pods that have ended.
+
+Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
+  sources: [
+    'kubernetes/pkg/apis/batch/v1/defaults.go',
+    'kubernetes/pkg/controller/podgc/config/v1alpha1/defaults.go',
+    'kubernetes/pkg/controller/ttlafterfinished/ttlafterfinished_controller.go',
+  ],
+  stories: ['algolia-jobs', 'zalando-cronjob-apiserver', 'github-network-stalls'],
+  params: {
+    maxHistory: { type: 'integer', minimum: 1, default: 10, about: 'Runs that a CronJob may keep.' },
+    bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
+    maxJobs: { type: 'integer', minimum: 1, default: 100, about: 'Finished Jobs of a namespace.' },
+    maxPods: { type: 'integer', minimum: 1, default: 500, about: 'Pods of a namespace that have ended.' },
+  },
+  for: ['CronJob', 'Job', 'Namespace'],
+  check(subject, { graph, params, report }) {
+    if (isNamespace(subject)) {
+      const { live } = graph
+      if (!live) return
+      const name = subject.metadata?.name ?? ''
+      const { jobs, pods } = graph.once('finished-jobs-kept', () => countEnded(graph.all('Job'), live))
+      const kept = { jobs: jobs.get(name) ?? 0, pods: pods.get(name) ?? 0 }
+      if (kept.jobs <= params.maxJobs && kept.pods <= params.maxPods) return
+      report(
+        subject,
+        undefined,
+        `Nothing cleans up in namespace ${name}: it keeps ${kept.jobs.toLocaleString('en')} finished Jobs and ${kept.pods.toLocaleString('en')} pods that have ended.`,
+        { severity: 'warning', fix: advise('ttlSecondsAfterFinished on what makes these Jobs') },
+      )
+      return
+    }
+    if (isCronJob(subject)) {
+      const { spec } = subject
+      for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
+        const count = spec?.[field]
+        if (!spec || count === undefined || count <= params.maxHistory) continue
+        report(
+          spec,
+          field,
+          `${count} runs of ${subject.metadata?.name ?? ''} are kept, each with its Job and its pods.`,
+          { fix: set(spec, field, 3) },
+        )
+        return
+      }
+      return
+    }
+    const { spec } = subject
+    const made = subject.metadata?.ownerReferences?.some(({ controller }) => controller)
+    if (!params.bareJobs || !spec || made || isHook(subject)) return
+    if (spec.ttlSecondsAfterFinished !== undefined || spec.managedBy !== undefined) return
+    report(
+      spec,
+      'ttlSecondsAfterFinished',
+      `${subject.metadata?.name ?? subject.metadata?.generateName ?? 'The Job'} and its pods stay after its end until somebody deletes them.`,
+      {
+        fix: set(
+          spec,
+          'ttlSecondsAfterFinished',
+          86400,
+          `ttlSecondsAfterFinished: 86400 (${formatSeconds(86400)})`,
+        ),
+      },
+    )
+  },
+})
+
+function isNamespace(subject: CronJob | Job | Namespace): subject is Namespace {
+  return subject.kind === 'Namespace'
+}
+
+function isCronJob(subject: CronJob | Job): subject is CronJob {
+  return subject.kind === 'CronJob'
+}
+
+/** Whether Helm or Argo CD delete it. */
+function isHook({ metadata }: Job): boolean {
+  return ['helm.sh/hook', 'argocd.argoproj.io/hook', 'argocd.argoproj.io/hook-delete-policy'].some(
+    (name) => metadata?.annotations?.[name] !== undefined,
+  )
+}
+
+/** By namespace: the Jobs that are over for an hour and are kept for ever, and the pods. */
+function countEnded(allJobs: readonly Job[], live: Live) {
+  const jobs = new Map<string, number>()
+  const pods = new Map<string, number>()
+  const add = (counts: Map<string, number>, { metadata }: KubernetesObject) => {
+    const namespace = metadata?.namespace ?? ''
+    counts.set(namespace, (counts.get(namespace) ?? 0) + 1)
+  }
+  for (const job of allJobs) {
+    const end = job.status?.conditions?.find(
+      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
+    )
+    const time = Date.parse(end?.lastTransitionTime ?? '')
+    if (job.spec?.ttlSecondsAfterFinished === undefined && live.now - time > rest) add(jobs, job)
+  }
+  const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed'
+  for (const pod of live.pods) if (isOver(pod)) add(pods, pod)
+  return { jobs, pods }
+}

@@ -1,0 +1,130 @@
+import {
+  at,
+  formatSpan,
+  type Graph,
+  type ObjectOf,
+  quantity,
+  requestOf,
+  rule,
+  type Workload,
+} from '../src/rule.js'
+
+type Autoscaler = ObjectOf<'HorizontalPodAutoscaler'>
+
+export default rule({
+  title: 'An autoscaler is at its maximum, or does not scale at all',
+  category: 'autoscaling',
+  severity: 'warning',
+  why: `At its maximum an autoscaler does nothing more, however high the load, and one that can't read its
+metrics or its target does nothing in either direction. Both say so in their conditions and are silent
+otherwise: the next spike finds no reserve.`,
+  remedy: 'Raise `maxReplicas`, the quota or the capacity; repair the metric.',
+  decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\`
+for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False that long (an error). In manifests:
+the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
+info, a minimum that is the maximum.
+
+Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), and in a cluster autoscalers whose
+minimum is their maximum: somebody switched them off.`,
+  falsePositives: 'A maximum that is meant as a cap on cost, with load above it.',
+  sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions)'],
+  stories: ['loveholidays-gke-ips', 'grafana-hosted-metrics-capacity', 'airbnb-weird-ways'],
+  params: {
+    minutes: { type: 'integer', minimum: 0, default: 30, about: 'How long it must have lasted.' },
+  },
+  unless: ['hpa-metric-without-request'],
+  for: 'HorizontalPodAutoscaler',
+  check(hpa, { graph, params, report }) {
+    const { spec, status } = hpa
+    if (!spec) return
+    const { minReplicas: least = 1, maxReplicas: most } = spec
+    const name = spec.scaleTargetRef?.name ?? 'its target'
+    const lasting = graph.live ? conditionsSince(hpa, graph.live.now, params.minutes * 60) : []
+    const broken = lasting.find(
+      ({ type, is, reason }) =>
+        (type === 'ScalingActive' || type === 'AbleToScale') &&
+        is === 'False' &&
+        reason !== 'ScalingDisabled',
+    )
+    if (broken) {
+      report(
+        spec,
+        broken.type === 'ScalingActive' ? 'metrics' : 'scaleTargetRef',
+        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.type === 'ScalingActive' ? 'its metrics can not be read' : 'the autoscaler can not read or set its number of pods'}.`,
+        { severity: 'error', evidence: [`${broken.reason}: ${broken.message}`] },
+      )
+      return
+    }
+    const limited = lasting.find(
+      ({ type, is, reason }) => type === 'ScalingLimited' && is === 'True' && reason === 'TooManyReplicas',
+    )
+    if (limited && least !== most && (status?.currentReplicas ?? 0) >= (most ?? 0)) {
+      report(
+        spec,
+        'maxReplicas',
+        `${name} has no reserve: it has run at its maximum of ${most} pods for ${formatSpan(limited.seconds)}, and the autoscaler wants more.`,
+        { evidence: usageOf(hpa) },
+      )
+      return
+    }
+    const target = graph.targetOf(hpa)
+    const quota = target && most !== undefined ? tooSmall(target, most, graph) : undefined
+    if (quota) {
+      report(
+        spec,
+        'maxReplicas',
+        `${name} never reaches ${most} pods: the quota of its namespace has room for ${quota.room}.`,
+        { see: [at(quota.quota, quota.hard, quota.key)] },
+      )
+      return
+    }
+    if (!graph.live && most !== undefined && spec.minReplicas === most && most > 0)
+      report(
+        spec,
+        'maxReplicas',
+        `The autoscaler of ${name} does nothing: its minimum and its maximum are ${most}.`,
+        { severity: 'info' },
+      )
+  },
+})
+
+function conditionsSince({ status }: Autoscaler, now: number, least: number) {
+  return (status?.conditions ?? [])
+    .map(({ type = '', status: is, reason = '', message = '', lastTransitionTime }) => ({
+      type,
+      is,
+      reason,
+      message,
+      seconds: (now - (Date.parse(lastTransitionTime ?? '') || now)) / 1000,
+    }))
+    .filter(({ seconds }) => seconds >= least)
+}
+
+/** What the autoscaler measures now, and what it is to be. */
+function usageOf({ spec, status }: Autoscaler): string[] {
+  return (status?.currentMetrics ?? []).flatMap(({ resource }) => {
+    const current = resource?.current?.averageUtilization
+    const wanted = spec?.metrics?.find((one) => one.resource?.name === resource?.name)?.resource?.target
+    if (current === undefined || wanted?.averageUtilization === undefined) return []
+    return [
+      `${resource?.name ?? 'use'} at ${current} % of the request, target ${wanted.averageUtilization} %`,
+    ]
+  })
+}
+
+/** A quota of the namespace that has no room for so many pods of the workload. */
+function tooSmall(target: Workload, pods: number, graph: Graph) {
+  for (const quota of graph.siblings('ResourceQuota', target.object)) {
+    const hard = quota.spec?.hard
+    if (!hard || quota.spec?.scopes || quota.spec?.scopeSelector) continue
+    for (const [key, value] of Object.entries(hard)) {
+      const resource = /^(?:requests\.)?(cpu|memory)$/.exec(key)?.[1]
+      const each = resource ? requestOf(target, resource) : /^(count\/)?pods$/.test(key) ? 1 : 0
+      const most = quantity(value)
+      // Binary fractions: 0.1 + 0.2 is a little more than 0.3.
+      if (most !== undefined && each > 0 && each * pods > most * 1.000001)
+        return { quota, hard, key, room: Math.floor(most / each + 1e-6) }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,108 @@
+import {
+  advise,
+  at,
+  enumerate,
+  type Graph,
+  numberAt,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The manifest sets the number of replicas that an autoscaler owns',
+  category: 'autoscaling',
+  severity: 'warning',
+  why: `Each time the manifest is applied the workload goes back to the number in it, whatever the autoscaler
+has made of it. At peak most pods are stopped at once, and the autoscaler needs minutes to bring them back:
+it doubles the pods every 15 s at most, and each must start and become ready.`,
+  remedy: 'Leave `replicas` out of the manifest; read below how.',
+  decides: `A HorizontalPodAutoscaler or KEDA ScaledObject of the input targets a workload whose
+\`spec.replicas\` is set. An error when the number lies outside of what the autoscaler allows: every apply
+changes it then. In a cluster every workload has a number; reported are those for which it is in kubectl's
+copy of the manifest or owned by a server-side apply. What Helm sets can't be seen there.
+
+Exempt: 0, which switches the autoscaler off; autoscalers whose minimum and maximum are that number; and
+Argo CD Applications that ignore differences in \`/spec/replicas\`.
+
+**Don't just delete the line.** A client-side apply that finds it in its last copy and no longer in the
+manifest removes the field, and the API server makes it 1. Remove it from the copy first (\`kubectl apply
+edit-last-applied\`), or hand the field over with a server-side apply, and delete it then. \`replicas: null\`
+has the same effect as deleting it.`,
+  falsePositives: 'Manifests that are applied once, and never again.',
+  sources: [
+    'kubernetes/pkg/apis/apps/v1/defaults.go',
+    'kubernetes/pkg/apis/autoscaling/v2/defaults.go (scale-up policies)',
+    'Kubernetes documentation, Migrating Deployments and StatefulSets to horizontal autoscaling',
+  ],
+  stories: ['datadog-10-ways', 'kalc-hpa-replicas'],
+  for: 'Workload',
+  check(workload, { graph, report }) {
+    const { scale, name, object } = workload
+    const range = rangeOf(workload, graph)
+    if (!scale?.replicas || !range || isIgnored(graph)) return
+    const { replicas } = scale
+    const { of, spec, min, max, minField, maxField } = range
+    if (graph.live) {
+      const by = appliersOf(object)
+      if (by.length === 0) return
+      report(
+        scale.node,
+        'replicas',
+        `Each apply undoes what ${graph.describe(of)} has made of ${name}: ${enumerate(by, 'and')} ${by.length === 1 ? 'sets' : 'set'} its replicas.`,
+        {
+          see: [at(of, spec, maxField)],
+          fix: advise('take replicas out of the manifest, and out of last-applied first'),
+        },
+      )
+      return
+    }
+    if (min === max && replicas === min) return
+    const outside = replicas < min || replicas > max
+    report(
+      scale.node,
+      'replicas',
+      `Every apply sets ${name} back to ${replicas} ${replicas === 1 ? 'pod' : 'pods'}, ${outside ? `and ${graph.describe(of)} wants ${min} to ${max}` : `however many ${graph.describe(of)} has made of them`}.`,
+      {
+        severity: outside ? 'error' : 'warning',
+        see: [at(of, spec, replicas > max ? maxField : minField)],
+        fix: advise('take replicas out of the manifest, and out of last-applied first'),
+      },
+    )
+  },
+})
+
+/** What the workload's autoscaler allows. */
+function rangeOf(workload: Workload, graph: Graph) {
+  const hpa = graph.autoscalerOf(workload)
+  if (hpa?.spec) {
+    const { minReplicas: min = 1, maxReplicas: max = Number.POSITIVE_INFINITY } = hpa.spec
+    return { of: hpa, spec: hpa.spec, min, max, minField: 'minReplicas', maxField: 'maxReplicas' }
+  }
+  const scaled = graph.scaledObjectOf(workload)
+  const spec = objectAt(scaled, 'spec')
+  if (!scaled || !spec) return undefined
+  // Defaults of keda/apis/keda/v1alpha1/scaledobject_types.go.
+  const min = numberAt(spec, 'minReplicaCount') ?? 0
+  const max = numberAt(spec, 'maxReplicaCount') ?? 100
+  return { of: scaled, spec, min, max, minField: 'minReplicaCount', maxField: 'maxReplicaCount' }
+}
+
+/** Whether Argo CD was told to leave the numbers of replicas alone. */
+function isIgnored(graph: Graph): boolean {
+  return graph.once('hpa-replicas-conflict', () =>
+    [...graph.all('argoproj.io/Application'), ...graph.all('argoproj.io/ApplicationSet')].some((one) =>
+      JSON.stringify(one).match(/[/.]spec[/.]replicas/),
+    ),
+  )
+}
+
+/** Who sets the number of replicas when they apply the object. src/cluster/slim.ts keeps these entries alone. */
+function appliersOf(object: Workload['object']): string[] {
+  const owners = objectsAt(object, 'metadata', 'managedFields').filter(
+    (entry) => entry.operation === 'Apply' && objectAt(entry, 'fieldsV1', 'f:spec', 'f:replicas'),
+  )
+  return [...new Set(owners.map((entry) => stringAt(entry, 'manager') ?? 'a client'))].sort()
+}

@@ -1,0 +1,175 @@
+import {
+  at,
+  type Graph,
+  type Ingress,
+  type KubernetesObject,
+  type Node,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+/** What an entrance claims, and where it says so. */
+interface Claim {
+  /** The host; `*.example.com`, or `*` for all. */
+  readonly host: string
+  readonly node: Node
+  readonly field: string
+  /** Entrances with the same one are served by the same balancer. */
+  readonly shared: string
+}
+
+export default rule({
+  title: 'An entrance claims hosts of others',
+  category: 'networking',
+  severity: 'warning',
+  why: `A rule without a host, or with a wildcard, matches requests that are meant for others: for hosts without
+a rule for their path, and with controllers that rank rules by their length even for hosts that have one. A
+dashboard that claims \`/api\` of every host has answered 404 for all applications that have such a path.`,
+  remedy: 'Name the host in the rule.',
+  decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress, a Traefik match without
+\`Host\`, or an HTTPRoute without hostnames, where another namespace has entrances at the same class, entry points
+or Gateway whose hosts the rule covers; an info for wildcards and for nginx, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is
+complete.
+
+Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
+AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname.`,
+  sources: [
+    'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
+    'Traefik documentation, router priority',
+    'Gateway API specification, HTTPRouteSpec (hostnames)',
+  ],
+  stories: ['google-how-not-to', 'dfds-traefik-route-hijack'],
+  unless: ['ingress-route-conflict'],
+  params: {
+    allowNamespaces: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['kube-system', 'ingress-nginx', 'ingress', 'traefik', 'gateway', 'istio-system'],
+      about: 'Namespaces of the platform, which may claim every host.',
+    },
+  },
+  for: [
+    'Ingress',
+    'gateway.networking.k8s.io/HTTPRoute',
+    'traefik.io/IngressRoute',
+    'traefik.containo.us/IngressRoute',
+  ],
+  check(entrance, { graph, params, report }) {
+    const own = graph.namespaceOf(entrance)
+    if (own === '' || params.allowNamespaces.includes(own)) return
+    const users = graph.once('hosts-by-balancer', () => hostsIn(graph))
+    for (const { host, node, field, shared } of claimsOf(entrance, graph)) {
+      if (!host.startsWith('*')) continue
+      const foreign = (users.get(shared) ?? []).filter(
+        (one) =>
+          !one.host.startsWith('*') &&
+          one.host.endsWith(host.slice(1)) &&
+          graph.namespaceOf(one.of) !== '' &&
+          graph.namespaceOf(one.of) !== own &&
+          (graph.complete || graph.apart(one.of, entrance) <= 2),
+      )
+      const [first] = foreign
+      if (!first) continue
+      const names = [...new Set(foreign.map((one) => one.host))].sort()
+      const spaces = new Set(foreign.map((one) => graph.namespaceOf(one.of))).size
+      report(
+        node,
+        field,
+        `${graph.describe(entrance)} can take requests for ${first.host}: it claims ${host === '*' ? 'every host' : host}, and ${spaces === 1 ? `namespace ${graph.namespaceOf(first.of)} shares` : `${spaces} other namespaces share`} its balancer.`,
+        {
+          // These look for the host first, and give a rule without it only what no other host asks for.
+          severity: host !== '*' || shared.includes('nginx') ? 'info' : 'warning',
+          see: [at(first.of, first.node, first.field, 'this one, too')],
+          evidence: graph.live && [
+            `hosts of others: ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`,
+          ],
+        },
+      )
+      return
+    }
+  },
+})
+
+type Use = Claim & { readonly of: KubernetesObject }
+
+/** The claims of all entrances, by what serves them. */
+function hostsIn(graph: Graph): ReadonlyMap<string, readonly Use[]> {
+  const index = new Map<string, Use[]>()
+  const kinds = [
+    'Ingress',
+    'gateway.networking.k8s.io/HTTPRoute',
+    'traefik.io/IngressRoute',
+    'traefik.containo.us/IngressRoute',
+  ] as const
+  for (const of of kinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
+    for (const claim of claimsOf(of, graph)) {
+      const known = index.get(claim.shared)
+      if (known) known.push({ ...claim, of })
+      else index.set(claim.shared, [{ ...claim, of }])
+    }
+  }
+  return index
+}
+
+function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {
+  switch (entrance.kind) {
+    case 'Ingress':
+      return claimsOfIngress(entrance)
+    case 'HTTPRoute':
+      return claimsOfHttpRoute(entrance, graph)
+    default:
+      return claimsOfIngressRoute(entrance)
+  }
+}
+
+function claimsOfIngress({ metadata, spec }: Ingress): readonly Claim[] {
+  const annotations = metadata?.annotations ?? {}
+  const name = spec?.ingressClassName ?? annotations['kubernetes.io/ingress.class'] ?? ''
+  const group = annotations['alb.ingress.kubernetes.io/group.name']
+  if (!spec || /^gce/.test(name) || (/^alb/.test(name) && !group)) return []
+  const shared = `Ingress ${name} ${group}`
+  return [
+    ...(spec.defaultBackend ? [{ host: '*', node: spec, field: 'defaultBackend', shared }] : []),
+    ...(spec.rules ?? [])
+      .filter(({ http }) => http?.paths?.some(({ path }) => !path?.startsWith('/.well-known/')))
+      .map((one) => ({ host: one.host || '*', node: one, field: one.host ? 'host' : 'http', shared })),
+  ]
+}
+
+function claimsOfHttpRoute(route: KubernetesObject, graph: Graph): readonly Claim[] {
+  const spec = objectAt(route, 'spec')
+  const names = valueAt(spec, 'hostnames')
+  const hosts = Array.isArray(names) && names.length > 0 ? names.map(String) : ['*']
+  return objectsAt(spec, 'parentRefs').flatMap((parent) => {
+    const name = stringAt(parent, 'name')
+    const namespace = stringAt(parent, 'namespace')
+    const gateway = graph.find('gateway.networking.k8s.io/Gateway', name, route, namespace)
+    // A listener's hostname narrows the route's; of a Gateway that is not known nothing is.
+    const isOpen =
+      gateway &&
+      objectsAt(gateway, 'spec', 'listeners').some((one) => stringAt(one, 'hostname') === undefined)
+    const shared = `Gateway ${namespace ?? graph.namespaceOf(route)}/${name}`
+    return hosts.flatMap((host) =>
+      host === '*' && !isOpen
+        ? []
+        : [{ host, node: spec ?? route, field: host === '*' ? 'rules' : 'hostnames', shared }],
+    )
+  })
+}
+
+function claimsOfIngressRoute(route: KubernetesObject): readonly Claim[] {
+  const shared = `Traefik ${JSON.stringify(valueAt(route, 'spec', 'entryPoints'))}`
+  return objectsAt(route, 'spec', 'routes').flatMap((one) => {
+    const match = stringAt(one, 'match') ?? ''
+    const hosts = [...match.matchAll(/\bHost\(([^)]*)\)/g)]
+      .flatMap(([, list = '']) => [...list.matchAll(/[`"]([^`"]+)[`"]/g)])
+      .map(([, host = '']) => host)
+    if (hosts.length > 0) return hosts.map((host) => ({ host, node: one, field: 'match', shared }))
+    return /Host(SNI|Header|Regexp|SNIRegexp)?\(|ClientIP|Header/.test(match) || match === ''
+      ? []
+      : [{ host: '*', node: one, field: 'match', shared }]
+  })
+}

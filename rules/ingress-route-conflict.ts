@@ -1,0 +1,210 @@
+import {
+  at,
+  type Graph,
+  type Ingress,
+  isObject,
+  type KubernetesObject,
+  type Node,
+  objectsAt,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+/** A path of a host that a route claims. */
+interface Claim {
+  /** Equal for claims that are the same for the controller. */
+  readonly key: string
+  /** `app.example.com/api`, for messages. */
+  readonly what: string
+  readonly of: KubernetesObject
+  readonly node: Node
+  readonly field: string
+  /** Where the requests are to go; claims of the same destination are no conflict. */
+  readonly to: string
+}
+
+export default rule({
+  title: 'Two routes claim the same host and path',
+  category: 'networking',
+  severity: 'warning',
+  why: `Only one of them gets the requests: with ingress-nginx and the Gateway API the older one, with others the
+one that was read first or has the longer rule. When the winner is deleted, made anew or renamed, the traffic of
+one application goes to another, and neither has been changed.`,
+  remedy: 'Give each host and path to one route; split traffic by weights or canary annotations.',
+  decides: `Rules of Ingresses with the same class, host, path and path type, matches of HTTPRoutes with the same
+parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with the same entry points and
+match, in two objects that lead to different Services. An error when they are of different namespaces and run
+in a cluster. In manifests both must have a namespace, or stand near each other, unless the input is complete.
+
+Exempt: canaries and merged Ingresses of nginx, Ingresses with a priority (\`group.order\` of AWS,
+\`router.priority\` of Traefik), IngressRoutes with a \`priority\`, Ingresses of Google, each of which has a
+balancer of its own, and solvers of ACME challenges.`,
+  sources: [
+    'ingress-nginx/internal/ingress/controller/controller.go (createServers, getBackendServers)',
+    'Gateway API specification, HTTPRouteRule (matches, precedence)',
+    'Traefik documentation, router priority',
+  ],
+  stories: ['dfds-traefik-route-hijack'],
+  for: [
+    'Ingress',
+    'gateway.networking.k8s.io/HTTPRoute',
+    'traefik.io/IngressRoute',
+    'traefik.containo.us/IngressRoute',
+  ],
+  check(route, { graph, report }) {
+    const claims = graph.once('claims-of-routes', () => claimsIn(graph))
+    const lost = claimsOf(route, graph).flatMap((claim) => {
+      const winner = claims.get(claim.key)?.find((one) => isBefore(one, claim, graph))
+      return winner && winner.of !== route && winner.to !== claim.to ? [{ claim, winner }] : []
+    })
+    const [first] = lost
+    if (!first) return
+    const { claim, winner } = first
+    const others = new Set(lost.map((one) => one.claim.what)).size - 1
+    const foreign = graph.namespaceOf(winner.of) !== graph.namespaceOf(route)
+    report(
+      claim.node,
+      claim.field,
+      `Requests for ${claim.what}${others > 0 ? ` and ${others} more` : ''} may go to another application: ${graph.describe(winner.of)} claims them, too.`,
+      {
+        severity: foreign && graph.live ? 'error' : 'warning',
+        see: [at(winner.of, winner.node, winner.field, graph.live ? 'older' : 'the same')],
+        evidence: graph.live && [
+          `${graph.describe(winner.of)} was made ${winner.of.metadata?.creationTimestamp}, ${graph.describe(route)} ${route.metadata?.creationTimestamp}`,
+        ],
+      },
+    )
+  },
+})
+
+/** Whether a claim wins over another that is the same, and both can be in force together. */
+function isBefore(one: Claim, other: Claim, graph: Graph): boolean {
+  if (one.of === other.of || !meet(one.of, other.of, graph)) return false
+  const [a, b] = [one, other].map(({ of }) => Date.parse(of.metadata?.creationTimestamp ?? '') || 0)
+  if (a !== b) return (a ?? 0) < (b ?? 0)
+  return identityOf(one.of, graph) < identityOf(other.of, graph)
+}
+
+function identityOf(of: KubernetesObject, graph: Graph): string {
+  return `${graph.namespaceOf(of)}/${of.metadata?.name ?? ''}`
+}
+
+/** Whether two routes are meant for one cluster. Variants of one object are not. */
+function meet(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
+  if (identityOf(a, graph) === identityOf(b, graph)) return false
+  if (graph.complete) return true
+  if (graph.namespaceOf(a) === graph.namespaceOf(b)) return graph.together(a, b) && graph.apart(a, b) <= 1
+  return graph.namespaceOf(a) !== '' && graph.namespaceOf(b) !== '' && graph.apart(a, b) <= 2
+}
+
+function claimsIn(graph: Graph): ReadonlyMap<string, readonly Claim[]> {
+  const index = new Map<string, Claim[]>()
+  const kinds = [
+    'Ingress',
+    'gateway.networking.k8s.io/HTTPRoute',
+    'traefik.io/IngressRoute',
+    'traefik.containo.us/IngressRoute',
+  ] as const
+  for (const route of kinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
+    for (const claim of claimsOf(route, graph)) {
+      const known = index.get(claim.key)
+      if (known) known.push(claim)
+      else index.set(claim.key, [claim])
+    }
+  }
+  return index
+}
+
+function claimsOf(route: KubernetesObject, graph: Graph): readonly Claim[] {
+  const own = graph.namespaceOf(route)
+  switch (route.kind) {
+    case 'Ingress':
+      return claimsOfIngress(route, own)
+    case 'HTTPRoute':
+      return claimsOfHttpRoute(route, own)
+    default:
+      return claimsOfIngressRoute(route, own)
+  }
+}
+
+function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] {
+  const annotations = ingress.metadata?.annotations ?? {}
+  const name = ingress.spec?.ingressClassName ?? annotations['kubernetes.io/ingress.class'] ?? ''
+  const group = annotations['alb.ingress.kubernetes.io/group.name']
+  const isApart = /^gce/.test(name) || (/^alb/.test(name) && !group)
+  const isOrdered = Object.keys(annotations).some((key) =>
+    /(\/canary|mergeable-ingress-type|group\.order|router\.priority)$/.test(key),
+  )
+  if (isApart || isOrdered) return []
+  return (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
+    // A host that is filled in later is not known.
+    (host && /__|[<${]/.test(host) ? [] : (http?.paths ?? [])).flatMap((path) => {
+      const service = path.backend?.service?.name ?? stringAt(path.backend, 'serviceName') ?? ''
+      if (path.path?.startsWith('/.well-known/acme-challenge')) return []
+      const where = path.path || '/'
+      return [
+        {
+          key: `${name} ${group} ${host} ${path.pathType === 'Exact'} ${where}`,
+          what: `${host ?? 'any host'}${where === '/' && host ? '' : where}`,
+          of: ingress,
+          node: path,
+          field: 'path',
+          to: `${namespace}/${service}`,
+        },
+      ]
+    }),
+  )
+}
+
+function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly Claim[] {
+  const parents = objectsAt(route, 'spec', 'parentRefs').map(
+    (one) =>
+      `${stringAt(one, 'kind') ?? 'Gateway'} ${stringAt(one, 'namespace') ?? namespace}/${stringAt(one, 'name')} ${valueAt(one, 'sectionName')} ${valueAt(one, 'port')}`,
+  )
+  const hosts = valueAt(route, 'spec', 'hostnames')
+  const names = Array.isArray(hosts) && hosts.length > 0 ? hosts.map(String) : ['*']
+  return objectsAt(route, 'spec', 'rules').flatMap((one) => {
+    const to = JSON.stringify([namespace, valueAt(one, 'backendRefs'), valueAt(one, 'filters')])
+    const matches = objectsAt(one, 'matches')
+    return (matches.length > 0 ? matches : [undefined]).flatMap((match) => {
+      const path = stringAt(match, 'path', 'value') ?? '/'
+      const how = JSON.stringify([
+        stringAt(match, 'path', 'type') ?? 'PathPrefix',
+        path,
+        valueAt(match, 'headers'),
+        valueAt(match, 'queryParams'),
+        valueAt(match, 'method'),
+      ])
+      return parents.flatMap((parent) =>
+        names.map((host) => ({
+          key: `${parent} ${host} ${how}`,
+          what: `${host === '*' ? 'any host' : host}${path === '/' && host !== '*' ? '' : path}`,
+          of: route,
+          node: match ?? one,
+          field: match ? 'path' : 'matches',
+          to,
+        })),
+      )
+    })
+  })
+}
+
+function claimsOfIngressRoute(route: KubernetesObject, namespace: string): readonly Claim[] {
+  const entries = valueAt(route, 'spec', 'entryPoints')
+  const tls = isObject(valueAt(route, 'spec', 'tls'))
+  return objectsAt(route, 'spec', 'routes').flatMap((one) => {
+    const match = stringAt(one, 'match')
+    if (!match || valueAt(one, 'priority') !== undefined) return []
+    return [
+      {
+        key: `${JSON.stringify(entries)} ${tls} ${match.replaceAll(/\s/g, '')}`,
+        what: match,
+        of: route,
+        node: one,
+        field: 'match',
+        to: JSON.stringify([namespace, valueAt(one, 'services'), valueAt(one, 'middlewares')]),
+      },
+    ]
+  })
+}

@@ -1,0 +1,161 @@
+import {
+  at,
+  formatSpan,
+  type Graph,
+  type KubernetesObject,
+  type Node,
+  nearestName,
+  objectAt,
+  objectsAt,
+  rule,
+  type Secret,
+  set,
+  stringAt,
+} from '../src/rule.js'
+
+/** A place that names a Secret with a certificate. */
+interface Reference {
+  readonly name: string
+  /** The Secret's namespace, where the reference names another than its own. */
+  readonly namespace: string | undefined
+  readonly node: Node
+  readonly field: string
+  /** The hosts that the certificate is for. */
+  readonly hosts: readonly string[]
+}
+
+export default rule({
+  title: 'The TLS secret of an entrance is absent or has no certificate',
+  category: 'networking',
+  severity: 'error',
+  why: `The controller serves its own default certificate instead, which no client trusts, and says so in its
+log only. Some releases of Traefik stop loading routes at a broken one, so that those of other teams go stale
+with it.`,
+  remedy: 'Create the Secret with the keys `tls.crt` and `tls.key`, or find out why it was not issued.',
+  decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute
+names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
+that name is there, or, in complete input, none at all. In a cluster every absent one is reported, those that
+cert-manager or external-secrets should have made included, once the entrance is older than ten minutes.
+
+Exempt in manifests: Secrets that an object of the input makes (Certificate, ExternalSecret, annotations of
+cert-manager) and Secrets without data, which something fills. Ingresses of AWS load balancers, which take no
+Secrets.`,
+  sources: [
+    'k8s.io/api/networking/v1/types.go (IngressTLS)',
+    'ingress-nginx/internal/ingress/controller/store/backend_ssl.go',
+    'Gateway API specification (GatewayTLSConfig)',
+  ],
+  stories: ['dfds-traefik-tls-secret'],
+  for: [
+    'Ingress',
+    'gateway.networking.k8s.io/Gateway',
+    'traefik.io/IngressRoute',
+    'traefik.containo.us/IngressRoute',
+  ],
+  check(entrance, { graph, report }) {
+    if (/^alb/.test(classOf(entrance))) return
+    const seen = new Set<string>()
+    for (const reference of referencesIn(entrance)) {
+      const { name, namespace, node, field } = reference
+      if (seen.has(`${namespace}/${name}`)) continue
+      seen.add(`${namespace}/${name}`)
+      const what = reference.hosts[0] ? `for ${reference.hosts[0]}` : `of ${graph.describe(entrance)}`
+      const secret = graph.find('Secret', name, entrance, namespace)
+      if (secret) {
+        const key = missingKey(secret)
+        if (key && !graph.isFilledElsewhere('Secret', name))
+          report(
+            node,
+            field,
+            `Clients get no trusted certificate ${what}: Secret ${name} has no key ${key}.`,
+            {
+              see: [at(secret, secret.data ?? secret.stringData ?? secret)],
+            },
+          )
+        continue
+      }
+      if (graph.live ? isYoung(entrance, graph) : graph.exists('Secret', name, entrance)) continue
+      // Of a namespace without any known Secret nothing was read.
+      if (namespace && !graph.all('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
+      const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
+      if (!near && !graph.complete) continue
+      report(
+        node,
+        field,
+        `Clients get no trusted certificate ${what}: there is no Secret ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
+        {
+          fix: near ? set(node, field, near) : undefined,
+          evidence: graph.live && issuing(name, entrance, namespace, graph),
+        },
+      )
+    }
+  },
+})
+
+function referencesIn(entrance: KubernetesObject): readonly Reference[] {
+  const make = (node: Node | undefined, field: string, hosts: readonly string[], namespace?: string) => {
+    const name = stringAt(node, field)
+    return node && name && !name.includes('/') ? [{ name, namespace, node, field, hosts }] : []
+  }
+  const spec = objectAt(entrance, 'spec')
+  if (entrance.kind === 'IngressRoute') return make(objectAt(spec, 'tls'), 'secretName', [])
+  if (entrance.kind === 'Ingress')
+    return objectsAt(spec, 'tls').flatMap((tls) => {
+      const hosts = Array.isArray(tls.hosts) ? tls.hosts.filter((host) => typeof host === 'string') : []
+      return make(tls, 'secretName', hosts)
+    })
+  return objectsAt(spec, 'listeners').flatMap((listener) => {
+    const host = stringAt(listener, 'hostname')
+    return objectsAt(listener, 'tls', 'certificateRefs').flatMap((ref) =>
+      (stringAt(ref, 'kind') ?? 'Secret') === 'Secret' && (stringAt(ref, 'group') ?? '') === ''
+        ? make(ref, 'name', host ? [host] : [], stringAt(ref, 'namespace'))
+        : [],
+    )
+  })
+}
+
+function classOf(entrance: KubernetesObject): string {
+  return (
+    stringAt(entrance, 'spec', 'ingressClassName') ??
+    entrance.metadata?.annotations?.['kubernetes.io/ingress.class'] ??
+    ''
+  )
+}
+
+/** A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read. */
+function missingKey({ data, stringData }: Secret): string | undefined {
+  const keys = Object.keys({ ...data, ...stringData })
+  return keys.length === 0 ? undefined : ['tls.crt', 'tls.key'].find((key) => !keys.includes(key))
+}
+
+/** The certificate may still be on its way. */
+function isYoung({ metadata }: KubernetesObject, { live }: Graph): boolean {
+  return live !== undefined && live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
+}
+
+/** What should have made the Secret, and what it says. */
+function issuing(
+  secret: string,
+  entrance: KubernetesObject,
+  namespace: string | undefined,
+  graph: Graph,
+): string[] {
+  const own = namespace ?? graph.namespaceOf(entrance)
+  const certificate = graph
+    .all('cert-manager.io/Certificate')
+    .find((one) => stringAt(one, 'spec', 'secretName') === secret && graph.namespaceOf(one) === own)
+  const external = graph
+    .all('external-secrets.io/ExternalSecret')
+    .find(
+      (one) =>
+        (stringAt(one, 'spec', 'target', 'name') ?? one.metadata?.name) === secret &&
+        graph.namespaceOf(one) === own,
+    )
+  const maker = certificate ?? external
+  if (!maker) return []
+  const ready = objectsAt(maker, 'status', 'conditions').find(({ type }) => type === 'Ready')
+  const since = Date.parse(stringAt(ready, 'lastTransitionTime') ?? '')
+  const span = since && graph.live ? ` for ${formatSpan((graph.live.now - since) / 1000)}` : ''
+  const says = stringAt(ready, 'message')
+  return [`${maker.kind} ${maker.metadata?.name} is not ready${span}${says ? `: ${says}` : ''}`]
+}

@@ -1,0 +1,182 @@
+import {
+  advise,
+  type Container,
+  containerStates,
+  enumerate,
+  imageNamed,
+  type Live,
+  lastEnd,
+  numberAt,
+  type Pod,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
+
+/** How a container asks a proxy beside it to end, or waits for a signal to do so. */
+const endings =
+  /quitquitquit|\/quit\b|\/shutdown|\bkill\b|pkill|killall|kubexit|scuttle|linkerd-await|\btrap\b|\btimeout\b|inotifywait|\bwhile\b|\buntil\b|wait-for/i
+
+export default rule({
+  title: 'A helper beside a Job keeps it running for ever',
+  category: 'batch',
+  severity: 'error',
+  why: `A pod has ended when all its ordinary containers have. A proxy or a log shipper beside the work has no
+reason to end: the work is done, the pod runs on, and the Job never completes. Under
+\`concurrencyPolicy: Forbid\` no other run starts, and what waits for the Job, a deployment perhaps, waits
+for ever.`,
+  remedy:
+    'Make the helper an init container with `restartPolicy: Always`: the kubelet ends it after the work.',
+  decides: `A Job or CronJob with an ordinary container whose image or name is one of \`helpers\`, beside
+others that are not. A warning when the run has a deadline: the work is done, and the Job fails.
+
+Exempt: helpers that run by a shell, pods that share one process namespace, and pods of which any command
+tells how the helper is ended (\`quitquitquit\`, \`kill\`, kubexit and the like).
+
+In a cluster also: a pod in which a container ended with exit code 0 more than \`minutes\` ago, while only
+helpers and containers that its template does not name, injected ones, still run.`,
+  versions: 'Init containers with `restartPolicy: Always` are on by default from 1.29, stable in 1.33.',
+  sources: [
+    'kubernetes/pkg/kubelet/kubelet_pods.go (getPhase)',
+    'kubernetes/pkg/features/kube_features.go (SidecarContainers)',
+    'cloud-sql-proxy documentation, job with a sidecar',
+  ],
+  stories: ['exponea-istio', 'lyft-cronjobs', 'target-cascading'],
+  params: {
+    helpers: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'istio-proxy',
+        'istio/proxyv2',
+        'linkerd-proxy',
+        'linkerd/proxy',
+        'envoy',
+        'cloud-sql-proxy',
+        'cloudsql-proxy',
+        'gce-proxy',
+        'alloydb-auth-proxy',
+        'fluent-bit',
+        'fluentd',
+        'filebeat',
+        'opentelemetry-collector',
+        'otel-collector',
+        'vault-agent',
+        'datadog-agent',
+      ],
+      about: 'Parts of image names, or container names, of helpers that do not end by themselves.',
+    },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 5,
+      about: 'How long a helper may outlive the work in a cluster.',
+    },
+  },
+  for: ['Job', 'CronJob'],
+  check(subject, { graph, params, minor, report }) {
+    const workload = graph.workload(subject)
+    if (!workload || workload.controlled) return
+    const isHelper = ({ name, image }: Container) =>
+      params.helpers.includes(name) || imageNamed(image, params.helpers)
+    const { live } = graph
+    const stuck = live && stuckIn(workload, live, params.minutes, isHelper)
+    if (stuck) {
+      const written = workload.containers.find(({ name }) => name === stuck.names[0])
+      report(
+        written?.spec ?? workload.template,
+        undefined,
+        `Pod ${stuck.pod.metadata?.name ?? ''} has done its work for ${stuck.span} and does not end: ${enumerate(stuck.names, 'and')} still ${stuck.names.length > 1 ? 'run' : 'runs'}.`,
+        { evidence: stuck.evidence, fix: fixFor(minor) },
+      )
+      return
+    }
+    const ordinary = workload.containers.filter(({ role }) => role === 'ordinary')
+    const helper = ordinary.find((container) => isHelper(container) && !endsItself(container))
+    const work = ordinary.filter((container) => !isHelper(container))
+    if (!helper || work.length === 0 || workload.pod.shareProcessNamespace || work.some(endsOthers)) return
+    const deadline = deadlineOf(workload)
+    report(
+      helper.spec,
+      'name',
+      deadline === undefined
+        ? `${workload.name} never completes: ${helper.name} runs on when ${enumerate(
+            work.map(({ name }) => name),
+            'and',
+          )} ${work.length > 1 ? 'have' : 'has'} ended.`
+        : `${workload.name} fails after ${deadline} s although its work is done: ${helper.name} runs on until the deadline.`,
+      { severity: deadline === undefined ? 'error' : 'warning', fix: fixFor(minor) },
+    )
+  },
+})
+
+function fixFor(minor: number) {
+  return advise(
+    minor >= 29
+      ? 'move the helper to initContainers, with restartPolicy: Always'
+      : 'let the work ask the helper to end, or run the Job without it',
+  )
+}
+
+function deadlineOf({ object, pod }: Workload): number | undefined {
+  const path = object.kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec'] : ['spec']
+  return numberAt(object, ...path, 'activeDeadlineSeconds') ?? pod.activeDeadlineSeconds
+}
+
+const wordsOf = ({ spec }: Container) => [...(spec.command ?? []), ...(spec.args ?? [])]
+
+/** Run by a shell, it may well wait for a sign to end. */
+function endsItself(container: Container): boolean {
+  const [first = ''] = container.spec.command ?? []
+  return /(^|\/)(ba|da|a)?sh$/.test(first) || wordsOf(container).some((word) => endings.test(word))
+}
+
+function endsOthers(container: Container): boolean {
+  const { lifecycle, env } = container.spec
+  const texts = [
+    ...wordsOf(container),
+    ...(lifecycle?.preStop?.exec?.command ?? []),
+    ...(env ?? []).map(({ name, value }) => `${name ?? ''}=${value ?? ''}`),
+  ]
+  return texts.some((word) => endings.test(word))
+}
+
+/** The pod whose work is done for the longest time, while helpers run on. */
+function stuckIn(workload: Workload, live: Live, minutes: number, isHelper: (one: Container) => boolean) {
+  const found = live
+    .podsOf(workload)
+    .flatMap((pod) => {
+      const done = doneAt(pod, workload, isHelper)
+      return done && live.now - done.at >= minutes * 60_000 ? [{ pod, ...done }] : []
+    })
+    .sort((a, b) => a.at - b.at)
+  const [first] = found
+  if (!first) return undefined
+  return {
+    pod: first.pod,
+    names: first.names,
+    span: spanSince(first.at, live),
+    evidence: found.length > 1 ? [`${found.length} pods of ${workload.name} are like this`] : [],
+  }
+}
+
+function doneAt(pod: Pod, workload: Workload, isHelper: (one: Container) => boolean) {
+  if (pod.status?.phase !== 'Running' || pod.metadata?.deletionTimestamp !== undefined) return undefined
+  const names: string[] = []
+  const ends: number[] = []
+  const inits = new Set((pod.status.initContainerStatuses ?? []).map(({ name }) => name))
+  for (const container of containerStates(pod)) {
+    const name = container.name ?? ''
+    if (inits.has(name)) continue
+    const written = workload.containers.find((one) => one.name === name)
+    if (container.state?.running) {
+      if (written && !isHelper(written)) return undefined
+      names.push(name)
+    } else {
+      const end = container.state?.terminated && lastEnd(container)
+      if (end?.exitCode !== 0) return undefined
+      ends.push(end.endedAt)
+    }
+  }
+  return names.length > 0 && ends.length > 0 ? { names, at: Math.max(...ends) } : undefined
+}

@@ -1,0 +1,120 @@
+import {
+  formatSpan,
+  type Graph,
+  imageNamed,
+  imageParts,
+  isGone,
+  isReady,
+  type Live,
+  type Pod,
+  rule,
+  troubleOf,
+  unreadySince,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The network policy agent is down on some nodes',
+  category: 'networking',
+  severity: 'warning',
+  why: `The agent writes the rules of network policies on its node. While it is down, the old rules stay: pods that
+start may be cut off or open to all, policies that change have no effect, and the difference shows when the
+agent starts again, often long after the change.`,
+  remedy: 'Repair the agent on these nodes, and restart it where its release differs from the others.',
+  decides: `DaemonSets that run an image of \`images\`: pods that have not been ready for \`minutes\` on nodes that are
+ready (of others \`node-not-ready\` tells), and pods that run another tag than the template names for more than an hour after
+the newest pod was made, as after an update with \`OnDelete\` or a rollout that hangs.
+
+The rules on the nodes themselves cannot be read through the API.`,
+  sources: ['k8s.io/api/apps/v1/types.go (DaemonSetUpdateStrategy)', 'k8s.io/api/networking/v1/types.go'],
+  stories: ['machu-kube-proxy-ipvs'],
+  needs: 'cluster',
+  params: {
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'calico/node',
+        'kube-router',
+        'cilium',
+        'weave-npc',
+        'antrea',
+        'antrea-agent-ubuntu',
+        'aws-network-policy-agent',
+      ],
+      about: 'Images of agents that enforce network policies, as parts of their names.',
+    },
+    minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long a pod of the agent may be away.' },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { live } = graph
+    if (!live || workload.kind !== 'DaemonSet') return
+    const agent = workload.running.find(
+      // Proxies and storage drivers of the same projects enforce nothing.
+      ({ image }) => imageNamed(image, params.images) && !/envoy|driver|csi/.test(image ?? ''),
+    )
+    if (!agent) return
+    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+    const away = graph.once('nodes-away', () => nodesAway(graph))
+    const down = pods
+      .filter((pod) => !isReady(pod) && live.now - unreadySince(pod) >= params.minutes * 60_000)
+      .filter(({ spec }) => spec?.nodeName && !away.has(spec.nodeName))
+      .sort((a, b) => unreadySince(a) - unreadySince(b))
+    if (down.length > 0) {
+      const [first] = down
+      report(
+        workload.object,
+        undefined,
+        `Changes of network policies and new pods are not seen on ${down.length === 1 ? `node ${first?.spec?.nodeName}` : `${down.length} of ${pods.length} nodes`}: ${workload.name} is not ready there.`,
+        { evidence: shortened(down.map((pod) => lineOf(pod, live))) },
+      )
+      return
+    }
+    const tag = imageParts(agent.image ?? '').tag
+    const old = pods.filter((pod) => {
+      const own = tagOf(pod, agent.name)
+      return own !== undefined && tag !== undefined && own !== tag
+    })
+    if (old.length === 0 || old.length === pods.length || isRolling(pods, live)) return
+    report(
+      workload.object,
+      undefined,
+      `Network policies are enforced by two releases: ${old.length} of ${pods.length} pods of ${workload.name} do not run ${tag}.`,
+      {
+        evidence: shortened(old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
+      },
+    )
+  },
+})
+
+function nodesAway(graph: Graph): ReadonlySet<string> {
+  return new Set(
+    graph
+      .all('Node')
+      .filter(({ status }) =>
+        status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True'),
+      )
+      .map(({ metadata }) => metadata?.name ?? ''),
+  )
+}
+
+function lineOf(pod: Pod, live: Live): string {
+  const minutes = formatSpan((live.now - unreadySince(pod)) / 1000)
+  return `node ${pod.spec?.nodeName}: ${troubleOf(pod)}, for ${minutes}`
+}
+
+function shortened(lines: readonly string[]): string[] {
+  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : [...lines]
+}
+
+function tagOf({ status }: Pod, container: string): string | undefined {
+  const image = status?.containerStatuses?.find(({ name }) => name === container)?.image
+  return image === undefined ? undefined : imageParts(image).tag
+}
+
+/** Whether a pod was made in the last hour: the update may be on its way. */
+function isRolling(pods: readonly Pod[], live: Live): boolean {
+  return pods.some(
+    ({ metadata }) => live.now - (Date.parse(metadata?.creationTimestamp ?? '') || 0) < 3_600_000,
+  )
+}

@@ -1,0 +1,106 @@
+import {
+  at,
+  enumerate,
+  type Graph,
+  isWorkload,
+  type Live,
+  type ObjectOf,
+  type Pod,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+type Class = ObjectOf<'PriorityClass'>
+
+export default rule({
+  title: 'A priority class lets new pods evict running ones',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `A pod keeps the priority that it was created with. Once a class is the default, or is given to a
+workload, each pod that is made anew outranks those that still run without it, and where it finds no room
+the scheduler evicts one of them. That one comes back with the class and evicts the next: a rollout becomes
+a chain that takes all replicas, as budgets are respected only if that is easy.`,
+  remedy:
+    'Use `preemptionPolicy: Never` (in a new class, as the field can not be changed), or give the class to all pods before nodes are full.',
+  decides: `A PriorityClass with \`globalDefault: true\`, a value above 0 and \`preemptionPolicy\` not
+Never; and each but one of several global defaults, of which the lowest counts. In a cluster a workload, too,
+whose pods have different priorities, of which the higher may preempt, while a pod of it is Pending.`,
+  falsePositives: 'A default class in a new cluster, in which no pod is older than it.',
+  versions: '`preemptionPolicy`: GA 1.24. It can not be changed in a class that exists.',
+  sources: [
+    'kubernetes/plugin/pkg/admission/priority/admission.go',
+    'kubernetes/pkg/scheduler/framework/preemption',
+    'kubernetes/pkg/apis/scheduling/validation/validation.go',
+  ],
+  stories: ['grafana-pod-priorities', 'datadog-10-ways'],
+  for: ['PriorityClass', 'Workload'],
+  check(subject, { graph, report }) {
+    if (isWorkload(subject)) {
+      const found = graph.live && !subject.controlled ? mixed(subject, graph.live) : undefined
+      if (found)
+        report(
+          subject.pod,
+          'priorityClassName',
+          `New pods of ${subject.name} outrank its running ones: where nodes are full each new pod evicts an old one.`,
+          { evidence: found },
+        )
+      return
+    }
+    const { value = 0, globalDefault, preemptionPolicy, metadata } = subject
+    if (!globalDefault) return
+    const name = metadata?.name ?? 'this class'
+    const lower = otherDefaults(subject, graph).find((one) => (one.value ?? 0) < value)
+    if (lower) {
+      report(
+        subject,
+        'globalDefault',
+        `${name} is not the default: of several defaults the lowest counts, and that is ${lower.metadata?.name}.`,
+        { see: [at(lower, lower, 'globalDefault')] },
+      )
+      return
+    }
+    if (value > 0 && preemptionPolicy !== 'Never')
+      report(
+        subject,
+        'globalDefault',
+        `Each pod that is made anew gets priority ${value} and may evict those that run without: a rollout on full nodes becomes a chain of evictions.`,
+        { fix: set(subject, 'preemptionPolicy', 'Never') },
+      )
+  },
+})
+
+/** Other global defaults of the same cluster; in manifests, those nearby. */
+function otherDefaults(of: Class, graph: Graph): readonly Class[] {
+  return graph
+    .all('PriorityClass')
+    .filter(
+      (one) => one !== of && one.globalDefault && (graph.live !== undefined || graph.apart(one, of) <= 3),
+    )
+}
+
+/** The priorities of a workload's pods, when they differ, the higher may preempt, and a pod waits for room. */
+function mixed(workload: Workload, live: Live): string[] | undefined {
+  const pods = live.podsOf(workload).filter(({ metadata, status }) => {
+    const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
+    return !ended && metadata?.deletionTimestamp === undefined
+  })
+  const groups = new Map<number, Pod[]>()
+  for (const pod of pods) {
+    const priority = pod.spec?.priority ?? 0
+    groups.set(priority, [...(groups.get(priority) ?? []), pod])
+  }
+  const sorted = [...groups].sort(([a], [b]) => b - a)
+  const [highest] = sorted
+  const preempts = highest?.[1].some(
+    ({ spec, status }) =>
+      spec?.preemptionPolicy !== 'Never' && status?.phase === 'Pending' && !spec?.nodeName,
+  )
+  if (sorted.length < 2 || !preempts) return undefined
+  return [
+    enumerate(
+      sorted.map(([priority, members]) => `${members.length} with priority ${priority}`),
+      'and',
+    ),
+  ]
+}

@@ -1,0 +1,144 @@
+import {
+  at,
+  type DaemonSet,
+  type Deployment,
+  type Graph,
+  intOrPercent,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'A rollout takes all pods of a Service away',
+  category: 'workload-lifecycle',
+  severity: 'warning',
+  why: `With \`strategy: Recreate\`, or when as many pods may be unavailable as there are, the controller stops
+every old pod before a new one is ready. Each ordinary rollout is then an outage as long as pull and start
+take, and a rollout of an image that can't be pulled or started is one until somebody rolls back.`,
+  remedy: 'Use `maxUnavailable: 0` and `maxSurge: 1`, where the pods may run side by side.',
+  decides: `A Deployment behind a Service with \`strategy: Recreate\` and two pods or more, or one that an
+Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not less than its pods at least
+(autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
+A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time.
+
+Exempt: pods with a claim or a port of their node, which can't run side by side, and headless Services. An
+error while such a rollout goes on in a cluster and nothing is available.`,
+  falsePositives:
+    'Pods that must not run side by side, such as singletons that write: suppress with that reason.',
+  sources: [
+    'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts, MaxUnavailable)',
+    'kubernetes/pkg/controller/deployment/recreate.go',
+    'kubernetes/pkg/controller/daemon/update.go',
+  ],
+  stories: ['dfds-image-pull-qps', 'loveholidays-gke-upgrade', 'render-mass-restart'],
+  params: {
+    maxDaemonUnavailable: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 100,
+      default: 50,
+      about: 'The percentage of a DaemonSet behind a Service from which on it is reported.',
+    },
+  },
+  unless: ['rollout-stalled', 'rwo-volume-rolling-update'],
+  for: ['Deployment', 'DaemonSet'],
+  check(subject, { graph, params, report }) {
+    const workload = graph.workload(subject)
+    const service = workload && graph.servicesOf(workload).find(({ spec }) => spec?.clusterIP !== 'None')
+    if (!workload || !service || workload.controlled || isTied(workload)) return
+    const found = isDeployment(subject)
+      ? ofDeployment(subject, workload, graph)
+      : ofDaemonSet(subject, params.maxDaemonUnavailable)
+    if (!found) return
+    const going = isDeployment(subject) ? goingOn(subject, graph) : undefined
+    report(
+      found.node,
+      found.field,
+      going
+        ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
+        : `${isDeployment(subject) ? 'Nothing answers' : `${found.share} of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
+      {
+        severity: going ? 'error' : 'warning',
+        see: [at(service, service), found.see],
+      },
+    )
+  },
+})
+
+function isDeployment(subject: Deployment | DaemonSet): subject is Deployment {
+  return subject.kind === 'Deployment'
+}
+
+/** Whether two pods can't run side by side: a claim, or a port or the network of the node. */
+function isTied({ pod }: Workload): boolean {
+  return (
+    (pod.volumes ?? []).some(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined) ||
+    pod.hostNetwork === true ||
+    (pod.containers ?? []).some(({ ports }) => ports?.some(({ hostPort }) => hostPort !== undefined))
+  )
+}
+
+function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
+  const fewest = graph.fewestPods(workload)
+  if (!spec || !fewest || fewest.pods === 0) return undefined
+  const { pods } = fewest
+  const see = at(fewest.of, fewest.node, fewest.field)
+  const all = pods === 1 ? 'its only pod' : `all ${pods} pods`
+  const { strategy } = spec
+  if (strategy?.type === 'Recreate') {
+    const isPublic = graph.servicesOf(workload).some((service) => graph.routesTo(service).length > 0)
+    return pods > 1 || isPublic
+      ? {
+          node: strategy,
+          field: 'type',
+          why: `Recreate stops ${all} before a new one starts`,
+          see,
+          share: '',
+        }
+      : undefined
+  }
+  const update = strategy?.rollingUpdate
+  if (!update) return undefined
+  const surge = intOrPercent(update.maxSurge ?? '25%', pods, 'up') ?? 1
+  const written = intOrPercent(update.maxUnavailable ?? '25%', pods, 'down') ?? 0
+  const unavailable = surge === 0 && written === 0 ? 1 : written
+  if (unavailable < pods) return undefined
+  return {
+    node: update,
+    field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',
+    why: `${all} may be taken away before a new one is ready`,
+    see,
+    share: '',
+  }
+}
+
+function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
+  const update = spec?.updateStrategy?.rollingUpdate
+  const desired = status?.desiredNumberScheduled
+  const written = update?.maxUnavailable
+  const share =
+    typeof written === 'number'
+      ? desired !== undefined && desired > 1
+        ? Math.min(100, Math.round((written / desired) * 100))
+        : 0
+      : (intOrPercent(written, 100, 'up') ?? 0)
+  if (!update || share < most) return undefined
+  return {
+    node: update,
+    field: 'maxUnavailable',
+    why: 'as many may be replaced at the same time',
+    see: undefined,
+    share: `${share} %`,
+  }
+}
+
+/** Since when a rollout has left nothing available. */
+function goingOn({ status }: Deployment, graph: Graph): string | undefined {
+  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
+  const available = condition('Available')
+  if (!graph.live || available?.status !== 'False' || (status?.availableReplicas ?? 0) > 0) return undefined
+  if (condition('Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
+  const since = Date.parse(available.lastTransitionTime ?? '')
+  return Number.isNaN(since) ? 'now' : `for ${spanSince(since, graph.live)}`
+}

@@ -1,0 +1,184 @@
+import {
+  advise,
+  type DaemonSet,
+  type Deployment,
+  type Live,
+  notReadySince,
+  type Pod,
+  type ReportOptions,
+  rule,
+  type StatefulSet,
+  spanSince,
+  troubles,
+} from '../src/rule.js'
+
+type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
+type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
+
+/** The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go, deployment_util.go (HasProgressDeadline). */
+const noDeadline = 2_147_483_647
+
+export default rule({
+  title: 'A rollout does not progress',
+  category: 'workload-lifecycle',
+  severity: 'warning',
+  why: `A rollout waits for its new pods. While they do not become ready, half of the workload runs the old
+template and half the new one, and nothing rolls back by itself. A Deployment says so after
+\`progressDeadlineSeconds\` in a condition that nobody looks at; a StatefulSet or a DaemonSet never says it.
+The new pods are often the first to meet a lack of capacity, addresses or quota.`,
+  remedy: 'Cure what the new pods wait for, or roll back.',
+  decides: `In manifests: a Deployment with \`paused: true\`, of which no change is ever rolled out, and one
+whose deadline is switched off by ${noDeadline.toLocaleString('en')} (an info: converted manifests of
+\`extensions/v1beta1\` have it).
+
+In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
+a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
+for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
+Deployment has no pod that serves. Why the newest pods are not ready stands below the finding.`,
+  sources: [
+    'kubernetes/pkg/controller/deployment/progress.go',
+    'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
+    'kubernetes/pkg/controller/daemon/update.go',
+  ],
+  stories: [
+    'loveholidays-gke-ips',
+    'freenow-node-join',
+    'zalando-credentials-queue',
+    'dfds-image-pull-qps',
+    'render-mass-restart',
+  ],
+  params: {
+    stuckMinutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 15,
+      about: 'How long a pod may take to become ready where nothing else sets a deadline.',
+    },
+  },
+  for: ['Deployment', 'StatefulSet', 'DaemonSet'],
+  check(subject, { graph, params, report }) {
+    const { live } = graph
+    if (subject.metadata?.ownerReferences?.some(({ controller }) => controller)) return
+    if (isDeployment(subject)) {
+      if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
+      return
+    }
+    if (!live) return
+    const stuck = stuckPods(live.podsOf(subject), live, params.stuckMinutes)
+    const stall = isDaemonSet(subject)
+      ? daemonStall(subject, stuck, live)
+      : orderedStall(subject, stuck, live)
+    if (stall) report(stall.node, stall.field, stall.message, { evidence: troubles(stuck, live) })
+  },
+})
+
+function isDeployment(subject: Deployment | StatefulSet | DaemonSet): subject is Deployment {
+  return subject.kind === 'Deployment'
+}
+
+function isDaemonSet(subject: StatefulSet | DaemonSet): subject is DaemonSet {
+  return subject.kind === 'DaemonSet'
+}
+
+/** What the manifest alone tells. */
+function checkWritten({ spec }: Deployment, report: Report): void {
+  if (spec?.paused === true)
+    report(spec, 'paused', 'No change of the pod template is rolled out, new images included: it is paused.')
+  else if (spec?.progressDeadlineSeconds === noDeadline)
+    report(
+      spec,
+      'progressDeadlineSeconds',
+      'A rollout that hangs is never said to have failed: its deadline is switched off.',
+      { severity: 'info', fix: advise('progressDeadlineSeconds: 600') },
+    )
+}
+
+function checkDeployment(subject: Deployment, live: Live, minutes: number, report: Report): boolean {
+  const { spec, status } = subject
+  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
+  const progress = condition('Progressing')
+  const refused = condition('ReplicaFailure')
+  const replicas = spec?.replicas ?? 1
+  const [newest, ...older] = live.replicaSetsOf(subject)
+  const pods = newest ? live.podsOf(newest) : []
+  const stuck = stuckPods(pods, live, 0)
+  const late = progress?.status === 'False'
+  const silent =
+    spec?.progressDeadlineSeconds === noDeadline &&
+    stuckPods(pods, live, minutes).length > 0 &&
+    (status?.updatedReplicas ?? 0) < replicas
+  // A webhook that fails once is tried again within seconds.
+  const isRefused =
+    refused?.status === 'True' && live.now - (Date.parse(refused.lastTransitionTime ?? '') || 0) >= 60_000
+  if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
+  const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '')
+  const span = Number.isNaN(since) ? '' : ` for ${spanSince(since, live)}`
+  const updated = status?.updatedReplicas ?? 0
+  const serving = status?.availableReplicas ?? 0
+  const old = older.some((set) => (set.status?.replicas ?? 0) > 0)
+  const why =
+    stuck.length > 0
+      ? `, ${stuck.length} of ${Math.max(updated, stuck.length)} new pods are not ready`
+      : isRefused
+        ? ', no new pod can be made'
+        : ''
+  const refusal = refused?.message ? [`${refused.reason ?? 'ReplicaFailure'}: ${refused.message}`] : []
+  report(
+    status ?? subject,
+    'conditions',
+    `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
+    {
+      severity: serving === 0 ? 'error' : 'warning',
+      evidence: [...refusal, ...troubles(stuck, live)],
+    },
+  )
+  return true
+}
+
+/** The pods that have not been ready for some minutes, the longest first. */
+function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly Pod[] {
+  const since = (pod: Pod) => notReadySince(pod) ?? live.now
+  return pods
+    .filter((pod) => pod.metadata?.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded')
+    .filter((pod) => notReadySince(pod) !== undefined && live.now - since(pod) >= minutes * 60_000)
+    .sort((a, b) => since(a) - since(b))
+}
+
+/** A StatefulSet replaces and makes its pods one by one, and waits for each of them. */
+function orderedStall(subject: StatefulSet, stuck: readonly Pod[], live: Live): Stall | undefined {
+  const { spec, status } = subject
+  const [first] = stuck
+  const replicas = spec?.replicas ?? 1
+  if (!status || !first || replicas === 0) return undefined
+  const strategy = spec?.updateStrategy
+  const due = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0))
+  const updated = status.updatedReplicas ?? 0
+  const replaces =
+    strategy?.type !== 'OnDelete' && status.currentRevision !== status.updateRevision && updated < due
+  const name = first.metadata?.name ?? ''
+  const ordered = spec?.podManagementPolicy !== 'Parallel'
+  const lacks = ordered && (status.replicas ?? 0) < replicas
+  if (!replaces && !lacks) return undefined
+  const span = spanSince(notReadySince(first) ?? live.now, live)
+  return {
+    node: status,
+    field: replaces ? 'updatedReplicas' : 'replicas',
+    message: replaces
+      ? `${due - updated} of ${replicas} pods keep the old template: the rollout has waited for ${name} for ${span}${ordered ? ', and so would a corrected template' : ''}.`
+      : `${replicas - (status.replicas ?? 0)} of ${replicas} pods are missing: the next one is made when ${name} is ready, which it has not been for ${span}.`,
+  }
+}
+
+function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: Live): Stall | undefined {
+  const [first] = stuck
+  const desired = status?.desiredNumberScheduled ?? 0
+  const left = desired - (status?.updatedNumberScheduled ?? desired)
+  if (!status || !first || left <= 0 || spec?.updateStrategy?.type === 'OnDelete') return undefined
+  const nodes =
+    stuck.length === 1 ? `on node ${first.spec?.nodeName ?? 'unknown'}` : `on ${stuck.length} nodes`
+  return {
+    node: status,
+    field: 'updatedNumberScheduled',
+    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${spanSince(notReadySince(first) ?? live.now, live)}.`,
+  }
+}

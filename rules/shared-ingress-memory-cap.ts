@@ -1,0 +1,107 @@
+import {
+  at,
+  bytes,
+  type Container,
+  defaultsIn,
+  formatBytes,
+  type Graph,
+  imageNamed,
+  type Live,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'The ingress that all share has little memory',
+  category: 'resources',
+  severity: 'warning',
+  why: `A proxy holds every request that waits for a backend. When one backend becomes slow its requests
+pile up in all replicas of the ingress alike, and with a limit near normal use all are killed within
+seconds of each other: one slow application takes all others off the network. The first to come back gets
+the load of all and is killed again.`,
+  remedy:
+    'Give it several times the memory of a normal day, and bound the requests that wait for one backend.',
+  decides: `An ingress controller by its image whose container has a memory limit below \`minMemory\`, or none
+of its own where a LimitRange of the namespace gives it one below that. An error in a cluster in which pods
+of it have been killed for memory. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses
+are left alone unless that has happened.`,
+  falsePositives: 'An ingress of a single small application.',
+  sources: [
+    'kubernetes/pkg/apis/core/v1/defaults.go (LimitRange)',
+    'Documentation of the ingress controllers (buffers and queues)',
+  ],
+  stories: ['zalando-skipper-oom', 'dfds-limitrange-502', 'zalando-cronjob-apiserver'],
+  params: {
+    minMemory: { type: 'string', default: '1Gi', about: 'A memory limit that is enough.' },
+    minIngresses: { type: 'integer', minimum: 0, default: 10, about: 'Ingresses from which it is shared.' },
+    images: {
+      type: 'array',
+      items: { type: 'string' },
+      default: [
+        'skipper',
+        'ingress-nginx/controller',
+        'nginx-ingress-controller',
+        'nginx/nginx-ingress',
+        'library/traefik',
+        'traefik/traefik',
+        'haproxy-ingress',
+        'haproxytech/kubernetes-ingress',
+      ],
+      about: 'Parts of image names of ingress controllers.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { controlled, batch, name } = workload
+    const container = workload.running.find(({ image }) => imageNamed(image, params.images))
+    if (!container || controlled || batch) return
+    const limit = limitOf(container, workload, graph)
+    const enough = bytes(params.minMemory) ?? 0
+    if (!limit || limit.size >= enough) return
+    const killed = graph.live ? killedPods(workload, container, graph.live) : []
+    if (killed.length === 0 && graph.complete && graph.all('Ingress').length < params.minIngresses) return
+    const { limits } = container.spec.resources ?? {}
+    report(
+      limits ?? container.spec,
+      limits ? 'memory' : 'resources',
+      killed.length > 0
+        ? `The ingress of all applications is killed for memory: ${killed.length === 1 ? 'a pod' : `${killed.length} pods`} of ${name} reached the limit of ${formatBytes(limit.size)}.`
+        : `One slow backend can kill all pods of ${name} at once: requests that wait fill ${formatBytes(limit.size)} quickly.`,
+      {
+        severity: killed.length > 0 ? 'error' : 'warning',
+        see: [limit.see],
+        evidence: killed.slice(0, 3),
+        fix: limits ? set(limits, 'memory', '2Gi') : undefined,
+      },
+    )
+  },
+})
+
+/** The memory limit that the container gets, from itself or its namespace. */
+function limitOf({ spec }: Container, { object }: Workload, graph: Graph) {
+  const own = bytes(spec.resources?.limits?.memory)
+  if (own !== undefined) return { size: own, see: undefined }
+  for (const range of graph.siblings('LimitRange', object))
+    for (const item of range.spec?.limits ?? []) {
+      const amounts = defaultsIn(item, 'limit', 'memory')
+      const size = bytes(amounts?.memory)
+      if (amounts && size !== undefined) return { size, see: at(range, amounts, 'memory') }
+    }
+  return undefined
+}
+
+/** A line for each pod whose container was killed for memory when it ended last. */
+function killedPods(workload: Workload, { name }: Container, live: Live): string[] {
+  return live
+    .podsOf(workload)
+    .flatMap(({ metadata, status }) => {
+      const one = status?.containerStatuses?.find((container) => container.name === name)
+      const last = one?.state?.terminated ?? one?.lastState?.terminated
+      if (last?.reason !== 'OOMKilled') return []
+      return [
+        `${metadata?.name ?? 'a pod'}: OOMKilled${last.finishedAt ? ` at ${last.finishedAt}` : ''}, ${one?.restartCount ?? 0} restarts`,
+      ]
+    })
+    .sort()
+}

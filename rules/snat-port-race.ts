@@ -1,0 +1,55 @@
+import { at, flagOf, imageParts, inRange, rule, set, version } from '../src/rule.js'
+
+export default rule({
+  title: 'Connections that leave the cluster race for source ports',
+  category: 'networking',
+  severity: 'warning',
+  why: `Pods share the address of their node when they leave the cluster. Without fully random ports the kernel
+gives two connections that start together the same port, drops the first packet of one, and its client waits 1
+or 3 seconds for the second try. It looks like a slow service outside.`,
+  remedy:
+    'Let masquerading choose ports at random: `AWS_VPC_K8S_CNI_RANDOMIZESNAT: prng`; flannel 0.11 or newer.',
+  decides: `The DaemonSet of the VPC CNI of AWS (\`aws-node\`) with \`AWS_VPC_K8S_CNI_RANDOMIZESNAT\` set to
+\`none\`, or, as an info, to \`hashrandom\`; flannel below 0.11.0 with \`--ip-masq\`.
+
+Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.`,
+  versions:
+    'Newer releases of the VPC CNI use prng by default; flannel passes --random-fully from 0.11.0 on.',
+  sources: ['amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)', 'flannel/network/iptables.go'],
+  stories: ['prezi-snat-conntrack', 'mindtickle-eks-snat', 'xing-moving', 'datadog-10-ways'],
+  for: 'DaemonSet',
+  check(daemonSet, { graph, report }) {
+    const workload = graph.workload(daemonSet)
+    for (const container of workload?.running ?? []) {
+      const { env = [] } = container.spec
+      const random = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_RANDOMIZESNAT')
+      const outside = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_EXTERNALSNAT')
+      if (random && outside?.value !== 'true' && (random.value === 'none' || random.value === 'hashrandom')) {
+        report(
+          random,
+          'value',
+          `Connections that leave the cluster together may wait 1 to 3 s for their second try: source ports are ${random.value === 'none' ? 'not random' : 'chosen by a hash only'}.`,
+          {
+            severity: random.value === 'none' ? 'warning' : 'info',
+            fix: set(random, 'value', 'prng'),
+          },
+        )
+        return
+      }
+      const parts = imageParts(container.image ?? '')
+      const own =
+        parts.name === 'flannel'
+          ? version(parts.tag?.replace(/-(amd64|arm64|arm|ppc64le|s390x)$/, ''))
+          : undefined
+      const masked = flagOf(container, 'ip-masq')
+      if (!own || !inRange(own, '<0.11.0') || masked === undefined || masked === 'false') continue
+      report(
+        container.spec,
+        'image',
+        `Connections that leave the cluster together may wait 1 to 3 s for their second try: flannel ${own.join('.')} does not choose source ports at random.`,
+        { see: [at(daemonSet, container.spec, container.spec.args ? 'args' : 'command')] },
+      )
+      return
+    }
+  },
+})

@@ -1,0 +1,142 @@
+import {
+  at,
+  formatBytes,
+  type Graph,
+  intOrPercent,
+  isFor,
+  type Live,
+  type Pod,
+  quantity,
+  requestOf,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'A rollout needs room for a very large extra pod',
+  category: 'scheduling',
+  severity: 'info',
+  why: `With \`maxUnavailable: 0\` each step of a rollout starts the new pod before it stops an old one, so it
+needs a free place of the pod's whole size. A pod of a quarter of a node finds one seldom: the rollout
+stalls, or, with a priority class, evicts others for it.`,
+  remedy:
+    'Use `maxSurge: 0` with `maxUnavailable: 1`, smaller pods, or keep a place free by pods of low priority.',
+  decides: `A Deployment whose rollout resolves to maxUnavailable 0 with maxSurge 1 or more, and whose pod
+asks for \`largeCpu\` or \`largeMemory\` or more, or, in a cluster, for a quarter of the largest node that it
+may run on. In manifests those with two pods or more are
+reported: all of them need the place. A warning in a cluster without node autoscaler in which no such node has that much left: what
+its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is reported there.`,
+  sources: [
+    'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)',
+    'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
+  ],
+  stories: ['grafana-pod-priorities', 'grafana-hosted-metrics-capacity', 'betz-resource-limits'],
+  unless: [
+    'request-exceeds-node',
+    'node-selector-unsatisfiable',
+    'anti-affinity-rollout-deadlock',
+    'cluster-scale-up-blocked',
+  ],
+  params: {
+    largeCpu: { type: 'string', default: '4', about: 'CPU from which a pod is large.' },
+    largeMemory: { type: 'string', default: '15Gi', about: 'Memory from which a pod is large.' },
+  },
+  for: 'Deployment',
+  check(deployment, { graph, params, report }) {
+    const workload = graph.workload(deployment)
+    const { spec } = deployment
+    if (!workload || !spec || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
+    const replicas = graph.fewestPods(workload)?.pods ?? 1
+    const rolling = spec.strategy?.rollingUpdate
+    const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
+    const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
+    if (replicas === 0 || unavailable > 0 || surge < 1) return
+    const cpu = requestOf(workload, 'cpu')
+    const memory = requestOf(workload, 'memory')
+    const nodes = graph.all('Node').filter((node) => isFor(node, workload.pod))
+    const most = (resource: string) =>
+      Math.max(0, ...nodes.map((node) => quantity(node.status?.allocatable?.[resource]) ?? 0))
+    const isLarge = (asked: number, resource: string, least: string) =>
+      asked >= (quantity(least) ?? Number.POSITIVE_INFINITY) ||
+      (graph.live !== undefined && most(resource) > 0 && asked >= most(resource) / 4)
+    if (!isLarge(cpu, 'cpu', params.largeCpu) && !isLarge(memory, 'memory', params.largeMemory)) return
+    const size = [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
+      .filter(Boolean)
+      .join(' and ')
+    const fix = set(
+      spec,
+      'strategy',
+      { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+      'maxSurge: 0, maxUnavailable: 1',
+    )
+    const see = [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')]
+    const place = [workload.pod, 'containers'] as const
+    if (!graph.live) {
+      if (replicas > 1)
+        report(
+          ...place,
+          `A rollout of ${workload.name} waits until some node has ${size} free: it starts a new pod of that size before it stops one.`,
+          { see, fix },
+        )
+      return
+    }
+    const grows =
+      graph.all('karpenter.sh/NodePool').length > 0 ||
+      graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
+    const loads = loadsOf(graph, graph.live)
+    const room = nodes
+      .filter(({ spec: node }) => !node?.unschedulable)
+      .map(({ metadata, status }) => {
+        const load = loads.get(metadata?.name ?? '')
+        const left = (resource: 'cpu' | 'memory') =>
+          (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) - (load?.[resource] ?? 0)
+        return { name: metadata?.name ?? '', cpu: left('cpu'), memory: left('memory') }
+      })
+    if (grows || room.length === 0 || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
+    const [best] = [...room].sort(
+      (a, b) =>
+        Math.min(b.cpu / (cpu || 1), b.memory / (memory || 1)) -
+        Math.min(a.cpu / (cpu || 1), a.memory / (memory || 1)),
+    )
+    report(
+      ...place,
+      `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node has that much left.`,
+      {
+        severity: 'warning',
+        see,
+        fix,
+        evidence: best
+          ? [
+              `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
+            ]
+          : [],
+      },
+    )
+  },
+})
+
+/** What the pods on each node ask for together. */
+function loadsOf(
+  graph: Graph,
+  live: Live,
+): ReadonlyMap<string, { readonly cpu: number; readonly memory: number }> {
+  return graph.once('surge-pod-does-not-fit', () => {
+    const loads = new Map<string, { readonly cpu: number; readonly memory: number }>()
+    const counted = new Set<Pod>()
+    const add = (workload: Workload) => {
+      const cpu = requestOf(workload, 'cpu')
+      const memory = requestOf(workload, 'memory')
+      for (const pod of live.podsOf(workload)) {
+        const { nodeName } = pod.spec ?? {}
+        const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+        if (nodeName === undefined || ended || counted.has(pod)) continue
+        counted.add(pod)
+        const load = loads.get(nodeName)
+        loads.set(nodeName, { cpu: (load?.cpu ?? 0) + cpu, memory: (load?.memory ?? 0) + memory })
+      }
+    }
+    for (const workload of graph.workloads) add(workload)
+    return loads
+  })
+}

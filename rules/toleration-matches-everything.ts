@@ -1,0 +1,88 @@
+import { formatSpan, type Graph, type Live, remove, rule, type Workload } from '../src/rule.js'
+
+export default rule({
+  title: 'Pods tolerate broken nodes and never leave them',
+  category: 'scheduling',
+  severity: 'warning',
+  why: `Kubernetes taints a node that is broken, cordoned or out of memory, and evicts pods from one that has
+been away for 300 s. A toleration without key and effect covers all of these taints: pods are placed on such
+nodes, on control planes and in pools that are others', and are never evicted from a dead node. The
+controller counts them as running, so nothing replaces them.`,
+  remedy: 'Name the taints that are meant, with key and effect.',
+  decides: `A toleration with \`operator: Exists\`, no \`key\`, no \`tolerationSeconds\`, and no effect or
+NoExecute; or one for \`node.kubernetes.io/not-ready\` or \`unreachable\` without \`tolerationSeconds\` in a
+workload that is no StatefulSet. An error in a cluster with pods of it on a node that has not been ready for
+\`minutes\`.
+
+Exempt: DaemonSets, which want to be everywhere, pods of the host network (network plugins and their
+operators start before nodes are ready), the pods of control planes and of kube-system, and bare Pods.`,
+  sources: [
+    'kubernetes/pkg/controller/tainteviction/taint_eviction.go',
+    'kubernetes/plugin/pkg/admission/defaulttolerationseconds/admission.go',
+  ],
+  stories: ['datadog-10-ways', 'target-cascading'],
+  params: {
+    minutes: { type: 'integer', minimum: 0, default: 6, about: 'How long a node must have been away.' },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { pod, kind, namespace } = workload
+    if (kind === 'DaemonSet' || kind === 'Pod' || pod.hostNetwork || namespace === 'kube-system') return
+    if (Object.keys(pod.nodeSelector ?? {}).some((key) => key.startsWith('node-role.kubernetes.io/'))) return
+    const tolerations = pod.tolerations ?? []
+    const everything = tolerations.findIndex(
+      ({ key, operator, effect, tolerationSeconds }) =>
+        !key &&
+        operator === 'Exists' &&
+        tolerationSeconds === undefined &&
+        (!effect || effect === 'NoExecute'),
+    )
+    const away = tolerations.findIndex(
+      ({ key = '', effect, tolerationSeconds }) =>
+        /^node\.kubernetes\.io\/(not-ready|unreachable)$/.test(key) &&
+        effect !== 'NoSchedule' &&
+        tolerationSeconds === undefined,
+    )
+    const index = everything >= 0 ? everything : kind === 'StatefulSet' ? -1 : away
+    const found = tolerations[index]
+    if (!found) return
+    const stuck = graph.live ? stuckPods(workload, graph, graph.live, params.minutes * 60) : []
+    const [first] = stuck
+    report(
+      tolerations,
+      index,
+      first
+        ? `${stuck.length === 1 ? 'A pod' : `${stuck.length} pods`} of ${workload.name} ${stuck.length === 1 ? 'stays' : 'stay'} on a dead node, and nothing replaces ${stuck.length === 1 ? 'it' : 'them'}: this toleration stops the eviction.`
+        : everything < 0 || found.effect === 'NoExecute'
+          ? `Pods of ${workload.name} are never evicted from a dead node, and nothing replaces them.`
+          : `Pods of ${workload.name} go to broken, cordoned and control plane nodes, and are never evicted from a dead one.`,
+      {
+        severity: first ? 'error' : 'warning',
+        evidence: stuck
+          .slice(0, 3)
+          .map(({ name, node, seconds }) => `${name} on ${node}, not ready for ${formatSpan(seconds)}`),
+        fix: remove(tolerations, index, 'remove the toleration'),
+      },
+    )
+  },
+})
+
+/** Pods on nodes that have been away longer than an eviction takes. */
+function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) {
+  const away = new Map(
+    graph.seen('Node').flatMap(({ metadata, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+      const seconds = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || live.now)) / 1000
+      return ready && ready.status !== 'True' && seconds >= least ? [[metadata?.name, seconds] as const] : []
+    }),
+  )
+  return live
+    .podsOf(workload)
+    .flatMap(({ metadata, spec, status }) => {
+      const seconds = away.get(spec?.nodeName)
+      const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
+      if (seconds === undefined || ended || metadata?.deletionTimestamp) return []
+      return [{ name: metadata?.name ?? 'a pod', node: spec?.nodeName ?? '', seconds }]
+    })
+    .sort((a, b) => b.seconds - a.seconds)
+}

@@ -1,0 +1,53 @@
+/** What a cluster tells about memory that ran out. */
+import type { Graph } from './graph.js'
+import type { Live } from './live.js'
+import { atMost, containerStates, lastEnd, spanSince } from './trouble.js'
+import type { Workload } from './workload.js'
+
+export interface MemoryTrouble {
+  /** Containers of the workload that the kernel killed, by their own limit or for the node. */
+  readonly killed: readonly { readonly container: string; readonly line: string }[]
+  /** Pods of the workload that the kubelet evicted because the node ran out of memory. */
+  readonly evicted: readonly string[]
+  /** Nodes of the workload's pods on which the kernel killed processes, or that are short of memory. */
+  readonly nodes: readonly string[]
+}
+
+/** What was seen of a workload and of the nodes that it runs on. */
+export function memoryTrouble(workload: Workload, graph: Graph, live: Live): MemoryTrouble {
+  const pods = live.podsOf(workload)
+  const killed = pods.flatMap((pod) =>
+    containerStates(pod).flatMap((container) => {
+      const end = lastEnd(container)
+      if (end?.reason !== 'OOMKilled') return []
+      const count = container.restartCount ?? 0
+      const { name = '' } = container
+      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${count} ${count === 1 ? 'restart' : 'restarts'}`
+      return [{ container: name, line }]
+    }),
+  )
+  const evicted = pods.flatMap(({ metadata, status }) =>
+    status?.reason === 'Evicted' && /low on resource: memory/.test(status.message ?? '')
+      ? [
+          `pod ${metadata?.name ?? ''} evicted: ${(status.message ?? '').slice(0, 120).trim().replace(/\.$/, '')}`,
+        ]
+      : [],
+  )
+  const names = new Set(pods.map(({ spec }) => spec?.nodeName))
+  const nodes = graph.all('Node').flatMap((node) => {
+    const name = node.metadata?.name
+    if (!names.has(name)) return []
+    const pressed = node.status?.conditions?.some(
+      ({ type, status }) => type === 'MemoryPressure' && status === 'True',
+    )
+    const killings = live
+      .eventsOf(node)
+      .filter(({ reason }) => reason === 'SystemOOM' || reason === 'OOMKilling')
+      .slice(0, 1)
+    return [
+      ...(pressed ? [`node ${name ?? ''}: MemoryPressure`] : []),
+      ...killings.map(({ message }) => `node ${name ?? ''}: ${(message ?? '').slice(0, 120)}`),
+    ]
+  })
+  return { killed, evicted: atMost(3, evicted), nodes: atMost(2, nodes) }
+}

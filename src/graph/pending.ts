@@ -1,0 +1,44 @@
+/** Pods that the scheduler has found no node for. */
+import type { Pod } from '../kubernetes.js'
+import type { Live } from './live.js'
+import type { Workload } from './workload.js'
+
+/** A pod without a node, with what the scheduler says about it. */
+export interface Pending {
+  readonly pod: Pod
+  /** Seconds since the scheduler first said so. */
+  readonly since: number
+  /** `0/5 nodes are available: 3 Insufficient cpu, …`. */
+  readonly message: string
+}
+
+/**
+ * The pods of a workload that can't be scheduled, those that have waited longest first. Pods with scheduling gates are not
+ * among them: they wait for somebody else. Source: k8s.io/api/core/v1/types.go (PodReasonUnschedulable, PodReasonSchedulingGated).
+ */
+export function pendingPods(live: Live, of: Workload): readonly Pending[] {
+  return live
+    .podsOf(of)
+    .flatMap((pod) => {
+      const { metadata, spec, status } = pod
+      const told = status?.conditions?.find(({ type }) => type === 'PodScheduled')
+      if (spec?.nodeName || status?.phase !== 'Pending' || metadata?.deletionTimestamp) return []
+      if (told?.status !== 'False' || told.reason !== 'Unschedulable') return []
+      const since = (live.now - (Date.parse(told.lastTransitionTime ?? '') || live.now)) / 1000
+      return [{ pod, since, message: told.message ?? '' }]
+    })
+    .sort((a, b) => b.since - a.since)
+}
+
+/** What the scheduler said, without what it says of preemption. */
+export function reasonOf({ message }: Pending): string {
+  return message.replace(/[ ,.]*(no new claims to deallocate,? ?)?preemption:.*$/s, '').replace(/\.$/, '')
+}
+
+/** A line for each of the first pods, for `evidence`. */
+export function linesOf(pending: readonly Pending[], most = 2): string[] {
+  const lines = pending.slice(0, most).map((one) => `${one.pod.metadata?.name ?? 'a pod'}: ${reasonOf(one)}`)
+  return pending.length > most
+    ? [...lines, `and ${pending.length - most} more ${pending.length - most === 1 ? 'pod' : 'pods'}`]
+    : lines
+}

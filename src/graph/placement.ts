@@ -1,0 +1,112 @@
+/** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
+import type { Node, NodeSelectorTerm, PodSpec } from '../kubernetes.js'
+import type { Container } from './container.js'
+import { quantity } from './quantity.js'
+import { matchesLabels } from './selector.js'
+import type { Workload } from './workload.js'
+
+/**
+ * Whether the node has what the pod's nodeSelector, required node affinity and nodeName ask for. Taints and room are other
+ * questions. Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
+ */
+export function isChosen(node: Node, pod: PodSpec): boolean {
+  const { name = '', labels } = node.metadata ?? {}
+  if (pod.nodeName !== undefined && pod.nodeName !== name) return false
+  const required = pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+  return (
+    matchesLabels(pod.nodeSelector ?? {}, labels) &&
+    (!required ||
+      (required.nodeSelectorTerms ?? []).some((term) =>
+        matchesTerm(term, labels ?? {}, { 'metadata.name': name }),
+      ))
+  )
+}
+
+/** A term without any requirement matches nothing. */
+function matchesTerm(
+  { matchExpressions = [], matchFields = [] }: NodeSelectorTerm,
+  labels: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string>>,
+): boolean {
+  return (
+    matchExpressions.length + matchFields.length > 0 &&
+    matchExpressions.every((one) => meets(one, labels)) &&
+    matchFields.every((one) => meets(one, fields))
+  )
+}
+
+type Requirement = NonNullable<NodeSelectorTerm['matchExpressions']>[number]
+
+function meets(
+  { key = '', operator, values = [] }: Requirement,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(values[0])
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(values[0])
+    default:
+      return false
+  }
+}
+
+type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number]
+
+/** The taints of the node that keep the pod away. Source: k8s.io/api/core/v1/toleration.go (ToleratesTaint). */
+export function taintsAgainst(node: Node, pod: PodSpec): readonly Taint[] {
+  return (node.spec?.taints ?? []).filter(
+    (taint) =>
+      taint.effect !== 'PreferNoSchedule' &&
+      !pod.tolerations?.some(
+        ({ key = '', operator = 'Equal', value = '', effect = '' }) =>
+          (effect === '' || effect === taint.effect) &&
+          (key === '' ? operator === 'Exists' : key === taint.key) &&
+          (operator === 'Exists' || value === (taint.value ?? '')),
+      ),
+  )
+}
+
+/** Whether a taint tells a passing state of its node (cordoned, not ready, short of memory) rather than whom it is for. */
+export function isPassing({ key = '' }: Taint): boolean {
+  return (
+    key.startsWith('node.kubernetes.io/') ||
+    key.startsWith('node.cloudprovider.kubernetes.io/') ||
+    /^(ToBeDeletedByClusterAutoscaler|DeletionCandidateOfClusterAutoscaler|karpenter\.sh\/(disrupted|disruption|unregistered))$/.test(
+      key,
+    )
+  )
+}
+
+/** Whether the pod may stand on the node when all is well with it: its labels, and the taints that say whom it is for. */
+export function isFor(node: Node, pod: PodSpec): boolean {
+  return isChosen(node, pod) && taintsAgainst(node, pod).every(isPassing)
+}
+
+/** What a container asks for: its limit where it has no request. In cores, bytes or pieces. */
+export function requested({ spec }: Container, resource: string): number {
+  return quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+}
+
+/** What the scheduler counts for one pod. Source: k8s.io/component-helpers/resource (PodRequests). */
+export function requestOf({ pod, containers }: Workload, resource: string): number {
+  const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
+  const overhead = quantity(pod.overhead?.[resource]) ?? 0
+  if (own !== undefined) return own + overhead
+  const sum = (role: Container['role']) =>
+    containers.filter((one) => one.role === role).reduce((total, one) => total + requested(one, resource), 0)
+  const init = Math.max(
+    0,
+    ...containers.filter((one) => one.role === 'init').map((one) => requested(one, resource)),
+  )
+  return Math.max(sum('ordinary') + sum('sidecar'), init) + overhead
+}

@@ -1,0 +1,158 @@
+/** Checks that many types share, as tables of their fields. */
+import { isIP } from 'node:net'
+import type { Path } from '../../finding.js'
+import { isPlaceholder, type NameForm, nameForms } from '../format.js'
+import { type Check, type Checks, type Labels, list, on, oneOf, type Say } from './say.js'
+
+/** A table with one check for each of its types. */
+function table<T>(types: Readonly<Record<string, T>>, check: (fields: T) => Check): Checks {
+  return Object.fromEntries(Object.entries(types).map(([type, fields]) => [type, [check(fields)]]))
+}
+
+/** Exactly one of the fields, or at most one. */
+export function choice(fields: readonly string[], least: 0 | 1): Check {
+  return on<object>((value, say) => {
+    const found = oneOf(value, fields)
+    if (found.length < least) say.conflict([], `needs one of ${list(fields)}`)
+    else if (found.length > 1) say.conflict([String(found[1])], `cannot stand beside ${found[0]}`)
+  })
+}
+
+/** Fields of which the server takes one at most, and whether it wants one. */
+export function choices(
+  types: Readonly<Record<string, readonly [least: 0 | 1, ...fields: string[]]>>,
+): Checks {
+  return table(types, ([least, ...fields]) => choice(fields, least))
+}
+
+interface Companion {
+  readonly field: string
+  readonly of: string
+  readonly value: string
+  readonly needed?: true
+}
+
+/** Fields that go with one value of another field only; `needed`: and have to be there then. */
+export function companions(types: Readonly<Record<string, readonly Companion[]>>): Checks {
+  return table(types, companionsOf)
+}
+
+const companionsOf = (all: readonly Companion[]): Check =>
+  on<Readonly<Record<string, unknown>>>((object, say) => {
+    for (const { field, of, value, needed } of all) {
+      const own = object[field]
+      const there = own !== undefined && own !== '' && !(Array.isArray(own) && own.length === 0)
+      if (isPlaceholder(object[of])) continue
+      if (object[of] === value && needed && !there) say.lacks([field], `and ${of} is ${value}`)
+      if (object[of] !== value && there) say.conflict([field], `goes with ${of} ${value} only`)
+    }
+  })
+
+export const nameOf = (field: string, form: NameForm): Check =>
+  on<Readonly<Record<string, string>>>((value, say) => say.name([field], form, value[field]))
+
+/** Fields that hold names, or lists of names. */
+export function names(types: Readonly<Record<string, Readonly<Record<string, NameForm>>>>): Checks {
+  return table(types, namesIn)
+}
+
+const namesIn = (fields: Readonly<Record<string, NameForm>>): Check =>
+  on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+    for (const [field, form] of Object.entries(fields)) {
+      const found = value[field]
+      if (typeof found === 'string') say.name([field], form, found)
+      else
+        for (const [i, one] of (found ?? []).entries())
+          if (one) say.name([field, i], form, one)
+          else say.conflict([field, i], 'is empty')
+    }
+  })
+
+/** Texts that may be left out and not be empty, and lists of such texts. */
+export function filled(types: Readonly<Record<string, readonly string[]>>): Checks {
+  return table(types, (fields) =>
+    on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+      for (const field of fields) {
+        const found = value[field]
+        if (found === '') say.conflict([field], 'is empty')
+        if (typeof found !== 'string')
+          for (const [i, one] of (found ?? []).entries()) if (one === '') say.conflict([field, i], 'is empty')
+      }
+    }),
+  )
+}
+
+/** Texts that start with a certain one: a path with `/`. */
+export function starts(types: Readonly<Record<string, Readonly<Record<string, string>>>>): Checks {
+  return table(types, (fields) =>
+    on<Readonly<Record<string, string | undefined>>>((value, say) => {
+      for (const [field, start] of Object.entries(fields)) {
+        const found = value[field]
+        if (found && !found.startsWith(start) && !isPlaceholder(found))
+          say.conflict([field], `is ${JSON.stringify(found)}, and has to start with ${JSON.stringify(start)}`)
+      }
+    }),
+  )
+}
+
+/** Texts such as `example.com/name`. Source: IsDomainPrefixedPath. */
+export function prefixed(types: Readonly<Record<string, string>>): Checks {
+  return table(types, (field) =>
+    on<Readonly<Record<string, string | undefined>>>((value, say) => {
+      const found = value[field]
+      if (found === undefined || isPlaceholder(found)) return
+      const [domain = '', ...path] = found.split('/')
+      if (!nameForms.subdomain(domain) || path.join('/') === '')
+        say.conflict([field], `is ${JSON.stringify(found)}, and needs a domain before it: example.com/name`)
+    }),
+  )
+}
+
+/** Keys and values of labels. */
+export function labels(pairs: Labels | undefined, say: Say, at: Path): void {
+  for (const key in pairs) {
+    say.name([...at, key], 'label key', key)
+    say.name([...at, key], 'label value', pairs[key])
+  }
+}
+
+/** Fields that hold IP addresses or CIDRs, or lists of them. */
+export function addresses(
+  types: Readonly<Record<string, Readonly<Record<string, 'address' | 'CIDR'>>>>,
+): Checks {
+  return table(types, addressesIn)
+}
+
+const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Check =>
+  on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
+    for (const [field, form] of Object.entries(fields)) {
+      const found = value[field]
+      if (found === '') continue
+      for (const [i, one] of (typeof found === 'string' ? [found] : (found ?? [])).entries())
+        if (!(form === 'CIDR' ? isCidr(one) : isAddress(one)))
+          say.conflict(
+            typeof found === 'string' ? [field] : [field, i],
+            `is no ${form}: ${JSON.stringify(one)}`,
+          )
+    }
+  })
+
+/** As Go's net.ParseIP was until 1.17, and as the server still reads these fields: zeros may lead. */
+function isAddress(text: string): boolean {
+  return isPlaceholder(text) || isIP(withoutZeros(text)) !== 0
+}
+
+const withoutZeros = (address: string) =>
+  address.includes(':') ? address : address.replace(/\b0+(?=\d)/g, '')
+
+function isCidr(text: string): boolean {
+  const [address = '', bits = '', more] = text.trim().split('/')
+  const version = isIP(withoutZeros(address))
+  return (
+    isPlaceholder(text) ||
+    (version !== 0 &&
+      more === undefined &&
+      /^\d{1,3}$/.test(bits) &&
+      Number(bits) <= (version === 4 ? 32 : 128))
+  )
+}

@@ -1,0 +1,106 @@
+/** Names, labels and selectors. */
+import type { KubernetesObject, ObjectMeta } from '../../kubernetes.js'
+import type { NameForm } from '../format.js'
+import { labels } from './forms.js'
+import { type Checks, type Labels, on, type Say } from './say.js'
+
+interface Requirement {
+  readonly operator?: string
+  readonly values?: readonly string[]
+}
+
+interface FieldRequirement extends Requirement {
+  readonly key?: string
+}
+
+function valuesOf({ operator, values = [] }: Requirement, say: Say): void {
+  if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+    say.lacks(['values'], `and operator is ${operator}`)
+  if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
+    say.conflict(['values'], `cannot stand beside operator ${operator}`)
+}
+
+/** How the names of built-in kinds have to look; those that are not listed have rules of their own. */
+const nameFormOf: Readonly<Record<string, NameForm>> = {
+  Namespace: 'label',
+  Service: 'label',
+  ...Object.fromEntries(
+    [
+      'ConfigMap',
+      'CronJob',
+      'DaemonSet',
+      'Deployment',
+      'EndpointSlice',
+      'HorizontalPodAutoscaler',
+      'Ingress',
+      'IngressClass',
+      'Job',
+      'LimitRange',
+      'MutatingWebhookConfiguration',
+      'NetworkPolicy',
+      'PersistentVolume',
+      'PersistentVolumeClaim',
+      'Pod',
+      'PodDisruptionBudget',
+      'PriorityClass',
+      'ReplicaSet',
+      'ReplicationController',
+      'ResourceQuota',
+      'Secret',
+      'ServiceAccount',
+      'StatefulSet',
+      'StorageClass',
+      'ValidatingAdmissionPolicy',
+      'ValidatingWebhookConfiguration',
+    ].map((kind) => [kind, 'subdomain'] as const),
+  ),
+}
+
+/** Checks the name of an object, as it is written. */
+export function checkName(
+  { kind = '', metadata }: KubernetesObject,
+  say: Say,
+  form = Object.hasOwn(nameFormOf, kind) ? nameFormOf[kind] : undefined,
+): void {
+  if (!form || (metadata !== undefined && typeof metadata !== 'object')) return
+  const { name, generateName } = metadata ?? {}
+  if (typeof name === 'string' && name) say.name(['metadata', 'name'], form, name)
+  else if (!name && !generateName) say.lacks(['metadata', 'name'])
+  if (kind === 'CronJob' && name && name.length > 52)
+    say.conflict(['metadata', 'name'], `has ${name.length} characters, and Jobs take 11 of 63: at most 52`)
+}
+
+export const metadata: Checks = {
+  'core.NodeSelectorTerm': [
+    on<{ readonly matchFields?: readonly FieldRequirement[] }>(({ matchFields = [] }, say) => {
+      for (const [i, { key, operator, values = [] }] of matchFields.entries()) {
+        if (key && key !== 'metadata.name') say.conflict(['matchFields', i, 'key'], 'has to be metadata.name')
+        if (operator === 'In' || operator === 'NotIn') {
+          if (values.length > 1) say.conflict(['matchFields', i, 'values'], 'takes one value only')
+        } else if (operator) say.conflict(['matchFields', i, 'operator'], 'has to be In or NotIn')
+      }
+    }),
+  ],
+  'core.NodeSelectorRequirement': [
+    on<Requirement>((requirement, say) => {
+      valuesOf(requirement, say)
+      const { operator, values = [] } = requirement
+      if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1)
+        say.conflict(['values'], `needs one number, and operator is ${operator}`)
+    }),
+  ],
+  'meta.LabelSelector': [
+    on<{ readonly matchLabels?: Labels }>(({ matchLabels }, say) =>
+      labels(matchLabels, say, ['matchLabels']),
+    ),
+  ],
+  'meta.LabelSelectorRequirement': [on<Requirement>((requirement, say) => valuesOf(requirement, say))],
+  'meta.ObjectMeta': [
+    on<ObjectMeta>((metadata, say) => {
+      labels(metadata.labels, say, ['labels'])
+      for (const key of Object.keys(metadata.annotations ?? {}))
+        say.name(['annotations', key], 'label key', key.toLowerCase())
+      say.name(['namespace'], 'label', metadata.namespace)
+    }),
+  ],
+}

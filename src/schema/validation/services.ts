@@ -1,0 +1,168 @@
+/** Services, endpoints, Ingresses and NetworkPolicies. */
+import { isIP } from 'node:net'
+import type { Ingress, Service } from '../../kubernetes.js'
+import { isPlaceholder } from '../format.js'
+import { addresses, choice, companions, filled, labels, nameOf, names, prefixed } from './forms.js'
+import { type Checks, merged, on, type Spec } from './say.js'
+
+interface EndpointSlice {
+  readonly addressType?: string
+  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[]
+  readonly ports?: readonly { readonly name?: string }[]
+}
+
+interface Addressed {
+  readonly type?: string
+  readonly externalTrafficPolicy?: string
+  readonly clusterIP?: string
+  readonly clusterIPs?: readonly string[]
+  readonly healthCheckNodePort?: number
+}
+
+const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, say) => {
+  const version = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : undefined
+  if (version !== undefined)
+    for (const [i, { addresses = [] }] of endpoints.entries())
+      for (const [j, address] of addresses.entries())
+        if (isIP(address) !== version && !isPlaceholder(address))
+          say.conflict(
+            ['endpoints', i, 'addresses', j],
+            `is no ${addressType} address: ${JSON.stringify(address)}`,
+          )
+  const nameless = ports.flatMap(({ name }, i) => (name ? [] : [i]))
+  if (nameless[1] !== undefined) say.lacks(['ports', nameless[1], 'name'], 'and another one has none either')
+})
+
+export const services: Checks = merged(
+  {
+    'discovery.EndpointSlice': [slice],
+    'core.EndpointSubset': [
+      on<{ readonly ports?: readonly { readonly name?: string }[] }>(({ ports = [] }, say) => {
+        if (ports.length > 1)
+          for (const [i, { name }] of ports.entries())
+            if (!name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
+      }),
+      on<{ readonly addresses?: readonly unknown[]; readonly notReadyAddresses?: readonly unknown[] }>(
+        ({ addresses = [], notReadyAddresses = [] }, say) => {
+          if (addresses.length + notReadyAddresses.length === 0)
+            say.conflict([], 'needs addresses or notReadyAddresses')
+        },
+      ),
+    ],
+    'core.ServiceSpec': [
+      on<Spec<Service>>(({ type, clusterIP, ports, externalName, selector }, say) => {
+        const external = type === 'ExternalName'
+        if (clusterIP && clusterIP !== 'None' && !isIP(clusterIP) && !isPlaceholder(clusterIP))
+          say.conflict(['clusterIP'], `is neither None nor an address: ${JSON.stringify(clusterIP)}`)
+        if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
+          say.lacks(['ports'], 'and only headless and ExternalName Services do without')
+        if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
+        if ((ports ?? []).length > 1)
+          for (const [i, port] of (ports ?? []).entries())
+            if (!port.name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
+        for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
+        labels(selector, say, ['selector'])
+        if (external) say.name(['externalName'], 'subdomain', externalName?.replace(/\.$/, ''))
+      }),
+      on<Spec<Service>>(({ type, externalTrafficPolicy, externalIPs }, say) => {
+        if (
+          externalTrafficPolicy &&
+          (type ?? 'ClusterIP') === 'ClusterIP' &&
+          (externalIPs ?? []).length === 0
+        )
+          say.conflict(['externalTrafficPolicy'], 'goes with type LoadBalancer or NodePort only')
+      }),
+      on<Addressed>(
+        ({ type, externalTrafficPolicy, clusterIP, clusterIPs = [], healthCheckNodePort }, say) => {
+          if (clusterIPs.length > 0 && !clusterIP) say.conflict(['clusterIPs'], 'goes with clusterIP only')
+          if (healthCheckNodePort && (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local'))
+            say.conflict(
+              ['healthCheckNodePort'],
+              'goes with type LoadBalancer and externalTrafficPolicy Local only',
+            )
+        },
+      ),
+    ],
+    'networking.HTTPIngressPath': [
+      on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
+        if (path?.startsWith('/') || isPlaceholder(path)) return
+        if (path || pathType === 'Exact' || pathType === 'Prefix')
+          say.conflict(['path'], 'has to start with /')
+      }),
+    ],
+    'networking.IngressTLS': [
+      on<{ readonly hosts?: readonly string[]; readonly secretName?: string }>(
+        ({ hosts, secretName }, say) => {
+          say.name(['secretName'], 'subdomain', secretName)
+          for (const [i, host] of (hosts ?? []).entries())
+            if (host === '') say.conflict(['hosts', i], 'is empty')
+            else say.name(['hosts', i], 'subdomain', host.replace(/^\*\./, ''))
+        },
+      ),
+    ],
+    'networking/v1.IngressBackend': [choice(['service', 'resource'], 1)],
+    'networking.IngressRule': [
+      on<{ readonly host?: string }>(({ host }, say) =>
+        say.name(['host'], 'subdomain', host?.replace(/^\*\./, '')),
+      ),
+    ],
+    'networking.IngressServiceBackend': [nameOf('name', 'label')],
+    'networking.NetworkPolicyPort': [
+      on<{ readonly port?: number | string; readonly endPort?: number }>(({ port, endPort }, say) => {
+        if (endPort === undefined || isPlaceholder(port)) return
+        if (typeof port !== 'number') say.conflict(['endPort'], 'goes with a port that is a number only')
+        else if (endPort < port) say.conflict(['endPort'], `is ${endPort}, less than port, ${port}`)
+      }),
+    ],
+    'networking.NetworkPolicyPeer': [
+      on<object>((peer, say) => {
+        const found = Object.keys(peer)
+        if (found.length === 0) say.conflict([], 'needs one of ipBlock, namespaceSelector or podSelector')
+        else if (found.includes('ipBlock') && found.length > 1)
+          say.conflict(['ipBlock'], 'cannot stand beside a selector')
+      }),
+    ],
+    'networking.ServiceBackendPort': [choice(['name', 'number'], 1), nameOf('name', 'port')],
+    'networking.NetworkPolicySpec': [
+      on<{ readonly policyTypes?: readonly string[] }>(({ policyTypes = [] }, say) => {
+        if (policyTypes.length > 2) say.conflict(['policyTypes'], 'has more than two entries')
+      }),
+    ],
+    'networking/v1.IngressSpec': [
+      on<Spec<Ingress>>(({ defaultBackend, rules }, say) => {
+        if (!defaultBackend && (rules ?? []).length === 0) say.lacks(['rules'], 'and so is defaultBackend')
+      }),
+    ],
+  },
+  filled({
+    'core.ServicePort': ['appProtocol'],
+    'core.ServiceSpec': ['loadBalancerClass'],
+    'discovery.Endpoint': ['hostname', 'nodeName'],
+    'discovery.EndpointPort': ['appProtocol'],
+    'networking.IngressClassParametersReference': ['apiGroup'],
+    'networking/v1.IngressSpec': ['ingressClassName'],
+  }),
+  prefixed({ 'networking.IngressClassSpec': 'controller' }),
+  companions({
+    'networking.IngressClassParametersReference': [
+      { field: 'namespace', of: 'scope', value: 'Namespace', needed: true },
+    ],
+    'core.ServiceSpec': [
+      { field: 'allocateLoadBalancerNodePorts', of: 'type', value: 'LoadBalancer' },
+      { field: 'loadBalancerClass', of: 'type', value: 'LoadBalancer' },
+      { field: 'loadBalancerSourceRanges', of: 'type', value: 'LoadBalancer' },
+    ],
+  }),
+  names({
+    'discovery.Endpoint': { hostname: 'label', nodeName: 'subdomain' },
+    'discovery.EndpointPort': { name: 'label' },
+    'networking.IngressClassParametersReference': { apiGroup: 'subdomain' },
+    'networking/v1.IngressSpec': { ingressClassName: 'subdomain' },
+  }),
+  addresses({
+    'core.EndpointAddress': { ip: 'address' },
+    'core.ServiceSpec': { externalIPs: 'address', loadBalancerSourceRanges: 'CIDR' },
+    'networking.IPBlock': { cidr: 'CIDR', except: 'CIDR' },
+    'networking.ServiceCIDRSpec': { cidrs: 'CIDR' },
+  }),
+)
