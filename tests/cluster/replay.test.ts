@@ -2,14 +2,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Finding } from '../../src/finding.js'
 import { valueAt as at, objectsAt } from '../../src/graph/untyped.js'
-import { loadRules } from '../../src/registry.js'
 import { builtProgram } from '../program.js'
 import { type Cluster, startCluster } from './cluster.js'
 import type { Mapping } from './mapping.js'
 import { type Replay, replay, until } from './replay.js'
 
 const program = builtProgram()
-const rules = await loadRules()
 /** How long something has to last before it is reported: nobody waits for that here. */
 const atOnce = {
   'cluster-scale-up-blocked': { minutes: 0 },
@@ -20,11 +18,7 @@ const atOnce = {
 }
 const folder = program.folderWith({
   '.k8s-af.json': JSON.stringify({
-    rules: Object.fromEntries(
-      Object.entries(atOnce).flatMap(([id, params]) =>
-        Object.keys(params).every((name) => name in (rules.get(id)?.params ?? {})) ? [[id, { params }]] : [],
-      ),
-    ),
+    rules: Object.fromEntries(Object.entries(atOnce).map(([id, params]) => [id, { params }])),
   }),
 })
 
@@ -56,9 +50,6 @@ async function addNode(name: string, labels: Mapping = {}, capacity?: Mapping): 
     status: { capacity },
   })
 }
-
-/** Rules that are not there yet. */
-const played = (...needed: readonly string[]) => (needed.every((rule) => rules.has(rule)) ? it : it.todo)
 
 /** Plays in a namespace of its own, which goes with the end. */
 async function play(namespace: string, story: (on: Replay) => Promise<void>): Promise<void> {
@@ -161,7 +152,7 @@ it('a kubelet falls silent', () =>
       (node) => objectsAt(node, 'spec', 'taints').some(({ effect }) => effect === 'NoExecute'),
     )
     const { message, evidence } = await found('node-not-ready', 'node/node-lost .status.conditions[0]')
-    expect(message).toMatch(/^Nobody knows how its pod is/)
+    expect(message).toMatch(/^Nobody knows the state of 1 running pod/)
     expect(evidence).toEqual(['NodeStatusUnknown: Kubelet stopped posting node status.'])
 
     await ready('True', 'KubeletReady', 'kubelet is posting ready status')
@@ -191,37 +182,31 @@ it('a manifest is applied in an API version that is gone', () =>
     await silent('removed-api-version')
   }))
 
-played('webhook-backend-unavailable', 'webhook-selects-itself')(
-  'a webhook that fails closed and has no backend stops new pods',
-  () =>
-    play('webhook-down', async ({ apply, ask, list, event, found, silent }) => {
-      await apply('webhook.yaml')
-      await until(
-        () => list('v1/pods'),
-        (pods) => JSON.stringify(pods).includes('CrashLoopBackOff'),
-      )
-      await apply('worker.yaml')
-      await event(/failed calling webhook "guard\.example\.org"/)
-      const place = 'validatingwebhookconfiguration/webhook-down .webhooks[0].clientConfig.service.name'
-      const { severity, message, evidence } = await found('webhook-backend-unavailable', place)
-      expect(severity).toBe('error')
-      expect(message).toContain('none of the 2 pods')
-      expect(evidence?.join()).toContain('CrashLoopBackOff')
+it('a webhook that fails closed and has no backend stops new pods', () =>
+  play('webhook-down', async ({ apply, ask, list, event, found, silent }) => {
+    await apply('webhook.yaml')
+    await until(
+      () => list('v1/pods'),
+      (pods) => JSON.stringify(pods).includes('CrashLoopBackOff'),
+    )
+    await apply('worker.yaml')
+    await event(/failed calling webhook "guard\.example\.org"/)
+    const place = 'validatingwebhookconfiguration/webhook-down .webhooks[0].clientConfig.service.name'
+    const { severity, message, evidence } = await found('webhook-backend-unavailable', place)
+    expect(severity).toBe('error')
+    expect(message).toContain('none of the 2 pods')
+    expect(evidence?.join()).toContain('CrashLoopBackOff')
 
-      await ask('PATCH', 'apps/v1/deployments/guard', template('healthy'))
-      await ask(
-        'DELETE',
-        '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/webhook-down',
-      )
-      await until(
-        () => list('v1/pods'),
-        (pods) => pods.length === 3 && pods.every(isReady),
-      )
-      await silent('webhook-backend-unavailable')
-    }),
-)
+    await ask('PATCH', 'apps/v1/deployments/guard', template('healthy'))
+    await ask('DELETE', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/webhook-down')
+    await until(
+      () => list('v1/pods'),
+      (pods) => pods.length === 3 && pods.every(isReady),
+    )
+    await silent('webhook-backend-unavailable')
+  }))
 
-played('rollout-drops-all-replicas')('a rollout may take all pods at once', () =>
+it('a rollout may take all pods at once', () =>
   play('rollout-drop', async ({ apply, ask, found, silent }) => {
     const deployment = 'apps/v1/deployments/web'
     const available = (count: number) => (web: Mapping) =>
@@ -240,10 +225,9 @@ played('rollout-drops-all-replicas')('a rollout may take all pods at once', () =
     await ask('PATCH', deployment, template('healthy'))
     await until(() => ask('GET', deployment), available(3))
     await silent('rollout-drops-all-replicas')
-  }),
-)
+  }))
 
-played('quota-exhausted')('a quota refuses pods', () =>
+it('a quota refuses pods', () =>
   play('quota-full', async ({ apply, ask, list, event, found, silent }) => {
     const quota = (pods: string) =>
       apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'pods' }, spec: { hard: { pods } } })
@@ -263,10 +247,9 @@ played('quota-exhausted')('a quota refuses pods', () =>
       (pods) => pods.length === 3 && pods.every(isReady),
     )
     await silent('quota-exhausted')
-  }),
-)
+  }))
 
-played('hpa-replicas-conflict')('each apply undoes what the autoscaler did', () =>
+it('each apply undoes what the autoscaler did', () =>
   play('hpa-conflict', async ({ apply, ask, found, silent }) => {
     const deployment = 'apps/v1/deployments/web'
     const replicas = (count: number) => (web: Mapping) => at(web, 'spec', 'replicas') === count
@@ -283,14 +266,13 @@ played('hpa-replicas-conflict')('each apply undoes what the autoscaler did', () 
     expect(await ask('GET', deployment)).toSatisfy(replicas(4))
     // It has no metrics here, which hpa-at-limit says.
     await silent('hpa-replicas-conflict', ['hpa-at-limit'])
-  }),
-)
+  }))
 
 for (const [end, said] of [
   ['crashloop', 'exit code 1'],
   ['oom', 'exit code 137 (OOMKilled)'],
 ] as const)
-  played('crashloop-restart-storm', 'rollout-stalled')(`a container ends again and again: ${end}`, () =>
+  it(`a container ends again and again: ${end}`, () =>
     play(`again-${end}`, async ({ apply, ask, list, found, silent }) => {
       await apply('worker.yaml')
       await ask('PATCH', 'apps/v1/deployments/worker', template(end))
@@ -304,10 +286,9 @@ for (const [end, said] of [
 
       await ask('PATCH', 'apps/v1/deployments/worker', template('healthy'))
       await silent('crashloop-restart-storm')
-    }),
-  )
+    }))
 
-played('duplicate-pod-ip')('two pods have one address', () =>
+it('two pods have one address', () =>
   play('address-twice', async ({ apply, ask, list, found, silent }) => {
     await apply('web.yaml')
     const [first, second] = await until(
@@ -321,12 +302,12 @@ played('duplicate-pod-ip')('two pods have one address', () =>
     })
     await found('duplicate-pod-ip', /^node\/node-/)
 
-    await ask('DELETE', `v1/pods/${name}`)
+    // All of them: the address of a single one would be free twice, and kwok gives it out again.
+    await ask('DELETE', 'v1/pods')
     await silent('duplicate-pod-ip')
-  }),
-)
+  }))
 
-played('pod-stuck-terminating')('a finalizer that nobody removes holds a namespace', () =>
+it('a finalizer that nobody removes holds a namespace', () =>
   play('finalizer-stuck', async ({ ask, found, silent, end }) => {
     await ask('POST', 'v1/configmaps', { metadata: { name: 'state', finalizers: ['example.org/cleanup'] } })
     await end()
@@ -340,10 +321,9 @@ played('pod-stuck-terminating')('a finalizer that nobody removes holds a namespa
 
     await ask('PATCH', 'v1/configmaps/state', { metadata: { finalizers: null } })
     await silent('pod-stuck-terminating')
-  }),
-)
+  }))
 
-played('node-selector-unsatisfiable')('no node has the label that pods ask for', () =>
+it('no node has the label that pods ask for', () =>
   play('node-label', async ({ apply, ask, list, found, silent }) => {
     await apply('worker.yaml')
     await ask('PATCH', 'apps/v1/deployments/worker', template('healthy', { nodeSelector: { disk: 'ssd' } }))
@@ -358,10 +338,9 @@ played('node-selector-unsatisfiable')('no node has the label that pods ask for',
     await addNode('node-label-ssd', { disk: 'ssd' })
     await silent('node-selector-unsatisfiable')
     await ask('DELETE', '/api/v1/nodes/node-label-ssd')
-  }),
-)
+  }))
 
-played('rollout-stalled')('one of two workloads behind a Service is not ready', () =>
+it('one of two workloads behind a Service is not ready', () =>
   play('half-service', async ({ apply, ask, found, silent }) => {
     await apply('web.yaml')
     await apply('canary.yaml')
@@ -374,10 +353,9 @@ played('rollout-stalled')('one of two workloads behind a Service is not ready', 
 
     await ask('PATCH', 'apps/v1/deployments/canary', template('healthy'))
     await silent('rollout-stalled')
-  }),
-)
+  }))
 
-played('priority-class-preempts-peers')('pods with a new default priority evict those without', () =>
+it('pods with a new default priority evict those without', () =>
   play('priority-chain', async ({ apply, ask, event, found, silent }) => {
     await addNode('priority-chain', {}, { cpu: '1', memory: '1Gi', pods: '10' })
     await apply('worker.yaml')
@@ -406,11 +384,11 @@ played('priority-class-preempts-peers')('pods with a new default priority evict 
 
     await ask('DELETE', `${classes}/priority-chain`)
     await ask('POST', classes, { ...priority, preemptionPolicy: 'Never' })
-    await silent('priority-class-preempts-peers')
+    // The node stays full, of which another rule warns.
+    await silent('priority-class-preempts-peers', ['surge-pod-does-not-fit'])
     await ask('DELETE', `${classes}/priority-chain`)
     await ask('DELETE', '/api/v1/nodes/priority-chain')
-  }),
-)
+  }))
 
 /** A change of a pod template: what becomes of the pods (stages/pods.yaml), and other fields. */
 function template(becomes: string, spec: Mapping = {}): Mapping {
