@@ -1,5 +1,6 @@
 /** Outages, played on a control plane: the configuration of the story fails, a scan names it, and is silent when it is cured. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Diagnosis } from '../../src/diagnose/diagnose.js'
 import type { Finding } from '../../src/finding.js'
 import { valueAt as at, objectsAt } from '../../src/graph/untyped.js'
 import { builtProgram } from '../program.js'
@@ -41,6 +42,18 @@ function scan(): readonly Finding[] {
   )
   if (code !== 0 && code !== 1) throw new Error(err)
   return (JSON.parse(out) as { findings: Finding[] }).findings
+}
+
+/** The causes that `diagnose` names, and how they are related. */
+function diagnosed(
+  object: string,
+  namespace: string,
+): readonly (readonly [rule: string, relation: string])[] {
+  const flags = ['-n', namespace, '--kubeconfig', cluster.kubeconfig('admin'), '-o', 'json']
+  const { out, err } = program.run(['diagnose', object, ...flags])
+  if (out === '') throw new Error(err)
+  const { causes } = JSON.parse(out) as Diagnosis
+  return causes.map(({ finding, relation }) => [finding.rule, relation])
 }
 
 /** A node of 32 CPUs, unless the capacity is another one; with the label that each kubelet gives itself. */
@@ -196,6 +209,10 @@ it('a webhook that fails closed and has no backend stops new pods', () =>
     expect(severity).toBe('error')
     expect(message).toContain('none of the 2 pods')
     expect(evidence?.join()).toContain('CrashLoopBackOff')
+    expect(diagnosed('deployment/worker', 'webhook-down')).toContainEqual([
+      'webhook-backend-unavailable',
+      'is asked about new pods of it',
+    ])
 
     await ask('PATCH', 'apps/v1/deployments/guard', template('healthy'))
     await ask('DELETE', '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/webhook-down')
