@@ -1,4 +1,14 @@
-import { configurationsIn, type Graph, numberAt, objectAt, rule, stringAt, valueAt } from '../src/rule.js'
+import {
+  configurationsIn,
+  type Graph,
+  groupOf,
+  numberAt,
+  objectAt,
+  quantity,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A node needs several address blocks for its pods',
@@ -12,8 +22,8 @@ again and again while its siblings are fine.`,
   remedy:
     'Create pools with blocks as large as the pods per node (`blockSize: 25` for 110); existing pools can not be changed.',
   decides: `An enabled IPPool for IPv4 with IPIP or VXLAN whose block (\`blockSize\`, default 26) holds
-fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter) plus one for
-the tunnel.`,
+fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter; in a cluster the most that a Node allows) plus
+one for the tunnel.`,
   sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
   stories: ['oneandone-calico-ip-collision'],
   params: {
@@ -33,6 +43,11 @@ the tunnel.`,
     )
     const size = numberAt(spec, 'blockSize') ?? 26
     const addresses = 2 ** (32 - size)
+    // Calico's own API server shows each pool in a second group.
+    const isShownTwice =
+      groupOf(pool.apiVersion ?? '') === 'crd.projectcalico.org' &&
+      graph.all('projectcalico.org/IPPool').length > 0
+    if (graph.live && isShownTwice) return
     const pods = graph.once('maxPods', () => maxPodsIn(graph)) ?? params.maxPods
     if (!tunnels || addresses >= pods + 1) return
     report(
@@ -44,6 +59,8 @@ the tunnel.`,
 })
 
 function maxPodsIn(graph: Graph): number | undefined {
+  const most = Math.max(0, ...graph.all('Node').map(({ status }) => quantity(status?.allocatable?.pods) ?? 0))
+  if (graph.live && most > 0) return most
   for (const object of [
     ...graph.all('kubelet.config.k8s.io/KubeletConfiguration'),
     ...graph.all('ConfigMap'),

@@ -40,12 +40,12 @@ metrics of the API server are not read.`,
     report(
       lease.spec ?? lease,
       'leaseTransitions',
-      `${name} has lost its lead ${Math.round(perDay(lease, live))} times a day for ${formatSpan(ageOf(lease, live))}: the API server or etcd was too slow to renew it.`,
+      `${name} has lost its lead ${lossesOf(lease, live)}: the API server or etcd was too slow to renew it.`,
       {
         evidence: [
           ...others.slice(0, 3).map((one) => {
             const { namespace, name } = one.metadata ?? {}
-            return `Lease ${namespace}/${name}: ${Math.round(perDay(one, live))} times a day`
+            return `Lease ${namespace}/${name}: ${lossesOf(one, live)}`
           }),
           ...(others.length > 3 ? [`and ${others.length - 3} more`] : []),
         ],
@@ -70,6 +70,13 @@ function restlessLeases(graph: Graph, live: Live, most: number): readonly Lease[
 function ageOf({ metadata }: Lease, { now }: Live): number {
   const made = Date.parse(metadata?.creationTimestamp ?? '')
   return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
+}
+
+/** `1742 times in 20 days`. */
+function lossesOf(lease: Lease, live: Live): string {
+  const age = ageOf(lease, live)
+  const count = `${lease.spec?.leaseTransitions ?? 0} times`
+  return Number.isFinite(age) ? `${count} in ${formatSpan(age)}` : count
 }
 
 function perDay(lease: Lease, live: Live): number {

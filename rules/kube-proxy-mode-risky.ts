@@ -1,4 +1,14 @@
-import { configurationsIn, flagOf, imageParts, isWorkload, rule, stringAt } from '../src/rule.js'
+import {
+  configurationsIn,
+  flagOf,
+  type Graph,
+  imageParts,
+  inRange,
+  isWorkload,
+  rule,
+  stringAt,
+  version,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The mode of kube-proxy is deprecated or slow for this many Services',
@@ -10,9 +20,16 @@ Services; with thousands of them updates lag and new pods get traffic late.`,
   remedy: 'Plan the move to `mode: nftables` (kernel 5.13 or newer), on one node pool first.',
   decides: `\`mode\` of a KubeProxyConfiguration (a file, or inside a ConfigMap) or kube-proxy's
 \`--proxy-mode\`: \`ipvs\` for targets from 1.35; \`iptables\` or nothing when the input holds more than
-\`maxServices\` Services. Windows (\`kernelspace\`) is exempt.`,
+\`maxServices\` Services. In a cluster also, as an error: \`nftables\` while nodes
+run a kernel below 5.13, on which kube-proxy does not start; and configuration that no kube-proxy reads (Cilium and
+others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
   versions: 'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, off in 1.40; nftables GA in 1.33.',
-  sources: ['kubernetes/cmd/kube-proxy/app/server_linux.go', 'KEP-5495', 'KEP-3866'],
+  sources: [
+    'kubernetes/cmd/kube-proxy/app/server_linux.go',
+    'kubernetes/pkg/proxy/nftables/supported.go (kernel 5.13)',
+    'KEP-5495',
+    'KEP-3866',
+  ],
   stories: ['machu-kube-proxy-ipvs', 'datadog-10-ways'],
   params: {
     maxServices: {
@@ -25,19 +42,25 @@ Services; with thousands of them updates lag and new pods get traffic late.`,
   for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload'],
   check(subject, { graph, params, minor, report }) {
     const services = graph.all('Service').length
+    if (graph.live && !graph.once('kube-proxy-runs', () => runsProxy(graph))) return
+    const evidence = graph.live && graph.once('kernels-for-nftables', () => oldKernels(graph))
     const verdict = (mode: string) => {
+      if (mode === 'nftables' && evidence && evidence.length > 0)
+        return `kube-proxy does not start on nodes with a kernel below 5.13, which nftables mode needs.`
       if (mode === 'ipvs' && minor >= 35)
         return `kube-proxy runs in IPVS mode, which is deprecated since 1.35 and planned to be off in 1.40.`
       if ((mode === '' || mode === 'iptables') && services > params.maxServices)
         return `Endpoint changes reach the nodes late: kube-proxy rewrites iptables rules for ${services} Services.`
       return undefined
     }
+    const options = (mode: string | undefined) =>
+      mode === 'nftables' ? ({ severity: 'error', evidence } as const) : {}
     if (isWorkload(subject)) {
       for (const container of subject.running) {
         if (!container.image || imageParts(container.image).name !== 'kube-proxy') continue
         const mode = flagOf(container, 'proxy-mode')
         const message = mode === undefined ? undefined : verdict(mode)
-        if (message) report(container.spec, container.spec.args ? 'args' : 'command', message)
+        if (message) report(container.spec, container.spec.args ? 'args' : 'command', message, options(mode))
       }
       return
     }
@@ -45,8 +68,34 @@ Services; with thousands of them updates lag and new pods get traffic late.`,
       subject,
       'kubeproxy.config.k8s.io/KubeProxyConfiguration',
     )) {
-      const message = verdict(stringAt(value, 'mode') ?? '')
-      if (message) report(...place(value, 'mode'), message)
+      const mode = stringAt(value, 'mode') ?? ''
+      const message = verdict(mode)
+      if (message) report(...place(value, 'mode'), message, options(mode))
     }
   },
 })
+
+/** Whether a kube-proxy runs in the cluster: its configuration outlives it where another program takes its place. */
+function runsProxy(graph: Graph): boolean {
+  return graph.workloads.some(({ running }) =>
+    running.some(({ image }) => image !== undefined && imageParts(image).name === 'kube-proxy'),
+  )
+}
+
+/** The Linux nodes on which kube-proxy refuses nftables mode, by their kernels. */
+function oldKernels(graph: Graph): readonly string[] {
+  const isSkipped = graph.workloads.some(({ running }) =>
+    running.some(({ spec }) =>
+      spec.env?.some(({ name }) => name === 'KUBE_PROXY_NFTABLES_SKIP_KERNEL_VERSION_CHECK'),
+    ),
+  )
+  if (isSkipped) return []
+  const old = graph.all('Node').flatMap(({ metadata, status }) => {
+    const { kernelVersion, operatingSystem } = status?.nodeInfo ?? {}
+    const own = version(/^\d+\.\d+(\.\d+)?/.exec(kernelVersion ?? '')?.[0])
+    return own && operatingSystem !== 'windows' && inRange(own, '<5.13')
+      ? [`node ${metadata?.name}: kernel ${kernelVersion}`]
+      : []
+  })
+  return old.length > 4 ? [...old.sort().slice(0, 3), `and ${old.length - 3} more`] : old.sort()
+}

@@ -13,8 +13,8 @@ its node has passed the health check: total loss for that time.`,
 from one workload with two pods or more at least, and no anti-affinity or spread over the hostname that
 matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt. A single pod is
 \`single-replica-service\`. In a cluster: an error when all ready pods stand on nodes that are cordoned, not ready,
-being scaled away or kept from balancers by their label, whatever the workload; and an info when the pods happen to
-stand on several nodes.`,
+being scaled away or kept from balancers by their label, whatever the workload; an info when the pods happen to
+stand on several nodes, and nothing in a cluster of one node.`,
   versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
   sources: ['kubernetes PR 90823', 'kubernetes/pkg/features/kube_features.go (StableLoadBalancerNodeSet)'],
   stories: ['devopshof-drain-local', 'oneandone-node-join-timeouts'],
@@ -28,8 +28,13 @@ stand on several nodes.`,
     if (!workload || backends.length > 1) return
     const places = graph.live && readyByNode(graph.live.podsOf(workload))
     const nodes = graph.live ? graph.all('Node') : []
+    // Where all nodes have the label, it is not what the balancer goes by.
+    const byLabel = spec.type === 'LoadBalancer' && !nodes.every(isExcluded)
     const leaving = (places ?? []).flatMap(([name]) => {
-      const why = leavingBy(nodes.find(({ metadata }) => metadata?.name === name))
+      const why = leavingBy(
+        nodes.find(({ metadata }) => metadata?.name === name),
+        byLabel,
+      )
       return why ? [`node ${name}: ${why}`] : []
     })
     if (places && places.length > 0 && leaving.length === places.length) {
@@ -37,7 +42,7 @@ stand on several nodes.`,
       report(
         spec,
         'externalTrafficPolicy',
-        `All traffic to ${graph.describe(service)} is lost when ${leaving.length === 1 ? `node ${places[0]?.[0]} goes` : 'these nodes go'}: ${ready === 1 ? 'its only ready pod stands' : `its ${ready} ready pods stand`} on ${leaving.length === 1 ? 'a node that leaves' : 'nodes that leave'}.`,
+        `All traffic to ${graph.describe(service)} is lost when its balancer lets go of ${leaving.length === 1 ? `node ${places[0]?.[0]}` : `${leaving.length} nodes`}: ${ready === 1 ? 'its only ready pod stands' : `its ${ready} ready pods stand`} there.`,
         { severity: 'error', see: [at(workload, workload.pod)], evidence: leaving.slice(0, 4) },
       )
       return
@@ -48,6 +53,7 @@ stand on several nodes.`,
     const [most, least] = [places?.[0]?.[1] ?? 0, places?.at(-1)?.[1] ?? 0]
     if (most > 2 * least && (places?.length ?? 0) > 1) return
     const evidence = places?.slice(0, 4).map(([name, count]) => `node ${name}: ${count} ready`)
+    if (places?.length === 1 && nodes.length === 1) return
     if (places?.length === 1 && (places[0]?.[1] ?? 0) > 1) {
       report(
         spec,
@@ -71,7 +77,7 @@ stand on several nodes.`,
 })
 
 /** Why a balancer may send nothing to a node soon, or does so no more. */
-function leavingBy(node: ObjectOf<'Node'> | undefined): string | undefined {
+function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string | undefined {
   if (!node) return undefined
   const { metadata, spec, status } = node
   if (metadata?.deletionTimestamp !== undefined) return 'being deleted'
@@ -81,9 +87,11 @@ function leavingBy(node: ObjectOf<'Node'> | undefined): string | undefined {
   if (taint) return `tainted ${taint.key}`
   if (status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True')) return 'not ready'
   if (spec?.unschedulable) return 'cordoned'
-  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] === undefined
-    ? undefined
-    : 'excluded from load balancers by its label'
+  return byLabel && isExcluded(node) ? 'excluded from load balancers by its label' : undefined
+}
+
+function isExcluded({ metadata }: ObjectOf<'Node'>): boolean {
+  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
 }
 
 /** Whether something keeps the workload's pods on different nodes. */

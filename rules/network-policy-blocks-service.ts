@@ -1,4 +1,12 @@
-import { at, type Graph, type NetworkPolicy, rule, type ServicePort, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  imageNamed,
+  type NetworkPolicy,
+  rule,
+  type ServicePort,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Network policies let nobody reach a Service',
@@ -16,13 +24,17 @@ come in.
 
 Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete, since the allow rule may be
-elsewhere.`,
+elsewhere; clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
   check(service, { graph, report }) {
-    if (graph.once('other-policies', () => hasOtherPolicies(graph)) || graph.patched(service)) return
+    if (
+      graph.once('other-policies', () => hasOtherPolicies(graph) || isUnenforced(graph)) ||
+      graph.patched(service)
+    )
+      return
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
@@ -122,6 +134,19 @@ function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: 
       )
     return number !== undefined && number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
   })
+}
+
+/** Whether nothing in a cluster enforces policies: flannel alone does not. */
+function isUnenforced(graph: Graph): boolean {
+  if (!graph.live) return false
+  const runs = (images: readonly string[]) =>
+    graph.workloads.some(
+      ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, images)),
+    )
+  return (
+    runs(['flannel']) &&
+    !runs(['calico', 'canal', 'cilium', 'kube-router', 'weave-npc', 'antrea', 'kube-network-policies'])
+  )
 }
 
 function hasOtherPolicies(graph: Graph): boolean {

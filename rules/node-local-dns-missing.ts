@@ -45,7 +45,7 @@ Nodes on when Nodes are known. Cilium's local redirect policies for DNS count to
     report(
       workload.object,
       undefined,
-      `All DNS queries of the cluster go to ${workload.scale?.replicas ?? 1} pods of ${workload.name} through connection tracking: no node has a DNS cache.`,
+      `All DNS queries of ${nodes > 0 ? `${nodes} nodes` : 'the cluster'} go to ${workload.scale?.replicas ?? 1} pods of ${workload.name} through connection tracking: no node has a DNS cache.`,
     )
   },
 })

@@ -6,8 +6,8 @@ import {
   intOrPercent,
   type Live,
   type ObjectOf,
-  type Pod,
   rule,
+  runningUnready,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -120,8 +120,7 @@ function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Li
   // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.
   if (currentHealthy < desiredHealthy) return undefined
   const broken = guarded
-    .flatMap((workload) => live.podsOf(workload))
-    .flatMap((pod) => brokenSince(pod, live.now, least))
+    .flatMap((workload) => runningUnready(live, workload, least))
     .sort((a, b) => b.seconds - a.seconds)
   const [first] = broken
   if (!first) return undefined
@@ -130,14 +129,6 @@ function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Li
     message: `Node drains hang: ${broken.length === 1 ? `${first.name} has` : `${broken.length} pods have`} not been ready for ${formatSpan(first.seconds)} and ${broken.length === 1 ? 'uses' : 'use'} up the budget.`,
     evidence: [counts],
   }
-}
-
-/** A pod that runs and is not ready. */
-function brokenSince({ metadata, status }: Pod, now: number, least: number) {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  if (status?.phase !== 'Running' || ready?.status !== 'False' || metadata?.deletionTimestamp) return []
-  const seconds = (now - (Date.parse(ready.lastTransitionTime ?? '') || now)) / 1000
-  return seconds < least ? [] : [{ name: metadata?.name ?? 'a pod', seconds }]
 }
 
 /** The cordoned nodes that have such pods: their drain may be waiting. */

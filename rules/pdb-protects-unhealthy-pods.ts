@@ -1,4 +1,4 @@
-import { formatSpan, type Live, rule, set, type Workload } from '../src/rule.js'
+import { formatSpan, rule, runningUnready, set } from '../src/rule.js'
 
 export default rule({
   title: 'Pods that crash block the drain of their nodes',
@@ -35,13 +35,18 @@ when one of them stands on a cordoned node, which waits for it.`,
     const { currentHealthy = 0, desiredHealthy = 0 } = budget.status ?? {}
     const { live } = graph
     const broken =
-      live && currentHealthy < desiredHealthy ? brokenPods(guarded, live, params.minutes * 60) : []
+      live && currentHealthy < desiredHealthy
+        ? guarded
+            .flatMap((workload) => runningUnready(live, workload, params.minutes * 60))
+            .sort((a, b) => b.seconds - a.seconds)
+        : []
     const [longest] = broken
     if (longest) {
       const cordoned = graph
         .seen('Node')
         .filter(
-          ({ metadata, spec: node }) => node?.unschedulable && broken.some(({ on }) => on === metadata?.name),
+          ({ metadata, spec: node }) =>
+            node?.unschedulable && broken.some(({ node: on }) => on === metadata?.name),
         )
       const count = broken.length === 1 ? `pod ${longest.name} is` : `${broken.length} pods are`
       report(
@@ -70,16 +75,3 @@ when one of them stands on a cordoned node, which waits for it.`,
     )
   },
 })
-
-/** The pods that run and have not been ready for so many seconds, the longest first. */
-function brokenPods(workloads: readonly Workload[], live: Live, least: number) {
-  return workloads
-    .flatMap((workload) => live.podsOf(workload))
-    .flatMap(({ metadata, spec, status }) => {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-      if (status?.phase !== 'Running' || ready?.status !== 'False' || metadata?.deletionTimestamp) return []
-      const seconds = (live.now - (Date.parse(ready.lastTransitionTime ?? '') || live.now)) / 1000
-      return seconds < least ? [] : [{ name: metadata?.name ?? 'a pod', on: spec?.nodeName, seconds }]
-    })
-    .sort((a, b) => b.seconds - a.seconds)
-}

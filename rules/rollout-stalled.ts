@@ -28,7 +28,7 @@ template and half the new one, and nothing rolls back by itself. A Deployment sa
 The new pods are often the first to meet a lack of capacity, addresses or quota.`,
   remedy: 'Cure what the new pods wait for, or roll back.',
   decides: `In manifests: a Deployment with \`paused: true\`, of which no change is ever rolled out, and one
-whose deadline is switched off by ${noDeadline.toLocaleString('en')} (an info: converted manifests of
+whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an info: converted manifests of
 \`extensions/v1beta1\` have it).
 
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without

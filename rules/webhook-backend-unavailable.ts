@@ -7,6 +7,7 @@ import {
   isGone,
   isObject,
   isReady,
+  type KubernetesObject,
   type Live,
   type Node,
   nearestName,
@@ -195,7 +196,10 @@ function troubleNow(
       `${client.what} ${effect}: ${none}.`,
       {
         severity,
-        evidence: atMost(pods.map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`).sort()),
+        evidence: [
+          ...atMost(pods.map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`).sort()),
+          ...(backend ? refusalOf(backend.object, live) : []),
+        ],
         see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
       },
     ]
@@ -222,6 +226,13 @@ function troubleNow(
   ]
 }
 
+/** Why its pods are not made, where nothing else is said of them. */
+function refusalOf(backend: KubernetesObject, live: Live): readonly string[] {
+  const event = live.eventsOf(backend).find(({ reason }) => reason === 'FailedCreate')
+  const { kind, name } = event?.involvedObject ?? {}
+  return event ? [`${kind} ${name} makes none: ${callError(event.message ?? 'FailedCreate')}`] : []
+}
+
 /** The first lines of many, and how many more there are. */
 function atMost(lines: readonly string[], most = 3): readonly string[] {
   return lines.length > most ? [...lines.slice(0, most), `and ${lines.length - most} more`] : lines
@@ -232,9 +243,12 @@ function isFailure({ message = '' }: Event, { webhook }: Client): boolean {
   return webhook !== undefined && message.includes(`failed calling webhook "${webhook}"`)
 }
 
-/** The end of the message, where the network's error stands. */
+/** The end of the message, where the network's error stands, without the address that was called. */
 function callError(message: string): string {
-  return message.slice(message.indexOf('failed calling webhook')).slice(0, 200)
+  return message
+    .slice(message.indexOf('failed calling webhook'))
+    .replace(/failed to call webhook: \w+ "[^"]*": /, '')
+    .slice(0, 200)
 }
 
 /** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */

@@ -1,13 +1,17 @@
 /**
- * Writes docs/rules/ from the rules themselves: `npm run docs`; with --check it only compares and fails on a difference.
+ * Writes docs/rules/ from the rules themselves, and the role in deploy/: `npm run docs`; with --check it only compares and fails on
+ * a difference.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { scannedKinds } from '../src/cluster/kinds.js'
+import { role } from '../src/cluster/role.js'
 import { rulePage } from '../src/docs/explain.js'
 import { loadExamples, loadRules, loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 
-const folder = join(__dirname, '..', 'docs', 'rules')
+const root = join(__dirname, '..')
+const folder = 'docs/rules'
 const check = process.argv.includes('--check')
 
 function table(rules: ReadonlyMap<string, Rule>): string {
@@ -28,25 +32,29 @@ ${rows.join('\n')}
 async function main(): Promise<void> {
   const rules = await loadRules()
   const stories = loadStories()
-  const pages = new Map([['README.md', table(rules)]])
+  const pages = new Map([
+    [`${folder}/README.md`, table(rules)],
+    ['deploy/clusterrole.yaml', role(scannedKinds([]), undefined)],
+  ])
   for (const [id, rule] of rules) {
     const told = rule.stories.flatMap((name) => stories.get(name) ?? [])
-    pages.set(`${id}.md`, rulePage(id, rule, told, loadExamples(id)))
+    pages.set(`${folder}/${id}.md`, rulePage(id, rule, told, loadExamples(id)))
   }
-  const present = existsSync(folder) ? readdirSync(folder) : []
-  const stale = present.filter((name) => !pages.has(name))
+  mkdirSync(join(root, folder), { recursive: true })
+  const stale = readdirSync(join(root, folder))
+    .map((name) => `${folder}/${name}`)
+    .filter((name) => !pages.has(name))
   const different = [...pages].filter(
-    ([name, text]) => !present.includes(name) || readFileSync(join(folder, name), 'utf8') !== text,
+    ([name, text]) => !existsSync(join(root, name)) || readFileSync(join(root, name), 'utf8') !== text,
   )
   if (check) {
     for (const name of [...stale, ...different.map(([name]) => name)])
-      console.error(`docs/rules/${name} is not current: run npm run docs`)
+      console.error(`${name} is not current: run npm run docs`)
     process.exitCode = stale.length + different.length > 0 ? 1 : 0
     return
   }
-  mkdirSync(folder, { recursive: true })
-  for (const name of stale) rmSync(join(folder, name))
-  for (const [name, text] of different) writeFileSync(join(folder, name), text)
+  for (const name of stale) rmSync(join(root, name))
+  for (const [name, text] of different) writeFileSync(join(root, name), text)
   console.log(`${pages.size} pages, ${different.length} written, ${stale.length} removed`)
 }
 

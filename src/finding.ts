@@ -59,6 +59,8 @@ export interface Fix {
 }
 
 export interface Finding {
+  /** The context of the cluster, when several were looked at. */
+  readonly cluster?: string
   readonly rule: string
   readonly severity: Severity
   /** Consequence first, with this object's own names and numbers; ends with a full stop. */
@@ -78,6 +80,26 @@ export interface Finding {
   readonly suppressed?: { readonly reason: string; readonly place?: Place }
 }
 
+/** A cluster that was looked at. */
+export interface ClusterSummary {
+  readonly context: string
+  /** As its server says it, `v1.36.3`. */
+  readonly version?: string
+  /** The only namespace that was read. */
+  readonly namespace?: string
+  /** What could not be read: nothing was concluded from its absence. */
+  readonly unread: readonly {
+    readonly resource: string
+    readonly reason: 'forbidden' | 'failed'
+    readonly message: string
+  }[]
+  /** Of several clusters: how many objects it has, and the minor version that was assumed. */
+  readonly objects?: number
+  readonly kubernetesVersion?: string
+  /** Of several clusters: why nothing of this one could be read. */
+  readonly error?: string
+}
+
 /** What the run did, for the summary line and the reports. */
 export interface Summary {
   readonly files: number
@@ -88,26 +110,21 @@ export interface Summary {
   readonly unreadable: number
   readonly rulesRun: number
   /** Rules that need something this run does not have, with what they need. */
-  readonly notEvaluated: readonly { readonly rule: string; readonly needs: string }[]
+  readonly notEvaluated: readonly {
+    readonly rule: string
+    readonly needs: string
+    /** Contexts, when several clusters were read. */
+    readonly clusters?: readonly string[]
+  }[]
   /** Rules that the configuration or the preset leaves off. */
   readonly rulesOff: number
   readonly suppressed: number
-  /** The Kubernetes minor version that was assumed, `1.37`. */
+  /** The Kubernetes minor version that was assumed, `1.37`; of several clusters the oldest one. */
   readonly kubernetesVersion: string
-  /** Present when a cluster was read. */
-  readonly cluster?: {
-    readonly context: string
-    /** As its server says it, `v1.36.3`. */
-    readonly version?: string
-    /** The only namespace that was read. */
-    readonly namespace?: string
-    /** What could not be read: nothing was concluded from its absence. */
-    readonly unread: readonly {
-      readonly resource: string
-      readonly reason: 'forbidden' | 'failed'
-      readonly message: string
-    }[]
-  }
+  /** Present when one cluster was read. */
+  readonly cluster?: ClusterSummary
+  /** Present when several clusters were to be read, by context; then there is no `cluster`. */
+  readonly clusters?: readonly ClusterSummary[]
   readonly milliseconds: number
 }
 

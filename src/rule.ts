@@ -43,7 +43,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { linesOf, type Pending, pendingPods, reasonOf } from './graph/pending.js'
+export { linesOf, type Pending, pendingPods, runningUnready } from './graph/pending.js'
 export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
 export { isGone, isReady, readyByNode, troubleOf, unreadySince } from './graph/pod.js'
 export { type Waiting, waitingForImages } from './graph/pull.js'

@@ -1,5 +1,7 @@
 /** The completion scripts, sourced by the shells that are installed. */
 import { spawnSync } from 'node:child_process'
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { builtProgram } from './program.js'
 
@@ -39,8 +41,14 @@ const completions: Readonly<Record<string, (words: readonly string[]) => string[
     ),
 }
 
+const kubectl = program.folderWith({
+  kubectl: `#!/bin/sh\nprintf '%s\\n' prod-eu prod-us 'prod-$(touch x)' staging\n`,
+})
+chmodSync(join(kubectl, 'kubectl'), 0o755)
+
 function lines(shell: string, script: string): string[] {
-  const { out, err } = program.shell(script, { shell })
+  const path = [join(program.folder, 'bin'), kubectl, process.env.PATH].join(':')
+  const { out, err } = program.shell(script, { shell, env: { PATH: path } })
   expect(err).toBe('')
   return out.split('\n').filter((line) => line !== '')
 }
@@ -76,6 +84,9 @@ for (const [shell, complete] of Object.entries(completions)) {
     it('completes lists of rules', () => {
       const [found = ''] = complete(['k8s-af', 'lint', '--only', 'a,job-without'])
       expect(found.replace(/^a,/, '')).toBe('job-without-deadline')
+    })
+    it('completes the contexts that kubectl knows', () => {
+      expect(complete(['k8s-af', 'scan', '--context', 'prod'])).toEqual(['prod-eu', 'prod-us'])
     })
     it('leaves files to the shell', () => {
       const found = complete(['k8s-af', 'lint', ''])

@@ -7,6 +7,7 @@ import Draft04 from 'ajv-draft-04'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
 import type { Finding } from '../src/finding.js'
+import { gather } from '../src/reporters/gather.js'
 import { lookOf, wantsColor } from '../src/reporters/look.js'
 import { type Format, formatNames, formats, type Look } from '../src/reporters/reporter.js'
 import { columns, cut, printable, wrap } from '../src/reporters/text.js'
@@ -50,6 +51,104 @@ const hostile: Finding = {
   stories: [],
   fix: { title: evil, safe: false, edits: [] },
 }
+
+describe('policyreport', () => {
+  const word = { type: 'string' } as const
+  // What the definitions of wg-policy-prototypes and of Kyverno ask for, both v1alpha2.
+  const validate = new Ajv2020({ strict: true, strictRequired: false }).compile({
+    type: 'object',
+    required: ['apiVersion', 'kind', 'metadata', 'summary', 'results'],
+    additionalProperties: false,
+    properties: {
+      apiVersion: { const: 'wgpolicyk8s.io/v1alpha2' },
+      kind: { enum: ['PolicyReport', 'ClusterPolicyReport'] },
+      metadata: { type: 'object' },
+      summary: {
+        type: 'object',
+        additionalProperties: false,
+        properties: Object.fromEntries(
+          ['pass', 'fail', 'warn', 'error', 'skip'].map((name) => [name, { type: 'integer' }]),
+        ),
+      },
+      results: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['policy'],
+          additionalProperties: false,
+          properties: {
+            source: word,
+            policy: word,
+            category: word,
+            message: word,
+            scored: { type: 'boolean' },
+            severity: { enum: ['high', 'medium', 'low'] },
+            result: { enum: ['pass', 'fail', 'warn', 'error', 'skip'] },
+            properties: { type: 'object', additionalProperties: word },
+            resources: {
+              type: 'array',
+              items: {
+                type: 'object',
+                additionalProperties: false,
+                properties: { apiVersion: word, kind: word, name: word, namespace: word },
+              },
+            },
+          },
+        },
+      },
+    },
+  })
+  const live = (name: string, namespace: string, more: Partial<Finding> = {}): Finding => ({
+    ...hostile,
+    message: 'It breaks.',
+    subject: { apiVersion: 'v1', kind: namespace ? 'Service' : 'Node', name, namespace },
+    place: { ...hostile.place, file: `x/${name}`, live: true, path: '.spec' },
+    ...more,
+  })
+  const objectsOf = async (findings: readonly Finding[], how = look) =>
+    JSON.parse(await text('policyreport', withFindings(findings), how)).items
+
+  it('is objects that the definitions accept', async () => {
+    for (const report of [incident, clean, withFindings([hostile])]) {
+      for (const item of JSON.parse(await text('policyreport', report, { ...look, showSuppressed: true }))
+        .items)
+        expect(validate(item), JSON.stringify(validate.errors)).toBe(true)
+    }
+  })
+
+  it('has an object for each namespace, and one for the cluster', async () => {
+    const found = [live('n', ''), live('a', 'x', { severity: 'info' }), live('b', 'y'), live('c', 'x')]
+    const items = await objectsOf(found)
+    expect(items).toMatchObject([
+      { kind: 'ClusterPolicyReport', metadata: { name: 'k8s-af' }, summary: { fail: 1 } },
+      { kind: 'PolicyReport', metadata: { name: 'k8s-af', namespace: 'x' }, summary: { fail: 1, warn: 1 } },
+      { kind: 'PolicyReport', metadata: { name: 'k8s-af', namespace: 'y' } },
+    ])
+    expect(items[1].results[0]).toMatchObject({
+      source: 'k8s-af',
+      policy: 'service-selects-nothing',
+      severity: 'low',
+      result: 'warn',
+      message: 'It breaks.',
+      resources: [{ apiVersion: 'v1', kind: 'Service', namespace: 'x', name: 'a' }],
+    })
+    const [empty, ...none] = await objectsOf([])
+    expect([empty.kind, empty.results, none]).toEqual(['ClusterPolicyReport', [], []])
+  })
+
+  it('makes objects that kubectl apply can annotate', async () => {
+    const message = `It ${'\u00e9'.repeat(1000)} breaks.`
+    const items = await objectsOf(Array.from({ length: 200 }, (_, i) => live(`s${i}`, 'x', { message })))
+    expect(items.map((one: { metadata: { name: string } }) => one.metadata.name)).toEqual([
+      'k8s-af',
+      'k8s-af',
+      'k8s-af-2',
+      'k8s-af-3',
+      'k8s-af-4',
+    ])
+    for (const item of items) expect(Buffer.byteLength(JSON.stringify(item))).toBeLessThan(200_000)
+  })
+})
 
 describe('json', () => {
   const schema = JSON.parse(readFileSync(join(root, 'src/reporters/report.schema.json'), 'utf8')) as object
@@ -108,6 +207,52 @@ describe('sarif', () => {
         .map((one) => ({ ...one, place: { ...one.place, file: 'a b/c#d%.yaml' } })),
     )
     expect(await text('sarif', odd)).toContain('"uri":"a%20b/c%23d%25.yaml"')
+  })
+})
+
+describe('findings of live objects that read the same', () => {
+  const found = (name: string, message: string, more: Partial<Finding> = {}): Finding => ({
+    rule: 'pdb-missing',
+    severity: 'warning',
+    message,
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name, namespace: 'shop' },
+    place: { ...hostile.place, file: `deployment/shop/${name}`, live: true, path: '.spec' },
+    related: [],
+    stories: [],
+    ...more,
+  })
+  const groups = (...findings: Finding[]) =>
+    gather(findings).map(({ first, objects, clusters }) =>
+      [first, ...objects.map((subject) => ({ subject }))].map((one) => one.subject?.name).concat(clusters),
+    )
+
+  it('are one, whatever their names', () => {
+    const same = ['web', 'api', 'a.b'].map((name) => found(name, `Pods of shop/${name} end with ${name}.`))
+    expect(groups(...same)).toEqual([['web', 'api', 'a.b']])
+    // Nor whatever was seen of them.
+    const seen = (name: string, age: string) =>
+      found(name, `${name} breaks.`, { evidence: [`made ${age} ago`] })
+    expect(groups(seen('web', '2 d'), seen('api', '3 h'))).toEqual([['web', 'api']])
+  })
+  it('are several when they differ in anything else', () => {
+    expect(groups(found('web', 'web has 3.'), found('api', 'api has 4.'))).toEqual([['web'], ['api']])
+    // A name is a whole word.
+    expect(groups(found('a', 'a data.'), found('b', 'b dbtb.'))).toEqual([['a'], ['b']])
+    expect(groups(found('a', 'a-x.y'), found('b', 'b-x.y'))).toEqual([['a'], ['b']])
+  })
+  it('are one in the same clusters only', () => {
+    const of = (name: string, cluster: string) => found(name, `${name} breaks.`, { cluster })
+    expect(
+      groups(of('api', 'eu'), of('api', 'us'), of('job', 'eu'), of('web', 'eu'), of('web', 'us')),
+    ).toEqual([
+      ['api', 'web', 'eu', 'us'],
+      ['job', 'eu'],
+    ])
+  })
+  it('stay apart in files', () => {
+    const inFile = (name: string) => ({ ...hostile.place, file: `${name}.yaml` })
+    const findings = ['web', 'api'].map((name) => found(name, `${name} breaks.`, { place: inFile(name) }))
+    expect(groups(...findings)).toEqual([['web'], ['api']])
   })
 })
 

@@ -4,9 +4,9 @@ import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { categories } from '../rule.js'
 
-/** What may stand in the place of a value: a file, words, words with commas between them, or nothing that we know. */
+/** What may stand in the place of a value: a file, a context, words, words with commas between them, or nothing that we know. */
 type Values =
-  | { readonly kind: 'files' | 'free' }
+  | { readonly kind: 'files' | 'free' | 'contexts' }
   | { readonly kind: 'words' | 'list'; readonly words: readonly string[] }
 
 interface Flag {
@@ -86,6 +86,8 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
     case 'path':
     case 'file':
       return { kind: 'files' }
+    case 'context':
+      return { kind: 'contexts' }
     case 'rules':
       return { kind: 'list', words: names.selectors }
     case 'rule|story':
@@ -108,13 +110,18 @@ function keys(place: Place, flag: Flag): string {
 
 const where = (place: Place): string => quoted(place.words.join(' '))
 
+/** The names of contexts, as kubectl knows them. bash expands what it is given: names that could hold a command are left out. */
+const contexts = "kubectl config get-contexts -o name 2>/dev/null | grep -E '^[A-Za-z0-9_.:/@+-]+$'"
+
 function bash(places: readonly Place[]): string {
   const fill = (values: Values) =>
     values.kind === 'words'
       ? `COMPREPLY=($(compgen -W ${quoted(values.words.join(' '))} -- "$cur"))`
       : values.kind === 'list'
         ? `COMPREPLY=($(compgen -P "$list" -W ${quoted(values.words.join(' '))} -- "\${cur##*,}"))`
-        : ':'
+        : values.kind === 'contexts'
+          ? `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
+          : ':'
   const takers = places.flatMap((place) =>
     place.flags.flatMap((flag) =>
       flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
@@ -155,6 +162,8 @@ function zsh(places: readonly Place[]): string {
         return '_files'
       case 'free':
         return '_message value'
+      case 'contexts':
+        return `compadd -- \${(f)"$(${contexts})"}`
       case 'list':
         return `compset -P '*,'; compadd -- ${values.words.join(' ')}`
       case 'words':
@@ -218,6 +227,8 @@ function fish(places: readonly Place[]): string {
         return '-r -F'
       case 'free':
         return '-x'
+      case 'contexts':
+        return `-x -a ${escaped(`(${contexts})`)}`
       case 'list':
         return `-x -a ${escaped(`(__fish_complete_list , "printf '%s\\n' ${values.words.join(' ')}")`)}`
       case 'words':

@@ -10,10 +10,13 @@ import type { KubernetesObject } from '../kubernetes.js'
 import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
 import { lookOf } from '../reporters/look.js'
-import { readCluster, type ScanFlags } from './scan.js'
-import { settingsFor } from './settings.js'
+import { type ClusterFlags, readCluster } from './live.js'
+import type { ReportFlags } from './present.js'
+import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface DiagnoseFlags extends Omit<ScanFlags, 'output'> {
+export interface DiagnoseFlags extends SettingsFlags, ClusterFlags, Pick<ReportFlags, 'color'> {
+  readonly context?: string
+  readonly namespace?: string
   readonly symptom?: string
   readonly output: 'text' | 'json'
 }
@@ -48,8 +51,8 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
     rules,
   )
   // What is around the object may stand in other namespaces, and be of no namespace at all.
-  const { namespace, output, ...where } = flags
-  const { documents, ...cluster } = await readCluster(where, settings)
+  const { context, namespace, ...where } = flags
+  const { documents, ...cluster } = await readCluster(context, where, settings)
   const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
   const { report, graph } = examine(
     { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster },
@@ -59,7 +62,7 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   const diagnosis = diagnose(object, graph, report, flags.symptom)
   const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })
   process.stdout.write(
-    output === 'json'
+    flags.output === 'json'
       ? `${escapeJson(JSON.stringify(diagnosis, null, 2))}\n`
       : render(diagnosis, report, look),
   )

@@ -14,6 +14,9 @@ const exitCodes = `Exit code:
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
      no Kubernetes objects, a cluster that cannot be read, an internal error`
+const scanExitCodes = `${exitCodes}
+  3  one of several clusters could not be read;
+     with --require-complete: anything could not be read`
 
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
@@ -174,19 +177,27 @@ Examples:
     })
 
   const scan = command('scan', 'look at a live cluster, through the kubeconfig')
+    .option(
+      '--context <context>',
+      'a context of the kubeconfig; the current one by default; repeatable',
+      more,
+    )
+    .option('--all-contexts', 'the clusters of all contexts, in one report')
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')
+    .option('--require-complete', 'exit with 3 when something could not be read')
     .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
   withCluster(scan)
   withReport(scan)
   withSettings(scan)
-    .addHelpText('after', `\n${exitCodes}`)
+    .addHelpText('after', `\n${scanExitCodes}`)
     .addHelpText(
       'after',
       `
 Examples:
   k8s-af scan
   k8s-af scan --context prod -n shop
+  k8s-af scan --all-contexts --fail-on warning
   k8s-af scan --only networking -o concise`,
     )
     .action(async (flags) => {
@@ -201,6 +212,7 @@ Examples:
       new Option('-o, --output <format>', 'text (default) or json').choices(['text', 'json']).default('text'),
     )
     .option('-n, --namespace <name>', 'its namespace; needed only where the name is not unique')
+    .option('--context <context>', 'a context of the kubeconfig; the current one by default')
   withColor(withCluster(diagnose))
     .addHelpText(
       'after',
@@ -329,8 +341,10 @@ function withReport(command: Command): Command {
 /** Which cluster is read, and how. */
 function withCluster(command: Command): Command {
   return command
-    .option('--context <name>', 'a context of the kubeconfig; the current one by default')
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
+    .option('--as <user>', 'look at it with the rights of this user, as far as yours allow that')
+    .option('--as-group <group>', 'and of this group; repeatable', more)
+    .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)

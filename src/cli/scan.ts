@@ -1,41 +1,39 @@
 /** `k8s-af scan` */
-import { type Connection, connect } from '../cluster/connect.js'
-import { scannedKinds } from '../cluster/kinds.js'
-import { type Get, RequestError, reader } from '../cluster/request.js'
-import { type Scan, scan } from '../cluster/scan.js'
-import { loadSnapshot, type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
+import { contextsIn } from '../cluster/kubeconfig.js'
+import { each } from '../cluster/list.js'
+import { type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { nearestMinor } from '../config/version.js'
-import { lint } from '../engine/lint.js'
-import type { Summary } from '../finding.js'
+import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
+import { type LintOptions, lint } from '../engine/lint.js'
+import type { Report } from '../engine/report.js'
+import type { ClusterSummary, Summary } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
-import { objectsAt, stringAt } from '../graph/untyped.js'
-import type { Unread } from '../reader/input.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
-import { printable } from '../reporters/text.js'
+import { count, printable } from '../reporters/text.js'
+import { interruptible } from './interrupt.js'
+import { type ClusterFlags, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { some, unreadNotes } from './unread.js'
 
-export interface ScanFlags extends SettingsFlags, ReportFlags {
-  readonly context?: string
-  readonly kubeconfig?: string
+export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags {
+  readonly context?: readonly string[]
+  readonly allContexts?: boolean
+  readonly namespace?: string
   readonly allNamespaces?: boolean
-  readonly fromSnapshot?: string
   readonly saveSnapshot?: string
-  readonly chunkSize: number
-  /** Milliseconds. */
-  readonly requestTimeout: number
-  /** Milliseconds. */
-  readonly timeout: number
+  readonly requireComplete?: boolean
+  readonly timings?: boolean
 }
 
-/** Lists at once. */
-const concurrency = 4
+/** Clusters at once: each holds its objects until they have been looked at. */
+const clustersAtOnce = 4
 
-/** Reads the cluster and reports; gives the exit code. */
+/** Reads the clusters and reports; gives the exit code. */
 export async function scanCommand(flags: ScanFlags): Promise<number> {
   const started = performance.now()
   if (flags.allNamespaces && flags.namespace !== undefined)
@@ -44,169 +42,118 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
+  const contexts = flags.fromSnapshot === undefined ? contextsOf(flags) : []
+  if (contexts.length > 1 && outputs.some(({ format }) => format === 'policyreport'))
+    throw new UsageError('-o policyreport is for the cluster that it is applied to: scan one at a time.')
+  const options = { settings, rules, stories: loadStories, timings: flags.timings ?? false, started }
 
-  const { saveSnapshot } = flags
-  const { documents, ...cluster } = await readCluster(flags, settings)
-  if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, { documents, ...cluster })
-  const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
-  const report = lint(
-    {
-      documents,
-      kustomizations: [],
-      problems: [],
-      skips: [],
-      files: 0,
-      missing: [],
-      cluster,
-    },
-    {
-      settings: { ...settings, minor: minor ?? settings.minor },
-      rules,
-      stories: loadStories,
-      timings: flags.timings ?? false,
-      started,
-    },
-  )
+  const report =
+    contexts.length > 1
+      ? await interruptible((signal) => scanAll(contexts, flags, options, signal))
+      : await scanOne(contexts[0], flags, options)
   const code = await present(report, outputs, flags, settings.failOn)
-  for (const line of notes(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
-  return code
+  const { clusters, cluster } = report.summary
+  const all = clusters ?? (cluster ? [cluster] : [])
+  for (const line of all.flatMap((one) => notes(one, report.summary)))
+    process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
+  return code < 2 && isShort ? 3 : code
 }
 
-/** The cluster that the flags name, or the file that holds one. */
-export async function readCluster(flags: ScanFlags, settings: Settings): Promise<Snapshot> {
-  return flags.fromSnapshot === undefined
-    ? await readLive(flags, settings)
-    : fromFile(flags.fromSnapshot, flags)
-}
-
-function fromFile(file: string, flags: ScanFlags): Snapshot {
-  const other = (['context', 'kubeconfig', 'namespace', 'saveSnapshot'] as const).find(
-    (name) => flags[name] !== undefined,
-  )
-  if (other !== undefined)
+/** The contexts to read: none for the current one. */
+function contextsOf({ context = [], allContexts, saveSnapshot, kubeconfig }: ScanFlags): readonly string[] {
+  const named = [...new Set(context)]
+  if (!allContexts && named.length < 2) return named
+  if (allContexts && named.length > 0)
+    throw new UsageError('--context and --all-contexts contradict each other. Keep one.')
+  if (saveSnapshot !== undefined)
+    throw new UsageError('--save-snapshot takes one cluster: it does not go with several contexts.')
+  const all = contextsIn({ kubeconfig, env: process.env })
+  const names = all.map(({ name }) => name)
+  for (const name of named) {
+    if (names.includes(name)) continue
+    const near = nearestName(name, names)
     throw new UsageError(
-      `--from-snapshot reads no cluster: it does not go with --${other === 'saveSnapshot' ? 'save-snapshot' : other}.`,
+      `there is no context ${JSON.stringify(name)}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
     )
-  return loadSnapshot(file)
+  }
+  if (named.length > 0) return named
+  if (all.length === 0) throw new UsageError('--all-contexts: the kubeconfig has no contexts.')
+  // Contexts that differ in nothing but their namespace would be one cluster read twice.
+  return all
+    .filter(({ access }, i) => all.findIndex((one) => one.access === access) === i)
+    .map(({ name }) => name)
 }
 
-/** Connects, and reads all that rules look at. */
-async function readLive(flags: ScanFlags, { workloadKinds }: Settings): Promise<Snapshot> {
-  const { context, kubeconfig, namespace, saveSnapshot } = flags
+async function scanOne(context: string | undefined, flags: ScanFlags, options: LintOptions): Promise<Report> {
+  const { saveSnapshot } = flags
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
-  const started = performance.now()
-  let requests = 0
-  const connection = await connect({ context, kubeconfig, sockets: concurrency, env: process.env })
-  const get = reader(connection, {
-    timeout: flags.requestTimeout,
-    signal: AbortSignal.timeout(flags.timeout),
-    onRequest: () => void requests++,
-  })
-  const found = await explained(connection, async () => {
-    if (namespace !== undefined) await checkNamespace(get, namespace)
-    return scan(get, {
-      kinds: scannedKinds(workloadKinds),
-      namespace,
-      chunk: flags.chunkSize,
-      concurrency,
-      onProgress: (done, all) => progress(`${done} of ${all} kinds of ${printable(connection.context)} read`),
-    })
-  })
-  connection.agent.destroy()
-  progress('')
-  if (flags.timings) {
-    const seconds = ((performance.now() - started) / 1000).toFixed(2)
-    process.stderr.write(`${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`)
-  }
-  if (found.documents.length === 0)
-    throw new UsageError(
-      `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
-      ...unreadNotes(found.unread),
-    )
-  return { ...found, context: connection.context }
+  const snapshot = await readCluster(context, flags, options.settings)
+  if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, snapshot)
+  return lintSnapshot(snapshot, flags, options)
 }
 
-/** A line that comes and goes, for people who wait at a terminal. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
-}
-
-/** @throws UsageError for everything that keeps the cluster from being read at all */
-async function explained({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
-  try {
-    return await work()
-  } catch (error) {
-    progress('')
-    if (!(error instanceof RequestError)) throw error
-    const where = `the cluster of the context ${JSON.stringify(context)} (${server.origin})`
-    switch (error.status) {
-      case 401:
-        throw new UsageError(
-          `${where} does not know these credentials: ${error.message}. They may have expired.`,
-        )
-      case 403:
-        throw new UsageError(
-          `${where} lets these credentials read nothing: ${error.message}. -n NAMESPACE reads one namespace alone; k8s-af rbac prints the role that a scan needs.`,
-        )
-      default:
-        throw new UsageError(`${where} cannot be read: ${error.message}`)
+/** Several clusters at the same time. One that cannot be read is named, and the others are looked at. */
+async function scanAll(
+  contexts: readonly string[],
+  flags: ScanFlags,
+  options: LintOptions & { readonly started: number },
+  signal: AbortSignal,
+): Promise<Report> {
+  const read: ClusterReport[] = []
+  const dead: DeadCluster[] = []
+  const errors: string[] = []
+  await each(contexts, clustersAtOnce, async (context) => {
+    try {
+      if (signal.aborted) throw new UsageError('interrupted')
+      const snapshot = await readLive(context, flags, options.settings, signal, () => {})
+      read.push(detached(lintSnapshot(snapshot, flags, options)))
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      dead.push({ context, message: error.lines.join(' ') })
+      errors.push(...error.lines)
     }
-  }
+    progress(`${read.length + dead.length} of ${count(contexts.length, 'cluster')} read`)
+  })
+  progress('')
+  const [first, ...others] = read.sort((a, b) => (contextOf(a) < contextOf(b) ? -1 : 1))
+  if (!first) throw new UsageError(...errors)
+  return fleet([first, ...others], dead, options.started)
 }
 
-/** A namespace that is not there is empty, too: that must not look like a good one. */
-async function checkNamespace(get: Get, name: string): Promise<void> {
-  try {
-    await get(`/api/v1/namespaces/${encodeURIComponent(name)}`)
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.status === 401 || error.status === 0) throw error
-    // Who may read one namespace only need not be able to look at the namespace itself.
-    if (error.status !== 404) return
-    const near = nearestName(name, await namespaces(get))
-    throw new UsageError(
-      `there is no namespace ${JSON.stringify(name)}. ${near === undefined ? 'kubectl get namespaces lists them.' : `Did you mean ${JSON.stringify(near)}?`}`,
-    )
-  }
+function contextOf({ report }: ClusterReport): string {
+  return report.summary.cluster?.context ?? ''
 }
 
-async function namespaces(get: Get): Promise<string[]> {
-  try {
-    return objectsAt(await get('/api/v1/namespaces?limit=1000'), 'items').flatMap(
-      (item) => stringAt(item, 'metadata', 'name') ?? [],
-    )
-  } catch (error) {
-    if (error instanceof RequestError) return []
-    throw error
-  }
+function lintSnapshot(
+  { documents, ...cluster }: Snapshot,
+  { k8sVersion }: ScanFlags,
+  options: LintOptions,
+): Report {
+  const minor = k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
+  const settings: Settings = { ...options.settings, minor: minor ?? options.settings.minor }
+  return lint(
+    { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster },
+    { ...options, settings },
+  )
 }
 
-/** What was not read, and what that means. */
-function notes({ cluster, notEvaluated }: Summary): string[] {
-  const rules = notEvaluated.map(({ rule }) => rule)
-  return [
-    ...unreadNotes(cluster?.unread ?? []),
-    ...(rules.length > 0 ? [`some cases could not be decided without them: ${some(rules)}`] : []),
+/** Whether something could not be read. The role for a scan leaves Secrets out on purpose. */
+function hasGap({ unread }: ClusterSummary): boolean {
+  return unread.some(({ resource, reason }) => resource !== 'secrets' || reason !== 'forbidden')
+}
+
+/** What was not read of a cluster, and what that means. */
+function notes({ context, unread, error }: ClusterSummary, { clusters, notEvaluated }: Summary): string[] {
+  const undecided = notEvaluated.filter((one) => one.clusters?.includes(context) ?? true)
+  const needs = [...new Set(undecided.flatMap((one) => one.needs.split(', ')))].sort()
+  const lines = [
+    ...(error === undefined ? [] : [`not read at all: ${error}`]),
+    ...unreadNotes(unread),
+    ...needs.map((kind) => {
+      const rules = undecided.filter((one) => one.needs.split(', ').includes(kind))
+      return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
+    }),
   ]
-}
-
-function unreadNotes(unread: readonly Unread[]): string[] {
-  const forbidden = unread.filter(({ reason }) => reason === 'forbidden').map(({ resource }) => resource)
-  return [
-    ...(forbidden.length > 0
-      ? [
-          // The role for a scan leaves Secrets out, too.
-          `not read, forbidden: ${some(forbidden)}${forbidden.join() === 'secrets' ? '' : '. k8s-af rbac prints the role that allows it'}`,
-        ]
-      : []),
-    ...unread
-      .filter(({ reason }) => reason === 'failed')
-      .map(({ resource, message }) => `not read: ${resource}: ${message}`),
-  ]
-}
-
-function some(names: readonly string[]): string {
-  const most = 8
-  return names.length > most + 1
-    ? `${names.slice(0, most).join(', ')} and ${names.length - most} more`
-    : names.join(', ')
+  return clusters ? lines.map((line) => `${context}: ${line}`) : lines
 }

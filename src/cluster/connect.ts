@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Agent as PlainAgent } from 'node:http'
 import { Agent, type RequestOptions } from 'node:https'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join, resolve, sep } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
+import { filesOf, type KubeconfigOptions } from './kubeconfig.js'
 import { proxyFor } from './proxy.js'
 
 export interface Connection {
@@ -21,17 +22,17 @@ export interface Connection {
   /** Carries certificates, keys and proxy. Keeps connections open unless there is a proxy. */
   readonly agent: PlainAgent
   /** Credentials and impersonation. */
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
 }
 
-export interface ConnectOptions {
-  /** A file in the place of those that KUBECONFIG and the home folder name. */
-  readonly kubeconfig?: string | undefined
+export interface ConnectOptions extends KubeconfigOptions {
   /** The context in the place of the current one. */
   readonly context?: string | undefined
+  /** Act as this user and these groups. */
+  readonly as?: string | undefined
+  readonly asGroup?: readonly string[] | undefined
   /** Connections that are kept open. */
   readonly sockets: number
-  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 const serviceAccountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token'
@@ -78,23 +79,23 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       `the context ${JSON.stringify(context.name)} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
     )
   complete(config, context, cluster, user)
+  const { agent, headers } = await credentials(config, cluster, user, options.sockets)
   return {
     context: context.name,
     namespace: context.namespace,
     server,
-    ...(await credentials(config, cluster, user, options.sockets)),
+    agent,
+    headers: { ...headers, ...impersonation(options) },
   }
 }
 
-/** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
-function filesOf({ kubeconfig, env }: ConnectOptions): readonly string[] {
-  if (kubeconfig !== undefined) {
-    if (!existsSync(kubeconfig)) throw new UsageError(`--kubeconfig: there is no file ${kubeconfig}.`)
-    return [resolve(kubeconfig)]
+/** Source: k8s.io/api/authentication/v1/types.go. */
+function impersonation({ as, asGroup = [] }: ConnectOptions): Connection['headers'] {
+  if (as === undefined) {
+    if (asGroup.length > 0) throw new UsageError('--as-group goes with --as: groups need a user.')
+    return {}
   }
-  const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
-  const files = named.length > 0 ? named : [join(env.HOME ?? homedir(), '.kube', 'config')]
-  return files.filter((file) => existsSync(file)).map((file) => resolve(file))
+  return { 'impersonate-user': as, ...(asGroup.length > 0 && { 'impersonate-group': asGroup }) }
 }
 
 /** The path with `~` for the home folder, as people write it. */

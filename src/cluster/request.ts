@@ -95,7 +95,7 @@ async function once(
     return { ok: false, error, wait: Number.isFinite(after) ? after * 1000 : 0 }
   } catch (error) {
     if (error instanceof RequestError) return { ok: false, error }
-    if (signal.aborted) return { ok: false, error: new RequestError(0, 'the time for the whole run is over') }
+    if (signal.aborted) return { ok: false, error: new RequestError(0, ending(signal)) }
     if (limit.aborted)
       return { ok: false, error: new RequestError(0, `no answer within ${timeout / 1000} s`) }
     if (error instanceof SyntaxError)
@@ -104,6 +104,11 @@ async function once(
     const isBroken = code === 'ECONNRESET' || code === 'EPIPE' || code === 'Z_BUF_ERROR'
     return { ok: false, error: new RequestError(0, reason(code, message)), ...(isBroken && { wait: 0 }) }
   }
+}
+
+function ending({ reason }: AbortSignal): string {
+  const isLate = reason instanceof Error && reason.name === 'TimeoutError'
+  return isLate ? 'the time for the whole run is over' : 'interrupted'
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

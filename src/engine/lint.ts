@@ -19,13 +19,7 @@ import { distance, kubectlName, type Resource, shared } from '../graph/resource.
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
-import {
-  clusterScoped,
-  type KindName,
-  type KubernetesObject,
-  kindNameOf,
-  type Untyped,
-} from '../kubernetes.js'
+import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
@@ -101,7 +95,7 @@ export function examine(
   })
   const timings = options.timings ? new Map<string, number>() : undefined
   const watch = cluster && cluster.unreadKinds.size > 0 ? watched(graph, cluster.unreadKinds) : undefined
-  const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster !== undefined)
+  const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const found = finish(drafts, graph, where)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem): Finding[] => {
@@ -319,11 +313,12 @@ function evaluate(
   settings: Settings,
   timings: Map<string, number> | undefined,
   watch: Watched | undefined,
-  isLive: boolean,
+  /** Of a cluster only. */
+  unreadKinds: ReadonlySet<string> | undefined,
 ) {
   const drafts: Draft[] = []
-  /** Rules whose findings rested on kinds that could not be read, with these kinds. */
-  const notEvaluated = new Map<string, Set<KindName>>()
+  /** Rules that look at kinds that could not be read, or whose findings rested on such, with these kinds. */
+  const notEvaluated = new Map<string, Set<string>>()
   const failures: { rule: string; object: string; error: unknown }[] = []
   const subjects = new Map<Interest, readonly SubjectOf[]>()
   const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
@@ -338,7 +333,9 @@ function evaluate(
   }
   for (const active of settings.active) {
     const { rule, params, id } = active
-    if (rule.needs === 'cluster' && !isLive) continue
+    if (rule.needs === 'cluster' && !unreadKinds) continue
+    const unseen = rule.for.filter((interest) => unreadKinds?.has(interest))
+    if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource

@@ -24,6 +24,11 @@ export function patchCommand({ name, namespace, value }: Target, edits: readonly
   return `kubectl patch ${name}${within} --type=json -p ${quoted(JSON.stringify(operations))}`
 }
 
+/** The command for the cluster of a context, whatever the current one is. */
+export function inContext(command: string, context: string): string {
+  return command.replace(/^kubectl /, () => `kubectl --context ${quoted(context)} `)
+}
+
 /** That the items of lists on the way still are those that were looked at. */
 function guards(root: unknown, path: Path): Operation[] {
   return path.flatMap((step, i): Operation[] => {

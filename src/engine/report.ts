@@ -7,8 +7,9 @@ export interface Lines {
   /**
    * The text of a line (from 1) of a file of the input, without its line break. Undefined when the file is not known or
    * when the line must not be shown (the values of a Secret).
+   * @param cluster of the finding, when there are several
    */
-  line(file: string, number: number): string | undefined
+  line(file: string, number: number, cluster?: string): string | undefined
 }
 
 /** A documented outage: `rules/stories/<id>.yaml`. */

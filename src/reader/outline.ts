@@ -191,7 +191,7 @@ function addEntries(frame: TextNode, children: readonly Frame[], text: string): 
     const value = hasValue ? children[++i] : undefined
     const merge = isMergeKey(key.name)
     frame.entries.push({
-      name: merge ? '<<' : key.name === '' && key.kind === 'nothing' ? 'null' : key.name,
+      name: merge ? '<<' : key.kind === 'nothing' && !isEmptyText(text, key) ? 'null' : key.name,
       key,
       value: value ?? nothingAt(key.end),
       isMerge: merge,
@@ -199,6 +199,11 @@ function addEntries(frame: TextNode, children: readonly Frame[], text: string): 
     // A block collection's end is where the parser stopped: past comments. Its last part ends it.
     if (text[frame.start] !== '{') frame.end = Math.max(key.end, value?.end ?? 0)
   }
+}
+
+/** Whether nothing is written but a tag that makes it text. */
+function isEmptyText(text: string, { start }: TextNode): boolean {
+  return /!!str\s*$/.test(text.slice(lineStart(text, start), start))
 }
 
 function addItems(frame: Frame, result: unknown, text: string): void {

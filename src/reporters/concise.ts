@@ -1,14 +1,14 @@
-/** One line a finding, for grep, editors and problem matchers: `file:line:column: severity rule: message [Kind ns/name]`; live: `kind/ns/name field: severity rule: message`. */
+/** One line a finding, for grep, editors and problem matchers: `file:line:column: severity rule: message [Kind ns/name]`; live: `kind/ns/name field: severity rule: message`, behind the context when there are several clusters. */
 import type { Report } from '../engine/report.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { nameOf, printable, whereIs } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  for (const { place, severity, rule, message, subject, suppressed } of report.findings) {
+  for (const { cluster, place, severity, rule, message, subject, suppressed } of report.findings) {
     if (suppressed && !look.showSuppressed) continue
     const object = subject && !place.live ? ` [${nameOf(subject)}]` : ''
-    yield `${printable(`${whereIs(place)}: ${severity} ${rule}: ${message}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`
+    yield `${printable(`${cluster === undefined ? '' : `${cluster} `}${whereIs(place)}: ${severity} ${rule}: ${message}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`
   }
   yield `${summaryParts(report).join(' · ')}\n`
 }

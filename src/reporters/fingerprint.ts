@@ -5,7 +5,7 @@ import type { Finding } from '../finding.js'
 /** From rule, object and field, not from lines; equal ones of a report are numbered in order. */
 export function fingerprints(): (finding: Finding) => string {
   const seen = new Map<string, number>()
-  return ({ rule, subject, place }) => {
+  return ({ rule, cluster, subject, place }) => {
     const text = JSON.stringify([
       rule,
       subject?.apiVersion,
@@ -14,6 +14,7 @@ export function fingerprints(): (finding: Finding) => string {
       subject?.name,
       place.path,
       place.file,
+      ...(cluster === undefined ? [] : [cluster]),
     ])
     const number = (seen.get(text) ?? 0) + 1
     seen.set(text, number)

@@ -6,7 +6,7 @@ import type { Report } from '../engine/report.js'
 import type { Place } from '../finding.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { nameOf, printable, withEvidence } from './text.js'
+import { inCluster, nameOf, printable, withEvidence } from './text.js'
 
 const commands = { error: 'error', warning: 'warning', info: 'notice' } as const
 
@@ -33,7 +33,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   for (const finding of report.findings) {
     if (finding.suppressed && !look.showSuppressed) continue
     const { place, subject, fix } = finding
-    const object = subject ? ` (${nameOf(subject)})` : ''
+    const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
     const text = `${withEvidence(finding)}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
     const properties = [...(place.live ? [] : rangeOf(place)), `title=${property(finding.rule)}`]
     const message = text.split('\n').map(data).join('%0A')

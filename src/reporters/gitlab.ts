@@ -12,14 +12,14 @@ export function* render(report: Report, look: Look): Iterable<string> {
   let separator = '['
   for (const finding of report.findings) {
     if (finding.suppressed && !look.showSuppressed) continue
-    const { rule, place, severity } = finding
+    const { rule, cluster, place, severity } = finding
     const issue = {
       description: withEvidence(finding),
       check_name: rule,
       fingerprint: fingerprint(finding),
       severity: severities[severity],
       location: {
-        path: place.file,
+        path: cluster === undefined ? place.file : `${cluster}/${place.file}`,
         positions: {
           begin: { line: place.line, column: place.column },
           end: { line: place.endLine, column: place.endColumn },

@@ -2,7 +2,7 @@
 import type { Report } from '../engine/report.js'
 import { escapeXml } from './escape.js'
 import type { Look } from './reporter.js'
-import { nameOf, whereIs, withEvidence } from './text.js'
+import { inCluster, nameOf, whereIs, withEvidence } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
@@ -13,7 +13,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   for (const finding of findings) {
     const { rule, place, subject, severity, suppressed, fix } = finding
     const message = withEvidence(finding)
-    const object = subject ? nameOf(subject) : place.file
+    const object = `${subject ? nameOf(subject) : place.file}${inCluster(finding)}`
     const open = `    <testcase classname="${escapeXml(rule)}" name="${escapeXml(object)}"${place.live ? '' : ` file="${escapeXml(place.file)}" line="${place.line}"`}>`
     const where = `${whereIs(place)}${place.path && !place.live ? ` ${place.path}` : ''}${fix ? `. Fix: ${fix.title}` : ''}`
     const body = suppressed

@@ -1,7 +1,8 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { Chalk, type ChalkInstance } from 'chalk'
 import type { Report } from '../engine/report.js'
-import type { Finding, Place, Related, Severity } from '../finding.js'
+import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
+import { type Gathered, gather } from './gather.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
@@ -39,9 +40,12 @@ function pageOf(report: Report, look: Look): Page {
 export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
-  for (const findings of byFile(shown)) {
-    yield `${page.paint.bold.underline(page.show(titleOf(findings[0])))}\n`
-    for (const [finding, ...same] of alike(findings)) yield `${block(finding, same, page).join('\n')}\n\n`
+  let file: string | undefined
+  for (const group of gather(shown)) {
+    const { first } = group
+    if (first.place.file !== file) yield `${page.paint.bold.underline(page.show(titleOf(first)))}\n`
+    file = first.place.file
+    yield `${block(group, page).join('\n')}\n\n`
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
 }
@@ -49,38 +53,6 @@ export function* render(report: Report, look: Look): Iterable<string> {
 /** A file; of a live object its name. */
 function titleOf({ place, subject }: Finding): string {
   return place.live && subject ? nameOf(subject) : place.file
-}
-
-type Group = [Finding, ...Finding[]]
-
-/** The findings of each file; they come sorted by file. */
-function* byFile(findings: readonly Finding[]): Iterable<Group> {
-  let group: Group | undefined
-  for (const finding of findings) {
-    if (group?.[0].place.file === finding.place.file) group.push(finding)
-    else {
-      if (group) yield group
-      group = [finding]
-    }
-  }
-  if (group) yield group
-}
-
-/** Findings that would read the same but for their place, behind the first of them. */
-function alike(findings: readonly Finding[]): Group[] {
-  const groups = new Map<unknown, Group>()
-  for (const finding of findings) {
-    const { rule, severity, message, evidence, label, related, fix, suppressed } = finding
-    // What has another half is a case of its own.
-    const key =
-      related.length > 0
-        ? finding
-        : JSON.stringify([rule, severity, message, evidence, label, fix?.title, suppressed?.reason])
-    const group = groups.get(key)
-    if (group) group.push(finding)
-    else groups.set(key, [finding])
-  }
-  return [...groups.values()]
 }
 
 /** Joins the parts of the summary and breaks lines between them where that is possible. */
@@ -95,29 +67,37 @@ function wrapParts(parts: readonly string[], width: number, dot: string): string
   return lines.flatMap((line) => (columns(line) > width ? wrap(line, width) : [line]))
 }
 
-function block(finding: Finding, same: readonly Finding[], page: Page): string[] {
+function block(group: Gathered, page: Page): string[] {
   const { paint, show } = page
+  const finding = group.first
+  // Of several clusters, what was seen is of the first.
+  const of = group.clusters.length > 1 ? `in ${finding.cluster}: ` : ''
   const inner = page.width - 2
   const { suppressed } = finding
   const dimmed = (text: string) => wrap(show(text), inner).map((line) => paint.dim(`  ${line}`))
   return [
-    ...head(finding, page),
+    ...head(group, page),
     ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
     ...(finding.evidence ?? []).flatMap((seen) =>
-      wrap(show(seen), inner - 6).map((line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`),
+      wrap(show(`${of}${seen}`), inner - 6).map(
+        (line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`,
+      ),
     ),
-    ...frame(finding, same, page),
+    ...frame(group, page),
     ...(suppressed ? dimmed(`suppressed: ${suppressed.reason}`) : background(finding, page).flatMap(dimmed)),
   ]
 }
 
-/** Severity and rule on the left, the object on the right, or below when its name is long. */
-function head(
-  { severity, rule, subject, place, suppressed }: Finding,
-  { paint, show, ...page }: Page,
-): string[] {
+/** Severity and rule on the left, the object, or the clusters, on the right, or below when that is long. */
+function head({ first, clusters }: Gathered, { paint, show, ...page }: Page): string[] {
+  const { severity, rule, subject, place, suppressed } = first
   // The name of a live object stands above already.
-  const object = subject && !place.live ? show(nameOf(subject)) : ''
+  const object =
+    clusters.length > 0
+      ? fitted('in ', clusters.map(show), page.width - 2)
+      : subject && !place.live
+        ? show(nameOf(subject))
+        : ''
   const mark = suppressed ? ' (suppressed)' : ''
   const left = `  ${page.severity[severity](severity)}  ${paint.bold(rule)}${mark}`
   const gap = page.width - columns(`  ${severity}  ${rule}${mark}${object}`)
@@ -140,7 +120,7 @@ function background({ rule, stories }: Finding, { report, isNew }: Page): string
 }
 
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
-function frame(finding: Finding, same: readonly Finding[], page: Page): string[] {
+function frame({ first: finding, places, objects }: Gathered, page: Page): string[] {
   const { paint, box, show } = page
   const { place, related, label, subject, fix } = finding
   // The lines of a live object are nowhere to be looked up: its fields are named instead.
@@ -151,7 +131,7 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
   const room = page.width - digits - 5
   const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const words = note === undefined ? [] : [show(note)]
-    const source = page.report.lines.line(at.file, at.line)
+    const source = page.report.lines.line(at.file, at.line, finding.cluster)
     if (source === undefined)
       return [
         ...(isSecret ? [paint.dim('(not shown: Secret)')] : []),
@@ -180,12 +160,16 @@ function frame(finding: Finding, same: readonly Finding[], page: Page): string[]
       ),
       ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
     ]),
-    ...same.map(({ place: other, subject: owner }) => {
+    ...places.map(({ place: other, subject: owner }) => {
       const at = other.live
         ? `also ${where(other, show)}`
         : `also line ${other.line}${owner ? `  ${show(nameOf(owner))}` : ''}`
       return `${pad}${paint.dim(`${box.middle} ${cut(at, room, box.more)}`)}`
     }),
+    ...[...byKind(objects)].map(
+      ([kind, names]) =>
+        `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), room)}`)}`,
+    ),
     ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
     ...rest.map((line) => `${pad}        ${line}`),
     ...applied(finding, page).map((line) => `${pad}        ${line}`),
@@ -200,6 +184,26 @@ function applied({ fix, subject }: Finding, { paint, show }: Page): string[] {
       subject?.keeper ? `in ${show(subject.keeper)}, which undoes changes by hand` : show(fix.command),
     ),
   ]
+}
+
+/** The names of objects, `shop/web`, by kind. */
+function byKind(objects: readonly Subject[]): Map<string, string[]> {
+  const kinds = new Map<string, string[]>()
+  for (const { kind, namespace, name } of objects) {
+    const names = kinds.get(kind) ?? []
+    names.push(namespace ? `${namespace}/${name}` : name)
+    kinds.set(kind, names)
+  }
+  return kinds
+}
+
+/** `in prod-eu, prod-us and 3 more`: as many names as there is room for, but at least one. */
+function fitted(start: string, names: readonly string[], room: number): string {
+  for (let shown = Math.min(names.length, room); ; shown--) {
+    const rest = names.length - shown
+    const text = `${start}${names.slice(0, shown).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
+    if (shown <= 1 || columns(text) <= room) return text
+  }
 }
 
 function where(place: Place, show: Page['show']): string {

@@ -27,6 +27,7 @@ export const formats = {
   github: () => import('./github.js'),
   gitlab: () => import('./gitlab.js'),
   junit: () => import('./junit.js'),
+  policyreport: () => import('./policyreport.js'),
 } as const satisfies Record<string, Loader>
 
 export type Format = keyof typeof formats

@@ -5,7 +5,7 @@ import type { Rule } from '../rule.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import type { Look } from './reporter.js'
-import { nameOf, withEvidence } from './text.js'
+import { inCluster, nameOf, withEvidence } from './text.js'
 import { tool } from './tool.js'
 
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
@@ -77,9 +77,14 @@ function describe(id: string, rule: Rule | undefined) {
   }
 }
 
-function location(place: Place) {
+function location(place: Place, cluster?: string) {
   // A live object is in no file.
-  if (place.live) return { logicalLocations: [{ fullyQualifiedName: `${place.file}${place.path}` }] }
+  if (place.live)
+    return {
+      logicalLocations: [
+        { fullyQualifiedName: `${cluster === undefined ? '' : `${cluster}/`}${place.file}${place.path}` },
+      ],
+    }
   return {
     physicalLocation: {
       artifactLocation: { uri: uri(place.file), ...(!place.file.startsWith('/') && { uriBaseId: 'ROOT' }) },
@@ -101,19 +106,19 @@ function uri(file: string): string {
 }
 
 function result(finding: Finding, ruleIndex: number, print: string) {
-  const { rule, severity, place, related, suppressed, subject } = finding
-  const object = subject ? ` (${nameOf(subject)})` : ''
+  const { rule, severity, cluster, place, related, suppressed, subject } = finding
+  const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
   return {
     ruleId: rule,
     ruleIndex,
     level: levels[severity],
     // Brackets would begin a link.
     message: { text: `${withEvidence(finding)}${object}`.replace(/[[\]]/g, '\\$&') },
-    locations: [location(place)],
+    locations: [location(place, cluster)],
     ...(related.length > 0 && {
       relatedLocations: related.map((one, i) => ({
         id: i + 1,
-        ...location(one),
+        ...location(one, cluster),
         message: { text: (one.note ?? one.object ?? one.path) || 'related' },
       })),
     }),

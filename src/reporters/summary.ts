@@ -18,23 +18,39 @@ export function summaryParts(report: Report): string[] {
   const reasons = skipped
     .slice(0, 3)
     .map(([reason, number]) => (skipped.length > 1 ? `${number} ${reason}` : reason))
+  const clusters = summary.clusters ?? (summary.cluster ? [summary.cluster] : [])
+  const undecided = new Set(summary.notEvaluated.map(({ rule }) => rule))
+  const dead = clusters.filter(({ error }) => error !== undefined)
+  const unread = clusters.reduce((sum, one) => sum + one.unread.length, 0)
   return [
     counts.length > 0 ? `${counts.join(', ')}${fixable ? ` (${fixable} with a fix)` : ''}` : 'No findings',
     summary.suppressed ? `${summary.suppressed} suppressed` : '',
     `${count(summary.objects, 'object')} in ${place(summary)}`,
     skips ? `${skips} skipped (${reasons.join(', ')}${skipped.length > 3 ? ', …' : ''})` : '',
     summary.unreadable ? `${summary.unreadable} unreadable` : '',
-    `${count(summary.rulesRun, 'rule')} for Kubernetes ${summary.kubernetesVersion}`,
-    summary.cluster?.unread.length ? `${summary.cluster.unread.length} not read` : '',
-    summary.notEvaluated.length
-      ? `${summary.notEvaluated.length} need ${summary.cluster ? 'more' : 'the cluster'}`
-      : '',
+    dead.length > 0 ? `nothing read of ${dead.map(({ context }) => printable(context)).join(', ')}` : '',
+    `${count(summary.rulesRun, 'rule')} for Kubernetes ${versions(summary)}`,
+    unread ? `${unread} not read` : '',
+    undecided.size > 0 ? `${undecided.size} need ${clusters.length > 0 ? 'more' : 'the cluster'}` : '',
     summary.rulesOff ? `${summary.rulesOff} off` : '',
     seconds(summary.milliseconds),
   ].filter((part) => part !== '')
 }
 
-function place({ cluster, files }: Report['summary']): string {
+/** `1.31`, or of several clusters `1.31 to 1.33`. */
+function versions({ kubernetesVersion, clusters = [] }: Report['summary']): string {
+  const newest = Math.max(...clusters.map((one) => Number(one.kubernetesVersion?.slice(2) ?? 0)))
+  const last = `1.${newest}`
+  return clusters.length === 0 || last === kubernetesVersion
+    ? kubernetesVersion
+    : `${kubernetesVersion} to ${last}`
+}
+
+function place({ cluster, clusters, files }: Report['summary']): string {
+  if (clusters) {
+    const read = clusters.filter(({ error }) => error === undefined)
+    return `${count(read.length, 'cluster')} (${read.map(({ context }) => printable(context)).join(', ')})`
+  }
   if (!cluster) return count(files, 'file')
   const { context, namespace } = cluster
   return namespace === undefined

@@ -121,6 +121,11 @@ export function nameOf({ kind, namespace, name }: Subject): string {
   return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }
 
+/** ` in prod-eu`, where there are several clusters. */
+export function inCluster({ cluster }: Pick<Finding, 'cluster'>): string {
+  return cluster === undefined ? '' : ` in ${cluster}`
+}
+
 /** `deploy/web.yaml:3:5`; of a live object the field, `deployment/shop/web .spec.replicas`. Raw text. */
 export function whereIs(place: Place): string {
   const { file, line, column } = place

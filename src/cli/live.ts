@@ -1,0 +1,164 @@
+/** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
+import { type Connection, connect } from '../cluster/connect.js'
+import { scannedKinds } from '../cluster/kinds.js'
+import { type Get, RequestError, reader } from '../cluster/request.js'
+import { type Scan, scan } from '../cluster/scan.js'
+import { loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
+import type { Settings } from '../config/settings.js'
+import { UsageError } from '../config/usage.js'
+import { nearestName } from '../graph/similar.js'
+import { objectsAt, stringAt } from '../graph/untyped.js'
+import { printable } from '../reporters/text.js'
+import { interruptible } from './interrupt.js'
+import { unreadNotes } from './unread.js'
+
+export interface LiveFlags {
+  readonly kubeconfig?: string
+  readonly namespace?: string | undefined
+  readonly as?: string
+  readonly asGroup?: readonly string[]
+  readonly concurrency: number
+  readonly chunkSize: number
+  /** Milliseconds. */
+  readonly requestTimeout: number
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly timings?: boolean
+}
+
+export interface ClusterFlags extends LiveFlags {
+  readonly fromSnapshot?: string
+}
+
+/** The cluster of a context, or that in a file. Ctrl-C ends the reading, and what was read by then counts. */
+export async function readCluster(
+  context: string | undefined,
+  flags: ClusterFlags,
+  settings: Settings,
+): Promise<Snapshot> {
+  if (flags.fromSnapshot !== undefined)
+    return fromFile(flags.fromSnapshot, { ...flags, ...(context !== undefined && { context }) })
+  return interruptible((signal) =>
+    readLive(context, flags, settings, signal, progress).finally(() => progress('')),
+  )
+}
+
+function fromFile(file: string, flags: ClusterFlags): Snapshot {
+  const others = {
+    context: '--context',
+    allContexts: '--all-contexts',
+    kubeconfig: '--kubeconfig',
+    namespace: '--namespace',
+    as: '--as',
+    asGroup: '--as-group',
+    saveSnapshot: '--save-snapshot',
+  } as const
+  for (const [name, flag] of Object.entries(others)) {
+    if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
+  }
+  return loadSnapshot(file)
+}
+
+/** A line that comes and goes, for people who wait at a terminal. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}
+
+/** Connects, and reads all that rules look at. */
+export async function readLive(
+  context: string | undefined,
+  flags: LiveFlags,
+  { workloadKinds }: Settings,
+  signal: AbortSignal,
+  onProgress: (text: string) => void,
+): Promise<Snapshot> {
+  const { kubeconfig, namespace, as, asGroup, concurrency } = flags
+  const started = performance.now()
+  let requests = 0
+  const connection = await connect({
+    context,
+    kubeconfig,
+    as,
+    asGroup,
+    sockets: concurrency,
+    env: process.env,
+  })
+  const get = reader(connection, {
+    timeout: flags.requestTimeout,
+    signal: AbortSignal.any([AbortSignal.timeout(flags.timeout), signal]),
+    onRequest: () => void requests++,
+  })
+  const found = await explained(connection, async () => {
+    if (namespace !== undefined) await checkNamespace(get, namespace)
+    return scan(get, {
+      kinds: scannedKinds(workloadKinds),
+      namespace,
+      chunk: flags.chunkSize,
+      concurrency,
+      onProgress: (done, all) =>
+        onProgress(`${done} of ${all} kinds of ${printable(connection.context)} read`),
+    })
+  })
+  connection.agent.destroy()
+  if (flags.timings) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(2)
+    const of = printable(connection.context)
+    process.stderr.write(
+      `${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`,
+    )
+  }
+  if (found.documents.length === 0)
+    throw new UsageError(
+      `there are no objects to look at in ${namespace === undefined ? `the cluster of the context ${JSON.stringify(connection.context)}` : `the namespace ${namespace}`}.`,
+      ...unreadNotes(found.unread),
+    )
+  return { ...found, context: connection.context }
+}
+
+/** @throws UsageError for everything that keeps the cluster from being read at all */
+async function explained({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error
+    const where = `the cluster of the context ${JSON.stringify(context)} (${server.origin})`
+    switch (error.status) {
+      case 401:
+        throw new UsageError(
+          `${where} does not know these credentials: ${error.message}. They may have expired.`,
+        )
+      case 403:
+        throw new UsageError(
+          `${where} lets these credentials read nothing: ${error.message}. -n NAMESPACE reads one namespace alone; k8s-af rbac prints the role that a scan needs.`,
+        )
+      default:
+        throw new UsageError(`${where} cannot be read: ${error.message}`)
+    }
+  }
+}
+
+/** A namespace that is not there is empty, too: that must not look like a good one. */
+async function checkNamespace(get: Get, name: string): Promise<void> {
+  try {
+    await get(`/api/v1/namespaces/${encodeURIComponent(name)}`)
+  } catch (error) {
+    if (!(error instanceof RequestError) || error.status === 401 || error.status === 0) throw error
+    // Who may read one namespace only need not be able to look at the namespace itself.
+    if (error.status !== 404) return
+    const near = nearestName(name, await namespaces(get))
+    throw new UsageError(
+      `there is no namespace ${JSON.stringify(name)}. ${near === undefined ? 'kubectl get namespaces lists them.' : `Did you mean ${JSON.stringify(near)}?`}`,
+    )
+  }
+}
+
+async function namespaces(get: Get): Promise<string[]> {
+  try {
+    return objectsAt(await get('/api/v1/namespaces?limit=1000'), 'items').flatMap(
+      (item) => stringAt(item, 'metadata', 'name') ?? [],
+    )
+  } catch (error) {
+    if (error instanceof RequestError) return []
+    throw error
+  }
+}

@@ -1,0 +1,91 @@
+/** Puts findings together that read the same, for people. */
+import type { Finding, Subject } from '../finding.js'
+
+/** A finding and those that would read the same but for their place. */
+export interface Gathered {
+  readonly first: Finding
+  /** Others in the same file or live object. */
+  readonly places: Finding[]
+  /** Other live objects. */
+  readonly objects: Subject[]
+  /** The clusters that have all of this, where there are several. */
+  readonly clusters: readonly string[]
+}
+
+/**
+ * Groups in the order of their first findings. In files equal findings of one file belong together, unless they have another
+ * half: that is a case of its own. Live objects are no files: equal findings of all of them belong together, whatever their
+ * names, and so do clusters in which the same is found.
+ */
+export function gather(findings: readonly Finding[]): Gathered[] {
+  const groups = new Map<unknown, Gathered>()
+  for (const [finding, clusters] of across(findings)) {
+    const { subject, place } = finding
+    const key = place.live
+      ? JSON.stringify([clusters, text(finding)])
+      : finding.related.length > 0
+        ? finding
+        : JSON.stringify([place.file, text(finding)])
+    const group = groups.get(key)
+    if (!group) groups.set(key, { first: finding, places: [], objects: [], clusters })
+    else if (group.first.place.file === place.file) group.places.push(finding)
+    // Findings come sorted by object.
+    else if (subject && !isSame(group.objects.at(-1), subject)) group.objects.push(subject)
+  }
+  return [...groups.values()]
+}
+
+/** Each finding of an object once, with the clusters that have it. */
+function across(findings: readonly Finding[]): Iterable<readonly [Finding, readonly string[]]> {
+  const sites = new Map<unknown, [Finding, string[]]>()
+  for (const finding of findings) {
+    const { cluster, place } = finding
+    const key = cluster === undefined ? finding : JSON.stringify([place.file, place.path, text(finding)])
+    const site = sites.get(key)
+    if (!site) sites.set(key, [finding, cluster === undefined ? [] : [cluster]])
+    else if (cluster !== undefined && !site[1].includes(cluster)) site[1].push(cluster)
+  }
+  return sites.values()
+}
+
+function isSame(a: Subject | undefined, b: Subject): boolean {
+  return a?.kind === b.kind && a.namespace === b.namespace && a.name === b.name
+}
+
+/** All that is shown of a finding but for its place; of a live one without the names of its object. */
+function text({
+  rule,
+  severity,
+  message,
+  evidence,
+  label,
+  related,
+  fix,
+  suppressed,
+  ...finding
+}: Finding): string {
+  const { place, subject } = finding
+  const others = place.live ? related.map(({ file, path, object, note }) => [file, path, object, note]) : []
+  // What was seen of each live object is its own: ages, counts, messages.
+  const all = JSON.stringify([message, place.live ? undefined : evidence, label, fix?.title, others])
+  return JSON.stringify([
+    rule,
+    severity,
+    suppressed?.reason,
+    place.live && subject ? nameless(all, subject) : all,
+  ])
+}
+
+/** The text with marks in the place of an object's name and namespace, as whole words. */
+function nameless(text: string, { name, namespace }: Subject): string {
+  return replaced(replaced(text, name, '<name>'), namespace, '<namespace>')
+}
+
+function replaced(text: string, word: string, mark: string): string {
+  if (word === '') return text
+  const [first = '', ...parts] = text.split(word)
+  return parts.reduce((done, part) => {
+    const isWhole = !/[\w.-]/.test(done.at(-1) ?? '') && !/^(?:[\w-]|\.\w)/.test(part)
+    return `${done}${isWhole ? mark : word}${part}`
+  }, first)
+}
