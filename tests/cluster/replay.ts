@@ -8,7 +8,7 @@ import type { Call } from './connection.js'
 import { isMapping, type Mapping } from './mapping.js'
 import { folders } from './resources.js'
 
-/** How long the cluster may take for what it is waited for. The slowest part is the autoscaler, which looks every 15 s. */
+/** How long the cluster may take for what it is waited for. */
 const longestWait = 60_000
 /** Characters of what was there in the end, when that was in vain. */
 const longestText = 4_000
@@ -17,9 +17,9 @@ export interface Replay {
   readonly namespace: string
   /**
    * Applies objects, as `kubectl apply --server-side` does: those of a file in `replays/`, or one. They are in the replay's
-   * namespace, and `$NAMESPACE` stands for its name.
+   * namespace, and `$NAMESPACE` stands for its name. Gives them as they are then.
    */
-  apply(what: string | Mapping): Promise<void>
+  apply(what: string | Mapping): Promise<readonly Mapping[]>
   /**
    * The answer for a path, `apps/v1/deployments/web` in the namespace or `/api/v1/nodes/n1`. The body of a PATCH is merged
    * as kubectl does it. Rejects when the server refuses.
@@ -55,12 +55,13 @@ export async function replay(namespace: string, call: Call, scan: () => readonly
     return json
   }
   const applyOne = async (object: unknown) => {
-    if (!isMapping(object)) return
+    if (!isMapping(object)) return []
     const metadata: Mapping = isMapping(object.metadata) ? object.metadata : {}
     const placed = { ...object, metadata: { namespace, ...metadata } }
     const path = `${folderOf(placed)}/${metadata.name}?fieldManager=replay&force=true&fieldValidation=Strict`
     const { status, json } = await call('PATCH', path, placed, 'application/apply-patch+yaml')
     if (status >= 300) throw new Error(`${object.kind} ${metadata.name}: ${status} ${json.message}`)
+    return [json]
   }
   const list: Replay['list'] = async (path) => {
     const { items } = await ask('GET', path)
@@ -76,7 +77,10 @@ export async function replay(namespace: string, call: Call, scan: () => readonly
     apply: async (what) => {
       if (typeof what !== 'string') return applyOne(what)
       const text = readFileSync(join(__dirname, 'replays', what), 'utf8')
-      for (const object of loadAll(text.replaceAll('$NAMESPACE', namespace))) await applyOne(object)
+      const applied: Mapping[] = []
+      for (const object of loadAll(text.replaceAll('$NAMESPACE', namespace)))
+        applied.push(...(await applyOne(object)))
+      return applied
     },
     event: async (message) => {
       const texts = async () => (await list('v1/events')).map((one) => String(one.message))
