@@ -71,7 +71,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
       undefined,
       workload.batch
         ? `${which} of ${workload.name} ${names.length > 1 ? 'fail' : 'fails'} and ${names.length > 1 ? 'are' : 'is'} started again and again.`
-        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count} of them` : ''}.`,
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
       {
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: evidenceOf(crashing, workload, live),
@@ -111,7 +111,7 @@ function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Liv
   const pods = crashing.slice(0, 3).map(({ pod, container }) => {
     const end = lastEnd(container)
     const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, ${formatEnd(end)} ${spanSince(end.endedAt, live)} ago` : ''}`
+    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
   })
   const more = crashing.length > 3 ? [`and ${crashing.length - 3} more`] : []
   const probes = live

@@ -47,7 +47,7 @@ Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
   params: {
     minutes: {
       type: 'integer',
-      minimum: 1,
+      minimum: 0,
       default: 15,
       about: 'How long something may take to end, after its grace period.',
     },

@@ -4,6 +4,9 @@ import {
   enumerate,
   formatBytes,
   type Graph,
+  type KubernetesObject,
+  numberAt,
+  objectsAt,
   quantity,
   rule,
   timeOf,
@@ -19,7 +22,7 @@ comes: nothing is Pending, and only events of the ReplicaSet or Job tell. Rollou
 pods, too, so a full quota stops them first.`,
   remedy: 'Raise the quota, or remove what uses it.',
   decides: `An error when pods of the namespace were refused in the last \`minutes\` with this quota's name in
-the event. Else \`status.used\` against \`status.hard\`: a warning when a quota on CPU, memory, pods or Jobs
+the event, and what makes them still lacks some. Else \`status.used\` against \`status.hard\`: a warning when a quota on CPU, memory, pods or Jobs
 is used up, an info from \`percent\` on. Quotas on other things (load balancers, claims) are often meant to
 be full, as are those of less than three pieces; they are reported only when pods were refused.`,
   falsePositives: 'Quotas that are made to be full, as for batch queues.',
@@ -99,9 +102,33 @@ function refusals(quota: object, graph: Graph, since: number): readonly Event[] 
       event.involvedObject?.namespace === namespace &&
       /(exceeded|failed) quota: /.test(event.message ?? '') &&
       (event.message ?? '').split(/quota: /)[1]?.split(/[,:]/)[0] === name &&
-      timeOf(event) >= since,
+      timeOf(event) >= since &&
+      lacksPods(graph.live?.subjectOf(event)),
   )
   return [...new Map([...events].reverse().map((event) => [nameOf(event), event])).values()].reverse()
+}
+
+/** Whether what made pods still has fewer than it wants: an event lives on for an hour, the quota may have been raised. */
+function lacksPods(maker: KubernetesObject | undefined): boolean {
+  const count = (...path: readonly string[]) => numberAt(maker, ...path) ?? 0
+  switch (maker?.kind) {
+    case undefined:
+      return false
+    case 'ReplicaSet':
+    case 'ReplicationController':
+    case 'StatefulSet':
+      return count('status', 'replicas') < (numberAt(maker, 'spec', 'replicas') ?? 1)
+    case 'DaemonSet':
+      return count('status', 'currentNumberScheduled') < count('status', 'desiredNumberScheduled')
+    case 'Job': {
+      const left =
+        (numberAt(maker, 'spec', 'completions') ?? Number.POSITIVE_INFINITY) - count('status', 'succeeded')
+      const wanted = Math.min(numberAt(maker, 'spec', 'parallelism') ?? 1, left)
+      return objectsAt(maker, 'status', 'conditions').length === 0 && count('status', 'active') < wanted
+    }
+    default:
+      return true
+  }
 }
 
 function nameOf({ involvedObject }: Event): string {
@@ -109,8 +136,9 @@ function nameOf({ involvedObject }: Event): string {
 }
 
 function lineOf(event: Event): string {
+  const times = countOf(event)
   const text = (event.message ?? '').replace(/^.*?is forbidden: /s, '')
-  return `${nameOf(event)}, ${countOf(event)} times: ${text.slice(0, 240)}`
+  return `${nameOf(event)}, ${times === 1 ? 'once' : `${times} times`}: ${text.slice(0, 240)}`
 }
 
 function amount(key: string, value: unknown): string {

@@ -133,12 +133,18 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
   }
 }
 
-/** Since when a rollout has left nothing available. */
-function goingOn({ status }: Deployment, graph: Graph): string | undefined {
+/**
+ * Since when a rollout has left nothing available. The condition Available alone does not tell: it stays True where
+ * maxUnavailable lets all pods go. Source: kubernetes/pkg/controller/deployment/sync.go (calculateStatus).
+ */
+function goingOn(deployment: Deployment, graph: Graph): string | undefined {
+  const { status } = deployment
   const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
-  const available = condition('Available')
-  if (!graph.live || available?.status !== 'False' || (status?.availableReplicas ?? 0) > 0) return undefined
+  if (!graph.live || !status || (status.availableReplicas ?? 0) > 0) return undefined
   if (condition('Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
-  const since = Date.parse(available.lastTransitionTime ?? '')
+  // The first rollout takes nothing away.
+  if (graph.live.replicaSetsOf(deployment).length < 2) return undefined
+  const available = condition('Available')
+  const since = available?.status === 'False' ? Date.parse(available.lastTransitionTime ?? '') : Number.NaN
   return Number.isNaN(since) ? 'now' : `for ${spanSince(since, graph.live)}`
 }

@@ -111,14 +111,16 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
   const isRefused =
     refused?.status === 'True' && live.now - (Date.parse(refused.lastTransitionTime ?? '') || 0) >= 60_000
   if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
-  const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '')
+  // The condition turns when the deadline is over.
+  const waited = late ? (spec.progressDeadlineSeconds ?? 600) * 1000 : 0
+  const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '') - waited
   const span = Number.isNaN(since) ? '' : ` for ${spanSince(since, live)}`
   const updated = status?.updatedReplicas ?? 0
   const serving = status?.availableReplicas ?? 0
   const old = older.some((set) => (set.status?.replicas ?? 0) > 0)
   const why =
     stuck.length > 0
-      ? `, ${stuck.length} of ${Math.max(updated, stuck.length)} new pods are not ready`
+      ? `, ${notReady(stuck.length, Math.max(updated, stuck.length))}`
       : isRefused
         ? ', no new pod can be made'
         : ''
@@ -133,6 +135,13 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     },
   )
   return true
+}
+
+function notReady(count: number, all: number): string {
+  if (all === 1) return 'its new pod is not ready'
+  return count === all
+    ? `none of ${all} new pods is ready`
+    : `${count} of ${all} new pods ${count === 1 ? 'is' : 'are'} not ready`
 }
 
 /** The pods that have not been ready for some minutes, the longest first. */

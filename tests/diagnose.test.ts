@@ -5,6 +5,7 @@ import { neighbourhood } from '../src/diagnose/neighbourhood.js'
 import { render } from '../src/diagnose/render.js'
 import { fitFor } from '../src/diagnose/symptom.js'
 import { loadStories } from '../src/registry.js'
+import { escapeJson } from '../src/reporters/escape.js'
 import { active, allRules } from './harness.js'
 import { examineLive } from './live.js'
 
@@ -40,6 +41,9 @@ describe('the neighbourhood of a Deployment', () => {
 
 describe('a diagnosis', () => {
   const plain = diagnose(web, graph, report, undefined)
+  it('is JSON, over several lines', () => {
+    expect(JSON.parse(escapeJson(JSON.stringify(plain, null, 2)))).toEqual(JSON.parse(JSON.stringify(plain)))
+  })
   it('tells what is seen on the pods', () => {
     expect(plain.seen).toContain('1 of 2 pods: container web waits: CrashLoopBackOff')
     expect(plain.seen).toContain('1 of 2 pods: container web ended with 137 (OOMKilled) before')

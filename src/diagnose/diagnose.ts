@@ -6,7 +6,7 @@ import { countOf, timeOf } from '../graph/live.js'
 import { formatSpan } from '../graph/quantity.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { isCommonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
+import { commonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {
@@ -53,10 +53,11 @@ export function diagnose(
     const { subject, suppressed, severity, rule, evidence = [] } = finding
     if (!subject || suppressed) return []
     const neighbour = byName.get(nameOf(subject))
-    if (!neighbour && !isCommonGround(subject)) return []
+    const relation = neighbour ? relationOf(neighbour, graph) : commonGround(subject, object, graph)
+    if (relation === undefined) return []
     const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
     const score = gravity[severity] * near * (evidence.length > 0 ? 1.6 : 1) * (1 + 2 * aptness(rule))
-    return [{ score, cause: causeOf(finding, neighbour, graph) }]
+    return [{ score, cause: { finding, relation, confirm: confirmation(finding) } }]
   })
   return {
     object: graph.describe(object),
@@ -71,13 +72,7 @@ function nameOf({ kind, namespace, name }: NonNullable<Finding['subject']>): str
   return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }
 
-function causeOf(finding: Finding, neighbour: Neighbour | undefined, graph: Graph): Cause {
-  return { finding, relation: relationOf(neighbour, graph), confirm: confirmation(finding) }
-}
-
-function relationOf(neighbour: Neighbour | undefined, graph: Graph): string {
-  if (neighbour === undefined) return 'the whole cluster depends on it'
-  const { relation, from, steps } = neighbour
+function relationOf({ relation, from, steps }: Neighbour, graph: Graph): string {
   return relation.replace('{}', steps === 1 || !from ? 'it' : graph.describe(from))
 }
 

@@ -1,5 +1,7 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
 import type { Graph } from '../graph/graph.js'
+import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
+import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject } from '../kubernetes.js'
 
 export interface Neighbour {
@@ -41,6 +43,8 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
       const config = graph.find(kind, name, object)
       if (config) yield [config, 'is needed by {}']
     }
+    for (const configuration of webhookConfigurations(graph))
+      if (isAskedAbout(configuration, workload, graph)) yield [configuration, 'is asked about new pods of {}']
     for (const pod of graph.live?.podsOf(workload) ?? []) {
       const node = graph.all('Node').find(({ metadata }) => metadata?.name === pod.spec?.nodeName)
       if (node) yield [node, 'runs pods of {}']
@@ -77,14 +81,46 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
 
 const inNamespace: readonly KindName[] = ['ResourceQuota', 'LimitRange']
 
-/** What every object of a cluster depends on: the webhooks, the nodes, and what runs in kube-system. */
-export function isCommonGround(object: { readonly kind: string; readonly namespace: string }): boolean {
-  return (
-    object.namespace === 'kube-system' ||
-    ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration', 'APIService', 'Node'].includes(
-      object.kind,
-    )
+function webhookConfigurations(graph: Graph): readonly WebhookConfiguration[] {
+  return [...graph.all('ValidatingWebhookConfiguration'), ...graph.all('MutatingWebhookConfiguration')]
+}
+
+function isAskedAbout(
+  configuration: WebhookConfiguration,
+  { object, labels }: Workload,
+  graph: Graph,
+): boolean {
+  const namespace = graph.namespaceOf(object)
+  const request = { group: '', resource: 'pods', operation: 'CREATE', namespace } as const
+  return webhooksOf(configuration).some(
+    (webhook) =>
+      isRuledIn(webhook, request) && selects(webhook, namespace, labels, graph, configuration) !== false,
   )
+}
+
+/**
+ * How an object depends on one that nothing leads to: the nodes, the webhooks that its namespace does not exclude, and what
+ * runs in kube-system. Undefined when it does not.
+ */
+export function commonGround(
+  subject: { readonly kind: string; readonly namespace: string; readonly name: string },
+  object: KubernetesObject,
+  graph: Graph,
+): string | undefined {
+  if (subject.namespace === 'kube-system' || subject.kind === 'APIService')
+    return 'the whole cluster depends on it'
+  if (subject.kind === 'Node') return 'is another node of the cluster'
+  const configuration = webhookConfigurations(graph).find(
+    ({ kind, metadata }) => kind === subject.kind && metadata?.name === subject.name,
+  )
+  const namespace = graph.namespaceOf(object) || undefined
+  const reaches = (webhook: Webhook) => {
+    const { objectSelector: _, ...spec } = webhook.spec
+    return selects({ ...webhook, spec }, namespace, {}, graph, object) !== false
+  }
+  return configuration && webhooksOf(configuration).some(reaches)
+    ? 'is asked about writes in the same namespace'
+    : undefined
 }
 
 /** The pods of an object that are not as they should be, in words, the same ones together, the most frequent first. */

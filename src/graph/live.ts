@@ -17,6 +17,8 @@ export interface Live {
   jobsOf(of: Workload | KubernetesObject): readonly Job[]
   /** The ReplicaSets that a Deployment made, the newest revision first. */
   replicaSetsOf(of: Workload | KubernetesObject): readonly ReplicaSet[]
+  /** What an event is about, when it is still there. */
+  subjectOf(event: Event): KubernetesObject | undefined
   /** The warning events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
 }
@@ -75,6 +77,8 @@ export function liveState(
     jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],
     replicaSetsOf: (of) =>
       [...(setsBelow.get(rootOf(of)) ?? [])].sort((a, b) => revisionOf(b) - revisionOf(a)),
+    subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
+      byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
   }
 }

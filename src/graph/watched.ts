@@ -141,6 +141,10 @@ function watchedLive(live: Live, note: (...kinds: readonly KindName[]) => void):
       note('ReplicaSet')
       return live.replicaSetsOf(of)
     },
+    subjectOf: (event) => {
+      note('Pod', 'ReplicaSet', 'Job')
+      return live.subjectOf(event)
+    },
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: (of) => live.eventsOf(of),
   }

@@ -3,12 +3,18 @@ import { printable, unprintable } from './text.js'
 
 /** JSON text in which nothing can drive a terminal: C1 and format characters are written as escapes, too. */
 export function escapeJson(json: string): string {
-  return json.replace(unprintable, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  )
+  // A line break of JSON text is none of a string, where it would be written as an escape.
+  return json
+    .split('\n')
+    .map((line) => line.replace(unprintable, escapeUnits))
+    .join('\n')
+}
+
+function escapeUnits(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 /** Text for an XML attribute or element. */

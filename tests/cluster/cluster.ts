@@ -100,8 +100,14 @@ function start(program: string, component: Component, layout: Layout): ChildProc
     cwd: layout.state,
     // Nothing is written to the input: it tells a component that this process is there.
     stdio: ['pipe', log, log],
-    // kwok would read a configuration from the home folder.
-    env: { ...process.env, HOME: layout.state, TESTCLUSTER_ENDS_WITH_STDIN: '1' },
+    // kwok would read a configuration from the home folder, and the API server call webhooks through a proxy.
+    env: {
+      ...process.env,
+      HOME: layout.state,
+      NO_PROXY: '*',
+      no_proxy: '*',
+      TESTCLUSTER_ENDS_WITH_STDIN: '1',
+    },
   })
   closeSync(log)
   child.on('error', () => {})

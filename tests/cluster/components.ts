@@ -98,6 +98,8 @@ export function argumentsOf(component: Component, layout: Layout): readonly stri
         `--cluster-signing-key-file=${pki('ca.key')}`,
         // The nodes of kwok send no heartbeats, and would all be NotReady after 50 seconds.
         '--node-monitor-grace-period=24h',
+        // Nobody waits 15 s for it.
+        '--horizontal-pod-autoscaler-sync-period=1s',
         '--kube-api-qps=500',
         '--kube-api-burst=1000',
         '--concurrent-deployment-syncs=20',

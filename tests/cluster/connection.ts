@@ -10,8 +10,13 @@ export interface Answer {
   readonly json: Mapping
 }
 
-/** Rejects when there is no answer within 30 seconds. */
-export type Call = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) => Promise<Answer>
+/** Rejects when there is no answer within 30 seconds. The content type is that of a patch, and else JSON. */
+export type Call = (
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+  contentType?: string,
+) => Promise<Answer>
 
 export interface Connection {
   readonly call: Call
@@ -32,10 +37,10 @@ export function connect(kubeconfig: string): Connection {
   const server = String(cluster.server)
   return {
     close: () => agent.destroy(),
-    call: (method, path, body) =>
+    call: (method, path, body, contentType = 'application/json') =>
       new Promise((resolve, reject) => {
         const sent = body === undefined ? undefined : JSON.stringify(body)
-        const headers = sent === undefined ? {} : { 'content-type': 'application/json' }
+        const headers = sent === undefined ? {} : { 'content-type': contentType }
         const call = request(
           new URL(path, server),
           { method, agent, headers, timeout: 30_000 },

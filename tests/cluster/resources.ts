@@ -7,14 +7,26 @@ export type Create = (object: unknown, query?: string) => Promise<Answer | undef
 
 /** Asks the server for its kinds, once. */
 export async function creator(call: Call): Promise<Create> {
-  const resources = await discover(call)
+  const folderOf = await folders(call)
   return async (object, query = '') => {
+    const folder = folderOf(object)
+    return folder === undefined ? undefined : call('POST', `${folder}${query}`, object)
+  }
+}
+
+/**
+ * Asks the server for its kinds, once. The function gives the path below which objects like this one are, in its namespace
+ * or else in `default`; undefined when the server does not know the kind.
+ */
+export async function folders(call: Call): Promise<(object: unknown) => string | undefined> {
+  const resources = await discover(call)
+  return (object) => {
     if (!isMapping(object)) return undefined
     const resource = resources.get(`${object.apiVersion} ${object.kind}`)
     if (!resource) return undefined
     const namespace = isMapping(object.metadata) ? (object.metadata.namespace ?? 'default') : 'default'
     const folder = resource.namespaced ? `namespaces/${encodeURIComponent(String(namespace))}/` : ''
-    return call('POST', `${resource.base}/${folder}${resource.name}${query}`, object)
+    return `${resource.base}/${folder}${resource.name}`
   }
 }
 
