@@ -97,6 +97,7 @@ export const nodes: Checks = merged(
     'resource.ExactDeviceRequest': { deviceClassName: 'subdomain' },
   }),
   addresses({
-    'core.NodeSpec': { podCIDR: 'CIDR', podCIDRs: 'CIDR' },
+    // Not podCIDRs: the server reads podCIDR in its place when both are there. Source: core/v1/conversion.go.
+    'core.NodeSpec': { podCIDR: 'CIDR' },
   }),
 )
