@@ -47,11 +47,13 @@ async function main(): Promise<void> {
 
 /** Creates everything as the controllers would have: pods with their status, owned by ReplicaSets, owned by Deployments. */
 async function load(call: Call): Promise<void> {
-  const create = async (path: string, object: object) => {
-    const { status, json } = await call('POST', path, object)
+  const sent = async (method: 'POST' | 'PUT', path: string, object: object) => {
+    const { status, json } = await call(method, path, object)
     if (status >= 300 && status !== 409) throw new Error(`${path}: ${status} ${json.message}`)
-    return String((json.metadata as { uid?: unknown } | undefined)?.uid)
+    return json
   }
+  const create = async (path: string, object: object) =>
+    String(((await sent('POST', path, object)).metadata as { uid?: unknown } | undefined)?.uid)
   const namespace = (i: number) => `load-${i % size.namespaces}`
   await each(size.namespaces, async (i) => {
     await create('/api/v1/namespaces', { metadata: { name: namespace(i) } })
@@ -86,17 +88,46 @@ async function load(call: Call): Promise<void> {
       spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
     })
   })
-  await each(size.pods, (i) => {
+  await each(size.pods, async (i) => {
     const app = i % size.deployments
-    return create(`/api/v1/namespaces/${namespace(app)}/pods`, {
+    const name = `app-${app}-1-${i}`
+    const pods = `/api/v1/namespaces/${namespace(app)}/pods`
+    const pod = await sent('POST', pods, {
       metadata: {
-        name: `app-${app}-1-${i}`,
+        name,
         labels: { app: `app-${app}` },
         ownerReferences: [ownedBy('apps/v1', 'ReplicaSet', `app-${app}-1`, sets[app] ?? '')],
       },
       spec: { nodeName: `node-${i % size.nodes}`, containers: [container] },
     })
+    await sent('PUT', `${pods}/${name}/status`, { ...pod, status: running(i) })
   })
+}
+
+function running(i: number): object {
+  const ip = `10.${i >> 14}.${(i >> 7) & 127}.${i & 127}`
+  const types = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
+  return {
+    phase: 'Running',
+    podIP: ip,
+    podIPs: [{ ip }],
+    hostIP: '10.255.0.1',
+    startTime: since,
+    qosClass: 'Burstable',
+    conditions: types.map((type) => ({ type, status: 'True', lastTransitionTime: since })),
+    containerStatuses: [
+      {
+        name: 'app',
+        image: container.image,
+        imageID: `registry.example.org/shop/app@sha256:${'0'.repeat(64)}`,
+        containerID: `containerd://${'0'.repeat(64)}`,
+        ready: true,
+        started: true,
+        restartCount: 0,
+        state: { running: { startedAt: since } },
+      },
+    ],
+  }
 }
 
 const container = {

@@ -12,7 +12,7 @@ export interface Answer {
 
 /** Rejects when there is no answer within 30 seconds. The content type is that of a patch, and else JSON. */
 export type Call = (
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body?: unknown,
   contentType?: string,
