@@ -76,7 +76,7 @@ function pathOf(text: string): Path {
 }
 
 /** Objects need not write their uids, nor those of their owners: they follow from the names. */
-function withIdentity(value: unknown): Untyped {
+export function withIdentity(value: unknown): Untyped {
   if (!isObject(value)) return {}
   const { metadata } = value
   const namespace = stringAt(metadata, 'namespace')
