@@ -70,6 +70,7 @@ function clusterOf(values: readonly unknown[], now: string): Cluster {
     namespace: undefined,
     unread: [],
     unreadKinds: new Set(),
+    partialKinds: new Set(),
     made: [],
     events: values.filter(isObject),
     readAt: Date.parse(now),

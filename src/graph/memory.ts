@@ -34,7 +34,7 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
       : [],
   )
   const names = new Set(pods.map(({ spec }) => spec?.nodeName))
-  const nodes = graph.all('Node').flatMap((node) => {
+  const nodes = graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name
     if (!names.has(name)) return []
     const pressed = node.status?.conditions?.some(
