@@ -1,7 +1,8 @@
 /** What a cluster tells about memory that ran out. */
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
-import { atMost, containerStates, lastEnd, spanSince } from './trouble.js'
+import { containerStates, lastEnd } from './pod.js'
+import { atMost, spanSince } from './trouble.js'
 import type { Workload } from './workload.js'
 
 export interface MemoryTrouble {
