@@ -1,5 +1,6 @@
 import {
   type Container,
+  containerStates,
   formatSpan,
   type Graph,
   type Live,
@@ -95,13 +96,11 @@ function isStatic({ kind, object }: Workload): boolean {
 }
 
 function killsOf(pod: Pod): readonly Kill[] {
-  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap(
-    ({ name = '', restartCount = 0, state, lastState }) => {
-      const end = [state?.terminated, lastState?.terminated].find((one) => one?.reason === 'OOMKilled')
-      const time = Date.parse(end?.finishedAt ?? '')
-      return Number.isNaN(time) ? [] : [{ pod, container: name, restarts: restartCount, at: time }]
-    },
-  )
+  return containerStates(pod).flatMap(({ name = '', restartCount = 0, state, lastState }) => {
+    const end = [state?.terminated, lastState?.terminated].find((one) => one?.reason === 'OOMKilled')
+    const time = Date.parse(end?.finishedAt ?? '')
+    return Number.isNaN(time) ? [] : [{ pod, container: name, restarts: restartCount, at: time }]
+  })
 }
 
 function effectOf(container: string): string {

@@ -13,7 +13,7 @@ import {
   isReady,
   rule,
   type ServerBlock,
-  troubleOf,
+  troubles,
   type Version,
   version,
   type Workload,
@@ -70,11 +70,7 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
       {
         see: [server && at(server.workload, server.container.spec, 'image')],
         fix: advise(found.cure),
-        evidence: pods
-          .filter((pod) => !isReady(pod))
-          .map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`)
-          .sort()
-          .slice(0, 3),
+        evidence: graph.live && troubles(pods, graph.live),
       },
     )
   },

@@ -5,6 +5,7 @@ import {
   countOf,
   formatEnd,
   type Graph,
+  isReady,
   type Live,
   lastEnd,
   type Pod,
@@ -100,10 +101,6 @@ function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly
       )
     })
     .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))
-}
-
-function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
 }
 
 /** The worst pods, and what probes and hooks said. */

@@ -8,7 +8,7 @@ import {
   type Live,
   objectsAt,
   rule,
-  troubleOf,
+  troubles,
   type Workload,
 } from '../src/rule.js'
 
@@ -115,7 +115,7 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
     return {
       severity: 'error',
       message: `New pods that need credentials do not start: ${workload.name}, which makes them, has no ready pod.`,
-      evidence: [...pods.slice(0, 2).map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`), ...lines],
+      evidence: [...troubles(pods, live), ...lines],
     } as const
   return failing.length >= 3 && 2 * failing.length >= made.length
     ? ({

@@ -1,4 +1,4 @@
-import { isGone, isReady, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
+import { isGone, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -58,7 +58,7 @@ have their only pod's address by design (Fargate, virtual kubelets).`,
       `Part of the traffic to ${pod.what} is lost: its address ${address} is that of ${other.what}, too.`,
       {
         evidence: [
-          ...(pod.pod ? [`${pod.what} on ${name}: ${isReady(pod.pod) ? 'ready' : troubleOf(pod.pod)}`] : []),
+          ...(pod.pod ? [`${pod.what} on ${name}: ${troubleOf(pod.pod, live) ?? 'ready'}`] : []),
           ...more.slice(0, 2).map((one) => `${one.address}: ${one.pod.what} and ${one.other.what}`),
           ...(more.length > 2 ? [`and ${more.length - 2} more`] : []),
         ],

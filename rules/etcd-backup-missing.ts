@@ -54,8 +54,7 @@ on the Namespace kube-system, for backups from outside.`,
   },
   for: ['Workload', 'kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap'],
   check(subject, { graph, params, report }) {
-    // A scan of one namespace reads no Namespaces, and not the jobs of others.
-    if (!graph.complete || (graph.live && graph.all('Namespace').length === 0)) return
+    if (!graph.complete) return
     const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
     if (!isWorkload(subject)) {
       // The configuration that kubeadm leaves in a cluster: its etcd is told by its pods.

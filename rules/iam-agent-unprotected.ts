@@ -1,4 +1,14 @@
-import { bytes, counted, imageNamed, rule, unreadyPods, type Workload } from '../src/rule.js'
+import {
+  atMost,
+  bytes,
+  counted,
+  imageNamed,
+  isStranded,
+  rule,
+  troubleOf,
+  unreadyPods,
+  type Workload,
+} from '../src/rule.js'
 
 /** Source: kubernetes/pkg/apis/scheduling/types.go. */
 const nodeCritical = 2_000_001_000
@@ -57,8 +67,11 @@ whatever its manifest says.`,
     if (!pod.tolerations?.some((one) => one.operator === 'Exists' && !one.key))
       minor.push('no toleration for all taints')
     const causes = [...grave, ...minor]
-    const down = unreadyPods(workload, graph)
-    if (down.length > 0) {
+    const { live } = graph
+    const down = (live ? unreadyPods(live.podsOf(workload), live, 120) : []).filter(
+      ({ pod }) => !isStranded(pod, graph, daemonSet),
+    )
+    if (live && down.length > 0) {
       report(
         daemonSet,
         undefined,
@@ -66,8 +79,13 @@ whatever its manifest says.`,
         {
           severity: 'error',
           evidence: [
-            ...down.slice(0, 3).map(({ text }) => text),
-            ...(down.length > 3 ? [`and ${down.length - 3} more`] : []),
+            ...atMost(
+              3,
+              down.map(
+                ({ pod }) =>
+                  `pod ${pod.metadata?.name} on ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}`,
+              ),
+            ),
             ...(causes.length > 0 ? [causes.join(', ')] : []),
           ],
         },

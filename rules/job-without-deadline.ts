@@ -3,6 +3,7 @@ import {
   at,
   atMost,
   type CronJob,
+  causeOf,
   formatStarts,
   type Job,
   type Live,
@@ -160,7 +161,7 @@ function hungIn(jobs: readonly Job[], live: Live): string[] {
   return [
     ...(jobs.length > 1 ? atMost(2, lines) : []),
     ...troubles(
-      jobs.flatMap((job) => live.podsOf(job)),
+      jobs.flatMap((job) => live.podsOf(job)).filter((pod) => causeOf(pod, live) !== undefined),
       live,
     ).slice(0, 2),
   ]

@@ -1,4 +1,13 @@
-import { firstOf, type Graph, imageNamed, isWorkload, rule, unreadyPods, type Workload } from '../src/rule.js'
+import {
+  firstOf,
+  type Graph,
+  imageNamed,
+  isStranded,
+  isWorkload,
+  rule,
+  unreadyPods,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Cloud credentials come from an agent that intercepts the metadata service',
@@ -54,15 +63,24 @@ Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\
 
 /** The running pods of a workload on nodes whose credentials agent is not ready. */
 function withoutAgent(workload: Workload, graph: Graph): readonly string[] {
+  const { live } = graph
+  if (!live) return []
   const nodes = graph.once('nodes without credentials agent', () => {
     const agents = graph.workloads.filter(
       ({ kind, running }) =>
         kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, ['kube2iam', 'kiam', 'nmi'])),
     )
-    return new Set(agents.flatMap((agent) => unreadyPods(agent, graph)).map(({ node }) => node))
+    return new Set(
+      agents.flatMap((agent) =>
+        unreadyPods(live.podsOf(agent), live, 120).flatMap(({ pod }) =>
+          isStranded(pod, graph, agent.object) ? [] : (pod.spec?.nodeName ?? []),
+        ),
+      ),
+    )
   })
   if (nodes.size === 0) return []
-  return (graph.live?.podsOf(workload) ?? [])
+  return live
+    .podsOf(workload)
     .filter(({ spec, status }) => nodes.has(spec?.nodeName ?? '') && status?.phase === 'Running')
     .map(({ metadata, spec }) => `${metadata?.name} on ${spec?.nodeName}`)
     .sort()

@@ -35,8 +35,7 @@ there.`,
   },
   for: 'monitoring.coreos.com/PrometheusRule',
   check(subject, { graph, params, report }) {
-    // A scan of one namespace reads no Namespaces, and not the rules of others.
-    if (!graph.complete || (graph.live && graph.all('Namespace').length === 0)) return
+    if (!graph.complete) return
     const blind = graph.once('monitoring-only-inside: rules without watchdog', () =>
       blindRules(graph, params.watchdogNames),
     )

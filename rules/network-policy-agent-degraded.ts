@@ -1,14 +1,14 @@
 import {
-  formatSpan,
   type Graph,
   imageNamed,
   imageParts,
   isGone,
-  isReady,
   type Live,
   type Pod,
   rule,
+  spanSince,
   troubleOf,
+  unreadyPods,
   unreadySince,
 } from '../src/rule.js'
 
@@ -56,10 +56,9 @@ The rules on the nodes themselves cannot be read through the API.`,
     if (!agent) return
     const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
     const away = graph.once('nodes-away', () => nodesAway(graph))
-    const down = pods
-      .filter((pod) => !isReady(pod) && live.now - unreadySince(pod) >= params.minutes * 60_000)
-      .filter(({ spec }) => spec?.nodeName && !away.has(spec.nodeName))
-      .sort((a, b) => unreadySince(a) - unreadySince(b))
+    const down = unreadyPods(pods, live, params.minutes * 60)
+      .map(({ pod }) => pod)
+      .filter(({ spec }) => !away.has(spec?.nodeName ?? ''))
     if (down.length > 0) {
       const [first] = down
       report(
@@ -99,8 +98,7 @@ function nodesAway(graph: Graph): ReadonlySet<string> {
 }
 
 function lineOf(pod: Pod, live: Live): string {
-  const minutes = formatSpan((live.now - unreadySince(pod)) / 1000)
-  return `node ${pod.spec?.nodeName}: ${troubleOf(pod)}, for ${minutes}`
+  return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${spanSince(unreadySince(pod) ?? live.now, live)}`
 }
 
 function shortened(lines: readonly string[]): string[] {

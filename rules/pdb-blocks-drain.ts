@@ -7,8 +7,8 @@ import {
   type Live,
   type ObjectOf,
   rule,
-  runningUnready,
   set,
+  unreadyPods,
   type Workload,
 } from '../src/rule.js'
 
@@ -120,13 +120,14 @@ function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Li
   // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.
   if (currentHealthy < desiredHealthy) return undefined
   const broken = guarded
-    .flatMap((workload) => runningUnready(live, workload, least))
+    .flatMap((workload) => unreadyPods(live.podsOf(workload), live, least))
+    .filter(({ pod }) => pod.status?.phase === 'Running')
     .sort((a, b) => b.seconds - a.seconds)
   const [first] = broken
   if (!first) return undefined
   return {
     severity: 'warning' as const,
-    message: `Node drains hang: ${broken.length === 1 ? `${first.name} has` : `${broken.length} pods have`} not been ready for ${formatSpan(first.seconds)} and ${broken.length === 1 ? 'uses' : 'use'} up the budget.`,
+    message: `Node drains hang: ${broken.length === 1 ? `${first.pod.metadata?.name} has` : `${broken.length} pods have`} not been ready for ${formatSpan(first.seconds)} and ${broken.length === 1 ? 'uses' : 'use'} up the budget.`,
     evidence: [counts],
   }
 }

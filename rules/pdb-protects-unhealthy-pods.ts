@@ -1,4 +1,4 @@
-import { formatSpan, rule, runningUnready, set } from '../src/rule.js'
+import { formatSpan, rule, set, unreadyPods } from '../src/rule.js'
 
 export default rule({
   title: 'Pods that crash block the drain of their nodes',
@@ -37,7 +37,8 @@ when one of them stands on a cordoned node, which waits for it.`,
     const broken =
       live && currentHealthy < desiredHealthy
         ? guarded
-            .flatMap((workload) => runningUnready(live, workload, params.minutes * 60))
+            .flatMap((workload) => unreadyPods(live.podsOf(workload), live, params.minutes * 60))
+            .filter(({ pod }) => pod.status?.phase === 'Running')
             .sort((a, b) => b.seconds - a.seconds)
         : []
     const [longest] = broken
@@ -46,9 +47,9 @@ when one of them stands on a cordoned node, which waits for it.`,
         .seen('Node')
         .filter(
           ({ metadata, spec: node }) =>
-            node?.unschedulable && broken.some(({ node: on }) => on === metadata?.name),
+            node?.unschedulable && broken.some(({ pod }) => pod.spec?.nodeName === metadata?.name),
         )
-      const count = broken.length === 1 ? `pod ${longest.name} is` : `${broken.length} pods are`
+      const count = broken.length === 1 ? `pod ${longest.pod.metadata?.name} is` : `${broken.length} pods are`
       report(
         spec,
         'unhealthyPodEvictionPolicy',
@@ -56,7 +57,9 @@ when one of them stands on a cordoned node, which waits for it.`,
         {
           severity: cordoned.length > 0 ? 'error' : 'warning',
           evidence: [
-            ...broken.slice(0, 3).map(({ name, seconds }) => `${name}: not ready for ${formatSpan(seconds)}`),
+            ...broken
+              .slice(0, 3)
+              .map(({ pod, seconds }) => `pod ${pod.metadata?.name}: not ready for ${formatSpan(seconds)}`),
             ...cordoned
               .slice(0, 1)
               .map(({ metadata }) => `node ${metadata?.name} is cordoned and waits for one`),

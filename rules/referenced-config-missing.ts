@@ -2,6 +2,7 @@ import {
   at,
   type ConfigReference,
   type Context,
+  containerStates,
   type Graph,
   isGone,
   type Live,
@@ -116,8 +117,7 @@ function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
     .podsOf(workload)
     .filter((pod) => !isGone(pod) && isStarting(pod))
     .flatMap((pod) => {
-      const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {}
-      const states = [...initContainerStatuses, ...containerStatuses].flatMap(({ state }) =>
+      const states = containerStates(pod).flatMap(({ state }) =>
         state?.waiting?.reason === 'CreateContainerConfigError' ? (state.waiting.message ?? []) : [],
       )
       const events = live
@@ -128,8 +128,8 @@ function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
     })
 }
 
-function isStarting({ status }: Pod): boolean {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
+function isStarting(pod: Pod): boolean {
+  return containerStates(pod).some(
     ({ state }) =>
       state?.waiting?.reason === 'CreateContainerConfigError' ||
       state?.waiting?.reason === 'ContainerCreating' ||

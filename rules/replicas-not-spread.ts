@@ -1,4 +1,14 @@
-import { advise, at, type Graph, matchesSelector, rule, set, type Workload } from '../src/rule.js'
+import {
+  advise,
+  at,
+  type Graph,
+  isGone,
+  isReady,
+  matchesSelector,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'All replicas stand on one node, or may',
@@ -104,11 +114,7 @@ constraints.`,
 
 /** The nodes that the workload's ready pods stand on; undefined for fewer than two of them. */
 function whereTheyStand(workload: Workload, { live }: Graph) {
-  const ready = (live?.podsOf(workload) ?? []).filter(
-    ({ metadata, status }) =>
-      !metadata?.deletionTimestamp &&
-      status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'),
-  )
+  const ready = (live?.podsOf(workload) ?? []).filter((pod) => !isGone(pod) && isReady(pod))
   const nodes = new Set(ready.flatMap(({ spec }) => spec?.nodeName ?? []))
   const [node] = nodes
   return ready.length > 1 && node

@@ -3,13 +3,13 @@ import {
   type DaemonSet,
   type Deployment,
   type Live,
-  notReadySince,
   type Pod,
   type ReportOptions,
   rule,
   type StatefulSet,
   spanSince,
   troubles,
+  unreadySince,
 } from '../src/rule.js'
 
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
@@ -146,10 +146,10 @@ function notReady(count: number, all: number): string {
 
 /** The pods that have not been ready for some minutes, the longest first. */
 function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly Pod[] {
-  const since = (pod: Pod) => notReadySince(pod) ?? live.now
+  const since = (pod: Pod) => unreadySince(pod) ?? live.now
   return pods
     .filter((pod) => pod.metadata?.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded')
-    .filter((pod) => notReadySince(pod) !== undefined && live.now - since(pod) >= minutes * 60_000)
+    .filter((pod) => unreadySince(pod) !== undefined && live.now - since(pod) >= minutes * 60_000)
     .sort((a, b) => since(a) - since(b))
 }
 
@@ -168,7 +168,7 @@ function orderedStall(subject: StatefulSet, stuck: readonly Pod[], live: Live): 
   const ordered = spec?.podManagementPolicy !== 'Parallel'
   const lacks = ordered && (status.replicas ?? 0) < replicas
   if (!replaces && !lacks) return undefined
-  const span = spanSince(notReadySince(first) ?? live.now, live)
+  const span = spanSince(unreadySince(first) ?? live.now, live)
   return {
     node: status,
     field: replaces ? 'updatedReplicas' : 'replicas',
@@ -188,6 +188,6 @@ function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: L
   return {
     node: status,
     field: 'updatedNumberScheduled',
-    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${spanSince(notReadySince(first) ?? live.now, live)}.`,
+    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${spanSince(unreadySince(first) ?? live.now, live)}.`,
   }
 }

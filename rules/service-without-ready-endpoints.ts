@@ -67,7 +67,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     const { live } = graph
     const pods = live && deadPods(service, graph, live)
     if (!pods) return
-    const minutes = Math.min(...pods.map((pod) => (live.now - unreadySince(pod)) / 60_000))
+    const minutes = Math.min(...pods.map((pod) => (live.now - (unreadySince(pod) ?? live.now)) / 60_000))
     if (minutes < params.minutes) return
     const same = graph
       .servicesOf(first)
@@ -78,7 +78,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       service,
       undefined,
       `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
-      { severity, see: [user], evidence: evidenceOf(pods, same.slice(1)) },
+      { severity, see: [user], evidence: evidenceOf(pods, same.slice(1), live) },
     )
   },
 })
@@ -117,11 +117,11 @@ function rank(service: Service, graph: Graph): number {
   return service.spec?.clusterIP === 'None' ? 2 : 1
 }
 
-function evidenceOf(pods: readonly Pod[], others: readonly Service[]): string[] {
+function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
   const lines = [...pods]
     .sort((a, b) => restarts(b) - restarts(a) || nameOf(a).localeCompare(nameOf(b)))
     .slice(0, 3)
-    .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod)}`)
+    .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod, live) ?? 'not ready'}`)
   const more = pods.length - lines.length
   return [
     ...lines,

@@ -19,7 +19,7 @@ import {
   type Service,
   stringAt,
   timeOf,
-  troubleOf,
+  troubles,
   valueAt,
 } from '../src/rule.js'
 
@@ -197,10 +197,7 @@ function troubleNow(
       `${client.what} ${effect}: ${none}.`,
       {
         severity,
-        evidence: [
-          ...atMost(pods.map((pod) => `pod ${pod.metadata?.name}: ${troubleOf(pod)}`).sort()),
-          ...(backend ? refusalOf(backend.object, live) : []),
-        ],
+        evidence: [...troubles(pods, live), ...(backend ? refusalOf(backend.object, live) : [])],
         see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
       },
     ]
@@ -232,11 +229,6 @@ function refusalOf(backend: KubernetesObject, live: Live): readonly string[] {
   const event = live.eventsOf(backend).find(({ reason }) => reason === 'FailedCreate')
   const { kind, name } = event?.involvedObject ?? {}
   return event ? [`${kind} ${name} makes none: ${callError(event.message ?? 'FailedCreate')}`] : []
-}
-
-/** The first lines of many, and how many more there are. */
-function atMost(lines: readonly string[], most = 3): readonly string[] {
-  return lines.length > most ? [...lines.slice(0, most), `and ${lines.length - most} more`] : lines
 }
 
 /** Whether the event tells that the webhook could not be called; a refusal by the webhook itself is none. */

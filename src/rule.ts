@@ -37,15 +37,26 @@ export {
   isAway,
   isLeaving,
   isNode,
+  isStranded,
   type Kernel,
   kernelOf,
   nodesBy,
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { linesOf, type Pending, pendingPods, runningUnready } from './graph/pending.js'
+export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
-export { isGone, isReady, readyByNode, troubleOf, unreadySince } from './graph/pod.js'
+export {
+  type ContainerState,
+  containerStates,
+  formatEnd,
+  isGone,
+  isReady,
+  lastEnd,
+  readyByNode,
+  unreadyPods,
+  unreadySince,
+} from './graph/pod.js'
 export { type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
@@ -61,17 +72,7 @@ export {
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
-export {
-  atMost,
-  type ContainerState,
-  containerStates,
-  formatEnd,
-  lastEnd,
-  notReadySince,
-  spanSince,
-  troubles,
-} from './graph/trouble.js'
-export { type Unready, unreadyPods } from './graph/unready.js'
+export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {

@@ -23,7 +23,7 @@ export function rulesById(): ReadonlyMap<string, Rule> {
 
 /**
  * What a fixture may ask for in a first comment: `# run: {"complete": true, "minor": 25, "params": {"seconds": 10}}`.
- * With `"live": true` its objects are those of a cluster, which is looked at at the time `now`.
+ * With `"live": true` its objects are those of a cluster, which is looked at at the time `now`: all of it, or the `namespace`.
  */
 export interface Run {
   readonly live?: boolean

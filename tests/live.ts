@@ -27,7 +27,7 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
   const objects = documents.map(({ value }) => withIdentity(value))
   const found = await scan(async (path) => answer(path, objects), {
     kinds: scannedKinds([]),
-    namespace: undefined,
+    namespace: run.namespace,
     chunk: 500,
     concurrency: 4,
   })
@@ -76,7 +76,7 @@ function pathOf(text: string): Path {
 }
 
 /** Objects need not write their uids, nor those of their owners: they follow from the names. */
-function withIdentity(value: unknown): Untyped {
+export function withIdentity(value: unknown): Untyped {
   if (!isObject(value)) return {}
   const { metadata } = value
   const namespace = stringAt(metadata, 'namespace')
@@ -136,7 +136,14 @@ function answer(path: string, objects: readonly Untyped[]): unknown {
       })),
     }
   }
-  const plural = pathname.split('/').at(-1)
-  const apiVersion = pathname.split('/').slice(2, -1).join('/')
-  return { items: objects.filter((one) => pluralOf(one) === plural && one.apiVersion === apiVersion) }
+  const [, apiVersion, namespace, plural] =
+    /^\/apis?\/(.+?)(?:\/namespaces\/([^/]+))?\/([^/]+)$/.exec(pathname) ?? []
+  return {
+    items: objects.filter(
+      (one) =>
+        pluralOf(one) === plural &&
+        one.apiVersion === apiVersion &&
+        (namespace === undefined || stringAt(one, 'metadata', 'namespace') === namespace),
+    ),
+  }
 }

@@ -84,10 +84,14 @@ describe('lists', () => {
   })
 
   it('are of one namespace when one is asked for, and leave out what has none', async () => {
-    const { asked } = await scanned({ namespace: 'shop' })
+    const { asked, unreadKinds, partialKinds } = await scanned({ namespace: 'shop' })
     const paths = asked.map(({ path }) => path)
     expect(paths).toContain('/apis/apps/v1/namespaces/shop/deployments?limit=500')
     expect(paths.filter((path) => path.includes('nodes'))).toEqual([])
+    expect(unreadKinds.has('Node')).toBe(true)
+    expect(unreadKinds.has('Deployment')).toBe(false)
+    expect(partialKinds.has('Deployment')).toBe(true)
+    expect(partialKinds.has('Node')).toBe(false)
   })
 })
 

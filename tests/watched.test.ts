@@ -1,17 +1,38 @@
 /** What a graph tells about what was asked of it, and how findings that rest on unread kinds are left out. */
 import { describe, expect, it } from 'vitest'
+import { liveDocument } from '../src/cluster/live.js'
 import { buildGraph } from '../src/graph/graph.js'
 import { watched } from '../src/graph/watched.js'
-import type { KindName } from '../src/kubernetes.js'
+import type { KindName, KubernetesObject } from '../src/kubernetes.js'
 
-const empty = buildGraph([], {
-  complete: true,
-  namespace: undefined,
-  externals: [],
-  workloadKinds: [],
-  kustomizations: [],
-})
-const without = (...kinds: KindName[]) => watched(empty, new Set(kinds))
+const options = { complete: true, namespace: undefined, externals: [], workloadKinds: [], kustomizations: [] }
+const empty = buildGraph([], options)
+const without = (...kinds: KindName[]) =>
+  watched(empty, { unreadKinds: new Set(kinds), partialKinds: new Set(), namespace: undefined })
+
+/** A graph of one object of a cluster. */
+function graphOf(value: KubernetesObject & { readonly kind: KindName }) {
+  const document = liveDocument({ ...value })
+  const { apiVersion = '', kind, metadata } = value
+  const { name = '', namespace = '' } = metadata ?? {}
+  return buildGraph(
+    [
+      {
+        value,
+        document,
+        path: [],
+        kindName: kind,
+        apiVersion,
+        kind,
+        name,
+        namespace,
+        folders: [],
+        problems: [],
+      },
+    ],
+    options,
+  )
+}
 
 describe('a watched graph', () => {
   it('notes unread kinds only, until they are asked for', () => {
@@ -42,6 +63,34 @@ describe('a watched graph', () => {
       expect(count()).toBe(0)
       expect(asked()).toEqual(['Node'])
     }
+  })
+
+  it('notes of a single namespace what is asked of all of them, or of another', () => {
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web', namespace: 'shop' },
+    } as const
+    const { graph, asked } = watched(graphOf(service), {
+      unreadKinds: new Set(['Node']),
+      partialKinds: new Set(['Service', 'Deployment']),
+      namespace: 'shop',
+    })
+    graph.all('Service')
+    expect(asked()).toEqual(['Service'])
+    graph.find('Service', 'web', service, 'other')
+    expect(asked()).toEqual(['Service'])
+    expect(graph.workloads).toEqual([])
+    expect(asked()).toEqual(['Deployment'])
+    graph.find('Service', 'web', service)
+    graph.find('Service', 'web', service, 'shop')
+    graph.siblings('Service', service)
+    graph.nearby(service)
+    graph.backendsOf(service)
+    expect(graph.exists('Service', 'none', service)).toBe(false)
+    expect(asked()).toEqual([])
+    graph.find('Node', 'n1', service, '')
+    expect(asked()).toEqual(['Node'])
   })
 
   it('takes objects of unread kinds to exist', () => {

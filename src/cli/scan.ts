@@ -144,16 +144,24 @@ function hasGap({ unread }: ClusterSummary): boolean {
 }
 
 /** What was not read of a cluster, and what that means. */
-function notes({ context, unread, error }: ClusterSummary, { clusters, notEvaluated }: Summary): string[] {
+function notes(
+  { context, namespace, unread, error }: ClusterSummary,
+  { clusters, notEvaluated }: Summary,
+): string[] {
   const undecided = notEvaluated.filter((one) => one.clusters?.includes(context) ?? true)
   const needs = [...new Set(undecided.flatMap((one) => one.needs.split(', ')))].sort()
   const lines = [
     ...(error === undefined ? [] : [`not read at all: ${error}`]),
     ...unreadNotes(unread),
-    ...needs.map((kind) => {
-      const rules = undecided.filter((one) => one.needs.split(', ').includes(kind))
-      return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
-    }),
+    ...(namespace === undefined
+      ? needs.map((kind) => {
+          const rules = undecided.filter((one) => one.needs.split(', ').includes(kind))
+          return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
+        })
+      : undecided.length === 0
+        ? []
+        : // Nearly every kind of the cluster as a whole is missing: a line for each would bury the rest.
+          [`not decided by what namespace ${namespace} shows: ${some(undecided.map(({ rule }) => rule))}`]),
   ]
   return clusters ? lines.map((line) => `${context}: ${line}`) : lines
 }

@@ -36,6 +36,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const readAt = Date.now()
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
+  const asked = new Set(resources.map(({ kindName }) => kindName))
   const reading = new Reading(get, options)
   let done = 0
   for (const wave of waves(resources))
@@ -62,9 +63,12 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
     ],
     unreadKinds: new Set(
       [...kinds].filter((kind) =>
-        served.has(kind) ? failed.has(kind) : groupsOf(kind).some((group) => down.has(group)),
+        served.has(kind)
+          ? failed.has(kind) || !asked.has(kind)
+          : groupsOf(kind).some((group) => down.has(group)),
       ),
     ),
+    partialKinds: namespace === undefined ? new Set() : asked,
   }
 }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
+import type { KindName } from '../kubernetes.js'
 import type { Cluster, Unread } from '../reader/input.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
@@ -23,7 +24,12 @@ export async function saveSnapshot(
   { documents, made, events, ...cluster }: Snapshot,
 ): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`
-  const head = { snapshot: formatVersion, ...cluster, unreadKinds: [...cluster.unreadKinds] }
+  const head = {
+    snapshot: formatVersion,
+    ...cluster,
+    unreadKinds: [...cluster.unreadKinds],
+    partialKinds: [...cluster.partialKinds],
+  }
   const lines = function* () {
     yield `${JSON.stringify(head)}\n`
     for (const one of made) yield `${JSON.stringify({ made: one })}\n`
@@ -95,12 +101,17 @@ function clusterOf(head: object): Omit<Cluster, 'made' | 'events'> {
         message: stringAt(one, 'message') ?? '',
       }),
     ),
-    unreadKinds: new Set(
-      arrayAt(head, 'unreadKinds')
-        .filter((kind) => typeof kind === 'string')
-        .filter(isKindName),
-    ),
+    unreadKinds: kindsAt(head, 'unreadKinds'),
+    partialKinds: kindsAt(head, 'partialKinds'),
   }
+}
+
+function kindsAt(head: object, field: string): ReadonlySet<KindName> {
+  return new Set(
+    arrayAt(head, field)
+      .filter((kind) => typeof kind === 'string')
+      .filter(isKindName),
+  )
 }
 
 function messageOf(error: unknown): string {

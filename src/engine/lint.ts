@@ -94,7 +94,8 @@ export function examine(
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })
   const timings = options.timings ? new Map<string, number>() : undefined
-  const watch = cluster && cluster.unreadKinds.size > 0 ? watched(graph, cluster.unreadKinds) : undefined
+  const hasGap = cluster && cluster.unreadKinds.size + cluster.partialKinds.size > 0
+  const watch = hasGap ? watched(graph, cluster) : undefined
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const found = finish(drafts, graph, where)

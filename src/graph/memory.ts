@@ -1,7 +1,8 @@
 /** What a cluster tells about memory that ran out. */
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
-import { atMost, containerStates, lastEnd, spanSince } from './trouble.js'
+import { containerStates, lastEnd } from './pod.js'
+import { atMost, spanSince } from './trouble.js'
 import type { Workload } from './workload.js'
 
 export interface MemoryTrouble {
@@ -34,7 +35,7 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
       : [],
   )
   const names = new Set(pods.map(({ spec }) => spec?.nodeName))
-  const nodes = graph.all('Node').flatMap((node) => {
+  const nodes = graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name
     if (!names.has(name)) return []
     const pressed = node.status?.conditions?.some(

@@ -1,5 +1,6 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
-import type { KubernetesObject, Node } from '../kubernetes.js'
+import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
+import type { Graph } from './graph.js'
 import { type Version, version } from './version.js'
 
 type Condition = NonNullable<NonNullable<Node['status']>['conditions']>[number]
@@ -19,6 +20,12 @@ export function conditionOf({ status }: Node, type: string): Condition | undefin
 export function isAway(node: Node): boolean {
   const ready = conditionOf(node, 'Ready')
   return ready !== undefined && ready.status !== 'True'
+}
+
+/** Whether the pod's node is away: what is wrong with the pod is then wrong with the node. */
+export function isStranded({ spec }: Pod, graph: Graph, near: object): boolean {
+  const node = graph.find('Node', spec?.nodeName, near, '')
+  return node !== undefined && isAway(node)
 }
 
 /** Whether the node is being deleted, or scaled away by Cluster Autoscaler or Karpenter. */

@@ -1,4 +1,4 @@
-/** Pods that wait: for a node, or to be ready. */
+/** Pods that wait for a node. */
 import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
@@ -41,25 +41,4 @@ export function linesOf(pending: readonly Pending[], most = 2): string[] {
   return pending.length > most
     ? [...lines, `and ${pending.length - most} more ${pending.length - most === 1 ? 'pod' : 'pods'}`]
     : lines
-}
-
-/** A pod that runs and is not ready. */
-export interface Unready {
-  readonly name: string
-  readonly node: string | undefined
-  /** How long it has not been ready. */
-  readonly seconds: number
-}
-
-/** The pods of a workload that run and have not been ready for at least so many seconds, the longest first. */
-export function runningUnready(live: Live, of: Workload, least: number): readonly Unready[] {
-  return live
-    .podsOf(of)
-    .flatMap(({ metadata, spec, status }) => {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-      if (status?.phase !== 'Running' || ready?.status !== 'False' || metadata?.deletionTimestamp) return []
-      const seconds = (live.now - (Date.parse(ready.lastTransitionTime ?? '') || live.now)) / 1000
-      return seconds < least ? [] : [{ name: metadata?.name ?? 'a pod', node: spec?.nodeName, seconds }]
-    })
-    .sort((a, b) => b.seconds - a.seconds)
 }

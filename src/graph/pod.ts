@@ -1,5 +1,9 @@
 /** How a pod of a cluster is, in the words of its status. */
-import type { Pod } from '../kubernetes.js'
+import type * as k8s from '@kubernetes/client-node'
+import type { Loose, Pod } from '../kubernetes.js'
+import type { Live } from './live.js'
+
+export type ContainerState = Loose<k8s.V1ContainerStatus>
 
 /** Whether Services send to the pod, as far as its condition tells. */
 export function isReady({ status }: Pod): boolean {
@@ -13,33 +17,55 @@ export function isGone({ metadata, status }: Pod): boolean {
   )
 }
 
-/** Since when the pod is not ready, in milliseconds since 1970: of a pod that never was, since it exists. */
-export function unreadySince({ metadata, status }: Pod): number {
+/** Since when the pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */
+export function unreadySince(pod: Pod): number | undefined {
+  if (isReady(pod)) return undefined
+  const { status, metadata } = pod
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  return Date.parse(ready?.lastTransitionTime ?? metadata?.creationTimestamp ?? '') || 0
+  // A pod without a node has neither the condition nor a start.
+  const since = ready?.lastTransitionTime ?? status?.startTime ?? metadata?.creationTimestamp
+  return Date.parse(since ?? '') || undefined
 }
 
-/** Why the pod is not ready, in a few words: `CrashLoopBackOff, 12 restarts`, `Pending: 0/3 nodes are available`. */
-export function troubleOf({ status }: Pod): string {
-  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
-  const waiting = containers.find(
-    ({ state }) =>
-      state?.waiting?.reason && !/^(PodInitializing|ContainerCreating)$/.test(state.waiting.reason),
-  )
-  const restarts = containers.reduce((sum, one) => sum + (one.restartCount ?? 0), 0)
-  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled')
-  const reason =
-    waiting?.state?.waiting?.reason ??
-    (scheduled?.status === 'False'
-      ? `Pending: ${firstSentence(scheduled.message) || 'no node'}`
-      : undefined) ??
-    containers.find(({ state }) => state?.waiting)?.state?.waiting?.reason ??
-    (status?.phase === 'Running' ? 'running, not ready' : (status?.phase ?? 'no status'))
-  return restarts > 0 ? `${reason}, ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}` : reason
+/** The pods that have a node and have not been ready for at least so many seconds, the longest first, each with its seconds. */
+export function unreadyPods(
+  pods: readonly Pod[],
+  live: Live,
+  least: number,
+): readonly { readonly pod: Pod; readonly seconds: number }[] {
+  return pods
+    .filter((pod) => !isGone(pod) && pod.spec?.nodeName)
+    .map((pod) => ({ pod, seconds: (live.now - (unreadySince(pod) ?? live.now)) / 1000 }))
+    .filter(({ pod, seconds }) => !isReady(pod) && seconds >= least)
+    .sort((a, b) => b.seconds - a.seconds)
 }
 
-function firstSentence(text = ''): string {
-  return text.split(/\.\s/)[0]?.replace(/\.$/, '') ?? ''
+/** How the containers of a pod are, init containers first. */
+export function containerStates({ status }: Pod): readonly ContainerState[] {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+}
+
+export interface Crash {
+  /** 137 for SIGKILL, 143 for SIGTERM, 1 and up for what the process says. */
+  readonly exitCode: number
+  /** `OOMKilled`, `Error`, `Completed`… */
+  readonly reason: string
+  /** Milliseconds since 1970; 0 when it is not said. */
+  readonly endedAt: number
+}
+
+/** How the last run of a container ended; undefined when it has never ended. */
+export function lastEnd({ state, lastState }: ContainerState): Crash | undefined {
+  const ended = state?.terminated ?? lastState?.terminated
+  if (ended?.exitCode === undefined) return undefined
+  const { exitCode, reason = '', finishedAt } = ended
+  return { exitCode, reason, endedAt: Date.parse(finishedAt ?? '') || 0 }
+}
+
+/** `exit code 137 (OOMKilled)`. */
+export function formatEnd({ exitCode, reason }: Crash): string {
+  const plain = reason === '' || reason === 'Error' || reason === 'Completed'
+  return plain ? `exit code ${exitCode}` : `exit code ${exitCode} (${reason})`
 }
 
 /** How many of the pods are ready on each node, those with the most first. */

@@ -1,5 +1,6 @@
 /** Pods that wait for an image. */
 import type { Pod } from '../kubernetes.js'
+import { containerStates } from './pod.js'
 
 export interface Waiting {
   readonly pod: Pod
@@ -13,8 +14,7 @@ export interface Waiting {
 /** The containers that have no image yet because pulling it failed, one a pod. */
 export function waitingForImages(pods: readonly Pod[]): readonly Waiting[] {
   return pods.flatMap((pod) => {
-    const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {}
-    const found = [...initContainerStatuses, ...containerStatuses].find(({ state }) =>
+    const found = containerStates(pod).find(({ state }) =>
       /^(ErrImagePull|ImagePullBackOff)$/.test(state?.waiting?.reason ?? ''),
     )
     return found

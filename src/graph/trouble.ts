@@ -1,71 +1,35 @@
 /** What is wrong with pods, in lines for the evidence of a finding. */
 
-import type * as k8s from '@kubernetes/client-node'
-import type { Loose, Pod } from '../kubernetes.js'
+import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
+import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
 import { formatSpan } from './quantity.js'
-
-export type ContainerState = Loose<k8s.V1ContainerStatus>
 
 /** Characters of somebody else's message that are shown. */
 const longest = 140
 
-/** How the containers of a pod are, init containers first. */
-export function containerStates({ status }: Pod): readonly ContainerState[] {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
-}
-
-export interface Crash {
-  /** 137 for SIGKILL, 143 for SIGTERM, 1 and up for what the process says. */
-  readonly exitCode: number
-  /** `OOMKilled`, `Error`, `Completed`… */
-  readonly reason: string
-  /** Milliseconds since 1970; 0 when it is not said. */
-  readonly endedAt: number
-}
-
-/** How the last run of a container ended; undefined when it has never ended. */
-export function lastEnd({ state, lastState }: ContainerState): Crash | undefined {
-  const ended = state?.terminated ?? lastState?.terminated
-  if (ended?.exitCode === undefined) return undefined
-  const { exitCode, reason = '', finishedAt } = ended
-  return { exitCode, reason, endedAt: Date.parse(finishedAt ?? '') || 0 }
-}
-
-/** `exit code 137 (OOMKilled)`. */
-export function formatEnd({ exitCode, reason }: Crash): string {
-  const plain = reason === '' || reason === 'Error' || reason === 'Completed'
-  return plain ? `exit code ${exitCode}` : `exit code ${exitCode} (${reason})`
-}
-
-/** Since when a pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */
-export function notReadySince({ status, metadata }: Pod): number | undefined {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  if (ready?.status === 'True') return undefined
-  // A pod without a node has neither the condition nor a start.
-  return (
-    Date.parse(ready?.lastTransitionTime ?? status?.startTime ?? metadata?.creationTimestamp ?? '') ||
-    undefined
-  )
-}
-
-/** Why a pod does not run as it should; undefined for pods that are well, have succeeded, or say nothing. */
-export function troubleIn(pod: Pod, live: Live): string | undefined {
+/** What is wrong with a pod: its cause, or else its state; undefined when it is ready or has done its work. */
+export function troubleOf(pod: Pod, live: Live): string | undefined {
   const { status } = pod
-  if (status?.phase === 'Succeeded') return undefined
+  if (status?.phase === 'Succeeded' || isReady(pod)) return undefined
+  return causeOf(pod, live) ?? (status?.phase === 'Running' ? 'running, not ready' : status?.phase)
+}
+
+/** Why a pod is not ready, `container api: exit code 1, 12 restarts`; undefined when nothing in the cluster tells. */
+export function causeOf(pod: Pod, live: Live): string | undefined {
+  const { status } = pod
+  if (status?.phase === 'Succeeded' || isReady(pod)) return undefined
   if (status?.phase === 'Failed' && status.reason) return withMessage(status.reason, status.message)
   const placed = status?.conditions?.find(({ type }) => type === 'PodScheduled')
   // The first sentence says what lacks; those after it, what preemption tried.
   if (placed?.status === 'False')
     return withMessage(placed.reason ?? 'Pending', placed.message?.split(/\.\s/)[0])
-  const containers = containerStates(pod).map(containerTrouble)
+  const container = containerStates(pod)
+    .map(containerTrouble)
+    .find((one) => one !== undefined)
+  if (container !== undefined) return container
   const event = live.eventsOf(pod).find(({ reason }) => reason !== 'BackOff')
-  return (
-    containers.find((one) => one !== undefined) ??
-    (notReadySince(pod) === undefined || !event?.reason
-      ? undefined
-      : withMessage(event.reason, event.message))
-  )
+  return event?.reason ? withMessage(event.reason, event.message) : undefined
 }
 
 function containerTrouble(container: ContainerState): string | undefined {
@@ -88,7 +52,7 @@ function containerTrouble(container: ContainerState): string | undefined {
 export function troubles(pods: readonly Pod[], live: Live): string[] {
   const groups = new Map<string, { readonly text: string; readonly names: string[] }>()
   for (const pod of pods) {
-    const text = troubleIn(pod, live)
+    const text = troubleOf(pod, live)
     if (text === undefined) continue
     const alike = text.replaceAll(/\d+ restarts?|"[^"]*"/g, '')
     const group = groups.get(alike)

@@ -1,11 +1,11 @@
-/** A graph that tells what is asked of it, for input in which some kinds could not be read. */
+/** A graph that tells what is asked of it, for a cluster of which a part was not read. */
 import type { KindName } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 
 export interface Watched {
   readonly graph: Graph
-  /** The unread kinds that were asked for since the last call. */
+  /** The kinds that answers since the last call rest on, and of which objects may be missing. */
   asked(): readonly KindName[]
 }
 
@@ -33,15 +33,29 @@ const workloads: readonly KindName[] = [
 ]
 const scalers: readonly KindName[] = ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject']
 
+/** What of a cluster is missing in its graph. */
+export interface Gaps {
+  /** Kinds of which no object is known. */
+  readonly unreadKinds: ReadonlySet<KindName>
+  /** Kinds of which only the objects of one namespace are known. */
+  readonly partialKinds: ReadonlySet<KindName>
+  /** That namespace. */
+  readonly namespace: string | undefined
+}
+
 /**
- * The same graph, watched: an answer that rests on a kind that could not be read may be wrong, and whoever asks can tell.
- * Of unread kinds every object is taken to exist.
- * @param unread kinds of which objects may be missing in the graph
+ * The same graph, watched: an answer that rests on what was not read may be wrong, and whoever asks can tell. Questions
+ * about all namespaces (`all`, `objects`, `workloads`) and those about another one rest on partial kinds, too; those about
+ * what belongs together with an object do not. Of unread kinds every object is taken to exist.
  */
-export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
+export function watched(graph: Graph, { unreadKinds: unread, partialKinds, namespace: own }: Gaps): Watched {
   let noted = new Set<KindName>()
   const note = (...kinds: readonly KindName[]) => {
     for (const kind of kinds) if (unread.has(kind)) noted.add(kind)
+  }
+  /** The same for answers about all namespaces. */
+  const noteAll = (...kinds: readonly KindName[]) => {
+    for (const kind of kinds) if (unread.has(kind) || partialKinds.has(kind)) noted.add(kind)
   }
   const once = new Map<string, { readonly value: unknown; readonly kinds: readonly KindName[] }>()
   /** The same function, after a note of the kinds that its answers rest on. */
@@ -59,21 +73,22 @@ export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
     },
     graph: {
       ...graph,
-      live: graph.live && watchedLive(graph.live, note),
+      live: graph.live && watchedLive(graph.live, note, noteAll),
       get objects() {
-        note(...workloads)
+        noteAll(...workloads)
         return graph.objects
       },
       get workloads() {
-        note(...workloads)
+        noteAll(...workloads)
         return graph.workloads
       },
       all: (kind) => {
-        note(kind)
+        noteAll(kind)
         return graph.all(kind)
       },
       find: (kind, name, near, namespace) => {
-        note(kind)
+        if (namespace === undefined || namespace === own) note(kind)
+        else noteAll(kind)
         return graph.find(kind, name, near, namespace)
       },
       siblings: (kind, near) => {
@@ -110,7 +125,7 @@ export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
           noted = before
           once.set(key, known)
         }
-        note(...known.kinds)
+        noteAll(...known.kinds)
         return known.value as T
       },
     },
@@ -118,14 +133,19 @@ export function watched(graph: Graph, unread: ReadonlySet<KindName>): Watched {
 }
 
 /** The state of a cluster, in which what workloads made may be missing. */
-function watchedLive(live: Live, note: (...kinds: readonly KindName[]) => void): Live {
+function watchedLive(
+  live: Live,
+  note: (...kinds: readonly KindName[]) => void,
+  noteAll: (...kinds: readonly KindName[]) => void,
+): Live {
   return {
     now: live.now,
     get pods() {
-      note('Pod')
+      noteAll('Pod')
       return live.pods
     },
     get events() {
+      // An event of another namespace takes nothing from those that are there.
       note('Event')
       return live.events
     },

@@ -59,8 +59,10 @@ export interface Cluster {
   /** The only namespace that was read; absent when all of the cluster was. */
   readonly namespace: string | undefined
   readonly unread: readonly Unread[]
-  /** Kinds of which there may be objects that were not read although they were asked for. */
+  /** Kinds of which there may be objects, and none is known: they could not be read, or are outside all namespaces. */
   readonly unreadKinds: ReadonlySet<KindName>
+  /** Kinds of which there may be objects in other namespaces than the one that was read. */
+  readonly partialKinds: ReadonlySet<KindName>
   /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents. */
   readonly made: readonly Untyped[]
   /** Warning events. */
