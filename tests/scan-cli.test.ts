@@ -298,6 +298,15 @@ describe('a namespace', () => {
     expect(code).toBe(0)
     expect(out).toContain('in namespace shop of prod')
   })
+  it('decides nothing about what lies outside it', async () => {
+    const only = ['--only', 'service-selects-nothing,node-not-ready', '-o', 'json']
+    const bad = { ...objects, services: [lonely], nodes: [{ metadata: { name: 'n1', uid: 'n1' } }] }
+    const { out, err } = await scanned({ objects: bad }, '-n', 'shop', ...only)
+    expect(JSON.parse(out).summary.notEvaluated.map(({ rule }: { rule: string }) => rule)).toContain(
+      'node-not-ready',
+    )
+    expect(err).toMatch(/not decided by what namespace shop shows: .*node-not-ready/)
+  })
   it('is not all of them', async () => {
     expect((await scanned({ objects }, '-A', '--only', 'service-selects-nothing')).code).toBe(0)
     expect((await scanned({ objects }, '-A', '-n', 'shop')).err).toBe(
