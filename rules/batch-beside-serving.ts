@@ -87,7 +87,7 @@ function isQueued({ metadata }: CronJob | Job, { labels, pod, annotations }: Wor
 /** Whether the pods have nodes of their own, or a lower rank. */
 function hasPlace({ pod, object }: Workload, graph: Graph): boolean {
   const name = pod.priorityClassName
-  const priority = name === undefined ? undefined : graph.find('PriorityClass', name, object)
+  const priority = name === undefined ? undefined : graph.find('PriorityClass', name, object, '')
   const ranksLower = name !== undefined && (priority === undefined || (priority.value ?? 0) < 0)
   return (
     ranksLower ||
