@@ -208,7 +208,7 @@ it('a webhook that fails closed and has no backend stops new pods', () =>
     const { severity, message, evidence } = await found('webhook-backend-unavailable', place)
     expect(severity).toBe('error')
     expect(message).toContain('none of the 2 pods')
-    expect(evidence?.join()).toContain('CrashLoopBackOff')
+    expect(evidence?.join()).toContain('container guard: exit code 1')
     expect(diagnosed('deployment/worker', 'webhook-down')).toContainEqual([
       'webhook-backend-unavailable',
       'is asked about new pods of it',
