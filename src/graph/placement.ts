@@ -2,7 +2,7 @@
 import type { Node, NodeSelectorTerm, PodSpec } from '../kubernetes.js'
 import type { Container } from './container.js'
 import { quantity } from './quantity.js'
-import { matchesLabels } from './selector.js'
+import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
 
 /**
@@ -30,33 +30,24 @@ function matchesTerm(
 ): boolean {
   return (
     matchExpressions.length + matchFields.length > 0 &&
-    matchExpressions.every((one) => meets(one, labels)) &&
-    matchFields.every((one) => meets(one, fields))
+    matchExpressions.every((one) => meetsOfNode(one, labels)) &&
+    matchFields.every((one) => meetsOfNode(one, fields))
   )
 }
 
 type Requirement = NonNullable<NodeSelectorTerm['matchExpressions']>[number]
 
-function meets(
-  { key = '', operator, values = [] }: Requirement,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined
+/** Nodes are also selected by numbers. */
+function meetsOfNode(requirement: Requirement, labels: Labels): boolean {
+  const { key = '', operator, values = [] } = requirement
+  const value = labelIn(labels, key)
   switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value)
-    case 'NotIn':
-      return value === undefined || !values.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
     case 'Gt':
       return value !== undefined && Number(value) > Number(values[0])
     case 'Lt':
       return value !== undefined && Number(value) < Number(values[0])
     default:
-      return false
+      return meets(requirement, labels)
   }
 }
 

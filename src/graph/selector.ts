@@ -19,22 +19,31 @@ export function matchesLabels(pairs: Labels, labels: Labels | undefined): boolea
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   if (!selector) return false
   if (!matchesLabels(selector.matchLabels ?? none, labels)) return false
-  const have = labels ?? none
-  return (selector.matchExpressions ?? []).every(({ key = '', operator, values = [] }) => {
-    const value = Object.hasOwn(have, key) ? have[key] : undefined
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value)
-      case 'NotIn':
-        return value === undefined || !values.includes(value)
-      case 'Exists':
-        return value !== undefined
-      case 'DoesNotExist':
-        return value === undefined
-      default:
-        return false
-    }
-  })
+  return (selector.matchExpressions ?? []).every((one) => meets(one, labels ?? none))
+}
+
+type Requirement = NonNullable<LabelSelector['matchExpressions']>[number]
+
+/** Whether labels meet one expression of a selector. An unknown operator is met by nothing. */
+export function meets({ key = '', operator, values = [] }: Requirement, labels: Labels): boolean {
+  const value = labelIn(labels, key)
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    default:
+      return false
+  }
+}
+
+/** The label's value, and never what every object has. */
+export function labelIn(labels: Labels, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined
 }
 
 /** Whether the selector is present and has no condition. */
