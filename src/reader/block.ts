@@ -3,7 +3,7 @@
  * of YAML. It gives up on whatever is unusual (anchors, tags, explicit keys, tabs, carriage returns, …), also on every
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
-import type { TextNode } from './outline.js'
+import { nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
 import { plainValue } from './scalar.js'
 
 export interface Block {
@@ -93,7 +93,7 @@ class Reader {
   document(): Block {
     this.#toContent(0)
     if (this.#isAtEnd)
-      return { value: null, hasDuplicates: false, ...(this.#outlined && { root: nothing(0) }) }
+      return { value: null, hasDuplicates: false, ...(this.#outlined && { root: nothingAt(0) }) }
     if (this.#column !== 0) throw unusual
     const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
@@ -259,7 +259,7 @@ class Reader {
       }
       value[key] = item
       if (node && keyNode) {
-        const of = this.#node ?? nothing(keyNode.end + 1)
+        const of = this.#node ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
         node.end = Math.max(keyNode.end, of.end)
       }
@@ -276,8 +276,7 @@ class Reader {
 
   /** A node that starts where the last one does. */
   #openNode(kind: 'mapping' | 'sequence'): TextNode {
-    const start = kind === 'mapping' ? (this.#node?.start ?? this.#at) : this.#at
-    return { kind, start, end: start, entries: [], items: [] }
+    return nodeAt(kind, kind === 'mapping' ? (this.#node?.start ?? this.#at) : this.#at)
   }
 
   /** What stands behind a key of a mapping in `column`. */
@@ -304,7 +303,7 @@ class Reader {
       const dashAt = this.#at
       value.push(this.#item(column))
       if (node) {
-        const of = this.#node ?? nothing(dashAt + 1)
+        const of = this.#node ?? nothingAt(dashAt + 1)
         node.items.push(of)
         node.end = Math.max(dashAt + 1, of.end)
       }
@@ -505,9 +504,7 @@ class Reader {
 
   #flowMapping(): unknown {
     const value: Record<string, unknown> = {}
-    const node: TextNode | undefined = this.#outlined
-      ? { kind: 'mapping', start: this.#at, end: this.#at, entries: [], items: [] }
-      : undefined
+    const node = this.#outlined ? nodeAt('mapping', this.#at) : undefined
     this.#at++
     this.#skipSpaces()
     while (this.code !== closeBrace) {
@@ -657,17 +654,6 @@ function folded(lines: readonly string[]): string {
     empty = 0
   }
   return value
-}
-
-/** Shared by all nodes that hold no others: most are scalars. */
-const none: never[] = []
-
-function scalarAt(start: number, stop: number, isNull: boolean): TextNode {
-  return { kind: 'scalar', start, end: stop, entries: none, items: none, isNull }
-}
-
-function nothing(at: number): TextNode {
-  return { kind: 'nothing', start: at, end: at, entries: none, items: none }
 }
 
 /** The end of a text without the spaces before it. */

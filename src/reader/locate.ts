@@ -2,7 +2,8 @@
 import type { Locator, Range } from '../document.js'
 import type { Path, Step } from '../finding.js'
 import { positions } from './lines.js'
-import { type Entry, nothingAt, outline, skipSpace, type TextNode, trimmedEnd } from './outline.js'
+import { type Entry, nothingAt, type TextNode } from './node.js'
+import { outline, skipSpace, trimmedEnd } from './outline.js'
 
 /** What stands at a path: the key's node where it has one, and the value's. */
 interface Spot {

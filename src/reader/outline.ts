@@ -4,29 +4,7 @@ import { listen } from './dialect.js'
 import { isMergeKey } from './expand.js'
 import { isBreak, lineStart } from './lines.js'
 import { emptyItemsIn, mended } from './mend.js'
-
-/** A node of the text, aliases not followed. Offsets count from the start of the document's text. */
-export interface TextNode {
-  kind: 'mapping' | 'sequence' | 'scalar' | 'alias' | 'nothing'
-  start: number
-  end: number
-  /** Of a mapping, in the order of the text; a repeated key stands in it repeatedly. */
-  entries: Entry[]
-  /** Of a sequence. */
-  items: TextNode[]
-  /** What an alias stands for. */
-  target?: TextNode
-  anchor?: string
-  /** A scalar that means null. */
-  isNull?: boolean
-}
-
-export interface Entry {
-  readonly name: string
-  readonly key: TextNode
-  readonly value: TextNode
-  readonly isMerge: boolean
-}
+import { nothingAt, type TextNode } from './node.js'
 
 export interface Outline {
   readonly root: TextNode
@@ -268,10 +246,6 @@ function isDash(text: string, at: number): boolean {
 
 function columnOf(text: string, at: number): number {
   return at - lineStart(text, at)
-}
-
-export function nothingAt(at: number): TextNode {
-  return { kind: 'nothing', start: at, end: at, entries: [], items: [] }
 }
 
 /** The next offset that is neither white space nor part of a comment. */

@@ -1,6 +1,7 @@
 /** What kubectl refuses although js-yaml reads it. Looked for only in texts that show a sign of it. */
 import { lineStart } from './lines.js'
-import { skipSpace, type TextNode } from './outline.js'
+import type { TextNode } from './node.js'
+import { skipSpace } from './outline.js'
 
 export interface Fault {
   /** What is wrong and what to do; ends with a full stop. */

@@ -1,6 +1,7 @@
 /** Finds the comments that speak to this program, and the lines that each of them is about. */
 import type { Document, Range, SourceFile } from '../document.js'
-import { outline, type TextNode } from '../reader/outline.js'
+import type { TextNode } from '../reader/node.js'
+import { outline } from '../reader/outline.js'
 
 export interface Comment {
   /** What follows `k8s-af-`: `ignore` and `ignore-file` mean something. */

@@ -1,0 +1,41 @@
+/** The nodes of a document's text: what stands where. */
+
+/** A node of the text, aliases not followed. Offsets count from the start of the document's text. */
+export interface TextNode {
+  kind: 'mapping' | 'sequence' | 'scalar' | 'alias' | 'nothing'
+  start: number
+  end: number
+  /** Of a mapping, in the order of the text; a repeated key stands in it repeatedly. */
+  entries: Entry[]
+  /** Of a sequence. */
+  items: TextNode[]
+  /** What an alias stands for. */
+  target?: TextNode
+  anchor?: string
+  /** A scalar that means null. */
+  isNull?: boolean
+}
+
+export interface Entry {
+  readonly name: string
+  readonly key: TextNode
+  readonly value: TextNode
+  readonly isMerge: boolean
+}
+
+/** Shared by all nodes that hold no others: most are scalars. */
+const none: never[] = []
+
+export function scalarAt(start: number, end: number, isNull: boolean): TextNode {
+  return { kind: 'scalar', start, end, entries: none, items: none, isNull }
+}
+
+/** The place of something that is not written. */
+export function nothingAt(at: number): TextNode {
+  return { kind: 'nothing', start: at, end: at, entries: none, items: none }
+}
+
+/** A collection to be filled. */
+export function nodeAt(kind: 'mapping' | 'sequence', start: number): TextNode {
+  return { kind, start, end: start, entries: [], items: [] }
+}
