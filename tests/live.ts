@@ -2,6 +2,7 @@
 
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { scan } from '../src/cluster/scan.js'
+import { inputOf } from '../src/cluster/snapshot.js'
 import type { ActiveRule } from '../src/config/settings.js'
 import type { Document } from '../src/document.js'
 import { examine } from '../src/engine/lint.js'
@@ -31,19 +32,11 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     chunk: 500,
     concurrency: 4,
   })
-  const cluster = { ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }
-  return examine(
-    {
-      documents: found.documents,
-      kustomizations: [],
-      problems: [],
-      skips: [],
-      files: 0,
-      missing: [],
-      cluster,
-    },
-    { settings: settings(rulesToRun, run), rules: rulesById(), stories: loadStories },
-  )
+  return examine(inputOf({ ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
+    settings: settings(rulesToRun, run),
+    rules: rulesById(),
+    stories: loadStories,
+  })
 }
 
 /** The findings as marks: the lines of the fixture that they are about. */

@@ -1,16 +1,14 @@
 /** `k8s-af diagnose` */
 import { UsageError } from '../config/usage.js'
-import { nearestMinor } from '../config/version.js'
 import { diagnose } from '../diagnose/diagnose.js'
 import { render } from '../diagnose/render.js'
-import { examine } from '../engine/lint.js'
 import type { Graph } from '../graph/graph.js'
 import { nearestName } from '../graph/similar.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
 import { lookOf } from '../reporters/look.js'
-import { type ClusterFlags, readCluster } from './live.js'
+import { type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
@@ -52,12 +50,9 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   )
   // What is around the object may stand in other namespaces, and be of no namespace at all.
   const { context, namespace, ...where } = flags
-  const { documents, ...cluster } = await readCluster(context, where, settings)
-  const minor = flags.k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
-  const { report, graph } = examine(
-    { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster },
-    { settings: { ...settings, minor: minor ?? settings.minor }, rules, stories: loadStories, started },
-  )
+  const snapshot = await readCluster(context, where, settings)
+  const options = { settings, rules, stories: loadStories, started }
+  const { report, graph } = examineSnapshot(snapshot, flags, options)
   const object = objectNamed(wanted, namespace, graph)
   const diagnosis = diagnose(object, graph, report, flags.symptom)
   const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })

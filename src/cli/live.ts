@@ -3,13 +3,16 @@ import { type Connection, connect } from '../cluster/connect.js'
 import { scannedKinds } from '../cluster/kinds.js'
 import { type Get, RequestError, reader } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
-import { loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
+import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
+import { nearestMinor } from '../config/version.js'
+import { examine, type LintOptions } from '../engine/lint.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
 import { printable } from '../reporters/text.js'
 import { interruptible } from './interrupt.js'
+import type { SettingsFlags } from './settings.js'
 import { unreadNotes } from './unread.js'
 
 export interface LiveFlags {
@@ -62,6 +65,20 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
 /** A line that comes and goes, for people who wait at a terminal. */
 export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+}
+
+/** Runs the rules over a cluster, for its own version unless another one is asked for. */
+export function examineSnapshot(
+  snapshot: Snapshot,
+  { k8sVersion }: Pick<SettingsFlags, 'k8sVersion'>,
+  options: LintOptions,
+): ReturnType<typeof examine> {
+  const { version } = snapshot
+  const minor = k8sVersion === undefined && version ? nearestMinor(version) : undefined
+  return examine(inputOf(snapshot), {
+    ...options,
+    settings: { ...options.settings, minor: minor ?? options.settings.minor },
+  })
 }
 
 /** Connects, and reads all that rules look at. */

@@ -1,12 +1,10 @@
 /** `k8s-af scan` */
 import { contextsIn } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
-import { type Snapshot, saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
-import type { Settings } from '../config/settings.js'
+import { saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
-import { nearestMinor } from '../config/version.js'
 import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
-import { type LintOptions, lint } from '../engine/lint.js'
+import type { LintOptions } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import type { ClusterSummary, Summary } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
@@ -14,7 +12,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { interruptible } from './interrupt.js'
-import { type ClusterFlags, progress, readCluster, readLive } from './live.js'
+import { type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -90,7 +88,7 @@ async function scanOne(context: string | undefined, flags: ScanFlags, options: L
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
   const snapshot = await readCluster(context, flags, options.settings)
   if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, snapshot)
-  return lintSnapshot(snapshot, flags, options)
+  return examineSnapshot(snapshot, flags, options).report
 }
 
 /** Several clusters at the same time. One that cannot be read is named, and the others are looked at. */
@@ -107,7 +105,7 @@ async function scanAll(
     try {
       if (signal.aborted) throw new UsageError('interrupted')
       const snapshot = await readLive(context, flags, options.settings, signal, () => {})
-      read.push(detached(lintSnapshot(snapshot, flags, options)))
+      read.push(detached(examineSnapshot(snapshot, flags, options).report))
     } catch (error) {
       if (!(error instanceof UsageError)) throw error
       dead.push({ context, message: error.lines.join(' ') })
@@ -123,19 +121,6 @@ async function scanAll(
 
 function contextOf({ report }: ClusterReport): string {
   return report.summary.cluster?.context ?? ''
-}
-
-function lintSnapshot(
-  { documents, ...cluster }: Snapshot,
-  { k8sVersion }: ScanFlags,
-  options: LintOptions,
-): Report {
-  const minor = k8sVersion === undefined && cluster.version ? nearestMinor(cluster.version) : undefined
-  const settings: Settings = { ...options.settings, minor: minor ?? options.settings.minor }
-  return lint(
-    { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster },
-    { ...options, settings },
-  )
 }
 
 /** Whether something could not be read. The role for a scan leaves Secrets out on purpose. */

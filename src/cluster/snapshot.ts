@@ -6,7 +6,7 @@ import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { KindName } from '../kubernetes.js'
-import type { Cluster, Unread } from '../reader/input.js'
+import type { Cluster, Input, Unread } from '../reader/input.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
 import type { Scan } from './scan.js'
@@ -16,6 +16,11 @@ const formatVersion = 1
 
 export interface Snapshot extends Scan {
   readonly context: string
+}
+
+/** A cluster as the engine takes it. */
+export function inputOf({ documents, ...cluster }: Snapshot): Input {
+  return { documents, kustomizations: [], problems: [], skips: [], files: 0, missing: [], cluster }
 }
 
 /** Writes the objects as they were kept, of Secrets the names alone; the file appears whole or not at all. Only its owner may read it. */
