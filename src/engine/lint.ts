@@ -204,15 +204,23 @@ function unfolded(documents: readonly Document[]): Written[] {
  * a folder of many projects each has its own version of a CustomResourceDefinition. What is not of the input is everybody's.
  */
 function neighbours(objects: readonly Written[]): (definition: object, object: object) => boolean {
-  const folders = new Map<object, readonly string[]>()
-  for (const { raw, document } of objects) folders.set(raw, document.file.name.split('/').slice(0, -1))
-  const [first = [], ...others] = folders.values()
-  const depth = others.reduce((least, one) => Math.min(least, shared(first, one)), first.length)
+  // Made when the first custom object comes along: most inputs have none.
+  let known: { readonly folders: ReadonlyMap<object, readonly string[]>; readonly depth: number } | undefined
   return (definition, object) => {
+    known ??= foldersOf(objects)
+    const { folders, depth } = known
     const a = folders.get(definition)
     const b = folders.get(object)
     return !a || !b || shared(a, b) > depth || distance(a, b) <= 3
   }
+}
+
+/** The folders of each object's file, and how many of them all have in common. */
+function foldersOf(objects: readonly Written[]) {
+  const folders = new Map<object, readonly string[]>()
+  for (const { raw, document } of objects) folders.set(raw, document.file.name.split('/').slice(0, -1))
+  const [first = [], ...others] = folders.values()
+  return { folders, depth: others.reduce((least, one) => Math.min(least, shared(first, one)), first.length) }
 }
 
 /** Schemas that cannot be used in definitions that are not part of the input: no rule sees those. */
