@@ -2,6 +2,7 @@ import {
   advise,
   type CronJob,
   formatSeconds,
+  grouped,
   type Job,
   type KubernetesObject,
   type Live,
@@ -54,7 +55,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       report(
         subject,
         undefined,
-        `Nothing cleans up in namespace ${name}: it keeps ${kept.jobs.toLocaleString('en')} finished Jobs and ${kept.pods.toLocaleString('en')} pods that have ended.`,
+        `Nothing cleans up in namespace ${name}: it keeps ${grouped(kept.jobs)} finished Jobs and ${grouped(kept.pods)} pods that have ended.`,
         { severity: 'warning', fix: advise('ttlSecondsAfterFinished on what makes these Jobs') },
       )
       return

@@ -1,6 +1,7 @@
 import {
   flagOf,
   type Graph,
+  grouped,
   imageNamed,
   isWorkload,
   type KubernetesObject,
@@ -146,9 +147,4 @@ function tallies(graph: Graph, live: Live): readonly Tally[] {
       names: sorted.map(([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`),
     }
   })
-}
-
-/** `12,345`. */
-function grouped(count: number): string {
-  return new Intl.NumberFormat('en').format(count)
 }

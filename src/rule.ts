@@ -23,10 +23,11 @@ export {
   imageNamed,
   imageParts,
   movingTags,
+  proxyNames,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
-export { counted, enumerate, firstOf } from './graph/enumerate.js'
+export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'

@@ -6,6 +6,7 @@ import { countOf, timeOf } from '../graph/live.js'
 import { formatSpan } from '../graph/quantity.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
+import { nameOf } from '../reporters/text.js'
 import { commonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
@@ -66,10 +67,6 @@ export function diagnose(
     around: around.length - 1,
     unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),
   }
-}
-
-function nameOf({ kind, namespace, name }: NonNullable<Finding['subject']>): string {
-  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }
 
 function relationOf({ relation, from, steps }: Neighbour, graph: Graph): string {

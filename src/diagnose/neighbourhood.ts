@@ -1,5 +1,6 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
 import type { Graph } from '../graph/graph.js'
+import { containerStates } from '../graph/pod.js'
 import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject } from '../kubernetes.js'
@@ -46,7 +47,7 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
     for (const configuration of webhookConfigurations(graph))
       if (isAskedAbout(configuration, workload, graph)) yield [configuration, 'is asked about new pods of {}']
     for (const pod of graph.live?.podsOf(workload) ?? []) {
-      const node = graph.all('Node').find(({ metadata }) => metadata?.name === pod.spec?.nodeName)
+      const node = graph.find('Node', pod.spec?.nodeName, object, '')
       if (node) yield [node, 'runs pods of {}']
     }
   }
@@ -75,7 +76,7 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
   if (namespace === '') return
   for (const kind of inNamespace)
     for (const one of graph.siblings(kind, object)) yield [one, 'holds for the namespace of {}']
-  const own = graph.all('Namespace').find(({ metadata }) => metadata?.name === namespace)
+  const own = graph.find('Namespace', namespace, object, '')
   if (own) yield [own, 'is the namespace of {}']
 }
 
@@ -129,14 +130,12 @@ export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
   if (!live) return []
   const counts = new Map<string, number>()
   const pods = live.podsOf(graph.workload(object) ?? object)
-  for (const { status, metadata } of pods) {
+  for (const pod of pods) {
+    const { status, metadata } = pod
     const states: string[] = []
     if (metadata?.deletionTimestamp) states.push('is being deleted')
     if (status?.phase === 'Failed') states.push(`has failed${status.reason ? `: ${status.reason}` : ''}`)
-    for (const { name, state, lastState, restartCount = 0 } of [
-      ...(status?.initContainerStatuses ?? []),
-      ...(status?.containerStatuses ?? []),
-    ]) {
+    for (const { name, state, lastState, restartCount = 0 } of containerStates(pod)) {
       const { reason } = state?.waiting ?? {}
       if (reason && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
         states.push(`container ${name} waits: ${reason}`)

@@ -58,6 +58,19 @@ export const movingTags = [
   'canary',
 ] as const
 
+/** Parts of the names of images and containers that others of the pod connect through. */
+export const proxyNames = [
+  'istio-proxy',
+  'istio/proxyv2',
+  'linkerd-proxy',
+  'linkerd/proxy',
+  'envoy',
+  'cloud-sql-proxy',
+  'cloudsql-proxy',
+  'gce-proxy',
+  'alloydb-auth-proxy',
+] as const
+
 const split = new Map<string, ImageParts>()
 
 /** Splits an image reference by the rules of distribution/reference. */
