@@ -64,7 +64,7 @@ const deliberate: readonly { readonly why: string; readonly cases: RegExp }[] = 
   {
     why: 'What js-yaml takes and kubectl refuses, too rare to look for in every text.',
     cases:
-      /^(value|flow) (: ?a|\[::?a\]|\{: a\})$|^flow, only a colon$|^comma and colon in flow$|^(sequence|NULL) key with a space$|^tag and a mapping on the key's line$|closed by a later one with a key after it$/,
+      /^(value|flow) (: ?a|\[::?a\]|\{: a\})$|^flow, only a colon$|^comma and colon in flow$|^tag and a mapping on the key's line$|closed by a later one with a key after it$/,
   },
   {
     why: 'A key repeated around a merge key.',

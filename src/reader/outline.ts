@@ -152,7 +152,11 @@ function close(
       frame.name = String(state.result)
     }
   }
-  if (frame.kind === 'nothing') frame.end = frame.start
+  if (frame.kind === 'nothing') {
+    frame.end = frame.start
+    // A tag alone, as in `!!str : value`, makes an empty text: a key of no letters.
+    frame.name = state.result === '' ? '' : 'null'
+  }
   if (state.anchor !== null) {
     frame.anchor = state.anchor
     anchors.set(state.anchor, frame)
@@ -169,7 +173,7 @@ function addEntries(frame: TextNode, children: readonly Frame[], text: string): 
     const value = hasValue ? children[++i] : undefined
     const merge = isMergeKey(key.name)
     frame.entries.push({
-      name: merge ? '<<' : key.kind === 'nothing' && !isEmptyText(text, key) ? 'null' : key.name,
+      name: merge ? '<<' : key.name,
       key,
       value: value ?? nothingAt(key.end),
       isMerge: merge,
@@ -177,11 +181,6 @@ function addEntries(frame: TextNode, children: readonly Frame[], text: string): 
     // A block collection's end is where the parser stopped: past comments. Its last part ends it.
     if (text[frame.start] !== '{') frame.end = Math.max(key.end, value?.end ?? 0)
   }
-}
-
-/** Whether nothing is written but a tag that makes it text. */
-function isEmptyText(text: string, { start }: TextNode): boolean {
-  return /!!str\s*$/.test(text.slice(lineStart(text, start), start))
 }
 
 function addItems(frame: Frame, result: unknown, text: string): void {

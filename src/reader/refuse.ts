@@ -17,11 +17,11 @@ export function isSuspicious(text: string): boolean {
   return (
     // A collection as a key, template braces among them.
     (text.includes('{{') && /(?:[:-] +|^\s*|[[{,]\s*)\{\{/m.test(text)) ||
-    ((text.includes(']:') || text.includes('}:')) &&
-      /(?:^[ \t-]*|[[{,][ \t]*)[[{][^\n]{0,200}[\]}]:/m.test(text)) ||
+    /[\]}][ \t]*:/.test(text) ||
+    // An alias as a key, which may stand for a collection.
+    (text.includes('*') && /\*\S+[ \t]+:/.test(text)) ||
     // Null as a key.
-    ((text.includes('ull:') || text.includes('~:') || text.includes('NULL:')) &&
-      /(?:^|[\s{,])(?:~|null|Null|NULL):(?:\s|$)/.test(text)) ||
+    /(?:~|null|Null|NULL)[ \t]*:(?:\s|$)/.test(text) ||
     // A question mark in a plain scalar of a flow collection, or as the mark of a key.
     isAfterBracket(text, '?') ||
     (text.includes('?') && /^[\s-]*\?\s/m.test(text)) ||
