@@ -1,5 +1,6 @@
 /** A small API server on loopback with canned answers, and everything it was asked. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 type Json = Readonly<Record<string, unknown>>
@@ -51,19 +52,22 @@ export interface ApiServerOptions {
   /** Serves the discovery of before 1.26. */
   readonly plainDiscovery?: boolean
   readonly version?: string
+  /** Serves https, with this certificate. */
+  readonly tls?: ServerOptions
 }
 
 export async function apiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
   const asked: { path: string; accept: string }[] = []
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
     asked.push({ path: `${url.pathname}${url.search}`, accept: request.headers.accept ?? '' })
     if (options.answer?.(url, response, request)) return
     canned(url, response, request, options)
-  })
+  }
+  const server = options.tls ? createSecureServer(options.tls, listener) : createServer(listener)
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const address = `http://127.0.0.1:${port}`
+  const address = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   return {
     address,
     asked,

@@ -34,7 +34,14 @@ async function scanned({ namespace, chunk = 500, timeout = 5000, whole = 60_000,
   const pauses: number[] = []
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
   const get = reader(
-    { context: 'prod', namespace: undefined, server: new URL(server.address), agent, headers: {} },
+    {
+      context: 'prod',
+      server: new URL(server.address),
+      proxy: undefined,
+      agent,
+      headers: {},
+      expired: undefined,
+    },
     {
       timeout,
       signal: AbortSignal.timeout(whole),

@@ -92,17 +92,21 @@ export async function readLive(
   const { kubeconfig, namespace, as, asGroup, concurrency } = flags
   const started = performance.now()
   let requests = 0
-  const connection = await connect({
+  const ending = AbortSignal.any([AbortSignal.timeout(flags.timeout), signal])
+  const options = {
     context,
     kubeconfig,
     as,
     asGroup,
     sockets: concurrency,
     env: process.env,
-  })
+    signal: ending,
+  }
+  const connection = await connect(options)
   const get = reader(connection, {
     timeout: flags.requestTimeout,
-    signal: AbortSignal.any([AbortSignal.timeout(flags.timeout), signal]),
+    signal: ending,
+    renewed: () => connect(options),
     onRequest: () => void requests++,
   })
   const found = await explained(connection, async () => {
@@ -133,16 +137,20 @@ export async function readLive(
 }
 
 /** @throws UsageError for everything that keeps the cluster from being read at all */
-async function explained({ context, server }: Connection, work: () => Promise<Scan>): Promise<Scan> {
+async function explained(
+  { context, server, proxy, expired }: Connection,
+  work: () => Promise<Scan>,
+): Promise<Scan> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof RequestError)) throw error
-    const where = `the cluster of the context ${JSON.stringify(context)} (${server.origin})`
+    const way = proxy === undefined ? '' : `, through the proxy ${proxy}`
+    const where = `the cluster of the context ${JSON.stringify(context)} (${server.origin}${way})`
     switch (error.status) {
       case 401:
         throw new UsageError(
-          `${where} does not know these credentials: ${error.message}. They may have expired.`,
+          `${where} does not know these credentials: ${error.message}. ${expired === undefined ? 'They may have expired.' : `The client certificate expired on ${expired.toISOString().slice(0, 10)}.`}`,
         )
       case 403:
         throw new UsageError(

@@ -1,28 +1,37 @@
 /** How to reach a cluster: kubeconfig files as kubectl reads them, or the service account of the pod that this runs in. */
-import { existsSync, readFileSync } from 'node:fs'
-import { Agent as PlainAgent } from 'node:http'
-import { Agent, type RequestOptions } from 'node:https'
-import { homedir } from 'node:os'
-import { dirname, resolve, sep } from 'node:path'
-import type { Cluster, Context, KubeConfig, User } from '@kubernetes/client-node'
-import { load } from 'js-yaml'
+import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { Agent } from 'node:http'
+import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
-import { objectsAt, stringAt } from '../graph/untyped.js'
-import { filesOf, type KubeconfigOptions } from './kubeconfig.js'
-import { proxyFor } from './proxy.js'
+import { arrayAt, objectAt, stringAt, valueAt } from '../graph/untyped.js'
+import { credentialsOf } from './credentials.js'
+import {
+  type Entry,
+  filesOf,
+  type Kubeconfig,
+  type KubeconfigOptions,
+  kubeconfigIn,
+  titleOf,
+} from './kubeconfig.js'
+import { parsed, pemAt } from './pem.js'
+import { agentFor, isProxy, proxyFor } from './proxy.js'
 
 export interface Connection {
   /** The context's name. */
   readonly context: string
-  /** The namespace that the context names. */
-  readonly namespace: string | undefined
   /** The server's address, with the path in front of its API where it has one. */
   readonly server: URL
+  /** The proxy in front of it, without user and password. */
+  readonly proxy: string | undefined
   /** Carries certificates, keys and proxy. Keeps connections open unless there is a proxy. */
-  readonly agent: PlainAgent
+  readonly agent: Agent
   /** Credentials and impersonation. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
+  /** When the client's certificate expired, if it did. */
+  readonly expired: Date | undefined
 }
 
 export interface ConnectOptions extends KubeconfigOptions {
@@ -33,238 +42,174 @@ export interface ConnectOptions extends KubeconfigOptions {
   readonly asGroup?: readonly string[] | undefined
   /** Connections that are kept open. */
   readonly sockets: number
+  /** Ends the wait for credentials. */
+  readonly signal: AbortSignal
+  /** The folder of the pod's service account; elsewhere in tests only. */
+  readonly serviceAccount?: string | undefined
 }
-
-const serviceAccountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 /**
  * Finds the cluster and the credentials; plugins that fetch credentials run now.
  * @throws UsageError when there is no such configuration or context, or when it is broken
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  // Half a second unbundled: only here, and only now.
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
   const files = filesOf(options)
-  if (files.length > 0)
-    config.loadFromOptions(
-      merged(
-        files.map((file) => ({ file, config: read(file, new KubeConfig()) })),
-        options,
-      ),
-    )
-  else if (options.env.KUBERNETES_SERVICE_HOST && existsSync(serviceAccountToken)) config.loadFromCluster()
-  else
+  const config = files.length > 0 ? kubeconfigIn(files) : ofThisPod(options)
+  const { where } = config
+  const context = chosen(config, options.context)
+  const name = JSON.stringify(context.name)
+  const clusterName = stringAt(context.fields, 'cluster') ?? ''
+  const cluster = config.clusters.get(clusterName)
+  if (!cluster)
     throw new UsageError(
-      `there is no kubeconfig: ${options.env.KUBECONFIG ? `KUBECONFIG names ${options.env.KUBECONFIG}` : 'KUBECONFIG is not set, and ~/.kube/config is not there'}. Name one: --kubeconfig FILE`,
+      `the context ${name} names the cluster ${JSON.stringify(clusterName)}, which ${where} does not have. kubectl config view shows what is there.`,
     )
-  const where = files.map(shortened).join(', ')
-  const context = chosen(config, options.context, where)
-  const named = config.getCluster(context.cluster)
-  if (!named)
-    throw new UsageError(
-      `the context ${JSON.stringify(context.name)} names the cluster ${JSON.stringify(context.cluster)}, which ${where} does not have. kubectl config view shows what is there.`,
-    )
-  if (!URL.canParse(named.server) || !/^https?:/.test(named.server))
-    throw new UsageError(
-      `the server of the cluster ${JSON.stringify(named.name)} in ${where} is no https address: ${JSON.stringify(named.server)}.`,
-    )
-  const server = new URL(named.server)
-  const proxyUrl = named.proxyUrl ?? proxyFor(server, options.env)
-  const cluster = { ...named, ...(proxyUrl !== undefined && { proxyUrl }) }
-  // The client leaves out the certificates, too, where there is no user.
-  const user = context.user ? config.getUser(context.user) : { name: 'nobody' }
+  const userName = stringAt(context.fields, 'user')
+  const user = userName ? config.users.get(userName) : nobody
   if (!user)
     throw new UsageError(
-      `the context ${JSON.stringify(context.name)} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
+      `the context ${name} names the user ${JSON.stringify(userName)}, whom ${where} does not have. kubectl config view shows what is there.`,
     )
-  complete(config, context, cluster, user)
-  const { agent, headers } = await credentials(config, cluster, user, options.sockets)
+  const impersonated = impersonation(user, options)
+  const server = serverOf(cluster)
+  const proxy = proxyOf(cluster, server, options.env)
+  const ca = pemAt(cluster, 'certificate-authority')
+  if (ca) parsed(ca, `of ${titleOf(cluster)}`, 'certificate', (text) => new X509Certificate(text))
+  const servername = stringAt(cluster.fields, 'tls-server-name')
+  const isUnchecked = valueAt(cluster.fields, 'insecure-skip-tls-verify') === true
+  /** Source: Cluster in k8s.io/client-go/pkg/apis/clientauthentication/v1/types.go. */
+  const told = () => ({
+    server: stringAt(cluster.fields, 'server'),
+    'tls-server-name': servername,
+    'insecure-skip-tls-verify': isUnchecked || undefined,
+    'certificate-authority-data': ca && Buffer.from(ca.text).toString('base64'),
+    'proxy-url': proxy,
+    config: extensionOf(cluster),
+  })
+  const { authorization, cert, key, expired } = await credentialsOf(user, told, options.signal)
+  const tls = { ca: ca?.text, cert, key, servername, ...(isUnchecked && { rejectUnauthorized: false }) }
   return {
     context: context.name,
-    namespace: context.namespace,
     server,
-    agent,
-    headers: { ...headers, ...impersonation(options) },
+    proxy: proxy && new URL(proxy).host,
+    agent: await agentFor(server, proxy, tls, options.sockets),
+    headers: { ...(authorization !== undefined && { authorization }), ...impersonated },
+    expired,
   }
 }
 
-/** Source: k8s.io/api/authentication/v1/types.go. */
-function impersonation({ as, asGroup = [] }: ConnectOptions): Connection['headers'] {
-  if (as === undefined) {
-    if (asGroup.length > 0) throw new UsageError('--as-group goes with --as: groups need a user.')
-    return {}
-  }
-  return { 'impersonate-user': as, ...(asGroup.length > 0 && { 'impersonate-group': asGroup }) }
-}
+/** Who asks without credentials. */
+const nobody: Entry = { kind: 'user', name: 'nobody', file: '', fields: {} }
 
-/** The path with `~` for the home folder, as people write it. */
-function shortened(file: string): string {
-  const home = homedir()
-  return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file
-}
-
-function read(file: string, config: KubeConfig): KubeConfig {
-  try {
-    const text = readFileSync(file, 'utf8')
-    // An empty file is what `kubectl config` starts from.
-    if (text.trim() === '') return config
-    config.loadFromString(text, { onInvalidEntry: 'filter' })
-    config.makePathsAbsolute(dirname(file))
-    config.users = config.users.map((user) => withFiles(user, load(text), dirname(file)))
-  } catch (error) {
+/** The configuration of a process in a pod. Source: InClusterConfig in k8s.io/client-go/rest/config.go. */
+function ofThisPod({
+  env,
+  serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount',
+}: ConnectOptions): Kubeconfig {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, KUBECONFIG: named } = env
+  const tokenFile = join(serviceAccount, 'token')
+  if (!host || !port || !existsSync(tokenFile))
     throw new UsageError(
-      `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
+      `there is no kubeconfig: ${named ? `KUBECONFIG names ${named}` : 'KUBECONFIG is not set, and ~/.kube/config is not there'}. Name one: --kubeconfig FILE`,
     )
-  }
-  return config
-}
-
-/**
- * What the client does not read: the token in `tokenFile`, and a credential plugin beside the kubeconfig.
- * Source: k8s.io/client-go/tools/clientcmd (api/v1/types.go, loader.go).
- */
-function withFiles(user: User, config: unknown, folder: string): User {
-  const entry = objectsAt(config, 'users').find(({ name }) => name === user.name)
-  const tokenFile = stringAt(entry, 'user', 'tokenFile')
-  const command = stringAt(entry, 'user', 'exec', 'command')
+  const name = 'in-cluster'
+  const one = (kind: Entry['kind'], fields: Entry['fields']) =>
+    new Map([[name, { kind, name, file: tokenFile, fields }]])
   return {
-    ...user,
-    ...(tokenFile && { token: readFileSync(resolve(folder, tokenFile), 'utf8').trim() }),
-    ...(command?.includes(sep) && { exec: { ...user.exec, command: resolve(folder, command) } }),
+    where: serviceAccount,
+    clusters: one('cluster', {
+      server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+      'certificate-authority': join(serviceAccount, 'ca.crt'),
+    }),
+    users: one('user', { tokenFile }),
+    contexts: one('context', { cluster: name, user: name }),
+    currentContext: name,
   }
 }
 
-/** What went wrong, without the lines around it that the YAML parser shows: they may hold keys. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { reason, mark } = error as Error & {
-    readonly reason?: string
-    readonly mark?: { readonly line: number }
-  }
-  if (reason !== undefined) return `${reason}${mark ? ` (line ${mark.line + 1})` : ''}`
-  return error instanceof TypeError ? 'it holds no mapping with clusters, users and contexts' : error.message
-}
-
-interface ReadFile {
-  readonly file: string
-  readonly config: KubeConfig
-}
-
-/** All files together; of entries with one name, and of current contexts, the first counts. Source: kubectl's rules of loading. */
-function merged(files: readonly ReadFile[], { context }: ConnectOptions) {
-  const first = <T extends { readonly name: string }>(entries: readonly T[]): T[] =>
-    [...new Map(entries.toReversed().map((entry) => [entry.name, entry])).values()].reverse()
-  return {
-    clusters: first(files.flatMap(({ config }) => config.clusters ?? [])),
-    users: first(files.flatMap(({ config }) => config.users ?? [])),
-    contexts: first(files.flatMap(({ config }) => config.contexts ?? [])),
-    currentContext: context ?? files.map(({ config }) => config.currentContext).find((name) => name),
-  }
-}
-
-function chosen(config: KubeConfig, asked: string | undefined, where: string): Context {
-  const names = config.contexts.map(({ name }) => name)
+function chosen({ contexts, currentContext, where }: Kubeconfig, asked: string | undefined): Entry {
+  const names = [...contexts.keys()]
   const list =
     names.length > 0
       ? `It has ${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}.`
       : 'It has none.'
-  const name = asked ?? config.currentContext
+  const name = asked ?? currentContext
   if (!name) throw new UsageError(`no context is set in ${where}. ${list} Choose one: --context NAME`)
-  const found = config.contexts.find((one) => one.name === name)
-  if (!found) {
-    const near = nearestName(name, names)
-    throw new UsageError(
-      `there is no context ${JSON.stringify(name)} in ${where}. ${near === undefined ? list : `Did you mean ${JSON.stringify(near)}?`}`,
-    )
-  }
-  config.setCurrentContext(name)
-  return found
+  const found = contexts.get(name)
+  if (found) return found
+  const near = nearestName(name, names)
+  throw new UsageError(
+    `there is no context ${JSON.stringify(name)} in ${where}. ${near === undefined ? list : `Did you mean ${JSON.stringify(near)}?`}`,
+  )
 }
 
-/** Runs whatever gives the credentials. */
-async function credentials(
-  config: KubeConfig,
-  cluster: Cluster,
-  user: User,
-  sockets: number,
-): Promise<Pick<Connection, 'agent' | 'headers'>> {
-  const options: RequestOptions = {}
-  try {
-    await config.applyToHTTPSOptions(options)
-  } catch (error) {
-    throw new UsageError(refusal(error, user))
-  }
-  const { ca, cert, key, servername, rejectUnauthorized, auth, headers = {} } = options
-  const basic = auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {}
-  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value).trim()])
-  const { agent } = options
-  return {
-    headers: { ...basic, ...Object.fromEntries(own) },
-    agent:
-      cluster.proxyUrl && agent instanceof PlainAgent
-        ? agent
-        : cluster.server.startsWith('http:')
-          ? new PlainAgent({ keepAlive: true, maxSockets: sockets })
-          : new Agent({
-              keepAlive: true,
-              maxSockets: sockets,
-              ca,
-              cert,
-              key,
-              servername,
-              rejectUnauthorized,
-            }),
-  }
+function serverOf(cluster: Entry): URL {
+  const address = stringAt(cluster.fields, 'server') ?? ''
+  if (!URL.canParse(address) || !/^https?:/.test(address))
+    throw new UsageError(`the server of ${titleOf(cluster)} is no https address: ${JSON.stringify(address)}.`)
+  return new URL(address)
 }
 
-function refusal(error: unknown, user: User): string {
-  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-  const command: unknown = user.exec?.command
-  if (typeof command !== 'string') return `the credentials cannot be read: ${message}`
-  const hint: unknown = user.exec?.installHint
-  return code === 'ENOENT'
-    ? `the kubeconfig gets its credentials from the program ${command}, which is not installed.${typeof hint === 'string' ? ` ${hint}` : ''}`
-    : `${command}, which the kubeconfig gets its credentials from, failed: ${message.trim() || 'it said nothing'}`
+/** The proxy of the kubeconfig, or that of the environment. Its address may hold a password. */
+function proxyOf(cluster: Entry, server: URL, env: ConnectOptions['env']): string | undefined {
+  const own = stringAt(cluster.fields, 'proxy-url') || undefined
+  const proxy = own ?? proxyFor(server, env)
+  if (proxy === undefined || isProxy(proxy)) return proxy
+  const from = own === undefined ? 'in the environment' : `of ${titleOf(cluster)}`
+  throw new UsageError(`the proxy ${from} is no address of the form http://, https:// or socks5://HOST:PORT.`)
+}
+
+/** What plugins of one's own are told of a cluster. Source: ExecConfig in k8s.io/client-go/tools/clientcmd/api/types.go. */
+function extensionOf({ fields }: Entry): unknown {
+  const found = arrayAt(fields, 'extensions').find(
+    (one) => stringAt(one, 'name') === 'client.authentication.k8s.io/exec',
+  )
+  return valueAt(found, 'extension')
 }
 
 /**
- * What the client leaves undone: plugins read their task from KUBERNETES_EXEC_INFO, and a plain http server has no
- * certificate to check. Source: k8s.io/client-go/plugin/pkg/client/auth/exec/exec.go.
+ * The flags come before the kubeconfig. Source of the headers: k8s.io/api/authentication/v1/types.go and
+ * k8s.io/client-go/transport/round_trippers.go.
  */
-function complete(config: KubeConfig, context: Context, cluster: Cluster, user: User): void {
-  const { exec } = user
-  const task = exec && {
-    apiVersion: exec.apiVersion,
-    kind: 'ExecCredential',
-    spec: {
-      interactive: false,
-      ...(exec.provideClusterInfo && {
-        cluster: {
-          server: cluster.server,
-          'tls-server-name': cluster.tlsServerName,
-          'insecure-skip-tls-verify': cluster.skipTLSVerify,
-          'certificate-authority-data':
-            cluster.caData ?? (cluster.caFile ? readFileSync(cluster.caFile, 'base64') : undefined),
-          'proxy-url': cluster.proxyUrl,
-        },
-      }),
-    },
+function impersonation(entry: Entry, { as, asGroup }: ConnectOptions): Connection['headers'] {
+  const { fields } = entry
+  const user = as ?? stringAt(fields, 'as')
+  const groups = asGroup ?? arrayAt(fields, 'as-groups').map(String)
+  const uid = stringAt(fields, 'as-uid')
+  const extra = Object.entries(objectAt(fields, 'as-user-extra') ?? {})
+  if (user) {
+    return {
+      'impersonate-user': raw(user),
+      ...(groups.length > 0 && { 'impersonate-group': groups.map(raw) }),
+      ...(uid && { 'impersonate-uid': raw(uid) }),
+      ...Object.fromEntries(
+        extra.map(([key, values]) => [
+          `impersonate-extra-${escaped(key.toLowerCase())}`,
+          arrayAt(values).map((value) => raw(String(value))),
+        ]),
+      ),
+    }
   }
-  config.loadFromOptions({
-    clusters: [{ ...cluster, skipTLSVerify: cluster.skipTLSVerify || cluster.server.startsWith('http:') }],
-    users: [
-      {
-        ...user,
-        ...(task && {
-          exec: {
-            ...exec,
-            env: [...(exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(task) }],
-          },
-        }),
-      },
-    ],
-    contexts: [{ ...context, user: user.name }],
-    currentContext: config.currentContext,
-  })
+  if (asGroup !== undefined) throw new UsageError('--as-group goes with --as: groups need a user.')
+  if (groups.length > 0 || uid || extra.length > 0)
+    throw new UsageError(
+      `${titleOf(entry)} has as-groups, as-uid or as-user-extra, but no as: they need a user.`,
+    )
+  return {}
+}
+
+/** Headers are written byte by byte: one character for each byte of UTF-8. */
+function raw(value: string): string {
+  return Buffer.from(value).toString('latin1')
+}
+
+/** What may not stand in the name of a header, in percent. */
+function escaped(key: string): string {
+  return [...raw(key)]
+    .map((one) =>
+      /[a-z0-9!#$&'*+.^_`|~-]/.test(one)
+        ? one
+        : `%${one.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+    )
+    .join('')
 }

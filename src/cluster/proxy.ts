@@ -1,5 +1,8 @@
-/** The proxy that the environment asks for, as kubectl reads it. Source: golang.org/x/net/http/httpproxy. */
+/** Connections through proxies, and which proxy the environment asks for. Source: golang.org/x/net/http/httpproxy. */
+import { Agent as PlainAgent } from 'node:http'
+import { Agent, type RequestOptions } from 'node:https'
 import { BlockList, isIP } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -12,6 +15,38 @@ export function proxyFor(server: URL, env: Environment): string | undefined {
   const exceptions = (env.NO_PROXY || env.no_proxy || '').split(',').map((one) => one.trim().toLowerCase())
   if (exceptions.some((one) => one !== '' && isException(one, host, server.port || '443'))) return undefined
   return proxy.includes('://') ? proxy : `http://${proxy}`
+}
+
+/** Whether it is the address of a proxy of a kind that kubectl, too, can use. Source: parseProxyURL in k8s.io/client-go/tools/clientcmd/helpers.go. */
+export function isProxy(address: string): boolean {
+  return URL.canParse(address) && /^(https?|socks5h?):\/\/[^/]/.test(address)
+}
+
+/** What a connection over TLS shows and expects. */
+export interface Tls extends Pick<SecureContextOptions, 'ca' | 'cert' | 'key'> {
+  readonly servername?: string | undefined
+  readonly rejectUnauthorized?: boolean
+}
+
+/** An agent that keeps this many connections open to a server, or makes new ones through a proxy. */
+export async function agentFor(
+  server: URL,
+  proxy: string | undefined,
+  tls: Tls,
+  sockets: number,
+): Promise<PlainAgent> {
+  const options = { keepAlive: true, maxSockets: sockets, ...tls }
+  if (proxy === undefined) return server.protocol === 'http:' ? new PlainAgent(options) : new Agent(options)
+  // Half a second unbundled: only here, and only now.
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const config = new KubeConfig()
+  config.loadFromClusterAndUser(
+    { name: 'cluster', server: server.href, skipTLSVerify: false, proxyUrl: proxy },
+    { name: 'user' },
+  )
+  const made: RequestOptions = { ...tls }
+  await config.applyToHTTPSOptions(made)
+  return made.agent instanceof PlainAgent ? made.agent : new Agent(options)
 }
 
 const loopback = new BlockList()

@@ -26,6 +26,8 @@ export interface RequestOptions {
   readonly timeout: number
   /** Ends everything. */
   readonly signal: AbortSignal
+  /** Connects anew, for credentials that have worked and are refused now: a token may end before the reading does. */
+  readonly renewed?: () => Promise<Connection>
   /** Called for every request that is sent, repetitions included. */
   readonly onRequest?: () => void
   /** Waits between attempts, in milliseconds. */
@@ -39,14 +41,33 @@ const longestPause = 20_000
 const largest = 256 * 1024 * 1024
 
 /** Makes the function that reads from one server. */
-export function reader(connection: Connection, options: RequestOptions): Get {
-  const { signal, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
+export function reader(first: Connection, options: RequestOptions): Get {
+  let connection = first
+  let renewal: Promise<Connection> | undefined
+  /** Those that were let in at least once. */
+  const worked = new WeakSet<Connection>()
+  const { signal, renewed, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
   return async (path, accept = 'application/json') => {
+    let isRenewed = false
     for (let attempt = 1; ; attempt++) {
       options.onRequest?.()
-      const answer = await once(connection, path, accept, options)
-      if (answer.ok) return answer.body
+      const used = connection
+      const answer = await once(used, path, accept, options)
+      if (answer.ok) {
+        worked.add(used)
+        return answer.body
+      }
       const { error, wait } = answer
+      // Once for each request: one server behind the API may refuse what all others take.
+      if (error.status === 401 && renewed && worked.has(used) && !isRenewed) {
+        isRenewed = true
+        if (used === connection)
+          renewal ??= renewed().finally(() => {
+            renewal = undefined
+          })
+        connection = await (renewal ?? connection)
+        continue
+      }
       if (wait === undefined || attempt === attempts || signal.aborted) throw error
       await pause(
         Math.min(longestPause, Math.max(wait, 100 * 2 ** attempt * (1 + Math.random()))),
@@ -100,13 +121,14 @@ async function once(
       return { ok: false, error: new RequestError(0, `no answer within ${timeout / 1000} s`) }
     if (error instanceof SyntaxError)
       return { ok: false, error: new RequestError(0, 'the answer is no JSON'), wait: 0 }
-    const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+    const code = stringAt(error, 'code')
     const isBroken = code === 'ECONNRESET' || code === 'EPIPE' || code === 'Z_BUF_ERROR'
-    return { ok: false, error: new RequestError(0, reason(code, message)), ...(isBroken && { wait: 0 }) }
+    return { ok: false, error: new RequestError(0, reasonOf(error)), ...(isBroken && { wait: 0 }) }
   }
 }
 
-function ending({ reason }: AbortSignal): string {
+/** Why the work was ended. */
+export function ending({ reason }: AbortSignal): string {
   const isLate = reason instanceof Error && reason.name === 'TimeoutError'
   return isLate ? 'the time for the whole run is over' : 'interrupted'
 }
@@ -152,9 +174,17 @@ const reasons: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself, and the kubeconfig names no authority',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not signed by an authority that the kubeconfig names',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not signed by an authority that the kubeconfig names',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'its certificate is not signed by an authority that the kubeconfig names',
+  CERT_SIGNATURE_FAILURE: 'its certificate is not signed by an authority that the kubeconfig names',
   CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet; is the clock of this machine right?',
 }
 
-function reason(code: string | undefined, message: string): string {
+/** Why there is no connection, in plain words where they are known. */
+export function reasonOf(error: unknown): string {
+  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is for other names (${stringAt(error, 'cert', 'subjectaltname') ?? 'none'}); tls-server-name in the kubeconfig tells which one to expect`
   return (code && reasons[code]) ?? `${message || code}`
 }

@@ -1,0 +1,145 @@
+/** Tokens of `auth-provider: oidc`. Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { request as plain, type RequestOptions } from 'node:http'
+import { request as secure } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { UsageError } from '../config/usage.js'
+import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
+import { type Entry, shortened, titleOf } from './kubeconfig.js'
+import { pemAt } from './pem.js'
+import { agentFor, proxyFor } from './proxy.js'
+import { ending, reasonOf } from './request.js'
+
+/** Tokens by what they were asked with: contexts share users, and an issuer may take a refresh token once only. */
+const refreshed = new Map<string, Promise<string>>()
+
+/**
+ * The id-token of a user, or a new one where it has expired.
+ * @throws UsageError that names the user and the issuer
+ */
+export async function fromOidc(user: Entry, signal: AbortSignal): Promise<string> {
+  const config: Entry = { ...user, fields: objectAt(user.fields, 'auth-provider', 'config') ?? {} }
+  const at = (field: string) => stringAt(config.fields, field) ?? ''
+  if (isFresh(at('id-token'))) return at('id-token')
+  const [issuer, client, token] = [at('idp-issuer-url'), at('client-id'), at('refresh-token')]
+  const who = titleOf(user)
+  if (token === '')
+    throw new UsageError(
+      `${who} has no id-token that is valid now, and no refresh-token to get one with. Log in again.`,
+    )
+  if (!URL.canParse(issuer) || client === '')
+    throw new UsageError(
+      `${who} has an id-token that has expired. Another one needs idp-issuer-url and client-id in its auth-provider.`,
+    )
+  const key = JSON.stringify([issuer, client, token])
+  const another = () =>
+    refresh(config, signal).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new UsageError(
+        `${who} has an id-token that has expired, and the issuer ${new URL(issuer).origin} gives no other: ${signal.aborted ? ending(signal) : reason}. Log in again if that lasts.`,
+      )
+    })
+  const found = refreshed.get(key)?.then((known) => (isFresh(known) ? known : another())) ?? another()
+  refreshed.set(key, found)
+  return found
+}
+
+/** Whether it is a token that is valid for ten seconds more, as in kubectl. */
+function isFresh(token: string): boolean {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    return (numberAt(claims, 'exp') ?? 0) * 1000 > Date.now() + 10_000
+  } catch {
+    return false
+  }
+}
+
+/** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
+async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
+  const at = (field: string) => stringAt(config.fields, field) ?? ''
+  const ca = pemAt(config, 'idp-certificate-authority')?.text
+  const metadata = await answered(
+    `${at('idp-issuer-url').replace(/\/$/, '')}/.well-known/openid-configuration`,
+    { ca },
+    signal,
+  )
+  const endpoint = stringAt(metadata, 'token_endpoint') ?? ''
+  if (!URL.canParse(endpoint)) throw new Error('its discovery document names no token_endpoint')
+  const [client, secret] = [at('client-id'), at('client-secret')]
+  const methods = arrayAt(metadata, 'token_endpoint_auth_methods_supported')
+  const isInBody =
+    secret === '' || (methods.includes('client_secret_post') && !methods.includes('client_secret_basic'))
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    refresh_token: at('refresh-token'),
+    ...(isInBody && { client_id: client, ...(secret !== '' && { client_secret: secret }) }),
+  })
+  const auth = `${encodeURIComponent(client)}:${encodeURIComponent(secret)}`
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded',
+    ...(!isInBody && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }),
+  }
+  const answer = await answered(endpoint, { ca, method: 'POST', headers }, signal, form.toString())
+  const token = stringAt(answer, 'id_token')
+  if (!token) throw new Error('there is no id_token in its answer')
+  keep(config, { 'id-token': token, 'refresh-token': stringAt(answer, 'refresh_token') })
+  return token
+}
+
+/**
+ * Where the issuer has replaced the refresh token, the old one is worth nothing: as with kubectl, the new one takes its
+ * place in the file. Nothing else in the file changes.
+ */
+function keep({ file, fields }: Entry, tokens: Readonly<Record<string, string | undefined>>): void {
+  const old = stringAt(fields, 'refresh-token') ?? ''
+  const now = tokens['refresh-token'] ?? old
+  if (now === old) return
+  const content = readFileSync(file, 'utf8')
+  // Any other text might have to be quoted.
+  if (!content.includes(old) || !/^[A-Za-z0-9][\w.~+/=-]*$/.test(now))
+    throw new Error(
+      `the refresh-token that takes the place of the old one cannot be kept in ${shortened(file)}`,
+    )
+  const expired = stringAt(fields, 'id-token')
+  const text = content.replaceAll(old, () => now)
+  writeFileSync(file, expired ? text.replaceAll(expired, () => tokens['id-token'] ?? expired) : text)
+}
+
+/** The JSON that an issuer answers with. */
+async function answered(
+  address: string,
+  options: RequestOptions & { readonly ca: string | undefined },
+  signal: AbortSignal,
+  body = '',
+): Promise<unknown> {
+  const url = new URL(address)
+  const agent = await agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
+  const send = url.protocol === 'http:' ? plain : secure
+  try {
+    const [status, said] = await new Promise<[number, string]>((resolve, reject) => {
+      send(url, { ...options, agent, signal: limit })
+        .on('response', (response) =>
+          text(response).then((said) => resolve([response.statusCode ?? 0, said]), reject),
+        )
+        .on('error', reject)
+        .end(body)
+    })
+    const answer: unknown = parsed(said)
+    if (status === 200 && answer !== undefined) return answer
+    const why = stringAt(answer, 'error_description') ?? stringAt(answer, 'error')
+    throw new Error(`HTTP ${status}${why === undefined ? '' : `: ${why.slice(0, 300)}`}`)
+  } catch (error) {
+    throw limit.aborted && !signal.aborted ? new Error('no answer within 30 s') : new Error(reasonOf(error))
+  } finally {
+    agent.destroy()
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

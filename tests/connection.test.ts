@@ -1,0 +1,124 @@
+/** How `scan` trusts a server, and how it says who asks: the fields of a kubeconfig, against a server over TLS. */
+import { describe, expect, it } from 'vitest'
+import { authority } from './authority.js'
+import { base64, kubeconfig, read, serverPair, testCluster, trusted } from './connection.js'
+
+const longAgo = new Date('2020-02-03T04:05:06Z')
+const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
+
+describe('a server', () => {
+  it('is trusted by the authority in the kubeconfig, or in a file beside it', async () => {
+    const { address } = await testCluster()
+    expect(await read(kubeconfig(address, {}))).toBe(1)
+    const file = { 'certificate-authority-data': undefined, 'certificate-authority': 'pki/ca.crt' }
+    const config = kubeconfig(address, {}, file)
+    expect(await read({ config, 'pki/ca.crt': trusted.cert })).toBe(1)
+    expect(await read({ config })).toMatchInlineSnapshot()
+  })
+
+  it('is not trusted by another authority, none, or what is no certificate', async () => {
+    const { address } = await testCluster()
+    const by = (data: string | undefined) =>
+      read(kubeconfig(address, {}, { 'certificate-authority-data': data }))
+    expect(await by(base64(authority().cert))).toMatchInlineSnapshot()
+    expect(await by(undefined)).toMatchInlineSnapshot()
+    expect(await by(base64('rubbish'))).toMatchInlineSnapshot()
+  })
+
+  it('is trusted in any case when the kubeconfig says so', async () => {
+    const { address } = await testCluster(authority().issue({ name: 'somebody else' }))
+    const user = { token: 'abc' }
+    const config = kubeconfig(address, user, {
+      'certificate-authority-data': undefined,
+      'insecure-skip-tls-verify': true,
+    })
+    expect(await read(config)).toBe(1)
+  })
+
+  it('must have a certificate that holds today', async () => {
+    const { address } = await testCluster(
+      trusted.issue({ name: 'server', hosts: ['127.0.0.1'], until: longAgo }),
+    )
+    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot()
+  })
+
+  it('must have a certificate for its address, or for tls-server-name', async () => {
+    const pair = trusted.issue({ name: 'server', hosts: ['api.example.com'] })
+    const { address } = await testCluster(pair)
+    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig(address, {}, { 'tls-server-name': 'api.example.com' }))).toBe(1)
+    expect(
+      await read(kubeconfig(address, {}, { 'tls-server-name': 'other.example.com' })),
+    ).toMatchInlineSnapshot()
+  })
+
+  it('must be there', async () => {
+    expect(await read(kubeconfig('https://127.0.0.1:1', {}))).toMatchInlineSnapshot()
+  })
+})
+
+describe('a user', () => {
+  it('may have a certificate, in the kubeconfig or in files beside it', async () => {
+    const { address, visitors } = await testCluster()
+    const { cert, key } = trusted.issue({ name: 'jane', groups: ['admins'] })
+    const inside = { 'client-certificate-data': base64(cert), 'client-key-data': base64(key) }
+    expect(await read(kubeconfig(address, inside))).toBe(1)
+    expect(visitors).toEqual([{ ...nobody, certificate: 'jane' }])
+    const beside = { 'client-certificate': 'jane.crt', 'client-key': 'keys/jane.key' }
+    const config = kubeconfig(address, beside)
+    expect(await read({ config, 'jane.crt': cert, 'keys/jane.key': key })).toBe(1)
+    expect(visitors).toEqual([{ ...nobody, certificate: 'jane' }])
+    expect(await read({ config, 'jane.crt': cert })).toMatchInlineSnapshot()
+  })
+
+  it('whose certificate or key is none, or not of the other, is told so', async () => {
+    const { address } = await testCluster()
+    const { cert, key } = trusted.issue({ name: 'jane' })
+    const by = (c: string | undefined, k: string | undefined) =>
+      read(
+        kubeconfig(address, {
+          ...(c && { 'client-certificate-data': base64(c) }),
+          ...(k && { 'client-key-data': base64(k) }),
+        }),
+      )
+    expect(await by('rubbish', key)).toMatchInlineSnapshot()
+    expect(await by(cert, 'rubbish')).toMatchInlineSnapshot()
+    expect(await by(cert, serverPair.key)).toMatchInlineSnapshot()
+    expect(await by(cert, undefined)).toMatchInlineSnapshot()
+  })
+
+  it('is told when the certificate has expired', async () => {
+    const { address } = await testCluster({}, () => true)
+    const { cert, key } = trusted.issue({ name: 'jane', until: longAgo })
+    const user = { 'client-certificate-data': base64(cert), 'client-key-data': base64(key) }
+    expect(await read(kubeconfig(address, user))).toMatchInlineSnapshot()
+  })
+
+  it('may have a name and a password', async () => {
+    const { address, visitors } = await testCluster()
+    expect(await read(kubeconfig(address, { username: 'jane', password: 'pässword' }))).toBe(1)
+    expect(await read(kubeconfig(address, { username: 'jane' }))).toBe(1)
+    expect(
+      visitors.map(({ authorization = '' }) => Buffer.from(authorization.slice(6), 'base64').toString()),
+    ).toEqual(['jane:pässword', 'jane:'])
+  })
+
+  it('may act as somebody else, in the kubeconfig or by flag', async () => {
+    const { address, visitors } = await testCluster()
+    const user = {
+      token: 'abc',
+      as: 'jane',
+      'as-uid': '42',
+      'as-groups': ['dev', 'ops'],
+      'as-user-extra': { 'example.com/Reason': ['on call', 'ünicode'] },
+    }
+    expect(await read(kubeconfig(address, user))).toBe(1)
+    expect(await read(kubeconfig(address, user), { as: 'joe', asGroup: ['qa'] })).toBe(1)
+    const extra = { 'impersonate-uid': '42', 'impersonate-extra-example.com%2freason': 'on call, ünicode' }
+    expect(visitors.map(({ impersonated }) => impersonated)).toEqual([
+      { 'impersonate-user': 'jane', 'impersonate-group': 'dev, ops', ...extra },
+      { 'impersonate-user': 'joe', 'impersonate-group': 'qa', ...extra },
+    ])
+    expect(await read(kubeconfig(address, { 'as-groups': ['dev'] }))).toMatchInlineSnapshot()
+  })
+})

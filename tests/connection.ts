@@ -1,0 +1,140 @@
+/** Ways to a cluster on loopback: an API server over TLS, the kubeconfigs that lead to it, and what it was shown of whom. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import type { ServerOptions } from 'node:https'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
+import { afterAll, afterEach, vi } from 'vitest'
+import { type LiveFlags, readLive } from '../src/cli/live.js'
+import { UsageError } from '../src/config/usage.js'
+import { type ApiServer, apiServer, send, status } from './api-server.js'
+import { authority } from './authority.js'
+import { settings } from './harness.js'
+
+/** The authority that all kubeconfigs trust. */
+export const trusted = authority()
+/** The certificate of all servers. */
+export const serverPair = trusted.issue({ name: 'server', hosts: ['127.0.0.1', 'localhost'] })
+
+/** Who asked, as far as the server can tell. */
+export interface Visitor {
+  readonly authorization: string | undefined
+  /** The common name in the client's certificate. */
+  readonly certificate: string | undefined
+  /** The headers `impersonate-…`. */
+  readonly impersonated: Readonly<Record<string, string>>
+}
+
+export interface TestCluster extends ApiServer {
+  /** Each visitor once. */
+  readonly visitors: readonly Visitor[]
+}
+
+const open: { close(): Promise<void> }[] = []
+/** Has something closed at the end of the test. */
+export function closing<T extends { close(): Promise<void> }>(one: T): T {
+  open.push(one)
+  return one
+}
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  for (const one of open.splice(0)) await one.close()
+})
+
+/** An API server over TLS with one namespace. Who `refuses` says no to gets 401. */
+export async function testCluster(
+  tls: ServerOptions = {},
+  refuses: (visitor: Visitor) => boolean = () => false,
+): Promise<TestCluster> {
+  const visitors: Visitor[] = []
+  const server = await apiServer({
+    tls: { ...serverPair, requestCert: true, ca: trusted.cert, rejectUnauthorized: false, ...tls },
+    objects: { namespaces: [{ metadata: { name: 'shop', uid: 'n' } }] },
+    answer: (_, response, request) => {
+      const visitor = visitorOf(request)
+      if (!visitors.some((one) => isDeepStrictEqual(one, visitor))) visitors.push(visitor)
+      return refuses(visitor) && send(response, 401, status(401, 'Unauthorized'))
+    },
+  })
+  return closing({ ...server, visitors })
+}
+
+function visitorOf({ headers, socket }: IncomingMessage): Visitor {
+  const { subject } = socket instanceof TLSSocket ? socket.getPeerCertificate() : {}
+  return {
+    authorization: headers.authorization,
+    certificate: subject && String(subject.CN),
+    impersonated: Object.fromEntries(
+      Object.entries(headers)
+        .filter(([name]) => name.startsWith('impersonate-'))
+        .map(([name, value]) => [name, Buffer.from(String(value), 'latin1').toString()]),
+    ),
+  }
+}
+
+const folders = mkdtempSync(join(tmpdir(), 'k8s-af-connection-'))
+afterAll(() => rmSync(folders, { recursive: true, force: true }))
+let cases = 0
+
+/** Makes a folder with files in it, given as text or as an object to be written as JSON. */
+export function folderWith(files: Readonly<Record<string, string | object>>): string {
+  const folder = join(folders, String(cases++))
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
+  }
+  return folder
+}
+
+export function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+/** A kubeconfig with one context, `prod`, of the cluster `shop` and the user `me`. */
+export function kubeconfig(server: string, user: object, cluster: object = {}): object {
+  return {
+    clusters: [
+      {
+        name: 'shop',
+        cluster: { server, 'certificate-authority-data': base64(trusted.cert), ...cluster },
+      },
+    ],
+    users: [{ name: 'me', user }],
+    contexts: [{ name: 'prod', context: { cluster: 'shop', user: 'me' } }],
+    'current-context': 'prod',
+  }
+}
+
+/** Reads the cluster as `scan` does: the number of objects, or what is said in their place, without ports and folders. */
+export async function read(
+  files: Readonly<Record<string, string | object>> | object,
+  flags: Partial<LiveFlags> & { readonly signal?: AbortSignal } = {},
+): Promise<number | string> {
+  const { signal = new AbortController().signal, ...others } = flags
+  const folder = 'clusters' in files ? folderWith({ config: files }) : folderWith({ ...files })
+  try {
+    const { documents } = await readLive(
+      undefined,
+      {
+        kubeconfig: join(folder, 'config'),
+        concurrency: 2,
+        chunkSize: 500,
+        requestTimeout: 30_000,
+        timeout: 50_000,
+        ...others,
+      },
+      settings([]),
+      signal,
+      () => {},
+    )
+    return documents.length
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    return error.lines
+      .join('\n')
+      .replaceAll(`${folder}/`, '')
+      .replaceAll(/(127\.0\.0\.1):\d+/g, '$1')
+  }
+}
