@@ -13,16 +13,24 @@ describe('a server', () => {
     const file = { 'certificate-authority-data': undefined, 'certificate-authority': 'pki/ca.crt' }
     const config = kubeconfig(address, {}, file)
     expect(await read({ config, 'pki/ca.crt': trusted.cert })).toBe(1)
-    expect(await read({ config })).toMatchInlineSnapshot()
+    expect(await read({ config })).toMatchInlineSnapshot(
+      `"the certificate-authority pki/ca.crt of the cluster "shop" in config is not there."`,
+    )
   })
 
   it('is not trusted by another authority, none, or what is no certificate', async () => {
     const { address } = await testCluster()
     const by = (data: string | undefined) =>
       read(kubeconfig(address, {}, { 'certificate-authority-data': data }))
-    expect(await by(base64(authority().cert))).toMatchInlineSnapshot()
-    expect(await by(undefined)).toMatchInlineSnapshot()
-    expect(await by(base64('rubbish'))).toMatchInlineSnapshot()
+    expect(await by(base64(authority().cert))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is not signed by an authority that the kubeconfig names"`,
+    )
+    expect(await by(undefined)).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is not signed by an authority that the kubeconfig names"`,
+    )
+    expect(await by(base64('rubbish'))).toMatchInlineSnapshot(
+      `"the certificate-authority-data of the cluster "shop" in config holds no certificate that can be read."`,
+    )
   })
 
   it('is trusted in any case when the kubeconfig says so', async () => {
@@ -39,21 +47,29 @@ describe('a server', () => {
     const { address } = await testCluster(
       trusted.issue({ name: 'server', hosts: ['127.0.0.1'], until: longAgo }),
     )
-    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate has expired"`,
+    )
   })
 
   it('must have a certificate for its address, or for tls-server-name', async () => {
     const pair = trusted.issue({ name: 'server', hosts: ['api.example.com'] })
     const { address } = await testCluster(pair)
-    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig(address, {}))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is for other names (DNS:api.example.com); tls-server-name in the kubeconfig tells which one to expect"`,
+    )
     expect(await read(kubeconfig(address, {}, { 'tls-server-name': 'api.example.com' }))).toBe(1)
     expect(
       await read(kubeconfig(address, {}, { 'tls-server-name': 'other.example.com' })),
-    ).toMatchInlineSnapshot()
+    ).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is for other names (DNS:api.example.com); tls-server-name in the kubeconfig tells which one to expect"`,
+    )
   })
 
   it('must be there', async () => {
-    expect(await read(kubeconfig('https://127.0.0.1:1', {}))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig('https://127.0.0.1:1', {}))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: nothing listens there (connection refused)"`,
+    )
   })
 })
 
@@ -68,7 +84,9 @@ describe('a user', () => {
     const config = kubeconfig(address, beside)
     expect(await read({ config, 'jane.crt': cert, 'keys/jane.key': key })).toBe(1)
     expect(visitors).toEqual([{ ...nobody, certificate: 'jane' }])
-    expect(await read({ config, 'jane.crt': cert })).toMatchInlineSnapshot()
+    expect(await read({ config, 'jane.crt': cert })).toMatchInlineSnapshot(
+      `"the client-key keys/jane.key of the user "me" in config is not there."`,
+    )
   })
 
   it('whose certificate or key is none, or not of the other, is told so', async () => {
@@ -81,17 +99,27 @@ describe('a user', () => {
           ...(k && { 'client-key-data': base64(k) }),
         }),
       )
-    expect(await by('rubbish', key)).toMatchInlineSnapshot()
-    expect(await by(cert, 'rubbish')).toMatchInlineSnapshot()
-    expect(await by(cert, serverPair.key)).toMatchInlineSnapshot()
-    expect(await by(cert, undefined)).toMatchInlineSnapshot()
+    expect(await by('rubbish', key)).toMatchInlineSnapshot(
+      `"the client-certificate-data of the user "me" in config holds no certificate that can be read."`,
+    )
+    expect(await by(cert, 'rubbish')).toMatchInlineSnapshot(
+      `"the client-key-data of the user "me" in config holds no private key that can be read."`,
+    )
+    expect(await by(cert, serverPair.key)).toMatchInlineSnapshot(
+      `"the client-key-data of the user "me" in config is not the one of the client-certificate-data."`,
+    )
+    expect(await by(cert, undefined)).toMatchInlineSnapshot(
+      `"there is no client-key for the client-certificate-data of the user "me" in config."`,
+    )
   })
 
   it('is told when the certificate has expired', async () => {
     const { address } = await testCluster({}, () => true)
     const { cert, key } = trusted.issue({ name: 'jane', until: longAgo })
     const user = { 'client-certificate-data': base64(cert), 'client-key-data': base64(key) }
-    expect(await read(kubeconfig(address, user))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig(address, user))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://127.0.0.1) does not know these credentials: Unauthorized. The client certificate expired on 2020-02-03."`,
+    )
   })
 
   it('may have a name and a password', async () => {
@@ -119,6 +147,8 @@ describe('a user', () => {
       { 'impersonate-user': 'jane', 'impersonate-group': 'dev, ops', ...extra },
       { 'impersonate-user': 'joe', 'impersonate-group': 'qa', ...extra },
     ])
-    expect(await read(kubeconfig(address, { 'as-groups': ['dev'] }))).toMatchInlineSnapshot()
+    expect(await read(kubeconfig(address, { 'as-groups': ['dev'] }))).toMatchInlineSnapshot(
+      `"the user "me" in config has as-groups, as-uid or as-user-extra, but no as: they need a user."`,
+    )
   })
 })

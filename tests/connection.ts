@@ -1,7 +1,8 @@
 /** Ways to a cluster on loopback: an API server over TLS, the kubeconfigs that lead to it, and what it was shown of whom. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import type { ServerOptions } from 'node:https'
+import type { Server, ServerOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { TLSSocket } from 'node:tls'
@@ -43,6 +44,18 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one.close()
 })
 
+/** Has a server of https listen on loopback until the end of the test: its address. */
+export async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  closing({
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => void server.close(resolve))
+    },
+  })
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
 /** An API server over TLS with one namespace. Who `refuses` says no to gets 401. */
 export async function testCluster(
   tls: ServerOptions = {},
@@ -81,6 +94,7 @@ let cases = 0
 /** Makes a folder with files in it, given as text or as an object to be written as JSON. */
 export function folderWith(files: Readonly<Record<string, string | object>>): string {
   const folder = join(folders, String(cases++))
+  mkdirSync(folder)
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
@@ -107,18 +121,28 @@ export function kubeconfig(server: string, user: object, cluster: object = {}): 
   }
 }
 
+/** How to read, where it differs; the signal is that of Ctrl-C. */
+export type Flags = Partial<LiveFlags> & { readonly signal?: AbortSignal }
+
 /** Reads the cluster as `scan` does: the number of objects, or what is said in their place, without ports and folders. */
 export async function read(
   files: Readonly<Record<string, string | object>> | object,
-  flags: Partial<LiveFlags> & { readonly signal?: AbortSignal } = {},
+  flags: Flags = {},
 ): Promise<number | string> {
-  const { signal = new AbortController().signal, ...others } = flags
   const folder = 'clusters' in files ? folderWith({ config: files }) : folderWith({ ...files })
+  return readFrom(join(folder, 'config'), flags)
+}
+
+/** The same, with a kubeconfig that is there. */
+export async function readFrom(
+  file: string,
+  { signal = new AbortController().signal, ...others }: Flags = {},
+): Promise<number | string> {
   try {
     const { documents } = await readLive(
       undefined,
       {
-        kubeconfig: join(folder, 'config'),
+        kubeconfig: file,
         concurrency: 2,
         chunkSize: 500,
         requestTimeout: 30_000,
@@ -134,7 +158,7 @@ export async function read(
     if (!(error instanceof UsageError)) throw error
     return error.lines
       .join('\n')
-      .replaceAll(`${folder}/`, '')
+      .replaceAll(`${dirname(file)}/`, '')
       .replaceAll(/(127\.0\.0\.1):\d+/g, '$1')
   }
 }

@@ -1,5 +1,4 @@
 /** How to reach a cluster: kubeconfig files as kubectl reads them, or the service account of the pod that this runs in. */
-import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { Agent } from 'node:http'
 import { isIPv6 } from 'node:net'
@@ -16,7 +15,7 @@ import {
   kubeconfigIn,
   titleOf,
 } from './kubeconfig.js'
-import { parsed, pemAt } from './pem.js'
+import { authorityAt } from './pem.js'
 import { agentFor, isProxy, proxyFor } from './proxy.js'
 
 export interface Connection {
@@ -73,8 +72,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const impersonated = impersonation(user, options)
   const server = serverOf(cluster)
   const proxy = proxyOf(cluster, server, options.env)
-  const ca = pemAt(cluster, 'certificate-authority')
-  if (ca) parsed(ca, `of ${titleOf(cluster)}`, 'certificate', (text) => new X509Certificate(text))
+  const ca = authorityAt(cluster, 'certificate-authority')
   const servername = stringAt(cluster.fields, 'tls-server-name')
   const isUnchecked = valueAt(cluster.fields, 'insecure-skip-tls-verify') === true
   /** Source: Cluster in k8s.io/client-go/pkg/apis/clientauthentication/v1/types.go. */
@@ -82,12 +80,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     server: stringAt(cluster.fields, 'server'),
     'tls-server-name': servername,
     'insecure-skip-tls-verify': isUnchecked || undefined,
-    'certificate-authority-data': ca && Buffer.from(ca.text).toString('base64'),
+    'certificate-authority-data': ca && Buffer.from(ca).toString('base64'),
     'proxy-url': proxy,
     config: extensionOf(cluster),
   })
   const { authorization, cert, key, expired } = await credentialsOf(user, told, options.signal)
-  const tls = { ca: ca?.text, cert, key, servername, ...(isUnchecked && { rejectUnauthorized: false }) }
+  const tls = { ca, cert, key, servername, ...(isUnchecked && { rejectUnauthorized: false }) }
   return {
     context: context.name,
     server,
@@ -114,7 +112,7 @@ function ofThisPod({
     )
   const name = 'in-cluster'
   const one = (kind: Entry['kind'], fields: Entry['fields']) =>
-    new Map([[name, { kind, name, file: tokenFile, fields }]])
+    new Map([[name, { kind, name, file: serviceAccount, fields }]])
   return {
     where: serviceAccount,
     clusters: one('cluster', {

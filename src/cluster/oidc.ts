@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
 import { type Entry, shortened, titleOf } from './kubeconfig.js'
-import { pemAt } from './pem.js'
+import { authorityAt } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
 import { ending, reasonOf } from './request.js'
 
@@ -34,12 +34,14 @@ export async function fromOidc(user: Entry, signal: AbortSignal): Promise<string
   const key = JSON.stringify([issuer, client, token])
   const another = () =>
     refresh(config, signal).catch((error: unknown) => {
+      if (error instanceof UsageError) throw error
       const reason = error instanceof Error ? error.message : String(error)
       throw new UsageError(
         `${who} has an id-token that has expired, and the issuer ${new URL(issuer).origin} gives no other: ${signal.aborted ? ending(signal) : reason}. Log in again if that lasts.`,
       )
     })
-  const found = refreshed.get(key)?.then((known) => (isFresh(known) ? known : another())) ?? another()
+  const found =
+    refreshed.get(key)?.then((known) => (isFresh(known) ? known : another()), another) ?? another()
   refreshed.set(key, found)
   return found
 }
@@ -57,7 +59,7 @@ function isFresh(token: string): boolean {
 /** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
 async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
   const at = (field: string) => stringAt(config.fields, field) ?? ''
-  const ca = pemAt(config, 'idp-certificate-authority')?.text
+  const ca = authorityAt(config, 'idp-certificate-authority')
   const metadata = await answered(
     `${at('idp-issuer-url').replace(/\/$/, '')}/.well-known/openid-configuration`,
     { ca },

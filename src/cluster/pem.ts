@@ -1,4 +1,5 @@
 /** Certificates and keys in a kubeconfig, or in files that it names. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { UsageError } from '../config/usage.js'
 import { stringAt } from '../graph/untyped.js'
@@ -21,6 +22,13 @@ export function pemAt(entry: Entry, field: string): Pem | undefined {
   return file === undefined
     ? undefined
     : { text: fileAt(file, field, entry), from: `the ${field} ${shortened(file)}` }
+}
+
+/** The authorities that a server's certificate may be signed by, in PEM. @throws UsageError when there are none in it */
+export function authorityAt(entry: Entry, field: string): string | undefined {
+  const found = pemAt(entry, field)
+  if (found) parsed(found, `of ${titleOf(entry)}`, 'certificate', (text) => new X509Certificate(text))
+  return found?.text
 }
 
 /** The text of a file that a field names. @throws UsageError when it cannot be read */

@@ -98,7 +98,7 @@ function run(
     })
     const finish = (end: string | undefined) => {
       signal.removeEventListener('abort', stop)
-      done({ end, said: said.trim(), output })
+      done({ end, said: said.replace(/\s+/g, ' ').trim(), output })
     }
     // What it has started itself may live on and hold the streams: nobody waits for that.
     const stop = () => {
