@@ -1,8 +1,8 @@
 /** Ways to a cluster on loopback: an API server over TLS, the kubeconfigs that lead to it, and what it was shown of whom. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import type { Server, ServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { ServerOptions } from 'node:https'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { TLSSocket } from 'node:tls'
@@ -44,12 +44,17 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one.close()
 })
 
-/** Has a server of https listen on loopback until the end of the test: its address. */
+/** Has a server listen on loopback until the end of the test: its address, if it is one of https. */
 export async function listening(server: Server): Promise<string> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   closing({
     close: async () => {
-      server.closeAllConnections()
+      for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => void server.close(resolve))
     },
   })

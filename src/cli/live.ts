@@ -119,8 +119,7 @@ export async function readLive(
       onProgress: (done, all) =>
         onProgress(`${done} of ${all} kinds of ${printable(connection.context)} read`),
     })
-  })
-  connection.agent.destroy()
+  }).finally(() => connection.agent.destroy())
   if (flags.timings) {
     const seconds = ((performance.now() - started) / 1000).toFixed(2)
     const of = printable(connection.context)

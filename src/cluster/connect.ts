@@ -25,7 +25,7 @@ export interface Connection {
   readonly server: URL
   /** The proxy in front of it, without user and password. */
   readonly proxy: string | undefined
-  /** Carries certificates, keys and proxy. Keeps connections open unless there is a proxy. */
+  /** Carries certificates, keys and proxy. Keeps connections open. */
   readonly agent: Agent
   /** Credentials and impersonation. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
@@ -90,7 +90,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     context: context.name,
     server,
     proxy: proxy && new URL(proxy).host,
-    agent: await agentFor(server, proxy, tls, options.sockets),
+    agent: agentFor(server, proxy, tls, options.sockets),
     headers: { ...(authorization !== undefined && { authorization }), ...impersonated },
     expired,
   }

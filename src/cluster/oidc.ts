@@ -115,7 +115,7 @@ async function answered(
   body = '',
 ): Promise<unknown> {
   const url = new URL(address)
-  const agent = await agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
+  const agent = agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
   const send = url.protocol === 'http:' ? plain : secure
   try {
@@ -126,6 +126,8 @@ async function answered(
         )
         .on('error', reject)
         .end(body)
+      // A request that has no connection yet does not notice.
+      limit.addEventListener('abort', () => reject(limit.reason))
     })
     const answer: unknown = parsed(said)
     if (status === 200 && answer !== undefined) return answer

@@ -1,8 +1,9 @@
 /** Connections through proxies, and which proxy the environment asks for. Source: golang.org/x/net/http/httpproxy. */
 import { Agent as PlainAgent } from 'node:http'
-import { Agent, type RequestOptions } from 'node:https'
-import { BlockList, isIP } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
+import { Agent } from 'node:https'
+import { BlockList, isIP, Socket } from 'node:net'
+import { connect } from 'node:tls'
+import { serverName, tunnel } from './tunnel.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -23,30 +24,50 @@ export function isProxy(address: string): boolean {
 }
 
 /** What a connection over TLS shows and expects. */
-export interface Tls extends Pick<SecureContextOptions, 'ca' | 'cert' | 'key'> {
+export interface Tls {
+  /** PEM, as are `cert` and `key`. */
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
   readonly servername?: string | undefined
   readonly rejectUnauthorized?: boolean
 }
 
-/** An agent that keeps this many connections open to a server, or makes new ones through a proxy. */
-export async function agentFor(
-  server: URL,
-  proxy: string | undefined,
-  tls: Tls,
-  sockets: number,
-): Promise<PlainAgent> {
+/** An agent that keeps this many connections open to a server, through the proxy if there is one. */
+export function agentFor(server: URL, proxy: string | undefined, tls: Tls, sockets: number): PlainAgent {
   const options = { keepAlive: true, maxSockets: sockets, ...tls }
-  if (proxy === undefined) return server.protocol === 'http:' ? new PlainAgent(options) : new Agent(options)
-  // Half a second unbundled: only here, and only now.
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
-  config.loadFromClusterAndUser(
-    { name: 'cluster', server: server.href, skipTLSVerify: false, proxyUrl: proxy },
-    { name: 'user' },
-  )
-  const made: RequestOptions = { ...tls }
-  await config.applyToHTTPSOptions(made)
-  return made.agent instanceof PlainAgent ? made.agent : new Agent(options)
+  const agent = server.protocol === 'http:' ? new PlainAgent(options) : new Agent(options)
+  if (proxy !== undefined) sendThrough(new URL(proxy), agent, tls)
+  return agent
+}
+
+/** Has the connections of an agent go through a proxy. */
+function sendThrough(proxy: URL, agent: PlainAgent, tls: Tls): void {
+  const close = agent.destroy.bind(agent)
+  const open = new Set<Socket>()
+  const onSocket = (socket: Socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+  }
+  agent.createConnection = ({ host, port }, done) => {
+    const target = { host: host ?? '', port: Number(port) }
+    tunnel({ ...target, proxy, ca: tls.ca, onSocket }).then(
+      (socket) =>
+        done?.(
+          null,
+          agent instanceof Agent
+            ? connect({ servername: serverName(target.host), ...tls, host: target.host, socket })
+            : socket,
+        ),
+      // The type asks for a socket in this case, too.
+      (error: Error) => done?.(error, new Socket()),
+    )
+    return undefined
+  }
+  agent.destroy = () => {
+    for (const socket of open) socket.destroy()
+    close()
+  }
 }
 
 const loopback = new BlockList()

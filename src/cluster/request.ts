@@ -91,6 +91,7 @@ async function once(
   { timeout, signal }: RequestOptions,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
+  const ends = AbortSignal.any([limit, signal])
   try {
     const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
     const send = url.protocol === 'http:' ? plain : secure
@@ -98,11 +99,13 @@ async function once(
       send(url, {
         agent,
         headers: { ...headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'k8s-af' },
-        signal: AbortSignal.any([limit, signal]),
+        signal: ends,
       })
         .on('response', resolve)
         .on('error', reject)
         .end()
+      // A request that has no connection yet does not notice.
+      ends.addEventListener('abort', () => reject(ends.reason))
     })
     const text = await textOf(response)
     const { statusCode: status = 0 } = response
