@@ -79,29 +79,6 @@ const withoutAjv: Plugin = {
   },
 }
 
-/** Needed for live clusters only: a bundle of its own, with the part that reads kubeconfigs. */
-const withoutKubernetes: Plugin = {
-  name: 'kubernetes',
-  setup({ onResolve }) {
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: './kubernetes.cjs', external: true }))
-  },
-}
-
-/**
- * Parts of the client that reading a kubeconfig never reaches: what it generates for each kind of object, which is most
- * of it, and a fetch of its own.
- */
-const withoutModels: Plugin = {
-  name: 'models',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(\.\/gen\/index\.js|node-fetch)$/ }, ({ path }) => ({ path, namespace: 'unused' }))
-    onLoad({ filter: /./, namespace: 'unused' }, () => ({
-      contents:
-        'export const createConfiguration = undefined, ServerConfiguration = undefined, { Headers } = globalThis',
-    }))
-  },
-}
-
 /** commander loads node:child_process, and with it the network, for subcommands in executables of their own: we have none. */
 const withoutChildProcess: Plugin = {
   name: 'child-process',
@@ -132,21 +109,12 @@ async function bundle(): Promise<string[]> {
       ...common,
       entryPoints: [join(root, 'src/cli/main.ts')],
       outfile: join(draft, 'k8s-af.cjs'),
-      plugins: [withRegistry, withTextFiles, withoutAjv, withoutKubernetes, withoutChildProcess],
+      plugins: [withRegistry, withTextFiles, withoutAjv, withoutChildProcess],
     }),
     build({
       ...common,
       stdin: { contents: "export { Ajv } from 'ajv'", resolveDir: root },
       outfile: join(draft, 'ajv.cjs'),
-    }),
-    build({
-      ...common,
-      stdin: {
-        contents: "export { KubeConfig } from '@kubernetes/client-node/dist/config.js'",
-        resolveDir: root,
-      },
-      outfile: join(draft, 'kubernetes.cjs'),
-      plugins: [withoutModels],
     }),
   ])
   return results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))

@@ -1,7 +1,17 @@
 /** How `scan` trusts a server, and how it says who asks: the fields of a kubeconfig, against a server over TLS. */
-import { describe, expect, it } from 'vitest'
+import { delimiter, join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
 import { authority } from './authority.js'
-import { base64, kubeconfig, read, serverPair, testCluster, trusted } from './connection.js'
+import {
+  base64,
+  folderWith,
+  kubeconfig,
+  read,
+  readFrom,
+  serverPair,
+  testCluster,
+  trusted,
+} from './connection.js'
 
 const longAgo = new Date('2020-02-03T04:05:06Z')
 const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
@@ -150,5 +160,74 @@ describe('a user', () => {
     expect(await read(kubeconfig(address, { 'as-groups': ['dev'] }))).toMatchInlineSnapshot(
       `"the user "me" in config has as-groups, as-uid or as-user-extra, but no as: they need a user."`,
     )
+  })
+})
+
+describe('several kubeconfigs', () => {
+  const listed = (folder: string, ...files: readonly string[]) =>
+    files.map((file) => join(folder, file)).join(delimiter)
+
+  it('are one: the first entry of a name counts, and paths start at the file that they are in', async () => {
+    const { address, visitors } = await testCluster()
+    const { cert, key } = trusted.issue({ name: 'jane' })
+    const server = { server: address, 'certificate-authority': 'ca.crt' }
+    const folder = folderWith({
+      'contexts/config': {
+        contexts: [{ name: 'prod', context: { cluster: 'shop', user: 'me' } }],
+        users: [{ name: 'other', user: { token: 'abc' } }],
+      },
+      'users/config': {
+        'current-context': 'prod',
+        users: [{ name: 'me', user: { 'client-certificate': 'me.crt', 'client-key': 'me.key' } }],
+      },
+      'users/me.crt': cert,
+      'users/me.key': key,
+      'clusters/config': {
+        'current-context': 'nowhere',
+        clusters: [{ name: 'shop', cluster: server }],
+        users: [{ name: 'me', user: { token: 'abc' } }],
+      },
+      'clusters/ca.crt': trusted.cert,
+      empty: '',
+    })
+    const files = ['empty', 'contexts/config', 'absent', 'users/config', 'clusters/config']
+    vi.stubEnv('KUBECONFIG', listed(folder, ...files))
+    expect(await readFrom(undefined)).toBe(1)
+    expect(visitors).toEqual([{ ...nobody, certificate: 'jane' }])
+  })
+
+  it('are named in what is wrong with them', async () => {
+    const folder = folderWith({
+      a: { contexts: [{ name: 'prod', context: { cluster: 'shop', user: 'me' } }] },
+      b: { clusters: [{ name: 'shop', cluster: { server: 'api.example.com' } }] },
+      c: { users: [{ name: 'me', user: {} }], 'current-context': 'prod' },
+      list: '- hunter2',
+      'folder/config': {},
+    })
+    const by = async (...files: readonly string[]) => {
+      vi.stubEnv('KUBECONFIG', listed(folder, ...files))
+      return String(await readFrom(undefined)).replaceAll(`${folder}/`, '')
+    }
+    const messages = [
+      await by('a'),
+      await by('a', 'c'),
+      await by('a', 'c', 'b'),
+      await by('b', 'c'),
+      await by('c', 'list'),
+      await by('folder'),
+      await by('absent'),
+    ]
+    expect(messages.join('\n')).not.toContain('hunter2')
+    expect(messages).toMatchInlineSnapshot(`
+      [
+        "no context is set in a. It has prod. Choose one: --context NAME",
+        "the context "prod" names the cluster "shop", which a, c does not have. kubectl config view shows what is there.",
+        "the server of the cluster "shop" in b is no https address: "api.example.com".",
+        "there is no context "prod" in b, c. It has none.",
+        "list cannot be used as a kubeconfig: it holds no mapping with clusters, users and contexts. Correct the file, or name another one: --kubeconfig FILE",
+        "folder cannot be used as a kubeconfig: EISDIR: illegal operation on a directory, read. Correct the file, or name another one: --kubeconfig FILE",
+        "there is no kubeconfig: KUBECONFIG names absent. Name one: --kubeconfig FILE",
+      ]
+    `)
   })
 })

@@ -138,16 +138,16 @@ export async function read(
   return readFrom(join(folder, 'config'), flags)
 }
 
-/** The same, with a kubeconfig that is there. */
+/** The same, with a kubeconfig that is there, or those of the environment. */
 export async function readFrom(
-  file: string,
+  file: string | undefined,
   { signal = new AbortController().signal, ...others }: Flags = {},
 ): Promise<number | string> {
   try {
     const { documents } = await readLive(
       undefined,
       {
-        kubeconfig: file,
+        ...(file !== undefined && { kubeconfig: file }),
         concurrency: 2,
         chunkSize: 500,
         requestTimeout: 30_000,
@@ -163,7 +163,7 @@ export async function readFrom(
     if (!(error instanceof UsageError)) throw error
     return error.lines
       .join('\n')
-      .replaceAll(`${dirname(file)}/`, '')
+      .replaceAll(`${dirname(file ?? '')}/`, '')
       .replaceAll(/(127\.0\.0\.1):\d+/g, '$1')
   }
 }

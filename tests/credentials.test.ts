@@ -141,7 +141,7 @@ describe('a plugin', () => {
   })
 
   it('that hangs, with what it has started, ends with the time for the run or with Ctrl-C', async () => {
-    const script = `require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20000)'], {stdio: 'inherit'});setInterval(() => {}, 1000)`
+    const script = `require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 65000)'], {stdio: 'inherit'});setInterval(() => {}, 1000)`
     const config = kubeconfig('https://127.0.0.1:1', plugged(script))
     expect(await read(config, { timeout: 1500 })).toContain(
       'did not end (the time for the whole run is over)',

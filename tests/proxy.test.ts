@@ -4,7 +4,16 @@ import { createServer as createPlainServer, type IncomingMessage } from 'node:ht
 import { createServer } from 'node:https'
 import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
-import { base64, kubeconfig, listening, read, serverPair, testCluster, trusted } from './connection.js'
+import {
+  base64,
+  type Flags,
+  kubeconfig,
+  listening,
+  read,
+  serverPair,
+  testCluster,
+  trusted,
+} from './connection.js'
 
 /** The name of the cluster, which only the proxies know where to find. */
 const host = 'api.example.com'
@@ -115,14 +124,19 @@ describe('a proxy', () => {
     const { port } = await hiddenCluster()
     const { address, targets } = await socks(port, 'me:pass')
     const open = await socks(port)
-    const through = (proxy: string) =>
-      read(kubeconfig(`https://${host}:6443`, {}, { 'proxy-url': proxy }), { requestTimeout: 10_000 })
+    const through = (proxy: string) => read(kubeconfig(`https://${host}:6443`, {}, { 'proxy-url': proxy }))
     expect(await through(address.replace('//', '//me:pass@'))).toBe(1)
     expect(new Set(targets)).toEqual(new Set([`${host}:6443`]))
     expect(await through(open.address)).toBe(1)
-    expect(await through(address.replace('//', '//me:hunter2@'))).toMatchInlineSnapshot(`"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses the user and the password"`)
-    expect(await through(address)).toMatchInlineSnapshot(`"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses connections without a user and a password"`)
-    expect(await through((await socks(port, undefined, 5)).address)).toMatchInlineSnapshot(`"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (SOCKS 5)"`)
+    expect(await through(address.replace('//', '//me:hunter2@'))).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses the user and the password"`,
+    )
+    expect(await through(address)).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses connections without a user and a password"`,
+    )
+    expect(await through((await socks(port, undefined, 5)).address)).toMatchInlineSnapshot(
+      `"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (SOCKS 5)"`,
+    )
   })
 
   it('reaches addresses of IPv6', async () => {
@@ -134,10 +148,11 @@ describe('a proxy', () => {
   })
 
   it('that refuses, is down, says nothing or is none is named, without its password', async () => {
-    const through = async (proxy: string) => {
+    const through = async (proxy: string, limits: Flags = {}) => {
       const more = { 'proxy-url': proxy.replace('//', '//me:hunter2@') }
-      return String(await read(kubeconfig(`https://${host}`, {}, more), { requestTimeout: 2000 }))
+      return String(await read(kubeconfig(`https://${host}`, {}, more), limits))
     }
+    const soon = { requestTimeout: 1000 }
     const silent = await listening(createTcpServer())
     const refusing = await Promise.all([403, 407, 502].map((refuses) => tunnels(1, { refuses })))
     const messages = [
@@ -145,8 +160,8 @@ describe('a proxy', () => {
       await through('http://127.0.0.1:1'),
       await through('https://127.0.0.1:1'),
       await through('socks5://127.0.0.1:1'),
-      await through(silent.replace('https', 'http')),
-      await through(silent.replace('https', 'socks5')),
+      await through(silent.replace('https', 'http'), soon),
+      await through(silent.replace('https', 'socks5'), soon),
       await through('ftp://127.0.0.1:1'),
       await through('127.0.0.1:1'),
     ]
@@ -159,8 +174,8 @@ describe('a proxy', () => {
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy cannot be reached: nothing listens there (connection refused)",
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy cannot be reached: nothing listens there (connection refused)",
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy cannot be reached: nothing listens there (connection refused)",
-        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: no answer within 2 s",
-        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: no answer within 2 s",
+        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: no answer within 1 s",
+        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: no answer within 1 s",
         "the proxy of the cluster "shop" in config is no address of the form http://, https:// or socks5://HOST:PORT.",
         "the proxy of the cluster "shop" in config is no address of the form http://, https:// or socks5://HOST:PORT.",
       ]

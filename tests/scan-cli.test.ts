@@ -1,6 +1,7 @@
 /** `k8s-af scan` as people run it: the built program against a small API server. */
 import { execFile } from 'node:child_process'
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import Ajv2020 from 'ajv/dist/2020.js'
@@ -8,6 +9,7 @@ import { load } from 'js-yaml'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { authority } from './authority.js'
 import { builtProgram, type Outcome } from './program.js'
 
 const program = builtProgram()
@@ -15,6 +17,7 @@ afterAll(() => program.remove())
 const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
   reportSchema,
 )
+const serverPair = authority().issue({ name: 'server' })
 const open: ApiServer[] = []
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close()
@@ -364,6 +367,7 @@ describe('a kubeconfig', () => {
   it('may have its token in a file', async () => {
     const tokens = new Set<string | undefined>()
     const server = await apiServer({
+      tls: serverPair,
       objects,
       answer: (_, __, request) => {
         tokens.add(request.headers.authorization)
@@ -371,7 +375,9 @@ describe('a kubeconfig', () => {
       },
     })
     open.push(server)
-    const text = server.kubeconfig.replace('"token":"abc"', '"tokenFile":"token"')
+    const text = server.kubeconfig
+      .replace('"token":"abc"', '"tokenFile":"token"')
+      .replaceAll('"server":', '"insecure-skip-tls-verify":true,"server":')
     const folder = program.folderWith({ 'sub/config': text, 'sub/token': 'from-file\n', alone: text })
     expect((await run(['--kubeconfig', 'sub/config', '--only', 'pdb-missing'], folder)).code).toBe(0)
     expect([...tokens]).toEqual(['Bearer from-file'])
@@ -383,6 +389,7 @@ describe('a kubeconfig', () => {
   it('may get its credentials from a program', async () => {
     const tokens: (string | undefined)[] = []
     const server = await apiServer({
+      tls: serverPair,
       objects,
       answer: (_, __, request) => {
         tokens.push(request.headers.authorization)
@@ -395,7 +402,7 @@ describe('a kubeconfig', () => {
     const withExec = (exec: object) =>
       config('prod', {
         'current-context': 'prod',
-        clusters: [{ name: 'prod', cluster: { server: server.address } }],
+        clusters: [{ name: 'prod', cluster: { server: server.address, 'insecure-skip-tls-verify': true } }],
         users: [{ name: 'prod', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', ...exec } } }],
       })
     const folder = program.folderWith({
@@ -421,5 +428,37 @@ describe('a kubeconfig', () => {
     const failing = await run(['--kubeconfig', 'failing'], folder)
     expect(failing.code).toBe(2)
     expect(failing.err).toContain('log in first')
+  })
+  it('whose proxy or plugin says nothing does not hold the program', async () => {
+    const sockets = new Set<Socket>()
+    const silent = createServer((socket) => void sockets.add(socket))
+    await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve))
+    const { port } = silent.address() as AddressInfo
+    const cluster = { server: 'https://api.example.com', 'proxy-url': `http://127.0.0.1:${port}` }
+    const clusters = [{ name: 'prod', cluster }]
+    const script = `require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 65000)'], {stdio: 'inherit'});setTimeout(() => {}, 65000)`
+    const exec = {
+      apiVersion: 'client.authentication.k8s.io/v1',
+      command: process.execPath,
+      args: ['-e', script],
+    }
+    const folder = program.folderWith({
+      proxy: config('prod', { 'current-context': 'prod', clusters }),
+      plugin: config('prod', {
+        'current-context': 'prod',
+        clusters,
+        users: [{ name: 'prod', user: { exec } }],
+      }),
+    })
+    const proxy = await run(['--kubeconfig', 'proxy', '--request-timeout', '1'], folder)
+    expect([proxy.code, proxy.err]).toEqual([
+      2,
+      `k8s-af: the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1:${port}) cannot be read: no answer within 1 s\n`,
+    ])
+    const plugin = await run(['--kubeconfig', 'plugin', '--timeout', '1'], folder)
+    expect(plugin.code).toBe(2)
+    expect(plugin.err).toContain('did not end (the time for the whole run is over)')
+    for (const socket of sockets) socket.destroy()
+    silent.close()
   })
 })

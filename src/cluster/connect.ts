@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 import { arrayAt, objectAt, stringAt, valueAt } from '../graph/untyped.js'
-import { credentialsOf } from './credentials.js'
+import { type Credentials, credentialsOf } from './credentials.js'
 import {
   type Entry,
   filesOf,
@@ -84,7 +84,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     'proxy-url': proxy,
     config: extensionOf(cluster),
   })
-  const { authorization, cert, key, expired } = await credentialsOf(user, told, options.signal)
+  // Nothing secret goes over plain http, as with kubectl.
+  const { authorization, cert, key, expired }: Credentials =
+    server.protocol === 'http:' ? {} : await credentialsOf(user, told, options.signal)
   const tls = { ca, cert, key, servername, ...(isUnchecked && { rejectUnauthorized: false }) }
   return {
     context: context.name,
