@@ -33,10 +33,10 @@ describe('a server', () => {
     const by = (data: string | undefined) =>
       read(kubeconfig(address, {}, { 'certificate-authority-data': data }))
     expect(await by(base64(authority().cert))).toMatchInlineSnapshot(
-      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is not signed by an authority that the kubeconfig names"`,
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is signed by no authority that is trusted here: certificate-authority in the kubeconfig names one, or else NODE_EXTRA_CA_CERTS"`,
     )
     expect(await by(undefined)).toMatchInlineSnapshot(
-      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is not signed by an authority that the kubeconfig names"`,
+      `"the cluster of the context "prod" (https://127.0.0.1) cannot be read: its certificate is signed by no authority that is trusted here: certificate-authority in the kubeconfig names one, or else NODE_EXTRA_CA_CERTS"`,
     )
     expect(await by(base64('rubbish'))).toMatchInlineSnapshot(
       `"the certificate-authority-data of the cluster "shop" in config holds no certificate that can be read."`,

@@ -318,8 +318,8 @@ describe('OpenID Connect', () => {
     const { address } = await testCluster()
     const { address: from, sent } = await issuer({
       tokens: {
-        'old-token': { id_token: fresh, refresh_token: 'new-token' },
-        once: { id_token: fresh, refresh_token: 'a: b' },
+        'the-old-refresh-token': { id_token: fresh, refresh_token: 'the-new-refresh-token' },
+        'another-refresh-token': { id_token: fresh, refresh_token: 'a: b' },
       },
     })
     const config = (token: string) =>
@@ -328,12 +328,12 @@ describe('OpenID Connect', () => {
         undefined,
         2,
       )
-    const folder = folderWith({ config: `# mine\n${config('old-token')}` })
+    const folder = folderWith({ config: `# mine\n${config('the-old-refresh-token')}` })
     expect(await readFrom(join(folder, 'config'))).toBe(1)
     expect(readFileSync(join(folder, 'config'), 'utf8')).toBe(
-      `# mine\n${config('new-token').replace(expired, fresh)}`,
+      `# mine\n${config('the-new-refresh-token').replace(expired, fresh)}`,
     )
-    expect(await read({ config: config('once') })).toMatchInlineSnapshot(
+    expect(await read({ config: config('another-refresh-token') })).toMatchInlineSnapshot(
       `"the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: the refresh-token that takes the place of the old one cannot be kept in config. Log in again if that lasts."`,
     )
     expect(sent).toHaveLength(2)
@@ -376,7 +376,7 @@ describe('OpenID Connect', () => {
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: HTTP 400: Token is not active. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: its discovery document names no token_endpoint. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: nothing listens there (connection refused). Log in again if that lasts.",
-        "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: its certificate is not signed by an authority that the kubeconfig names. Log in again if that lasts.",
+        "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: its certificate is signed by no authority that is trusted here: certificate-authority in the kubeconfig names one, or else NODE_EXTRA_CA_CERTS. Log in again if that lasts.",
         "the idp-certificate-authority-data of the user "me" in config holds no certificate that can be read.",
         "the user "me" in config has an id-token that has expired. Another one needs idp-issuer-url and client-id in its auth-provider.",
         "the user "me" in config has an id-token that has expired. Another one needs idp-issuer-url and client-id in its auth-provider.",

@@ -169,7 +169,7 @@ describe('a proxy', () => {
     expect(messages).toMatchInlineSnapshot(`
       [
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (HTTP 403)",
-        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (HTTP 407): it wants a user and a password, proxy-url: http://USER:PASSWORD@HOST",
+        "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (HTTP 407): it wants a user and a password that it knows, as in http://USER:PASSWORD@HOST",
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy refuses the connection (HTTP 502)",
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy cannot be reached: nothing listens there (connection refused)",
         "the cluster of the context "prod" (https://api.example.com, through the proxy 127.0.0.1) cannot be read: the proxy cannot be reached: nothing listens there (connection refused)",

@@ -97,8 +97,8 @@ function keep({ file, fields }: Entry, tokens: Readonly<Record<string, string | 
   const now = tokens['refresh-token'] ?? old
   if (now === old) return
   const content = readFileSync(file, 'utf8')
-  // Any other text might have to be quoted.
-  if (!content.includes(old) || !/^[A-Za-z0-9][\w.~+/=-]*$/.test(now))
+  // Something short might stand elsewhere, too, and other characters might have to be quoted.
+  if (old.length < 16 || !content.includes(old) || !/^[A-Za-z0-9][\w.~+/=-]*$/.test(now))
     throw new Error(
       `the refresh-token that takes the place of the old one cannot be kept in ${shortened(file)}`,
     )

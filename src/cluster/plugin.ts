@@ -97,7 +97,6 @@ function run(
       if (process.stderr.isTTY) process.stderr.write(text)
     })
     const finish = (end: string | undefined) => {
-      signal.removeEventListener('abort', stop)
       done({ end, said: said.replace(/\s+/g, ' ').trim(), output })
     }
     // What it has started itself may live on and hold the streams: nobody waits for that.
@@ -109,9 +108,10 @@ function run(
       finish(`did not end (${ending(signal)})`)
     }
     child.on('error', (error) => done({ error }))
-    child.on('close', (code, killer) =>
-      finish(code === 0 ? undefined : `failed with ${killer ?? `exit code ${code}`}`),
-    )
+    child.on('close', (code, killer) => {
+      signal.removeEventListener('abort', stop)
+      finish(code === 0 ? undefined : `failed with ${killer ?? `exit code ${code}`}`)
+    })
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop)
   })

@@ -50,7 +50,7 @@ async function overHttp({ proxy, host, port, ca, onSocket }: Tunnel): Promise<So
   if (status === 200) return socket
   socket.destroy()
   throw new Error(
-    `the proxy refuses the connection (HTTP ${status})${status === 407 ? ': it wants a user and a password, proxy-url: http://USER:PASSWORD@HOST' : ''}`,
+    `the proxy refuses the connection (HTTP ${status})${status === 407 ? ': it wants a user and a password that it knows, as in http://USER:PASSWORD@HOST' : ''}`,
   )
 }
 
@@ -114,5 +114,14 @@ function hostOf({ hostname }: URL): string {
 }
 
 function credentialsOf({ username, password }: URL) {
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) }
+  return { username: decoded(username), password: decoded(password) }
+}
+
+/** Text from a URL; what is no proper escape stays as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
