@@ -46,9 +46,11 @@ async function tunnels(port: number, { isSecure = false, refuses = 0 } = {}): Pr
 /** A SOCKS 5 proxy to a port of this machine, for one user or for all; it refuses with a status other than 0. */
 async function socks(port: number, user?: string, status = 0) {
   const targets: string[] = []
-  const server = createTcpServer(async (socket) => {
-    const take = async (count: number): Promise<Buffer> =>
-      socket.read(count) ?? once(socket, 'readable').then(() => take(count))
+  const serve = async (socket: Socket) => {
+    const take = async (count: number): Promise<Buffer> => {
+      if (socket.readableEnded) throw new Error('the client broke off')
+      return socket.read(count) ?? once(socket, 'readable').then(() => take(count))
+    }
     const [, methods = 0] = await take(2)
     const offered = await take(methods)
     const method = user === undefined ? 0 : 2
@@ -61,11 +63,14 @@ async function socks(port: number, user?: string, status = 0) {
       socket.write(Buffer.of(1, isRight ? 0 : 1))
       if (!isRight) return
     }
-    const target = await take((await take(5))[4] ?? 0)
-    targets.push(`${target}:${(await take(2)).readUInt16BE()}`)
+    const type = (await take(4))[3]
+    const length = type === 3 ? ((await take(1))[0] ?? 0) : type === 4 ? 16 : 4
+    const target = await take(length)
+    targets.push(`${type === 3 ? target : target.toString('hex')}:${(await take(2)).readUInt16BE()}`)
     socket.write(Buffer.of(5, status, 0, 1, 0, 0, 0, 0, 0, 0))
     if (status === 0) join(socket, port)
-  })
+  }
+  const server = createTcpServer((socket) => void serve(socket).catch(() => socket.destroy()))
   return { address: (await listening(server)).replace('https', 'socks5'), targets }
 }
 
@@ -128,6 +133,16 @@ describe('a proxy', () => {
     expect(await through(address.replace('//', '//me:pass@'))).toBe(1)
     expect(new Set(targets)).toEqual(new Set([`${host}:6443`]))
     expect(await through(open.address)).toBe(1)
+    for (const address of ['10.1.2.3', '[fd00::a:1]', '[1:2:3:4:5:6:7:8]']) {
+      const more = { 'proxy-url': open.address, 'tls-server-name': host }
+      expect(await read(kubeconfig(`https://${address}`, {}, more))).toBe(1)
+    }
+    expect([...new Set(open.targets)]).toEqual([
+      `${host}:6443`,
+      '0a010203:443',
+      'fd0000000000000000000000000a0001:443',
+      '00010002000300040005000600070008:443',
+    ])
     expect(await through(address.replace('//', '//me:hunter2@'))).toMatchInlineSnapshot(
       `"the cluster of the context "prod" (https://api.example.com:6443, through the proxy 127.0.0.1) cannot be read: the proxy refuses the user and the password"`,
     )

@@ -76,7 +76,7 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
     refresh_token: at('refresh-token'),
     ...(isInBody && { client_id: client, ...(secret !== '' && { client_secret: secret }) }),
   })
-  const auth = `${encodeURIComponent(client)}:${encodeURIComponent(secret)}`
+  const auth = [client, secret].map((one) => new URLSearchParams([['', one]]).toString().slice(1)).join(':')
   const headers = {
     'content-type': 'application/x-www-form-urlencoded',
     ...(!isInBody && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }),

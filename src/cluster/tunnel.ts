@@ -69,9 +69,7 @@ async function overSocks({ proxy, host, port, onSocket }: Tunnel): Promise<Socke
     const [, status] = await take(socket, 2)
     if (status !== 0) throw refused(socket, 'the user and the password')
   } else if (method !== 0) throw refused(socket, 'connections without a user and a password')
-  // The proxy looks up the name.
-  const name = Buffer.concat([Buffer.of(5, 1, 0, 3), counted(host), Buffer.of(port >> 8, port & 255)])
-  socket.write(name)
+  socket.write(Buffer.concat([Buffer.of(5, 1, 0), addressed(host), Buffer.of(port >> 8, port & 255)]))
   const [, status, , type] = await take(socket, 4)
   if (status !== 0) throw refused(socket, `the connection (SOCKS ${status})`)
   const [length = 0] = type === 3 ? await take(socket, 1) : [type === 4 ? 16 : 4]
@@ -96,6 +94,18 @@ async function take(socket: Socket, count: number): Promise<Buffer> {
     if (socket.readableEnded || bytes !== null) throw new Error('the proxy broke off the connection')
     await Promise.race([once(socket, 'readable'), once(socket, 'end')])
   }
+}
+
+/** An address with its type in front, or a name, which the proxy looks up. */
+function addressed(host: string): Buffer {
+  if (isIP(host) === 4) return Buffer.of(1, ...host.split('.').map(Number))
+  if (isIP(host) !== 6) return Buffer.concat([Buffer.of(3), counted(host)])
+  const [left = [], right = []] = host.split('::').map((part) => part.split(':').filter((one) => one !== ''))
+  const groups = [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
+  return Buffer.of(
+    4,
+    ...groups.map((group) => Number.parseInt(group, 16)).flatMap((group) => [group >> 8, group & 255]),
+  )
 }
 
 /** Text with its length in front. */
