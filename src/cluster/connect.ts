@@ -93,7 +93,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     server,
     proxy: proxy && new URL(proxy).host,
     agent: agentFor(server, proxy, tls, options.sockets),
-    headers: { ...(authorization !== undefined && { authorization }), ...impersonated },
+    headers: { ...(authorization !== undefined && { authorization: authorization.trim() }), ...impersonated },
     expired,
   }
 }
