@@ -62,6 +62,12 @@ function popeyeFile(): string | undefined {
   return version && file
 }
 
+/** An object that a controller has brought to what its specification says. */
+interface Ready {
+  readonly metadata: { readonly name: string; readonly ownerReferences?: readonly object[] }
+  readonly spec: object
+}
+
 /** Creates everything as the controllers would have: pods with their status, owned by ReplicaSets, owned by Deployments. */
 async function load(call: Call): Promise<void> {
   const sent = async (method: 'POST' | 'PUT', path: string, object: object) => {
@@ -71,6 +77,11 @@ async function load(call: Call): Promise<void> {
   }
   const create = async (path: string, object: object) =>
     String(((await sent('POST', path, object)).metadata as { uid?: unknown } | undefined)?.uid)
+  const createReady = async (path: string, object: Ready, status: object) => {
+    const uid = await create(path, object)
+    await sent('PUT', `${path}/${object.metadata.name}/status`, { ...object, status })
+    return uid
+  }
   const namespace = (i: number) => `load-${i % size.namespaces}`
   await each(size.namespaces, async (i) => {
     await create('/api/v1/namespaces', { metadata: { name: namespace(i) } })
@@ -86,23 +97,42 @@ async function load(call: Call): Promise<void> {
     }),
   )
   const sets: string[] = []
+  const replicas = size.pods / size.deployments
+  const status = { observedGeneration: 1, replicas, readyReplicas: replicas, availableReplicas: replicas }
   await each(size.deployments, async (i) => {
     const name = `app-${i}`
     const template = { metadata: { labels: { app: name } }, spec: { containers: [container] } }
-    const spec = {
-      replicas: size.pods / size.deployments,
-      selector: { matchLabels: { app: name } },
-      template,
-    }
+    const spec = { replicas, selector: { matchLabels: { app: name } }, template }
     const apps = `/apis/apps/v1/namespaces/${namespace(i)}`
-    const owner = await create(`${apps}/deployments`, { metadata: { name }, spec })
-    sets[i] = await create(`${apps}/replicasets`, {
-      metadata: { name: `${name}-1`, ownerReferences: [ownedBy('apps/v1', 'Deployment', name, owner)] },
-      spec,
-    })
-    await create(`/api/v1/namespaces/${namespace(i)}/services`, {
+    const owner = await createReady(
+      `${apps}/deployments`,
+      { metadata: { name }, spec },
+      {
+        ...status,
+        updatedReplicas: replicas,
+        conditions: [{ type: 'Available', status: 'True', lastUpdateTime: since, lastTransitionTime: since }],
+      },
+    )
+    sets[i] = await createReady(
+      `${apps}/replicasets`,
+      {
+        metadata: { name: `${name}-1`, ownerReferences: [ownedBy('apps/v1', 'Deployment', name, owner)] },
+        spec,
+      },
+      status,
+    )
+    const core = `/api/v1/namespaces/${namespace(i)}`
+    await create(`${core}/services`, {
       metadata: { name },
       spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
+    })
+    // popeye looks for these, and neither it nor we for EndpointSlices.
+    const addresses = Array.from({ length: replicas }, (_, pod) => ({
+      ip: addressOf(i + pod * size.deployments),
+    }))
+    await create(`${core}/endpoints`, {
+      metadata: { name },
+      subsets: [{ addresses, ports: [{ port: 8080 }] }],
     })
   })
   await each(size.pods, async (i) => {
@@ -121,8 +151,10 @@ async function load(call: Call): Promise<void> {
   })
 }
 
+const addressOf = (pod: number) => `10.${pod >> 14}.${(pod >> 7) & 127}.${pod & 127}`
+
 function running(i: number): object {
-  const ip = `10.${i >> 14}.${(i >> 7) & 127}.${i & 127}`
+  const ip = addressOf(i)
   const types = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
   return {
     phase: 'Running',
@@ -231,17 +263,18 @@ function showPopeye(rounds: readonly Round[]): void {
   if (!last) return
   const ratio = median(pairs.map(({ own, other }) => other.seconds / own.seconds))
   const { own, other } = last
-  const ours: { findings: { severity: string }[] } = JSON.parse(own.stdout)
+  const { findings }: { findings: { severity: string; rule: string }[] } = JSON.parse(own.stdout)
   console.log(
     `  popeye takes ${ratio.toFixed(2)} × the time of scan, ${highest(pairs.map((pair) => pair.other))} MB at most`,
   )
   console.log(`  requests that the server answered: scan ${own.requests}, popeye ${other.requests}`)
-  console.log(`  findings of scan: ${tally(ours.findings.map(({ severity }) => severity))}`)
+  console.log(`  findings of scan: ${tally(findings.map(({ severity }) => severity))}`)
+  console.log(`  by rule: ${tally(findings.map(({ rule }) => rule))}`)
   console.log(`  findings of popeye: ${tally(other.findings.map(({ level }) => level))}`)
   console.log(`  by code: ${tally(other.findings.map(({ code }) => code))}`)
 }
 
-/** `3: error 2, info 1`. */
+/** As in `3: error 2, info 1`. */
 function tally(names: readonly string[]): string {
   const counts = new Map<string, number>()
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
