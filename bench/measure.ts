@@ -10,8 +10,6 @@ export interface Cost {
 }
 
 export interface Run extends Cost {
-  /** Null when a signal ended it. */
-  readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
@@ -23,7 +21,7 @@ export interface Surroundings {
   readonly timeout?: number
 }
 
-/** Rejects when the program cannot be started; how it ends is for the caller to judge. */
+/** Rejects when the program cannot be started, and when it ends with another code than 0 and 1, which linters have for findings. */
 export function run(command: readonly string[], surroundings: Surroundings = {}): Promise<Run> {
   return new Promise((done, fail) => {
     const [program = '', ...args] = command
@@ -45,11 +43,13 @@ export function run(command: readonly string[], surroundings: Surroundings = {})
       clearInterval(timer)
       fail(error)
     })
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       const seconds = Number(process.hrtime.bigint() - begun) / 1e9
       clearInterval(timer)
-      const [stdout, stderr] = [texts.stdout, texts.stderr].map((chunks) => Buffer.concat(chunks).toString())
-      done({ seconds, megabytes, code, stdout: stdout ?? '', stderr: stderr ?? '' })
+      const stdout = Buffer.concat(texts.stdout).toString()
+      const stderr = Buffer.concat(texts.stderr).toString()
+      if (code === 0 || code === 1) done({ seconds, megabytes, stdout, stderr })
+      else fail(new Error(`${command.join(' ').slice(0, 200)}: ${signal ?? code} ${stderr.slice(-2000)}`))
     })
   })
 }

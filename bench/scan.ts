@@ -285,7 +285,6 @@ function tally(names: readonly string[]): string {
 const costs = ({ seconds, megabytes }: Cost) => `${seconds.toFixed(2)} s, ${megabytes.toFixed(0)} MB`
 const highest = (runs: readonly Cost[]) => Math.max(...runs.map(({ megabytes }) => megabytes)).toFixed(0)
 
-/** Rejects when the program ends with another code than 0 and 1, which linters have for findings. */
 async function measured(command: readonly string[], { connection, state }: Cluster): Promise<Measured> {
   const before = await answered(connection.call)
   const ended = await run(command, {
@@ -293,8 +292,6 @@ async function measured(command: readonly string[], { connection, state }: Clust
     env: { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1', HOME: state },
     timeout: longestRun,
   })
-  if (ended.code !== 0 && ended.code !== 1)
-    throw new Error(`${command.join(' ')}: ${ended.code ?? 'ended by a signal'} ${ended.stderr.slice(-2000)}`)
   return { ...ended, requests: (await answered(connection.call)) - before }
 }
 
