@@ -33,8 +33,13 @@ function ruleOf([group, resources]: readonly [string, readonly string[]]): strin
   return `  - apiGroups: [${group === '' ? '""' : group}]\n    resources: [${[...resources].sort().join(', ')}]\n    verbs: [list]\n`
 }
 
-/** Holds for all kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
+/** Plurals that do not follow from the kind. */
+const plurals: Readonly<Record<string, string>> = { Gateway: 'gateways', PodMetrics: 'pods' }
+
+/** Holds for all other kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
 function pluralOf(kind: string): string {
   const name = kind.toLowerCase()
+  const known = plurals[kind]
+  if (known !== undefined) return known
   return name.endsWith('s') ? `${name}es` : name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
 }

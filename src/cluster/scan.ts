@@ -5,11 +5,12 @@ import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '
 import type { Cluster, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
 import { folding, waves } from './fold.js'
+import { measurements } from './kinds.js'
 import { each, list } from './list.js'
 import { liveDocument } from './live.js'
 import { type Get, RequestError } from './request.js'
 import { slim } from './slim.js'
-import { eventState, stateOf } from './state.js'
+import { eventState, stateOf, usageState } from './state.js'
 
 export interface ScanOptions {
   readonly kinds: ReadonlySet<KindName>
@@ -65,7 +66,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
       [...kinds].filter((kind) =>
         served.has(kind)
           ? failed.has(kind) || !asked.has(kind)
-          : groupsOf(kind).some((group) => down.has(group)),
+          : measurements.has(kind) || groupsOf(kind).some((group) => down.has(group)),
       ),
     ),
     partialKinds: namespace === undefined ? new Set() : asked,
@@ -119,11 +120,17 @@ class Reading {
     const { kindName } = resource
     const object = slim(item, resource)
     const uid = valueAt(item, 'metadata', 'uid') ?? item
-    if (kindName === 'Event') this.events.set(uid, eventState(object))
+    // Measurements have no uid.
+    if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(object), usageState(object))
+    else if (kindName === 'Event') this.events.set(uid, eventState(object))
     else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(object, kindName))
     else return liveDocument(object)
     return undefined
   }
+}
+
+function usageKey({ metadata }: Untyped): string {
+  return `usage/${stringAt(metadata, 'namespace')}/${stringAt(metadata, 'name')}`
 }
 
 async function versionOf(get: Get): Promise<string | undefined> {

@@ -63,7 +63,7 @@ export interface Cluster {
   readonly unreadKinds: ReadonlySet<KindName>
   /** Kinds of which there may be objects in other namespaces than the one that was read. */
   readonly partialKinds: ReadonlySet<KindName>
-  /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents. */
+  /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents, and the PodMetrics of all pods. */
   readonly made: readonly Untyped[]
   /** Warning events. */
   readonly events: readonly Untyped[]

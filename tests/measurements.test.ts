@@ -1,0 +1,113 @@
+/** What a cluster has measured of itself: read when it is there, and never taken for nothing when it is not. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { scannedKinds } from '../src/cluster/kinds.js'
+import { type Get, RequestError } from '../src/cluster/request.js'
+import { scan } from '../src/cluster/scan.js'
+import { inputOf, loadSnapshot, type Snapshot, saveSnapshot } from '../src/cluster/snapshot.js'
+import { examine } from '../src/engine/lint.js'
+import type { Pod } from '../src/kubernetes.js'
+import { loadStories } from '../src/registry.js'
+import { active, allRules, rulesById, settings } from './harness.js'
+
+beforeAll(async () => void (await allRules()))
+
+const options = { kinds: scannedKinds([]), namespace: undefined, chunk: 500, concurrency: 4 }
+const readAt = Date.parse('2026-11-21T12:00:00Z')
+const web = { namespace: 'shop', name: 'web' }
+
+/** What an API server with one pod, one page at a time, answers to a path. */
+function answer(path: string, usage: object | undefined): unknown {
+  const { pathname } = new URL(path, 'http://localhost')
+  const group = (name: string, version: string, kind: string) => ({
+    metadata: { name },
+    versions: [{ version, resources: [{ resource: 'pods', responseKind: { kind }, verbs: ['list'] }] }],
+  })
+  if (pathname === '/api') return { kind: 'APIGroupDiscoveryList', items: [group('', 'v1', 'Pod')] }
+  if (pathname === '/apis')
+    return {
+      kind: 'APIGroupDiscoveryList',
+      items: usage ? [group('metrics.k8s.io', 'v1beta1', 'PodMetrics')] : [],
+    }
+  if (pathname === '/version') return { gitVersion: 'v1.37.0' }
+  if (pathname === '/apis/metrics.k8s.io/v1beta1/pods') return { metadata: {}, items: [usage] }
+  return {
+    items: [
+      {
+        metadata: { ...web, uid: 'web' },
+        spec: { nodeName: 'n1', containers: [{ name: 'web', resources: { requests: { memory: '1Gi' } } }] },
+        status: { phase: 'Running', startTime: '2026-11-20T12:00:00Z' },
+      },
+    ],
+  }
+}
+
+const measured = (containers: unknown) => ({ metadata: { ...web, labels: { app: 'web' } }, containers })
+
+async function read(get: Get): Promise<Snapshot> {
+  return { ...(await scan(get, options)), context: 'prod', readAt }
+}
+
+function look(snapshot: Snapshot) {
+  const rule = rulesById().get('usage-request-gap')
+  const { graph, report } = examine(inputOf(snapshot), {
+    settings: settings(rule ? [active('usage-request-gap', rule)] : []),
+    rules: rulesById(),
+    stories: loadStories,
+  })
+  const [pod] = graph.all('Pod')
+  return { report, usage: graph.live?.usageOf(pod ?? ({} satisfies Pod)) }
+}
+
+describe('what pods use', () => {
+  const usage = measured([{ name: 'web', usage: { cpu: '1234567890n', memory: '4Gi' } }])
+
+  it('is kept as numbers, and gives the same findings from a snapshot', async () => {
+    const snapshot = await read(async (path) => answer(path, usage))
+    expect(snapshot.made).toEqual([
+      {
+        apiVersion: 'metrics.k8s.io/v1beta1',
+        kind: 'PodMetrics',
+        metadata: web,
+        containers: [{ name: 'web', usage: { cpu: 1.23456789, memory: 4294967296 } }],
+      },
+    ])
+    const folder = mkdtempSync(join(tmpdir(), 'k8s-af-'))
+    await saveSnapshot(join(folder, 'prod.gz'), snapshot)
+    const again = look(loadSnapshot(join(folder, 'prod.gz')))
+    rmSync(folder, { recursive: true })
+    const { report, usage: own } = look(snapshot)
+    expect(own).toEqual([{ container: 'web', cpu: 1.23456789, memory: 4294967296 }])
+    expect(again.usage).toEqual(own)
+    expect(report.findings).toMatchObject([{ rule: 'usage-request-gap', severity: 'info' }])
+    expect(again.report.findings).toEqual(report.findings)
+  })
+
+  it('is not known without the metrics API, or the right to ask it', async () => {
+    const undecided = [{ rule: 'usage-request-gap', needs: 'metrics.k8s.io/PodMetrics' }]
+    const absent = await read(async (path) => answer(path, undefined))
+    expect(absent.unread).toEqual([])
+    expect(look(absent).report.summary.notEvaluated).toEqual(undecided)
+    const forbidden = await read(async (path) => {
+      if (path.startsWith('/apis/metrics.k8s.io/')) throw new RequestError(403, 'no')
+      return answer(path, usage)
+    })
+    expect(forbidden.unread).toMatchObject([{ resource: 'pods.metrics.k8s.io', reason: 'forbidden' }])
+    expect(look(forbidden)).toMatchObject({
+      usage: undefined,
+      report: { findings: [], summary: { notEvaluated: undecided } },
+    })
+  })
+
+  it.each([
+    ['no list', 'many'],
+    ['no objects', [null, 3]],
+    ['no quantities', [{ name: 'web', usage: { cpu: 'NaN', memory: '-' } }]],
+    ['half of it', [{ name: 'web', usage: { memory: '4Gi' } }]],
+  ])('is nothing where the server sends %s', async (_, containers) => {
+    const snapshot = await read(async (path) => answer(path, measured(containers)))
+    expect(look(snapshot)).toMatchObject({ usage: [], report: { findings: [] } })
+  })
+})
