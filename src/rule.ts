@@ -78,6 +78,7 @@ export {
   quantity,
   seconds,
 } from './graph/quantity.js'
+export { type Requested, requestedOf } from './graph/requested.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
@@ -85,6 +86,7 @@ export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  callsOf,
   isRuledIn,
   type Request as WebhookRequest,
   selects,

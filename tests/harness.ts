@@ -29,6 +29,8 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
+  /** Lines of the API server's metrics. */
+  readonly metrics?: readonly string[]
   readonly minor?: number
   readonly namespace?: string
   readonly externals?: Settings['externals']

@@ -31,6 +31,7 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     namespace: run.namespace,
     chunk: 500,
     concurrency: 4,
+    getLines: async (_, onLine) => run.metrics?.forEach(onLine),
   })
   return examine(inputOf({ ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
     settings: settings(rulesToRun, run),

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
-import { type Get, RequestError } from '../src/cluster/request.js'
+import { type Get, type GetLines, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot, saveSnapshot } from '../src/cluster/snapshot.js'
 import { examine } from '../src/engine/lint.js'
 import type { Pod } from '../src/kubernetes.js'
 import { loadStories } from '../src/registry.js'
-import { active, allRules, rulesById, settings } from './harness.js'
+import { active, allRules, root, rulesById, runOf, settings } from './harness.js'
+import { lintLive } from './live.js'
 
 beforeAll(async () => void (await allRules()))
 
@@ -47,7 +48,9 @@ function answer(path: string, usage: object | undefined): unknown {
 const measured = (containers: unknown) => ({ metadata: { ...web, labels: { app: 'web' } }, containers })
 
 async function read(get: Get): Promise<Snapshot> {
-  return { ...(await scan(get, options)), context: 'prod', readAt }
+  const getLines: GetLines = async (_, onLine) =>
+    onLine('apiserver_admission_webhook_fail_open_count{name="a\\"b"} 7')
+  return { ...(await scan(get, { ...options, getLines })), context: 'prod', readAt }
 }
 
 function look(snapshot: Snapshot) {
@@ -76,11 +79,16 @@ describe('what pods use', () => {
     ])
     const folder = mkdtempSync(join(tmpdir(), 'k8s-af-'))
     await saveSnapshot(join(folder, 'prod.gz'), snapshot)
-    const again = look(loadSnapshot(join(folder, 'prod.gz')))
+    const loaded = loadSnapshot(join(folder, 'prod.gz'))
+    const again = look(loaded)
     rmSync(folder, { recursive: true })
     const { report, usage: own } = look(snapshot)
     expect(own).toEqual([{ container: 'web', cpu: 1.23456789, memory: 4294967296 }])
     expect(again.usage).toEqual(own)
+    expect(loaded.samples).toEqual([
+      { name: 'apiserver_admission_webhook_fail_open_count', labels: { name: 'a"b' }, value: 7 },
+    ])
+    expect(loaded.samples).toEqual(snapshot.samples)
     expect(report.findings).toMatchObject([{ rule: 'usage-request-gap', severity: 'info' }])
     expect(again.report.findings).toEqual(report.findings)
   })
@@ -109,5 +117,38 @@ describe('what pods use', () => {
   ])('is nothing where the server sends %s', async (_, containers) => {
     const snapshot = await read(async (path) => answer(path, measured(containers)))
     expect(look(snapshot)).toMatchObject({ usage: [], report: { findings: [] } })
+  })
+})
+
+describe('what the API server has counted', () => {
+  const findings = async (id: string, name: string) => {
+    const file = `fixtures/${id}/${name}.yaml`
+    const rule = rulesById().get(id)
+    const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
+    return findings.map(({ message, evidence }) => [message, evidence])
+  }
+
+  it('of the calls of a webhook stands below what is said of it', async () => {
+    expect(await findings('webhook-timeout-long', 'live-calls')).toEqual([
+      [
+        expect.stringContaining('waits 30 s'),
+        ['since the API server started 135 of 1,295 calls took longer than 1 s, 12 writes passed without it'],
+      ],
+    ])
+  })
+
+  it('of requests for deprecated APIs is told once for each of them', async () => {
+    expect(await findings('deprecated-api-version', 'live-requested')).toEqual([
+      [
+        'The upgrade to 1.25 breaks a client that asks for poddisruptionbudgets of policy/v1beta1: that release stops serving this version.',
+        ['requested from this API server since it started'],
+      ],
+    ])
+    expect(await findings('removed-api-version', 'live-requested')).toEqual([
+      [
+        'A client that asked for poddisruptionbudgets of policy/v1beta1 fails with Kubernetes 1.25: that version was removed in 1.25.',
+        ['requested from this API server since it started'],
+      ],
+    ])
   })
 })

@@ -21,13 +21,18 @@ metadata:
   name: k8s-af-scan
 ${namespace === undefined ? '' : `  namespace: ${JSON.stringify(namespace)}\n`}rules:
 ${[...builtin].map(ruleOf).join('')}  # Add-ons: a group that the cluster does not have does no harm.
-${[...addOns].map(ruleOf).join('')}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
+${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
   # cannot grant that: who may list Secrets may read them.
   # - apiGroups: [""]
   #   resources: [secrets]
   #   verbs: [list]
 `
 }
+
+const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks.
+  - nonResourceURLs: [/metrics]
+    verbs: [get]
+`
 
 function ruleOf([group, resources]: readonly [string, readonly string[]]): string {
   return `  - apiGroups: [${group === '' ? '""' : group}]\n    resources: [${[...resources].sort().join(', ')}]\n    verbs: [list]\n`

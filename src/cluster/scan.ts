@@ -2,13 +2,14 @@
 import type { Document } from '../document.js'
 import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
-import type { Cluster, Unread } from '../reader/input.js'
+import type { Cluster, Sample, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
 import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
 import { each, list } from './list.js'
 import { liveDocument } from './live.js'
-import { type Get, RequestError } from './request.js'
+import { readServerMetrics } from './metrics.js'
+import { type Get, type GetLines, RequestError } from './request.js'
 import { slim } from './slim.js'
 import { eventState, stateOf, usageState } from './state.js'
 
@@ -19,6 +20,8 @@ export interface ScanOptions {
   readonly chunk: number
   /** Lists at once. */
   readonly concurrency: number
+  /** Reads metrics; without it none are read. */
+  readonly getLines?: GetLines
   /** Called when a kind has been read, or not: how many are done, of how many. */
   readonly onProgress?: (done: number, all: number) => void
 }
@@ -39,12 +42,15 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const asked = new Set(resources.map(({ kindName }) => kindName))
   const reading = new Reading(get, options)
+  // Of the cluster as a whole, and no role of a namespace can grant it.
+  const metrics = namespace === undefined ? reading.readMetrics() : undefined
   let done = 0
   for (const wave of waves(resources))
     await each(wave, options.concurrency, async (resource) => {
       await reading.read(resource)
       options.onProgress?.(++done, resources.length)
     })
+  await metrics
   const { documents, unread, failed, refusal } = reading
   if (failed.size === resources.length && refusal) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
@@ -55,6 +61,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
     documents: documents.sort((a, b) => (a.file.name < b.file.name ? -1 : 1)),
     made: [...reading.made.values()],
     events: [...reading.events.values()],
+    samples: reading.samples,
     readAt,
     unread: [
       ...unread.sort((a, b) => (a.resource < b.resource ? -1 : 1)),
@@ -83,6 +90,7 @@ class Reading {
   /** By uid: a list that starts again brings objects again. */
   readonly made = new Map<unknown, Untyped>()
   readonly events = new Map<unknown, Untyped>()
+  readonly samples: Sample[] = []
   readonly unread: Unread[] = []
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
@@ -112,6 +120,20 @@ class Reading {
         reason: error.status === 403 ? 'forbidden' : 'failed',
         message: error.message,
       })
+    }
+  }
+
+  /** What the API server has counted. Numbers are evidence where they are there: nothing follows when they are not. */
+  async readMetrics(): Promise<void> {
+    const { getLines } = this.#options
+    if (!getLines) return
+    try {
+      await readServerMetrics(getLines, this.samples)
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      const { status, message } = error
+      if (status === 404) return
+      this.unread.push({ resource: '/metrics', reason: status === 403 ? 'forbidden' : 'failed', message })
     }
   }
 

@@ -168,13 +168,13 @@ function forCluster(settings: Settings): Settings {
 
 /** The state of the cluster. What its server says is made true to its types, as objects are. */
 function liveOf(
-  { made, events, readAt }: Cluster,
+  { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
     check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+  return liveState(objects, made.map(shaped), events.map(shaped), readAt, samples)
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {

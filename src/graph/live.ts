@@ -1,5 +1,6 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
 import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Sample } from '../reader/input.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 import { isWorkload } from './workload.js'
@@ -33,12 +34,15 @@ export interface Live {
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
   /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
   usageOf(pod: Pod): readonly ContainerUsage[] | undefined
+  /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
+  samplesOf(metric: string): readonly Sample[]
 }
 
 /**
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
  * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
+ * @param samples of metrics
  * @param now in milliseconds since 1970
  */
 export function liveState(
@@ -46,6 +50,7 @@ export function liveState(
   made: readonly KubernetesObject[],
   events: readonly Event[],
   now: number,
+  samples: readonly Sample[] = [],
 ): Live {
   const all = [...objects, ...made]
   const byUid = new Map<string, KubernetesObject>()
@@ -73,6 +78,8 @@ export function liveState(
     } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
   }
+  const byMetric = new Map<string, Sample[]>()
+  for (const one of samples) push(byMetric, one.name, one)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
   for (const event of sorted) {
@@ -96,6 +103,7 @@ export function liveState(
       const [measured] = byName.get(key('PodMetrics', metadata?.namespace, metadata?.name)) ?? []
       return measured && usageIn(measured)
     },
+    samplesOf: (metric) => byMetric.get(metric) ?? [],
   }
 }
 

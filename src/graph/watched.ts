@@ -169,5 +169,6 @@ function watchedLive(
     eventsOf: (of) => live.eventsOf(of),
     // So is what pods use. Rules that have nothing else to go by name it in `reads`.
     usageOf: (pod) => live.usageOf(pod),
+    samplesOf: (metric) => live.samplesOf(metric),
   }
 }
