@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { sampleIn } from '../src/cluster/metrics.js'
-import { lineReader, reader } from '../src/cluster/request.js'
+import { lineReader, RequestError, reader } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { type ApiServer, apiServer, send, status } from './api-server.js'
 
@@ -172,5 +172,91 @@ describe('what a server has counted', () => {
     expect(found.values).toEqual(values)
     expect(found.unread).toMatchObject([{ resource: '/metrics', reason: 'failed' }])
     expect(found.unread[0]?.message).toMatch(message)
+  })
+})
+
+describe('what kubelets have counted', () => {
+  const pod = (name: string, nodeName: string, resources: object = { limits: { cpu: '1' } }) => ({
+    metadata: { name, namespace: 'shop', uid: name },
+    spec: { nodeName, containers: [{ name: 'web', resources }] },
+    status: { phase: 'Running' },
+  })
+  const stopped = (name: string, value: number, container = 'web') =>
+    `container_cpu_cfs_throttled_periods_total{container="${container}",id="/a",namespace="shop",pod="${name}"} ${value} 17\n`
+  const periods = (name: string, value: number, container = 'web') =>
+    stopped(name, value, container).replace('throttled_', '')
+  const pods = [
+    pod('a', 'n1'),
+    pod('b', 'n2'),
+    pod('c', 'n2'),
+    pod('d', 'n/../3'),
+    pod('e', 'n4', { requests: { cpu: '1' } }),
+    { ...pod('f', 'n5'), status: { phase: 'Succeeded' } },
+  ]
+
+  async function asked(kubelets: number | undefined, answer: (node: string) => string | number) {
+    const paths: string[] = []
+    const server = await apiServer({ objects: { pods } })
+    open.push(server)
+    const agent = new Agent()
+    const connection = {
+      context: 'prod',
+      namespace: undefined,
+      server: new URL(server.address),
+      agent,
+      headers: {},
+    }
+    const { samples, unread } = await scan(
+      reader(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }),
+      {
+        kinds: scannedKinds([]),
+        namespace: undefined,
+        chunk: 2,
+        concurrency: 1,
+        ...(kubelets !== undefined && { kubelets }),
+        getLines: async (path, onLine) => {
+          if (path === '/metrics') return
+          paths.push(path)
+          const found = answer(path)
+          if (typeof found === 'number') throw new RequestError(found, 'no')
+          for (const line of found.split('\n')) onLine(line)
+        },
+      },
+    ).finally(() => agent.destroy())
+    return { samples: samples?.map(({ labels, value }) => [labels.pod, value]), unread, paths }
+  }
+
+  it('is asked for on request, of the nodes with most pods that have CPU limits', async () => {
+    const path = (node: string) => `/api/v1/nodes/${node}/proxy/metrics/cadvisor`
+    expect((await asked(undefined, () => '')).paths).toEqual([])
+    expect((await asked(2, () => '')).paths).toEqual([path('n2'), path('n%2F..%2F3')])
+    expect((await asked(20, () => '')).paths).toHaveLength(3)
+  })
+
+  it('is kept of containers that were stopped', async () => {
+    const text =
+      stopped('a', 5) +
+      periods('a', 9) +
+      stopped('b', 0) +
+      periods('b', 9) +
+      stopped('c', 5, '') +
+      periods('c', 9)
+    const { samples, unread } = await asked(1, () => text)
+    expect(samples).toEqual([
+      ['a', 5],
+      ['a', 9],
+    ])
+    expect(unread).toEqual([])
+  })
+
+  it('is not asked for again when it is forbidden, and one kubelet that is away is named', async () => {
+    const forbidden = await asked(20, () => 403)
+    expect(forbidden.paths).toHaveLength(1)
+    expect(forbidden.unread).toEqual([{ resource: 'nodes/proxy', reason: 'forbidden', message: 'no' }])
+    const { samples, unread } = await asked(20, (path) =>
+      path.includes('/n1/') ? stopped('a', 5) + periods('a', 9) : 503,
+    )
+    expect(samples).toHaveLength(2)
+    expect(unread.map(({ resource }) => resource)).toEqual(['the kubelet of n/../3', 'the kubelet of n2'])
   })
 })

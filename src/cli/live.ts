@@ -26,6 +26,8 @@ export interface LiveFlags {
   readonly requestTimeout: number
   /** Milliseconds. */
   readonly timeout: number
+  /** Nodes whose kubelets are asked, at most; none when absent. */
+  readonly kubeletMetrics?: number
   readonly timings?: boolean
 }
 
@@ -55,6 +57,7 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
     as: '--as',
     asGroup: '--as-group',
     saveSnapshot: '--save-snapshot',
+    kubeletMetrics: '--kubelet-metrics',
   } as const
   for (const [name, flag] of Object.entries(others)) {
     if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
@@ -112,6 +115,7 @@ export async function readLive(
       kinds: scannedKinds(workloadKinds),
       namespace,
       getLines: lineReader(connection, requestOptions),
+      kubelets: flags.kubeletMetrics ?? 0,
       chunk: flags.chunkSize,
       concurrency,
       onProgress: (done, all) =>

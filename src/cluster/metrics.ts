@@ -1,4 +1,6 @@
 /** Reads what components have counted: of thousands of numbers the few that rules ask for. */
+import { objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import type { Untyped } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
 import type { GetLines } from './request.js'
 
@@ -19,6 +21,15 @@ const ofApiServer: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
   ['apiserver_admission_webhook_admission_duration_seconds_bucket', ({ le }: Labels) => Number(le) === 1],
 ])
 
+const throttled = 'container_cpu_cfs_throttled_periods_total'
+const periods = 'container_cpu_cfs_periods_total'
+/** Rows without a container are sums of a pod or more. */
+const isOfContainer = ({ container = '', pod = '' }: Labels) => container !== '' && pod !== ''
+const ofKubelet: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
+  [throttled, isOfContainer],
+  [periods, isOfContainer],
+])
+
 /**
  * Adds what an API server has counted since its process started to `samples`, those numbers that are not 0.
  * @throws RequestError when there is an end before all was read
@@ -28,6 +39,40 @@ export async function readServerMetrics(getLines: GetLines, samples: Sample[]): 
     const sample = samples.length < mostSamples ? sampleIn(line, ofApiServer) : undefined
     if (sample) samples.push(sample)
   })
+}
+
+/**
+ * Adds how often the containers of a node were stopped by their CPU limits, of how many periods, since they started: of those
+ * that were stopped at all. Source: google/cadvisor, metrics/prometheus.go.
+ * @throws RequestError when there is an end before all was read
+ */
+export async function readKubeletMetrics(getLines: GetLines, node: string, samples: Sample[]): Promise<void> {
+  const found: Sample[] = []
+  try {
+    await getLines(`/api/v1/nodes/${encodeURIComponent(node)}/proxy/metrics/cadvisor`, (line) => {
+      const sample = found.length < mostSamples ? sampleIn(line, ofKubelet) : undefined
+      if (!sample) return
+      const { namespace = '', pod = '', container = '' } = sample.labels
+      found.push({ ...sample, labels: { namespace, pod, container } })
+    })
+  } finally {
+    const stopped = new Set(found.filter(({ name }) => name === throttled).map(keyOf))
+    samples.push(...found.filter((one) => stopped.has(keyOf(one))))
+  }
+}
+
+function keyOf({ labels }: Sample): string {
+  return `${labels.namespace}/${labels.pod}/${labels.container}`
+}
+
+/** Whether a pod runs and has a container with a CPU limit, or has one itself. */
+export function hasCpuLimit(pod: Untyped): boolean {
+  return (
+    stringAt(pod, 'status', 'phase') === 'Running' &&
+    [valueAt(pod, 'spec'), ...objectsAt(pod, 'spec', 'containers')].some(
+      (one) => valueAt(one, 'resources', 'limits', 'cpu') !== undefined,
+    )
+  )
 }
 
 /**

@@ -32,6 +32,10 @@ ${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # 
 const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks.
   - nonResourceURLs: [/metrics]
     verbs: [get]
+  # For scan --kubelet-metrics. It opens all that kubelets offer, commands in containers included.
+  # - apiGroups: [""]
+  #   resources: [nodes/proxy]
+  #   verbs: [get]
 `
 
 function ruleOf([group, resources]: readonly [string, readonly string[]]): string {

@@ -8,7 +8,7 @@ import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
 import { each, list } from './list.js'
 import { liveDocument } from './live.js'
-import { readServerMetrics } from './metrics.js'
+import { hasCpuLimit, readKubeletMetrics, readServerMetrics } from './metrics.js'
 import { type Get, type GetLines, RequestError } from './request.js'
 import { slim } from './slim.js'
 import { eventState, stateOf, usageState } from './state.js'
@@ -22,6 +22,8 @@ export interface ScanOptions {
   readonly concurrency: number
   /** Reads metrics; without it none are read. */
   readonly getLines?: GetLines
+  /** Kubelets to ask for their metrics, at most; none when absent. */
+  readonly kubelets?: number
   /** Called when a kind has been read, or not: how many are done, of how many. */
   readonly onProgress?: (done: number, all: number) => void
 }
@@ -51,6 +53,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
       options.onProgress?.(++done, resources.length)
     })
   await metrics
+  await reading.readKubelets()
   const { documents, unread, failed, refusal } = reading
   if (failed.size === resources.length && refusal) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
@@ -91,6 +94,8 @@ class Reading {
   readonly made = new Map<unknown, Untyped>()
   readonly events = new Map<unknown, Untyped>()
   readonly samples: Sample[] = []
+  /** The running pods with CPU limits on each node, by name: a list that starts again brings them again. */
+  readonly #limited = new Map<string, Set<unknown>>()
   readonly unread: Unread[] = []
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
@@ -137,11 +142,36 @@ class Reading {
     }
   }
 
+  /** What the kubelets have counted of CPU limits: of the nodes that carry most pods with such. */
+  async readKubelets(): Promise<void> {
+    const { getLines, kubelets = 0, concurrency } = this.#options
+    if (!getLines) return
+    const nodes = [...this.#limited]
+      .sort(([a, one], [b, other]) => other.size - one.size || (a < b ? -1 : 1))
+      .slice(0, kubelets)
+    let isForbidden = false
+    await each(nodes, concurrency, async ([node]) => {
+      if (isForbidden) return
+      try {
+        await readKubeletMetrics(getLines, node, this.samples)
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error
+        const { status, message } = error
+        if (status !== 403)
+          this.unread.push({ resource: `the kubelet of ${node}`, reason: 'failed', message })
+        else if (!isForbidden) this.unread.push({ resource: 'nodes/proxy', reason: 'forbidden', message })
+        isForbidden ||= status === 403
+      }
+    })
+  }
+
   /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
     const { kindName } = resource
     const object = slim(item, resource)
     const uid = valueAt(item, 'metadata', 'uid') ?? item
+    const node = kindName === 'Pod' && hasCpuLimit(item) ? stringAt(item, 'spec', 'nodeName') : undefined
+    if (node !== undefined) this.#limited.set(node, (this.#limited.get(node) ?? new Set()).add(uid))
     // Measurements have no uid.
     if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(object), usageState(object))
     else if (kindName === 'Event') this.events.set(uid, eventState(object))
