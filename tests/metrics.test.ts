@@ -258,5 +258,6 @@ describe('what kubelets have counted', () => {
     )
     expect(samples).toHaveLength(2)
     expect(unread.map(({ resource }) => resource)).toEqual(['the kubelet of n/../3', 'the kubelet of n2'])
+    expect(new Set(unread.map(({ message }) => message)).size).toBe(1)
   })
 })

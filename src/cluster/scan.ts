@@ -156,7 +156,9 @@ class Reading {
         await readKubeletMetrics(getLines, node, this.samples)
       } catch (error) {
         if (!(error instanceof RequestError)) throw error
-        const { status, message } = error
+        const { status } = error
+        // The server's own words name addresses: that would be a line for each node.
+        const message = status < 500 ? error.message : `the API server does not reach it (HTTP ${status})`
         if (status !== 403)
           this.unread.push({ resource: `the kubelet of ${node}`, reason: 'failed', message })
         else if (!isForbidden) this.unread.push({ resource: 'nodes/proxy', reason: 'forbidden', message })
