@@ -1,4 +1,5 @@
 import {
+  allocatableMemory,
   atMost,
   bytes,
   formatBytes,
@@ -146,7 +147,7 @@ function worstNode(
   live: Live,
   { over, share }: { readonly over: number; readonly share: number },
 ) {
-  const sizes = graph.once('usage-request-gap sizes', () => sizesOf(graph))
+  const sizes = allocatableMemory(graph)
   const byNode = new Map<string, Measured[]>()
   for (const one of pods) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one])
   return [...byNode]
@@ -168,16 +169,6 @@ function worstNode(
           ? undefined
           : graph.once('usage-request-gap totals', () => totalsOf(live)).get(worst.name),
     }))[0]
-}
-
-/** The allocatable bytes of the nodes. */
-function sizesOf(graph: Graph): ReadonlyMap<string, number> {
-  return new Map(
-    graph.seen('Node').flatMap(({ metadata, status }) => {
-      const size = bytes(status?.allocatable?.memory)
-      return size === undefined ? [] : [[metadata?.name ?? '', size]]
-    }),
-  )
 }
 
 /** The bytes that all pods of each node use. */

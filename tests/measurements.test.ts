@@ -120,14 +120,49 @@ describe('what pods use', () => {
   })
 })
 
-describe('what the API server has counted', () => {
-  const findings = async (id: string, name: string) => {
-    const file = `fixtures/${id}/${name}.yaml`
-    const rule = rulesById().get(id)
-    const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
-    return findings.map(({ message, evidence }) => [message, evidence])
-  }
+const findings = async (id: string, name: string) => {
+  const file = `fixtures/${id}/${name}.yaml`
+  const rule = rulesById().get(id)
+  const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
+  return findings.map(({ message, evidence }) => [message, evidence])
+}
 
+const evidenceOf = async (id: string, name: string) =>
+  (await findings(id, name)).map(([, evidence]) => evidence)
+
+describe('what pods use at the moment', () => {
+  it.each([
+    ['resource-requests-missing', 'live-heavy', ['pod web-1-a uses 6Gi of the 16Gi of node n1 now']],
+    ['telemetry-agent-unbounded', 'live-heavy', ['pod logs-a uses 4Gi of the 16Gi of node n1 now']],
+    [
+      'persistent-connections-pinned',
+      'live-uneven',
+      ['pod web-1-b uses 900m CPU now', 'pod web-1-c uses 35m CPU now', 'pod web-1-a uses 20m CPU now'],
+    ],
+    [
+      'usage-request-gap',
+      'live-deployment',
+      [
+        'node n1: pods use 14Gi of 16Gi allocatable',
+        'pod web-1-a: 2.1Gi used, 256Mi requested',
+        'pod web-1-b: 1.9Gi used, 256Mi requested',
+        'VerticalPodAutoscaler: 2Gi for container web',
+      ],
+    ],
+    [
+      'cpu-limit-throttling',
+      'live-throttled',
+      [
+        'pod web-1-a: stopped in 5,300 of 10,000 periods since its start',
+        'pod web-1-b: stopped in 2,100 of 10,000 periods since its start',
+      ],
+    ],
+  ])('is evidence of %s', async (id, name, lines) => {
+    expect(await evidenceOf(id, name)).toEqual([lines])
+  })
+})
+
+describe('what the API server has counted', () => {
   it('of the calls of a webhook stands below what is said of it', async () => {
     expect(await findings('webhook-timeout-long', 'live-calls')).toEqual([
       [
