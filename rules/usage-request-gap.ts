@@ -21,8 +21,9 @@ export default rule({
   category: 'resources',
   severity: 'warning',
   why: `The scheduler fills a node by requests, not by use. Memory that a pod takes beyond its request was
-promised to others. When all of them want theirs the node runs out, and the kubelet evicts those first that are
-furthest above their requests, however healthy they are; when it is too late for that the kernel kills them.`,
+promised to others. When all of them want theirs the node runs out, and the kubelet evicts those first that use
+more than they asked for, however healthy they are: the least important of them, and of these the furthest above.
+When it is too late for that the kernel kills them.`,
   remedy: 'Raise the memory request to what the pods use at their peak, from days of measurement.',
   decides: `The memory of the pods (\`pods\` of \`metrics.k8s.io\`, as \`kubectl top pods\` shows it) against
 their request. Reported when pods older than \`minAge\` use more than \`over\` times what they asked for, and on
