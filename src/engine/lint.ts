@@ -168,13 +168,13 @@ function forCluster(settings: Settings): Settings {
 
 /** The state of the cluster. What its server says is made true to its types, as objects are. */
 function liveOf(
-  { made, events, readAt }: Cluster,
+  { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+  return liveState(objects, made.map(shaped), events.map(shaped), readAt, samples)
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
@@ -347,7 +347,7 @@ function evaluate(
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster' && !unreadKinds) continue
-    const unseen = rule.for.filter((interest) => unreadKinds?.has(interest))
+    const unseen = [...rule.for, ...(rule.reads ?? [])].filter((kind) => unreadKinds?.has(kind))
     if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
