@@ -79,6 +79,27 @@ const withoutAjv: Plugin = {
   },
 }
 
+/** Needed for live clusters only: a bundle of its own, with the part that reads kubeconfigs. */
+const withoutKubernetes: Plugin = {
+  name: 'kubernetes',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({ path: './kubernetes.cjs', external: true }))
+  },
+}
+
+/**
+ * Parts of the client that nothing reaches: what it generates for each kind of object, which is most of it, a fetch of its
+ * own, and what src/cluster does in the place of proxies and issuers of tokens.
+ */
+const withoutModels: Plugin = {
+  name: 'models',
+  setup({ onResolve, onLoad }) {
+    const unused = /^(\.\/gen\/index\.js|node-fetch|jsonpath-plus|openid-client|hpagent|socks-proxy-agent)$/
+    onResolve({ filter: unused }, ({ path }) => ({ path, namespace: 'unused' }))
+    onLoad({ filter: /./, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+  },
+}
+
 /** commander loads node:child_process, and with it the network, for subcommands in executables of their own: we have none. */
 const withoutChildProcess: Plugin = {
   name: 'child-process',
@@ -111,12 +132,21 @@ async function bundle(): Promise<string[]> {
       ...common,
       entryPoints: [join(root, 'src/cli/main.ts')],
       outfile: join(draft, 'k8s-af.cjs'),
-      plugins: [withRegistry, withTextFiles, withoutAjv, withoutChildProcess],
+      plugins: [withRegistry, withTextFiles, withoutAjv, withoutKubernetes, withoutChildProcess],
     }),
     build({
       ...common,
       stdin: { contents: "export { Ajv } from 'ajv'", resolveDir: root },
       outfile: join(draft, 'ajv.cjs'),
+    }),
+    build({
+      ...common,
+      stdin: {
+        contents: "export { KubeConfig } from '@kubernetes/client-node/dist/config.js'",
+        resolveDir: root,
+      },
+      outfile: join(draft, 'kubernetes.cjs'),
+      plugins: [withoutModels],
     }),
   ])
   return results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))

@@ -199,21 +199,21 @@ describe('credentials that end while a cluster is read', () => {
 })
 
 describe('a pod', () => {
-  const inPod = (folder: string, { port }: URL) =>
-    connect({
-      env: { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port, HOME: folder },
-      sockets: 1,
-      signal: new AbortController().signal,
-      serviceAccount: folder,
-    })
+  const account = 'var/run/secrets/kubernetes.io/serviceaccount'
+  const inPod = (root: string, { port }: URL) => {
+    vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1')
+    vi.stubEnv('KUBERNETES_SERVICE_PORT', port)
+    const env = { ...process.env, KUBECONFIG: undefined, HOME: root }
+    return connect({ env, sockets: 1, signal: new AbortController().signal, root })
+  }
 
   it('uses its service account, whose token it reads each time that it connects', async () => {
     const { address, visitors } = await testCluster()
-    const folder = folderWith({ token: 'first', 'ca.crt': trusted.cert })
+    const root = folderWith({ [`${account}/token`]: 'first', [`${account}/ca.crt`]: trusted.cert })
     for (const token of ['first', 'second']) {
-      writeFileSync(join(folder, 'token'), token)
-      const connection = await inPod(folder, new URL(address))
-      expect(connection.context).toBe('in-cluster')
+      writeFileSync(join(root, account, 'token'), token)
+      const connection = await inPod(root, new URL(address))
+      expect(connection.context).toBe('inClusterContext')
       const get = reader(connection, { timeout: 30_000, signal: new AbortController().signal })
       await get('/version')
       connection.agent.destroy()
@@ -224,21 +224,22 @@ describe('a pod', () => {
   it('needs the files of the service account', async () => {
     const at = new URL('https://127.0.0.1:1')
     const said = async (files: Readonly<Record<string, string>>) => {
-      const folder = folderWith(files)
-      const error: unknown = await inPod(folder, at).catch((one: unknown) => one)
-      return String(error).replaceAll(folder, 'FOLDER')
+      const named = Object.entries(files).map(([name, content]) => [`${account}/${name}`, content])
+      const root = folderWith(Object.fromEntries(named))
+      const error: unknown = await inPod(root, at).catch((one: unknown) => one)
+      return String(error).replaceAll(join(root, account), 'FOLDER')
     }
     expect(await said({})).toMatchInlineSnapshot(
       `"UsageError: there is no kubeconfig: KUBECONFIG is not set, and ~/.kube/config is not there. Name one: --kubeconfig FILE"`,
     )
     expect(await said({ token: 'abc' })).toMatchInlineSnapshot(
-      `"UsageError: the certificate-authority FOLDER/ca.crt of the cluster "in-cluster" in FOLDER is not there."`,
+      `"UsageError: the certificate-authority FOLDER/ca.crt of the cluster "inCluster" in FOLDER is not there."`,
     )
     expect(await said({ token: '\n', 'ca.crt': trusted.cert })).toMatchInlineSnapshot(
-      `"UsageError: the tokenFile FOLDER/token of the user "in-cluster" in FOLDER is empty."`,
+      `"UsageError: the tokenFile FOLDER/token of the user "inClusterUser" in FOLDER is empty."`,
     )
     expect(await said({ token: 'abc', 'ca.crt': 'rubbish' })).toMatchInlineSnapshot(
-      `"UsageError: the certificate-authority FOLDER/ca.crt of the cluster "in-cluster" in FOLDER holds no certificate that can be read."`,
+      `"UsageError: the certificate-authority FOLDER/ca.crt of the cluster "inCluster" in FOLDER holds no certificate that can be read."`,
     )
   })
 })

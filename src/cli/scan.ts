@@ -1,5 +1,5 @@
 /** `k8s-af scan` */
-import { contextsIn } from '../cluster/kubeconfig.js'
+import { kubeconfigOf } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
 import { saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
@@ -42,7 +42,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
-  const contexts = flags.fromSnapshot === undefined ? contextsOf(flags) : []
+  const contexts = flags.fromSnapshot === undefined ? await contextsOf(flags) : []
   if (contexts.length > 1 && outputs.some(({ format }) => format === 'policyreport'))
     throw new UsageError('-o policyreport is for the cluster that it is applied to: scan one at a time.')
   const options = { settings, rules, stories: loadStories, timings: flags.timings ?? false, started }
@@ -61,14 +61,20 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
 }
 
 /** The contexts to read: none for the current one. */
-function contextsOf({ context = [], allContexts, saveSnapshot, kubeconfig }: ScanFlags): readonly string[] {
+async function contextsOf({
+  context = [],
+  allContexts,
+  saveSnapshot,
+  kubeconfig,
+}: ScanFlags): Promise<readonly string[]> {
   const named = [...new Set(context)]
   if (!allContexts && named.length < 2) return named
   if (allContexts && named.length > 0)
     throw new UsageError('--context and --all-contexts contradict each other. Keep one.')
   if (saveSnapshot !== undefined)
     throw new UsageError('--save-snapshot takes one cluster: it does not go with several contexts.')
-  const all = contextsIn({ kubeconfig, env: process.env })
+  const { client } = await kubeconfigOf({ kubeconfig, env: process.env })
+  const all = client.getContexts()
   const names = all.map(({ name }) => name)
   for (const name of named) {
     if (names.includes(name)) continue
@@ -81,7 +87,9 @@ function contextsOf({ context = [], allContexts, saveSnapshot, kubeconfig }: Sca
   if (all.length === 0) throw new UsageError('--all-contexts: the kubeconfig has no contexts.')
   // Contexts that differ in nothing but their namespace would be one cluster read twice.
   return all
-    .filter(({ access }, i) => all.findIndex((one) => one.access === access) === i)
+    .filter(
+      ({ cluster, user }, i) => all.findIndex((one) => one.cluster === cluster && one.user === user) === i,
+    )
     .map(({ name }) => name)
 }
 

@@ -1,21 +1,11 @@
 /** How to reach a cluster: kubeconfig files as kubectl reads them, or the service account of the pod that this runs in. */
-import { existsSync } from 'node:fs'
-import type { Agent } from 'node:http'
-import { isIPv6 } from 'node:net'
-import { join } from 'node:path'
+import type { Agent, OutgoingHttpHeaders } from 'node:http'
+import type { Cluster, Context, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
-import { arrayAt, objectAt, stringAt, valueAt } from '../graph/untyped.js'
-import { type Credentials, credentialsOf } from './credentials.js'
-import {
-  type Entry,
-  filesOf,
-  type Kubeconfig,
-  type KubeconfigOptions,
-  kubeconfigIn,
-  titleOf,
-} from './kubeconfig.js'
-import { authorityAt } from './pem.js'
+import { arrayAt, objectAt, stringAt } from '../graph/untyped.js'
+import { credentialsOf } from './credentials.js'
+import { type Entry, type Kubeconfig, type KubeconfigOptions, kubeconfigOf, titleOf } from './kubeconfig.js'
 import { agentFor, isProxy, proxyFor } from './proxy.js'
 
 export interface Connection {
@@ -28,7 +18,7 @@ export interface Connection {
   /** Carries certificates, keys and proxy. Keeps connections open. */
   readonly agent: Agent
   /** Credentials and impersonation. */
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly headers: Readonly<OutgoingHttpHeaders>
   /** When the client's certificate expired, if it did. */
   readonly expired: Date | undefined
 }
@@ -43,8 +33,6 @@ export interface ConnectOptions extends KubeconfigOptions {
   readonly sockets: number
   /** Ends the wait for credentials. */
   readonly signal: AbortSignal
-  /** The folder of the pod's service account; elsewhere in tests only. */
-  readonly serviceAccount?: string | undefined
 }
 
 /**
@@ -52,90 +40,46 @@ export interface ConnectOptions extends KubeconfigOptions {
  * @throws UsageError when there is no such configuration or context, or when it is broken
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const files = filesOf(options)
-  const config = files.length > 0 ? kubeconfigIn(files) : ofThisPod(options)
-  const { where } = config
+  const config = await kubeconfigOf(options)
+  const { where, client, entryOf } = config
   const context = chosen(config, options.context)
   const name = JSON.stringify(context.name)
-  const clusterName = stringAt(context.fields, 'cluster') ?? ''
-  const cluster = config.clusters.get(clusterName)
+  const cluster = client.getCluster(context.cluster)
   if (!cluster)
     throw new UsageError(
-      `the context ${name} names the cluster ${JSON.stringify(clusterName)}, which ${where} does not have. kubectl config view shows what is there.`,
+      `the context ${name} names the cluster ${JSON.stringify(context.cluster)}, which ${where} does not have. kubectl config view shows what is there.`,
     )
-  const userName = stringAt(context.fields, 'user')
-  const user = userName ? config.users.get(userName) : nobody
+  const user = context.user ? client.getUser(context.user) : nobody
   if (!user)
     throw new UsageError(
-      `the context ${name} names the user ${JSON.stringify(userName)}, whom ${where} does not have. kubectl config view shows what is there.`,
+      `the context ${name} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
     )
-  const impersonated = impersonation(user, options)
-  const server = serverOf(cluster)
-  const proxy = proxyOf(cluster, server, options.env)
-  const ca = authorityAt(cluster, 'certificate-authority')
-  const servername = stringAt(cluster.fields, 'tls-server-name')
-  const isUnchecked = valueAt(cluster.fields, 'insecure-skip-tls-verify') === true
-  /** Source: Cluster in k8s.io/client-go/pkg/apis/clientauthentication/v1/types.go. */
-  const told = () => ({
-    server: stringAt(cluster.fields, 'server'),
-    'tls-server-name': servername,
-    'insecure-skip-tls-verify': isUnchecked || undefined,
-    'certificate-authority-data': ca && Buffer.from(ca).toString('base64'),
-    'proxy-url': proxy,
-    config: extensionOf(cluster),
-  })
-  // Nothing secret goes over plain http, as with kubectl.
-  const { authorization, cert, key, expired }: Credentials =
-    server.protocol === 'http:' ? {} : await credentialsOf(user, told, options.signal)
-  const tls = { ca, cert, key, servername, ...(isUnchecked && { rejectUnauthorized: false }) }
+  const impersonated = impersonation(entryOf(user), options)
+  const server = serverOf(cluster, entryOf(cluster))
+  const proxy = proxyOf(cluster, entryOf(cluster), server, options.env)
+  const { tls, authorization, expired } = await credentialsOf(config, cluster, user, proxy, options.signal)
   return {
     context: context.name,
     server,
     proxy: proxy && new URL(proxy).host,
     agent: agentFor(server, proxy, tls, options.sockets),
-    headers: { ...(authorization !== undefined && { authorization: authorization.trim() }), ...impersonated },
+    headers: { ...(authorization !== undefined && { authorization }), ...impersonated },
     expired,
   }
 }
 
-/** Who asks without credentials. */
-const nobody: Entry = { kind: 'user', name: 'nobody', file: '', fields: {} }
+/** Who asks without credentials: without a user, the client would leave out the cluster's certificates, too. */
+const nobody: User = { name: 'nobody' }
 
-/** The configuration of a process in a pod. Source: InClusterConfig in k8s.io/client-go/rest/config.go. */
-function ofThisPod({
-  env,
-  serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount',
-}: ConnectOptions): Kubeconfig {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, KUBECONFIG: named } = env
-  const tokenFile = join(serviceAccount, 'token')
-  if (!host || !port || !existsSync(tokenFile))
-    throw new UsageError(
-      `there is no kubeconfig: ${named ? `KUBECONFIG names ${named}` : 'KUBECONFIG is not set, and ~/.kube/config is not there'}. Name one: --kubeconfig FILE`,
-    )
-  const name = 'in-cluster'
-  const one = (kind: Entry['kind'], fields: Entry['fields']) =>
-    new Map([[name, { kind, name, file: serviceAccount, fields }]])
-  return {
-    where: serviceAccount,
-    clusters: one('cluster', {
-      server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
-      'certificate-authority': join(serviceAccount, 'ca.crt'),
-    }),
-    users: one('user', { tokenFile }),
-    contexts: one('context', { cluster: name, user: name }),
-    currentContext: name,
-  }
-}
-
-function chosen({ contexts, currentContext, where }: Kubeconfig, asked: string | undefined): Entry {
-  const names = [...contexts.keys()]
+function chosen({ client, where }: Kubeconfig, asked: string | undefined): Context {
+  const names = client.getContexts().map(({ name }) => name)
   const list =
     names.length > 0
       ? `It has ${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}.`
       : 'It has none.'
-  const name = asked ?? currentContext
+  const name = asked ?? client.getCurrentContext()
   if (!name) throw new UsageError(`no context is set in ${where}. ${list} Choose one: --context NAME`)
-  const found = contexts.get(name)
+  const found = client.getContextObject(name)
   if (found) return found
   const near = nearestName(name, names)
   throw new UsageError(
@@ -143,32 +87,27 @@ function chosen({ contexts, currentContext, where }: Kubeconfig, asked: string |
   )
 }
 
-function serverOf(cluster: Entry): URL {
-  const address = stringAt(cluster.fields, 'server') ?? ''
-  if (!URL.canParse(address) || !/^https?:/.test(address))
-    throw new UsageError(`the server of ${titleOf(cluster)} is no https address: ${JSON.stringify(address)}.`)
-  return new URL(address)
+function serverOf({ server }: Cluster, entry: Entry): URL {
+  if (!URL.canParse(server) || !/^https?:/.test(server))
+    throw new UsageError(`the server of ${titleOf(entry)} is no https address: ${JSON.stringify(server)}.`)
+  return new URL(server)
 }
 
 /** The proxy of the kubeconfig, or that of the environment. Its address may hold a password. */
-function proxyOf(cluster: Entry, server: URL, env: ConnectOptions['env']): string | undefined {
-  const own = stringAt(cluster.fields, 'proxy-url') || undefined
-  const proxy = own ?? proxyFor(server, env)
+function proxyOf(
+  { proxyUrl }: Cluster,
+  entry: Entry,
+  server: URL,
+  env: ConnectOptions['env'],
+): string | undefined {
+  const proxy = proxyUrl || proxyFor(server, env)
   if (proxy === undefined || isProxy(proxy)) return proxy
-  const from = own === undefined ? 'in the environment' : `of ${titleOf(cluster)}`
+  const from = proxyUrl ? `of ${titleOf(entry)}` : 'in the environment'
   throw new UsageError(`the proxy ${from} is no address of the form http://, https:// or socks5://HOST:PORT.`)
 }
 
-/** What plugins of one's own are told of a cluster. Source: ExecConfig in k8s.io/client-go/tools/clientcmd/api/types.go. */
-function extensionOf({ fields }: Entry): unknown {
-  const found = arrayAt(fields, 'extensions').find(
-    (one) => stringAt(one, 'name') === 'client.authentication.k8s.io/exec',
-  )
-  return valueAt(found, 'extension')
-}
-
 /**
- * The flags come before the kubeconfig. Source of the headers: k8s.io/api/authentication/v1/types.go and
+ * The flags come before the kubeconfig. The Kubernetes client (1.4) sends the user only. Source of the headers: k8s.io/api/authentication/v1/types.go and
  * k8s.io/client-go/transport/round_trippers.go.
  */
 function impersonation(entry: Entry, { as, asGroup }: ConnectOptions): Connection['headers'] {

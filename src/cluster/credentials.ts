@@ -1,21 +1,21 @@
-/** How a user of a kubeconfig shows who it is. */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+/** What a connection shows and expects: the Kubernetes client says it, with plugins and issuers of tokens that are ours. */
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { RequestOptions } from 'node:https'
+import type { Cluster, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
-import { objectAt, stringAt } from '../graph/untyped.js'
-import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
+import { arrayAt, stringAt, valueAt } from '../graph/untyped.js'
+import { type Entry, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
 import { fromOidc } from './oidc.js'
-import { fileAt, type Pem, parsed, pemAt } from './pem.js'
-import { fromPlugin } from './plugin.js'
+import { authorityOf, type Pair, pairOf, pemOf } from './pem.js'
+import { fromPlugin, type PluginCredentials } from './plugin.js'
+import type { Tls } from './proxy.js'
 
 export interface Credentials {
+  readonly tls: Tls
   /** The header of this name. */
-  readonly authorization?: string | undefined
-  /** PEM. */
-  readonly cert?: string | undefined
-  /** PEM. */
-  readonly key?: string | undefined
-  /** When the certificate has expired, if it has. */
-  readonly expired?: Date | undefined
+  readonly authorization: string | undefined
+  /** When the client's certificate has expired, if it has. */
+  readonly expired: Date | undefined
 }
 
 /**
@@ -24,61 +24,96 @@ export interface Credentials {
  * @throws UsageError that names the user and the field or file, and nothing that is secret
  */
 export async function credentialsOf(
-  user: Entry,
-  cluster: () => object,
+  { client, entryOf }: Kubeconfig,
+  cluster: Cluster,
+  user: User,
+  proxy: string | undefined,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const { fields } = user
-  const pair = pairOf(user)
-  const tokenFile = pathAt(user, 'tokenFile')
-  const token = tokenFile === undefined ? stringAt(fields, 'token') : tokenIn(tokenFile, user)
-  if (token) return { ...pair, authorization: `Bearer ${token}` }
-  const [name, password] = [stringAt(fields, 'username'), stringAt(fields, 'password')]
-  if (name || password)
-    return {
-      ...pair,
-      authorization: `Basic ${Buffer.from(`${name ?? ''}:${password ?? ''}`).toString('base64')}`,
-    }
-  const provider = objectAt(fields, 'auth-provider')
-  if (provider) return { ...pair, authorization: `Bearer ${await fromProvider(user, signal)}` }
-  if (pair || !objectAt(fields, 'exec')) return { ...pair }
-  const given = await fromPlugin(user, cluster, signal)
-  const { cert, key } = given
+  const [place, who] = [entryOf(cluster), entryOf(user)]
+  const headers: OutgoingHttpHeaders = {}
+  const request: RequestOptions = { headers }
+  // Nothing secret goes over plain http, as with kubectl.
+  const isPlain = cluster.server.startsWith('http:')
+  const tokenFile = isPlain ? undefined : pathAt(who, 'tokenFile')
+  client.loadFromClusterAndUser(
+    clusterFor(cluster, isPlain),
+    isPlain ? { name: user.name } : userFor(user, tokenFile),
+  )
+  let pair: Pair | undefined
+  const fetch = isPlain || tokenFile ? undefined : fetching(user, who, signal)
+  if (fetch)
+    client.addAuthenticator({
+      isAuthProvider: () => true,
+      applyAuthentication: async () => {
+        const { token, cert, key } = await fetch(() => described(cluster, place, request.ca, proxy))
+        if (token) headers.Authorization = `Bearer ${token}`
+        if (cert && key)
+          pair = pairOf(
+            { text: cert, from: 'the certificate' },
+            { text: key, from: 'the key' },
+            `from the plugin of ${titleOf(who)}`,
+          )
+      },
+    })
+  await client.applyToHTTPSOptions(request).catch((error: unknown) => {
+    throw unread(error, place, who)
+  })
+  pair ??= pairIn(request, who)
+  const bearer = stringAt(headers, 'Authorization')?.trim()
+  if (tokenFile && (!bearer || bearer === 'Bearer'))
+    throw new UsageError(`the tokenFile ${shortened(tokenFile)} of ${titleOf(who)} is empty.`)
+  const basic = request.auth ? `Basic ${Buffer.from(request.auth).toString('base64')}` : undefined
   return {
-    ...(given.token !== undefined && { authorization: `Bearer ${given.token}` }),
-    ...(cert !== undefined &&
-      key !== undefined &&
-      checked(
-        { text: cert, from: 'the certificate' },
-        { text: key, from: 'the key' },
-        `from the plugin of ${titleOf(user)}`,
-      )),
+    tls: {
+      ca: authorityOf(place, 'certificate-authority', request.ca),
+      cert: pair?.cert,
+      key: pair?.key,
+      servername: request.servername,
+      ...(request.rejectUnauthorized === false && { rejectUnauthorized: false }),
+    },
+    authorization: bearer ?? basic,
+    expired: pair?.expired,
   }
 }
 
-function tokenIn(file: string, user: Entry): string {
-  const token = fileAt(file, 'tokenFile', user).trim()
-  if (token === '') throw new UsageError(`the tokenFile ${shortened(file)} of ${titleOf(user)} is empty.`)
-  return token
+/** A cluster in a form that the client (1.4) does right by. */
+function clusterFor(cluster: Cluster, isPlain: boolean): Cluster {
+  return {
+    ...cluster,
+    // Of data and a file it takes the file; kubectl takes the data.
+    ...(cluster.caData && { caFile: '' }),
+    // It refuses plain http otherwise.
+    skipTLSVerify: cluster.skipTLSVerify || isPlain,
+    // Its agents open a connection for each request: see proxy.ts.
+    proxyUrl: '',
+  }
 }
 
-function pairOf(user: Entry): Credentials | undefined {
-  const cert = pemAt(user, 'client-certificate')
-  if (!cert) return undefined
-  const key = pemAt(user, 'client-key')
-  const of = `of ${titleOf(user)}`
-  if (!key) throw new UsageError(`there is no client-key for ${cert.from} ${of}.`)
-  return checked(cert, key, of)
+/** The same for a user. It sends whom to act as without the groups: see connect.ts. */
+function userFor({ impersonateUser, ...user }: User, tokenFile: string | undefined): User {
+  return {
+    ...user,
+    ...(user.certData && { certFile: '' }),
+    ...(user.keyData && { keyFile: '' }),
+    // It sends "undefined" in the place of none.
+    password: user.password ?? '',
+    // It prefers its own plugins and issuers to ours: see plugin.ts and oidc.ts.
+    exec: undefined,
+    authProvider: undefined,
+    // It knows no such field of a kubeconfig, but this form of it.
+    ...(tokenFile && { token: '', authProvider: { name: 'tokenFile', config: { tokenFile } } }),
+  }
 }
 
-/** A certificate with its key. @throws UsageError when they are none, or do not belong together */
-function checked(cert: Pem, key: Pem, of: string): Credentials {
-  const certificate = parsed(cert, of, 'certificate', (text) => new X509Certificate(text))
-  const own = parsed(key, of, 'private key', createPrivateKey)
-  if (!certificate.checkPrivateKey(own))
-    throw new UsageError(`${key.from} ${of} is not the one of ${cert.from}.`)
-  const end = new Date(certificate.validTo)
-  return { cert: cert.text, key: key.text, ...(end < new Date() && { expired: end }) }
+type Fetch = (cluster: () => object) => Promise<Partial<PluginCredentials>>
+
+/** How to get what the entry of a user does not hold itself; undefined when it holds all there is. */
+function fetching(user: User, entry: Entry, signal: AbortSignal): Fetch | undefined {
+  if (user.token || user.username) return undefined
+  if (user.authProvider) return async () => ({ token: await fromProvider(entry, signal) })
+  if (!user.exec || user.certData || user.certFile) return undefined
+  return (cluster) => fromPlugin(entry, cluster, signal)
 }
 
 async function fromProvider(user: Entry, signal: AbortSignal): Promise<string> {
@@ -86,5 +121,47 @@ async function fromProvider(user: Entry, signal: AbortSignal): Promise<string> {
   if (name === 'oidc') return fromOidc(user, signal)
   throw new UsageError(
     `${titleOf(user)} has the auth-provider ${JSON.stringify(name)}, which kubectl has not had since 1.26. Have the kubeconfig written anew, with a credential plugin.`,
+  )
+}
+
+/**
+ * What a plugin may be told of a cluster. Source: Cluster in k8s.io/client-go/pkg/apis/clientauthentication/v1/types.go, and
+ * for `config` ExecConfig in k8s.io/client-go/tools/clientcmd/api/types.go.
+ */
+function described(cluster: Cluster, { fields }: Entry, ca: unknown, proxy: string | undefined): object {
+  const extension = arrayAt(fields, 'extensions').find(
+    (one) => stringAt(one, 'name') === 'client.authentication.k8s.io/exec',
+  )
+  return {
+    server: cluster.server,
+    'tls-server-name': cluster.tlsServerName,
+    'insecure-skip-tls-verify': cluster.skipTLSVerify || undefined,
+    'certificate-authority-data': ca ? Buffer.from(String(ca)).toString('base64') : undefined,
+    'proxy-url': proxy,
+    config: valueAt(extension, 'extension'),
+  }
+}
+
+function pairIn(request: RequestOptions, user: Entry): Pair | undefined {
+  const cert = pemOf(user, 'client-certificate', request.cert)
+  if (!cert) return undefined
+  const key = pemOf(user, 'client-key', request.key)
+  const of = `of ${titleOf(user)}`
+  if (!key) throw new UsageError(`there is no client-key for ${cert.from} ${of}.`)
+  return pairOf(cert, key, of)
+}
+
+const files = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile']
+
+/** Which field names the file that cannot be read. */
+function unread(error: unknown, ...entries: readonly Entry[]): unknown {
+  const [path, code] = [stringAt(error, 'path'), stringAt(error, 'code')]
+  if (error instanceof UsageError || code === undefined) return error
+  const of = (entry: Entry) => files.map((field) => ({ entry, field, file: pathAt(entry, field) }))
+  const { entry, field, file = '' } = entries.flatMap(of).find(({ file }) => file === path) ?? {}
+  if (!entry)
+    return new UsageError(`${entries.map(titleOf).join(' or ')} names a file that cannot be read (${code}).`)
+  return new UsageError(
+    `the ${field} ${shortened(file)} of ${titleOf(entry)} ${code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`}.`,
   )
 }

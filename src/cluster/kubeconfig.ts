@@ -1,7 +1,8 @@
-/** Kubeconfig files as kubectl reads them: which there are, and what is in them. */
+/** Kubeconfig files as kubectl reads them, or the service account of a pod: which there are, and what is in them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
+import type { Cluster, KubeConfig, User } from '@kubernetes/client-node'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { isObject, objectAt, objectsAt, stringAt } from '../graph/untyped.js'
@@ -11,25 +12,29 @@ export interface KubeconfigOptions {
   /** A file in the place of those that KUBECONFIG and the home folder name. */
   readonly kubeconfig?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** In the place of `/`, where the files of a pod's service account are looked for; in tests only. */
+  readonly root?: string | undefined
 }
 
-/** A cluster, a user or a context. Source of the fields: k8s.io/client-go/tools/clientcmd/api/v1/types.go. */
+/** A cluster or a user as it stands in a file. Source of the fields: k8s.io/client-go/tools/clientcmd/api/v1/types.go. */
 export interface Entry {
-  readonly kind: 'cluster' | 'user' | 'context'
+  readonly kind: 'cluster' | 'user'
   readonly name: string
   /** Where it stands; relative paths in it start at the folder of this file. */
   readonly file: string
   readonly fields: Untyped
 }
 
-/** All files together: of entries with one name, and of current contexts, the first counts. */
+/** What there is, read and merged by the Kubernetes client. */
 export interface Kubeconfig {
   /** The names of the files, for messages. */
   readonly where: string
-  readonly clusters: ReadonlyMap<string, Entry>
-  readonly users: ReadonlyMap<string, Entry>
-  readonly contexts: ReadonlyMap<string, Entry>
-  readonly currentContext: string | undefined
+  readonly client: KubeConfig
+  /**
+   * An entry with all its fields: the client (1.4) leaves out `as-groups`, `as-uid`, `as-user-extra`, `tokenFile` and
+   * `extensions`, and forgets which file an entry is from.
+   */
+  readonly entryOf: (one: Cluster | User) => Entry
 }
 
 /** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
@@ -44,30 +49,71 @@ export function filesOf({ kubeconfig, env }: KubeconfigOptions): readonly string
 }
 
 /**
- * Reads the files.
+ * Reads the files, or the service account.
  * @throws UsageError that names the file, and nothing of what is in it
  */
-export function kubeconfigIn(files: readonly string[]): Kubeconfig {
-  const read = files.map((file) => ({ file, content: contentOf(file) }))
-  const entries = (kind: Entry['kind']) =>
-    new Map(
-      read
-        .flatMap(({ file, content }) =>
-          objectsAt(content, `${kind}s`).flatMap((one): Entry[] => {
-            const name = stringAt(one, 'name')
-            return name === undefined ? [] : [{ kind, name, file, fields: objectAt(one, kind) ?? {} }]
-          }),
-        )
-        .toReversed()
-        .map((entry) => [entry.name, entry]),
-    )
-  return {
-    where: files.map(shortened).join(', '),
-    clusters: entries('cluster'),
-    users: entries('user'),
-    contexts: entries('context'),
-    currentContext: read.map(({ content }) => stringAt(content, 'current-context')).find((name) => name),
+export async function kubeconfigOf(options: KubeconfigOptions): Promise<Kubeconfig> {
+  // Half a second unbundled: only here, and only now.
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const client = new KubeConfig()
+  const files = filesOf(options)
+  if (files.length === 0) return ofThisPod(client, options)
+  const entries = files.flatMap((file) => added(client, new KubeConfig(), file))
+  return kubeconfig(client, files.map(shortened).join(', '), entries)
+}
+
+type Read = readonly [Cluster | User, Entry]
+
+function kubeconfig(client: KubeConfig, where: string, read: readonly Read[]): Kubeconfig {
+  const entries = new Map(read)
+  const entryOf = (one: Cluster | User) =>
+    entries.get(one) ?? { kind: 'user', name: one.name, file: '', fields: {} }
+  return { where, client, entryOf }
+}
+
+/** Adds a file to the others: its entries with names that those do not have. */
+function added(client: KubeConfig, own: KubeConfig, file: string): readonly Read[] {
+  const content = contentOf(file)
+  // An empty file is what `kubectl config` starts from; the client fails on it, and takes a list for an empty mapping.
+  if (content === undefined) return []
+  try {
+    own.loadFromFile(file, { onInvalidEntry: 'filter' })
+    // For the client a name in two files is an error, and the last current context counts; for kubectl it is the first of each.
+    own.clusters = own.clusters.filter(({ name }) => !client.getCluster(name))
+    own.users = own.users.filter(({ name }) => !client.getUser(name))
+    own.contexts = own.contexts.filter(({ name }) => !client.getContextObject(name))
+    client.mergeConfig(own, Boolean(client.currentContext))
+  } catch (error) {
+    throw unusable(file, error)
   }
+  const entry = (kind: Entry['kind'], { name }: Cluster | User): Entry => {
+    const found = objectsAt(content, `${kind}s`).find((one) => one.name === name)
+    return { kind, name, file, fields: objectAt(found, kind) ?? {} }
+  }
+  return [
+    ...own.clusters.map((one): Read => [one, entry('cluster', one)]),
+    ...own.users.map((one): Read => [one, entry('user', one)]),
+  ]
+}
+
+/** Where there is no kubeconfig. Source: InClusterConfig in k8s.io/client-go/rest/config.go. */
+function ofThisPod(client: KubeConfig, { env, root }: KubeconfigOptions): Kubeconfig {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, KUBECONFIG: named } = env
+  client.loadFromCluster(root)
+  const [cluster, user] = [client.getCurrentCluster(), client.getCurrentUser()]
+  const tokenFile = stringAt(user?.authProvider, 'config', 'tokenFile') ?? ''
+  if (!host || !port || !cluster || !user || !existsSync(tokenFile))
+    throw new UsageError(
+      `there is no kubeconfig: ${named ? `KUBECONFIG names ${named}` : 'KUBECONFIG is not set, and ~/.kube/config is not there'}. Name one: --kubeconfig FILE`,
+    )
+  const file = dirname(tokenFile)
+  return kubeconfig(client, file, [
+    [
+      cluster,
+      { kind: 'cluster', name: cluster.name, file, fields: { 'certificate-authority': cluster.caFile } },
+    ],
+    [user, { kind: 'user', name: user.name, file, fields: { tokenFile } }],
+  ])
 }
 
 /** The path with `~` for the home folder, as people write it. */
@@ -87,20 +133,21 @@ export function pathAt({ file, fields }: Entry, ...path: readonly string[]): str
   return found ? resolve(dirname(file), found) : undefined
 }
 
-function contentOf(file: string): unknown {
+function contentOf(file: string): Untyped | undefined {
+  let content: unknown
   try {
-    const content = load(readFileSync(file, 'utf8'))
-    // An empty file is what `kubectl config` starts from.
-    if (content === undefined || content === null || isObject(content)) return content
+    content = load(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw unusable(file, reasonOf(error))
+    throw unusable(file, error)
   }
+  if (isObject(content)) return content
+  if (content === undefined || content === null) return undefined
   throw unusable(file, 'it holds no mapping with clusters, users and contexts')
 }
 
-function unusable(file: string, reason: string): UsageError {
+function unusable(file: string, error: unknown): UsageError {
   return new UsageError(
-    `${shortened(file)} cannot be used as a kubeconfig: ${reason}. Correct the file, or name another one: --kubeconfig FILE`,
+    `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
   )
 }
 
@@ -112,35 +159,4 @@ function reasonOf(error: unknown): string {
     readonly mark?: { readonly line: number }
   }
   return reason === undefined ? error.message : `${reason}${mark ? ` (line ${mark.line + 1})` : ''}`
-}
-
-/** A context by name; contexts with one `access` are one cluster with the rights of one user. */
-export interface NamedContext {
-  readonly name: string
-  readonly access: string
-}
-
-/** All contexts, the first of each name. Files that are no kubeconfig have none here: connecting says what is wrong with them. */
-export function contextsIn(options: KubeconfigOptions): readonly NamedContext[] {
-  const contexts = new Map<string, NamedContext>()
-  for (const file of filesOf(options)) {
-    for (const entry of objectsAt(parsed(file), 'contexts')) {
-      const name = stringAt(entry, 'name')
-      if (name === undefined || contexts.has(name)) continue
-      const access = JSON.stringify([
-        stringAt(entry, 'context', 'cluster'),
-        stringAt(entry, 'context', 'user'),
-      ])
-      contexts.set(name, { name, access })
-    }
-  }
-  return [...contexts.values()]
-}
-
-function parsed(file: string): unknown {
-  try {
-    return load(readFileSync(file, 'utf8'))
-  } catch {
-    return undefined
-  }
 }

@@ -1,12 +1,16 @@
-/** Tokens of `auth-provider: oidc`. Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go. */
+/**
+ * Tokens of `auth-provider: oidc`. The Kubernetes client (1.4) asks issuers without their authority, the client's secret and
+ * proxies, has no limit of time, and forgets refresh tokens that take the place of others.
+ * Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { request as plain, type RequestOptions } from 'node:http'
 import { request as secure } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
-import { type Entry, shortened, titleOf } from './kubeconfig.js'
-import { authorityAt } from './pem.js'
+import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
+import { authorityOf } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
 import { ending, reasonOf } from './request.js'
 
@@ -59,7 +63,9 @@ function isFresh(token: string): boolean {
 /** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
 async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
   const at = (field: string) => stringAt(config.fields, field) ?? ''
-  const ca = authorityAt(config, 'idp-certificate-authority')
+  const [inside, file] = [at('idp-certificate-authority-data'), pathAt(config, 'idp-certificate-authority')]
+  const content = inside ? Buffer.from(inside, 'base64') : file && readFileSync(file)
+  const ca = authorityOf(config, 'idp-certificate-authority', content)
   const metadata = await answered(
     `${at('idp-issuer-url').replace(/\/$/, '')}/.well-known/openid-configuration`,
     { ca },

@@ -1,6 +1,5 @@
 /** Certificates and keys in a kubeconfig, or in files that it names. */
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { UsageError } from '../config/usage.js'
 import { stringAt } from '../graph/untyped.js'
 import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
@@ -11,40 +10,39 @@ export interface Pem {
   readonly from: string
 }
 
-/**
- * What `field-data` holds, or the file that `field` names.
- * @throws UsageError when there is no such file
- */
-export function pemAt(entry: Entry, field: string): Pem | undefined {
-  const inside = stringAt(entry.fields, `${field}-data`)
-  if (inside) return { text: Buffer.from(inside, 'base64').toString(), from: `the ${field}-data` }
-  const file = pathAt(entry, field)
-  return file === undefined
-    ? undefined
-    : { text: fileAt(file, field, entry), from: `the ${field} ${shortened(file)}` }
+/** What was read from `field-data`, or else from the file that `field` names. */
+export function pemOf(entry: Entry, field: string, content: unknown): Pem | undefined {
+  if (!content) return undefined
+  const isInside = stringAt(entry.fields, `${field}-data`)
+  const from = isInside ? `the ${field}-data` : `the ${field} ${shortened(pathAt(entry, field) ?? '')}`
+  return { text: String(content), from }
 }
 
 /** The authorities that a server's certificate may be signed by, in PEM. @throws UsageError when there are none in it */
-export function authorityAt(entry: Entry, field: string): string | undefined {
-  const found = pemAt(entry, field)
+export function authorityOf(entry: Entry, field: string, content: unknown): string | undefined {
+  const found = pemOf(entry, field, content)
   if (found) parsed(found, `of ${titleOf(entry)}`, 'certificate', (text) => new X509Certificate(text))
   return found?.text
 }
 
-/** The text of a file that a field names. @throws UsageError when it cannot be read */
-export function fileAt(file: string, field: string, entry: Entry): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    const { code }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-    throw new UsageError(
-      `the ${field} ${shortened(file)} of ${titleOf(entry)} ${code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`}.`,
-    )
-  }
+/** A certificate with its key, in PEM, and when it has expired, if it has. */
+export interface Pair {
+  readonly cert: string
+  readonly key: string
+  readonly expired: Date | undefined
 }
 
-/** @throws UsageError when the text is no such thing */
-export function parsed<T>({ text, from }: Pem, of: string, what: string, parse: (text: string) => T): T {
+/** @throws UsageError when they are no certificate and key, or do not belong together */
+export function pairOf(cert: Pem, key: Pem, of: string): Pair {
+  const certificate = parsed(cert, of, 'certificate', (text) => new X509Certificate(text))
+  const own = parsed(key, of, 'private key', createPrivateKey)
+  if (!certificate.checkPrivateKey(own))
+    throw new UsageError(`${key.from} ${of} is not the one of ${cert.from}.`)
+  const end = new Date(certificate.validTo)
+  return { cert: cert.text, key: key.text, expired: end < new Date() ? end : undefined }
+}
+
+function parsed<T>({ text, from }: Pem, of: string, what: string, parse: (text: string) => T): T {
   try {
     return parse(text)
   } catch {

@@ -1,4 +1,8 @@
-/** Credentials from a program that the kubeconfig names. Source: k8s.io/client-go/plugin/pkg/client/auth/exec/exec.go. */
+/**
+ * Credentials from a program that the kubeconfig names. The Kubernetes client (1.4) waits for programs for ever, does not tell
+ * them of their task, looks for them in the current folder, and shows none of what they say to the people who wait.
+ * Source: k8s.io/client-go/plugin/pkg/client/auth/exec/exec.go.
+ */
 import { spawn } from 'node:child_process'
 import { dirname, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'

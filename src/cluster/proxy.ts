@@ -1,4 +1,8 @@
-/** Connections through proxies, and which proxy the environment asks for. Source: golang.org/x/net/http/httpproxy. */
+/**
+ * Connections through proxies, and which proxy the environment asks for: the Kubernetes client (1.4) does not look there, and
+ * its agents keep no connections open, wait for silent proxies for ever, and have SOCKS proxies reach names as this machine
+ * resolves them. Source: golang.org/x/net/http/httpproxy.
+ */
 import { Agent as PlainAgent } from 'node:http'
 import { Agent } from 'node:https'
 import { BlockList, isIP, Socket } from 'node:net'
