@@ -1,15 +1,16 @@
 /** Credentials that come from elsewhere: plugins, issuers of tokens, files, the service account of a pod. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
 import { connect } from '../src/cluster/connect.js'
 import { reader } from '../src/cluster/request.js'
-import { send } from './api-server.js'
+import { apiServer, send } from './api-server.js'
 import { authority } from './authority.js'
 import {
   base64,
+  closing,
   folderWith,
   kubeconfig,
   listening,
@@ -153,6 +154,33 @@ describe('a plugin', () => {
     const { address } = await testCluster()
     const script = `process.stdin.resume().on('end', () => ${giving('{token: "abc"}')})`
     expect(await read(kubeconfig(address, plugged(script)))).toBe(1)
+  })
+})
+
+describe('a server with http://', () => {
+  it('is shown no credentials, and no plugin runs for it', async () => {
+    const seen = new Set<string | undefined>()
+    const { address } = closing(
+      await apiServer({
+        objects: { namespaces: [{ metadata: { name: 'shop', uid: 'n' } }] },
+        answer: (_, __, { headers }) => {
+          seen.add(headers.authorization)
+          return false
+        },
+      }),
+    )
+    const log = join(folderWith({}), 'log')
+    const script = `require('fs').writeFileSync(${JSON.stringify(log)}, '');${giving('{token: "abc"}')}`
+    const users = [
+      { token: 'abc' },
+      { tokenFile: 'absent' },
+      { username: 'jane', password: 'abc' },
+      { 'auth-provider': { name: 'oidc', config: { 'id-token': 'abc' } } },
+      plugged(script),
+    ]
+    for (const user of users) expect(await read(kubeconfig(address, user))).toBe(1)
+    expect([...seen]).toEqual([undefined])
+    expect(existsSync(log)).toBe(false)
   })
 })
 

@@ -7,7 +7,7 @@ import { arrayAt, stringAt, valueAt } from '../graph/untyped.js'
 import { type Entry, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
 import { fromOidc } from './oidc.js'
 import { authorityOf, type Pair, pairOf, pemOf } from './pem.js'
-import { fromPlugin, type PluginCredentials } from './plugin.js'
+import { fromPlugin } from './plugin.js'
 import type { Tls } from './proxy.js'
 
 export interface Credentials {
@@ -34,46 +34,35 @@ export async function credentialsOf(
   const headers: OutgoingHttpHeaders = {}
   const request: RequestOptions = { headers }
   // Nothing secret goes over plain http, as with kubectl.
-  const isPlain = cluster.server.startsWith('http:')
+  const isPlain = new URL(cluster.server).protocol === 'http:'
   const tokenFile = isPlain ? undefined : pathAt(who, 'tokenFile')
   client.loadFromClusterAndUser(
     clusterFor(cluster, isPlain),
     isPlain ? { name: user.name } : userFor(user, tokenFile),
   )
-  let pair: Pair | undefined
-  const fetch = isPlain || tokenFile ? undefined : fetching(user, who, signal)
-  if (fetch)
+  let given: Given = {}
+  const source = isPlain || tokenFile ? undefined : sourceOf(user, who, signal)
+  if (source)
     client.addAuthenticator({
       isAuthProvider: () => true,
       applyAuthentication: async () => {
-        const { token, cert, key } = await fetch(() => described(cluster, place, request.ca, proxy))
-        if (token) headers.Authorization = `Bearer ${token}`
-        if (cert && key)
-          pair = pairOf(
-            { text: cert, from: 'the certificate' },
-            { text: key, from: 'the key' },
-            `from the plugin of ${titleOf(who)}`,
-          )
+        given = await source(() => described(cluster, place, request.ca, proxy))
+        if (given.token) headers.Authorization = `Bearer ${given.token}`
       },
     })
   await client.applyToHTTPSOptions(request).catch((error: unknown) => {
     throw unread(error, place, who)
   })
-  pair ??= pairIn(request, who)
+  const { cert, key, expired } = given.pair ?? pairIn(request, who) ?? {}
+  const ca = authorityOf(place, 'certificate-authority', request.ca)
+  const { servername, rejectUnauthorized = true, auth } = request
   const bearer = stringAt(headers, 'Authorization')?.trim()
   if (tokenFile && (!bearer || bearer === 'Bearer'))
     throw new UsageError(`the tokenFile ${shortened(tokenFile)} of ${titleOf(who)} is empty.`)
-  const basic = request.auth ? `Basic ${Buffer.from(request.auth).toString('base64')}` : undefined
   return {
-    tls: {
-      ca: authorityOf(place, 'certificate-authority', request.ca),
-      cert: pair?.cert,
-      key: pair?.key,
-      servername: request.servername,
-      ...(request.rejectUnauthorized === false && { rejectUnauthorized: false }),
-    },
-    authorization: bearer ?? basic,
-    expired: pair?.expired,
+    tls: { ca, cert, key, servername, ...(!rejectUnauthorized && { rejectUnauthorized }) },
+    authorization: bearer ?? (auth ? `Basic ${Buffer.from(auth).toString('base64')}` : undefined),
+    expired,
   }
 }
 
@@ -106,14 +95,27 @@ function userFor({ impersonateUser, ...user }: User, tokenFile: string | undefin
   }
 }
 
-type Fetch = (cluster: () => object) => Promise<Partial<PluginCredentials>>
+interface Given {
+  readonly token?: string | undefined
+  readonly pair?: Pair | undefined
+}
 
-/** How to get what the entry of a user does not hold itself; undefined when it holds all there is. */
-function fetching(user: User, entry: Entry, signal: AbortSignal): Fetch | undefined {
+/** Where a user gets what its entry does not hold; undefined when that holds all there is. */
+function sourceOf(
+  user: User,
+  entry: Entry,
+  signal: AbortSignal,
+): ((cluster: () => object) => Promise<Given>) | undefined {
   if (user.token || user.username) return undefined
   if (user.authProvider) return async () => ({ token: await fromProvider(entry, signal) })
   if (!user.exec || user.certData || user.certFile) return undefined
-  return (cluster) => fromPlugin(entry, cluster, signal)
+  return async (cluster) => {
+    const { token, cert, key } = await fromPlugin(entry, cluster, signal)
+    if (!cert || !key) return { token }
+    const of = `from the plugin of ${titleOf(entry)}`
+    const pair = pairOf({ text: cert, from: 'the certificate' }, { text: key, from: 'the key' }, of)
+    return { token, pair }
+  }
 }
 
 async function fromProvider(user: Entry, signal: AbortSignal): Promise<string> {
@@ -153,15 +155,16 @@ function pairIn(request: RequestOptions, user: Entry): Pair | undefined {
 
 const files = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile']
 
-/** Which field names the file that cannot be read. */
+/** The field that names the file that the client could not read: it tells the path only. */
 function unread(error: unknown, ...entries: readonly Entry[]): unknown {
-  const [path, code] = [stringAt(error, 'path'), stringAt(error, 'code')]
-  if (error instanceof UsageError || code === undefined) return error
-  const of = (entry: Entry) => files.map((field) => ({ entry, field, file: pathAt(entry, field) }))
-  const { entry, field, file = '' } = entries.flatMap(of).find(({ file }) => file === path) ?? {}
-  if (!entry)
-    return new UsageError(`${entries.map(titleOf).join(' or ')} names a file that cannot be read (${code}).`)
-  return new UsageError(
-    `the ${field} ${shortened(file)} of ${titleOf(entry)} ${code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`}.`,
-  )
+  const code = stringAt(error, 'code')
+  if (error instanceof UsageError || !(error instanceof Error) || code === undefined) return error
+  const path = stringAt(error, 'path')
+  for (const entry of entries) {
+    const field = files.find((one) => path !== undefined && pathAt(entry, one) === path)
+    if (path === undefined || field === undefined) continue
+    const what = code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`
+    return new UsageError(`the ${field} ${shortened(path)} of ${titleOf(entry)} ${what}.`)
+  }
+  return new UsageError(`${entries.map(titleOf).join(' or ')} cannot be used: ${error.message}.`)
 }

@@ -1,6 +1,6 @@
 /**
- * Tokens of `auth-provider: oidc`. The Kubernetes client (1.4) asks issuers without their authority, the client's secret and
- * proxies, has no limit of time, and forgets refresh tokens that take the place of others.
+ * Tokens of `auth-provider: oidc`. The Kubernetes client (1.4) fails with every token that has expired ("server" must be an
+ * instance of URL), and would know neither the issuer's authority nor the client's secret.
  * Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go.
  */
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * Connections through proxies, and which proxy the environment asks for: the Kubernetes client (1.4) does not look there, and
- * its agents keep no connections open, wait for silent proxies for ever, and have SOCKS proxies reach names as this machine
- * resolves them. Source: golang.org/x/net/http/httpproxy.
+ * Connections through proxies, and which proxy the environment asks for. The Kubernetes client (1.4) does not look there; its
+ * agents keep no connections open, wait for a silent proxy for ever and lose addresses of IPv6, and names are looked up here
+ * for `socks5://`. Source: golang.org/x/net/http/httpproxy.
  */
 import { Agent as PlainAgent } from 'node:http'
 import { Agent } from 'node:https'
