@@ -5,7 +5,14 @@ import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 import { arrayAt, objectAt, stringAt } from '../graph/untyped.js'
 import { credentialsOf } from './credentials.js'
-import { type Entry, type Kubeconfig, type KubeconfigOptions, kubeconfigOf, titleOf } from './kubeconfig.js'
+import {
+  type Entry,
+  entryOf,
+  type Kubeconfig,
+  type KubeconfigOptions,
+  kubeconfigOf,
+  titleOf,
+} from './kubeconfig.js'
 import { agentFor, isProxy, proxyFor } from './proxy.js'
 
 export interface Connection {
@@ -41,7 +48,7 @@ export interface ConnectOptions extends KubeconfigOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const config = await kubeconfigOf(options)
-  const { where, client, entryOf } = config
+  const { where, client } = config
   const context = chosen(config, options.context)
   const name = JSON.stringify(context.name)
   const cluster = client.getCluster(context.cluster)
@@ -54,9 +61,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     throw new UsageError(
       `the context ${name} names the user ${JSON.stringify(context.user)}, whom ${where} does not have. kubectl config view shows what is there.`,
     )
-  const impersonated = impersonation(entryOf(user), options)
-  const server = serverOf(cluster, entryOf(cluster))
-  const proxy = proxyOf(cluster, entryOf(cluster), server, options.env)
+  const impersonated = impersonation(entryOf(config, user), options)
+  const place = titleOf(entryOf(config, cluster))
+  const server = serverOf(cluster, place)
+  const proxy = proxyOf(cluster, place, server, options.env)
   const { tls, authorization, expired } = await credentialsOf(config, cluster, user, proxy, options.signal)
   return {
     context: context.name,
@@ -87,22 +95,17 @@ function chosen({ client, where }: Kubeconfig, asked: string | undefined): Conte
   )
 }
 
-function serverOf({ server }: Cluster, entry: Entry): URL {
+function serverOf({ server }: Cluster, place: string): URL {
   if (!URL.canParse(server) || !/^https?:/.test(server))
-    throw new UsageError(`the server of ${titleOf(entry)} is no https address: ${JSON.stringify(server)}.`)
+    throw new UsageError(`the server of ${place} is no https address: ${JSON.stringify(server)}.`)
   return new URL(server)
 }
 
 /** The proxy of the kubeconfig, or that of the environment. Its address may hold a password. */
-function proxyOf(
-  { proxyUrl }: Cluster,
-  entry: Entry,
-  server: URL,
-  env: ConnectOptions['env'],
-): string | undefined {
+function proxyOf({ proxyUrl }: Cluster, place: string, server: URL, env: ConnectOptions['env']) {
   const proxy = proxyUrl || proxyFor(server, env)
   if (proxy === undefined || isProxy(proxy)) return proxy
-  const from = proxyUrl ? `of ${titleOf(entry)}` : 'in the environment'
+  const from = proxyUrl ? `of ${place}` : 'in the environment'
   throw new UsageError(`the proxy ${from} is no address of the form http://, https:// or socks5://HOST:PORT.`)
 }
 

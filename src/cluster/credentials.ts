@@ -4,7 +4,7 @@ import type { RequestOptions } from 'node:https'
 import type { Cluster, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, stringAt, valueAt } from '../graph/untyped.js'
-import { type Entry, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
+import { type Entry, entryOf, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
 import { fromOidc } from './oidc.js'
 import { authorityOf, type Pair, pairOf, pemOf } from './pem.js'
 import { fromPlugin } from './plugin.js'
@@ -24,13 +24,14 @@ export interface Credentials {
  * @throws UsageError that names the user and the field or file, and nothing that is secret
  */
 export async function credentialsOf(
-  { client, entryOf }: Kubeconfig,
+  config: Kubeconfig,
   cluster: Cluster,
   user: User,
   proxy: string | undefined,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const [place, who] = [entryOf(cluster), entryOf(user)]
+  const { client } = config
+  const [place, who] = [entryOf(config, cluster), entryOf(config, user)]
   const headers: OutgoingHttpHeaders = {}
   const request: RequestOptions = { headers }
   // Nothing secret goes over plain http, as with kubectl.

@@ -31,10 +31,10 @@ export interface Kubeconfig {
   readonly where: string
   readonly client: KubeConfig
   /**
-   * An entry with all its fields: the client (1.4) leaves out `as-groups`, `as-uid`, `as-user-extra`, `tokenFile` and
-   * `extensions`, and forgets which file an entry is from.
+   * The clusters and users of the client with all their fields: it (1.4) leaves out `as-groups`, `as-uid`, `as-user-extra`,
+   * `tokenFile` and `extensions`, and forgets which file an entry is from.
    */
-  readonly entryOf: (one: Cluster | User) => Entry
+  readonly entries: ReadonlyMap<Cluster | User, Entry>
 }
 
 /** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
@@ -59,41 +59,35 @@ export async function kubeconfigOf(options: KubeconfigOptions): Promise<Kubeconf
   const files = filesOf(options)
   if (files.length === 0) return ofThisPod(client, options)
   const entries = files.flatMap((file) => added(client, new KubeConfig(), file))
-  return kubeconfig(client, files.map(shortened).join(', '), entries)
+  return { where: files.map(shortened).join(', '), client, entries: new Map(entries) }
 }
 
-type Read = readonly [Cluster | User, Entry]
-
-function kubeconfig(client: KubeConfig, where: string, read: readonly Read[]): Kubeconfig {
-  const entries = new Map(read)
-  const entryOf = (one: Cluster | User) =>
-    entries.get(one) ?? { kind: 'user', name: one.name, file: '', fields: {} }
-  return { where, client, entryOf }
-}
-
-/** Adds a file to the others: its entries with names that those do not have. */
-function added(client: KubeConfig, own: KubeConfig, file: string): readonly Read[] {
-  const content = contentOf(file)
-  // An empty file is what `kubectl config` starts from; the client fails on it, and takes a list for an empty mapping.
-  if (content === undefined) return []
+/** Adds what is in a file, but for names that the files before it have. */
+function added(client: KubeConfig, own: KubeConfig, file: string): readonly [Cluster | User, Entry][] {
   try {
+    const content = load(readFileSync(file, 'utf8'))
+    // The client fails on an empty file, which is what `kubectl config` starts from, and takes a list for one.
+    if (content === undefined || content === null) return []
+    if (!isObject(content)) throw new Error('it holds no mapping with clusters, users and contexts')
     own.loadFromFile(file, { onInvalidEntry: 'filter' })
     // For the client a name in two files is an error, and the last current context counts; for kubectl it is the first of each.
     own.clusters = own.clusters.filter(({ name }) => !client.getCluster(name))
     own.users = own.users.filter(({ name }) => !client.getUser(name))
     own.contexts = own.contexts.filter(({ name }) => !client.getContextObject(name))
     client.mergeConfig(own, Boolean(client.currentContext))
+    const entry = (kind: Entry['kind'], one: Cluster | User): [Cluster | User, Entry] => {
+      const found = objectsAt(content, `${kind}s`).find(({ name }) => name === one.name)
+      return [one, { kind, name: one.name, file, fields: objectAt(found, kind) ?? {} }]
+    }
+    return [
+      ...own.clusters.map((one) => entry('cluster', one)),
+      ...own.users.map((one) => entry('user', one)),
+    ]
   } catch (error) {
-    throw unusable(file, error)
+    throw new UsageError(
+      `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
+    )
   }
-  const entry = (kind: Entry['kind'], { name }: Cluster | User): Entry => {
-    const found = objectsAt(content, `${kind}s`).find((one) => one.name === name)
-    return { kind, name, file, fields: objectAt(found, kind) ?? {} }
-  }
-  return [
-    ...own.clusters.map((one): Read => [one, entry('cluster', one)]),
-    ...own.users.map((one): Read => [one, entry('user', one)]),
-  ]
 }
 
 /** Where there is no kubeconfig. Source: InClusterConfig in k8s.io/client-go/rest/config.go. */
@@ -107,19 +101,22 @@ function ofThisPod(client: KubeConfig, { env, root }: KubeconfigOptions): Kubeco
       `there is no kubeconfig: ${named ? `KUBECONFIG names ${named}` : 'KUBECONFIG is not set, and ~/.kube/config is not there'}. Name one: --kubeconfig FILE`,
     )
   const file = dirname(tokenFile)
-  return kubeconfig(client, file, [
-    [
-      cluster,
-      { kind: 'cluster', name: cluster.name, file, fields: { 'certificate-authority': cluster.caFile } },
-    ],
-    [user, { kind: 'user', name: user.name, file, fields: { tokenFile } }],
+  const entry = (kind: Entry['kind'], name: string, fields: Untyped): Entry => ({ kind, name, file, fields })
+  const entries = new Map<Cluster | User, Entry>([
+    [cluster, entry('cluster', cluster.name, { 'certificate-authority': cluster.caFile })],
+    [user, entry('user', user.name, { tokenFile })],
   ])
+  return { where: file, client, entries }
 }
 
 /** The path with `~` for the home folder, as people write it. */
 export function shortened(file: string): string {
   const home = homedir()
   return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file
+}
+
+export function entryOf({ entries }: Kubeconfig, one: Cluster | User): Entry {
+  return entries.get(one) ?? { kind: 'user', name: one.name, file: '', fields: {} }
 }
 
 /** `the user "me" in ~/.kube/config`, for messages. */
@@ -131,24 +128,6 @@ export function titleOf({ kind, name, file }: Entry): string {
 export function pathAt({ file, fields }: Entry, ...path: readonly string[]): string | undefined {
   const found = stringAt(fields, ...path)
   return found ? resolve(dirname(file), found) : undefined
-}
-
-function contentOf(file: string): Untyped | undefined {
-  let content: unknown
-  try {
-    content = load(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw unusable(file, error)
-  }
-  if (isObject(content)) return content
-  if (content === undefined || content === null) return undefined
-  throw unusable(file, 'it holds no mapping with clusters, users and contexts')
-}
-
-function unusable(file: string, error: unknown): UsageError {
-  return new UsageError(
-    `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
-  )
 }
 
 /** What went wrong, without the lines around it that the YAML parser shows: they may hold keys. */
