@@ -7,7 +7,7 @@ import { arrayAt, stringAt, valueAt } from '../graph/untyped.js'
 import { type Entry, entryOf, type Kubeconfig, pathAt, shortened, titleOf } from './kubeconfig.js'
 import { fromOidc } from './oidc.js'
 import { authorityOf, type Pair, pairOf, pemOf } from './pem.js'
-import { fromPlugin } from './plugin.js'
+import { fromPlugin, type Given } from './plugin.js'
 import type { Tls } from './proxy.js'
 
 export interface Credentials {
@@ -96,11 +96,6 @@ function userFor({ impersonateUser, ...user }: User, tokenFile: string | undefin
   }
 }
 
-interface Given {
-  readonly token?: string | undefined
-  readonly pair?: Pair | undefined
-}
-
 /** Where a user gets what its entry does not hold; undefined when that holds all there is. */
 function sourceOf(
   user: User,
@@ -108,23 +103,9 @@ function sourceOf(
   signal: AbortSignal,
 ): ((cluster: () => object) => Promise<Given>) | undefined {
   if (user.token || user.username) return undefined
-  if (user.authProvider) return async () => ({ token: await fromProvider(entry, signal) })
+  if (user.authProvider) return async () => ({ token: await fromOidc(entry, signal) })
   if (!user.exec || user.certData || user.certFile) return undefined
-  return async (cluster) => {
-    const { token, cert, key } = await fromPlugin(entry, cluster, signal)
-    if (!cert || !key) return { token }
-    const of = `from the plugin of ${titleOf(entry)}`
-    const pair = pairOf({ text: cert, from: 'the certificate' }, { text: key, from: 'the key' }, of)
-    return { token, pair }
-  }
-}
-
-async function fromProvider(user: Entry, signal: AbortSignal): Promise<string> {
-  const name = stringAt(user.fields, 'auth-provider', 'name')
-  if (name === 'oidc') return fromOidc(user, signal)
-  throw new UsageError(
-    `${titleOf(user)} has the auth-provider ${JSON.stringify(name)}, which kubectl has not had since 1.26. Have the kubeconfig written anew, with a credential plugin.`,
-  )
+  return (cluster) => fromPlugin(entry, cluster, signal)
 }
 
 /**

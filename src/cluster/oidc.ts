@@ -22,6 +22,11 @@ const refreshed = new Map<string, Promise<string>>()
  * @throws UsageError that names the user and the issuer
  */
 export async function fromOidc(user: Entry, signal: AbortSignal): Promise<string> {
+  const provider = stringAt(user.fields, 'auth-provider', 'name')
+  if (provider !== 'oidc')
+    throw new UsageError(
+      `${titleOf(user)} has the auth-provider ${JSON.stringify(provider)}, which kubectl has not had since 1.26. Have the kubeconfig written anew, with a credential plugin.`,
+    )
   const config: Entry = { ...user, fields: objectAt(user.fields, 'auth-provider', 'config') ?? {} }
   const at = (field: string) => stringAt(config.fields, field) ?? ''
   if (isFresh(at('id-token'))) return at('id-token')

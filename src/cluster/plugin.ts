@@ -8,15 +8,13 @@ import { dirname, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import { type Entry, titleOf } from './kubeconfig.js'
+import { type Pair, pairOf } from './pem.js'
 import { ending } from './request.js'
 
 /** What a plugin gives: a token, a certificate with its key, or both. */
-export interface PluginCredentials {
-  readonly token: string | undefined
-  /** PEM. */
-  readonly cert: string | undefined
-  /** PEM. */
-  readonly key: string | undefined
+export interface Given {
+  readonly token?: string | undefined
+  readonly pair?: Pair | undefined
 }
 
 const versions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1']
@@ -25,11 +23,7 @@ const versions = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.
  * Runs the plugin of a user, without a terminal to ask questions on. `cluster` is what it may be told of the server.
  * @throws UsageError
  */
-export async function fromPlugin(
-  entry: Entry,
-  cluster: () => object,
-  signal: AbortSignal,
-): Promise<PluginCredentials> {
+export async function fromPlugin(entry: Entry, cluster: () => object, signal: AbortSignal): Promise<Given> {
   const { file, fields } = entry
   const exec = (field: string) => stringAt(fields, 'exec', field)
   const command = exec('command')
@@ -72,9 +66,12 @@ export async function fromPlugin(
   }
   const { end, said, output } = outcome
   if (end !== undefined) throw new UsageError(`${who} ${end}: ${said || 'it said nothing'}`)
-  const credentials = credentialsIn(output, apiVersion)
-  if (typeof credentials === 'string') throw new UsageError(`${who} gave none: ${credentials}.`)
-  return credentials
+  const given = credentialsIn(output, apiVersion)
+  if (typeof given === 'string') throw new UsageError(`${who} gave none: ${given}.`)
+  const { token, cert, key } = given
+  if (!cert || !key) return { token }
+  const of = `from the plugin of ${user}`
+  return { token, pair: pairOf({ text: cert, from: 'the certificate' }, { text: key, from: 'the key' }, of) }
 }
 
 type Outcome =
@@ -122,7 +119,7 @@ function run(
 }
 
 /** The credentials in what the plugin has printed, or what is wrong with that; of the text itself nothing may be shown. */
-function credentialsIn(output: string, apiVersion: string): PluginCredentials | string {
+function credentialsIn(output: string, apiVersion: string) {
   let answer: unknown
   try {
     answer = JSON.parse(output)
