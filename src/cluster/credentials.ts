@@ -141,10 +141,10 @@ const files = ['certificate-authority', 'client-certificate', 'client-key', 'tok
 function unread(error: unknown, ...entries: readonly Entry[]): unknown {
   const code = stringAt(error, 'code')
   if (error instanceof UsageError || !(error instanceof Error) || code === undefined) return error
-  const path = stringAt(error, 'path')
+  const path = stringAt(error, 'path') ?? ''
   for (const entry of entries) {
-    const field = files.find((one) => path !== undefined && pathAt(entry, one) === path)
-    if (path === undefined || field === undefined) continue
+    const field = files.find((one) => pathAt(entry, one) === path)
+    if (field === undefined) continue
     const what = code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`
     return new UsageError(`the ${field} ${shortened(path)} of ${titleOf(entry)} ${what}.`)
   }
