@@ -58,7 +58,7 @@ export {
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
-export { type Waiting, waitingForImages } from './graph/pull.js'
+export { refusalOf, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
