@@ -72,6 +72,9 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   }
 }
 
+/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers. */
+const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale']
+
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
 }
@@ -97,8 +100,11 @@ class Reading {
 
   async read(resource: Resource): Promise<void> {
     try {
-      const documents = await list(this.#get, resource, this.#options, (item) => this.#keep(item, resource))
-      for (const one of documents) this.documents.push(one)
+      for (const fieldSelector of resource.kindName === 'Event' ? eventSelectors : [undefined]) {
+        const options = { ...this.#options, fieldSelector }
+        const documents = await list(this.#get, resource, options, (item) => this.#keep(item, resource))
+        for (const one of documents) this.documents.push(one)
+      }
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       this.refusal ??= error

@@ -9,7 +9,10 @@ export interface Live {
   readonly now: number
   /** Every pod, those included that have ended and are still there. */
   readonly pods: readonly Pod[]
-  /** Every warning event that the API server still has (an hour of them by default), the newest first. */
+  /**
+   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
+   * autoscalers, the newest first.
+   */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
   podsOf(of: Workload | KubernetesObject): readonly Pod[]
@@ -19,7 +22,7 @@ export interface Live {
   replicaSetsOf(of: Workload | KubernetesObject): readonly ReplicaSet[]
   /** What an event is about, when it is still there. */
   subjectOf(event: Event): KubernetesObject | undefined
-  /** The warning events about an object and about all that it made, the newest first. */
+  /** The events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
 }
 

@@ -65,7 +65,7 @@ export interface Cluster {
   readonly partialKinds: ReadonlySet<KindName>
   /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents. */
   readonly made: readonly Untyped[]
-  /** Warning events. */
+  /** Warning events, and those of autoscalers that added or removed pods. */
   readonly events: readonly Untyped[]
   /** When reading began, in milliseconds since 1970. */
   readonly readAt: number
