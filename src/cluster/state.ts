@@ -88,15 +88,18 @@ export function eventState(item: Untyped): Untyped {
   }
 }
 
+/** Which revision a ReplicaSet is, and what a LimitRange wrote into a pod. */
+const keptAnnotations = ['deployment.kubernetes.io/revision', 'kubernetes.io/limit-ranger']
+
 function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
-  const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
+  const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
   return {
     ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),
-    ...(revision !== undefined && { annotations: { 'deployment.kubernetes.io/revision': revision } }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   }
 }
 
