@@ -62,7 +62,11 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
   },
 })
 
-const templates = ['AWSMachineTemplate', 'GCPMachineTemplate', 'AzureMachineTemplate'] as const
+const templates = [
+  'infrastructure.cluster.x-k8s.io/AWSMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/AzureMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/GCPMachineTemplate',
+] as const
 
 /** The machine template that the control plane names (`infrastructureRef`, before v1beta1 `infrastructureTemplate`). */
 function templateOf(controlPlane: Custom, graph: Graph): Custom | undefined {
@@ -70,6 +74,6 @@ function templateOf(controlPlane: Custom, graph: Graph): Custom | undefined {
     stringAt(controlPlane, 'spec', 'machineTemplate', 'infrastructureRef', 'name') ??
     stringAt(controlPlane, 'spec', 'infrastructureTemplate', 'name')
   return templates
-    .map((kind) => graph.find(`infrastructure.cluster.x-k8s.io/${kind}`, name, controlPlane))
+    .map((kind) => graph.find(kind, name, controlPlane))
     .find((found) => found !== undefined)
 }
