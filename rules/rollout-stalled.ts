@@ -2,18 +2,14 @@ import {
   advise,
   type DaemonSet,
   type Deployment,
-  type Graph,
-  imageParts,
   type Live,
   type Pod,
   type ReportOptions,
-  refusalOf,
   rule,
   type StatefulSet,
   spanSince,
   troubles,
   unreadySince,
-  waitingForImages,
 } from '../src/rule.js'
 
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
@@ -37,9 +33,9 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
-for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. All three are reported
-after a minute when the image of the template will not come by waiting: the registry says that there is none, none for
-the node's platform, or that the pod may not have it. An error when no pod serves. Why the newest pods are not ready stands below the finding.`,
+for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
+Deployment has no pod that serves. Why the newest pods are not ready stands below the finding. Images that will not
+come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
@@ -60,19 +56,16 @@ the node's platform, or that the pod may not have it. An error when no pod serve
       about: 'How long a pod may take to become ready where nothing else sets a deadline.',
     },
   },
+  unless: ['image-unavailable'],
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const { live } = graph
     if (subject.metadata?.ownerReferences?.some(({ controller }) => controller)) return
     if (isDeployment(subject)) {
-      const isTold =
-        live &&
-        (checkDeployment(subject, live, params.stuckMinutes, report) ||
-          checkImage(subject, graph, live, report))
-      if (!isTold) checkWritten(subject, report)
+      if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
       return
     }
-    if (!live || checkImage(subject, graph, live, report)) return
+    if (!live) return
     const stuck = stuckPods(live.podsOf(subject), live, params.stuckMinutes)
     const stall = isDaemonSet(subject)
       ? daemonStall(subject, stuck, live)
@@ -144,44 +137,6 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     },
   )
   return true
-}
-
-/** How long a pod may wait for an image that a pipeline still pushes, or for its pull secret. */
-const leastWait = 60
-
-/** Reports an image of the template that never comes. */
-function checkImage(
-  subject: Deployment | StatefulSet | DaemonSet,
-  graph: Graph,
-  live: Live,
-  report: Report,
-): boolean {
-  const workload = graph.workload(subject)
-  const newest = isDeployment(subject) ? live.replicaSetsOf(subject)[0] : subject
-  const pods = newest ? stuckPods(live.podsOf(newest), live, leastWait / 60) : []
-  for (const waiting of waitingForImages(pods)) {
-    const refusal = refusalOf(waiting, live)
-    const container = workload?.containers.find(({ name, image }) => name === waiting.container && image)
-    // Pods of an earlier template may still wait for its image.
-    if (!refusal || container?.image !== waiting.image) continue
-    const all = live.podsOf(subject)
-    const ready = all.filter((pod) => unreadySince(pod) === undefined).length
-    const { name, tag, digest, registry } = imageParts(waiting.image)
-    const image = `${name}${digest ? '' : `:${tag ?? 'latest'}`}`
-    const cause = {
-      absent: `${registry} has no image ${image}`,
-      platform: `image ${image} is not made for the platform of their nodes`,
-      denied: `${registry} does not give them image ${image}`,
-    }[refusal]
-    report(
-      container.spec,
-      'image',
-      `${ready === 0 ? 'Nothing serves' : `${ready} of ${all.length} pods serve`}: new pods of ${workload?.name ?? ''} never start, as ${cause}.`,
-      { severity: ready === 0 ? 'error' : 'warning', evidence: troubles(pods, live) },
-    )
-    return true
-  }
-  return false
 }
 
 function notReady(count: number, all: number): string {
