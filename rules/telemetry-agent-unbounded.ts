@@ -1,6 +1,7 @@
 import {
   type Container,
   type Graph,
+  heavyPods,
   imageNamed,
   type Live,
   memoryTrouble,
@@ -21,7 +22,8 @@ limit, or no requests (which default to the limits). Pod-level resources count. 
 StatefulSets of the agent alone) are left to \`memory-limit-missing\`.
 
 In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of the
-node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`).`,
+node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`). With the metrics API, agents that use
+more than a fifth of their node's memory at this moment stand below.`,
   sources: ['Kubernetes documentation, resource management for pods and containers'],
   stories: [
     'bluematador-node-oom',
@@ -76,7 +78,10 @@ node, or a node of its pods names it as the process that was killed when all mem
         seen.length > 0
           ? `A node ran out of memory under ${agent.name}, and it was killed there: it has ${missing.join(' and ')}.`
           : `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
-        { severity: seen.length > 0 ? 'error' : 'warning', evidence: seen },
+        {
+          severity: seen.length > 0 ? 'error' : 'warning',
+          evidence: [...seen, ...heavyPods(workload, graph, 0.2, [agent.name])],
+        },
       )
       return
     }

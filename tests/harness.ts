@@ -29,6 +29,10 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
+  /** Lines of the API server's metrics. */
+  readonly metrics?: readonly string[]
+  /** Those of the kubelets, by node. */
+  readonly kubelets?: Readonly<Record<string, readonly string[]>>
   readonly minor?: number
   readonly namespace?: string
   readonly externals?: Settings['externals']

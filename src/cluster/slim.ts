@@ -126,8 +126,6 @@ function isOwn(item: Untyped, kindName: KindName): boolean {
       return name === 'kubernetes' && namespace === 'default'
     case 'PriorityClass':
       return name.startsWith('system-')
-    case 'APIService':
-      return 'kube-aggregator.kubernetes.io/automanaged' in labels
     case 'Role':
     case 'RoleBinding':
     case 'ClusterRole':

@@ -99,7 +99,7 @@ function isBlock(text: string): boolean {
 }
 
 /** Characters that YAML does not take as they are, and white space of which nobody sees how far it goes. */
-const lossy = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^ +$|\t$/m
+const lossy = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^ +$|\t[ \t]*$/m
 
 function block(text: string, indent: number): string {
   const end = /\n*$/.exec(text)?.[0].length ?? 0

@@ -34,7 +34,7 @@ import type {
   RuleFix,
   Sight,
 } from '../rule.js'
-import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
+import { check, originalIndex, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
@@ -168,13 +168,13 @@ function forCluster(settings: Settings): Settings {
 
 /** The state of the cluster. What its server says is made true to its types, as objects are. */
 function liveOf(
-  { made, events, readAt }: Cluster,
+  { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
-    check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+    shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
+  return liveState(objects, made.map(shaped), events.map(shaped), readAt, samples)
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
@@ -255,7 +255,10 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
     const kindName = kindNameOf(apiVersion, kind)
-    const checked = check(raw, apiVersion, kind, settings.minor, customs)
+    // The server has judged its objects.
+    const checked = document.live
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: [] }
+      : check(raw, apiVersion, kind, settings.minor, customs)
     const template = custom.get(kindName)
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
@@ -273,7 +276,8 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     })
   }
   // Which schemas can be used is known when all their objects have been looked at.
-  for (const [i, { raw }] of objects.entries()) {
+  for (const [i, { raw, document }] of objects.entries()) {
+    if (document.live) continue
     const resource = resources[i]
     if (resource?.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
@@ -343,7 +347,7 @@ function evaluate(
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster' && !unreadKinds) continue
-    const unseen = rule.for.filter((interest) => unreadKinds?.has(interest))
+    const unseen = [...rule.for, ...(rule.reads ?? [])].filter((kind) => unreadKinds?.has(kind))
     if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.

@@ -209,6 +209,8 @@ it('a webhook that fails closed and has no backend stops new pods', () =>
     expect(severity).toBe('error')
     expect(message).toContain('none of the 2 pods')
     expect(evidence?.join()).toContain('container guard: exit code 1')
+    // The numbers are the API server's own.
+    expect(evidence?.join()).toMatch(/since the API server started .*\d+ writes failed with it/)
     expect(diagnosed('deployment/worker', 'webhook-down')).toContainEqual([
       'webhook-backend-unavailable',
       'is asked about new pods of it',
