@@ -73,7 +73,5 @@ function templateOf(controlPlane: Custom, graph: Graph): Custom | undefined {
   const name =
     stringAt(controlPlane, 'spec', 'machineTemplate', 'infrastructureRef', 'name') ??
     stringAt(controlPlane, 'spec', 'infrastructureTemplate', 'name')
-  return templates
-    .map((kind) => graph.find(kind, name, controlPlane))
-    .find((found) => found !== undefined)
+  return templates.map((kind) => graph.find(kind, name, controlPlane)).find((found) => found !== undefined)
 }
