@@ -50,13 +50,18 @@ export function droppedFields(
         kind: 'dropped-field',
         path,
         definition: problem.definition,
-        ...(isScalar(sent) && String(sent).length <= longestValue && { value: sent }),
+        ...(isSetting(sent, problem.definition) && { value: sent }),
         ...(problem.since !== undefined && { since: problem.since }),
         ...(meant && { wrong: meant.wrong, place: meant.place }),
         ...(target && { target }),
       },
     ]
   })
+}
+
+/** Whether a value can be shown. Environment variables may be secrets, under whatever name. */
+function isSetting(value: unknown, definition: string): value is string | number | boolean {
+  return isScalar(value) && String(value).length <= longestValue && definition !== 'core/v1.EnvVar'
 }
 
 /** The same place in the other object, where it has the mapping around it: entries of lists go by their names. */
