@@ -63,7 +63,7 @@ different time zones are not added up, and variants of one CronJob (same namespa
         'schedule',
         `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`,
         {
-          evidence: graph.live ? busiestMinute(crowd.jobs, graph.live) : [],
+          evidence: graph.live ? busiestMinute(crowd.jobs, graph.live.seen) : [],
           see: crowd.jobs.slice(1, 4).map((one) => at(one, one.spec ?? one, 'schedule', one.spec?.schedule)),
         },
       )

@@ -47,7 +47,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
     const grace = pod.terminationGracePeriodSeconds
     if (grace === undefined || workload.batch || workload.kind === 'Pod') return
     const spot = spotOf(pod)
-    const evidence = graph.live ? endingIn(workload, graph.live) : []
+    const evidence = graph.live ? endingIn(workload, graph.live.seen) : []
     if (spot && grace > params.spotMax) {
       report(
         pod,

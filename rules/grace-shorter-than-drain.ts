@@ -64,7 +64,7 @@ their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeri
           : `The preStop hook of ${name} is cut off after ${grace} of its ${delay} s, and SIGKILL follows ${left} s later: the grace period is ${grace} s.`,
       {
         severity: delay > grace ? 'error' : 'warning',
-        evidence: graph.live ? endsIn(workload, name, graph.live) : [],
+        evidence: graph.live ? endsIn(workload, name, graph.live.seen) : [],
         see: [at(workload, hook, hook.sleep ? 'sleep' : 'exec', `${delay} s`)],
         fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
       },

@@ -54,7 +54,7 @@ Exempt: data planes apart from their control plane (Envoy), which keep their las
       if (!imageNamed(image, params.images) || workload.batch) continue
       const { livenessProbe: live, readinessProbe: ready } = spec
       if (!live || !ready || address(live) === undefined || address(live) !== address(ready)) continue
-      const evidence = graph.live ? restartedWithServer(workload, name, graph.live) : []
+      const evidence = graph.live ? restartedWithServer(workload, name, graph.live.seen) : []
       const path = live.httpGet?.path ?? '/'
       report(
         spec,

@@ -80,7 +80,7 @@ TCP checks and commands are left alone: most look at their own process only, and
       if (live.grpc && !params.grpc) continue
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
-      const restarts = graph.live ? restartedTogether(workload, name, graph.live) : []
+      const restarts = graph.live ? restartedTogether(workload, name, graph.live.seen) : []
       report(
         live,
         undefined,

@@ -68,7 +68,7 @@ exporters of metrics by the name of their image.`,
         )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
-          evidence: graph.live ? failedStarts(workload, bare, graph.live) : [],
+          evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )

@@ -52,7 +52,7 @@ a loop, a pipe or a plain \`sleep\`.`,
           : `If ${script.shell} is dash, every stop of ${container.name} takes ${grace} s and ends in SIGKILL: process 1 does not pass SIGTERM on to ${last}.`,
         {
           severity: waits === 'yes' ? 'warning' : 'info',
-          evidence: graph.live ? killsIn(workload, container.name, graph.live) : [],
+          evidence: graph.live ? killsIn(workload, container.name, graph.live.seen) : [],
         },
       )
       return

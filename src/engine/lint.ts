@@ -257,9 +257,9 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
     const kindName = kindNameOf(apiVersion, kind)
-    // The server has judged its objects.
+    // The server has judged its objects: what is left to say is what it has dropped.
     const checked = document.live
-      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: [] }
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: droppedOf(raw) }
       : check(raw, apiVersion, kind, settings.minor, customs)
     const template = custom.get(kindName)
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
@@ -274,7 +274,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
       folders,
-      problems: document.live ? droppedOf(value) : checked.problems,
+      problems: checked.problems,
     })
   }
   // Which schemas can be used is known when all their objects have been looked at.

@@ -9,7 +9,7 @@ import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 export type Dropped = Extract<SchemaProblem, { readonly kind: 'dropped-field' }>
 
 /** What is kept of them in an object, in the entry of kubectl. */
-export function droppedOf(object: KubernetesObject): readonly Dropped[] {
+export function droppedOf(object: object): readonly Dropped[] {
   return objectsAt(object, 'metadata', 'managedFields').flatMap((entry) =>
     objectsAt(entry, 'dropped').flatMap((one): Dropped[] => {
       const path = pathIn(one, 'path')

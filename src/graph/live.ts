@@ -21,6 +21,8 @@ export interface Live {
   subjectOf(event: Event): KubernetesObject | undefined
   /** The warning events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  readonly seen: Live
 }
 
 /**
@@ -69,7 +71,7 @@ export function liveState(
     for (const one of about) push(eventsBelow, one, event)
   }
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
-  return {
+  const live: Live = {
     now,
     pods,
     events: sorted,
@@ -80,7 +82,11 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    get seen() {
+      return live
+    },
   }
+  return live
 }
 
 const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'

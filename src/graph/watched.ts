@@ -167,5 +167,6 @@ function watchedLive(
     },
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: (of) => live.eventsOf(of),
+    seen: live,
   }
 }
