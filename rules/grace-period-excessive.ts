@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   containerStates,
+  type Graph,
   type Live,
   type PodSpec,
   rule,
@@ -47,7 +48,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
     const grace = pod.terminationGracePeriodSeconds
     if (grace === undefined || workload.batch || workload.kind === 'Pod') return
     const spot = spotOf(pod)
-    const evidence = graph.live ? endingIn(workload, graph.live.seen) : []
+    const evidence = graph.live ? endingIn(workload, graph, graph.live.seen) : []
     if (spot && grace > params.spotMax) {
       report(
         pod,
@@ -70,7 +71,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
  * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace period are
  * left to pod-stuck-terminating.
  */
-function endingIn(workload: Workload, live: Live): string[] {
+function endingIn(workload: Workload, graph: Graph, live: Live): string[] {
   const ending = live.podsOf(workload).flatMap((pod) => {
     const { name = '', deletionTimestamp, deletionGracePeriodSeconds: grace } = pod.metadata ?? {}
     // The time of the deletion has the grace period in it.
@@ -78,14 +79,13 @@ function endingIn(workload: Workload, live: Live): string[] {
     const begun = end - (grace ?? Number.NaN) * 1000
     if (!(live.now - begun > longEnding && live.now < end)) return []
     if (!containerStates(pod).some(({ state }) => state?.running)) return []
-    const target = pod.status?.conditions?.find(
-      ({ type, status }) => type === 'DisruptionTarget' && status === 'True',
-    )
-    const drained = target?.reason === 'EvictionByEvictionAPI' ? ', evicted' : ''
+    const { nodeName = '' } = pod.spec ?? {}
+    const node = graph.seen('Node').find(({ metadata }) => metadata?.name === nodeName)
+    const cordoned = node?.spec?.unschedulable ? ', which is cordoned' : ''
     return [
       {
         begun,
-        text: `pod ${name} on node ${pod.spec?.nodeName ?? ''}: ending for ${spanSince(begun, live)}${drained}, and still runs`,
+        text: `pod ${name} has been ending for ${spanSince(begun, live)} on node ${nodeName}${cordoned}`,
       },
     ]
   })
