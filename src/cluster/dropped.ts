@@ -39,7 +39,7 @@ export function droppedFields(
     if (problem.kind !== 'unknown-field' || problem.path[0] === 'status') return []
     if (problem.until !== undefined || longGone.has(`${problem.definition} ${problem.path.at(-1)}`)) return []
     const path = counterpart(problem.path, manifest, item)
-    if (!path || (valueAt(item, ...path) ?? undefined) !== undefined) return []
+    if (!path || valueAt(item, ...path) !== undefined) return []
     const sent = valueAt(manifest, ...problem.path)
     if (sent === undefined) return []
     const meant = suggestion(manifest, problem.path, minor)
