@@ -118,7 +118,15 @@ function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
   const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
   return {
-    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ...only(metadata, [
+      'name',
+      'namespace',
+      'uid',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'finalizers',
+    ]),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),
