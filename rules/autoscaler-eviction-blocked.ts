@@ -39,11 +39,14 @@ In a cluster the nodes that are held stand below, the oldest first.`,
 })
 
 /** The nodes of the workload's pods with their ages where they are known, the oldest first. */
-function heldBy(workload: Workload, { live, seen }: Graph): readonly string[] {
+function heldBy(workload: Workload, graph: Graph): readonly string[] {
+  const live = graph.live?.seen
   if (!live) return []
   const names = new Set(live.podsOf(workload).flatMap(({ spec }) => spec?.nodeName ?? []))
   const made = new Map(
-    seen('Node').map(({ metadata }) => [metadata?.name ?? '', Date.parse(metadata?.creationTimestamp ?? '')]),
+    graph
+      .seen('Node')
+      .map(({ metadata }) => [metadata?.name ?? '', Date.parse(metadata?.creationTimestamp ?? '')]),
   )
   return [...names]
     .map((name) => ({ name, time: made.get(name) || live.now }))

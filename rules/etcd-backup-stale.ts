@@ -91,7 +91,7 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
         cronJob.status ?? spec,
         'lastSuccessfulTime',
         `A restore loses ${spanSince(since, graph.live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
-        { evidence: evidenceOf(cronJob, graph.live) },
+        { evidence: evidenceOf(cronJob, graph.live.seen) },
       )
       return
     }

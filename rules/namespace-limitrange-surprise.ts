@@ -111,7 +111,7 @@ function platformPods(
 
 /** The containers that were killed at a limit which a LimitRange of this namespace gave them, the latest first. */
 function killedIn(range: LimitRange, graph: Graph) {
-  const { live } = graph
+  const live = graph.live?.seen
   if (!live) return []
   return graph
     .nearby(range)

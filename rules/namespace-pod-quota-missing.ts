@@ -55,7 +55,7 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const job = jobIn(name, graph, params.onlyWithJobs)
     if (!job) return
     const [quota] = quotas
-    const count = graph.live && countIn(name, graph, graph.live)
+    const count = graph.live && countIn(name, graph, graph.live.seen)
     const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
     report(
       namespace,

@@ -137,7 +137,7 @@ function waitingFor(
   workload: Workload,
   graph: Graph,
 ): readonly string[] {
-  const { live } = graph
+  const live = graph.live?.seen
   if (!live) return []
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && pod.spec?.nodeName)
   const holder = pods.find((pod) => isReady(pod) && !isStranded(pod, graph, workload.object))

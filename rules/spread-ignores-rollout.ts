@@ -63,14 +63,15 @@ function lopsided(
   deployment: Deployment,
   { topologyKey = '', maxSkew = 1 }: TopologySpreadConstraint,
   spec: PodSpec,
-  { live, seen }: Graph,
+  graph: Graph,
 ): readonly (readonly [domain: string, pods: number])[] | undefined {
+  const live = graph.live?.seen
   const sets = live?.replicaSetsOf(deployment).filter(({ status }) => (status?.replicas ?? 0) > 0) ?? []
   const [only] = sets
   if (!live || !only || sets.length > 1) return undefined
   const domains = new Map<string, string>()
   const counts = new Map<string, number>()
-  for (const node of seen('Node')) {
+  for (const node of graph.seen('Node')) {
     const domain = node.metadata?.labels?.[topologyKey]
     if (domain === undefined || !isFor(node, spec) || node.spec?.unschedulable) continue
     domains.set(node.metadata?.name ?? '', domain)

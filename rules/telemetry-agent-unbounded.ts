@@ -71,7 +71,7 @@ more than a fifth of their node's memory at this moment stand below.`,
     for (const agent of agents) {
       const missing = missingIn(agent, workload)
       if (missing.length === 0) continue
-      const seen = graph.live ? seenOf(agent, workload, graph, graph.live) : []
+      const seen = graph.live ? seenOf(agent, workload, graph, graph.live.seen) : []
       report(
         agent.spec,
         'resources',

@@ -27,6 +27,8 @@ export {
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
+export { type Dropped, losses } from './graph/dropped.js'
+export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'

@@ -121,7 +121,15 @@ function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
   const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
   return {
-    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ...only(metadata, [
+      'name',
+      'namespace',
+      'uid',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'finalizers',
+    ]),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),

@@ -39,6 +39,8 @@ export interface Live {
   usageOf(pod: Pod): readonly ContainerUsage[] | undefined
   /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
   samplesOf(metric: string): readonly Sample[]
+  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  readonly seen: Live
 }
 
 /**
@@ -91,7 +93,7 @@ export function liveState(
     for (const one of about) push(eventsBelow, one, event)
   }
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
-  return {
+  const live: Live = {
     now,
     pods,
     events: sorted,
@@ -107,7 +109,11 @@ export function liveState(
       return measured && usageIn(measured)
     },
     samplesOf: (metric) => byMetric.get(metric) ?? [],
+    get seen() {
+      return live
+    },
   }
+  return live
 }
 
 const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'
