@@ -5,7 +5,6 @@ import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 /** Built-in kinds that no rule asks for in a cluster. */
 const unread: ReadonlySet<string> = new Set([
   'Endpoints',
-  'EndpointSlice',
   'IngressClass',
   'Role',
   'RoleBinding',

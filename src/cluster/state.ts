@@ -1,4 +1,5 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
+import { sliceState } from '../graph/slice.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
@@ -39,6 +40,8 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           initContainerStatuses: containersOf(item, 'initContainerStatuses'),
         },
       }
+    case 'EndpointSlice':
+      return sliceState(item)
     case 'Job':
       return {
         ...base,

@@ -16,6 +16,7 @@ import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { keeperOf } from '../graph/keeper.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
+import { isSliceState, sliceOf } from '../graph/slice.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -174,7 +175,13 @@ function liveOf(
 ): Live {
   const shaped = (raw: Untyped) =>
     check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+  return liveState(
+    objects,
+    made.filter((one) => !isSliceState(one)).map(shaped),
+    events.map(shaped),
+    made.flatMap((one) => sliceOf(one) ?? []),
+    readAt,
+  )
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {

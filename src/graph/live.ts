@@ -1,5 +1,6 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
+import type { Slice } from './slice.js'
 import type { Workload } from './workload.js'
 import { isWorkload } from './workload.js'
 
@@ -21,18 +22,22 @@ export interface Live {
   subjectOf(event: Event): KubernetesObject | undefined
   /** The warning events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /** The slices of a Service; undefined when no slice of any Service is known. */
+  slicesOf(service: Service): readonly Slice[] | undefined
 }
 
 /**
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
  * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
+ * @param slices who is behind Services
  * @param now in milliseconds since 1970
  */
 export function liveState(
   objects: readonly KubernetesObject[],
   made: readonly KubernetesObject[],
   events: readonly Event[],
+  slices: readonly Slice[],
   now: number,
 ): Live {
   const all = [...objects, ...made]
@@ -68,6 +73,8 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
+  const slicesBehind = new Map<string, Slice[]>()
+  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   return {
     now,
@@ -80,6 +87,10 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    slicesOf: ({ metadata }) =>
+      slices.length > 0
+        ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])
+        : undefined,
   }
 }
 

@@ -167,5 +167,9 @@ function watchedLive(
     },
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: (of) => live.eventsOf(of),
+    slicesOf: (service) => {
+      note('EndpointSlice')
+      return live.slicesOf(service)
+    },
   }
 }
