@@ -20,6 +20,7 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
         spec: only(item.spec, [
           'nodeName',
           'hostNetwork',
+          'readinessGates',
           'priority',
           'priorityClassName',
           'preemptionPolicy',
