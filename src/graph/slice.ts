@@ -1,6 +1,6 @@
 /** What EndpointSlices tell: to whom a Service sends, as the data plane is told, whatever pods say of themselves. */
 import { groupOf, type Untyped } from '../kubernetes.js'
-import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
+import { arrayAt, isObject, numberAt, objectsAt, stringAt } from './untyped.js'
 
 /** An EndpointSlice without addresses. */
 export interface Slice {
@@ -33,21 +33,19 @@ export interface SlicePort {
 export const ownManager = 'endpointslice-controller.k8s.io'
 
 /**
- * What is kept of an EndpointSlice; a hundredth of it. An unknown `ready` counts as true, as does an unknown `serving` of an
- * endpoint that is ready. Source: k8s.io/api/discovery/v1/types.go (EndpointConditions).
+ * What is kept of an EndpointSlice; a tenth of it. An unknown `ready` counts as true.
+ * Source: k8s.io/api/discovery/v1/types.go (EndpointConditions).
  */
 export function sliceState(item: Untyped): Untyped {
   const { apiVersion, kind } = item
   const ready: string[] = []
   const counts = { others: 0, ending: 0, unready: 0 }
-  for (const endpoint of objectsAt(item, 'endpoints')) {
-    const isReady = valueAt(endpoint, 'conditions', 'ready') !== false
-    const isServing = valueAt(endpoint, 'conditions', 'serving') ?? isReady
-    const isEnding = valueAt(endpoint, 'conditions', 'terminating') === true
-    const isPod = stringAt(endpoint, 'targetRef', 'kind') === 'Pod'
-    const name = stringAt(endpoint, 'targetRef', 'name')
-    if (isReady && isPod && name !== undefined) ready.push(name)
-    else counts[isReady ? 'others' : isEnding && isServing ? 'ending' : 'unready']++
+  for (const { conditions, targetRef } of objectsAt(item, 'endpoints')) {
+    const { ready: isReady, serving, terminating }: Untyped = isObject(conditions) ? conditions : {}
+    const { kind, name }: Untyped = isObject(targetRef) ? targetRef : {}
+    if (isReady === false) counts[terminating === true && serving === true ? 'ending' : 'unready']++
+    else if (kind === 'Pod' && typeof name === 'string') ready.push(name)
+    else counts.others++
   }
   return {
     apiVersion,
