@@ -29,7 +29,7 @@ declared one of the same Service, where another Service leads to a declared port
 argument, a variable, a probe or a ConfigMap of the pods names it.
 
 In a cluster EndpointSlices tell which ready pods have a port of that name: it is an error when none has, a warning when
-some lack it that have been ready for five minutes (two versions behind one Service), and silent when all have. Slices that
+some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
 somebody makes by hand must call their ports as the Service does: an error when none of them does.
 
 Exempt: headless Services without ports, ExternalName, and Services or workloads that a kustomization
@@ -40,8 +40,16 @@ patches, which may add the port.`,
     'kubernetes/pkg/proxy/endpointslicecache.go (ports are matched by name)',
   ],
   stories: ['machu-kube-proxy-ipvs'],
+  params: {
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 5,
+      about: 'How long a pod in a cluster is ready before it may be reported to lack a port.',
+    },
+  },
   for: 'Service',
-  check(service, { graph, report }) {
+  check(service, { graph, params, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
@@ -71,7 +79,9 @@ patches, which may add the port.`,
       // Pods may have ports that their template lacks: of a container that is injected.
       if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) continue
       const without =
-        typeof target === 'string' && graph.live && ways ? settled(ways.closed, service, graph.live) : []
+        typeof target === 'string' && graph.live && ways
+          ? settled(ways.closed, service, graph.live, params.minutes)
+          : []
       const wrong = backends.filter((workload) => {
         const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
         if (
@@ -175,8 +185,8 @@ function waysTo({ name = '' }: ServicePort, service: Service, live: Live): Ways 
       }
 }
 
-/** Those of the pods that have been ready for five minutes: a rollout is over for them. */
-function settled(names: readonly string[], service: Service, live: Live): readonly string[] {
+/** Those of the pods that have been ready for so many minutes: a rollout is over for them. */
+function settled(names: readonly string[], service: Service, live: Live, minutes: number): readonly string[] {
   if (names.length === 0) return []
   const wanted = new Set(names)
   return live.pods
@@ -186,7 +196,9 @@ function settled(names: readonly string[], service: Service, live: Live): readon
         wanted.has(metadata?.name ?? '') &&
         status?.conditions?.some(
           ({ type, status: is, lastTransitionTime }) =>
-            type === 'Ready' && is === 'True' && live.now - Date.parse(lastTransitionTime ?? '') >= 300_000,
+            type === 'Ready' &&
+            is === 'True' &&
+            live.now - Date.parse(lastTransitionTime ?? '') >= minutes * 60_000,
         ),
     )
     .map(({ metadata }) => metadata?.name ?? '')
