@@ -14,7 +14,12 @@ controller with an allow list or a limit per address; a server for mail or SIP b
 are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
 \`bpf-lb-mode\` dsr or hybrid.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
-  sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],
+  sources: [
+    'Kubernetes documentation, Using Source IP',
+    'k8s.io/api/core/v1/types.go',
+    'Calico documentation, eBPF data plane',
+    'Cilium documentation, kube-proxy replacement (direct server return)',
+  ],
   stories: ['oneandone-source-ip-loss'],
   params: {
     images: {

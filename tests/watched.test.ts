@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { liveDocument } from '../src/cluster/live.js'
 import { buildGraph } from '../src/graph/graph.js'
+import { liveState } from '../src/graph/live.js'
 import { watched } from '../src/graph/watched.js'
 import type { KindName, KubernetesObject } from '../src/kubernetes.js'
 
@@ -48,6 +49,18 @@ describe('a watched graph', () => {
     const { graph, asked } = without('Node')
     expect(graph.seen('Node')).toEqual([])
     expect(asked()).toEqual([])
+  })
+
+  it('decides nothing about a Service whose slices it has not read', () => {
+    const live = liveState([], [], [], [], 0)
+    const gaps = {
+      unreadKinds: new Set<KindName>(['EndpointSlice']),
+      partialKinds: new Set<KindName>(),
+      namespace: undefined,
+    }
+    const { graph, asked } = watched(buildGraph([], { ...options, live: () => live }), gaps)
+    expect(graph.live?.slicesOf({ kind: 'Service' })).toBeUndefined()
+    expect(asked()).toEqual(['EndpointSlice'])
   })
 
   it('knows what answers about other kinds rest on', () => {
