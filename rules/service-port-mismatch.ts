@@ -106,7 +106,7 @@ patches, which may add the port.`,
             ways?.open
               ? `Port ${nameOf(port)} of ${graph.describe(service)} leads to ${ways.open} of its ${ways.open + without.length} ready pods only: the rest has no port named ${target}.`
               : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${graph.describe(service)} none has a port named ${target}.`,
-            { severity: ways?.open ? 'warning' : 'error', evidence: [firstOf(without)] },
+            { severity: ways?.open ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
           )
         continue
       }

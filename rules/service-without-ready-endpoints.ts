@@ -1,7 +1,6 @@
 import {
   at,
   atMost,
-  counted,
   formatSpan,
   type Graph,
   isGone,
@@ -67,7 +66,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
         report(
           service.spec ?? service,
           'ipFamilies',
-          `Connections to the ${family} address of ${graph.describe(service)} fail: none of its ${counted(pods.length, 'ready pod')} has one of that family.`,
+          `Connections to the ${family} address of ${graph.describe(service)} fail: no ready pod has one of that family.`,
           { severity: 'warning', evidence: firstOfPods(pods) },
         )
       return
@@ -97,7 +96,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       report(
         service,
         undefined,
-        `Calls of ${graph.describe(service)} fail: ${left.length === 1 ? 'its pod is' : `its ${left.length} pods are`} ready, and ${lone ?? 'no EndpointSlice has them'}.`,
+        `Calls of ${graph.describe(service)} fail: ${left.length === 1 ? 'its pod is' : `its ${left.length} pods are`} ready, and ${lone ?? 'in no EndpointSlice'}.`,
         { severity: 'error', see: [user], evidence: firstOfPods(left) },
       )
       return
@@ -128,7 +127,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       report(
         of,
         undefined,
-        `Calls of ${graph.describe(of)} fail: it selects no pods, and ${own.length === 0 ? 'has no EndpointSlice' : unready > 0 ? `none of its ${counted(unready, 'endpoint')} is ready` : 'its EndpointSlices are empty'}.`,
+        `Calls of ${graph.describe(of)} fail: it selects no pods, and ${own.length === 0 ? 'has no EndpointSlice' : unready > 0 ? `no endpoint of ${unready} is ready` : 'its EndpointSlices are empty'}.`,
         { severity: 'error', see: [user] },
       )
     }
@@ -159,7 +158,7 @@ function wrongFamily({ spec }: Service, pods: readonly Pod[]): string | undefine
   const families = spec?.ipFamilies ?? []
   const own = new Set(pods.flatMap(familiesOf))
   return families.length > 0 && !families.some((family) => own.has(family))
-    ? `they have ${[...own].join(' and ')} addresses only, the Service ${families.join(' and ')}`
+    ? `${pods.length === 1 ? 'has' : 'have'} ${[...own].join(' and ')} addresses only, the Service ${families.join(' and ')}`
     : undefined
 }
 

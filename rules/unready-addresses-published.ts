@@ -95,7 +95,7 @@ the first of such Services.`,
     report(
       spec,
       'publishNotReadyAddresses',
-      `Clients of ${graph.describe(service)} are sent to ${now.length > 0 ? `${counted(now.length, 'pod')} not ready for ${leastSpan(now, live)} or longer` : 'pods that start, hang or stop'}: it counts all pods as ready.`,
+      `Clients of ${graph.describe(service)} are sent to ${now.length > 0 ? `${counted(now.length, 'pod')} that ${now.length === 1 ? 'has' : 'have'} not been ready for ${leastSpan(now, live)}` : 'pods that start, hang or stop'}: it counts all pods as ready.`,
       {
         ...(live && now.length > 0 && { severity: 'error', evidence: troubles(now, live) }),
         see: [route ? at(route.from, route.node, route.field) : undefined],
