@@ -139,11 +139,14 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
  * labels of pods it is not known which of them are meant.
  */
 function leftOut(service: Service, graph: Graph, live: Live): readonly Pod[] {
-  const { selector } = service.spec ?? {}
+  const selector = service.spec?.selector ?? {}
   const backends = graph.backendsOf(service).filter(({ batch }) => !batch)
   const pods = [...new Set(backends.flatMap((one) => live.podsOf(one)))]
-  const isMeant = (pod: Pod) => !pod.metadata?.labels || matchesLabels(selector ?? {}, pod.metadata.labels)
-  if (backends.some((one) => one.kind === 'Pod' && one.controlled) || !pods.every(isMeant)) return []
+  const isMeant = (pod: Pod) => !pod.metadata?.labels || matchesLabels(selector, pod.metadata.labels)
+  // Of a label that its maker gives to each pod, such as its name or the hash of its template, no workload tells.
+  const isTold = (one: Workload) =>
+    !(one.kind === 'Pod' && one.controlled) && matchesLabels(selector, one.labels)
+  if (!backends.every(isTold) || !pods.every(isMeant)) return []
   return pods.filter((pod) => !isGone(pod) && pod.status?.podIP && readyFor(pod, live) >= 120)
 }
 
