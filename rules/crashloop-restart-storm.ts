@@ -92,13 +92,11 @@ function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .flatMap((pod) => containerStates(pod).map((container) => ({ pod, container })))
     .filter(({ pod, container }) => {
-      const days = (live.now - (Date.parse(pod.status?.startTime ?? '') || live.now)) / 86_400_000
+      if (container.state?.waiting?.reason === 'CrashLoopBackOff') return true
       const end = lastEnd(container)
-      const recent = end !== undefined && live.now - end.endedAt < 3_600_000
-      return (
-        container.state?.waiting?.reason === 'CrashLoopBackOff' ||
-        (recent && (container.restartCount ?? 0) >= restarts * Math.max(1, days))
-      )
+      if (end === undefined || live.now - end.endedAt >= 3_600_000) return false
+      const days = (live.now - (Date.parse(pod.status?.startTime ?? '') || live.now)) / 86_400_000
+      return (container.restartCount ?? 0) >= restarts * Math.max(1, days)
     })
     .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))
 }

@@ -18,8 +18,12 @@ export class RequestError extends Error {
   }
 }
 
-/** Reads the JSON at a path of the server. @throws RequestError */
-export type Get = (path: string, accept?: string) => Promise<unknown>
+/**
+ * Reads the JSON at a path of the server.
+ * @param onStart called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew
+ * @throws RequestError
+ */
+export type Get = (path: string, accept?: string, onStart?: (start: string) => void) => Promise<unknown>
 
 export interface RequestOptions {
   /** Milliseconds for one request, its answer included. */
@@ -33,6 +37,8 @@ export interface RequestOptions {
 }
 
 const attempts = 5
+/** Bytes of an answer's start: the metadata of a list fits. */
+const startBytes = 4096
 /** The longest wait that a server may ask for, in milliseconds. */
 const longestPause = 20_000
 /** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
@@ -41,10 +47,10 @@ const largest = 256 * 1024 * 1024
 /** Makes the function that reads from one server. */
 export function reader(connection: Connection, options: RequestOptions): Get {
   const { signal, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
-  return async (path, accept = 'application/json') => {
+  return async (path, accept = 'application/json', onStart = undefined) => {
     for (let attempt = 1; ; attempt++) {
       options.onRequest?.()
-      const answer = await once(connection, path, accept, options)
+      const answer = await once(connection, path, accept, options, onStart)
       if (answer.ok) return answer.body
       const { error, wait } = answer
       if (wait === undefined || attempt === attempts || signal.aborted) throw error
@@ -68,6 +74,7 @@ async function once(
   path: string,
   accept: string,
   { timeout, signal }: RequestOptions,
+  onStart: ((start: string) => void) | undefined,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
   try {
@@ -76,15 +83,15 @@ async function once(
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       send(url, {
         agent,
-        headers: { ...headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'k8s-af' },
+        headers: { ...headers, accept, 'accept-encoding': encodingFor(server), 'user-agent': 'k8s-af' },
         signal: AbortSignal.any([limit, signal]),
       })
         .on('response', resolve)
         .on('error', reject)
         .end()
     })
-    const text = await textOf(response)
     const { statusCode: status = 0 } = response
+    const text = await textOf(response, status === 200 ? onStart : undefined)
     if (status === 200) return { ok: true, body: JSON.parse(text) }
     const isText = (response.headers['content-type'] ?? 'text/plain').startsWith('text/plain')
     const said =
@@ -106,12 +113,20 @@ async function once(
   }
 }
 
+/** Nothing is saved by compressing for a server on the same machine (kind, minikube, a forwarded port): it doubles the time. */
+function encodingFor({ hostname }: URL): string {
+  return /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname) ? 'identity' : 'gzip'
+}
+
 function ending({ reason }: AbortSignal): string {
   const isLate = reason instanceof Error && reason.name === 'TimeoutError'
   return isLate ? 'the time for the whole run is over' : 'interrupted'
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(
+  response: IncomingMessage,
+  onStart: ((start: string) => void) | undefined,
+): Promise<string> {
   const stream =
     response.headers['content-encoding'] === 'gzip'
       ? response.on('error', (error) => stream.destroy(error)).pipe(createGunzip())
@@ -127,7 +142,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
         `the answer is larger than ${largest >> 20} MiB; ask for less at once: --chunk-size`,
       )
     }
-    chunks.push(chunk)
+    if (chunks.push(chunk) === 1) onStart?.(chunk.toString('utf8', 0, startBytes))
   }
   return Buffer.concat(chunks).toString('utf8')
 }

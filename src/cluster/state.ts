@@ -1,6 +1,6 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
 import { sliceState } from '../graph/slice.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
 /** Characters of an event's message that are kept. */
@@ -119,10 +119,7 @@ function containersOf(item: Untyped, field: string): readonly Untyped[] {
 /** The mapping with these fields alone, where it has them. */
 function only(value: unknown, fields: readonly string[]): Untyped {
   if (!isObject(value)) return {}
-  return Object.fromEntries(
-    fields.flatMap((field) => {
-      const found = valueAt(value, field)
-      return found === undefined ? [] : [[field, found]]
-    }),
-  )
+  const kept: Record<string, unknown> = {}
+  for (const field of fields) if (value[field] !== undefined) kept[field] = value[field]
+  return kept
 }

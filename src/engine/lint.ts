@@ -35,7 +35,7 @@ import type {
   RuleFix,
   Sight,
 } from '../rule.js'
-import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
+import { check, originalIndex, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
@@ -174,7 +174,7 @@ function liveOf(
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
-    check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
+    shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
   return liveState(
     objects,
     made.filter((one) => !isSliceState(one)).map(shaped),
@@ -262,7 +262,10 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
     const kindName = kindNameOf(apiVersion, kind)
-    const checked = check(raw, apiVersion, kind, settings.minor, customs)
+    // The server has judged its objects.
+    const checked = document.live
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: [] }
+      : check(raw, apiVersion, kind, settings.minor, customs)
     const template = custom.get(kindName)
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
@@ -280,7 +283,8 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     })
   }
   // Which schemas can be used is known when all their objects have been looked at.
-  for (const [i, { raw }] of objects.entries()) {
+  for (const [i, { raw, document }] of objects.entries()) {
+    if (document.live) continue
     const resource = resources[i]
     if (resource?.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)

@@ -46,11 +46,12 @@ export function evictionsOf(
       found.set(pod, { pod, node, message: message.trim(), excess: excessIn(message) })
   }
   for (const { metadata, spec, status } of live.podsOf(of)) {
-    const changes = (status?.conditions ?? []).map((one) => Date.parse(one.lastTransitionTime ?? '') || 0)
-    const last = Math.max(Date.parse(status?.startTime ?? '') || 0, ...changes)
+    if (status?.reason !== 'Evicted') continue
+    const changes = (status.conditions ?? []).map((one) => Date.parse(one.lastTransitionTime ?? '') || 0)
+    const last = Math.max(Date.parse(status.startTime ?? '') || 0, ...changes)
     // Evicted pods stay until there are thousands of them.
     const isOld = last > 0 && live.now - last > 86_400_000
-    if (status?.reason === 'Evicted' && !isOld) add(metadata?.name ?? '', spec?.nodeName, status.message)
+    if (!isOld) add(metadata?.name ?? '', spec?.nodeName, status.message)
   }
   for (const { reason, involvedObject, source, message } of live.eventsOf(of))
     if (reason === 'Evicted') add(involvedObject?.name ?? '', source?.host, message)
