@@ -107,19 +107,29 @@ the first of such Services.`,
 
 /** The pods that the slices of a Service count as ready, and that have not been ready for so many seconds. */
 function unreadyBehind(service: Service, graph: Graph, live: Live, seconds: number): readonly Pod[] {
-  const unready = graph.once('unready pods by name', () => unreadyIn(live))
-  const names = new Set((live.slicesOf(service) ?? []).flatMap(({ ready }) => ready))
-  return [...names]
-    .flatMap((name) => unready.get(`${service.metadata?.namespace}/${name}`) ?? [])
-    .filter((pod) => unreadyFor(pod, live) >= seconds)
+  const unready = graph
+    .once('unready pods by namespace and name', () => unreadyIn(live))
+    .get(service.metadata?.namespace ?? '')
+  if (!unready) return []
+  const found = new Set<Pod>()
+  for (const { ready } of live.slicesOf(service) ?? [])
+    for (const name of ready) {
+      const pod = unready.get(name)
+      if (pod && unreadyFor(pod, live) >= seconds) found.add(pod)
+    }
+  return [...found]
 }
 
-function unreadyIn({ pods }: Live): ReadonlyMap<string, Pod> {
-  return new Map(
-    pods
-      .filter((pod) => !isGone(pod) && unreadySince(pod) !== undefined)
-      .map((pod) => [`${pod.metadata?.namespace}/${pod.metadata?.name}`, pod]),
-  )
+function unreadyIn({ pods }: Live): ReadonlyMap<string, ReadonlyMap<string, Pod>> {
+  const unready = new Map<string, Map<string, Pod>>()
+  for (const pod of pods) {
+    if (isGone(pod) || unreadySince(pod) === undefined) continue
+    const { namespace = '', name = '' } = pod.metadata ?? {}
+    const own = unready.get(namespace)
+    if (own) own.set(name, pod)
+    else unready.set(namespace, new Map([[name, pod]]))
+  }
+  return unready
 }
 
 /** Services that ought to send to ready pods only and do not, because nobody keeps their slices up to date. */
