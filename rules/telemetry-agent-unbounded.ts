@@ -1,4 +1,4 @@
-import { type Container, imageNamed, rule, type Workload } from '../src/rule.js'
+import { type Container, heavyPods, imageNamed, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A log, metrics or trace agent has no bounds',
@@ -10,7 +10,10 @@ whole node, and the kernel kills the neighbours; without requests the scheduler 
   remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
   decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory
 limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and
-StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
+StatefulSets of the agent alone) are left to \`memory-limit-missing\`.
+
+In a cluster with the metrics API, agents that use more than a fifth of their node's memory at this moment stand
+below.`,
   sources: ['Kubernetes documentation, resource management for pods and containers'],
   stories: [
     'bluematador-node-oom',
@@ -50,7 +53,7 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch) return
     const agents = workload.running.filter((one) => imageNamed(one.image, params.images))
     const perNode = workload.kind === 'DaemonSet'
@@ -62,6 +65,7 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
         agent.spec,
         'resources',
         `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
+        { evidence: heavyPods(workload, graph, 0.2, [agent.name]) },
       )
       return
     }

@@ -52,7 +52,7 @@ describe('a watched graph', () => {
   })
 
   it('decides nothing about a Service whose slices it has not read', () => {
-    const live = liveState([], [], [], [], 0)
+    const live = liveState([], [], [], 0)
     const gaps = {
       unreadKinds: new Set<KindName>(['EndpointSlice']),
       partialKinds: new Set<KindName>(),
@@ -61,6 +61,20 @@ describe('a watched graph', () => {
     const { graph, asked } = watched(buildGraph([], { ...options, live: () => live }), gaps)
     expect(graph.live?.slicesOf({ kind: 'Service' })).toBeUndefined()
     expect(asked()).toEqual(['EndpointSlice'])
+  })
+
+  it('does not note pods that are evidence only', () => {
+    const live = buildGraph([], { ...options, live: () => liveState([], [], [], 0) })
+    const gaps = {
+      unreadKinds: new Set<KindName>(['Pod']),
+      partialKinds: new Set<KindName>(),
+      namespace: undefined,
+    }
+    const { graph, asked } = watched(live, gaps)
+    expect(graph.live?.seen.pods).toEqual([])
+    expect(asked()).toEqual([])
+    expect(graph.live?.pods).toEqual([])
+    expect(asked()).toEqual(['Pod'])
   })
 
   it('knows what answers about other kinds rest on', () => {

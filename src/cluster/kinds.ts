@@ -58,6 +58,7 @@ const custom = [
   'machine.openshift.io/Machine',
   'metallb.io/BGPAdvertisement',
   'metallb.io/BGPPeer',
+  'metrics.k8s.io/PodMetrics',
   'monitoring.coreos.com/Prometheus',
   'monitoring.coreos.com/PrometheusRule',
   'networking.istio.io/DestinationRule',
@@ -89,6 +90,9 @@ const custom = [
   'velero.io/Schedule',
   'zalando.org/PlatformCredentialsSet',
 ] as const satisfies readonly KindName[]
+
+/** Kinds whose objects are measurements: a cluster that has none has not measured, and nothing follows from it. */
+export const measurements: ReadonlySet<KindName> = new Set<KindName>(['metrics.k8s.io/PodMetrics'])
 
 /** Kinds that a rule names and no API server serves: files of components. */
 export const filesOnly: ReadonlySet<string> = new Set([

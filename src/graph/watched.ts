@@ -171,5 +171,9 @@ function watchedLive(
       note('EndpointSlice')
       return live.slicesOf(service)
     },
+    // So is what pods use. Rules that have nothing else to go by name it in `reads`.
+    usageOf: (pod) => live.usageOf(pod),
+    samplesOf: (metric) => live.samplesOf(metric),
+    seen: live,
   }
 }
