@@ -30,11 +30,16 @@ treat a service without endpoints as an error of their own, and a webhook behind
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
 that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`; of Services that
-lead to the same pods one is reported.
-What EndpointSlices say counts: a Service to which others add endpoints is silent; one whose pods have been ready for two
-minutes and that has none of them is an error, as is one without selector and ready endpoints that something leads to; one
-of two address families that the pods have no address of is a warning. An error when an Ingress or route, an APIService, or a webhook that
+lead to the same pods one is reported. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service.
+
+In a cluster EndpointSlices count, whoever keeps them:
+
+- a Service with ready endpoints, of another cluster or an operator, is silent;
+- pods that have been ready for two minutes and are in no slice are an error: the Service is for another address family,
+  or the endpoint controller does not follow;
+- so is a Service without selector and without ready endpoints that something leads to;
+- one of two address families that no ready pod has an address of is a warning.
 
 Exempt: KEDA ScaledObjects, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and
 back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.`,
