@@ -51,6 +51,18 @@ describe('a watched graph', () => {
     expect(asked()).toEqual([])
   })
 
+  it('decides nothing about a Service whose slices it has not read', () => {
+    const live = liveState([], [], [], 0)
+    const gaps = {
+      unreadKinds: new Set<KindName>(['EndpointSlice']),
+      partialKinds: new Set<KindName>(),
+      namespace: undefined,
+    }
+    const { graph, asked } = watched(buildGraph([], { ...options, live: () => live }), gaps)
+    expect(graph.live?.slicesOf({ kind: 'Service' })).toBeUndefined()
+    expect(asked()).toEqual(['EndpointSlice'])
+  })
+
   it('does not note pods that are evidence only', () => {
     const live = buildGraph([], { ...options, live: () => liveState([], [], [], 0) })
     const gaps = {

@@ -5,7 +5,6 @@ import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 /** Built-in kinds that no rule asks for in a cluster. */
 const unread: ReadonlySet<string> = new Set([
   'Endpoints',
-  'EndpointSlice',
   'IngressClass',
   'Role',
   'RoleBinding',
@@ -33,6 +32,7 @@ const custom = [
   'config.openshift.io/Backup',
   'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
   'crd.projectcalico.org/BGPConfiguration',
+  'crd.projectcalico.org/FelixConfiguration',
   'crd.projectcalico.org/GlobalNetworkPolicy',
   'crd.projectcalico.org/IPPool',
   'crd.projectcalico.org/NetworkPolicy',
@@ -76,6 +76,7 @@ const custom = [
   'postgres-operator.crunchydata.com/PostgresCluster',
   'postgresql.cnpg.io/Cluster',
   'projectcalico.org/BGPConfiguration',
+  'projectcalico.org/FelixConfiguration',
   'projectcalico.org/GlobalNetworkPolicy',
   'projectcalico.org/IPPool',
   'projectcalico.org/NetworkPolicy',

@@ -1,5 +1,6 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
 import { quantity } from '../graph/quantity.js'
+import { sliceState } from '../graph/slice.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
@@ -21,6 +22,7 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           ...only(item.spec, [
             'nodeName',
             'hostNetwork',
+            'readinessGates',
             'priority',
             'priorityClassName',
             'preemptionPolicy',
@@ -46,6 +48,8 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           initContainerStatuses: containersOf(item, 'initContainerStatuses'),
         },
       }
+    case 'EndpointSlice':
+      return sliceState(item)
     case 'Job':
       return {
         ...base,

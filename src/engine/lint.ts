@@ -18,6 +18,7 @@ import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { keeperOf } from '../graph/keeper.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
+import { isSliceState, sliceOf } from '../graph/slice.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -176,7 +177,14 @@ function liveOf(
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt, samples)
+  return liveState(
+    objects,
+    made.filter((one) => !isSliceState(one)).map(shaped),
+    events.map(shaped),
+    readAt,
+    samples,
+    made.flatMap((one) => sliceOf(one) ?? []),
+  )
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {

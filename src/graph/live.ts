@@ -1,6 +1,7 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 import { isWorkload } from './workload.js'
@@ -35,6 +36,8 @@ export interface Live {
   subjectOf(event: Event): KubernetesObject | undefined
   /** The events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /** The slices of a Service; undefined when no slice of any Service is known. */
+  slicesOf(service: Service): readonly Slice[] | undefined
   /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
   usageOf(pod: Pod): readonly ContainerUsage[] | undefined
   /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
@@ -47,8 +50,9 @@ export interface Live {
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
  * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
- * @param samples of metrics
  * @param now in milliseconds since 1970
+ * @param samples of metrics
+ * @param slices who is behind Services
  */
 export function liveState(
   objects: readonly KubernetesObject[],
@@ -56,6 +60,7 @@ export function liveState(
   events: readonly Event[],
   now: number,
   samples: readonly Sample[] = [],
+  slices: readonly Slice[] = [],
 ): Live {
   const all = [...objects, ...made]
   const byUid = new Map<string, KubernetesObject>()
@@ -92,6 +97,8 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
+  const slicesBehind = new Map<string, Slice[]>()
+  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   const live: Live = {
     now,
@@ -104,6 +111,10 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    slicesOf: ({ metadata }) =>
+      slices.length > 0
+        ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])
+        : undefined,
     usageOf: ({ metadata }) => {
       const [measured] = byName.get(key('PodMetrics', metadata?.namespace, metadata?.name)) ?? []
       return measured && usageIn(measured)

@@ -15,6 +15,7 @@ const atOnce = {
   'node-not-ready': { seconds: 0 },
   'node-selector-unsatisfiable': { minutes: 0 },
   'pod-stuck-terminating': { minutes: 0 },
+  'service-port-mismatch': { minutes: 0 },
   'service-without-ready-endpoints': { minutes: 0 },
 }
 const folder = program.folderWith({
@@ -384,6 +385,29 @@ it('one of two workloads behind a Service is not ready', () =>
 
     await ask('PATCH', 'apps/v1/deployments/canary', template('healthy'))
     await silent('rollout-stalled')
+
+    const calls = (name: string) =>
+      ask(
+        'PATCH',
+        'apps/v1/deployments/canary',
+        template('healthy', {
+          containers: [
+            {
+              name: 'web',
+              ports: [{ name, containerPort: 8080 }],
+              readinessProbe: { httpGet: { port: name } },
+            },
+          ],
+        }),
+      )
+    await calls('www')
+    const mixed = await found('service-port-mismatch', 'service/half-service/web .spec.ports[0].targetPort')
+    expect(mixed).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/3 of its 4 ready pods/),
+    })
+    await calls('http')
+    await silent('service-port-mismatch')
   }))
 
 it('pods with a new default priority evict those without', () =>
