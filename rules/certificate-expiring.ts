@@ -50,7 +50,7 @@ not looked at: their values are never read.`,
     if (isConfigMap(subject)) {
       const now = graph.live?.now ?? Date.now()
       const stale = graph.once('certificate-expiring: stale-bundles', () =>
-        staleBundles(graph.all('ConfigMap'), now),
+        staleBundles(graph.seen('ConfigMap'), now),
       )
       for (const { of, key, message, others } of stale)
         if (of === subject && of.data)
@@ -75,7 +75,7 @@ not looked at: their values are never read.`,
     if (!live) return
     const failing = graph.once('certificate-expiring: certificates', () =>
       graph
-        .all('cert-manager.io/Certificate')
+        .seen('cert-manager.io/Certificate')
         .flatMap((one) => troubleOf(one, live.now, params.warnDays * 86_400) ?? [])
         .sort((a, b) => rank(a) - rank(b) || a.end - b.end || (nameOf(a.of) < nameOf(b.of) ? -1 : 1)),
     )

@@ -76,7 +76,7 @@ Secrets.`,
       }
       if (graph.live ? isYoung(entrance, graph) : graph.exists('Secret', name, entrance)) continue
       // Of a namespace without any known Secret nothing was read.
-      if (namespace && !graph.all('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
+      if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
       const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
       if (!near && !graph.complete) continue
       report(
@@ -142,10 +142,10 @@ function issuing(
 ): string[] {
   const own = namespace ?? graph.namespaceOf(entrance)
   const certificate = graph
-    .all('cert-manager.io/Certificate')
+    .seen('cert-manager.io/Certificate')
     .find((one) => stringAt(one, 'spec', 'secretName') === secret && graph.namespaceOf(one) === own)
   const external = graph
-    .all('external-secrets.io/ExternalSecret')
+    .seen('external-secrets.io/ExternalSecret')
     .find(
       (one) =>
         (stringAt(one, 'spec', 'target', 'name') ?? one.metadata?.name) === secret &&
