@@ -72,7 +72,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     const same = graph
       .servicesOf(first)
       .filter((one) => deadPods(one, graph, live)?.map(nameOf).join() === pods.map(nameOf).join())
-      .sort((a, b) => rank(a, graph) - rank(b, graph) || nameOf(a).localeCompare(nameOf(b)))
+      .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
     if (same[0] !== service) return
     report(
       service,
@@ -104,7 +104,7 @@ function deadPods(service: Service, graph: Graph, live: Live): readonly Pod[] | 
 function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
   const maker = makerOf(workload.object)
-  return live.pods.filter((pod) => makerOf(pod) === maker)
+  return live.podsIn(workload.namespace).filter((pod) => makerOf(pod) === maker)
 }
 
 function makerOf({ metadata }: Workload['object']): string | undefined {
@@ -119,7 +119,7 @@ function rank(service: Service, graph: Graph): number {
 
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
   const lines = [...pods]
-    .sort((a, b) => restarts(b) - restarts(a) || nameOf(a).localeCompare(nameOf(b)))
+    .sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
     .slice(0, 3)
     .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod, live) ?? 'not ready'}`)
   const more = pods.length - lines.length
