@@ -1,4 +1,5 @@
 import {
+  absentFor,
   at,
   formatSpan,
   type Graph,
@@ -78,7 +79,14 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       service,
       undefined,
       `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
-      { severity, see: [user], evidence: evidenceOf(pods, same.slice(1), live) },
+      {
+        severity,
+        see: [user],
+        evidence: evidenceOf(pods, same.slice(1), live),
+        symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)
+          ? { rule: 'referenced-config-missing', objects: backends.map(({ object }) => object) }
+          : undefined,
+      },
     )
   },
 })

@@ -431,8 +431,11 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     const ids = reported.get(resource) ?? new Set()
     reported.set(resource, ids.add(active.id))
   }
+  const isTold = ({ rule, objects }: NonNullable<ReportOptions['symptomOf']>) =>
+    objects.some((one) => reported.get(graph.resource(one))?.has(rule))
   return drafts
     .filter(({ resource, active }) => !active.rule.unless?.some((id) => reported.get(resource)?.has(id)))
+    .filter(({ options: { symptomOf } }) => !symptomOf || !isTold(symptomOf))
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options
       const label = options.label ?? missing(resource, path, where)
