@@ -3,6 +3,7 @@ import {
   firstOf,
   formatMaker,
   type Graph,
+  ingressClassOf,
   type KubernetesObject,
   type Node,
   nearestName,
@@ -56,7 +57,7 @@ Secrets.`,
     'traefik.containo.us/IngressRoute',
   ],
   check(entrance, { graph, report }) {
-    if (/^alb/.test(classOf(entrance))) return
+    if (/^alb/.test(ingressClassOf(entrance))) return
     const seen = new Set<string>()
     for (const reference of referencesIn(entrance)) {
       const { name, namespace, node, field } = reference
@@ -127,14 +128,6 @@ function referencesIn(entrance: KubernetesObject): readonly Reference[] {
   })
 }
 
-function classOf(entrance: KubernetesObject): string {
-  return (
-    stringAt(entrance, 'spec', 'ingressClassName') ??
-    entrance.metadata?.annotations?.['kubernetes.io/ingress.class'] ??
-    ''
-  )
-}
-
 /** A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read. */
 function missingKey({ data, stringData }: Secret): string | undefined {
   const keys = Object.keys({ ...data, ...stringData })
@@ -152,7 +145,7 @@ function otherUsers(secret: string, entrance: KubernetesObject, graph: Graph): r
   return graph
     .siblings('Ingress', entrance)
     .filter(({ spec }) => spec?.tls?.some(({ secretName }) => secretName === secret))
-    .filter((one) => !isYoung(one, graph) && !/^alb/.test(classOf(one)))
+    .filter((one) => !isYoung(one, graph) && !/^alb/.test(ingressClassOf(one)))
 }
 
 /** The Certificates of the same issuer, of which one may stand for all. */

@@ -72,6 +72,7 @@ export {
   quantity,
   seconds,
 } from './graph/quantity.js'
+export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
