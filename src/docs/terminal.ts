@@ -49,16 +49,22 @@ function blocksOf(markdown: string): string[] {
 function text(block: string, width: number, paint: ChalkInstance): string[] {
   if (block === '') return ['']
   const heading = /^#+ (.*)$/.exec(block)
-  if (heading) return wrap(heading[1] ?? '', width - 2).map((line) => paint.bold(inline(line, paint)))
+  if (heading)
+    return wrap(heading[1] ?? '', width - 2, shownColumns).map((line) => paint.bold(inline(line, paint)))
   const marked = /^(- |> )(.*)$/s.exec(block)
   const indent = marked ? '  ' : ''
   const style = { code: false, bold: false }
-  return wrap(marked?.[2] ?? block, width - columns(indent) - 2).map((line, i) => {
+  return wrap(marked?.[2] ?? block, width - columns(indent) - 2, shownColumns).map((line, i) => {
     const shown = inline(line, paint, style)
     return marked?.[1] === '> '
       ? paint.dim(`  ${shown}`)
       : `${i === 0 && marked ? marked[1] : indent}${shown}`
   })
+}
+
+/** The columns of a text whose marks become colours. */
+function shownColumns(text: string): number {
+  return columns(text.replace(/`|\*\*|<(?=https?:)|(?<=\bhttps?:[^ >]*)>/g, ''))
 }
 
 /** Paints code, bold text and links; what begins on one line of a paragraph may end on a later one. */
