@@ -161,9 +161,9 @@ function apiUsers(graph: Graph): ReadonlyMap<string, Sight> {
     const name = stringAt(node, 'name')
     if (node && name) users.set(`${stringAt(node, 'namespace') ?? ''}/${name}`, at(of, node, 'name'))
   }
-  for (const one of graph.all('APIService')) add(one, one.spec?.service)
+  for (const one of graph.seen('APIService')) add(one, one.spec?.service)
   for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const) {
-    for (const one of graph.all(kind)) {
+    for (const one of graph.seen(kind)) {
       for (const hook of objectsAt(one, 'webhooks'))
         if ((stringAt(hook, 'failurePolicy') ?? 'Fail') === 'Fail')
           add(one, objectAt(hook, 'clientConfig', 'service'))

@@ -15,10 +15,12 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
   for (const id of [
     'certificate-expiring',
     'cronjob-missed-start-freeze',
+    'image-pull-throttled',
     'ingress-backend-missing',
     'ingress-tls-secret-invalid',
     'leader-lease-stale',
     'pod-stuck-terminating',
+    'service-without-ready-endpoints',
   ])
     it(id, async () => {
       const rule = rulesById().get(id)
