@@ -79,7 +79,7 @@ describe('a scan', () => {
     expect([bad.code, bad.err]).toEqual([1, ''])
     expect(bad.out).toContain('Service shop/web\n')
     expect(bad.out).toContain('╭─ .spec.selector\n')
-    expect(bad.out).toContain('no pod of the cluster has the')
+    expect(bad.out).toContain('no pod of namespace shop has')
     expect(bad.out).toContain('objects in cluster prod')
   })
 

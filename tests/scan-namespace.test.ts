@@ -20,6 +20,7 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
     'ingress-tls-secret-invalid',
     'leader-lease-stale',
     'pod-stuck-terminating',
+    'service-selects-nothing',
     'service-without-ready-endpoints',
   ])
     it(id, async () => {
