@@ -10,7 +10,7 @@
  * Commands that are compared run in turn (A B A B …), so that a machine that slows down slows both; the ratio is the median
  * of the ratios pair by pair.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -22,9 +22,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { template, writeSchemas } from './kubeconform-schemas.js'
+import { type Cost, find, median, run } from './measure.js'
 
 const root = join(__dirname, '..')
 const { values: flags } = parseArgs({
@@ -40,65 +41,26 @@ const corpus = resolve(
   flags.corpus ?? (existsSync(neighbour) ? neighbour : join(root, 'fixtures', 'healthy')),
 )
 const tool = ['node', join(root, 'bin', 'k8s-af')] as const
-const environment = { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1' }
-
-interface Run {
-  readonly seconds: number
-  /** Peak resident memory of the process, in MB. */
-  readonly megabytes: number
-  readonly code: number | null
-}
-
-/** Runs a command once; its output is read and thrown away. */
-function run(command: readonly string[], cwd = root): Promise<Run> {
-  return new Promise((done, fail) => {
-    const [program = '', ...args] = command
-    const begun = process.hrtime.bigint()
-    const child: ChildProcess = spawn(program, args, {
-      cwd,
-      env: environment,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let megabytes = 0
-    const look = () => {
-      try {
-        const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))
-        if (match) megabytes = Math.max(megabytes, Number(match[1]) / 1024)
-      } catch {
-        // The process is gone, or this is not Linux: no figure for memory then.
-      }
-    }
-    const timer = setInterval(look, 10)
-    child.stdout?.resume()
-    child.stderr?.resume()
-    child.on('error', fail)
-    child.on('close', (code) => {
-      clearInterval(timer)
-      done({ seconds: Number(process.hrtime.bigint() - begun) / 1e9, megabytes, code })
-    })
-  })
-}
-
-const median = (numbers: readonly number[]): number => {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
+const env = { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1' }
 
 /** Runs several commands in turn and returns the runs of each, after one warm-up of each. */
 async function inTurn(
   commands: Readonly<Record<string, readonly string[]>>,
   cwd = root,
-): Promise<Record<string, Run[]>> {
-  const runs: Record<string, Run[]> = {}
-  for (const command of Object.values(commands)) await run(command, cwd)
+): Promise<Record<string, Cost[]>> {
+  const runs: Record<string, Cost[]> = {}
+  for (const command of Object.values(commands)) await run(command, { cwd, env })
   for (let round = 0; round < rounds; round++) {
-    for (const [name, command] of Object.entries(commands))
-      runs[name] = [...(runs[name] ?? []), await run(command, cwd)]
+    for (const [name, command] of Object.entries(commands)) {
+      // What it printed is not kept.
+      const { seconds, megabytes } = await run(command, { cwd, env })
+      runs[name] = [...(runs[name] ?? []), { seconds, megabytes }]
+    }
   }
   return runs
 }
 
-function show(runs: Readonly<Record<string, readonly Run[]>>, against: string): void {
+function show(runs: Readonly<Record<string, readonly Cost[]>>, against: string): void {
   const base = runs[against] ?? []
   for (const [name, list] of Object.entries(runs)) {
     const ratio = median(list.map((one, i) => one.seconds / (base[i]?.seconds ?? Number.NaN)))
@@ -122,7 +84,7 @@ async function schemaShare(folder: string): Promise<number> {
         encoding: 'utf8',
       },
     )
-    const { seconds } = await run([...tool, 'lint', '--isolated', folder])
+    const { seconds } = await run([...tool, 'lint', '--isolated', folder], { cwd: root, env })
     shares.push(Number(checks) / 1000 / seconds)
   }
   return median(shares)
@@ -135,10 +97,7 @@ function filesIn(folder: string): string[] {
   })
 }
 
-function program(name: string): string | undefined {
-  const folders = flags.peers ? [flags.peers] : (process.env.PATH ?? '').split(delimiter)
-  return folders.map((folder) => join(folder, name)).find((file) => existsSync(file))
-}
+const program = (name: string) => find(name, flags.peers === undefined ? undefined : [flags.peers])
 
 const scratch = mkdtempSync(join(tmpdir(), 'k8s-af-bench-'))
 

@@ -2,19 +2,20 @@
  * Measures `scan` against a real API server with a large cluster in it: `npm run bench:scan`. Needs Go (docs/testing.md).
  *
  *     npm run bench:scan -- --pods 10000 --nodes 500 --deployments 1000 --rounds 3
+ *     npm run bench:scan -- --popeye FILE     the popeye to measure beside it (default: found on PATH, and none if there is none)
  *
- * It is compared with a program that fetches the same lists and parses them, in turn (A B A B …); the ratio is the median of the
- * ratios pair by pair. Then the findings are compared at several page sizes.
+ * It is compared with a program that fetches the same lists and parses them, and with popeye, in turn (A B C A B C …); a ratio is
+ * the median of the ratios round by round. Then the findings are compared at several page sizes.
  */
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { discover } from '../src/cluster/discover.js'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { pathOf } from '../src/cluster/list.js'
 import { type Cluster, startCluster } from '../tests/cluster/cluster.js'
 import type { Call } from '../tests/cluster/connection.js'
+import { type Cost, find, median, type Run, run } from './measure.js'
+import { commandOf, type Report, reportIn, versionOf } from './popeye.js'
 
 const { values: flags } = parseArgs({
   options: {
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
     nodes: { type: 'string', default: '500' },
     deployments: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '3' },
+    popeye: { type: 'string' },
   },
 })
 const size = {
@@ -34,15 +36,36 @@ const size = {
 const program = join(__dirname, '..', 'bin', 'k8s-af')
 const plain = join(__dirname, 'plain-list.cjs')
 const since = '2026-01-01T00:00:00Z'
+/** Ends what hangs; in milliseconds. */
+const longestRun = 15 * 60_000
 
 async function main(): Promise<void> {
+  const popeye = popeyeFile()
   const cluster = await startCluster()
   try {
     await load(cluster.connection.call)
-    await compare(cluster)
+    await compare(cluster, popeye)
   } finally {
     await cluster.stop()
   }
+}
+
+/** The one of the flag, or one on PATH. Throws when the one of the flag is no popeye. */
+function popeyeFile(): string | undefined {
+  const file = flags.popeye === undefined ? find('popeye') : resolve(flags.popeye)
+  const version = file && versionOf(file)
+  if (!version && flags.popeye !== undefined)
+    throw new Error(`${file} is no popeye: it does not tell its version`)
+  console.log(
+    version ? `  popeye ${version}: ${file}` : '  no popeye to measure: none on PATH, and no --popeye FILE',
+  )
+  return version && file
+}
+
+/** An object that a controller has brought to what its specification says. */
+interface Ready {
+  readonly metadata: { readonly name: string; readonly ownerReferences?: readonly object[] }
+  readonly spec: object
 }
 
 /** Creates everything as the controllers would have: pods with their status, owned by ReplicaSets, owned by Deployments. */
@@ -54,6 +77,11 @@ async function load(call: Call): Promise<void> {
   }
   const create = async (path: string, object: object) =>
     String(((await sent('POST', path, object)).metadata as { uid?: unknown } | undefined)?.uid)
+  const createReady = async (path: string, object: Ready, status: object) => {
+    const uid = await create(path, object)
+    await sent('PUT', `${path}/${object.metadata.name}/status`, { ...object, status })
+    return uid
+  }
   const namespace = (i: number) => `load-${i % size.namespaces}`
   await each(size.namespaces, async (i) => {
     await create('/api/v1/namespaces', { metadata: { name: namespace(i) } })
@@ -69,23 +97,42 @@ async function load(call: Call): Promise<void> {
     }),
   )
   const sets: string[] = []
+  const replicas = size.pods / size.deployments
+  const status = { observedGeneration: 1, replicas, readyReplicas: replicas, availableReplicas: replicas }
   await each(size.deployments, async (i) => {
     const name = `app-${i}`
     const template = { metadata: { labels: { app: name } }, spec: { containers: [container] } }
-    const spec = {
-      replicas: size.pods / size.deployments,
-      selector: { matchLabels: { app: name } },
-      template,
-    }
+    const spec = { replicas, selector: { matchLabels: { app: name } }, template }
     const apps = `/apis/apps/v1/namespaces/${namespace(i)}`
-    const owner = await create(`${apps}/deployments`, { metadata: { name }, spec })
-    sets[i] = await create(`${apps}/replicasets`, {
-      metadata: { name: `${name}-1`, ownerReferences: [ownedBy('apps/v1', 'Deployment', name, owner)] },
-      spec,
-    })
-    await create(`/api/v1/namespaces/${namespace(i)}/services`, {
+    const owner = await createReady(
+      `${apps}/deployments`,
+      { metadata: { name }, spec },
+      {
+        ...status,
+        updatedReplicas: replicas,
+        conditions: [{ type: 'Available', status: 'True', lastUpdateTime: since, lastTransitionTime: since }],
+      },
+    )
+    sets[i] = await createReady(
+      `${apps}/replicasets`,
+      {
+        metadata: { name: `${name}-1`, ownerReferences: [ownedBy('apps/v1', 'Deployment', name, owner)] },
+        spec,
+      },
+      status,
+    )
+    const core = `/api/v1/namespaces/${namespace(i)}`
+    await create(`${core}/services`, {
       metadata: { name },
       spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
+    })
+    // popeye looks for these, and neither it nor we for EndpointSlices.
+    const addresses = Array.from({ length: replicas }, (_, pod) => ({
+      ip: addressOf(i + pod * size.deployments),
+    }))
+    await create(`${core}/endpoints`, {
+      metadata: { name },
+      subsets: [{ addresses, ports: [{ port: 8080 }] }],
     })
   })
   await each(size.pods, async (i) => {
@@ -104,8 +151,10 @@ async function load(call: Call): Promise<void> {
   })
 }
 
+const addressOf = (pod: number) => `10.${pod >> 14}.${(pod >> 7) & 127}.${pod & 127}`
+
 function running(i: number): object {
-  const ip = `10.${i >> 14}.${(i >> 7) & 127}.${i & 127}`
+  const ip = addressOf(i)
   const types = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
   return {
     phase: 'Running',
@@ -151,84 +200,117 @@ async function each(count: number, work: (i: number) => Promise<unknown>): Promi
   await Promise.all(Array.from({ length: 16 }, worker))
 }
 
-async function compare(cluster: Cluster): Promise<void> {
+interface Measured extends Run {
+  /** Those that the API server has answered meanwhile. */
+  readonly requests: number
+}
+
+interface Round {
+  readonly lists: Measured
+  readonly own: Measured
+  readonly other: (Measured & Report) | undefined
+}
+
+async function compare(cluster: Cluster, popeye: string | undefined): Promise<void> {
   const kubeconfig = cluster.kubeconfig('admin')
-  const get = async (path: string) => (await cluster.connection.call('GET', path)).json
-  const { resources } = await discover(get, scannedKinds([]))
+  const { call } = cluster.connection
+  const { resources } = await discover(async (path) => (await call('GET', path)).json, scannedKinds([]))
   const paths = resources.map((resource) => pathOf(resource, undefined))
   const scan = (page: number) => [
-    program,
-    'scan',
-    '--kubeconfig',
-    kubeconfig,
-    '--isolated',
-    '--chunk-size',
-    String(page),
-    ...['-o', 'json', '--timings'],
+    ...[process.execPath, program, 'scan', '--kubeconfig', kubeconfig],
+    ...['--isolated', '--chunk-size', String(page), '-o', 'json', '--timings'],
   ]
-  const ratios: number[] = []
-  let megabytes = 0
-  let findings = ''
+  let beside = popeye && commandOf(popeye, kubeconfig, join(cluster.state, 'popeye.log'))
+  const rounds: Round[] = []
   for (let round = 0; round <= Number(flags.rounds); round++) {
-    const floor = await run([plain, kubeconfig, '500', ...paths])
-    const own = await run(scan(500))
-    // The first pair warms the server's caches.
-    if (round > 0) ratios.push(own.seconds / floor.seconds)
-    megabytes = Math.max(megabytes, own.megabytes)
-    findings = withoutTime(own.stdout)
+    const lists = await measured([process.execPath, plain, kubeconfig, '500', ...paths], cluster)
+    const own = await measured(scan(500), cluster)
     console.log(
-      `  scan ${own.seconds.toFixed(2)} s, ${own.megabytes.toFixed(0)} MB; the same lists alone ${floor.seconds.toFixed(2)} s; ${/\d+ requests[^\n]*/.exec(own.stderr)?.[0]}`,
+      `  scan ${costs(own)}; the same lists alone ${lists.seconds.toFixed(2)} s; ${/\d+ requests[^\n]*/.exec(own.stderr)?.[0]}`,
     )
+    const other = beside ? await measuredPopeye(beside, cluster) : undefined
+    if (!other) beside = undefined
+    // The first round warms the caches of the server, and the one that popeye has of the kinds that are served.
+    if (round > 0) rounds.push({ lists, own, other })
   }
-  ratios.sort((a, b) => a - b)
-  console.log(`  ${ratios[ratios.length >> 1]?.toFixed(2)} × fetching and parsing (target 1.5)`)
-  console.log(`  ${megabytes.toFixed(0)} MB at most (target 350)`)
+  const findings = withoutTime(rounds.at(-1)?.own.stdout ?? '')
+  const ratio = median(rounds.map(({ own, lists }) => own.seconds / lists.seconds))
+  console.log(`  ${ratio.toFixed(2)} × fetching and parsing (target 1.5)`)
+  console.log(`  ${highest(rounds.map(({ own }) => own))} MB at most (target 350)`)
   for (const page of [100, 1000]) {
-    const same = withoutTime((await run(scan(page))).stdout) === findings
+    const same = withoutTime((await measured(scan(page), cluster)).stdout) === findings
     console.log(`  the findings with pages of ${page} are ${same ? 'the same' : 'DIFFERENT'}`)
   }
+  showPopeye(rounds)
+}
+
+/** Undefined, and said, when popeye fails: the figures of `scan` are worth having without it. */
+async function measuredPopeye(command: readonly string[], cluster: Cluster): Promise<Round['other']> {
+  try {
+    const other = await measured(command, cluster)
+    const report = reportIn(other.stdout)
+    console.log(`  popeye ${costs(other)}${report.gaveUp ? `; some linters gave up: ${report.gaveUp}` : ''}`)
+    return { ...other, ...report }
+  } catch (error) {
+    console.log(`  popeye failed, and is not run again: ${error instanceof Error ? error.message : error}`)
+    return undefined
+  }
+}
+
+function showPopeye(rounds: readonly Round[]): void {
+  const pairs = rounds.flatMap(({ own, other }) => (other ? [{ own, other }] : []))
+  const last = pairs.at(-1)
+  if (!last) return
+  const ratio = median(pairs.map(({ own, other }) => other.seconds / own.seconds))
+  const { own, other } = last
+  const { findings }: { findings: { severity: string; rule: string }[] } = JSON.parse(own.stdout)
+  console.log(
+    `  popeye takes ${ratio.toFixed(2)} × the time of scan, ${highest(pairs.map((pair) => pair.other))} MB at most`,
+  )
+  console.log(`  requests that the server answered: scan ${own.requests}, popeye ${other.requests}`)
+  console.log(`  findings of scan: ${tally(findings.map(({ severity }) => severity))}`)
+  console.log(`  by rule: ${tally(findings.map(({ rule }) => rule))}`)
+  console.log(`  findings of popeye: ${tally(other.findings.map(({ level }) => level))}`)
+  console.log(`  by code: ${tally(other.findings.map(({ code }) => code))}`)
+}
+
+/** As in `3: error 2, info 1`. */
+function tally(names: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  const sorted = [...counts].sort(([, a], [, b]) => b - a)
+  return `${names.length}: ${sorted.map(([name, count]) => `${name} ${count}`).join(', ')}`
+}
+
+const costs = ({ seconds, megabytes }: Cost) => `${seconds.toFixed(2)} s, ${megabytes.toFixed(0)} MB`
+const highest = (runs: readonly Cost[]) => Math.max(...runs.map(({ megabytes }) => megabytes)).toFixed(0)
+
+async function measured(command: readonly string[], { connection, state }: Cluster): Promise<Measured> {
+  const before = await answered(connection.call)
+  const ended = await run(command, {
+    // popeye keeps a cache in the home folder.
+    env: { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1', HOME: state },
+    timeout: longestRun,
+  })
+  return { ...ended, requests: (await answered(connection.call)) - before }
+}
+
+/**
+ * How many requests the API server has answered. What readers do not send, the server sends itself: it renews its lease and
+ * watches. It does not count `/version`.
+ */
+async function answered(call: Call): Promise<number> {
+  const { text } = await call('GET', '/metrics')
+  const counts = text.matchAll(/^apiserver_request_total\{(.*)\} (\S+)$/gm)
+  return [...counts]
+    .filter(
+      ([, labels = '']) => /component="apiserver"/.test(labels) && /verb="(GET|LIST|POST)"/.test(labels),
+    )
+    .reduce((sum, [, , count]) => sum + Number(count), 0)
 }
 
 function withoutTime(json: string): string {
   return json.replace(/"milliseconds": *[\d.]+/, '').replace(/Seen: [^"]* ago/g, '')
-}
-
-interface Run {
-  readonly seconds: number
-  /** Peak resident memory of the process, in MB. */
-  readonly megabytes: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function run(args: readonly string[]): Promise<Run> {
-  return new Promise((done, fail) => {
-    const begun = process.hrtime.bigint()
-    const child = spawn(process.execPath, args, {
-      env: { ...process.env, K8S_AF_DIST: '1', NO_COLOR: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const texts = { stdout: '', stderr: '' }
-    let megabytes = 0
-    const timer = setInterval(() => {
-      try {
-        const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))
-        if (match) megabytes = Math.max(megabytes, Number(match[1]) / 1024)
-      } catch {
-        // The process is gone, or this is not Linux: no figure for memory then.
-      }
-    }, 10)
-    for (const name of ['stdout', 'stderr'] as const)
-      child[name].setEncoding('utf8').on('data', (text: string) => {
-        texts[name] += text
-      })
-    child.on('error', fail)
-    child.on('close', (code) => {
-      clearInterval(timer)
-      if (code !== 0 && code !== 1) fail(new Error(`${args.join(' ')}: ${texts.stderr}`))
-      else done({ seconds: Number(process.hrtime.bigint() - begun) / 1e9, megabytes, ...texts })
-    })
-  })
 }
 
 main().catch((error: unknown) => {

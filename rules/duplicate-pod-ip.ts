@@ -39,17 +39,10 @@ have their only pod's address by design (Fargate, virtual kubelets).`,
     const { live } = graph
     const name = node.metadata?.name
     if (!live || !name) return
-    const users = graph.once('duplicate-pod-ip', () => usersOf(live.pods, graph.all('Node')))
-    const clashes = [...users].flatMap(([address, all]) => {
-      const pods = all.filter(({ pod }) => pod).sort((a, b) => startOf(b) - startOf(a))
-      // The youngest pod is the one that got an address which was in use.
-      const [pod] = pods
-      const other = all.find((one) => one !== pod && one.what !== pod?.what && isClash(pod, one))
-      return pod?.node === name && other ? [{ address, pod, other }] : []
-    })
-    const [worst, ...more] = clashes.sort(
-      (a, b) => Number(b.other.field !== undefined) - Number(a.other.field !== undefined),
-    )
+    const clashes = graph.once('duplicate-pod-ip', () => clashesIn(usersOf(live.pods, graph.all('Node'))))
+    const [worst, ...more] = clashes
+      .filter(({ pod }) => pod.node === name)
+      .sort((a, b) => Number(b.other.field !== undefined) - Number(a.other.field !== undefined))
     if (!worst) return
     const { address, pod, other } = worst
     report(
@@ -74,6 +67,18 @@ const annotations = {
   IPv6VXLANTunnelAddr: 'the VXLAN tunnel',
   IPv4WireguardInterfaceAddr: 'the WireGuard interface',
   IPv6WireguardInterfaceAddr: 'the WireGuard interface',
+}
+
+/** The addresses of pods that somebody else has, too. */
+function clashesIn(users: ReadonlyMap<string, readonly User[]>) {
+  return [...users].flatMap(([address, all]) => {
+    if (all.length < 2) return []
+    const pods = all.filter(({ pod }) => pod).sort((a, b) => startOf(b) - startOf(a))
+    // The youngest pod is the one that got an address which was in use.
+    const [pod] = pods
+    const other = all.find((one) => one !== pod && one.what !== pod?.what && isClash(pod, one))
+    return pod && other ? [{ address, pod, other }] : []
+  })
 }
 
 /** The users of each address that pods have. */

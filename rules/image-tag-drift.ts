@@ -1,4 +1,14 @@
-import { at, firstOf, type Graph, imageParts, movingTags, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  containerStates,
+  firstOf,
+  type Graph,
+  imageParts,
+  movingTags,
+  type Pod,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Replicas will run different images under one tag',
@@ -76,11 +86,13 @@ function digestsOf(workload: Workload, container: string, image: string, graph: 
   const { live } = graph
   const { digest: pinned, tag, registry, repository } = imageParts(image)
   if (!live || pinned) return []
+  const pods = live.podsOf(workload)
+  if (new Set(pods.map((pod) => stateOf(pod, container)?.imageID)).size < 2) return []
   const platformOf = graph.once('platforms of nodes', () => platformsOf(graph))
   const platforms = new Map<string, Map<string, string[]>>()
-  for (const { spec, status, metadata } of live.podsOf(workload)) {
-    const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])]
-    const found = all.find(({ name }) => name === container)
+  for (const pod of pods) {
+    const { spec, status, metadata } = pod
+    const found = stateOf(pod, container)
     const digest = /sha256:[0-9a-f]{64}$/.exec(found?.imageID ?? '')?.[0]
     const has = imageParts(found?.image ?? '')
     const isSame =
@@ -91,7 +103,9 @@ function digestsOf(workload: Workload, container: string, image: string, graph: 
     const platform = platformOf.get(spec?.nodeName ?? '')
     if (!digest || !isSame || platform === undefined || status?.phase !== 'Running') continue
     const digests = platforms.get(platform) ?? new Map<string, string[]>()
-    digests.set(digest, [...(digests.get(digest) ?? []), metadata?.name ?? ''])
+    const names = digests.get(digest) ?? []
+    names.push(metadata?.name ?? '')
+    digests.set(digest, names)
     platforms.set(platform, digests)
   }
   const [most] = [...platforms.values()].filter(({ size }) => size > 1)
@@ -108,4 +122,8 @@ function platformsOf(graph: Graph): ReadonlyMap<string, string> {
       return [metadata?.name ?? '', `${architecture} ${containerRuntimeVersion?.split(':')[0]}`]
     }),
   )
+}
+
+function stateOf(pod: Pod, container: string) {
+  return containerStates(pod).find(({ name }) => name === container)
 }

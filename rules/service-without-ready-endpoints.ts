@@ -78,7 +78,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     report(
       service,
       undefined,
-      `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
+      `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has not` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
       {
         severity,
         see: [user],

@@ -35,8 +35,9 @@ one) whose kubelets have different minor versions, while the first node of the n
     const pool = poolOf(node)
     const info = node.status?.nodeInfo
     if (!live || !info || pool === undefined) return
-    const alike = graph.all('Node').filter((one) => poolOf(one) === pool)
-    const minors = [...new Set(alike.flatMap((one) => minorOf(one) ?? []))].sort((a, b) => a - b)
+    const { alike, minors } = graph
+      .once('versions of pools', () => versionsOf(graph.all('Node')))
+      .get(pool) ?? { alike: [], minors: [] }
     const newest = minors.at(-1)
     if (minors.length < 2) return
     const old = alike.filter((one) => minorOf(one) !== newest)
@@ -67,6 +68,22 @@ function poolOf({ metadata }: Node): string | undefined {
   const labels = metadata?.labels ?? {}
   const pool = pools.map((label) => labels[label]).find((value) => value !== undefined)
   return pool ?? ('node-role.kubernetes.io/control-plane' in labels ? undefined : '')
+}
+
+/** The nodes of each pool, and their minor versions in order. */
+function versionsOf(nodes: readonly Node[]) {
+  const pools = new Map<string | undefined, Node[]>()
+  for (const node of nodes) {
+    const known = pools.get(poolOf(node))
+    if (known) known.push(node)
+    else pools.set(poolOf(node), [node])
+  }
+  return new Map(
+    [...pools].map(([pool, alike]) => {
+      const minors = [...new Set(alike.flatMap((one) => minorOf(one) ?? []))].sort((a, b) => a - b)
+      return [pool, { alike, minors }]
+    }),
+  )
 }
 
 /** The age of the oldest of some nodes, in seconds. */

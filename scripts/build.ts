@@ -119,6 +119,8 @@ const common: BuildOptions = {
   platform: 'node',
   target: 'node20.19',
   format: 'cjs',
+  // The bundle is run as a script, which has no import() of its own.
+  supported: { 'dynamic-import': false },
   minify: true,
   legalComments: 'none',
   metafile: true,

@@ -32,6 +32,11 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     namespace: run.namespace,
     chunk: 500,
     concurrency: 4,
+    kubelets: 20,
+    getLines: async (path, onLine) => {
+      const [, node] = /^\/api\/v1\/nodes\/([^/]+)\/proxy\/metrics\/cadvisor$/.exec(path) ?? []
+      for (const line of (node === undefined ? run.metrics : run.kubelets?.[node]) ?? []) onLine(line)
+    },
   })
   const gaps = run.namespace === undefined ? {} : gapsOfOneNamespace()
   return examine(inputOf({ ...found, ...gaps, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {

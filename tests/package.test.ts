@@ -36,8 +36,10 @@ const about = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
   readonly dependencies?: object
 }
 // The folder that npm packs: the program as it was built, and the other files of the repository that belong to it.
-for (const name of ['package.json', ...about.files.filter((name) => name !== 'bin' && name !== 'dist')])
+for (const name of ['package.json', ...about.files.filter((name) => !/^(bin|dist|!.*)$/.test(name))])
   cpSync(join(repository, name), join(program.folder, name))
+// What a run leaves there.
+writeFileSync(join(program.folder, 'dist', 'k8s-af.cjs.v20.0.0-x64'), '')
 const packed = npm('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root], program.folder)
 const tarball = join(root, `k8s-af-${about.version}.tgz`)
 const project = join(root, 'project')
@@ -64,6 +66,7 @@ describe('the package', () => {
         'README.md',
       ]),
     )
+    expect(names.filter((name) => /\.cjs\.v/.test(name))).toEqual([])
     expect(names.filter((name) => /^(src|rules|tests|fixtures|node_modules)\//.test(name))).toEqual([])
   })
   it('needs no other package', () => {
@@ -82,6 +85,37 @@ describe('the package', () => {
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       'k8s-af',
     ])
+  })
+  it('keeps what V8 compiled, for itself alone', () => {
+    const folder = join(project, 'node_modules', 'k8s-af', 'dist')
+    const kept = readdirSync(folder).filter((name) => /^k8s-af\.cjs\.v[\d.]+-\w+$/.test(name))
+    expect(kept).toHaveLength(1)
+    const file = join(folder, String(kept[0]))
+    const whole = readFileSync(file)
+    const run = () => {
+      const { code, out, err } = npm('npx', ['k8s-af', ...lint], project)
+      return { code, out: out.replace(/\d\.\d+ s\n/, ''), err: err.replace(/^npm (warn|notice).*\n/gm, '') }
+    }
+    const first = run()
+    expect(readFileSync(file).equals(whole)).toBe(true)
+    const damaged = Buffer.from(whole)
+    for (let at = 100; at < damaged.length; at += 1000) damaged[at] = 0xff ^ (damaged[at] ?? 0)
+    for (const bytes of [
+      damaged,
+      whole.subarray(0, whole.length / 2),
+      Buffer.alloc(0),
+      Buffer.from('no code'),
+    ]) {
+      writeFileSync(file, bytes)
+      expect(run()).toEqual(first)
+      expect(readFileSync(file).length).toBeGreaterThan(whole.length / 2)
+    }
+    // Bytecode of another bundle.
+    const bundle = join(folder, 'k8s-af.cjs')
+    const source = readFileSync(bundle, 'utf8')
+    writeFileSync(bundle, `${source}\nconsole.error('another one')`)
+    expect(run().err).toBe('another one\n')
+    writeFileSync(bundle, source)
   })
   it('gives the configuration its schema', () => {
     expect(npm('npx', ['k8s-af', 'init'], project).code).toBe(0)

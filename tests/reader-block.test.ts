@@ -37,10 +37,11 @@ function shape({ kind, start, end, entries, items, isNull }: TextNode): unknown 
 
 /** Whether the text was read at all. */
 function compare(text: string): boolean {
+  const values = readBlock(text, false)
+  if (values) expect({ ok: true, ...values }, text).toEqual(parseAny(text))
   const block = readBlock(text, true)
-  if (!block?.root) return false
-  const { value, hasDuplicates } = block
-  expect({ ok: true, value, hasDuplicates }, text).toEqual(parseAny(text))
+  if (!block?.root) return values !== undefined
+  expect({ ...block, root: undefined }).toEqual({ ...values, root: undefined })
   const any = outlineAny(text)
   // Where js-yaml needed a text with additions, its places are others.
   if (any?.text === text) expect(shape(block.root), text).toEqual(shape(any.root))
@@ -50,6 +51,69 @@ function compare(text: string): boolean {
 describe('plain block YAML', () => {
   it('is read as by the reader for all of YAML', () => {
     expect(documents.filter(compare).length).toBeGreaterThan(documents.length / 2)
+  })
+
+  it('may have the line breaks of Windows', () => {
+    const windows = documents.map((text) => text.replace(/\r?\n/g, '\r\n'))
+    expect(windows.filter(compare).length).toBeGreaterThan(windows.length / 2)
+  })
+
+  it('may have anchors and aliases of scalars', () => {
+    const scalar = fc.constantFrom(
+      ...[
+        'x',
+        '1',
+        'yes',
+        'null',
+        '"a b"',
+        "'it''s'",
+        'two words',
+        'a # c',
+        '|\n  a',
+        '[b]',
+        '- c',
+        'x\n  y',
+        '',
+      ],
+    )
+    const use = fc.constantFrom(
+      ...[
+        'b: *a',
+        'b:\n  - *a\n  - *a',
+        'b: *a # c',
+        'b: *a c',
+        '*a : b',
+        '- *a',
+        'b: [*a]',
+        'b: *ab',
+        'b: *a\n  c',
+        'b: *a-',
+        'a: &a z\nc: *a',
+        'b: &b *a',
+        'b: *a\r\nc: *a',
+      ],
+    )
+    const anchor = fc.constantFrom(
+      ...[
+        'a: &a ',
+        'a: &a  ',
+        'a:\n  - &a ',
+        '- &a ',
+        'a: &a.b ',
+        '&a ',
+        'a: &a &b ',
+        'a: &a\n  ',
+        '&a k: ',
+        'a: &a !!str ',
+      ],
+    )
+    fc.assert(
+      fc.property(anchor, scalar, fc.array(use, { maxLength: 3 }), (mark, value, uses) => {
+        compare([mark + value, ...uses].join('\n'))
+      }),
+      { numRuns: 3000 },
+    )
+    expect(readBlock('a: &a 1\nb:\n  - *a\n', false)?.value).toEqual({ a: 1, b: [1] })
   })
 
   it('is left alone once it is no longer plain, or no longer right', () => {

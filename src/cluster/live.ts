@@ -1,32 +1,26 @@
 /** An object of a cluster as the document that the engine works on. */
-import { dump } from 'js-yaml'
 import type { Document, Locator } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
 import { type KindName, kindNameOf, type Untyped } from '../kubernetes.js'
-import { locator } from '../reader/locate.js'
+import { locatorOf } from '../reader/locate.js'
 import { isSilent } from './slim.js'
+import { type Rendered, render } from './yaml.js'
 
 /** The document of a slim object. Its text, the YAML of `kubectl get -o yaml`, is made when somebody asks for it. */
 export function liveDocument(value: Untyped): Document {
   const apiVersion = stringAt(value, 'apiVersion') ?? ''
   const kind = stringAt(value, 'kind') ?? ''
   const kindName = kindNameOf(apiVersion, kind)
-  let text: string | undefined
+  let made: Rendered | undefined
   let found: Locator | undefined
   const rendered = () => {
-    text ??= dump(value, {
-      sortKeys: true,
-      noArrayIndent: true,
-      lineWidth: -1,
-      noRefs: true,
-      skipInvalid: true,
-    })
-    return text
+    made ??= render(value)
+    return made
   }
   const file = {
     name: nameOf(value, kindName),
     get text() {
-      return rendered()
+      return rendered().text
     },
   }
   return {
@@ -34,11 +28,14 @@ export function liveDocument(value: Untyped): Document {
     line: 1,
     value,
     get text() {
-      return rendered()
+      return rendered().text
     },
     hasDuplicates: false,
     locate: () => {
-      found ??= locator(rendered(), 1, 1)
+      if (!found) {
+        const { text, root } = rendered()
+        found = locatorOf(text, root, 1, 1)
+      }
       return found
     },
     live: { isSilent: isSilent(value, kindName) },

@@ -1,4 +1,5 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
+import { quantity } from '../graph/quantity.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
@@ -16,13 +17,19 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
     case 'Pod':
       return {
         ...base,
-        spec: only(item.spec, [
-          'nodeName',
-          'hostNetwork',
-          'priority',
-          'priorityClassName',
-          'preemptionPolicy',
-        ]),
+        spec: {
+          ...only(item.spec, [
+            'nodeName',
+            'hostNetwork',
+            'priority',
+            'priorityClassName',
+            'preemptionPolicy',
+            'resources',
+            'overhead',
+          ]),
+          ...requestsIn(item, 'containers'),
+          ...requestsIn(item, 'initContainers'),
+        },
         status: {
           ...only(item.status, [
             'phase',
@@ -74,6 +81,25 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
   }
 }
 
+/**
+ * What the containers of a pod use, in cores and bytes: of a PodMetrics no more than that.
+ * Source: k8s.io/metrics/pkg/apis/metrics/v1beta1/types.go.
+ */
+export function usageState(item: Untyped): Untyped {
+  return {
+    apiVersion: item.apiVersion,
+    kind: item.kind,
+    metadata: only(item.metadata, ['name', 'namespace']),
+    containers: objectsAt(item, 'containers').map((one) => ({
+      name: one.name,
+      usage: {
+        cpu: quantity(valueAt(one, 'usage', 'cpu')),
+        memory: quantity(valueAt(one, 'usage', 'memory')),
+      },
+    })),
+  }
+}
+
 /** An event without what nobody reads. */
 export function eventState(item: Untyped): Untyped {
   const message = stringAt(item, 'message')
@@ -88,16 +114,37 @@ export function eventState(item: Untyped): Untyped {
   }
 }
 
+/** Which revision a ReplicaSet is, and what a LimitRange wrote into a pod. */
+const keptAnnotations = ['deployment.kubernetes.io/revision', 'kubernetes.io/limit-ranger']
+
 function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
-  const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
+  const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
   return {
-    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ...only(metadata, [
+      'name',
+      'namespace',
+      'uid',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'finalizers',
+    ]),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),
-    ...(revision !== undefined && { annotations: { 'deployment.kubernetes.io/revision': revision } }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   }
+}
+
+/** Those of a pod's containers that have requests: admission may have given it others than its template has. */
+function requestsIn(item: Untyped, field: 'containers' | 'initContainers'): Untyped {
+  const asking = objectsAt(item, 'spec', field).flatMap((one) => {
+    const requests = only(valueAt(one, 'resources', 'requests'), ['cpu', 'memory'])
+    if (Object.keys(requests).length === 0) return []
+    return [{ ...only(one, ['name', 'restartPolicy']), resources: { requests } }]
+  })
+  return asking.length > 0 ? { [field]: asking } : {}
 }
 
 function conditionsOf(item: Untyped): readonly Untyped[] {
@@ -115,10 +162,7 @@ function containersOf(item: Untyped, field: string): readonly Untyped[] {
 /** The mapping with these fields alone, where it has them. */
 function only(value: unknown, fields: readonly string[]): Untyped {
   if (!isObject(value)) return {}
-  return Object.fromEntries(
-    fields.flatMap((field) => {
-      const found = valueAt(value, field)
-      return found === undefined ? [] : [[field, found]]
-    }),
-  )
+  const kept: Record<string, unknown> = {}
+  for (const field of fields) if (value[field] !== undefined) kept[field] = value[field]
+  return kept
 }

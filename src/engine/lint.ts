@@ -4,6 +4,7 @@ import type { Document, SourceFile } from '../document.js'
 import {
   type Finding,
   type Fix,
+  formatPath,
   type Path,
   type Place,
   type Related,
@@ -12,6 +13,7 @@ import {
   type Summary,
   severities,
 } from '../finding.js'
+import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { keeperOf } from '../graph/keeper.js'
 import { type Live, liveState } from '../graph/live.js'
@@ -34,7 +36,7 @@ import type {
   RuleFix,
   Sight,
 } from '../rule.js'
-import { check, originalIndex, shapePodTemplate } from '../schema/check.js'
+import { check, originalIndex, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { type Locations, locations } from './locations.js'
@@ -168,13 +170,13 @@ function forCluster(settings: Settings): Settings {
 
 /** The state of the cluster. What its server says is made true to its types, as objects are. */
 function liveOf(
-  { made, events, readAt }: Cluster,
+  { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
-    check(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor).value
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+    shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
+  return liveState(objects, made.map(shaped), events.map(shaped), readAt, samples)
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
@@ -255,7 +257,10 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
     const kindName = kindNameOf(apiVersion, kind)
-    const checked = check(raw, apiVersion, kind, settings.minor, customs)
+    // The server has judged its objects: what is left to say is what it has dropped.
+    const checked = document.live
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: droppedOf(raw) }
+      : check(raw, apiVersion, kind, settings.minor, customs)
     const template = custom.get(kindName)
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
@@ -273,7 +278,8 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     })
   }
   // Which schemas can be used is known when all their objects have been looked at.
-  for (const [i, { raw }] of objects.entries()) {
+  for (const [i, { raw, document }] of objects.entries()) {
+    if (document.live) continue
     const resource = resources[i]
     if (resource?.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
@@ -343,7 +349,7 @@ function evaluate(
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster' && !unreadKinds) continue
-    const unseen = rule.for.filter((interest) => unreadKinds?.has(interest))
+    const unseen = [...rule.for, ...(rule.reads ?? [])].filter((kind) => unreadKinds?.has(kind))
     if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
@@ -431,11 +437,15 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     const ids = reported.get(resource) ?? new Set()
     reported.set(resource, ids.add(active.id))
   }
-  const isTold = ({ rule, objects }: NonNullable<ReportOptions['symptomOf']>) =>
-    objects.some((one) => reported.get(graph.resource(one))?.has(rule))
+  const isSymptom = ({ options: { symptomOf: cause } }: Draft) =>
+    cause?.objects.some((one) => reported.get(graph.resource(one))?.has(cause.rule)) ?? false
   return drafts
-    .filter(({ resource, active }) => !active.rule.unless?.some((id) => reported.get(resource)?.has(id)))
-    .filter(({ options: { symptomOf } }) => !symptomOf || !isTold(symptomOf))
+    .filter(
+      (draft) =>
+        !draft.active.rule.unless?.some((id) => reported.get(draft.resource)?.has(id)) &&
+        !isOfDropped(draft, reported.get(draft.resource)) &&
+        !isSymptom(draft),
+    )
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options
       const label = options.label ?? missing(resource, path, where)
@@ -456,6 +466,17 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         }),
       }
     })
+}
+
+/** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */
+function isOfDropped({ resource, path }: Draft, reported: ReadonlySet<string> | undefined): boolean {
+  return resource.problems.some(
+    (one) =>
+      one.kind === 'dropped-field' &&
+      one.target !== undefined &&
+      formatPath(one.target) === formatPath(path) &&
+      reported?.has(one.wrong === 'place' ? 'misplaced-spec-field' : 'unknown-field'),
+  )
 }
 
 function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resource): Subject {

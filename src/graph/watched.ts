@@ -175,5 +175,9 @@ function watchedLive(
     },
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: (of) => live.eventsOf(of),
+    // So is what pods use. Rules that have nothing else to go by name it in `reads`.
+    usageOf: (pod) => live.usageOf(pod),
+    samplesOf: (metric) => live.samplesOf(metric),
+    seen: live,
   }
 }

@@ -1,6 +1,6 @@
 /**
  * A reader for the plain block style that nearly all manifests are written in, several times as fast as a parser for all
- * of YAML. It gives up on whatever is unusual (anchors, tags, explicit keys, tabs, carriage returns, …), also on every
+ * of YAML. It gives up on whatever is unusual (anchored collections, tags, explicit keys, tabs, …), also on every
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
 import { nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
@@ -19,9 +19,11 @@ export interface Block {
  * @param outlined also record where the nodes stand
  */
 export function readBlock(text: string, outlined: boolean): Block | undefined {
-  if (strange.test(text)) return undefined
+  // Values are the same with the line breaks of Windows; places are not.
+  const plain = !outlined && text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text
+  if (strange.test(plain)) return undefined
   try {
-    return new Reader(text, outlined).document()
+    return new Reader(plain, outlined).document()
   } catch (error) {
     if (error === unusual) return undefined
     throw error
@@ -45,7 +47,9 @@ const lineFeed = 0x0a
 const space = 0x20
 const quote = 0x22
 const hash = 0x23
+const ampersand = 0x26
 const apostrophe = 0x27
+const asterisk = 0x2a
 const comma = 0x2c
 const dash = 0x2d
 const colon = 0x3a
@@ -82,6 +86,8 @@ class Reader {
   #ending: Ending = 'line'
   #hasDuplicates = false
   #depth = 0
+  /** Scalars with an anchor. */
+  readonly #anchored = new Map<string, unknown>()
   /** The node of the value that was read last, when nodes are recorded. */
   #node: TextNode | undefined
 
@@ -203,7 +209,8 @@ class Reader {
       if (lineEnd >= 0 && lineEnd < at) throw unusual
     } else {
       if (code < 128 && special[code] === 1) {
-        if (code === openBracket || code === openBrace) return undefined
+        if (code === openBracket || code === openBrace || code === ampersand || code === asterisk)
+          return undefined
         throw unusual
       }
       at = this.#plainEnd(start)
@@ -353,6 +360,8 @@ class Reader {
       this.#finishLine(this.#at)
       return value
     }
+    if (code === ampersand) return this.#anchor(column)
+    if (code === asterisk) return this.#alias(column)
     if (code < 128 && special[code] === 1) throw unusual
     // A dash or colon alone means something else.
     if ((code === dash || code === colon) && this.#isGap(start + 1)) throw unusual
@@ -366,6 +375,40 @@ class Reader {
       return this.#folded(column, start, at)
     }
     return this.#plain(written, start, at)
+  }
+
+  /** `&name value`, for a scalar on the same line. */
+  #anchor(column: number): unknown {
+    const name = this.#anchorName()
+    while (this.code === space) this.#at++
+    const { code } = this
+    const isScalar = code === quote || code === apostrophe || special[code] !== 1
+    if (!isScalar || Number.isNaN(code)) throw unusual
+    const value = this.#inline(column)
+    this.#anchored.set(name, value)
+    return value
+  }
+
+  /** `*name` on the same line. */
+  #alias(column: number): unknown {
+    const name = this.#anchorName()
+    if (!this.#anchored.has(name)) throw unusual
+    this.#finishLine(this.#at)
+    if (this.#column > column) throw unusual
+    return this.#anchored.get(name)
+  }
+
+  /** The name behind the mark that stands here; a space, a line feed or the end follows it. */
+  #anchorName(): string {
+    // The nodes would need to know each other.
+    if (this.#outlined) throw unusual
+    const text = this.#text
+    const start = this.#at + 1
+    let at = start
+    while (isNameChar(text.charCodeAt(at))) at++
+    if (at === start || !this.#isGap(at)) throw unusual
+    this.#at = at
+    return text.slice(start, at)
   }
 
   #plain(written: string, start: number, at: number): unknown {
@@ -622,6 +665,11 @@ class Reader {
     } else this.#toContent(line)
     return (isLiteral ? lines.join('\n') : folded(lines)) + '\n'.repeat(breaks)
   }
+}
+
+/** What kubectl takes in the name of an anchor. */
+function isNameChar(code: number): boolean {
+  return (code < 128 && /\w/.test(String.fromCharCode(code))) || code === dash
 }
 
 const escapes: Readonly<Record<string, string>> = {

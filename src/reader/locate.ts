@@ -14,6 +14,11 @@ interface Spot {
 /** Makes the locator of a document's text, which starts at `line` and `column` of its file. */
 export function locator(document: string, line: number, column: number): Locator {
   const { root, text } = outline(document) ?? { root: nothingAt(skipSpace(document, 0)), text: document }
+  return locatorOf(text, root, line, column)
+}
+
+/** The same for a text whose nodes are known. */
+export function locatorOf(text: string, root: TextNode, line: number, column: number): Locator {
   const place = positions(text, line, column)
   const range = (start: number, end: number): Range => place.range(start, end)
   let duplicates: Locator['duplicates'] | undefined

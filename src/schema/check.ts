@@ -90,6 +90,18 @@ export function check(
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
 }
 
+/** The object with true types, for what is not judged: half the work. */
+export function shape(value: object, apiVersion: string, kind: string, minor: number): KubernetesObject {
+  const walk: Walk = { minor: clamp(minor), path: [], problems: [], quiet: true, say: undefined, gaps: 0 }
+  const served = servedKind(apiVersion, kind)
+  let shaped: unknown = value
+  if (served) shaped = visitObject(definition(served.definition, walk.minor), value, walk)
+  for (const view of viewsOf(kindNameOf(apiVersion, kind)))
+    if (view !== served?.definition) shaped = visitObject(definition(view, walk.minor), shaped, walk)
+  if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk, false)
+  return shaped as KubernetesObject
+}
+
 /** The same for a pod template inside a custom resource; undefined when it is no mapping at all. */
 export function shapePodTemplate(value: unknown): unknown {
   const walk: Walk = { minor: newestMinor, path: [], problems: [], quiet: true, say: undefined, gaps: 0 }

@@ -8,6 +8,8 @@ export interface Answer {
   readonly status: number
   /** The body; empty when it is no JSON object. */
   readonly json: Mapping
+  /** The body as it came. */
+  readonly text: string
 }
 
 /** Rejects when there is no answer within 30 seconds. The content type is that of a patch, and else JSON. */
@@ -48,9 +50,10 @@ export function connect(kubeconfig: string): Connection {
             const chunks: Buffer[] = []
             response.on('data', (chunk: Buffer) => chunks.push(chunk))
             response.on('error', reject)
-            response.on('end', () =>
-              resolve({ status: response.statusCode ?? 0, json: parsed(Buffer.concat(chunks).toString()) }),
-            )
+            response.on('end', () => {
+              const text = Buffer.concat(chunks).toString()
+              resolve({ status: response.statusCode ?? 0, json: parsed(text), text })
+            })
           },
         )
         call.on('timeout', () => call.destroy(new Error(`${method} ${path}: no answer`)))

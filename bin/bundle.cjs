@@ -1,0 +1,61 @@
+'use strict'
+/**
+ * Loads the bundle with the bytecode that V8 made of it in an earlier run: compiling is a fifth of a short run. What
+ * `module.enableCompileCache` does, on Node 20 as well, with the functions that a whole run compiles, and in the package's own folder:
+ * who may write there may change the program anyway.
+ */
+const { readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs')
+const Module = require('node:module')
+const { dirname } = require('node:path')
+const { Script } = require('node:vm')
+const { crc32 } = require('node:zlib')
+
+/** V8 trusts bytecode blindly: both sums stand before it. */
+const headerBytes = 8
+
+/** The bytecode in `file` that was made of a source with the sum `sourceSum`, if it is whole. */
+function read(file, sourceSum) {
+  try {
+    const bytes = readFileSync(file)
+    const code = bytes.subarray(headerBytes)
+    return bytes.readUInt32LE(0) === sourceSum && bytes.readUInt32LE(4) === crc32(code) ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function write(file, sourceSum, code) {
+  const header = Buffer.alloc(headerBytes)
+  header.writeUInt32LE(sourceSum, 0)
+  header.writeUInt32LE(crc32(code), 4)
+  const draft = `${file}.${process.pid}`
+  try {
+    writeFileSync(draft, Buffer.concat([header, code]))
+    renameSync(draft, file)
+  } catch {
+    // A folder that may not be written, or a full disk: the next run compiles again.
+    rmSync(draft, { force: true })
+  }
+}
+
+/** Runs the bundle in `file`. `keep` writes the bytecode of what has run by then, unless there was some. */
+exports.load = (file) => {
+  const source = readFileSync(file)
+  const sum = crc32(source)
+  const kept = `${file}.${process.version}-${process.arch}`
+  const cachedData = read(kept, sum)
+  const script = new Script(Module.wrap(source.toString()), { filename: file, cachedData })
+  const bundle = new Module(file, module)
+  bundle.filename = file
+  require.cache[file] = bundle
+  script
+    .runInThisContext()
+    .call(bundle.exports, bundle.exports, Module.createRequire(file), bundle, file, dirname(file))
+  bundle.loaded = true
+  return {
+    exports: bundle.exports,
+    keep() {
+      if (!cachedData || script.cachedDataRejected) write(kept, sum, script.createCachedData())
+    },
+  }
+}
