@@ -1,4 +1,5 @@
 import {
+  absentFor,
   advise,
   type DaemonSet,
   type Deployment,
@@ -34,7 +35,8 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
 for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
-Deployment has no pod that serves. Why the newest pods are not ready stands below the finding.`,
+Deployment has no pod that serves. Why the newest pods are not ready stands below the finding. Images that will not
+come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
@@ -55,6 +57,7 @@ Deployment has no pod that serves. Why the newest pods are not ready stands belo
       about: 'How long a pod may take to become ready where nothing else sets a deadline.',
     },
   },
+  unless: ['image-unavailable'],
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const { live } = graph
@@ -68,7 +71,11 @@ Deployment has no pod that serves. Why the newest pods are not ready stands belo
     const stall = isDaemonSet(subject)
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, live)
-    if (stall) report(stall.node, stall.field, stall.message, { evidence: troubles(stuck, live) })
+    if (stall)
+      report(stall.node, stall.field, stall.message, {
+        evidence: troubles(stuck, live),
+        symptomOf: lacksConfig(stuck, undefined, live) ? configMissing(subject) : undefined,
+      })
   },
 })
 
@@ -132,10 +139,20 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     {
       severity: serving === 0 ? 'error' : 'warning',
       evidence: [...refusal, ...troubles(stuck, live)],
+      symptomOf: lacksConfig(stuck, refused?.message, live) ? configMissing(subject) : undefined,
     },
   )
   return true
 }
+
+/** Whether all that the rollout waits for is something that its pods name and that is not there. */
+function lacksConfig(stuck: readonly Pod[], refusal: string | undefined, live: Live): boolean {
+  return stuck.length > 0
+    ? stuck.every((pod) => absentFor(pod, live).length > 0)
+    : /serviceaccount "[^"]+" not found/.test(refusal ?? '')
+}
+
+const configMissing = (of: object) => ({ rule: 'referenced-config-missing', objects: [of] })
 
 function notReady(count: number, all: number): string {
   if (all === 1) return 'its new pod is not ready'

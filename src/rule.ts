@@ -12,6 +12,7 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
+export { absentFor } from './graph/absent.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
@@ -27,11 +28,14 @@ export {
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
+export { type Dropped, losses } from './graph/dropped.js'
+export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
+export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   conditionOf,
@@ -66,7 +70,7 @@ export {
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
-export { type Waiting, waitingForImages } from './graph/pull.js'
+export { refusalOf, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -79,9 +83,11 @@ export {
   seconds,
 } from './graph/quantity.js'
 export { type Requested, requestedOf } from './graph/requested.js'
+export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
@@ -234,6 +240,8 @@ export interface ReportOptions {
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
+  /** The rule that tells the cause, and the objects: the finding is left out when that rule reports one of them. */
+  readonly symptomOf?: { readonly rule: string; readonly objects: readonly object[] } | undefined
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]

@@ -97,6 +97,12 @@ export function severityOf(file: string): string | undefined {
   return /^# severity: (\w+)$/m.exec(readFileSync(join(root, file), 'utf8'))?.[1]
 }
 
+/** Lines that must be among the evidence of the findings in the file: `# evidence: pod web-1: exit code 1`. */
+export function evidenceOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/^ *# evidence: (.+)$/gm)].map(([, line = '']) => line)
+}
+
 /** Findings as marks, without those of other files. */
 export function foundIn(report: Report, file: string): string[] {
   return report.findings

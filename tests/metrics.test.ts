@@ -74,7 +74,11 @@ afterEach(async () => {
 async function scanned(answer: (response: ServerResponse) => unknown, namespace?: string) {
   const server = await apiServer({
     objects: { configmaps: [{ metadata: { name: 'a', namespace: 'shop' } }] },
-    answer: (url, response) => url.pathname === '/metrics' && (answer(response), true),
+    answer: (url, response) => {
+      if (url.pathname !== '/metrics') return false
+      answer(response)
+      return true
+    },
   })
   open.push(server)
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })

@@ -1,4 +1,5 @@
 /** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
+import { nearestMinor } from '../config/version.js'
 import type { Document } from '../document.js'
 import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
@@ -43,7 +44,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const asked = new Set(resources.map(({ kindName }) => kindName))
-  const reading = new Reading(get, options)
+  const reading = new Reading(get, options, version === undefined ? undefined : nearestMinor(version))
   // Of the cluster as a whole, and no role of a namespace can grant it.
   const metrics = namespace === undefined ? reading.readMetrics() : undefined
   let done = 0
@@ -83,6 +84,9 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   }
 }
 
+/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers. */
+const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale']
+
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
 }
@@ -103,16 +107,21 @@ class Reading {
   readonly #isFolded = folding()
   readonly #get: Get
   readonly #options: ScanOptions
+  readonly #minor: number | undefined
 
-  constructor(get: Get, options: ScanOptions) {
+  constructor(get: Get, options: ScanOptions, minor: number | undefined) {
     this.#get = get
     this.#options = options
+    this.#minor = minor
   }
 
   async read(resource: Resource): Promise<void> {
     try {
-      const documents = await list(this.#get, resource, this.#options, (item) => this.#keep(item, resource))
-      for (const one of documents) this.documents.push(one)
+      for (const fieldSelector of resource.kindName === 'Event' ? eventSelectors : [undefined]) {
+        const options = { ...this.#options, fieldSelector }
+        const documents = await list(this.#get, resource, options, (item) => this.#keep(item, resource))
+        for (const one of documents) this.documents.push(one)
+      }
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       this.refusal ??= error
@@ -170,7 +179,7 @@ class Reading {
   /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
     const { kindName } = resource
-    const object = slim(item, resource)
+    const object = slim(item, resource, this.#minor)
     const uid = valueAt(item, 'metadata', 'uid') ?? item
     const node = kindName === 'Pod' && hasCpuLimit(item) ? stringAt(item, 'spec', 'nodeName') : undefined
     if (node !== undefined) this.#limited.set(node, (this.#limited.get(node) ?? new Set()).add(uid))

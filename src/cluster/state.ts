@@ -1,5 +1,6 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
 import { quantity } from '../graph/quantity.js'
+import { sliceState } from '../graph/slice.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
@@ -21,6 +22,7 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           ...only(item.spec, [
             'nodeName',
             'hostNetwork',
+            'readinessGates',
             'priority',
             'priorityClassName',
             'preemptionPolicy',
@@ -46,6 +48,8 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           initContainerStatuses: containersOf(item, 'initContainerStatuses'),
         },
       }
+    case 'EndpointSlice':
+      return sliceState(item)
     case 'Job':
       return {
         ...base,
@@ -114,15 +118,26 @@ export function eventState(item: Untyped): Untyped {
   }
 }
 
+/** Which revision a ReplicaSet is, and what a LimitRange wrote into a pod. */
+const keptAnnotations = ['deployment.kubernetes.io/revision', 'kubernetes.io/limit-ranger']
+
 function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
-  const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
+  const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
   return {
-    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ...only(metadata, [
+      'name',
+      'namespace',
+      'uid',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'finalizers',
+    ]),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),
-    ...(revision !== undefined && { annotations: { 'deployment.kubernetes.io/revision': revision } }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   }
 }
 

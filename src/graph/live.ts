@@ -1,6 +1,7 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 import { isWorkload } from './workload.js'
@@ -20,7 +21,12 @@ export interface Live {
   readonly now: number
   /** Every pod, those included that have ended and are still there. */
   readonly pods: readonly Pod[]
-  /** Every warning event that the API server still has (an hour of them by default), the newest first. */
+  /** Those of one namespace. */
+  podsIn(namespace: string): readonly Pod[]
+  /**
+   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
+   * autoscalers, the newest first.
+   */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
   podsOf(of: Workload | KubernetesObject): readonly Pod[]
@@ -30,20 +36,25 @@ export interface Live {
   replicaSetsOf(of: Workload | KubernetesObject): readonly ReplicaSet[]
   /** What an event is about, when it is still there. */
   subjectOf(event: Event): KubernetesObject | undefined
-  /** The warning events about an object and about all that it made, the newest first. */
+  /** The events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /** The slices of a Service; undefined when no slice of any Service is known. */
+  slicesOf(service: Service): readonly Slice[] | undefined
   /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
   usageOf(pod: Pod): readonly ContainerUsage[] | undefined
   /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
   samplesOf(metric: string): readonly Sample[]
+  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  readonly seen: Live
 }
 
 /**
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
  * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
- * @param samples of metrics
  * @param now in milliseconds since 1970
+ * @param samples of metrics
+ * @param slices who is behind Services
  */
 export function liveState(
   objects: readonly KubernetesObject[],
@@ -51,6 +62,7 @@ export function liveState(
   events: readonly Event[],
   now: number,
   samples: readonly Sample[] = [],
+  slices: readonly Slice[] = [],
 ): Live {
   const all = [...objects, ...made]
   const byUid = new Map<string, KubernetesObject>()
@@ -66,6 +78,7 @@ export function liveState(
     return uid === undefined ? undefined : byUid.get(uid)
   }
   const pods: Pod[] = []
+  const podsByNamespace = new Map<string, Pod[]>()
   const podsBelow = new Map<object, Pod[]>()
   const jobsBelow = new Map<object, Job[]>()
   const setsBelow = new Map<object, ReplicaSet[]>()
@@ -74,6 +87,7 @@ export function liveState(
     push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
     if (isPod(one)) {
       pods.push(one)
+      push(podsByNamespace, one.metadata?.namespace ?? '', one)
       for (const above of line(one)) push(podsBelow, above, one)
     } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
@@ -87,10 +101,13 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
+  const slicesBehind = new Map<string, Slice[]>()
+  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
-  return {
+  const live: Live = {
     now,
     pods,
+    podsIn: (namespace) => podsByNamespace.get(namespace) ?? [],
     events: sorted,
     podsOf: (of) => podsBelow.get(rootOf(of)) ?? [],
     jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],
@@ -99,12 +116,20 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    slicesOf: ({ metadata }) =>
+      slices.length > 0
+        ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])
+        : undefined,
     usageOf: ({ metadata }) => {
       const [measured] = byName.get(key('PodMetrics', metadata?.namespace, metadata?.name)) ?? []
       return measured && usageIn(measured)
     },
     samplesOf: (metric) => byMetric.get(metric) ?? [],
+    get seen() {
+      return live
+    },
   }
+  return live
 }
 
 const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'

@@ -63,11 +63,14 @@ export interface Cluster {
   readonly unreadKinds: ReadonlySet<KindName>
   /** Kinds of which there may be objects in other namespaces than the one that was read. */
   readonly partialKinds: ReadonlySet<KindName>
-  /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents, and the PodMetrics of all pods. */
+  /**
+   * The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents, of EndpointSlices, and the
+   * PodMetrics of all pods.
+   */
   readonly made: readonly Untyped[]
   /** What the API server and kubelets have counted, of the little that rules ask for. */
   readonly samples?: readonly Sample[]
-  /** Warning events. */
+  /** Warning events, and those of autoscalers that added or removed pods. */
   readonly events: readonly Untyped[]
   /** When reading began, in milliseconds since 1970. */
   readonly readAt: number
