@@ -14,6 +14,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
+export { type Unmet, unmet } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {

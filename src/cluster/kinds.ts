@@ -41,6 +41,7 @@ const custom = [
   'external-secrets.io/ExternalSecret',
   'gateway.networking.k8s.io/GRPCRoute',
   'gateway.networking.k8s.io/Gateway',
+  'gateway.networking.k8s.io/GatewayClass',
   'gateway.networking.k8s.io/HTTPRoute',
   'gateway.networking.k8s.io/TCPRoute',
   'gateway.networking.k8s.io/TLSRoute',
