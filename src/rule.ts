@@ -72,7 +72,7 @@ export {
   seconds,
 } from './graph/quantity.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
-export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
+export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
