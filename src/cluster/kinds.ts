@@ -7,8 +7,6 @@ const unread: ReadonlySet<string> = new Set([
   'Endpoints',
   'EndpointSlice',
   'IngressClass',
-  'Role',
-  'RoleBinding',
   'ValidatingAdmissionPolicy',
 ])
 
