@@ -12,6 +12,7 @@ import {
   set,
   stringAt,
   type Unmet,
+  type Untyped,
   unmet,
 } from '../src/rule.js'
 
@@ -79,7 +80,7 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
     const unprogrammed = programmed?.status === 'False' ? programmed : undefined
     const listeners = refusedListeners(subject, live)
     const first = refused ?? unprogrammed
-    if (!first && listeners.length === 0) return
+    if (first ? isForCertificates(first, subject) : listeners.length === 0) return
     const what = refused
       ? `Nothing serves ${graph.describe(subject)}: its controller ${refused.status === 'Unknown' ? 'has not looked at it' : `does not accept it, ${refused.reason}`}.`
       : unprogrammed
@@ -114,14 +115,26 @@ function isServed(gateway: KubernetesObject): boolean {
   return conditionsOf(gateway).some(({ type, status }) => type === 'Programmed' && status === 'True')
 }
 
-/** `https: HostnameConflict, …` for each listener that is refused for another reason than its certificate. */
+/** Whether the Gateway is refused for what another rule says of its certificates. */
+function isForCertificates({ reason }: Unmet, gateway: KubernetesObject): boolean {
+  return (
+    ['Invalid', 'ListenersNotValid'].includes(reason) &&
+    objectsAt(gateway, 'status', 'listeners').some(lacksCertificate)
+  )
+}
+
+function lacksCertificate(listener: Untyped): boolean {
+  return objectsAt(listener, 'conditions').some(({ reason }) => reason === 'InvalidCertificateRef')
+}
+
+/** `listener https: …` for each one that is refused for another reason than its certificate. */
 function refusedListeners(gateway: KubernetesObject, live: Live): string[] {
   return objectsAt(gateway, 'status', 'listeners').flatMap((listener) => {
+    if (lacksCertificate(listener)) return []
     const conditions = objectsAt(listener, 'conditions')
-    if (conditions.some(({ reason }) => reason === 'InvalidCertificateRef')) return []
-    const refusal = ['Accepted', 'ResolvedRefs', 'Programmed'].flatMap(
-      (type) => unmet(gateway, conditions, type, live) ?? [],
-    )[0]
+    const refusal = ['Accepted', 'ResolvedRefs', 'Programmed']
+      .map((type) => unmet(gateway, conditions, type, live))
+      .find((one) => one?.status === 'False')
     return refusal ? [`listener ${stringAt(listener, 'name') ?? ''}: ${refusal.message}`] : []
   })
 }

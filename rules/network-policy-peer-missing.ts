@@ -87,7 +87,8 @@ function podSlip(
   graph: Graph,
 ): Slip | undefined {
   if (!inNamespaces && graph.matching(selector, policy).length > 0) return undefined
-  const namespaces = inNamespaces && graph.all('Namespace').filter((one) => isIn(inNamespaces, one))
+  const namespaces = inNamespaces && graph.seen('Namespace').filter((one) => isIn(inNamespaces, one))
+  if (namespaces?.length === 0) return undefined
   const pods = namespaces
     ? graph.workloads.filter((one) => namespaces.some(({ metadata }) => metadata?.name === one.namespace))
     : graph.nearby(policy).filter((one) => graph.together(one, policy))
@@ -100,7 +101,7 @@ function podSlip(
     const { key, value, own } = slip
     return {
       field: 'podSelector',
-      what: `no pod has ${key}: ${value}, but these have ${key}: ${own}`,
+      what: `no pod has ${key}: ${value}, but ${pod.kind === 'Pod' ? 'it has' : 'its pods have'} ${key}: ${own}`,
       of: pod.object,
       labelled: pod.template.metadata ?? pod.template,
       fix: selector.matchLabels && set(selector.matchLabels, key, own),
@@ -110,7 +111,7 @@ function podSlip(
 }
 
 function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined {
-  const namespaces = graph.all('Namespace')
+  const namespaces = graph.seen('Namespace')
   if (namespaces.some((one) => isIn(selector, one))) return undefined
   for (const namespace of namespaces) {
     const slip = slipIn(selector, labelsOf(namespace)) ?? unlabelled(selector, namespace)

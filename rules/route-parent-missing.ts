@@ -135,8 +135,19 @@ function listenerFault(
   const named = listeners.filter((one) => !section || one.name === section)
   if (named.length === 0) {
     const names = listeners.flatMap((one) => stringAt(one, 'name') ?? [])
+    // A letter apart, and no slip of each other.
+    const opposite = { http: 'https', https: 'http' }[section ?? '']
     const what = `${graph.describe(gateway)} has no listener ${section}, only ${names.join(', ')}`
-    return { ref, field: 'sectionName', what, gateway, near: nearestName(section ?? '', names) }
+    return {
+      ref,
+      field: 'sectionName',
+      what,
+      gateway,
+      near: nearestName(
+        section ?? '',
+        names.filter((one) => one !== opposite),
+      ),
+    }
   }
   const chosen = named.filter((one) => port === undefined || one.port === port)
   if (chosen.length === 0) {
