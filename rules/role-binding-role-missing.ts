@@ -27,7 +27,7 @@ with nearly that name, or one of that name and the other kind (Role and ClusterR
 input (Roles only: ClusterRoles come from elsewhere) and in a cluster, if a workload runs under one of the ServiceAccounts
 that the binding is for.
 
-Exempt: roles that the API server makes itself, bindings younger than ten minutes, and externals.`,
+Exempt: in manifests the roles that the API server makes itself, bindings younger than ten minutes, and externals.`,
   falsePositives: 'Bindings that a chart left behind for an account that needs no rights any more.',
   sources: [
     'kubernetes/pkg/registry/rbac/validation/rule.go (VisitRulesFor, GetRoleReferenceRules)',
@@ -38,7 +38,8 @@ Exempt: roles that the API server makes itself, bindings younger than ten minute
   check(binding, { graph, report }) {
     const { roleRef, metadata } = binding
     const { kind, name } = roleRef ?? {}
-    if (!roleRef || !name || (kind !== 'Role' && kind !== 'ClusterRole') || isMadeByServer(name)) return
+    if (!roleRef || !name || (kind !== 'Role' && kind !== 'ClusterRole')) return
+    if (!graph.live && isMadeByServer(name)) return
     if (binding.kind === 'ClusterRoleBinding' && kind === 'Role') return
     if (graph.exists(kind, name, binding)) return
     if (graph.live && graph.live.now - Date.parse(metadata?.creationTimestamp ?? '') < patience) return

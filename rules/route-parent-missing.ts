@@ -1,5 +1,6 @@
 import {
   at,
+  firstOf,
   type Graph,
   type KubernetesObject,
   nearestName,
@@ -134,10 +135,10 @@ function listenerFault(
   if (listeners.length === 0) return undefined
   const named = listeners.filter((one) => !section || one.name === section)
   if (named.length === 0) {
-    const names = listeners.flatMap((one) => stringAt(one, 'name') ?? [])
+    const names = [...new Set(listeners.flatMap((one) => stringAt(one, 'name') ?? []))]
     // A letter apart, and no slip of each other.
     const opposite = { http: 'https', https: 'http' }[section ?? '']
-    const what = `${graph.describe(gateway)} has no listener ${section}, only ${names.join(', ')}`
+    const what = `${graph.describe(gateway)} has no listener ${section}, only ${firstOf(names)}`
     return {
       ref,
       field: 'sectionName',
@@ -151,7 +152,9 @@ function listenerFault(
   }
   const chosen = named.filter((one) => port === undefined || one.port === port)
   if (chosen.length === 0) {
-    const what = `${graph.describe(gateway)} has no listener ${section ? `${section} with` : 'on'} port ${port}, only ${named.map((one) => `${one.name ?? ''} (${one.port ?? ''})`).join(', ')}`
+    const ports = [...new Set(named.map((one) => `${one.port ?? ''} (${one.name ?? ''})`))]
+    const asked = section ? `${section} with port ${port}` : `on port ${port}`
+    const what = `${graph.describe(gateway)} has no listener ${asked}, only ${firstOf(ports)}`
     return { ref, field: 'port', what, gateway }
   }
   const from = graph.namespaceOf(route)
