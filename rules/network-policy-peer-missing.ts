@@ -11,6 +11,7 @@ import {
   selectsAll,
   set,
   slipIn,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -86,33 +87,54 @@ function podSlip(
   policy: NetworkPolicy,
   graph: Graph,
 ): Slip | undefined {
-  if (!inNamespaces && graph.matching(selector, policy).length > 0) return undefined
-  const namespaces = inNamespaces && graph.seen('Namespace').filter((one) => isIn(inNamespaces, one))
-  if (namespaces?.length === 0) return undefined
-  const pods = namespaces
-    ? graph.workloads.filter((one) => namespaces.some(({ metadata }) => metadata?.name === one.namespace))
-    : graph.nearby(policy).filter((one) => graph.together(one, policy))
-  // Of files a part may tell another namespace than they get, or none: what matches anywhere is what was meant.
-  const possible = graph.live ? pods : graph.workloads
-  if (possible.some((one) => matchesSelector(selector, one.labels))) return undefined
-  for (const pod of pods) {
-    const slip = slipIn(selector, pod.labels)
-    if (!slip || graph.patched(pod.object)) continue
-    const { key, value, own } = slip
-    return {
-      field: 'podSelector',
-      what: `no pod has ${key}: ${value}, but ${pod.kind === 'Pod' ? 'it has' : 'its pods have'} ${key}: ${own}`,
-      of: pod.object,
-      labelled: pod.template.metadata ?? pod.template,
-      fix: selector.matchLabels && set(selector.matchLabels, key, own),
-    }
+  // Many policies name the same peers of other namespaces.
+  const near = inNamespaces
+    ? graph.once(`network-policy-peer-missing: ${JSON.stringify([selector, inNamespaces])}`, () =>
+        nearPod(selector, podsIn(inNamespaces, graph), graph),
+      )
+    : graph.matching(selector, policy).length > 0
+      ? undefined
+      : nearPod(
+          selector,
+          graph.nearby(policy).filter((one) => graph.together(one, policy)),
+          graph,
+        )
+  if (!near) return undefined
+  const { pod, key, value, own } = near
+  return {
+    field: 'podSelector',
+    what: `no pod has ${key}: ${value}, but ${pod.kind === 'Pod' ? 'it has' : 'its pods have'} ${key}: ${own}`,
+    of: pod.object,
+    labelled: pod.template.metadata ?? pod.template,
+    fix: selector.matchLabels && set(selector.matchLabels, key, own),
   }
-  return undefined
+}
+
+function podsIn(selector: LabelSelector, graph: Graph): readonly Workload[] {
+  const namespaces = graph.seen('Namespace').filter((one) => isIn(selector, one))
+  // The workloads of all namespaces are not asked for in vain: a scan of a single one does not know them.
+  if (namespaces.length === 0) return []
+  const names = new Set(namespaces.map(({ metadata }) => metadata?.name))
+  return graph.workloads.filter((one) => names.has(one.namespace))
+}
+
+/** The pods that a selector misses by a letter, if it hits none. */
+function nearPod(selector: LabelSelector, pods: readonly Workload[], graph: Graph) {
+  const slips = pods.flatMap((pod) => {
+    const slip = slipIn(selector, pod.labels)
+    return slip && !graph.patched(pod.object) ? [{ pod, ...slip }] : []
+  })
+  const [first] = slips
+  // Of files a part may tell another namespace than they get, or none: what matches anywhere is what was meant.
+  return first && !(graph.live ? pods : graph.workloads).some((one) => matchesSelector(selector, one.labels))
+    ? first
+    : undefined
 }
 
 function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined {
   const namespaces = graph.seen('Namespace')
-  if (namespaces.some((one) => isIn(selector, one))) return undefined
+  const key = `network-policy-peer-missing: ${JSON.stringify(selector)}`
+  if (graph.once(key, () => namespaces.some((one) => isIn(selector, one)))) return undefined
   for (const namespace of namespaces) {
     const slip = slipIn(selector, labelsOf(namespace)) ?? unlabelled(selector, namespace)
     if (!slip || graph.patched(namespace)) continue
