@@ -24,13 +24,18 @@ const defects: readonly Defect[] = [
     what: 'loads no route at all after a restart when a single IngressRoute is malformed',
   },
   {
-    image: /^controller$/,
+    image: /^controller(-chroot)?$/,
     versions: ['<1.11.5', '>=1.12.0 <1.12.1'],
     what: 'lets any pod take over the controller and read its Secrets (CVE-2025-1974)',
   },
   {
     image: /^nginx-ingress-controller(-amd64|-arm64)?$/,
     what: 'is a release of ingress-nginx before 1.0, with known ways to read all Secrets',
+  },
+  {
+    image: /^controller(-chroot)?$/,
+    what: 'gets no fixes since March 2026: ingress-nginx is retired',
+    retired: true,
   },
   { image: /^traefik$/, versions: ['<2.0.0'], what: 'gets no fixes since 2021', retired: true },
   { image: /^kiam$/, what: 'gets no fixes: the project is archived', retired: true },
@@ -45,8 +50,8 @@ them at once. The ones listed here have taken down or opened up whole clusters, 
 release; retired projects will not be cured at all.`,
   remedy: 'Upgrade the add-on; replace one that is retired.',
   decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2
-before 2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: Traefik
-1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
+before 2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: all
+of ingress-nginx, Traefik 1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
 repositories only. kube-proxy has rules of its own.
 
 Tags that are no version are passed over, and digests without a tag.`,
@@ -54,7 +59,8 @@ Tags that are no version are passed over, and digests without a tag.`,
   sources: [
     'CVE-2017-14491 and the Kubernetes blog of October 2017',
     'traefik issues 6370 and 8098',
-    'CVE-2025-1974 and its Kubernetes announcement',
+    'CVE-2025-1974 and its Kubernetes announcement; ingress-nginx/changelog/controller-1.11.5.md and controller-1.12.1.md',
+    'Ingress NGINX: statement of the Kubernetes Steering and Security Response Committees, January 2026',
   ],
   stories: ['google-playbook', 'dfds-traefik-malformed'],
   for: 'Workload',
@@ -90,7 +96,7 @@ Tags that are no version are passed over, and digests without a tag.`,
  * controllers, too.
  */
 function isForeign(registry: string, repository: string, name: string): boolean {
-  if (name === 'controller') return !repository.endsWith('ingress-nginx/controller')
+  if (/^controller(-chroot)?$/.test(name)) return !repository.endsWith(`ingress-nginx/${name}`)
   if (name.startsWith('nginx-ingress-controller'))
     return !(
       /(^|\/)kubernetes-ingress-controller\//.test(repository) ||

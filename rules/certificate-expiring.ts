@@ -4,6 +4,7 @@ import {
   certificatesIn,
   firstOf,
   formatSpan,
+  type Graph,
   objectAt,
   objectsAt,
   rule,
@@ -50,7 +51,7 @@ not looked at: their values are never read.`,
     if (isConfigMap(subject)) {
       const now = graph.live?.now ?? Date.now()
       const stale = graph.once('certificate-expiring: stale-bundles', () =>
-        staleBundles(graph.all('ConfigMap'), now),
+        staleBundles(graph.seen('ConfigMap'), now),
       )
       for (const { of, key, message, others } of stale)
         if (of === subject && of.data)
@@ -75,7 +76,7 @@ not looked at: their values are never read.`,
     if (!live) return
     const failing = graph.once('certificate-expiring: certificates', () =>
       graph
-        .all('cert-manager.io/Certificate')
+        .seen('cert-manager.io/Certificate')
         .flatMap((one) => troubleOf(one, live.now, params.warnDays * 86_400) ?? [])
         .sort((a, b) => rank(a) - rank(b) || a.end - b.end || (nameOf(a.of) < nameOf(b.of) ? -1 : 1)),
     )
@@ -88,6 +89,7 @@ not looked at: their values are never read.`,
       severity: first.severity,
       evidence: [
         ...(ready?.status === 'False' ? [`${ready.reason}: ${ready.message}`.slice(0, 200)] : []),
+        ...usersOf(subject, graph),
         ...(names.length > 0 ? [`${names.length} more of ${issuer.split('\n')[0]}: ${firstOf(names)}`] : []),
       ],
     })
@@ -156,6 +158,17 @@ function issuerOf(of: Custom): string {
   const kind = stringAt(of, 'spec', 'issuerRef', 'kind') ?? 'Issuer'
   const name = `${kind} ${stringAt(of, 'spec', 'issuerRef', 'name') ?? ''}`
   return kind === 'Issuer' ? `${name}\n${of.metadata?.namespace ?? ''}` : name
+}
+
+/** The entrances that serve the certificate. */
+function usersOf(of: Custom, graph: Graph): string[] {
+  const secret = stringAt(of, 'spec', 'secretName')
+  const users = graph
+    .seen('Ingress')
+    .filter((one) => graph.namespaceOf(one) === graph.namespaceOf(of))
+    .filter((one) => one.spec?.tls?.some(({ secretName }) => secretName === secret))
+    .map((one) => graph.describe(one))
+  return users.length > 0 ? [`${firstOf(users)} should serve it`] : []
 }
 
 interface StaleBundle {

@@ -1,4 +1,5 @@
 import {
+  absentFor,
   countOf,
   formatSpan,
   type Graph,
@@ -71,6 +72,9 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
         : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? `one has been Pending for ${span} and ${alone}` : `${pending.length} have been Pending for up to ${span} and ${where}`}.`,
       {
         severity: running === 0 && !workload.batch ? 'error' : 'warning',
+        symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
+          ? { rule: 'referenced-config-missing', objects: [workload.object] }
+          : undefined,
         evidence: [...linesOf(pending, 1), ...saidByAutoscaler(workload, pending, live), ...blocked(graph)],
       },
     )

@@ -135,5 +135,5 @@ function fullTables(graph: Graph, live: Live) {
       const text = signOf(node)
       return text === undefined ? [] : [{ node, text }]
     })
-    .sort((a, b) => (a.node.metadata?.name ?? '').localeCompare(b.node.metadata?.name ?? ''))
+    .sort((a, b) => ((a.node.metadata?.name ?? '') < (b.node.metadata?.name ?? '') ? -1 : 1))
 }

@@ -1,4 +1,13 @@
-import { at, formatInterval, type Live, type ObjectOf, rule, schedule, spanSince } from '../src/rule.js'
+import {
+  at,
+  formatInterval,
+  type Graph,
+  type Live,
+  type ObjectOf,
+  rule,
+  schedule,
+  spanSince,
+} from '../src/rule.js'
 
 type CronJob = ObjectOf<'CronJob'>
 
@@ -45,7 +54,7 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
         .filter(({ involvedObject }) => involvedObject?.kind === 'CronJob')
         .slice(0, 3)
       const all = graph.once('cronjob-missed-start-freeze', () =>
-        idleTogether(graph.all('CronJob'), graph.live),
+        idleTogether(graph.seen('CronJob'), graph.live),
       )
       if (all.length > 0 && all[0] !== cronJob) return
       const due = `one is due every ${formatInterval(plan.longestInterval)}`
@@ -53,7 +62,7 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
         spec,
         'schedule',
         all.length > 0
-          ? `No CronJob starts any more, ${name} and ${all.length - 1} others: their controller does nothing.`
+          ? `No CronJob${ofOneNamespace(all, graph)} starts any more, ${name} and ${all.length - 1} others: no Jobs are made for them.`
           : cronJob.status?.lastScheduleTime === undefined
             ? `${name} has not started once since it was created ${spanSince(idle, graph.live)} ago, and ${due}.`
             : `${name} does not start any more: its last start was ${spanSince(idle, graph.live)} ago, and ${due}.`,
@@ -96,6 +105,12 @@ function idleSince({ status, spec, metadata }: CronJob, live: Live, interval: nu
   // A minute more: the controller needs some seconds for each start.
   const late = live.now - last > (2 * interval + 60) * 1000
   return late && !waits ? last : undefined
+}
+
+/** ` of shop` when they are all of one namespace: of others nothing may be known. */
+function ofOneNamespace(all: readonly CronJob[], graph: Graph): string {
+  const [namespace, ...others] = new Set(all.map((one) => graph.namespaceOf(one)))
+  return others.length > 0 ? '' : ` of ${namespace}`
 }
 
 /** All CronJobs that are due, when three of them or more don't start and none does; else nothing. */

@@ -90,11 +90,11 @@ function servesDns(workload: Workload, graph: Graph): boolean {
 function killedIn(pods: readonly Pod[], container: string): readonly Pod[] {
   const isKilled = (pod: Pod) => stateOf(pod, container)?.lastState?.terminated?.reason === 'OOMKilled'
   const restarts = (pod: Pod) => stateOf(pod, container)?.restartCount ?? 0
-  return pods
-    .filter(isKilled)
-    .sort(
-      (a, b) => restarts(b) - restarts(a) || (a.metadata?.name ?? '').localeCompare(b.metadata?.name ?? ''),
-    )
+  return pods.filter(isKilled).sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
+}
+
+function nameOf({ metadata }: Pod): string {
+  return metadata?.name ?? ''
 }
 
 function lineOf(container: string) {

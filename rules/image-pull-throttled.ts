@@ -130,8 +130,9 @@ function refusalsIn(graph: Graph): Refusals {
     /toomanyrequests|429 Too Many Requests|pull rate limit/i.test(message ?? ''),
   )
   if (refused.length > 0)
-    for (const workload of graph.workloads) {
-      if (workload.controlled) continue
+    for (const object of graph.seenObjects) {
+      const workload = graph.workload(object)
+      if (!workload || workload.controlled) continue
       for (const event of live?.eventsOf(workload) ?? []) {
         if (!refused.includes(event)) continue
         const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])

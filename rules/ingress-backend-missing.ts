@@ -60,7 +60,7 @@ near name, and externals. The number in a Route of OpenShift may also be the por
         // A Service of that name may stand in a namespace that the route does not tell.
         if (
           namespace !== undefined &&
-          !(graph.complete && graph.all('Service').some((one) => graph.namespaceOf(one) === namespace))
+          !(graph.complete && graph.seen('Service').some((one) => graph.namespaceOf(one) === namespace))
         )
           continue
         if (graph.exists('Service', name, route)) continue
@@ -163,7 +163,7 @@ function unresolvedBy(route: KubernetesObject) {
 /** The Services of that name and namespace, itself included. */
 function variantsOf(service: Service, graph: Graph): readonly Service[] {
   return graph
-    .all('Service')
+    .seen('Service')
     .filter(
       (one) =>
         one.metadata?.name === service.metadata?.name &&

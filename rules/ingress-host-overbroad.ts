@@ -1,5 +1,7 @@
 import {
   at,
+  balancerOf,
+  claimingKinds,
   type Graph,
   type Ingress,
   type KubernetesObject,
@@ -51,12 +53,7 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
       about: 'Namespaces of the platform, which may claim every host.',
     },
   },
-  for: [
-    'Ingress',
-    'gateway.networking.k8s.io/HTTPRoute',
-    'traefik.io/IngressRoute',
-    'traefik.containo.us/IngressRoute',
-  ],
+  for: claimingKinds,
   check(entrance, { graph, params, report }) {
     const own = graph.namespaceOf(entrance)
     if (own === '' || params.allowNamespaces.includes(own)) return
@@ -98,13 +95,7 @@ type Use = Claim & { readonly of: KubernetesObject }
 /** The claims of all entrances, by what serves them. */
 function hostsIn(graph: Graph): ReadonlyMap<string, readonly Use[]> {
   const index = new Map<string, Use[]>()
-  const kinds = [
-    'Ingress',
-    'gateway.networking.k8s.io/HTTPRoute',
-    'traefik.io/IngressRoute',
-    'traefik.containo.us/IngressRoute',
-  ] as const
-  for (const of of kinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
+  for (const of of claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
     for (const claim of claimsOf(of, graph)) {
       const known = index.get(claim.shared)
       if (known) known.push({ ...claim, of })
@@ -125,12 +116,10 @@ function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {
   }
 }
 
-function claimsOfIngress({ metadata, spec }: Ingress): readonly Claim[] {
-  const annotations = metadata?.annotations ?? {}
-  const name = spec?.ingressClassName ?? annotations['kubernetes.io/ingress.class'] ?? ''
-  const group = annotations['alb.ingress.kubernetes.io/group.name']
-  if (!spec || /^gce/.test(name) || (/^alb/.test(name) && !group)) return []
-  const shared = `Ingress ${name} ${group}`
+function claimsOfIngress(ingress: Ingress): readonly Claim[] {
+  const { spec } = ingress
+  const shared = balancerOf(ingress)
+  if (!spec || shared === undefined) return []
   return [
     ...(spec.defaultBackend ? [{ host: '*', node: spec, field: 'defaultBackend', shared }] : []),
     ...(spec.rules ?? [])

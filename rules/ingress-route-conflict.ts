@@ -1,5 +1,7 @@
 import {
   at,
+  balancerOf,
+  claimingKinds,
   type Graph,
   type Ingress,
   isObject,
@@ -46,12 +48,7 @@ balancer of its own, and solvers of ACME challenges.`,
     'Traefik documentation, router priority',
   ],
   stories: ['dfds-traefik-route-hijack'],
-  for: [
-    'Ingress',
-    'gateway.networking.k8s.io/HTTPRoute',
-    'traefik.io/IngressRoute',
-    'traefik.containo.us/IngressRoute',
-  ],
+  for: claimingKinds,
   check(route, { graph, report }) {
     const claims = graph.once('claims-of-routes', () => claimsIn(graph))
     const lost = claimsOf(route, graph).flatMap((claim) => {
@@ -100,13 +97,7 @@ function meet(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
 
 function claimsIn(graph: Graph): ReadonlyMap<string, readonly Claim[]> {
   const index = new Map<string, Claim[]>()
-  const kinds = [
-    'Ingress',
-    'gateway.networking.k8s.io/HTTPRoute',
-    'traefik.io/IngressRoute',
-    'traefik.containo.us/IngressRoute',
-  ] as const
-  for (const route of kinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
+  for (const route of claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
     for (const claim of claimsOf(route, graph)) {
       const known = index.get(claim.key)
       if (known) known.push(claim)
@@ -129,14 +120,11 @@ function claimsOf(route: KubernetesObject, graph: Graph): readonly Claim[] {
 }
 
 function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] {
-  const annotations = ingress.metadata?.annotations ?? {}
-  const name = ingress.spec?.ingressClassName ?? annotations['kubernetes.io/ingress.class'] ?? ''
-  const group = annotations['alb.ingress.kubernetes.io/group.name']
-  const isApart = /^gce/.test(name) || (/^alb/.test(name) && !group)
-  const isOrdered = Object.keys(annotations).some((key) =>
+  const balancer = balancerOf(ingress)
+  const isOrdered = Object.keys(ingress.metadata?.annotations ?? {}).some((key) =>
     /(\/canary|mergeable-ingress-type|group\.order|router\.priority)$/.test(key),
   )
-  if (isApart || isOrdered) return []
+  if (balancer === undefined || isOrdered) return []
   return (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
     // A host that is filled in later is not known.
     (host && /__|[<${]/.test(host) ? [] : (http?.paths ?? [])).flatMap((path) => {
@@ -145,7 +133,7 @@ function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] 
       const where = path.path || '/'
       return [
         {
-          key: `${name} ${group} ${host} ${path.pathType === 'Exact'} ${where}`,
+          key: `${balancer} ${host} ${path.pathType === 'Exact'} ${where}`,
           what: `${host ?? 'any host'}${where === '/' && host ? '' : where}`,
           of: ingress,
           node: path,

@@ -1,7 +1,9 @@
 import {
   at,
-  formatSpan,
+  firstOf,
+  formatMaker,
   type Graph,
+  ingressClassOf,
   type KubernetesObject,
   type Node,
   nearestName,
@@ -9,6 +11,7 @@ import {
   objectsAt,
   rule,
   type Secret,
+  secretMaker,
   set,
   stringAt,
 } from '../src/rule.js'
@@ -35,7 +38,8 @@ with it.`,
   decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute
 names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
 that name is there, or, in complete input, none at all. In a cluster every absent one is reported, those that
-cert-manager or external-secrets should have made included, once the entrance is older than ten minutes.
+cert-manager or external-secrets should have made included, once the entrance is older than ten minutes: once
+for all Ingresses that name it, and not where \`certificate-expiring\` reports the Certificate that makes it.
 
 Exempt in manifests: Secrets that an object of the input makes (Certificate, ExternalSecret, annotations of
 cert-manager) and Secrets without data, which something fills. Ingresses of AWS load balancers, which take no
@@ -53,7 +57,7 @@ Secrets.`,
     'traefik.containo.us/IngressRoute',
   ],
   check(entrance, { graph, report }) {
-    if (/^alb/.test(classOf(entrance))) return
+    if (/^alb/.test(ingressClassOf(entrance))) return
     const seen = new Set<string>()
     for (const reference of referencesIn(entrance)) {
       const { name, namespace, node, field } = reference
@@ -76,16 +80,26 @@ Secrets.`,
       }
       if (graph.live ? isYoung(entrance, graph) : graph.exists('Secret', name, entrance)) continue
       // Of a namespace without any known Secret nothing was read.
-      if (namespace && !graph.all('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
+      if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
       const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
       if (!near && !graph.complete) continue
+      const others = graph.live ? otherUsers(name, entrance, graph) : []
+      // Of those that name it the first tells of all.
+      if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue
+      const maker = graph.live && secretMaker(name, namespace ?? graph.namespaceOf(entrance), graph)
       report(
         node,
         field,
         `Clients get no trusted certificate ${what}: there is no Secret ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
         {
           fix: near ? set(node, field, near) : undefined,
-          evidence: graph.live && issuing(name, entrance, namespace, graph),
+          evidence: [
+            ...(maker ? [formatMaker(maker, graph)] : []),
+            ...(others.length > 0
+              ? [`${firstOf(others.map((one) => graph.describe(one)))} names it, too`]
+              : []),
+          ],
+          symptomOf: maker && { rule: 'certificate-expiring', objects: certificatesLike(maker, graph) },
         },
       )
     }
@@ -114,14 +128,6 @@ function referencesIn(entrance: KubernetesObject): readonly Reference[] {
   })
 }
 
-function classOf(entrance: KubernetesObject): string {
-  return (
-    stringAt(entrance, 'spec', 'ingressClassName') ??
-    entrance.metadata?.annotations?.['kubernetes.io/ingress.class'] ??
-    ''
-  )
-}
-
 /** A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read. */
 function missingKey({ data, stringData }: Secret): string | undefined {
   const keys = Object.keys({ ...data, ...stringData })
@@ -133,29 +139,17 @@ function isYoung({ metadata }: KubernetesObject, { live }: Graph): boolean {
   return live !== undefined && live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
 }
 
-/** What should have made the Secret, and what it says. */
-function issuing(
-  secret: string,
-  entrance: KubernetesObject,
-  namespace: string | undefined,
-  graph: Graph,
-): string[] {
-  const own = namespace ?? graph.namespaceOf(entrance)
-  const certificate = graph
-    .all('cert-manager.io/Certificate')
-    .find((one) => stringAt(one, 'spec', 'secretName') === secret && graph.namespaceOf(one) === own)
-  const external = graph
-    .all('external-secrets.io/ExternalSecret')
-    .find(
-      (one) =>
-        (stringAt(one, 'spec', 'target', 'name') ?? one.metadata?.name) === secret &&
-        graph.namespaceOf(one) === own,
-    )
-  const maker = certificate ?? external
-  if (!maker) return []
-  const ready = objectsAt(maker, 'status', 'conditions').find(({ type }) => type === 'Ready')
-  const since = Date.parse(stringAt(ready, 'lastTransitionTime') ?? '')
-  const span = since && graph.live ? ` for ${formatSpan((graph.live.now - since) / 1000)}` : ''
-  const says = stringAt(ready, 'message')
-  return [`${maker.kind} ${maker.metadata?.name} is not ready${span}${says ? `: ${says}` : ''}`]
+/** The other Ingresses of the namespace that name the Secret, without those that wait for it. */
+function otherUsers(secret: string, entrance: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  if (entrance.kind !== 'Ingress') return []
+  return graph
+    .siblings('Ingress', entrance)
+    .filter(({ spec }) => spec?.tls?.some(({ secretName }) => secretName === secret))
+    .filter((one) => !isYoung(one, graph) && !/^alb/.test(ingressClassOf(one)))
+}
+
+/** The Certificates of the same issuer, of which one may stand for all. */
+function certificatesLike(maker: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  const issuer = (one: KubernetesObject) => JSON.stringify(objectAt(one, 'spec', 'issuerRef'))
+  return graph.seen('cert-manager.io/Certificate').filter((one) => issuer(one) === issuer(maker))
 }

@@ -100,7 +100,7 @@ function bareNodes(
   return [...clients]
     .map(([name, pods]) => ({ name, pods: pods.filter((pod) => !own.has(pod)).length }))
     .filter(({ name, pods }) => pods > 0 && !served.has(name))
-    .sort((a, b) => b.pods - a.pods || a.name.localeCompare(b.name))
+    .sort((a, b) => b.pods - a.pods || (a.name < b.name ? -1 : 1))
 }
 
 /** The running pods of each node that have addresses of their own and may be clients. */

@@ -80,7 +80,8 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
 const day = 86_400
 
 /** What a Lease that nobody renews means; undefined for one that is renewed, and for one that was left behind. */
-function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: number) {
+function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
+  const { metadata, spec } = lease
   const { name = '', namespace = '' } = metadata ?? {}
   const { holderIdentity: holder, leaseDurationSeconds = 15 } = spec ?? {}
   const renewed = Date.parse(spec?.renewTime ?? '')
@@ -93,8 +94,9 @@ function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: 
     name === 'kube-scheduler' ? 'No new pod gets a node' : `Nothing that ${name} controls is reconciled`
   // Client libraries write pod_uuid or machine_uuid.
   const [host = ''] = holder.split('_')
-  const pods = podsByName(graph, live)
-  const pod = pods.get(`${namespace}/${host}`) ?? pods.get(`${namespace}/${name}-${host}`)
+  const pods = live.podsIn(namespace)
+  const named = (wanted: string) => pods.find(({ metadata }) => metadata?.name === wanted)
+  const pod = named(host) ?? named(`${name}-${host}`)
   if (pod && isRunning(pod) && startOf(pod) < renewed)
     return {
       severity: 'error',
@@ -106,9 +108,7 @@ function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: 
       severity: 'error',
       message: `${effect}: its Lease has not been renewed for ${span}.`,
     } as const
-  const heirs = graph.workloads.filter(
-    (one) => one.namespace === namespace && !one.batch && host.startsWith(`${one.name}-`),
-  )
+  const heirs = graph.nearby(lease).filter((one) => !one.batch && host.startsWith(`${one.name}-`))
   const heir = heirs.flatMap((one) => live.podsOf(one)).find(isRunning)
   return heir
     ? ({
@@ -116,14 +116,6 @@ function silenceOf({ metadata, spec }: Lease, graph: Graph, live: Live, factor: 
         message: `${effect}: its leader ${host} is gone, and ${heir.metadata?.name} has not taken over for ${span}.`,
       } as const)
     : undefined
-}
-
-function podsByName(graph: Graph, live: Live): ReadonlyMap<string, Pod> {
-  return graph.once(
-    'leader-lease-stale: pods by name',
-    () =>
-      new Map(live.pods.map((pod) => [`${pod.metadata?.namespace ?? ''}/${pod.metadata?.name ?? ''}`, pod])),
-  )
 }
 
 function isRunning({ metadata, status }: Pod): boolean {

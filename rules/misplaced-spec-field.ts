@@ -1,6 +1,6 @@
 import { type Dropped, losses, type RuleFix, rule, type Suggestion, suggestion } from '../src/rule.js'
 
-/** What the object lacks when the API server has dropped the field. */
+/** What the object lacks when it is stored without the field. */
 const consequences: Readonly<Record<string, string>> = {
   activeDeadlineSeconds: 'a run that hangs is never ended',
   affinity: 'pods may run on any node',
@@ -40,13 +40,13 @@ const consequences: Readonly<Record<string, string>> = {
 }
 
 export default rule({
-  title: 'A field stands where the API server drops it',
+  title: 'A field stands where the API server does not know it',
   category: 'api-schema',
   severity: 'error',
-  why: `A field on the wrong level is unknown there. The API server leaves it out and stores the rest:
-whoever wrote it believes that the setting is on, and the stored object does not have it. \`kubectl apply\`
-refuses such a manifest from 1.25 on (it asks for strict validation), but controllers, SDKs, older clients
-and \`--validate=false\` still lose the field without a word.`,
+  why: `A field on the wrong level is unknown there. \`kubectl apply\` and \`create\` ask for strict
+validation unless told otherwise, and are refused; so is every server-side apply. For a client that asks for
+nothing, as Helm and Argo CD without server-side apply, the API server leaves the field out, stores the rest and
+answers with a warning: whoever wrote it believes that the setting is on.`,
   remedy: 'Move the field to the place that the message names.',
   decides: `Every field is looked up in the schema of its own API version at the target version. One that is
 unknown where it stands, and that the same kind has on the way up to the root or below, is reported with
@@ -63,10 +63,13 @@ left alone, and so are manifests in a version that is gone.`,
   falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
 annotation stays as it was.`,
   versions:
-    'Strict validation: `kubectl` from 1.25 asks for it by default, servers have it from 1.23 (beta 1.25, stable 1.27).',
+    'Servers validate strictly from 1.25 on (beta, stable in 1.27); for older ones `kubectl` itself compares with their schema.',
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'kubernetes/enhancements KEP-2885, Server Side Unknown Field Validation',
+    'k8s.io/kubectl/pkg/cmd/util/helpers.go (AddValidateFlags: strict)',
+    'k8s.io/apiserver/pkg/endpoints/handlers/rest.go (fieldValidation: Warn)',
+    'helm/pkg/kube/client.go and gitops-engine/pkg/utils/kube/resource_ops.go',
   ],
   stories: ['zalando-cronjob-apiserver'],
   for: 'FaultyObject',
@@ -85,13 +88,14 @@ annotation stays as it was.`,
       const field = String(problem.path.at(-1))
       const isBuiltin = problem.root === undefined
       const lost = isBuiltin && Object.hasOwn(consequences, field) ? consequences[field] : undefined
+      const lose = `kubectl apply refuses ${field} here, other clients may lose it`
       reportPath(
         problem.path,
         meant.there
-          ? `The API server drops ${field} here; the one at ${meant.place} counts.`
+          ? `${lose}: the one at ${meant.place} counts.`
           : lost
-            ? `The API server drops ${field} here: ${lost}.`
-            : `The API server drops ${field} here, as if it were not written.`,
+            ? `${lose}: ${lost}.`
+            : `${lose}: its place is ${meant.place}.`,
         {
           label: meant.there ? 'has no effect' : `did you mean ${meant.place}?`,
           fix: fixOf(field, problem.path, meant),

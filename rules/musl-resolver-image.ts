@@ -13,7 +13,7 @@ which may be lost or cut: names with many addresses are not found, and others no
 cluster's DNS (\`dnsPolicy: ClusterFirst\`) with its search domains and \`ndots\` of 5.`,
   falsePositives: 'Programs in Go and Java that resolve names themselves.',
   versions: 'musl 1.2.4 (May 2023) has DNS over TCP; Alpine 3.18 is the first release with it.',
-  sources: ['musl release notes, 1.2.4', 'Alpine Linux 3.18.0 release notes'],
+  sources: ['musl, WHATSNEW of 1.2.4 (May 2023)', 'Alpine Linux, announcement of 3.18.0 (May 2023)'],
   stories: ['toyota-dns-storm'],
   params: {
     fixedIn: {

@@ -117,7 +117,7 @@ function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
           ]
         : []
     })
-    .sort((a, b) => Number(b.isBroken) - Number(a.isBroken) || a.text.localeCompare(b.text))
+    .sort((a, b) => Number(b.isBroken) - Number(a.isBroken) || (a.text < b.text ? -1 : 1))
 }
 
 function isExcluded({ metadata }: ObjectOf<'Node'>): boolean {

@@ -180,7 +180,7 @@ function ranked(
   counts: ReadonlyMap<string, number>,
   nodes: ReadonlyMap<string, object>,
 ): readonly (readonly [string, number])[] {
-  return [...counts].filter(([name]) => nodes.has(name)).sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
+  return [...counts].filter(([name]) => nodes.has(name)).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
 }
 
 /** How many addresses of a pool the pods have. */

@@ -111,7 +111,7 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, allowed: number
 }
 
 function isOnLostNode({ spec }: Pod, graph: Graph): boolean {
-  const node = spec?.nodeName && graph.all('Node').find(({ metadata }) => metadata?.name === spec.nodeName)
+  const node = spec?.nodeName && graph.seen('Node').find(({ metadata }) => metadata?.name === spec.nodeName)
   const ready = node ? node.status?.conditions?.find(({ type }) => type === 'Ready') : undefined
   return ready !== undefined && ready.status !== 'True'
 }
@@ -139,11 +139,11 @@ function isNamespace(subject: KubernetesObject): subject is ObjectOf<'Namespace'
 /** Whether another finding tells of it: that of its workload, its node, its namespace, or of the first of its like. */
 function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, allowed: number): boolean {
   const namespace = graph
-    .all('Namespace')
+    .seen('Namespace')
     .find(({ metadata }) => metadata?.name === graph.namespaceOf(subject))
   if (namespace && live.now - endOf(namespace) >= allowed) return true
   const maker = subject.metadata?.ownerReferences?.find(({ controller }) => controller)
-  if (maker && graph.objects.some(({ metadata }) => metadata?.uid === maker.uid)) return true
+  if (maker && graph.seenObjects.some(({ metadata }) => metadata?.uid === maker.uid)) return true
   if (subject.kind === 'Pod') return isOnLostNode(subject, graph)
   const [first] = alike(subject, graph).filter((one) => live.now - endOf(one) >= allowed)
   return first !== undefined && first !== subject
@@ -155,7 +155,7 @@ function alike(subject: KubernetesObject, graph: Graph): readonly KubernetesObje
     [one.apiVersion, one.kind, graph.namespaceOf(one), ...(one.metadata?.finalizers ?? [])].join(' ')
   const groups = graph.once('pod-stuck-terminating', () => {
     const found = new Map<string, KubernetesObject[]>()
-    for (const one of graph.objects) {
+    for (const one of graph.seenObjects) {
       if (one.metadata?.deletionTimestamp === undefined) continue
       const group = found.get(keyOf(one))
       if (group) group.push(one)
@@ -171,13 +171,15 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
   const finalizers = subject.metadata?.finalizers ?? []
   const [first] = finalizers
   if (first === 'kubernetes.io/pvc-protection') {
-    const users = graph.workloads.filter(
-      (workload) =>
-        graph
-          .referencesOf(workload)
-          .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name) &&
-        graph.together(workload.object, subject),
-    )
+    const users = graph
+      .nearby(subject)
+      .filter(
+        (workload) =>
+          graph
+            .referencesOf(workload)
+            .some(({ kind, name }) => kind === 'PersistentVolumeClaim' && name === subject.metadata?.name) &&
+          graph.together(workload.object, subject),
+      )
     return users.length > 0
       ? `${enumerate(
           users.slice(0, 3).map(({ object }) => graph.describe(object)),

@@ -1,14 +1,20 @@
 import {
+  absentFor,
   at,
+  atMost,
   type ConfigReference,
   type Context,
-  containerStates,
+  counted,
+  firstOf,
+  formatMaker,
   type Graph,
   isGone,
+  isReady,
   type Live,
+  matchesLabels,
   nearestName,
-  type Pod,
   rule,
+  secretMaker,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -30,8 +36,9 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, where all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
 unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
-by itself where no reference shows it, as for keys of Secrets, whose values are not read. A missing image pull secret is a warning: the kubelet goes on
-without it.`,
+by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
+the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
+kubelet goes on without it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go',
@@ -41,6 +48,16 @@ without it.`,
   for: 'Workload',
   check(workload, { graph, report }) {
     const { live } = graph
+    /** The maker of what is absent, the pods that wait for it, and what comes of that. */
+    const evidence = (names: readonly string[], lines: readonly string[]) =>
+      live && [
+        ...atMost(
+          1,
+          names.flatMap((name) => makerLine(name, workload, graph)),
+        ),
+        ...atMost(2, lines),
+        ...(lines.length > 0 ? harmTo(workload, graph, live) : []),
+      ]
     const waiting = live ? waitingPods(workload, live) : []
     const seen = new Set<string>()
     /** Names that a finding is about. */
@@ -57,7 +74,7 @@ without it.`,
             node,
             'key' in node ? 'key' : field,
             `${subjectOf(reference, workload)} does not start: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
-            { see: [at(missing.of, missing.data)], evidence: linesFor(name, waiting) },
+            { see: [at(missing.of, missing.data)], evidence: evidence([], linesFor(name, waiting)) },
           )
         if (missing) {
           seen.add(key)
@@ -77,7 +94,7 @@ without it.`,
         report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
           severity,
           fix: set(node, field, near),
-          evidence: linesFor(name, waiting),
+          evidence: evidence([name], linesFor(name, waiting)),
         })
       else {
         const alike = `${what}: ${kind}`
@@ -93,11 +110,14 @@ without it.`,
           `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
           {
             severity: severityOf(first),
-            evidence: alike.flatMap(({ name }) => linesFor(name, waiting)).slice(0, 3),
+            evidence: evidence(
+              alike.map(({ name }) => name),
+              alike.flatMap(({ name }) => linesFor(name, waiting)),
+            ),
           },
         )
     }
-    reportWaiting(workload, waiting, told, graph, report)
+    reportWaiting(workload, waiting, told, graph, report, evidence)
   },
 })
 
@@ -107,41 +127,39 @@ interface Waiting {
   readonly message: string
 }
 
-/** What the kubelet says of a Secret, ConfigMap or key that it does not find, newest first; each text once. */
-const notFound =
-  /(?:secret|configmap) "[^"]+" not found|references non-existent (?:secret|config) key: \S+|couldn't find key \S+ in (?:ConfigMap|Secret) \S+/i
-
 /** The pods of a workload that wait for their configuration, with the kubelet's words. */
 function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
   return live
     .podsOf(workload)
-    .filter((pod) => !isGone(pod) && isStarting(pod))
-    .flatMap((pod) => {
-      const states = containerStates(pod).flatMap(({ state }) =>
-        state?.waiting?.reason === 'CreateContainerConfigError' ? (state.waiting.message ?? []) : [],
-      )
-      const events = live
-        .eventsOf(pod)
-        .flatMap((event) => (event.reason === 'FailedMount' ? (event.message ?? []) : []))
-      const said = [...states, ...events].flatMap((text) => notFound.exec(text)?.[0] ?? [])
-      return [...new Set(said)].map((message) => ({ pod: pod.metadata?.name ?? '', message }))
-    })
-}
-
-function isStarting(pod: Pod): boolean {
-  return containerStates(pod).some(
-    ({ state }) =>
-      state?.waiting?.reason === 'CreateContainerConfigError' ||
-      state?.waiting?.reason === 'ContainerCreating' ||
-      state?.waiting?.reason === 'PodInitializing',
-  )
+    .flatMap((pod) => absentFor(pod, live).map((message) => ({ pod: pod.metadata?.name ?? '', message })))
 }
 
 /** The pods that wait for an object of that name. */
 function linesFor(name: string, waiting: readonly Waiting[]): readonly string[] {
   const own = waiting.filter(({ message }) => message.includes(`"${name}"`) || message.endsWith(`/${name}`))
-  const lines = own.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
-  return lines.length > 3 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+  return own.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
+}
+
+/** Of a Secret, what should have made it. */
+function makerLine(name: string, workload: Workload, graph: Graph): string[] {
+  const isSecret = graph.referencesOf(workload).some((one) => one.kind === 'Secret' && one.name === name)
+  const maker = isSecret ? secretMaker(name, workload.namespace, graph) : undefined
+  return maker ? [formatMaker(maker, graph)] : []
+}
+
+/** `none of 2 pods is ready: calls of Service shop/web fail`. */
+function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  if (workload.batch || pods.length === 0 || pods.every(isReady)) return []
+  const ready = pods.filter(isReady).length
+  if (ready > 0) return [`${ready} of ${counted(pods.length, 'pod')} ${ready === 1 ? 'is' : 'are'} ready`]
+  const services = graph
+    .seen('Service')
+    .filter(({ spec }) => spec?.selector && matchesLabels(spec.selector, workload.labels))
+    .filter((one) => graph.together(one, workload.object))
+    .map((one) => graph.describe(one))
+  const none = pods.length === 1 ? 'its only pod is not ready' : `none of ${pods.length} pods is ready`
+  return [services.length > 0 ? `${none}: calls of ${firstOf(services)} fail` : none]
 }
 
 /** Reports what pods wait for and no reference shows: keys of Secrets, objects that were there a moment ago. */
@@ -151,6 +169,7 @@ function reportWaiting(
   told: ReadonlySet<string>,
   graph: Graph,
   report: Context<Record<never, never>>['report'],
+  evidence: (names: readonly string[], lines: readonly string[]) => readonly string[] | undefined,
 ): void {
   const rest = waiting.filter(
     ({ message }) => ![...told].some((name) => message.includes(`"${name}"`) || message.endsWith(`/${name}`)),
@@ -168,7 +187,7 @@ function reportWaiting(
     reference?.node ?? workload.template.spec ?? workload.object,
     reference?.field,
     `${pods === 1 ? 'A pod' : `${pods} pods`} of ${workload.name} ${pods === 1 ? 'does' : 'do'} not start: ${first.message}.`,
-    { evidence: lines.length > 3 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines },
+    { evidence: evidence(reference ? [reference.name] : [], lines) },
   )
 }
 

@@ -1,4 +1,5 @@
 import {
+  absentFor,
   advise,
   type DaemonSet,
   type Deployment,
@@ -70,7 +71,11 @@ come are \`image-unavailable\`.`,
     const stall = isDaemonSet(subject)
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, live)
-    if (stall) report(stall.node, stall.field, stall.message, { evidence: troubles(stuck, live) })
+    if (stall)
+      report(stall.node, stall.field, stall.message, {
+        evidence: troubles(stuck, live),
+        symptomOf: lacksConfig(stuck, undefined, live) ? configMissing(subject) : undefined,
+      })
   },
 })
 
@@ -134,10 +139,20 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     {
       severity: serving === 0 ? 'error' : 'warning',
       evidence: [...refusal, ...troubles(stuck, live)],
+      symptomOf: lacksConfig(stuck, refused?.message, live) ? configMissing(subject) : undefined,
     },
   )
   return true
 }
+
+/** Whether all that the rollout waits for is something that its pods name and that is not there. */
+function lacksConfig(stuck: readonly Pod[], refusal: string | undefined, live: Live): boolean {
+  return stuck.length > 0
+    ? stuck.every((pod) => absentFor(pod, live).length > 0)
+    : /serviceaccount "[^"]+" not found/.test(refusal ?? '')
+}
+
+const configMissing = (of: object) => ({ rule: 'referenced-config-missing', objects: [of] })
 
 function notReady(count: number, all: number): string {
   if (all === 1) return 'its new pod is not ready'

@@ -87,7 +87,8 @@ no manifest shows (\`operatorLabels\`).`,
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
-    if (!near && (!graph.complete || matchesAnywhere(graph.workloads, pairs))) return
+    // In manifests the workload may be meant for the same namespace as the Service.
+    if (!near && (!graph.complete || (!graph.live && matchesAnywhere(graph.workloads, pairs)))) return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []
@@ -97,7 +98,7 @@ no manifest shows (\`operatorLabels\`).`,
       near ? key : undefined,
       near
         ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
-        : `Every connection to ${graph.describe(service)} fails: no pod of ${graph.source} has the labels it selects.`,
+        : `Every connection to ${graph.describe(service)} fails: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
       {
         ...(graph.live && !near && !entrance && { severity: 'warning' }),
         evidence: evidenceOf(service, graph),

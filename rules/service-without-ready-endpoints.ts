@@ -1,4 +1,5 @@
 import {
+  absentFor,
   at,
   atMost,
   formatSpan,
@@ -113,13 +114,20 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     const same = graph
       .servicesOf(first)
       .filter((one) => deadPods(one, graph, live)?.map(nameOf).join() === pods.map(nameOf).join())
-      .sort((a, b) => rank(a, graph) - rank(b, graph) || nameOf(a).localeCompare(nameOf(b)))
+      .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
     if (same[0] !== service) return
     report(
       service,
       undefined,
       `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has not` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
-      { severity, see: [user], evidence: evidenceOf(pods, same.slice(1), live) },
+      {
+        severity,
+        see: [user],
+        evidence: evidenceOf(pods, same.slice(1), live),
+        symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)
+          ? { rule: 'referenced-config-missing', objects: backends.map(({ object }) => object) }
+          : undefined,
+      },
     )
 
     /** A Service whose endpoints somebody makes by hand. Some are empty by design: what leads there says which are not. */
@@ -214,7 +222,7 @@ function deadPods(service: Service, graph: Graph, live: Live): readonly Pod[] | 
 function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
   const maker = makerOf(workload.object)
-  return live.pods.filter((pod) => makerOf(pod) === maker)
+  return live.podsIn(workload.namespace).filter((pod) => makerOf(pod) === maker)
 }
 
 function makerOf({ metadata }: Workload['object']): string | undefined {
@@ -229,7 +237,7 @@ function rank(service: Service, graph: Graph): number {
 
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
   const lines = [...pods]
-    .sort((a, b) => restarts(b) - restarts(a) || nameOf(a).localeCompare(nameOf(b)))
+    .sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
     .slice(0, 3)
     .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod, live) ?? 'not ready'}`)
   const more = pods.length - lines.length
@@ -263,9 +271,9 @@ function apiUsers(graph: Graph): ReadonlyMap<string, Sight> {
     const name = stringAt(node, 'name')
     if (node && name) users.set(`${stringAt(node, 'namespace') ?? ''}/${name}`, at(of, node, 'name'))
   }
-  for (const one of graph.all('APIService')) add(one, one.spec?.service)
+  for (const one of graph.seen('APIService')) add(one, one.spec?.service)
   for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const) {
-    for (const one of graph.all(kind)) {
+    for (const one of graph.seen(kind)) {
       for (const hook of objectsAt(one, 'webhooks'))
         if ((stringAt(hook, 'failurePolicy') ?? 'Fail') === 'Fail')
           add(one, objectAt(hook, 'clientConfig', 'service'))

@@ -4,10 +4,11 @@ export default rule({
   title: 'A field that the API server does not know',
   category: 'api-schema',
   severity: 'error',
-  why: `The API server has no such field at this place. It stores the object without it, so that the setting
-has no effect, or refuses the object where the client asks for strict validation, as \`kubectl apply\` does
-from 1.25 on. Usually it is a slip of spelling, a field of another kind, or one that the cluster's version
-does not have yet or no longer has.`,
+  why: `The API server has no such field at this place. \`kubectl apply\` and \`create\` ask for strict
+validation unless told otherwise, and are refused; so is every server-side apply. For a client that asks for
+nothing, as Helm and Argo CD without server-side apply, it stores the object without the field and answers with
+a warning: the setting has no effect. Usually it is a slip of spelling, a field of another kind, or one that the
+cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
@@ -29,6 +30,10 @@ the annotation stays as it was.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning',
+    'k8s.io/kubectl/pkg/cmd/util/helpers.go (AddValidateFlags: strict)',
+    'k8s.io/apiserver/pkg/endpoints/handlers/rest.go (fieldValidation: Warn)',
+    'sigs.k8s.io/structured-merge-diff/typed/validate.go (server-side apply)',
+    'helm/pkg/kube/client.go and gitops-engine/pkg/utils/kube/resource_ops.go',
   ],
   stories: ['zalando-cronjob-apiserver'],
   for: 'FaultyObject',
@@ -46,24 +51,28 @@ the annotation stays as it was.`,
         reportPath(
           path,
           since !== undefined && minor < since
-            ? `Kubernetes 1.${minor} drops ${field} here: the field came with 1.${since}.`
-            : `Kubernetes 1.${minor} drops ${field} here: the field went with 1.${(until ?? minor) + 1}.`,
+            ? `kubectl apply refuses ${field} here, other clients may lose it: Kubernetes has the field from 1.${since} on, the target is 1.${minor}.`
+            : `kubectl apply refuses ${field} here, other clients may lose it: Kubernetes has had no such field since 1.${(until ?? minor) + 1}.`,
         )
         continue
       }
       const meant = suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
       const type = problem.definition.replace(/^.*\./, '')
-      reportPath(path, `The API server drops ${field} here: ${type} has no such field.`, {
-        label: meant ? `did you mean ${meant.place}?` : undefined,
-        fix: meant?.path && {
-          title: `call it ${meant.place}`,
-          safe: false,
-          edits: [
-            meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
-          ],
+      reportPath(
+        path,
+        `kubectl apply refuses ${field} here, other clients may lose it: ${type} has no such field.`,
+        {
+          label: meant ? `did you mean ${meant.place}?` : undefined,
+          fix: meant?.path && {
+            title: `call it ${meant.place}`,
+            safe: false,
+            edits: [
+              meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+            ],
+          },
         },
-      })
+      )
     }
   },
 })

@@ -3,6 +3,7 @@ import {
   decoded,
   formatSpan,
   type Graph,
+  type KubernetesObject,
   objectAt,
   objectsAt,
   rule,
@@ -20,20 +21,27 @@ export default rule({
   severity: 'error',
   why: `The API server trusts the backend's certificate only through this bundle. When all of its
 certificates are past, or it can't be parsed, every call fails with an x509 error: a webhook that fails closed
-then refuses each matching write, an APIService disappears from the API. An empty bundle means the
-certificate authorities of the API server's machine, which sign no \`.svc\` names.`,
+then refuses each matching write, an APIService disappears from the API. Without a bundle the certificate
+authorities of the API server's machine count: public ones sign no \`.svc\` names, one of your own may.`,
   remedy:
     'Rotate the certificate authority, and let cert-manager or the operator keep the bundle up to date.',
   decides: `\`caBundle\` of webhooks, APIServices and the conversion webhooks of CustomResourceDefinitions. An
 error when it is base64 but holds no certificate, or when the last of its certificates has expired; a warning
-when that happens within \`warnDays\`. In a cluster also an error when it is empty and the webhook is a Service;
-manifests may leave it to a controller.
+when that happens within \`warnDays\`. In a cluster also a warning when there is none and the backend is a
+Service, and an error when it is blank (for conversion webhooks that counts as none); manifests may leave it to
+a controller.
 
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
-\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders, APIServices with
-\`insecureSkipTLSVerify\`.`,
+\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests; without a bundle
+APIServices that are available or have \`insecureSkipTLSVerify\`, and the Service of the API server itself.`,
   falsePositives: 'A text that an operator replaces when it starts, without an annotation that says so.',
-  sources: ['k8s.io/api/admissionregistration/v1/types.go', 'k8s.io/apiserver/pkg/util/webhook/client.go'],
+  sources: [
+    'k8s.io/api/admissionregistration/v1/types.go',
+    'k8s.io/apiserver/pkg/util/webhook/client.go and authentication.go',
+    'k8s.io/client-go/transport/transport.go (rootCertPool)',
+    'apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go (a blank bundle is none)',
+    'kube-aggregator/pkg/controllers/status/remote/remote_available_controller.go (BuildTransportConfig)',
+  ],
   stories: ['dfds-kyverno-down', 'oath-101-ways', 'dfds-kiam-cert'],
   params: {
     warnDays: {
@@ -59,7 +67,10 @@ Exempt: manifests with an annotation that has the bundle filled in (\`cert-manag
       const bundle = stringAt(client, 'caBundle')
       if (seen.has(bundle)) continue
       seen.add(bundle)
-      const verdict = verdictOn(bundle, client, now, params.warnDays, graph)
+      const verdict =
+        graph.live && isEmpty(bundle, subject)
+          ? verdictOnNone(client, subject)
+          : verdictOn(bundle, now, params.warnDays, graph)
       if (verdict)
         report(client, 'caBundle', `${what} ${verdict.message}`, {
           severity: verdict.severity === 'error' ? severity : verdict.severity,
@@ -73,21 +84,37 @@ interface Verdict {
   readonly severity: 'error' | 'warning'
 }
 
+/** Whether the API server takes the bundle for none. */
+function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean {
+  return !bundle || (subject.kind === 'CustomResourceDefinition' && decoded(bundle)?.trim() === '')
+}
+
+/** What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count. */
+function verdictOnNone(client: Mapping, subject: KubernetesObject): Verdict | undefined {
+  const service = objectAt(client, 'service')
+  const name = `${stringAt(service, 'name')}.${stringAt(service, 'namespace')}.svc`
+  // The API server knows its own certificate.
+  if (!service || name === 'kubernetes.default.svc' || client.insecureSkipTLSVerify === true) return undefined
+  const conditions = objectsAt(subject, 'status', 'conditions')
+  if (conditions.some(({ type, status }) => type === 'Available' && status === 'True')) return undefined
+  return {
+    message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,
+    severity: 'warning',
+  }
+}
+
 function verdictOn(
   bundle: string | undefined,
-  client: Mapping,
   now: number,
   warnDays: number,
   graph: Graph,
 ): Verdict | undefined {
   const text = decoded(bundle ?? '')
   if (text === undefined) return undefined
-  if (text.trim() === '') {
-    const isOpen = client.insecureSkipTLSVerify === true || !objectAt(client, 'service')
-    return graph.live && !isOpen
-      ? { message: 'fail: the API server trusts no certificate, the caBundle is empty.', severity: 'error' }
-      : undefined
-  }
+  if (text.trim() === '')
+    return (
+      graph.live && { message: 'fail: the caBundle is blank, and no certificate in PEM.', severity: 'error' }
+    )
   const certificates = certificatesIn(text)
   if (!certificates) return { message: 'fail: the caBundle holds a broken certificate.', severity: 'error' }
   const [last] = [...certificates].sort((a, b) => b.notAfter - a.notAfter)

@@ -12,6 +12,7 @@ import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
+export { absentFor } from './graph/absent.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { type Unmet, unmet } from './graph/condition.js'
@@ -35,6 +36,7 @@ export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
+export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   conditionOf,
@@ -82,6 +84,7 @@ export {
   seconds,
 } from './graph/quantity.js'
 export { type Requested, requestedOf } from './graph/requested.js'
+export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
@@ -238,6 +241,8 @@ export interface ReportOptions {
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
+  /** The rule that tells the cause, and the objects: the finding is left out when that rule reports one of them. */
+  readonly symptomOf?: { readonly rule: string; readonly objects: readonly object[] } | undefined
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]

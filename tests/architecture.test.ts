@@ -44,6 +44,16 @@ const valuesBetween = (from: RegExp, to: RegExp) =>
     .filter((one) => !one.typeOnly && from.test(one.from) && to.test(one.to))
     .map((one) => `${one.from} → ${one.to}`)
 
+describe('answers', () => {
+  it('do not depend on the language of the machine', () => {
+    const asks = /\b(localeCompare|toLocale\w+)\(/
+    const found = [...files('src'), ...files('rules')].filter((file) =>
+      asks.test(readFileSync(join(root, file), 'utf8')),
+    )
+    expect(found).toEqual([])
+  })
+})
+
 describe('imports', () => {
   it('are found at all', () => {
     expect(between(/^rules\//, /^src\/rule\.ts$/).length).toBeGreaterThan(1)

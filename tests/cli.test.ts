@@ -74,6 +74,13 @@ describe('the exit code', () => {
       /^there are no Kubernetes objects in values\.yaml \(left out: 1 not Kubernetes\)/,
     )
     expect(lint('values.yaml', '--allow-empty').code).toBe(0)
+    expect(refusal(run(['lint'], { cwd: folderWith({}) }))).toBe(
+      'there are no Kubernetes objects in this folder.',
+    )
+  })
+  it('is 0 for help that was asked for, and 2 for a command that is incomplete', () => {
+    expect(run(['help', 'lint']).code).toBe(0)
+    expect(run(['config']).code).toBe(2)
   })
 })
 
@@ -83,6 +90,7 @@ describe('a mistake is one line', () => {
     'a path for a command': [['./bad.yaml'], './bad.yaml is no command. To lint it: k8s-af lint ./bad.yaml'],
     'a file for a command': [['bad.yaml'], 'bad.yaml is no command. To lint it: k8s-af lint bad.yaml'],
     'a misspelt command': [['lnit'], 'there is no command "lnit". Did you mean "lint"?'],
+    'help for a misspelt command': [['help', 'lnit'], 'there is no command "lnit". Did you mean "lint"?'],
     'an unknown command': [['deploy'], 'there is no command "deploy". k8s-af --help lists them.'],
     'a misspelt flag': [
       ['lint', '--compelte'],

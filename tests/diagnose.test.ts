@@ -67,6 +67,10 @@ describe('a diagnosis', () => {
       "kubectl get poddisruptionbudget/web -n shop -o jsonpath='{.spec.minAvailable}'",
     )
   })
+  it('looks at the cluster that was asked for', () => {
+    const { causes } = diagnose(web, graph, report, undefined, { context: 'eu' })
+    for (const { confirm } of causes) expect(confirm).toMatch(/^kubectl --context 'eu' (get|describe) /)
+  })
   it('follows the words of who asks', () => {
     const rank = (symptom: string) =>
       rulesOf(diagnose(web, graph, report, symptom)).indexOf('pdb-blocks-drain')

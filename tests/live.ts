@@ -9,7 +9,8 @@ import { examine } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Path } from '../src/finding.js'
 import { isObject, objectsAt, stringAt } from '../src/graph/untyped.js'
-import { groupOf, type Untyped, versionOf } from '../src/kubernetes.js'
+import { groupOf, type KindName, type Untyped, versionOf } from '../src/kubernetes.js'
+import type { Cluster } from '../src/reader/input.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
 import { type Run, root, rulesById, settings } from './harness.js'
@@ -37,11 +38,33 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
       for (const line of (node === undefined ? run.metrics : run.kubelets?.[node]) ?? []) onLine(line)
     },
   })
-  return examine(inputOf({ ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
+  const gaps = run.namespace === undefined ? {} : gapsOfOneNamespace()
+  return examine(inputOf({ ...found, ...gaps, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
     settings: settings(rulesToRun, run),
     rules: rulesById(),
     stories: loadStories,
   })
+}
+
+/** What a scan of one namespace does not know of a cluster that serves every kind, whatever the fixture has of it. */
+function gapsOfOneNamespace(): Pick<Cluster, 'unreadKinds' | 'partialKinds'> {
+  const unreadKinds = new Set<KindName>([
+    'APIService',
+    'ClusterRole',
+    'ClusterRoleBinding',
+    'CustomResourceDefinition',
+    'MutatingWebhookConfiguration',
+    'Namespace',
+    'Node',
+    'PersistentVolume',
+    'PriorityClass',
+    'StorageClass',
+    'ValidatingWebhookConfiguration',
+  ])
+  return {
+    unreadKinds,
+    partialKinds: new Set([...scannedKinds([])].filter((kind) => !unreadKinds.has(kind))),
+  }
 }
 
 /** The findings as marks: the lines of the fixture that they are about. */

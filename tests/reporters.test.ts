@@ -278,7 +278,8 @@ describe('pretty', () => {
     expect((await text('pretty', withFindings(one))).split('\n\n')[0]).toMatchInlineSnapshot(`
       "fixtures/stories/zalando-cronjob-apiserver/before/cronjob.yaml
         error  misplaced-spec-field                             CronJob reports/foobar
-        The API server drops concurrencyPolicy here: runs may overlap without limit.
+        kubectl apply refuses concurrencyPolicy here, other clients may lose it: runs
+        may overlap without limit.
            ╭─ fixtures/stories/zalando-cronjob-apiserver/before/cronjob.yaml:13:11
         13 │         concurrencyPolicy: Forbid # expect: misplaced-spec-field
            │         ━━━━━━━━━━━━━━━━━ did you mean .spec.concurrencyPolicy?

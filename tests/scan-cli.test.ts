@@ -79,7 +79,7 @@ describe('a scan', () => {
     expect([bad.code, bad.err]).toEqual([1, ''])
     expect(bad.out).toContain('Service shop/web\n')
     expect(bad.out).toContain('╭─ .spec.selector\n')
-    expect(bad.out).toContain('no pod of the cluster has the')
+    expect(bad.out).toContain('no pod of namespace shop has')
     expect(bad.out).toContain('objects in cluster prod')
   })
 
@@ -282,7 +282,10 @@ describe('a snapshot', () => {
     })
     open.push(server)
     const folder = program.folderWith({ '.kube/config': server.kubeconfig })
-    const live = await run(['--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'], folder)
+    const live = await run(
+      ['--context', 'prod', '--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'],
+      folder,
+    )
     await server.close()
     const saved = await run(['--preset', 'all', '-o', 'json', '--from-snapshot', 'prod.gz'], folder)
     const [a, b] = [JSON.parse(live.out), JSON.parse(saved.out)]

@@ -143,6 +143,12 @@ describe('several clusters', () => {
     const commands = JSON.parse(out).findings.flatMap((one: Json) => one.fix?.command ?? [])
     expect(commands.length).toBeGreaterThan(0)
     for (const command of commands) expect(command).toMatch(/^kubectl --context '(eu|us)' patch /)
+
+    const commandOf = async (...args: readonly string[]) =>
+      JSON.parse((await scanned({ eu: server, us: server }, ...args, ...blocks)).out).findings[0].fix.command
+    expect(await commandOf('--context', 'us')).toMatch(/^kubectl --context 'us' patch /)
+    expect(await commandOf('--kubeconfig', '.kube/config')).toMatch(/^kubectl --kubeconfig '.kube\/config' p/)
+    expect(await commandOf()).toMatch(/^kubectl patch /)
   })
 
   it('do not wait for one that is dead, and say so', async () => {

@@ -8,7 +8,7 @@ import type { KubernetesObject } from '../kubernetes.js'
 import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
 import { lookOf } from '../reporters/look.js'
-import { type ClusterFlags, examineSnapshot, readCluster } from './live.js'
+import { aimOf, type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
@@ -52,9 +52,10 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   const { context, namespace, ...where } = flags
   const snapshot = await readCluster(context, where, settings)
   const options = { settings, rules, stories: loadStories, started }
-  const { report, graph } = examineSnapshot(snapshot, flags, options)
+  const aim = aimOf(context, flags, snapshot)
+  const { report, graph } = examineSnapshot(snapshot, flags, options, aim)
   const object = objectNamed(wanted, namespace, graph)
-  const diagnosis = diagnose(object, graph, report, flags.symptom)
+  const diagnosis = diagnose(object, graph, report, flags.symptom, aim)
   const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })
   process.stdout.write(
     flags.output === 'json'

@@ -6,23 +6,23 @@ import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 
 export interface ExplainFlags {
-  readonly format: 'text' | 'markdown' | 'json'
+  readonly output: 'text' | 'markdown' | 'json'
 }
 
 /** Prints the page of a rule or a story. */
-export async function explainCommand(name: string, { format }: ExplainFlags): Promise<number> {
+export async function explainCommand(name: string, { output }: ExplainFlags): Promise<number> {
   const rules = await loadRules()
   const stories = loadStories()
   const rule = rules.get(name)
   const story = stories.get(name)
   if (!rule && !story) throw unknown(name, rules.keys(), stories.keys())
-  if (format === 'json') {
+  if (output === 'json') {
     process.stdout.write(`${JSON.stringify(rule ? { id: name, ...rule } : story, undefined, 2)}\n`)
     return 0
   }
   const told = (rule?.stories ?? []).flatMap((id) => stories.get(id) ?? [])
   const page = rule ? rulePage(name, rule, told, loadExamples(name)) : story ? storyPage(story, rules) : ''
-  if (format === 'markdown') {
+  if (output === 'markdown') {
     process.stdout.write(page)
     return 0
   }

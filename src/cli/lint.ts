@@ -80,7 +80,9 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
 
 /** Why there was nothing to do, and what to type instead. */
 function nothingFound(input: Input, paths: readonly string[]): string {
-  const where = paths.map((path) => (path === '-' ? 'standard input' : path)).join(', ')
+  const where = paths
+    .map((path) => (path === '-' ? 'standard input' : path === '.' ? 'this folder' : path))
+    .join(', ')
   const reasons = new Map<string, number>()
   for (const { reason } of input.skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')

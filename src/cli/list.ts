@@ -1,5 +1,6 @@
 /** `k8s-af rules` and `k8s-af stories` */
 import { loadRules, loadStories } from '../registry.js'
+import { columns, wrap } from '../reporters/text.js'
 
 export interface ListFlags {
   readonly output: 'table' | 'name' | 'json'
@@ -58,15 +59,17 @@ function print(
   process.stdout.write(`${text}\n`)
 }
 
-/** Columns as wide as their widest cell; the last one is as long as it is. */
+/** Columns as wide as their widest cell; the last one is as long as it is, and folded for people at a terminal. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   )
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column < row.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell))
-      .join('  ')
-      .trimEnd(),
-  )
+  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  return rows.flatMap((row) => {
+    const before = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `)
+    const indent = columns(before.join(''))
+    return wrap(row.at(-1) ?? '', Math.max(20, width - indent)).map(
+      (part, i) => `${i === 0 ? before.join('') : ' '.repeat(indent)}${part}`,
+    )
+  })
 }

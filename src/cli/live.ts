@@ -8,6 +8,8 @@ import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { nearestMinor } from '../config/version.js'
 import { examine, type LintOptions } from '../engine/lint.js'
+import { type Aim, aimed } from '../engine/patch.js'
+import type { Finding } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
 import { printable } from '../reporters/text.js'
@@ -70,18 +72,35 @@ export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
+/** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
+export function aimOf(
+  context: string | undefined,
+  { kubeconfig, fromSnapshot }: Pick<ClusterFlags, 'kubeconfig' | 'fromSnapshot'>,
+  snapshot: Snapshot,
+): Aim {
+  return { kubeconfig, context: fromSnapshot === undefined ? context : snapshot.context }
+}
+
 /** Runs the rules over a cluster, for its own version unless another one is asked for. */
 export function examineSnapshot(
   snapshot: Snapshot,
   { k8sVersion }: Pick<SettingsFlags, 'k8sVersion'>,
   options: LintOptions,
+  aim: Aim,
 ): ReturnType<typeof examine> {
   const { version } = snapshot
   const minor = k8sVersion === undefined && version ? nearestMinor(version) : undefined
-  return examine(inputOf(snapshot), {
+  const { report, ...rest } = examine(inputOf(snapshot), {
     ...options,
     settings: { ...options.settings, minor: minor ?? options.settings.minor },
   })
+  return { ...rest, report: { ...report, findings: report.findings.map((one) => withAim(one, aim)) } }
+}
+
+function withAim(finding: Finding, aim: Aim): Finding {
+  const { fix } = finding
+  if (fix?.command === undefined) return finding
+  return { ...finding, fix: { ...fix, command: aimed(fix.command, aim) } }
 }
 
 /** Connects, and reads all that rules look at. */

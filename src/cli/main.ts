@@ -60,14 +60,18 @@ async function run(args: readonly string[]): Promise<number> {
     program.outputHelp({ error: true })
     return 2
   }
-  const [first = ''] = args
-  const isCommand = [...program.commands.map((command) => command.name()), 'help'].includes(first)
-  if (!first.startsWith('-') && !isCommand) throw unknownCommand(first, program)
+  const [first = '', second = ''] = args
+  const commands = [...program.commands.map((command) => command.name()), 'help']
+  const isCommand = commands.includes(first)
+  const wanted = first === 'help' && second !== '' ? second : first
+  if (!wanted.startsWith('-') && !commands.includes(wanted)) throw unknownCommand(wanted, program)
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0 || error.code === 'commander.help') return error.exitCode
+    if (error.exitCode === 0) return 0
+    // A command that only has commands was asked for by itself.
+    if (error.code === 'commander.help') return 2
     throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
   }
   return code
@@ -136,7 +140,7 @@ export function programWith(done: (code: number) => void): Command {
     )
     .version(`k8s-af ${version}`, '--version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand(false)
+    .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: () => {} })
@@ -247,7 +251,7 @@ Examples:
   command('explain', 'explain a rule or tell a story')
     .argument('<rule|story>', 'its name')
     .addOption(
-      new Option('--format <format>', 'text (default), markdown or json')
+      new Option('-o, --output <format>', 'text (default), markdown or json')
         .choices(['text', 'markdown', 'json'])
         .default('text'),
     )
@@ -283,7 +287,7 @@ Examples:
     done(await initCommand())
   })
 
-  const config = command('config', 'look at the configuration')
+  const config = command('config', 'look at the configuration').helpCommand(false)
   const print = config.command('print').description('print the configuration in force, with all defaults')
   withInput(print)
   withSettings(print).action(async (flags) => {

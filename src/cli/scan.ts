@@ -12,7 +12,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { interruptible } from './interrupt.js'
-import { type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
+import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -90,7 +90,7 @@ async function scanOne(context: string | undefined, flags: ScanFlags, options: L
   if (saveSnapshot !== undefined) checkOutputs([{ format: 'snapshot', file: saveSnapshot }])
   const snapshot = await readCluster(context, flags, options.settings)
   if (saveSnapshot !== undefined) await writeSnapshot(saveSnapshot, snapshot)
-  return examineSnapshot(snapshot, flags, options).report
+  return examineSnapshot(snapshot, flags, options, aimOf(context, flags, snapshot)).report
 }
 
 /** Several clusters at the same time. One that cannot be read is named, and the others are looked at. */
@@ -107,7 +107,8 @@ async function scanAll(
     try {
       if (signal.aborted) throw new UsageError('interrupted')
       const snapshot = await readLive(context, flags, options.settings, signal, () => {})
-      read.push(detached(examineSnapshot(snapshot, flags, options).report))
+      const aim = aimOf(context, flags, snapshot)
+      read.push(detached(examineSnapshot(snapshot, flags, options, aim).report))
     } catch (error) {
       if (!(error instanceof UsageError)) throw error
       dead.push({ context, message: error.lines.join(' ') })

@@ -1,4 +1,5 @@
 /** From one sick object to the likely causes: the findings around it, ranked by how near, how grave and how evident they are. */
+import { type Aim, aimed } from '../engine/patch.js'
 import type { Report } from '../engine/report.js'
 import type { Finding, Severity } from '../finding.js'
 import type { Graph } from '../graph/graph.js'
@@ -40,12 +41,14 @@ const common = 0.35
  * Diagnoses one object.
  * @param report what all rules found in the cluster
  * @param symptom what somebody sees, in words; ranks the causes that speak of it first
+ * @param aim the cluster that the commands are for
  */
 export function diagnose(
   object: KubernetesObject,
   graph: Graph,
   report: Report,
   symptom: string | undefined,
+  aim: Aim = {},
 ): Diagnosis {
   const around = neighbourhood(object, graph)
   const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
@@ -58,7 +61,7 @@ export function diagnose(
     if (relation === undefined) return []
     const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
     const score = gravity[severity] * near * (evidence.length > 0 ? 1.6 : 1) * (1 + 2 * aptness(rule))
-    return [{ score, cause: { finding, relation, confirm: confirmation(finding) } }]
+    return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim) } }]
   })
   return {
     object: graph.describe(object),

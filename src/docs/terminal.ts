@@ -3,7 +3,7 @@ import { Chalk, type ChalkInstance } from 'chalk'
 import type { Look } from '../reporters/reporter.js'
 import { columns, wrap } from '../reporters/text.js'
 
-/** The page as lines of at most the terminal's width; code blocks keep their lines. */
+/** The page as lines of at most the terminal's width; code blocks keep their lines. Without colours inline code keeps its marks. */
 export function forTerminal(markdown: string, look: Look): string {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
   const out: string[] = []
@@ -48,12 +48,14 @@ function blocksOf(markdown: string): string[] {
 
 function text(block: string, width: number, paint: ChalkInstance): string[] {
   if (block === '') return ['']
+  const measured = (part: string) => shownColumns(part, paint)
   const heading = /^#+ (.*)$/.exec(block)
-  if (heading) return wrap(heading[1] ?? '', width - 2).map((line) => paint.bold(inline(line, paint)))
+  if (heading)
+    return wrap(heading[1] ?? '', width - 2, measured).map((line) => paint.bold(inline(line, paint)))
   const marked = /^(- |> )(.*)$/s.exec(block)
   const indent = marked ? '  ' : ''
   const style = { code: false, bold: false }
-  return wrap(marked?.[2] ?? block, width - columns(indent) - 2).map((line, i) => {
+  return wrap(marked?.[2] ?? block, width - columns(indent) - 2, measured).map((line, i) => {
     const shown = inline(line, paint, style)
     return marked?.[1] === '> '
       ? paint.dim(`  ${shown}`)
@@ -61,13 +63,22 @@ function text(block: string, width: number, paint: ChalkInstance): string[] {
   })
 }
 
+/** The columns of a text in which colours take the place of marks. */
+function shownColumns(text: string, paint: ChalkInstance): number {
+  const bare = text.replace(/\*\*|<(?=https?:)|(?<=\bhttps?:[^ >]*)>/g, '')
+  return columns(paint.level === 0 ? bare : bare.replaceAll('`', ''))
+}
+
 /** Paints code, bold text and links; what begins on one line of a paragraph may end on a later one. */
 function inline(line: string, paint: ChalkInstance, style = { code: false, bold: false }): string {
   return line
     .split(/(`|\*\*)/)
     .map((piece) => {
-      if (piece === '`') style.code = !style.code
-      else if (piece === '**' && !style.code) style.bold = !style.bold
+      if (piece === '`') {
+        style.code = !style.code
+        return paint.level === 0 ? piece : ''
+      }
+      if (piece === '**' && !style.code) style.bold = !style.bold
       else if (style.code) return paint.cyan(piece)
       else {
         const linked = piece.replace(/<(https?:[^>]+)>/g, (_, link: string) => paint.underline(link))

@@ -1,6 +1,5 @@
 /** Reports of several clusters as one. */
 import type { ClusterSummary, Finding, Place, Summary } from '../finding.js'
-import { inContext } from './patch.js'
 import type { Lines, Report } from './report.js'
 
 /** What is left of a cluster when it has been looked at: its objects can go. */
@@ -41,19 +40,15 @@ export function fleet(
   return {
     ...parts[0].report,
     findings: reports
-      .flatMap((report) => report.findings.map((finding) => located(finding, contextOf(report))))
+      .flatMap((report) =>
+        report.findings.map((finding): Finding => ({ cluster: contextOf(report), ...finding })),
+      )
       .sort(byObject),
     failures: reports.flatMap(({ failures }) => failures),
     lines: linesOf(parts),
     ...(first?.timings && { timings: sums(timings) }),
     summary: summaryOf(reports, dead, started),
   }
-}
-
-function located(finding: Finding, cluster: string): Finding {
-  const { fix } = finding
-  if (fix?.command === undefined) return { cluster, ...finding }
-  return { cluster, ...finding, fix: { ...fix, command: inContext(fix.command, cluster) } }
 }
 
 function contextOf({ summary }: Report): string {

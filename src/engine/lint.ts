@@ -445,11 +445,14 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     const ids = reported.get(resource) ?? new Set()
     reported.set(resource, ids.add(active.id))
   }
+  const isSymptom = ({ options: { symptomOf: cause } }: Draft) =>
+    cause?.objects.some((one) => reported.get(graph.resource(one))?.has(cause.rule)) ?? false
   return drafts
     .filter(
       (draft) =>
         !draft.active.rule.unless?.some((id) => reported.get(draft.resource)?.has(id)) &&
-        !isOfDropped(draft, reported.get(draft.resource)),
+        !isOfDropped(draft, reported.get(draft.resource)) &&
+        !isSymptom(draft),
     )
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options

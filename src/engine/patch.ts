@@ -24,9 +24,17 @@ export function patchCommand({ name, namespace, value }: Target, edits: readonly
   return `kubectl patch ${name}${within} --type=json -p ${quoted(JSON.stringify(operations))}`
 }
 
-/** The command for the cluster of a context, whatever the current one is. */
-export function inContext(command: string, context: string): string {
-  return command.replace(/^kubectl /, () => `kubectl --context ${quoted(context)} `)
+/** The cluster that a command is for; without either, the one that kubectl goes to by itself. */
+export interface Aim {
+  readonly kubeconfig?: string | undefined
+  readonly context?: string | undefined
+}
+
+/** The command for that cluster, whatever the current context is. */
+export function aimed(command: string, { kubeconfig, context }: Aim): string {
+  const file = kubeconfig === undefined ? '' : `--kubeconfig ${quoted(kubeconfig)} `
+  const cluster = context === undefined ? '' : `--context ${quoted(context)} `
+  return command.replace(/^kubectl /, () => `kubectl ${file}${cluster}`)
 }
 
 /** That the items of lists on the way still are those that were looked at. */

@@ -99,20 +99,24 @@ function partsOf(image: string): ImageParts {
   return { registry, repository, name: path.slice(path.lastIndexOf('/') + 1), tag, digest }
 }
 
-/** The official images of Docker Hub, the only ones that are pulled by a bare name. Source: docker-library/official-images. */
+/**
+ * The official images of Docker Hub, the only ones that are pulled by a bare name, and retired ones that manifests still name.
+ * Source: docker-library/official-images, library/, in August 2026 and before.
+ */
 const officialImages = new Set(
-  `adminer aerospike almalinux alpine amazoncorretto amazonlinux arangodb archlinux backdrop bash bonita
-  buildpack-deps busybox caddy cassandra centos chronograf cirros clearlinux clefos clickhouse clojure composer
-  consul convertigo couchbase couchdb crate dart debian docker drupal eclipse-mosquitto eclipse-temurin eggdrop
-  elasticsearch elixir emqx erlang fedora flink fluentd friendica gazebo gcc geonetwork ghost golang gradle groovy
-  haproxy haskell haxe hello-world hitch httpd hylang ibm-semeru-runtimes ibmjava influxdb irssi java jetty jobber
-  joomla jruby julia kapacitor kibana kong krakend lightstreamer liquibase logstash mageia mariadb matomo maven
-  mediawiki memcached mongo mongo-express monica mono mysql nats nats-streaming neo4j neurodebian nextcloud nginx
-  node notary nuxeo odoo open-liberty openjdk opensuse oraclelinux orientdb percona perl photon php phpmyadmin plone
-  postfixadmin postgres pypy python r-base rabbitmq rakudo-star redis redmine registry rethinkdb rocket.chat
-  rockylinux ros ruby rust sapmachine scratch silverpeas solr sonarqube sourcemage spark spiped storm swarm swift
-  swipl teamspeak telegraf thrift tomcat tomee traefik ubuntu unit valkey varnish vault websphere-liberty wordpress
-  xwiki yourls znc zookeeper`.split(/\s+/),
+  `adminer aerospike almalinux alpine alt amazoncorretto amazonlinux api-firewall arangodb archlinux
+  azul-zulu backdrop bash bonita buildpack-deps busybox caddy cassandra centos chronograf cirros clearlinux
+  clefos clickhouse clojure composer consul convertigo couchbase couchdb crate dart debian docker drupal
+  eclipse-mosquitto eclipse-temurin eggdrop elasticsearch elixir emqx erlang espocrm fedora flink fluentd
+  friendica gazebo gcc geonetwork ghost golang gradle groovy haproxy haskell haxe hello-world hitch httpd
+  hylang ibm-semeru-runtimes ibmjava influxdb irssi java jetty jobber joomla jruby julia kapacitor kibana
+  kong krakend lightstreamer liquibase logstash mageia mariadb matomo maven mediawiki memcached mongo
+  mongo-express monica mono mysql nats nats-streaming neo4j neurodebian nextcloud nginx nim node notary
+  nuxeo odoo open-liberty openjdk opensuse oraclelinux orientdb percona perl photon php php-zendserver
+  phpmyadmin plone postfixadmin postgres pypy python r-base rabbitmq rakudo-star redis redmine registry
+  rethinkdb rocket.chat rockylinux ros ruby rust sapmachine satosa silverpeas solr sonarqube sourcemage
+  spark spiped storm swarm swift swipl teamspeak telegraf thrift tomcat tomee traefik ubuntu unit varnish
+  vault websphere-liberty wordpress xwiki yourls znc zookeeper`.split(/\s+/),
 )
 
 /**

@@ -93,6 +93,8 @@ export interface Graph {
   seen<K extends KindName>(kind: K): readonly ObjectOf<K>[]
   /** Every object of the input. */
   readonly objects: readonly KubernetesObject[]
+  /** The same, as evidence: see `seen`. */
+  readonly seenObjects: readonly KubernetesObject[]
   /** The state of the cluster that was read; absent for manifests. */
   readonly live: Live | undefined
   /** All workloads; those that a controller made included (see `Workload.controlled`). */
@@ -491,6 +493,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     source: options.source ?? 'the input',
     resource,
     objects,
+    seenObjects: objects,
     live: options.live?.(objects),
     workloads,
     kustomizations: options.kustomizations,

@@ -21,6 +21,8 @@ export interface Live {
   readonly now: number
   /** Every pod, those included that have ended and are still there. */
   readonly pods: readonly Pod[]
+  /** Those of one namespace. */
+  podsIn(namespace: string): readonly Pod[]
   /**
    * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
    * autoscalers, the newest first.
@@ -76,6 +78,7 @@ export function liveState(
     return uid === undefined ? undefined : byUid.get(uid)
   }
   const pods: Pod[] = []
+  const podsByNamespace = new Map<string, Pod[]>()
   const podsBelow = new Map<object, Pod[]>()
   const jobsBelow = new Map<object, Job[]>()
   const setsBelow = new Map<object, ReplicaSet[]>()
@@ -84,6 +87,7 @@ export function liveState(
     push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
     if (isPod(one)) {
       pods.push(one)
+      push(podsByNamespace, one.metadata?.namespace ?? '', one)
       for (const above of line(one)) push(podsBelow, above, one)
     } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
@@ -103,6 +107,7 @@ export function liveState(
   const live: Live = {
     now,
     pods,
+    podsIn: (namespace) => podsByNamespace.get(namespace) ?? [],
     events: sorted,
     podsOf: (of) => podsBelow.get(rootOf(of)) ?? [],
     jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],

@@ -78,5 +78,5 @@ export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: str
     const node = pod.spec?.nodeName
     if (node && isReady(pod) && !isGone(pod)) counts.set(node, (counts.get(node) ?? 0) + 1)
   }
-  return [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b))
+  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
 }

@@ -14,6 +14,33 @@ export interface BackendReference {
   readonly field: string
 }
 
+/** The kinds of routes that say which hosts and paths they claim. */
+export const claimingKinds = [
+  'Ingress',
+  'gateway.networking.k8s.io/HTTPRoute',
+  'traefik.io/IngressRoute',
+  'traefik.containo.us/IngressRoute',
+] as const
+
+/** The class of an Ingress, by field or by the older annotation; empty where the cluster's default applies. */
+export function ingressClassOf(ingress: KubernetesObject): string {
+  return (
+    stringAt(ingress, 'spec', 'ingressClassName') ??
+    ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] ??
+    ''
+  )
+}
+
+/**
+ * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources: documentation
+ * of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
+ */
+export function balancerOf(ingress: KubernetesObject): string | undefined {
+  const name = ingressClassOf(ingress)
+  const group = ingress.metadata?.annotations?.['alb.ingress.kubernetes.io/group.name']
+  return /^gce/.test(name) || (/^alb/.test(name) && !group) ? undefined : `Ingress ${name} ${group ?? ''}`
+}
+
 /** The references of one object; empty for kinds that route nothing. */
 export function backendReferences(kindName: string, object: KubernetesObject): readonly BackendReference[] {
   const read = readers.get(kindName)

@@ -57,6 +57,11 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
   const noteAll = (...kinds: readonly KindName[]) => {
     for (const kind of kinds) if (unread.has(kind) || partialKinds.has(kind)) noted.add(kind)
   }
+  /** The same for answers about one namespace. */
+  const noteIn = (namespace: string | undefined, ...kinds: readonly KindName[]) => {
+    if (namespace !== undefined && namespace === own) note(...kinds)
+    else noteAll(...kinds)
+  }
   const once = new Map<string, { readonly value: unknown; readonly kinds: readonly KindName[] }>()
   /** The same function, after a note of the kinds that its answers rest on. */
   const noting =
@@ -73,7 +78,7 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
     },
     graph: {
       ...graph,
-      live: graph.live && watchedLive(graph.live, note, noteAll),
+      live: graph.live && watchedLive(graph.live, note, noteIn),
       get objects() {
         noteAll(...workloads)
         return graph.objects
@@ -87,8 +92,7 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
         return graph.all(kind)
       },
       find: (kind, name, near, namespace) => {
-        if (namespace === undefined || namespace === own) note(kind)
-        else noteAll(kind)
+        noteIn(namespace ?? own, kind)
         return graph.find(kind, name, near, namespace)
       },
       siblings: (kind, near) => {
@@ -136,13 +140,17 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
 function watchedLive(
   live: Live,
   note: (...kinds: readonly KindName[]) => void,
-  noteAll: (...kinds: readonly KindName[]) => void,
+  noteIn: (namespace: string | undefined, ...kinds: readonly KindName[]) => void,
 ): Live {
   return {
     now: live.now,
     get pods() {
-      noteAll('Pod')
+      noteIn(undefined, 'Pod')
       return live.pods
+    },
+    podsIn: (namespace) => {
+      noteIn(namespace, 'Pod')
+      return live.podsIn(namespace)
     },
     get events() {
       // An event of another namespace takes nothing from those that are there.

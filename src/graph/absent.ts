@@ -1,0 +1,36 @@
+/** Pods that do not start because something that they name is not there. */
+import type { Pod } from '../kubernetes.js'
+import type { Live } from './live.js'
+import { containerStates, isGone } from './pod.js'
+
+/**
+ * What the kubelet and the scheduler say of a Secret, ConfigMap, key or claim that they do not find. Sources:
+ * kubernetes/pkg/kubelet/kubelet_pods.go, pkg/scheduler/framework/plugins/volumebinding.
+ */
+const notFound =
+  /(?:secret|configmap|persistentvolumeclaim) "[^"]+" not found|references non-existent (?:secret|config) key: \S+|couldn't find key \S+ in (?:ConfigMap|Secret) \S+/i
+
+/** What keeps a pod from starting because it is not there: `secret "db" not found`, each text once. */
+export function absentFor(pod: Pod, live: Live): readonly string[] {
+  if (isGone(pod)) return []
+  const waiting = containerStates(pod).flatMap(({ state }) => state?.waiting ?? [])
+  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  const said = [
+    ...(placed?.status === 'False' ? [placed.message] : []),
+    ...waiting.filter(({ reason }) => reason === 'CreateContainerConfigError').map(({ message }) => message),
+    ...(waiting.some(({ reason }) => startReasons.has(reason))
+      ? live
+          .eventsOf(pod)
+          .filter(({ reason }) => reason === 'FailedMount')
+          .map(({ message }) => message)
+      : []),
+  ]
+  return [...new Set(said.flatMap((text) => notFound.exec(text ?? '')?.[0] ?? []))]
+}
+
+/** The reasons of containers that have not started yet. */
+const startReasons: ReadonlySet<string | undefined> = new Set([
+  'CreateContainerConfigError',
+  'ContainerCreating',
+  'PodInitializing',
+])

@@ -1,0 +1,49 @@
+/** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
+import { beforeAll, describe, expect, it } from 'vitest'
+import { active, allRules, rulesById, runOf } from './harness.js'
+import { lintLive } from './live.js'
+
+beforeAll(allRules)
+
+/** The errors that all recommended rules find in a file, without some of the rules. */
+async function found(file: string, ...without: string[]) {
+  const rules = [...rulesById()].filter(([id, rule]) => rule.recommended !== false && !without.includes(id))
+  const toRun = rules.map(([id, rule]) => active(id, rule))
+  const { findings } = await lintLive(file, toRun, runOf(file))
+  return findings.filter(({ severity }) => severity === 'error')
+}
+
+describe('what a pod names and is not there', () => {
+  const file = 'fixtures/referenced-config-missing/live-rollout.yaml'
+
+  it('is the cause of the rollout, of the pod without a node and of the Service without pods', async () => {
+    const findings = await found(file)
+    expect(findings.map(({ rule, subject }) => `${rule} ${subject?.kind} ${subject?.name}`)).toEqual([
+      'referenced-config-missing Deployment cart',
+      'referenced-config-missing Deployment cart',
+      'referenced-config-missing StatefulSet session',
+    ])
+    expect(findings.flatMap(({ evidence }) => evidence ?? [])).toEqual([
+      'pod cart-1-a waits: persistentvolumeclaim "cart-files" not found',
+      'its only pod is not ready: calls of Service shop/cart fail',
+      'ExternalSecret cart-session is not ready for 3 h: could not get secret data from provider',
+      'pod session-0 waits: secret "cart-session" not found',
+      'its only pod is not ready',
+    ])
+  })
+
+  it('leaves the symptoms to tell where nobody asks for the cause', async () => {
+    const findings = await found(file, 'referenced-config-missing')
+    expect(findings.map(({ rule }) => rule)).toContain('rollout-stalled')
+  })
+})
+
+describe('a Certificate that is not issued', () => {
+  const file = 'fixtures/ingress-tls-secret-invalid/live-not-issued.yaml'
+
+  it('is the cause of the Ingress without a Secret', async () => {
+    const findings = await found(file)
+    expect(findings.map(({ rule }) => rule)).toEqual(['certificate-expiring'])
+    expect(findings[0]?.evidence).toContain('Ingress shop/web should serve it')
+  })
+})
