@@ -3,11 +3,7 @@ import { customWorkloads } from '../graph/workload.js'
 import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 
 /** Built-in kinds that no rule asks for in a cluster. */
-const unread: ReadonlySet<string> = new Set([
-  'Endpoints',
-  'IngressClass',
-  'ValidatingAdmissionPolicy',
-])
+const unread: ReadonlySet<string> = new Set(['Endpoints', 'IngressClass', 'ValidatingAdmissionPolicy'])
 
 /** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
 const custom = [
