@@ -1,14 +1,4 @@
-import {
-  at,
-  editDistance,
-  type Graph,
-  inSeries,
-  type LabelSelector,
-  type ObjectOf,
-  rule,
-  selectsAll,
-  type Workload,
-} from '../src/rule.js'
+import { at, type Graph, type LabelSelector, type ObjectOf, rule, selectsAll, slipIn } from '../src/rule.js'
 
 export default rule({
   title: 'A NetworkPolicy selects no pod',
@@ -56,7 +46,7 @@ without pods and those for the solvers of cert-manager are left alone.`,
     }
     const near = graph
       .nearby(policy)
-      .find((workload) => nearly(selector, workload) && graph.together(workload, policy))
+      .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
     if (
       !near &&
       (graph.live ? isExpected(policy, selector, graph) : !graph.complete || hasUnshownPods(policy, graph))
@@ -92,20 +82,5 @@ function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, 
     ownerReferences?.some(({ controller }) => controller === true) === true ||
     graph.nearby(policy).length === 0 ||
     selector.matchLabels?.['acme.cert-manager.io/http01-solver'] !== undefined
-  )
-}
-
-/** All pairs fit but one, whose value is nearly that of the pod. */
-function nearly(selector: LabelSelector, { labels }: Workload): boolean {
-  const wrong = Object.entries(selector.matchLabels ?? {}).filter(([key, value]) => labels[key] !== value)
-  const [[key = '', value = ''] = []] = wrong
-  const own = labels[key]
-  const most = value.length > 4 ? 2 : 1
-  return (
-    wrong.length === 1 &&
-    own !== undefined &&
-    (selector.matchExpressions?.length ?? 0) === 0 &&
-    editDistance(own, value, most) <= most &&
-    !inSeries(own, value)
   )
 }

@@ -13,6 +13,7 @@ const keyOf = ({ subject, place, message }: Finding) =>
 
 describe('a scan of one namespace finds what a scan of the cluster finds in it', () => {
   for (const id of [
+    'bare-pod-behind-service',
     'certificate-expiring',
     'cronjob-missed-start-freeze',
     'image-pull-throttled',

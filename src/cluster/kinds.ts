@@ -3,13 +3,7 @@ import { customWorkloads } from '../graph/workload.js'
 import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 
 /** Built-in kinds that no rule asks for in a cluster. */
-const unread: ReadonlySet<string> = new Set([
-  'Endpoints',
-  'IngressClass',
-  'Role',
-  'RoleBinding',
-  'ValidatingAdmissionPolicy',
-])
+const unread: ReadonlySet<string> = new Set(['Endpoints', 'IngressClass', 'ValidatingAdmissionPolicy'])
 
 /** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
 const custom = [
@@ -41,6 +35,7 @@ const custom = [
   'external-secrets.io/ExternalSecret',
   'gateway.networking.k8s.io/GRPCRoute',
   'gateway.networking.k8s.io/Gateway',
+  'gateway.networking.k8s.io/GatewayClass',
   'gateway.networking.k8s.io/HTTPRoute',
   'gateway.networking.k8s.io/TCPRoute',
   'gateway.networking.k8s.io/TLSRoute',

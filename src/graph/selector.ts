@@ -1,5 +1,6 @@
 /** Label selectors, as k8s.io/apimachinery/pkg/labels and metav1.LabelSelectorAsSelector decide. */
 import type { LabelSelector } from '../kubernetes.js'
+import { editDistance, inSeries } from './similar.js'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -58,4 +59,25 @@ export function selectsAll(selector: LabelSelector | undefined): boolean {
 /** A plain label map as a LabelSelector. */
 export function selectorOfLabels(labels: Labels): LabelSelector {
   return { matchLabels: labels }
+}
+
+/**
+ * The one pair that keeps a selector from matching the labels and differs by a letter or two: the key, and the value that
+ * the labels have. Undefined when more is different, or the values are members of a series.
+ */
+export function slipIn(
+  selector: LabelSelector,
+  labels: Labels,
+): { readonly key: string; readonly value: string; readonly own: string } | undefined {
+  const wrong = Object.entries(selector.matchLabels ?? none).filter(([key, value]) => labels[key] !== value)
+  const [[key = '', value = ''] = []] = wrong
+  const own = labelIn(labels, key)
+  const most = value.length > 4 ? 2 : 1
+  return wrong.length === 1 &&
+    own !== undefined &&
+    (selector.matchExpressions?.length ?? 0) === 0 &&
+    editDistance(own, value, most) <= most &&
+    !inSeries(own, value)
+    ? { key, value, own }
+    : undefined
 }

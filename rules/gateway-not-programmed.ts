@@ -1,0 +1,140 @@
+import {
+  at,
+  atMost,
+  firstOf,
+  type Graph,
+  type KubernetesObject,
+  type Live,
+  nearestName,
+  objectAt,
+  objectsAt,
+  rule,
+  set,
+  stringAt,
+  type Unmet,
+  type Untyped,
+  unmet,
+} from '../src/rule.js'
+
+const gatewayKind = 'gateway.networking.k8s.io/Gateway'
+const classKind = 'gateway.networking.k8s.io/GatewayClass'
+
+export default rule({
+  title: 'No controller serves a Gateway',
+  category: 'networking',
+  severity: 'error',
+  why: `A Gateway is only a wish: the controller that its GatewayClass names makes proxies or a load balancer of it, and
+says so in the conditions \`Accepted\` and \`Programmed\`. Without the class, or without its controller, the Gateway is stored
+and nothing listens. The API server fills in \`Unknown\` with "Waiting for controller", which no alert looks at.`,
+  remedy: 'Name an existing GatewayClass, and look into the log of its controller for what it refuses.',
+  decides: `A Gateway whose \`gatewayClassName\` no GatewayClass has: in manifests only when one of nearly that name is in the
+input (classes come with their controllers), in a cluster always. In a cluster also what has stood in the status for five
+minutes: a GatewayClass that some Gateway uses and no controller has accepted, a Gateway that is not \`Accepted\`, and, as a
+warning, one that is not \`Programmed\` (it waits for an address, say) or has listeners that are refused.
+
+Exempt: Gateways whose class is the finding, conditions of an earlier generation, certificates of listeners (see
+\`ingress-tls-secret-invalid\`), and externals.`,
+  sources: [
+    'Gateway API, apis/v1/gateway_types.go (GatewayConditionAccepted, GatewayConditionProgrammed, ListenerConditionConflicted)',
+    'Gateway API, apis/v1/gatewayclass_types.go (GatewayClassConditionStatusAccepted)',
+  ],
+  stories: [],
+  for: [gatewayKind, classKind],
+  check(subject, { graph, report }) {
+    const { live } = graph
+    if (subject.kind === 'GatewayClass') {
+      const refusal = live && refusalOf(subject, graph, live)
+      const users = usersOf(subject, graph)
+      if (refusal)
+        report(
+          objectAt(subject, 'spec') ?? subject,
+          'controllerName',
+          `Nothing serves ${firstOf(users.map(graph.describe))}: controller ${stringAt(subject, 'spec', 'controllerName') ?? ''} has not accepted ${graph.describe(subject)}.`,
+          { evidence: [`Accepted is ${refusal.status}, ${refusal.reason}: ${refusal.message}`] },
+        )
+      return
+    }
+    const spec = objectAt(subject, 'spec')
+    const name = stringAt(spec, 'gatewayClassName')
+    if (!spec || !name) return
+    const ofClass = graph.seen(classKind).find((one) => one.metadata?.name === name)
+    if (!ofClass && !graph.exists(classKind, name, subject)) {
+      const near = nearestName(
+        name,
+        graph.all(classKind).map((one) => one.metadata?.name ?? ''),
+      )
+      if ((near || live) && !isServed(subject))
+        report(
+          spec,
+          'gatewayClassName',
+          `Nothing serves ${graph.describe(subject)}: there is no GatewayClass ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
+          { fix: near ? set(spec, 'gatewayClassName', near) : undefined },
+        )
+      return
+    }
+    if (!live || (ofClass && refusalOf(ofClass, graph, live))) return
+    const conditions = conditionsOf(subject)
+    const refused = isServed(subject) ? undefined : unmet(subject, conditions, 'Accepted', live)
+    const programmed = unmet(subject, conditions, 'Programmed', live)
+    // A controller older than the condition leaves it as the API server filled it in.
+    const unprogrammed = programmed?.status === 'False' ? programmed : undefined
+    const listeners = refusedListeners(subject, live)
+    const first = refused ?? unprogrammed
+    if (first ? isForCertificates(first, subject) : listeners.length === 0) return
+    const what = refused
+      ? `Nothing serves ${graph.describe(subject)}: its controller ${refused.status === 'Unknown' ? 'has not looked at it' : `does not accept it, ${refused.reason}`}.`
+      : unprogrammed
+        ? `${graph.describe(subject)} is not served as written: it is not programmed, ${unprogrammed.reason}.`
+        : `${graph.describe(subject)} does not serve all that is written: ${listeners.length} of its listeners ${listeners.length > 1 ? 'are' : 'is'} refused.`
+    report(spec, first ? 'gatewayClassName' : 'listeners', what, {
+      severity: refused ? 'error' : 'warning',
+      evidence: atMost(3, [...(first ? [`the Gateway: ${first.message}`] : []), ...listeners]),
+      see: [first && ofClass && at(ofClass, objectAt(ofClass, 'spec') ?? ofClass, 'controllerName')],
+    })
+  },
+})
+
+function conditionsOf(of: KubernetesObject) {
+  return objectsAt(of, 'status', 'conditions')
+}
+
+function usersOf({ metadata }: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  return graph.seen(gatewayKind).filter((one) => stringAt(one, 'spec', 'gatewayClassName') === metadata?.name)
+}
+
+/** Why no controller has taken a class that Gateways want. Some serve theirs without a word about the class. */
+function refusalOf(ofClass: KubernetesObject, graph: Graph, live: Live): Unmet | undefined {
+  const users = usersOf(ofClass, graph)
+  return users.length === 0 || users.some(isServed)
+    ? undefined
+    : unmet(ofClass, conditionsOf(ofClass), 'Accepted', live)
+}
+
+/** Whether a controller says that it serves the Gateway all the same. */
+function isServed(gateway: KubernetesObject): boolean {
+  return conditionsOf(gateway).some(({ type, status }) => type === 'Programmed' && status === 'True')
+}
+
+/** Whether the Gateway is refused for what another rule says of its certificates. */
+function isForCertificates({ reason }: Unmet, gateway: KubernetesObject): boolean {
+  return (
+    ['Invalid', 'ListenersNotValid'].includes(reason) &&
+    objectsAt(gateway, 'status', 'listeners').some(lacksCertificate)
+  )
+}
+
+function lacksCertificate(listener: Untyped): boolean {
+  return objectsAt(listener, 'conditions').some(({ reason }) => reason === 'InvalidCertificateRef')
+}
+
+/** `listener https: …` for each one that is refused for another reason than its certificate. */
+function refusedListeners(gateway: KubernetesObject, live: Live): string[] {
+  return objectsAt(gateway, 'status', 'listeners').flatMap((listener) => {
+    if (lacksCertificate(listener)) return []
+    const conditions = objectsAt(listener, 'conditions')
+    const refusal = ['Accepted', 'ResolvedRefs', 'Programmed']
+      .map((type) => unmet(gateway, conditions, type, live))
+      .find((one) => one?.status === 'False')
+    return refusal ? [`listener ${stringAt(listener, 'name') ?? ''}: ${refusal.message}`] : []
+  })
+}
