@@ -51,6 +51,7 @@ export {
   type ContainerState,
   containerStates,
   formatEnd,
+  isCrashing,
   isGone,
   isReady,
   lastEnd,
