@@ -200,8 +200,9 @@ const noAddress = /IP address|more (free )?IPs?\b|range is full|auto assign/i
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
 function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
   const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
-  if (placed?.status === 'False' && (isLooked || placed.reason === 'SchedulingGated')) return true
+  if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
   if (!isLooked) return false
+  if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
   if (containerStates(pod).some((one) => isCrashing(one, pod, live, restarts))) return true
   const [waiting] = waitingForImages([pod])
   const said = [waiting?.message ?? '', ...live.eventsOf(pod).map(({ message }) => message ?? '')]
