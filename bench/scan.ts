@@ -126,7 +126,28 @@ async function load(call: Call): Promise<void> {
       metadata: { name },
       spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
     })
-    // popeye looks for these, and neither it nor we for EndpointSlices.
+    const endpoints = Array.from({ length: replicas }, (_, pod) => {
+      const index = i + pod * size.deployments
+      return {
+        addresses: [addressOf(index)],
+        conditions: { ready: true, serving: true, terminating: false },
+        nodeName: `node-${index % size.nodes}`,
+        targetRef: { kind: 'Pod', namespace: namespace(i), name: `${name}-1-${index}` },
+      }
+    })
+    await create(`/apis/discovery.k8s.io/v1/namespaces/${namespace(i)}/endpointslices`, {
+      metadata: {
+        name,
+        labels: {
+          'kubernetes.io/service-name': name,
+          'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+        },
+      },
+      addressType: 'IPv4',
+      endpoints,
+      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+    })
+    // popeye looks for these, we for EndpointSlices.
     const addresses = Array.from({ length: replicas }, (_, pod) => ({
       ip: addressOf(i + pod * size.deployments),
     }))

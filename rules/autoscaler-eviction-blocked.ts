@@ -1,4 +1,4 @@
-import { rule } from '../src/rule.js'
+import { firstOf, type Graph, rule, spanSince, type Workload } from '../src/rule.js'
 
 const annotations: Readonly<Record<string, string>> = {
   'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
@@ -17,7 +17,7 @@ are the last without patches. A budget protects the application without holding 
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
 on the pod template of a workload with two pods or more. A single pod, and batch work, may have good reason.
-In a cluster the nodes that are held stand below.`,
+In a cluster the nodes that are held stand below, the oldest first.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
   stories: ['datadog-10-ways', 'nordstrom-101-ways', 'betz-gke-upgrade'],
@@ -28,20 +28,28 @@ In a cluster the nodes that are held stand below.`,
     const written = template.metadata?.annotations
     const fewest = graph.fewestPods(workload)
     if (!key || !written || batch || !fewest || fewest.pods < 2) return
-    const held = new Set(graph.live?.podsOf(workload).flatMap(({ spec }) => spec?.nodeName ?? []))
-    const names = [...held].sort()
+    const held = heldBy(workload, graph)
     report(
       written,
       key,
       `No node autoscaler removes or renews the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
-      {
-        evidence:
-          names.length > 0
-            ? [
-                `holds ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`,
-              ]
-            : undefined,
-      },
+      { evidence: held.length > 0 ? [`holds ${firstOf(held, 4)}`] : undefined },
     )
   },
 })
+
+/** The nodes of the workload's pods with their ages where they are known, the oldest first. */
+function heldBy(workload: Workload, graph: Graph): readonly string[] {
+  const live = graph.live?.seen
+  if (!live) return []
+  const names = new Set(live.podsOf(workload).flatMap(({ spec }) => spec?.nodeName ?? []))
+  const made = new Map(
+    graph
+      .seen('Node')
+      .map(({ metadata }) => [metadata?.name ?? '', Date.parse(metadata?.creationTimestamp ?? '')]),
+  )
+  return [...names]
+    .map((name) => ({ name, time: made.get(name) || live.now }))
+    .sort((a, b) => a.time - b.time || (a.name < b.name ? -1 : 1))
+    .map(({ name, time }) => (time < live.now ? `${name} (${spanSince(time, live)} old)` : name))
+}

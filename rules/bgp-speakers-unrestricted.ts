@@ -1,4 +1,14 @@
-import { arrayAt, at, type Graph, imageNamed, objectAt, rule, valueAt } from '../src/rule.js'
+import {
+  arrayAt,
+  at,
+  counted,
+  type Graph,
+  imageNamed,
+  numberAt,
+  objectAt,
+  rule,
+  valueAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Every node announces the service addresses',
@@ -10,7 +20,8 @@ node roll, scale-up or reboot does that to all services.`,
   remedy: 'Let a few stable edge nodes announce, by node selectors.',
   decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input
 has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or
-an empty node selector. Silent when the input holds at most \`maxSpeakers\` Nodes.`,
+an empty node selector. Silent when the input holds at most \`maxSpeakers\` Nodes; in a cluster also when the speaker's
+DaemonSet has no more pods than that, and when there is no Service of type LoadBalancer.`,
   sources: ['MetalLB API reference (BGPAdvertisementSpec)', 'Cilium documentation, BGP control plane'],
   stories: ['oneandone-ecmp-resets'],
   params: { maxSpeakers: { type: 'integer', minimum: 1, default: 4, about: 'Nodes that may all announce.' } },
@@ -23,7 +34,12 @@ an empty node selector. Silent when the input holds at most \`maxSpeakers\` Node
     const spec = objectAt(advertisement, 'spec')
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes <= params.maxSpeakers) return
-    const say = 'Every roll of a node resets connections of all services: all nodes announce their addresses.'
+    const announced =
+      graph.live && graph.all('Service').filter(({ spec }) => spec?.type === 'LoadBalancer').length
+    if (announced === 0) return
+    const services = announced === undefined ? 'all services' : counted(announced, 'LoadBalancer Service')
+    const say = (speakers: number) =>
+      `Every roll of a node resets connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
     if (advertisement.kind !== 'BGPAdvertisement') {
       const selector = objectAt(spec, 'nodeSelector')
       if (
@@ -32,7 +48,7 @@ an empty node selector. Silent when the input holds at most \`maxSpeakers\` Node
           (one) => one === undefined || JSON.stringify(one) === '{}' || JSON.stringify(one) === '[]',
         )
       )
-        report(spec ?? advertisement, 'nodeSelector', say)
+        report(spec ?? advertisement, 'nodeSelector', say(nodes))
       return
     }
     if (arrayAt(spec, 'nodeSelectors').length > 0) return
@@ -43,10 +59,15 @@ an empty node selector. Silent when the input holds at most \`maxSpeakers\` Node
         speaker.pod.affinity?.nodeAffinity)
     )
       return
+    // Taints keep the speaker off some nodes.
+    const speakers = graph.live
+      ? (numberAt(speaker?.object, 'status', 'desiredNumberScheduled') ?? nodes)
+      : nodes
+    if (graph.live && speakers <= params.maxSpeakers) return
     report(
       spec ?? advertisement,
       valueAt(spec, 'nodeSelectors') === undefined ? undefined : 'nodeSelectors',
-      say,
+      say(speakers),
       { see: [speaker ? at(speaker, speaker.pod, 'nodeSelector', 'no node selector') : undefined] },
     )
   },

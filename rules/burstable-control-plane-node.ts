@@ -62,14 +62,16 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
   },
 })
 
-const templates = ['AWSMachineTemplate', 'GCPMachineTemplate', 'AzureMachineTemplate'] as const
+const templates = [
+  'infrastructure.cluster.x-k8s.io/AWSMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/AzureMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/GCPMachineTemplate',
+] as const
 
 /** The machine template that the control plane names (`infrastructureRef`, before v1beta1 `infrastructureTemplate`). */
 function templateOf(controlPlane: Custom, graph: Graph): Custom | undefined {
   const name =
     stringAt(controlPlane, 'spec', 'machineTemplate', 'infrastructureRef', 'name') ??
     stringAt(controlPlane, 'spec', 'infrastructureTemplate', 'name')
-  return templates
-    .map((kind) => graph.find(`infrastructure.cluster.x-k8s.io/${kind}`, name, controlPlane))
-    .find((found) => found !== undefined)
+  return templates.map((kind) => graph.find(kind, name, controlPlane)).find((found) => found !== undefined)
 }

@@ -44,7 +44,12 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
   params: {
     minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long pods may wait for a node.' },
   },
-  unless: ['node-selector-unsatisfiable', 'request-exceeds-node', 'anti-affinity-rollout-deadlock'],
+  unless: [
+    'node-selector-unsatisfiable',
+    'request-exceeds-node',
+    'anti-affinity-rollout-deadlock',
+    'volume-zone-mismatch',
+  ],
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const { live } = graph

@@ -1,4 +1,21 @@
-import { configurationsIn, flagOf, isWorkload, numberAt, objectAt, rule, set } from '../src/rule.js'
+import {
+  atMost,
+  configurationsIn,
+  counted,
+  countOf,
+  flagOf,
+  type Graph,
+  isNode,
+  isWorkload,
+  type Live,
+  numberAt,
+  type ObjectOf,
+  objectAt,
+  rule,
+  set,
+  spanSince,
+  timeOf,
+} from '../src/rule.js'
 
 /** kube-proxy's defaults. Source: kubernetes/pkg/proxy/apis/config/v1alpha1/defaults.go. */
 const defaults = { maxPerCore: 32768, min: 131072 }
@@ -17,7 +34,10 @@ values caps every node of the cluster.`,
 that kubeadm writes), at the flags \`--conntrack-max-per-core\` and \`--conntrack-min\` of kube-proxy, and
 at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less than kube-proxy's minimum.
 Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own
-value alone and is not reported.`,
+value alone and is not reported.
+
+In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
+node-problem-detector and the detectors of providers do; nodes are one finding together.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
   sources: [
@@ -34,8 +54,26 @@ value alone and is not reported.`,
     },
     min: { type: 'integer', minimum: 1, default: defaults.min, about: 'Entries per node that are enough.' },
   },
-  for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload'],
-  check(subject, { params, report }) {
+  for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload', 'Node'],
+  check(subject, { graph, params, report }) {
+    if (isNode(subject)) {
+      const { live } = graph
+      const full = live ? graph.once('full connection tables', () => fullTables(graph, live)) : []
+      if (full[0]?.node === subject)
+        report(
+          subject,
+          undefined,
+          `New connections are dropped on ${full.length === 1 ? 'this node' : `${full.length} nodes`}: ${full.length === 1 ? 'its connection tracking table is' : 'their connection tracking tables are'} full.`,
+          {
+            severity: 'error',
+            evidence: atMost(
+              3,
+              full.map(({ node, text }) => `node ${node.metadata?.name}: ${text}`),
+            ),
+          },
+        )
+      return
+    }
     const small = (maxPerCore: number, min: number) =>
       maxPerCore > 0 && maxPerCore < params.maxPerCore && min < params.min
     const say = (maxPerCore: number, min: number) =>
@@ -73,3 +111,29 @@ value alone and is not reported.`,
     }
   },
 })
+
+/** The nodes that somebody says have a full table, by name, and who says so. */
+function fullTables(graph: Graph, live: Live) {
+  const isFull = (...texts: readonly (string | undefined)[]) => {
+    const text = texts.join(' ')
+    return /conn?track/i.test(text) && /full/i.test(text) && !/not.?full/i.test(text)
+  }
+  const signOf = (node: ObjectOf<'Node'>): string | undefined => {
+    const condition = node.status?.conditions?.find(
+      ({ type, status, reason }) => status === 'True' && isFull(type, reason),
+    )
+    if (condition) return `${condition.type}${condition.message ? `: ${condition.message}` : ''}`
+    const event = live.eventsOf(node).find(({ reason, message }) => isFull(reason, message))
+    return (
+      event &&
+      `${event.reason}, ${counted(countOf(event), 'time')}, last ${spanSince(timeOf(event), live)} ago: ${event.message}`
+    )
+  }
+  return graph
+    .all('Node')
+    .flatMap((node) => {
+      const text = signOf(node)
+      return text === undefined ? [] : [{ node, text }]
+    })
+    .sort((a, b) => (a.node.metadata?.name ?? '').localeCompare(b.node.metadata?.name ?? ''))
+}

@@ -1,4 +1,16 @@
-import { at, cpuCores, type Graph, imageNamed, remove, rule, type Workload } from '../src/rule.js'
+import {
+  advise,
+  at,
+  atMost,
+  cpuCores,
+  type Graph,
+  grouped,
+  imageNamed,
+  remove,
+  rule,
+  throttledOf,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A CPU limit slows down a service that answers requests',
@@ -11,11 +23,16 @@ a few milliseconds of a burst, and its slowest requests take the rest of the sli
   decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of
 many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\`
 every other limit is an info, too. Whole cores with request equal to limit are exempt (the kubelet may pin
-them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.`,
+them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
+
+With \`scan --kubelet-metrics\` the kubelets tell how often limits stopped containers since they started. A container that was
+stopped in \`throttled\` percent of the periods in which it wanted to run, over all its pods with at least \`minPeriods\` of
+them, is a warning behind a Service and an info elsewhere, whatever its runtime and limit.`,
   falsePositives: 'Where tenants share nodes without trust a limit is legitimate policy.',
   sources: [
     'Linux kernel documentation, CFS bandwidth control',
     'k8s.io/api/core/v1/types.go (ResourceRequirements)',
+    'google/cadvisor, metrics/prometheus.go (container_cpu_cfs_throttled_periods_total)',
   ],
   stories: [
     'omio-cpu-throttling',
@@ -33,11 +50,52 @@ them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
       about:
         'Report every CPU limit of a workload behind a Service, not only those of runtimes with many threads.',
     },
+    throttled: {
+      type: 'number',
+      minimum: 0,
+      maximum: 100,
+      default: 25,
+      about: 'Percent of the periods of 100 ms in which the limit stopped a container.',
+    },
+    minPeriods: {
+      type: 'integer',
+      minimum: 1,
+      default: 1000,
+      about: 'Periods from which the percentage of a container counts.',
+    },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const [service] = graph.servicesOf(workload)
-    if (!service || workload.batch || quotaDemandsLimit(workload, graph)) return
+    if (workload.batch) return
+    const stopped = mostStopped(workload, graph, params)
+    if (stopped) {
+      const { name, spec, share, pods } = stopped
+      const { limits } = spec.resources ?? {}
+      const limit = limits?.cpu === undefined ? 'the CPU limit of its pod' : `its limit of ${limits.cpu} CPU`
+      report(
+        limits?.cpu === undefined ? spec : limits,
+        limits?.cpu === undefined ? 'name' : 'cpu',
+        `${service ? `Requests to ${name} wait` : `${name} waits`}: ${limit} stopped it in ${share} % of the 100 ms periods in which it had work.`,
+        {
+          severity: service ? 'warning' : 'info',
+          evidence: atMost(
+            3,
+            pods.map(
+              (one) =>
+                `pod ${one.pod}: stopped in ${grouped(one.stopped)} of ${grouped(one.periods)} periods since its start`,
+            ),
+          ),
+          see: service ? [at(service, service)] : [],
+          fix:
+            limits?.cpu === undefined || quotaDemandsLimit(workload, graph)
+              ? advise('Raise limits.cpu to what bursts need')
+              : remove(limits, 'cpu', 'remove limits.cpu'),
+        },
+      )
+      return
+    }
+    if (!service || quotaDemandsLimit(workload, graph)) return
     for (const { name, image, spec } of workload.running) {
       const { limits, requests } = spec.resources ?? {}
       const limit = cpuCores(limits?.cpu)
@@ -61,6 +119,23 @@ them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
     }
   },
 })
+
+/** The container that was stopped in the largest part of its periods, when that is much. */
+function mostStopped(
+  workload: Workload,
+  { live }: Graph,
+  { throttled, minPeriods }: { readonly throttled: number; readonly minPeriods: number },
+) {
+  const all = live ? throttledOf(workload, live).filter(({ periods }) => periods >= minPeriods) : []
+  return workload.running
+    .map(({ name, spec }) => {
+      const pods = all.filter(({ container }) => container === name)
+      const sum = (field: 'periods' | 'stopped') => pods.reduce((total, one) => total + one[field], 0)
+      return { name, spec, pods, share: Math.round((100 * sum('stopped')) / Math.max(1, sum('periods'))) }
+    })
+    .filter(({ share, pods }) => pods.length > 0 && share >= throttled)
+    .sort((a, b) => b.share - a.share)[0]
+}
 
 function quotaDemandsLimit(workload: Workload, graph: Graph): boolean {
   return graph

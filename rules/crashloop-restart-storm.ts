@@ -1,8 +1,13 @@
 import {
   at,
+  bytes,
   type ContainerState,
   containerStates,
+  counted,
   countOf,
+  type Eviction,
+  evictionsOf,
+  firstOf,
   formatEnd,
   type Graph,
   isCrashing,
@@ -29,7 +34,9 @@ cluster processes each of them. Twenty crashing pods have overloaded all nodes t
 or startup probe in any container, and \`minReadySeconds\` 0.
 
 In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of
-its pod and ended within the last hour. An error when no pod of the workload is ready. Exit codes, and what the kubelet said of probes
+its pod and ended within the last hour. So does a workload of which \`evictions\` pods were evicted within the last
+hour for want of memory or disk, unless what its own containers used explains it: then the rules about memory and
+volumes say so. An error when no pod of the workload is ready. Exit codes, and what the kubelet said of probes
 and hooks, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
   sources: [
     'kubernetes/pkg/controller/endpointslice',
@@ -50,12 +57,38 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
       default: 5,
       about: 'Restarts a day from which on a container is reported that has ended within the last hour.',
     },
+    evictions: {
+      type: 'integer',
+      minimum: 2,
+      default: 3,
+      about: 'Pods of one workload that may be evicted within an hour.',
+    },
   },
   unless: ['rollout-stalled'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const { live } = graph
     const crashing = live ? crashesOf(live.podsOf(workload), live, params.restarts) : []
+    if (live && crashing.length === 0) {
+      const evicted = evictedLately(workload, live)
+      const [first] = evicted
+      if (first && evicted.length >= params.evictions) {
+        const ready = live.podsOf(workload).filter(isReady).length
+        report(
+          workload.template,
+          undefined,
+          `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
+          {
+            severity: ready === 0 && !workload.batch ? 'error' : 'warning',
+            evidence: [
+              `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
+              first.message,
+            ],
+          },
+        )
+        return
+      }
+    }
     if (!live || crashing.length === 0) {
       const churn = churnOf(workload, graph, params.minPods)
       if (churn) report(workload.template, undefined, churn.message, { see: churn.see })
@@ -94,6 +127,28 @@ function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly
     .flatMap((pod) => containerStates(pod).map((container) => ({ pod, container })))
     .filter(({ pod, container }) => isCrashing(container, pod, live, restarts))
     .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))
+}
+
+/** The pods that were evicted within the last hour for no reason that another rule gives, the last one first. */
+function evictedLately(workload: Workload, live: Live): readonly Eviction[] {
+  const memory = hasTightMemory(workload) ? evictionsOf(workload, live, 'memory') : []
+  const disk = evictionsOf(workload, live, 'disk').filter(({ message }) => !/limit|EmptyDir/.test(message))
+  return [...memory, ...disk]
+    .filter(({ time, excess }) => live.now - time < 3_600_000 && !isHog(excess))
+    .sort((a, b) => b.time - a.time)
+}
+
+/** More than this beyond a request is told by the rules about what a pod takes of its node. */
+function isHog(excess: Eviction['excess']): boolean {
+  return excess !== undefined && excess.used - excess.requested > 2 ** 30
+}
+
+/** Whether no container may use much more memory than it asks for. */
+function hasTightMemory({ running }: Workload): boolean {
+  return running.every(({ spec }) => {
+    const limit = bytes(spec.resources?.limits?.memory)
+    return limit !== undefined && limit <= 3 * (bytes(spec.resources?.requests?.memory) ?? limit)
+  })
 }
 
 /** The worst pods, and what probes and hooks said. */

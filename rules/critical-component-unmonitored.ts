@@ -62,9 +62,12 @@ those of its pods, or a rule's expression names it, its workload or its namespac
 })
 
 function monitorsOf(graph: Graph): readonly Custom[] {
-  return (['ServiceMonitor', 'PodMonitor', 'PrometheusRule'] as const).flatMap((kind) =>
-    graph.all(`monitoring.coreos.com/${kind}`),
-  )
+  const kinds = [
+    'monitoring.coreos.com/ServiceMonitor',
+    'monitoring.coreos.com/PodMonitor',
+    'monitoring.coreos.com/PrometheusRule',
+  ] as const
+  return kinds.flatMap((kind) => graph.all(kind))
 }
 
 function isWatched(service: Service, monitors: readonly Custom[], graph: Graph): boolean {

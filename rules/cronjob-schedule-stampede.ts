@@ -1,4 +1,14 @@
-import { at, type CronJob, type Graph, rule, schedule } from '../src/rule.js'
+import {
+  at,
+  type CronJob,
+  counted,
+  firstOf,
+  type Graph,
+  type Job,
+  type Live,
+  rule,
+  schedule,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Many CronJobs start in the same minute',
@@ -14,6 +24,9 @@ weight of its \`parallelism\`. CronJobs whose busiest minute is the same and hol
 \`maxStartsPerMinute\` pods are one finding, on the first of them. With \`reportSingle\` a CronJob that
 starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by
 itself.
+
+In a cluster the minute stands below the finding in which the most Jobs of these CronJobs were made, as far as they are still
+there.
 
 Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was created. CronJobs with
 different time zones are not added up, and variants of one CronJob (same namespace and name) count once.`,
@@ -50,6 +63,7 @@ different time zones are not added up, and variants of one CronJob (same namespa
         'schedule',
         `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`,
         {
+          evidence: graph.live ? busiestMinute(crowd.jobs, graph.live.seen) : [],
           see: crowd.jobs.slice(1, 4).map((one) => at(one, one.spec ?? one, 'schedule', one.spec?.schedule)),
         },
       )
@@ -66,6 +80,27 @@ different time zones are not added up, and variants of one CronJob (same namespa
     }
   },
 })
+
+/** The minute in which the most of the Jobs were made that are still there, and those whose pods found no node. */
+function busiestMinute(cronJobs: readonly CronJob[], live: Live): string[] {
+  const minutes = new Map<number, Job[]>()
+  for (const job of cronJobs.flatMap((one) => live.jobsOf(one))) {
+    const minute = Math.floor(Date.parse(job.metadata?.creationTimestamp ?? '') / 60_000)
+    const jobs = minutes.get(minute)
+    if (jobs) jobs.push(job)
+    else if (!Number.isNaN(minute)) minutes.set(minute, [job])
+  }
+  const [busiest] = [...minutes].sort(([a, m], [b, n]) => n.length - m.length || b - a)
+  if (!busiest || busiest[1].length < 2) return []
+  const [minute, jobs] = busiest
+  const late = jobs.filter((job) => live.eventsOf(job).some(({ reason }) => reason === 'FailedScheduling'))
+  return [
+    `${counted(jobs.length, 'Job')} were made in the minute from ${new Date(minute * 60_000).toISOString().slice(0, 16)}Z`,
+    ...(late.length > 0
+      ? [`pods of ${firstOf(late.map(({ metadata }) => metadata?.name ?? '').sort())} found no node at first`]
+      : []),
+  ]
+}
 
 /** Quarter hours, or an even step from 0 that divides the hour. */
 function isRound(minutes: readonly number[]): boolean {

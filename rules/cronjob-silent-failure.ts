@@ -33,6 +33,7 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
   ],
   stories: ['athenabot-cronjob', 'lyft-cronjobs', 'zalando-etcd-delete', 'airbnb-weird-ways'],
   needs: 'cluster',
+  unless: ['etcd-backup-stale', 'image-unavailable'],
   params: {
     starts: {
       type: 'integer',

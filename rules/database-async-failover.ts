@@ -29,6 +29,9 @@ there.`,
 of Crunchy without \`synchronous_mode\`. A warning for a StatefulSet of the plain \`postgres\` image with several
 replicas: no operator copies anything, they are independent databases behind one name.
 
+In a cluster a warning for a Cluster of CloudNativePG whose replicas are not all ready: what a failover would
+promote is behind already, or alone.
+
 Exempt: clusters that set \`maximum_lag_on_failover\`: somebody has decided.`,
   falsePositives: 'Most owners decide for speed: this is a reminder, off unless asked for.',
   sources: [
@@ -53,6 +56,8 @@ Exempt: clusters that set \`maximum_lag_on_failover\`: somebody has decided.`,
     const spec = objectAt(subject, 'spec')
     const count = spec && instancesOf(subject.kind, spec)
     if (!spec || count === undefined || count < 2 || isDecided(subject.kind, spec)) return
+    const ready = subject.kind === 'Cluster' ? numberAt(subject, 'status', 'readyInstances') : undefined
+    const lacks = ready !== undefined && ready < count
     report(
       spec,
       subject.kind === 'Cluster'
@@ -61,6 +66,14 @@ Exempt: clusters that set \`maximum_lag_on_failover\`: somebody has decided.`,
           ? 'numberOfInstances'
           : 'instances',
       `A failover of ${subject.metadata?.name ?? 'this database'} may lose transactions that were committed: its ${count} instances replicate asynchronously.`,
+      {
+        severity: lacks ? 'warning' : 'info',
+        evidence: lacks
+          ? [
+              `${ready} of ${count} instances are ready: ${stringAt(subject, 'status', 'phase') ?? 'no phase'}`,
+            ]
+          : undefined,
+      },
     )
   },
 })

@@ -1,5 +1,8 @@
 import {
+  advise,
+  enumerate,
   groupOf,
+  requestedOf,
   retiredApi,
   rule,
   successorOf,
@@ -19,16 +22,34 @@ versions are off by default, may change in any release, and go without a depreca
   decides: `apiVersion and kind together are looked up in a table of all deprecations up to 1.37. Reported
 when the target version serves the kind and deprecates it, or when the version is an alpha one. An info
 where no release is named for the removal. Versions that the target no longer serves are reported by
-\`removed-api-version\`.`,
+\`removed-api-version\`.
+
+In a cluster, what clients asked for counts, too: the API server counts requests for deprecated versions from the
+start of its process. Shown on the APIService of the version, and only where another version is there to ask for.
+Which client it was stands in the audit log. Of several API servers one is asked.`,
+  falsePositives: 'In a cluster, clients that have stopped to ask since the API server started.',
   sources: [
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-policy/',
+    'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
   ],
   stories: ['loveholidays-gke-upgrade', 'zalando-cronjob-apiserver'],
   for: 'Object',
   live: true,
   check(object, { graph, minor, reportPath }) {
     for (const written of writtenVersions(object, graph.source === 'the cluster')) checkVersion(written)
+    for (const { apiVersion, resources, removed } of requestedOf(object, graph.live)) {
+      if (minor >= removed) continue
+      reportPath(
+        ['spec', 'version'],
+        `The upgrade to 1.${removed} breaks a client that asks for ${enumerate(resources, 'and')} of ${apiVersion}: that release stops serving this version.`,
+        {
+          onValue: true,
+          evidence: ['requested from this API server since it started'],
+          fix: advise('Find the client: audit events with the annotation k8s.io/deprecated name it'),
+        },
+      )
+    }
 
     function checkVersion({ apiVersion, path, by }: Written) {
       const { kind = '' } = object

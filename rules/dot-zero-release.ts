@@ -1,4 +1,16 @@
-import { configurationsIn, imageParts, isWorkload, objectAt, rule, stringAt, version } from '../src/rule.js'
+import {
+  configurationsIn,
+  firstOf,
+  imageParts,
+  isNode,
+  isWorkload,
+  nodesBy,
+  type ObjectOf,
+  objectAt,
+  rule,
+  stringAt,
+  version,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A cluster component runs the first release of a minor version',
@@ -8,7 +20,8 @@ export default rule({
   why: 'The first release of a minor version carries most of its regressions: features that were tried by few meet every cluster at once. The following patch releases are little but their cures.',
   remedy: 'Run `.1` or later in production.',
   decides: `\`kubernetesVersion\` of a kubeadm ClusterConfiguration and a kops Cluster, \`spec.version\` of
-a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y.0\`.`,
+a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y.0\`. In a cluster the kubelets of its nodes,
+those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) does not count.`,
   falsePositives: 'Clusters that try releases for others.',
   sources: ['Kubernetes documentation, patch releases'],
   stories: ['machu-kube-proxy-ipvs'],
@@ -26,8 +39,9 @@ a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y
     'kops.k8s.io/Cluster',
     'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
     'Workload',
+    'Node',
   ],
-  check(subject, { params, report }) {
+  check(subject, { graph, params, report }) {
     const say = (what: string, release: string) =>
       `${what} ${release} is the first release of its minor version, before any of its regressions were fixed.`
     if (isWorkload(subject)) {
@@ -36,6 +50,16 @@ a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y
         if (parts?.tag && params.components.includes(parts.name) && isFirst(parts.tag))
           return report(spec, 'image', say(parts.name, parts.tag))
       }
+      return
+    }
+    if (isNode(subject)) {
+      const all = graph.once('kubelets of first releases', () => nodesBy(graph.all('Node'), firstKubelet))
+      const same = all.get(subject)
+      const release = firstKubelet(subject)
+      if (same && release && subject.status?.nodeInfo)
+        report(subject.status.nodeInfo, 'kubeletVersion', say('Kubelet', release), {
+          evidence: [`on ${firstOf(same.map(({ metadata }) => metadata?.name ?? ''))}`],
+        })
       return
     }
     const spec = objectAt(subject, 'spec')
@@ -49,6 +73,13 @@ a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y
     }
   },
 })
+
+/** The kubelet's release when it is the first of its minor version. */
+function firstKubelet({ status }: ObjectOf<'Node'>): string | undefined {
+  const written = status?.nodeInfo?.kubeletVersion ?? ''
+  const release = written.replace(/(\+.*|-(eks|gke|aks|tke|aliyun|mirantis).*)$/, '')
+  return isFirst(release) ? written : undefined
+}
 
 /** `v1.34.0`, but neither `v1.34` (any patch) nor a pre-release. */
 function isFirst(text: string): boolean {

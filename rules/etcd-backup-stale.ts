@@ -1,4 +1,17 @@
-import { formatSeconds, rule, schedule, seconds, set } from '../src/rule.js'
+import {
+  type CronJob,
+  type Custom,
+  formatSeconds,
+  type Live,
+  objectAt,
+  rule,
+  schedule,
+  seconds,
+  set,
+  spanSince,
+  stringAt,
+  troubles,
+} from '../src/rule.js'
 
 const backup = /etcd(ctl|utl)\b[\s\S]*\bsnapshot\s+save|etcd-?backup|etcd-?snapshot/i
 /** Commands that take the file to another machine. */
@@ -14,8 +27,12 @@ export default rule({
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
   decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image).
 An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the
-file; a warning when it starts less often than \`maxInterval\`. One finding, the gravest. \`scan\` looks at
-the last success.`,
+file; a warning when it starts less often than \`maxInterval\`. One finding, the gravest. Schedules of Velero, which
+saves what the API server holds, when they are paused (a warning).
+
+In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
+although runs were started; and a Velero schedule that Velero does not accept.`,
+  versions: '`lastSuccessfulTime` is written from 1.21 on; older servers are left alone.',
   falsePositives: 'The upload may be done by a program that is not recognised here.',
   sources: ['etcd documentation, disaster recovery'],
   stories: ['zalando-etcd-delete', 'athenabot-cronjob'],
@@ -26,8 +43,14 @@ the last success.`,
       about: 'The longest time between two backups (a Go duration).',
     },
   },
-  for: 'CronJob',
-  check(cronJob, { graph, params, report }) {
+  for: ['CronJob', 'velero.io/Schedule'],
+  check(subject, { graph, params, minor, report }) {
+    if (!isCronJob(subject)) {
+      const trouble = troubleOfSchedule(subject)
+      if (trouble) report(trouble.node, trouble.field, trouble.message, { severity: trouble.severity })
+      return
+    }
+    const cronJob = subject
     const workload = graph.workload(cronJob)
     const { spec } = cronJob
     if (!workload || !spec) return
@@ -61,6 +84,17 @@ the last success.`,
       return
     }
     const interval = schedule(spec.schedule ?? '')?.longestInterval
+    const most = Math.max(seconds(params.maxInterval) ?? 0, 1.5 * (interval ?? 0))
+    const since = graph.live && minor >= 21 ? lastSuccess(cronJob) : undefined
+    if (graph.live && since !== undefined && graph.live.now - since > most * 1000) {
+      report(
+        cronJob.status ?? spec,
+        'lastSuccessfulTime',
+        `A restore loses ${spanSince(since, graph.live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
+        { evidence: evidenceOf(cronJob, graph.live.seen) },
+      )
+      return
+    }
     if (interval !== undefined && interval > (seconds(params.maxInterval) ?? 0)) {
       report(
         spec,
@@ -71,3 +105,49 @@ the last success.`,
     }
   },
 })
+
+function isCronJob(subject: CronJob | Custom): subject is CronJob {
+  return subject.kind === 'CronJob'
+}
+
+/** When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then. */
+function lastSuccess({ metadata, status }: CronJob): number | undefined {
+  const since = Date.parse(status?.lastSuccessfulTime ?? metadata?.creationTimestamp ?? '')
+  return Date.parse(status?.lastScheduleTime ?? '') > since ? since : undefined
+}
+
+function evidenceOf(cronJob: CronJob, live: Live): string[] {
+  const [last] = live
+    .jobsOf(cronJob)
+    .flatMap(({ metadata, status }) => {
+      const failed = status?.conditions?.find(({ type, status: is }) => type === 'Failed' && is === 'True')
+      return failed ? [{ name: metadata?.name ?? '', at: failed.lastTransitionTime ?? '', failed }] : []
+    })
+    .sort((a, b) => (a.at < b.at ? 1 : -1))
+  return [
+    ...(last ? [`job ${last.name} failed: ${last.failed.message ?? last.failed.reason ?? 'Failed'}`] : []),
+    ...troubles(live.podsOf(cronJob), live),
+  ]
+}
+
+/** Source: velero/pkg/apis/velero/v1/schedule_types.go. */
+function troubleOfSchedule(subject: Custom) {
+  const spec = objectAt(subject, 'spec')
+  const status = objectAt(subject, 'status')
+  const name = subject.metadata?.name ?? 'this schedule'
+  if (spec?.paused === true)
+    return {
+      node: spec,
+      field: 'paused',
+      message: `Velero takes no new backups: ${name} is paused.`,
+      severity: 'warning',
+    } as const
+  if (status && stringAt(status, 'phase') === 'FailedValidation')
+    return {
+      node: status,
+      field: 'phase',
+      message: `Velero takes no backups: it does not accept schedule ${name}.`,
+      severity: 'error',
+    } as const
+  return undefined
+}

@@ -1,6 +1,17 @@
-import { at, type Graph, type Ingress, rule, set, valueAt } from '../src/rule.js'
+import {
+  advise,
+  at,
+  firstOf,
+  type Graph,
+  type Ingress,
+  rule,
+  type Service,
+  set,
+  valueAt,
+} from '../src/rule.js'
 
 const neg = 'cloud.google.com/neg'
+const status = 'cloud.google.com/neg-status'
 const target = 'alb.ingress.kubernetes.io/target-type'
 
 export default rule({
@@ -13,7 +24,8 @@ each deploy drops requests; health checks see nodes, not pods.`,
   remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
   decides: `On an Ingress of GKE's controller (class \`gce\` or \`gce-internal\`): a warning when its
 Service turns NEG off explicitly (\`{"ingress": false}\`). GKE adds the annotation by itself to new Services
-of VPC-native clusters, so its absence is silent. On an Ingress of the AWS Load Balancer Controller (class
+of VPC-native clusters, so its absence is silent. In a cluster what its controller has made counts: a warning when a Service
+behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer Controller (class
 \`alb\`): \`target-type: instance\` written out is an info.
 
 Exempt: Gateway API on GKE, which always uses NEG.`,
@@ -36,6 +48,20 @@ Exempt: Gateway API on GKE, which always uses NEG.`,
       )
       return
     }
+    const isOwn = name === undefined || name === 'gce' || name === 'gce-internal'
+    const viaNodes = graph.live && isOwn ? withoutStatus(ingress, graph) : []
+    if (viaNodes.length > 0) {
+      report(
+        ingress,
+        undefined,
+        `Each deploy drops requests: the balancer sends to node ports, as ${firstOf(viaNodes.map(graph.describe))} ${viaNodes.length === 1 ? 'has' : 'have'} no network endpoint group.`,
+        {
+          see: viaNodes.slice(0, 1).map((one) => at(one, one.metadata ?? one, 'annotations', `no ${status}`)),
+          fix: advise(`${neg}: '{"ingress": true}' on the Service`),
+        },
+      )
+      return
+    }
     if (name !== 'gce' && name !== 'gce-internal') return
     const off = serviceWithoutNeg(ingress, graph)
     if (!off) return
@@ -48,6 +74,14 @@ Exempt: Gateway API on GKE, which always uses NEG.`,
     )
   },
 })
+
+/** The Services that a balancer of GKE's controller reaches, and that have no network endpoint group. */
+function withoutStatus(ingress: Ingress, graph: Graph): readonly Service[] {
+  // The controller writes it when it has made the balancer.
+  if (ingress.metadata?.annotations?.['ingress.kubernetes.io/backends'] === undefined) return []
+  const services = graph.backendsNamedBy(ingress).flatMap(({ service }) => service ?? [])
+  return [...new Set(services)].filter(({ metadata }) => metadata?.annotations?.[status] === undefined)
+}
 
 function serviceWithoutNeg(ingress: Ingress, graph: Graph) {
   return graph

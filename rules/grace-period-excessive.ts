@@ -1,4 +1,17 @@
-import { at, type PodSpec, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  atMost,
+  containerStates,
+  type Graph,
+  type Live,
+  type PodSpec,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
+
+/** How long a pod may be ending before it is worth a word, in milliseconds: so long the cluster autoscaler waits. */
+const longEnding = 600_000
 
 export default rule({
   title: 'Pods may take so long to stop that drains and upgrades stall',
@@ -11,7 +24,9 @@ minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
 which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by
 nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs and single Pods
-are exempt.`,
+are exempt.
+
+In a cluster the pods stand below the finding that have been ending for more than ten minutes, and still run.`,
   falsePositives:
     'Connections that can not be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',
@@ -28,27 +43,57 @@ are exempt.`,
     spotMax: { type: 'integer', minimum: 1, default: 120, about: 'Seconds that a spot node gives.' },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds
     if (grace === undefined || workload.batch || workload.kind === 'Pod') return
     const spot = spotOf(pod)
+    const evidence = graph.live ? endingIn(workload, graph, graph.live.seen) : []
     if (spot && grace > params.spotMax) {
       report(
         pod,
         'terminationGracePeriodSeconds',
         `The node is gone before ${workload.name} has stopped: spot nodes give ${params.spotMax} s at most, the pods take up to ${grace} s.`,
-        { see: [at(workload, spot.node, spot.field, 'a spot node')] },
+        { evidence, see: [at(workload, spot.node, spot.field, 'a spot node')] },
       )
     } else if (grace > (hasClaims(workload) ? params.claimsWarnAbove : params.warnAbove)) {
       report(
         pod,
         'terminationGracePeriodSeconds',
         `Drains and upgrades wait up to ${Math.round(grace / 60)} min for each pod of ${workload.name}, or cut it off: its grace period is ${grace} s.`,
+        { evidence },
       )
     }
   },
 })
+
+/**
+ * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace period are
+ * left to pod-stuck-terminating.
+ */
+function endingIn(workload: Workload, graph: Graph, live: Live): string[] {
+  const ending = live.podsOf(workload).flatMap((pod) => {
+    const { name = '', deletionTimestamp, deletionGracePeriodSeconds: grace } = pod.metadata ?? {}
+    // The time of the deletion has the grace period in it.
+    const end = Date.parse(deletionTimestamp ?? '')
+    const begun = end - (grace ?? Number.NaN) * 1000
+    if (!(live.now - begun > longEnding && live.now < end)) return []
+    if (!containerStates(pod).some(({ state }) => state?.running)) return []
+    const { nodeName = '' } = pod.spec ?? {}
+    const node = graph.seen('Node').find(({ metadata }) => metadata?.name === nodeName)
+    const cordoned = node?.spec?.unschedulable ? ', which is cordoned' : ''
+    return [
+      {
+        begun,
+        text: `pod ${name} has been ending for ${spanSince(begun, live)} on node ${nodeName}${cordoned}`,
+      },
+    ]
+  })
+  return atMost(
+    3,
+    ending.sort((a, b) => a.begun - b.begun).map(({ text }) => text),
+  )
+}
 
 /** Where the pod asks for a spot node. Label names of GKE, EKS, Karpenter, AKS and kops. */
 function spotOf(pod: PodSpec): { node: object; field: string } | undefined {

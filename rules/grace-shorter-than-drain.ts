@@ -1,4 +1,17 @@
-import { at, type Container, delayOfCommand, rule, safe, set } from '../src/rule.js'
+import {
+  at,
+  atMost,
+  type Container,
+  counted,
+  countOf,
+  delayOfCommand,
+  killsOf,
+  type Live,
+  rule,
+  safe,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 /** What the kubelet leaves between SIGTERM and SIGKILL when the hook has used up the grace period, in seconds. */
 const leastGrace = 2
@@ -14,7 +27,10 @@ nothing is flushed. A longer hook is cut off itself.`,
   decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command)
 plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the
 hook alone is longer than the grace period, which the API server refuses for \`sleep\`; else a warning.
-Commands whose length can't be read, loops and conditions are left alone.`,
+Commands whose length can't be read, loops and conditions are left alone.
+
+In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) at the end of
+their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeriod\`.`,
   versions:
     'The API server refuses `sleep.seconds` above the grace period; equal values and long commands are accepted.',
   sources: [
@@ -31,7 +47,7 @@ Commands whose length can't be read, loops and conditions are left alone.`,
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds ?? 30
     const [longest] = workload.running.map(hookOf).sort((a, b) => b.delay - a.delay)
@@ -48,12 +64,30 @@ Commands whose length can't be read, loops and conditions are left alone.`,
           : `The preStop hook of ${name} is cut off after ${grace} of its ${delay} s, and SIGKILL follows ${left} s later: the grace period is ${grace} s.`,
       {
         severity: delay > grace ? 'error' : 'warning',
+        evidence: graph.live ? endsIn(workload, name, graph.live.seen) : [],
         see: [at(workload, hook, hook.sleep ? 'sleep' : 'exec', `${delay} s`)],
         fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
       },
     )
   },
 })
+
+/** Hooks that failed, and containers that got SIGKILL: one that is cut off counts as failed. */
+function endsIn(workload: Workload, name: string, live: Live): string[] {
+  const kills = killsOf(workload, live).filter(({ container }) => container === name)
+  const failed = live
+    .eventsOf(workload)
+    .filter(
+      ({ reason, involvedObject }) =>
+        reason === 'ExceededGracePeriod' ||
+        (reason === 'FailedPreStopHook' && (involvedObject?.fieldPath ?? `{${name}}`).endsWith(`{${name}}`)),
+    )
+    .map(
+      (event) =>
+        `pod ${event.involvedObject?.name ?? ''}: ${event.reason}, ${counted(countOf(event), 'time')}`,
+    )
+  return atMost(3, [...kills.map(({ text }) => text), ...failed])
+}
 
 function hookOf({ name, spec }: Container) {
   const hook = spec.lifecycle?.preStop

@@ -1,7 +1,10 @@
 import {
   at,
+  atMost,
   type Graph,
+  type KubernetesObject,
   nearestName,
+  objectAt,
   objectsAt,
   rule,
   type Service,
@@ -20,7 +23,8 @@ controllers drop all routes of the object, or of the whole proxy, over one that 
   decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies
 and OpenShift Routes. An error when the Service is in the input and has no such port, when its name is
 missing while a nearly equal one stands beside it, or, in complete input, when it is not there at all; and
-when the match rule of an IngressRoute is empty or its brackets or quotes do not close.
+when the match rule of an IngressRoute is empty or its brackets or quotes do not close. In a cluster also a Gateway API route
+whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`, \`RefNotPermitted\`, \`InvalidKind\`).
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
 controller, ports of Services or routes that a kustomization patches, Services of partial input without a
@@ -47,6 +51,7 @@ near name, and externals. The number in a Route of OpenShift may also be the por
   check(route, { graph, report }) {
     for (const one of objectsAt(route, 'spec', 'routes')) checkMatch(one)
     const seen = new Set<string>()
+    let isReported = false
     for (const { name, namespace, port, node, field, service } of graph.backendsNamedBy(route)) {
       const key = `${namespace ?? ''}/${name}:${port ?? ''}`
       if (seen.has(key)) continue
@@ -61,6 +66,7 @@ near name, and externals. The number in a Route of OpenShift may also be the por
         if (graph.exists('Service', name, route)) continue
         const near = nearestName(name, graph.namesNear('Service', route))
         if (!near && !graph.complete) continue
+        isReported = true
         report(
           node,
           field,
@@ -82,11 +88,29 @@ near name, and externals. The number in a Route of OpenShift may also be the por
         graph.patched(route)
       )
         continue
+      isReported = true
       report(
         node,
         field,
         `Requests fail: ${graph.describe(service)} has no port ${port}, only ${ports.map((one) => (one.name ? `${one.port} (${one.name})` : one.port)).join(', ')}.`,
         { see: [at(service, service.spec ?? service, 'ports')] },
+      )
+    }
+
+    const unresolved = unresolvedBy(route)
+    const [first] = unresolved
+    if (first && !isReported) {
+      const spec = objectAt(route, 'spec')
+      report(
+        spec ?? route,
+        spec && 'rules' in spec ? 'rules' : undefined,
+        `Requests fail: the gateway does not resolve a backend of this route, ${first.reason}.`,
+        {
+          evidence: atMost(
+            3,
+            unresolved.map(({ controller, message }) => `${controller}: ${message}`),
+          ),
+        },
       )
     }
 
@@ -110,6 +134,31 @@ near name, and externals. The number in a Route of OpenShift may also be the por
     }
   },
 })
+
+/**
+ * What controllers say of backends that they cannot resolve, of the route as it is now.
+ * Source: Gateway API, apis/v1/shared_types.go (RouteConditionResolvedRefs).
+ */
+function unresolvedBy(route: KubernetesObject) {
+  const generation = route.metadata?.generation
+  return objectsAt(route, 'status', 'parents').flatMap((parent) =>
+    objectsAt(parent, 'conditions')
+      .filter(
+        ({ type, status, observedGeneration }) =>
+          type === 'ResolvedRefs' &&
+          status === 'False' &&
+          (observedGeneration === undefined || observedGeneration === generation),
+      )
+      .map((one) => {
+        const reason = stringAt(one, 'reason') ?? 'ResolvedRefs is False'
+        return {
+          reason,
+          message: stringAt(one, 'message') || reason,
+          controller: stringAt(parent, 'controllerName') ?? 'a controller',
+        }
+      }),
+  )
+}
 
 /** The Services of that name and namespace, itself included. */
 function variantsOf(service: Service, graph: Graph): readonly Service[] {

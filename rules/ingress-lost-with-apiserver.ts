@@ -1,4 +1,20 @@
-import { at, imageNamed, type Probe, rule } from '../src/rule.js'
+import {
+  at,
+  containerStates,
+  counted,
+  formatEnd,
+  formatSpan,
+  imageNamed,
+  isGone,
+  type Live,
+  lastEnd,
+  type Probe,
+  rule,
+  type Workload,
+} from '../src/rule.js'
+
+/** How long after the API server its victims are restarted, in milliseconds. */
+const aftermath = 600_000
 
 export default rule({
   title: 'The ingress controller may restart while the API server is away',
@@ -12,6 +28,8 @@ then send to every node.`,
   decides: `A workload whose image is a known ingress controller: both probes ask the same HTTP path, or
 liveness asks a path that includes the connection to the API server. Whether routes are kept can't be seen
 in a manifest.
+
+In a cluster an error when each pod was restarted within ten minutes after a kube-apiserver that runs as a pod had ended.
 
 Exempt: data planes apart from their control plane (Envoy), which keep their last configuration.`,
   falsePositives: 'Controllers whose health path does not depend on the API server.',
@@ -31,21 +49,49 @@ Exempt: data planes apart from their control plane (Envoy), which keep their las
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     for (const { image, name, spec } of workload.running) {
       if (!imageNamed(image, params.images) || workload.batch) continue
       const { livenessProbe: live, readinessProbe: ready } = spec
       if (!live || !ready || address(live) === undefined || address(live) !== address(ready)) continue
+      const evidence = graph.live ? restartedWithServer(workload, name, graph.live.seen) : []
+      const path = live.httpGet?.path ?? '/'
       report(
         spec,
         'livenessProbe',
-        `If the API server is away ${name} may be restarted without any routes: liveness asks ${live.httpGet?.path ?? '/'}, as readiness does.`,
-        { see: [at(workload, spec, 'readinessProbe')] },
+        evidence.length > 0
+          ? `All pods of ${workload.name} were restarted when the API server was away: liveness asks ${path}, as readiness does.`
+          : `If the API server is away ${name} may be restarted without any routes: liveness asks ${path}, as readiness does.`,
+        {
+          ...(evidence.length > 0 && { severity: 'error' }),
+          evidence,
+          see: [at(workload, spec, 'readinessProbe')],
+        },
       )
       return
     }
   },
 })
+
+/** When every pod's container ended last within minutes after a kube-apiserver. Those of a provider can't be seen. */
+function restartedWithServer(workload: Workload, name: string, live: Live): string[] {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const ends = pods
+    .flatMap((pod) => containerStates(pod).filter((state) => state.name === name && state.restartCount))
+    .map((state) => lastEnd(state)?.endedAt ?? 0)
+  const [first, last] = [Math.min(...ends), Math.max(...ends)]
+  if (ends.length === 0 || ends.length < pods.length || last - first > aftermath) return []
+  for (const pod of live.pods)
+    for (const state of containerStates(pod)) {
+      const end = state.name === 'kube-apiserver' ? lastEnd(state) : undefined
+      if (!end || first < end.endedAt || last > end.endedAt + aftermath) continue
+      return [
+        `pod ${pod.metadata?.name ?? ''}: ${formatEnd(end)} at ${new Date(end.endedAt).toISOString().replace('.000Z', 'Z')}`,
+        `${counted(ends.length, 'pod')} of ${workload.name} restarted within ${formatSpan((last - end.endedAt) / 1000)} of it`,
+      ]
+    }
+  return []
+}
 
 function address({ httpGet }: Probe): string | undefined {
   return httpGet && `${String(httpGet.port)}${httpGet.path ?? '/'}`

@@ -1,4 +1,17 @@
-import { configurationsIn, flagOf, isWorkload, numberAt, rule, safe, set } from '../src/rule.js'
+import {
+  configurationsIn,
+  counted,
+  flagOf,
+  type Graph,
+  isWorkload,
+  numberAt,
+  rule,
+  safe,
+  set,
+} from '../src/rule.js'
+
+/** Pods that one kubelet starts in a minute: their status alone is some requests each. */
+const manyPods = 30
 
 export default rule({
   title: 'The kubelet may send too few requests to the API server',
@@ -10,7 +23,9 @@ pod's address hand out no credentials, and pods that run already look Pending.`,
   remedy: 'Use the defaults of today: `kubeAPIQPS: 50` and `kubeAPIBurst: 100`.',
   decides: `\`kubeAPIQPS\` below \`minQps\` in a KubeletConfiguration (a file or inside a ConfigMap), or
 \`kubeAPIBurst\` below \`kubeAPIQPS\`; the same for \`--kube-api-qps\` of a container. A missing value
-counts for targets below 1.27, whose default was 5.`,
+counts for targets below 1.27, whose default was 5.
+
+In a cluster the minute stands below the finding in which the most pods were started on one node, from thirty on.`,
   versions: 'Defaults 5 and 10 until 1.26, 50 and 100 from 1.27.',
   sources: ['k8s.io/kubelet/config/v1beta1/types.go at 0.26.15 and 0.27.0'],
   stories: ['zalando-kubelet-qps', 'chiefio-four-stories'],
@@ -18,7 +33,7 @@ counts for targets below 1.27, whose default was 5.`,
     minQps: { type: 'integer', minimum: 1, default: 20, about: 'Requests a second that are enough.' },
   },
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Workload'],
-  check(subject, { params, minor, report }) {
+  check(subject, { graph, params, minor, report }) {
     const say = (qps: number) =>
       `Status and addresses of new pods arrive late when many start at once: the kubelet may send ${qps} requests a second.`
     if (isWorkload(subject)) {
@@ -26,7 +41,9 @@ counts for targets below 1.27, whose default was 5.`,
         const qps = Number(flagOf(container, 'kube-api-qps') ?? Number.NaN)
         // The flag of the same name limits other components' requests; only the kubelet's matters here.
         if (qps < params.minQps && /kubelet/.test(`${container.name} ${container.image}`))
-          report(container.spec, container.spec.args ? 'args' : 'command', say(qps))
+          report(container.spec, container.spec.args ? 'args' : 'command', say(qps), {
+            evidence: busiestMinute(graph),
+          })
       }
       return
     }
@@ -37,7 +54,8 @@ counts for targets below 1.27, whose default was 5.`,
       const [node, field] = place(value, 'kubeAPIQPS')
       const fix = node === value ? safe(set(value, 'kubeAPIQPS', 50)) : undefined
       // A negative value means no limit at all.
-      if (qps > 0 && qps < params.minQps) report(node, field, say(qps), { fix })
+      if (qps > 0 && qps < params.minQps)
+        report(node, field, say(qps), { fix, evidence: busiestMinute(graph) })
       else if (burst !== undefined && burst > 0 && burst < qps) {
         report(
           ...place(value, 'kubeAPIBurst'),
@@ -48,3 +66,21 @@ counts for targets below 1.27, whose default was 5.`,
     }
   },
 })
+
+/** The minute in which the most pods were started on one node, when they are many. */
+function busiestMinute(graph: Graph): readonly string[] {
+  const pods = graph.live?.seen.pods ?? []
+  return graph.once('kubelet-api-qps-low', () => {
+    const counts = new Map<string, number>()
+    for (const { spec, status } of pods) {
+      if (!spec?.nodeName || !status?.startTime) continue
+      const key = `${spec.nodeName} ${status.startTime.slice(0, 16)}`
+      counts.set(key, (counts.get(key) ?? 0) + 1)
+    }
+    const [[key, count] = ['', 0]] = [...counts].sort(([, m], [, n]) => n - m)
+    const [node, minute] = key.split(' ')
+    return count < manyPods
+      ? []
+      : [`${counted(count, 'pod')} started on node ${node} in the minute from ${minute}Z`]
+  })
+}

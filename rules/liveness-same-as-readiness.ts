@@ -1,4 +1,21 @@
-import { at, type Probe, rule } from '../src/rule.js'
+import {
+  at,
+  atMost,
+  containerStates,
+  formatEnd,
+  isUnhealthy,
+  type Live,
+  lastEnd,
+  type Probe,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
+
+/** Pods that are restarted within this time, in milliseconds, are restarted for one reason. */
+const together = 60_000
+/** How long an API server keeps events by default, in milliseconds. */
+const eventsLast = 3_600_000
 
 export default rule({
   title: 'The check that should take a pod out of service restarts it',
@@ -15,6 +32,9 @@ liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failu
 the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
 gives up no later than readiness. gRPC health services, which most servers answer without a look at anything
 else, only with \`grpc\`.
+
+In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute of each
+other during the last hour, and events say that their liveness probes failed.
 
 TCP checks and commands are left alone: most look at their own process only, and so do the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
@@ -48,7 +68,7 @@ TCP checks and commands are left alone: most look at their own process only, and
   },
   unless: ['liveness-probe-aggressive'],
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     for (const { name, spec } of workload.running) {
       const { livenessProbe: live, readinessProbe: ready } = spec
       const question = live && questionOf(live)
@@ -60,14 +80,18 @@ TCP checks and commands are left alone: most look at their own process only, and
       if (live.grpc && !params.grpc) continue
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
+      const restarts = graph.live ? restartedTogether(workload, name, graph.live.seen) : []
       report(
         live,
         undefined,
-        dependent
-          ? `A slow dependency restarts pods of ${workload.name} that should only rest: both probes of ${name} ask ${what}, and liveness gives up after ${budgetOf(live)} s.`
-          : `Overload restarts pods of ${workload.name} instead of resting them: both probes of ${name} ask ${what}, and liveness gives up no later.`,
+        restarts.length > 0
+          ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
+          : dependent
+            ? `A slow dependency restarts pods of ${workload.name} that should only rest: both probes of ${name} ask ${what}, and liveness gives up after ${budgetOf(live)} s.`
+            : `Overload restarts pods of ${workload.name} instead of resting them: both probes of ${name} ask ${what}, and liveness gives up no later.`,
         {
-          severity: dependent ? 'warning' : 'info',
+          severity: severityOf(dependent, restarts.length > 0),
+          evidence: atMost(3, restarts),
           see: [at(workload, ready, undefined, `readiness gives up after ${budgetOf(ready)} s`)],
         },
       )
@@ -75,6 +99,37 @@ TCP checks and commands are left alone: most look at their own process only, and
     }
   },
 })
+
+function severityOf(dependent: boolean, hasBegun: boolean): 'error' | 'warning' | 'info' {
+  if (dependent) return hasBegun ? 'error' : 'warning'
+  return hasBegun ? 'warning' : 'info'
+}
+
+/** The most pods that their liveness probe has restarted within a minute; none when there were not two. */
+function restartedTogether(workload: Workload, name: string, live: Live): string[] {
+  const ends = live
+    .podsOf(workload)
+    .flatMap((pod) => {
+      const state = containerStates(pod).find((one) => one.name === name)
+      const end = state && lastEnd(state)
+      return end && end.reason !== 'OOMKilled' && isUnhealthy(pod, name, live)
+        ? [
+            {
+              at: end.endedAt,
+              text: `pod ${pod.metadata?.name ?? ''}: liveness probe failed, ${formatEnd(end)} ${spanSince(end.endedAt, live)} ago`,
+            },
+          ]
+        : []
+    })
+    .filter(({ at }) => live.now - at < eventsLast)
+    .sort((a, b) => a.at - b.at)
+  let most: typeof ends = []
+  for (const [i, first] of ends.entries()) {
+    const group = ends.slice(i).filter(({ at }) => at - first.at <= together)
+    if (group.length > most.length) most = group
+  }
+  return most.length > 1 ? most.map(({ text }) => text) : []
+}
 
 /** What an HTTP or gRPC probe asks, as text. */
 function questionOf({ httpGet, grpc }: Probe): string | undefined {

@@ -63,13 +63,13 @@ Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\
 
 /** The running pods of a workload on nodes whose credentials agent is not ready. */
 function withoutAgent(workload: Workload, graph: Graph): readonly string[] {
-  const { live } = graph
+  const live = graph.live?.seen
   if (!live) return []
   const nodes = graph.once('nodes without credentials agent', () => {
-    const agents = graph.workloads.filter(
-      ({ kind, running }) =>
-        kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, ['kube2iam', 'kiam', 'nmi'])),
-    )
+    const agents = graph
+      .seen('DaemonSet')
+      .flatMap((one) => graph.workload(one) ?? [])
+      .filter(({ running }) => running.some(({ image }) => imageNamed(image, ['kube2iam', 'kiam', 'nmi'])))
     return new Set(
       agents.flatMap((agent) =>
         unreadyPods(live.podsOf(agent), live, 120).flatMap(({ pod }) =>

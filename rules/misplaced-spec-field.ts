@@ -1,4 +1,4 @@
-import { type RuleFix, rule, type Suggestion, suggestion } from '../src/rule.js'
+import { type Dropped, losses, type RuleFix, rule, type Suggestion, suggestion } from '../src/rule.js'
 
 /** What the object lacks when the API server has dropped the field. */
 const consequences: Readonly<Record<string, string>> = {
@@ -54,7 +54,14 @@ that place; fields that fit in many places, and values of the wrong type for the
 \`unknown-field\`. The fix is safe when the kind has one such place only and nothing stands there yet.
 
 Exempt: kinds without a known schema, maps with keys of your own (\`annotations\`, \`data\`), and the other
-half of a manifest that another program fills in.`,
+half of a manifest that another program fills in.
+
+In a cluster the manifests are looked at that client-side \`kubectl apply\` has left in the annotation
+\`last-applied-configuration\`: a field that stands where their API version has none, that is not in the object, and
+whose value has not come into the right place by other means. What the API server knew in an earlier version is
+left alone, and so are manifests in a version that is gone.`,
+  falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
+annotation stays as it was.`,
   versions:
     'Strict validation: `kubectl` from 1.25 asks for it by default, servers have it from 1.23 (beta 1.25, stable 1.27).',
   sources: [
@@ -63,7 +70,13 @@ half of a manifest that another program fills in.`,
   ],
   stories: ['zalando-cronjob-apiserver'],
   for: 'FaultyObject',
+  live: true,
   check(object, { graph, minor, reportPath }) {
+    const dropped = graph
+      .problems(object)
+      .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong === 'place')
+    for (const { path, message, ...options } of losses(object, dropped, consequences))
+      reportPath(path, message, options)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
         continue

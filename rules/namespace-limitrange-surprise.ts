@@ -1,4 +1,16 @@
-import { at, defaultsIn, type Graph, imageNamed, type LimitRange, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  containerStates,
+  defaultsIn,
+  firstOf,
+  type Graph,
+  imageNamed,
+  type LimitRange,
+  lastEnd,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Default limits of a namespace fall on platform pods',
@@ -10,7 +22,8 @@ megabytes and is killed at the first peak, although nobody ever wrote that limit
   remedy: 'Write the limits of platform pods into their own manifests.',
   decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a
 namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
-has a container without that limit. Amounts that the API server refuses beside each other are reported by
+has a container without that limit. In a cluster an error, whatever the image, when the kernel has killed a container
+within the last day whose memory limit came from there, by the annotation that Kubernetes leaves on the pod. Amounts that the API server refuses beside each other are reported by
 \`conflicting-fields\`.`,
   sources: ['kubernetes/plugin/pkg/admission/limitranger/admission.go'],
   stories: ['dfds-limitrange-502', 'bluematador-node-oom', 'betz-resource-limits'],
@@ -40,6 +53,24 @@ has a container without that limit. Amounts that the API server refuses beside e
   },
   for: 'LimitRange',
   check(range, { graph, params, report }) {
+    const killed = killedIn(range, graph)
+    for (const limit of killed.length > 0 ? (range.spec?.limits ?? []) : []) {
+      const given = limit.type === 'Container' ? defaultsIn(limit, 'limit', 'memory') : undefined
+      const [first] = killed
+      if (!given || !first) continue
+      const workloads = [...new Set(killed.map(({ workload }) => workload))]
+      report(
+        given,
+        'memory',
+        `Containers of ${firstOf(workloads.map(({ name }) => name))} are killed at a memory limit of ${given.memory} that no manifest of theirs shows.`,
+        {
+          severity: 'error',
+          evidence: killed.slice(0, 3).map(({ line }) => line),
+          see: [at(first.workload, first.workload.template, undefined, 'no limit of its own')],
+        },
+      )
+      return
+    }
     for (const limit of range.spec?.limits ?? []) {
       if (limit.type !== 'Container') continue
       for (const resource of ['memory', 'cpu'] as const) {
@@ -76,4 +107,34 @@ function platformPods(
         .filter(({ image }) => imageNamed(image, images))
         .map((container) => ({ workload, container })),
     )
+}
+
+/** The containers that were killed at a limit which a LimitRange of this namespace gave them, the latest first. */
+function killedIn(range: LimitRange, graph: Graph) {
+  const live = graph.live?.seen
+  if (!live) return []
+  return graph
+    .nearby(range)
+    .filter((workload) => !workload.controlled && graph.together(workload, range))
+    .flatMap((workload) =>
+      live.podsOf(workload).flatMap((pod) => {
+        const set = pod.metadata?.annotations?.['kubernetes.io/limit-ranger'] ?? ''
+        return containerStates(pod).flatMap((container) => {
+          const { name = '' } = container
+          const end = lastEnd(container)
+          if (end?.reason !== 'OOMKilled' || live.now - end.endedAt > 86_400_000 || !isLimited(name, set))
+            return []
+          const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${set.replace('LimitRanger plugin set: ', 'set by the LimitRange: ')}`
+          return [{ workload, line, time: end.endedAt }]
+        })
+      }),
+    )
+    .sort((a, b) => b.time - a.time)
+}
+
+/** Whether the annotation says that the container got a memory limit: `cpu, memory limit for container web; …`. */
+function isLimited(container: string, set: string): boolean {
+  return set
+    .split('; ')
+    .some((part) => /\bmemory\b.* limit for/.test(part) && part.endsWith(`container ${container}`))
 }

@@ -1,4 +1,4 @@
-import { at, type Graph, type Namespace, rule } from '../src/rule.js'
+import { at, type Graph, grouped, isGone, type Live, type Namespace, quantity, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Nothing limits the number of pods in a namespace that starts Jobs',
@@ -12,6 +12,9 @@ whole cluster instead of one namespace.`,
 any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
 \`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
 namespaces are silent unless the input is complete.
+
+In a cluster an error when it has come so far: most pods of the cluster are of this namespace, and all of them take
+more than \`share\` of the pods that the nodes may have. How many there are stands below every finding.
 
 Exempt: kube-system, kube-public, kube-node-lease.`,
   falsePositives:
@@ -31,6 +34,13 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
       default: true,
       about: 'Leave namespaces without CronJobs alone.',
     },
+    share: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.8,
+      about: 'The part of the pods that all nodes may have above which there is no room left.',
+    },
   },
   for: 'Namespace',
   check(namespace, { graph, params, report }) {
@@ -45,11 +55,17 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const job = jobIn(name, graph, params.onlyWithJobs)
     if (!job) return
     const [quota] = quotas
+    const count = graph.live && countIn(name, graph, graph.live.seen)
+    const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
     report(
       namespace,
       undefined,
-      `Pods of ${graph.describe(job)} can pile up until the API server runs out of memory: ${quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'}.`,
+      isFull
+        ? `Soon no pod starts on any node: ${grouped(count.all)} of ${grouped(count.most)} places for pods are taken, ${grouped(count.own)} of them here, and ${quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'}.`
+        : `Pods of ${graph.describe(job)} can pile up until the API server runs out of memory: ${quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'}.`,
       {
+        severity: isFull ? 'error' : 'warning',
+        evidence: count && [`${grouped(count.own)} pods now, of ${grouped(count.all)} in the cluster`],
         see: [at(job, job), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
         fix: { title: 'a ResourceQuota with hard: {pods: …, count/jobs.batch: …}', safe: false, edits: [] },
       },
@@ -64,4 +80,23 @@ function jobIn(namespace: string, graph: Graph, onlyJobs: boolean): Namespace | 
     found.find((one) => one.kind === 'CronJob' || one.kind === 'ScaledJob') ??
     (onlyJobs ? undefined : found[0])
   )?.object as Namespace | undefined
+}
+
+/** The pods that have not ended, of the namespace and of all, and how many the nodes may have (none where no node is known). */
+function countIn(namespace: string, graph: Graph, live: Live) {
+  const counts = graph.once('pods of namespaces', () => {
+    const found = new Map<string, number>()
+    for (const pod of live.pods) {
+      const of = pod.metadata?.namespace ?? ''
+      if (!isGone(pod)) found.set(of, (found.get(of) ?? 0) + 1)
+    }
+    return found
+  })
+  const places = graph.seen('Node').map(({ status }) => quantity(status?.allocatable?.pods) ?? 0)
+  const most = places.reduce((sum, one) => sum + one, 0)
+  return {
+    own: counts.get(namespace) ?? 0,
+    all: [...counts.values()].reduce((sum, one) => sum + one, 0),
+    most: most > 0 ? most : Number.POSITIVE_INFINITY,
+  }
 }

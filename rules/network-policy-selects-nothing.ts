@@ -1,8 +1,10 @@
 import {
   at,
   editDistance,
+  type Graph,
   inSeries,
   type LabelSelector,
+  type ObjectOf,
   rule,
   selectsAll,
   type Workload,
@@ -17,8 +19,11 @@ traffic leaves it blocked, one that should block it leaves it open. Nothing repo
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
 workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a
-port name in a rule that none of the selected pods declares, while they do declare ports.`,
-  falsePositives: 'Pods that an operator creates.',
+port name in a rule that none of the selected pods declares, while they do declare ports.
+
+In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
+without pods and those for the solvers of cert-manager are left alone.`,
+  falsePositives: 'Pods that an operator creates, or that run for a while only.',
   sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
   stories: ['machu-kube-proxy-ipvs'],
   for: 'NetworkPolicy',
@@ -54,10 +59,7 @@ port name in a rule that none of the selected pods declares, while they do decla
       .find((workload) => nearly(selector, workload) && graph.together(workload, policy))
     if (
       !near &&
-      (!graph.complete ||
-        graph.workloads.some(
-          (workload) => graph.namespaceOf(workload) === graph.namespaceOf(policy) && workload.controlled,
-        ))
+      (graph.live ? isExpected(policy, selector, graph) : !graph.complete || hasUnshownPods(policy, graph))
     )
       return
     report(
@@ -70,6 +72,28 @@ port name in a rule that none of the selected pods declares, while they do decla
     )
   },
 })
+
+/** Whether something makes pods in the namespace that may have other labels than any template. */
+function hasUnshownPods(policy: ObjectOf<'NetworkPolicy'>, graph: Graph): boolean {
+  return graph.workloads.some(
+    (workload) => graph.namespaceOf(workload) === graph.namespaceOf(policy) && workload.controlled,
+  )
+}
+
+/**
+ * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to follow,
+ * in a namespace without pods, or for pods that live for minutes.
+ */
+function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
+  const { ownerReferences, creationTimestamp } = policy.metadata ?? {}
+  const age = (graph.live?.now ?? 0) - Date.parse(creationTimestamp ?? '')
+  return (
+    age < 600_000 ||
+    ownerReferences?.some(({ controller }) => controller === true) === true ||
+    graph.nearby(policy).length === 0 ||
+    selector.matchLabels?.['acme.cert-manager.io/http01-solver'] !== undefined
+  )
+}
 
 /** All pairs fit but one, whose value is nearly that of the pod. */
 function nearly(selector: LabelSelector, { labels }: Workload): boolean {

@@ -1,4 +1,4 @@
-import { rule, type ServicePort } from '../src/rule.js'
+import { atMost, rule, type ServicePort, unevenCpu } from '../src/rule.js'
 
 export default rule({
   title: 'Long-lived connections stick to one pod',
@@ -11,7 +11,10 @@ once.`,
   remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
   decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that
 is not headless, with a workload of two or more pods, no route to it (a proxy balances requests), and no
-mesh injection in the Namespace or the pods.`,
+mesh injection in the Namespace or the pods.
+
+In a cluster with the metrics API, the CPU of the pods stands below where it differs by far at this moment: the
+standard deviation is more than half of the mean, over three pods or more.`,
   falsePositives: 'Clients that reconnect regularly, or servers that set a maximum connection age.',
   sources: ['Kubernetes documentation, Service (appProtocol)'],
   stories: ['betz-gke-ingress-keepalive', 'monzo-linkerd-etcd', 'skyscanner-haproxy-template'],
@@ -45,6 +48,14 @@ mesh injection in the Namespace or the pods.`,
       port,
       port.appProtocol ? 'appProtocol' : 'name',
       `A client of ${graph.describe(service)} uses one of its ${graph.fewestPods(workload)?.pods} pods only: gRPC and HTTP/2 keep one connection.`,
+      {
+        evidence: atMost(
+          3,
+          (unevenCpu(workload, graph) ?? []).map(
+            ({ pod, cpu }) => `pod ${pod} uses ${Math.round(cpu * 1000)}m CPU now`,
+          ),
+        ),
+      },
     )
   },
 })

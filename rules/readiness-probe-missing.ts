@@ -1,16 +1,27 @@
 import {
   at,
+  atMost,
+  type Container,
+  containerStates,
+  counted,
   enumerate,
+  formatEnd,
   type Graph,
   imageNamed,
+  type Live,
+  lastEnd,
   rule,
   type Service,
+  spanSince,
   stringAt,
   type Workload,
 } from '../src/rule.js'
 
 /** Images that serve metrics and nothing else. */
 const exporters = ['exporter', 'kube-state-metrics', 'kube-rbac-proxy']
+
+/** Seconds within which a run that fails has never got going. */
+const startsWithin = 60
 
 export default rule({
   title: 'A Service sends traffic to containers that are not ready',
@@ -27,6 +38,9 @@ container does not stand in for it. One finding per workload.
 
 An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
 StatefulSet, a ReplicationController, the strategy Recreate).
+
+In a cluster the containers stand below the finding whose last run failed within a minute of its start:
+without a probe they counted as ready until then.
 
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
@@ -54,6 +68,7 @@ exporters of metrics by the name of their image.`,
         )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
+          evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )
@@ -71,6 +86,27 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
+}
+
+/** The containers whose last run ended soon after its start: Services sent to them all the while. */
+function failedStarts(workload: Workload, bare: readonly Container[], live: Live): string[] {
+  const names = new Set(bare.map(({ name }) => name))
+  const failed = live.podsOf(workload).flatMap((pod) =>
+    containerStates(pod).flatMap((state) => {
+      const { name = '', restartCount = 0 } = state
+      const end = lastEnd(state)
+      if (!names.has(name) || !end || end.exitCode === 0 || end.startedAt === 0) return []
+      const ran = (end.endedAt - end.startedAt) / 1000
+      if (ran < 0 || ran > startsWithin) return []
+      const restarts = restartCount > 0 ? `, ${counted(restartCount, 'restart')}` : ''
+      const text = `pod ${pod.metadata?.name ?? ''}: container ${name} failed ${Math.round(ran)} s after its start, ${spanSince(end.endedAt, live)} ago: ${formatEnd(end)}${restarts}`
+      return [{ restartCount, text }]
+    }),
+  )
+  return atMost(
+    3,
+    failed.sort((a, b) => b.restartCount - a.restartCount).map(({ text }) => text),
+  )
 }
 
 /** Headless Services are for peers more often than for clients. */

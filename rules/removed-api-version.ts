@@ -1,8 +1,10 @@
 import {
   advise,
+  enumerate,
   type KubernetesObject,
   type RetiredApi,
   type RuleFix,
+  requestedOf,
   retiredApi,
   rule,
   successorOf,
@@ -26,15 +28,18 @@ in the same way; a PodDisruptionBudget with an empty or missing selector is the 
 \`policy/v1\` lets it select every pod.
 
 Of the objects of a cluster, the versions in which clients last applied them are looked at: kubectl's annotation
-and the \`Apply\` entries of managedFields.
+and the \`Apply\` entries of managedFields. So is what clients asked for: the API server counts requests for deprecated
+versions from the start of its process, and that is shown on the APIService of the version. Which client it was
+stands in the audit log. Of several API servers one is asked.
 
 Exempt: the API groups of custom resources.`,
   falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
-annotation stays as it was.`,
+annotation stays as it was. Clients that have stopped to ask since the API server started.`,
   versions: 'The target version is `--k8s-version`, by default the newest that is known.',
   sources: [
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-guide/',
+    'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
   ],
   stories: [
     'zalando-cronjob-apiserver',
@@ -46,6 +51,18 @@ annotation stays as it was.`,
   live: true,
   check(object, { graph, minor, reportPath }) {
     const { kind = '' } = object
+    for (const { apiVersion, resources, removed } of requestedOf(object, graph.live)) {
+      if (minor < removed) continue
+      reportPath(
+        ['spec', 'version'],
+        `A client that asked for ${enumerate(resources, 'and')} of ${apiVersion} fails with Kubernetes 1.${minor}: that version was removed in 1.${removed}.`,
+        {
+          onValue: true,
+          evidence: ['requested from this API server since it started'],
+          fix: advise('Find the client: audit events with the annotation k8s.io/deprecated name it'),
+        },
+      )
+    }
     for (const { apiVersion, path, by } of writtenVersions(object, graph.source === 'the cluster')) {
       const retired = retiredApi(apiVersion, kind)
       if (!retired || retired.removed === undefined || minor < retired.removed) continue

@@ -1,6 +1,7 @@
-import { isObject, type RuleEdit, rule } from '../src/rule.js'
+import { isObject, type ObjectOf, type RuleEdit, rule } from '../src/rule.js'
 
 type Path = readonly (string | number)[]
+type Node = ObjectOf<'Node'>
 
 interface Renamed {
   readonly to: string
@@ -48,10 +49,12 @@ at every short string of any other object that is such a label or an expression 
 
 An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
 tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
-which nodes still have. Exempt: selectors and tolerations that name the new label beside the old one, labels
+which nodes still have. In a cluster its nodes decide: silent where every control plane node has the old label (as k3s
+and OpenShift set it), or none has the taint; a warning where only some of them have it; and an error for a
+\`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
 and annotations that objects carry themselves, schemas, and text of several lines.`,
   falsePositives:
-    'Distributions that still set the old label (OpenShift, k3s, nodes from before the upgrade): suppress with that reason, or look at the nodes with `scan`.',
+    'In manifests for distributions that still set the old label (OpenShift, k3s): suppress with that reason.',
   versions:
     'Label gone from 1.24, taint from 1.25; both labels were there from 1.20 to 1.23. The renamed ones are still set by 1.37.',
   sources: [
@@ -60,6 +63,7 @@ and annotations that objects carry themselves, schemas, and text of several line
     'kubernetes/pkg/kubelet/kubelet_node_status.go',
   ],
   stories: ['reddit-pi-day', 'zalando-misc-races'],
+  live: true,
   for: 'Object',
   check(object, { graph, minor, reportPath }) {
     if (selectNothing.has(object.kind ?? '')) return
@@ -69,19 +73,16 @@ and annotations that objects carry themselves, schemas, and text of several line
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue
-      const { to, gone, deprecated } = change
+      const { to, gone } = change
       const taint = role === 'toleration'
       if (taint && (gone === undefined || minor < gone + 1)) continue
-      const matches = gone !== undefined && minor >= gone
-      const message = taint
-        ? `The pod no longer runs on control plane nodes: their taint is called ${to} from 1.25 on.`
-        : matches
-          ? `This matches no node from 1.${gone} on: the label is called ${to} now.`
-          : gone === undefined
-            ? `${label} may go with a release to come: it is deprecated since 1.${deprecated}, and ${to} says the same.`
-            : `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`
-      reportPath(path, message, {
-        severity: gone === undefined ? 'info' : matches && role === 'selector' ? 'error' : 'warning',
+      const written = writtenVerdict(label, role, change, minor)
+      const verdict = graph.live
+        ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor)
+        : written
+      if (!verdict) continue
+      reportPath(path, verdict.message, {
+        severity: verdict.severity,
         label: to,
         onValue: path.at(-1) !== label,
         fix: {
@@ -93,6 +94,72 @@ and annotations that objects carry themselves, schemas, and text of several line
     }
   },
 })
+
+interface Verdict {
+  readonly message: string
+  readonly severity: 'error' | 'warning' | 'info'
+}
+
+/** What the target version tells. */
+function writtenVerdict(
+  label: string,
+  role: Found['role'],
+  { to, gone, deprecated }: Renamed,
+  minor: number,
+): Verdict {
+  if (role === 'toleration')
+    return {
+      message: `The pod no longer runs on control plane nodes: their taint is called ${to} from 1.25 on.`,
+      severity: 'warning',
+    }
+  if (gone === undefined)
+    return {
+      message: `${label} may go with a release to come: it is deprecated since 1.${deprecated}, and ${to} says the same.`,
+      severity: 'info',
+    }
+  return minor >= gone
+    ? {
+        message: `This matches no node from 1.${gone} on: the label is called ${to} now.`,
+        severity: role === 'selector' ? 'error' : 'warning',
+      }
+    : {
+        message: `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`,
+        severity: 'warning',
+      }
+}
+
+/** What the nodes of a cluster tell; undefined where all is well with them. */
+function seenVerdict(
+  label: string,
+  path: Path,
+  role: Found['role'],
+  { to, gone }: Renamed,
+  nodes: readonly Node[],
+  written: Verdict,
+  minor: number,
+): Verdict | undefined {
+  const having = (name: string) =>
+    nodes.filter(({ metadata }) => metadata?.labels?.[name] !== undefined).length
+  // Without the nodes, as in a scan of one namespace, nothing is known.
+  const [old, successors] = [having(label), having(to)]
+  if (role === 'toleration')
+    return nodes.some(({ spec }) => spec?.taints?.some(({ key }) => key === to)) ? written : undefined
+  if (gone === undefined)
+    return old === 0 && successors > 0 && path.at(-2) === 'nodeSelector'
+      ? {
+          message: `This matches no node: they have the label ${to} instead.`,
+          severity: 'error',
+        }
+      : undefined
+  // Without a successor the name is not to blame.
+  if (minor < gone || (old === 0 && successors > 0)) return written
+  return old < successors
+    ? {
+        message: `This matches ${old} of ${successors} control plane nodes: the others have the label ${to} only.`,
+        severity: 'warning',
+      }
+    : undefined
+}
 
 interface Found {
   readonly path: Path

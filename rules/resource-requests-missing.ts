@@ -4,6 +4,7 @@ import {
   enumerate,
   type Graph,
   hasDefault,
+  heavyPods,
   imageNamed,
   rule,
   type Workload,
@@ -24,7 +25,10 @@ is on. Pod-level resources count. One finding per workload.
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
 manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, \`pause\` containers, and containers that a
-kustomization or another manifest may complete can't be known: suppress there.`,
+kustomization or another manifest may complete can't be known: suppress there.
+
+In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
+moment stand below.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
@@ -76,6 +80,7 @@ kustomization or another manifest may complete can't be known: suppress there.`,
       first.spec.resources ? 'resources' : 'name',
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
+        evidence: heavyPods(workload, graph, 0.2),
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },
     )

@@ -34,7 +34,8 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
 for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
-Deployment has no pod that serves. Why the newest pods are not ready stands below the finding.`,
+Deployment has no pod that serves. Why the newest pods are not ready stands below the finding. Images that will not
+come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
@@ -55,6 +56,7 @@ Deployment has no pod that serves. Why the newest pods are not ready stands belo
       about: 'How long a pod may take to become ready where nothing else sets a deadline.',
     },
   },
+  unless: ['image-unavailable'],
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const { live } = graph

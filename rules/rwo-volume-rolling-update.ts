@@ -1,4 +1,17 @@
-import { at, type Graph, intOrPercent, type PersistentVolumeClaim, rule, set } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  intOrPercent,
+  isGone,
+  isReady,
+  isStranded,
+  type PersistentVolumeClaim,
+  rule,
+  set,
+  spanSince,
+  timeOf,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The new pod waits for a volume that the old one holds',
@@ -15,6 +28,9 @@ that starts the new pod before it stops the old one (maxSurge one or more and ma
 default for one pod). An error where only ReadWriteOncePod is allowed; else a warning, as pods that happen
 to stand on one node share the volume.
 
+In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events
+(\`Multi-Attach error\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
+
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity,
 claims that the input does not show, and volumes that no node has for itself or that bring every pod to
 their node: NFS and other file shares, hostPath and local ones, told by the PersistentVolume, or the
@@ -23,6 +39,7 @@ provisioner or name of the class.`,
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
     'kubernetes/pkg/scheduler/framework/plugins/volumerestrictions (ReadWriteOncePod)',
+    'kubernetes/pkg/controller/volume/attachdetach/reconciler/reconciler.go (reportMultiAttachError)',
   ],
   stories: ['zalando-misc-races', 'dfds-pvc-stuck'],
   for: ['Deployment', 'ReplicaSet'],
@@ -54,6 +71,8 @@ provisioner or name of the class.`,
         continue
       const once = !modes.includes('ReadWriteOnce')
       const see = [at(claim, claim.spec, 'accessModes', modes.join(', '))]
+      const evidence = waitingFor(volume.name ?? '', claim, workload, graph)
+      const begun = evidence.length > 0
       if (fewest.pods > 1) {
         report(
           source,
@@ -61,7 +80,8 @@ provisioner or name of the class.`,
           `${workload.name} runs ${fewest.pods} pods or more, and volume ${source.claimName ?? ''} goes to ${once ? 'one pod: the others stay Pending' : 'one node: pods on any other hang in ContainerCreating'}.`,
           {
             // Pods that happen to stand on one node share it, unless the mode allows one pod only.
-            severity: once ? 'error' : 'warning',
+            severity: once || begun ? 'error' : 'warning',
+            evidence,
             see: [...see, at(fewest.of, fewest.node, fewest.field)],
           },
         )
@@ -76,10 +96,17 @@ provisioner or name of the class.`,
       report(
         source,
         'claimName',
-        once
-          ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which only one pod may use, and the old pod for the new one.`
-          : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
-        { severity: once ? 'error' : 'warning', see, fix: set(spec, 'strategy', { type: 'Recreate' }) },
+        begun
+          ? `The rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which the old one holds on another node, and the old one for the new one.`
+          : once
+            ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which only one pod may use, and the old pod for the new one.`
+            : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
+        {
+          severity: once || begun ? 'error' : 'warning',
+          evidence,
+          see,
+          fix: set(spec, 'strategy', { type: 'Recreate' }),
+        },
       )
       return
     }
@@ -98,4 +125,39 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
   if (!name) return false
   const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
   return shareClass.test(storage?.provisioner ?? '') || shareClass.test(name)
+}
+
+/**
+ * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the rules
+ * about nodes: there the volume hangs whatever the strategy.
+ */
+function waitingFor(
+  volume: string,
+  claim: PersistentVolumeClaim,
+  workload: Workload,
+  graph: Graph,
+): readonly string[] {
+  const live = graph.live?.seen
+  if (!live) return []
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && pod.spec?.nodeName)
+  const holder = pods.find((pod) => isReady(pod) && !isStranded(pod, graph, workload.object))
+  if (!holder) return []
+  return pods
+    .filter((pod) => !isReady(pod) && pod.spec?.nodeName !== holder.spec?.nodeName)
+    .flatMap((pod) => {
+      const event = live
+        .eventsOf(pod)
+        .find(({ reason, message = '' }) =>
+          reason === 'FailedAttachVolume'
+            ? message.startsWith(`Multi-Attach error for volume "${claim.spec?.volumeName ?? ''}"`)
+            : reason === 'FailedMount' &&
+              /unmounted volumes=\[([^\]]*)\]/.exec(message)?.[1]?.split(/[ ,]+/).includes(volume),
+        )
+      if (!event) return []
+      return [
+        `pod ${pod.metadata?.name ?? ''} on ${pod.spec?.nodeName ?? ''}, ${spanSince(timeOf(event), live)} ago: ${(event.message ?? '').slice(0, 160)}`,
+        `pod ${holder.metadata?.name ?? ''} holds it on ${holder.spec?.nodeName ?? ''}`,
+      ]
+    })
+    .slice(0, 2)
 }

@@ -1,4 +1,18 @@
-import { at, type ContainerPort, type Graph, rule, type Service, set, type Workload } from '../src/rule.js'
+import {
+  at,
+  type ContainerPort,
+  counted,
+  firstOf,
+  type Graph,
+  type Live,
+  readyIn,
+  rule,
+  type Service,
+  type ServicePort,
+  type Slice,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A Service port leads to no port of its pods',
@@ -14,13 +28,28 @@ none of the Service's numbers is among them. Undeclared ports are legal, so a nu
 declared one of the same Service, where another Service leads to a declared port of these pods, and where an
 argument, a variable, a probe or a ConfigMap of the pods names it.
 
+In a cluster EndpointSlices tell which ready pods have a port of that name: it is an error when none has, a warning when
+some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
+somebody makes by hand must call their ports as the Service does: an error when none of them does.
+
 Exempt: headless Services without ports, ExternalName, and Services or workloads that a kustomization
 patches, which may add the port.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
-  sources: ['kubernetes/staging/src/k8s.io/endpointslice/utils.go'],
+  sources: [
+    'kubernetes/staging/src/k8s.io/endpointslice/utils.go (getEndpointPorts, FindPort)',
+    'kubernetes/pkg/proxy/endpointslicecache.go (ports are matched by name)',
+  ],
   stories: ['machu-kube-proxy-ipvs'],
+  params: {
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 5,
+      about: 'How long a pod in a cluster is ready before it may be reported to lack a port.',
+    },
+  },
   for: 'Service',
-  check(service, { graph, report }) {
+  check(service, { graph, params, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
@@ -29,10 +58,30 @@ patches, which may add the port.`,
       ports.some((port) => graph.portOf(workload, port)?.port !== undefined),
     )
     for (const port of ports) {
+      const ways = graph.live && waysTo(port, service, graph.live)
+      if (
+        ways &&
+        ways.closed.length > 0 &&
+        ways.open === 0 &&
+        Object.keys(service.spec?.selector ?? {}).length === 0
+      ) {
+        report(
+          port,
+          port.name === undefined ? 'port' : 'name',
+          `Connections to port ${nameOf(port)} of ${graph.describe(service)} fail: it selects no pods, and its EndpointSlices have ${ways.names.length > 0 ? `ports named ${ways.names.map((name) => name || '""').join(', ')} only` : 'no ports'}.`,
+        )
+        continue
+      }
       const protocol = port.protocol ?? 'TCP'
       const target = port.targetPort ?? port.port
       if (target === undefined || (typeof target === 'string' ? !/^[a-z0-9-]{1,15}$/.test(target) : listed))
         continue
+      // Pods may have ports that their template lacks: of a container that is injected.
+      if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) continue
+      const without =
+        typeof target === 'string' && graph.live && ways
+          ? settled(ways.closed, service, graph.live, params.minutes)
+          : []
       const wrong = backends.filter((workload) => {
         const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
         if (
@@ -49,7 +98,18 @@ patches, which may add the port.`,
       })
       // Another workload behind the same Service may own the port.
       const [workload] = wrong
-      if (!workload || wrong.length < backends.length) continue
+      if (!workload || wrong.length < backends.length) {
+        if (without.length > 0)
+          report(
+            port,
+            'targetPort',
+            ways?.open
+              ? `Port ${nameOf(port)} of ${graph.describe(service)} leads to ${ways.open} of its ${ways.open + without.length} ready pods only: the rest has no port named ${target}.`
+              : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${graph.describe(service)} none has a port named ${target}.`,
+            { severity: ways?.open ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
+          )
+        continue
+      }
       const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
       const named = typeof target === 'string'
       const same = named ? declared.find((one) => one.name === target) : undefined
@@ -66,6 +126,7 @@ patches, which may add the port.`,
         `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
         {
           severity: named ? 'error' : 'warning',
+          evidence: without.length > 0 ? [`ready, and nothing is sent there: ${firstOf(without)}`] : [],
           see: [container ? at(workload, container.spec, 'ports') : undefined],
           fix:
             one && only.length === 1 && !same
@@ -98,4 +159,52 @@ function mayListen(workload: Workload, target: number, service: Service, graph: 
 
 function show(port: ContainerPort): string {
   return port.name ? `${port.name} (${port.containerPort})` : String(port.containerPort)
+}
+
+interface Ways {
+  /** Ready endpoints that the port leads to. */
+  readonly open: number
+  /** Ready pods that it does not lead to; of endpoints that are no pods an empty name each. */
+  readonly closed: readonly string[]
+  /** The names of the ports that the slices have instead. */
+  readonly names: readonly string[]
+}
+
+/** Where a port of a Service leads, by its slices of one address family. */
+function waysTo({ name = '' }: ServicePort, service: Service, live: Live): Ways | undefined {
+  const slices = (live.slicesOf(service) ?? []).filter((one) => readyIn([one]) > 0)
+  const own = slices.filter(({ family }) => family === slices[0]?.family)
+  const isOpen = ({ ports }: Slice) => ports?.some((one) => one.name === name) ?? false
+  const closed = own.filter((one) => !isOpen(one))
+  return own.length === 0
+    ? undefined
+    : {
+        open: readyIn(own.filter(isOpen)),
+        closed: closed.flatMap(({ ready, others }) => [...ready, ...Array<string>(others).fill('')]),
+        names: [...new Set(closed.flatMap(({ ports }) => ports?.map((one) => one.name) ?? []))],
+      }
+}
+
+/** Those of the pods that have been ready for so many minutes: a rollout is over for them. */
+function settled(names: readonly string[], service: Service, live: Live, minutes: number): readonly string[] {
+  if (names.length === 0) return []
+  const wanted = new Set(names)
+  return live.pods
+    .filter(
+      ({ metadata, status }) =>
+        metadata?.namespace === service.metadata?.namespace &&
+        wanted.has(metadata?.name ?? '') &&
+        status?.conditions?.some(
+          ({ type, status: is, lastTransitionTime }) =>
+            type === 'Ready' &&
+            is === 'True' &&
+            live.now - Date.parse(lastTransitionTime ?? '') >= minutes * 60_000,
+        ),
+    )
+    .map(({ metadata }) => metadata?.name ?? '')
+    .sort()
+}
+
+function nameOf({ name, port }: ServicePort): string {
+  return name || String(port)
 }

@@ -4,6 +4,7 @@ import {
   formatSpan,
   type Graph,
   inSeries,
+  readyIn,
   rule,
   type Service,
   set,
@@ -23,9 +24,9 @@ a letter or two, and no other Service selects that workload already. With \`--co
 selects nothing is reported; in a cluster as a warning where no route or balancer leads to it and no near match shows that
 it is a slip.
 
-In a cluster Services that something else controls are left alone (operators make some that are empty by design),
-those younger than ten minutes, and headless ones of kube-system: monitoring charts make them for
-control planes that a provider hides.
+In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are left
+alone (operators make some that are empty by design), those younger than ten minutes, and headless ones of kube-system:
+monitoring charts make them for control planes that a provider hides.
 
 Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
 no manifest shows (\`operatorLabels\`).`,
@@ -87,7 +88,7 @@ no manifest shows (\`operatorLabels\`).`,
           graph.servicesOf(workload).length === 0,
       )
     if (!near && (!graph.complete || matchesAnywhere(graph.workloads, pairs))) return
-    if (isExpected(service, graph)) return
+    if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []
     const own = near?.workload.labels[key]

@@ -1,16 +1,20 @@
 import {
   at,
+  atMost,
   formatSpan,
   type Graph,
   isGone,
   isReady,
   type Live,
+  matchesLabels,
   objectAt,
   objectsAt,
   type Pod,
+  readyIn,
   rule,
   type Service,
   type Sight,
+  type Slice,
   stringAt,
   troubleOf,
   unreadySince,
@@ -29,6 +33,14 @@ that could raise it. In a cluster also: none of their pods has been ready for \`
 lead to the same pods one is reported. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service.
 
+In a cluster EndpointSlices count, whoever keeps them:
+
+- a Service with ready endpoints, of another cluster or an operator, is silent;
+- pods that have been ready for two minutes and are in no slice are an error: the Service is for another address family,
+  or the endpoint controller does not follow;
+- so is a Service without selector and without ready endpoints that something leads to;
+- one of two address families that no ready pod has an address of is a warning.
+
 Exempt: KEDA ScaledObjects, Knative and HorizontalPodAutoscalers with minReplicas 0, which scale to zero and
 back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.`,
   versions:
@@ -36,7 +48,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
   sources: [
     'kubernetes/pkg/controller/podautoscaler/horizontal.go',
     'kubernetes/pkg/features/kube_features.go (HPAScaleToZero)',
-    'k8s.io/endpointslice/utils.go (podToEndpoint: readiness of endpoints)',
+    'k8s.io/endpointslice/utils.go (podToEndpoint, getEndpointAddresses)',
   ],
   stories: ['monzo-linkerd-etcd', 'machu-kube-proxy-ipvs', 'dfds-kyverno-down'],
   params: {
@@ -49,8 +61,27 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
   },
   for: 'Service',
   check(service, { graph, params, report }) {
+    const { live } = graph
+    const slices = live?.slicesOf(service)
+    // Whoever has put them there: the controller, another cluster, an operator.
+    if (live && slices && readyIn(slices) > 0) {
+      const pods = leftOut(service, graph, live)
+      const family = familyWithout(service, slices, pods)
+      if (family)
+        report(
+          service.spec ?? service,
+          'ipFamilies',
+          `Connections to the ${family} address of ${graph.describe(service)} fail: no ready pod has one of that family.`,
+          { severity: 'warning', evidence: firstOfPods(pods) },
+        )
+      return
+    }
     const backends = graph.backendsOf(service)
     const [first] = backends
+    if (live && slices && !first) {
+      checkByHand(service, slices)
+      return
+    }
     if (!first) return
     const user = userOf(service, graph)
     const severity = user ? 'error' : 'warning'
@@ -64,7 +95,17 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       )
       return
     }
-    const { live } = graph
+    const left = live && slices ? leftOut(service, graph, live) : []
+    if (left.length > 0) {
+      const lone = wrongFamily(service, left)
+      report(
+        service,
+        undefined,
+        `Calls of ${graph.describe(service)} fail: ${left.length === 1 ? 'its pod is' : `its ${left.length} pods are`} ready, and ${lone ?? 'in no EndpointSlice'}.`,
+        { severity: 'error', see: [user], evidence: firstOfPods(left) },
+      )
+      return
+    }
     const pods = live && deadPods(service, graph, live)
     if (!pods) return
     const minutes = Math.min(...pods.map((pod) => (live.now - (unreadySince(pod) ?? live.now)) / 60_000))
@@ -80,8 +121,77 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
       `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has not` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
       { severity, see: [user], evidence: evidenceOf(pods, same.slice(1), live) },
     )
+
+    /** A Service whose endpoints somebody makes by hand. Some are empty by design: what leads there says which are not. */
+    function checkByHand(of: Service, own: readonly Slice[]) {
+      if (Object.keys(of.spec?.selector ?? {}).length > 0 || of.spec?.type === 'ExternalName') return
+      const user = userOf(of, graph)
+      // A VirtualService may stand for a Service, and send elsewhere.
+      if (!user || graph.routesTo(of).some(({ from }) => from.kind === 'VirtualService')) return
+      const unready = own.reduce((sum, { unready, ending }) => sum + unready + ending, 0)
+      report(
+        of,
+        undefined,
+        `Calls of ${graph.describe(of)} fail: it selects no pods, and ${own.length === 0 ? 'has no EndpointSlice' : unready > 0 ? `no endpoint of ${unready} is ready` : 'its EndpointSlices are empty'}.`,
+        { severity: 'error', see: [user] },
+      )
+    }
   },
 })
+
+/**
+ * The pods that are ready, have been for two minutes, and are behind no Service of theirs. Where operators change the
+ * labels of pods it is not known which of them are meant.
+ */
+function leftOut(service: Service, graph: Graph, live: Live): readonly Pod[] {
+  const selector = service.spec?.selector ?? {}
+  const backends = graph.backendsOf(service).filter(({ batch }) => !batch)
+  const pods = [...new Set(backends.flatMap((one) => live.podsOf(one)))]
+  const isMeant = (pod: Pod) => !pod.metadata?.labels || matchesLabels(selector, pod.metadata.labels)
+  // Of a label that its maker gives to each pod, such as its name or the hash of its template, no workload tells.
+  const isTold = (one: Workload) =>
+    !(one.kind === 'Pod' && one.controlled) && matchesLabels(selector, one.labels)
+  if (!backends.every(isTold) || !pods.every(isMeant)) return []
+  return pods.filter((pod) => !isGone(pod) && pod.status?.podIP && readyFor(pod, live) >= 120)
+}
+
+function readyFor({ status }: Pod, { now }: Live): number {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  const since = ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') : Number.NaN
+  return (now - (since || now)) / 1000
+}
+
+/** That a Service is for addresses that none of its pods has. */
+function wrongFamily({ spec }: Service, pods: readonly Pod[]): string | undefined {
+  const families = spec?.ipFamilies ?? []
+  const own = new Set(pods.flatMap(familiesOf))
+  return families.length > 0 && !families.some((family) => own.has(family))
+    ? `${pods.length === 1 ? 'has' : 'have'} ${[...own].join(' and ')} addresses only, the Service ${families.join(' and ')}`
+    : undefined
+}
+
+/** The family of an address of the Service to which nothing answers, as its pods have none of that family. */
+function familyWithout(
+  { spec }: Service,
+  slices: readonly Slice[],
+  pods: readonly Pod[],
+): string | undefined {
+  if (spec?.clusterIP === 'None' || pods.length === 0) return undefined
+  return spec?.ipFamilies?.find(
+    (family) =>
+      readyIn(slices.filter((one) => one.family === family)) === 0 &&
+      !pods.flatMap(familiesOf).includes(family),
+  )
+}
+
+/** The families of the addresses of a pod: `IPv4`, `IPv6`. */
+function familiesOf({ status }: Pod): readonly string[] {
+  return (status?.podIPs ?? [{ ip: status?.podIP }]).map(({ ip }) => (ip?.includes(':') ? 'IPv6' : 'IPv4'))
+}
+
+function firstOfPods(pods: readonly Pod[]): string[] {
+  return atMost(3, pods.map((pod) => `pod ${nameOf(pod)}: ready, ${pod.status?.podIP}`).sort())
+}
 
 /** Scaled to zero by hand. */
 function isAsleep(workload: Workload, graph: Graph): boolean {

@@ -1,4 +1,4 @@
-import { type Container, rule } from '../src/rule.js'
+import { atMost, type Container, killsOf, type Live, rule, type Workload } from '../src/rule.js'
 
 const shell = /^(?:\/usr)?(?:\/bin\/)?(ba|da|a|z|k)?sh$/
 /** What images say about their `sh` in name or tag. */
@@ -21,6 +21,9 @@ by it, busybox (Alpine) does so unless the script ends in a line break. A warnin
 tag tells that the shell waits; an info where it tells nothing; silent where the shell replaces itself.
 Scripts of one command are looked at with \`singleCommand\` only.
 
+In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) when their pod was
+deleted, or after their liveness probe had failed.
+
 Exempt: Jobs, single Pods, init containers, pods that share their process namespace, and scripts that end in
 a loop, a pipe or a plain \`sleep\`.`,
   falsePositives: 'An image whose `sh` is bash, and programs that hold nothing that a SIGKILL could harm.',
@@ -33,7 +36,7 @@ a loop, a pipe or a plain \`sleep\`.`,
     singleCommand: { type: 'boolean', default: false, about: 'Look at scripts of a single command, too.' },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch || workload.kind === 'Pod' || workload.pod.shareProcessNamespace) return
     for (const container of workload.running) {
       const script = scriptOf(container)
@@ -47,12 +50,23 @@ a loop, a pipe or a plain \`sleep\`.`,
         waits === 'yes'
           ? `Every stop of ${container.name} takes ${grace} s and ends in SIGKILL: ${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
           : `If ${script.shell} is dash, every stop of ${container.name} takes ${grace} s and ends in SIGKILL: process 1 does not pass SIGTERM on to ${last}.`,
-        { severity: waits === 'yes' ? 'warning' : 'info' },
+        {
+          severity: waits === 'yes' ? 'warning' : 'info',
+          evidence: graph.live ? killsIn(workload, container.name, graph.live.seen) : [],
+        },
       )
       return
     }
   },
 })
+
+function killsIn(workload: Workload, name: string, live: Live): string[] {
+  const kills = killsOf(workload, live).filter(({ container }) => container === name)
+  return atMost(
+    3,
+    kills.map(({ text }) => text),
+  )
+}
 
 interface Script {
   readonly shell: string

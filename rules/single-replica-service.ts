@@ -1,4 +1,22 @@
-import { advise, at, rule, set, type Workload } from '../src/rule.js'
+import {
+  advise,
+  at,
+  atMost,
+  counted,
+  formatEnd,
+  isGone,
+  isReady,
+  type Live,
+  lastEnd,
+  rule,
+  set,
+  spanSince,
+  troubles,
+  type Workload,
+} from '../src/rule.js'
+
+/** In milliseconds. */
+const day = 86_400_000
 
 export default rule({
   title: 'A Service depends on a single pod',
@@ -12,6 +30,8 @@ the other.`,
 type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, else \`replicas\`, else 1; the
 most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
 the cluster count, too.
+
+In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now.
 
 Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to
 zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to
@@ -56,6 +76,7 @@ kustomize overlays, and namespaces of development or previews.`,
         ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
         : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
+        evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
@@ -67,6 +88,24 @@ kustomize overlays, and namespaces of development or previews.`,
     )
   },
 })
+
+/** What is wrong with the only pod now; or how its containers ended during the last day, each time with nothing beside it. */
+function outagesOf(workload: Workload, live: Live): string[] {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  if (pods.length > 0 && !pods.some(isReady)) return troubles(pods, live).map((line) => `down now: ${line}`)
+  // An autoscaler or a rollout has made more of them.
+  if (pods.length !== 1) return []
+  const [pod] = pods
+  const ends = (pod?.status?.containerStatuses ?? []).flatMap((state) => {
+    const end = lastEnd(state)
+    if (!end || !state.restartCount || live.now - end.endedAt > day) return []
+    const restarts = counted(state.restartCount, 'restart')
+    return [
+      `pod ${pod?.metadata?.name ?? ''}: container ${state.name ?? ''}: ${restarts}, the last ${spanSince(end.endedAt, live)} ago: ${formatEnd(end)}`,
+    ]
+  })
+  return atMost(2, ends)
+}
 
 /** Whether a second pod would be in the way of the first: it shares a volume, or is told to wait for its end. */
 function runsOnce({ object, pod }: Workload): boolean {

@@ -1,4 +1,4 @@
-import { at, type Graph, imageNamed, rule, type Workload } from '../src/rule.js'
+import { at, type Graph, imageNamed, rule, valueAt, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The pods see a node address where they need the client',
@@ -10,10 +10,16 @@ limits and logs then act on nodes: everybody is let in, or everybody is blocked 
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this
-controller with an allow list or a limit per address; a server for mail or SIP by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt.`,
-  falsePositives:
-    'A data plane that keeps the address (Cilium or Calico in eBPF mode with direct server return).',
-  sources: ['Kubernetes documentation, Using Source IP', 'k8s.io/api/core/v1/types.go'],
+controller with an allow list or a limit per address; a server for mail or SIP by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as
+are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
+\`bpf-lb-mode\` dsr or hybrid.`,
+  falsePositives: 'A data plane that keeps the address and that the input does not show.',
+  sources: [
+    'Kubernetes documentation, Using Source IP',
+    'k8s.io/api/core/v1/types.go',
+    'Calico documentation, eBPF data plane',
+    'Cilium documentation, kube-proxy replacement (direct server return)',
+  ],
   stories: ['oneandone-source-ip-loss'],
   params: {
     images: {
@@ -36,7 +42,7 @@ controller with an allow list or a limit per address; a server for mail or SIP b
     if (/proxy-protocol|target-type":"ip|cloud\.google\.com\/neg/.test(annotations)) return
     for (const workload of graph.backendsOf(service)) {
       const sign = signOf(workload, graph, params.images)
-      if (!sign) continue
+      if (!sign || graph.once('client addresses are kept', () => keepsAddresses(graph))) continue
       report(
         spec,
         spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
@@ -47,6 +53,21 @@ controller with an allow list or a limit per address; a server for mail or SIP b
     }
   },
 })
+
+/**
+ * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode, Cilium with direct server
+ * return.
+ */
+function keepsAddresses(graph: Graph): boolean {
+  const felix = ['projectcalico.org/FelixConfiguration', 'crd.projectcalico.org/FelixConfiguration'] as const
+  return (
+    felix.some((kind) => graph.all(kind).some((one) => valueAt(one, 'spec', 'bpfEnabled') === true)) ||
+    graph.all('ConfigMap').some(({ metadata, data }) => {
+      const mode = data?.['bpf-lb-mode'] ?? data?.['node-port-mode']
+      return metadata?.name === 'cilium-config' && (mode === 'dsr' || mode === 'hybrid')
+    })
+  )
+}
 
 const byClient =
   /whitelist-source-range|allowlist-source-range|denylist-source-range|limit-rps|limit-rpm|limit-connections/

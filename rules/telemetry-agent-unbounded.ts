@@ -1,4 +1,13 @@
-import { type Container, imageNamed, rule, type Workload } from '../src/rule.js'
+import {
+  type Container,
+  type Graph,
+  heavyPods,
+  imageNamed,
+  type Live,
+  memoryTrouble,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A log, metrics or trace agent has no bounds',
@@ -10,7 +19,11 @@ whole node, and the kernel kills the neighbours; without requests the scheduler 
   remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
   decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory
 limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and
-StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
+StatefulSets of the agent alone) are left to \`memory-limit-missing\`.
+
+In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of the
+node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`). With the metrics API, agents that use
+more than a fifth of their node's memory at this moment stand below.`,
   sources: ['Kubernetes documentation, resource management for pods and containers'],
   stories: [
     'bluematador-node-oom',
@@ -50,7 +63,7 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
     },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     if (workload.batch) return
     const agents = workload.running.filter((one) => imageNamed(one.image, params.images))
     const perNode = workload.kind === 'DaemonSet'
@@ -58,10 +71,17 @@ StatefulSets of the agent alone) are left to \`memory-limit-missing\`.`,
     for (const agent of agents) {
       const missing = missingIn(agent, workload)
       if (missing.length === 0) continue
+      const seen = graph.live ? seenOf(agent, workload, graph, graph.live.seen) : []
       report(
         agent.spec,
         'resources',
-        `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
+        seen.length > 0
+          ? `A node ran out of memory under ${agent.name}, and it was killed there: it has ${missing.join(' and ')}.`
+          : `${agent.name} can take the memory of ${perNode ? 'every node' : 'its pod and node'} when its store is slow: it has ${missing.join(' and ')}.`,
+        {
+          severity: seen.length > 0 ? 'error' : 'warning',
+          evidence: [...seen, ...heavyPods(workload, graph, 0.2, [agent.name])],
+        },
       )
       return
     }
@@ -75,4 +95,17 @@ function missingIn({ spec }: Container, { pod }: Workload): string[] {
     limits.memory === undefined ? 'no memory limit' : '',
     requests.memory === undefined ? 'no memory request' : '',
   ].filter((one) => one !== '')
+}
+
+/** What was seen of the agent's own memory, a line each. */
+function seenOf(agent: Container, workload: Workload, graph: Graph, live: Live): readonly string[] {
+  const { killed, evicted, nodes } = memoryTrouble(workload, graph, live)
+  const own = killed.filter(({ container }) => container === agent.name).map(({ line }) => line)
+  // The kernel knows processes by the first 15 characters of their names.
+  const process = agent.name.slice(0, 15)
+  return [
+    ...own.slice(0, 2),
+    ...(workload.kind === 'DaemonSet' ? evicted.slice(0, 2) : []),
+    ...nodes.filter((line) => line.includes(`victim process: ${process}`)),
+  ]
 }

@@ -1,4 +1,4 @@
-import { rule, suggestion } from '../src/rule.js'
+import { type Dropped, losses, rule, suggestion } from '../src/rule.js'
 
 export default rule({
   title: 'A field that the API server does not know',
@@ -16,9 +16,15 @@ proposed. Fields that the kind has on another level are reported by \`misplaced-
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
 configuration has it and it drops unknown fields.
 
-Exempt: kinds without a known schema, and maps with keys of your own.`,
-  falsePositives:
-    'Fields of an alpha feature that a distribution has patched in: name the target version, or suppress with that reason.',
+Exempt: kinds without a known schema, and maps with keys of your own.
+
+In a cluster the manifests of built-in kinds are looked at that client-side \`kubectl apply\` has left in the
+annotation \`last-applied-configuration\`: a field that their API version does not have at the version of the server,
+and that is not in the object. What it had in an earlier version is left alone, and so are manifests in a version
+that is gone.`,
+  falsePositives: `Fields of an alpha feature that a distribution has patched in: name the target version, or
+suppress with that reason. In a cluster, objects that were once applied with kubectl and belong to another tool now:
+the annotation stays as it was.`,
   versions: 'The fields of 1.22 to 1.37 are known, those of alpha features included.',
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
@@ -26,7 +32,12 @@ Exempt: kinds without a known schema, and maps with keys of your own.`,
   ],
   stories: ['zalando-cronjob-apiserver'],
   for: 'FaultyObject',
+  live: true,
   check(object, { graph, minor, reportPath }) {
+    const dropped = graph
+      .problems(object)
+      .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place')
+    for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field') continue
       const { path, since, until } = problem

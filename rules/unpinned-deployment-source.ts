@@ -16,7 +16,8 @@ missing or a range. GitRepositories and Applications that follow a branch are no
 repositories and silent.
 
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
-\`chartRef\`, and a missing version where a kustomization patches the object.`,
+\`chartRef\`, and a missing version where a kustomization patches the object. In a cluster the versions that a HelmRelease
+went through stand below.`,
   falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
   sources: [
     'Flux documentation, HelmRelease and OCIRepository',
@@ -41,7 +42,7 @@ Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the
         node,
         field,
         `${name} is upgraded unasked as soon as a new release is published: ${text === undefined || text === '' ? 'no version is named' : `version ${text} is a range`}.`,
-        { fix },
+        { fix, evidence: releasesOf(subject) },
       )
       return
     }
@@ -109,4 +110,17 @@ function versionsOf(subject: Custom): readonly Version[] {
         }))
     }
   }
+}
+
+/** The chart versions in the history of a HelmRelease, the latest first, where there is more than one. */
+function releasesOf(subject: Custom): string[] | undefined {
+  const history = objectsAt(subject, 'status', 'history').map((one) => ({
+    version: stringAt(one, 'chartVersion') ?? '',
+    day: (stringAt(one, 'firstDeployed') ?? '').slice(0, 10),
+  }))
+  const versions = history.filter(({ version }, i) => version !== '' && version !== history[i + 1]?.version)
+  const [now, before] = versions
+  return now && before
+    ? [`chart version ${now.version} was deployed${now.day && ` on ${now.day}`}, ${before.version} before`]
+    : undefined
 }

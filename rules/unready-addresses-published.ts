@@ -1,4 +1,20 @@
-import { at, remove, rule, safe, set } from '../src/rule.js'
+import {
+  at,
+  counted,
+  formatSpan,
+  type Graph,
+  isGone,
+  type Live,
+  ownManager,
+  type Pod,
+  remove,
+  rule,
+  type Service,
+  safe,
+  set,
+  troubles,
+  unreadySince,
+} from '../src/rule.js'
 
 const legacy = 'service.alpha.kubernetes.io/tolerate-unready-endpoints'
 
@@ -12,9 +28,16 @@ to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
   decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
 NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a
-StatefulSet, which is what it is for, or for pods that the input does not show. The old annotation is ignored by current releases: an info, as its author believes it works.`,
+StatefulSet, which is what it is for, or for pods that the input does not show. The old annotation is ignored by current releases: an info, as its author believes it works.
+
+In a cluster an error when its EndpointSlices count pods as ready now whose condition \`Ready\` has been false for a
+minute. Without the field they are reported after ten: the endpoint controller does not follow. That is one finding, for
+the first of such Services.`,
   versions: 'The annotation has no effect any more.',
-  sources: ['k8s.io/api/core/v1/types.go (PublishNotReadyAddresses)'],
+  sources: [
+    'k8s.io/api/core/v1/types.go (PublishNotReadyAddresses)',
+    'k8s.io/endpointslice/utils.go (podToEndpoint)',
+  ],
   stories: ['betz-gke-ingress-keepalive'],
   for: 'Service',
   check(service, { graph, report }) {
@@ -36,7 +59,26 @@ StatefulSet, which is what it is for, or for pods that the input does not show. 
       )
       return
     }
-    if (!spec?.publishNotReadyAddresses) return
+    const { live } = graph
+    if (!spec?.publishNotReadyAddresses) {
+      if (!live) return
+      const [stale, ...others] = graph.once('stale endpoints', () => staleServices(graph, live))
+      if (stale !== service) return
+      const pods = unreadyBehind(service, graph, live, 600)
+      report(
+        service,
+        undefined,
+        `Clients of ${graph.describe(service)} are sent to ${counted(pods.length, 'pod')} that ${pods.length === 1 ? 'is' : 'are'} not ready: the endpoint controller has not followed for ${leastSpan(pods, live)}.`,
+        {
+          severity: 'error',
+          evidence: [
+            ...troubles(pods, live),
+            ...(others.length > 0 ? [`the same with ${counted(others.length, 'other Service')}`] : []),
+          ],
+        },
+      )
+      return
+    }
     const [route] = graph.routesTo(service)
     const headless = spec.clusterIP === 'None'
     if (headless && !route) return
@@ -49,14 +91,62 @@ StatefulSet, which is what it is for, or for pods that the input does not show. 
       !graph.backendsOf(service).some((workload) => workload.kind !== 'StatefulSet')
     )
       return
+    const now = live ? unreadyBehind(service, graph, live, 60) : []
     report(
       spec,
       'publishNotReadyAddresses',
-      `Clients of ${graph.describe(service)} are sent to pods that start, hang or stop: it counts all pods as ready.`,
+      `Clients of ${graph.describe(service)} are sent to ${now.length > 0 ? `${counted(now.length, 'pod')} that ${now.length === 1 ? 'has' : 'have'} not been ready for ${leastSpan(now, live)}` : 'pods that start, hang or stop'}: it counts all pods as ready.`,
       {
+        ...(live && now.length > 0 && { severity: 'error', evidence: troubles(now, live) }),
         see: [route ? at(route.from, route.node, route.field) : undefined],
         fix: headless ? undefined : safe(remove(spec, 'publishNotReadyAddresses')),
       },
     )
   },
 })
+
+/** The pods that the slices of a Service count as ready, and that have not been ready for so many seconds. */
+function unreadyBehind(service: Service, graph: Graph, live: Live, seconds: number): readonly Pod[] {
+  const unready = graph
+    .once('unready pods by namespace and name', () => unreadyIn(live))
+    .get(service.metadata?.namespace ?? '')
+  if (!unready) return []
+  const found = new Set<Pod>()
+  for (const { ready } of live.slicesOf(service) ?? [])
+    for (const name of ready) {
+      const pod = unready.get(name)
+      if (pod && unreadyFor(pod, live) >= seconds) found.add(pod)
+    }
+  return [...found]
+}
+
+function unreadyIn({ pods }: Live): ReadonlyMap<string, ReadonlyMap<string, Pod>> {
+  const unready = new Map<string, Map<string, Pod>>()
+  for (const pod of pods) {
+    if (isGone(pod) || unreadySince(pod) === undefined) continue
+    const { namespace = '', name = '' } = pod.metadata ?? {}
+    const own = unready.get(namespace)
+    if (own) own.set(name, pod)
+    else unready.set(namespace, new Map([[name, pod]]))
+  }
+  return unready
+}
+
+/** Services that ought to send to ready pods only and do not, because nobody keeps their slices up to date. */
+function staleServices(graph: Graph, live: Live): readonly Service[] {
+  return graph.all('Service').filter(
+    (service) =>
+      !service.spec?.publishNotReadyAddresses &&
+      // Others have their own reasons to send to a pod: Patroni to its leader.
+      live.slicesOf(service)?.every(({ manager }) => manager === ownManager) &&
+      unreadyBehind(service, graph, live, 600).length > 0,
+  )
+}
+
+function unreadyFor(pod: Pod, { now }: Live): number {
+  return (now - (unreadySince(pod) ?? now)) / 1000
+}
+
+function leastSpan(pods: readonly Pod[], live: Live | undefined): string {
+  return live ? formatSpan(Math.min(...pods.map((pod) => unreadyFor(pod, live)))) : ''
+}

@@ -1,4 +1,19 @@
-import { objectsAt, rule, set } from '../src/rule.js'
+import {
+  firstOf,
+  type Graph,
+  isChosen,
+  isFor,
+  isLeaving,
+  isWorkload,
+  linesOf,
+  objectsAt,
+  type PersistentVolumeClaim,
+  pendingPods,
+  rule,
+  set,
+  stringAt,
+  type Workload,
+} from '../src/rule.js'
 
 const zonal = [
   'ebs.csi.aws.com',
@@ -12,7 +27,7 @@ const zonal = [
 ]
 
 export default rule({
-  title: 'The zone of a volume is chosen before that of its pod',
+  title: 'A volume may be in a zone where its pod can not run',
   category: 'storage',
   severity: 'warning',
   why: `With immediate binding the disk is made as soon as the claim exists, in any zone. The pod can then
@@ -23,12 +38,18 @@ Pending, and no new node helps.`,
   decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or
 missing (the default). Exempt are classes whose author chose the zone (one in \`allowedTopologies\`, or the
 parameters \`zone\`, \`zones\` and \`availability\`), and disks that stand in several zones or in none:
-regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.`,
+regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.
+
+In a cluster an error on a workload: the scheduler has said for \`minutes\` that a pod can't go to the nodes of its
+volume, and no node has the labels that the PersistentVolume asks for, is meant for the pod and takes new pods.`,
   falsePositives: 'Clusters in a single zone.',
+  versions:
+    'The scheduler says "volume node affinity conflict" up to 1.33, "didn\'t match PersistentVolume\'s node affinity" later.',
   sources: [
     'k8s.io/csi-translation-lib/plugins (parameters of the older provisioners)',
     'k8s.io/api/storage/v1/types.go (VolumeBindingMode)',
     'kubernetes/pkg/apis/storage/v1/defaults.go',
+    'kubernetes/pkg/scheduler/framework/plugins/volumebinding/binder.go (ErrReasonNodeConflict)',
   ],
   stories: ['zalando-misc-races', 'datadog-10-ways', 'render-mass-restart'],
   params: {
@@ -38,9 +59,28 @@ regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage
       default: zonal,
       about: 'Provisioners of disks that live in one zone.',
     },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      about: 'How long a pod may wait for a node that an autoscaler brings.',
+    },
   },
-  for: 'StorageClass',
-  check(storage, { params, report }) {
+  for: ['StorageClass', 'Workload'],
+  check(subject, { graph, params, report }) {
+    if (isWorkload(subject)) {
+      const [stuck] = stuckIn(subject, graph, params.minutes * 60)
+      if (!stuck) return
+      const { pod, claim, place, others } = stuck
+      report(
+        subject.object,
+        undefined,
+        `Pod ${pod.pod.metadata?.name ?? ''} stays Pending: its volume ${claim.metadata?.name ?? ''} is in ${place}, where no node takes it.`,
+        { severity: 'error', evidence: [...linesOf([pod]), ...others] },
+      )
+      return
+    }
+    const storage = subject
     const { provisioner, parameters, volumeBindingMode: mode } = storage
     if (
       !provisioner ||
@@ -84,4 +124,54 @@ function freesOfZone([key, value]: readonly [string, unknown]): boolean {
     default:
       return false
   }
+}
+
+/** What the scheduler says when the nodes of a volume are not those of its pod. */
+const conflict =
+  /volume node affinity conflict|didn't match PersistentVolume's node affinity|had no available volume zone/
+
+/** The pods that wait although no node could ever take them, for where their volumes are. */
+function stuckIn(workload: Workload, graph: Graph, least: number) {
+  if (!graph.live || workload.controlled) return []
+  const { pod: spec } = workload
+  const waiting = pendingPods(graph.live, workload).filter(
+    ({ since, message }) => since >= least && conflict.test(message),
+  )
+  return waiting.flatMap((pod) => {
+    for (const claim of claimsOf(pod.pod.metadata?.name ?? '', workload, graph)) {
+      const volume = graph
+        .all('PersistentVolume')
+        .find((one) => one.metadata?.name === claim.spec?.volumeName)
+      const required = volume?.spec?.nodeAffinity?.required
+      const [first] = required?.nodeSelectorTerms?.[0]?.matchExpressions ?? []
+      if (!required || !first) continue
+      const near = {
+        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+      }
+      const nodes = graph.all('Node').filter((node) => isChosen(node, near))
+      const open = nodes.filter((node) => isFor(node, spec) && !node.spec?.unschedulable && !isLeaving(node))
+      if (open.length > 0) continue
+      const { key = '', values = [] } = first
+      const names = nodes.map(({ metadata }) => metadata?.name ?? '').sort()
+      const others =
+        nodes.length === 0
+          ? ['no node has this label']
+          : [`${firstOf(names)}: cordoned, about to leave or not meant for the pod`]
+      return [{ pod, claim, place: `${key}=${values.join(',')}`, others }]
+    }
+    return []
+  })
+}
+
+/** The claims of a workload's pod: those that its template names, and those that a StatefulSet made for it. */
+function claimsOf(
+  pod: string,
+  { pod: spec, object }: Workload,
+  graph: Graph,
+): readonly PersistentVolumeClaim[] {
+  const named = (spec.volumes ?? []).flatMap((volume) => volume.persistentVolumeClaim?.claimName ?? [])
+  const made = objectsAt(object, 'spec', 'volumeClaimTemplates').map(
+    (template) => `${stringAt(template, 'metadata', 'name') ?? ''}-${pod}`,
+  )
+  return [...named, ...made].flatMap((name) => graph.find('PersistentVolumeClaim', name, object) ?? [])
 }

@@ -1,5 +1,6 @@
 import {
   at,
+  callsOf,
   countOf,
   type Event,
   enumerate,
@@ -197,7 +198,11 @@ function troubleNow(
       `${client.what} ${effect}: ${none}.`,
       {
         severity,
-        evidence: [...troubles(pods, live), ...(backend ? refusalOf(backend.object, live) : [])],
+        evidence: [
+          ...troubles(pods, live),
+          ...(backend ? refusalOf(backend.object, live) : []),
+          ...callsOf(client.webhook ?? '', live),
+        ],
         see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
       },
     ]
@@ -217,9 +222,12 @@ function troubleNow(
     `${client.what} failed ${count === 1 ? 'once' : `${count} times`}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
       severity: ago < 900 ? severity : 'warning',
-      evidence: failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
-        return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
-      }),
+      evidence: [
+        ...failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
+          return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
+        }),
+        ...callsOf(client.webhook ?? '', live),
+      ],
     },
   ]
 }

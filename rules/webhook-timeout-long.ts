@@ -1,4 +1,4 @@
-import { rule, set, type Webhook, webhooksOf } from '../src/rule.js'
+import { callsOf, rule, set, type Webhook, webhooksOf } from '../src/rule.js'
 
 /** The groups of what clusters are made of. */
 const workloadGroups = new Set(['*', '', 'apps', 'batch', 'extensions'])
@@ -20,9 +20,15 @@ updates of all resources of the core, \`apps\` or \`batch\` group, or of more th
 for a configuration; an info where the number is the default, and where labels that objects or namespaces must
 carry make the webhook an exception.
 
-Exempt: rules for custom resources alone.`,
+Exempt: rules for custom resources alone.
+
+In a cluster, what the API server has counted of the webhook's calls since it started stands below: slow ones,
+failed ones, and writes that went through unchecked.`,
   versions: '`v1beta1` waits 30 s by default, `v1` 10 s.',
-  sources: ['kubernetes/pkg/apis/admissionregistration/v1/defaults.go'],
+  sources: [
+    'kubernetes/pkg/apis/admissionregistration/v1/defaults.go',
+    'k8s.io/apiserver/pkg/admission/metrics/metrics.go',
+  ],
   stories: ['jetstack-webhook', 'dfds-admission-timeout'],
   params: {
     maxTimeout: {
@@ -34,7 +40,7 @@ Exempt: rules for custom resources alone.`,
     },
   },
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
-  check(configuration, { params, report }) {
+  check(configuration, { graph, params, report }) {
     const slow = webhooksOf(configuration).filter(
       (webhook) => webhook.timeout > params.maxTimeout && isWide(webhook),
     )
@@ -46,7 +52,11 @@ Exempt: rules for custom resources alone.`,
       spec,
       isWritten ? 'timeoutSeconds' : 'rules',
       `Nearly every write waits ${timeout} s while ${backendOf(worst)} is slow or gone${closed ? ', and then fails' : ''}${isWritten ? '' : `: timeoutSeconds is not set (default ${timeout})`}.`,
-      { severity: isWritten && !isOptIn(worst) ? 'warning' : 'info', fix: set(spec, 'timeoutSeconds', 3) },
+      {
+        severity: isWritten && !isOptIn(worst) ? 'warning' : 'info',
+        evidence: callsOf(worst.name, graph.live),
+        fix: set(spec, 'timeoutSeconds', 3),
+      },
     )
   },
 })

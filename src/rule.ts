@@ -27,11 +27,13 @@ export {
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
+export { type Dropped, losses } from './graph/dropped.js'
+export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
 export { type Eviction, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { countOf, type Live, timeOf } from './graph/live.js'
+export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   conditionOf,
@@ -46,7 +48,15 @@ export {
   turnedTogether,
 } from './graph/node.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
-export { isChosen, isFor, isPassing, requested, requestOf, taintsAgainst } from './graph/placement.js'
+export {
+  isChosen,
+  isFor,
+  isPassing,
+  requested,
+  requestOf,
+  requestOfPod,
+  taintsAgainst,
+} from './graph/placement.js'
 export {
   type ContainerState,
   containerStates,
@@ -59,7 +69,7 @@ export {
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
-export { type Waiting, waitingForImages } from './graph/pull.js'
+export { refusalOf, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -71,13 +81,18 @@ export {
   quantity,
   seconds,
 } from './graph/quantity.js'
+export { type Requested, requestedOf } from './graph/requested.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
+export { ownManager, readyIn, type Slice } from './graph/slice.js'
+export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
+export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  callsOf,
   isRuledIn,
   type Request as WebhookRequest,
   selects,
@@ -277,6 +292,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly unless?: readonly string[]
   /** Looks at objects of a cluster, too, although its category is about how manifests are written. */
   readonly live?: true
+  /** Kinds besides those of `for` without which it decides nothing: it is then listed as not evaluated. */
+  readonly reads?: readonly KindName[]
   /** What only a cluster can tell; the rule is then listed as not evaluated by `lint`. */
   readonly needs?: 'cluster'
   readonly for: I | readonly I[]

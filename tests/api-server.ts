@@ -29,6 +29,7 @@ const kinds = [
   ['jobs', 'Job', 'batch/v1', true],
   ['cronjobs', 'CronJob', 'batch/v1', true],
   ['poddisruptionbudgets', 'PodDisruptionBudget', 'policy/v1', true],
+  ['endpointslices', 'EndpointSlice', 'discovery.k8s.io/v1', true],
   ['resourcequotas', 'ResourceQuota', 'v1', true],
 ] as const
 

@@ -29,6 +29,10 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
+  /** Lines of the API server's metrics. */
+  readonly metrics?: readonly string[]
+  /** Those of the kubelets, by node. */
+  readonly kubelets?: Readonly<Record<string, readonly string[]>>
   readonly minor?: number
   readonly namespace?: string
   readonly externals?: Settings['externals']
@@ -91,6 +95,12 @@ export function marksOf(file: string): string[] {
 /** What `# severity: info` says of all findings in the file. */
 export function severityOf(file: string): string | undefined {
   return /^# severity: (\w+)$/m.exec(readFileSync(join(root, file), 'utf8'))?.[1]
+}
+
+/** Lines that must be among the evidence of the findings in the file: `# evidence: pod web-1: exit code 1`. */
+export function evidenceOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  return [...text.matchAll(/^ *# evidence: (.+)$/gm)].map(([, line = '']) => line)
 }
 
 /** Findings as marks, without those of other files. */

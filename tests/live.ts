@@ -31,6 +31,11 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     namespace: run.namespace,
     chunk: 500,
     concurrency: 4,
+    kubelets: 20,
+    getLines: async (path, onLine) => {
+      const [, node] = /^\/api\/v1\/nodes\/([^/]+)\/proxy\/metrics\/cadvisor$/.exec(path) ?? []
+      for (const line of (node === undefined ? run.metrics : run.kubelets?.[node]) ?? []) onLine(line)
+    },
   })
   return examine(inputOf({ ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
     settings: settings(rulesToRun, run),

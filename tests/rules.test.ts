@@ -2,7 +2,17 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf } from './harness.js'
+import {
+  active,
+  allRules,
+  evidenceOf,
+  foundIn,
+  lintPaths,
+  marksOf,
+  root,
+  runOf,
+  severityOf,
+} from './harness.js'
 import { lintLive, marksIn } from './live.js'
 
 const rules = await allRules()
@@ -35,6 +45,9 @@ for (const [id, rule] of rules) {
         const found = run.live ? marksIn(report, file) : foundIn(report, file)
         expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(
           marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
+        )
+        expect(report.findings.flatMap(({ evidence = [] }) => evidence)).toEqual(
+          expect.arrayContaining(evidenceOf(file)),
         )
         const severity = severityOf(file)
         for (const finding of report.findings.filter((one) => one.rule === id)) {

@@ -7,6 +7,7 @@ import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
 import { RequestError, reader } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
+import { sliceOf } from '../src/graph/slice.js'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
 
 const open: ApiServer[] = []
@@ -179,6 +180,53 @@ describe('objects', () => {
       'pod/shop/db-1',
       'pod/shop/etcd-n1',
       'statefulset/shop/db',
+    ])
+  })
+
+  it('that say who is behind a Service are kept as names and numbers', async () => {
+    const endpoint = (name: string, conditions: object) => ({
+      addresses: ['10.0.0.1'],
+      conditions,
+      targetRef: { kind: 'Pod', name },
+    })
+    const { made, documents } = await scanned({
+      objects: {
+        endpointslices: [
+          {
+            ...object('web-x', {
+              metadata: {
+                name: 'web-x',
+                namespace: 'shop',
+                labels: { 'kubernetes.io/service-name': 'web' },
+              },
+            }),
+            addressType: 'IPv6',
+            ports: [{ name: 'http', port: 8080 }],
+            endpoints: [
+              endpoint('web-a', { ready: true }),
+              // What says nothing is ready.
+              endpoint('web-b', {}),
+              endpoint('web-c', { ready: false, serving: true, terminating: true }),
+              endpoint('web-d', { ready: false }),
+              { addresses: ['192.0.2.1'] },
+            ],
+          },
+        ],
+      },
+    })
+    expect(documents).toEqual([])
+    expect(made.map(sliceOf)).toEqual([
+      {
+        namespace: 'shop',
+        service: 'web',
+        family: 'IPv6',
+        manager: undefined,
+        ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+        ready: ['web-a', 'web-b'],
+        others: 1,
+        ending: 1,
+        unready: 1,
+      },
     ])
   })
 

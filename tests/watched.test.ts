@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { liveDocument } from '../src/cluster/live.js'
 import { buildGraph } from '../src/graph/graph.js'
+import { liveState } from '../src/graph/live.js'
 import { watched } from '../src/graph/watched.js'
 import type { KindName, KubernetesObject } from '../src/kubernetes.js'
 
@@ -48,6 +49,32 @@ describe('a watched graph', () => {
     const { graph, asked } = without('Node')
     expect(graph.seen('Node')).toEqual([])
     expect(asked()).toEqual([])
+  })
+
+  it('decides nothing about a Service whose slices it has not read', () => {
+    const live = liveState([], [], [], 0)
+    const gaps = {
+      unreadKinds: new Set<KindName>(['EndpointSlice']),
+      partialKinds: new Set<KindName>(),
+      namespace: undefined,
+    }
+    const { graph, asked } = watched(buildGraph([], { ...options, live: () => live }), gaps)
+    expect(graph.live?.slicesOf({ kind: 'Service' })).toBeUndefined()
+    expect(asked()).toEqual(['EndpointSlice'])
+  })
+
+  it('does not note pods that are evidence only', () => {
+    const live = buildGraph([], { ...options, live: () => liveState([], [], [], 0) })
+    const gaps = {
+      unreadKinds: new Set<KindName>(['Pod']),
+      partialKinds: new Set<KindName>(),
+      namespace: undefined,
+    }
+    const { graph, asked } = watched(live, gaps)
+    expect(graph.live?.seen.pods).toEqual([])
+    expect(asked()).toEqual([])
+    expect(graph.live?.pods).toEqual([])
+    expect(asked()).toEqual(['Pod'])
   })
 
   it('knows what answers about other kinds rest on', () => {

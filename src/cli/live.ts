@@ -1,7 +1,7 @@
 /** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
 import { type Connection, connect } from '../cluster/connect.js'
 import { scannedKinds } from '../cluster/kinds.js'
-import { type Get, RequestError, reader } from '../cluster/request.js'
+import { type Get, lineReader, RequestError, reader } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
@@ -26,6 +26,8 @@ export interface LiveFlags {
   readonly requestTimeout: number
   /** Milliseconds. */
   readonly timeout: number
+  /** Nodes whose kubelets are asked, at most; none when absent. */
+  readonly kubeletMetrics?: number
   readonly timings?: boolean
 }
 
@@ -55,6 +57,7 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
     as: '--as',
     asGroup: '--as-group',
     saveSnapshot: '--save-snapshot',
+    kubeletMetrics: '--kubelet-metrics',
   } as const
   for (const [name, flag] of Object.entries(others)) {
     if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
@@ -100,16 +103,19 @@ export async function readLive(
     sockets: concurrency,
     env: process.env,
   })
-  const get = reader(connection, {
+  const requestOptions = {
     timeout: flags.requestTimeout,
     signal: AbortSignal.any([AbortSignal.timeout(flags.timeout), signal]),
     onRequest: () => void requests++,
-  })
+  }
+  const get = reader(connection, requestOptions)
   const found = await explained(connection, async () => {
     if (namespace !== undefined) await checkNamespace(get, namespace)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
       namespace,
+      getLines: lineReader(connection, requestOptions),
+      kubelets: flags.kubeletMetrics ?? 0,
       chunk: flags.chunkSize,
       concurrency,
       onProgress: (done, all) =>

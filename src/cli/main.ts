@@ -186,6 +186,14 @@ Examples:
     .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
     .option('-A, --all-namespaces', 'all namespaces (the default)')
     .option('--require-complete', 'exit with 3 when something could not be read')
+    .addOption(
+      new Option(
+        '--kubelet-metrics [nodes]',
+        'ask the kubelets of so many nodes at most (20) how far CPU limits slow containers down; needs the right to get nodes/proxy',
+      )
+        .preset('20')
+        .argParser(wholeNumber),
+    )
     .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
   withCluster(scan)
   withReport(scan)

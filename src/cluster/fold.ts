@@ -35,6 +35,8 @@ export function folding(): (item: Untyped, kindName: KindName) => boolean {
     for (const key of selectedKeys(item, kindName)) selected.add(key)
     const uid = stringAt(item, 'metadata', 'uid')
     if (uid !== undefined && makers.has(kindName)) templates.set(uid, templateLabels(item))
+    // Nobody reports on the slices of a Service: they are its state.
+    if (kindName === 'EndpointSlice') return true
     if (!folded.includes(kindName)) return false
     const maker = controllerOf(item)
     const template = maker === undefined ? undefined : templates.get(maker)

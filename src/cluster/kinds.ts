@@ -5,7 +5,6 @@ import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 /** Built-in kinds that no rule asks for in a cluster. */
 const unread: ReadonlySet<string> = new Set([
   'Endpoints',
-  'EndpointSlice',
   'IngressClass',
   'Role',
   'RoleBinding',
@@ -33,6 +32,7 @@ const custom = [
   'config.openshift.io/Backup',
   'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
   'crd.projectcalico.org/BGPConfiguration',
+  'crd.projectcalico.org/FelixConfiguration',
   'crd.projectcalico.org/GlobalNetworkPolicy',
   'crd.projectcalico.org/IPPool',
   'crd.projectcalico.org/NetworkPolicy',
@@ -45,6 +45,9 @@ const custom = [
   'gateway.networking.k8s.io/TCPRoute',
   'gateway.networking.k8s.io/TLSRoute',
   'helm.toolkit.fluxcd.io/HelmRelease',
+  'infrastructure.cluster.x-k8s.io/AWSMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/AzureMachineTemplate',
+  'infrastructure.cluster.x-k8s.io/GCPMachineTemplate',
   'isindir.github.com/SopsSecret',
   'karpenter.k8s.aws/EC2NodeClass',
   'karpenter.sh/NodeClaim',
@@ -58,8 +61,11 @@ const custom = [
   'machine.openshift.io/Machine',
   'metallb.io/BGPAdvertisement',
   'metallb.io/BGPPeer',
+  'metrics.k8s.io/PodMetrics',
+  'monitoring.coreos.com/PodMonitor',
   'monitoring.coreos.com/Prometheus',
   'monitoring.coreos.com/PrometheusRule',
+  'monitoring.coreos.com/ServiceMonitor',
   'networking.istio.io/DestinationRule',
   'networking.istio.io/VirtualService',
   'networking.k8s.io/ServiceCIDR',
@@ -70,6 +76,7 @@ const custom = [
   'postgres-operator.crunchydata.com/PostgresCluster',
   'postgresql.cnpg.io/Cluster',
   'projectcalico.org/BGPConfiguration',
+  'projectcalico.org/FelixConfiguration',
   'projectcalico.org/GlobalNetworkPolicy',
   'projectcalico.org/IPPool',
   'projectcalico.org/NetworkPolicy',
@@ -88,6 +95,9 @@ const custom = [
   'velero.io/Schedule',
   'zalando.org/PlatformCredentialsSet',
 ] as const satisfies readonly KindName[]
+
+/** Kinds whose objects are measurements: a cluster that has none has not measured, and nothing follows from it. */
+export const measurements: ReadonlySet<KindName> = new Set<KindName>(['metrics.k8s.io/PodMetrics'])
 
 /** Kinds that a rule names and no API server serves: files of components. */
 export const filesOnly: ReadonlySet<string> = new Set([

@@ -9,6 +9,8 @@ export interface ListOptions {
   readonly namespace: string | undefined
   /** Objects of a page. */
   readonly chunk: number
+  /** Of these objects only, `type=Warning`. */
+  readonly fieldSelector?: string | undefined
 }
 
 const whole = 'application/json'
@@ -30,7 +32,7 @@ export function pathOf({ apiVersion, plural, namespaced }: Resource, namespace: 
 export async function list<T>(
   get: Get,
   resource: Resource,
-  { namespace, chunk }: ListOptions,
+  { namespace, chunk, fieldSelector }: ListOptions,
   keep: (item: Untyped) => T | undefined,
 ): Promise<T[]> {
   const accept = resource.kindName === 'Secret' ? metadataOnly : whole
@@ -38,8 +40,7 @@ export async function list<T>(
   const ask = (token: string | undefined): Page => {
     const query = new URLSearchParams({
       limit: String(chunk),
-      // Normal events outnumber the warnings by far.
-      ...(resource.kindName === 'Event' && { fieldSelector: 'type=Warning' }),
+      ...(fieldSelector !== undefined && { fieldSelector }),
       ...(token !== undefined && { continue: token }),
     })
     const page: Page = {

@@ -1,6 +1,7 @@
 /** Reads JSON from an API server: raw, with limits of time and size, patient with a server that is busy. */
 import { type IncomingMessage, request as plain } from 'node:http'
 import { request as secure } from 'node:https'
+import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { stringAt } from '../graph/untyped.js'
@@ -25,6 +26,9 @@ export class RequestError extends Error {
  */
 export type Get = (path: string, accept?: string, onStart?: (start: string) => void) => Promise<unknown>
 
+/** Gives the lines of a text at a path of the server, as they come. @throws RequestError after the lines that came */
+export type GetLines = (path: string, onLine: (line: string) => void) => Promise<void>
+
 export interface RequestOptions {
   /** Milliseconds for one request, its answer included. */
   readonly timeout: number
@@ -43,6 +47,10 @@ const startBytes = 4096
 const longestPause = 20_000
 /** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
 const largest = 256 * 1024 * 1024
+
+/** Bytes of a text that is read line by line, and characters of a line: a longer one is left out. */
+const largestText = 64 * 1024 * 1024
+const longestLine = 64 * 1024
 
 /** Makes the function that reads from one server. */
 export function reader(connection: Connection, options: RequestOptions): Get {
@@ -70,7 +78,7 @@ type Answer =
   | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
 
 async function once(
-  { server, agent, headers }: Connection,
+  connection: Connection,
   path: string,
   accept: string,
   { timeout, signal }: RequestOptions,
@@ -78,39 +86,102 @@ async function once(
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
   try {
-    const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
-    const send = url.protocol === 'http:' ? plain : secure
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      send(url, {
-        agent,
-        headers: { ...headers, accept, 'accept-encoding': encodingFor(server), 'user-agent': 'k8s-af' },
-        signal: AbortSignal.any([limit, signal]),
-      })
-        .on('response', resolve)
-        .on('error', reject)
-        .end()
-    })
+    const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
     const text = await textOf(response, status === 200 ? onStart : undefined)
     if (status === 200) return { ok: true, body: JSON.parse(text) }
-    const isText = (response.headers['content-type'] ?? 'text/plain').startsWith('text/plain')
-    const said =
-      messageIn(text) ?? (isText ? `HTTP ${status}: ${text.trim().slice(0, 300)}` : `HTTP ${status}`)
-    const error = new RequestError(status, said)
+    const error = refusal(response, text)
     if (status !== 429 && status < 500) return { ok: false, error }
     const after = Number(response.headers['retry-after'])
     return { ok: false, error, wait: Number.isFinite(after) ? after * 1000 : 0 }
   } catch (error) {
-    if (error instanceof RequestError) return { ok: false, error }
-    if (signal.aborted) return { ok: false, error: new RequestError(0, ending(signal)) }
-    if (limit.aborted)
-      return { ok: false, error: new RequestError(0, `no answer within ${timeout / 1000} s`) }
-    if (error instanceof SyntaxError)
-      return { ok: false, error: new RequestError(0, 'the answer is no JSON'), wait: 0 }
-    const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-    const isBroken = code === 'ECONNRESET' || code === 'EPIPE' || code === 'Z_BUF_ERROR'
-    return { ok: false, error: new RequestError(0, reason(code, message)), ...(isBroken && { wait: 0 }) }
+    return { ok: false, ...failure(error, limit, { timeout, signal }) }
   }
+}
+
+/**
+ * Makes the function that reads texts from one server: once, and no more of them than is of use. What a busy server refuses
+ * is not asked for again.
+ */
+export function lineReader(connection: Connection, options: RequestOptions): GetLines {
+  return async (path, onLine) => {
+    const limit = AbortSignal.timeout(options.timeout)
+    options.onRequest?.()
+    try {
+      const signal = AbortSignal.any([limit, options.signal])
+      const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
+      if (response.statusCode !== 200) throw refusal(response, await textOf(response))
+      await readLines(response, onLine)
+    } catch (error) {
+      throw failure(error, limit, options).error
+    }
+  }
+}
+
+/** A text that ends within a line was cut off there: what is left of it is no line. */
+async function readLines(response: IncomingMessage, onLine: (line: string) => void): Promise<void> {
+  const decoder = new StringDecoder('utf8')
+  let size = 0
+  let rest = ''
+  let isLong = false
+  for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > largestText) {
+      response.destroy()
+      throw new RequestError(0, `it is larger than ${largestText >> 20} MiB; what came before was read`)
+    }
+    const lines = (rest + decoder.write(chunk)).split('\n')
+    rest = lines.pop() ?? ''
+    for (const [i, line] of lines.entries()) {
+      if (!(isLong && i === 0) && line.length <= longestLine) onLine(line)
+    }
+    if (lines.length > 0) isLong = false
+    if (rest.length > longestLine) {
+      isLong = true
+      rest = ''
+    }
+  }
+}
+
+function open(
+  { server, agent, headers }: Connection,
+  path: string,
+  accept: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
+  const send = url.protocol === 'http:' ? plain : secure
+  return new Promise((resolve, reject) => {
+    send(url, {
+      agent,
+      headers: { ...headers, accept, 'accept-encoding': encodingFor(server), 'user-agent': 'k8s-af' },
+      signal,
+    })
+      .on('response', resolve)
+      .on('error', reject)
+      .end()
+  })
+}
+
+/** An answer that is not what was asked for, in the server's words. */
+function refusal({ statusCode: status = 0, headers }: IncomingMessage, text: string): RequestError {
+  const isText = (headers['content-type'] ?? 'text/plain').startsWith('text/plain')
+  const said = messageIn(text) ?? (isText ? `HTTP ${status}: ${text.trim().slice(0, 300)}` : `HTTP ${status}`)
+  return new RequestError(status, said)
+}
+
+function failure(
+  error: unknown,
+  limit: AbortSignal,
+  { signal, timeout }: RequestOptions,
+): { readonly error: RequestError; readonly wait?: number } {
+  if (error instanceof RequestError) return { error }
+  if (signal.aborted) return { error: new RequestError(0, ending(signal)) }
+  if (limit.aborted) return { error: new RequestError(0, `no answer within ${timeout / 1000} s`) }
+  if (error instanceof SyntaxError) return { error: new RequestError(0, 'the answer is no JSON'), wait: 0 }
+  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  const isBroken = code === 'ECONNRESET' || code === 'EPIPE' || code === 'Z_BUF_ERROR'
+  return { error: new RequestError(0, reason(code, message)), ...(isBroken && { wait: 0 }) }
 }
 
 /** Nothing is saved by compressing for a server on the same machine (kind, minikube, a forwarded port): it doubles the time. */
@@ -123,17 +194,16 @@ function ending({ reason }: AbortSignal): string {
   return isLate ? 'the time for the whole run is over' : 'interrupted'
 }
 
-async function textOf(
-  response: IncomingMessage,
-  onStart: ((start: string) => void) | undefined,
-): Promise<string> {
-  const stream =
-    response.headers['content-encoding'] === 'gzip'
-      ? response.on('error', (error) => stream.destroy(error)).pipe(createGunzip())
-      : response
+function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
+  if (response.headers['content-encoding'] !== 'gzip') return response
+  const stream = createGunzip()
+  return response.on('error', (error) => stream.destroy(error)).pipe(stream)
+}
+
+async function textOf(response: IncomingMessage, onStart?: (start: string) => void): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > largest) {
       response.destroy()

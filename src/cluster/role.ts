@@ -21,7 +21,7 @@ metadata:
   name: k8s-af-scan
 ${namespace === undefined ? '' : `  namespace: ${JSON.stringify(namespace)}\n`}rules:
 ${[...builtin].map(ruleOf).join('')}  # Add-ons: a group that the cluster does not have does no harm.
-${[...addOns].map(ruleOf).join('')}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
+${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # Lets rules say that a Secret is missing. A scan asks for metadata alone, but RBAC
   # cannot grant that: who may list Secrets may read them.
   # - apiGroups: [""]
   #   resources: [secrets]
@@ -29,12 +29,26 @@ ${[...addOns].map(ruleOf).join('')}  # Lets rules say that a Secret is missing. 
 `
 }
 
+const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks.
+  - nonResourceURLs: [/metrics]
+    verbs: [get]
+  # For scan --kubelet-metrics. It opens all that kubelets offer, commands in containers included.
+  # - apiGroups: [""]
+  #   resources: [nodes/proxy]
+  #   verbs: [get]
+`
+
 function ruleOf([group, resources]: readonly [string, readonly string[]]): string {
   return `  - apiGroups: [${group === '' ? '""' : group}]\n    resources: [${[...resources].sort().join(', ')}]\n    verbs: [list]\n`
 }
 
-/** Holds for all kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
+/** Plurals that do not follow from the kind. */
+const plurals: Readonly<Record<string, string>> = { Gateway: 'gateways', PodMetrics: 'pods' }
+
+/** Holds for all other kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
 function pluralOf(kind: string): string {
   const name = kind.toLowerCase()
+  const known = plurals[kind]
+  if (known !== undefined) return known
   return name.endsWith('s') ? `${name}es` : name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
 }

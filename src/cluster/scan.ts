@@ -1,15 +1,18 @@
 /** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
+import { nearestMinor } from '../config/version.js'
 import type { Document } from '../document.js'
 import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
-import type { Cluster, Unread } from '../reader/input.js'
+import type { Cluster, Sample, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
 import { folding, waves } from './fold.js'
+import { measurements } from './kinds.js'
 import { each, list } from './list.js'
 import { liveDocument } from './live.js'
-import { type Get, RequestError } from './request.js'
+import { hasCpuLimit, readKubeletMetrics, readServerMetrics } from './metrics.js'
+import { type Get, type GetLines, RequestError } from './request.js'
 import { slim } from './slim.js'
-import { eventState, stateOf } from './state.js'
+import { eventState, stateOf, usageState } from './state.js'
 
 export interface ScanOptions {
   readonly kinds: ReadonlySet<KindName>
@@ -18,6 +21,10 @@ export interface ScanOptions {
   readonly chunk: number
   /** Lists at once. */
   readonly concurrency: number
+  /** Reads metrics; without it none are read. */
+  readonly getLines?: GetLines
+  /** Kubelets to ask for their metrics, at most; none when absent. */
+  readonly kubelets?: number
   /** Called when a kind has been read, or not: how many are done, of how many. */
   readonly onProgress?: (done: number, all: number) => void
 }
@@ -37,13 +44,17 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const asked = new Set(resources.map(({ kindName }) => kindName))
-  const reading = new Reading(get, options)
+  const reading = new Reading(get, options, version === undefined ? undefined : nearestMinor(version))
+  // Of the cluster as a whole, and no role of a namespace can grant it.
+  const metrics = namespace === undefined ? reading.readMetrics() : undefined
   let done = 0
   for (const wave of waves(resources))
     await each(wave, options.concurrency, async (resource) => {
       await reading.read(resource)
       options.onProgress?.(++done, resources.length)
     })
+  await metrics
+  await reading.readKubelets()
   const { documents, unread, failed, refusal } = reading
   if (failed.size === resources.length && refusal) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
@@ -54,6 +65,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
     documents: documents.sort((a, b) => (a.file.name < b.file.name ? -1 : 1)),
     made: [...reading.made.values()],
     events: [...reading.events.values()],
+    samples: reading.samples,
     readAt,
     unread: [
       ...unread.sort((a, b) => (a.resource < b.resource ? -1 : 1)),
@@ -65,12 +77,15 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
       [...kinds].filter((kind) =>
         served.has(kind)
           ? failed.has(kind) || !asked.has(kind)
-          : groupsOf(kind).some((group) => down.has(group)),
+          : measurements.has(kind) || groupsOf(kind).some((group) => down.has(group)),
       ),
     ),
     partialKinds: namespace === undefined ? new Set() : asked,
   }
 }
+
+/** Normal events outnumber the warnings by far; of them rules ask for those of autoscalers. */
+const eventSelectors = ['type=Warning', 'reason=SuccessfulRescale']
 
 function groupsOf(kind: KindName): readonly string[] {
   return isBuiltin(kind) ? builtinGroups[kind] : [kind.slice(0, kind.lastIndexOf('/'))]
@@ -82,6 +97,9 @@ class Reading {
   /** By uid: a list that starts again brings objects again. */
   readonly made = new Map<unknown, Untyped>()
   readonly events = new Map<unknown, Untyped>()
+  readonly samples: Sample[] = []
+  /** The running pods with CPU limits on each node, by name: a list that starts again brings them again. */
+  readonly #limited = new Map<string, Set<unknown>>()
   readonly unread: Unread[] = []
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
@@ -89,16 +107,21 @@ class Reading {
   readonly #isFolded = folding()
   readonly #get: Get
   readonly #options: ScanOptions
+  readonly #minor: number | undefined
 
-  constructor(get: Get, options: ScanOptions) {
+  constructor(get: Get, options: ScanOptions, minor: number | undefined) {
     this.#get = get
     this.#options = options
+    this.#minor = minor
   }
 
   async read(resource: Resource): Promise<void> {
     try {
-      const documents = await list(this.#get, resource, this.#options, (item) => this.#keep(item, resource))
-      for (const one of documents) this.documents.push(one)
+      for (const fieldSelector of resource.kindName === 'Event' ? eventSelectors : [undefined]) {
+        const options = { ...this.#options, fieldSelector }
+        const documents = await list(this.#get, resource, options, (item) => this.#keep(item, resource))
+        for (const one of documents) this.documents.push(one)
+      }
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       this.refusal ??= error
@@ -114,16 +137,63 @@ class Reading {
     }
   }
 
+  /** What the API server has counted. Numbers are evidence where they are there: nothing follows when they are not. */
+  async readMetrics(): Promise<void> {
+    const { getLines } = this.#options
+    if (!getLines) return
+    try {
+      await readServerMetrics(getLines, this.samples)
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      const { status, message } = error
+      if (status === 404) return
+      this.unread.push({ resource: '/metrics', reason: status === 403 ? 'forbidden' : 'failed', message })
+    }
+  }
+
+  /** What the kubelets have counted of CPU limits: of the nodes that carry most pods with such. */
+  async readKubelets(): Promise<void> {
+    const { getLines, kubelets = 0, concurrency } = this.#options
+    if (!getLines) return
+    const nodes = [...this.#limited]
+      .sort(([a, one], [b, other]) => other.size - one.size || (a < b ? -1 : 1))
+      .slice(0, kubelets)
+    let isForbidden = false
+    await each(nodes, concurrency, async ([node]) => {
+      if (isForbidden) return
+      try {
+        await readKubeletMetrics(getLines, node, this.samples)
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error
+        const { status } = error
+        // The server's own words name addresses: that would be a line for each node.
+        const message = status < 500 ? error.message : `the API server does not reach it (HTTP ${status})`
+        if (status !== 403)
+          this.unread.push({ resource: `the kubelet of ${node}`, reason: 'failed', message })
+        else if (!isForbidden) this.unread.push({ resource: 'nodes/proxy', reason: 'forbidden', message })
+        isForbidden ||= status === 403
+      }
+    })
+  }
+
   /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
     const { kindName } = resource
-    const object = slim(item, resource)
+    const object = slim(item, resource, this.#minor)
     const uid = valueAt(item, 'metadata', 'uid') ?? item
-    if (kindName === 'Event') this.events.set(uid, eventState(object))
+    const node = kindName === 'Pod' && hasCpuLimit(item) ? stringAt(item, 'spec', 'nodeName') : undefined
+    if (node !== undefined) this.#limited.set(node, (this.#limited.get(node) ?? new Set()).add(uid))
+    // Measurements have no uid.
+    if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(object), usageState(object))
+    else if (kindName === 'Event') this.events.set(uid, eventState(object))
     else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(object, kindName))
     else return liveDocument(object)
     return undefined
   }
+}
+
+function usageKey({ metadata }: Untyped): string {
+  return `usage/${stringAt(metadata, 'namespace')}/${stringAt(metadata, 'name')}`
 }
 
 async function versionOf(get: Get): Promise<string | undefined> {

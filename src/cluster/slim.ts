@@ -2,6 +2,7 @@
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
+import { droppedFields } from './dropped.js'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
@@ -11,11 +12,13 @@ const largeImage = 1_000_000_000
 /**
  * The object without kubectl's copy of it and all but the large images of a node; of a Secret the metadata alone, and whether
  * it is immutable. Of managedFields those stay that say in which other API version a client applied it, or that its number
- * of replicas was applied; kubectl's copy becomes such an entry. So does, of a ConfigMap or Secret, who has written its data,
- * and when.
+ * of replicas was applied; kubectl's copy becomes such an entry, with the fields that the API server has dropped. So does, of a
+ * ConfigMap or Secret, who has written its data, and when. Of a Secret nobody looks at the copy.
+ * @param minor the minor version of the server, when it is known
  */
-export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
-  const metadata = slimMetadata(item.metadata, apiVersion, kindName)
+export function slim(item: Untyped, resource: Resource, minor: number | undefined): Untyped {
+  const { apiVersion, kind, kindName } = resource
+  const metadata = slimMetadata(item, resource, minor)
   // Items of lists do not say what they are.
   if (kindName === 'Secret')
     return { apiVersion, kind, metadata, ...(item.immutable === true && { immutable: true }) }
@@ -28,7 +31,9 @@ export function slim(item: Untyped, { apiVersion, kind, kindName }: Resource): U
   return { ...object, status: large.length > 0 ? { ...status, images: large } : status }
 }
 
-function slimMetadata(metadata: unknown, apiVersion: string, kindName: KindName): Untyped {
+function slimMetadata(item: Untyped, resource: Resource, minor: number | undefined): Untyped {
+  const { metadata } = item
+  const { apiVersion, kindName } = resource
   if (!isObject(metadata)) return {}
   const { managedFields: _, annotations, ...rest } = metadata
   const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
@@ -42,10 +47,14 @@ function slimMetadata(metadata: unknown, apiVersion: string, kindName: KindName)
           isObject(valueAt(entry, 'fieldsV1', 'f:spec', 'f:replicas')),
         ),
       ),
-    // The JSON has its keys in order: the version comes first.
-    appliedBy('kubectl', /^\{"apiVersion":"([^"]+)"/.exec(String(copy))?.[1], setsReplicas(copy)),
+    ...(typeof copy === 'string' && kindName !== 'Secret'
+      ? appliedByKubectl(copy, item, resource, minor)
+      : []),
   ].filter(
-    (entry) => (entry.apiVersion !== undefined && entry.apiVersion !== apiVersion) || 'fieldsV1' in entry,
+    (entry) =>
+      (entry.apiVersion !== undefined && entry.apiVersion !== apiVersion) ||
+      'fieldsV1' in entry ||
+      'dropped' in entry,
   )
   const entries = [...applied, ...(kindName === 'ConfigMap' || kindName === 'Secret' ? writes(metadata) : [])]
   return {
@@ -65,13 +74,22 @@ function appliedBy(manager: unknown, apiVersion: unknown, replicas: boolean): Un
   }
 }
 
-/** Whether a manifest, as JSON, has a number of replicas. Most have none, and need not be read. */
-function setsReplicas(manifest: unknown): boolean {
-  if (typeof manifest !== 'string' || !manifest.includes('"replicas":')) return false
+/** The entry of kubectl; none when its copy is no manifest. Anybody may have written anything there. */
+function appliedByKubectl(
+  copy: string,
+  item: Untyped,
+  resource: Resource,
+  minor: number | undefined,
+): Untyped[] {
   try {
-    return numberAt(JSON.parse(manifest), 'spec', 'replicas') !== undefined
+    const manifest: unknown = JSON.parse(copy)
+    if (!isObject(manifest)) return []
+    const replicas = numberAt(manifest, 'spec', 'replicas') !== undefined
+    const dropped = minor === undefined ? [] : droppedFields(manifest, item, resource, minor)
+    const entry = appliedBy('kubectl', stringAt(manifest, 'apiVersion'), replicas)
+    return [{ ...entry, ...(dropped.length > 0 && { dropped }) }]
   } catch {
-    return false
+    return []
   }
 }
 
@@ -126,8 +144,6 @@ function isOwn(item: Untyped, kindName: KindName): boolean {
       return name === 'kubernetes' && namespace === 'default'
     case 'PriorityClass':
       return name.startsWith('system-')
-    case 'APIService':
-      return 'kube-aggregator.kubernetes.io/automanaged' in labels
     case 'Role':
     case 'RoleBinding':
     case 'ClusterRole':

@@ -4,9 +4,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip, gunzipSync } from 'node:zlib'
 import { UsageError } from '../config/usage.js'
-import { arrayAt, isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
+import { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { KindName } from '../kubernetes.js'
-import type { Cluster, Input, Unread } from '../reader/input.js'
+import type { Cluster, Input, Sample, Unread } from '../reader/input.js'
 import { isKindName } from './kinds.js'
 import { liveDocument } from './live.js'
 import type { Scan } from './scan.js'
@@ -26,7 +26,7 @@ export function inputOf({ documents, ...cluster }: Snapshot): Input {
 /** Writes the objects as they were kept, of Secrets the names alone; the file appears whole or not at all. Only its owner may read it. */
 export async function saveSnapshot(
   file: string,
-  { documents, made, events, ...cluster }: Snapshot,
+  { documents, made, events, samples = [], ...cluster }: Snapshot,
 ): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`
   const head = {
@@ -39,6 +39,7 @@ export async function saveSnapshot(
     yield `${JSON.stringify(head)}\n`
     for (const one of made) yield `${JSON.stringify({ made: one })}\n`
     for (const one of events) yield `${JSON.stringify({ event: one })}\n`
+    for (const one of samples) yield `${JSON.stringify({ sample: one })}\n`
     for (const { value } of documents) yield `${JSON.stringify(isSecret(value) ? nameOnly(value) : value)}\n`
   }
   try {
@@ -89,11 +90,12 @@ export function loadSnapshot(file: string): Snapshot {
     ...clusterOf(head),
     made: held('made'),
     events: held('event'),
+    samples: held('sample').map(sampleOf),
     documents: lines.filter((line) => 'kind' in line).map(liveDocument),
   }
 }
 
-function clusterOf(head: object): Omit<Cluster, 'made' | 'events'> {
+function clusterOf(head: object): Omit<Cluster, 'made' | 'events' | 'samples'> {
   return {
     readAt: numberAt(head, 'readAt') ?? 0,
     context: stringAt(head, 'context') ?? '',
@@ -108,6 +110,17 @@ function clusterOf(head: object): Omit<Cluster, 'made' | 'events'> {
     ),
     unreadKinds: kindsAt(head, 'unreadKinds'),
     partialKinds: kindsAt(head, 'partialKinds'),
+  }
+}
+
+function sampleOf(one: object): Sample {
+  const labels = Object.entries(objectAt(one, 'labels') ?? {}).filter(
+    (label): label is [string, string] => typeof label[1] === 'string',
+  )
+  return {
+    name: stringAt(one, 'name') ?? '',
+    labels: Object.fromEntries(labels),
+    value: numberAt(one, 'value') ?? 0,
   }
 }
 

@@ -1,5 +1,7 @@
 /** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
-import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
+import { quantity } from '../graph/quantity.js'
+import { sliceState } from '../graph/slice.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
 /** Characters of an event's message that are kept. */
@@ -16,13 +18,20 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
     case 'Pod':
       return {
         ...base,
-        spec: only(item.spec, [
-          'nodeName',
-          'hostNetwork',
-          'priority',
-          'priorityClassName',
-          'preemptionPolicy',
-        ]),
+        spec: {
+          ...only(item.spec, [
+            'nodeName',
+            'hostNetwork',
+            'readinessGates',
+            'priority',
+            'priorityClassName',
+            'preemptionPolicy',
+            'resources',
+            'overhead',
+          ]),
+          ...requestsIn(item, 'containers'),
+          ...requestsIn(item, 'initContainers'),
+        },
         status: {
           ...only(item.status, [
             'phase',
@@ -39,6 +48,8 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
           initContainerStatuses: containersOf(item, 'initContainerStatuses'),
         },
       }
+    case 'EndpointSlice':
+      return sliceState(item)
     case 'Job':
       return {
         ...base,
@@ -74,6 +85,25 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
   }
 }
 
+/**
+ * What the containers of a pod use, in cores and bytes: of a PodMetrics no more than that.
+ * Source: k8s.io/metrics/pkg/apis/metrics/v1beta1/types.go.
+ */
+export function usageState(item: Untyped): Untyped {
+  return {
+    apiVersion: item.apiVersion,
+    kind: item.kind,
+    metadata: only(item.metadata, ['name', 'namespace']),
+    containers: objectsAt(item, 'containers').map((one) => ({
+      name: one.name,
+      usage: {
+        cpu: quantity(valueAt(one, 'usage', 'cpu')),
+        memory: quantity(valueAt(one, 'usage', 'memory')),
+      },
+    })),
+  }
+}
+
 /** An event without what nobody reads. */
 export function eventState(item: Untyped): Untyped {
   const message = stringAt(item, 'message')
@@ -88,16 +118,37 @@ export function eventState(item: Untyped): Untyped {
   }
 }
 
+/** Which revision a ReplicaSet is, and what a LimitRange wrote into a pod. */
+const keptAnnotations = ['deployment.kubernetes.io/revision', 'kubernetes.io/limit-ranger']
+
 function metadataOf(item: Untyped): Untyped {
   const { metadata } = item
-  const revision = stringAt(metadata, 'annotations', 'deployment.kubernetes.io/revision')
+  const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
   return {
-    ...only(metadata, ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'finalizers']),
+    ...only(metadata, [
+      'name',
+      'namespace',
+      'uid',
+      'creationTimestamp',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+      'finalizers',
+    ]),
     ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
       only(owner, ['kind', 'name', 'uid', 'controller']),
     ),
-    ...(revision !== undefined && { annotations: { 'deployment.kubernetes.io/revision': revision } }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   }
+}
+
+/** Those of a pod's containers that have requests: admission may have given it others than its template has. */
+function requestsIn(item: Untyped, field: 'containers' | 'initContainers'): Untyped {
+  const asking = objectsAt(item, 'spec', field).flatMap((one) => {
+    const requests = only(valueAt(one, 'resources', 'requests'), ['cpu', 'memory'])
+    if (Object.keys(requests).length === 0) return []
+    return [{ ...only(one, ['name', 'restartPolicy']), resources: { requests } }]
+  })
+  return asking.length > 0 ? { [field]: asking } : {}
 }
 
 function conditionsOf(item: Untyped): readonly Untyped[] {

@@ -4,6 +4,7 @@ import type { Document, SourceFile } from '../document.js'
 import {
   type Finding,
   type Fix,
+  formatPath,
   type Path,
   type Place,
   type Related,
@@ -12,10 +13,12 @@ import {
   type Summary,
   severities,
 } from '../finding.js'
+import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { keeperOf } from '../graph/keeper.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
+import { isSliceState, sliceOf } from '../graph/slice.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -168,13 +171,20 @@ function forCluster(settings: Settings): Settings {
 
 /** The state of the cluster. What its server says is made true to its types, as objects are. */
 function liveOf(
-  { made, events, readAt }: Cluster,
+  { made, events, samples, readAt }: Cluster,
   objects: readonly KubernetesObject[],
   minor: number,
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
-  return liveState(objects, made.map(shaped), events.map(shaped), readAt)
+  return liveState(
+    objects,
+    made.filter((one) => !isSliceState(one)).map(shaped),
+    events.map(shaped),
+    readAt,
+    samples,
+    made.flatMap((one) => sliceOf(one) ?? []),
+  )
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
@@ -255,9 +265,9 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
     const kindName = kindNameOf(apiVersion, kind)
-    // The server has judged its objects.
+    // The server has judged its objects: what is left to say is what it has dropped.
     const checked = document.live
-      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: [] }
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: droppedOf(raw) }
       : check(raw, apiVersion, kind, settings.minor, customs)
     const template = custom.get(kindName)
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
@@ -347,7 +357,7 @@ function evaluate(
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster' && !unreadKinds) continue
-    const unseen = rule.for.filter((interest) => unreadKinds?.has(interest))
+    const unseen = [...rule.for, ...(rule.reads ?? [])].filter((kind) => unreadKinds?.has(kind))
     if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
     const begun = timings ? performance.now() : 0
     // One context for all subjects of a rule: millions of calls need no object each.
@@ -436,7 +446,11 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     reported.set(resource, ids.add(active.id))
   }
   return drafts
-    .filter(({ resource, active }) => !active.rule.unless?.some((id) => reported.get(resource)?.has(id)))
+    .filter(
+      (draft) =>
+        !draft.active.rule.unless?.some((id) => reported.get(draft.resource)?.has(id)) &&
+        !isOfDropped(draft, reported.get(draft.resource)),
+    )
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options
       const label = options.label ?? missing(resource, path, where)
@@ -457,6 +471,17 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         }),
       }
     })
+}
+
+/** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */
+function isOfDropped({ resource, path }: Draft, reported: ReadonlySet<string> | undefined): boolean {
+  return resource.problems.some(
+    (one) =>
+      one.kind === 'dropped-field' &&
+      one.target !== undefined &&
+      formatPath(one.target) === formatPath(path) &&
+      reported?.has(one.wrong === 'place' ? 'misplaced-spec-field' : 'unknown-field'),
+  )
 }
 
 function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resource): Subject {

@@ -1,6 +1,6 @@
 /** Pods that a kubelet evicted because their node ran short of something. */
 import type { KubernetesObject } from '../kubernetes.js'
-import type { Live } from './live.js'
+import { type Live, timeOf } from './live.js'
 import { bytes } from './quantity.js'
 import type { Workload } from './workload.js'
 
@@ -9,6 +9,8 @@ export interface Eviction {
   /** Absent when only an event is left, and it does not say. */
   readonly node: string | undefined
   readonly message: string
+  /** When, in milliseconds since 1970; 0 when nothing says. */
+  readonly time: number
   /**
    * The container that used most beyond its request, in bytes; absent when the pod used no more than it
    * asked for.
@@ -41,9 +43,9 @@ export function evictionsOf(
 ): readonly Eviction[] {
   if (!live) return []
   const found = new Map<string, Eviction>()
-  const add = (pod: string, node: string | undefined, message: string | undefined) => {
+  const add = (pod: string, node: string | undefined, message: string | undefined, time: number) => {
     if (message !== undefined && says[resource].some((text) => text.test(message)) && !found.has(pod))
-      found.set(pod, { pod, node, message: message.trim(), excess: excessIn(message) })
+      found.set(pod, { pod, node, message: message.trim(), time, excess: excessIn(message) })
   }
   for (const { metadata, spec, status } of live.podsOf(of)) {
     if (status?.reason !== 'Evicted') continue
@@ -51,10 +53,11 @@ export function evictionsOf(
     const last = Math.max(Date.parse(status.startTime ?? '') || 0, ...changes)
     // Evicted pods stay until there are thousands of them.
     const isOld = last > 0 && live.now - last > 86_400_000
-    if (!isOld) add(metadata?.name ?? '', spec?.nodeName, status.message)
+    if (!isOld) add(metadata?.name ?? '', spec?.nodeName, status.message, last)
   }
-  for (const { reason, involvedObject, source, message } of live.eventsOf(of))
-    if (reason === 'Evicted') add(involvedObject?.name ?? '', source?.host, message)
+  for (const event of live.eventsOf(of))
+    if (event.reason === 'Evicted')
+      add(event.involvedObject?.name ?? '', event.source?.host, event.message, timeOf(event))
   return [...found.values()].sort((a, b) => (a.pod < b.pod ? -1 : 1))
 }
 

@@ -1,7 +1,19 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
+import type { Sample } from '../reader/input.js'
+import type { Slice } from './slice.js'
+import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 import { isWorkload } from './workload.js'
+
+/** What a container used when the metrics API was asked: one sample of some seconds. */
+export interface ContainerUsage {
+  readonly container: string
+  /** Cores. */
+  readonly cpu: number
+  /** Bytes that the kernel cannot take back at once (the working set); what the kubelet ranks pods for eviction by. */
+  readonly memory: number
+}
 
 /** The state of a cluster at one moment, for rules that look at it. */
 export interface Live {
@@ -9,7 +21,10 @@ export interface Live {
   readonly now: number
   /** Every pod, those included that have ended and are still there. */
   readonly pods: readonly Pod[]
-  /** Every warning event that the API server still has (an hour of them by default), the newest first. */
+  /**
+   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
+   * autoscalers, the newest first.
+   */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
   podsOf(of: Workload | KubernetesObject): readonly Pod[]
@@ -19,8 +34,16 @@ export interface Live {
   replicaSetsOf(of: Workload | KubernetesObject): readonly ReplicaSet[]
   /** What an event is about, when it is still there. */
   subjectOf(event: Event): KubernetesObject | undefined
-  /** The warning events about an object and about all that it made, the newest first. */
+  /** The events about an object and about all that it made, the newest first. */
   eventsOf(of: Workload | KubernetesObject): readonly Event[]
+  /** The slices of a Service; undefined when no slice of any Service is known. */
+  slicesOf(service: Service): readonly Slice[] | undefined
+  /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
+  usageOf(pod: Pod): readonly ContainerUsage[] | undefined
+  /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
+  samplesOf(metric: string): readonly Sample[]
+  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  readonly seen: Live
 }
 
 /**
@@ -28,12 +51,16 @@ export interface Live {
  * @param objects the objects of the graph, as the API server gave them
  * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
  * @param now in milliseconds since 1970
+ * @param samples of metrics
+ * @param slices who is behind Services
  */
 export function liveState(
   objects: readonly KubernetesObject[],
   made: readonly KubernetesObject[],
   events: readonly Event[],
   now: number,
+  samples: readonly Sample[] = [],
+  slices: readonly Slice[] = [],
 ): Live {
   const all = [...objects, ...made]
   const byUid = new Map<string, KubernetesObject>()
@@ -61,6 +88,8 @@ export function liveState(
     } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
   }
+  const byMetric = new Map<string, Sample[]>()
+  for (const one of samples) push(byMetric, one.name, one)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
   for (const event of sorted) {
@@ -68,8 +97,10 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
+  const slicesBehind = new Map<string, Slice[]>()
+  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
-  return {
+  const live: Live = {
     now,
     pods,
     events: sorted,
@@ -80,13 +111,36 @@ export function liveState(
     subjectOf: ({ involvedObject: { kind, namespace, name } = {} }) =>
       byName.get(key(kind, namespace, name))?.[0],
     eventsOf: (of) => eventsBelow.get(rootOf(of)) ?? [],
+    slicesOf: ({ metadata }) =>
+      slices.length > 0
+        ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])
+        : undefined,
+    usageOf: ({ metadata }) => {
+      const [measured] = byName.get(key('PodMetrics', metadata?.namespace, metadata?.name)) ?? []
+      return measured && usageIn(measured)
+    },
+    samplesOf: (metric) => byMetric.get(metric) ?? [],
+    get seen() {
+      return live
+    },
   }
+  return live
 }
 
 const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'
 const isJob = (one: KubernetesObject): one is Job => one.kind === 'Job' && one.apiVersion === 'batch/v1'
 const isReplicaSet = (one: KubernetesObject): one is ReplicaSet =>
   one.kind === 'ReplicaSet' && one.apiVersion === 'apps/v1'
+
+function usageIn(measured: KubernetesObject): ContainerUsage[] {
+  return objectsAt(measured, 'containers').flatMap((one) => {
+    const cpu = numberAt(one, 'usage', 'cpu')
+    const memory = numberAt(one, 'usage', 'memory')
+    return cpu === undefined || memory === undefined
+      ? []
+      : [{ container: stringAt(one, 'name') ?? '', cpu, memory }]
+  })
+}
 
 /** When an event was last seen, in milliseconds since 1970; 0 when it does not say. */
 export function timeOf({ lastTimestamp, eventTime, series, firstTimestamp, metadata }: Event): number {

@@ -1,6 +1,6 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
-import type { Node, NodeSelectorTerm, PodSpec } from '../kubernetes.js'
-import type { Container } from './container.js'
+import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
+import { type Container, containersOf } from './container.js'
 import { quantity } from './quantity.js'
 import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
@@ -88,8 +88,16 @@ export function requested({ spec }: Container, resource: string): number {
   return quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
 }
 
+/** What the scheduler counts for a pod that is there: its own requests, which admission may have changed. */
+export function requestOfPod({ spec = {} }: Pod, resource: string): number {
+  return requestOf({ pod: spec, containers: containersOf(spec) }, resource)
+}
+
 /** What the scheduler counts for one pod. Source: k8s.io/component-helpers/resource (PodRequests). */
-export function requestOf({ pod, containers }: Workload, resource: string): number {
+export function requestOf(
+  { pod, containers }: Pick<Workload, 'pod' | 'containers'>,
+  resource: string,
+): number {
   const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
   const overhead = quantity(pod.overhead?.[resource]) ?? 0
   if (own !== undefined) return own + overhead

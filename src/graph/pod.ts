@@ -51,6 +51,8 @@ export interface Crash {
   /** `OOMKilled`, `Error`, `Completed`… */
   readonly reason: string
   /** Milliseconds since 1970; 0 when it is not said. */
+  readonly startedAt: number
+  /** The same. */
   readonly endedAt: number
 }
 
@@ -58,12 +60,13 @@ export interface Crash {
 export function lastEnd({ state, lastState }: ContainerState): Crash | undefined {
   const ended = state?.terminated ?? lastState?.terminated
   if (ended?.exitCode === undefined) return undefined
-  const { exitCode, reason = '', finishedAt } = ended
-  return { exitCode, reason, endedAt: Date.parse(finishedAt ?? '') || 0 }
+  const { exitCode, reason = '', startedAt, finishedAt } = ended
+  const [start, end] = [startedAt, finishedAt].map((time) => Date.parse(time ?? '') || 0)
+  return { exitCode, reason, startedAt: start ?? 0, endedAt: end ?? 0 }
 }
 
 /** `exit code 137 (OOMKilled)`. */
-export function formatEnd({ exitCode, reason }: Crash): string {
+export function formatEnd({ exitCode, reason }: Pick<Crash, 'exitCode' | 'reason'>): string {
   const plain = reason === '' || reason === 'Error' || reason === 'Completed'
   return plain ? `exit code ${exitCode}` : `exit code ${exitCode} (${reason})`
 }

@@ -3,6 +3,7 @@
 import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
 import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
+import { saidOfPull, waitingForImages } from './pull.js'
 import { formatSpan } from './quantity.js'
 
 /** Characters of somebody else's message that are shown. */
@@ -46,6 +47,10 @@ export function causeOf(pod: Pod, live: Live): string | undefined {
   // The first sentence says what lacks; those after it, what preemption tried.
   if (placed?.status === 'False')
     return withMessage(placed.reason ?? 'Pending', placed.message?.split(/\.\s/)[0])
+  const [waiting] = waitingForImages([pod])
+  const said = waiting && saidOfPull(waiting, live)
+  if (said !== undefined)
+    return `container ${waiting?.container}: ${withMessage('ErrImagePull', pullReason(said))}`
   const container = containerStates(pod)
     .map(containerTrouble)
     .find((one) => one !== undefined)
@@ -65,6 +70,15 @@ function containerTrouble(container: ContainerState): string | undefined {
   }
   if (reason === '' || reason === 'ContainerCreating' || reason === 'PodInitializing') return undefined
   return `container ${name}: ${withMessage(reason, message)}`
+}
+
+/** What the registry or runtime said, without who said it to whom: the image stands at its end, too. */
+function pullReason(said: string): string {
+  return said
+    .replace(/^(Back-off pulling image "[^"]*": ErrImagePull|Failed to pull image "[^"]*"): /, '')
+    .replace(/^rpc error: code = \w+ desc = /, '')
+    .replace(/^failed to pull and unpack image "[^"]*": /, '')
+    .replace(/^failed to resolve (?:reference|image) "[^"]*": /, '')
 }
 
 /**

@@ -167,5 +167,13 @@ function watchedLive(
     },
     // Events are evidence when they are there, and nothing follows from their absence.
     eventsOf: (of) => live.eventsOf(of),
+    slicesOf: (service) => {
+      note('EndpointSlice')
+      return live.slicesOf(service)
+    },
+    // So is what pods use. Rules that have nothing else to go by name it in `reads`.
+    usageOf: (pod) => live.usageOf(pod),
+    samplesOf: (metric) => live.samplesOf(metric),
+    seen: live,
   }
 }

@@ -1,6 +1,8 @@
 /** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
+import { grouped } from './enumerate.js'
 import type { Graph } from './graph.js'
+import type { Live } from './live.js'
 import { type Labels, matchesSelector } from './selector.js'
 
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
@@ -85,4 +87,28 @@ export function selects(
     if (!graph.complete && keys.some((key) => key !== 'kubernetes.io/metadata.name')) return undefined
   }
   return (spec.matchConditions ?? []).length > 0 ? undefined : true
+}
+
+/**
+ * What the API server has counted of the calls of webhooks of a name, in a line for the evidence of a finding; none where nothing is amiss
+ * or known. Source: k8s.io/apiserver/pkg/admission/metrics/metrics.go.
+ */
+export function callsOf(name: string, live: Live | undefined): readonly string[] {
+  if (!live) return []
+  const metric = 'apiserver_admission_webhook'
+  const sum = (rest: string) =>
+    live
+      .samplesOf(`${metric}_${rest}`)
+      .filter(({ labels }) => labels.name === name)
+      .reduce((total, { value }) => total + value, 0)
+  const calls = sum('admission_duration_seconds_count')
+  const slow = calls - sum('admission_duration_seconds_bucket')
+  const refused = sum('rejection_count')
+  const passed = sum('fail_open_count')
+  const parts = [
+    slow > 0 && calls > 0 ? `${grouped(slow)} of ${grouped(calls)} calls took longer than 1 s` : '',
+    refused > 0 ? `${grouped(refused)} writes failed with it` : '',
+    passed > 0 ? `${grouped(passed)} writes passed without it` : '',
+  ].filter((part) => part !== '')
+  return parts.length === 0 ? [] : [`since the API server started ${parts.join(', ')}`]
 }

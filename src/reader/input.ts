@@ -63,12 +63,24 @@ export interface Cluster {
   readonly unreadKinds: ReadonlySet<KindName>
   /** Kinds of which there may be objects in other namespaces than the one that was read. */
   readonly partialKinds: ReadonlySet<KindName>
-  /** The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents. */
+  /**
+   * The state of the Pods, Jobs and ReplicaSets that workloads made and that are no documents, of EndpointSlices, and the
+   * PodMetrics of all pods.
+   */
   readonly made: readonly Untyped[]
-  /** Warning events. */
+  /** What the API server and kubelets have counted, of the little that rules ask for. */
+  readonly samples?: readonly Sample[]
+  /** Warning events, and those of autoscalers that added or removed pods. */
   readonly events: readonly Untyped[]
   /** When reading began, in milliseconds since 1970. */
   readonly readAt: number
+}
+
+/** One number of a component's metrics. */
+export interface Sample {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
 /** A resource or group that may have objects, and why they are not known. */

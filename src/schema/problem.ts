@@ -52,6 +52,22 @@ export type SchemaProblem =
       readonly root?: Definition
     }
   | {
+      /** Of an object in a cluster: kubectl has sent the field, the version has none, and the object is without it. */
+      readonly kind: 'dropped-field'
+      /** Where it would be in the object. */
+      readonly path: Path
+      readonly definition: string
+      /** What was sent, when it is short. */
+      readonly value?: string | number | boolean
+      /** The minor version with which the field came. */
+      readonly since?: number
+      /** Whether it has the wrong name or stands in the wrong place, and where it belongs, as `Suggestion` has it. */
+      readonly wrong?: 'name' | 'place'
+      readonly place?: string
+      /** The same in the object; absent when there is more than one such place in it. */
+      readonly target?: Path
+    }
+  | {
       readonly kind: 'wrong-type'
       readonly path: Path
       readonly expected: Expected

@@ -15,6 +15,7 @@ const atOnce = {
   'node-not-ready': { seconds: 0 },
   'node-selector-unsatisfiable': { minutes: 0 },
   'pod-stuck-terminating': { minutes: 0 },
+  'service-port-mismatch': { minutes: 0 },
   'service-without-ready-endpoints': { minutes: 0 },
 }
 const folder = program.folderWith({
@@ -64,6 +65,11 @@ async function addNode(name: string, labels: Mapping = {}, capacity?: Mapping): 
   })
 }
 
+/** What client-side kubectl apply leaves in an object. */
+function lastApplied(manifest: Mapping): Mapping {
+  return { 'kubectl.kubernetes.io/last-applied-configuration': `${JSON.stringify(manifest)}\n` }
+}
+
 /** Plays in a namespace of its own, which goes with the end. */
 async function play(namespace: string, story: (on: Replay) => Promise<void>): Promise<void> {
   const on = await replay(namespace, cluster.connection.call, scan)
@@ -74,6 +80,16 @@ async function play(namespace: string, story: (on: Replay) => Promise<void>): Pr
 it('runs of a CronJob that never end pile up', () =>
   play('cronjob-flood', async ({ apply, ask, list, found, silent }) => {
     await apply('cronjob.yaml')
+    const misplaced = { jobTemplate: { spec: { template: { spec: { concurrencyPolicy: 'Forbid' } } } } }
+    // As kubectl apply --validate=false sends it.
+    await ask('PATCH', 'batch/v1/cronjobs/sync?fieldValidation=Ignore', {
+      metadata: { annotations: lastApplied({ apiVersion: 'batch/v1', kind: 'CronJob', spec: misplaced }) },
+      spec: misplaced,
+    })
+    const place = 'cronjob/cronjob-flood/sync .spec.jobTemplate.spec.template.spec.concurrencyPolicy'
+    const { message, label } = await found('misplaced-spec-field', place)
+    expect(message).toMatch(/concurrencyPolicy: Forbid, .* dropped it: \.spec\.concurrencyPolicy is Allow\.$/)
+    expect(label).toBe('did you mean .spec.concurrencyPolicy?')
     for (const run of ['run-1', 'run-2', 'run-3', 'run-4', 'run-5']) await startJob(ask, run)
     await until(
       () => list('v1/pods'),
@@ -92,6 +108,7 @@ it('runs of a CronJob that never end pile up', () =>
       (jobs) => JSON.stringify(jobs).includes('DeadlineExceeded'),
     )
     await silent('job-without-deadline')
+    await silent('misplaced-spec-field')
   }))
 
 it('a budget that allows no eviction stops a drain', () =>
@@ -178,11 +195,7 @@ it('a manifest is applied in an API version that is gone', () =>
     await apply('web.yaml')
     const applied = (apiVersion: string) =>
       ask('PATCH', 'policy/v1/poddisruptionbudgets/web', {
-        metadata: {
-          annotations: {
-            'kubectl.kubernetes.io/last-applied-configuration': `{"apiVersion":"${apiVersion}","kind":"PodDisruptionBudget"}\n`,
-          },
-        },
+        metadata: { annotations: lastApplied({ apiVersion, kind: 'PodDisruptionBudget' }) },
       })
     await applied('policy/v1beta1')
     await expect(ask('GET', 'policy/v1beta1/poddisruptionbudgets/web')).rejects.toThrow(/: 404 /)
@@ -209,6 +222,8 @@ it('a webhook that fails closed and has no backend stops new pods', () =>
     expect(severity).toBe('error')
     expect(message).toContain('none of the 2 pods')
     expect(evidence?.join()).toContain('container guard: exit code 1')
+    // The numbers are the API server's own.
+    expect(evidence?.join()).toMatch(/since the API server started .*\d+ writes failed with it/)
     expect(diagnosed('deployment/worker', 'webhook-down')).toContainEqual([
       'webhook-backend-unavailable',
       'is asked about new pods of it',
@@ -275,7 +290,10 @@ it('each apply undoes what the autoscaler did', () =>
     await until(() => ask('GET', deployment), replicas(4))
     const [web] = await apply('web.yaml')
     expect(at(web, 'spec', 'replicas')).toBe(3)
-    await found('hpa-replicas-conflict', 'deployment/hpa-conflict/web .spec.replicas')
+    // Seconds later the field is the autoscaler's again.
+    await found('hpa-replicas-conflict', 'deployment/hpa-conflict/web .spec.replicas', () =>
+      apply('web.yaml'),
+    )
 
     // What the autoscaler has set is its own: the next manifest may leave it out.
     await until(() => ask('GET', deployment), replicas(4))
@@ -370,6 +388,29 @@ it('one of two workloads behind a Service is not ready', () =>
 
     await ask('PATCH', 'apps/v1/deployments/canary', template('healthy'))
     await silent('rollout-stalled')
+
+    const calls = (name: string) =>
+      ask(
+        'PATCH',
+        'apps/v1/deployments/canary',
+        template('healthy', {
+          containers: [
+            {
+              name: 'web',
+              ports: [{ name, containerPort: 8080 }],
+              readinessProbe: { httpGet: { port: name } },
+            },
+          ],
+        }),
+      )
+    await calls('www')
+    const mixed = await found('service-port-mismatch', 'service/half-service/web .spec.ports[0].targetPort')
+    expect(mixed).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/3 of its 4 ready pods/),
+    })
+    await calls('http')
+    await silent('service-port-mismatch')
   }))
 
 it('pods with a new default priority evict those without', () =>

@@ -29,8 +29,8 @@ export interface Replay {
   list(path: string): Promise<readonly Mapping[]>
   /** Waits for a message of an event about something in the namespace. */
   event(message: RegExp): Promise<void>
-  /** Waits until a scan finds this at `KIND/NAMESPACE/NAME .FIELD`. */
-  found(rule: string, place: string | RegExp): Promise<Finding>
+  /** Waits until a scan finds this at `KIND/NAMESPACE/NAME .FIELD`; before each scan it does `first`. */
+  found(rule: string, place: string | RegExp, first?: () => Promise<unknown>): Promise<Finding>
   /** Waits until a scan has no error and no warning that speaks of the namespace but of these rules, and nothing of the rule. */
   silent(rule: string, besides?: readonly string[]): Promise<void>
   /** Deletes the namespace, without waiting for its end. */
@@ -86,9 +86,12 @@ export async function replay(namespace: string, call: Call, scan: () => readonly
       const texts = async () => (await list('v1/events')).map((one) => String(one.message))
       await until(texts, (all) => all.find((text) => message.test(text)))
     },
-    found: (rule, place) =>
+    found: (rule, place, first) =>
       until(
-        async () => own(),
+        async () => {
+          await first?.()
+          return own()
+        },
         (all) => all.find((one) => one.rule === rule && isAt(one, place)),
         shown,
       ),

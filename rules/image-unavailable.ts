@@ -1,0 +1,95 @@
+import {
+  imageParts,
+  isGone,
+  isReady,
+  type Live,
+  type Pod,
+  refusalOf,
+  rule,
+  troubles,
+  unreadySince,
+  type Workload,
+  waitingForImages,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'An image that pods wait for will not come',
+  category: 'images',
+  severity: 'warning',
+  why: `The kubelet tries a pull that failed again and again, up to five minutes apart, whatever the reason. A registry
+that was away comes back; one that has no such image, or does not give it to this pod, gives the same answer each
+time. The pod stays Pending, a Deployment says so after ten minutes and a Job never does.`,
+  remedy:
+    'Correct the name or tag, push the image, build it for the platform of the nodes, or repair the pull secret.',
+  decides: `A container of a pod has waited for \`seconds\` for the image that the template still names, and the registry's
+answer is final: there is no such image, none for the platform of the node, or no access to it. The answer stands in
+the state of the container, or in the events of the pod. An error when no pod of the workload is ready.
+
+Trouble that may pass is not reported: a registry that can't be reached, time-outs, and pulls that are refused for
+their number (\`image-pull-throttled\`). Neither are containers with \`imagePullPolicy: Always\` that ran before
+(\`image-pull-always\`).`,
+  versions: 'Kubelets before 1.32 give the answer in events only, which the API server keeps for an hour.',
+  sources: [
+    'kubernetes/pkg/kubelet/images/image_manager.go (EnsureImageExists)',
+    'containerd, core/remotes/docker (resolver)',
+  ],
+  stories: [],
+  needs: 'cluster',
+  params: {
+    seconds: {
+      type: 'integer',
+      minimum: 0,
+      default: 60,
+      about: 'How long a pod may wait for an image that a pipeline still pushes, or for its pull secret.',
+    },
+  },
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
+    const { live } = graph
+    if (!live || workload.controlled) return
+    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+    const stuck = finalIn(workload, pods, live).filter(
+      ({ pod }) => live.now - (unreadySince(pod) ?? live.now) >= params.seconds * 1000,
+    )
+    const [first] = stuck
+    if (!first) return
+    const ready = pods.filter(isReady).length
+    const { name: image, tag, digest, registry } = imageParts(first.image)
+    const named = `${image}${digest ? '' : `:${tag ?? 'latest'}`}`
+    const answer = {
+      absent: `${registry} has no image ${named}`,
+      platform: `image ${named} is not made for the platform of the node`,
+      denied: `${registry} does not let it pull ${named}`,
+    }[first.refusal]
+    report(first.container.spec, 'image', `${effectOn(workload, ready, pods.length)}: ${answer}.`, {
+      severity: ready === 0 ? 'error' : 'warning',
+      evidence: troubles(
+        stuck.map(({ pod }) => pod),
+        live,
+      ),
+    })
+  },
+})
+
+/** The pods that wait for an image of the template in vain. */
+function finalIn(workload: Workload, pods: readonly Pod[], live: Live) {
+  return waitingForImages(pods).flatMap((waiting) => {
+    const container = workload.containers.find(({ name }) => name === waiting.container)
+    const refusal = refusalOf(waiting, live)
+    // Pods of an earlier template may still wait for its image.
+    if (!refusal || !container || container.image !== waiting.image) return []
+    const ranBefore = waiting.pod.status?.containerStatuses?.some(
+      ({ name, restartCount = 0 }) => name === waiting.container && restartCount > 0,
+    )
+    if (ranBefore && container.spec.imagePullPolicy === 'Always') return []
+    return [{ ...waiting, container, refusal }]
+  })
+}
+
+function effectOn({ kind, name, batch }: Workload, ready: number, all: number): string {
+  if (kind === 'Pod') return `Pod ${name} never starts`
+  if (batch) return `No run of ${name} starts`
+  return ready === 0
+    ? `No pod of ${name} starts`
+    : `${ready} of ${all} pods of ${name} are ready, and the next one never starts`
+}

@@ -1,0 +1,267 @@
+/** Metrics of components: texts of any size and shape, of which little is kept. */
+import { Agent, type ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, it } from 'vitest'
+import { scannedKinds } from '../src/cluster/kinds.js'
+import { sampleIn } from '../src/cluster/metrics.js'
+import { lineReader, RequestError, reader } from '../src/cluster/request.js'
+import { scan } from '../src/cluster/scan.js'
+import { type ApiServer, apiServer, send, status } from './api-server.js'
+
+describe('a line', () => {
+  const wanted = new Map([
+    ['calls_total', () => true],
+    ['late', ({ le }: Readonly<Record<string, string>>) => Number(le) === 1],
+  ])
+  const read = (line: string) => sampleIn(line, wanted)
+
+  it.each([
+    ['calls_total 3', {}, 3],
+    ['calls_total{} 3e+06 1395066363000', {}, 3_000_000],
+    ['calls_total{a="1",b=""} 0.5', { a: '1', b: '' }, 0.5],
+    ['calls_total{a="1",} 2', { a: '1' }, 2],
+    ['calls_total{path="C:\\\\dir\\n\\"x\\",{y}="} 2', { path: 'C:\\dir\n"x",{y}=' }, 2],
+    ['late{le="1"} 2', { le: '1' }, 2],
+    ['late{le="1.0"} 2', { le: '1.0' }, 2],
+  ])('%s is a number', (line, labels, value) => {
+    expect(read(line)).toEqual({ name: line.slice(0, line.search(/[{ ]/)), labels, value })
+  })
+
+  it.each([
+    '',
+    '# TYPE calls_total counter',
+    'others_total 3',
+    'calls_total',
+    'calls_total 0',
+    'calls_total -1',
+    'calls_total NaN',
+    'calls_total +Inf',
+    'calls_total 1e999',
+    'calls_total 0x10',
+    'calls_total 1 2 3',
+    'calls_total{a="1"',
+    'calls_total{a="1" 3',
+    'calls_total{a="1\\"} 3',
+    'calls_total{a=1} 3',
+    'calls_total{="1"} 3',
+    'calls_total{a="1"}3',
+    'late{le="+Inf"} 2',
+    'late 2',
+  ])('%s is none', (line) => expect(read(line)).toBeUndefined())
+
+  it('has labels of its own only', () => {
+    const { labels } = read('calls_total{__proto__="x",constructor="y"} 1') ?? {}
+    expect(Object.entries(labels ?? {})).toEqual([
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ])
+  })
+
+  it('may be as long as it likes', () => {
+    const value = '\\\\'.repeat(30_000)
+    expect(read(`calls_total{a="${value}"} 1`)?.labels.a).toHaveLength(30_000)
+    expect(read(`calls_total{a="${value}`)).toBeUndefined()
+    expect(read(`calls_total{${'a="",'.repeat(13_000)}`)).toBeUndefined()
+  })
+})
+
+const open: ApiServer[] = []
+afterEach(async () => {
+  for (const server of open.splice(0)) await server.close()
+})
+
+/** Scans a server that answers so to a request for its metrics. */
+async function scanned(answer: (response: ServerResponse) => unknown, namespace?: string) {
+  const server = await apiServer({
+    objects: { configmaps: [{ metadata: { name: 'a', namespace: 'shop' } }] },
+    answer: (url, response) => {
+      if (url.pathname !== '/metrics') return false
+      answer(response)
+      return true
+    },
+  })
+  open.push(server)
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  const connection = {
+    context: 'prod',
+    namespace: undefined,
+    server: new URL(server.address),
+    agent,
+    headers: {},
+  }
+  const options = { timeout: 500, signal: AbortSignal.timeout(60_000) }
+  const { samples, unread, documents } = await scan(reader(connection, options), {
+    kinds: scannedKinds([]),
+    namespace,
+    chunk: 500,
+    concurrency: 4,
+    getLines: lineReader(connection, options),
+  }).finally(() => agent.destroy())
+  expect(documents).toHaveLength(1)
+  const asked = server.asked.filter(({ path }) => path.startsWith('/metrics'))
+  return { values: samples?.map(({ value }) => value), unread, asked }
+}
+
+const sample = (value: number) => `apiserver_admission_webhook_fail_open_count{name="a"} ${value}\n`
+const line = `rest_client_requests_total{code="200",host="${'x'.repeat(900)}"} 1\n`
+const plain = { 'content-type': 'text/plain' }
+
+describe('what a server has counted', () => {
+  it('is asked for once, and read line by line', async () => {
+    const text = `# HELP\n${sample(1)}${line.repeat(1000)}${sample(2)}`
+    const { values, unread, asked } = await scanned((response) => send(response, 200, text, plain))
+    expect([values, unread, asked.length]).toEqual([[1, 2], [], 1])
+    const zipped = await scanned((response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(text))
+    })
+    expect(zipped.values).toEqual([1, 2])
+  })
+
+  it('is of the cluster as a whole', async () => {
+    const { asked } = await scanned((response) => send(response, 200, sample(1), plain), 'shop')
+    expect(asked).toEqual([])
+  })
+
+  it('is split where it is, and a line that is too long is left out', async () => {
+    const { values } = await scanned((response) => {
+      response.writeHead(200, plain)
+      response.write(sample(1).slice(0, 20))
+      setTimeout(() => {
+        response.write(`${sample(1).slice(20)}${'x'.repeat(200_000)}`)
+        setTimeout(() => response.end(`${sample(3)}${sample(2)}`), 20)
+      }, 20)
+    })
+    expect(values).toEqual([1, 2])
+  })
+
+  it('is not known where it may not be read, and nobody minds where it is not there', async () => {
+    const forbidden = await scanned((response) => send(response, 403, status(403, 'no')))
+    expect(forbidden).toMatchObject({ values: [], unread: [{ resource: '/metrics', reason: 'forbidden' }] })
+    const absent = await scanned((response) => send(response, 404, '404 page not found', plain))
+    expect(absent).toMatchObject({ values: [], unread: [] })
+  })
+
+  it.each([
+    ['busy', (response: ServerResponse) => send(response, 429, status(429, 'busy')), [], /busy/],
+    [
+      'cut off',
+      (response: ServerResponse) => {
+        response.writeHead(200, { 'content-length': '9999' }).write(`${sample(1)}${sample(2).slice(0, -1)}`)
+        setTimeout(() => response.destroy(), 20)
+      },
+      [1],
+      /broke off|aborted/,
+    ],
+    [
+      'silent',
+      (response: ServerResponse) => void response.writeHead(200, plain).write(sample(1)),
+      [1],
+      /within 0.5 s/,
+    ],
+    [
+      'endless',
+      (response: ServerResponse) => {
+        const more = () => {
+          while (!response.destroyed && response.write(line.repeat(1000)));
+          if (!response.destroyed) response.once('drain', more)
+        }
+        response.writeHead(200, plain).write(sample(1))
+        more()
+      },
+      [1],
+      /larger than 64 MiB|within 0.5 s/,
+    ],
+  ])('counts as far as it came when the server is %s', async (_, answer, values, message) => {
+    const found = await scanned(answer)
+    expect(found.values).toEqual(values)
+    expect(found.unread).toMatchObject([{ resource: '/metrics', reason: 'failed' }])
+    expect(found.unread[0]?.message).toMatch(message)
+  })
+})
+
+describe('what kubelets have counted', () => {
+  const pod = (name: string, nodeName: string, resources: object = { limits: { cpu: '1' } }) => ({
+    metadata: { name, namespace: 'shop', uid: name },
+    spec: { nodeName, containers: [{ name: 'web', resources }] },
+    status: { phase: 'Running' },
+  })
+  const stopped = (name: string, value: number, container = 'web') =>
+    `container_cpu_cfs_throttled_periods_total{container="${container}",id="/a",namespace="shop",pod="${name}"} ${value} 17\n`
+  const periods = (name: string, value: number, container = 'web') =>
+    stopped(name, value, container).replace('throttled_', '')
+  const pods = [
+    pod('a', 'n1'),
+    pod('b', 'n2'),
+    pod('c', 'n2'),
+    pod('d', 'n/../3'),
+    pod('e', 'n4', { requests: { cpu: '1' } }),
+    { ...pod('f', 'n5'), status: { phase: 'Succeeded' } },
+  ]
+
+  async function asked(kubelets: number | undefined, answer: (node: string) => string | number) {
+    const paths: string[] = []
+    const server = await apiServer({ objects: { pods } })
+    open.push(server)
+    const agent = new Agent()
+    const connection = {
+      context: 'prod',
+      namespace: undefined,
+      server: new URL(server.address),
+      agent,
+      headers: {},
+    }
+    const { samples, unread } = await scan(
+      reader(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }),
+      {
+        kinds: scannedKinds([]),
+        namespace: undefined,
+        chunk: 2,
+        concurrency: 1,
+        ...(kubelets !== undefined && { kubelets }),
+        getLines: async (path, onLine) => {
+          if (path === '/metrics') return
+          paths.push(path)
+          const found = answer(path)
+          if (typeof found === 'number') throw new RequestError(found, 'no')
+          for (const line of found.split('\n')) onLine(line)
+        },
+      },
+    ).finally(() => agent.destroy())
+    return { samples: samples?.map(({ labels, value }) => [labels.pod, value]), unread, paths }
+  }
+
+  it('is asked for on request, of the nodes with most pods that have CPU limits', async () => {
+    const path = (node: string) => `/api/v1/nodes/${node}/proxy/metrics/cadvisor`
+    expect((await asked(undefined, () => '')).paths).toEqual([])
+    expect((await asked(2, () => '')).paths).toEqual([path('n2'), path('n%2F..%2F3')])
+    expect((await asked(20, () => '')).paths).toHaveLength(3)
+  })
+
+  it('is kept of containers that were stopped', async () => {
+    const text =
+      stopped('a', 5) +
+      periods('a', 9) +
+      stopped('b', 0) +
+      periods('b', 9) +
+      stopped('c', 5, '') +
+      periods('c', 9)
+    const { samples, unread } = await asked(1, () => text)
+    expect(samples).toEqual([
+      ['a', 5],
+      ['a', 9],
+    ])
+    expect(unread).toEqual([])
+  })
+
+  it('is not asked for again when it is forbidden, and one kubelet that is away is named', async () => {
+    const forbidden = await asked(20, () => 403)
+    expect(forbidden.paths).toHaveLength(1)
+    expect(forbidden.unread).toEqual([{ resource: 'nodes/proxy', reason: 'forbidden', message: 'no' }])
+    const { samples, unread } = await asked(20, (path) =>
+      path.includes('/n1/') ? stopped('a', 5) + periods('a', 9) : 503,
+    )
+    expect(samples).toHaveLength(2)
+    expect(unread.map(({ resource }) => resource)).toEqual(['the kubelet of n/../3', 'the kubelet of n2'])
+    expect(new Set(unread.map(({ message }) => message)).size).toBe(1)
+  })
+})
