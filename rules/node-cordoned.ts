@@ -90,7 +90,7 @@ function isControlPlane({ metadata }: Node): boolean {
 /** `n7: 3 days, 12 pods are still there`. */
 function lineOf({ node, seconds }: Cordoned, live: Live): string {
   const { name = '' } = node.metadata ?? {}
-  const pods = live.pods.filter(
+  const pods = live.seen.pods.filter(
     (pod) =>
       pod.spec?.nodeName === name &&
       !isGone(pod) &&

@@ -4,6 +4,7 @@ import {
   counted,
   countOf,
   firstOf,
+  formatBytes,
   formatSpan,
   type Graph,
   isAway,
@@ -12,6 +13,7 @@ import {
   type Live,
   type ObjectOf,
   type Pod,
+  requestOfPod,
   rule,
 } from '../src/rule.js'
 
@@ -66,8 +68,8 @@ goes on calling its pods ready.`,
     'Memory and disk: find what uses them beyond its request, and give requests to what has none. Network: look at the agent of the network plugin on the node and at the routes of the cloud.',
   decides: `The condition \`MemoryPressure\`, \`DiskPressure\` or \`NetworkUnavailable\` of a node is True for \`minutes\`;
 pressure that has evicted pods is reported at once. An error for the network. Nodes with the same condition are
-one finding, on the one that has had it longest. Below stand what the kubelet says, the evicted pods with what they used, and how many pods
-have no requests and are next.
+one finding, on the one that has had it longest. Below stand what the kubelet says, the evicted pods with what they used, and for memory those that come next: by what they
+use beyond their requests where the metrics API tells, else those without requests.
 
 Left out are nodes that are not ready (\`node-not-ready\`) or about to be removed; \`PIDPressure\` is
 \`pod-pid-limit-missing\`.`,
@@ -142,7 +144,7 @@ function evictedFrom(nodes: readonly Node[], pressure: Pressure, live: Live): re
   const since = new Map(
     nodes.map((node) => [node.metadata?.name ?? '', live.now - (lasting(node, pressure, live) + 60) * 1000]),
   )
-  return live.pods.filter(({ spec, status }) => {
+  return live.seen.pods.filter(({ spec, status }) => {
     const begun = since.get(spec?.nodeName ?? '')
     if (begun === undefined || status?.reason !== 'Evicted' || !evicts.test(status.message ?? ''))
       return false
@@ -157,7 +159,6 @@ function evictedFrom(nodes: readonly Node[], pressure: Pressure, live: Live): re
 function evidenceOf(nodes: readonly Node[], pressure: Pressure, live: Live): readonly string[] {
   const [first] = nodes
   const { message, reason } = (first && conditionOf(first, pressure.type)) ?? {}
-  const names = new Set(nodes.map(({ metadata }) => metadata?.name))
   const said = nodes
     .flatMap((node) => live.eventsOf(node))
     .filter((event) => pressure.events?.test(`${event.reason}: ${event.message}`))
@@ -170,18 +171,34 @@ function evidenceOf(nodes: readonly Node[], pressure: Pressure, live: Live): rea
     ({ metadata, status }) =>
       `evicted ${metadata?.name ?? ''}: ${(status?.message ?? '').trim().slice(0, 200)}`,
   )
-  const next =
-    pressure.type === 'MemoryPressure'
-      ? live.pods.filter(
-          (pod) => names.has(pod.spec?.nodeName) && !isGone(pod) && pod.status?.qosClass === 'BestEffort',
-        )
-      : []
+  const next = pressure.type === 'MemoryPressure' ? nextFrom(nodes, live) : []
   return [
     ...(message ? [`${reason ?? pressure.type}: ${message}`] : []),
     ...said,
     ...atMost(2, evicted),
-    ...(next.length > 0
-      ? [`without requests: ${firstOf(next.map(({ metadata }) => metadata?.name ?? '').sort())}`]
-      : []),
+    ...next,
   ]
+}
+
+/** The pods that the kubelets evict next: those with most beyond their requests, or without any where nobody measures. */
+function nextFrom(nodes: readonly Node[], live: Live): readonly string[] {
+  const names = new Set(nodes.map(({ metadata }) => metadata?.name))
+  const pods = live.seen.pods.filter((pod) => names.has(pod.spec?.nodeName) && !isGone(pod))
+  const greedy = pods
+    .map((pod) => {
+      const used = (live.usageOf(pod) ?? []).reduce((sum, { memory }) => sum + memory, 0)
+      return { pod, used, request: requestOfPod(pod, 'memory') }
+    })
+    .filter(({ used, request }) => used > request)
+    .sort((a, b) => b.used - b.request - (a.used - a.request))
+    .slice(0, 2)
+  if (greedy.length > 0)
+    return greedy.map(
+      ({ pod, used, request }) =>
+        `pod ${pod.metadata?.name ?? ''}: ${formatBytes(used)} used, ${formatBytes(request)} requested`,
+    )
+  const bare = pods.flatMap(({ metadata, status }) =>
+    status?.qosClass === 'BestEffort' ? (metadata?.name ?? '') : [],
+  )
+  return bare.length > 0 ? [`without requests: ${firstOf(bare.sort())}`] : []
 }

@@ -16,6 +16,7 @@ import {
   numberAt,
   objectsAt,
   type Pod,
+  refusalOf,
   rule,
   schedule,
   stringAt,
@@ -45,7 +46,7 @@ Left to others are pods without a node (\`cluster-scale-up-blocked\`), on a node
 (\`node-not-ready\`), in a crash loop (\`crashloop-restart-storm\`), without an address
 (\`pod-ip-exhaustion\`) or without a Secret or ConfigMap (\`referenced-config-missing\`), pods of a Service of
 which none is ready (\`service-without-ready-endpoints\`), images that are pulled too often
-(\`image-pull-throttled\`) and Jobs that hang (\`job-without-deadline\`). Pods with
+(\`image-pull-throttled\`) or will not come (\`image-unavailable\`), and Jobs that hang (\`job-without-deadline\`). Pods with
 scheduling gates, and those that end, are exempt.`,
   falsePositives: `Standbys that are unready on purpose, so that a Service leads to the leader alone, and init containers
 that copy data for long: raise \`minutes\`, or suppress it for them.`,
@@ -60,7 +61,6 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
   },
   unless: [
     'rollout-stalled',
-    'image-unavailable',
     'referenced-config-missing',
     'registry-in-own-cluster',
     'iam-agent-unprotected',
@@ -206,7 +206,14 @@ function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): bo
   if (containerStates(pod).some((one) => isCrashing(one, pod, live, restarts))) return true
   const [waiting] = waitingForImages([pod])
   const said = [waiting?.message ?? '', ...live.eventsOf(pod).map(({ message }) => message ?? '')]
-  if (waiting) return said.some((text) => throttled.test(text)) || ranBefore(waiting, workload)
+  if (waiting)
+    return (
+      said.some((text) => throttled.test(text)) ||
+      ranBefore(waiting, workload) ||
+      // Of images that the template names no longer `image-unavailable` does not speak.
+      (refusalOf(waiting, live) !== undefined &&
+        workload.containers.some(({ name, image }) => name === waiting.container && image === waiting.image))
+    )
   const sandbox = live.eventsOf(pod).find(({ reason }) => reason === 'FailedCreatePodSandBox')
   return noAddress.test(sandbox?.message ?? '') || isHungRun(pod, workload, live)
 }
