@@ -23,6 +23,7 @@ import {
   troubles,
   unreadySince,
   valueAt,
+  type Waiting,
   type Workload,
   waitingForImages,
 } from '../src/rule.js'
@@ -79,12 +80,15 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
     if (!group) return
     const together = group.cause === undefined ? undefined : shared.get(group.cause)
     if (together && together[0] !== group) return
-    const serves = !group.workload.batch && graph.servicesOf(group.workload).length > 0
+    const groups = together ?? [group]
+    const isDown = groups.some(
+      ({ ready, workload }) => ready === 0 && !workload.batch && graph.servicesOf(workload).length > 0,
+    )
     report(object, undefined, together ? sharedMessage(group, together, live) : messageOf(group, live), {
-      severity: group.ready === 0 && serves ? 'error' : 'warning',
+      severity: isDown ? 'error' : 'warning',
       evidence: [
         ...troubles(group.stuck, live),
-        ...nodesOf(together ?? [group]),
+        ...nodesOf(groups),
         ...(together ? [firstOf(together.map(({ workload }) => graph.describe(workload.object)))] : []),
       ],
     })
@@ -123,46 +127,80 @@ const makers = [
 
 /** All groups by the object that they are reported on, and those of one cause, three or more. */
 function unreadyIn(graph: Graph, live: Live, least: number) {
-  const found = new Map<KubernetesObject, Group>()
   const away = new Set(
     graph.seen('Node').flatMap((node) => (isAway(node) ? (node.metadata?.name ?? '') : [])),
   )
-  const known = new Set<Pod>()
-  const add = (workload: Workload | undefined, name: string, pods: readonly Pod[], isLooked: boolean) => {
-    for (const pod of pods) known.add(pod)
-    if (!workload || !pods.some((pod) => !isReady(pod))) return
-    const present = pods.filter((pod) => !isGone(pod))
-    const patience = Math.max(least, rolloutSeconds(workload.object), ...workload.running.map(startupSeconds))
-    const stuck = present
-      .filter((pod) => secondsUnready(pod, live) >= patience && !away.has(pod.spec?.nodeName ?? ''))
-      .filter((pod) => !isTold(pod, workload, live, isLooked) && (!workload.batch || isWaiting(pod)))
-      .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
-    const ready = present.filter(isReady).length
-    if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
-      return
-    const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
-    found.set(workload.object, {
-      workload,
-      name,
-      stuck,
-      ready,
-      all: present.length,
-      cause: more.length === 0 ? cause : undefined,
-    })
-  }
-  const workloads = makers.flatMap((kind) =>
-    graph.seen(kind).flatMap((object) => graph.workload(object) ?? []),
-  )
-  for (const one of workloads) if (!one.controlled) add(one, one.name, live.podsOf(one), true)
-  // What an operator made, no rule about workloads looks at.
-  const made = workloads.filter((one) => one.controlled && !live.podsOf(one).some((pod) => known.has(pod)))
-  for (const one of made) if (one.kind !== 'Pod') add(one, one.name, live.podsOf(one), false)
-  for (const { maker, pods } of byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))))
-    add(graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {}), maker, pods, false)
+  const found = new Map<KubernetesObject, Group>()
   const shared = new Map<string, Group[]>()
-  for (const group of found.values())
-    if (group.cause !== undefined) shared.set(group.cause, [...(shared.get(group.cause) ?? []), group])
+  for (const made of madeIn(graph, live)) {
+    const group = groupOf(made, away, graph, live, least)
+    if (!group) continue
+    found.set(group.workload.object, group)
+    if (group.cause === undefined) continue
+    const together = shared.get(group.cause)
+    if (together) together.push(group)
+    else shared.set(group.cause, [group])
+  }
   return { found, shared: new Map([...shared].filter(([, groups]) => groups.length >= 3)) }
+}
+
+/** Pods with what made them. */
+interface Made extends Pick<Group, 'workload' | 'name'> {
+  readonly pods: readonly Pod[]
+  /** Whether other rules look at the workload: what an operator made they do not. */
+  readonly isLooked: boolean
+}
+
+/** All makers of pods that somebody may change: not those that end, nor those that an addon manager keeps. */
+function madeIn(graph: Graph, live: Live): readonly Made[] {
+  const workloads = makers
+    .flatMap((kind) => graph.seen(kind).flatMap((object) => graph.workload(object) ?? []))
+    .map((workload) => ({ workload, name: workload.name, pods: live.podsOf(workload) }))
+  const own = workloads
+    .filter(({ workload }) => !workload.controlled)
+    .map((made) => ({ ...made, isLooked: true }))
+  const known = new Set(own.flatMap(({ pods }) => pods))
+  const operated = workloads
+    .filter(({ workload: { controlled, kind }, pods }) => {
+      return controlled && kind !== 'Pod' && !pods.some((pod) => known.has(pod))
+    })
+    .map((made) => ({ ...made, isLooked: false }))
+  for (const { pods } of operated) for (const pod of pods) known.add(pod)
+  const others = byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))).flatMap(({ maker, pods }) => {
+    const workload = graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {})
+    return workload ? [{ workload, name: maker, pods, isLooked: false }] : []
+  })
+  return [...own, ...operated, ...others].filter(({ workload: { object } }) => {
+    const { deletionTimestamp, labels } = object.metadata ?? {}
+    return deletionTimestamp === undefined && labels?.['addonmanager.kubernetes.io/mode'] !== 'Reconcile'
+  })
+}
+
+/** @param away the names of nodes that are not ready */
+function groupOf(
+  { workload, name, pods, isLooked }: Made,
+  away: ReadonlySet<string>,
+  graph: Graph,
+  live: Live,
+  least: number,
+): Group | undefined {
+  const present = pods.filter((pod) => !isGone(pod))
+  const ready = present.filter(isReady).length
+  if (ready === present.length) return undefined
+  const patience = Math.max(
+    least,
+    rolloutSeconds(workload.object, isLooked),
+    ...workload.running.map(startupSeconds),
+  )
+  const stuck = present
+    .filter((pod) => secondsUnready(pod, live) >= patience && !away.has(pod.spec?.nodeName ?? ''))
+    .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
+    .filter((pod) => !isTold(pod, workload, live, isLooked))
+    .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
+  if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
+    return undefined
+  const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
+  return { workload, name, stuck, ready, all: present.length, cause: more.length === 0 ? cause : undefined }
 }
 
 /** Pods by what controls them: `Cluster db`. */
@@ -219,10 +257,7 @@ function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): bo
 }
 
 /** Whether `image-pull-always` tells: the node had the image. */
-function ranBefore(
-  { pod, container }: ReturnType<typeof waitingForImages>[number],
-  workload: Workload,
-): boolean {
+function ranBefore({ pod, container }: Waiting, workload: Workload): boolean {
   const ran = containerStates(pod).some(
     ({ name, restartCount = 0 }) => name === container && restartCount > 0,
   )
@@ -246,13 +281,13 @@ function isWaiting(pod: Pod): boolean {
   return pod.status?.phase === 'Pending' && !containerStates(pod).some(({ state }) => state?.running)
 }
 
-/** How long a rollout that goes on may take; for ever when it is late, as `rollout-stalled` tells then. */
-function rolloutSeconds(object: KubernetesObject): number {
+/** How long a rollout that goes on may take; for ever when it is late and `rollout-stalled` tells. */
+function rolloutSeconds(object: KubernetesObject, isLooked: boolean): number {
   const progress = objectsAt(object, 'status', 'conditions').find(({ type }) => type === 'Progressing')
   if (!progress || progress.reason === 'NewReplicaSetAvailable') return 0
-  return progress.status === 'False'
-    ? Number.POSITIVE_INFINITY
-    : (numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600)
+  if (progress.status === 'False')
+    return isLooked && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
+  return numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600
 }
 
 /** How long the startup probe of a container lets it start. Defaults: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
