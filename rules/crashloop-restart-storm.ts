@@ -10,6 +10,7 @@ import {
   firstOf,
   formatEnd,
   type Graph,
+  isCrashing,
   isReady,
   type Live,
   lastEnd,
@@ -124,13 +125,7 @@ function crashesOf(pods: readonly Pod[], live: Live, restarts: number): readonly
   return pods
     .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
     .flatMap((pod) => containerStates(pod).map((container) => ({ pod, container })))
-    .filter(({ pod, container }) => {
-      if (container.state?.waiting?.reason === 'CrashLoopBackOff') return true
-      const end = lastEnd(container)
-      if (end === undefined || live.now - end.endedAt >= 3_600_000) return false
-      const days = (live.now - (Date.parse(pod.status?.startTime ?? '') || live.now)) / 86_400_000
-      return (container.restartCount ?? 0) >= restarts * Math.max(1, days)
-    })
+    .filter(({ pod, container }) => isCrashing(container, pod, live, restarts))
     .sort((a, b) => (b.container.restartCount ?? 0) - (a.container.restartCount ?? 0))
 }
 

@@ -64,6 +64,7 @@ export {
   type ContainerState,
   containerStates,
   formatEnd,
+  isCrashing,
   isGone,
   isReady,
   lastEnd,

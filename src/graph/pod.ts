@@ -80,3 +80,16 @@ export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: str
   }
   return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
 }
+
+/**
+ * Whether a container is in a crash loop: the kubelet waits before it starts it again, or it has been started so often for
+ * each day of its pod and has ended within the last hour.
+ * @param restarts a day
+ */
+export function isCrashing(container: ContainerState, pod: Pod, live: Live, restarts: number): boolean {
+  if (container.state?.waiting?.reason === 'CrashLoopBackOff') return true
+  const end = lastEnd(container)
+  if (end === undefined || live.now - end.endedAt >= 3_600_000) return false
+  const days = (live.now - (Date.parse(pod.status?.startTime ?? '') || live.now)) / 86_400_000
+  return (container.restartCount ?? 0) >= restarts * Math.max(1, days)
+}

@@ -13,7 +13,29 @@ const longest = 140
 export function troubleOf(pod: Pod, live: Live): string | undefined {
   const { status } = pod
   if (status?.phase === 'Succeeded' || isReady(pod)) return undefined
-  return causeOf(pod, live) ?? (status?.phase === 'Running' ? 'running, not ready' : status?.phase)
+  return causeOf(pod, live) ?? stateOf(pod, live)
+}
+
+/** How far a pod has come of which nothing tells what is wrong. */
+function stateOf(pod: Pod, live: Live): string | undefined {
+  const { spec, status } = pod
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  if (ready?.reason === 'ReadinessGatesNotReady') return withMessage(ready.reason, ready.message)
+  if (status?.phase === 'Running') {
+    const unready = containerStates(pod).filter((one) => one.state?.running && one.ready === false)
+    const [first] = unready
+    const isAlone = unready.length !== 1 || status.containerStatuses?.length === 1
+    return isAlone ? 'running, not ready' : `container ${first?.name ?? ''}: running, not ready`
+  }
+  // The last one that runs: native sidecars run beside those after them.
+  const init = status?.initContainerStatuses?.findLast(({ state }) => state?.running)
+  const begun = Date.parse(init?.state?.running?.startedAt ?? '')
+  if (init)
+    return `init container ${init.name ?? ''} runs${begun > 0 ? `, for ${spanSince(begun, live)} now` : ''}`
+  const waiting = containerStates(pod).find(({ state }) => state?.waiting?.reason)
+  if (waiting) return `container ${waiting.name ?? ''}: ${waiting.state?.waiting?.reason ?? ''}`
+  const isSeen = spec?.nodeName || status?.conditions?.some(({ type }) => type === 'PodScheduled')
+  return status?.phase === 'Pending' && !isSeen ? 'Pending: no scheduler has looked at it' : status?.phase
 }
 
 /** Why a pod is not ready, `container api: exit code 1, 12 restarts`; undefined when nothing in the cluster tells. */

@@ -1,0 +1,362 @@
+import {
+  type Container,
+  causeOf,
+  containerStates,
+  counted,
+  firstOf,
+  formatSpan,
+  type Graph,
+  imageParts,
+  isAway,
+  isCrashing,
+  isGone,
+  isReady,
+  type KubernetesObject,
+  type Live,
+  numberAt,
+  objectsAt,
+  type Pod,
+  refusalOf,
+  rule,
+  schedule,
+  stringAt,
+  troubles,
+  unreadySince,
+  valueAt,
+  type Waiting,
+  type Workload,
+  waitingForImages,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Pods have not been ready for long',
+  category: 'workload-lifecycle',
+  severity: 'warning',
+  why: `Once a rollout is over nobody waits for the pods any more. A pod that is moved later and finds no image,
+no volume or no network, or whose readiness probe fails for good, stays as it is: the Deployment remains
+available with the others, a StatefulSet, a DaemonSet or a Job has no condition for it, and the workload runs
+with less than it was given until the next pod is lost, too.`,
+  remedy: 'Follow the reason that the state of the pod and its events give.',
+  decides: `A pod has not been ready for \`minutes\`, or for as long as its startup probes allow where that is more; of a
+Job, none of its containers has started. Pods are grouped under what made them, those of an operator under its
+own object's name. An error when none is ready and a Service leads to them. When pods of three
+workloads or more wait for the same registry, the network of the same node or the same storage driver, that
+is one finding.
+
+Left to others are pods without a node (\`cluster-scale-up-blocked\`), on a node that is away
+(\`node-not-ready\`), in a crash loop (\`crashloop-restart-storm\`), without an address
+(\`pod-ip-exhaustion\`) or without a Secret or ConfigMap (\`referenced-config-missing\`), pods of a Service of
+which none is ready (\`service-without-ready-endpoints\`), images that are pulled too often
+(\`image-pull-throttled\`) or will not come (\`image-unavailable\`), and Jobs that hang (\`job-without-deadline\`). Pods with
+scheduling gates, and those that end, are exempt.`,
+  falsePositives: `Standbys that are unready on purpose, so that a Service leads to the leader alone, and init containers
+that copy data for long: raise \`minutes\`, or suppress it for them.`,
+  sources: [
+    'kubernetes/pkg/kubelet/status/generate.go (GeneratePodReadyCondition)',
+    'k8s.io/api/core/v1/types.go (PodCondition)',
+  ],
+  stories: [],
+  needs: 'cluster',
+  params: {
+    minutes: { type: 'integer', minimum: 0, default: 15, about: 'How long a pod may take to become ready.' },
+  },
+  unless: [
+    'rollout-stalled',
+    'referenced-config-missing',
+    'registry-in-own-cluster',
+    'iam-agent-unprotected',
+    'network-policy-agent-degraded',
+    'credentials-provider-down',
+    'cronjob-silent-failure',
+  ],
+  for: 'Object',
+  check(object, { graph, params, report }) {
+    const { live } = graph
+    if (!live) return
+    const { found, shared } = graph.once(`unready for ${params.minutes} min`, () =>
+      unreadyIn(graph, live, params.minutes * 60),
+    )
+    const group = found.get(object)
+    if (!group) return
+    const together = group.cause === undefined ? undefined : shared.get(group.cause)
+    if (together && together[0] !== group) return
+    const groups = together ?? [group]
+    const isDown = groups.some(
+      ({ ready, workload }) => ready === 0 && !workload.batch && graph.servicesOf(workload).length > 0,
+    )
+    report(object, undefined, together ? sharedMessage(group, together, live) : messageOf(group, live), {
+      severity: isDown ? 'error' : 'warning',
+      evidence: [
+        ...troubles(group.stuck, live),
+        ...nodesOf(groups),
+        ...(together ? [firstOf(together.map(({ workload }) => graph.describe(workload.object)))] : []),
+      ],
+    })
+  },
+})
+
+/** Pods of one maker that nobody else speaks of, the longest first. */
+interface Group {
+  /** What made the pods, or one of them where that is no workload. */
+  readonly workload: Workload
+  /** Of what made them: `api`, `Cluster db`. */
+  readonly name: string
+  readonly stuck: readonly Pod[]
+  readonly ready: number
+  readonly all: number
+  /** What holds all of them up and may hold up pods of others, too: `nothing is pulled from ghcr.io`. */
+  readonly cause: string | undefined
+}
+
+const makers = [
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicaSet',
+  'ReplicationController',
+  'CronJob',
+  'Job',
+  'Pod',
+  'argoproj.io/Rollout',
+  'apps.kruise.io/CloneSet',
+  'apps.kruise.io/StatefulSet',
+  'apps.kruise.io/DaemonSet',
+  'apps.openshift.io/DeploymentConfig',
+  'serving.knative.dev/Service',
+] as const
+
+/** All groups by the object that they are reported on, and those of one cause, three or more. */
+function unreadyIn(graph: Graph, live: Live, least: number) {
+  const away = new Set(
+    graph.seen('Node').flatMap((node) => (isAway(node) ? (node.metadata?.name ?? '') : [])),
+  )
+  const found = new Map<KubernetesObject, Group>()
+  const shared = new Map<string, Group[]>()
+  for (const made of madeIn(graph, live)) {
+    const group = groupOf(made, away, graph, live, least)
+    if (!group) continue
+    found.set(group.workload.object, group)
+    if (group.cause === undefined) continue
+    const together = shared.get(group.cause)
+    if (together) together.push(group)
+    else shared.set(group.cause, [group])
+  }
+  return { found, shared: new Map([...shared].filter(([, groups]) => groups.length >= 3)) }
+}
+
+/** Pods with what made them. */
+interface Made extends Pick<Group, 'workload' | 'name'> {
+  readonly pods: readonly Pod[]
+  /** Whether other rules look at the workload: what an operator made they do not. */
+  readonly isLooked: boolean
+}
+
+/** All makers of pods that somebody may change: not those that end, nor those that an addon manager keeps. */
+function madeIn(graph: Graph, live: Live): readonly Made[] {
+  const workloads = makers
+    .flatMap((kind) => graph.seen(kind).flatMap((object) => graph.workload(object) ?? []))
+    .map((workload) => ({ workload, name: workload.name, pods: live.podsOf(workload) }))
+  const own = workloads
+    .filter(({ workload }) => !workload.controlled)
+    .map((made) => ({ ...made, isLooked: true }))
+  const known = new Set(own.flatMap(({ pods }) => pods))
+  const operated = workloads
+    .filter(({ workload: { controlled, kind }, pods }) => {
+      return controlled && kind !== 'Pod' && !pods.some((pod) => known.has(pod))
+    })
+    .map((made) => ({ ...made, isLooked: false }))
+  for (const { pods } of operated) for (const pod of pods) known.add(pod)
+  const others = byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))).flatMap(({ maker, pods }) => {
+    const workload = graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {})
+    return workload ? [{ workload, name: maker, pods, isLooked: false }] : []
+  })
+  return [...own, ...operated, ...others].filter(({ workload: { object } }) => {
+    const { deletionTimestamp, labels } = object.metadata ?? {}
+    return deletionTimestamp === undefined && labels?.['addonmanager.kubernetes.io/mode'] !== 'Reconcile'
+  })
+}
+
+/** @param away the names of nodes that are not ready */
+function groupOf(
+  { workload, name, pods, isLooked }: Made,
+  away: ReadonlySet<string>,
+  graph: Graph,
+  live: Live,
+  least: number,
+): Group | undefined {
+  const present = pods.filter((pod) => !isGone(pod))
+  const ready = present.filter(isReady).length
+  if (ready === present.length) return undefined
+  const patience = Math.max(
+    least,
+    rolloutSeconds(workload.object, isLooked),
+    ...workload.running.map(startupSeconds),
+  )
+  const stuck = present
+    .filter((pod) => secondsUnready(pod, live) >= patience && !away.has(pod.spec?.nodeName ?? ''))
+    .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
+    .filter((pod) => !isTold(pod, workload, live, isLooked))
+    .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
+  if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
+    return undefined
+  const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
+  return { workload, name, stuck, ready, all: present.length, cause: more.length === 0 ? cause : undefined }
+}
+
+/** Pods by what controls them: `Cluster db`. */
+function byMaker(pods: readonly Pod[]): readonly { readonly maker: string; readonly pods: readonly Pod[] }[] {
+  const groups = new Map<string, { maker: string; pods: Pod[] }>()
+  for (const pod of pods) {
+    const owner = pod.metadata?.ownerReferences?.find(({ controller }) => controller === true)
+    const maker = `${owner?.kind ?? ''} ${owner?.name ?? ''}`
+    const key = `${pod.metadata?.namespace ?? ''}/${maker}`
+    const group = groups.get(key)
+    if (group) group.pods.push(pod)
+    else groups.set(key, { maker, pods: [pod] })
+  }
+  return [...groups.values()]
+}
+
+/** Where the pods are. */
+function nodesOf(groups: readonly Group[]): readonly string[] {
+  const names = groups.flatMap(({ stuck }) => stuck.flatMap(({ spec }) => spec?.nodeName ?? []))
+  const nodes = [...new Set(names)].sort()
+  return nodes.length === 0 ? [] : [`on ${nodes.length === 1 ? 'node' : 'nodes'} ${firstOf(nodes)}`]
+}
+
+function secondsUnready(pod: Pod, live: Live): number {
+  return (live.now - (unreadySince(pod) ?? live.now)) / 1000
+}
+
+/** Restarts a day that `crashloop-restart-storm` lets pass. */
+const restarts = 5
+/** Of this `image-pull-throttled` tells. */
+const throttled = /toomanyrequests|429 Too Many Requests|pull rate limit|pull QPS exceeded/i
+/** Of this `pod-ip-exhaustion` tells. */
+const noAddress = /IP address|more (free )?IPs?\b|range is full|auto assign/i
+
+/** Whether another rule speaks of the pod, or somebody else is to let it start. */
+function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
+  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
+  if (!isLooked) return false
+  if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
+  if (containerStates(pod).some((one) => isCrashing(one, pod, live, restarts))) return true
+  const [waiting] = waitingForImages([pod])
+  const said = [waiting?.message ?? '', ...live.eventsOf(pod).map(({ message }) => message ?? '')]
+  if (waiting)
+    return (
+      said.some((text) => throttled.test(text)) ||
+      ranBefore(waiting, workload) ||
+      // Of images that the template names no longer `image-unavailable` does not speak.
+      (refusalOf(waiting, live) !== undefined &&
+        workload.containers.some(({ name, image }) => name === waiting.container && image === waiting.image))
+    )
+  const sandbox = live.eventsOf(pod).find(({ reason }) => reason === 'FailedCreatePodSandBox')
+  return noAddress.test(sandbox?.message ?? '') || isHungRun(pod, workload, live)
+}
+
+/** Whether `image-pull-always` tells: the node had the image. */
+function ranBefore({ pod, container }: Waiting, workload: Workload): boolean {
+  const ran = containerStates(pod).some(
+    ({ name, restartCount = 0 }) => name === container && restartCount > 0,
+  )
+  return (
+    ran &&
+    workload.containers.some(({ name, spec }) => name === container && spec.imagePullPolicy === 'Always')
+  )
+}
+
+/** Whether `job-without-deadline` tells: something has been wrong for six hours, and for three intervals of the schedule. */
+function isHungRun(pod: Pod, { object, batch, pod: template }: Workload, live: Live): boolean {
+  const job = valueAt(object, 'spec', 'jobTemplate', 'spec') ?? valueAt(object, 'spec')
+  if (!batch || numberAt(job, 'activeDeadlineSeconds') !== undefined) return false
+  if (template.activeDeadlineSeconds !== undefined || causeOf(pod, live) === undefined) return false
+  const interval = schedule(stringAt(object, 'spec', 'schedule') ?? '')?.longestInterval ?? 0
+  return secondsUnready(pod, live) > Math.max(6 * 3600, 3 * interval)
+}
+
+/** Whether no container of the pod has started. */
+function isWaiting(pod: Pod): boolean {
+  return pod.status?.phase === 'Pending' && !containerStates(pod).some(({ state }) => state?.running)
+}
+
+/** How long a rollout that goes on may take; for ever when it is late and `rollout-stalled` tells. */
+function rolloutSeconds(object: KubernetesObject, isLooked: boolean): number {
+  const progress = objectsAt(object, 'status', 'conditions').find(({ type }) => type === 'Progressing')
+  if (!progress || progress.reason === 'NewReplicaSetAvailable') return 0
+  if (progress.status === 'False')
+    return isLooked && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
+  return numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600
+}
+
+/** How long the startup probe of a container lets it start. Defaults: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
+function startupSeconds({ spec: { startupProbe } }: Container): number {
+  if (!startupProbe) return 0
+  const { failureThreshold = 3, periodSeconds = 10, initialDelaySeconds = 0 } = startupProbe
+  return initialDelaySeconds + failureThreshold * periodSeconds
+}
+
+/** Whether `referenced-config-missing` tells. */
+function lacksReference(workload: Workload, graph: Graph): boolean {
+  return graph.referencesOf(workload).some(({ kind, name, optional, as }) => {
+    return !optional && as !== 'imagePullSecret' && !graph.exists(kind, name, workload.object)
+  })
+}
+
+/** Whether `service-without-ready-endpoints` tells: after ten minutes without a ready pod. */
+function isBehindDeadService(workload: Workload, graph: Graph, live: Live): boolean {
+  if (workload.batch) return false
+  return graph.servicesOf(workload).some((service) => {
+    const pods = graph
+      .backendsOf(service)
+      .filter(({ batch }) => !batch)
+      .flatMap((one) => live.podsOf(one))
+    return (
+      !service.spec?.publishNotReadyAddresses &&
+      pods.every((pod) => isGone(pod) || (!isReady(pod) && secondsUnready(pod, live) >= 600))
+    )
+  })
+}
+
+/** What holds the pod up and is no matter of its workload. */
+function causeBeyond(pod: Pod, live: Live): string | undefined {
+  const [waiting] = waitingForImages([pod])
+  const events = live.eventsOf(pod)
+  if (waiting) {
+    const failed = events.find(({ message }) => message?.startsWith('Failed to pull image'))
+    const unreachable =
+      /dial tcp|timeout|no such host|connection refused|unexpected EOF|status(?: code)? 5\d\d/i
+    return [waiting.message, failed?.message].some((text) => unreachable.test(text ?? ''))
+      ? `nothing is pulled from ${imageParts(waiting.image).registry}`
+      : undefined
+  }
+  for (const { reason, message = '' } of events) {
+    if (reason === 'FailedCreatePodSandBox')
+      return `node ${pod.spec?.nodeName ?? ''} gives pods no network or sandbox`
+    const driver = /driver name (\S+) not found in the list of registered CSI drivers/.exec(message)?.[1]
+    if (driver) return `storage driver ${driver} does not run on their nodes`
+  }
+  return undefined
+}
+
+function sharedMessage({ cause }: Group, groups: readonly Group[], live: Live): string {
+  const pods = groups.flatMap(({ stuck }) => stuck)
+  const longest = Math.max(...pods.map((pod) => secondsUnready(pod, live)))
+  return `${counted(pods.length, 'pod')} of ${groups.length} workloads have not been ready for up to ${formatSpan(longest)}: ${cause}.`
+}
+
+function messageOf({ workload, name, stuck, ready, all }: Group, live: Live): string {
+  const [first] = stuck
+  const span = formatSpan(first ? secondsUnready(first, live) : 0)
+  const one = first?.metadata?.name ?? 'one'
+  if (workload.batch)
+    return `No work is done for ${workload.kind} ${name}: ${stuck.length === 1 ? `pod ${one} has not started` : `${stuck.length} pods have not started`} for ${stuck.length === 1 ? '' : 'up to '}${span}.`
+  if (all === 1)
+    return `${workload.kind === 'Pod' ? 'Pod ' : 'The only pod of '}${name} has not been ready for ${span}.`
+  const rest =
+    stuck.length === 1 ? `${one} has not been for ${span}` : `${stuck.length} have not been for up to ${span}`
+  return ready === 0
+    ? `No pod of ${name} is ready, ${stuck.length === 1 ? one : `${stuck.length} of ${all}`} for ${span}.`
+    : `${ready} of ${all} pods of ${name} ${ready === 1 ? 'is' : 'are'} ready: ${rest}.`
+}
