@@ -10,24 +10,26 @@ const { dirname } = require('node:path')
 const { Script } = require('node:vm')
 const { crc32 } = require('node:zlib')
 
-/** V8 trusts bytecode blindly: both sums stand before it. */
-const headerBytes = 8
+/** V8 trusts bytecode blindly: the sums of the source and of the code stand before it, and how long the run took that made it. */
+const headerBytes = 12
 
 /** The bytecode in `file` that was made of a source with the sum `sourceSum`, if it is whole. */
 function read(file, sourceSum) {
   try {
     const bytes = readFileSync(file)
     const code = bytes.subarray(headerBytes)
-    return bytes.readUInt32LE(0) === sourceSum && bytes.readUInt32LE(4) === crc32(code) ? code : undefined
+    if (bytes.readUInt32LE(0) !== sourceSum || bytes.readUInt32LE(4) !== crc32(code)) return undefined
+    return { code, milliseconds: bytes.readUInt32LE(8) }
   } catch {
     return undefined
   }
 }
 
-function write(file, sourceSum, code) {
+function write(file, sourceSum, code, milliseconds) {
   const header = Buffer.alloc(headerBytes)
   header.writeUInt32LE(sourceSum, 0)
   header.writeUInt32LE(crc32(code), 4)
+  header.writeUInt32LE(milliseconds, 8)
   const draft = `${file}.${process.pid}`
   try {
     writeFileSync(draft, Buffer.concat([header, code]))
@@ -38,13 +40,13 @@ function write(file, sourceSum, code) {
   }
 }
 
-/** Runs the bundle in `file`. `keep` writes the bytecode of what has run by then, unless there was some. */
+/** Runs the bundle in `file`. `keep` writes the bytecode of what has run by then, unless there was as much already. */
 exports.load = (file) => {
   const source = readFileSync(file)
   const sum = crc32(source)
   const kept = `${file}.${process.version}-${process.arch}`
-  const cachedData = read(kept, sum)
-  const script = new Script(Module.wrap(source.toString()), { filename: file, cachedData })
+  const known = read(kept, sum)
+  const script = new Script(Module.wrap(source.toString()), { filename: file, cachedData: known?.code })
   const bundle = new Module(file, module)
   bundle.filename = file
   require.cache[file] = bundle
@@ -55,7 +57,10 @@ exports.load = (file) => {
   return {
     exports: bundle.exports,
     keep() {
-      if (!cachedData || script.cachedDataRejected) write(kept, sum, script.createCachedData())
+      const milliseconds = Math.round(process.uptime() * 1000)
+      // A run that takes four times as long has called functions that the other one had no use for.
+      if (!known || script.cachedDataRejected || milliseconds > 4 * known.milliseconds)
+        write(kept, sum, script.createCachedData(), milliseconds)
     },
   }
 }
