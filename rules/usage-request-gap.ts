@@ -122,10 +122,11 @@ interface Measured {
 /** The pods of the workload that have requests, have run for so many seconds, and whose use is known. */
 function measured(workload: Workload, live: Live, minAge: number): Measured[] {
   return live.podsOf(workload).flatMap((pod) => {
+    const usage = live.usageOf(pod)
+    if (!usage?.length || isGone(pod)) return []
     const age = (live.now - Date.parse(pod.status?.startTime ?? '')) / 1000
     const request = requestOfPod(pod, 'memory')
-    const usage = live.usageOf(pod)
-    if (!usage?.length || isGone(pod) || request === 0 || !(age >= minAge)) return []
+    if (request === 0 || !(age >= minAge)) return []
     const sum = (resource: 'cpu' | 'memory') => usage.reduce((all, one) => all + one[resource], 0)
     const { metadata, spec } = pod
     return [

@@ -19,12 +19,8 @@ export class RequestError extends Error {
   }
 }
 
-/**
- * Reads the JSON at a path of the server.
- * @param onStart called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew
- * @throws RequestError
- */
-export type Get = (path: string, accept?: string, onStart?: (start: string) => void) => Promise<unknown>
+/** Reads the JSON at a path of the server. @throws RequestError */
+export type Get = (path: string, accept?: string) => Promise<unknown>
 
 /** Gives the lines of a text at a path of the server, as they come. @throws RequestError after the lines that came */
 export type GetLines = (path: string, onLine: (line: string) => void) => Promise<void>
@@ -43,8 +39,6 @@ export interface RequestOptions {
 }
 
 const attempts = 5
-/** Bytes of an answer's start: the metadata of a list fits. */
-const startBytes = 4096
 /** The longest wait that a server may ask for, in milliseconds. */
 const longestPause = 20_000
 /** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
@@ -61,12 +55,12 @@ export function reader(first: Connection, options: RequestOptions): Get {
   /** Those that were let in at least once. */
   const worked = new WeakSet<Connection>()
   const { signal, renewed, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
-  return async (path, accept = 'application/json', onStart = undefined) => {
+  return async (path, accept = 'application/json') => {
     let isRenewed = false
     for (let attempt = 1; ; attempt++) {
       options.onRequest?.()
       const used = connection
-      const answer = await once(used, path, accept, options, onStart)
+      const answer = await once(used, path, accept, options)
       if (answer.ok) {
         worked.add(used)
         return answer.body
@@ -103,13 +97,12 @@ async function once(
   path: string,
   accept: string,
   { timeout, signal }: RequestOptions,
-  onStart: ((start: string) => void) | undefined,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
   try {
     const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
-    const text = await textOf(response, status === 200 ? onStart : undefined)
+    const text = await textOf(response)
     if (status === 200) return { ok: true, body: JSON.parse(text) }
     const error = refusal(response, text)
     if (status !== 429 && status < 500) return { ok: false, error }
@@ -175,7 +168,7 @@ function open(
   return new Promise((resolve, reject) => {
     send(url, {
       agent,
-      headers: { ...headers, accept, 'accept-encoding': encodingFor(server), 'user-agent': 'k8s-af' },
+      headers: { ...headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'k8s-af' },
       signal,
     })
       .on('response', resolve)
@@ -207,11 +200,6 @@ function failure(
   return { error: new RequestError(0, reasonOf(error)), ...(isBroken && { wait: 0 }) }
 }
 
-/** Nothing is saved by compressing for a server on the same machine (kind, minikube, a forwarded port): it doubles the time. */
-function encodingFor({ hostname }: URL): string {
-  return /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname) ? 'identity' : 'gzip'
-}
-
 /** Why the work was ended. */
 export function ending({ reason }: AbortSignal): string {
   const isLate = reason instanceof Error && reason.name === 'TimeoutError'
@@ -224,7 +212,7 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
   return response.on('error', (error) => stream.destroy(error)).pipe(stream)
 }
 
-async function textOf(response: IncomingMessage, onStart?: (start: string) => void): Promise<string> {
+async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
@@ -236,7 +224,7 @@ async function textOf(response: IncomingMessage, onStart?: (start: string) => vo
         `the answer is larger than ${largest >> 20} MiB; ask for less at once: --chunk-size`,
       )
     }
-    if (chunks.push(chunk) === 1) onStart?.(chunk.toString('utf8', 0, startBytes))
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }

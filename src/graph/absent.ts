@@ -1,7 +1,7 @@
 /** Pods that do not start because something that they name is not there. */
 import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
-import { containerStates, isGone } from './pod.js'
+import { containerStates, isGone, isReady } from './pod.js'
 
 /**
  * What the kubelet and the scheduler say of a Secret, ConfigMap, key or claim that they do not find. Sources:
@@ -12,7 +12,7 @@ const notFound =
 
 /** What keeps a pod from starting because it is not there: `secret "db" not found`, each text once. */
 export function absentFor(pod: Pod, live: Live): readonly string[] {
-  if (isGone(pod)) return []
+  if (isReady(pod) || isGone(pod)) return []
   const waiting = containerStates(pod).flatMap(({ state }) => state?.waiting ?? [])
   const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
   const said = [

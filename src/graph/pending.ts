@@ -21,8 +21,8 @@ export function pendingPods(live: Live, of: Workload): readonly Pending[] {
     .podsOf(of)
     .flatMap((pod) => {
       const { metadata, spec, status } = pod
-      const told = status?.conditions?.find(({ type }) => type === 'PodScheduled')
       if (spec?.nodeName || status?.phase !== 'Pending' || metadata?.deletionTimestamp) return []
+      const told = status.conditions?.find(({ type }) => type === 'PodScheduled')
       if (told?.status !== 'False' || told.reason !== 'Unschedulable') return []
       const since = (live.now - (Date.parse(told.lastTransitionTime ?? '') || live.now)) / 1000
       return [{ pod, since, message: told.message ?? '' }]

@@ -42,7 +42,10 @@ export function unreadyPods(
 
 /** How the containers of a pod are, init containers first. */
 export function containerStates({ status }: Pod): readonly ContainerState[] {
-  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+  const { initContainerStatuses = [], containerStatuses = [] } = status ?? {}
+  return initContainerStatuses.length > 0
+    ? [...initContainerStatuses, ...containerStatuses]
+    : containerStatuses
 }
 
 export interface Crash {
