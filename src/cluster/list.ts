@@ -36,35 +36,67 @@ export async function list<T>(
   keep: (item: Untyped) => T | undefined,
 ): Promise<T[]> {
   const accept = resource.kindName === 'Secret' ? metadataOnly : whole
-  const kept: T[] = []
-  let next: string | undefined
-  let isSecondTry = false
-  for (;;) {
+  /** Asks for a page. The next one is on its way as soon as this one, being waited for, begins to arrive. */
+  const ask = (token: string | undefined): Page => {
     const query = new URLSearchParams({
       limit: String(chunk),
       ...(fieldSelector !== undefined && { fieldSelector }),
-      ...(next !== undefined && { continue: next }),
+      ...(token !== undefined && { continue: token }),
     })
-    let page: unknown
+    const page: Page = {
+      next: undefined,
+      onNext: undefined,
+      answer: get(`${pathOf(resource, namespace)}?${query}`, accept, (start) => {
+        page.next = continuation.exec(start)?.[1]
+        if (page.next !== undefined) page.onNext?.(page.next)
+      }),
+    }
+    // Whoever waits for it hears of the error; nobody may, when the page before it fails.
+    page.answer.catch(() => {})
+    return page
+  }
+  const kept: T[] = []
+  let page = ask(undefined)
+  let isSecondTry = false
+  for (;;) {
+    let following: Page | undefined
+    const prepare = (token: string) => {
+      following ??= ask(token)
+    }
+    if (page.next !== undefined) prepare(page.next)
+    page.onNext = prepare
+    let answer: unknown
     try {
-      page = await get(`${pathOf(resource, namespace)}?${query}`, accept)
+      answer = await page.answer
     } catch (error) {
       if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
       isSecondTry = true
-      next = undefined
       kept.length = 0
+      page = ask(undefined)
       continue
     }
     // An empty list of metadata has null for items.
-    if (!isObject(page) || !('items' in page)) throw new RequestError(0, 'the answer is no list')
-    for (const item of objectsAt(page, 'items')) {
+    if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
+    for (const item of objectsAt(answer, 'items')) {
       const one = keep(item)
       if (one !== undefined) kept.push(one)
     }
-    next = stringAt(page, 'metadata', 'continue') || undefined
-    if (next === undefined) return kept
+    const next = stringAt(answer, 'metadata', 'continue')
+    if (!next) return kept
+    page = following !== undefined && page.next === next ? following : ask(next)
   }
 }
+
+interface Page {
+  readonly answer: Promise<unknown>
+  /** What continues the list behind this page, once it is known. */
+  next: string | undefined
+  onNext: ((token: string) => void) | undefined
+}
+
+/** The token at the start of a list of typed objects, whose metadata stands before its items. */
+const continuation =
+  /^\{"kind":"\w+","apiVersion":"[^"]+","metadata":\{[^{}"]*(?:"[^"\\]*"[^{}"]*)*?"continue":"([^"\\]+)"/
 
 /** Runs `work` for all items, at most `most` at once. Ends with the first error. */
 export async function each<T>(

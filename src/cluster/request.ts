@@ -19,8 +19,12 @@ export class RequestError extends Error {
   }
 }
 
-/** Reads the JSON at a path of the server. @throws RequestError */
-export type Get = (path: string, accept?: string) => Promise<unknown>
+/**
+ * Reads the JSON at a path of the server.
+ * @param onStart called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew
+ * @throws RequestError
+ */
+export type Get = (path: string, accept?: string, onStart?: (start: string) => void) => Promise<unknown>
 
 /** Gives the lines of a text at a path of the server, as they come. @throws RequestError after the lines that came */
 export type GetLines = (path: string, onLine: (line: string) => void) => Promise<void>
@@ -39,6 +43,8 @@ export interface RequestOptions {
 }
 
 const attempts = 5
+/** Bytes of an answer's start: the metadata of a list fits. */
+const startBytes = 4096
 /** The longest wait that a server may ask for, in milliseconds. */
 const longestPause = 20_000
 /** Bytes of an answer: a page of 500 objects of the largest size that etcd takes by default (1.5 MiB) would be more, but not readable in one text. */
@@ -55,12 +61,12 @@ export function reader(first: Connection, options: RequestOptions): Get {
   /** Those that were let in at least once. */
   const worked = new WeakSet<Connection>()
   const { signal, renewed, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
-  return async (path, accept = 'application/json') => {
+  return async (path, accept = 'application/json', onStart = undefined) => {
     let isRenewed = false
     for (let attempt = 1; ; attempt++) {
       options.onRequest?.()
       const used = connection
-      const answer = await once(used, path, accept, options)
+      const answer = await once(used, path, accept, options, onStart)
       if (answer.ok) {
         worked.add(used)
         return answer.body
@@ -97,12 +103,13 @@ async function once(
   path: string,
   accept: string,
   { timeout, signal }: RequestOptions,
+  onStart: ((start: string) => void) | undefined,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
   try {
     const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
-    const text = await textOf(response)
+    const text = await textOf(response, status === 200 ? onStart : undefined)
     if (status === 200) return { ok: true, body: JSON.parse(text) }
     const error = refusal(response, text)
     if (status !== 429 && status < 500) return { ok: false, error }
@@ -212,7 +219,7 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
   return response.on('error', (error) => stream.destroy(error)).pipe(stream)
 }
 
-async function textOf(response: IncomingMessage): Promise<string> {
+async function textOf(response: IncomingMessage, onStart?: (start: string) => void): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
@@ -224,7 +231,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
         `the answer is larger than ${largest >> 20} MiB; ask for less at once: --chunk-size`,
       )
     }
-    chunks.push(chunk)
+    if (chunks.push(chunk) === 1) onStart?.(chunk.toString('utf8', 0, startBytes))
   }
   return Buffer.concat(chunks).toString('utf8')
 }
