@@ -127,7 +127,8 @@ function canned(
   const isMore = start + limit < items.length
   send(response, 200, {
     kind: headers.accept?.includes('PartialObjectMetadataList') ? 'PartialObjectMetadataList' : 'List',
-    metadata: isMore ? { continue: String(start + limit) } : {},
+    apiVersion,
+    metadata: { resourceVersion: '7', ...(isMore && { continue: String(start + limit) }) },
     // As servers written in Go do it.
     items: items.length === 0 ? null : items.slice(start, start + limit),
   })

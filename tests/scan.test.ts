@@ -73,6 +73,30 @@ describe('lists', () => {
     expect(unread).toEqual([])
   })
 
+  it('are asked for the next page while one arrives', async () => {
+    const page = (next: string, name: string) =>
+      `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"${next}},"items":[${JSON.stringify(object(name))}]}`
+    let finish: (() => void) | undefined
+    const { names, unread } = await scanned({
+      answer: (url, response) => {
+        if (!isList(url, 'configmaps')) return false
+        response.setHeader('content-type', 'application/json')
+        if (url.searchParams.has('continue')) {
+          finish?.()
+          response.end(page('', 'b'))
+          return true
+        }
+        const text = page(',"continue":"on"', 'a')
+        response.write(text.slice(0, -10))
+        // Without the request for the second page the first one would never end.
+        finish = () => response.end(text.slice(-10))
+        return true
+      },
+    })
+    expect(unread).toEqual([])
+    expect(names).toEqual(['configmap/shop/a', 'configmap/shop/b'])
+  })
+
   it('start again, once, when the server has forgotten their beginning', async () => {
     let gone = 0
     const forget = (most: number) => (url: URL, response: ServerResponse) =>
