@@ -3,6 +3,7 @@ import {
   atMost,
   type CronJob,
   type Graph,
+  isCronJob,
   type Job,
   type Live,
   rule,
@@ -71,10 +72,6 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
     )
   },
 })
-
-function isCronJob(subject: CronJob | Job): subject is CronJob {
-  return subject.kind === 'CronJob'
-}
 
 function isQueued({ metadata }: CronJob | Job, { labels, pod, annotations }: Workload): boolean {
   return (

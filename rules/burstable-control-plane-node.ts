@@ -1,4 +1,4 @@
-import { at, type Custom, type Graph, objectAt, rule, stringAt } from '../src/rule.js'
+import { at, type Custom, type Graph, isControlPlane, objectAt, rule, stringAt } from '../src/rule.js'
 
 export default rule({
   title: 'The control plane runs on burstable machines',
@@ -31,11 +31,7 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
       `etcd stalls when the CPU credits of ${type} are used up, and the API server with it.`
     if (subject.kind === 'Node') {
       const labels = subject.metadata?.labels
-      if (
-        !labels ||
-        !('node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels)
-      )
-        return
+      if (!labels || !isControlPlane(subject)) return
       const label = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type'].find((one) =>
         burstable(labels[one]),
       )

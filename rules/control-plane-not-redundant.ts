@@ -1,4 +1,4 @@
-import { firstOf, type Graph, numberAt, type ObjectOf, objectAt, rule } from '../src/rule.js'
+import { firstOf, type Graph, isControlPlane, numberAt, type ObjectOf, objectAt, rule } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -54,11 +54,6 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
 
 function isNode(subject: object): subject is Node {
   return 'kind' in subject && subject.kind === 'Node'
-}
-
-function isControlPlane({ metadata }: Node): boolean {
-  const labels = metadata?.labels ?? {}
-  return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
 }
 
 const nameOf = ({ metadata }: Node) => metadata?.name ?? ''

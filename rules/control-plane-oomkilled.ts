@@ -1,4 +1,5 @@
 import {
+  atMost,
   type Container,
   containerStates,
   formatSpan,
@@ -122,7 +123,7 @@ function linesOf(kills: readonly Kill[], { now }: Live): readonly string[] {
     ({ pod, container, restarts, at }) =>
       `pod ${pod.metadata?.name}: ${container} OOMKilled ${formatSpan((now - at) / 1000)} ago, ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`,
   )
-  return lines.length > 3 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+  return atMost(3, lines)
 }
 
 /** What the control plane's memory is needed for. */

@@ -1,5 +1,6 @@
 import {
   at,
+  atMost,
   bytes,
   type ContainerState,
   containerStates,
@@ -153,12 +154,11 @@ function hasTightMemory({ running }: Workload): boolean {
 
 /** The worst pods, and what probes and hooks said. */
 function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
-  const pods = crashing.slice(0, 3).map(({ pod, container }) => {
+  const pods = crashing.map(({ pod, container }) => {
     const end = lastEnd(container)
     const count = container.restartCount ?? 0
     return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
   })
-  const more = crashing.length > 3 ? [`and ${crashing.length - 3} more`] : []
   const probes = live
     .eventsOf(workload)
     .filter(
@@ -167,8 +167,7 @@ function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Liv
   const [probe] = probes
   const failures = probes.reduce((sum, event) => sum + countOf(event), 0)
   return [
-    ...pods,
-    ...more,
+    ...atMost(3, pods),
     ...(probe ? [`${failures} times in the events: ${(probe.message ?? '').slice(0, 140)}`] : []),
   ]
 }

@@ -1,4 +1,4 @@
-import { isGone, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
+import { atMost, isGone, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -52,8 +52,10 @@ have their only pod's address by design (Fargate, virtual kubelets).`,
       {
         evidence: [
           ...(pod.pod ? [`${pod.what} on ${name}: ${troubleOf(pod.pod, live) ?? 'ready'}`] : []),
-          ...more.slice(0, 2).map((one) => `${one.address}: ${one.pod.what} and ${one.other.what}`),
-          ...(more.length > 2 ? [`and ${more.length - 2} more`] : []),
+          ...atMost(
+            2,
+            more.map((one) => `${one.address}: ${one.pod.what} and ${one.other.what}`),
+          ),
         ],
       },
     )

@@ -2,6 +2,7 @@ import {
   type CronJob,
   type Custom,
   formatSeconds,
+  isCronJob,
   type Live,
   objectAt,
   rule,
@@ -105,10 +106,6 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
     }
   },
 })
-
-function isCronJob(subject: CronJob | Custom): subject is CronJob {
-  return subject.kind === 'CronJob'
-}
 
 /** When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then. */
 function lastSuccess({ metadata, status }: CronJob): number | undefined {

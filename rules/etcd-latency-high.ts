@@ -1,4 +1,4 @@
-import { formatSpan, type Graph, type Lease, type Live, rule } from '../src/rule.js'
+import { atMost, formatSpan, type Graph, type Lease, type Live, rule } from '../src/rule.js'
 
 const core = ['kube-controller-manager', 'kube-scheduler']
 
@@ -42,13 +42,13 @@ metrics of the API server are not read.`,
       'leaseTransitions',
       `${name} has lost its lead ${lossesOf(lease, live)}: the API server or etcd was too slow to renew it.`,
       {
-        evidence: [
-          ...others.slice(0, 3).map((one) => {
+        evidence: atMost(
+          3,
+          others.map((one) => {
             const { namespace, name } = one.metadata ?? {}
             return `Lease ${namespace}/${name}: ${lossesOf(one, live)}`
           }),
-          ...(others.length > 3 ? [`and ${others.length - 3} more`] : []),
-        ],
+        ),
       },
     )
   },

@@ -3,6 +3,7 @@ import {
   type CronJob,
   formatSeconds,
   grouped,
+  isCronJob,
   type Job,
   type KubernetesObject,
   type Live,
@@ -97,10 +98,6 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
 
 function isNamespace(subject: CronJob | Job | Namespace): subject is Namespace {
   return subject.kind === 'Namespace'
-}
-
-function isCronJob(subject: CronJob | Job): subject is CronJob {
-  return subject.kind === 'CronJob'
 }
 
 /** Whether Helm or Argo CD delete it. */

@@ -1,6 +1,7 @@
 import {
   arrayAt,
   at,
+  atMost,
   type Custom,
   type Graph,
   isObject,
@@ -142,6 +143,5 @@ function failuresOf(product: string, { live }: Graph): readonly string[] {
       ? []
       : [`${involvedObject?.kind} ${involvedObject?.namespace}/${involvedObject?.name}: ${why.slice(0, 160)}`]
   })
-  const known = [...new Set(found)]
-  return known.length > 3 ? [...known.slice(0, 3), `and ${known.length - 3} more`] : known
+  return atMost(3, [...new Set(found)])
 }

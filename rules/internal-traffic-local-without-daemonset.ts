@@ -1,5 +1,6 @@
 import {
   at,
+  atMost,
   type Graph,
   isGone,
   isReady,
@@ -50,12 +51,12 @@ Service, outside kube-system; a workload that happens to have a ready pod on eac
       {
         severity: isSome ? 'warning' : 'error',
         see: [at(workload, workload.object, undefined, isSome ? 'on some nodes only' : 'not on every node')],
-        evidence: bare && [
-          ...bare
-            .slice(0, 3)
-            .map(({ name, pods }) => `node ${name}: ${pods} ${pods === 1 ? 'pod' : 'pods'} without it`),
-          ...(bare.length > 3 ? [`and ${bare.length - 3} more`] : []),
-        ],
+        evidence:
+          bare &&
+          atMost(
+            3,
+            bare.map(({ name, pods }) => `node ${name}: ${pods} ${pods === 1 ? 'pod' : 'pods'} without it`),
+          ),
         fix:
           minor >= 34 && !isSome
             ? {

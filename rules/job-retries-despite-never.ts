@@ -4,6 +4,7 @@ import {
   type CronJob,
   containerStates,
   hasDefault,
+  isCronJob,
   type Job,
   type Live,
   lastEnd,
@@ -80,10 +81,6 @@ a limit, which is the memory of the nodes, and a warning with one.`,
     )
   },
 })
-
-function isCronJob(subject: CronJob | Job): subject is CronJob {
-  return subject.kind === 'CronJob'
-}
 
 /** The pods of a Job with most of them on different nodes that were killed for memory, the latest first. */
 function killedOnNodes(subject: CronJob | Job, live: Live) {

@@ -5,6 +5,7 @@ import {
   type CronJob,
   causeOf,
   formatStarts,
+  isCronJob,
   type Job,
   type Live,
   rule,
@@ -125,10 +126,6 @@ reported when something is wrong with their pods.`,
     })
   },
 })
-
-function isCronJob(subject: CronJob | Job): subject is CronJob {
-  return subject.kind === 'CronJob'
-}
 
 function jobSpec(subject: CronJob | Job) {
   return isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec

@@ -4,6 +4,7 @@ import {
   formatSpan,
   type Graph,
   isAway,
+  isControlPlane,
   isGone,
   isLeaving,
   type Live,
@@ -79,12 +80,6 @@ function cordonedFor(least: number, graph: Graph, live: Live): readonly Cordoned
       return seconds >= least ? [{ node, seconds }] : []
     })
     .sort((a, b) => b.seconds - a.seconds)
-}
-
-function isControlPlane({ metadata }: Node): boolean {
-  return Object.keys(metadata?.labels ?? {}).some((label) =>
-    /^node-role\.kubernetes\.io\/(control-plane|master)$/.test(label),
-  )
 }
 
 /** `n7: 3 days, 12 pods are still there`. */

@@ -1,4 +1,5 @@
 import {
+  atMost,
   bytes,
   type Context,
   conditionOf,
@@ -157,8 +158,7 @@ function seenOn(node: Node, graph: Graph, smallest: number): Report | undefined 
     {
       severity: troubles.length > 0 ? 'error' : 'warning',
       evidence: [
-        ...troubles.slice(0, 3),
-        ...(troubles.length > 3 ? [`and ${troubles.length - 3} more`] : []),
+        ...atMost(3, troubles),
         ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
       ],
     },

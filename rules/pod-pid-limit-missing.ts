@@ -1,4 +1,5 @@
 import {
+  atMost,
   conditionOf,
   configurationsIn,
   countOf,
@@ -50,8 +51,7 @@ limit of its own). "No space left on device" counts where watches are named.`,
           severity: isShort ? 'error' : 'warning',
           evidence: [
             ...(isShort ? [conditions[pressure]?.message ?? 'PIDPressure'] : []),
-            ...seen.slice(0, 3),
-            ...(seen.length > 3 ? [`and ${seen.length - 3} more`] : []),
+            ...atMost(3, seen),
           ],
         },
       )

@@ -1,4 +1,4 @@
-import { firstOf, formatSpan, type Live, type ObjectOf, rule, version } from '../src/rule.js'
+import { firstOf, formatSpan, type Live, nodesBy, type ObjectOf, rule, version } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -72,16 +72,10 @@ function poolOf({ metadata }: Node): string | undefined {
 
 /** The nodes of each pool, and their minor versions in order. */
 function versionsOf(nodes: readonly Node[]) {
-  const pools = new Map<string | undefined, Node[]>()
-  for (const node of nodes) {
-    const known = pools.get(poolOf(node))
-    if (known) known.push(node)
-    else pools.set(poolOf(node), [node])
-  }
   return new Map(
-    [...pools].map(([pool, alike]) => {
+    [...nodesBy(nodes, poolOf)].map(([first, alike]) => {
       const minors = [...new Set(alike.flatMap((one) => minorOf(one) ?? []))].sort((a, b) => a - b)
-      return [pool, { alike, minors }]
+      return [poolOf(first), { alike, minors }]
     }),
   )
 }

@@ -41,6 +41,7 @@ export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   conditionOf,
   isAway,
+  isControlPlane,
   isLeaving,
   isNode,
   isStranded,
@@ -104,7 +105,7 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { isWorkload, type Workload } from './graph/workload.js'
+export { isCronJob, isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, versionOf } from './kubernetes.js'

@@ -1,5 +1,6 @@
 /** `k8s-af completion`: scripts for shells, made from the program's own commands and flags. */
 import type { Argument, Command, Option } from 'commander'
+import { quoted } from '../engine/patch.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { categories } from '../rule.js'
@@ -97,10 +98,6 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
     default:
       return { kind: 'free' }
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** `lint:-o|lint:--output` */

@@ -85,6 +85,6 @@ function pointer(path: Path): string {
 }
 
 /** For a shell: nothing in it has a meaning. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -16,6 +16,12 @@ export function conditionOf({ status }: Node, type: string): Condition | undefin
   return status?.conditions?.find((one) => one.type === type)
 }
 
+/** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
+export function isControlPlane({ metadata }: KubernetesObject): boolean {
+  const labels = metadata?.labels ?? {}
+  return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
+}
+
 /** Whether the node is known not to be ready. One without the condition is only just being made. */
 export function isAway(node: Node): boolean {
   const ready = conditionOf(node, 'Ready')

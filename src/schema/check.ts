@@ -78,9 +78,7 @@ export function check(
   } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
   const custom = served || !isMapping(value) ? undefined : customs?.problems(value, apiVersion, kind)
-  for (const view of viewsOf(name))
-    if (view !== served?.definition)
-      shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
+  shaped = shapedForViews(shaped, name, served, walk)
   if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk, custom !== undefined)
   if (custom) {
     const { metadata }: KubernetesObject = value
@@ -96,8 +94,7 @@ export function shape(value: object, apiVersion: string, kind: string, minor: nu
   const served = servedKind(apiVersion, kind)
   let shaped: unknown = value
   if (served) shaped = visitObject(definition(served.definition, walk.minor), value, walk)
-  for (const view of viewsOf(kindNameOf(apiVersion, kind)))
-    if (view !== served?.definition) shaped = visitObject(definition(view, walk.minor), shaped, walk)
+  shaped = shapedForViews(shaped, kindNameOf(apiVersion, kind), served, walk)
   if (!served) shaped = withTrueMetadata(isMapping(shaped) ? shaped : {}, walk, false)
   return shaped as KubernetesObject
 }
@@ -148,6 +145,20 @@ function forgiveSuccessor({ apiVersion, kind }: ServedKind, { problems, minor }:
 function removeIf(problems: SchemaProblem[], unwanted: (one: SchemaProblem) => boolean): void {
   if (problems.some(unwanted))
     problems.splice(0, problems.length, ...problems.filter((one) => !unwanted(one)))
+}
+
+/** The value with the types of its kind's other views true as well: nobody wrote it in those, so nobody is told. */
+function shapedForViews(
+  value: unknown,
+  kindName: string,
+  served: ReturnType<typeof servedKind>,
+  walk: Walk,
+): unknown {
+  let shaped = value
+  for (const view of viewsOf(kindName))
+    if (view !== served?.definition)
+      shaped = visitObject(definition(view, walk.minor), shaped, { ...walk, quiet: true })
+  return shaped
 }
 
 const views = new Map<string, readonly string[]>()
