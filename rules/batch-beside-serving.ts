@@ -3,6 +3,7 @@ import {
   atMost,
   type CronJob,
   type Graph,
+  holds,
   isCronJob,
   type Job,
   type Live,
@@ -105,15 +106,11 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
   const mine = nodesOf(workload)
   if (mine.length === 0) return []
   const theirs = new Set(serving.flatMap(nodesOf))
-  return graph.all('Node').flatMap(({ metadata, status }) => {
-    const name = metadata?.name ?? ''
+  return graph.all('Node').flatMap((node) => {
+    const name = node.metadata?.name ?? ''
     const count = mine.filter((one) => one === name).length
-    const pressure = (status?.conditions ?? []).filter(
-      ({ type, status: is }) => pressures.includes(type ?? '') && is === 'True',
-    )
+    const pressure = pressures.filter((type) => holds(node, type))
     if (count === 0 || pressure.length === 0 || !theirs.has(name)) return []
-    return [
-      `node ${name}: ${pressure.map(({ type }) => type).join(', ')}, ${count} ${count === 1 ? 'pod' : 'pods'} of the Job`,
-    ]
+    return [`node ${name}: ${pressure.join(', ')}, ${count} ${count === 1 ? 'pod' : 'pods'} of the Job`]
   })
 }

@@ -1,12 +1,14 @@
 import {
   at,
+  conditionOf,
+  formatCondition,
   type Graph,
   imageNamed,
   isGone,
   isReady,
   type KindName,
+  type KubernetesObject,
   type Live,
-  objectsAt,
   rule,
   troubles,
   type Workload,
@@ -127,11 +129,10 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
 }
 
 /** Why the object is not ready; undefined when it is. */
-function failureOf(of: object): string | undefined {
-  const ready = objectsAt(of, 'status', 'conditions').find(
-    ({ type }) => type === 'Ready' || type === 'Synced',
-  )
-  return ready?.status === 'False' ? `${ready.reason}: ${ready.message}`.slice(0, 160) : undefined
+function failureOf(of: KubernetesObject): string | undefined {
+  // SealedSecrets have the second one.
+  const ready = conditionOf(of, 'Ready') ?? conditionOf(of, 'Synced')
+  return ready?.status === 'False' ? formatCondition(ready) : undefined
 }
 
 interface Provider {

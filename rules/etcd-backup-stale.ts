@@ -1,6 +1,8 @@
 import {
   type CronJob,
   type Custom,
+  changedAt,
+  conditionOf,
   formatSeconds,
   isCronJob,
   type Live,
@@ -116,11 +118,11 @@ function lastSuccess({ metadata, status }: CronJob): number | undefined {
 function evidenceOf(cronJob: CronJob, live: Live): string[] {
   const [last] = live
     .jobsOf(cronJob)
-    .flatMap(({ metadata, status }) => {
-      const failed = status?.conditions?.find(({ type, status: is }) => type === 'Failed' && is === 'True')
-      return failed ? [{ name: metadata?.name ?? '', at: failed.lastTransitionTime ?? '', failed }] : []
+    .flatMap((job) => {
+      const failed = conditionOf(job, 'Failed')
+      return failed?.status === 'True' ? [{ name: job.metadata?.name ?? '', failed }] : []
     })
-    .sort((a, b) => (a.at < b.at ? 1 : -1))
+    .sort((a, b) => changedAt(b.failed) - changedAt(a.failed))
   return [
     ...(last ? [`job ${last.name} failed: ${last.failed.message ?? last.failed.reason ?? 'Failed'}`] : []),
     ...troubles(live.podsOf(cronJob), live),

@@ -1,8 +1,10 @@
 import {
   advise,
   type CronJob,
+  conditionOf,
   formatSeconds,
   grouped,
+  heldFor,
   isCronJob,
   type Job,
   type KubernetesObject,
@@ -13,8 +15,8 @@ import {
   set,
 } from '../src/rule.js'
 
-/** How long something has to be over before it counts, in milliseconds. */
-const rest = 3_600_000
+/** How long something has to be over before it counts, in seconds. */
+const rest = 3600
 
 export default rule({
   title: 'Finished Jobs and their pods are kept',
@@ -116,11 +118,10 @@ function countEnded(allJobs: readonly Job[], live: Live) {
     counts.set(namespace, (counts.get(namespace) ?? 0) + 1)
   }
   for (const job of allJobs) {
-    const end = job.status?.conditions?.find(
-      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
-    )
-    const time = Date.parse(end?.lastTransitionTime ?? '')
-    if (job.spec?.ttlSecondsAfterFinished === undefined && live.now - time > rest) add(jobs, job)
+    const end = ['Complete', 'Failed']
+      .map((type) => conditionOf(job, type))
+      .find((one) => one?.status === 'True')
+    if (job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest) add(jobs, job)
   }
   const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed'
   for (const pod of live.pods) if (isOver(pod)) add(pods, pod)

@@ -1,6 +1,8 @@
 import {
+  arrayAt,
   at,
   atMost,
+  conditionIn,
   type Graph,
   type KubernetesObject,
   nearestName,
@@ -141,23 +143,13 @@ near name, and externals. The number in a Route of OpenShift may also be the por
  */
 function unresolvedBy(route: KubernetesObject) {
   const generation = route.metadata?.generation
-  return objectsAt(route, 'status', 'parents').flatMap((parent) =>
-    objectsAt(parent, 'conditions')
-      .filter(
-        ({ type, status, observedGeneration }) =>
-          type === 'ResolvedRefs' &&
-          status === 'False' &&
-          (observedGeneration === undefined || observedGeneration === generation),
-      )
-      .map((one) => {
-        const reason = stringAt(one, 'reason') ?? 'ResolvedRefs is False'
-        return {
-          reason,
-          message: stringAt(one, 'message') || reason,
-          controller: stringAt(parent, 'controllerName') ?? 'a controller',
-        }
-      }),
-  )
+  return objectsAt(route, 'status', 'parents').flatMap((parent) => {
+    const found = conditionIn(arrayAt(parent, 'conditions'), 'ResolvedRefs')
+    if (found?.status !== 'False' || (found.observedGeneration ?? generation) !== generation) return []
+    const reason = found.reason ?? 'ResolvedRefs is False'
+    const controller = stringAt(parent, 'controllerName') ?? 'a controller'
+    return [{ reason, message: found.message || reason, controller }]
+  })
 }
 
 /** The Services of that name and namespace, itself included. */

@@ -1,18 +1,21 @@
 import {
   arrayAt,
   type Context,
+  changedAt,
   conditionOf,
   configurationsIn,
   enumerate,
   firstOf,
   formatSpan,
   type Graph,
+  holds,
   inRange,
   isLeaving,
   isNode,
   nodesBy,
   type ObjectOf,
   objectsAt,
+  placeOfCondition,
   rule,
   stringAt,
   turnedAt,
@@ -86,9 +89,9 @@ function seenOn(node: Node, graph: Graph): Report | undefined {
   const nodes = graph.all('Node')
   const groups = graph.once('nodes lost together', () => lostTogether(nodes, live.now))
   const lost = groups.find(([first]) => first === node)
-  const place = [node.status?.conditions ?? node, conditionIndex(node)] as const
+  const place = placeOfCondition(node, 'Ready')
   if (lost) {
-    const is = conditionOf(node, 'Ready')?.status === 'Unknown'
+    const isSilent = conditionOf(node, 'Ready')?.status === 'Unknown'
     const first = turnedAt(node)
     const span = (turnedAt(lost.at(-1) ?? node) - first) / 1000
     const many = `${lost.length} of ${nodes.length} kubelets`
@@ -100,7 +103,7 @@ function seenOn(node: Node, graph: Graph): Report | undefined {
         ? [`kubelets ${enumerate([...versions], 'and')} do not notice a dead connection`]
         : []),
     ]
-    return is
+    return isSilent
       ? [
           ...place,
           `The control plane is about to evict the pods of most nodes: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
@@ -138,10 +141,6 @@ function lacksCheck({ status }: Node): boolean {
   return release !== undefined && withoutCheck.some((range) => inRange(release, range))
 }
 
-function conditionIndex({ status }: Node): number | undefined {
-  return status?.conditions?.findIndex(({ type }) => type === 'Ready')
-}
-
 /**
  * Half of the nodes, three at least, that fell silent together, or came back together within the last day.
  */
@@ -159,11 +158,11 @@ function lostTogether(nodes: readonly Node[], now: number): readonly (readonly N
  * turns them back at once. A node that was only just made is not meant.
  */
 function hasReturned(node: Node): boolean {
-  const pressure = Date.parse(conditionOf(node, 'MemoryPressure')?.lastTransitionTime ?? '')
+  const pressureTurnedAt = changedAt(conditionOf(node, 'MemoryPressure'))
   const made = Date.parse(node.metadata?.creationTimestamp ?? '')
   return (
-    conditionOf(node, 'Ready')?.status === 'True' &&
-    Math.abs(turnedAt(node) - pressure) < 5000 &&
+    holds(node, 'Ready') &&
+    Math.abs(turnedAt(node) - pressureTurnedAt) < 5000 &&
     turnedAt(node) - made > 1_800_000
   )
 }

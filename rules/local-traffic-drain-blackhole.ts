@@ -1,4 +1,4 @@
-import { at, matchesSelector, type ObjectOf, readyByNode, rule, type Workload } from '../src/rule.js'
+import { at, isAway, matchesSelector, type ObjectOf, readyByNode, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'All endpoints of a Local service can be on one draining node',
@@ -79,13 +79,13 @@ stand on several nodes, and nothing in a cluster of one node.`,
 /** Why a balancer may send nothing to a node soon, or does so no more. */
 function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string | undefined {
   if (!node) return undefined
-  const { metadata, spec, status } = node
+  const { metadata, spec } = node
   if (metadata?.deletionTimestamp !== undefined) return 'being deleted'
   const taint = spec?.taints?.find(({ key }) =>
     /^ToBeDeletedByClusterAutoscaler$|^karpenter\.sh\/disrupt/.test(key ?? ''),
   )
   if (taint) return `tainted ${taint.key}`
-  if (status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True')) return 'not ready'
+  if (isAway(node)) return 'not ready'
   if (spec?.unschedulable) return 'cordoned'
   return byLabel && isExcluded(node) ? 'excluded from load balancers by its label' : undefined
 }

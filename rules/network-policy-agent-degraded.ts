@@ -2,6 +2,7 @@ import {
   type Graph,
   imageNamed,
   imageParts,
+  isAway,
   isGone,
   type Live,
   type Pod,
@@ -90,9 +91,7 @@ function nodesAway(graph: Graph): ReadonlySet<string> {
   return new Set(
     graph
       .all('Node')
-      .filter(({ status }) =>
-        status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True'),
-      )
+      .filter(isAway)
       .map(({ metadata }) => metadata?.name ?? ''),
   )
 }

@@ -1,12 +1,12 @@
 import {
   type Custom,
+  conditionOf,
   counted,
   firstOf,
   formatSpan,
   type Graph,
   type KubernetesObject,
   type Live,
-  objectsAt,
   rule,
   stringAt,
   valueAt,
@@ -120,15 +120,13 @@ function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly
 function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | undefined {
   const status = valueAt(machine, 'status')
   const node = typeof status === 'object' && status !== null ? status : machine
-  const conditions = objectsAt(machine, 'status', 'conditions')
-  const condition = (type: string) => conditions.find((one) => one.type === type)
   if (machine.kind === 'NodeClaim') {
-    const registered = condition('Registered')
+    const registered = conditionOf(machine, 'Registered')
     if (!registered || registered.status === 'True') return undefined
-    const launched = condition('Launched')
+    const launched = conditionOf(machine, 'Launched')
     const isMade = launched?.status === 'True'
     const told = isMade ? registered : (launched ?? registered)
-    return { node, isMade, message: stringAt(told, 'message') || stringAt(told, 'reason') }
+    return { node, isMade, message: told.message || told.reason }
   }
   if (valueAt(machine, 'status', 'nodeRef') !== undefined) return undefined
   const phase = stringAt(machine, 'status', 'phase')
@@ -139,10 +137,10 @@ function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | 
     return { node, isMade: false, message }
   }
   if (phase !== 'Provisioned') return undefined
-  const told = conditions.find(
-    ({ type, status: is }) => /^(NodeHealthy|NodeReady)$/.test(String(type)) && is !== 'True',
-  )
-  return { node, isMade: true, message: stringAt(told, 'message') }
+  const told = ['NodeHealthy', 'NodeReady']
+    .map((type) => conditionOf(machine, type))
+    .find((one) => one !== undefined && one.status !== 'True')
+  return { node, isMade: true, message: told?.message }
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   at,
+  conditionOf,
   enumerate,
   formatSpan,
   type Graph,
@@ -99,15 +100,15 @@ does not evict the former, and the latter have no number of replicas), and singl
 })
 
 /** What the controller has counted, where that stops evictions. Source: disruption.go (updatePdbStatus, failSafe). */
-function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Live, least: number) {
-  const { disruptionsAllowed, expectedPods = 0, desiredHealthy = 0, currentHealthy = 0 } = status ?? {}
-  const failed = status?.conditions?.find(({ reason }) => reason === 'SyncFailed')
-  if (failed)
+function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, least: number) {
+  const { disruptionsAllowed, expectedPods = 0, desiredHealthy = 0, currentHealthy = 0 } = budget.status ?? {}
+  const allowed = conditionOf(budget, 'DisruptionAllowed')
+  if (allowed?.reason === 'SyncFailed')
     return {
       severity: 'error' as const,
       message:
         'Node drains hang: the controller can not compute this budget, and until it can it allows no eviction.',
-      evidence: failed.message ? [failed.message] : [],
+      evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined
   const counts = `${currentHealthy} of ${expectedPods} pods are healthy, ${desiredHealthy} must stay`

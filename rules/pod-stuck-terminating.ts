@@ -1,8 +1,11 @@
 import {
   atMost,
+  conditionOf,
   containerStates,
   enumerate,
   type Graph,
+  holds,
+  isAway,
   isWorkload,
   type KubernetesObject,
   type Live,
@@ -112,8 +115,7 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, allowed: number
 
 function isOnLostNode({ spec }: Pod, graph: Graph): boolean {
   const node = spec?.nodeName && graph.seen('Node').find(({ metadata }) => metadata?.name === spec.nodeName)
-  const ready = node ? node.status?.conditions?.find(({ type }) => type === 'Ready') : undefined
-  return ready !== undefined && ready.status !== 'True'
+  return node ? isAway(node) : false
 }
 
 function stateOf(pod: Pod): string {
@@ -193,7 +195,7 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
 }
 
 /** Why a namespace does not end, by its conditions. */
-function namespaceCause({ status }: ObjectOf<'Namespace'>) {
+function namespaceCause(namespace: ObjectOf<'Namespace'>) {
   const causes: Readonly<Record<string, string>> = {
     NamespaceDeletionDiscoveryFailure: 'an API group does not answer, and may hold something of it',
     NamespaceDeletionGroupVersionParsingFailure: 'an API group has an invalid name',
@@ -201,12 +203,12 @@ function namespaceCause({ status }: ObjectOf<'Namespace'>) {
     NamespaceDeletionContentFailure: 'something in it can not be deleted',
     NamespaceContentRemaining: 'something is left in it',
   }
-  const found = (status?.conditions ?? []).filter(
-    (one) => one.status === 'True' && causes[one.type ?? ''] !== undefined,
-  )
-  const first = Object.keys(causes).find((type) => found.some((one) => one.type === type))
+  const found = Object.keys(causes).filter((type) => holds(namespace, type))
   return {
-    why: first === undefined ? '' : (causes[first] ?? ''),
-    evidence: found.map(({ message }) => (message ?? '').slice(0, 200).replace(/\.$/, '')).filter(Boolean),
+    why: causes[found[0] ?? ''] ?? '',
+    evidence: found
+      .map((type) => conditionOf(namespace, type)?.message ?? '')
+      .map((message) => message.slice(0, 200).replace(/\.$/, ''))
+      .filter(Boolean),
   }
 }

@@ -1,6 +1,7 @@
 import {
   type Container,
   causeOf,
+  conditionOf,
   containerStates,
   counted,
   firstOf,
@@ -14,7 +15,6 @@ import {
   type KubernetesObject,
   type Live,
   numberAt,
-  objectsAt,
   type Pod,
   refusalOf,
   rule,
@@ -237,7 +237,7 @@ const noAddress = /IP address|more (free )?IPs?\b|range is full|auto assign/i
 
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
 function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
-  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  const placed = conditionOf(pod, 'PodScheduled')
   if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
   if (!isLooked) return false
   if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
@@ -283,7 +283,7 @@ function isWaiting(pod: Pod): boolean {
 
 /** How long a rollout that goes on may take; for ever when it is late and `rollout-stalled` tells. */
 function rolloutSeconds(object: KubernetesObject, isLooked: boolean): number {
-  const progress = objectsAt(object, 'status', 'conditions').find(({ type }) => type === 'Progressing')
+  const progress = conditionOf(object, 'Progressing')
   if (!progress || progress.reason === 'NewReplicaSetAvailable') return 0
   if (progress.status === 'False')
     return isLooked && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0

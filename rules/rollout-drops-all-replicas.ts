@@ -1,5 +1,7 @@
 import {
   at,
+  changedAt,
+  conditionOf,
   type DaemonSet,
   type Deployment,
   type Graph,
@@ -139,12 +141,11 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
  */
 function goingOn(deployment: Deployment, graph: Graph): string | undefined {
   const { status } = deployment
-  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
   if (!graph.live || !status || (status.availableReplicas ?? 0) > 0) return undefined
-  if (condition('Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
+  if (conditionOf(deployment, 'Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
   // The first rollout takes nothing away.
   if (graph.live.replicaSetsOf(deployment).length < 2) return undefined
-  const available = condition('Available')
-  const since = available?.status === 'False' ? Date.parse(available.lastTransitionTime ?? '') : Number.NaN
-  return Number.isNaN(since) ? 'now' : `for ${spanSince(since, graph.live)}`
+  const available = conditionOf(deployment, 'Available')
+  const since = available?.status === 'False' ? changedAt(available) : 0
+  return since === 0 ? 'now' : `for ${spanSince(since, graph.live)}`
 }

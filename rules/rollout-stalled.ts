@@ -1,8 +1,11 @@
 import {
   absentFor,
   advise,
+  changedAt,
+  conditionOf,
   type DaemonSet,
   type Deployment,
+  formatCondition,
   type Live,
   type Pod,
   type ReportOptions,
@@ -102,9 +105,8 @@ function checkWritten({ spec }: Deployment, report: Report): void {
 
 function checkDeployment(subject: Deployment, live: Live, minutes: number, report: Report): boolean {
   const { spec, status } = subject
-  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
-  const progress = condition('Progressing')
-  const refused = condition('ReplicaFailure')
+  const progress = conditionOf(subject, 'Progressing')
+  const refused = conditionOf(subject, 'ReplicaFailure')
   const replicas = spec?.replicas ?? 1
   const [newest, ...older] = live.replicaSetsOf(subject)
   const pods = newest ? live.podsOf(newest) : []
@@ -115,13 +117,12 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     stuckPods(pods, live, minutes).length > 0 &&
     (status?.updatedReplicas ?? 0) < replicas
   // A webhook that fails once is tried again within seconds.
-  const isRefused =
-    refused?.status === 'True' && live.now - (Date.parse(refused.lastTransitionTime ?? '') || 0) >= 60_000
+  const isRefused = refused?.status === 'True' && live.now - changedAt(refused) >= 60_000
   if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
   // The condition turns when the deadline is over.
   const waited = late ? (spec.progressDeadlineSeconds ?? 600) * 1000 : 0
-  const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '') - waited
-  const span = Number.isNaN(since) ? '' : ` for ${spanSince(since, live)}`
+  const since = changedAt(late ? progress : refused)
+  const span = since === 0 ? '' : ` for ${spanSince(since - waited, live)}`
   const updated = status?.updatedReplicas ?? 0
   const serving = status?.availableReplicas ?? 0
   const old = older.some((set) => (set.status?.replicas ?? 0) > 0)
@@ -131,7 +132,7 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
       : isRefused
         ? ', no new pod can be made'
         : ''
-  const refusal = refused?.message ? [`${refused.reason ?? 'ReplicaFailure'}: ${refused.message}`] : []
+  const refusal = refused?.message ? [formatCondition(refused)] : []
   report(
     status ?? subject,
     'conditions',

@@ -4,7 +4,9 @@ import {
   counted,
   firstOf,
   type Graph,
+  isReady,
   type Live,
+  readyFor,
   readyIn,
   rule,
   type Service,
@@ -191,15 +193,11 @@ function settled(names: readonly string[], service: Service, live: Live, minutes
   const wanted = new Set(names)
   return live.pods
     .filter(
-      ({ metadata, status }) =>
-        metadata?.namespace === service.metadata?.namespace &&
-        wanted.has(metadata?.name ?? '') &&
-        status?.conditions?.some(
-          ({ type, status: is, lastTransitionTime }) =>
-            type === 'Ready' &&
-            is === 'True' &&
-            live.now - Date.parse(lastTransitionTime ?? '') >= minutes * 60_000,
-        ),
+      (pod) =>
+        pod.metadata?.namespace === service.metadata?.namespace &&
+        wanted.has(pod.metadata?.name ?? '') &&
+        isReady(pod) &&
+        readyFor(pod, live) >= minutes * 60,
     )
     .map(({ metadata }) => metadata?.name ?? '')
     .sort()

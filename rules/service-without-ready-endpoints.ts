@@ -11,6 +11,7 @@ import {
   objectAt,
   objectsAt,
   type Pod,
+  readyFor,
   readyIn,
   rule,
   type Service,
@@ -161,12 +162,6 @@ function leftOut(service: Service, graph: Graph, live: Live): readonly Pod[] {
     !(one.kind === 'Pod' && one.controlled) && matchesLabels(selector, one.labels)
   if (!backends.every(isTold) || !pods.every(isMeant)) return []
   return pods.filter((pod) => !isGone(pod) && pod.status?.podIP && readyFor(pod, live) >= 120)
-}
-
-function readyFor({ status }: Pod, { now }: Live): number {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  const since = ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') : Number.NaN
-  return (now - (since || now)) / 1000
 }
 
 /** That a Service is for addresses that none of its pods has. */

@@ -1,4 +1,14 @@
-import { formatSpan, type Graph, type Live, remove, rule, type Workload } from '../src/rule.js'
+import {
+  conditionOf,
+  formatSpan,
+  type Graph,
+  heldFor,
+  isAway,
+  type Live,
+  remove,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Pods tolerate broken nodes and never leave them',
@@ -70,10 +80,9 @@ operators start before nodes are ready), the pods of control planes and of kube-
 /** Pods on nodes that have been away longer than an eviction takes. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) {
   const away = new Map(
-    graph.seen('Node').flatMap(({ metadata, status }) => {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-      const seconds = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || live.now)) / 1000
-      return ready && ready.status !== 'True' && seconds >= least ? [[metadata?.name, seconds] as const] : []
+    graph.seen('Node').flatMap((node) => {
+      const seconds = heldFor(conditionOf(node, 'Ready'), live)
+      return isAway(node) && seconds >= least ? [[node.metadata?.name, seconds] as const] : []
     }),
   )
   return live

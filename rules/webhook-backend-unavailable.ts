@@ -1,9 +1,11 @@
 import {
   at,
   callsOf,
+  conditionOf,
   countOf,
   type Event,
   enumerate,
+  formatCondition,
   formatSpan,
   type Graph,
   isGone,
@@ -207,11 +209,11 @@ function troubleNow(
       },
     ]
   }
-  const available = objectsAt(subject, 'status', 'conditions').find(({ type }) => type === 'Available')
+  const available = conditionOf(subject, 'Available')
   if (available?.status === 'False')
     return [
       `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
-      { evidence: [`${available.reason}: ${available.message}`.slice(0, 200)] },
+      { evidence: [formatCondition(available)] },
     ]
   const failed = live.events.filter((event) => isFailure(event, client))
   const [latest] = failed

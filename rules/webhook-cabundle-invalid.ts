@@ -3,6 +3,7 @@ import {
   decoded,
   formatSpan,
   type Graph,
+  holds,
   type KubernetesObject,
   objectAt,
   objectsAt,
@@ -95,8 +96,7 @@ function verdictOnNone(client: Mapping, subject: KubernetesObject): Verdict | un
   const name = `${stringAt(service, 'name')}.${stringAt(service, 'namespace')}.svc`
   // The API server knows its own certificate.
   if (!service || name === 'kubernetes.default.svc' || client.insecureSkipTLSVerify === true) return undefined
-  const conditions = objectsAt(subject, 'status', 'conditions')
-  if (conditions.some(({ type, status }) => type === 'Available' && status === 'True')) return undefined
+  if (holds(subject, 'Available')) return undefined
   return {
     message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,
     severity: 'warning',

@@ -15,7 +15,18 @@ export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
-export { type Unmet, unmet } from './graph/condition.js'
+export {
+  type Condition,
+  changedAt,
+  conditionIn,
+  conditionOf,
+  formatCondition,
+  heldFor,
+  holds,
+  placeOfCondition,
+  type Unmet,
+  unmet,
+} from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
@@ -32,14 +43,13 @@ export { hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
-export { type Eviction, evictionsOf } from './graph/eviction.js'
+export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
-  conditionOf,
   isAway,
   isControlPlane,
   isLeaving,
@@ -70,6 +80,7 @@ export {
   isReady,
   lastEnd,
   readyByNode,
+  readyFor,
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'

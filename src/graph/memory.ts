@@ -1,4 +1,5 @@
 /** What a cluster tells about memory that ran out. */
+import { holds } from './condition.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { containerStates, lastEnd } from './pod.js'
@@ -38,15 +39,12 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
   const nodes = graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name
     if (!names.has(name)) return []
-    const pressed = node.status?.conditions?.some(
-      ({ type, status }) => type === 'MemoryPressure' && status === 'True',
-    )
     const killings = live
       .eventsOf(node)
       .filter(({ reason }) => reason === 'SystemOOM' || reason === 'OOMKilling')
       .slice(0, 1)
     return [
-      ...(pressed ? [`node ${name ?? ''}: MemoryPressure`] : []),
+      ...(holds(node, 'MemoryPressure') ? [`node ${name ?? ''}: MemoryPressure`] : []),
       ...killings.map(({ message }) => `node ${name ?? ''}: ${(message ?? '').slice(0, 120)}`),
     ]
   })

@@ -1,19 +1,13 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
+import { changedAt, conditionOf } from './condition.js'
 import type { Graph } from './graph.js'
 import { type Version, version } from './version.js'
-
-type Condition = NonNullable<NonNullable<Node['status']>['conditions']>[number]
 
 /** Tells nodes from the other subjects of a rule. */
 export function isNode(object: object): object is Node {
   const { kind, apiVersion }: KubernetesObject = object
   return kind === 'Node' && apiVersion === 'v1'
-}
-
-/** A condition of a node: `Ready`, `MemoryPressure`… */
-export function conditionOf({ status }: Node, type: string): Condition | undefined {
-  return status?.conditions?.find((one) => one.type === type)
 }
 
 /** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
@@ -89,7 +83,7 @@ export function nodesBy(
 
 /** When the node became ready, or ceased to be, in milliseconds since 1970; 0 when it does not say. */
 export function turnedAt(node: Node): number {
-  return Date.parse(conditionOf(node, 'Ready')?.lastTransitionTime ?? '') || 0
+  return changedAt(conditionOf(node, 'Ready'))
 }
 
 /**

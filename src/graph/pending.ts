@@ -1,5 +1,6 @@
 /** Pods that wait for a node. */
 import type { Pod } from '../kubernetes.js'
+import { conditionOf, heldFor } from './condition.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
 
@@ -22,10 +23,9 @@ export function pendingPods(live: Live, of: Workload): readonly Pending[] {
     .flatMap((pod) => {
       const { metadata, spec, status } = pod
       if (spec?.nodeName || status?.phase !== 'Pending' || metadata?.deletionTimestamp) return []
-      const told = status.conditions?.find(({ type }) => type === 'PodScheduled')
+      const told = conditionOf(pod, 'PodScheduled')
       if (told?.status !== 'False' || told.reason !== 'Unschedulable') return []
-      const since = (live.now - (Date.parse(told.lastTransitionTime ?? '') || live.now)) / 1000
-      return [{ pod, since, message: told.message ?? '' }]
+      return [{ pod, since: heldFor(told, live), message: told.message ?? '' }]
     })
     .sort((a, b) => b.since - a.since)
 }

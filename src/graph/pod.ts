@@ -1,13 +1,14 @@
 /** How a pod of a cluster is, in the words of its status. */
 import type * as k8s from '@kubernetes/client-node'
 import type { Loose, Pod } from '../kubernetes.js'
+import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
 
 export type ContainerState = Loose<k8s.V1ContainerStatus>
 
 /** Whether Services send to the pod, as far as its condition tells. */
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
+export function isReady(pod: Pod): boolean {
+  return holds(pod, 'Ready')
 }
 
 /** Whether the pod has run to its end or is being deleted: it serves nobody and counts for nothing. */
@@ -21,10 +22,16 @@ export function isGone({ metadata, status }: Pod): boolean {
 export function unreadySince(pod: Pod): number | undefined {
   if (isReady(pod)) return undefined
   const { status, metadata } = pod
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  const ready = conditionOf(pod, 'Ready')
   // A pod without a node has neither the condition nor a start.
   const since = ready?.lastTransitionTime ?? status?.startTime ?? metadata?.creationTimestamp
   return Date.parse(since ?? '') || undefined
+}
+
+/** The seconds that the pod has been ready; 0 when it is not, or does not say. */
+export function readyFor(pod: Pod, live: Live): number {
+  const ready = conditionOf(pod, 'Ready')
+  return ready?.status === 'True' ? heldFor(ready, live) : 0
 }
 
 /** The pods that have a node and have not been ready for at least so many seconds, the longest first, each with its seconds. */
