@@ -56,12 +56,11 @@ different time zones are not added up, and variants of one CronJob (same namespa
       .get(cronJob)
     if (crowd && crowd.jobs.length > 1 && crowd.pods > params.maxStartsPerMinute) {
       if (crowd.jobs[0] !== cronJob) return
-      const names = crowd.jobs.slice(0, 3).map((one) => one.metadata?.name ?? '')
-      const rest = crowd.jobs.length - names.length
+      const names = crowd.jobs.map((one) => one.metadata?.name ?? '')
       report(
         spec,
         'schedule',
-        `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`,
+        `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${firstOf(names)}.`,
         {
           evidence: graph.live ? busiestMinute(crowd.jobs, graph.live.seen) : [],
           see: crowd.jobs.slice(1, 4).map((one) => at(one, one.spec ?? one, 'schedule', one.spec?.schedule)),

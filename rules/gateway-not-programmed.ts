@@ -2,6 +2,7 @@ import {
   arrayAt,
   at,
   atMost,
+  conditionsOf,
   firstOf,
   type Graph,
   holds,
@@ -76,7 +77,7 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
       return
     }
     if (!live || (ofClass && refusalOf(ofClass, graph, live))) return
-    const conditions = arrayAt(subject, 'status', 'conditions')
+    const conditions = conditionsOf(subject)
     const refused = isServed ? undefined : unmet(subject, conditions, 'Accepted', live)
     const programmed = unmet(subject, conditions, 'Programmed', live)
     // A controller older than the condition leaves it as the API server filled it in.
@@ -106,7 +107,7 @@ function refusalOf(ofClass: KubernetesObject, graph: Graph, live: Live): Unmet |
   const users = usersOf(ofClass, graph)
   return users.length === 0 || users.some((one) => holds(one, 'Programmed'))
     ? undefined
-    : unmet(ofClass, arrayAt(ofClass, 'status', 'conditions'), 'Accepted', live)
+    : unmet(ofClass, conditionsOf(ofClass), 'Accepted', live)
 }
 
 /** Whether the Gateway is refused for what another rule says of its certificates. */

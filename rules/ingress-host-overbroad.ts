@@ -2,6 +2,7 @@ import {
   at,
   balancerOf,
   claimingKinds,
+  firstOf,
   type Graph,
   type Ingress,
   type KubernetesObject,
@@ -80,9 +81,7 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
           // These look for the host first, and give a rule without it only what no other host asks for.
           severity: host !== '*' || shared.includes('nginx') ? 'info' : 'warning',
           see: [at(first.of, first.node, first.field, 'this one, too')],
-          evidence: graph.live && [
-            `hosts of others: ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`,
-          ],
+          evidence: graph.live && [`hosts of others: ${firstOf(names)}`],
         },
       )
       return

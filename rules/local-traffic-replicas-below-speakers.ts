@@ -1,6 +1,7 @@
 import {
   arrayAt,
   at,
+  firstOf,
   type Graph,
   imageNamed,
   isObject,
@@ -66,9 +67,7 @@ function announcing(places: readonly (readonly [string, number])[], speakers: nu
   const names = places.map(([name]) => name).sort()
   return [
     `${names.length} of ${speakers} speakers ${names.length === 1 ? 'has' : 'have'} a ready pod now`,
-    ...(names.length > 0
-      ? [`${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`]
-      : []),
+    ...(names.length > 0 ? [firstOf(names)] : []),
   ]
 }
 

@@ -1,4 +1,5 @@
 import {
+  atMost,
   type Graph,
   imageNamed,
   imageParts,
@@ -66,7 +67,12 @@ The rules on the nodes themselves cannot be read through the API.`,
         workload.object,
         undefined,
         `Changes of network policies and new pods are not seen on ${down.length === 1 ? `node ${first?.spec?.nodeName}` : `${down.length} of ${pods.length} nodes`}: ${workload.name} is not ready there.`,
-        { evidence: shortened(down.map((pod) => lineOf(pod, live))) },
+        {
+          evidence: atMost(
+            3,
+            down.map((pod) => lineOf(pod, live)),
+          ),
+        },
       )
       return
     }
@@ -81,7 +87,7 @@ The rules on the nodes themselves cannot be read through the API.`,
       undefined,
       `Network policies are enforced by two releases: ${old.length} of ${pods.length} pods of ${workload.name} do not run ${tag}.`,
       {
-        evidence: shortened(old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
+        evidence: atMost(3, old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
       },
     )
   },
@@ -98,10 +104,6 @@ function nodesAway(graph: Graph): ReadonlySet<string> {
 
 function lineOf(pod: Pod, live: Live): string {
   return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${spanSince(unreadySince(pod) ?? live.now, live)}`
-}
-
-function shortened(lines: readonly string[]): string[] {
-  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : [...lines]
 }
 
 function tagOf({ status }: Pod, container: string): string | undefined {

@@ -3,6 +3,7 @@ import {
   conditionOf,
   containerStates,
   enumerate,
+  firstOf,
   type Graph,
   holds,
   isAway,
@@ -183,14 +184,11 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
           graph.together(workload.object, subject),
       )
     return users.length > 0
-      ? `${enumerate(
-          users.slice(0, 3).map(({ object }) => graph.describe(object)),
-          'and',
-        )} still uses it`
+      ? `${firstOf(users.map(({ object }) => graph.describe(object)))} still uses it`
       : 'a pod still uses it'
   }
   if (finalizers.length === 1 && first === 'foregroundDeletion') return 'it waits for what it made'
-  if (finalizers.length > 0) return `nobody has removed ${enumerate(finalizers.slice(0, 3), 'and')}`
+  if (finalizers.length > 0) return `nobody has removed ${firstOf(finalizers)}`
   return 'its kubelet has not let go of it'
 }
 

@@ -1,12 +1,12 @@
 import {
+  conditionsOf,
   countOf,
   type Event,
-  enumerate,
+  firstOf,
   formatBytes,
   type Graph,
   type KubernetesObject,
   numberAt,
-  objectsAt,
   quantity,
   rule,
   timeOf,
@@ -67,8 +67,8 @@ be full, as are those of less than three pieces; they are reported only when pod
         quota.spec ?? quota,
         'hard',
         unsaid
-          ? `Pods of ${enumerate(names.slice(0, 3), 'and')} are refused: this quota demands that they state ${unsaid.replaceAll(',', ', ')}.`
-          : `Pods of ${enumerate(names.slice(0, 3), 'and')}${names.length > 3 ? ` and ${names.length - 3} more` : ''} are refused: this quota has no room for them.`,
+          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${unsaid.replaceAll(',', ', ')}.`
+          : `Pods of ${firstOf(names)} are refused: this quota has no room for them.`,
         { evidence: [...refused.slice(0, 1).map(lineOf), ...evidence] },
       )
       return
@@ -124,7 +124,7 @@ function lacksPods(maker: KubernetesObject | undefined): boolean {
       const left =
         (numberAt(maker, 'spec', 'completions') ?? Number.POSITIVE_INFINITY) - count('status', 'succeeded')
       const wanted = Math.min(numberAt(maker, 'spec', 'parallelism') ?? 1, left)
-      return objectsAt(maker, 'status', 'conditions').length === 0 && count('status', 'active') < wanted
+      return conditionsOf(maker).length === 0 && count('status', 'active') < wanted
     }
     default:
       return true

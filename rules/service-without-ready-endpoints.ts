@@ -233,12 +233,9 @@ function rank(service: Service, graph: Graph): number {
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
   const lines = [...pods]
     .sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
-    .slice(0, 3)
     .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod, live) ?? 'not ready'}`)
-  const more = pods.length - lines.length
   return [
-    ...lines,
-    ...(more > 0 ? [`and ${more} more`] : []),
+    ...atMost(3, lines),
     ...(others.length > 0 ? [`behind ${others.slice(0, 3).map(nameOf).join(', ')} as well`] : []),
   ]
 }

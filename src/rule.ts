@@ -20,6 +20,7 @@ export {
   changedAt,
   conditionIn,
   conditionOf,
+  conditionsOf,
   formatCondition,
   heldFor,
   holds,

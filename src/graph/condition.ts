@@ -1,7 +1,12 @@
 /** What controllers say of an object in `status.conditions`, in the form that all of Kubernetes shares. */
-import type { KubernetesObject } from '../kubernetes.js'
+import type { KubernetesObject, Untyped } from '../kubernetes.js'
 import type { Live } from './live.js'
-import { arrayAt, isObject } from './untyped.js'
+import { isObject } from './untyped.js'
+
+/** An object of any kind, custom ones included. */
+interface Conditioned extends KubernetesObject {
+  readonly status?: unknown
+}
 
 /** A condition. Source: k8s.io/apimachinery/pkg/apis/meta/v1/types.go (Condition). */
 export interface Condition {
@@ -23,34 +28,42 @@ export interface Unmet {
   readonly message: string
 }
 
-/** The condition of that type, of an object of any kind; undefined when nobody has written it. */
-export function conditionOf(of: KubernetesObject, type: string): Condition | undefined {
-  return conditionIn(arrayAt(of, 'status', 'conditions'), type)
+/** All conditions of an object, as they are written. */
+export function conditionsOf({ status }: Conditioned): readonly unknown[] {
+  return isObject(status) && Array.isArray(status.conditions) ? status.conditions : []
+}
+
+/** The condition of that type; undefined when nobody has written it. */
+export function conditionOf(of: Conditioned, type: string): Condition | undefined {
+  return conditionIn(conditionsOf(of), type)
 }
 
 /** The same among the conditions of a part of an object: of a Gateway's listener, of a route's parent. */
 export function conditionIn(conditions: readonly unknown[], type: string): Condition | undefined {
-  for (const one of conditions) {
-    if (!isObject(one) || one.type !== type) continue
-    const { status, reason, message, lastTransitionTime, observedGeneration } = one
-    return {
-      status: textOf(status),
-      reason: textOf(reason),
-      message: textOf(message),
-      lastTransitionTime: textOf(lastTransitionTime),
-      observedGeneration: typeof observedGeneration === 'number' ? observedGeneration : undefined,
-    }
+  const found = find(conditions, type)
+  if (!found) return undefined
+  const { status, reason, message, lastTransitionTime, observedGeneration } = found
+  return {
+    status: textOf(status),
+    reason: textOf(reason),
+    message: textOf(message),
+    lastTransitionTime: textOf(lastTransitionTime),
+    observedGeneration: typeof observedGeneration === 'number' ? observedGeneration : undefined,
   }
+}
+
+/** Whether the object has the condition and its status is True. */
+export function holds(of: Conditioned, type: string): boolean {
+  return find(conditionsOf(of), type)?.status === 'True'
+}
+
+function find(conditions: readonly unknown[], type: string): Untyped | undefined {
+  for (const one of conditions) if (isObject(one) && one.type === type) return one
   return undefined
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
-}
-
-/** Whether the object has the condition and its status is True. */
-export function holds(of: KubernetesObject, type: string): boolean {
-  return conditionOf(of, type)?.status === 'True'
 }
 
 /** When the condition became what it is, in milliseconds since 1970; 0 where nothing says. */
@@ -64,11 +77,10 @@ export function heldFor(condition: Condition | undefined, { now }: Pick<Live, 'n
 }
 
 /**
- * Where a report on a condition points: the list and the index in it. Where the object has no such condition, the list or
- * the object itself.
+ * Where a report on a condition points: the list and the index in it; the object itself where it has no such condition.
  */
-export function placeOfCondition(of: KubernetesObject, type: string): readonly [object, number | undefined] {
-  const conditions = arrayAt(of, 'status', 'conditions')
+export function placeOfCondition(of: Conditioned, type: string): readonly [object, number | undefined] {
+  const conditions = conditionsOf(of)
   const index = conditions.findIndex((one) => isObject(one) && one.type === type)
   return index < 0 ? [of, undefined] : [conditions, index]
 }
