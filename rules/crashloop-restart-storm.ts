@@ -16,6 +16,7 @@ import {
   type Live,
   lastEnd,
   type Pod,
+  patience,
   rule,
   spanSince,
   type Workload,
@@ -55,7 +56,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
     restarts: {
       type: 'integer',
       minimum: 1,
-      default: 5,
+      default: patience.restarts,
       about: 'Restarts a day from which on a container is reported that has ended within the last hour.',
     },
     evictions: {

@@ -10,6 +10,7 @@ import {
   isWorkload,
   numberAt,
   rule,
+  throttledBy,
   timeOf,
   type Workload,
   waitingForImages,
@@ -118,23 +119,23 @@ interface Refusals {
 /** The events of the last hour about pulls that somebody refused for their number. */
 function refusalsIn(graph: Graph): Refusals {
   const { live } = graph
-  const events = (live?.events ?? []).filter(
-    ({ reason, message }) => reason === 'Failed' && /^Failed to pull image/.test(message ?? ''),
-  )
   const byKubelets = new Map<string, Event[]>()
-  for (const event of events)
-    if (/pull QPS exceeded/.test(event.message ?? ''))
-      byKubelets.set(event.source?.host ?? '', [...(byKubelets.get(event.source?.host ?? '') ?? []), event])
+  const refused = new Set<Event>()
+  for (const event of live?.events ?? []) {
+    const { reason, message = '', source } = event
+    if (reason !== 'Failed' || !message.startsWith('Failed to pull image')) continue
+    const by = throttledBy(message)
+    if (by === 'registry') refused.add(event)
+    if (by === 'kubelet')
+      byKubelets.set(source?.host ?? '', [...(byKubelets.get(source?.host ?? '') ?? []), event])
+  }
   const byRegistries = new Map<string, { workloads: Workload[]; events: Event[] }>()
-  const refused = events.filter(({ message }) =>
-    /toomanyrequests|429 Too Many Requests|pull rate limit/i.test(message ?? ''),
-  )
-  if (refused.length > 0)
+  if (refused.size > 0)
     for (const object of graph.seenObjects) {
       const workload = graph.workload(object)
       if (!workload || workload.controlled) continue
       for (const event of live?.eventsOf(workload) ?? []) {
-        if (!refused.includes(event)) continue
+        if (!refused.has(event)) continue
         const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])
         const known = byRegistries.get(registry) ?? { workloads: [], events: [] }
         if (!known.workloads.includes(workload)) known.workloads.push(workload)

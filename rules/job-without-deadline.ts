@@ -8,6 +8,7 @@ import {
   isCronJob,
   type Job,
   type Live,
+  patience,
   rule,
   schedule,
   seconds,
@@ -52,7 +53,7 @@ reported when something is wrong with their pods.`,
     },
     hungAfter: {
       type: 'string',
-      default: '6h',
+      default: patience.hungRun,
       about: 'How long a run may go on in a cluster, and three intervals of its schedule (a Go duration).',
     },
     bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
@@ -66,7 +67,11 @@ reported when something is wrong with their pods.`,
     if (job.activeDeadlineSeconds !== undefined || pod.activeDeadlineSeconds !== undefined) return
     const longest = isCronJob(subject) ? schedule(subject.spec?.schedule ?? '')?.longestInterval : undefined
     const hung = graph.live
-      ? hungRuns(subject, graph.live, Math.max(seconds(params.hungAfter) ?? 0, 3 * (longest ?? 0)))
+      ? hungRuns(
+          subject,
+          graph.live,
+          Math.max(seconds(params.hungAfter) ?? 0, patience.hungIntervals * (longest ?? 0)),
+        )
       : []
     const [oldest] = hung
     const { live } = graph

@@ -16,10 +16,14 @@ import {
   type Live,
   numberAt,
   type Pod,
+  patience,
   refusalOf,
   rule,
+  saidOfAddress,
   schedule,
+  seconds,
   stringAt,
+  throttledBy,
   troubles,
   unreadySince,
   valueAt,
@@ -187,13 +191,13 @@ function groupOf(
   const present = pods.filter((pod) => !isGone(pod))
   const ready = present.filter(isReady).length
   if (ready === present.length) return undefined
-  const patience = Math.max(
+  const allowed = Math.max(
     least,
     rolloutSeconds(workload.object, isLooked),
     ...workload.running.map(startupSeconds),
   )
   const stuck = present
-    .filter((pod) => secondsUnready(pod, live) >= patience && !away.has(pod.spec?.nodeName ?? ''))
+    .filter((pod) => secondsUnready(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
     .filter((pod) => !isTold(pod, workload, live, isLooked))
     .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
@@ -228,32 +232,26 @@ function secondsUnready(pod: Pod, live: Live): number {
   return (live.now - (unreadySince(pod) ?? live.now)) / 1000
 }
 
-/** Restarts a day that `crashloop-restart-storm` lets pass. */
-const restarts = 5
-/** Of this `image-pull-throttled` tells. */
-const throttled = /toomanyrequests|429 Too Many Requests|pull rate limit|pull QPS exceeded/i
-/** Of this `pod-ip-exhaustion` tells. */
-const noAddress = /IP address|more (free )?IPs?\b|range is full|auto assign/i
-
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
 function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
   const placed = conditionOf(pod, 'PodScheduled')
   if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
   if (!isLooked) return false
   if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
-  if (containerStates(pod).some((one) => isCrashing(one, pod, live, restarts))) return true
+  if (containerStates(pod).some((one) => isCrashing(one, pod, live, patience.restarts))) return true
   const [waiting] = waitingForImages([pod])
   const said = [waiting?.message ?? '', ...live.eventsOf(pod).map(({ message }) => message ?? '')]
   if (waiting)
     return (
-      said.some((text) => throttled.test(text)) ||
+      said.some((text) => throttledBy(text) !== undefined) ||
       ranBefore(waiting, workload) ||
       // Of images that the template names no longer `image-unavailable` does not speak.
       (refusalOf(waiting, live) !== undefined &&
         workload.containers.some(({ name, image }) => name === waiting.container && image === waiting.image))
     )
-  const sandbox = live.eventsOf(pod).find(({ reason }) => reason === 'FailedCreatePodSandBox')
-  return noAddress.test(sandbox?.message ?? '') || isHungRun(pod, workload, live)
+  return (
+    live.eventsOf(pod).some((event) => saidOfAddress(event) !== undefined) || isHungRun(pod, workload, live)
+  )
 }
 
 /** Whether `image-pull-always` tells: the node had the image. */
@@ -267,13 +265,15 @@ function ranBefore({ pod, container }: Waiting, workload: Workload): boolean {
   )
 }
 
-/** Whether `job-without-deadline` tells: something has been wrong for six hours, and for three intervals of the schedule. */
+/** Whether `job-without-deadline` tells: something has been wrong with the run for so long. */
 function isHungRun(pod: Pod, { object, batch, pod: template }: Workload, live: Live): boolean {
   const job = valueAt(object, 'spec', 'jobTemplate', 'spec') ?? valueAt(object, 'spec')
   if (!batch || numberAt(job, 'activeDeadlineSeconds') !== undefined) return false
   if (template.activeDeadlineSeconds !== undefined || causeOf(pod, live) === undefined) return false
   const interval = schedule(stringAt(object, 'spec', 'schedule') ?? '')?.longestInterval ?? 0
-  return secondsUnready(pod, live) > Math.max(6 * 3600, 3 * interval)
+  return (
+    secondsUnready(pod, live) > Math.max(seconds(patience.hungRun) ?? 0, patience.hungIntervals * interval)
+  )
 }
 
 /** Whether no container of the pod has started. */
@@ -304,7 +304,7 @@ function lacksReference(workload: Workload, graph: Graph): boolean {
   })
 }
 
-/** Whether `service-without-ready-endpoints` tells: after ten minutes without a ready pod. */
+/** Whether `service-without-ready-endpoints` tells. */
 function isBehindDeadService(workload: Workload, graph: Graph, live: Live): boolean {
   if (workload.batch) return false
   return graph.servicesOf(workload).some((service) => {
@@ -314,7 +314,9 @@ function isBehindDeadService(workload: Workload, graph: Graph, live: Live): bool
       .flatMap((one) => live.podsOf(one))
     return (
       !service.spec?.publishNotReadyAddresses &&
-      pods.every((pod) => isGone(pod) || (!isReady(pod) && secondsUnready(pod, live) >= 600))
+      pods.every(
+        (pod) => isGone(pod) || (!isReady(pod) && secondsUnready(pod, live) >= patience.deadService * 60),
+      )
     )
   })
 }

@@ -11,6 +11,7 @@ import {
   objectAt,
   objectsAt,
   type Pod,
+  patience,
   readyFor,
   readyIn,
   rule,
@@ -57,7 +58,7 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     minutes: {
       type: 'integer',
       minimum: 0,
-      default: 10,
+      default: patience.deadService,
       about: 'How long a Service in a cluster may be without a ready pod.',
     },
   },

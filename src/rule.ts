@@ -13,6 +13,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
+export { saidOfAddress } from './graph/address.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export {
@@ -62,6 +63,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { patience } from './graph/patience.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   isChosen,
@@ -85,7 +87,7 @@ export {
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
-export { refusalOf, type Waiting, waitingForImages } from './graph/pull.js'
+export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
