@@ -4,7 +4,7 @@ import {
   type CronJob,
   type Graph,
   holds,
-  isCronJob,
+  isKind,
   type Job,
   type Live,
   rule,
@@ -43,7 +43,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
   for: ['Job', 'CronJob'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)
-    const job = isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+    const job = isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
     const parallelism = job?.parallelism ?? 1
     if (!workload || !job || workload.controlled || parallelism <= params.maxParallelism) return
     if (

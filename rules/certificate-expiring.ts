@@ -8,6 +8,7 @@ import {
   formatSpan,
   type Graph,
   heldFor,
+  isKind,
   objectAt,
   rule,
   seconds,
@@ -50,7 +51,7 @@ not looked at: their values are never read.`,
   },
   for: ['cert-manager.io/Certificate', 'ConfigMap'],
   check(subject, { graph, params, report }) {
-    if (isConfigMap(subject)) {
+    if (isKind(subject, 'ConfigMap')) {
       const now = graph.live?.now ?? Date.now()
       const stale = graph.once('certificate-expiring: stale-bundles', () =>
         staleBundles(graph.seen('ConfigMap'), now),
@@ -97,8 +98,6 @@ not looked at: their values are never read.`,
     })
   },
 })
-
-const isConfigMap = (subject: Custom | ConfigMap): subject is ConfigMap => subject.kind === 'ConfigMap'
 
 interface Trouble {
   readonly of: Custom

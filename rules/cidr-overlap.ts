@@ -8,10 +8,10 @@ import {
   flagOf,
   type Graph,
   groupOf,
+  isKind,
   isWorkload,
   type KubernetesObject,
   type Node,
-  type ObjectOf,
   objectAt,
   overlaps,
   rule,
@@ -103,7 +103,7 @@ are in one folder.`,
       if (compare(pods, [...services, ...known], ...place(networking, 'podSubnet'))) return
       if (compare(services, known, ...place(networking, 'serviceSubnet'))) return
     }
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const [own, other] = graph.once('blocks-of-nodes', () => blocksHit(graph)).get(subject) ?? []
       const field = subject.spec?.podCIDRs ? 'podCIDRs' : 'podCIDR'
       if (own && other) compare([own], [other], subject.spec ?? subject, field)
@@ -160,8 +160,6 @@ function rangesIn(container: Container) {
     services: rangesOf(cidrs(flagOf(container, 'service-cluster-ip-range')), 'the Services'),
   }
 }
-
-const isNode = (one: KubernetesObject): one is ObjectOf<'Node'> => one.kind === 'Node'
 
 /** An object that hands out addresses. */
 interface Allocator {

@@ -5,7 +5,7 @@ import {
   countOf,
   flagOf,
   type Graph,
-  isNode,
+  isKind,
   isWorkload,
   type Live,
   numberAt,
@@ -56,7 +56,7 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
   },
   for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const { live } = graph
       const full = live ? graph.once('full connection tables', () => fullTables(graph, live)) : []
       if (full[0]?.node === subject)

@@ -2,7 +2,7 @@ import {
   counted,
   firstOf,
   inRange,
-  isNode,
+  isKind,
   isWorkload,
   nodesBy,
   rule,
@@ -43,7 +43,7 @@ same versions as one finding. Newer kubelets reach Docker through cri-dockerd, w
   },
   for: ['Workload', 'kops.k8s.io/Cluster', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const alike = graph
         .once('nodes with dockershim', () =>
           nodesBy(graph.all('Node'), ({ status }) => {

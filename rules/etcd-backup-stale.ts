@@ -4,7 +4,7 @@ import {
   changedAt,
   conditionOf,
   formatSeconds,
-  isCronJob,
+  isKind,
   type Live,
   objectAt,
   rule,
@@ -48,7 +48,7 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
   },
   for: ['CronJob', 'velero.io/Schedule'],
   check(subject, { graph, params, minor, report }) {
-    if (!isCronJob(subject)) {
+    if (!isKind(subject, 'CronJob')) {
       const trouble = troubleOfSchedule(subject)
       if (trouble) report(trouble.node, trouble.field, trouble.message, { severity: trouble.severity })
       return

@@ -1,15 +1,13 @@
 import {
   advise,
-  type CronJob,
   conditionOf,
   formatSeconds,
   grouped,
   heldFor,
-  isCronJob,
+  isKind,
   type Job,
   type KubernetesObject,
   type Live,
-  type Namespace,
   type Pod,
   rule,
   set,
@@ -48,7 +46,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
   },
   for: ['CronJob', 'Job', 'Namespace'],
   check(subject, { graph, params, report }) {
-    if (isNamespace(subject)) {
+    if (isKind(subject, 'Namespace')) {
       const { live } = graph
       if (!live) return
       const name = subject.metadata?.name ?? ''
@@ -63,7 +61,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       )
       return
     }
-    if (isCronJob(subject)) {
+    if (isKind(subject, 'CronJob')) {
       const { spec } = subject
       for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
         const count = spec?.[field]
@@ -97,10 +95,6 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
     )
   },
 })
-
-function isNamespace(subject: CronJob | Job | Namespace): subject is Namespace {
-  return subject.kind === 'Namespace'
-}
 
 /** Whether Helm or Argo CD delete it. */
 function isHook({ metadata }: Job): boolean {

@@ -2,7 +2,6 @@ import {
   arrayAt,
   at,
   atMost,
-  type Custom,
   type Graph,
   isObject,
   objectAt,
@@ -115,8 +114,8 @@ function leavesNamespacesOut(policyRule: unknown): boolean {
   return /"namespaces?"|"namespaceSelector"|request\.namespace/.test(text)
 }
 
-function closedSigstoreWebhook(graph: Graph): Custom | undefined {
-  const found = graph
+function closedSigstoreWebhook(graph: Graph) {
+  return graph
     .all('ValidatingWebhookConfiguration')
     .find((one) =>
       one.webhooks?.some(
@@ -126,7 +125,6 @@ function closedSigstoreWebhook(graph: Graph): Custom | undefined {
           !webhook.namespaceSelector,
       ),
     )
-  return found as Custom | undefined
 }
 
 /**

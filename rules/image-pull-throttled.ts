@@ -6,7 +6,7 @@ import {
   firstOf,
   type Graph,
   imageParts,
-  isNode,
+  isKind,
   isWorkload,
   numberAt,
   rule,
@@ -45,14 +45,14 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
   },
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node', 'Workload'],
   check(subject, { graph, params, report }) {
-    if (!isWorkload(subject) && !isNode(subject)) {
+    if (!isWorkload(subject) && !isKind(subject, 'Node')) {
       for (const one of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration'))
         reportLimit(one, params.minQps, report)
       return
     }
     if (!graph.live) return
     const { byKubelets, byRegistries } = graph.once('refused pulls', () => refusalsIn(graph))
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const [first] = byKubelets.keys()
       if (first === undefined || first !== subject.metadata?.name) return
       const all = [...byKubelets.values()].flat()

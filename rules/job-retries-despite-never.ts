@@ -4,7 +4,7 @@ import {
   type CronJob,
   containerStates,
   hasDefault,
-  isCronJob,
+  isKind,
   type Job,
   type Live,
   lastEnd,
@@ -37,7 +37,7 @@ a limit, which is the memory of the nodes, and a warning with one.`,
   for: ['Job', 'CronJob'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
-    const job = isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+    const job = isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
     if (!workload || !job || workload.controlled || workload.pod.restartPolicy !== 'Never') return
     const bare = workload.containers.find(
       ({ spec }) => spec.resources?.limits?.memory === undefined && !workload.pod.resources?.limits?.memory,

@@ -5,7 +5,7 @@ import {
   type CronJob,
   causeOf,
   formatStarts,
-  isCronJob,
+  isKind,
   type Job,
   type Live,
   patience,
@@ -65,7 +65,9 @@ reported when something is wrong with their pods.`,
     const pod = job?.template?.spec
     if (!job || !pod || job.suspend || job.managedBy !== undefined) return
     if (job.activeDeadlineSeconds !== undefined || pod.activeDeadlineSeconds !== undefined) return
-    const longest = isCronJob(subject) ? schedule(subject.spec?.schedule ?? '')?.longestInterval : undefined
+    const longest = isKind(subject, 'CronJob')
+      ? schedule(subject.spec?.schedule ?? '')?.longestInterval
+      : undefined
     const hung = graph.live
       ? hungRuns(
           subject,
@@ -81,7 +83,7 @@ reported when something is wrong with their pods.`,
       live &&
       oldest &&
       !graph.workload(subject)?.controlled &&
-      (isCronJob(subject) || params.bareJobs || why.length > 0)
+      (isKind(subject, 'CronJob') || params.bareJobs || why.length > 0)
     ) {
       const span = spanSince(startOf(oldest), live)
       const name = oldest.metadata?.name ?? ''
@@ -90,16 +92,16 @@ reported when something is wrong with their pods.`,
         'activeDeadlineSeconds',
         hung.length > 1
           ? `${hung.length} runs of ${subject.metadata?.name ?? ''} hang, the oldest for ${span}, and nothing ends them.`
-          : `Run ${name} has been going for ${span}, and nothing ends it${isCronJob(subject) && subject.spec?.concurrencyPolicy === 'Forbid' ? ' or starts another one' : ''}.`,
+          : `Run ${name} has been going for ${span}, and nothing ends it${isKind(subject, 'CronJob') && subject.spec?.concurrencyPolicy === 'Forbid' ? ' or starts another one' : ''}.`,
         {
-          severity: isCronJob(subject) ? 'error' : 'warning',
+          severity: isKind(subject, 'CronJob') ? 'error' : 'warning',
           evidence: why,
           fix: advise('activeDeadlineSeconds: a few times the longest run'),
         },
       )
       return
     }
-    if (!isCronJob(subject)) {
+    if (!isKind(subject, 'CronJob')) {
       if (!params.bareJobs || graph.workload(subject)?.controlled) return
       report(job, 'activeDeadlineSeconds', 'A run that hangs is never ended: the Job has no deadline.', {
         severity: 'info',
@@ -133,7 +135,7 @@ reported when something is wrong with their pods.`,
 })
 
 function jobSpec(subject: CronJob | Job) {
-  return isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+  return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
 }
 
 /** The Jobs that have been going for longer than some seconds, the oldest first. */

@@ -10,8 +10,8 @@ import {
   type Graph,
   holds,
   inRange,
+  isKind,
   isLeaving,
-  isNode,
   nodesBy,
   type ObjectOf,
   objectsAt,
@@ -57,7 +57,7 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
   stories: ['turnitin-elb', 'zalando-hamburg-elb-notready', 'salemove-master-dns', 'nordstrom-101-ways'],
   for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config', 'Node'],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const found = seenOn(subject, graph)
       if (found) report(...found)
       return

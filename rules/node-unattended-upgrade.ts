@@ -2,7 +2,7 @@ import {
   arrayAt,
   type Graph,
   imageNamed,
-  isNode,
+  isKind,
   isObject,
   type ObjectOf,
   objectAt,
@@ -45,7 +45,7 @@ manifest does not tell.`,
     'Node',
   ],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
       const info = subject.status?.nodeInfo
       if (drift && info)

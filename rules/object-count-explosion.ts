@@ -3,10 +3,9 @@ import {
   type Graph,
   grouped,
   imageNamed,
+  isKind,
   isWorkload,
-  type KubernetesObject,
   type Live,
-  type Namespace,
   rule,
   seconds,
   set,
@@ -70,7 +69,7 @@ Leases grow with the cluster and are not counted.`,
       }
       return
     }
-    if (isNamespace(subject)) {
+    if (isKind(subject, 'Namespace')) {
       const { live } = graph
       if (!live) return
       for (const { kind, count, share, most, names } of graph.once(
@@ -102,8 +101,6 @@ Leases grow with the cluster and are not counted.`,
     )
   },
 })
-
-const isNamespace = (subject: KubernetesObject): subject is Namespace => subject.kind === 'Namespace'
 
 /** Kinds that grow with nodes and pods. */
 const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlice', 'Namespace'])

@@ -4,7 +4,7 @@ import {
   configurationsIn,
   countOf,
   type Graph,
-  isNode,
+  isKind,
   type Live,
   numberAt,
   type ObjectOf,
@@ -38,7 +38,7 @@ limit of its own). "No space left on device" counts where watches are named.`,
   stories: ['airbnb-weird-ways', 'datadog-10-ways', 'dfds-inotify', 'thredup-moving'],
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const pressure = conditionOf(subject, 'PIDPressure')
       const isShort = pressure?.status === 'True'
       const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []

@@ -7,6 +7,7 @@ import {
   type Graph,
   holds,
   isAway,
+  isKind,
   isWorkload,
   type KubernetesObject,
   type Live,
@@ -81,7 +82,7 @@ Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
     if (live.now - since < allowed) return
     const { metadata } = subject
     const span = spanSince(since, live)
-    if (isNamespace(subject)) {
+    if (isKind(subject, 'Namespace')) {
       const { why, evidence } = namespaceCause(subject)
       report(
         metadata ?? subject,
@@ -133,10 +134,6 @@ function stateOf(pod: Pod): string {
           )} still running`
         : 'no container running'
   return `pod ${metadata?.name ?? ''} on node ${spec?.nodeName ?? 'none'}: ${held}`
-}
-
-function isNamespace(subject: KubernetesObject): subject is ObjectOf<'Namespace'> {
-  return subject.kind === 'Namespace' && subject.apiVersion === 'v1'
 }
 
 /** Whether another finding tells of it: that of its workload, its node, its namespace, or of the first of its like. */

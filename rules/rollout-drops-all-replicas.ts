@@ -6,6 +6,7 @@ import {
   type Deployment,
   type Graph,
   intOrPercent,
+  isKind,
   rule,
   spanSince,
   type Workload,
@@ -49,17 +50,17 @@ error while such a rollout goes on in a cluster and nothing is available.`,
     const workload = graph.workload(subject)
     const service = workload && graph.servicesOf(workload).find(({ spec }) => spec?.clusterIP !== 'None')
     if (!workload || !service || workload.controlled || isTied(workload)) return
-    const found = isDeployment(subject)
+    const found = isKind(subject, 'Deployment')
       ? ofDeployment(subject, workload, graph)
       : ofDaemonSet(subject, params.maxDaemonUnavailable)
     if (!found) return
-    const going = isDeployment(subject) ? goingOn(subject, graph) : undefined
+    const going = isKind(subject, 'Deployment') ? goingOn(subject, graph) : undefined
     report(
       found.node,
       found.field,
       going
         ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
-        : `${isDeployment(subject) ? 'Nothing answers' : `${found.share} of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
+        : `${isKind(subject, 'Deployment') ? 'Nothing answers' : `${found.share} of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
         severity: going ? 'error' : 'warning',
         see: [at(service, service), found.see],
@@ -67,10 +68,6 @@ error while such a rollout goes on in a cluster and nothing is available.`,
     )
   },
 })
-
-function isDeployment(subject: Deployment | DaemonSet): subject is Deployment {
-  return subject.kind === 'Deployment'
-}
 
 /** Whether two pods can't run side by side: a claim, or a port or the network of the node. */
 function isTied({ pod }: Workload): boolean {

@@ -6,6 +6,7 @@ import {
   type DaemonSet,
   type Deployment,
   formatCondition,
+  isKind,
   type Live,
   type Pod,
   type ReportOptions,
@@ -65,13 +66,13 @@ come are \`image-unavailable\`.`,
   check(subject, { graph, params, report }) {
     const { live } = graph
     if (subject.metadata?.ownerReferences?.some(({ controller }) => controller)) return
-    if (isDeployment(subject)) {
+    if (isKind(subject, 'Deployment')) {
       if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
       return
     }
     if (!live) return
     const stuck = stuckPods(live.podsOf(subject), live, params.stuckMinutes)
-    const stall = isDaemonSet(subject)
+    const stall = isKind(subject, 'DaemonSet')
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, live)
     if (stall)
@@ -81,14 +82,6 @@ come are \`image-unavailable\`.`,
       })
   },
 })
-
-function isDeployment(subject: Deployment | StatefulSet | DaemonSet): subject is Deployment {
-  return subject.kind === 'Deployment'
-}
-
-function isDaemonSet(subject: StatefulSet | DaemonSet): subject is DaemonSet {
-  return subject.kind === 'DaemonSet'
-}
 
 /** What the manifest alone tells. */
 function checkWritten({ spec }: Deployment, report: Report): void {

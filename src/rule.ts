@@ -55,7 +55,6 @@ export {
   isAway,
   isControlPlane,
   isLeaving,
-  isNode,
   isStranded,
   type Kernel,
   kernelOf,
@@ -119,10 +118,10 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { isCronJob, isWorkload, type Workload } from './graph/workload.js'
+export { isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
-export { groupOf, versionOf } from './kubernetes.js'
+export { groupOf, isKind, versionOf } from './kubernetes.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'

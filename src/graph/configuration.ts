@@ -1,6 +1,5 @@
 /** Configuration of cluster components: files of their own, or texts inside ConfigMaps as kubeadm stores them. */
-import type { ConfigMap, KubernetesObject, Untyped } from '../kubernetes.js'
-import { groupOf } from '../kubernetes.js'
+import { groupOf, isKind, type KubernetesObject, type Untyped } from '../kubernetes.js'
 import { parse } from '../reader/parse.js'
 import { split } from '../reader/split.js'
 import { isObject } from './untyped.js'
@@ -27,7 +26,7 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
     typeof value.apiVersion === 'string' &&
     groupOf(value.apiVersion) === group
   if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
-  const data = subject.kind === 'ConfigMap' ? (subject as ConfigMap).data : undefined
+  const data = isKind(subject, 'ConfigMap') ? subject.data : undefined
   if (!data) return []
   return Object.entries(data).flatMap(([key, text]) => {
     if (!text.includes(kind)) return []

@@ -12,7 +12,6 @@ import type { External, WorkloadKind } from '../config/settings.js'
 import type { Document } from '../document.js'
 import type {
   ContainerPort,
-  ContainerSpec,
   HorizontalPodAutoscaler,
   IntOrString,
   KindName,
@@ -637,7 +636,7 @@ function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf
   const target: IntOrString | undefined = port.targetPort || port.port
   const protocol = port.protocol ?? 'TCP'
   for (const container of workload.running) {
-    for (const one of (container.spec as ContainerSpec).ports ?? []) {
+    for (const one of container.spec.ports ?? []) {
       // Port names and protocol are looked up in ordinary containers and native sidecars: k8s.io/endpointslice/utils.go.
       const named = typeof target === 'string' ? one.name === target : one.containerPort === target
       if (named && (one.protocol ?? 'TCP') === protocol)

@@ -1,5 +1,13 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
+import {
+  type Event,
+  isKind,
+  type Job,
+  type KubernetesObject,
+  type Pod,
+  type ReplicaSet,
+  type Service,
+} from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
@@ -85,12 +93,12 @@ export function liveState(
   const byName = new Map<string, KubernetesObject[]>()
   for (const one of all) {
     push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
-    if (isPod(one)) {
+    if (isKind(one, 'Pod')) {
       pods.push(one)
       push(podsByNamespace, one.metadata?.namespace ?? '', one)
       for (const above of line(one)) push(podsBelow, above, one)
-    } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
-    else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
+    } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
+    else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
   }
   const byMetric = new Map<string, Sample[]>()
   for (const one of samples) push(byMetric, one.name, one)
@@ -131,11 +139,6 @@ export function liveState(
   }
   return live
 }
-
-const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'
-const isJob = (one: KubernetesObject): one is Job => one.kind === 'Job' && one.apiVersion === 'batch/v1'
-const isReplicaSet = (one: KubernetesObject): one is ReplicaSet =>
-  one.kind === 'ReplicaSet' && one.apiVersion === 'apps/v1'
 
 function usageIn(measured: KubernetesObject): ContainerUsage[] {
   return objectsAt(measured, 'containers').flatMap((one) => {

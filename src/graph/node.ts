@@ -4,12 +4,6 @@ import { changedAt, conditionOf } from './condition.js'
 import type { Graph } from './graph.js'
 import { type Version, version } from './version.js'
 
-/** Tells nodes from the other subjects of a rule. */
-export function isNode(object: object): object is Node {
-  const { kind, apiVersion }: KubernetesObject = object
-  return kind === 'Node' && apiVersion === 'v1'
-}
-
 /** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
 export function isControlPlane({ metadata }: KubernetesObject): boolean {
   const labels = metadata?.labels ?? {}

@@ -1,5 +1,5 @@
 /** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
-import type { Ingress, KubernetesObject } from '../kubernetes.js'
+import type { KubernetesObject } from '../kubernetes.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
 export interface BackendReference {
@@ -85,7 +85,7 @@ function ingressBackend(backend: unknown): BackendReference[] {
 }
 
 const ingress: Reader = (object) => {
-  const spec = (object as Ingress).spec
+  const spec = valueAt(object, 'spec')
   return [
     ...ingressBackend(valueAt(spec, 'defaultBackend') ?? valueAt(spec, 'backend')),
     ...objectsAt(spec, 'rules').flatMap((rule) =>

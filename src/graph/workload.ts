@@ -42,12 +42,6 @@ export interface Workload {
 
 const made = new WeakSet<object>()
 
-/** Tells CronJobs from the other subjects of a rule. */
-export function isCronJob(object: object): object is CronJob {
-  const { kind }: KubernetesObject = object
-  return kind === 'CronJob'
-}
-
 /** Tells workloads from plain objects, for rules that look at both. */
 export function isWorkload(subject: object): subject is Workload {
   return made.has(subject)
