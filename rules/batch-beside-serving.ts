@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   type CronJob,
+  counted,
   type Graph,
   holds,
   isKind,
@@ -111,6 +112,6 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
     const count = mine.filter((one) => one === name).length
     const pressure = pressures.filter((type) => holds(node, type))
     if (count === 0 || pressure.length === 0 || !theirs.has(name)) return []
-    return [`node ${name}: ${pressure.join(', ')}, ${count} ${count === 1 ? 'pod' : 'pods'} of the Job`]
+    return [`node ${name}: ${pressure.join(', ')}, ${counted(count, 'pod')} of the Job`]
   })
 }

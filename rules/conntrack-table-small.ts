@@ -15,6 +15,7 @@ import {
   set,
   spanSince,
   timeOf,
+  wordsOf,
 } from '../src/rule.js'
 
 /** kube-proxy's defaults. Source: kubernetes/pkg/proxy/apis/config/v1alpha1/defaults.go. */
@@ -84,7 +85,7 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
         const maxPerCore = Number(flagOf(all, 'conntrack-max-per-core') ?? defaults.maxPerCore)
         const min = Number(flagOf(all, 'conntrack-min') ?? defaults.min)
         if (small(maxPerCore, min)) report(spec, spec.command ? 'command' : 'args', say(maxPerCore, min))
-        const words = [...(spec.command ?? []), ...(spec.args ?? [])].join(' ')
+        const words = wordsOf(spec).join(' ')
         const entries = Number(
           /net[./]netfilter[./]nf_conntrack_max\s*=\s*["']?(\d+)/.exec(words)?.[1] ?? Number.NaN,
         )

@@ -158,7 +158,7 @@ function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Liv
   const pods = crashing.map(({ pod, container }) => {
     const end = lastEnd(container)
     const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
+    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
   })
   const probes = live
     .eventsOf(workload)

@@ -12,6 +12,7 @@ import {
   rule,
   troubles,
   type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -102,7 +103,7 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
 /** What a cluster shows: no pod is ready, or most of what the provider should make is not made. */
 function troubleNow(workload: Workload, provider: Provider | undefined, graph: Graph, live: Live) {
   // The same image is the webhook of its kinds, too, which makes nothing.
-  const words = workload.running.flatMap(({ spec }) => [...(spec.command ?? []), ...(spec.args ?? [])])
+  const words = workload.running.flatMap(({ spec }) => wordsOf(spec))
   if (words.some((word) => /^(webhook|certcontroller)$/.test(word))) return undefined
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   const made = provider?.kind ? graph.all(provider.kind) : []

@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   type CronJob,
+  counted,
   formatSeconds,
   formatStarts,
   type Job,
@@ -99,7 +100,7 @@ function runsIn(jobs: readonly Job[], live: Live): string[] {
     3,
     jobs.map((job) => {
       const pods = job.status?.active ?? 0
-      return `job ${job.metadata?.name ?? ''}: ${pods} ${pods === 1 ? 'pod' : 'pods'} for ${spanSince(startOf(job), live)}`
+      return `job ${job.metadata?.name ?? ''}: ${counted(pods, 'pod')} for ${spanSince(startOf(job), live)}`
     }),
   )
 }

@@ -1,4 +1,4 @@
-import { atMost, isGone, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
+import { atMost, isGone, type ObjectOf, type Pod, push, rule, troubleOf } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -91,11 +91,7 @@ function usersOf(pods: readonly Pod[], nodes: readonly Node[]): ReadonlyMap<stri
     if (isGone(pod) || spec?.hostNetwork || !spec?.nodeName) continue
     const what = `pod ${metadata?.namespace}/${metadata?.name}`
     for (const ip of new Set([status?.podIP, ...(status?.podIPs ?? []).map((one) => one.ip)])) {
-      if (!ip) continue
-      const known = users.get(ip)
-      const user = { what, node: spec.nodeName, pod, field: undefined }
-      if (known) known.push(user)
-      else users.set(ip, [user])
+      if (ip) push(users, ip, { what, node: spec.nodeName, pod, field: undefined })
     }
   }
   for (const { metadata, status } of nodes) {

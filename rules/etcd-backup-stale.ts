@@ -14,6 +14,7 @@ import {
   spanSince,
   stringAt,
   troubles,
+  wordsOf,
 } from '../src/rule.js'
 
 const backup = /etcd(ctl|utl)\b[\s\S]*\bsnapshot\s+save|etcd-?backup|etcd-?snapshot/i
@@ -57,9 +58,7 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
     const workload = graph.workload(cronJob)
     const { spec } = cronJob
     if (!workload || !spec) return
-    const words = workload.containers.map(({ spec: one }) =>
-      [one.image, ...(one.command ?? []), ...(one.args ?? [])].join(' '),
-    )
+    const words = workload.containers.map(({ spec: one }) => [one.image, ...wordsOf(one)].join(' '))
     if (!backup.test([workload.name, ...words].join('\n'))) return
     if (spec.suspend) {
       report(spec, 'suspend', `There is no backup of etcd: ${workload.name} is suspended.`, {

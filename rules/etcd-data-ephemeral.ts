@@ -1,4 +1,13 @@
-import { at, type Container, flagOf, imageParts, rule, type Volume, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Container,
+  flagOf,
+  imageParts,
+  rule,
+  type Volume,
+  type Workload,
+  wordsOf,
+} from '../src/rule.js'
 
 export default rule({
   title: 'etcd keeps its data where it does not outlive the pod',
@@ -46,7 +55,7 @@ the image (\`etcdctl\`).`,
 })
 
 function isEtcd({ image, spec }: Container): boolean {
-  const words = [...(spec.command ?? []), ...(spec.args ?? [])]
+  const words = wordsOf(spec)
   return (
     image !== undefined &&
     imageParts(image).name === 'etcd' &&

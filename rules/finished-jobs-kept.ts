@@ -3,12 +3,12 @@ import {
   conditionOf,
   formatSeconds,
   grouped,
+  hasEnded,
   heldFor,
   isKind,
   type Job,
   type KubernetesObject,
   type Live,
-  type Pod,
   rule,
   set,
 } from '../src/rule.js'
@@ -117,7 +117,6 @@ function countEnded(allJobs: readonly Job[], live: Live) {
       .find((one) => one?.status === 'True')
     if (job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest) add(jobs, job)
   }
-  const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed'
-  for (const pod of live.pods) if (isOver(pod)) add(pods, pod)
+  for (const pod of live.pods) if (hasEnded(pod)) add(pods, pod)
   return { jobs, pods }
 }

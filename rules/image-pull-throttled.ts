@@ -9,9 +9,11 @@ import {
   isKind,
   isWorkload,
   numberAt,
+  push,
   rule,
   throttledBy,
   timeOf,
+  times,
   type Workload,
   waitingForImages,
 } from '../src/rule.js'
@@ -60,7 +62,7 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
       report(
         subject,
         undefined,
-        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(all)} in the events.`,
+        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(totalOf(all))} in the events.`,
         {
           evidence: [
             ...(byKubelets.size > 1 ? [firstOf([...byKubelets.keys()])] : []),
@@ -82,7 +84,7 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
         {
           severity: waiting.length > 0 ? 'error' : 'warning',
           evidence: [
-            `${times(events)}: ${events[0]?.message ?? ''}`,
+            `${times(totalOf(events))}: ${events[0]?.message ?? ''}`,
             ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
           ],
         },
@@ -126,8 +128,7 @@ function refusalsIn(graph: Graph): Refusals {
     if (reason !== 'Failed' || !message.startsWith('Failed to pull image')) continue
     const by = throttledBy(message)
     if (by === 'registry') refused.add(event)
-    if (by === 'kubelet')
-      byKubelets.set(source?.host ?? '', [...(byKubelets.get(source?.host ?? '') ?? []), event])
+    if (by === 'kubelet') push(byKubelets, source?.host ?? '', event)
   }
   const byRegistries = new Map<string, { workloads: Workload[]; events: Event[] }>()
   if (refused.size > 0)
@@ -155,7 +156,7 @@ const nameOf = ({ namespace, name }: Workload) => `${namespace}/${name}`
 const podsIn = (events: readonly Event[]) =>
   [...new Set(events.map(({ involvedObject }) => involvedObject?.name ?? ''))].sort()
 
-function times(events: readonly Event[]): string {
-  const count = events.reduce((sum, event) => sum + countOf(event), 0)
-  return count === 1 ? 'once' : `${count} times`
+/** How often the events were seen. */
+function totalOf(events: readonly Event[]): number {
+  return events.reduce((sum, event) => sum + countOf(event), 0)
 }

@@ -1,6 +1,7 @@
 import {
   arrayAt,
   at,
+  counted,
   firstOf,
   type Graph,
   imageNamed,
@@ -51,7 +52,7 @@ DaemonSets, and for MetalLB in L2 mode only.`,
       report(
         spec,
         'externalTrafficPolicy',
-        `Every scale-down resets client connections: ${fewest.pods} ${fewest.pods === 1 ? 'pod' : 'pods'} of ${workload.name} at least, ${speakers} nodes announce the address.`,
+        `Every scale-down resets client connections: ${counted(fewest.pods, 'pod')} of ${workload.name} at least, ${speakers} nodes announce the address.`,
         {
           see: [at(fewest.of, fewest.node, fewest.field, `needs more than ${speakers}`), at(bgp, bgp)],
           evidence: graph.live && announcing(readyByNode(graph.live.podsOf(workload)), speakers),

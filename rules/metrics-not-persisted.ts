@@ -9,6 +9,7 @@ import {
   seconds,
   stringAt,
   valueAt,
+  wordsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -82,7 +83,7 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
       ])
     )
       return
-    const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])].join(' ')
+    const words = wordsOf(container.spec).join(' ')
     if (/--agent\b|--enable-feature=\S*agent|remote[._-]?write/i.test(words)) return
     const path = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
     if (path === undefined) return

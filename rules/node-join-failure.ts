@@ -7,6 +7,7 @@ import {
   type Graph,
   type KubernetesObject,
   type Live,
+  push,
   rule,
   stringAt,
   valueAt,
@@ -109,9 +110,7 @@ function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly
         labels['cluster.x-k8s.io/deployment-name'] ??
         labels['machine.openshift.io/cluster-api-machineset']
       const key = JSON.stringify([kind, pool ?? machine.metadata?.name, found.isMade, message])
-      const group = groups.get(key) ?? []
-      group.push({ ...found, machine, seconds, message })
-      groups.set(key, group)
+      push(groups, key, { ...found, machine, seconds, message })
     }
   return [...groups.values()].map((group) => group.sort((a, b) => b.seconds - a.seconds))
 }

@@ -1,6 +1,7 @@
 import {
   arrayAt,
   type Graph,
+  groupBy,
   imageNamed,
   isKind,
   isObject,
@@ -144,13 +145,12 @@ function driftsIn(graph: Graph): ReadonlyMap<Node, Drift> {
     running.some(({ image }) => imageNamed(image, ['kured'])),
   )
   if (hasKured || !graph.live) return found
-  const byPool = new Map<string, Node[]>()
-  for (const node of graph.all('Node')) {
-    const label = pools.find((one) => node.metadata?.labels?.[one] !== undefined)
-    if (!label || !/^(Ubuntu|Debian)/.test(node.status?.nodeInfo?.osImage ?? '')) continue
-    const pool = `${label}=${node.metadata?.labels?.[label]}`
-    byPool.set(pool, [...(byPool.get(pool) ?? []), node])
-  }
+  const byPool = groupBy(graph.all('Node'), ({ metadata, status }) => {
+    const label = pools.find((one) => metadata?.labels?.[one] !== undefined)
+    return label && /^(Ubuntu|Debian)/.test(status?.nodeInfo?.osImage ?? '')
+      ? `${label}=${metadata?.labels?.[label]}`
+      : undefined
+  })
   for (const [pool, nodes] of byPool) {
     const sorted = [...nodes].sort((a, b) => madeAt(a) - madeAt(b))
     for (const first of sorted) {

@@ -4,10 +4,10 @@ import {
   type Graph,
   imageNamed,
   isAway,
+  isExcludedFromBalancers,
   isGone,
   isLeaving,
   type Live,
-  type ObjectOf,
   rule,
   type Service,
   spanSince,
@@ -103,7 +103,7 @@ function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
   }
   return graph
     .all('Node')
-    .filter((node) => !isAway(node) && !isLeaving(node) && !isExcluded(node))
+    .filter((node) => !isAway(node) && !isLeaving(node) && !isExcludedFromBalancers(node))
     .flatMap((node) => {
       const name = node.metadata?.name ?? ''
       const trouble = broken.get(name)
@@ -118,8 +118,4 @@ function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
         : []
     })
     .sort((a, b) => Number(b.isBroken) - Number(a.isBroken) || (a.text < b.text ? -1 : 1))
-}
-
-function isExcluded({ metadata }: ObjectOf<'Node'>): boolean {
-  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
 }

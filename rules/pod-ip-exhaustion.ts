@@ -15,6 +15,7 @@ import {
   rule,
   saidOfAddress,
   stringAt,
+  times,
   valueAt,
 } from '../src/rule.js'
 
@@ -167,10 +168,6 @@ function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
       ],
     })
   return found
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
 }
 
 function ranked(

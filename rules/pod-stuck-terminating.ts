@@ -5,6 +5,7 @@ import {
   enumerate,
   firstOf,
   type Graph,
+  groupBy,
   holds,
   isAway,
   isKind,
@@ -153,16 +154,11 @@ function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, al
 function alike(subject: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
   const keyOf = (one: KubernetesObject) =>
     [one.apiVersion, one.kind, graph.namespaceOf(one), ...(one.metadata?.finalizers ?? [])].join(' ')
-  const groups = graph.once('pod-stuck-terminating', () => {
-    const found = new Map<string, KubernetesObject[]>()
-    for (const one of graph.seenObjects) {
-      if (one.metadata?.deletionTimestamp === undefined) continue
-      const group = found.get(keyOf(one))
-      if (group) group.push(one)
-      else found.set(keyOf(one), [one])
-    }
-    return found
-  })
+  const groups = graph.once('pod-stuck-terminating', () =>
+    groupBy(graph.seenObjects, (one) =>
+      one.metadata?.deletionTimestamp === undefined ? undefined : keyOf(one),
+    ),
+  )
   return groups.get(keyOf(subject)) ?? [subject]
 }
 

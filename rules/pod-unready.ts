@@ -17,6 +17,7 @@ import {
   numberAt,
   type Pod,
   patience,
+  push,
   refusalOf,
   rule,
   saidOfAddress,
@@ -140,10 +141,7 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
     const group = groupOf(made, away, graph, live, least)
     if (!group) continue
     found.set(group.workload.object, group)
-    if (group.cause === undefined) continue
-    const together = shared.get(group.cause)
-    if (together) together.push(group)
-    else shared.set(group.cause, [group])
+    if (group.cause !== undefined) push(shared, group.cause, group)
   }
   return { found, shared: new Map([...shared].filter(([, groups]) => groups.length >= 3)) }
 }

@@ -10,6 +10,7 @@ import {
   quantity,
   rule,
   timeOf,
+  times,
 } from '../src/rule.js'
 
 export default rule({
@@ -136,9 +137,8 @@ function nameOf({ involvedObject }: Event): string {
 }
 
 function lineOf(event: Event): string {
-  const times = countOf(event)
   const text = (event.message ?? '').replace(/^.*?is forbidden: /s, '')
-  return `${nameOf(event)}, ${times === 1 ? 'once' : `${times} times`}: ${text.slice(0, 240)}`
+  return `${nameOf(event)}, ${times(countOf(event))}: ${text.slice(0, 240)}`
 }
 
 function amount(key: string, value: unknown): string {

@@ -13,6 +13,7 @@ import {
   type Live,
   matchesLabels,
   nearestName,
+  push,
   rule,
   secretMaker,
   set,
@@ -96,10 +97,7 @@ kubelet goes on without it.`,
           fix: set(node, field, near),
           evidence: evidence([name], linesFor(name, waiting)),
         })
-      else {
-        const alike = `${what}: ${kind}`
-        absent.set(alike, [...(absent.get(alike) ?? []), reference])
-      }
+      else push(absent, `${what}: ${kind}`, reference)
     }
     for (const alike of absent.values()) {
       const [first] = alike

@@ -2,6 +2,7 @@ import {
   at,
   formatBytes,
   type Graph,
+  hasEnded,
   intOrPercent,
   isFor,
   type Live,
@@ -129,8 +130,7 @@ function loadsOf(
       const memory = requestOf(workload, 'memory')
       for (const pod of live.podsOf(workload)) {
         const { nodeName } = pod.spec ?? {}
-        const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
-        if (nodeName === undefined || ended || counted.has(pod)) continue
+        if (nodeName === undefined || hasEnded(pod) || counted.has(pod)) continue
         counted.add(pod)
         const load = loads.get(nodeName)
         loads.set(nodeName, { cpu: (load?.cpu ?? 0) + cpu, memory: (load?.memory ?? 0) + memory })

@@ -4,6 +4,7 @@ import {
   type Graph,
   heldFor,
   isAway,
+  isGone,
   type Live,
   remove,
   rule,
@@ -87,10 +88,10 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) 
   )
   return live
     .podsOf(workload)
-    .flatMap(({ metadata, spec, status }) => {
+    .flatMap((pod) => {
+      const { metadata, spec } = pod
       const seconds = away.get(spec?.nodeName)
-      const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
-      if (seconds === undefined || ended || metadata?.deletionTimestamp) return []
+      if (seconds === undefined || isGone(pod)) return []
       return [{ name: metadata?.name ?? 'a pod', node: spec?.nodeName ?? '', seconds }]
     })
     .sort((a, b) => b.seconds - a.seconds)

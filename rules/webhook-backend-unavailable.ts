@@ -22,6 +22,7 @@ import {
   type Service,
   stringAt,
   timeOf,
+  times,
   troubles,
   valueAt,
 } from '../src/rule.js'
@@ -221,7 +222,7 @@ function troubleNow(
   const count = failed.reduce((sum, event) => sum + countOf(event), 0)
   const ago = (live.now - timeOf(latest)) / 1000
   return [
-    `${client.what} failed ${count === 1 ? 'once' : `${count} times`}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
+    `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
       severity: ago < 900 ? severity : 'warning',
       evidence: [

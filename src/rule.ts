@@ -39,14 +39,16 @@ export {
   imageParts,
   movingTags,
   proxyNames,
+  wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
-export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
+export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
 export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { groupBy, push } from './graph/group.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
@@ -54,6 +56,7 @@ export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
   isAway,
   isControlPlane,
+  isExcludedFromBalancers,
   isLeaving,
   isStranded,
   type Kernel,
@@ -77,6 +80,7 @@ export {
   type ContainerState,
   containerStates,
   formatEnd,
+  hasEnded,
   isCrashing,
   isGone,
   isReady,

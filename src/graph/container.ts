@@ -145,6 +145,11 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
   return sum
 }
 
+/** The words that the container's process is started with, as far as the manifest has them: its command and its arguments. */
+export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly string[] {
+  return [...command, ...args]
+}
+
 /**
  * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a flag without
  * a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.

@@ -3,6 +3,7 @@ import { type Edit, formatPath, type Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { enumerate } from './enumerate.js'
+import { push } from './group.js'
 import { atMost } from './trouble.js'
 import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
@@ -119,7 +120,7 @@ function fixOf(group: readonly Dropped[]): Loss['fix'] {
     const field = String(path.at(-1))
     const parent = place.slice(0, place.lastIndexOf('.')) || 'the top'
     if (wrong === 'name') names.push(`call ${field} ${place.slice(1)}`)
-    else moves.set(parent, [...(moves.get(parent) ?? []), field])
+    else push(moves, parent, field)
   }
   const changes = [
     ...names,

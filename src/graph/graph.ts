@@ -26,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import { push } from './group.js'
 import type { Live } from './live.js'
 import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
@@ -782,12 +783,6 @@ function wildcard(pattern: string, text: string): boolean {
       .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
       .join('.*')}$`,
   ).test(text)
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key)
-  if (list) list.push(value)
-  else map.set(key, [value])
 }
 
 function lazy<T>(compute: () => T): () => T {

@@ -9,6 +9,7 @@ import {
   type Service,
 } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import { push } from './group.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
@@ -167,10 +168,4 @@ function revisionOf(set: ReplicaSet): number {
 
 function key(kind = '', namespace = '', name = ''): string {
   return `${kind}/${namespace}/${name}`
-}
-
-function push<K, V>(map: Map<K, V[]>, at: K, value: V): void {
-  const list = map.get(at)
-  if (list) list.push(value)
-  else map.set(at, [value])
 }

@@ -1,5 +1,6 @@
 /** What a cluster tells about memory that ran out. */
 import { holds } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { containerStates, lastEnd } from './pod.js'
@@ -24,7 +25,7 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
       if (end?.reason !== 'OOMKilled') return []
       const count = container.restartCount ?? 0
       const { name = '' } = container
-      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${count} ${count === 1 ? 'restart' : 'restarts'}`
+      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${counted(count, 'restart')}`
       return [{ container: name, line }]
     }),
   )

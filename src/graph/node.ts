@@ -2,12 +2,18 @@
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
 import { changedAt, conditionOf } from './condition.js'
 import type { Graph } from './graph.js'
+import { groupBy } from './group.js'
 import { type Version, version } from './version.js'
 
 /** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
 export function isControlPlane({ metadata }: KubernetesObject): boolean {
   const labels = metadata?.labels ?? {}
   return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
+}
+
+/** Whether cloud load balancers are to leave the node out. Source: kubernetes/cloud-provider, controllers/service. */
+export function isExcludedFromBalancers({ metadata }: Node): boolean {
+  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
 }
 
 /** Whether the node is known not to be ready. One without the condition is only just being made. */
@@ -64,15 +70,8 @@ export function nodesBy(
   nodes: readonly Node[],
   trait: (node: Node) => string | undefined,
 ): ReadonlyMap<Node, readonly Node[]> {
-  const groups = new Map<string, Node[]>()
-  for (const node of nodes) {
-    const key = trait(node)
-    if (key === undefined) continue
-    const group = groups.get(key)
-    if (group) group.push(node)
-    else groups.set(key, [node])
-  }
-  return new Map([...groups.values()].flatMap((group) => (group[0] ? [[group[0], group] as const] : [])))
+  const groups = [...groupBy(nodes, trait).values()]
+  return new Map(groups.flatMap((group) => (group[0] ? [[group[0], group] as const] : [])))
 }
 
 /** When the node became ready, or ceased to be, in milliseconds since 1970; 0 when it does not say. */

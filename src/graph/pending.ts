@@ -1,6 +1,7 @@
 /** Pods that wait for a node. */
 import type { Pod } from '../kubernetes.js'
 import { conditionOf, heldFor } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
 
@@ -38,7 +39,5 @@ function reasonOf({ message }: Pending): string {
 /** A line for each of the first pods, for `evidence`. */
 export function linesOf(pending: readonly Pending[], most = 2): string[] {
   const lines = pending.slice(0, most).map((one) => `${one.pod.metadata?.name ?? 'a pod'}: ${reasonOf(one)}`)
-  return pending.length > most
-    ? [...lines, `and ${pending.length - most} more ${pending.length - most === 1 ? 'pod' : 'pods'}`]
-    : lines
+  return pending.length > most ? [...lines, `and ${counted(pending.length - most, 'more pod')}`] : lines
 }

@@ -11,11 +11,14 @@ export function isReady(pod: Pod): boolean {
   return holds(pod, 'Ready')
 }
 
+/** Whether the pod has run to its end. */
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed'
+}
+
 /** Whether the pod has run to its end or is being deleted: it serves nobody and counts for nothing. */
-export function isGone({ metadata, status }: Pod): boolean {
-  return (
-    metadata?.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed'
-  )
+export function isGone(pod: Pod): boolean {
+  return pod.metadata?.deletionTimestamp !== undefined || hasEnded(pod)
 }
 
 /** Since when the pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */

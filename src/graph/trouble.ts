@@ -2,6 +2,7 @@
 
 import type { Pod } from '../kubernetes.js'
 import { conditionOf } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
 import { saidOfPull, waitingForImages } from './pull.js'
@@ -65,8 +66,7 @@ function containerTrouble(container: ContainerState): string | undefined {
   const { reason = '', message } = state?.waiting ?? {}
   const end = lastEnd(container)
   if (reason === 'CrashLoopBackOff' || (reason === '' && state?.terminated && end && end.exitCode !== 0)) {
-    const restarts =
-      restartCount > 0 ? `, ${restartCount} ${restartCount === 1 ? 'restart' : 'restarts'}` : ''
+    const restarts = restartCount > 0 ? `, ${counted(restartCount, 'restart')}` : ''
     return `container ${name}: ${end ? formatEnd(end) : reason}${restarts}`
   }
   if (reason === '' || reason === 'ContainerCreating' || reason === 'PodInitializing') return undefined
