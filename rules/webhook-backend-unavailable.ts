@@ -1,5 +1,7 @@
 import {
+  type APIService,
   at,
+  type CustomResourceDefinition,
   callsOf,
   conditionOf,
   countOf,
@@ -9,22 +11,22 @@ import {
   formatSpan,
   type Graph,
   isGone,
-  isObject,
+  isKind,
+  isOptIn,
   isReady,
   type KubernetesObject,
   type Live,
   type Node,
   nearestName,
-  objectAt,
-  objectsAt,
   type ReportOptions,
   rule,
   type Service,
-  stringAt,
   timeOf,
   times,
   troubles,
-  valueAt,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
 } from '../src/rule.js'
 
 interface Client {
@@ -40,12 +42,22 @@ interface Client {
   readonly webhook?: string | undefined
   readonly closed: boolean
   /** The rules of an admission webhook. */
-  readonly rules?: readonly Mapping[]
+  readonly rules?: readonly WebhookRule[]
   /** It is called only for objects that a label asks for, or in namespaces with one. */
   readonly optIn?: boolean
 }
 
-type Mapping = Readonly<Record<string, unknown>>
+type Subject = WebhookConfiguration | APIService | CustomResourceDefinition
+type WebhookRule = NonNullable<Webhook['spec']['rules']>[number]
+
+/** A client whose Service is known. */
+interface Pair {
+  readonly client: Client
+  readonly service: Service
+}
+
+/** What is said of a client, on the mapping that names its Service. */
+type Fault = readonly [field: string, message: string, options: ReportOptions]
 
 export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
@@ -90,65 +102,28 @@ Services that other tools bring when the input is partial.`,
     'CustomResourceDefinition',
   ],
   check(subject, { graph, params, report }) {
-    const alone: { readonly client: Client; readonly service: Service }[] = []
-    const seen = new Set<string>()
+    // Webhooks of one configuration often share a Service: each fault is told once.
+    const told = new Set<string>()
+    const sound: Pair[] = []
     for (const client of clientsOf(subject)) {
-      const { name, namespace } = client.service
+      const { name, namespace, port = 443 } = client.service
       if (!name) continue
-      const key = `${namespace}/${name}:${client.service.port ?? 443}`
       const service = serviceOf(graph, subject, name, namespace)
-      if (!service) {
-        const near = nearestName(
-          name,
-          graph
-            .all('Service')
-            .filter((one) => graph.namespaceOf(one) === (namespace ?? ''))
-            .map((one) => one.metadata?.name ?? ''),
-        )
-        if (!near && !(graph.complete && !graph.exists('Service', name, subject))) continue
-        if (!seen.has(key))
-          report(
-            client.service,
-            'name',
-            `${client.what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
-            { severity: client.closed ? 'error' : 'warning' },
-          )
-        seen.add(key)
-        continue
-      }
-      if (graph.live) {
-        const trouble = troubleNow(client, service, subject, graph, graph.live)
-        if (trouble) {
-          if (!seen.has(key)) report(client.service, 'name', ...trouble)
-          seen.add(key)
-          continue
-        }
-      }
-      const port = client.service.port ?? 443
-      const ports = service.spec?.ports ?? []
-      if (ports.length > 0 && !ports.some((one) => one.port === port)) {
-        // A patch may add it.
-        if (graph.patched(service)) continue
-        if (!seen.has(key)) {
-          report(
-            client.service,
-            'port',
-            `${client.what} fail: ${graph.describe(service)} has no port ${port}, only ${ports.map((one) => one.port).join(', ')}.`,
-            {
-              severity: client.closed ? 'error' : 'warning',
-              see: [at(service, service.spec ?? service, 'ports')],
-            },
-          )
-        }
-        seen.add(key)
-        continue
-      }
-      if (client.rules === undefined || !client.closed || !isFirst(graph, subject, service)) continue
-      const backends = graph.backendsOf(service)
-      const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
-      if (backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < params.minReplicas)
-        alone.push({ client, service })
+      const fault = service
+        ? (troubleNow(client, service, subject, graph) ?? wrongPort(client, service, graph))
+        : absence(client, name, subject, graph)
+      const key = `${namespace}/${name}:${port}`
+      if (fault && !told.has(key)) report(client.service, ...fault)
+      if (fault) told.add(key)
+      else if (service) sound.push({ client, service })
     }
+    const alone = sound.filter(
+      ({ client, service }) =>
+        client.rules !== undefined &&
+        client.closed &&
+        isFirst(graph, subject, service) &&
+        isShort(service, graph, params.minReplicas),
+    )
     const [first] = alone
     const backend = first && graph.backendsOf(first.service)[0]
     const fewest = backend && graph.fewestPods(backend)
@@ -158,35 +133,76 @@ Services that other tools bring when the input is partial.`,
       behind.flatMap((one) => one.rules ?? []),
       behind.every((one) => one.optIn),
     )
-    const pods = fewest.pods === 1 ? 'the only pod' : `the ${fewest.pods} pods`
+    const isOne = fewest.pods === 1
     report(
       first.client.service,
       'name',
-      `${what} fail while ${pods} of ${graph.describe(backend.object)} ${fewest.pods === 1 ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
+      `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
         severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, fewest.pods === 1 ? 'one replica' : undefined)],
+        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : undefined)],
       },
     )
   },
 })
 
+/** That there is no such Service, where that is certain or a slip of the pen. */
+function absence(
+  { service, what, closed }: Client,
+  name: string,
+  subject: object,
+  graph: Graph,
+): Fault | undefined {
+  const { namespace = '' } = service
+  const near = nearestName(
+    name,
+    graph
+      .all('Service')
+      .filter((one) => graph.namespaceOf(one) === namespace)
+      .map((one) => one.metadata?.name ?? ''),
+  )
+  if (!near && !(graph.complete && !graph.exists('Service', name, subject))) return undefined
+  return [
+    'name',
+    `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
+    { severity: closed ? 'error' : 'warning' },
+  ]
+}
+
+function wrongPort({ service, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {
+  const { port = 443 } = service
+  const ports = (found.spec?.ports ?? []).map((one) => one.port)
+  // A patch may add it.
+  if (ports.length === 0 || ports.includes(port) || graph.patched(found)) return undefined
+  return [
+    'port',
+    `${what} fail: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
+    { severity: closed ? 'error' : 'warning', see: [at(found, found.spec ?? found, 'ports')] },
+  ]
+}
+
+/** Whether the Service has pods behind it, and fewer than so many. */
+function isShort(service: Service, graph: Graph, least: number): boolean {
+  const backends = graph.backendsOf(service)
+  const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
+  return backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < least
+}
+
 /** What a cluster shows: no pod behind the Service is ready, or the API server's calls fail all the same. */
 function troubleNow(
   client: Client,
   service: Service,
-  subject: object,
+  subject: KubernetesObject,
   graph: Graph,
-  live: Live,
-): readonly [message: string, options: ReportOptions] | undefined {
+): Fault | undefined {
+  const { live } = graph
   // Without rules nothing is asked of it.
-  if (client.rules?.length === 0) return undefined
+  if (!live || client.rules?.length === 0 || !service.spec?.selector) return undefined
   const backends = graph.backendsOf(service)
   const pods = backends.flatMap((one) => live.podsOf(one)).filter((pod) => !isGone(pod))
   const name = graph.describe(service)
   const severity = client.closed ? 'error' : 'warning'
   const effect = client.closed ? 'fail' : 'are delayed and not checked'
-  if (!service.spec?.selector) return undefined
   if (!pods.some(isReady)) {
     const first = client.rules && firstOfClosed(graph).get(service)
     if (first && first.of !== subject) return undefined
@@ -198,6 +214,7 @@ function troubleNow(
           ? `the only pod of ${name} is not ready`
           : `none of the ${pods.length} pods of ${name} is ready`
     return [
+      'name',
       `${client.what} ${effect}: ${none}.`,
       {
         severity,
@@ -213,6 +230,7 @@ function troubleNow(
   const available = conditionOf(subject, 'Available')
   if (available?.status === 'False')
     return [
+      'name',
       `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
       { evidence: [formatCondition(available)] },
     ]
@@ -222,6 +240,7 @@ function troubleNow(
   const count = failed.reduce((sum, event) => sum + countOf(event), 0)
   const ago = (live.now - timeOf(latest)) / 1000
   return [
+    'name',
     `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
       severity: ago < 900 ? severity : 'warning',
@@ -289,56 +308,29 @@ function serviceOf(
   return graph.find('Service', name, subject, namespace ?? '') ?? graph.find('Service', name, subject, '')
 }
 
-function clientsOf(subject: object): readonly Client[] {
-  const kind = stringAt(subject, 'kind')
-  if (kind === 'APIService') {
-    const service = objectAt(subject, 'spec', 'service')
-    return service
-      ? [
-          {
-            service,
-            what: `Requests for ${stringAt(subject, 'spec', 'version') ?? ''}.${stringAt(subject, 'spec', 'group') ?? ''}`,
-            closed: true,
-          },
-        ]
-      : []
+function clientsOf(subject: Subject): readonly Client[] {
+  if (isKind(subject, 'APIService')) {
+    const { service, version = '', group = '' } = subject.spec ?? {}
+    return service ? [{ service, what: `Requests for ${version}.${group}`, closed: true }] : []
   }
-  if (kind === 'CustomResourceDefinition') {
-    const service = objectAt(subject, 'spec', 'conversion', 'webhook', 'clientConfig', 'service')
-    return service
-      ? [
-          {
-            service,
-            what: `Reads and writes of ${stringAt(subject, 'spec', 'names', 'plural') ?? 'its objects'}`,
-            closed: true,
-          },
-        ]
-      : []
+  if (isKind(subject, 'CustomResourceDefinition')) {
+    const { conversion, names } = subject.spec ?? {}
+    const service = conversion?.webhook?.clientConfig?.service
+    const what = `Reads and writes of ${names?.plural ?? 'its objects'}`
+    return service ? [{ service, what, closed: true }] : []
   }
-  const webhooks = valueAt(subject, 'webhooks')
-  if (!Array.isArray(webhooks)) return []
-  return webhooks.filter(isObject).flatMap((webhook): Client[] => {
-    const service = objectAt(webhook, 'clientConfig', 'service')
-    // v1 fails closed by default, v1beta1 open. Source: admissionregistration/v1/defaults.go.
-    const fallback = (stringAt(subject, 'apiVersion') ?? '').endsWith('/v1') ? 'Fail' : 'Ignore'
-    const rules = objectsAt(webhook, 'rules')
-    return service
-      ? [
-          {
-            service,
-            what: writesOf(rules, isOptIn(webhook)),
-            webhook: stringAt(webhook, 'name'),
-            closed: (stringAt(webhook, 'failurePolicy') ?? fallback) === 'Fail',
-            rules,
-            optIn: isOptIn(webhook),
-          },
-        ]
+  return webhooksOf(subject).flatMap((webhook): Client[] => {
+    const { spec, name, closed } = webhook
+    const { rules = [], clientConfig } = spec
+    const optIn = isOptIn(webhook)
+    return clientConfig?.service
+      ? [{ service: clientConfig.service, what: writesOf(rules, optIn), webhook: name, closed, rules, optIn }]
       : []
   })
 }
 
 /** `Writes of pods`: what the rules of webhooks are for, in a few words. */
-function writesOf(rules: readonly Mapping[], optIn: boolean): string {
+function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'
   const names = unique(rules, 'resources')
@@ -352,19 +344,8 @@ function writesOf(rules: readonly Mapping[], optIn: boolean): string {
   return `${optIn ? 'Some writes' : 'Writes'} of ${enumerate(shown, 'and')}`
 }
 
-function isOptIn(webhook: unknown): boolean {
-  return ['namespaceSelector', 'objectSelector'].some(
-    (selector) =>
-      Object.keys(objectAt(webhook, selector, 'matchLabels') ?? {}).length > 0 ||
-      objectsAt(webhook, selector, 'matchExpressions').some(
-        ({ operator }) => operator === 'In' || operator === 'Exists',
-      ),
-  )
-}
-
-function unique(rules: readonly Mapping[], field: 'resources' | 'apiGroups'): string[] {
-  const values = rules.flatMap((one) => one[field] ?? [])
-  return [...new Set(values.filter((value) => typeof value === 'string'))]
+function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups'): string[] {
+  return [...new Set(rules.flatMap((one) => one[field] ?? []))]
 }
 
 /** The groups whose writes a cluster needs to heal itself: pods and nodes, workloads, leases. */

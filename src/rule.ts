@@ -115,6 +115,7 @@ export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,
+  isOptIn,
   isRuledIn,
   type Request as WebhookRequest,
   selects,

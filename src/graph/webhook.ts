@@ -62,6 +62,15 @@ export function isRuledIn({ spec }: Webhook, { group, resource, operation, names
   )
 }
 
+/** Whether the webhook is called only for objects that carry a label, or in namespaces that do. */
+export function isOptIn({ spec }: Webhook): boolean {
+  return [spec.objectSelector, spec.namespaceSelector].some(
+    (selector) =>
+      Object.keys(selector?.matchLabels ?? {}).length > 0 ||
+      (selector?.matchExpressions ?? []).some(({ operator }) => operator === 'In' || operator === 'Exists'),
+  )
+}
+
 /**
  * Whether the webhook is called for objects with these labels in a namespace; undefined when that can't be told: the
  * selector asks for a label that nobody has shown, or there are conditions in CEL.
