@@ -12,6 +12,7 @@ import {
   seconds,
   set,
   spanSince,
+  startOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -89,10 +90,6 @@ function activeRuns(cronJob: CronJob, live: Live): readonly Job[] {
     .jobsOf(cronJob)
     .filter(({ status, spec }) => (status?.active ?? 0) > 0 && !spec?.suspend)
     .sort((a, b) => startOf(a) - startOf(b))
-}
-
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
 }
 
 function runsIn(jobs: readonly Job[], live: Live): string[] {

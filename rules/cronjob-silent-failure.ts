@@ -9,6 +9,7 @@ import {
   schedule,
   seconds,
   spanSince,
+  startOf,
   troubles,
 } from '../src/rule.js'
 
@@ -105,8 +106,3 @@ function evidenceOf(cronJob: CronJob, failed: readonly Job[], oldest: Job | unde
 
 const hasFailed = (job: Job) => holds(job, 'Failed')
 const isOver = (job: Job) => holds(job, 'Complete') || hasFailed(job)
-
-/** When a Job was started, in milliseconds since 1970. */
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
-}

@@ -1,6 +1,7 @@
 import {
   advise,
   conditionOf,
+  controllerOf,
   formatSeconds,
   grouped,
   hasEnded,
@@ -77,8 +78,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       return
     }
     const { spec } = subject
-    const made = subject.metadata?.ownerReferences?.some(({ controller }) => controller)
-    if (!params.bareJobs || !spec || made || isHook(subject)) return
+    if (!params.bareJobs || !spec || controllerOf(subject) || isHook(subject)) return
     if (spec.ttlSecondsAfterFinished !== undefined || spec.managedBy !== undefined) return
     report(
       spec,

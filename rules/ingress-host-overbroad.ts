@@ -4,6 +4,7 @@ import {
   claimingKinds,
   firstOf,
   type Graph,
+  groupBy,
   type Ingress,
   type KubernetesObject,
   type Node,
@@ -93,15 +94,9 @@ type Use = Claim & { readonly of: KubernetesObject }
 
 /** The claims of all entrances, by what serves them. */
 function hostsIn(graph: Graph): ReadonlyMap<string, readonly Use[]> {
-  const index = new Map<string, Use[]>()
-  for (const of of claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
-    for (const claim of claimsOf(of, graph)) {
-      const known = index.get(claim.shared)
-      if (known) known.push({ ...claim, of })
-      else index.set(claim.shared, [{ ...claim, of }])
-    }
-  }
-  return index
+  const entrances = claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
+  const uses = entrances.flatMap((of) => claimsOf(of, graph).map((claim): Use => ({ ...claim, of })))
+  return groupBy(uses, ({ shared }) => shared)
 }
 
 function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {

@@ -1,4 +1,5 @@
 import {
+  ageOf,
   at,
   firstOf,
   formatMaker,
@@ -135,8 +136,8 @@ function missingKey({ data, stringData }: Secret): string | undefined {
 }
 
 /** The certificate may still be on its way. */
-function isYoung({ metadata }: KubernetesObject, { live }: Graph): boolean {
-  return live !== undefined && live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
+function isYoung(one: KubernetesObject, { live }: Graph): boolean {
+  return live !== undefined && ageOf(one, live) < 600
 }
 
 /** The other Ingresses of the namespace that name the Secret, without those that wait for it. */

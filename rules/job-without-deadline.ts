@@ -14,6 +14,7 @@ import {
   seconds,
   set,
   spanSince,
+  startOf,
   troubles,
 } from '../src/rule.js'
 
@@ -142,12 +143,8 @@ function jobSpec(subject: CronJob | Job) {
 function hungRuns(subject: CronJob | Job, live: Live, after: number): readonly Job[] {
   return live
     .jobsOf(subject)
-    .filter((job) => (job.status?.active ?? 0) > 0 && live.now - startOf(job) > after * 1000)
+    .filter((job) => (job.status?.active ?? 0) > 0 && live.now - (startOf(job) || live.now) > after * 1000)
     .sort((a, b) => startOf(a) - startOf(b))
-}
-
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || Number.POSITIVE_INFINITY
 }
 
 /** How many runs go on at the same time. */

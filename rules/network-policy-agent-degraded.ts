@@ -1,4 +1,5 @@
 import {
+  ageOf,
   atMost,
   type Graph,
   imageNamed,
@@ -113,7 +114,5 @@ function tagOf({ status }: Pod, container: string): string | undefined {
 
 /** Whether a pod was made in the last hour: the update may be on its way. */
 function isRolling(pods: readonly Pod[], live: Live): boolean {
-  return pods.some(
-    ({ metadata }) => live.now - (Date.parse(metadata?.creationTimestamp ?? '') || 0) < 3_600_000,
-  )
+  return pods.some((pod) => ageOf(pod, live) < 3600)
 }

@@ -2,6 +2,7 @@ import {
   atMost,
   conditionOf,
   containerStates,
+  controllerOf,
   enumerate,
   firstOf,
   type Graph,
@@ -143,7 +144,7 @@ function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, al
     .seen('Namespace')
     .find(({ metadata }) => metadata?.name === graph.namespaceOf(subject))
   if (namespace && live.now - endOf(namespace) >= allowed) return true
-  const maker = subject.metadata?.ownerReferences?.find(({ controller }) => controller)
+  const maker = controllerOf(subject)
   if (maker && graph.seenObjects.some(({ metadata }) => metadata?.uid === maker.uid)) return true
   if (subject.kind === 'Pod') return isOnLostNode(subject, graph)
   const [first] = alike(subject, graph).filter((one) => live.now - endOf(one) >= allowed)

@@ -3,6 +3,7 @@ import {
   causeOf,
   conditionOf,
   containerStates,
+  controllerOf,
   counted,
   firstOf,
   formatSpan,
@@ -209,7 +210,7 @@ function groupOf(
 function byMaker(pods: readonly Pod[]): readonly { readonly maker: string; readonly pods: readonly Pod[] }[] {
   const groups = new Map<string, { maker: string; pods: Pod[] }>()
   for (const pod of pods) {
-    const owner = pod.metadata?.ownerReferences?.find(({ controller }) => controller === true)
+    const owner = controllerOf(pod)
     const maker = `${owner?.kind ?? ''} ${owner?.name ?? ''}`
     const key = `${pod.metadata?.namespace ?? ''}/${maker}`
     const group = groups.get(key)

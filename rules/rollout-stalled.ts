@@ -3,6 +3,7 @@ import {
   advise,
   changedAt,
   conditionOf,
+  controllerOf,
   type DaemonSet,
   type Deployment,
   formatCondition,
@@ -65,7 +66,7 @@ come are \`image-unavailable\`.`,
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const { live } = graph
-    if (subject.metadata?.ownerReferences?.some(({ controller }) => controller)) return
+    if (controllerOf(subject)) return
     if (isKind(subject, 'Deployment')) {
       if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
       return

@@ -2,6 +2,7 @@ import {
   absentFor,
   at,
   atMost,
+  controllerOf,
   formatSpan,
   type Graph,
   isGone,
@@ -217,12 +218,8 @@ function deadPods(service: Service, graph: Graph, live: Live): readonly Pod[] | 
 /** The pods of a workload; of a single pod that something made all that this has made: others may have its labels, too. */
 function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
-  const maker = makerOf(workload.object)
-  return live.podsIn(workload.namespace).filter((pod) => makerOf(pod) === maker)
-}
-
-function makerOf({ metadata }: Workload['object']): string | undefined {
-  return metadata?.ownerReferences?.find(({ controller }) => controller === true)?.uid
+  const maker = controllerOf(workload.object)?.uid
+  return live.podsIn(workload.namespace).filter((pod) => controllerOf(pod)?.uid === maker)
 }
 
 /** Of Services that lead to the same pods the one that others use says most. */

@@ -42,7 +42,7 @@ export {
   wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
-export { hasNodeDns } from './graph/dns.js'
+export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
@@ -50,7 +50,7 @@ export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
+export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
@@ -61,6 +61,7 @@ export {
   isStranded,
   type Kernel,
   kernelOf,
+  kubeletMinor,
   nodesBy,
   turnedAt,
   turnedTogether,
@@ -123,7 +124,7 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { isWorkload, type Workload } from './graph/workload.js'
+export { controllerOf, isWorkload, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'

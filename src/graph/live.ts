@@ -13,7 +13,7 @@ import { push } from './group.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
-import { isWorkload } from './workload.js'
+import { controllerOf, isWorkload } from './workload.js'
 
 /** What a container used when the metrics API was asked: one sample of some seconds. */
 export interface ContainerUsage {
@@ -83,7 +83,7 @@ export function liveState(
     return found
   }
   const makerOf = (of: KubernetesObject): KubernetesObject | undefined => {
-    const uid = of.metadata?.ownerReferences?.find((owner) => owner.controller === true)?.uid
+    const uid = controllerOf(of)?.uid
     return uid === undefined ? undefined : byUid.get(uid)
   }
   const pods: Pod[] = []
@@ -149,6 +149,17 @@ function usageIn(measured: KubernetesObject): ContainerUsage[] {
       ? []
       : [{ container: stringAt(one, 'name') ?? '', cpu, memory }]
   })
+}
+
+/** The seconds since the object was made; infinity where it does not say. */
+export function ageOf({ metadata }: KubernetesObject, { now }: Pick<Live, 'now'>): number {
+  const made = Date.parse(metadata?.creationTimestamp ?? '')
+  return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
+}
+
+/** When a Job or pod was started, or made where it has not been yet, in milliseconds since 1970; 0 where it does not say. */
+export function startOf({ status, metadata }: Job | Pod): number {
+  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
 }
 
 /** When an event was last seen, in milliseconds since 1970; 0 when it does not say. */

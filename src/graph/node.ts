@@ -16,6 +16,12 @@ export function isExcludedFromBalancers({ metadata }: Node): boolean {
   return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
 }
 
+/** The minor version of the node's kubelet; undefined where no kubelet runs (virtual-kubelet), or none that says. */
+export function kubeletMinor({ metadata, status }: Node): number | undefined {
+  const isVirtual = metadata?.labels?.type === 'virtual-kubelet'
+  return isVirtual ? undefined : version(status?.nodeInfo?.kubeletVersion)?.[1]
+}
+
 /** Whether the node is known not to be ready. One without the condition is only just being made. */
 export function isAway(node: Node): boolean {
   const ready = conditionOf(node, 'Ready')

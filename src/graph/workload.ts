@@ -42,6 +42,11 @@ export interface Workload {
 
 const made = new WeakSet<object>()
 
+/** The reference to the object that controls this one: that has made it, and keeps it as it is. */
+export function controllerOf({ metadata }: KubernetesObject) {
+  return metadata?.ownerReferences?.find(({ controller }) => controller === true)
+}
+
 /** Tells workloads from plain objects, for rules that look at both. */
 export function isWorkload(subject: object): subject is Workload {
   return made.has(subject)
