@@ -1,10 +1,10 @@
 import {
   arrayAt,
-  type Context,
   changedAt,
   conditionOf,
   configurationsIn,
   enumerate,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
@@ -80,10 +80,8 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
   },
 })
 
-type Report = Parameters<Context<Record<never, never>>['report']>
-
 /** What is seen in a cluster, on the first of the nodes that it is about. */
-function seenOn(node: Node, graph: Graph): Report | undefined {
+function seenOn(node: Node, graph: Graph): Fault | undefined {
   const { live } = graph
   if (!live) return undefined
   const nodes = graph.all('Node')

@@ -7,6 +7,7 @@ import {
   countOf,
   type Event,
   enumerate,
+  type Fault,
   formatCondition,
   formatSpan,
   type Graph,
@@ -18,7 +19,6 @@ import {
   type Live,
   type Node,
   nearestName,
-  type ReportOptions,
   rule,
   type Service,
   timeOf,
@@ -55,9 +55,6 @@ interface Pair {
   readonly client: Client
   readonly service: Service
 }
-
-/** What is said of a client, on the mapping that names its Service. */
-type Fault = readonly [field: string, message: string, options: ReportOptions]
 
 export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
@@ -113,7 +110,7 @@ Services that other tools bring when the input is partial.`,
         ? (troubleNow(client, service, subject, graph) ?? wrongPort(client, service, graph))
         : absence(client, name, subject, graph)
       const key = `${namespace}/${name}:${port}`
-      if (fault && !told.has(key)) report(client.service, ...fault)
+      if (fault && !told.has(key)) report(...fault)
       if (fault) told.add(key)
       else if (service) sound.push({ client, service })
     }
@@ -163,6 +160,7 @@ function absence(
   )
   if (!near && !(graph.complete && !graph.exists('Service', name, subject))) return undefined
   return [
+    service,
     'name',
     `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
     { severity: closed ? 'error' : 'warning' },
@@ -175,6 +173,7 @@ function wrongPort({ service, what, closed }: Client, found: Service, graph: Gra
   // A patch may add it.
   if (ports.length === 0 || ports.includes(port) || graph.patched(found)) return undefined
   return [
+    service,
     'port',
     `${what} fail: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
     { severity: closed ? 'error' : 'warning', see: [at(found, found.spec ?? found, 'ports')] },
@@ -214,6 +213,7 @@ function troubleNow(
           ? `the only pod of ${name} is not ready`
           : `none of the ${pods.length} pods of ${name} is ready`
     return [
+      client.service,
       'name',
       `${client.what} ${effect}: ${none}.`,
       {
@@ -230,6 +230,7 @@ function troubleNow(
   const available = conditionOf(subject, 'Available')
   if (available?.status === 'False')
     return [
+      client.service,
       'name',
       `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
       { evidence: [formatCondition(available)] },
@@ -240,6 +241,7 @@ function troubleNow(
   const count = failed.reduce((sum, event) => sum + countOf(event), 0)
   const ago = (live.now - timeOf(latest)) / 1000
   return [
+    client.service,
     'name',
     `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {

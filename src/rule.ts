@@ -293,6 +293,9 @@ export interface Context<P extends Params> {
   repeatedKeys(): readonly RepeatedKey[]
 }
 
+/** What is to be reported: the arguments of `report`, for functions that find it. */
+export type Fault = Parameters<Context<Params>['report']>
+
 export interface RuleSpec<I extends Interest, P extends Params> {
   /** The problem, never the cure. No full stop. */
   readonly title: string
