@@ -5,8 +5,8 @@ import {
   counted,
   type Graph,
   holds,
-  isKind,
   type Job,
+  jobSpecOf,
   type Live,
   rule,
   type Workload,
@@ -44,7 +44,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
   for: ['Job', 'CronJob'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)
-    const job = isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
+    const job = jobSpecOf(subject)
     const parallelism = job?.parallelism ?? 1
     if (!workload || !job || workload.controlled || parallelism <= params.maxParallelism) return
     if (

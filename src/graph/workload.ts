@@ -1,13 +1,15 @@
 /** One model of what makes pods, whatever its kind. */
 import type { WorkloadKind } from '../config/settings.js'
-import type {
-  CronJob,
-  Deployment,
-  KubernetesObject,
-  ObjectMeta,
-  Pod,
-  PodSpec,
-  PodTemplateSpec,
+import {
+  type CronJob,
+  type Deployment,
+  isKind,
+  type Job,
+  type KubernetesObject,
+  type ObjectMeta,
+  type Pod,
+  type PodSpec,
+  type PodTemplateSpec,
 } from '../kubernetes.js'
 import { type Container, containersOf } from './container.js'
 import type { Labels } from './selector.js'
@@ -45,6 +47,11 @@ const made = new WeakSet<object>()
 /** The reference to the object that controls this one: that has made it, and keeps it as it is. */
 export function controllerOf({ metadata }: KubernetesObject) {
   return metadata?.ownerReferences?.find(({ controller }) => controller === true)
+}
+
+/** What a Job is to do, or each of a CronJob's. */
+export function jobSpecOf(subject: CronJob | Job) {
+  return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
 }
 
 /** Tells workloads from plain objects, for rules that look at both. */
