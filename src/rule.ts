@@ -156,6 +156,7 @@ export type Param =
       readonly about: string
     }
 
+/** The parameters of a rule by their names. */
 export type Params = Readonly<Record<string, Param>>
 
 /** The values of a rule's parameters, with the defaults filled in. */
@@ -177,6 +178,7 @@ export type ParamValues<P extends Params> = {
  * or every object that is being deleted (of which no other interest in a cluster tells).
  */
 export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject'
+/** What `check` is called with for an interest. */
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
   : I extends 'Object' | 'FaultyObject' | 'EndingObject'
@@ -209,6 +211,7 @@ export function at(of: Node, node: Node, field?: string | number, note?: string)
   return { of, node, field, note }
 }
 
+/** An edit at a place that the rule has in hand, or at a path from the subject's root. */
 export type RuleEdit =
   | { readonly op: 'set'; readonly node: Node; readonly field: string | number; readonly value: unknown }
   | { readonly op: 'remove'; readonly node: Node; readonly field: string | number }
@@ -254,6 +257,7 @@ export interface RepeatedKey {
   readonly isSame: boolean
 }
 
+/** What a finding has besides its place and message. */
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
@@ -271,6 +275,7 @@ export interface ReportOptions {
   readonly onValue?: boolean
 }
 
+/** What a rule is given beside its subject. */
 export interface Context<P extends Params> {
   readonly graph: Graph
   readonly params: ParamValues<P>
@@ -296,6 +301,7 @@ export interface Context<P extends Params> {
 /** What is to be reported: the arguments of `report`, for functions that find it. */
 export type Fault = Parameters<Context<Params>['report']>
 
+/** A rule as its file declares it. */
 export interface RuleSpec<I extends Interest, P extends Params> {
   /** The problem, never the cure. No full stop. */
   readonly title: string
@@ -329,6 +335,7 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   check(subject: SubjectOf<I>, context: Context<P>): void
 }
 
+/** What rules are about; `--only` takes these words, too. */
 export const categories = [
   'api-schema',
   'batch',
@@ -347,6 +354,7 @@ export const categories = [
   'storage',
   'observability',
 ] as const
+/** What a rule is about: one of the categories. */
 export type Category = (typeof categories)[number]
 
 /** A rule with its subject's type forgotten, as the engine holds it. */

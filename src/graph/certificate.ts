@@ -1,5 +1,6 @@
 /** Certificates in PEM, as bundles of certificate authorities hold them. */
 
+/** What matters here of an X.509 certificate. */
 export interface Certificate {
   /** The subject's common name, or all of the subject where it has none. */
   readonly name: string

@@ -4,6 +4,7 @@ import { parse } from '../reader/parse.js'
 import { split } from '../reader/split.js'
 import { isObject } from './untyped.js'
 
+/** A configuration file of a component, and where a report on it points. */
 export interface Configuration {
   /** The configuration, unchecked. */
   readonly value: Untyped

@@ -1,6 +1,7 @@
 /** One model of containers. */
 import type { ContainerSpec, PodSpec } from '../kubernetes.js'
 
+/** A container of a workload, whichever list it stands in. */
 export interface Container {
   readonly name: string
   /**
@@ -30,6 +31,7 @@ export function containersOf(pod: PodSpec): readonly Container[] {
   return pod.initContainers ? [...ordinary, ...pod.initContainers.map(make(undefined))] : ordinary
 }
 
+/** An image reference, `registry/repository:tag@digest`, in its parts. */
 export interface ImageParts {
   /** `docker.io` when the image names none. */
   readonly registry: string

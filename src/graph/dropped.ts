@@ -7,6 +7,7 @@ import { push } from './group.js'
 import { atMost } from './trouble.js'
 import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
+/** A field that the API server drops without a word. */
 export type Dropped = Extract<SchemaProblem, { readonly kind: 'dropped-field' }>
 
 /** What is kept of them in an object, in the entry of kubectl. */
@@ -38,6 +39,7 @@ function pathIn(one: object, field: string): Path | undefined {
   return steps.length > 0 ? steps : undefined
 }
 
+/** Tells plain values from mappings, lists and what is absent. */
 export function isScalar(value: unknown): value is string | number | boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }

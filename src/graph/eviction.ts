@@ -5,6 +5,7 @@ import { type Live, timeOf } from './live.js'
 import { bytes } from './quantity.js'
 import type { Workload } from './workload.js'
 
+/** A pod that its kubelet evicted. */
 export interface Eviction {
   readonly pod: string
   /** Absent when only an event is left, and it does not say. */

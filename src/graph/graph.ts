@@ -67,6 +67,7 @@ export interface FewestPods {
   readonly field: string
 }
 
+/** What is known of the input besides its objects. */
 export interface GraphOptions {
   readonly complete: boolean
   /** What the objects come from; the input by default. */
@@ -79,6 +80,7 @@ export interface GraphOptions {
   readonly live?: ((objects: readonly KubernetesObject[]) => Live) | undefined
 }
 
+/** What rules may ask about the other objects. */
 export interface Graph {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
@@ -212,6 +214,7 @@ export interface Graph {
 /** A sound default for the fields of an object without metadata. */
 const noLabels: Labels = {}
 
+/** The graph as the engine holds it, with the records behind the objects. */
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource

@@ -7,6 +7,7 @@ import { containerStates, lastEnd } from './pod.js'
 import { atMost, spanSince } from './trouble.js'
 import type { Workload } from './workload.js'
 
+/** What a cluster shows of memory that ran out, in lines for evidence. */
 export interface MemoryTrouble {
   /** Containers of the workload that the kernel killed, by their own limit or for the node. */
   readonly killed: readonly { readonly container: string; readonly line: string }[]

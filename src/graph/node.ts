@@ -43,6 +43,7 @@ export function isLeaving({ metadata, spec }: Node): boolean {
   )
 }
 
+/** The Linux kernel of a node. */
 export interface Kernel {
   /** As the node reports it: `4.14.65-coreos`. */
   readonly text: string

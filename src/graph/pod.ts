@@ -4,6 +4,7 @@ import type { Loose, Pod } from '../kubernetes.js'
 import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
 
+/** How the kubelet says that a container is: an item of `containerStatuses`. */
 export type ContainerState = Loose<k8s.V1ContainerStatus>
 
 /** Whether Services send to the pod, as far as its condition tells. */
@@ -58,6 +59,7 @@ export function containerStates({ status }: Pod): readonly ContainerState[] {
     : containerStatuses
 }
 
+/** The end of a run of a container. */
 export interface Crash {
   /** 137 for SIGKILL, 143 for SIGTERM, 1 and up for what the process says. */
   readonly exitCode: number

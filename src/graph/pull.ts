@@ -3,6 +3,7 @@ import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
 import { containerStates } from './pod.js'
 
+/** A container that waits for its image. */
 export interface Waiting {
   readonly pod: Pod
   readonly container: string

@@ -4,6 +4,7 @@ import { retiredApis, successorOf } from '../schema/removed-apis.js'
 import type { Live } from './live.js'
 import { stringAt } from './untyped.js'
 
+/** An API version that clients asked for, with what they asked for in it. */
 export interface Requested {
   readonly apiVersion: string
   /** Plurals, sorted: `poddisruptionbudgets`. */

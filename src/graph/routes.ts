@@ -2,6 +2,7 @@
 import type { KubernetesObject } from '../kubernetes.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
+/** A place in a route that names a Service. */
 export interface BackendReference {
   /** The Service's name. */
   readonly name: string

@@ -4,6 +4,7 @@
  */
 import { formatInterval, seconds } from './quantity.js'
 
+/** When a cron schedule starts something. */
 export interface Schedule {
   /** The minutes of the hour at which it starts, ascending; empty for `@every`. */
   readonly minutes: readonly number[]

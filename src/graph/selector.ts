@@ -2,6 +2,7 @@
 import type { LabelSelector } from '../kubernetes.js'
 import { editDistance, inSeries } from './similar.js'
 
+/** Labels or annotations, or the pairs that a selector asks for. */
 export type Labels = Readonly<Record<string, string>>
 
 const none: Labels = {}

@@ -3,6 +3,7 @@ import type { KindName } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 
+/** A graph that takes down which kinds its answers rest on. */
 export interface Watched {
   readonly graph: Graph
   /** The kinds that answers since the last call rest on, and of which objects may be missing. */

@@ -5,9 +5,11 @@ import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { type Labels, matchesSelector } from './selector.js'
 
+/** Both kinds have the same shape, as far as rules ask. */
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
 type Spec = NonNullable<ValidatingWebhookConfiguration['webhooks']>[number]
 
+/** An admission webhook with its defaults filled in. */
 export interface Webhook {
   /** The item of `webhooks`. */
   readonly spec: Spec

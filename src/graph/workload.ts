@@ -15,6 +15,7 @@ import { type Container, containersOf } from './container.js'
 import type { Labels } from './selector.js'
 import { isObject, numberAt, valueAt } from './untyped.js'
 
+/** An object that makes pods, or a Pod itself. */
 export interface Workload {
   /** The root of the object that makes the pods. */
   readonly object: KubernetesObject

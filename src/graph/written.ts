@@ -3,6 +3,7 @@ import type { Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { objectsAt, stringAt } from './untyped.js'
 
+/** A version in which somebody wrote an object. */
 export interface Written {
   readonly apiVersion: string
   /** Where it stands in the object. */
