@@ -6,8 +6,10 @@ import {
   intOrPercent,
   isFor,
   type Live,
+  type ObjectOf,
   type Pod,
   quantity,
+  type ReportOptions,
   requestOf,
   rule,
   set,
@@ -65,65 +67,77 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
     const size = [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
       .filter(Boolean)
       .join(' and ')
-    const fix = set(
-      spec,
-      'strategy',
-      { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-      'maxSurge: 0, maxUnavailable: 1',
-    )
-    const see = [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')]
-    const place = [workload.pod, 'containers'] as const
+    const options: ReportOptions = {
+      see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')],
+      fix: set(
+        spec,
+        'strategy',
+        { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+        'maxSurge: 0, maxUnavailable: 1',
+      ),
+    }
     if (!graph.live) {
       if (replicas > 1)
         report(
-          ...place,
+          workload.pod,
+          'containers',
           `A rollout of ${workload.name} waits until some node has ${size} free: it starts a new pod of that size before it stops one.`,
-          { see, fix },
+          options,
         )
       return
     }
-    const grows =
-      graph.all('karpenter.sh/NodePool').length > 0 ||
-      graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
-    const loads = loadsOf(graph, graph.live)
-    const room = nodes
-      .filter(({ spec: node }) => !node?.unschedulable)
-      .map(({ metadata, status }) => {
-        const load = loads.get(metadata?.name ?? '')
-        const left = (resource: 'cpu' | 'memory') =>
-          (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) - (load?.[resource] ?? 0)
-        return { name: metadata?.name ?? '', cpu: left('cpu'), memory: left('memory') }
-      })
-    if (grows || room.length === 0 || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
-    const [best] = [...room].sort(
-      (a, b) =>
-        Math.min(b.cpu / (cpu || 1), b.memory / (memory || 1)) -
-        Math.min(a.cpu / (cpu || 1), a.memory / (memory || 1)),
-    )
+    const room = roomOn(nodes, loadsOf(graph, graph.live))
+    if (grows(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
+    const share = (one: Load) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
+    const [best] = [...room].sort((a, b) => share(b) - share(a))
+    if (!best) return
     report(
-      ...place,
+      workload.pod,
+      'containers',
       `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node has that much left.`,
       {
+        ...options,
         severity: 'warning',
-        see,
-        fix,
-        evidence: best
-          ? [
-              `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
-            ]
-          : [],
+        evidence: [
+          `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
+        ],
       },
     )
   },
 })
 
+/** Whether something adds nodes when pods need them. */
+function grows(graph: Graph): boolean {
+  return (
+    graph.all('karpenter.sh/NodePool').length > 0 ||
+    graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
+  )
+}
+
+interface Load {
+  /** Cores. */
+  readonly cpu: number
+  /** Bytes. */
+  readonly memory: number
+}
+
+/** What is left on the nodes that take new pods. */
+function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Load>) {
+  return nodes
+    .filter(({ spec }) => !spec?.unschedulable)
+    .map(({ metadata, status }) => {
+      const name = metadata?.name ?? ''
+      const left = (resource: keyof Load) =>
+        (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) -
+        (loads.get(name)?.[resource] ?? 0)
+      return { name, cpu: left('cpu'), memory: left('memory') }
+    })
+}
+
 /** What the pods on each node ask for together. */
-function loadsOf(
-  graph: Graph,
-  live: Live,
-): ReadonlyMap<string, { readonly cpu: number; readonly memory: number }> {
+function loadsOf(graph: Graph, live: Live): ReadonlyMap<string, Load> {
   return graph.once('surge-pod-does-not-fit', () => {
-    const loads = new Map<string, { readonly cpu: number; readonly memory: number }>()
+    const loads = new Map<string, Load>()
     const counted = new Set<Pod>()
     const add = (workload: Workload) => {
       const cpu = requestOf(workload, 'cpu')
