@@ -151,7 +151,7 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
 interface Made extends Pick<Group, 'workload' | 'name'> {
   readonly pods: readonly Pod[]
   /** Whether other rules look at the workload: what an operator made they do not. */
-  readonly isLooked: boolean
+  readonly isLookedAt: boolean
 }
 
 /** All makers of pods that somebody may change: not those that end, nor those that an addon manager keeps. */
@@ -161,17 +161,17 @@ function madeIn(graph: Graph, live: Live): readonly Made[] {
     .map((workload) => ({ workload, name: workload.name, pods: live.podsOf(workload) }))
   const own = workloads
     .filter(({ workload }) => !workload.controlled)
-    .map((made) => ({ ...made, isLooked: true }))
+    .map((made) => ({ ...made, isLookedAt: true }))
   const known = new Set(own.flatMap(({ pods }) => pods))
   const operated = workloads
     .filter(({ workload: { controlled, kind }, pods }) => {
       return controlled && kind !== 'Pod' && !pods.some((pod) => known.has(pod))
     })
-    .map((made) => ({ ...made, isLooked: false }))
+    .map((made) => ({ ...made, isLookedAt: false }))
   for (const { pods } of operated) for (const pod of pods) known.add(pod)
   const others = byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))).flatMap(({ maker, pods }) => {
     const workload = graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {})
-    return workload ? [{ workload, name: maker, pods, isLooked: false }] : []
+    return workload ? [{ workload, name: maker, pods, isLookedAt: false }] : []
   })
   return [...own, ...operated, ...others].filter(({ workload: { object } }) => {
     const { deletionTimestamp, labels } = object.metadata ?? {}
@@ -181,7 +181,7 @@ function madeIn(graph: Graph, live: Live): readonly Made[] {
 
 /** @param away the names of nodes that are not ready */
 function groupOf(
-  { workload, name, pods, isLooked }: Made,
+  { workload, name, pods, isLookedAt }: Made,
   away: ReadonlySet<string>,
   graph: Graph,
   live: Live,
@@ -192,13 +192,13 @@ function groupOf(
   if (ready === present.length) return undefined
   const allowed = Math.max(
     least,
-    rolloutSeconds(workload.object, isLooked),
+    rolloutSeconds(workload.object, isLookedAt),
     ...workload.running.map(startupSeconds),
   )
   const stuck = present
     .filter((pod) => secondsUnready(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
-    .filter((pod) => !isTold(pod, workload, live, isLooked))
+    .filter((pod) => !isTold(pod, workload, live, isLookedAt))
     .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
   if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
     return undefined
@@ -232,10 +232,10 @@ function secondsUnready(pod: Pod, live: Live): number {
 }
 
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
-function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
+function isTold(pod: Pod, workload: Workload, live: Live, isLookedAt: boolean): boolean {
   const placed = conditionOf(pod, 'PodScheduled')
   if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
-  if (!isLooked) return false
+  if (!isLookedAt) return false
   if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
   if (containerStates(pod).some((one) => isCrashing(one, pod, live, patience.restarts))) return true
   const [waiting] = waitingForImages([pod])
@@ -281,11 +281,11 @@ function isWaiting(pod: Pod): boolean {
 }
 
 /** How long a rollout that goes on may take; for ever when it is late and `rollout-stalled` tells. */
-function rolloutSeconds(object: KubernetesObject, isLooked: boolean): number {
+function rolloutSeconds(object: KubernetesObject, isLookedAt: boolean): number {
   const progress = conditionOf(object, 'Progressing')
   if (!progress || progress.reason === 'NewReplicaSetAvailable') return 0
   if (progress.status === 'False')
-    return isLooked && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
+    return isLookedAt && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
   return numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600
 }
 
