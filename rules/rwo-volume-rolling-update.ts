@@ -69,18 +69,18 @@ provisioner or name of the class.`,
         isNeverAttached(claim, graph)
       )
         continue
-      const once = !modes.includes('ReadWriteOnce')
+      const onePodOnly = !modes.includes('ReadWriteOnce')
       const see = [at(claim, claim.spec, 'accessModes', modes.join(', '))]
       const evidence = waitingFor(volume.name ?? '', claim, workload, graph)
-      const begun = evidence.length > 0
+      const hasBegun = evidence.length > 0
       if (fewest.pods > 1) {
         report(
           source,
           'claimName',
-          `${workload.name} runs ${fewest.pods} pods or more, and volume ${source.claimName ?? ''} goes to ${once ? 'one pod: the others stay Pending' : 'one node: pods on any other hang in ContainerCreating'}.`,
+          `${workload.name} runs ${fewest.pods} pods or more, and volume ${source.claimName ?? ''} goes to ${onePodOnly ? 'one pod: the others stay Pending' : 'one node: pods on any other hang in ContainerCreating'}.`,
           {
             // Pods that happen to stand on one node share it, unless the mode allows one pod only.
-            severity: once || begun ? 'error' : 'warning',
+            severity: onePodOnly || hasBegun ? 'error' : 'warning',
             evidence,
             see: [...see, at(fewest.of, fewest.node, fewest.field)],
           },
@@ -96,13 +96,13 @@ provisioner or name of the class.`,
       report(
         source,
         'claimName',
-        begun
+        hasBegun
           ? `The rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which the old one holds on another node, and the old one for the new one.`
-          : once
+          : onePodOnly
             ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which only one pod may use, and the old pod for the new one.`
             : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
         {
-          severity: once || begun ? 'error' : 'warning',
+          severity: onePodOnly || hasBegun ? 'error' : 'warning',
           evidence,
           see,
           fix: set(spec, 'strategy', { type: 'Recreate' }),
