@@ -1,6 +1,7 @@
 import {
   ageOf,
   atMost,
+  formatSpan,
   type Graph,
   imageNamed,
   imageParts,
@@ -9,10 +10,9 @@ import {
   type Live,
   type Pod,
   rule,
-  spanSince,
   troubleOf,
+  unreadyFor,
   unreadyPods,
-  unreadySince,
 } from '../src/rule.js'
 
 export default rule({
@@ -104,7 +104,7 @@ function nodesAway(graph: Graph): ReadonlySet<string> {
 }
 
 function lineOf(pod: Pod, live: Live): string {
-  return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${spanSince(unreadySince(pod) ?? live.now, live)}`
+  return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${formatSpan(unreadyFor(pod, live))}`
 }
 
 function tagOf({ status }: Pod, container: string): string | undefined {

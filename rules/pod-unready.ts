@@ -27,7 +27,7 @@ import {
   stringAt,
   throttledBy,
   troubles,
-  unreadySince,
+  unreadyFor,
   valueAt,
   type Waiting,
   type Workload,
@@ -196,10 +196,10 @@ function groupOf(
     ...workload.running.map(startupSeconds),
   )
   const stuck = present
-    .filter((pod) => secondsUnready(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
+    .filter((pod) => unreadyFor(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
     .filter((pod) => !isTold(pod, workload, live, isLookedAt))
-    .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
+    .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
   if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
     return undefined
   const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
@@ -225,10 +225,6 @@ function nodesOf(groups: readonly Group[]): readonly string[] {
   const names = groups.flatMap(({ stuck }) => stuck.flatMap(({ spec }) => spec?.nodeName ?? []))
   const nodes = [...new Set(names)].sort()
   return nodes.length === 0 ? [] : [`on ${nodes.length === 1 ? 'node' : 'nodes'} ${firstOf(nodes)}`]
-}
-
-function secondsUnready(pod: Pod, live: Live): number {
-  return (live.now - (unreadySince(pod) ?? live.now)) / 1000
 }
 
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
@@ -270,9 +266,7 @@ function isHungRun(pod: Pod, { object, batch, pod: template }: Workload, live: L
   if (!batch || numberAt(job, 'activeDeadlineSeconds') !== undefined) return false
   if (template.activeDeadlineSeconds !== undefined || causeOf(pod, live) === undefined) return false
   const interval = schedule(stringAt(object, 'spec', 'schedule') ?? '')?.longestInterval ?? 0
-  return (
-    secondsUnready(pod, live) > Math.max(seconds(patience.hungRun) ?? 0, patience.hungIntervals * interval)
-  )
+  return unreadyFor(pod, live) > Math.max(seconds(patience.hungRun) ?? 0, patience.hungIntervals * interval)
 }
 
 /** Whether no container of the pod has started. */
@@ -314,7 +308,7 @@ function isBehindDeadService(workload: Workload, graph: Graph, live: Live): bool
     return (
       !service.spec?.publishNotReadyAddresses &&
       pods.every(
-        (pod) => isGone(pod) || (!isReady(pod) && secondsUnready(pod, live) >= patience.deadService * 60),
+        (pod) => isGone(pod) || (!isReady(pod) && unreadyFor(pod, live) >= patience.deadService * 60),
       )
     )
   })
@@ -343,13 +337,13 @@ function causeBeyond(pod: Pod, live: Live): string | undefined {
 
 function sharedMessage({ cause }: Group, groups: readonly Group[], live: Live): string {
   const pods = groups.flatMap(({ stuck }) => stuck)
-  const longest = Math.max(...pods.map((pod) => secondsUnready(pod, live)))
+  const longest = Math.max(...pods.map((pod) => unreadyFor(pod, live)))
   return `${counted(pods.length, 'pod')} of ${groups.length} workloads have not been ready for up to ${formatSpan(longest)}: ${cause}.`
 }
 
 function messageOf({ workload, name, stuck, ready, all }: Group, live: Live): string {
   const [first] = stuck
-  const span = formatSpan(first ? secondsUnready(first, live) : 0)
+  const span = formatSpan(first ? unreadyFor(first, live) : 0)
   const one = first?.metadata?.name ?? 'one'
   if (workload.batch)
     return `No work is done for ${workload.kind} ${name}: ${stuck.length === 1 ? `pod ${one} has not started` : `${stuck.length} pods have not started`} for ${stuck.length === 1 ? '' : 'up to '}${span}.`

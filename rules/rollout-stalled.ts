@@ -7,6 +7,7 @@ import {
   type DaemonSet,
   type Deployment,
   formatCondition,
+  formatSpan,
   isKind,
   type Live,
   type Pod,
@@ -15,6 +16,7 @@ import {
   type StatefulSet,
   spanSince,
   troubles,
+  unreadyFor,
   unreadySince,
 } from '../src/rule.js'
 
@@ -158,11 +160,10 @@ function notReady(count: number, all: number): string {
 
 /** The pods that have not been ready for some minutes, the longest first. */
 function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly Pod[] {
-  const since = (pod: Pod) => unreadySince(pod) ?? live.now
   return pods
     .filter((pod) => pod.metadata?.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded')
-    .filter((pod) => unreadySince(pod) !== undefined && live.now - since(pod) >= minutes * 60_000)
-    .sort((a, b) => since(a) - since(b))
+    .filter((pod) => unreadySince(pod) !== undefined && unreadyFor(pod, live) >= minutes * 60)
+    .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
 }
 
 /** A StatefulSet replaces and makes its pods one by one, and waits for each of them. */
@@ -180,7 +181,7 @@ function orderedStall(subject: StatefulSet, stuck: readonly Pod[], live: Live): 
   const ordered = spec?.podManagementPolicy !== 'Parallel'
   const lacks = ordered && (status.replicas ?? 0) < replicas
   if (!replaces && !lacks) return undefined
-  const span = spanSince(unreadySince(first) ?? live.now, live)
+  const span = formatSpan(unreadyFor(first, live))
   return {
     node: status,
     field: replaces ? 'updatedReplicas' : 'replicas',
@@ -200,6 +201,6 @@ function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: L
   return {
     node: status,
     field: 'updatedNumberScheduled',
-    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${spanSince(unreadySince(first) ?? live.now, live)}.`,
+    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
   }
 }

@@ -22,7 +22,7 @@ import {
   type Slice,
   stringAt,
   troubleOf,
-  unreadySince,
+  unreadyFor,
   type Workload,
 } from '../src/rule.js'
 
@@ -155,7 +155,7 @@ function allUnready(
 ): Fault | undefined {
   const pods = deadPods(service, graph, live)
   if (!pods) return undefined
-  const minutes = Math.min(...pods.map((pod) => (live.now - (unreadySince(pod) ?? live.now)) / 60_000))
+  const minutes = Math.min(...pods.map((pod) => unreadyFor(pod, live) / 60))
   if (minutes < least) return undefined
   const same = graph
     .servicesOf(backend)

@@ -14,6 +14,7 @@ import {
   safe,
   set,
   troubles,
+  unreadyFor,
   unreadySince,
 } from '../src/rule.js'
 
@@ -155,10 +156,6 @@ function staleServices(graph: Graph, live: Live): readonly Service[] {
   )
 }
 
-function unreadyFor(pod: Pod, { now }: Live): number {
-  return (now - (unreadySince(pod) ?? now)) / 1000
-}
-
 function leastSpan(pods: readonly Pod[], live: Live): string {
-  return live ? formatSpan(Math.min(...pods.map((pod) => unreadyFor(pod, live)))) : ''
+  return formatSpan(Math.min(...pods.map((pod) => unreadyFor(pod, live))))
 }

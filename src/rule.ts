@@ -88,6 +88,7 @@ export {
   lastEnd,
   readyByNode,
   readyFor,
+  unreadyFor,
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'

@@ -32,6 +32,11 @@ export function unreadySince(pod: Pod): number | undefined {
   return Date.parse(since ?? '') || undefined
 }
 
+/** The seconds that the pod has not been ready; 0 when it is, or does not say. */
+export function unreadyFor(pod: Pod, { now }: Live): number {
+  return (now - (unreadySince(pod) ?? now)) / 1000
+}
+
 /** The seconds that the pod has been ready; 0 when it is not, or does not say. */
 export function readyFor(pod: Pod, live: Live): number {
   const ready = conditionOf(pod, 'Ready')
@@ -46,7 +51,7 @@ export function unreadyPods(
 ): readonly { readonly pod: Pod; readonly seconds: number }[] {
   return pods
     .filter((pod) => !isGone(pod) && pod.spec?.nodeName)
-    .map((pod) => ({ pod, seconds: (live.now - (unreadySince(pod) ?? live.now)) / 1000 }))
+    .map((pod) => ({ pod, seconds: unreadyFor(pod, live) }))
     .filter(({ pod, seconds }) => !isReady(pod) && seconds >= least)
     .sort((a, b) => b.seconds - a.seconds)
 }
