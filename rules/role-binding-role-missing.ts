@@ -37,7 +37,7 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
   stories: [],
   for: ['RoleBinding', 'ClusterRoleBinding'],
   check(binding, { graph, report }) {
-    const { roleRef, metadata } = binding
+    const { roleRef } = binding
     const { kind, name } = roleRef ?? {}
     if (!roleRef || !name || (kind !== 'Role' && kind !== 'ClusterRole')) return
     if (!graph.live && isMadeByServer(name)) return

@@ -1,15 +1,4 @@
-import {
-  firstOf,
-  imageParts,
-  isWorkload,
-  kubeletMinor,
-  type ObjectOf,
-  rule,
-  version,
-  type Workload,
-} from '../src/rule.js'
-
-type Node = ObjectOf<'Node'>
+import { firstOf, imageParts, isWorkload, kubeletMinor, rule, version, type Workload } from '../src/rule.js'
 
 /** How many minor versions a component may be behind the API server. */
 const behind: Readonly<Record<string, number>> = {
