@@ -181,25 +181,36 @@ const forbidden = [
 ]
 const none: readonly never[] = []
 
+const simpleWords: ReadonlySet<string> = new Set([
+  'type',
+  'description',
+  'properties',
+  'items',
+  'required',
+  'additionalProperties',
+])
+
 function read(value: unknown, place: Place): Schema {
   const { nested, structural, count, depth } = place
   if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
-  // Most parts of a schema say their type and no more.
-  const isPlain = Object.keys(value).every((key) => key === 'type' || key === 'description')
-  if (!isPlain) checkWords(value, place)
-  const isIntOrString = flag(value, 'x-kubernetes-int-or-string', place)
+  // Most parts of a schema say their type and no more, and most of the others what they consist of.
+  const words = Object.keys(value)
+  const isPlain = words.every((word) => word === 'type' || word === 'description')
+  const isSimple = isPlain || words.every((word) => simpleWords.has(word))
+  if (!isSimple) checkWords(value, place)
+  const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
-  const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
+  const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
   if (structural && nested && type !== undefined)
     throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
   if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
   if (structural && !nested && type === 'array' && !isObject(value.items))
     throw unusable(place, 'items', 'is missing')
   if (isPlain) return plain(type)
-  if (structural && !nested) checkExtensions(value, type, place)
+  if (structural && !nested && !isSimple) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
     read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
   const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
@@ -214,10 +225,8 @@ function read(value: unknown, place: Place): Schema {
   const { additionalProperties, items } = value
   if (isObject(additionalProperties) && names.length > 0)
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
-  return {
-    type,
-    nullable: flag(value, 'nullable', place),
-    default: value.default ?? undefined,
+  const simple: Schema = {
+    ...plain(type),
     properties:
       names.length > 0
         ? new Map(names.map((name) => [name, inner(properties[name], ['properties', name])]))
@@ -230,6 +239,12 @@ function read(value: unknown, place: Place): Schema {
         : undefined,
     items: items === undefined || items === null ? undefined : inner(items, ['items']),
     required: texts(value, 'required', place),
+  }
+  if (isSimple) return simple
+  return {
+    ...simple,
+    nullable: flag(value, 'nullable', place),
+    default: value.default ?? undefined,
     preserves,
     embedded: flag(value, 'x-kubernetes-embedded-resource', place),
     formatted: (value.format ?? '') !== '',
