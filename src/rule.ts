@@ -344,7 +344,7 @@ export function rule<I extends Interest, const P extends Params = Record<never, 
     for: (Array.isArray(spec.for) ? spec.for : [spec.for]) as readonly Interest[],
     params: params ?? {},
     // The engine calls a rule only with the subjects it asked for and with its own params.
-    check: (subject, context) => check(subject as SubjectOf<I>, context as unknown as Context<P>),
+    check: check as unknown as Rule['check'],
   }
 }
 

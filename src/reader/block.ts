@@ -119,7 +119,7 @@ class Reader {
   #hasDuplicates = false
   #depth = 0
   /** Scalars with an anchor. */
-  readonly #anchored = new Map<string, unknown>()
+  #anchored: Map<string, unknown> | undefined
   /** The node of the value that was read last, when nodes are recorded. */
   #node: TextNode | undefined
 
@@ -417,6 +417,7 @@ class Reader {
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
     if (!isScalar || code === 0) throw unusual
     const value = this.#inline(column)
+    this.#anchored ??= new Map()
     this.#anchored.set(name, value)
     return value
   }
@@ -424,7 +425,7 @@ class Reader {
   /** `*name` on the same line. */
   #alias(column: number): unknown {
     const name = this.#anchorName()
-    if (!this.#anchored.has(name)) throw unusual
+    if (!this.#anchored?.has(name)) throw unusual
     this.#finishLine(this.#at)
     if (this.#column > column) throw unusual
     return this.#anchored.get(name)

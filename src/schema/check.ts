@@ -317,17 +317,22 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   }
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
   if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
-  if (!walk.quiet)
-    for (const name of shape.required)
+  if (!walk.quiet) findMissing(shape, value, walk)
+  return out
+}
+
+function findMissing({ required, filled }: Definition, value: Mapping, walk: Walk): void {
+  // Most have none of either, and there are too many of them for iterators.
+  if (required.length > 0)
+    for (const name of required)
       if ((value[name] ?? undefined) === undefined)
-        report(walk, { kind: 'missing-field', path: [...path, name], empty: false })
-  if (!walk.quiet)
-    for (const name of shape.filled) {
+        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
+  if (filled.length > 0)
+    for (const name of filled) {
       const list = value[name]
       if (Array.isArray(list) && list.length === 0)
-        report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
+        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: true })
     }
-  return out
 }
 
 function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {

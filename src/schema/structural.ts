@@ -355,11 +355,41 @@ function keysOf(schema: Untyped, place: Place): readonly string[] | undefined {
   return type === 'set' ? ['='] : type === 'map' && keys.length > 0 ? keys : undefined
 }
 
+interface Size {
+  readonly least: string
+  readonly most: string
+  readonly thing: string
+  readonly sizeOf: (value: unknown) => number | undefined
+}
+
+/** The keywords about sizes. */
+const sizes: readonly Size[] = [
+  {
+    least: 'minLength',
+    most: 'maxLength',
+    thing: 'character',
+    sizeOf: (value) => (isText(value) ? [...value].length : undefined),
+  },
+  {
+    least: 'minItems',
+    most: 'maxItems',
+    thing: 'entry',
+    sizeOf: (value) => (isList(value) ? value.length : undefined),
+  },
+  {
+    least: 'minProperties',
+    most: 'maxProperties',
+    thing: 'field',
+    sizeOf: (value) => (isObject(value) ? Object.keys(value).length : undefined),
+  },
+]
+
 /** What the keywords about single values ask for. */
 function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): readonly Test[] {
   const tests: Test[] = []
   const number = (key: string) => keyword(schema, key, place, isNumber, 'a number')
-  const [minimum, maximum] = [number('minimum'), number('maximum')]
+  const minimum = number('minimum')
+  const maximum = number('maximum')
   const above = flag(schema, 'exclusiveMinimum', place)
   const below = flag(schema, 'exclusiveMaximum', place)
   if (minimum !== undefined || maximum !== undefined)
@@ -378,13 +408,9 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
         ? `is ${value}, and has to be a multiple of ${factor}`
         : undefined,
     )
-  const sizes: readonly [string, string, (value: unknown) => number | undefined][] = [
-    ['Length', 'character', (value) => (isText(value) ? [...value].length : undefined)],
-    ['Items', 'entry', (value) => (isList(value) ? value.length : undefined)],
-    ['Properties', 'field', (value) => (isObject(value) ? Object.keys(value).length : undefined)],
-  ]
-  for (const [suffix, thing, sizeOf] of sizes) {
-    const [least = 0, most = Number.POSITIVE_INFINITY] = [number(`min${suffix}`), number(`max${suffix}`)]
+  for (const { least: atLeast, most: atMost, thing, sizeOf } of sizes) {
+    const least = number(atLeast) ?? 0
+    const most = number(atMost) ?? Number.POSITIVE_INFINITY
     if (least > 0 || most < Number.POSITIVE_INFINITY)
       tests.push((value) => {
         const size = sizeOf(value)
