@@ -181,6 +181,7 @@ const forbidden = [
 ]
 const none: readonly never[] = []
 
+/** Words that say what a value consists of. */
 const simpleWords: ReadonlySet<string> = new Set([
   'type',
   'description',
@@ -196,10 +197,7 @@ function read(value: unknown, place: Place): Schema {
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
-  // Most parts of a schema say their type and no more, and most of the others what they consist of.
-  const words = Object.keys(value)
-  const isPlain = words.every((word) => word === 'type' || word === 'description')
-  const isSimple = isPlain || words.every((word) => simpleWords.has(word))
+  const { isPlain, isSimple } = wordsOf(value)
   if (!isSimple) checkWords(value, place)
   const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
@@ -220,17 +218,18 @@ function read(value: unknown, place: Place): Schema {
       .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
       .map((one, i) => inner(one ?? {}, [key, i], true))
   }
-  const properties = mapping(value, 'properties', place)
-  const names = Object.keys(properties)
+  const written = mapping(value, 'properties', place)
   const { additionalProperties, items } = value
-  if (isObject(additionalProperties) && names.length > 0)
+  let properties: Map<string, Schema> | undefined
+  for (const name in written) {
+    properties ??= new Map()
+    properties.set(name, inner(written[name], ['properties', name]))
+  }
+  if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
   const simple: Schema = {
     ...plain(type),
-    properties:
-      names.length > 0
-        ? new Map(names.map((name) => [name, inner(properties[name], ['properties', name])]))
-        : noProperties,
+    properties: properties ?? noProperties,
     additional: isObject(additionalProperties)
       ? inner(additionalProperties, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
@@ -256,6 +255,17 @@ function read(value: unknown, place: Place): Schema {
     oneOf: branches('oneOf'),
     not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+/** Most parts of a schema say their type and no more, and most of the others what they consist of. */
+function wordsOf(value: Untyped): { readonly isPlain: boolean; readonly isSimple: boolean } {
+  let isPlain = true
+  for (const word in value) {
+    if (word === 'type' || word === 'description') continue
+    if (!simpleWords.has(word)) return { isPlain: false, isSimple: false }
+    isPlain = false
+  }
+  return { isPlain, isSimple: true }
 }
 
 function checkWords(value: Untyped, place: Place): void {
@@ -293,13 +303,19 @@ function plain(type: SchemaType | undefined): Schema {
   return found
 }
 
-const types: readonly SchemaType[] = ['object', 'array', 'string', 'integer', 'number', 'boolean']
+const types: ReadonlySet<unknown> = new Set<SchemaType>([
+  'object',
+  'array',
+  'string',
+  'integer',
+  'number',
+  'boolean',
+])
 
 function typeOf({ type }: Untyped, place: Place): SchemaType | undefined {
   if (type === undefined || type === null || type === '') return undefined
-  const found = types.find((one) => one === type)
-  if (found === undefined) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
-  return found
+  if (!types.has(type)) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
+  return type as SchemaType
 }
 
 /** The value of a keyword; undefined when it is not there. */
