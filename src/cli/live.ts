@@ -72,6 +72,11 @@ export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
+function warn(text: string): void {
+  progress('')
+  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+}
+
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
 export function aimOf(
   context: string | undefined,
@@ -123,6 +128,7 @@ export async function readLive(
     sockets: concurrency,
     env: process.env,
     signal: ending,
+    warn,
   }
   const connection = await connect(options)
   const requestOptions = {
