@@ -451,7 +451,9 @@ describe('OpenID Connect', () => {
   })
 
   it('says what keeps it from a token, and no secrets', async () => {
-    const { address: good } = await issuer({ tokens: { hunter2: {} } })
+    const { address: good } = await issuer({
+      tokens: { hunter2: {}, large: { id_token: 'x'.repeat(2 ** 20) } },
+    })
     const { address: strange } = await issuer({ metadata: { token_endpoint: null } })
     const by = async (from: string, config: object) =>
       String(
@@ -461,6 +463,7 @@ describe('OpenID Connect', () => {
       await by(good, { 'refresh-token': undefined }),
       await by(good, { 'refresh-token': 'spent-hunter2', 'client-secret': 'hunter2' }),
       await by(good, { 'refresh-token': 'hunter2' }),
+      await by(good, { 'refresh-token': 'large' }),
       await by(`${good}/elsewhere`, {}),
       await by(strange, {}),
       await by('https://127.0.0.1:1', {}),
@@ -475,6 +478,7 @@ describe('OpenID Connect', () => {
         "the user "me" in config has no id-token that is valid now, and no refresh-token to get one with. Log in again.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: HTTP 400: Token is not active. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: there is no id_token in its answer. Log in again if that lasts.",
+        "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: the answer is larger than 1 MiB. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: HTTP 400: Token is not active. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: its discovery document names no token_endpoint. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: nothing listens there (connection refused). Log in again if that lasts.",

@@ -4,20 +4,21 @@
  * Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go.
  */
 import { readFileSync } from 'node:fs'
-import { request as plain, type RequestOptions } from 'node:http'
-import { request as secure } from 'node:https'
-import { text } from 'node:stream/consumers'
+import type { RequestOptions } from 'node:https'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
 import { type Entry, fieldsIn, pathAt, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
 import { authorityOf } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
-import { ending, reasonOf } from './request.js'
+import { ending, reasonOf, sent, textOf } from './request.js'
 import { rewrite } from './rewrite.js'
 
 /** Tokens by what they were asked with: contexts share users, and an issuer may take a refresh token once only. */
 const refreshed = new Map<string, Promise<string>>()
+
+/** Bytes of an issuer's answer. */
+const largest = 1024 * 1024
 
 /** What an issuer gives for a refresh token: `refresh` takes its place, where there is one. */
 interface Tokens {
@@ -148,23 +149,15 @@ async function answered(
   address: string,
   options: RequestOptions & { readonly ca: string | undefined },
   signal: AbortSignal,
-  body = '',
+  body?: string,
 ): Promise<unknown> {
   const url = new URL(address)
   const agent = agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
-  const send = url.protocol === 'http:' ? plain : secure
   try {
-    const [status, said] = await new Promise<[number, string]>((resolve, reject) => {
-      send(url, { ...options, agent, signal: limit })
-        .on('response', (response) =>
-          text(response).then((said) => resolve([response.statusCode ?? 0, said]), reject),
-        )
-        .on('error', reject)
-        .end(body)
-      // A request that has no connection yet does not notice.
-      limit.addEventListener('abort', () => reject(limit.reason))
-    })
+    const response = await sent(url, { ...options, agent }, limit, body)
+    const said = await textOf(response, undefined, largest)
+    const { statusCode: status } = response
     const answer: unknown = parsed(said)
     if (status === 200 && answer !== undefined) return answer
     const why = stringAt(answer, 'error_description') ?? stringAt(answer, 'error')

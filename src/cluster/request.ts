@@ -1,6 +1,6 @@
 /** Reads JSON from an API server: raw, with limits of time and size, patient with a server that is busy. */
 import { type IncomingMessage, request as plain } from 'node:http'
-import { request as secure } from 'node:https'
+import { type RequestOptions as HttpOptions, request as secure } from 'node:https'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
@@ -171,16 +171,22 @@ function open(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
+  return sent(url, { agent, headers: { ...headers, accept, 'accept-encoding': 'gzip' } }, signal)
+}
+
+/** Sends a request to any server, and gives the answer as soon as it begins: its text is for `textOf`. */
+export function sent(
+  url: URL,
+  options: HttpOptions,
+  signal: AbortSignal,
+  body?: string,
+): Promise<IncomingMessage> {
   const send = url.protocol === 'http:' ? plain : secure
   return new Promise((resolve, reject) => {
-    send(url, {
-      agent,
-      headers: { ...headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'k8s-af' },
-      signal,
-    })
+    send(url, { ...options, headers: { ...options.headers, 'user-agent': 'k8s-af' }, signal })
       .on('response', resolve)
       .on('error', reject)
-      .end()
+      .end(body)
     // A request that has no connection yet does not notice.
     signal.addEventListener('abort', () => reject(signal.reason))
   })
@@ -219,17 +225,20 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
   return response.on('error', (error) => stream.destroy(error)).pipe(stream)
 }
 
-async function textOf(response: IncomingMessage, onStart?: (start: string) => void): Promise<string> {
+/** The text of an answer. @throws RequestError when it is longer than `most` bytes */
+export async function textOf(
+  response: IncomingMessage,
+  onStart?: (start: string) => void,
+  most = largest,
+): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > largest) {
+    if (size > most) {
       response.destroy()
-      throw new RequestError(
-        0,
-        `the answer is larger than ${largest >> 20} MiB; ask for less at once: --chunk-size`,
-      )
+      const hint = most === largest ? '; ask for less at once: --chunk-size' : ''
+      throw new RequestError(0, `the answer is larger than ${most >> 20} MiB${hint}`)
     }
     if (chunks.push(chunk) === 1) onStart?.(chunk.toString('utf8', 0, startBytes))
   }
