@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
 import { connect } from '../src/cluster/connect.js'
-import { reader } from '../src/cluster/request.js'
+import { clientOf } from '../src/cluster/request.js'
 import { apiServer, send } from './api-server.js'
 import { authority } from './authority.js'
 import {
@@ -252,7 +252,7 @@ describe('a pod', () => {
       writeFileSync(join(root, account, 'token'), token)
       const connection = await inPod(root, new URL(address))
       expect(connection.context).toBe('inClusterContext')
-      const get = reader(connection, { timeout: 30_000, signal: new AbortController().signal })
+      const { get } = clientOf(connection, { timeout: 30_000, signal: new AbortController().signal })
       await get('/version')
       connection.agent.destroy()
     }

@@ -54,34 +54,56 @@ const largest = 256 * 1024 * 1024
 const largestText = 64 * 1024 * 1024
 const longestLine = 64 * 1024
 
-/** Makes the function that reads from one server. */
-export function reader(first: Connection, options: RequestOptions): Get {
+/** Ways to read from one server. They share credentials: those that end are fetched again once for all. */
+export interface Client {
+  readonly get: Get
+  readonly getLines: GetLines
+}
+
+export function clientOf(first: Connection, options: RequestOptions): Client {
+  const using = renewing(first, options.renewed)
+  return { get: reader(using, options), getLines: lineReader(using, options) }
+}
+
+/** `wait`: the milliseconds that the server asks for before the next attempt; absent when another one is no use. */
+type Answer =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
+
+/** Asks over the connection that counts now; again over the next one, when credentials that have worked are refused. */
+type Using = (ask: (connection: Connection) => Promise<Answer>) => Promise<Answer>
+
+function renewing(first: Connection, renewed: RequestOptions['renewed']): Using {
   let connection = first
   let renewal: Promise<Connection> | undefined
   /** Those that were let in at least once. */
   const worked = new WeakSet<Connection>()
-  const { signal, renewed, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
+  return async (ask) => {
+    const over = async (one: Connection) => {
+      const answer = await ask(one)
+      if (answer.ok) worked.add(one)
+      return answer
+    }
+    const used = connection
+    const answer = await over(used)
+    if (answer.ok || answer.error.status !== 401 || !renewed || !worked.has(used)) return answer
+    if (used === connection)
+      renewal ??= renewed().finally(() => {
+        renewal = undefined
+      })
+    connection = await (renewal ?? connection)
+    // Once: one server behind the API may refuse what all others take.
+    return over(connection)
+  }
+}
+
+function reader(using: Using, options: RequestOptions): Get {
+  const { signal, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
   return async (path, accept = 'application/json', onStart = undefined) => {
-    let isRenewed = false
     for (let attempt = 1; ; attempt++) {
-      options.onRequest?.()
-      const used = connection
-      const answer = await once(used, path, accept, options, onStart)
-      if (answer.ok) {
-        worked.add(used)
-        return answer.body
-      }
+      const answer = await using((connection) => once(connection, path, accept, options, onStart))
+      if (answer.ok) return answer.body
       const { error, wait } = answer
-      // Once for each request: one server behind the API may refuse what all others take.
-      if (error.status === 401 && renewed && worked.has(used) && !isRenewed) {
-        isRenewed = true
-        if (used === connection)
-          renewal ??= renewed().finally(() => {
-            renewal = undefined
-          })
-        connection = await (renewal ?? connection)
-        continue
-      }
       if (wait === undefined || attempt === attempts || signal.aborted) throw error
       await pause(
         Math.min(longestPause, Math.max(wait, 100 * 2 ** attempt * (1 + Math.random()))),
@@ -93,19 +115,15 @@ export function reader(first: Connection, options: RequestOptions): Get {
   }
 }
 
-/** `wait`: the milliseconds that the server asks for before the next attempt; absent when another one is no use. */
-type Answer =
-  | { readonly ok: true; readonly body: unknown }
-  | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
-
 async function once(
   connection: Connection,
   path: string,
   accept: string,
-  { timeout, signal }: RequestOptions,
+  { timeout, signal, onRequest }: RequestOptions,
   onStart: ((start: string) => void) | undefined,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
+  onRequest?.()
   try {
     const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
@@ -120,22 +138,23 @@ async function once(
   }
 }
 
-/**
- * Makes the function that reads texts from one server: once, and no more of them than is of use. What a busy server refuses
- * is not asked for again.
- */
-export function lineReader(connection: Connection, options: RequestOptions): GetLines {
+/** Texts are read once, and no more of them than is of use. What a busy server refuses is not asked for again. */
+function lineReader(using: Using, options: RequestOptions): GetLines {
   return async (path, onLine) => {
-    const limit = AbortSignal.timeout(options.timeout)
-    options.onRequest?.()
-    try {
-      const signal = AbortSignal.any([limit, options.signal])
-      const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
-      if (response.statusCode !== 200) throw refusal(response, await textOf(response))
-      await readLines(response, onLine)
-    } catch (error) {
-      throw failure(error, limit, options).error
-    }
+    const answer = await using(async (connection) => {
+      const limit = AbortSignal.timeout(options.timeout)
+      options.onRequest?.()
+      try {
+        const signal = AbortSignal.any([limit, options.signal])
+        const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
+        if (response.statusCode !== 200) throw refusal(response, await textOf(response))
+        await readLines(response, onLine)
+        return { ok: true, body: undefined }
+      } catch (error) {
+        return { ok: false, ...failure(error, limit, options) }
+      }
+    })
+    if (!answer.ok) throw answer.error
   }
 }
 
