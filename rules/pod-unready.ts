@@ -1,4 +1,5 @@
 import {
+  absentFor,
   type Container,
   causeOf,
   containerStates,
@@ -62,7 +63,6 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
   },
   unless: [
     'rollout-stalled',
-    'referenced-config-missing',
     'registry-in-own-cluster',
     'iam-agent-unprotected',
     'network-policy-agent-degraded',
@@ -91,6 +91,9 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
         ...nodesOf(groups),
         ...(together ? [firstOf(together.map(({ workload }) => graph.describe(workload.object)))] : []),
       ],
+      symptomOf: group.stuck.every((pod) => absentFor(pod, live).length > 0)
+        ? { rule: 'referenced-config-missing', objects: [object] }
+        : undefined,
     })
   },
 })
