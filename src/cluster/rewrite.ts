@@ -75,7 +75,9 @@ function replace(file: string, text: string): void {
     renameSync(beside, file)
   } catch (error) {
     rmSync(beside, { force: true })
-    throw error
+    if (stringAt(error, 'code') !== 'EBUSY') throw error
+    // A file that is mounted by itself, as into a container, cannot be replaced.
+    writeFileSync(file, text)
   }
 }
 
