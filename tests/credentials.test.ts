@@ -430,6 +430,19 @@ describe('OpenID Connect', () => {
       `)
     })
 
+    it('is used in the same run where it cannot be kept', async () => {
+      const { address } = await testCluster()
+      const { address: from, sent } = await issuer({
+        tokens: { [old]: { id_token: idToken(5), refresh_token: 'a: b' }, 'a: b': { id_token: fresh } },
+      })
+      const config = kubeconfig(address, authProvider(from, { 'id-token': expired, 'refresh-token': old }))
+      const file = join(folderWith({ config }), 'config')
+      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      expect([await readFrom(file), await readFrom(file)]).toEqual([1, 1])
+      written.mockRestore()
+      expect(sent.map(({ form }) => form.refresh_token)).toEqual([old, 'a: b'])
+    })
+
     // Nothing is read only to root.
     it.skipIf(process.getuid?.() === 0)(
       'that has to stay out of a file that is read only is one, too',

@@ -15,15 +15,15 @@ import { ending, reasonOf, sent, textOf } from './request.js'
 import { rewrite } from './rewrite.js'
 
 /** Tokens by what they were asked with: contexts share users, and an issuer may take a refresh token once only. */
-const refreshed = new Map<string, Promise<string>>()
+const refreshed = new Map<string, Promise<Tokens>>()
 
 /** Bytes of an issuer's answer. */
 const largest = 1024 * 1024
 
-/** What an issuer gives for a refresh token: `refresh` takes its place, where there is one. */
+/** What an issuer gives for a refresh token: `refresh` is for the next time. */
 interface Tokens {
   readonly id: string
-  readonly refresh: string | undefined
+  readonly refresh: string
 }
 
 /**
@@ -55,8 +55,8 @@ export async function fromOidc(
       `${who} has an id-token that has expired. Another one needs idp-issuer-url and client-id in its auth-provider.`,
     )
   const key = JSON.stringify([issuer, client, token])
-  const another = async () => {
-    const tokens = await refresh(config, signal).catch((error: unknown) => {
+  const another = async (refreshToken: string) => {
+    const tokens = await refresh(config, refreshToken, signal).catch((error: unknown) => {
       if (error instanceof UsageError) throw error
       const reason = error instanceof Error ? error.message : String(error)
       throw new UsageError(
@@ -64,12 +64,17 @@ export async function fromOidc(
       )
     })
     await keep(user, token, tokens, warn)
-    return tokens.id
+    return tokens
   }
-  const found =
-    refreshed.get(key)?.then((known) => (isFresh(known) ? known : another()), another) ?? another()
+  const known = refreshed.get(key)
+  const found = known
+    ? known.then(
+        (tokens) => (isFresh(tokens.id) ? tokens : another(tokens.refresh)),
+        () => another(token),
+      )
+    : another(token)
   refreshed.set(key, found)
-  return found
+  return (await found).id
 }
 
 /** Whether it is a token that is valid for ten seconds more, as in kubectl. */
@@ -83,7 +88,7 @@ function isFresh(token: string): boolean {
 }
 
 /** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
-async function refresh(config: Entry, signal: AbortSignal): Promise<Tokens> {
+async function refresh(config: Entry, refreshToken: string, signal: AbortSignal): Promise<Tokens> {
   const at = (field: string) => stringAt(config.fields, field) ?? ''
   const [inside, file] = [at('idp-certificate-authority-data'), pathAt(config, 'idp-certificate-authority')]
   const content = inside ? Buffer.from(inside, 'base64') : file && readFileSync(file)
@@ -101,7 +106,7 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<Tokens> {
     secret === '' || (methods.includes('client_secret_post') && !methods.includes('client_secret_basic'))
   const form = new URLSearchParams({
     grant_type: 'refresh_token',
-    refresh_token: at('refresh-token'),
+    refresh_token: refreshToken,
     ...(isInBody && { client_id: client, ...(secret !== '' && { client_secret: secret }) }),
   })
   const auth = [client, secret].map((one) => new URLSearchParams([['', one]]).toString().slice(1)).join(':')
@@ -112,7 +117,7 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<Tokens> {
   const answer = await answered(endpoint, { ca, method: 'POST', headers }, signal, form.toString())
   const id = stringAt(answer, 'id_token')
   if (!id) throw new Error('there is no id_token in its answer')
-  return { id, refresh: stringAt(answer, 'refresh_token') || undefined }
+  return { id, refresh: stringAt(answer, 'refresh_token') || refreshToken }
 }
 
 /**
@@ -120,7 +125,7 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<Tokens> {
  * place in the file. Nothing else in the file changes. It is too late to do without: what fails is a warning.
  */
 async function keep(user: Entry, old: string, tokens: Tokens, warn: (text: string) => void): Promise<void> {
-  if (tokens.refresh === undefined || tokens.refresh === old) return
+  if (tokens.refresh === old) return
   try {
     await rewrite(user.file, (text) => withTokens(text, user, old, tokens))
   } catch (error) {
@@ -131,7 +136,7 @@ async function keep(user: Entry, old: string, tokens: Tokens, warn: (text: strin
 }
 
 /** The text of a kubeconfig with other tokens for a user. */
-function withTokens(text: string, user: Entry, used: string, { id, refresh = '' }: Tokens): string {
+function withTokens(text: string, user: Entry, used: string, { id, refresh }: Tokens): string {
   const config = objectAt(fieldsIn(load(text), user), 'auth-provider', 'config')
   const old = stringAt(config, 'refresh-token')
   // Somebody has logged in meanwhile: that token is as good.
