@@ -7,10 +7,13 @@ beforeAll(allRules)
 
 /** The errors that all recommended rules find in a file, without some of the rules. */
 async function found(file: string, ...without: string[]) {
+  return (await all(file, ...without)).filter(({ severity }) => severity === 'error')
+}
+
+async function all(file: string, ...without: string[]) {
   const rules = [...rulesById()].filter(([id, rule]) => rule.recommended !== false && !without.includes(id))
   const toRun = rules.map(([id, rule]) => active(id, rule))
-  const { findings } = await lintLive(file, toRun, runOf(file))
-  return findings.filter(({ severity }) => severity === 'error')
+  return (await lintLive(file, toRun, runOf(file))).findings
 }
 
 describe('what a pod names and is not there', () => {
@@ -35,6 +38,31 @@ describe('what a pod names and is not there', () => {
   it('leaves the symptoms to tell where nobody asks for the cause', async () => {
     const findings = await found(file, 'referenced-config-missing')
     expect(findings.map(({ rule }) => rule)).toContain('rollout-stalled')
+  })
+})
+
+describe('a pull secret that is not there', () => {
+  const file = 'fixtures/referenced-config-missing/live-pull-secret.yaml'
+  const symptoms = ['image-unavailable', 'pod-unready', 'rollout-stalled', 'service-without-ready-endpoints']
+
+  it('is the cause where the registry asks for it: of the image, the rollout and the Service', async () => {
+    const findings = (await all(file)).filter(
+      ({ rule, severity }) => severity === 'error' || symptoms.includes(rule),
+    )
+    expect(findings.map(({ rule, subject }) => `${rule} ${subject?.kind} ${subject?.name}`)).toEqual([
+      'referenced-config-missing Deployment cart',
+      'referenced-config-missing StatefulSet session',
+      'pod-unready StatefulSet store',
+    ])
+    expect(findings[0]?.evidence).toEqual([
+      'pod cart-1-a waits: secret "registry" not found, and registry.example.org refuses the image',
+      'its only pod is not ready: calls of Service shop/cart fail',
+    ])
+  })
+
+  it('leaves the symptoms to tell where nobody asks for the cause', async () => {
+    const findings = await all(file, 'referenced-config-missing')
+    expect(findings.map(({ rule }) => rule)).toContain('image-unavailable')
   })
 })
 

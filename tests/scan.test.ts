@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
-import { RequestError, reader } from '../src/cluster/request.js'
+import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { sliceOf } from '../src/graph/slice.js'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
@@ -34,7 +34,7 @@ async function scanned({ namespace, chunk = 500, timeout = 5000, whole = 60_000,
   open.push(server)
   const pauses: number[] = []
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-  const get = reader(
+  const { get } = clientOf(
     {
       context: 'prod',
       server: new URL(server.address),

@@ -47,13 +47,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const reading = new Reading(get, options, version === undefined ? undefined : nearestMinor(version))
   // Of the cluster as a whole, and no role of a namespace can grant it.
   const metrics = namespace === undefined ? reading.readMetrics() : undefined
-  let done = 0
-  for (const wave of waves(resources))
-    await each(wave, options.concurrency, async (resource) => {
-      await reading.read(resource)
-      options.onProgress?.(++done, resources.length)
-    })
-  await metrics
+  await Promise.all([metrics, reading.readAll(resources)])
   await reading.readKubelets()
   const { documents, unread, failed, refusal } = reading
   if (failed.size === resources.length && refusal) throw refusal
@@ -113,6 +107,16 @@ class Reading {
     this.#get = get
     this.#options = options
     this.#minor = minor
+  }
+
+  async readAll(resources: readonly Resource[]): Promise<void> {
+    const { concurrency, onProgress } = this.#options
+    let done = 0
+    for (const wave of waves(resources))
+      await each(wave, concurrency, async (resource) => {
+        await this.read(resource)
+        onProgress?.(++done, resources.length)
+      })
   }
 
   async read(resource: Resource): Promise<void> {
