@@ -43,7 +43,7 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
     exemptImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd'],
+      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd', 'pause'],
       about: 'Parts of image names that may go without a limit.',
     },
   },
