@@ -76,7 +76,7 @@ a limit, which is the memory of the nodes, and a warning with one.`,
     report(
       job,
       'backoffLimit',
-      `A failing run of ${workload.name} is made anew up to ${defaultRetries} times, on any node, and nothing limits its memory.`,
+      `A failing run of ${workload.name} is made anew up to ${defaultRetries} times, on any node that fits, and nothing limits its memory.`,
       { fix: advise('backoffLimit: 0 for work that must not be repeated') },
     )
   },
