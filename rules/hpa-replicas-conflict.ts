@@ -38,7 +38,7 @@ has the same effect as deleting it.`,
     'kubernetes/pkg/apis/autoscaling/v2/defaults.go (scale-up policies)',
     'Kubernetes documentation, Migrating Deployments and StatefulSets to horizontal autoscaling',
   ],
-  stories: ['datadog-10-ways', 'kalc-hpa-replicas'],
+  stories: ['kalc-hpa-replicas', 'datadog-10-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
     const { scale, name, object } = workload

@@ -21,8 +21,8 @@ there.`,
 workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
-which stands in for it), the control plane, images in
-\`exemptImages\`, single Pods and Jobs.
+which stands in for it), the control plane, images in \`exemptImages\`, single Pods, Jobs, and workloads with
+\`replicas: 0\` that KEDA doesn't scale.
 
 An error in a cluster where the kernel has killed containers of the workload, or the kubelet has evicted pods of
 it for the memory of their node. Nodes of its pods that are short of memory stand below the finding.`,
@@ -43,7 +43,7 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
     exemptImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd'],
+      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd', 'pause'],
       about: 'Parts of image names that may go without a limit.',
     },
   },
@@ -51,6 +51,8 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.kind === 'Pod' || workload.batch) return
+    // Nothing runs, and nothing but a hand starts it.
+    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(
       (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
     )

@@ -4,6 +4,7 @@ import {
   formatSeconds,
   imageNamed,
   isWorkload,
+  numberAt,
   objectAt,
   rule,
   seconds,
@@ -52,7 +53,7 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
         report(
           spec,
           'storage',
-          `All metrics of ${subject.metadata?.name ?? 'this Prometheus'} are lost when its pod moves: they are on an emptyDir.`,
+          `${lossOf(subject.metadata?.name ?? 'this Prometheus', numberAt(spec, 'replicas'))}: they are on an emptyDir.`,
           { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
         )
         return
@@ -94,7 +95,7 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
       report(
         volume,
         'emptyDir',
-        `All metrics of ${subject.name} are lost when its pod moves: ${path} is on an emptyDir.`,
+        `${lossOf(subject.name, subject.scale?.replicas)}: ${path} is on an emptyDir.`,
       )
       return
     }
@@ -109,6 +110,13 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
       )
   },
 })
+
+/** Replicas hold the same metrics: what one loses the others have, until they move, too. */
+function lossOf(name: string, replicas = 1): string {
+  return replicas > 1
+    ? `A pod of ${name} that moves loses its metrics, and an upgrade of all nodes moves all ${replicas}`
+    : `All metrics of ${name} are lost when its pod moves`
+}
 
 /** Prometheus' durations know days, weeks and years besides Go's units. */
 function duration(text: string): number | undefined {

@@ -5,6 +5,7 @@ import {
   type Graph,
   intOrPercent,
   rule,
+  set,
   spanSince,
   type Workload,
 } from '../src/rule.js'
@@ -57,10 +58,11 @@ error while such a rollout goes on in a cluster and nothing is available.`,
       found.field,
       going
         ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
-        : `${isDeployment(subject) ? 'Nothing answers' : `${found.share} of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
+        : `${found.share === undefined ? 'Nothing answers' : `${found.share} % of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
         severity: going ? 'error' : 'warning',
         see: [at(service, service), found.see],
+        fix: isDeployment(subject) ? undefined : set(found.node, found.field, '5%'),
       },
     )
   },
@@ -94,7 +96,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
           field: 'type',
           why: `Recreate stops ${all} before a new one starts`,
           see,
-          share: '',
+          share: undefined,
         }
       : undefined
   }
@@ -109,7 +111,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
     field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',
     why: `${all} may be taken away before a new one is ready`,
     see,
-    share: '',
+    share: undefined,
   }
 }
 
@@ -127,9 +129,9 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
   return {
     node: update,
     field: 'maxUnavailable',
-    why: 'as many may be replaced at the same time',
+    why: `${share === 100 ? 'all pods' : 'as many'} may be replaced at the same time`,
     see: undefined,
-    share: `${share} %`,
+    share: share === 100 ? undefined : share,
   }
 }
 

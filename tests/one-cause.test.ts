@@ -1,6 +1,6 @@
 /** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { active, allRules, rulesById, runOf } from './harness.js'
+import { active, allRules, lintPaths, rulesById, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
 beforeAll(allRules)
@@ -73,5 +73,16 @@ describe('a Certificate that is not issued', () => {
     const findings = await found(file)
     expect(findings.map(({ rule }) => rule)).toEqual(['certificate-expiring'])
     expect(findings[0]?.evidence).toContain('Ingress shop/web should serve it')
+  })
+})
+
+describe('a DaemonSet that is replaced on all nodes at once', () => {
+  it('is reported for its Service and not for its nodes as well', () => {
+    const rules = [...rulesById()].map(([id, rule]) => active(id, rule))
+    const { findings } = lintPaths(['fixtures/rollout-drops-all-replicas/daemonset-all-at-once.yaml'], rules)
+    const ofRollouts = ['rollout-drops-all-replicas', 'daemonset-update-unpaced']
+    expect(findings.map(({ rule }) => rule).filter((rule) => ofRollouts.includes(rule))).toEqual([
+      'rollout-drops-all-replicas',
+    ])
   })
 })
