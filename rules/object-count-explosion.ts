@@ -1,7 +1,9 @@
 import {
+  type CustomResourceDefinition,
   flagOf,
   type Graph,
   grouped,
+  groupOf,
   imageNamed,
   isWorkload,
   type KubernetesObject,
@@ -22,12 +24,15 @@ and the API server's own start.`,
   remedy: 'Keep few revisions, keep events for hours, and put a quota on kinds that users or traffic create.',
   decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions
 (default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
-what it reads: a kind with more than \`maxObjects\` objects is a warning, with five times as many an error, at
-the Namespace with most of them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints and
-Leases grow with the cluster and are not counted.`,
+what it reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a
+warning, with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of
+them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints, Leases, and custom kinds with no more than
+two objects for each pod grow with the cluster and are not counted. What Dex keeps is left to
+\`session-state-in-apiserver\`.`,
   sources: [
     'k8s.io/api/apps/v1/types.go (RevisionHistoryLimit)',
     'kube-apiserver documentation (--event-ttl)',
+    'k8s.io/apiserver/pkg/storage/etcd3/metrics/metrics.go (apiserver_resource_objects)',
   ],
   stories: [
     'fullstaq-dex-crs',
@@ -55,7 +60,15 @@ Leases grow with the cluster and are not counted.`,
       about: 'The longest time that events may be kept (a Go duration).',
     },
   },
-  for: ['Deployment', 'StatefulSet', 'DaemonSet', 'Workload', 'Namespace'],
+  for: ['Deployment', 'StatefulSet', 'DaemonSet', 'Workload', 'Namespace', 'CustomResourceDefinition'],
+  reads: [
+    'Event',
+    'acme.cert-manager.io/Order',
+    'cert-manager.io/CertificateRequest',
+    'kyverno.io/UpdateRequest',
+    'reports.kyverno.io/EphemeralReport',
+    'wgpolicyk8s.io/PolicyReport',
+  ],
   check(subject, { graph, params, report }) {
     if (isWorkload(subject)) {
       for (const container of subject.running) {
@@ -70,14 +83,14 @@ Leases grow with the cluster and are not counted.`,
       }
       return
     }
-    if (isNamespace(subject)) {
+    if (isNamespace(subject) || isDefinition(subject)) {
       const { live } = graph
       if (!live) return
-      for (const { kind, count, share, most, names } of graph.once(
-        'object-count-explosion: object-counts',
-        () => tallies(graph, live),
-      )) {
-        if (most !== subject.metadata?.name || count * share <= params.maxObjects) continue
+      const all = graph.once('object-count-explosion: object-counts', () => tallies(graph, live))
+      for (const { kind, count, share, names } of all.filter((tally) => isAt(subject, tally))) {
+        if (count * share <= params.maxObjects) continue
+        // Reports and addresses of pods, one or two for each.
+        if (isDefinition(subject) && count <= 2 * live.pods.length) continue
         report(
           subject,
           'metadata',
@@ -103,6 +116,9 @@ Leases grow with the cluster and are not counted.`,
   },
 })
 
+const isDefinition = (subject: KubernetesObject): subject is CustomResourceDefinition =>
+  subject.kind === 'CustomResourceDefinition'
+
 const isNamespace = (subject: KubernetesObject): subject is Namespace => subject.kind === 'Namespace'
 
 /** Kinds that grow with nodes and pods. */
@@ -111,6 +127,9 @@ const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlic
 const shares: Readonly<Record<string, number>> = { Secret: 0.5, ConfigMap: 0.5, Event: 0.2 }
 
 interface Tally {
+  /** Its name, if it is a custom kind. */
+  readonly definition: string | undefined
+  /** In the plural. */
   readonly kind: string
   readonly count: number
   readonly share: number
@@ -120,28 +139,48 @@ interface Tally {
   readonly names: readonly string[]
 }
 
-/** How many objects of each kind were read, and where most of them are. */
+/** Whether the objects are reported at a subject. */
+function isAt(subject: KubernetesObject, { definition, most }: Tally): boolean {
+  const name = subject.metadata?.name
+  return isDefinition(subject)
+    ? definition !== undefined && definition === name
+    : definition === undefined && most === name
+}
+
+/** How many objects there are of each kind, and where most of them are. */
 function tallies(graph: Graph, live: Live): readonly Tally[] {
   const counts = new Map<string, Map<string, number>>()
+  /** The names of definitions, by kind and group. */
+  const definitions = new Map(
+    graph
+      .seen('CustomResourceDefinition')
+      .filter(({ spec }) => spec?.group !== 'dex.coreos.com')
+      .map(({ metadata, spec }) => [`${spec?.names?.kind}.${spec?.group}`, metadata?.name ?? '']),
+  )
+  for (const name of definitions.values()) counts.set(name, new Map())
   const add = (kind: string, namespace: string, count = 1) => {
     const own = counts.get(kind) ?? new Map<string, number>()
     if (own.size === 0) counts.set(kind, own)
     own.set(namespace, (own.get(namespace) ?? 0) + count)
   }
   for (const one of graph.objects) {
-    const { kind = '', metadata } = one
+    const { apiVersion = '', kind = '', metadata } = one
     if (proportional.has(kind)) continue
     const namespace = metadata?.namespace ?? ''
-    add(kind, namespace)
+    add(definitions.get(`${kind}.${groupOf(apiVersion)}`) ?? kind, namespace)
     if (kind === 'CronJob') add('Job', namespace, live.jobsOf(one).length)
     if (kind === 'Deployment') add('ReplicaSet', namespace, live.replicaSetsOf(one).length)
   }
   for (const { involvedObject } of live.events) add('Event', involvedObject?.namespace ?? '')
+  const custom = new Set(definitions.values())
   return [...counts].map(([kind, own]) => {
+    const isCustom = custom.has(kind)
     const sorted = [...own].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
     return {
-      kind: `${kind}s`,
-      count: sorted.reduce((sum, [, count]) => sum + count, 0),
+      definition: isCustom ? kind : undefined,
+      kind: isCustom ? kind : `${kind}s`,
+      count:
+        live.countOf(kind === 'Event' ? 'events' : kind) ?? sorted.reduce((sum, [, count]) => sum + count, 0),
       share: shares[kind] ?? 1,
       most: sorted.find(([namespace]) => namespace !== '' && namespace !== 'kube-system')?.[0] ?? '',
       names: sorted.map(([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`),
