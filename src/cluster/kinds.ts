@@ -87,6 +87,8 @@ const custom = [
   'traefik.containo.us/IngressRoute',
   'traefik.io/IngressRoute',
   'trust.cert-manager.io/Bundle',
+  'velero.io/Backup',
+  'velero.io/BackupStorageLocation',
   'velero.io/Schedule',
   'zalando.org/PlatformCredentialsSet',
 ] as const satisfies readonly KindName[]
