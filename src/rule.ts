@@ -47,6 +47,7 @@ export {
   isStranded,
   type Kernel,
   kernelOf,
+  mayGrow,
   nodesBy,
   turnedAt,
   turnedTogether,
