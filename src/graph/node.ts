@@ -49,13 +49,15 @@ const plain = /^(aws|azure|baremetal|harvester|k0s|k3s|kind|metal3|proxmox|rke2|
 
 /** Whether something may add nodes to the cluster: an autoscaler that is there, or one that the provider keeps to itself. */
 export function mayGrow(graph: Graph): boolean {
-  return (
-    graph.all('karpenter.sh/NodePool').length > 0 ||
-    graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status') ||
-    graph.workloads.some(({ running }) =>
-      running.some(({ image }) => imageNamed(image, ['cluster-autoscaler'])),
-    ) ||
-    graph.all('Node').some(({ spec }) => spec?.providerID && !plain.test(spec.providerID))
+  return graph.once(
+    'may grow',
+    () =>
+      graph.all('karpenter.sh/NodePool').length > 0 ||
+      graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status') ||
+      graph.workloads.some(({ running }) =>
+        running.some(({ image }) => imageNamed(image, ['cluster-autoscaler'])),
+      ) ||
+      graph.all('Node').some(({ spec }) => spec?.providerID && !plain.test(spec.providerID)),
   )
 }
 
