@@ -1,4 +1,5 @@
 import {
+  atMost,
   type CustomResourceDefinition,
   flagOf,
   type Graph,
@@ -21,17 +22,20 @@ export default rule({
   why: `Every object costs memory in etcd and in each cache that lists it. Kinds that grow with every
 deployment or every request make lists slow, then time out, and with them namespace deletion, controllers
 and the API server's own start.`,
-  remedy: 'Keep few revisions, keep events for hours, and put a quota on kinds that users or traffic create.',
+  remedy:
+    'Keep few revisions (of Helm, too: `--history-max`), keep events for hours, and put a quota on kinds that users or traffic create.',
   decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions
 (default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
 what it reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a
 warning, with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of
 them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints, Leases, and custom kinds with no more than
-two objects for each pod grow with the cluster and are not counted. What Dex keeps is left to
+two objects for each pod grow with the cluster and are not counted. A release of Helm with more than
+\`maxHelmRevisions\` revisions, each an object of up to 1 MiB, is an info at its Namespace. What Dex keeps is left to
 \`session-state-in-apiserver\`.`,
   sources: [
     'k8s.io/api/apps/v1/types.go (RevisionHistoryLimit)',
     'kube-apiserver documentation (--event-ttl)',
+    'helm/pkg/storage/storage.go (makeKey), helm/pkg/cli/environment.go (defaultMaxHistory)',
     'k8s.io/apiserver/pkg/storage/etcd3/metrics/metrics.go (apiserver_resource_objects)',
   ],
   stories: [
@@ -53,6 +57,12 @@ two objects for each pod grow with the cluster and are not counted. What Dex kee
       minimum: 1,
       default: 10_000,
       about: 'Objects of one kind that a cluster may hold.',
+    },
+    maxHelmRevisions: {
+      type: 'integer',
+      minimum: 0,
+      default: 50,
+      about: 'Revisions of one Helm release that may be kept (Helm itself keeps 10).',
     },
     maxEventTtl: {
       type: 'string',
@@ -101,6 +111,23 @@ two objects for each pod grow with the cluster and are not counted. What Dex kee
           },
         )
       }
+      if (isNamespace(subject)) {
+        const [worst, ...others] =
+          helmReleases(graph, params.maxHelmRevisions).get(subject.metadata?.name ?? '') ?? []
+        if (worst)
+          report(
+            subject,
+            'metadata',
+            `Helm fills etcd with ${grouped(worst.revisions)} revisions of release ${worst.release}, each with its whole chart: it keeps 10 unless it's told otherwise.`,
+            {
+              severity: 'info',
+              evidence: atMost(
+                3,
+                others.map(({ release, revisions }) => `${grouped(revisions)} of release ${release}`),
+              ),
+            },
+          )
+      }
       return
     }
     const { spec } = subject
@@ -126,6 +153,35 @@ const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlic
 /** What an object costs against others: small ones, and those that end by themselves. */
 const shares: Readonly<Record<string, number>> = { Secret: 0.5, ConfigMap: 0.5, Event: 0.2 }
 
+interface Release {
+  readonly release: string
+  readonly revisions: number
+}
+
+/** The releases of Helm with more revisions than that, by namespace, those with most first. */
+function helmReleases(graph: Graph, most: number): ReadonlyMap<string, readonly Release[]> {
+  return graph.once(`object-count-explosion: helm ${most}`, () => {
+    const found = new Map<string, Map<string, number>>()
+    // Where Secrets may not be listed nothing follows from that.
+    for (const { metadata } of [...graph.seen('Secret'), ...graph.seen('ConfigMap')]) {
+      const release = /^sh\.helm\.release\.v1\.(.+)\.v\d+$/.exec(metadata?.name ?? '')?.[1]
+      if (release === undefined) continue
+      const { namespace = '' } = metadata ?? {}
+      const own = found.get(namespace) ?? new Map<string, number>()
+      found.set(namespace, own.set(release, (own.get(release) ?? 0) + 1))
+    }
+    return new Map(
+      [...found].map(([namespace, releases]) => [
+        namespace,
+        [...releases]
+          .map(([release, revisions]) => ({ release, revisions }))
+          .filter(({ revisions }) => revisions > most)
+          .sort((a, b) => b.revisions - a.revisions || (a.release < b.release ? -1 : 1)),
+      ]),
+    )
+  })
+}
+
 interface Tally {
   /** Its name, if it is a custom kind. */
   readonly definition: string | undefined
@@ -135,7 +191,7 @@ interface Tally {
   readonly share: number
   /** The namespace with most of them. */
   readonly most: string
-  /** The namespaces with most of them, with their numbers. */
+  /** The namespaces with most of them, with their numbers; none when not all were read. */
   readonly names: readonly string[]
 }
 
@@ -175,15 +231,19 @@ function tallies(graph: Graph, live: Live): readonly Tally[] {
   const custom = new Set(definitions.values())
   return [...counts].map(([kind, own]) => {
     const isCustom = custom.has(kind)
+    const read = [...own.values()].reduce((sum, count) => sum + count, 0)
+    const count = live.countOf(kind === 'Event' ? 'events' : kind) ?? read
     const sorted = [...own].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
     return {
       definition: isCustom ? kind : undefined,
       kind: isCustom ? kind : `${kind}s`,
-      count:
-        live.countOf(kind === 'Event' ? 'events' : kind) ?? sorted.reduce((sum, [, count]) => sum + count, 0),
+      count,
       share: shares[kind] ?? 1,
       most: sorted.find(([namespace]) => namespace !== '' && namespace !== 'kube-system')?.[0] ?? '',
-      names: sorted.map(([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`),
+      // Where the others are is not known.
+      names: (count > read ? [] : sorted).map(
+        ([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`,
+      ),
     }
   })
 }
