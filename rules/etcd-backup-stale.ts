@@ -1,10 +1,15 @@
 import {
+  atMost,
   type CronJob,
   type Custom,
+  counted,
+  firstOf,
   formatSeconds,
+  type Graph,
   isCronJob,
   type Live,
   objectAt,
+  type ReportOptions,
   rule,
   schedule,
   seconds,
@@ -12,6 +17,10 @@ import {
   spanSince,
   stringAt,
   troubles,
+  type VeleroBackup,
+  valueAt,
+  veleroBackups,
+  veleroLocation,
 } from '../src/rule.js'
 
 const backup = /etcd(ctl|utl)\b[\s\S]*\bsnapshot\s+save|etcd-?backup|etcd-?snapshot/i
@@ -32,10 +41,16 @@ file; a warning when it starts less often than \`maxInterval\`. One finding, the
 saves what the API server holds, when they are paused (a warning).
 
 In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
-although runs were started; and a Velero schedule that Velero does not accept.`,
+although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long (a
+warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero cannot
+use: an error when a backup was refused for it.`,
   versions: '`lastSuccessfulTime` is written from 1.21 on; older servers are left alone.',
   falsePositives: 'The upload may be done by a program that is not recognised here.',
-  sources: ['etcd documentation, disaster recovery'],
+  sources: [
+    'etcd documentation, disaster recovery',
+    'velero/pkg/apis/velero/v1 (schedule_types.go, backup_types.go, backupstoragelocation_types.go)',
+    'velero/pkg/controller/backup_controller.go (refuses a backup whose location is unavailable)',
+  ],
   stories: ['zalando-etcd-delete', 'athenabot-cronjob'],
   params: {
     maxInterval: {
@@ -44,11 +59,14 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
       about: 'The longest time between two backups (a Go duration).',
     },
   },
-  for: ['CronJob', 'velero.io/Schedule'],
+  for: ['CronJob', 'velero.io/Schedule', 'velero.io/BackupStorageLocation'],
   check(subject, { graph, params, minor, report }) {
     if (!isCronJob(subject)) {
-      const trouble = troubleOfSchedule(subject)
-      if (trouble) report(trouble.node, trouble.field, trouble.message, { severity: trouble.severity })
+      const trouble =
+        subject.kind === 'Schedule'
+          ? troubleOfSchedule(subject, graph, seconds(params.maxInterval) ?? 0)
+          : troubleOfLocation(subject, graph)
+      if (trouble) report(trouble.node, trouble.field, trouble.message, trouble.options)
       return
     }
     const cronJob = subject
@@ -127,8 +145,15 @@ function evidenceOf(cronJob: CronJob, live: Live): string[] {
   ]
 }
 
+interface Trouble {
+  readonly node: object
+  readonly field: string | undefined
+  readonly message: string
+  readonly options: ReportOptions
+}
+
 /** Source: velero/pkg/apis/velero/v1/schedule_types.go. */
-function troubleOfSchedule(subject: Custom) {
+function troubleOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Trouble | undefined {
   const spec = objectAt(subject, 'spec')
   const status = objectAt(subject, 'status')
   const name = subject.metadata?.name ?? 'this schedule'
@@ -137,14 +162,73 @@ function troubleOfSchedule(subject: Custom) {
       node: spec,
       field: 'paused',
       message: `Velero takes no new backups: ${name} is paused.`,
-      severity: 'warning',
-    } as const
+      options: { severity: 'warning' },
+    }
   if (status && stringAt(status, 'phase') === 'FailedValidation')
     return {
       node: status,
       field: 'phase',
       message: `Velero takes no backups: it does not accept schedule ${name}.`,
-      severity: 'error',
-    } as const
+      options: { severity: 'error' },
+    }
+  const { live } = graph
+  const interval = schedule(stringAt(spec, 'schedule') ?? '')?.longestInterval
+  const made = Date.parse(subject.metadata?.creationTimestamp ?? '')
+  if (!live || interval === undefined || !(made > 0)) return undefined
+  const backups = veleroBackups(subject, graph)
+  const last = (...phases: string[]) => backups.find(({ phase }) => phases.includes(phase))?.at
+  const isLate = (at: number) => live.now - at > 1000 * Math.max(maxInterval, 1.5 * interval)
+  const usable = last('Completed', 'PartiallyFailed')
+  const whole = last('Completed') ?? made
+  const options = (since: number): ReportOptions => {
+    const location = veleroLocation(subject, graph)
+    return {
+      evidence: atMost(3, backups.filter(({ at }) => at > since).map(lineOf)),
+      symptomOf: location && { rule: 'etcd-backup-stale', objects: [location] },
+    }
+  }
+  if (isLate(usable ?? made))
+    return {
+      node: status ?? subject,
+      field: status && 'lastBackup',
+      message: `A restore ${usable === undefined ? 'finds nothing' : `loses ${spanSince(usable, live)} of changes`}: no backup of Velero's schedule ${name} has succeeded since${usable === undefined ? ` it was created ${spanSince(made, live)} ago` : ''}.`,
+      options: options(usable ?? made),
+    }
+  if (usable !== undefined && isLate(whole))
+    return {
+      node: status ?? subject,
+      field: status && 'lastBackup',
+      message: `A restore lacks what could not be saved: no backup of Velero's schedule ${name} has been complete for ${spanSince(whole, live)}.`,
+      options: { ...options(whole), severity: 'warning' },
+    }
   return undefined
+}
+
+function lineOf({ name, phase, errors, reason }: VeleroBackup): string {
+  const why = reason?.trim().split('\n')[0]?.slice(0, 140) ?? (errors > 0 ? counted(errors, 'error') : '')
+  return `backup ${name}: ${phase}${why && `, ${why}`}`
+}
+
+/** Velero asks each location every minute whether it may write there. Source: backupstoragelocation_types.go. */
+function troubleOfLocation(location: Custom, graph: Graph): Trouble | undefined {
+  const status = objectAt(location, 'status')
+  if (!graph.live || stringAt(status, 'phase') !== 'Unavailable' || !status?.lastValidationTime)
+    return undefined
+  const schedules = graph
+    .siblings('velero.io/Schedule', location)
+    .filter((one) => valueAt(one, 'spec', 'paused') !== true && veleroLocation(one, graph) === location)
+  if (schedules.length === 0) return undefined
+  const names = schedules.map(({ metadata }) => metadata?.name ?? '')
+  const why = stringAt(status, 'message')?.trim().split('\n')[0]?.slice(0, 140)
+  // A moment without an answer costs nothing while no backup is due.
+  const hasCost = schedules.some((one) => veleroBackups(one, graph)[0]?.phase === 'FailedValidation')
+  return {
+    node: status,
+    field: 'phase',
+    message: `Velero can neither back up nor restore: its storage location ${location.metadata?.name} is unavailable.`,
+    options: {
+      severity: hasCost ? 'error' : 'warning',
+      evidence: [...(why ? [why] : []), `used by ${firstOf(names.sort())}`],
+    },
+  }
 }

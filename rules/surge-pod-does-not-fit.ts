@@ -5,6 +5,7 @@ import {
   intOrPercent,
   isFor,
   type Live,
+  mayGrow,
   type Pod,
   quantity,
   requestOf,
@@ -81,9 +82,6 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
         )
       return
     }
-    const grows =
-      graph.all('karpenter.sh/NodePool').length > 0 ||
-      graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
     const loads = loadsOf(graph, graph.live)
     const room = nodes
       .filter(({ spec: node }) => !node?.unschedulable)
@@ -93,7 +91,8 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
           (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) - (load?.[resource] ?? 0)
         return { name: metadata?.name ?? '', cpu: left('cpu'), memory: left('memory') }
       })
-    if (grows || room.length === 0 || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
+    if (mayGrow(graph) || room.length === 0 || room.some((one) => one.cpu >= cpu && one.memory >= memory))
+      return
     const [best] = [...room].sort(
       (a, b) =>
         Math.min(b.cpu / (cpu || 1), b.memory / (memory || 1)) -

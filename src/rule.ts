@@ -47,6 +47,7 @@ export {
   isStranded,
   type Kernel,
   kernelOf,
+  mayGrow,
   nodesBy,
   turnedAt,
   turnedTogether,
@@ -95,6 +96,7 @@ export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
+export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,

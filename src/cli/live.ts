@@ -1,6 +1,6 @@
 /** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
 import { type Connection, connect } from '../cluster/connect.js'
-import { scannedKinds } from '../cluster/kinds.js'
+import { countedKinds, scannedKinds } from '../cluster/kinds.js'
 import { clientOf, type Get, RequestError } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
@@ -141,6 +141,7 @@ export async function readLive(
     if (namespace !== undefined) await checkNamespace(get, namespace)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
+      counted: countedKinds,
       namespace,
       getLines,
       kubelets: flags.kubeletMetrics ?? 0,
