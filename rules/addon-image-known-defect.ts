@@ -1,10 +1,12 @@
-import { imageParts, inRange, rule, version } from '../src/rule.js'
+import { type Container, imageParts, inRange, rule, version } from '../src/rule.js'
 
 interface Defect {
   /** The last part of the image's name. */
   readonly image: RegExp
   /** Versions that have it; all of them when absent. */
   readonly versions?: readonly string[]
+  /** The argument without which the defect is out of reach. */
+  readonly argument?: string
   /** What follows "…:1.14.4 ". */
   readonly what: string
   /** Nothing is broken, and nobody mends what will be. */
@@ -26,6 +28,7 @@ const defects: readonly Defect[] = [
   {
     image: /^controller(-chroot)?$/,
     versions: ['<1.11.5', '>=1.12.0 <1.12.1'],
+    argument: '--validating-webhook',
     what: 'lets any pod take over the controller and read its Secrets (CVE-2025-1974)',
   },
   {
@@ -50,8 +53,8 @@ them at once. The ones listed here have taken down or opened up whole clusters, 
 release; retired projects will not be cured at all.`,
   remedy: 'Upgrade the add-on; replace one that is retired.',
   decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2
-before 2.5, ingress-nginx before 1.11.5 and 1.12.0. An info for projects that get no fixes any more: all
-of ingress-nginx, Traefik 1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
+before 2.5, ingress-nginx before 1.11.5 and 1.12.0, where it is not started without \`--validating-webhook\` (the hole is in
+that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
 repositories only. kube-proxy has rules of its own.
 
 Tags that are no version are passed over, and digests without a tag.`,
@@ -74,7 +77,8 @@ Tags that are no version are passed over, and digests without a tag.`,
         ? defects.find(
             (one) =>
               one.image.test(name) &&
-              (!one.versions || one.versions.some((range) => inRange(release, range))),
+              (!one.versions || one.versions.some((range) => inRange(release, range))) &&
+              (!one.argument || mayHave(spec, one.argument)),
           )
         : undefined
       if (!defect) continue
@@ -90,6 +94,12 @@ Tags that are no version are passed over, and digests without a tag.`,
     }
   },
 })
+
+/** Whether the container is started with the argument, for all that its manifest says. */
+function mayHave({ command = [], args = [] }: Container['spec'], argument: string): boolean {
+  const words = [...command, ...args]
+  return words.length === 0 || words.some((word) => word.startsWith(argument))
+}
 
 /**
  * Whether an image only has the name of an add-on: many are called controller, and others make ingress

@@ -33,7 +33,8 @@ cluster processes each of them. Twenty crashing pods have overloaded all nodes t
   remedy:
     'Cure the crash or scale the workload down; a readiness probe, and `minReadySeconds` of a few seconds, dampen the churn.',
   decides: `In manifests: a workload behind a Service with more than \`minPods\` pods at least, no readiness
-or startup probe in any container, and \`minReadySeconds\` 0.
+or startup probe in any container, and \`minReadySeconds\` 0. Headless Services don't count: kube-proxy does not
+watch their endpoints.
 
 In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of
 its pod and ended within the last hour. So does a workload of which \`evictions\` pods were evicted within the last
@@ -42,6 +43,7 @@ volumes say so. An error when no pod of the workload is ready. Exit codes, and w
 and hooks, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
   sources: [
     'kubernetes/pkg/controller/endpointslice',
+    'kubernetes/cmd/kube-proxy/app/server.go (noHeadlessEndpoints)',
     'k8s.io/api/apps/v1/types.go (MinReadySeconds)',
     'kubernetes/pkg/kubelet/kubelet.go (MaxCrashLoopBackOff)',
   ],
@@ -176,7 +178,8 @@ function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Liv
 /** A workload whose crashes would churn the endpoints, by its manifest. */
 function churnOf(workload: Workload, graph: Graph, minPods: number) {
   const fewest = graph.fewestPods(workload)
-  const [service] = graph.servicesOf(workload)
+  // kube-proxy does not watch the endpoints of headless Services.
+  const service = graph.servicesOf(workload).find(({ spec }) => spec?.clusterIP !== 'None')
   if (
     !fewest ||
     !service ||

@@ -12,7 +12,8 @@ that runs counts as good.`,
     'Update a few nodes at a time (`maxUnavailable: 5%`), with a readiness probe and `minReadySeconds`.',
   decides: `\`updateStrategy.rollingUpdate\` with \`maxUnavailable\` or \`maxSurge\` of \`maxPercent\` or more, or
 more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken of
-\`status.desiredNumberScheduled\`, and two pods at a time are always fine.`,
+\`status.desiredNumberScheduled\`, and two pods at a time are always fine. Left out where
+\`rollout-drops-all-replicas\` reports the same field of a DaemonSet behind a Service.`,
   falsePositives: 'Agents that nothing depends on while they restart, as exporters of metrics.',
   versions: '`maxSurge` of DaemonSets: GA 1.25.',
   sources: ['kubernetes/pkg/controller/daemon/update.go', 'kubernetes/pkg/apis/apps/v1/defaults.go'],
@@ -26,6 +27,7 @@ more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken
       about: 'Number of nodes above which it is too many.',
     },
   },
+  unless: ['rollout-drops-all-replicas'],
   for: 'DaemonSet',
   check(daemonSet, { graph, params, report }) {
     const { spec, status } = daemonSet

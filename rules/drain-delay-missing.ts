@@ -92,7 +92,9 @@ seen in a manifest: suppress the rule on that workload and say so.`,
 /** A sleep in front of SIGTERM, where there is no hook that would be lost and the grace period has room for it. */
 function fixOf({ spec }: Container, grace: number, sleep: number, minor: number) {
   const { lifecycle } = spec
-  if (lifecycle?.preStop?.exec || grace < sleep + 5)
+  if (grace < sleep + 5)
+    return advise(`a preStop hook that waits ${sleep} s or more, and a grace period longer than ${grace} s`)
+  if (lifecycle?.preStop?.exec)
     return advise(`a preStop hook that waits ${sleep} s or more, within the grace period of ${grace} s`)
   const preStop =
     minor >= 30 ? { sleep: { seconds: sleep } } : { exec: { command: ['sleep', String(sleep)] } }

@@ -11,7 +11,7 @@ Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file ins
   remedy: 'Merge the two, or remove the one that is wrong.',
   decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys
 that come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written
-alike nothing is lost, and the finding is a warning.`,
+alike nothing is lost: the finding is a warning where a kustomization stands in the folder, else an info.`,
   versions:
     'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
   sources: [
@@ -20,7 +20,7 @@ alike nothing is lost, and the finding is a warning.`,
   ],
   stories: [],
   for: 'Object',
-  check(_, { repeatedKeys, reportPath }) {
+  check(object, { graph, repeatedKeys, reportPath }) {
     for (const { path, line, first, isSame } of repeatedKeys()) {
       const key = formatPath(path).slice(1)
       reportPath(
@@ -29,7 +29,7 @@ alike nothing is lost, and the finding is a warning.`,
           ? `kubectl apply -k refuses this file: ${key} is written twice, with the same value.`
           : `What line ${line} says has no effect: ${key} is written again here, and the last one counts.`,
         {
-          ...(isSame && { severity: 'warning' }),
+          ...(isSame && { severity: graph.kustomized(object) ? 'warning' : 'info' }),
           see: [isSame ? { ...first, note: 'the first one' } : first],
           fix: advise(isSame ? 'remove one of the two' : 'make one of the two, or remove one'),
         },

@@ -1,12 +1,18 @@
 import {
+  atMost,
   type CronJob,
   type Custom,
   changedAt,
   conditionOf,
+  counted,
+  type Fault,
+  firstOf,
   formatSeconds,
+  type Graph,
   isKind,
   type Live,
   objectAt,
+  type ReportOptions,
   rule,
   schedule,
   seconds,
@@ -14,6 +20,10 @@ import {
   spanSince,
   stringAt,
   troubles,
+  type VeleroBackup,
+  valueAt,
+  veleroBackups,
+  veleroLocation,
   wordsOf,
 } from '../src/rule.js'
 
@@ -35,10 +45,16 @@ file; a warning when it starts less often than \`maxInterval\`. One finding, the
 saves what the API server holds, when they are paused (a warning).
 
 In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
-although runs were started; and a Velero schedule that Velero does not accept.`,
+although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long (a
+warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero cannot
+use: an error when a backup was refused for it.`,
   versions: '`lastSuccessfulTime` is written from 1.21 on; older servers are left alone.',
   falsePositives: 'The upload may be done by a program that is not recognised here.',
-  sources: ['etcd documentation, disaster recovery'],
+  sources: [
+    'etcd documentation, disaster recovery',
+    'velero/pkg/apis/velero/v1 (schedule_types.go, backup_types.go, backupstoragelocation_types.go)',
+    'velero/pkg/controller/backup_controller.go (refuses a backup whose location is unavailable)',
+  ],
   stories: ['zalando-etcd-delete', 'athenabot-cronjob'],
   params: {
     maxInterval: {
@@ -47,11 +63,14 @@ although runs were started; and a Velero schedule that Velero does not accept.`,
       about: 'The longest time between two backups (a Go duration).',
     },
   },
-  for: ['CronJob', 'velero.io/Schedule'],
+  for: ['CronJob', 'velero.io/Schedule', 'velero.io/BackupStorageLocation'],
   check(subject, { graph, params, minor, report }) {
     if (!isKind(subject, 'CronJob')) {
-      const trouble = troubleOfSchedule(subject)
-      if (trouble) report(trouble.node, trouble.field, trouble.message, { severity: trouble.severity })
+      const fault =
+        subject.kind === 'Schedule'
+          ? faultOfSchedule(subject, graph, seconds(params.maxInterval) ?? 0)
+          : faultOfLocation(subject, graph)
+      if (fault) report(...fault)
       return
     }
     const cronJob = subject
@@ -129,23 +148,77 @@ function evidenceOf(cronJob: CronJob, live: Live): string[] {
 }
 
 /** Source: velero/pkg/apis/velero/v1/schedule_types.go. */
-function troubleOfSchedule(subject: Custom) {
+function faultOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Fault | undefined {
   const spec = objectAt(subject, 'spec')
   const status = objectAt(subject, 'status')
   const name = subject.metadata?.name ?? 'this schedule'
   if (spec?.paused === true)
-    return {
-      node: spec,
-      field: 'paused',
-      message: `Velero takes no new backups: ${name} is paused.`,
-      severity: 'warning',
-    } as const
+    return [spec, 'paused', `Velero takes no new backups: ${name} is paused.`, { severity: 'warning' }]
   if (status && stringAt(status, 'phase') === 'FailedValidation')
+    return [
+      status,
+      'phase',
+      `Velero takes no backups: it does not accept schedule ${name}.`,
+      { severity: 'error' },
+    ]
+  const { live } = graph
+  const interval = schedule(stringAt(spec, 'schedule') ?? '')?.longestInterval
+  const made = Date.parse(subject.metadata?.creationTimestamp ?? '')
+  if (!live || interval === undefined || !(made > 0)) return undefined
+  const backups = veleroBackups(subject, graph)
+  const last = (...phases: string[]) => backups.find(({ phase }) => phases.includes(phase))?.at
+  const isLate = (at: number) => live.now - at > 1000 * Math.max(maxInterval, 1.5 * interval)
+  const usable = last('Completed', 'PartiallyFailed')
+  const whole = last('Completed') ?? made
+  const options = (since: number): ReportOptions => {
+    const location = veleroLocation(subject, graph)
     return {
-      node: status,
-      field: 'phase',
-      message: `Velero takes no backups: it does not accept schedule ${name}.`,
-      severity: 'error',
-    } as const
+      evidence: atMost(3, backups.filter(({ at }) => at > since).map(lineOf)),
+      symptomOf: location && { rule: 'etcd-backup-stale', objects: [location] },
+    }
+  }
+  if (isLate(usable ?? made))
+    return [
+      status ?? subject,
+      status && 'lastBackup',
+      `A restore ${usable === undefined ? 'finds nothing' : `loses ${spanSince(usable, live)} of changes`}: no backup of Velero's schedule ${name} has succeeded since${usable === undefined ? ` it was created ${spanSince(made, live)} ago` : ''}.`,
+      options(usable ?? made),
+    ]
+  if (usable !== undefined && isLate(whole))
+    return [
+      status ?? subject,
+      status && 'lastBackup',
+      `A restore lacks what could not be saved: no backup of Velero's schedule ${name} has been complete for ${spanSince(whole, live)}.`,
+      { ...options(whole), severity: 'warning' },
+    ]
   return undefined
+}
+
+function lineOf({ name, phase, errors, reason }: VeleroBackup): string {
+  const why = reason?.trim().split('\n')[0]?.slice(0, 140) ?? (errors > 0 ? counted(errors, 'error') : '')
+  return `backup ${name}: ${phase}${why && `, ${why}`}`
+}
+
+/** Velero asks each location every minute whether it may write there. Source: backupstoragelocation_types.go. */
+function faultOfLocation(location: Custom, graph: Graph): Fault | undefined {
+  const status = objectAt(location, 'status')
+  if (!graph.live || stringAt(status, 'phase') !== 'Unavailable' || !status?.lastValidationTime)
+    return undefined
+  const schedules = graph
+    .siblings('velero.io/Schedule', location)
+    .filter((one) => valueAt(one, 'spec', 'paused') !== true && veleroLocation(one, graph) === location)
+  if (schedules.length === 0) return undefined
+  const names = schedules.map(({ metadata }) => metadata?.name ?? '')
+  const why = stringAt(status, 'message')?.trim().split('\n')[0]?.slice(0, 140)
+  // A moment without an answer costs nothing while no backup is due.
+  const hasCost = schedules.some((one) => veleroBackups(one, graph)[0]?.phase === 'FailedValidation')
+  return [
+    status,
+    'phase',
+    `Velero can neither back up nor restore: its storage location ${location.metadata?.name} is unavailable.`,
+    {
+      severity: hasCost ? 'error' : 'warning',
+      evidence: [...(why ? [why] : []), `used by ${firstOf(names.sort())}`],
+    },
+  ]
 }

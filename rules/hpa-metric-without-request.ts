@@ -40,7 +40,7 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     'kubernetes/pkg/controller/podautoscaler/replica_calculator.go (calculateRequests)',
     'kubernetes/pkg/apis/autoscaling/v2/defaults.go',
   ],
-  stories: ['airbnb-weird-ways', 'betz-resource-limits'],
+  stories: ['betz-resource-limits', 'airbnb-weird-ways'],
   for: 'HorizontalPodAutoscaler',
   check(hpa, { graph, minor, report }) {
     const target = graph.targetOf(hpa)

@@ -26,7 +26,8 @@ changes it then. In a cluster every workload has a number; reported are those fo
 copy of the manifest or owned by a server-side apply. What Helm sets can't be seen there.
 
 Exempt: 0, which switches the autoscaler off; autoscalers whose minimum and maximum are that number; and
-Argo CD Applications that ignore differences in \`/spec/replicas\`.
+Argo CD Applications that ignore differences in \`/spec/replicas\`, in a cluster for what Argo CD may have
+applied.
 
 **Don't just delete the line.** A client-side apply that finds it in its last copy and no longer in the
 manifest removes the field, and the API server makes it 1. Remove it from the copy first (\`kubectl apply
@@ -38,17 +39,19 @@ has the same effect as deleting it.`,
     'kubernetes/pkg/apis/autoscaling/v2/defaults.go (scale-up policies)',
     'Kubernetes documentation, Migrating Deployments and StatefulSets to horizontal autoscaling',
   ],
-  stories: ['datadog-10-ways', 'kalc-hpa-replicas'],
+  stories: ['kalc-hpa-replicas', 'datadog-10-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
     const { scale, name, object } = workload
     const range = rangeOf(workload, graph)
-    if (!scale?.replicas || !range || isIgnored(graph)) return
+    if (!scale?.replicas || !range) return
     const { replicas } = scale
     const { of, spec, min, max, minField, maxField } = range
     if (graph.live) {
       const by = appliersOf(object)
       if (by.length === 0) return
+      // Applications are in other namespaces: they are asked for only where they can matter.
+      if (by.every((manager) => isArgo(manager, object)) && isIgnored(graph)) return
       report(
         scale.node,
         'replicas',
@@ -60,7 +63,7 @@ has the same effect as deleting it.`,
       )
       return
     }
-    if (min === max && replicas === min) return
+    if ((min === max && replicas === min) || isIgnored(graph)) return
     const outside = replicas < min || replicas > max
     report(
       scale.node,
@@ -98,6 +101,16 @@ function isIgnored(graph: Graph): boolean {
       JSON.stringify(one).match(/[/.]spec[/.]replicas/),
     ),
   )
+}
+
+/**
+ * Whether that may be Argo CD, which applies as kubectl does, or as `argocd-controller`. What it keeps has a label or an
+ * annotation that tells the Application. Source: argo-cd/common/common.go, util/argo/resource_tracking.go.
+ */
+function isArgo(manager: string, { metadata }: Workload['object']): boolean {
+  if (manager !== 'kubectl') return manager.startsWith('argocd-')
+  const keys = [metadata?.labels, metadata?.annotations].flatMap((one) => Object.keys(one ?? {}))
+  return keys.some((key) => key === 'app.kubernetes.io/instance' || key.includes('argocd'))
 }
 
 /** Who sets the number of replicas when they apply the object. src/cluster/slim.ts keeps these entries alone. */

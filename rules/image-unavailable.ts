@@ -1,4 +1,5 @@
 import {
+  absentFor,
   imageParts,
   isGone,
   isReady,
@@ -26,7 +27,8 @@ answer is final: there is no such image, none for the platform of the node, or n
 the state of the container, or in the events of the pod. An error when no pod of the workload is ready.
 
 Trouble that may pass is not reported: a registry that can't be reached, time-outs, and pulls that are refused for
-their number (\`image-pull-throttled\`). Neither are containers with \`imagePullPolicy: Always\` that ran before
+their number (\`image-pull-throttled\`). Neither are pull secrets that the kubelet does not find
+(\`referenced-config-missing\`), nor containers with \`imagePullPolicy: Always\` that ran before
 (\`image-pull-always\`).`,
   versions: 'Kubelets before 1.32 give the answer in events only, which the API server keeps for an hour.',
   sources: [
@@ -65,6 +67,9 @@ their number (\`image-pull-throttled\`). Neither are containers with \`imagePull
         stuck.map(({ pod }) => pod),
         live,
       ),
+      symptomOf: stuck.every(({ pod }) => absentFor(pod, live).length > 0)
+        ? { rule: 'referenced-config-missing', objects: [workload.object] }
+        : undefined,
     })
   },
 })

@@ -17,12 +17,12 @@ import {
 const defaultRetries = 6
 
 export default rule({
-  title: 'A Job that is never to restart is retried on other nodes',
+  title: 'A Job that is never to restart is retried, on other nodes, too',
   category: 'batch',
   severity: 'info',
   why: `\`restartPolicy: Never\` is about containers: the kubelet does not start them again. The Job controller
-makes a new pod instead, ${defaultRetries} times unless \`backoffLimit\` says otherwise, and mostly on another
-node. Work that takes the memory of a node takes it from one node after the other; work that must not be done
+makes a new pod instead, ${defaultRetries} times unless \`backoffLimit\` says otherwise, on any node that has
+room. Work that takes the memory of a node takes it from one node after the other; work that must not be done
 twice is.`,
   remedy:
     'Write `backoffLimit` (0 for work that must not be repeated), and limit the memory of the containers.',
@@ -76,7 +76,7 @@ a limit, which is the memory of the nodes, and a warning with one.`,
     report(
       job,
       'backoffLimit',
-      `A failing run of ${workload.name} is made anew up to ${defaultRetries} times, mostly on other nodes, and nothing limits its memory.`,
+      `A failing run of ${workload.name} is made anew up to ${defaultRetries} times, on any node that fits, and nothing limits its memory.`,
       { fix: advise('backoffLimit: 0 for work that must not be repeated') },
     )
   },

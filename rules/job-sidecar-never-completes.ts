@@ -43,7 +43,7 @@ helpers and containers that its template does not name, injected ones, still run
     'kubernetes/pkg/features/kube_features.go (SidecarContainers)',
     'cloud-sql-proxy documentation, job with a sidecar',
   ],
-  stories: ['exponea-istio', 'lyft-cronjobs', 'target-cascading'],
+  stories: ['lyft-cronjobs', 'exponea-istio', 'target-cascading'],
   params: {
     helpers: {
       type: 'array',

@@ -3,6 +3,7 @@ import {
   type Container,
   containerStates,
   countOf,
+  cpuCores,
   formatEnd,
   imageParts,
   type Live,
@@ -31,8 +32,8 @@ ends: each attempt is killed.`,
 \`timeoutSeconds\`, when that is longer: the next probe waits for the last one) × \`failureThreshold\`, is
 below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
 than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
-running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit or a
-timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
+running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit
+below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
 their own. One finding per workload; batch work is exempt.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
@@ -123,7 +124,7 @@ function isControlPlane({ image }: Container): boolean {
 /** What makes the process slow or the probe strict besides. */
 function slowness({ spec }: Container, probe: Probe) {
   const { limits } = spec.resources ?? {}
-  if (limits?.cpu !== undefined)
+  if (limits && (cpuCores(limits.cpu) ?? 1) < 1)
     return { why: `CPU beyond ${limits.cpu} is throttled`, node: limits, field: 'cpu' }
   const timeout = probe.timeoutSeconds ?? defaults.timeout
   return timeout <= 1

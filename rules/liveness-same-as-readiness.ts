@@ -44,7 +44,7 @@ TCP checks and commands are left alone: most look at their own process only, and
     'kubernetes/pkg/apis/core/v1/defaults.go',
     'Kubernetes documentation, Configure liveness, readiness and startup probes (a higher failureThreshold for liveness)',
   ],
-  stories: ['zalando-cronjob-apiserver', 'thredup-moving', 'airmap-pleg'],
+  stories: ['thredup-moving', 'airmap-pleg', 'zalando-cronjob-apiserver'],
   params: {
     grpc: { type: 'boolean', default: false, about: 'Look at gRPC health services, too.' },
     ratio: {
@@ -87,7 +87,7 @@ TCP checks and commands are left alone: most look at their own process only, and
         restarts.length > 0
           ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
           : dependent
-            ? `A slow dependency restarts pods of ${workload.name} that should only rest: both probes of ${name} ask ${what}, and liveness gives up after ${budgetOf(live)} s.`
+            ? `Pods of ${workload.name} are restarted that should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes of ${name} ask it.`
             : `Overload restarts pods of ${workload.name} instead of resting them: both probes of ${name} ask ${what}, and liveness gives up no later.`,
         {
           severity: severityOf(dependent, restarts.length > 0),

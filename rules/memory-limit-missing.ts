@@ -21,11 +21,13 @@ there.`,
 workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
-which stands in for it), the control plane, images in
-\`exemptImages\`, single Pods and Jobs.
+which stands in for it), the control plane, images in \`exemptImages\`, single Pods, Jobs, and workloads with
+\`replicas: 0\` that KEDA doesn't scale.
 
-An error in a cluster where the kernel has killed containers of the workload, or the kubelet has evicted pods of
-it for the memory of their node. Nodes of its pods that are short of memory stand below the finding.`,
+An info where no container of the workload has a limit, which may be a choice; a warning where some have one
+and these do not. In a cluster a warning, too, where nodes of its pods are short of memory, and an error where
+the kernel has killed its containers, or the kubelet has evicted its pods for the memory of their node. Nodes
+that are short of memory stand below the finding.`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
@@ -43,7 +45,7 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
     exemptImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd'],
+      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'etcd', 'pause'],
       about: 'Parts of image names that may go without a limit.',
     },
   },
@@ -51,6 +53,8 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.kind === 'Pod' || workload.batch) return
+    // Nothing runs, and nothing but a hand starts it.
+    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(
       (container) => isUnlimited(container, workload) && !imageNamed(container.image, params.exemptImages),
     )
@@ -65,6 +69,8 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
           )
     const seen = graph.live && memoryTrouble(workload, graph, graph.live)
     const killed = (seen?.killed ?? []).filter(({ container }) => bare.some(({ name }) => name === container))
+    // Who limits some containers means to limit them all; who limits none may have chosen so.
+    const isForgotten = workload.running.some((container) => !isUnlimited(container, workload))
     const own = [...killed.map(({ line }) => line).slice(0, 2), ...(seen?.evicted ?? [])]
     report(
       first.spec,
@@ -73,7 +79,7 @@ it for the memory of their node. Nodes of its pods that are short of memory stan
         ? `The nodes of ${workload.name} have run out of memory, and nothing limits what ${names} ${bare.length > 1 ? 'take' : 'takes'}.`
         : `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,
       {
-        severity: own.length > 0 ? 'error' : 'warning',
+        severity: own.length > 0 ? 'error' : seen?.nodes.length || isForgotten ? 'warning' : 'info',
         evidence: [...own.slice(0, 3), ...(seen?.nodes ?? [])],
       },
     )

@@ -6,6 +6,7 @@ import {
   formatSeconds,
   imageNamed,
   isWorkload,
+  numberAt,
   objectAt,
   rule,
   seconds,
@@ -55,7 +56,7 @@ function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
     return [
       spec,
       'storage',
-      `All metrics of ${subject.metadata?.name ?? 'this Prometheus'} are lost when its pod moves: they are on an emptyDir.`,
+      `${lossOf(subject.metadata?.name ?? 'this Prometheus', numberAt(spec, 'replicas'))}: they are on an emptyDir.`,
       { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
     ]
   const message = shortRetention(stringAt(spec, 'retention'), enough)
@@ -84,7 +85,7 @@ function faultOfServer(workload: Workload, enough: number): Fault | undefined {
     return [
       volume,
       'emptyDir',
-      `All metrics of ${workload.name} are lost when its pod moves: ${path} is on an emptyDir.`,
+      `${lossOf(workload.name, workload.scale?.replicas)}: ${path} is on an emptyDir.`,
     ]
   const retention = flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod')
   const message = shortRetention(retention, enough)
@@ -102,6 +103,13 @@ function shortRetention(text: string | undefined, enough: number): string | unde
   return kept !== undefined && kept < enough
     ? `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`
     : undefined
+}
+
+/** Replicas hold the same metrics: what one loses the others have, until they move, too. */
+function lossOf(name: string, replicas = 1): string {
+  return replicas > 1
+    ? `A pod of ${name} that moves loses its metrics, and an upgrade of all nodes moves all ${replicas}`
+    : `All metrics of ${name} are lost when its pod moves`
 }
 
 /** Prometheus' durations know days, weeks and years besides Go's units. */

@@ -1,5 +1,8 @@
 import { at, type Container, imageParts, movingTags, rule } from '../src/rule.js'
 
+/** Some publishers number their repositories, with one image in each: `tgi-cu124.2-3.ubuntu2204`. */
+const versionInName = /\d\.\d[^/]*$/
+
 export default rule({
   title: 'The image behind the tag can change',
   category: 'images',
@@ -9,7 +12,8 @@ name, run different code under one manifest; a rollback finds the same tag and c
 by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
   decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
-a warning, and an info in a Pod or Job of its own, of which nothing makes a second one. With \`versions\` on,
+a warning; an info in a Pod or Job of its own, of which nothing makes a second one, and where no tag is given but
+the repository's own name has a version. With \`versions\` on,
 tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
 are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
 they are in the input. One finding per workload.
@@ -44,8 +48,9 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
       if (/[A-Z]/.test(repository)) return []
       if (digest || params.immutableRegistries.includes(registry)) return []
-      const grave = tag === undefined || params.mutableTags.includes(tag.toLowerCase())
-      const mild = params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag)
+      const inName = tag === undefined && versionInName.test(repository)
+      const grave = tag === undefined ? !inName : params.mutableTags.includes(tag.toLowerCase())
+      const mild = inName || (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
       return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
     })
     const [first] = [...moving.filter(({ grave }) => grave), ...moving]

@@ -35,7 +35,7 @@ Windows wait for nodes that there may never be.`,
     'k8s.io/component-helpers/scheduling/corev1/nodeaffinity/nodeaffinity.go',
     'k8s.io/api/core/v1/toleration.go',
   ],
-  stories: ['loveholidays-gke-ips', 'reddit-pi-day', 'dfds-node-deletion'],
+  stories: ['reddit-pi-day', 'loveholidays-gke-ips', 'dfds-node-deletion'],
   params: {
     minutes: {
       type: 'integer',

@@ -1,10 +1,13 @@
 import {
+  atMost,
   flagOf,
   type Graph,
   grouped,
+  groupOf,
   imageNamed,
   isKind,
   isWorkload,
+  type KubernetesObject,
   type Live,
   rule,
   seconds,
@@ -18,15 +21,21 @@ export default rule({
   why: `Every object costs memory in etcd and in each cache that lists it. Kinds that grow with every
 deployment or every request make lists slow, then time out, and with them namespace deletion, controllers
 and the API server's own start.`,
-  remedy: 'Keep few revisions, keep events for hours, and put a quota on kinds that users or traffic create.',
+  remedy:
+    'Keep few revisions (of Helm, too: `--history-max`), keep events for hours, and put a quota on kinds that users or traffic create.',
   decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions
 (default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
-what it reads: a kind with more than \`maxObjects\` objects is a warning, with five times as many an error, at
-the Namespace with most of them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints and
-Leases grow with the cluster and are not counted.`,
+what it reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a
+warning, with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of
+them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints, Leases, and custom kinds with no more than
+two objects for each pod grow with the cluster and are not counted. A release of Helm with more than
+\`maxHelmRevisions\` revisions, each an object of up to 1 MiB, is an info at its Namespace. What Dex keeps is left to
+\`session-state-in-apiserver\`.`,
   sources: [
     'k8s.io/api/apps/v1/types.go (RevisionHistoryLimit)',
     'kube-apiserver documentation (--event-ttl)',
+    'helm/pkg/storage/storage.go (makeKey), helm/pkg/cli/environment.go (defaultMaxHistory)',
+    'k8s.io/apiserver/pkg/storage/etcd3/metrics/metrics.go (apiserver_resource_objects)',
   ],
   stories: [
     'fullstaq-dex-crs',
@@ -48,13 +57,27 @@ Leases grow with the cluster and are not counted.`,
       default: 10_000,
       about: 'Objects of one kind that a cluster may hold.',
     },
+    maxHelmRevisions: {
+      type: 'integer',
+      minimum: 0,
+      default: 50,
+      about: 'Revisions of one Helm release that may be kept (Helm itself keeps 10).',
+    },
     maxEventTtl: {
       type: 'string',
       default: '24h',
       about: 'The longest time that events may be kept (a Go duration).',
     },
   },
-  for: ['Deployment', 'StatefulSet', 'DaemonSet', 'Workload', 'Namespace'],
+  for: ['Deployment', 'StatefulSet', 'DaemonSet', 'Workload', 'Namespace', 'CustomResourceDefinition'],
+  reads: [
+    'Event',
+    'acme.cert-manager.io/Order',
+    'cert-manager.io/CertificateRequest',
+    'kyverno.io/UpdateRequest',
+    'reports.kyverno.io/EphemeralReport',
+    'wgpolicyk8s.io/PolicyReport',
+  ],
   check(subject, { graph, params, report }) {
     if (isWorkload(subject)) {
       for (const container of subject.running) {
@@ -69,14 +92,14 @@ Leases grow with the cluster and are not counted.`,
       }
       return
     }
-    if (isKind(subject, 'Namespace')) {
+    if (isKind(subject, 'Namespace') || isKind(subject, 'CustomResourceDefinition')) {
       const { live } = graph
       if (!live) return
-      for (const { kind, count, share, most, names } of graph.once(
-        'object-count-explosion: object-counts',
-        () => tallies(graph, live),
-      )) {
-        if (most !== subject.metadata?.name || count * share <= params.maxObjects) continue
+      const all = graph.once('object-count-explosion: object-counts', () => tallies(graph, live))
+      for (const { kind, count, share, names } of all.filter((tally) => isAt(subject, tally))) {
+        if (count * share <= params.maxObjects) continue
+        // Reports and addresses of pods, one or two for each.
+        if (isKind(subject, 'CustomResourceDefinition') && count <= 2 * live.pods.length) continue
         report(
           subject,
           'metadata',
@@ -86,6 +109,23 @@ Leases grow with the cluster and are not counted.`,
             evidence: names.slice(0, 3),
           },
         )
+      }
+      if (isKind(subject, 'Namespace')) {
+        const [worst, ...others] =
+          helmReleases(graph, params.maxHelmRevisions).get(subject.metadata?.name ?? '') ?? []
+        if (worst)
+          report(
+            subject,
+            'metadata',
+            `Helm fills etcd with ${grouped(worst.revisions)} revisions of release ${worst.release}, each with its whole chart: it keeps 10 unless it's told otherwise.`,
+            {
+              severity: 'info',
+              evidence: atMost(
+                3,
+                others.map(({ release, revisions }) => `${grouped(revisions)} of release ${release}`),
+              ),
+            },
+          )
       }
       return
     }
@@ -107,41 +147,97 @@ const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlic
 /** What an object costs against others: small ones, and those that end by themselves. */
 const shares: Readonly<Record<string, number>> = { Secret: 0.5, ConfigMap: 0.5, Event: 0.2 }
 
+interface Release {
+  readonly release: string
+  readonly revisions: number
+}
+
+/** The releases of Helm with more revisions than that, by namespace, those with most first. */
+function helmReleases(graph: Graph, most: number): ReadonlyMap<string, readonly Release[]> {
+  return graph.once(`object-count-explosion: helm ${most}`, () => {
+    const found = new Map<string, Map<string, number>>()
+    // Where Secrets may not be listed nothing follows from that.
+    for (const { metadata } of [...graph.seen('Secret'), ...graph.seen('ConfigMap')]) {
+      const release = /^sh\.helm\.release\.v1\.(.+)\.v\d+$/.exec(metadata?.name ?? '')?.[1]
+      if (release === undefined) continue
+      const { namespace = '' } = metadata ?? {}
+      const own = found.get(namespace) ?? new Map<string, number>()
+      found.set(namespace, own.set(release, (own.get(release) ?? 0) + 1))
+    }
+    return new Map(
+      [...found].map(([namespace, releases]) => [
+        namespace,
+        [...releases]
+          .map(([release, revisions]) => ({ release, revisions }))
+          .filter(({ revisions }) => revisions > most)
+          .sort((a, b) => b.revisions - a.revisions || (a.release < b.release ? -1 : 1)),
+      ]),
+    )
+  })
+}
+
 interface Tally {
+  /** Its name, if it is a custom kind. */
+  readonly definition: string | undefined
+  /** In the plural. */
   readonly kind: string
   readonly count: number
   readonly share: number
   /** The namespace with most of them. */
   readonly most: string
-  /** The namespaces with most of them, with their numbers. */
+  /** The namespaces with most of them, with their numbers; none when not all were read. */
   readonly names: readonly string[]
 }
 
-/** How many objects of each kind were read, and where most of them are. */
+/** Whether the objects are reported at a subject. */
+function isAt(subject: KubernetesObject, { definition, most }: Tally): boolean {
+  const name = subject.metadata?.name
+  return isKind(subject, 'CustomResourceDefinition')
+    ? definition !== undefined && definition === name
+    : definition === undefined && most === name
+}
+
+/** How many objects there are of each kind, and where most of them are. */
 function tallies(graph: Graph, live: Live): readonly Tally[] {
   const counts = new Map<string, Map<string, number>>()
+  /** The names of definitions, by kind and group. */
+  const definitions = new Map(
+    graph
+      .seen('CustomResourceDefinition')
+      .filter(({ spec }) => spec?.group !== 'dex.coreos.com')
+      .map(({ metadata, spec }) => [`${spec?.names?.kind}.${spec?.group}`, metadata?.name ?? '']),
+  )
+  for (const name of definitions.values()) counts.set(name, new Map())
   const add = (kind: string, namespace: string, count = 1) => {
     const own = counts.get(kind) ?? new Map<string, number>()
     if (own.size === 0) counts.set(kind, own)
     own.set(namespace, (own.get(namespace) ?? 0) + count)
   }
   for (const one of graph.objects) {
-    const { kind = '', metadata } = one
+    const { apiVersion = '', kind = '', metadata } = one
     if (proportional.has(kind)) continue
     const namespace = metadata?.namespace ?? ''
-    add(kind, namespace)
+    add(definitions.get(`${kind}.${groupOf(apiVersion)}`) ?? kind, namespace)
     if (kind === 'CronJob') add('Job', namespace, live.jobsOf(one).length)
     if (kind === 'Deployment') add('ReplicaSet', namespace, live.replicaSetsOf(one).length)
   }
   for (const { involvedObject } of live.events) add('Event', involvedObject?.namespace ?? '')
+  const custom = new Set(definitions.values())
   return [...counts].map(([kind, own]) => {
+    const isCustom = custom.has(kind)
+    const read = [...own.values()].reduce((sum, count) => sum + count, 0)
+    const count = live.countOf(kind === 'Event' ? 'events' : kind) ?? read
     const sorted = [...own].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
     return {
-      kind: `${kind}s`,
-      count: sorted.reduce((sum, [, count]) => sum + count, 0),
+      definition: isCustom ? kind : undefined,
+      kind: isCustom ? kind : `${kind}s`,
+      count,
       share: shares[kind] ?? 1,
       most: sorted.find(([namespace]) => namespace !== '' && namespace !== 'kube-system')?.[0] ?? '',
-      names: sorted.map(([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`),
+      // Where the others are is not known.
+      names: (count > read ? [] : sorted).map(
+        ([namespace, count]) => `${grouped(count)} in ${namespace || 'no namespace'}`,
+      ),
     }
   })
 }

@@ -1,12 +1,13 @@
-import { advise, at, rule } from '../src/rule.js'
+import { advise, at, matchesSelector, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A drain may take all pods of a Service at once',
   category: 'scheduling',
   severity: 'warning',
   why: `A drain evicts every pod of a node that no PodDisruptionBudget holds back. Node upgrades, the
-autoscaler and Karpenter drain several nodes at a time: replicas that share those nodes go together, and the
-Service has no endpoint, although it has "enough" replicas.`,
+autoscaler and Karpenter drain several nodes at a time, or one right after the other: replicas that share those
+nodes go together, those on nodes of their own before their successors are ready, and the Service has no
+endpoint, although it has "enough" replicas.`,
   remedy: 'Add a PodDisruptionBudget with `maxUnavailable: 1` for the pods.',
   decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or
 \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels.
@@ -34,7 +35,9 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
     report(
       workload.object,
       undefined,
-      `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
+      isOneToANode(workload)
+        ? `Drains of node after node may evict all ${fewest.pods} pods behind ${graph.describe(service)} before the first is back: no PodDisruptionBudget matches them.`
+        : `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
       {
         see: [
           at(fewest.of, fewest.node, fewest.field),
@@ -45,3 +48,10 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
     )
   },
 })
+
+/** Whether no two of its pods can stand on one node: a drain takes one of them. */
+function isOneToANode({ pod, labels }: Workload): boolean {
+  return (pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).some(
+    (term) => term.topologyKey === 'kubernetes.io/hostname' && matchesSelector(term.labelSelector, labels),
+  )
+}

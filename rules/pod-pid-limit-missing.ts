@@ -35,7 +35,7 @@ limit of its own). "No space left on device" counts where watches are named.`,
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (PodPidsLimit)',
     'kubernetes/pkg/kubelet/eviction/defaults_linux.go (no pid.available)',
   ],
-  stories: ['airbnb-weird-ways', 'datadog-10-ways', 'dfds-inotify', 'thredup-moving'],
+  stories: ['dfds-inotify', 'airbnb-weird-ways', 'datadog-10-ways', 'thredup-moving'],
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
   check(subject, { graph, report }) {
     if (isKind(subject, 'Node')) {

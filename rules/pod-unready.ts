@@ -1,4 +1,5 @@
 import {
+  absentFor,
   type Container,
   causeOf,
   conditionOf,
@@ -14,6 +15,7 @@ import {
   isGone,
   isReady,
   type KubernetesObject,
+  type Lease,
   type Live,
   numberAt,
   type Pod,
@@ -28,6 +30,7 @@ import {
   throttledBy,
   troubles,
   unreadyFor,
+  unreadySince,
   valueAt,
   type Waiting,
   type Workload,
@@ -54,9 +57,10 @@ Left to others are pods without a node (\`cluster-scale-up-blocked\`), on a node
 (\`pod-ip-exhaustion\`) or without a Secret or ConfigMap (\`referenced-config-missing\`), pods of a Service of
 which none is ready (\`service-without-ready-endpoints\`), images that are pulled too often
 (\`image-pull-throttled\`) or will not come (\`image-unavailable\`), and Jobs that hang (\`job-without-deadline\`). Pods with
-scheduling gates, and those that end, are exempt.`,
-  falsePositives: `Standbys that are unready on purpose, so that a Service leads to the leader alone, and init containers
-that copy data for long: raise \`minutes\`, or suppress it for them.`,
+scheduling gates, those that end, and standbys are exempt: a Service leads to the workload, the only ready pod holds a Lease
+and renews it, and the others run and have not been ready since it took the Lease, or since they started.`,
+  falsePositives: `Standbys of a leader that is chosen without a Lease, and init containers that copy data for long: raise
+\`minutes\`, or suppress it for them.`,
   sources: [
     'kubernetes/pkg/kubelet/status/generate.go (GeneratePodReadyCondition)',
     'k8s.io/api/core/v1/types.go (PodCondition)',
@@ -68,7 +72,6 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
   },
   unless: [
     'rollout-stalled',
-    'referenced-config-missing',
     'registry-in-own-cluster',
     'iam-agent-unprotected',
     'network-policy-agent-degraded',
@@ -97,6 +100,9 @@ that copy data for long: raise \`minutes\`, or suppress it for them.`,
         ...nodesOf(groups),
         ...(together ? [firstOf(together.map(({ workload }) => graph.describe(workload.object)))] : []),
       ],
+      symptomOf: group.stuck.every((pod) => absentFor(pod, live).length > 0)
+        ? { rule: 'referenced-config-missing', objects: [object] }
+        : undefined,
     })
   },
 })
@@ -190,6 +196,7 @@ function groupOf(
   const present = pods.filter((pod) => !isGone(pod))
   const ready = present.filter(isReady).length
   if (ready === present.length) return undefined
+  const acquired = onlyLeaderSince(present, workload, graph, live)
   const allowed = Math.max(
     least,
     rolloutSeconds(workload.object, isLookedAt),
@@ -199,11 +206,53 @@ function groupOf(
     .filter((pod) => unreadyFor(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
     .filter((pod) => !isTold(pod, workload, live, isLookedAt))
+    .filter((pod) => acquired === undefined || !isStandby(pod, acquired))
     .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
   if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
     return undefined
   const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
   return { workload, name, stuck, ready, all: present.length, cause: more.length === 0 ? cause : undefined }
+}
+
+/**
+ * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service leads to it.
+ * Undefined when that is not so.
+ */
+function onlyLeaderSince(
+  pods: readonly Pod[],
+  workload: Workload,
+  graph: Graph,
+  live: Live,
+): number | undefined {
+  const [leader, ...others] = pods.filter(isReady)
+  if (!leader || others.length > 0) return undefined
+  const { namespace, name } = leader.metadata ?? {}
+  const leases = graph.once('leases that are renewed', () => leasesByHolder(graph, live))
+  const lease = leases.get(`${namespace}/${name}`)
+  if (!lease || graph.servicesOf(workload).length === 0) return undefined
+  return Date.parse(lease.spec?.acquireTime ?? '') || 0
+}
+
+/** The Leases that their holders renew. Source: k8s.io/client-go/tools/leaderelection; most write pod_uuid as the holder. */
+function leasesByHolder(graph: Graph, live: Live): ReadonlyMap<string, Lease> {
+  const renewed = graph.seen('Lease').filter(({ spec }) => {
+    const silent = (live.now - Date.parse(spec?.renewTime ?? '')) / 1000
+    return silent <= Math.max(60, 4 * (spec?.leaseDurationSeconds ?? 15))
+  })
+  const holder = ({ metadata, spec }: Lease) =>
+    `${metadata?.namespace}/${spec?.holderIdentity?.split('_')[0]}`
+  return new Map(renewed.map((lease) => [holder(lease), lease]))
+}
+
+/** Whether the pod runs and has never been ready while another one led. */
+function isStandby(pod: Pod, acquired: number): boolean {
+  const since = unreadySince(pod) ?? Number.POSITIVE_INFINITY
+  const started = Date.parse(pod.status?.startTime ?? '') || 0
+  return (
+    since <= Math.max(acquired, started) + 60_000 &&
+    pod.status?.phase === 'Running' &&
+    containerStates(pod).every(({ state }) => state?.running || state?.terminated?.exitCode === 0)
+  )
 }
 
 /** Pods by what controls them: `Cluster db`. */

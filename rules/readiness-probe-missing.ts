@@ -50,7 +50,7 @@ exporters of metrics by the name of their image.`,
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',
     'k8s.io/api/core/v1/types.go (ReadinessProbe)',
   ],
-  stories: ['oneandone-open-issues', 'gke-upgrade-two-replicas', 'dfds-ami-latest'],
+  stories: ['gke-upgrade-two-replicas', 'oneandone-open-issues', 'dfds-ami-latest'],
   for: 'Workload',
   check(workload, { graph, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return

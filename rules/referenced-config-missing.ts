@@ -39,7 +39,7 @@ and in complete input, where all missing objects of a kind are one finding. A ke
 unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
 the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
-kubelet goes on without it.`,
+kubelet goes on without it. It is an error where the registry refuses an image for which the kubelet has missed it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go',
@@ -89,28 +89,29 @@ kubelet goes on without it.`,
       if (!near && !graph.complete) continue
       seen.add(key)
       told.add(name)
-      const severity = severityOf(reference)
-      const what = consequence(reference, workload)
+      const lines = linesFor(name, waiting)
+      const what = consequence(reference, workload, lines.length > 0)
       if (near)
         report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
-          severity,
+          severity: severityOf(reference, lines.length > 0),
           fix: set(node, field, near),
-          evidence: evidence([name], linesFor(name, waiting)),
+          evidence: evidence([name], lines),
         })
-      else push(absent, `${what}: ${kind}`, reference)
+      else push(absent, `${what}: there is no ${kind}`, reference)
     }
-    for (const alike of absent.values()) {
+    for (const [what, alike] of absent) {
       const [first] = alike
+      const lines = alike.flatMap(({ name }) => linesFor(name, waiting))
       if (first)
         report(
           first.node,
           first.field,
-          `${consequence(first, workload)}: there is no ${first.kind} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
+          `${what} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
           {
-            severity: severityOf(first),
+            severity: severityOf(first, lines.length > 0),
             evidence: evidence(
               alike.map(({ name }) => name),
-              alike.flatMap(({ name }) => linesFor(name, waiting)),
+              lines,
             ),
           },
         )
@@ -195,9 +196,9 @@ function isBuiltIn({ kind, name }: ConfigReference): boolean {
   )
 }
 
-/** The kubelet goes on without an image pull secret. */
-function severityOf({ as }: ConfigReference): 'error' | 'warning' {
-  return as === 'imagePullSecret' ? 'warning' : 'error'
+/** The kubelet goes on without an image pull secret: pods wait only where the registry asks for one. */
+function severityOf({ as }: ConfigReference, isWaitedFor: boolean): 'error' | 'warning' {
+  return as === 'imagePullSecret' && !isWaitedFor ? 'warning' : 'error'
 }
 
 /** `a`, `a or b`, `a, b or 7 others`. */
@@ -210,14 +211,14 @@ function listed([first = '', second, ...others]: readonly string[]): string {
 const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
-function consequence(reference: ConfigReference, workload: Workload): string {
+function consequence(reference: ConfigReference, workload: Workload, isWaitedFor: boolean): string {
   switch (reference.as) {
     case 'claim':
       return `Pods of ${workload.name} stay Pending`
     case 'serviceAccount':
       return `Pods of ${workload.name} are refused`
     case 'imagePullSecret':
-      return `Pods of ${workload.name} may not get their image`
+      return `Pods of ${workload.name} ${isWaitedFor ? 'do' : 'may'} not get their image`
     case 'env':
     case 'envFrom':
       return `${subjectOf(reference, workload)} does not start`

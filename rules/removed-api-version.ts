@@ -42,10 +42,10 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
     'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
   ],
   stories: [
-    'zalando-cronjob-apiserver',
     'loveholidays-gke-upgrade',
     'zalando-misc-races',
     'monzo-linkerd-etcd',
+    'zalando-cronjob-apiserver',
   ],
   for: 'Object',
   live: true,
@@ -74,9 +74,11 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
           : `The next apply by ${by} fails: Kubernetes 1.${minor} does not serve ${apiVersion} ${kind}, removed in 1.${retired.removed}.`,
         {
           onValue: true,
-          label: successor ? `${successor} took its place` : 'nothing took its place',
+          label: successor ? `${successor} took its place` : 'no other version took its place',
           fix: !successor
-            ? advise(`Remove this ${kind}, or what replaced it in your cluster`)
+            ? advise(
+                `remove this ${kind}${kind === 'PodSecurityPolicy' ? ': pod-security.kubernetes.io labels on namespaces do its work' : ''}`,
+              )
             : by === undefined
               ? fixOf(object, retired, successor)
               : advise(`apiVersion: ${successor} in the manifest`),

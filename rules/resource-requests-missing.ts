@@ -24,8 +24,9 @@ is on. Pod-level resources count. One finding per workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, \`pause\` containers, and containers that a
-kustomization or another manifest may complete can't be known: suppress there.
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, workloads with \`replicas: 0\` that
+KEDA doesn't scale, and \`pause\` containers. What a kustomization or another manifest adds to a container can't be
+known: suppress there.
 
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
 moment stand below.`,
@@ -35,9 +36,9 @@ moment stand below.`,
     'kubernetes/pkg/kubelet/eviction',
   ],
   stories: [
-    'moonlight-anti-affinity',
-    'bluematador-node-oom',
     'saltside-first-outage',
+    'bluematador-node-oom',
+    'moonlight-anti-affinity',
     'nunl-elastalert-oom',
     'betz-resource-limits',
     'dfds-agent-system-oom',
@@ -50,6 +51,8 @@ moment stand below.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.kind === 'Pod' || (workload.kind === 'Job' && !params.jobs)) return
+    // Nothing runs, and nothing but a hand starts it.
+    if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(
       (container) =>
         !imageNamed(container.image, ['pause']) &&

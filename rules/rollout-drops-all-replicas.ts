@@ -8,6 +8,7 @@ import {
   intOrPercent,
   isKind,
   rule,
+  set,
   spanSince,
   type Workload,
 } from '../src/rule.js'
@@ -60,10 +61,11 @@ error while such a rollout goes on in a cluster and nothing is available.`,
       found.field,
       going
         ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
-        : `${isKind(subject, 'Deployment') ? 'Nothing answers' : `${found.share} of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
+        : `${found.share === undefined ? 'Nothing answers' : `${found.share} % of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
         severity: going ? 'error' : 'warning',
         see: [at(service, service), found.see],
+        fix: isKind(subject, 'Deployment') ? undefined : set(found.node, found.field, '5%'),
       },
     )
   },
@@ -93,7 +95,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
           field: 'type',
           why: `Recreate stops ${all} before a new one starts`,
           see,
-          share: '',
+          share: undefined,
         }
       : undefined
   }
@@ -108,7 +110,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
     field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',
     why: `${all} may be taken away before a new one is ready`,
     see,
-    share: '',
+    share: undefined,
   }
 }
 
@@ -126,9 +128,9 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
   return {
     node: update,
     field: 'maxUnavailable',
-    why: 'as many may be replaced at the same time',
+    why: `${share === 100 ? 'all pods' : 'as many'} may be replaced at the same time`,
     see: undefined,
-    share: `${share} %`,
+    share: share === 100 ? undefined : share,
   }
 }
 

@@ -31,7 +31,7 @@ a loop, a pipe or a plain \`sleep\`.`,
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer)',
     'Tried with dash 0.5.12, bash 5.2 and busybox 1.35',
   ],
-  stories: ['zalando-misc-races', 'ravelin-ingress-502', 'airbnb-weird-ways'],
+  stories: ['ravelin-ingress-502', 'zalando-misc-races', 'airbnb-weird-ways'],
   params: {
     singleCommand: { type: 'boolean', default: false, about: 'Look at scripts of a single command, too.' },
   },

@@ -17,7 +17,7 @@ Exempt: batch work.`,
   sources: [
     'Documentation of GKE (Spot VMs), EKS (managed node groups), AKS (spot node pools) and Karpenter (labels)',
   ],
-  stories: ['freenow-node-join', 'heureka-gatekeeper', 'skyscanner-gitops-prune'],
+  stories: ['heureka-gatekeeper', 'freenow-node-join', 'skyscanner-gitops-prune'],
   params: {
     criticalImages: {
       type: 'array',

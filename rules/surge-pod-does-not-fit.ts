@@ -6,6 +6,7 @@ import {
   intOrPercent,
   isFor,
   type Live,
+  mayGrow,
   type ObjectOf,
   type Pod,
   quantity,
@@ -87,7 +88,7 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
       return
     }
     const room = roomOn(nodes, loadsOf(graph, graph.live))
-    if (grows(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
+    if (mayGrow(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
     const share = (one: Load) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
     const [best] = [...room].sort((a, b) => share(b) - share(a))
     if (!best) return
@@ -105,14 +106,6 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
     )
   },
 })
-
-/** Whether something adds nodes when pods need them. */
-function grows(graph: Graph): boolean {
-  return (
-    graph.all('karpenter.sh/NodePool').length > 0 ||
-    graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status')
-  )
-}
 
 interface Load {
   /** Cores. */

@@ -41,7 +41,7 @@ went through stand below.`,
       report(
         node,
         field,
-        `${name} is upgraded unasked as soon as a new release is published: ${text === undefined || text === '' ? 'no version is named' : `version ${text} is a range`}.`,
+        `${name} is upgraded unasked when a new release is published: ${text === undefined || text === '' ? 'no version is named' : `version ${text} is a range`}.`,
         { fix, evidence: releasesOf(subject) },
       )
       return

@@ -331,22 +331,24 @@ function clientsOf(subject: Subject): readonly Client[] {
   })
 }
 
-/** `Writes of pods`: what the rules of webhooks are for, in a few words. */
+/** `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of webhooks are for, in a few words. */
 function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'
+  const operations = unique(rules, 'operations')
+  const writes = operations.length === 1 && operations[0] === 'CREATE' ? 'Creations' : 'Writes'
   const names = unique(rules, 'resources')
   const groups = unique(rules, 'apiGroups')
   if (names.some((name) => name === '*' || name === '*/*')) {
     const [group = '*'] = groups
-    if (groups.some((one) => one === '*' || one === '')) return 'Writes of all resources'
-    return `Writes of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
+    if (groups.some((one) => one === '*' || one === '')) return `${writes} of all resources`
+    return `${writes} of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
   }
   const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more resources`] : names
-  return `${optIn ? 'Some writes' : 'Writes'} of ${enumerate(shown, 'and')}`
+  return `${optIn ? `Some ${writes.toLowerCase()}` : writes} of ${enumerate(shown, 'and')}`
 }
 
-function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups'): string[] {
+function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups' | 'operations'): string[] {
   return [...new Set(rules.flatMap((one) => one[field] ?? []))]
 }
 

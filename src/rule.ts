@@ -62,6 +62,7 @@ export {
   type Kernel,
   kernelOf,
   kubeletMinor,
+  mayGrow,
   nodesBy,
   turnedAt,
   turnedTogether,
@@ -114,6 +115,7 @@ export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
+export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,
@@ -375,7 +377,7 @@ export function rule<I extends Interest, const P extends Params = Record<never, 
     for: (Array.isArray(spec.for) ? spec.for : [spec.for]) as readonly Interest[],
     params: params ?? {},
     // The engine calls a rule only with the subjects it asked for and with its own params.
-    check: (subject, context) => check(subject as SubjectOf<I>, context as unknown as Context<P>),
+    check: check as unknown as Rule['check'],
   }
 }
 

@@ -1,11 +1,21 @@
 /** Credentials that come from elsewhere: plugins, issuers of tokens, files, the service account of a pod. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
 import { connect } from '../src/cluster/connect.js'
-import { reader } from '../src/cluster/request.js'
+import { clientOf } from '../src/cluster/request.js'
 import { apiServer, send } from './api-server.js'
 import { authority } from './authority.js'
 import {
@@ -232,7 +242,7 @@ describe('a pod', () => {
     vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1')
     vi.stubEnv('KUBERNETES_SERVICE_PORT', port)
     const env = { ...process.env, KUBECONFIG: undefined, HOME: root }
-    return connect({ env, sockets: 1, signal: new AbortController().signal, root })
+    return connect({ env, sockets: 1, signal: new AbortController().signal, warn: console.error, root })
   }
 
   it('uses its service account, whose token it reads each time that it connects', async () => {
@@ -242,7 +252,7 @@ describe('a pod', () => {
       writeFileSync(join(root, account, 'token'), token)
       const connection = await inPod(root, new URL(address))
       expect(connection.context).toBe('inClusterContext')
-      const get = reader(connection, { timeout: 30_000, signal: new AbortController().signal })
+      const { get } = clientOf(connection, { timeout: 30_000, signal: new AbortController().signal })
       await get('/version')
       connection.agent.destroy()
     }
@@ -282,16 +292,19 @@ interface Issuer {
   /** Answers for the token endpoint, `refresh_token` by what it is exchanged for. */
   readonly tokens?: Readonly<Record<string, object>>
   readonly metadata?: object
+  /** Called when a token is asked for. */
+  readonly meanwhile?: () => void
 }
 
 /** An issuer of tokens over TLS, and what its token endpoint was sent. */
-async function issuer({ tokens = {}, metadata = {} }: Issuer) {
+async function issuer({ tokens = {}, metadata = {}, meanwhile }: Issuer) {
   const sent: { authorization: string | undefined; form: Record<string, string> }[] = []
   const server = createServer({ ...serverPair }, async (request, response) => {
     const form = Object.fromEntries(new URLSearchParams(await text(request)))
     if (request.url === '/realm/.well-known/openid-configuration')
       return void send(response, 200, { token_endpoint: `${address}/token`, ...metadata })
     sent.push({ authorization: request.headers.authorization, form })
+    meanwhile?.()
     const answer = tokens[form.refresh_token ?? '']
     if (answer) return void send(response, 200, answer)
     send(response, 400, { error: 'invalid_grant', error_description: 'Token is not active' })
@@ -343,29 +356,102 @@ describe('OpenID Connect', () => {
     ])
   })
 
-  it('keeps a refresh token that takes the place of the old one, and changes nothing else in the file', async () => {
-    const { address } = await testCluster()
-    const { address: from, sent } = await issuer({
-      tokens: {
-        'the-old-refresh-token': { id_token: fresh, refresh_token: 'the-new-refresh-token' },
-        'another-refresh-token': { id_token: fresh, refresh_token: 'a: b' },
-      },
+  describe('a refresh token that takes the place of the old one', () => {
+    const old = 'the-old-refresh-token'
+    /** Has the token replaced, in a kubeconfig to which something happens before that: what it was and is, and what was warned of. */
+    async function replaced(
+      happens: (file: string) => void = () => {},
+      name = 'config',
+      next = 'the-new-refresh-token',
+    ) {
+      const { address } = await testCluster()
+      const tokens = { [old]: { id_token: fresh, refresh_token: next } }
+      const { address: from } = await issuer({ tokens, meanwhile: () => happens(join(folder, 'config')) })
+      const user = authProvider(from, { 'id-token': expired, 'refresh-token': old })
+      const before = `# mine\n${JSON.stringify(kubeconfig(address, user), undefined, 2)}`
+      const folder = folderWith({ config: before })
+      symlinkSync('config', join(folder, 'link'))
+      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      const count = await readFrom(join(folder, name))
+      const warnings = written.mock.calls.map(([text]) => String(text).trim().replaceAll(`${folder}/`, ''))
+      written.mockRestore()
+      expect(count).toBe(1)
+      return { folder, before, after: readFileSync(join(folder, 'config'), 'utf8'), warnings }
+    }
+    const renewed = (text: string) => text.replace(old, 'the-new-refresh-token').replace(expired, fresh)
+
+    it('is kept, and nothing else in the file changes', async () => {
+      const { folder, before, after, warnings } = await replaced((file) => chmodSync(file, 0o640))
+      expect(after).toBe(renewed(before))
+      expect(warnings).toEqual([])
+      expect(statSync(join(folder, 'config')).mode & 0o777).toBe(0o640)
+      expect(readdirSync(folder)).toEqual(['config', 'link'])
     })
-    const config = (token: string) =>
-      JSON.stringify(
-        kubeconfig(address, authProvider(from, { 'id-token': expired, 'refresh-token': token })),
-        undefined,
-        2,
+
+    it('comes with a new file, and links stay', async () => {
+      let inode = 0
+      const see = (file: string) => {
+        inode = statSync(file).ino
+      }
+      const { folder, before, after } = await replaced(see, 'link')
+      expect(after).toBe(renewed(before))
+      expect(lstatSync(join(folder, 'link')).isSymbolicLink()).toBe(true)
+      expect(statSync(join(folder, 'config')).ino).not.toBe(inode)
+    })
+
+    it('waits for others that change the file, and keeps what they have changed', async () => {
+      const { before, after } = await replaced((file) => {
+        writeFileSync(`${file}.lock`, '')
+        setTimeout(() => {
+          writeFileSync(file, readFileSync(file, 'utf8').replace('# mine', '# ours'))
+          rmSync(`${file}.lock`)
+        }, 200)
+      })
+      expect(after).toBe(renewed(before).replace('# mine', '# ours'))
+    })
+
+    it('gives way to that of another login', async () => {
+      const { before, after, warnings } = await replaced((file) =>
+        writeFileSync(file, readFileSync(file, 'utf8').replace(old, 'of-another-login')),
       )
-    const folder = folderWith({ config: `# mine\n${config('the-old-refresh-token')}` })
-    expect(await readFrom(join(folder, 'config'))).toBe(1)
-    expect(readFileSync(join(folder, 'config'), 'utf8')).toBe(
-      `# mine\n${config('the-new-refresh-token').replace(expired, fresh)}`,
+      expect(after).toBe(before.replace(old, 'of-another-login'))
+      expect(warnings).toEqual([])
+    })
+
+    it('that cannot be kept is a warning', async () => {
+      const locked = await replaced((file) => writeFileSync(`${file}.lock`, ''))
+      const strange = await replaced(undefined, 'config', 'a: b')
+      for (const { before, after } of [locked, strange]) expect(after).toBe(before)
+      expect([...locked.warnings, ...strange.warnings]).toMatchInlineSnapshot(`
+        [
+          "k8s-af: the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: config.lock is there: another program changes the file, or has left its lock behind. Log in again when the id-token has expired.",
+          "k8s-af: the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: it cannot be told from the text around it. Log in again when the id-token has expired.",
+        ]
+      `)
+    })
+
+    it('is used in the same run where it cannot be kept', async () => {
+      const { address } = await testCluster()
+      const { address: from, sent } = await issuer({
+        tokens: { [old]: { id_token: idToken(5), refresh_token: 'a: b' }, 'a: b': { id_token: fresh } },
+      })
+      const config = kubeconfig(address, authProvider(from, { 'id-token': expired, 'refresh-token': old }))
+      const file = join(folderWith({ config }), 'config')
+      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      expect([await readFrom(file), await readFrom(file)]).toEqual([1, 1])
+      written.mockRestore()
+      expect(sent.map(({ form }) => form.refresh_token)).toEqual([old, 'a: b'])
+    })
+
+    // Nothing is read only to root.
+    it.skipIf(process.getuid?.() === 0)(
+      'that has to stay out of a file that is read only is one, too',
+      async () => {
+        const { before, after, warnings } = await replaced((file) => chmodSync(file, 0o400))
+        expect(after).toBe(before)
+        expect(warnings.join()).toContain('EACCES')
+      },
     )
-    expect(await read({ config: config('another-refresh-token') })).toMatchInlineSnapshot(
-      `"the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: the refresh-token that takes the place of the old one cannot be kept in config. Log in again if that lasts."`,
-    )
-    expect(sent).toHaveLength(2)
   })
 
   it('asks once for all contexts of a user', async () => {
@@ -378,7 +464,9 @@ describe('OpenID Connect', () => {
   })
 
   it('says what keeps it from a token, and no secrets', async () => {
-    const { address: good } = await issuer({ tokens: { hunter2: {} } })
+    const { address: good } = await issuer({
+      tokens: { hunter2: {}, large: { id_token: 'x'.repeat(2 ** 20) } },
+    })
     const { address: strange } = await issuer({ metadata: { token_endpoint: null } })
     const by = async (from: string, config: object) =>
       String(
@@ -388,6 +476,7 @@ describe('OpenID Connect', () => {
       await by(good, { 'refresh-token': undefined }),
       await by(good, { 'refresh-token': 'spent-hunter2', 'client-secret': 'hunter2' }),
       await by(good, { 'refresh-token': 'hunter2' }),
+      await by(good, { 'refresh-token': 'large' }),
       await by(`${good}/elsewhere`, {}),
       await by(strange, {}),
       await by('https://127.0.0.1:1', {}),
@@ -402,6 +491,7 @@ describe('OpenID Connect', () => {
         "the user "me" in config has no id-token that is valid now, and no refresh-token to get one with. Log in again.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: HTTP 400: Token is not active. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: there is no id_token in its answer. Log in again if that lasts.",
+        "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: the answer is larger than 1 MiB. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: HTTP 400: Token is not active. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: its discovery document names no token_endpoint. Log in again if that lasts.",
         "the user "me" in config has an id-token that has expired, and the issuer https://127.0.0.1 gives no other: nothing listens there (connection refused). Log in again if that lasts.",

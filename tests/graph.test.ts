@@ -567,6 +567,20 @@ describe('the fewest pods', () => {
     ])
   })
 
+  it('are the minimum for each variant that an autoscaler may find under the name, and for no farther one', () => {
+    const counts = (files: Readonly<Record<string, string>>) => {
+      const graph = graphOf(files)
+      return graph.workloads.map((workload) => graph.fewestPods(workload)?.pods)
+    }
+    const scaler = hpa('web', 'minReplicas: 2')
+    expect(
+      counts({ 'web/a.yaml': deployment('web'), 'web/b.yaml': deployment('web'), 'web/hpa.yaml': scaler }),
+    ).toEqual([2, 2])
+    expect(
+      counts({ 'web/a.yaml': deployment('web'), 'web/b.yaml': `${deployment('web')}---${scaler}` }),
+    ).toEqual([1, 2])
+  })
+
   it('are the minimum of a ScaledObject, 0 by default', () => {
     const scaled = (more: string) => `
 apiVersion: keda.sh/v1alpha1

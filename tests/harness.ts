@@ -97,10 +97,13 @@ export function severityOf(file: string): string | undefined {
   return /^# severity: (\w+)$/m.exec(readFileSync(join(root, file), 'utf8'))?.[1]
 }
 
-/** Lines that must be among the evidence of the findings in the file: `# evidence: pod web-1: exit code 1`. */
-export function evidenceOf(file: string): string[] {
+/**
+ * What the findings of the file must say word for word: `# evidence: pod web-1: exit code 1` is a line of evidence,
+ * `# message: …` a message and `# fix: …` the title of a fix.
+ */
+export function wordsOf(file: string, part: 'evidence' | 'message' | 'fix'): string[] {
   const text = readFileSync(join(root, file), 'utf8')
-  return [...text.matchAll(/^ *# evidence: (.+)$/gm)].map(([, line = '']) => line)
+  return [...text.matchAll(new RegExp(`^ *# ${part}: (.+)$`, 'gm'))].map(([, line = '']) => line)
 }
 
 /** Findings as marks, without those of other files. */

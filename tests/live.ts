@@ -1,6 +1,6 @@
 /** Fixtures of clusters: the objects of a file are read as a scan reads them from an API server. */
 
-import { scannedKinds } from '../src/cluster/kinds.js'
+import { countedKinds, scannedKinds } from '../src/cluster/kinds.js'
 import { scan } from '../src/cluster/scan.js'
 import { inputOf } from '../src/cluster/snapshot.js'
 import type { ActiveRule } from '../src/config/settings.js'
@@ -29,6 +29,7 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
   const objects = documents.map(({ value }) => withIdentity(value))
   const found = await scan(async (path) => answer(path, objects), {
     kinds: scannedKinds([]),
+    counted: countedKinds,
     namespace: run.namespace,
     chunk: 500,
     concurrency: 4,

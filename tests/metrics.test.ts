@@ -1,10 +1,10 @@
 /** Metrics of components: texts of any size and shape, of which little is kept. */
-import { Agent, type ServerResponse } from 'node:http'
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { sampleIn } from '../src/cluster/metrics.js'
-import { lineReader, RequestError, reader } from '../src/cluster/request.js'
+import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { type ApiServer, apiServer, send, status } from './api-server.js'
 
@@ -71,12 +71,15 @@ afterEach(async () => {
 })
 
 /** Scans a server that answers so to a request for its metrics. */
-async function scanned(answer: (response: ServerResponse) => unknown, namespace?: string) {
+async function scanned(
+  answer: (response: ServerResponse, request: IncomingMessage) => unknown,
+  namespace?: string,
+) {
   const server = await apiServer({
     objects: { configmaps: [{ metadata: { name: 'a', namespace: 'shop' } }] },
-    answer: (url, response) => {
+    answer: (url, response, request) => {
       if (url.pathname !== '/metrics') return false
-      answer(response)
+      answer(response, request)
       return true
     },
   })
@@ -90,13 +93,18 @@ async function scanned(answer: (response: ServerResponse) => unknown, namespace?
     agent,
     headers: {},
   }
-  const options = { timeout: 500, signal: AbortSignal.timeout(60_000) }
-  const { samples, unread, documents } = await scan(reader(connection, options), {
+  const { get, getLines } = clientOf(connection, {
+    timeout: 500,
+    signal: AbortSignal.timeout(60_000),
+    renewed: async () => ({ ...connection, headers: { authorization: 'Bearer second' } }),
+  })
+  await get('/version')
+  const { samples, unread, documents } = await scan(get, {
     kinds: scannedKinds([]),
     namespace,
     chunk: 500,
     concurrency: 4,
-    getLines: lineReader(connection, options),
+    getLines,
   }).finally(() => agent.destroy())
   expect(documents).toHaveLength(1)
   const asked = server.asked.filter(({ path }) => path.startsWith('/metrics'))
@@ -133,6 +141,15 @@ describe('what a server has counted', () => {
       }, 20)
     })
     expect(values).toEqual([1, 2])
+  })
+
+  it('is asked for again with other credentials when those that worked have ended', async () => {
+    const { values, unread } = await scanned((response, { headers }) =>
+      headers.authorization === 'Bearer second'
+        ? send(response, 200, sample(1), plain)
+        : send(response, 401, status(401, 'Unauthorized')),
+    )
+    expect([values, unread]).toEqual([[1], []])
   })
 
   it('is not known where it may not be read, and nobody minds where it is not there', async () => {
@@ -213,7 +230,7 @@ describe('what kubelets have counted', () => {
       headers: {},
     }
     const { samples, unread } = await scan(
-      reader(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }),
+      clientOf(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }).get,
       {
         kinds: scannedKinds([]),
         namespace: undefined,

@@ -1,16 +1,19 @@
 /** One cause, one finding: what follows from an object that is missing in a cluster stands below its finding. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { active, allRules, rulesById, runOf } from './harness.js'
+import { active, allRules, lintPaths, rulesById, runOf } from './harness.js'
 import { lintLive } from './live.js'
 
 beforeAll(allRules)
 
 /** The errors that all recommended rules find in a file, without some of the rules. */
 async function found(file: string, ...without: string[]) {
+  return (await all(file, ...without)).filter(({ severity }) => severity === 'error')
+}
+
+async function all(file: string, ...without: string[]) {
   const rules = [...rulesById()].filter(([id, rule]) => rule.recommended !== false && !without.includes(id))
   const toRun = rules.map(([id, rule]) => active(id, rule))
-  const { findings } = await lintLive(file, toRun, runOf(file))
-  return findings.filter(({ severity }) => severity === 'error')
+  return (await lintLive(file, toRun, runOf(file))).findings
 }
 
 describe('what a pod names and is not there', () => {
@@ -38,6 +41,31 @@ describe('what a pod names and is not there', () => {
   })
 })
 
+describe('a pull secret that is not there', () => {
+  const file = 'fixtures/referenced-config-missing/live-pull-secret.yaml'
+  const symptoms = ['image-unavailable', 'pod-unready', 'rollout-stalled', 'service-without-ready-endpoints']
+
+  it('is the cause where the registry asks for it: of the image, the rollout and the Service', async () => {
+    const findings = (await all(file)).filter(
+      ({ rule, severity }) => severity === 'error' || symptoms.includes(rule),
+    )
+    expect(findings.map(({ rule, subject }) => `${rule} ${subject?.kind} ${subject?.name}`)).toEqual([
+      'referenced-config-missing Deployment cart',
+      'referenced-config-missing StatefulSet session',
+      'pod-unready StatefulSet store',
+    ])
+    expect(findings[0]?.evidence).toEqual([
+      'pod cart-1-a waits: secret "registry" not found, and registry.example.org refuses the image',
+      'its only pod is not ready: calls of Service shop/cart fail',
+    ])
+  })
+
+  it('leaves the symptoms to tell where nobody asks for the cause', async () => {
+    const findings = await all(file, 'referenced-config-missing')
+    expect(findings.map(({ rule }) => rule)).toContain('image-unavailable')
+  })
+})
+
 describe('a Certificate that is not issued', () => {
   const file = 'fixtures/ingress-tls-secret-invalid/live-not-issued.yaml'
 
@@ -45,5 +73,16 @@ describe('a Certificate that is not issued', () => {
     const findings = await found(file)
     expect(findings.map(({ rule }) => rule)).toEqual(['certificate-expiring'])
     expect(findings[0]?.evidence).toContain('Ingress shop/web should serve it')
+  })
+})
+
+describe('a DaemonSet that is replaced on all nodes at once', () => {
+  it('is reported for its Service and not for its nodes as well', () => {
+    const rules = [...rulesById()].map(([id, rule]) => active(id, rule))
+    const { findings } = lintPaths(['fixtures/rollout-drops-all-replicas/daemonset-all-at-once.yaml'], rules)
+    const ofRollouts = ['rollout-drops-all-replicas', 'daemonset-update-unpaced']
+    expect(findings.map(({ rule }) => rule).filter((rule) => ofRollouts.includes(rule))).toEqual([
+      'rollout-drops-all-replicas',
+    ])
   })
 })

@@ -351,5 +351,7 @@ describe('looks', () => {
     expect(columns('e\u0301')).toBe(1)
     expect(cut('abcdef', 4)).toBe('abc…')
     expect(wrap('one two three', 7)).toEqual(['one two', 'three'])
+    expect(wrap('after 15 s or 20 steps', 8)).toEqual(['after', '15 s or', '20 steps'])
+    expect(wrap('one 20 steps', 6)).toEqual(['one 20', 'steps'])
   })
 })

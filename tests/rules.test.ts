@@ -2,17 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import {
-  active,
-  allRules,
-  evidenceOf,
-  foundIn,
-  lintPaths,
-  marksOf,
-  root,
-  runOf,
-  severityOf,
-} from './harness.js'
+import { active, allRules, foundIn, lintPaths, marksOf, root, runOf, severityOf, wordsOf } from './harness.js'
 import { lintLive, marksIn } from './live.js'
 
 const rules = await allRules()
@@ -47,10 +37,13 @@ for (const [id, rule] of rules) {
           marksOf(file).filter((mark) => mark.endsWith(` ${id}`)),
         )
         expect(report.findings.flatMap(({ evidence = [] }) => evidence)).toEqual(
-          expect.arrayContaining(evidenceOf(file)),
+          expect.arrayContaining(wordsOf(file, 'evidence')),
         )
+        const own = report.findings.filter((one) => one.rule === id)
+        expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(wordsOf(file, 'message')))
+        expect(own.map(({ fix }) => fix?.title)).toEqual(expect.arrayContaining(wordsOf(file, 'fix')))
         const severity = severityOf(file)
-        for (const finding of report.findings.filter((one) => one.rule === id)) {
+        for (const finding of own) {
           if (severity) expect(finding.severity).toBe(severity)
           expect(finding.message).toMatch(/\.$/)
           for (const text of [finding.message, ...(finding.evidence ?? [])])

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { Agent, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { filesOnly, scannedKinds } from '../src/cluster/kinds.js'
+import { countedKinds, filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
-import { RequestError, reader } from '../src/cluster/request.js'
+import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { sliceOf } from '../src/graph/slice.js'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
@@ -34,7 +34,7 @@ async function scanned({ namespace, chunk = 500, timeout = 5000, whole = 60_000,
   open.push(server)
   const pauses: number[] = []
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-  const get = reader(
+  const { get } = clientOf(
     {
       context: 'prod',
       server: new URL(server.address),
@@ -340,11 +340,11 @@ describe('the kinds to read', () => {
   )
 
   it('are all that rules and the graph name', () => {
-    const known = scannedKinds([])
+    const known = new Set<string>([...scannedKinds([]), ...countedKinds])
     const named = sources.flatMap((text) => [...text.matchAll(/'((?:[a-z0-9-]+\.)*[a-z0-9-]+\/[A-Z]\w+)'/g)])
     const missing = named
       .map(([, kind = '']) => kind)
-      .filter((kind) => !filesOnly.has(kind) && !(known as ReadonlySet<string>).has(kind))
+      .filter((kind) => !filesOnly.has(kind) && !known.has(kind))
     expect(missing).toEqual([])
   })
 })

@@ -1,7 +1,7 @@
 /** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
 import { type Connection, connect } from '../cluster/connect.js'
-import { scannedKinds } from '../cluster/kinds.js'
-import { type Get, lineReader, RequestError, reader } from '../cluster/request.js'
+import { countedKinds, scannedKinds } from '../cluster/kinds.js'
+import { clientOf, type Get, RequestError } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
 import type { Settings } from '../config/settings.js'
@@ -72,6 +72,11 @@ export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
+function warn(text: string): void {
+  progress('')
+  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+}
+
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
 export function aimOf(
   context: string | undefined,
@@ -123,21 +128,22 @@ export async function readLive(
     sockets: concurrency,
     env: process.env,
     signal: ending,
+    warn,
   }
   const connection = await connect(options)
-  const requestOptions = {
+  const { get, getLines } = clientOf(connection, {
     timeout: flags.requestTimeout,
     signal: ending,
     renewed: () => connect(options),
     onRequest: () => void requests++,
-  }
-  const get = reader(connection, requestOptions)
+  })
   const found = await explained(connection, async () => {
     if (namespace !== undefined) await checkNamespace(get, namespace)
     return scan(get, {
       kinds: scannedKinds(workloadKinds),
+      counted: countedKinds,
       namespace,
-      getLines: lineReader(connection, requestOptions),
+      getLines,
       kubelets: flags.kubeletMetrics ?? 0,
       chunk: flags.chunkSize,
       concurrency,

@@ -1,6 +1,7 @@
 /** `k8s-af scan` */
 import { kubeconfigOf } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
+import { isLeftOut } from '../cluster/role.js'
 import { saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
 import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
@@ -134,9 +135,9 @@ function contextOf({ report }: ClusterReport): string {
   return report.summary.cluster?.context ?? ''
 }
 
-/** Whether something could not be read. The role for a scan leaves Secrets out on purpose. */
+/** Whether something could not be read that the role for a scan does not leave out on purpose. */
 function hasGap({ unread }: ClusterSummary): boolean {
-  return unread.some(({ resource, reason }) => resource !== 'secrets' || reason !== 'forbidden')
+  return unread.some(({ resource, reason }) => reason !== 'forbidden' || !isLeftOut(resource))
 }
 
 /** What was not read of a cluster, and what that means. */

@@ -4,7 +4,7 @@ import type { Cluster, Context, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 import { arrayAt, objectAt, stringAt } from '../graph/untyped.js'
-import { credentialsOf } from './credentials.js'
+import { type CredentialsOptions, credentialsOf } from './credentials.js'
 import {
   type Entry,
   entryOf,
@@ -30,7 +30,7 @@ export interface Connection {
   readonly expired: Date | undefined
 }
 
-export interface ConnectOptions extends KubeconfigOptions {
+export interface ConnectOptions extends KubeconfigOptions, CredentialsOptions {
   /** The context in the place of the current one. */
   readonly context?: string | undefined
   /** Act as this user and these groups. */
@@ -38,8 +38,6 @@ export interface ConnectOptions extends KubeconfigOptions {
   readonly asGroup?: readonly string[] | undefined
   /** Connections that are kept open. */
   readonly sockets: number
-  /** Ends the wait for credentials. */
-  readonly signal: AbortSignal
 }
 
 /**
@@ -65,7 +63,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const place = titleOf(entryOf(config, cluster))
   const server = serverOf(cluster, place)
   const proxy = proxyOf(cluster, place, server, options.env)
-  const { tls, authorization, expired } = await credentialsOf(config, cluster, user, proxy, options.signal)
+  const { tls, authorization, expired } = await credentialsOf(config, cluster, user, proxy, options)
   return {
     context: context.name,
     server,

@@ -18,6 +18,13 @@ export interface Credentials {
   readonly expired: Date | undefined
 }
 
+export interface CredentialsOptions {
+  /** Ends the wait for credentials. */
+  readonly signal: AbortSignal
+  /** Told of what does not keep this run from its credentials, but the next one. */
+  readonly warn: (text: string) => void
+}
+
 /**
  * Finds the credentials; plugins run, and tokens are refreshed. What the entry holds comes before what a plugin would give.
  * Source: k8s.io/client-go/transport (round_trippers.go) and plugin/pkg/client/auth.
@@ -28,7 +35,7 @@ export async function credentialsOf(
   cluster: Cluster,
   user: User,
   proxy: string | undefined,
-  signal: AbortSignal,
+  options: CredentialsOptions,
 ): Promise<Credentials> {
   const { client } = config
   const [place, who] = [entryOf(config, cluster), entryOf(config, user)]
@@ -42,7 +49,7 @@ export async function credentialsOf(
     isPlain ? { name: user.name } : userFor(user, tokenFile),
   )
   let given: Given = {}
-  const source = isPlain || tokenFile ? undefined : sourceOf(user, who, signal)
+  const source = isPlain || tokenFile ? undefined : sourceOf(user, who, options)
   if (source)
     client.addAuthenticator({
       isAuthProvider: () => true,
@@ -100,10 +107,10 @@ function userFor({ impersonateUser, ...user }: User, tokenFile: string | undefin
 function sourceOf(
   user: User,
   entry: Entry,
-  signal: AbortSignal,
+  { signal, warn }: CredentialsOptions,
 ): ((cluster: () => object) => Promise<Given>) | undefined {
   if (user.token || user.username) return undefined
-  if (user.authProvider) return async () => ({ token: await fromOidc(entry, signal) })
+  if (user.authProvider) return async () => ({ token: await fromOidc(entry, signal, warn) })
   if (!user.exec || user.certData || user.certFile) return undefined
   return (cluster) => fromPlugin(entry, cluster, signal)
 }

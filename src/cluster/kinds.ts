@@ -87,9 +87,27 @@ const custom = [
   'traefik.containo.us/IngressRoute',
   'traefik.io/IngressRoute',
   'trust.cert-manager.io/Bundle',
+  'velero.io/Backup',
+  'velero.io/BackupStorageLocation',
   'velero.io/Schedule',
   'zalando.org/PlatformCredentialsSet',
 ] as const satisfies readonly KindName[]
+
+/**
+ * Kinds that pile up and whose objects no rule looks at: a scan asks how many there are. Of events too, of which it reads some.
+ */
+export const countedKinds: ReadonlySet<KindName> = new Set<KindName>([
+  'Event',
+  'acme.cert-manager.io/Order',
+  'cert-manager.io/CertificateRequest',
+  'dex.coreos.com/AuthCode',
+  'dex.coreos.com/AuthRequest',
+  'dex.coreos.com/DeviceRequest',
+  'dex.coreos.com/RefreshToken',
+  'kyverno.io/UpdateRequest',
+  'reports.kyverno.io/EphemeralReport',
+  'wgpolicyk8s.io/PolicyReport',
+])
 
 /** Kinds whose objects are measurements: a cluster that has none has not measured, and nothing follows from it. */
 export const measurements: ReadonlySet<KindName> = new Set<KindName>(['metrics.k8s.io/PodMetrics'])

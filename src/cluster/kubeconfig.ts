@@ -76,8 +76,8 @@ function added(client: KubeConfig, own: KubeConfig, file: string): readonly [Clu
     own.contexts = own.contexts.filter(({ name }) => !client.getContextObject(name))
     client.mergeConfig(own, Boolean(client.currentContext))
     const entry = (kind: Entry['kind'], one: Cluster | User): [Cluster | User, Entry] => {
-      const found = objectsAt(content, `${kind}s`).find(({ name }) => name === one.name)
-      return [one, { kind, name: one.name, file, fields: objectAt(found, kind) ?? {} }]
+      const named = { kind, name: one.name, file }
+      return [one, { ...named, fields: fieldsIn(content, named) }]
     }
     return [
       ...own.clusters.map((one) => entry('cluster', one)),
@@ -88,6 +88,16 @@ function added(client: KubeConfig, own: KubeConfig, file: string): readonly [Clu
       `${shortened(file)} cannot be used as a kubeconfig: ${reasonOf(error)}. Correct the file, or name another one: --kubeconfig FILE`,
     )
   }
+}
+
+/** The fields of a cluster or a user, in the content of its file. */
+export function fieldsIn(content: unknown, { kind, name }: Pick<Entry, 'kind' | 'name'>): Untyped {
+  return (
+    objectAt(
+      objectsAt(content, `${kind}s`).find((one) => one.name === name),
+      kind,
+    ) ?? {}
+  )
 }
 
 /** Where there is no kubeconfig. Source: InClusterConfig in k8s.io/client-go/rest/config.go. */
@@ -131,7 +141,7 @@ export function pathAt({ file, fields }: Entry, ...path: readonly string[]): str
 }
 
 /** What went wrong, without the lines around it that the YAML parser shows: they may hold keys. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { reason, mark } = error as Error & {
     readonly reason?: string

@@ -1,5 +1,5 @@
-/** Reads all objects of a kind, page by page. */
-import { isObject, objectsAt, stringAt } from '../graph/untyped.js'
+/** Reads all objects of a kind, page by page, or asks how many there are. */
+import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
 import { type Get, RequestError } from './request.js'
@@ -85,6 +85,19 @@ export async function list<T>(
     if (!next) return kept
     page = following !== undefined && page.next === next ? following : ask(next)
   }
+}
+
+/**
+ * How many objects of a kind there are. It asks for one of them, its metadata alone, and how many remain.
+ * @throws RequestError also when the server does not tell
+ */
+export async function count(get: Get, resource: Resource, namespace: string | undefined): Promise<number> {
+  const answer = await get(`${pathOf(resource, namespace)}?limit=1`, metadataOnly)
+  if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
+  const remaining = numberAt(answer, 'metadata', 'remainingItemCount')
+  if (remaining === undefined && stringAt(answer, 'metadata', 'continue'))
+    throw new RequestError(0, 'the answer does not say how many there are')
+  return objectsAt(answer, 'items').length + (remaining ?? 0)
 }
 
 interface Page {

@@ -1,4 +1,5 @@
 /** Reads what components have counted: of thousands of numbers the few that rules ask for. */
+import { objectCountMetrics } from '../graph/counts.js'
 import { objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
@@ -19,7 +20,11 @@ const ofApiServer: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
   ['apiserver_admission_webhook_fail_open_count', () => true],
   ['apiserver_admission_webhook_admission_duration_seconds_count', () => true],
   ['apiserver_admission_webhook_admission_duration_seconds_bucket', ({ le }: Labels) => Number(le) === 1],
+  ...objectCountMetrics.map((name) => [name, () => true] as const),
 ])
+
+/** The metrics of which a 0 says something. */
+const withZeros: ReadonlySet<string> = new Set(objectCountMetrics)
 
 const throttled = 'container_cpu_cfs_throttled_periods_total'
 const periods = 'container_cpu_cfs_periods_total'
@@ -31,7 +36,7 @@ const ofKubelet: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
 ])
 
 /**
- * Adds what an API server has counted since its process started to `samples`, those numbers that are not 0.
+ * Adds what an API server has counted to `samples`: those numbers that are not 0, and of how many objects all.
  * @throws RequestError when there is an end before all was read
  */
 export async function readServerMetrics(getLines: GetLines, samples: Sample[]): Promise<void> {
@@ -76,7 +81,7 @@ export function hasCpuLimit(pod: Untyped): boolean {
 }
 
 /**
- * The number in a line, when it is one of those that are wanted, finite and above 0.
+ * The number in a line, when it is one of those that are wanted, finite and above 0 or a count of objects.
  * Source: Prometheus documentation, exposition formats (text-based).
  */
 export function sampleIn(
@@ -90,7 +95,10 @@ export function sampleIn(
   const found = brace < 0 ? { labels: {}, end: name.length } : labelsIn(line, brace + 1)
   if (!found) return undefined
   const value = Number(/^ ([0-9.eE+-]+)(?: -?\d+)?$/.exec(line.slice(found.end))?.[1])
-  return value > 0 && Number.isFinite(value) && isWanted(found.labels)
+  // An API server that could not count says -1.
+  return (value > 0 || (value === 0 && withZeros.has(name))) &&
+    Number.isFinite(value) &&
+    isWanted(found.labels)
     ? { name, labels: found.labels, value }
     : undefined
 }

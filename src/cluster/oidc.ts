@@ -3,25 +3,39 @@
  * instance of URL), and would know neither the issuer's authority nor the client's secret.
  * Source: k8s.io/client-go/plugin/pkg/client/auth/oidc/oidc.go.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { request as plain, type RequestOptions } from 'node:http'
-import { request as secure } from 'node:https'
-import { text } from 'node:stream/consumers'
+import { readFileSync } from 'node:fs'
+import type { RequestOptions } from 'node:https'
+import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
-import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
+import { type Entry, fieldsIn, pathAt, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
 import { authorityOf } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
-import { ending, reasonOf } from './request.js'
+import { ending, reasonOf, sent, textOf } from './request.js'
+import { rewrite } from './rewrite.js'
 
 /** Tokens by what they were asked with: contexts share users, and an issuer may take a refresh token once only. */
-const refreshed = new Map<string, Promise<string>>()
+const refreshed = new Map<string, Promise<Tokens>>()
+
+/** Bytes of an issuer's answer. */
+const largest = 1024 * 1024
+
+/** What an issuer gives for a refresh token: `refresh` is for the next time. */
+interface Tokens {
+  readonly id: string
+  readonly refresh: string
+}
 
 /**
  * The id-token of a user, or a new one where it has expired.
+ * @param warn told of a refresh token that is lost
  * @throws UsageError that names the user and the issuer
  */
-export async function fromOidc(user: Entry, signal: AbortSignal): Promise<string> {
+export async function fromOidc(
+  user: Entry,
+  signal: AbortSignal,
+  warn: (text: string) => void,
+): Promise<string> {
   const provider = stringAt(user.fields, 'auth-provider', 'name')
   if (provider !== 'oidc')
     throw new UsageError(
@@ -41,18 +55,26 @@ export async function fromOidc(user: Entry, signal: AbortSignal): Promise<string
       `${who} has an id-token that has expired. Another one needs idp-issuer-url and client-id in its auth-provider.`,
     )
   const key = JSON.stringify([issuer, client, token])
-  const another = () =>
-    refresh(config, signal).catch((error: unknown) => {
+  const another = async (refreshToken: string) => {
+    const tokens = await refresh(config, refreshToken, signal).catch((error: unknown) => {
       if (error instanceof UsageError) throw error
       const reason = error instanceof Error ? error.message : String(error)
       throw new UsageError(
         `${who} has an id-token that has expired, and the issuer ${new URL(issuer).origin} gives no other: ${signal.aborted ? ending(signal) : reason}. Log in again if that lasts.`,
       )
     })
-  const found =
-    refreshed.get(key)?.then((known) => (isFresh(known) ? known : another()), another) ?? another()
+    await keep(user, token, tokens, warn)
+    return tokens
+  }
+  const known = refreshed.get(key)
+  const found = known
+    ? known.then(
+        (tokens) => (isFresh(tokens.id) ? tokens : another(tokens.refresh)),
+        () => another(token),
+      )
+    : another(token)
   refreshed.set(key, found)
-  return found
+  return (await found).id
 }
 
 /** Whether it is a token that is valid for ten seconds more, as in kubectl. */
@@ -66,7 +88,7 @@ function isFresh(token: string): boolean {
 }
 
 /** Source: RFC 6749, sections 2.3.1 and 6; OpenID Connect Discovery 1.0, section 3. */
-async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
+async function refresh(config: Entry, refreshToken: string, signal: AbortSignal): Promise<Tokens> {
   const at = (field: string) => stringAt(config.fields, field) ?? ''
   const [inside, file] = [at('idp-certificate-authority-data'), pathAt(config, 'idp-certificate-authority')]
   const content = inside ? Buffer.from(inside, 'base64') : file && readFileSync(file)
@@ -84,7 +106,7 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
     secret === '' || (methods.includes('client_secret_post') && !methods.includes('client_secret_basic'))
   const form = new URLSearchParams({
     grant_type: 'refresh_token',
-    refresh_token: at('refresh-token'),
+    refresh_token: refreshToken,
     ...(isInBody && { client_id: client, ...(secret !== '' && { client_secret: secret }) }),
   })
   const auth = [client, secret].map((one) => new URLSearchParams([['', one]]).toString().slice(1)).join(':')
@@ -93,29 +115,38 @@ async function refresh(config: Entry, signal: AbortSignal): Promise<string> {
     ...(!isInBody && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }),
   }
   const answer = await answered(endpoint, { ca, method: 'POST', headers }, signal, form.toString())
-  const token = stringAt(answer, 'id_token')
-  if (!token) throw new Error('there is no id_token in its answer')
-  keep(config, { 'id-token': token, 'refresh-token': stringAt(answer, 'refresh_token') })
-  return token
+  const id = stringAt(answer, 'id_token')
+  if (!id) throw new Error('there is no id_token in its answer')
+  return { id, refresh: stringAt(answer, 'refresh_token') || refreshToken }
 }
 
 /**
  * Where the issuer has replaced the refresh token, the old one is worth nothing: as with kubectl, the new one takes its
- * place in the file. Nothing else in the file changes.
+ * place in the file. Nothing else in the file changes. It is too late to do without: what fails is a warning.
  */
-function keep({ file, fields }: Entry, tokens: Readonly<Record<string, string | undefined>>): void {
-  const old = stringAt(fields, 'refresh-token') ?? ''
-  const now = tokens['refresh-token'] ?? old
-  if (now === old) return
-  const content = readFileSync(file, 'utf8')
-  // Something short might stand elsewhere, too, and other characters might have to be quoted.
-  if (old.length < 16 || !content.includes(old) || !/^[A-Za-z0-9][\w.~+/=-]*$/.test(now))
-    throw new Error(
-      `the refresh-token that takes the place of the old one cannot be kept in ${shortened(file)}`,
+async function keep(user: Entry, old: string, tokens: Tokens, warn: (text: string) => void): Promise<void> {
+  if (tokens.refresh === old) return
+  try {
+    await rewrite(user.file, (text) => withTokens(text, user, old, tokens))
+  } catch (error) {
+    warn(
+      `the issuer has replaced the refresh-token of ${titleOf(user)}, and the new one cannot be kept there: ${reasonIn(error)}. Log in again when the id-token has expired.`,
     )
-  const expired = stringAt(fields, 'id-token')
-  const text = content.replaceAll(old, () => now)
-  writeFileSync(file, expired ? text.replaceAll(expired, () => tokens['id-token'] ?? expired) : text)
+  }
+}
+
+/** The text of a kubeconfig with other tokens for a user. */
+function withTokens(text: string, user: Entry, used: string, { id, refresh }: Tokens): string {
+  const config = objectAt(fieldsIn(load(text), user), 'auth-provider', 'config')
+  const old = stringAt(config, 'refresh-token')
+  // Somebody has logged in meanwhile: that token is as good.
+  if (old !== used) return text
+  // Something short might stand elsewhere, too, and other characters might have to be quoted.
+  if (old.length < 16 || !text.includes(old) || !/^[A-Za-z0-9][\w.~+/=-]*$/.test(refresh))
+    throw new Error('it cannot be told from the text around it')
+  const expired = stringAt(config, 'id-token')
+  const changed = text.replaceAll(old, () => refresh)
+  return expired ? changed.replaceAll(expired, () => id) : changed
 }
 
 /** The JSON that an issuer answers with. */
@@ -123,23 +154,15 @@ async function answered(
   address: string,
   options: RequestOptions & { readonly ca: string | undefined },
   signal: AbortSignal,
-  body = '',
+  body?: string,
 ): Promise<unknown> {
   const url = new URL(address)
   const agent = agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
-  const send = url.protocol === 'http:' ? plain : secure
   try {
-    const [status, said] = await new Promise<[number, string]>((resolve, reject) => {
-      send(url, { ...options, agent, signal: limit })
-        .on('response', (response) =>
-          text(response).then((said) => resolve([response.statusCode ?? 0, said]), reject),
-        )
-        .on('error', reject)
-        .end(body)
-      // A request that has no connection yet does not notice.
-      limit.addEventListener('abort', () => reject(limit.reason))
-    })
+    const response = await sent(url, { ...options, agent }, limit, body)
+    const said = await textOf(response, undefined, largest)
+    const { statusCode: status } = response
     const answer: unknown = parsed(said)
     if (status === 200 && answer !== undefined) return answer
     const why = stringAt(answer, 'error_description') ?? stringAt(answer, 'error')

@@ -1,6 +1,6 @@
 /** Reads JSON from an API server: raw, with limits of time and size, patient with a server that is busy. */
 import { type IncomingMessage, request as plain } from 'node:http'
-import { request as secure } from 'node:https'
+import { type RequestOptions as HttpOptions, request as secure } from 'node:https'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
@@ -54,34 +54,56 @@ const largest = 256 * 1024 * 1024
 const largestText = 64 * 1024 * 1024
 const longestLine = 64 * 1024
 
-/** Makes the function that reads from one server. */
-export function reader(first: Connection, options: RequestOptions): Get {
+/** Ways to read from one server. They share credentials: those that end are fetched again once for all. */
+export interface Client {
+  readonly get: Get
+  readonly getLines: GetLines
+}
+
+export function clientOf(first: Connection, options: RequestOptions): Client {
+  const using = renewing(first, options.renewed)
+  return { get: reader(using, options), getLines: lineReader(using, options) }
+}
+
+/** `wait`: the milliseconds that the server asks for before the next attempt; absent when another one is no use. */
+type Answer =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
+
+/** Asks over the connection that counts now; again over the next one, when credentials that have worked are refused. */
+type Using = (ask: (connection: Connection) => Promise<Answer>) => Promise<Answer>
+
+function renewing(first: Connection, renewed: RequestOptions['renewed']): Using {
   let connection = first
   let renewal: Promise<Connection> | undefined
   /** Those that were let in at least once. */
   const worked = new WeakSet<Connection>()
-  const { signal, renewed, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
+  return async (ask) => {
+    const over = async (one: Connection) => {
+      const answer = await ask(one)
+      if (answer.ok) worked.add(one)
+      return answer
+    }
+    const used = connection
+    const answer = await over(used)
+    if (answer.ok || answer.error.status !== 401 || !renewed || !worked.has(used)) return answer
+    if (used === connection)
+      renewal ??= renewed().finally(() => {
+        renewal = undefined
+      })
+    connection = await (renewal ?? connection)
+    // Once: one server behind the API may refuse what all others take.
+    return over(connection)
+  }
+}
+
+function reader(using: Using, options: RequestOptions): Get {
+  const { signal, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
   return async (path, accept = 'application/json', onStart = undefined) => {
-    let isRenewed = false
     for (let attempt = 1; ; attempt++) {
-      options.onRequest?.()
-      const used = connection
-      const answer = await once(used, path, accept, options, onStart)
-      if (answer.ok) {
-        worked.add(used)
-        return answer.body
-      }
+      const answer = await using((connection) => once(connection, path, accept, options, onStart))
+      if (answer.ok) return answer.body
       const { error, wait } = answer
-      // Once for each request: one server behind the API may refuse what all others take.
-      if (error.status === 401 && renewed && worked.has(used) && !isRenewed) {
-        isRenewed = true
-        if (used === connection)
-          renewal ??= renewed().finally(() => {
-            renewal = undefined
-          })
-        connection = await (renewal ?? connection)
-        continue
-      }
       if (wait === undefined || attempt === attempts || signal.aborted) throw error
       await pause(
         Math.min(longestPause, Math.max(wait, 100 * 2 ** attempt * (1 + Math.random()))),
@@ -93,19 +115,15 @@ export function reader(first: Connection, options: RequestOptions): Get {
   }
 }
 
-/** `wait`: the milliseconds that the server asks for before the next attempt; absent when another one is no use. */
-type Answer =
-  | { readonly ok: true; readonly body: unknown }
-  | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
-
 async function once(
   connection: Connection,
   path: string,
   accept: string,
-  { timeout, signal }: RequestOptions,
+  { timeout, signal, onRequest }: RequestOptions,
   onStart: ((start: string) => void) | undefined,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
+  onRequest?.()
   try {
     const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
@@ -120,22 +138,23 @@ async function once(
   }
 }
 
-/**
- * Makes the function that reads texts from one server: once, and no more of them than is of use. What a busy server refuses
- * is not asked for again.
- */
-export function lineReader(connection: Connection, options: RequestOptions): GetLines {
+/** Texts are read once, and no more of them than is of use. What a busy server refuses is not asked for again. */
+function lineReader(using: Using, options: RequestOptions): GetLines {
   return async (path, onLine) => {
-    const limit = AbortSignal.timeout(options.timeout)
-    options.onRequest?.()
-    try {
-      const signal = AbortSignal.any([limit, options.signal])
-      const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
-      if (response.statusCode !== 200) throw refusal(response, await textOf(response))
-      await readLines(response, onLine)
-    } catch (error) {
-      throw failure(error, limit, options).error
-    }
+    const answer = await using(async (connection) => {
+      const limit = AbortSignal.timeout(options.timeout)
+      options.onRequest?.()
+      try {
+        const signal = AbortSignal.any([limit, options.signal])
+        const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
+        if (response.statusCode !== 200) throw refusal(response, await textOf(response))
+        await readLines(response, onLine)
+        return { ok: true, body: undefined }
+      } catch (error) {
+        return { ok: false, ...failure(error, limit, options) }
+      }
+    })
+    if (!answer.ok) throw answer.error
   }
 }
 
@@ -171,16 +190,22 @@ function open(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server)
+  return sent(url, { agent, headers: { ...headers, accept, 'accept-encoding': 'gzip' } }, signal)
+}
+
+/** Sends a request to any server, and gives the answer as soon as it begins: its text is for `textOf`. */
+export function sent(
+  url: URL,
+  options: HttpOptions,
+  signal: AbortSignal,
+  body?: string,
+): Promise<IncomingMessage> {
   const send = url.protocol === 'http:' ? plain : secure
   return new Promise((resolve, reject) => {
-    send(url, {
-      agent,
-      headers: { ...headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'k8s-af' },
-      signal,
-    })
+    send(url, { ...options, headers: { ...options.headers, 'user-agent': 'k8s-af' }, signal })
       .on('response', resolve)
       .on('error', reject)
-      .end()
+      .end(body)
     // A request that has no connection yet does not notice.
     signal.addEventListener('abort', () => reject(signal.reason))
   })
@@ -219,17 +244,20 @@ function unzipped(response: IncomingMessage): NodeJS.ReadableStream {
   return response.on('error', (error) => stream.destroy(error)).pipe(stream)
 }
 
-async function textOf(response: IncomingMessage, onStart?: (start: string) => void): Promise<string> {
+/** The text of an answer. @throws RequestError when it is longer than `most` bytes */
+export async function textOf(
+  response: IncomingMessage,
+  onStart?: (start: string) => void,
+  most = largest,
+): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of unzipped(response) as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > largest) {
+    if (size > most) {
       response.destroy()
-      throw new RequestError(
-        0,
-        `the answer is larger than ${largest >> 20} MiB; ask for less at once: --chunk-size`,
-      )
+      const hint = most === largest ? '; ask for less at once: --chunk-size' : ''
+      throw new RequestError(0, `the answer is larger than ${most >> 20} MiB${hint}`)
     }
     if (chunks.push(chunk) === 1) onStart?.(chunk.toString('utf8', 0, startBytes))
   }

@@ -1,8 +1,11 @@
 /** The role that lets a scan read what it looks at, and nothing else. */
+
 import { builtinGroups, clusterScoped, groupOf, isBuiltin, type KindName, versionOf } from '../kubernetes.js'
+import { countedKinds } from './kinds.js'
 
 /**
- * A ClusterRole, or the Role of one namespace, as YAML with comments.
+ * A ClusterRole, or the Role of one namespace, as YAML with comments: for what a scan reads and what it counts.
+ * @param kinds that it reads
  * @param namespace of a Role; kinds without a namespace are left out then
  */
 export function role(kinds: ReadonlySet<KindName>, namespace: string | undefined): string {
@@ -10,8 +13,8 @@ export function role(kinds: ReadonlySet<KindName>, namespace: string | undefined
   const addOns = new Map<string, string[]>()
   const add = (rules: Map<string, string[]>, group: string, kind: string) =>
     rules.set(group, [...(rules.get(group) ?? []), pluralOf(kind)])
-  for (const kind of [...kinds].sort()) {
-    if (kind === 'Secret' || (namespace !== undefined && clusterScoped.has(kind))) continue
+  for (const kind of [...new Set([...kinds, ...countedKinds])].sort()) {
+    if (isSecret(kind) || (namespace !== undefined && clusterScoped.has(kind))) continue
     if (isBuiltin(kind)) add(builtin, builtinGroups[kind][0], kind)
     else add(addOns, groupOf(kind), versionOf(kind))
   }
@@ -26,10 +29,25 @@ ${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # 
   # - apiGroups: [""]
   #   resources: [secrets]
   #   verbs: [list]
-`
+  # Lets a scan count the logins that Dex keeps, where /metrics does not tell. Of them, too, who may list them may
+  # read them, and log in with them.
+${ruleOf([dex, [...countedKinds].filter((kind) => groupOf(kind) === dex).map((kind) => pluralOf(versionOf(kind)))]).replaceAll(/^ {2}/gm, '  # ')}`
 }
 
-const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks.
+/** The group of Dex, which keeps codes and tokens in its objects. */
+const dex = 'dex.coreos.com'
+
+/** Whether the role leaves a resource to whoever installs it. */
+export function isLeftOut(resource: string): boolean {
+  return resource === 'secrets' || resource.endsWith(`.${dex}`)
+}
+
+function isSecret(kind: KindName): boolean {
+  return kind === 'Secret' || groupOf(kind) === dex
+}
+
+const metrics = `  # What the API server has counted since it started: deprecated APIs that clients ask for, calls of webhooks,
+  # how many objects there are.
   - nonResourceURLs: [/metrics]
     verbs: [get]
   # For scan --kubelet-metrics. It opens all that kubelets offer, commands in containers included.

@@ -1,13 +1,14 @@
 /** Reads a cluster: what is there of the kinds that rules look at, and what could not be read. */
 import { nearestMinor } from '../config/version.js'
 import type { Document } from '../document.js'
+import { objectCount, objectCounts, resourceName } from '../graph/counts.js'
 import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Sample, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
 import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
-import { each, list } from './list.js'
+import { count, each, list } from './list.js'
 import { liveDocument } from './live.js'
 import { hasCpuLimit, readKubeletMetrics, readServerMetrics } from './metrics.js'
 import { type Get, type GetLines, RequestError } from './request.js'
@@ -16,6 +17,8 @@ import { eventState, stateOf, usageState } from './state.js'
 
 export interface ScanOptions {
   readonly kinds: ReadonlySet<KindName>
+  /** Kinds of which it's asked how many objects there are; none when absent. */
+  readonly counted?: ReadonlySet<KindName>
   /** Only this namespace, and nothing of the cluster as a whole. */
   readonly namespace: string | undefined
   readonly chunk: number
@@ -39,24 +42,21 @@ export interface Scan extends Omit<Cluster, 'context'> {
  * @throws RequestError when the server can not be asked at all, or nothing may be read
  */
 export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
-  const { kinds, namespace } = options
+  const { kinds, counted = new Set<KindName>(), namespace } = options
+  const wanted = new Set([...kinds, ...counted])
   const readAt = Date.now()
-  const [version, discovery] = await Promise.all([versionOf(get), discover(get, kinds)])
+  const [version, discovery] = await Promise.all([versionOf(get), discover(get, wanted)])
   const resources = discovery.resources.filter(({ namespaced }) => namespaced || namespace === undefined)
   const asked = new Set(resources.map(({ kindName }) => kindName))
   const reading = new Reading(get, options, version === undefined ? undefined : nearestMinor(version))
   // Of the cluster as a whole, and no role of a namespace can grant it.
   const metrics = namespace === undefined ? reading.readMetrics() : undefined
-  let done = 0
-  for (const wave of waves(resources))
-    await each(wave, options.concurrency, async (resource) => {
-      await reading.read(resource)
-      options.onProgress?.(++done, resources.length)
-    })
-  await metrics
+  const listed = resources.filter(({ kindName }) => kinds.has(kindName))
+  await Promise.all([metrics, reading.readAll(listed)])
+  await reading.count(resources.filter(({ kindName }) => counted.has(kindName)))
   await reading.readKubelets()
   const { documents, unread, failed, refusal } = reading
-  if (failed.size === resources.length && refusal) throw refusal
+  if (refusal && listed.every(({ kindName }) => failed.has(kindName))) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
   const served = new Set(discovery.resources.map(({ kindName }) => kindName))
   return {
@@ -74,7 +74,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
       }),
     ],
     unreadKinds: new Set(
-      [...kinds].filter((kind) =>
+      [...wanted].filter((kind) =>
         served.has(kind)
           ? failed.has(kind) || !asked.has(kind)
           : measurements.has(kind) || groupsOf(kind).some((group) => down.has(group)),
@@ -115,6 +115,16 @@ class Reading {
     this.#minor = minor
   }
 
+  async readAll(resources: readonly Resource[]): Promise<void> {
+    const { concurrency, onProgress } = this.#options
+    let done = 0
+    for (const wave of waves(resources))
+      await each(wave, concurrency, async (resource) => {
+        await this.read(resource)
+        onProgress?.(++done, resources.length)
+      })
+  }
+
   async read(resource: Resource): Promise<void> {
     try {
       for (const fieldSelector of resource.kindName === 'Event' ? eventSelectors : [undefined]) {
@@ -123,18 +133,35 @@ class Reading {
         for (const one of documents) this.documents.push(one)
       }
     } catch (error) {
-      if (!(error instanceof RequestError)) throw error
-      this.refusal ??= error
-      this.failed.add(resource.kindName)
-      this.unread.push({
-        resource:
-          groupOf(resource.apiVersion) === ''
-            ? resource.plural
-            : `${resource.plural}.${groupOf(resource.apiVersion)}`,
-        reason: error.status === 403 ? 'forbidden' : 'failed',
-        message: error.message,
-      })
+      this.#miss(resource, error)
     }
+  }
+
+  /** Asks how many objects there are of each kind of which the API server's metrics have not told it. */
+  async count(resources: readonly Resource[]): Promise<void> {
+    const { namespace, kinds, concurrency } = this.#options
+    const known = objectCounts(this.samples)
+    const missing = resources.filter((resource) => !known.has(nameOf(resource)))
+    await each(missing, concurrency, async (resource) => {
+      try {
+        const value = await count(this.#get, resource, namespace)
+        this.samples.push(objectCount(resource.apiVersion, resource.plural, value))
+      } catch (error) {
+        // What is read besides is judged by what was read.
+        if (!(error instanceof RequestError && kinds.has(resource.kindName))) this.#miss(resource, error)
+      }
+    })
+  }
+
+  #miss(resource: Resource, error: unknown): void {
+    if (!(error instanceof RequestError)) throw error
+    this.refusal ??= error
+    this.failed.add(resource.kindName)
+    this.unread.push({
+      resource: nameOf(resource),
+      reason: error.status === 403 ? 'forbidden' : 'failed',
+      message: error.message,
+    })
   }
 
   /** What the API server has counted. Numbers are evidence where they are there: nothing follows when they are not. */
@@ -190,6 +217,11 @@ class Reading {
     else return liveDocument(object)
     return undefined
   }
+}
+
+/** As roles name it. */
+function nameOf({ apiVersion, plural }: Resource): string {
+  return resourceName(groupOf(apiVersion), plural)
 }
 
 function usageKey({ metadata }: Untyped): string {

@@ -24,6 +24,7 @@ import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
 import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
+import { linesOf } from '../reader/lines.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
   Context,
@@ -379,7 +380,10 @@ function evaluate(
       repeatedKeys: () => repeatedKeys(resource),
     }
     for (const interest of rule.for) {
-      for (const one of subjectsOf(interest)) {
+      // A hundred rules look at thousands of objects: no iterators.
+      const all = subjectsOf(interest)
+      for (let i = 0; i < all.length; i++) {
+        const one = all[i] as SubjectOf
         resource = one.resource
         const before = drafts.length
         try {
@@ -563,7 +567,7 @@ function sourceLines(input: Input): Lines {
     line: (file, number) => {
       let lines = split.get(file)
       if (!lines) {
-        lines = (files.get(file)?.text ?? '').split(/\r\n|\n|\r/)
+        lines = linesOf(files.get(file)?.text ?? '')
         split.set(file, lines)
       }
       if (hiddenIn(file).some((range) => number >= range.startLine && number <= range.endLine))

@@ -1,8 +1,10 @@
 /** Pods that do not start because something that they name is not there. */
 import type { Pod } from '../kubernetes.js'
 import { conditionOf } from './condition.js'
+import { imageParts } from './container.js'
 import type { Live } from './live.js'
 import { containerStates, isGone, isReady } from './pod.js'
+import { refusalOf, waitingForImages } from './pull.js'
 
 /**
  * What the kubelet and the scheduler say of a Secret, ConfigMap, key or claim that they do not find. Sources:
@@ -26,7 +28,25 @@ export function absentFor(pod: Pod, live: Live): readonly string[] {
           .map(({ message }) => message)
       : []),
   ]
-  return [...new Set(said.flatMap((text) => notFound.exec(text ?? '')?.[0] ?? []))]
+  return [
+    ...new Set([
+      ...said.flatMap((text) => notFound.exec(text ?? '')?.[0] ?? []),
+      ...lackedForPull(pod, live),
+    ]),
+  ]
+}
+
+/** The pull secrets that the kubelet does not find for an image that the registry gives to nobody without one. */
+function lackedForPull(pod: Pod, live: Live): readonly string[] {
+  const refused = waitingForImages([pod]).find((waiting) => refusalOf(waiting, live) === 'denied')
+  if (!refused) return []
+  const names = live
+    .eventsOf(pod)
+    .filter(({ reason }) => reason === 'FailedToRetrieveImagePullSecret')
+    .flatMap(({ message }) => /pull secrets \(([^)]+)\)/.exec(message ?? '')?.[1]?.split(', ') ?? [])
+  return names.map(
+    (name) => `secret "${name}" not found, and ${imageParts(refused.image).registry} refuses the image`,
+  )
 }
 
 /** The reasons of containers that have not started yet. */

@@ -427,21 +427,22 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       push(index, identity(workload.kind, resource(workload).namespace, workload.name), workload)
     return index
   })
-  const targetOf = memo((autoscaler: KubernetesObject): Workload | undefined => {
+  /** What an autoscaler scales; several when variants of one workload, of which one is applied, are equally near. */
+  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
     const own = resource(autoscaler)
     const name = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name')
     const kind = stringAt(autoscaler, 'spec', 'scaleTargetRef', 'kind') ?? 'Deployment'
-    if (name === undefined) return undefined
-    return workloadsByName()
-      .get(identity(kind, own.namespace, name))
-      ?.find((workload) => belong(resource(workload), own))
+    if (name === undefined) return []
+    const named = workloadsByName().get(identity(kind, own.namespace, name)) ?? []
+    const near = named.filter((workload) => belong(resource(workload), own))
+    const nearest = Math.min(...near.map((workload) => farness(resource(workload), own)))
+    return near.filter((workload) => farness(resource(workload), own) === nearest)
   })
   const scalers = (kind: KindName) =>
     lazy(() => {
       const index = new Map<Workload, KubernetesObject>()
       for (const one of all(kind)) {
-        const target = targetOf(one.value)
-        if (target && !index.has(target)) index.set(target, one.value)
+        for (const target of targetsOf(one.value)) if (!index.has(target)) index.set(target, one.value)
       }
       return index
     })
@@ -550,7 +551,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     autoscalerOf: (workload) => autoscalers().get(workload) as HorizontalPodAutoscaler | undefined,
     scaledObjectOf: (workload) =>
       scaledObjects().get(workload) as ObjectOf<'keda.sh/ScaledObject'> | undefined,
-    targetOf,
+    targetOf: (autoscaler) => targetsOf(autoscaler)[0],
     fewestPods: memo((workload: Workload) => {
       const { scale } = workload
       if (!scale) return undefined

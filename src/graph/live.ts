@@ -9,6 +9,7 @@ import {
   type Service,
 } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import { objectCounts } from './counts.js'
 import { push } from './group.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
@@ -51,8 +52,13 @@ export interface Live {
   slicesOf(service: Service): readonly Slice[] | undefined
   /** What the containers of a pod use; undefined where the metrics API does not tell, which is no sign of anything. */
   usageOf(pod: Pod): readonly ContainerUsage[] | undefined
-  /** The numbers of a metric, those above 0 that rules ask for. Which of several API servers counted them is not known. */
+  /** The numbers of a metric that rules ask for. Which of several API servers counted them is not known. */
   samplesOf(metric: string): readonly Sample[]
+  /**
+   * How many objects there are of a resource, named as in roles: `events`, `orders.acme.cert-manager.io`. Of one namespace where
+   * only that was read; undefined when nobody could tell, and nothing follows from that.
+   */
+  countOf(resource: string): number | undefined
   /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
   readonly seen: Live
 }
@@ -103,6 +109,7 @@ export function liveState(
   }
   const byMetric = new Map<string, Sample[]>()
   for (const one of samples) push(byMetric, one.name, one)
+  const counts = objectCounts(samples)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
   for (const event of sorted) {
@@ -134,6 +141,7 @@ export function liveState(
       return measured && usageIn(measured)
     },
     samplesOf: (metric) => byMetric.get(metric) ?? [],
+    countOf: (resource) => counts.get(resource),
     get seen() {
       return live
     },

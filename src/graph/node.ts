@@ -1,6 +1,7 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
 import { changedAt, conditionOf } from './condition.js'
+import { imageNamed } from './container.js'
 import type { Graph } from './graph.js'
 import { groupBy } from './group.js'
 import { type Version, version } from './version.js'
@@ -40,6 +41,23 @@ export function isLeaving({ metadata, spec }: Node): boolean {
   return (
     metadata?.deletionTimestamp !== undefined ||
     (spec?.taints ?? []).some(({ key }) => leaving.test(key ?? ''))
+  )
+}
+
+/** Machines that nobody but their owner adds, and clouds whose node autoscaler is an object or a pod of the cluster. */
+const plain = /^(aws|azure|baremetal|harvester|k0s|k3s|kind|metal3|proxmox|rke2|talos|vsphere)/
+
+/** Whether something may add nodes to the cluster: an autoscaler that is there, or one that the provider keeps to itself. */
+export function mayGrow(graph: Graph): boolean {
+  return graph.once(
+    'may grow',
+    () =>
+      graph.all('karpenter.sh/NodePool').length > 0 ||
+      graph.all('ConfigMap').some(({ metadata }) => metadata?.name === 'cluster-autoscaler-status') ||
+      graph.workloads.some(({ running }) =>
+        running.some(({ image }) => imageNamed(image, ['cluster-autoscaler'])),
+      ) ||
+      graph.all('Node').some(({ spec }) => spec?.providerID && !plain.test(spec.providerID)),
   )
 }
 

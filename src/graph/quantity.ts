@@ -83,7 +83,7 @@ export function seconds(value: unknown): number | undefined {
   let rest = value
   let sum = 0
   while (rest) {
-    const match = /^(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/.exec(rest)
+    const match = /^(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/.exec(rest)
     if (!match) return undefined
     sum += Number(match[1]) * (units[match[2] ?? ''] ?? 0)
     rest = rest.slice(match[0].length)

@@ -28,6 +28,7 @@ export interface Resource {
  * The number of folder changes between two files: 0 in one folder, 1 to a parent or child, 2 between sibling folders.
  */
 export function distance(a: readonly string[], b: readonly string[]): number {
+  if (a === b) return 0
   return a.length + b.length - 2 * shared(a, b)
 }
 

@@ -9,7 +9,9 @@ export function isObject(value: unknown): value is Untyped {
 /** The value at the end of the path, or undefined as soon as a step does not exist. */
 export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value
-  for (const step of path) {
+  // No iterators: nothing is called more often.
+  for (let i = 0; i < path.length; i++) {
+    const step = path[i] as string | number
     if (typeof step === 'number') here = Array.isArray(here) ? here[step] : undefined
     else here = isObject(here) && Object.hasOwn(here, step) ? here[step] : undefined
   }

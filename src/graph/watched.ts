@@ -183,6 +183,7 @@ function watchedLive(
     // So is what pods use. Rules that have nothing else to go by name it in `reads`.
     usageOf: (pod) => live.usageOf(pod),
     samplesOf: (metric) => live.samplesOf(metric),
+    countOf: (resource) => live.countOf(resource),
     seen: live,
   }
 }

@@ -1,7 +1,7 @@
 /** The API versions that an object is written in by those who apply it. */
 import type { Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { objectsAt, stringAt } from './untyped.js'
+import { objectsAt, stringAt, valueAt } from './untyped.js'
 
 /** A version in which somebody wrote an object. */
 export interface Written {
@@ -21,6 +21,7 @@ export function writtenVersions(object: KubernetesObject, isLive: boolean): read
   const own: Written[] = isLive
     ? []
     : [{ apiVersion: object.apiVersion ?? '', path: ['apiVersion'], by: undefined }]
+  if (valueAt(object, 'metadata', 'managedFields') === undefined) return own
   const applied = objectsAt(object, 'metadata', 'managedFields').flatMap((entry, i): Written[] => {
     const apiVersion = stringAt(entry, 'apiVersion')
     const path = ['metadata', 'managedFields', i, 'apiVersion']

@@ -21,12 +21,15 @@ export interface Block {
 export function readBlock(text: string, outlined: boolean): Block | undefined {
   // Values are the same with the line breaks of Windows; places are not.
   const plain = !outlined && text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text
-  if (strange.test(plain)) return undefined
+  if (!isLittleEndian || strange.test(plain)) return undefined
+  write(plain)
   try {
     return new Reader(plain, outlined).document()
   } catch (error) {
     if (error === unusual) return undefined
     throw error
+  } finally {
+    units = kept
   }
 }
 
@@ -61,6 +64,35 @@ const openBrace = 0x7b
 const bar = 0x7c
 const closeBrace = 0x7d
 
+/**
+ * The UTF-16 units of the text that is read, with zeros behind it. Looking at them one by one takes a fraction of the time that
+ * `charCodeAt` takes in code that runs for a second. No unit of the text is zero.
+ */
+let units = new Uint16Array(1 << 17)
+/** For texts of usual size: used again and again. */
+const kept = units
+const keptBytes = Buffer.from(kept.buffer)
+/** How far behind the end of the text anybody looks. */
+const behind = 4
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
+/** Whether a space, a line feed or the end stands at an offset. */
+function isGap(at: number): boolean {
+  const code = units[at]
+  return code === space || code === lineFeed || code === 0
+}
+
+/** Keys that were met before, by some of their characters: most keys of a manifest are. */
+const knownKeys: (string | undefined)[] = new Array(1024).fill(undefined)
+
+function write(text: string): void {
+  const size = text.length + behind
+  if (size > kept.length) units = new Uint16Array(size)
+  const bytes = units === kept ? keptBytes : Buffer.from(units.buffer)
+  bytes.write(text, 'utf16le')
+  units.fill(0, text.length, size)
+}
+
 /** For each character: 1 where a plain scalar cannot be so simple when it starts with it. */
 const special = new Uint8Array(128)
 for (const c of '\t\n !"#%&\'*,>?@[]`{|}') special[c.charCodeAt(0)] = 1
@@ -87,7 +119,7 @@ class Reader {
   #hasDuplicates = false
   #depth = 0
   /** Scalars with an anchor. */
-  readonly #anchored = new Map<string, unknown>()
+  #anchored: Map<string, unknown> | undefined
   /** The node of the value that was read last, when nodes are recorded. */
   #node: TextNode | undefined
 
@@ -116,8 +148,8 @@ class Reader {
     let start = lineStart
     for (;;) {
       let at = start
-      let code = text.charCodeAt(at)
-      while (code === space) code = text.charCodeAt(++at)
+      let code = units[at]
+      while (code === space) code = units[++at]
       if (code === hash) {
         at = text.indexOf('\n', at)
         if (at < 0) break
@@ -139,8 +171,8 @@ class Reader {
   #finishLine(from: number): void {
     const text = this.#text
     let at = from
-    let code = text.charCodeAt(at)
-    while (code === space) code = text.charCodeAt(++at)
+    let code = units[at]
+    while (code === space) code = units[++at]
     if (code === hash && at > from) at = text.indexOf('\n', at)
     else if (code !== lineFeed && at < text.length) throw unusual
     if (at < 0 || at >= text.length) {
@@ -165,22 +197,11 @@ class Reader {
 
   /** Whether the dash of a list item stands here. */
   #isItem(): boolean {
-    return this.code === dash && this.#isGap(this.#at + 1)
+    return units[this.#at] === dash && isGap(this.#at + 1)
   }
 
   get #isAtEnd(): boolean {
     return this.#column === end
-  }
-
-  /** The character at the position; NaN at the end. */
-  get code(): number {
-    return this.#text.charCodeAt(this.#at)
-  }
-
-  /** Whether a space, a line feed or the end stands at an offset. */
-  #isGap(at: number): boolean {
-    const code = this.#text.charCodeAt(at)
-    return code === space || code === lineFeed || at >= this.#text.length
   }
 
   /** The key that starts here; the position is then behind its colon. */
@@ -195,13 +216,13 @@ class Reader {
   #keyOrNothing(): string | undefined {
     const text = this.#text
     const start = this.#at
-    const { code } = this
+    const code = units[this.#at] ?? 0
     let key: string
     let at: number
     if (code === quote || code === apostrophe) {
       key = this.#quoted(code)
       at = this.#at
-      if (text.charCodeAt(at) !== colon || !this.#isGap(at + 1)) {
+      if (units[at] !== colon || !isGap(at + 1)) {
         this.#at = start
         return undefined
       }
@@ -216,9 +237,8 @@ class Reader {
       at = this.#plainEnd(start)
       if (this.#ending !== 'colon') return undefined
       if (code === colon) throw unusual
-      key = text.slice(start, at)
-      // Numbers, booleans and null as keys, and merges.
-      if (plainValue(key) !== key || key === '<<' || text.charCodeAt(at) !== colon) throw unusual
+      if (units[at] !== colon) throw unusual
+      key = this.#plainKey(start, at)
     }
     if (at - start > longestKey) throw unusual
     if (this.#outlined) this.#node = scalarAt(start, at, false)
@@ -226,18 +246,30 @@ class Reader {
     return key
   }
 
+  #plainKey(start: number, end: number): string {
+    const text = this.#text
+    const length = end - start
+    const sum = 61 * length + 7 * (units[start] ?? 0) + 3 * (units[end - 1] ?? 0) + (units[start + 1] ?? 0)
+    const known = knownKeys[sum % knownKeys.length]
+    if (known !== undefined && known.length === length && text.startsWith(known, start)) return known
+    const key = text.slice(start, end)
+    // Numbers, booleans and null as keys, and merges.
+    if (plainValue(key) !== key || key === '<<') throw unusual
+    knownKeys[sum % knownKeys.length] = key
+    return key
+  }
+
   /** The end of the plain scalar's part on this line, without the spaces behind it; notes how the line ends. */
   #plainEnd(start: number): number {
-    const text = this.#text
     let last = start
     for (let at = start; ; at++) {
-      const code = text.charCodeAt(at)
+      const code = units[at]
       if (code === space) continue
-      if (code === lineFeed || Number.isNaN(code)) {
+      if (code === lineFeed || code === 0) {
         this.#ending = 'line'
         return last
       }
-      if (code === colon && this.#isGap(at + 1)) {
+      if (code === colon && isGap(at + 1)) {
         if (last !== at) throw unusual
         this.#ending = 'colon'
         return last
@@ -290,8 +322,8 @@ class Reader {
   #valueOfKey(column: number): unknown {
     const text = this.#text
     let at = this.#at
-    let code = text.charCodeAt(at)
-    while (code === space) code = text.charCodeAt(++at)
+    let code = units[at]
+    while (code === space) code = units[++at]
     if (code !== lineFeed && at < text.length && !(code === hash && at > this.#at)) {
       this.#at = at
       return this.#inline(column)
@@ -325,8 +357,8 @@ class Reader {
     const text = this.#text
     const start = this.#at
     let at = start + 1
-    let code = text.charCodeAt(at)
-    while (code === space) code = text.charCodeAt(++at)
+    let code = units[at]
+    while (code === space) code = units[++at]
     if (code === lineFeed || at >= text.length || code === hash) {
       this.#finishLine(start + 1)
       if (this.#column > column) return this.#block(column)
@@ -345,7 +377,7 @@ class Reader {
 
   /** A scalar or a flow collection; it may go on in lines that are indented more than `column`. */
   #inline(column: number): unknown {
-    const { code } = this
+    const code = units[this.#at] ?? 0
     const start = this.#at
     this.#floor = column
     if (code === quote || code === apostrophe) {
@@ -364,7 +396,7 @@ class Reader {
     if (code === asterisk) return this.#alias(column)
     if (code < 128 && special[code] === 1) throw unusual
     // A dash or colon alone means something else.
-    if ((code === dash || code === colon) && this.#isGap(start + 1)) throw unusual
+    if ((code === dash || code === colon) && isGap(start + 1)) throw unusual
     const at = this.#plainEnd(start)
     const written = this.#text.slice(start, at)
     const ending = this.#ending
@@ -380,11 +412,12 @@ class Reader {
   /** `&name value`, for a scalar on the same line. */
   #anchor(column: number): unknown {
     const name = this.#anchorName()
-    while (this.code === space) this.#at++
-    const { code } = this
+    while (units[this.#at] === space) this.#at++
+    const code = units[this.#at] ?? 0
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
-    if (!isScalar || Number.isNaN(code)) throw unusual
+    if (!isScalar || code === 0) throw unusual
     const value = this.#inline(column)
+    this.#anchored ??= new Map()
     this.#anchored.set(name, value)
     return value
   }
@@ -392,7 +425,7 @@ class Reader {
   /** `*name` on the same line. */
   #alias(column: number): unknown {
     const name = this.#anchorName()
-    if (!this.#anchored.has(name)) throw unusual
+    if (!this.#anchored?.has(name)) throw unusual
     this.#finishLine(this.#at)
     if (this.#column > column) throw unusual
     return this.#anchored.get(name)
@@ -405,8 +438,8 @@ class Reader {
     const text = this.#text
     const start = this.#at + 1
     let at = start
-    while (isNameChar(text.charCodeAt(at))) at++
-    if (at === start || !this.#isGap(at)) throw unusual
+    while (isNameChar(units[at] ?? 0)) at++
+    if (at === start || !isGap(at)) throw unusual
     this.#at = at
     return text.slice(start, at)
   }
@@ -440,7 +473,7 @@ class Reader {
   #breaks(from: number, to: number): number {
     let count = 0
     for (let at = from; at < to; at++) {
-      const code = this.#text.charCodeAt(at)
+      const code = units[at]
       if (code === lineFeed) count++
       // A comment ends a plain scalar.
       else if (code !== space) throw unusual
@@ -455,11 +488,11 @@ class Reader {
     const close = text.indexOf(mark === quote ? '"' : "'", start)
     if (close < 0) throw unusual
     for (let at = start; at < close; at++) {
-      const code = text.charCodeAt(at)
+      const code = units[at]
       if (code === lineFeed || (code === backslash && mark === quote)) return this.#longQuoted(mark, start)
       if (code === 9) throw unusual
     }
-    if (mark === apostrophe && text.charCodeAt(close + 1) === apostrophe) return this.#longQuoted(mark, start)
+    if (mark === apostrophe && units[close + 1] === apostrophe) return this.#longQuoted(mark, start)
     this.#at = close + 1
     return text.slice(start, close)
   }
@@ -470,10 +503,10 @@ class Reader {
     let value = ''
     let from = start
     for (let at = start; at < text.length; at++) {
-      const code = text.charCodeAt(at)
+      const code = units[at]
       if (code === mark) {
         value += text.slice(from, at)
-        if (mark === quote || text.charCodeAt(at + 1) !== apostrophe) {
+        if (mark === quote || units[at + 1] !== apostrophe) {
           this.#at = at + 1
           return value
         }
@@ -481,7 +514,7 @@ class Reader {
         from = ++at
       } else if (code === backslash && mark === quote) {
         value += text.slice(from, at)
-        if (text.charCodeAt(at + 1) === lineFeed) {
+        if (units[at + 1] === lineFeed) {
           from = this.#contentAfter(at + 1)
           if (text.lastIndexOf('\n', from) !== at + 1) throw unusual
         } else {
@@ -495,7 +528,7 @@ class Reader {
         // The spaces around a line break do not count; one break is a space, each further one a line feed.
         const next = this.#contentAfter(at)
         const breaks = this.#breaks(at, next)
-        value += text.slice(from, trimmed(text, at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
+        value += text.slice(from, trimmed(at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
         from = next
         at = next - 1
       } else if (code === 9) throw unusual
@@ -508,10 +541,9 @@ class Reader {
    * below what it belongs to.
    */
   #contentAfter(lineFeedAt: number, inFlow = false): number {
-    const text = this.#text
     let start = lineFeedAt + 1
     for (let at = start; ; at++) {
-      const code = text.charCodeAt(at)
+      const code = units[at]
       if (code === lineFeed) start = at + 1
       else if (code !== space) {
         const isClosing = inFlow && (code === closeBracket || code === closeBrace)
@@ -524,7 +556,7 @@ class Reader {
   /** A flow collection; the position is then behind it. */
   #flow(): unknown {
     if (++this.#depth > deep) throw unusual
-    const value = this.code === openBracket ? this.#flowSequence() : this.#flowMapping()
+    const value = units[this.#at] === openBracket ? this.#flowSequence() : this.#flowMapping()
     this.#depth--
     return value
   }
@@ -534,7 +566,7 @@ class Reader {
     const node = this.#outlined ? this.#openNode('sequence') : undefined
     this.#at++
     this.#skipSpaces()
-    while (this.code !== closeBracket) {
+    while (units[this.#at] !== closeBracket) {
       value.push(this.#flowValue())
       if (node && this.#node) node.items.push(this.#node)
       this.#flowComma(closeBracket)
@@ -550,13 +582,13 @@ class Reader {
     const node = this.#outlined ? nodeAt('mapping', this.#at) : undefined
     this.#at++
     this.#skipSpaces()
-    while (this.code !== closeBrace) {
-      const { code } = this
+    while (units[this.#at] !== closeBrace) {
+      const code = units[this.#at] ?? 0
       const key = code === openBracket || code === openBrace ? undefined : this.#flowValue()
       const keyNode = this.#node
       if (typeof key !== 'string' || key === '<<' || value[key] !== undefined || key === '__proto__')
         throw unusual
-      if (this.code !== colon || this.#text.charCodeAt(this.#at + 1) !== space) throw unusual
+      if (units[this.#at] !== colon || units[this.#at + 1] !== space) throw unusual
       this.#at++
       this.#skipSpaces()
       value[key] = this.#flowValue()
@@ -573,20 +605,20 @@ class Reader {
   /** Past the comma after an item, or up to the bracket that closes. */
   #flowComma(close: number): void {
     this.#skipSpaces()
-    if (this.code === comma) {
+    if (units[this.#at] === comma) {
       this.#at++
       this.#skipSpaces()
-    } else if (this.code !== close) throw unusual
+    } else if (units[this.#at] !== close) throw unusual
   }
 
   /** Past spaces and line feeds. */
   #skipSpaces(): void {
-    while (this.code === space) this.#at++
-    if (this.code === lineFeed) this.#at = this.#contentAfter(this.#at, true)
+    while (units[this.#at] === space) this.#at++
+    if (units[this.#at] === lineFeed) this.#at = this.#contentAfter(this.#at, true)
   }
 
   #flowValue(): unknown {
-    const { code } = this
+    const code = units[this.#at] ?? 0
     if (code === openBracket || code === openBrace) return this.#flow()
     const start = this.#at
     if (code === quote || code === apostrophe) {
@@ -594,13 +626,13 @@ class Reader {
       if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
       return value
     }
-    if (special[code] === 1 || (code === dash && this.#text.charCodeAt(start + 1) === space)) throw unusual
+    if (special[code] === 1 || (code === dash && units[start + 1] === space)) throw unusual
     const text = this.#text
     let at = start
-    while (harmless[text.charCodeAt(at)] === 1) at++
+    while (harmless[units[at] ?? 0] === 1) at++
     const stop = at
-    while (text.charCodeAt(at) === space) at++
-    const next = text.charCodeAt(at)
+    while (units[at] === space) at++
+    const next = units[at]
     const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
     // Words with spaces between them, and all that is not as simple.
     if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
@@ -613,13 +645,13 @@ class Reader {
   #blockScalar(column: number): string {
     const text = this.#text
     const start = this.#at
-    const isLiteral = this.code === bar
+    const isLiteral = units[this.#at] === bar
     let at = start + 1
     const chomping = text[at]
     if (chomping === '-' || chomping === '+') at++
-    let code = text.charCodeAt(at)
+    let code = units[at]
     const header = at
-    while (code === space) code = text.charCodeAt(++at)
+    while (code === space) code = units[++at]
     if (code === hash && at > header) at = text.indexOf('\n', at)
     else if (code !== lineFeed) throw unusual
     if (at < 0) throw unusual
@@ -630,7 +662,7 @@ class Reader {
     let line = at + 1
     for (; line < text.length; ) {
       let content = line
-      while (text.charCodeAt(content) === space && (indent === 0 || content - line < indent)) content++
+      while (units[content] === space && (indent === 0 || content - line < indent)) content++
       const stop = text.indexOf('\n', content)
       const lineEnd = stop < 0 ? text.length : stop
       if (content === lineEnd) {
@@ -643,7 +675,7 @@ class Reader {
           if (indent <= column || empty > indent) throw unusual
         }
         if (content - line < indent) {
-          if (text.charCodeAt(content) === 9) throw unusual
+          if (units[content] === 9) throw unusual
           break
         }
         lines.push(text.slice(content, lineEnd))
@@ -658,7 +690,7 @@ class Reader {
       trailing++
     }
     const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
-    if (this.#outlined) this.#node = scalarAt(start, trimmed(text, last), false)
+    if (this.#outlined) this.#node = scalarAt(start, trimmed(last), false)
     if (line >= text.length) {
       this.#at = text.length
       this.#column = end
@@ -704,9 +736,9 @@ function folded(lines: readonly string[]): string {
   return value
 }
 
-/** The end of a text without the spaces before it. */
-function trimmed(text: string, from: number, least = 0): number {
+/** The end of what stands before an offset, without the spaces there. */
+function trimmed(from: number, least = 0): number {
   let at = from
-  while (at > least && text.charCodeAt(at - 1) === space) at--
+  while (at > least && units[at - 1] === space) at--
   return at
 }

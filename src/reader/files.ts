@@ -71,7 +71,15 @@ export function find(args: readonly string[], options: FindOptions): Found {
   const folders = new Set<string>()
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
 
-  const nameOf = (path: string) => displayName(path, cwd)
+  const folderNames = new Map<string, string>()
+  const nameOf = (path: string) => {
+    const end = path.lastIndexOf(sep)
+    if (end <= 0 || cwd.startsWith(path)) return displayName(path, cwd)
+    const folder = path.slice(0, end)
+    const known = folderNames.get(folder) ?? displayName(folder, cwd)
+    folderNames.set(folder, known)
+    return known === '.' ? path.slice(end + 1) : `${known}/${path.slice(end + 1)}`
+  }
   const add = (path: string, real: string, explicit: boolean, isFile: boolean) => {
     const known = files.get(real)
     if (!known || (explicit && !known.explicit))

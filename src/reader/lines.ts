@@ -9,9 +9,7 @@ export interface Positions {
 
 /** `line` and `column` (from 1) are where the text starts in its file. */
 export function positions(text: string, line: number, column: number): Positions {
-  const starts = [0]
-  const ends = /\r\n|\n|\r/g
-  while (ends.exec(text)) starts.push(ends.lastIndex)
+  const starts = lineStarts(text)
   const lineOf = (offset: number) => {
     let low = 0
     let high = starts.length - 1
@@ -33,6 +31,20 @@ export function positions(text: string, line: number, column: number): Positions
       return { ...from, endLine: to.line, endColumn: to.column }
     },
   }
+}
+
+function lineStarts(text: string): readonly number[] {
+  const starts = [0]
+  if (text.includes('\r')) {
+    const ends = /\r\n|\n|\r/g
+    while (ends.exec(text)) starts.push(ends.lastIndex)
+  } else for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+/** The lines of a text, without their line breaks. */
+export function linesOf(text: string): string[] {
+  return text.split(text.includes('\r') ? /\r\n|\n|\r/ : '\n')
 }
 
 /** The offset at which the line of `at` starts. */

@@ -42,11 +42,15 @@ const float = /^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/
 const integer = /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/
 const mightBeNumber = /^[-+]?[.\d][\dA-Fa-fxXoO_.+-]*$/
 
+/** Most numbers that are written. */
+const small = /^(?:0|[1-9]\d{0,8})$/
+
 const largestInt64 = 2n ** 63n - 1n
 const smallestInt64 = -(2n ** 63n)
 const largestUint64 = 2n ** 64n - 1n
 
 function numberValue(text: string): string | number {
+  if (small.test(text)) return Number(text)
   if (!mightBeNumber.test(text)) return text
   const digits = text.includes('_') ? text.replaceAll('_', '') : text
   const match = integer.exec(digits)

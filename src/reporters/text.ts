@@ -85,14 +85,18 @@ export function cutFront(text: string, most: number, more = '…'): string {
   return `${more}${rest}`
 }
 
+/** Spaces, but for that between a number and its unit. */
+const gap = /(?<!\d)\s+|\s+(?!(?:ms|s|h|%)(?!\w))/
+
 /**
- * Breaks text at spaces into lines of at most `most` columns. Longer words stand on lines of their own, unbroken.
+ * Breaks text at spaces into lines of at most `most` columns. Longer words stand on lines of their own, unbroken, and a
+ * number stands beside its unit.
  * @param measure the columns that a piece of the text takes
  */
 export function wrap(text: string, most: number, measure = columns): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(gap)) {
     if (word === '') continue
     if (line === '') line = word
     else if (measure(`${line} ${word}`) <= most) line += ` ${word}`

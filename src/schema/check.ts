@@ -300,6 +300,7 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     const field = shape.fields.get(name)
     if (field === undefined || !field.served) unknownField(shape, name, walk)
     if (field === undefined) continue
+    if (field.type.plain === typeof item && item !== '') continue
     if (item === null || item === undefined) {
       // As the API server reads it: not there.
       out = replaced(value, out, name, undefined)
@@ -316,17 +317,22 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   }
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
   if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
-  if (!walk.quiet)
-    for (const name of shape.required)
+  if (!walk.quiet) findMissing(shape, value, walk)
+  return out
+}
+
+function findMissing({ required, filled }: Definition, value: Mapping, walk: Walk): void {
+  // Most have none of either, and there are too many of them for iterators.
+  if (required.length > 0)
+    for (const name of required)
       if ((value[name] ?? undefined) === undefined)
-        report(walk, { kind: 'missing-field', path: [...path, name], empty: false })
-  if (!walk.quiet)
-    for (const name of shape.filled) {
+        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
+  if (filled.length > 0)
+    for (const name of filled) {
       const list = value[name]
       if (Array.isArray(list) && list.length === 0)
-        report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
+        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: true })
     }
-  return out
 }
 
 function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
@@ -372,6 +378,7 @@ function visitMap(type: Type, value: unknown, walk: Walk): unknown {
   let out = value
   for (const key in value) {
     const item = value[key]
+    if (element.plain === typeof item) continue
     if (item === null || item === undefined) {
       out = replaced(value, out, key, undefined)
       continue
@@ -392,6 +399,7 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   let indices: number[] | undefined
   for (let i = 0; i < value.length; i++) {
     const item: unknown = value[i]
+    if (kept === undefined && element.plain === typeof item) continue
     walk.path.push(i)
     // An item that is null is the zero value of its type.
     const shaped = item !== null && item !== undefined ? visit(element, item, walk) : zeroOf(element, walk)

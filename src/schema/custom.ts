@@ -371,6 +371,7 @@ function typeFor(schema: Schema, name: string): Type {
     keys: [],
     values: undefined,
     mayBeEmpty: true,
+    plain: undefined,
     minimum: undefined,
     maximum: undefined,
   }

@@ -129,9 +129,9 @@ function isDateTime(text: string): boolean {
 
 /** As Go's time.ParseDuration, or any number with a unit up to weeks in it. */
 function isDuration(text: string): boolean {
-  if (/^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[nuµμm]s|[smh]))+)$/.test(text)) return true
-  const units = /^(?:[nuµm]s|[smhdw]|hr|wk|(?:nano|micro|milli|sec|min|hour|day|week).*)$/i
-  return [...text.matchAll(/\d+\s*([A-Za-zµ]+)/g)].some(([, unit = '']) => units.test(unit))
+  if (/^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[nu\u00b5\u03bcm]s|[smh]))+)$/.test(text)) return true
+  const units = /^(?:[nu\u00b5m]s|[smhdw]|hr|wk|(?:nano|micro|milli|sec|min|hour|day|week).*)$/i
+  return [...text.matchAll(/\d+\s*([A-Za-z\u00b5]+)/g)].some(([, unit = '']) => units.test(unit))
 }
 
 function isAddress(text: string): boolean {

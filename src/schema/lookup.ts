@@ -64,6 +64,7 @@ const anything: Type = {
   keys: [],
   values: undefined,
   mayBeEmpty: true,
+  plain: undefined,
   minimum: undefined,
   maximum: undefined,
 }

@@ -140,7 +140,7 @@ export function versionsOf(group: string, kind: string, minor: number = newestMi
 }
 
 /**
- * What to write instead of an API version at a minor version; undefined when nothing took its place. The same major version
+ * What to write instead of an API version at a minor version; undefined when no other version did. The same major version
  * before others: `autoscaling/v1` is no successor of `autoscaling/v2beta1` as long as there is another.
  */
 export function successorOf(apiVersion: string, kind: string, minor: number): string | undefined {

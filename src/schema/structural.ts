@@ -181,25 +181,34 @@ const forbidden = [
 ]
 const none: readonly never[] = []
 
+/** Words that say what a value consists of. */
+const simpleWords: ReadonlySet<string> = new Set([
+  'type',
+  'description',
+  'properties',
+  'items',
+  'required',
+  'additionalProperties',
+])
+
 function read(value: unknown, place: Place): Schema {
   const { nested, structural, count, depth } = place
   if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
-  // Most parts of a schema say their type and no more.
-  const isPlain = Object.keys(value).every((key) => key === 'type' || key === 'description')
-  if (!isPlain) checkWords(value, place)
-  const isIntOrString = flag(value, 'x-kubernetes-int-or-string', place)
+  const { isPlain, isSimple } = wordsOf(value)
+  if (!isSimple) checkWords(value, place)
+  const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
-  const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
+  const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
   if (structural && nested && type !== undefined)
     throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
   if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
   if (structural && !nested && type === 'array' && !isObject(value.items))
     throw unusable(place, 'items', 'is missing')
   if (isPlain) return plain(type)
-  if (structural && !nested) checkExtensions(value, type, place)
+  if (structural && !nested && !isSimple) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
     read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
   const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
@@ -209,19 +218,18 @@ function read(value: unknown, place: Place): Schema {
       .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
       .map((one, i) => inner(one ?? {}, [key, i], true))
   }
-  const properties = mapping(value, 'properties', place)
-  const names = Object.keys(properties)
+  const written = mapping(value, 'properties', place)
   const { additionalProperties, items } = value
-  if (isObject(additionalProperties) && names.length > 0)
+  let properties: Map<string, Schema> | undefined
+  for (const name in written) {
+    properties ??= new Map()
+    properties.set(name, inner(written[name], ['properties', name]))
+  }
+  if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
-  return {
-    type,
-    nullable: flag(value, 'nullable', place),
-    default: value.default ?? undefined,
-    properties:
-      names.length > 0
-        ? new Map(names.map((name) => [name, inner(properties[name], ['properties', name])]))
-        : noProperties,
+  const simple: Schema = {
+    ...plain(type),
+    properties: properties ?? noProperties,
     additional: isObject(additionalProperties)
       ? inner(additionalProperties, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
@@ -230,6 +238,12 @@ function read(value: unknown, place: Place): Schema {
         : undefined,
     items: items === undefined || items === null ? undefined : inner(items, ['items']),
     required: texts(value, 'required', place),
+  }
+  if (isSimple) return simple
+  return {
+    ...simple,
+    nullable: flag(value, 'nullable', place),
+    default: value.default ?? undefined,
     preserves,
     embedded: flag(value, 'x-kubernetes-embedded-resource', place),
     formatted: (value.format ?? '') !== '',
@@ -241,6 +255,17 @@ function read(value: unknown, place: Place): Schema {
     oneOf: branches('oneOf'),
     not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+/** Most parts of a schema say their type and no more, and most of the others what they consist of. */
+function wordsOf(value: Untyped): { readonly isPlain: boolean; readonly isSimple: boolean } {
+  let isPlain = true
+  for (const word in value) {
+    if (word === 'type' || word === 'description') continue
+    if (!simpleWords.has(word)) return { isPlain: false, isSimple: false }
+    isPlain = false
+  }
+  return { isPlain, isSimple: true }
 }
 
 function checkWords(value: Untyped, place: Place): void {
@@ -278,13 +303,19 @@ function plain(type: SchemaType | undefined): Schema {
   return found
 }
 
-const types: readonly SchemaType[] = ['object', 'array', 'string', 'integer', 'number', 'boolean']
+const types: ReadonlySet<unknown> = new Set<SchemaType>([
+  'object',
+  'array',
+  'string',
+  'integer',
+  'number',
+  'boolean',
+])
 
 function typeOf({ type }: Untyped, place: Place): SchemaType | undefined {
   if (type === undefined || type === null || type === '') return undefined
-  const found = types.find((one) => one === type)
-  if (found === undefined) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
-  return found
+  if (!types.has(type)) throw unusable(place, 'type', `cannot be ${JSON.stringify(type).slice(0, 40)}`)
+  return type as SchemaType
 }
 
 /** The value of a keyword; undefined when it is not there. */
@@ -340,11 +371,41 @@ function keysOf(schema: Untyped, place: Place): readonly string[] | undefined {
   return type === 'set' ? ['='] : type === 'map' && keys.length > 0 ? keys : undefined
 }
 
+interface Size {
+  readonly least: string
+  readonly most: string
+  readonly thing: string
+  readonly sizeOf: (value: unknown) => number | undefined
+}
+
+/** The keywords about sizes. */
+const sizes: readonly Size[] = [
+  {
+    least: 'minLength',
+    most: 'maxLength',
+    thing: 'character',
+    sizeOf: (value) => (isText(value) ? [...value].length : undefined),
+  },
+  {
+    least: 'minItems',
+    most: 'maxItems',
+    thing: 'entry',
+    sizeOf: (value) => (isList(value) ? value.length : undefined),
+  },
+  {
+    least: 'minProperties',
+    most: 'maxProperties',
+    thing: 'field',
+    sizeOf: (value) => (isObject(value) ? Object.keys(value).length : undefined),
+  },
+]
+
 /** What the keywords about single values ask for. */
 function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): readonly Test[] {
   const tests: Test[] = []
   const number = (key: string) => keyword(schema, key, place, isNumber, 'a number')
-  const [minimum, maximum] = [number('minimum'), number('maximum')]
+  const minimum = number('minimum')
+  const maximum = number('maximum')
   const above = flag(schema, 'exclusiveMinimum', place)
   const below = flag(schema, 'exclusiveMaximum', place)
   if (minimum !== undefined || maximum !== undefined)
@@ -363,13 +424,9 @@ function testsOf(schema: Untyped, type: SchemaType | undefined, place: Place): r
         ? `is ${value}, and has to be a multiple of ${factor}`
         : undefined,
     )
-  const sizes: readonly [string, string, (value: unknown) => number | undefined][] = [
-    ['Length', 'character', (value) => (isText(value) ? [...value].length : undefined)],
-    ['Items', 'entry', (value) => (isList(value) ? value.length : undefined)],
-    ['Properties', 'field', (value) => (isObject(value) ? Object.keys(value).length : undefined)],
-  ]
-  for (const [suffix, thing, sizeOf] of sizes) {
-    const [least = 0, most = Number.POSITIVE_INFINITY] = [number(`min${suffix}`), number(`max${suffix}`)]
+  for (const { least: atLeast, most: atMost, thing, sizeOf } of sizes) {
+    const least = number(atLeast) ?? 0
+    const most = number(atMost) ?? Number.POSITIVE_INFINITY
     if (least > 0 || most < Number.POSITIVE_INFINITY)
       tests.push((value) => {
         const size = sizeOf(value)

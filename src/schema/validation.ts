@@ -3,6 +3,7 @@ import { admission } from './validation/admission.js'
 import { autoscaling } from './validation/autoscaling.js'
 import { containers } from './validation/containers.js'
 import { definitionsOfKinds } from './validation/definitions-of-kinds.js'
+import { events } from './validation/events.js'
 import { flowControl } from './validation/flow-control.js'
 import { jobs } from './validation/jobs.js'
 import { metadata } from './validation/metadata.js'
@@ -20,6 +21,7 @@ export const checks: Checks = merged(
   autoscaling,
   containers,
   definitionsOfKinds,
+  events,
   flowControl,
   jobs,
   metadata,

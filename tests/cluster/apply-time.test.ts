@@ -12,7 +12,7 @@ import { createDefinitions, kindsOf } from './definitions.js'
 import { isMapping } from './mapping.js'
 import { builtinChanges, type Mutant, mutants } from './mutations.js'
 import { creator } from './resources.js'
-import { asApplied, schemaErrors } from './verdicts.js'
+import { asApplied, namespacesOf, schemaErrors } from './verdicts.js'
 
 const minor = Number(kubernetesVersion().split('.')[1])
 const enough = 0.97
@@ -47,7 +47,10 @@ describe('an error for what the server refuses, and none for what it accepts', (
     const seeds = await compare(objectsOf(read('tests/cluster/seeds.yaml')), create, errorsOf)
     expect(seeds.missed).toEqual([])
     expect(seeds).toMatchObject({ refused: 0, undecided: 0, wrong: [] })
-    const fixtures = await compare(objectsOf(read('fixtures')), create, errorsOf)
+    const all = objectsOf(read('fixtures'))
+    for (const name of namespacesOf(all.map(({ object }) => object)))
+      await cluster.connection.call('POST', '/api/v1/namespaces', { metadata: { name } })
+    const fixtures = await compare(all, create, errorsOf)
     print('as written', fixtures)
     const accepted = [...seeds.accepted, ...fixtures.accepted]
     const changed = await compare(mutants(accepted, builtinChanges(minor)), create, errorsOf)

@@ -13,7 +13,7 @@ export interface Verdict {
   readonly message: string
 }
 
-/** Asks the server to create an object in the namespace `default`, without storing it. */
+/** Asks the server to create an object in the namespace `default`, an Event in its own, without storing it. */
 export async function serverVerdict(create: Create, object: Mapping): Promise<Verdict> {
   const answer = await create(inDefault(object), '?dryRun=All&fieldValidation=Strict').catch(hungUp)
   if (answer instanceof Error) return { outcome: 'undecided', message: answer.message }
@@ -29,10 +29,22 @@ function hungUp(error: unknown): Error {
   throw error
 }
 
+/** An Event has to be where its object is. */
 function inDefault(object: Mapping): Mapping {
-  if (!isMapping(object.metadata)) return object
+  if (!isMapping(object.metadata) || object.kind === 'Event') return object
   const { namespace: _namespace, ...metadata } = object.metadata
   return { ...object, metadata }
+}
+
+/** The namespaces that Events are in. */
+export function namespacesOf(objects: readonly Mapping[]): ReadonlySet<string> {
+  return new Set(
+    objects.flatMap(({ kind, metadata }) =>
+      kind === 'Event' && isMapping(metadata) && typeof metadata.namespace === 'string'
+        ? [metadata.namespace]
+        : [],
+    ),
+  )
 }
 
 /** An object without what a server has given to it. */
