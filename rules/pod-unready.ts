@@ -9,6 +9,7 @@ import {
   firstOf,
   formatSpan,
   type Graph,
+  holderOf,
   imageParts,
   isAway,
   isCrashing,
@@ -26,6 +27,8 @@ import {
   saidOfAddress,
   schedule,
   seconds,
+  silenceAllowed,
+  silentFor,
   stringAt,
   throttledBy,
   troubles,
@@ -233,15 +236,13 @@ function onlyLeaderSince(
   return Date.parse(lease.spec?.acquireTime ?? '') || 0
 }
 
-/** The Leases that their holders renew. Source: k8s.io/client-go/tools/leaderelection; most write pod_uuid as the holder. */
+/** The Leases that their holders renew, by namespace and holder. */
 function leasesByHolder(graph: Graph, live: Live): ReadonlyMap<string, Lease> {
-  const renewed = graph.seen('Lease').filter(({ spec }) => {
-    const silent = (live.now - Date.parse(spec?.renewTime ?? '')) / 1000
-    return silent <= Math.max(60, 4 * (spec?.leaseDurationSeconds ?? 15))
+  const renewed = graph.seen('Lease').filter((lease) => {
+    const silent = silentFor(lease, live)
+    return silent !== undefined && silent <= silenceAllowed(lease, patience.leaseDurations)
   })
-  const holder = ({ metadata, spec }: Lease) =>
-    `${metadata?.namespace}/${spec?.holderIdentity?.split('_')[0]}`
-  return new Map(renewed.map((lease) => [holder(lease), lease]))
+  return new Map(renewed.map((lease) => [`${lease.metadata?.namespace}/${holderOf(lease)}`, lease]))
 }
 
 /** Whether the pod runs and has never been ready while another one led. */

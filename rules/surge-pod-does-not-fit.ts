@@ -1,6 +1,8 @@
 import {
   at,
+  type Compute,
   formatBytes,
+  formatCompute,
   type Graph,
   hasEnded,
   intOrPercent,
@@ -65,9 +67,7 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
       asked >= (quantity(least) ?? Number.POSITIVE_INFINITY) ||
       (graph.live !== undefined && most(resource) > 0 && asked >= most(resource) / 4)
     if (!isLarge(cpu, 'cpu', params.largeCpu) && !isLarge(memory, 'memory', params.largeMemory)) return
-    const size = [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
-      .filter(Boolean)
-      .join(' and ')
+    const size = formatCompute({ cpu, memory })
     const options: ReportOptions = {
       see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')],
       fix: set(
@@ -89,7 +89,7 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
     }
     const room = roomOn(nodes, loadsOf(graph, graph.live))
     if (mayGrow(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
-    const share = (one: Load) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
+    const share = (one: Compute) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
     const [best] = [...room].sort((a, b) => share(b) - share(a))
     if (!best) return
     report(
@@ -107,20 +107,13 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
   },
 })
 
-interface Load {
-  /** Cores. */
-  readonly cpu: number
-  /** Bytes. */
-  readonly memory: number
-}
-
 /** What is left on the nodes that take new pods. */
-function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Load>) {
+function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Compute>) {
   return nodes
     .filter(({ spec }) => !spec?.unschedulable)
     .map(({ metadata, status }) => {
       const name = metadata?.name ?? ''
-      const left = (resource: keyof Load) =>
+      const left = (resource: keyof Compute) =>
         (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) -
         (loads.get(name)?.[resource] ?? 0)
       return { name, cpu: left('cpu'), memory: left('memory') }
@@ -128,9 +121,9 @@ function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, L
 }
 
 /** What the pods on each node ask for together. */
-function loadsOf(graph: Graph, live: Live): ReadonlyMap<string, Load> {
+function loadsOf(graph: Graph, live: Live): ReadonlyMap<string, Compute> {
   return graph.once('surge-pod-does-not-fit', () => {
-    const loads = new Map<string, Load>()
+    const loads = new Map<string, Compute>()
     const counted = new Set<Pod>()
     const add = (workload: Workload) => {
       const cpu = requestOf(workload, 'cpu')

@@ -8,6 +8,7 @@ import type { Sample } from '../reader/input.js'
  */
 const [before, since] = ['apiserver_storage_objects', 'apiserver_resource_objects'] as const
 
+/** The names of the metrics that hold it. */
 export const objectCountMetrics: readonly string[] = [before, since]
 
 /** A count in the form of the API server's metric. */

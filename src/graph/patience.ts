@@ -11,4 +11,6 @@ export const patience = {
   hungRun: '6h',
   /** The same in intervals of its schedule; the longer of the two counts. */
   hungIntervals: 3,
+  /** How many of its durations a Lease is not renewed, of `leader-lease-stale`. */
+  leaseDurations: 4,
 } as const

@@ -1,7 +1,7 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
 import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
 import { type Container, containersOf } from './container.js'
-import { quantity } from './quantity.js'
+import { formatBytes, quantity } from './quantity.js'
 import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
 
@@ -86,6 +86,21 @@ export function isFor(node: Node, pod: PodSpec): boolean {
 /** What a container asks for: its limit where it has no request. In cores, bytes or pieces. */
 export function requested({ spec }: Container, resource: string): number {
   return quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+}
+
+/** Amounts of what nodes run out of first. */
+export interface Compute {
+  /** Cores. */
+  readonly cpu: number
+  /** Bytes. */
+  readonly memory: number
+}
+
+/** `0.5 CPU and 2 GiB`; empty for none. */
+export function formatCompute({ cpu, memory }: Compute): string {
+  return [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
+    .filter((text) => text)
+    .join(' and ')
 }
 
 /** What the scheduler counts for a pod that is there: its own requests, which admission may have changed. */

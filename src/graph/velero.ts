@@ -3,6 +3,7 @@ import type { Custom } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import { arrayAt, numberAt, stringAt, valueAt } from './untyped.js'
 
+/** A backup, as far as it has come. */
 export interface VeleroBackup {
   readonly name: string
   readonly phase: string
