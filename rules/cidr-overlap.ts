@@ -186,7 +186,9 @@ function rangesOfObject(of: KubernetesObject): readonly Range[] {
   return rangesOf(cidrs(stringAt(of, 'spec', 'cidr')), use, at(of, objectAt(of, 'spec') ?? of, 'cidr'))
 }
 
-/** Of two objects that are in force together one is reported, by kind and name. One pool may be served in two groups. */
+/**
+ * Of two objects that are in force together one is reported, by kind and name. One pool may be served in two groups.
+ */
 function isBefore(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
   const identity = ({ kind, metadata }: KubernetesObject) =>
     `${kind === 'ServiceCIDR' ? 0 : 1} ${metadata?.name}`
@@ -204,7 +206,9 @@ function addressesOf(graph: Graph): readonly Range[] {
     )
 }
 
-/** The nodes whose podCIDR overlaps the podCIDR or holds the address of a node. In one pass over all of them in order. */
+/**
+ * The nodes whose podCIDR overlaps the podCIDR or holds the address of a node. In one pass over all of them in order.
+ */
 function blocksHit(graph: Graph): ReadonlyMap<object, readonly [own: Range, other: Range]> {
   const blocks = graph
     .all('Node')

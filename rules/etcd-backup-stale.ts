@@ -90,7 +90,8 @@ use: an error when a backup was refused for it.`,
       (volume) =>
         !volume.emptyDir && !volume.secret && !volume.configMap && !volume.projected && !volume.downwardAPI,
     )
-    // A single hostPath is both where certificates come from and where snapshots may go: it gets the benefit of the doubt.
+    // A single hostPath is both where certificates come from and where snapshots may go: it
+    // gets the benefit of the doubt.
     if (
       !kept &&
       !words.some((text) => upload.test(text)) &&
@@ -127,7 +128,9 @@ use: an error when a backup was refused for it.`,
   },
 })
 
-/** When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then. */
+/**
+ * When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then.
+ */
 function lastSuccess({ metadata, status }: CronJob): number | undefined {
   const since = Date.parse(status?.lastSuccessfulTime ?? metadata?.creationTimestamp ?? '')
   return Date.parse(status?.lastScheduleTime ?? '') > since ? since : undefined

@@ -73,7 +73,8 @@ function dataDir(container: Container): string | undefined {
   // Scripts and files of configuration may name it, too.
   const words = [...command, ...args].join(' ')
   if (variable || envFrom || /--data-dir|--config-file|\bsh\b|\bbash\b|\.sh\b/.test(words)) return undefined
-  // By default a directory below the working directory, which no volume holds when there is none; Bitnami's image has its own.
+  // By default a directory below the working directory, which no volume holds when there is none;
+  // Bitnami's image has its own.
   if (/(^|\/)bitnami/.test(container.image ?? '')) return '/bitnami/etcd'
   return container.spec.volumeMounts ? undefined : '/default.etcd'
 }

@@ -103,7 +103,10 @@ function breakageOf(hpa: Autoscaler, live: Live, least: number) {
     .find(({ seconds }) => seconds >= least)
 }
 
-/** How long it has run at its maximum and wanted more; undefined when it does not, or when it has no room to scale in at all. */
+/**
+ * How long it has run at its maximum and wanted more; undefined when it does not, or when it
+ * has no room to scale in at all.
+ */
 function secondsAtLimit(hpa: Autoscaler, live: Live): number | undefined {
   const { minReplicas: least = 1, maxReplicas: most = 0 } = hpa.spec ?? {}
   const limit = conditionOf(hpa, 'ScalingLimited')

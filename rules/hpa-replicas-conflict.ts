@@ -104,8 +104,8 @@ function isIgnored(graph: Graph): boolean {
 }
 
 /**
- * Whether that may be Argo CD, which applies as kubectl does, or as `argocd-controller`. What it keeps has a label or an
- * annotation that tells the Application. Source: argo-cd/common/common.go, util/argo/resource_tracking.go.
+ * Whether that may be Argo CD, which applies as kubectl does, or as `argocd-controller`. What it keeps has a label or
+ * an annotation that tells the Application. Source: argo-cd/common/common.go, util/argo/resource_tracking.go.
  */
 function isArgo(manager: string, { metadata }: Workload['object']): boolean {
   if (manager !== 'kubectl') return manager.startsWith('argocd-')

@@ -129,7 +129,9 @@ function referencesIn(entrance: KubernetesObject): readonly Reference[] {
   })
 }
 
-/** A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read. */
+/**
+ * A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read.
+ */
 function missingKey({ data, stringData }: Secret): string | undefined {
   const keys = Object.keys({ ...data, ...stringData })
   return keys.length === 0 ? undefined : ['tls.crt', 'tls.key'].find((key) => !keys.includes(key))

@@ -152,8 +152,8 @@ function lostTogether(nodes: readonly Node[], now: number): readonly (readonly N
 }
 
 /**
- * Whether the node was lost and is back: the control plane turns all conditions of a silent node Unknown, and its kubelet
- * turns them back at once. A node that was only just made is not meant.
+ * Whether the node was lost and is back: the control plane turns all conditions of a silent node Unknown, and its
+ * kubelet turns them back at once. A node that was only just made is not meant.
  */
 function hasReturned(node: Node): boolean {
   const pressureTurnedAt = changedAt(conditionOf(node, 'MemoryPressure'))

@@ -82,7 +82,10 @@ function jobIn(namespace: string, graph: Graph, onlyJobs: boolean) {
   )?.object
 }
 
-/** The pods that have not ended, of the namespace and of all, and how many the nodes may have (none where no node is known). */
+/**
+ * The pods that have not ended, of the namespace and of all, and how many the nodes may have
+ * (none where no node is known).
+ */
 function countIn(namespace: string, graph: Graph, live: Live) {
   const counts = graph.once('pods of namespaces', () => {
     const found = new Map<string, number>()

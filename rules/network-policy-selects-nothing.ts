@@ -81,8 +81,8 @@ function hasUnshownPods(policy: ObjectOf<'NetworkPolicy'>, graph: Graph): boolea
 }
 
 /**
- * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to follow,
- * in a namespace without pods, or for pods that live for minutes.
+ * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to
+ * follow, in a namespace without pods, or for pods that live for minutes.
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   return (

@@ -129,7 +129,8 @@ function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | 
   }
   if (valueAt(machine, 'status', 'nodeRef') !== undefined) return undefined
   const phase = stringAt(machine, 'status', 'phase')
-  // A machine that the provider failed to make says so; one that waits for its turn (its control plane, its cluster) is not stuck.
+  // A machine that the provider failed to make says so; one that waits for its turn (its control
+  // plane, its cluster) is not stuck.
   if (phase === 'Failed') {
     const message =
       stringAt(machine, 'status', 'failureMessage') ?? stringAt(machine, 'status', 'errorMessage')

@@ -176,7 +176,9 @@ function evidenceOf(nodes: readonly Node[], pressure: Pressure, live: Live): rea
   ]
 }
 
-/** The pods that the kubelets evict next: those with most beyond their requests, or without any where nobody measures. */
+/**
+ * The pods that the kubelets evict next: those with most beyond their requests, or without any where nobody measures.
+ */
 function nextFrom(nodes: readonly Node[], live: Live): readonly string[] {
   const names = new Set(nodes.map(({ metadata }) => metadata?.name))
   const pods = live.seen.pods.filter((pod) => names.has(pod.spec?.nodeName) && !isGone(pod))

@@ -88,7 +88,10 @@ function nodePortOf({ spec, metadata }: Service) {
     : undefined
 }
 
-/** The nodes that balancers may send to before, or after, the rules of Services are kept up to date there; broken ones first. */
+/**
+ * The nodes that balancers may send to before, or after, the rules of Services are kept up to
+ * date there; broken ones first.
+ */
 function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
   const broken = new Map<string, string>()
   for (const workload of graph.workloads) {

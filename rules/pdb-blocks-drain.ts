@@ -151,7 +151,9 @@ function waitingNodes(guarded: readonly Workload[], { live, seen }: Graph): stri
     .slice(0, 2)
 }
 
-/** Pods that a drain evicts. Jobs have no number of pods to count with; budgets for custom kinds work by their scale. */
+/**
+ * Pods that a drain evicts. Jobs have no number of pods to count with; budgets for custom kinds work by their scale.
+ */
 function isEvicted({ kind, batch, controlled }: Workload): boolean {
   return !batch && !controlled && kind !== 'DaemonSet'
 }
@@ -167,7 +169,9 @@ function useMaxUnavailable(spec: object) {
   }
 }
 
-/** The fewest pods of all workloads together; undefined when one has no number that the graph knows of. A Pod is one. */
+/**
+ * The fewest pods of all workloads together; undefined when one has no number that the graph knows of. A Pod is one.
+ */
 function podsOf(workloads: readonly Workload[], graph: Graph): number | undefined {
   const sizes = workloads.map((workload) => (workload.kind === 'Pod' ? 1 : graph.fewestPods(workload)?.pods))
   return sizes.reduce<number | undefined>(

@@ -123,7 +123,10 @@ interface Trouble {
   readonly evidence: readonly string[]
 }
 
-/** The nodes whose pods get no addresses, or that get none for their pods: of each trouble the node with the most events. */
+/**
+ * The nodes whose pods get no addresses, or that get none for their pods: of each trouble the
+ * node with the most events.
+ */
 function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
   const nodes = new Map(graph.all('Node').map((node) => [node.metadata?.name ?? '', node]))
   const podsAt = new Map<string, number>()

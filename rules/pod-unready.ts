@@ -218,8 +218,8 @@ function groupOf(
 }
 
 /**
- * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service leads to it.
- * Undefined when that is not so.
+ * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service
+ * leads to it. Undefined when that is not so.
  */
 function onlyLeaderSince(
   pods: readonly Pod[],
@@ -333,7 +333,10 @@ function rolloutSeconds(object: KubernetesObject, isLookedAt: boolean): number {
   return numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600
 }
 
-/** How long the startup probe of a container lets it start. Defaults: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
+/**
+ * How long the startup probe of a container lets it start. Defaults:
+ * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe).
+ */
 function startupSeconds({ spec: { startupProbe } }: Container): number {
   if (!startupProbe) return 0
   const { failureThreshold = 3, periodSeconds = 10, initialDelaySeconds = 0 } = startupProbe

@@ -109,7 +109,10 @@ function refusals(quota: object, graph: Graph, since: number): readonly Event[] 
   return [...new Map([...events].reverse().map((event) => [nameOf(event), event])).values()].reverse()
 }
 
-/** Whether what made pods still has fewer than it wants: an event lives on for an hour, the quota may have been raised. */
+/**
+ * Whether what made pods still has fewer than it wants: an event lives on for an hour, the
+ * quota may have been raised.
+ */
 function lacksPods(maker: KubernetesObject | undefined): boolean {
   const count = (...path: readonly string[]) => numberAt(maker, ...path) ?? 0
   switch (maker?.kind) {

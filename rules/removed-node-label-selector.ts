@@ -67,7 +67,8 @@ and annotations that objects carry themselves, schemas, and text of several line
   for: 'Object',
   check(object, { graph, minor, reportPath }) {
     if (selectNothing.has(object.kind ?? '')) return
-    // Parts of all the names. The text tells soonest, where there is one: that of a cluster's object is not made for it.
+    // Parts of all the names. The text tells soonest, where there is one: that of a cluster's
+    // object is not made for it.
     if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
       return
     if (!namesLabel(object)) return

@@ -23,7 +23,10 @@ import {
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
 type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
 
-/** The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go, deployment_util.go (HasProgressDeadline). */
+/**
+ * The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go,
+ * deployment_util.go (HasProgressDeadline).
+ */
 const noDeadline = 2_147_483_647
 
 export default rule({

@@ -128,8 +128,8 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
 }
 
 /**
- * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the rules
- * about nodes: there the volume hangs whatever the strategy.
+ * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the
+ * rules about nodes: there the volume hangs whatever the strategy.
  */
 function waitingFor(
   volume: string,

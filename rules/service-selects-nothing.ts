@@ -116,7 +116,10 @@ no manifest shows (\`operatorLabels\`).`,
   },
 })
 
-/** In a cluster: made and kept by something that knows, too young to say, or for a control plane that is not to be seen. */
+/**
+ * In a cluster: made and kept by something that knows, too young to say, or for a control plane
+ * that is not to be seen.
+ */
 function isExpected(service: Service, { live }: Graph): boolean {
   const { metadata, spec } = service
   return (

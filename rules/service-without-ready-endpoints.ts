@@ -251,7 +251,10 @@ function deadPods(service: Service, graph: Graph, live: Live): readonly Pod[] | 
   return pods.length > 0 && !pods.some(isReady) ? pods : undefined
 }
 
-/** The pods of a workload; of a single pod that something made all that this has made: others may have its labels, too. */
+/**
+ * The pods of a workload; of a single pod that something made all that this has made: others
+ * may have its labels, too.
+ */
 function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
   const maker = controllerOf(workload.object)?.uid

@@ -57,7 +57,10 @@ one) whose kubelets have different minor versions, while the first node of the n
   },
 })
 
-/** The pool of a node, empty for workers without one; undefined for machines of the control plane, which are upgraded apart. */
+/**
+ * The pool of a node, empty for workers without one; undefined for machines of the control
+ * plane, which are upgraded apart.
+ */
 function poolOf({ metadata }: Node): string | undefined {
   const labels = metadata?.labels ?? {}
   const pool = pools.map((label) => labels[label]).find((value) => value !== undefined)

@@ -276,7 +276,10 @@ function callError(message: string): string {
     .slice(0, 200)
 }
 
-/** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */
+/**
+ * One finding per backend: only on one of the webhook configurations that call it, on that for
+ * built-in kinds if any is.
+ */
 function isFirst(graph: Graph, subject: object, service: Service): boolean {
   return firstOfClosed(graph).get(service)?.of === subject
 }
@@ -331,7 +334,10 @@ function clientsOf(subject: Subject): readonly Client[] {
   })
 }
 
-/** `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of webhooks are for, in a few words. */
+/**
+ * `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of
+ * webhooks are for, in a few words.
+ */
 function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'

@@ -90,7 +90,9 @@ function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean
   return !bundle || (subject.kind === 'CustomResourceDefinition' && decoded(bundle)?.trim() === '')
 }
 
-/** What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count. */
+/**
+ * What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count.
+ */
 function verdictOnNone(client: Mapping, subject: KubernetesObject): Verdict | undefined {
   const service = objectAt(client, 'service')
   const name = `${stringAt(service, 'name')}.${stringAt(service, 'namespace')}.svc`

@@ -12,8 +12,8 @@ const begin = '-----BEGIN CERTIFICATE-----'
 const end = '-----END CERTIFICATE-----'
 
 /**
- * The certificates of a text; undefined when a block in it is no certificate. Other text around the blocks is passed over, as
- * Go does. Never throws, and takes linear time whatever the text is.
+ * The certificates of a text; undefined when a block in it is no certificate. Other text around the blocks is passed
+ * over, as Go does. Never throws, and takes linear time whatever the text is.
  */
 export function certificatesIn(pem: string): readonly Certificate[] | undefined {
   const found: Certificate[] = []

@@ -97,8 +97,8 @@ export function formatCondition({ reason, message }: Condition): string {
 const patience = 300_000
 
 /**
- * A condition of that type which has not held for five minutes, and is about the object as it is now. Undefined also when
- * no such condition is written. The default of an API, from 1970, counts from the object's creation.
+ * A condition of that type which has not held for five minutes, and is about the object as it is now. Undefined also
+ * when no such condition is written. The default of an API, from 1970, counts from the object's creation.
  * @param conditions those of the object, or of a part of it
  */
 export function unmet(

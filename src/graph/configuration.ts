@@ -16,8 +16,8 @@ export interface Configuration {
 }
 
 /**
- * The configurations of one kind (`kubelet.config.k8s.io/KubeletConfiguration`) that an object is or holds. Texts in a ConfigMap
- * that are not YAML, or are something else, are passed over.
+ * The configurations of one kind (`kubelet.config.k8s.io/KubeletConfiguration`) that an object is or holds. Texts in
+ * a ConfigMap that are not YAML, or are something else, are passed over.
  */
 export function configurationsIn(subject: KubernetesObject, kindName: string): readonly Configuration[] {
   const [group = '', kind = ''] = kindName.split('/')

@@ -1,4 +1,7 @@
-/** CoreDNS's configuration. Its format is that of Caddy 1: server blocks with plugins, which may have a block of options. */
+/**
+ * CoreDNS's configuration. Its format is that of Caddy 1: server blocks with plugins, which may
+ * have a block of options.
+ */
 
 /** A plugin in a server block of a Corefile. */
 export interface CorefilePlugin {

@@ -113,7 +113,10 @@ function nowOf(
   return 'it is not in the object'
 }
 
-/** What can be set in the object is set; the manifest has to change, too, or the next one that is made of it lacks it again. */
+/**
+ * What can be set in the object is set; the manifest has to change, too, or the next one that
+ * is made of it lacks it again.
+ */
 function fixOf(group: readonly Dropped[]): Loss['fix'] {
   const names: string[] = []
   const moves = new Map<string, string[]>()

@@ -18,8 +18,8 @@ export interface Kill {
 }
 
 /**
- * The containers of a workload that got SIGKILL because they had not ended before: with their pod, which is being deleted, or
- * for a liveness probe that failed. SIGKILL for memory says so itself (OOMKilled).
+ * The containers of a workload that got SIGKILL because they had not ended before: with their pod, which is being
+ * deleted, or for a liveness probe that failed. SIGKILL for memory says so itself (OOMKilled).
  */
 export function killsOf(workload: Workload, live: Live): readonly Kill[] {
   return live.podsOf(workload).flatMap((pod) =>

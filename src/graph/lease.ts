@@ -2,7 +2,9 @@
 import type { Lease } from '../kubernetes.js'
 import type { Live } from './live.js'
 
-/** The host or pod that holds the Lease: client libraries write pod_uuid or machine_uuid. Undefined where nobody does. */
+/**
+ * The host or pod that holds the Lease: client libraries write pod_uuid or machine_uuid. Undefined where nobody does.
+ */
 export function holderOf({ spec }: Lease): string | undefined {
   return spec?.holderIdentity?.split('_')[0] || undefined
 }
@@ -13,7 +15,10 @@ export function silentFor({ spec }: Lease, { now }: Pick<Live, 'now'>): number |
   return Number.isNaN(renewed) ? undefined : (now - renewed) / 1000
 }
 
-/** How many seconds may pass until a Lease is renewed: so many times what it says that it is good for, and a minute at least. */
+/**
+ * How many seconds may pass until a Lease is renewed: so many times what it says that it is
+ * good for, and a minute at least.
+ */
 export function silenceAllowed({ spec }: Lease, durations: number): number {
   return Math.max(60, durations * (spec?.leaseDurationSeconds ?? 15))
 }

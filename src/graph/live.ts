@@ -34,8 +34,8 @@ export interface Live {
   /** Those of one namespace. */
   podsIn(namespace: string): readonly Pod[]
   /**
-   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
-   * autoscalers, the newest first.
+   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale`
+   * events of autoscalers, the newest first.
    */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
@@ -55,11 +55,14 @@ export interface Live {
   /** The numbers of a metric that rules ask for. Which of several API servers counted them is not known. */
   samplesOf(metric: string): readonly Sample[]
   /**
-   * How many objects there are of a resource, named as in roles: `events`, `orders.acme.cert-manager.io`. Of one namespace where
-   * only that was read; undefined when nobody could tell, and nothing follows from that.
+   * How many objects there are of a resource, named as in roles: `events`, `orders.acme.cert-manager.io`. Of one
+   * namespace where only that was read; undefined when nobody could tell, and nothing follows from that.
    */
   countOf(resource: string): number | undefined
-  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  /**
+   * The same answers as evidence alone: a finding that stands without them is not held back
+   * where pods could not be read.
+   */
   readonly seen: Live
 }
 
@@ -165,7 +168,10 @@ export function ageOf({ metadata }: KubernetesObject, { now }: Pick<Live, 'now'>
   return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
 }
 
-/** When a Job or pod was started, or made where it has not been yet, in milliseconds since 1970; 0 where it does not say. */
+/**
+ * When a Job or pod was started, or made where it has not been yet, in milliseconds since 1970;
+ * 0 where it does not say.
+ */
 export function startOf({ status, metadata }: Job | Pod): number {
   return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
 }

@@ -6,7 +6,10 @@ import type { Graph } from './graph.js'
 import { groupBy } from './group.js'
 import { type Version, version } from './version.js'
 
-/** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
+/**
+ * Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24,
+ * and the one since 1.20.
+ */
 export function isControlPlane({ metadata }: KubernetesObject): boolean {
   const labels = metadata?.labels ?? {}
   return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
@@ -47,7 +50,10 @@ export function isLeaving({ metadata, spec }: Node): boolean {
 /** Machines that nobody but their owner adds, and clouds whose node autoscaler is an object or a pod of the cluster. */
 const plain = /^(aws|azure|baremetal|harvester|k0s|k3s|kind|metal3|proxmox|rke2|talos|vsphere)/
 
-/** Whether something may add nodes to the cluster: an autoscaler that is there, or one that the provider keeps to itself. */
+/**
+ * Whether something may add nodes to the cluster: an autoscaler that is there, or one that the
+ * provider keeps to itself.
+ */
 export function mayGrow(graph: Graph): boolean {
   return graph.once(
     'may grow',
@@ -67,8 +73,8 @@ export interface Kernel {
   readonly text: string
   readonly release: Version
   /**
-   * Whether the number tells which fixes are in: kernels that follow the stable releases of kernel.org. Those of Red Hat,
-   * Debian, Ubuntu and SUSE keep their first number for years and take fixes in.
+   * Whether the number tells which fixes are in: kernels that follow the stable releases of kernel.org. Those of Red
+   * Hat, Debian, Ubuntu and SUSE keep their first number for years and take fixes in.
    */
   readonly isUpstream: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * From when on something in a cluster is trouble: the default of the rule that tells of it, and for `pod-unready`, which
- * tells of what no other rule does.
+ * From when on something in a cluster is trouble: the default of the rule that tells of it, and for `pod-unready`,
+ * which tells of what no other rule does.
  */
 export const patience = {
   /** Restarts of a container a day, of `crashloop-restart-storm`. */

@@ -15,8 +15,9 @@ export interface Pending {
 }
 
 /**
- * The pods of a workload that can't be scheduled, those that have waited longest first. Pods with scheduling gates are not
- * among them: they wait for somebody else. Source: k8s.io/api/core/v1/types.go (PodReasonUnschedulable, PodReasonSchedulingGated).
+ * The pods of a workload that can't be scheduled, those that have waited longest first. Pods with scheduling
+ * gates are not among them: they wait for somebody else. Source: k8s.io/api/core/v1/types.go
+ * (PodReasonUnschedulable, PodReasonSchedulingGated).
  */
 export function pendingPods(live: Live, of: Workload): readonly Pending[] {
   return live

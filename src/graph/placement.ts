@@ -6,8 +6,8 @@ import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
 
 /**
- * Whether the node has what the pod's nodeSelector, required node affinity and nodeName ask for. Taints and room are other
- * questions. Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
+ * Whether the node has what the pod's nodeSelector, required node affinity and nodeName ask for. Taints and room are
+ * other questions. Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
  */
 export function isChosen(node: Node, pod: PodSpec): boolean {
   const { name = '', labels } = node.metadata ?? {}
@@ -67,7 +67,10 @@ export function taintsAgainst(node: Node, pod: PodSpec): readonly Taint[] {
   )
 }
 
-/** Whether a taint tells a passing state of its node (cordoned, not ready, short of memory) rather than whom it is for. */
+/**
+ * Whether a taint tells a passing state of its node (cordoned, not ready, short of memory)
+ * rather than whom it is for.
+ */
 export function isPassing({ key = '' }: Taint): boolean {
   return (
     key.startsWith('node.kubernetes.io/') ||
@@ -78,7 +81,9 @@ export function isPassing({ key = '' }: Taint): boolean {
   )
 }
 
-/** Whether the pod may stand on the node when all is well with it: its labels, and the taints that say whom it is for. */
+/**
+ * Whether the pod may stand on the node when all is well with it: its labels, and the taints that say whom it is for.
+ */
 export function isFor(node: Node, pod: PodSpec): boolean {
   return isChosen(node, pod) && taintsAgainst(node, pod).every(isPassing)
 }

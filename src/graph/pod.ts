@@ -43,7 +43,10 @@ export function readyFor(pod: Pod, live: Live): number {
   return ready?.status === 'True' ? heldFor(ready, live) : 0
 }
 
-/** The pods that have a node and have not been ready for at least so many seconds, the longest first, each with its seconds. */
+/**
+ * The pods that have a node and have not been ready for at least so many seconds, the longest
+ * first, each with its seconds.
+ */
 export function unreadyPods(
   pods: readonly Pod[],
   live: Live,
@@ -102,8 +105,8 @@ export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: str
 }
 
 /**
- * Whether a container is in a crash loop: the kubelet waits before it starts it again, or it has been started so often for
- * each day of its pod and has ended within the last hour.
+ * Whether a container is in a crash loop: the kubelet waits before it starts it again, or it has been started so
+ * often for each day of its pod and has ended within the last hour.
  * @param restarts a day
  */
 export function isCrashing(container: ContainerState, pod: Pod, live: Live, restarts: number): boolean {

@@ -45,8 +45,9 @@ export function throttledBy(message: string): 'kubelet' | 'registry' | undefined
 }
 
 /**
- * Why an image will not come however long the pod waits: the registry has no such image, or none for the node's platform,
- * or does not give it to this pod. Undefined for what may pass: a registry that is away, slow or asked too often.
+ * Why an image will not come however long the pod waits: the registry has no such image, or none for the
+ * node's platform, or does not give it to this pod. Undefined for what may pass: a registry that is
+ * away, slow or asked too often.
  */
 export function refusalOf(waiting: Waiting, live: Live): 'absent' | 'platform' | 'denied' | undefined {
   const text = saidOfPull(waiting, live) ?? ''

@@ -33,8 +33,8 @@ export function ingressClassOf(ingress: KubernetesObject): string {
 }
 
 /**
- * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources: documentation
- * of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
+ * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources:
+ * documentation of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
  */
 export function balancerOf(ingress: KubernetesObject): string | undefined {
   const name = ingressClassOf(ingress)

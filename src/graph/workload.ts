@@ -37,7 +37,10 @@ export interface Workload {
   readonly running: readonly Container[]
   /** Job, CronJob and their kin: pods that end. */
   readonly batch: boolean
-  /** Where the number of replicas is written: the mapping that has (or would have) `replicas`; absent when the kind has none. */
+  /**
+   * Where the number of replicas is written: the mapping that has (or would have) `replicas`;
+   * absent when the kind has none.
+   */
   readonly scale: { readonly node: object; readonly replicas: number | undefined } | undefined
   /** True when another object controls it (`ownerReferences` with `controller: true`): report on the owner. */
   readonly controlled: boolean

@@ -13,8 +13,9 @@ export interface Written {
 }
 
 /**
- * The version of a manifest. An API server serves its objects in a version of its own choice: of these, the versions in which
- * they were last applied, as far as they are others. Each manager's entry for `Apply` is replaced when it applies again.
+ * The version of a manifest. An API server serves its objects in a version of its own choice: of these, the
+ * versions in which they were last applied, as far as they are others. Each manager's entry for `Apply` is
+ * replaced when it applies again.
  * Source: BuildManagerIdentifier, k8s.io/apimachinery/pkg/util/managedfields/internal/managedfields.go.
  */
 export function writtenVersions(object: KubernetesObject, isLive: boolean): readonly Written[] {
