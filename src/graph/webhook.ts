@@ -31,8 +31,8 @@ export interface Request {
 }
 
 /**
- * The webhooks of a configuration with the defaults of its version: `v1` fails closed after 10
- * s, `v1beta1` open after 30 s.
+ * The webhooks of a configuration with the defaults of its version: `v1` fails closed after
+ * 10 s, `v1beta1` open after 30 s.
  * Source: kubernetes/pkg/apis/admissionregistration/{v1,v1beta1}/defaults.go.
  */
 export function webhooksOf({ apiVersion, webhooks }: WebhookConfiguration): readonly Webhook[] {
