@@ -24,6 +24,7 @@ import {
   valueAt,
   veleroBackups,
   veleroLocation,
+  type Workload,
   wordsOf,
 } from '../src/rule.js'
 
@@ -65,68 +66,75 @@ use: an error when a backup was refused for it.`,
   },
   for: ['CronJob', 'velero.io/Schedule', 'velero.io/BackupStorageLocation'],
   check(subject, { graph, params, minor, report }) {
-    if (!isKind(subject, 'CronJob')) {
-      const fault =
-        subject.kind === 'Schedule'
-          ? faultOfSchedule(subject, graph, seconds(params.maxInterval) ?? 0)
-          : faultOfLocation(subject, graph)
-      if (fault) report(...fault)
-      return
-    }
-    const cronJob = subject
-    const workload = graph.workload(cronJob)
-    const { spec } = cronJob
-    if (!workload || !spec) return
-    const words = workload.containers.map(({ spec: one }) => [one.image, ...wordsOf(one)].join(' '))
-    if (!backup.test([workload.name, ...words].join('\n'))) return
-    if (spec.suspend) {
-      report(spec, 'suspend', `There is no backup of etcd: ${workload.name} is suspended.`, {
-        fix: set(spec, 'suspend', false),
-      })
-      return
-    }
-    const { volumes } = workload.pod
-    const kept = volumes?.some(
-      (volume) =>
-        !volume.emptyDir && !volume.secret && !volume.configMap && !volume.projected && !volume.downwardAPI,
-    )
-    // A single hostPath is both where certificates come from and where snapshots may go: it
-    // gets the benefit of the doubt.
-    if (
-      !kept &&
-      !words.some((text) => upload.test(text)) &&
-      workload.containers.length === 1 &&
-      words.some((text) => /snapshot\s+save/.test(text))
-    ) {
-      report(
-        workload.pod,
-        'volumes',
-        `The snapshot is gone with its pod: ${workload.name} writes to no volume that outlives it and uploads nothing.`,
-      )
-      return
-    }
-    const interval = schedule(spec.schedule ?? '')?.longestInterval
-    const most = Math.max(seconds(params.maxInterval) ?? 0, 1.5 * (interval ?? 0))
-    const since = graph.live && minor >= 21 ? lastSuccess(cronJob) : undefined
-    if (graph.live && since !== undefined && graph.live.now - since > most * 1000) {
-      report(
-        cronJob.status ?? spec,
-        'lastSuccessfulTime',
-        `A restore loses ${spanSince(since, graph.live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
-        { evidence: evidenceOf(cronJob, graph.live.seen) },
-      )
-      return
-    }
-    if (interval !== undefined && interval > (seconds(params.maxInterval) ?? 0)) {
-      report(
-        spec,
-        'schedule',
-        `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
-        { severity: 'warning' },
-      )
-    }
+    const maxInterval = seconds(params.maxInterval) ?? 0
+    const fault = isKind(subject, 'CronJob')
+      ? faultOfCronJob(subject, graph, maxInterval, minor)
+      : subject.kind === 'Schedule'
+        ? faultOfSchedule(subject, graph, maxInterval)
+        : faultOfLocation(subject, graph)
+    if (fault) report(...fault)
   },
 })
+
+function faultOfCronJob(
+  cronJob: CronJob,
+  graph: Graph,
+  maxInterval: number,
+  minor: number,
+): Fault | undefined {
+  const workload = graph.workload(cronJob)
+  const { spec } = cronJob
+  if (!workload || !spec) return undefined
+  const words = workload.containers.map(({ spec: one }) => [one.image, ...wordsOf(one)].join(' '))
+  if (!backup.test([workload.name, ...words].join('\n'))) return undefined
+  if (spec.suspend)
+    return [
+      spec,
+      'suspend',
+      `There is no backup of etcd: ${workload.name} is suspended.`,
+      { fix: set(spec, 'suspend', false) },
+    ]
+  if (keepsNothing(workload, words))
+    return [
+      workload.pod,
+      'volumes',
+      `The snapshot is gone with its pod: ${workload.name} writes to no volume that outlives it and uploads nothing.`,
+    ]
+  const { live } = graph
+  const interval = schedule(spec.schedule ?? '')?.longestInterval
+  const most = Math.max(maxInterval, 1.5 * (interval ?? 0))
+  const since = live && minor >= 21 ? lastSuccess(cronJob) : undefined
+  if (live && since !== undefined && live.now - since > most * 1000)
+    return [
+      cronJob.status ?? spec,
+      'lastSuccessfulTime',
+      `A restore loses ${spanSince(since, live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
+      { evidence: evidenceOf(cronJob, live.seen) },
+    ]
+  if (interval === undefined || interval <= maxInterval) return undefined
+  return [
+    spec,
+    'schedule',
+    `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
+    { severity: 'warning' },
+  ]
+}
+
+/** Whether the snapshot is lost when the pod ends, for all that its volumes and the words of its containers tell. */
+function keepsNothing({ pod, containers }: Workload, words: readonly string[]): boolean {
+  const kept = pod.volumes?.some(
+    (volume) =>
+      !volume.emptyDir && !volume.secret && !volume.configMap && !volume.projected && !volume.downwardAPI,
+  )
+  return (
+    // A single hostPath is both where certificates come from and where snapshots may go: it gets the
+    // benefit of the doubt.
+    !kept &&
+    !words.some((text) => upload.test(text)) &&
+    containers.length === 1 &&
+    words.some((text) => /snapshot\s+save/.test(text))
+  )
+}
 
 /**
  * When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then.
@@ -164,8 +172,15 @@ function faultOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Fa
       `Velero takes no backups: it does not accept schedule ${name}.`,
       { severity: 'error' },
     ]
+  return faultOfBackups(subject, graph, maxInterval)
+}
+
+/** That no backup of a schedule has succeeded, or been whole, for too long. */
+function faultOfBackups(subject: Custom, graph: Graph, maxInterval: number): Fault | undefined {
   const { live } = graph
-  const interval = schedule(stringAt(spec, 'schedule') ?? '')?.longestInterval
+  const status = objectAt(subject, 'status')
+  const name = subject.metadata?.name ?? 'this schedule'
+  const interval = schedule(stringAt(subject, 'spec', 'schedule') ?? '')?.longestInterval
   const made = Date.parse(subject.metadata?.creationTimestamp ?? '')
   if (!live || interval === undefined || !(made > 0)) return undefined
   const backups = veleroBackups(subject, graph)

@@ -19,6 +19,7 @@ import {
   type Live,
   type Node,
   nearestName,
+  type Pod,
   rule,
   type Service,
   timeOf,
@@ -197,36 +198,47 @@ function troubleNow(
   const { live } = graph
   // Without rules nothing is asked of it.
   if (!live || client.rules?.length === 0 || !service.spec?.selector) return undefined
-  const backends = graph.backendsOf(service)
-  const pods = backends.flatMap((one) => live.podsOf(one)).filter((pod) => !isGone(pod))
+  const pods = graph.backendsOf(service).flatMap((one) => live.podsOf(one).filter((pod) => !isGone(pod)))
+  if (pods.some(isReady)) return failedCalls(client, service, subject, graph, live)
+  const first = client.rules && firstOfClosed(graph).get(service)
+  return first && first.of !== subject ? undefined : noPods(client, service, pods, graph, live)
+}
+
+/** That no pod behind the Service is ready. */
+function noPods(client: Client, service: Service, pods: readonly Pod[], graph: Graph, live: Live): Fault {
+  const [backend] = graph.backendsOf(service)
   const name = graph.describe(service)
-  const severity = client.closed ? 'error' : 'warning'
-  const effect = client.closed ? 'fail' : 'are delayed and not checked'
-  if (!pods.some(isReady)) {
-    const first = client.rules && firstOfClosed(graph).get(service)
-    if (first && first.of !== subject) return undefined
-    const [backend] = backends
-    const none =
-      pods.length === 0
-        ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
-        : pods.length === 1
-          ? `the only pod of ${name} is not ready`
-          : `none of the ${pods.length} pods of ${name} is ready`
-    return [
-      client.service,
-      'name',
-      `${client.what} ${effect}: ${none}.`,
-      {
-        severity,
-        evidence: [
-          ...troubles(pods, live),
-          ...(backend ? refusalOf(backend.object, live) : []),
-          ...callsOf(client.webhook ?? '', live),
-        ],
-        see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
-      },
-    ]
-  }
+  const none =
+    pods.length === 0
+      ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
+      : pods.length === 1
+        ? `the only pod of ${name} is not ready`
+        : `none of the ${pods.length} pods of ${name} is ready`
+  return [
+    client.service,
+    'name',
+    `${client.what} ${client.closed ? 'fail' : 'are delayed and not checked'}: ${none}.`,
+    {
+      severity: client.closed ? 'error' : 'warning',
+      evidence: [
+        ...troubles(pods, live),
+        ...(backend ? refusalOf(backend.object, live) : []),
+        ...callsOf(client.webhook ?? '', live),
+      ],
+      see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
+    },
+  ]
+}
+
+/** That the API server does not reach the Service although pods behind it are ready. */
+function failedCalls(
+  client: Client,
+  service: Service,
+  subject: KubernetesObject,
+  graph: Graph,
+  live: Live,
+): Fault | undefined {
+  const name = graph.describe(service)
   const available = conditionOf(subject, 'Available')
   if (available?.status === 'False')
     return [
@@ -245,7 +257,7 @@ function troubleNow(
     'name',
     `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
-      severity: ago < 900 ? severity : 'warning',
+      severity: client.closed && ago < 900 ? 'error' : 'warning',
       evidence: [
         ...failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
           return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
