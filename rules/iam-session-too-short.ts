@@ -1,12 +1,16 @@
 import {
+  type Container,
+  type Fault,
   flagOf,
   formatSeconds,
   imageNamed,
   isWorkload,
   rule,
+  type ServiceAccount,
   safe,
   seconds,
   set,
+  type Workload,
   wordsOf,
 } from '../src/rule.js'
 
@@ -40,59 +44,66 @@ which the API server refuses.`,
   for: ['Workload', 'ServiceAccount'],
   check(subject, { params, report }) {
     const enough = seconds(params.minSession) ?? 3600
-    if (!isWorkload(subject)) {
-      const annotations = subject.metadata?.annotations
-      const lasts = Number(annotations?.[annotation] ?? Number.NaN)
-      if (annotations && lasts < Math.min(enough, 3600))
-        report(
-          annotations,
-          annotation,
-          `SDKs fetch new credentials all the time: tokens of ${subject.metadata?.name ?? 'this account'} last ${formatSeconds(lasts)} (default 1 d).`,
-          { fix: set(annotations, annotation, '86400') },
-        )
-      return
-    }
-    for (const volume of subject.pod.volumes ?? []) {
-      const token = volume.projected?.sources?.find(
-        (source) => source.serviceAccountToken,
-      )?.serviceAccountToken
-      if (token?.expirationSeconds !== undefined && token.expirationSeconds < 600)
-        report(
-          token,
-          'expirationSeconds',
-          `The API server refuses this pod: a token must last 600 s, this one ${token.expirationSeconds} s.`,
-          { severity: 'error', fix: set(token, 'expirationSeconds', 3600) },
-        )
-    }
-    for (const container of subject.running) {
-      const { spec } = container
-      const words = wordsOf(spec)
-      if (
-        !imageNamed(container.image, ['kiam']) ||
-        !words.some((word) => word === 'server' || word.endsWith('/server'))
-      )
-        continue
-      const written = flagOf(container, 'session-duration')
-      const session = seconds(written ?? '15m')
-      const refresh = seconds(flagOf(container, 'session-refresh') ?? '5m') ?? 0
-      if (session === undefined || (session >= enough && refresh < session)) continue
-      const field = spec.args ? 'args' : 'command'
-      const list = spec.args ?? spec.command ?? []
-      const text =
-        refresh >= session
-          ? `sessions are refreshed after ${formatSeconds(refresh)} and last ${formatSeconds(session)}`
-          : `sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid`
-      report(spec, field, `Every request may fetch new credentials first: ${text}.`, {
-        fix: safe(
-          set(
-            spec,
-            field,
-            [...list.filter((word) => !word.startsWith('--session-duration')), '--session-duration=60m'],
-            '--session-duration=60m',
-          ),
-        ),
-      })
-      return
-    }
+    const faults = isWorkload(subject)
+      ? [...ofTokens(subject), ...ofServers(subject, enough).slice(0, 1)]
+      : ofAccount(subject, enough)
+    for (const fault of faults) report(...fault)
   },
 })
+
+/** The tokens of a ServiceAccount that end soon. */
+function ofAccount({ metadata }: ServiceAccount, enough: number): readonly Fault[] {
+  const annotations = metadata?.annotations
+  const lasts = Number(annotations?.[annotation] ?? Number.NaN)
+  if (!annotations || !(lasts < Math.min(enough, 3600))) return []
+  return [
+    [
+      annotations,
+      annotation,
+      `SDKs fetch new credentials all the time: tokens of ${metadata?.name ?? 'this account'} last ${formatSeconds(lasts)} (default 1 d).`,
+      { fix: set(annotations, annotation, '86400') },
+    ],
+  ]
+}
+
+/** Tokens that the API server does not make. */
+function ofTokens({ pod }: Workload): readonly Fault[] {
+  return (pod.volumes ?? []).flatMap(({ projected }): Fault[] => {
+    const token = projected?.sources?.find((source) => source.serviceAccountToken)?.serviceAccountToken
+    if (token?.expirationSeconds === undefined || token.expirationSeconds >= 600) return []
+    return [
+      [
+        token,
+        'expirationSeconds',
+        `The API server refuses this pod: a token must last 600 s, this one ${token.expirationSeconds} s.`,
+        { severity: 'error', fix: set(token, 'expirationSeconds', 3600) },
+      ],
+    ]
+  })
+}
+
+/** Servers of kiam with short sessions. */
+function ofServers({ running }: Workload, enough: number): readonly Fault[] {
+  return running.filter(isServer).flatMap((container): Fault[] => {
+    const { spec } = container
+    const written = flagOf(container, 'session-duration')
+    const session = seconds(written ?? '15m')
+    const refresh = seconds(flagOf(container, 'session-refresh') ?? '5m') ?? 0
+    if (session === undefined || (session >= enough && refresh < session)) return []
+    const text =
+      refresh >= session
+        ? `sessions are refreshed after ${formatSeconds(refresh)} and last ${formatSeconds(session)}`
+        : `sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid`
+    const field = spec.args ? 'args' : 'command'
+    const longer = '--session-duration=60m'
+    const others = (spec.args ?? spec.command ?? []).filter((word) => !word.startsWith('--session-duration'))
+    const fix = safe(set(spec, field, [...others, longer], longer))
+    return [[spec, field, `Every request may fetch new credentials first: ${text}.`, { fix }]]
+  })
+}
+
+function isServer({ image, spec }: Container): boolean {
+  return (
+    imageNamed(image, ['kiam']) && wordsOf(spec).some((word) => word === 'server' || word.endsWith('/server'))
+  )
+}

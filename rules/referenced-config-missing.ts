@@ -70,17 +70,15 @@ kubelet goes on without it. It is an error where the registry refuses an image f
       if (reference.optional || seen.has(key) || isBuiltIn(reference)) continue
       if (graph.exists(kind, name, workload.object)) {
         const missing = missingKey(reference, workload, graph)
-        if (missing)
-          report(
-            node,
-            'key' in node ? 'key' : field,
-            `${subjectOf(reference, workload)} does not start: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
-            { see: [at(missing.of, missing.data)], evidence: evidence([], linesFor(name, waiting)) },
-          )
-        if (missing) {
-          seen.add(key)
-          told.add(name)
-        }
+        if (!missing) continue
+        report(
+          node,
+          'key' in node ? 'key' : field,
+          `${subjectOf(reference, workload)} does not start: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
+          { see: [at(missing.of, missing.data)], evidence: evidence([], linesFor(name, waiting)) },
+        )
+        seen.add(key)
+        told.add(name)
         continue
       }
       // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
