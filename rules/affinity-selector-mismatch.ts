@@ -9,6 +9,7 @@ import {
   rule,
   selectsAll,
   set,
+  type TopologySpreadConstraint,
   type Workload,
 } from '../src/rule.js'
 
@@ -57,62 +58,66 @@ interface Mismatch {
 
 /** All constraints and terms that miss their own pods, those without any effect first. */
 function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
-  const { pod, object } = workload
-  const spreads = (pod.topologySpreadConstraints ?? []).flatMap((constraint): Mismatch[] => {
-    const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [] } = constraint
-    if (matchesOwn(selector, workload) || (!selector && matchLabelKeys.length > 0)) return []
-    if (mayBeAdded(selector, workload, graph)) return []
-    const [other] = selector ? graph.matching(selector, object) : []
-    const effect = other ? 'counts other pods' : 'has no effect'
-    const why = other
-      ? `${workload.name} is placed by those of ${other.kind} ${other.name}`
-      : reason(selector, workload)
-    return [
-      {
-        node: constraint,
-        selector,
-        severity: other ? 'warning' : 'error',
-        message: `The spread over ${topologyKey} ${effect}: ${why}.`,
-      },
-    ]
-  })
+  const { topologySpreadConstraints = [], affinity } = workload.pod
   const {
     requiredDuringSchedulingIgnoredDuringExecution: required = [],
     preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
-  } = pod.affinity?.podAntiAffinity ?? {}
+  } = affinity?.podAntiAffinity ?? {}
   const terms: readonly PodAffinityTerm[] = [
     ...required,
     ...preferred.flatMap((one) => one.podAffinityTerm ?? []),
   ]
-  const repulsions = terms.flatMap((term): Mismatch[] => {
-    const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [], namespaces = [] } = term
-    const base = { node: term, selector }
-    const effect = `The anti-affinity over ${topologyKey} has no effect`
-    if (matchesOwn(selector, workload)) {
-      const { namespace } = workload
-      if (
-        term.namespaceSelector ||
-        namespaces.length === 0 ||
-        namespace === '' ||
-        namespaces.includes(namespace)
-      )
-        return []
-      const where = `it looks into namespace ${namespaces.join(', ')}, the pods of ${workload.name} are in ${namespace}`
-      return [{ ...base, severity: 'warning', message: `${effect}: ${where}.` }]
-    }
-    if (!selector) {
-      return matchLabelKeys.length > 0
-        ? []
-        : [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
-    }
-    if (term.namespaceSelector || namespaces.length > 0 || graph.matching(selector, object).length > 0)
-      return []
-    if (mayBeAdded(selector, workload, graph) || !(graph.complete || isNear(selector, workload))) return []
-    return [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
-  })
-  return [...spreads, ...repulsions].sort(
-    (a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'),
-  )
+  return [
+    ...topologySpreadConstraints.flatMap((one) => mismatchOfSpread(one, workload, graph) ?? []),
+    ...terms.flatMap((one) => mismatchOfTerm(one, workload, graph) ?? []),
+  ].sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
+}
+
+function mismatchOfSpread(
+  constraint: TopologySpreadConstraint,
+  workload: Workload,
+  graph: Graph,
+): Mismatch | undefined {
+  const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [] } = constraint
+  if (matchesOwn(selector, workload) || (!selector && matchLabelKeys.length > 0)) return undefined
+  if (mayBeAdded(selector, workload, graph)) return undefined
+  const [other] = selector ? graph.matching(selector, workload.object) : []
+  const effect = other ? 'counts other pods' : 'has no effect'
+  const why = other
+    ? `${workload.name} is placed by those of ${other.kind} ${other.name}`
+    : reason(selector, workload)
+  return {
+    node: constraint,
+    selector,
+    severity: other ? 'warning' : 'error',
+    message: `The spread over ${topologyKey} ${effect}: ${why}.`,
+  }
+}
+
+function mismatchOfTerm(term: PodAffinityTerm, workload: Workload, graph: Graph): Mismatch | undefined {
+  const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [], namespaces = [] } = term
+  const effect = `The anti-affinity over ${topologyKey} has no effect`
+  if (matchesOwn(selector, workload)) {
+    const { name, namespace } = workload
+    const looksThere = namespaces.length === 0 || namespaces.includes(namespace)
+    if (term.namespaceSelector || namespace === '' || looksThere) return undefined
+    const why = `it looks into namespace ${namespaces.join(', ')}, the pods of ${name} are in ${namespace}`
+    return { node: term, selector, severity: 'warning', message: `${effect}: ${why}.` }
+  }
+  if (selector ? !isWrong(term, selector, workload, graph) : matchLabelKeys.length > 0) return undefined
+  return { node: term, selector, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }
+}
+
+/** Whether the selector of a term is meant for its own pods, as far as anybody can tell: it matches no other. */
+function isWrong(
+  { namespaces = [], namespaceSelector }: PodAffinityTerm,
+  selector: LabelSelector,
+  workload: Workload,
+  graph: Graph,
+): boolean {
+  if (namespaceSelector || namespaces.length > 0) return false
+  if (graph.matching(selector, workload.object).length > 0) return false
+  return !mayBeAdded(selector, workload, graph) && (graph.complete || isNear(selector, workload))
 }
 
 /** Labels that controllers give to pods, so that no template has them. */

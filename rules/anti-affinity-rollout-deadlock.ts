@@ -1,5 +1,6 @@
 import {
   at,
+  counted,
   formatSpan,
   type Graph,
   intOrPercent,
@@ -71,7 +72,7 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
       'topologyKey',
       first && hangs
         ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, there ${nodes === 1 ? 'is' : 'are'} ${nodes}, and a rollout starts the new pod first.`
-        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${replicas} ${replicas === 1 ? 'pod' : 'pods'} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
+        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
       {
         severity: hangs ? 'error' : 'warning',
         evidence: linesOf(waiting, 1),

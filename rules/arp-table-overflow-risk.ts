@@ -1,4 +1,4 @@
-import { inRange, kernelOf, rule } from '../src/rule.js'
+import { inRange, kernelOf, rule, wordsOf } from '../src/rule.js'
 
 /** The kernel's default of net.ipv4.neigh.default.gc_thresh3. Source: net/ipv4/arp.c. */
 const table = 1024
@@ -46,9 +46,7 @@ below 5.0 the entries of the overlay count as well, one a node. Silent where a c
     const [fullest = ['', 0]] = [...pods].sort(([, a], [, b]) => b - a)
     const entries = nodes.length * (isOld ? 2 : 1) + fullest[1]
     const raised = graph.workloads.some(({ containers }) =>
-      containers.some(({ spec }) =>
-        /gc_thresh3/.test([...(spec.command ?? []), ...(spec.args ?? [])].join(' ')),
-      ),
+      containers.some(({ spec }) => /gc_thresh3/.test(wordsOf(spec).join(' '))),
     )
     if (entries <= table * params.share || raised) return
     report(

@@ -2,9 +2,11 @@ import {
   at,
   atMost,
   type CronJob,
+  counted,
   type Graph,
-  isCronJob,
+  holds,
   type Job,
+  jobSpecOf,
   type Live,
   rule,
   type Workload,
@@ -42,7 +44,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
   for: ['Job', 'CronJob'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)
-    const job = isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+    const job = jobSpecOf(subject)
     const parallelism = job?.parallelism ?? 1
     if (!workload || !job || workload.controlled || parallelism <= params.maxParallelism) return
     if (
@@ -105,15 +107,11 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
   const mine = nodesOf(workload)
   if (mine.length === 0) return []
   const theirs = new Set(serving.flatMap(nodesOf))
-  return graph.all('Node').flatMap(({ metadata, status }) => {
-    const name = metadata?.name ?? ''
+  return graph.all('Node').flatMap((node) => {
+    const name = node.metadata?.name ?? ''
     const count = mine.filter((one) => one === name).length
-    const pressure = (status?.conditions ?? []).filter(
-      ({ type, status: is }) => pressures.includes(type ?? '') && is === 'True',
-    )
+    const pressure = pressures.filter((type) => holds(node, type))
     if (count === 0 || pressure.length === 0 || !theirs.has(name)) return []
-    return [
-      `node ${name}: ${pressure.map(({ type }) => type).join(', ')}, ${count} ${count === 1 ? 'pod' : 'pods'} of the Job`,
-    ]
+    return [`node ${name}: ${pressure.join(', ')}, ${counted(count, 'pod')} of the Job`]
   })
 }

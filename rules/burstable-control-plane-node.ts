@@ -1,4 +1,4 @@
-import { at, type Custom, type Graph, isControlPlane, objectAt, rule, stringAt } from '../src/rule.js'
+import { at, type Custom, type Graph, isControlPlane, isKind, objectAt, rule, stringAt } from '../src/rule.js'
 
 export default rule({
   title: 'The control plane runs on burstable machines',
@@ -29,7 +29,7 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
       type !== undefined && params.patterns.some((pattern) => new RegExp(pattern).test(type))
     const say = (type: string | undefined) =>
       `etcd stalls when the CPU credits of ${type} are used up, and the API server with it.`
-    if (subject.kind === 'Node') {
+    if (isKind(subject, 'Node')) {
       const labels = subject.metadata?.labels
       if (!labels || !isControlPlane(subject)) return
       const label = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type'].find((one) =>
@@ -47,7 +47,7 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
         report(spec, 'machineType', say(type))
       return
     }
-    const template = templateOf(subject as Custom, graph)
+    const template = templateOf(subject, graph)
     const machine = objectAt(template, 'spec', 'template', 'spec')
     if (!template || !machine) return
     const field = ['instanceType', 'vmSize'].find((one) => burstable(stringAt(machine, one)))

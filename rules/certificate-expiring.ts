@@ -2,11 +2,14 @@ import {
   type ConfigMap,
   type Custom,
   certificatesIn,
+  conditionOf,
   firstOf,
+  formatCondition,
   formatSpan,
   type Graph,
+  heldFor,
+  isKind,
   objectAt,
-  objectsAt,
   rule,
   seconds,
   stringAt,
@@ -48,7 +51,7 @@ not looked at: their values are never read.`,
   },
   for: ['cert-manager.io/Certificate', 'ConfigMap'],
   check(subject, { graph, params, report }) {
-    if (isConfigMap(subject)) {
+    if (isKind(subject, 'ConfigMap')) {
       const now = graph.live?.now ?? Date.now()
       const stale = graph.once('certificate-expiring: stale-bundles', () =>
         staleBundles(graph.seen('ConfigMap'), now),
@@ -83,20 +86,18 @@ not looked at: their values are never read.`,
     const issuer = issuerOf(subject)
     const [first, ...others] = failing.filter(({ of }) => issuerOf(of) === issuer)
     if (first?.of !== subject) return
-    const ready = readiness(subject)
+    const ready = conditionOf(subject, 'Ready')
     const names = others.map(({ of }) => nameOf(of))
     report(subject, 'spec', first.message, {
       severity: first.severity,
       evidence: [
-        ...(ready?.status === 'False' ? [`${ready.reason}: ${ready.message}`.slice(0, 200)] : []),
+        ...(ready?.status === 'False' ? [formatCondition(ready)] : []),
         ...usersOf(subject, graph),
         ...(names.length > 0 ? [`${names.length} more of ${issuer.split('\n')[0]}: ${firstOf(names)}`] : []),
       ],
     })
   },
 })
-
-const isConfigMap = (subject: Custom | ConfigMap): subject is ConfigMap => subject.kind === 'ConfigMap'
 
 interface Trouble {
   readonly of: Custom
@@ -111,16 +112,12 @@ function rank({ severity }: Trouble): number {
   return severity === 'error' ? 0 : 1
 }
 
-function readiness(of: Custom) {
-  return objectsAt(of, 'status', 'conditions').find(({ type }) => type === 'Ready')
-}
-
 function troubleOf(of: Custom, now: number, warning: number): Trouble | undefined {
   const secret = stringAt(of, 'spec', 'secretName') ?? ''
   const end = Date.parse(stringAt(of, 'status', 'notAfter') ?? '')
   if (Number.isNaN(end)) {
-    const ready = readiness(of)
-    const since = (now - Date.parse(String(ready?.lastTransitionTime))) / 1000
+    const ready = conditionOf(of, 'Ready')
+    const since = heldFor(ready, { now })
     return ready?.status === 'False' && since > patience
       ? {
           of,

@@ -2,12 +2,13 @@ import {
   arrayAt,
   at,
   type Cidr,
-  type Container,
   cidrs,
   configurationsIn,
+  type Fault,
   flagOf,
   type Graph,
   groupOf,
+  isKind,
   isWorkload,
   type KubernetesObject,
   type Node,
@@ -18,6 +19,7 @@ import {
   type Sight,
   stringAt,
   valueAt,
+  type Workload,
 } from '../src/rule.js'
 
 /** A range of addresses and what it is for. */
@@ -68,100 +70,97 @@ are in one folder.`,
   ],
   check(subject, { graph, params, report }) {
     const known = params.nodeCidrs.flatMap((text) => rangesOf(cidrs(text), 'the nodes'))
-    /** Reports the first overlap of ranges with others. */
-    const compare = (
-      ranges: readonly Range[],
-      others: readonly Range[],
-      node: Node,
-      field?: string | number,
-    ) => {
-      const [own, other] = firstOverlap(ranges, others) ?? []
-      if (!own || !other) return false
-      report(
-        node,
-        field,
-        `Some addresses cannot be reached: ${own.text} of ${own.use} overlaps ${other.text} of ${other.use}.`,
-        {
-          see: [other.see],
-        },
-      )
-      return true
-    }
-    if (isWorkload(subject)) {
-      for (const container of subject.running) {
-        const { pods, services } = rangesIn(container)
-        const field = container.spec.args ? 'args' : 'command'
-        if (compare(pods, [...services, ...known], container.spec, field)) return
-      }
-      return
-    }
-    for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
-      const networking = objectAt(value, 'networking')
-      if (!networking) continue
-      const pods = rangesOf(cidrs(stringAt(networking, 'podSubnet')), 'the pods')
-      const services = rangesOf(cidrs(stringAt(networking, 'serviceSubnet')), 'the Services')
-      if (compare(pods, [...services, ...known], ...place(networking, 'podSubnet'))) return
-      if (compare(services, known, ...place(networking, 'serviceSubnet'))) return
-    }
-    if (isNode(subject)) {
-      const [own, other] = graph.once('blocks-of-nodes', () => blocksHit(graph)).get(subject) ?? []
-      const field = subject.spec?.podCIDRs ? 'podCIDRs' : 'podCIDR'
-      if (own && other) compare([own], [other], subject.spec ?? subject, field)
-      return
-    }
-    const spec = objectAt(subject, 'spec')
-    const ranges = rangesOfObject(subject)
-    const [first] = ranges
-    // Calico's own API server shows each pool in a second group.
-    const isShownTwice =
-      groupOf(subject.apiVersion ?? '') === 'crd.projectcalico.org' &&
-      graph.all('projectcalico.org/IPPool').length > 0
-    if (!spec || !first || isShownTwice) return
-    const field = subject.kind === 'IPPool' ? 'cidr' : 'cidrs'
-    const others = graph
-      .once('cidr-overlap', () => allocators(graph))
-      .filter(({ of }) => isBefore(of, subject, graph))
-      .flatMap((one) => one.ranges)
-    if (compare(ranges, [...others, ...known], spec, field)) return
-    const nodes = graph.once('node-addresses', () => addressesOf(graph))
-    const inside = nodes.filter(
-      (one) => first.width === one.width && ranges.some((range) => overlaps(range, one)),
-    )
-    const [node] = inside
-    if (!node || !graph.live) return
-    report(
-      spec,
-      field,
-      `Pods cannot reach ${inside.length === 1 ? node.use : `${inside.length} nodes`}: ${inside.length === 1 ? `its address is` : 'their addresses are'} inside ${first.text} of ${first.use}.`,
-      { evidence: inside.slice(0, 3).map((one) => `${one.use}: ${one.text}`), see: [node.see] },
-    )
+    const fault = isWorkload(subject)
+      ? faultOfManager(subject, known)
+      : (faultOfCluster(subject, known) ??
+        (isKind(subject, 'Node') ? faultOfNode(subject, graph) : faultOfPool(subject, known, graph)))
+    if (fault) report(...fault)
   },
 })
 
-function rangesOf(all: readonly Cidr[], use: string, see?: Sight): readonly Range[] {
-  return all.map((one) => ({ ...one, use, see }))
-}
-
-function firstOverlap(
+/** The first overlap of ranges with others. */
+function overlapOf(
   ranges: readonly Range[],
   others: readonly Range[],
-): readonly [Range, Range] | undefined {
+  node: Node,
+  field?: string | number,
+): Fault | undefined {
   for (const own of ranges) {
     const other = others.find((one) => overlaps(own, one))
-    if (other) return [own, other]
+    if (!other) continue
+    const message = `Some addresses cannot be reached: ${own.text} of ${own.use} overlaps ${other.text} of ${other.use}.`
+    return [node, field, message, { see: [other.see] }]
   }
   return undefined
 }
 
-/** The ranges that kube-controller-manager is told. */
-function rangesIn(container: Container) {
-  return {
-    pods: rangesOf(cidrs(flagOf(container, 'cluster-cidr')), 'the pods'),
-    services: rangesOf(cidrs(flagOf(container, 'service-cluster-ip-range')), 'the Services'),
+/** What is wrong with the ranges that a kube-controller-manager is told. */
+function faultOfManager({ running }: Workload, known: readonly Range[]): Fault | undefined {
+  for (const container of running) {
+    const pods = rangesOf(cidrs(flagOf(container, 'cluster-cidr')), 'the pods')
+    const services = rangesOf(cidrs(flagOf(container, 'service-cluster-ip-range')), 'the Services')
+    const field = container.spec.args ? 'args' : 'command'
+    const fault = overlapOf(pods, [...services, ...known], container.spec, field)
+    if (fault) return fault
   }
+  return undefined
 }
 
-const isNode = (one: KubernetesObject): one is ObjectOf<'Node'> => one.kind === 'Node'
+/** What is wrong with the ranges of kubeadm's configuration. */
+function faultOfCluster(subject: KubernetesObject, known: readonly Range[]): Fault | undefined {
+  for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
+    const networking = objectAt(value, 'networking')
+    if (!networking) continue
+    const pods = rangesOf(cidrs(stringAt(networking, 'podSubnet')), 'the pods')
+    const services = rangesOf(cidrs(stringAt(networking, 'serviceSubnet')), 'the Services')
+    const fault =
+      overlapOf(pods, [...services, ...known], ...place(networking, 'podSubnet')) ??
+      overlapOf(services, known, ...place(networking, 'serviceSubnet'))
+    if (fault) return fault
+  }
+  return undefined
+}
+
+function faultOfNode(node: ObjectOf<'Node'>, graph: Graph): Fault | undefined {
+  const [own, other] = graph.once('blocks-of-nodes', () => blocksHit(graph)).get(node) ?? []
+  const field = node.spec?.podCIDRs ? 'podCIDRs' : 'podCIDR'
+  return own && other && overlapOf([own], [other], node.spec ?? node, field)
+}
+
+/** What is wrong with an IPPool or a ServiceCIDR. */
+function faultOfPool(pool: KubernetesObject, known: readonly Range[], graph: Graph): Fault | undefined {
+  const spec = objectAt(pool, 'spec')
+  const ranges = rangesOfObject(pool)
+  const [first] = ranges
+  // Calico's own API server shows each pool in a second group.
+  const isShownTwice =
+    groupOf(pool.apiVersion ?? '') === 'crd.projectcalico.org' &&
+    graph.all('projectcalico.org/IPPool').length > 0
+  if (!spec || !first || isShownTwice) return undefined
+  const field = pool.kind === 'IPPool' ? 'cidr' : 'cidrs'
+  const others = graph
+    .once('cidr-overlap', () => allocators(graph))
+    .filter(({ of }) => isBefore(of, pool, graph))
+    .flatMap((one) => one.ranges)
+  const fault = overlapOf(ranges, [...others, ...known], spec, field)
+  if (fault) return fault
+  const nodes = graph.once('node-addresses', () => addressesOf(graph))
+  const inside = nodes.filter(
+    (one) => first.width === one.width && ranges.some((range) => overlaps(range, one)),
+  )
+  const [node] = inside
+  if (!node || !graph.live) return undefined
+  return [
+    spec,
+    field,
+    `Pods cannot reach ${inside.length === 1 ? node.use : `${inside.length} nodes`}: ${inside.length === 1 ? 'its address is' : 'their addresses are'} inside ${first.text} of ${first.use}.`,
+    { evidence: inside.slice(0, 3).map((one) => `${one.use}: ${one.text}`), see: [node.see] },
+  ]
+}
+
+function rangesOf(all: readonly Cidr[], use: string, see?: Sight): readonly Range[] {
+  return all.map((one) => ({ ...one, use, see }))
+}
 
 /** An object that hands out addresses. */
 interface Allocator {
@@ -188,7 +187,9 @@ function rangesOfObject(of: KubernetesObject): readonly Range[] {
   return rangesOf(cidrs(stringAt(of, 'spec', 'cidr')), use, at(of, objectAt(of, 'spec') ?? of, 'cidr'))
 }
 
-/** Of two objects that are in force together one is reported, by kind and name. One pool may be served in two groups. */
+/**
+ * Of two objects that are in force together one is reported, by kind and name. One pool may be served in two groups.
+ */
 function isBefore(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
   const identity = ({ kind, metadata }: KubernetesObject) =>
     `${kind === 'ServiceCIDR' ? 0 : 1} ${metadata?.name}`
@@ -206,7 +207,9 @@ function addressesOf(graph: Graph): readonly Range[] {
     )
 }
 
-/** The nodes whose podCIDR overlaps the podCIDR or holds the address of a node. In one pass over all of them in order. */
+/**
+ * The nodes whose podCIDR overlaps the podCIDR or holds the address of a node. In one pass over all of them in order.
+ */
 function blocksHit(graph: Graph): ReadonlyMap<object, readonly [own: Range, other: Range]> {
   const blocks = graph
     .all('Node')

@@ -1,15 +1,14 @@
 import {
   absentFor,
+  conditionOf,
   countOf,
   formatSpan,
   type Graph,
   type Live,
   linesOf,
-  objectsAt,
   type Pending,
   pendingPods,
   rule,
-  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -115,9 +114,9 @@ function blocked(graph: Graph): readonly string[] {
     const backsOff = /scaleUp:\s+(?:status:\s*)?Backoff/i.test(text)
     const unhealthy = /health:\s+(?:status:\s*)?Unhealthy/i.test(text)
     const claims = graph.seen('karpenter.sh/NodeClaim').flatMap((claim) => {
-      const failed = conditionsOf(claim).find(
-        ({ type, status: is }) => is !== 'True' && (type === 'Launched' || type === 'Registered'),
-      )
+      const failed = ['Launched', 'Registered']
+        .map((type) => conditionOf(claim, type))
+        .find((one) => one !== undefined && one.status !== 'True')
       return failed?.message
         ? [`NodeClaim ${claim.metadata?.name ?? ''}: ${failed.message.slice(0, 240)}`]
         : []
@@ -129,12 +128,4 @@ function blocked(graph: Graph): readonly string[] {
       ...claims.sort().slice(0, 1),
     ]
   })
-}
-
-function conditionsOf(claim: object) {
-  return objectsAt(claim, 'status', 'conditions').map((one) => ({
-    type: stringAt(one, 'type'),
-    status: stringAt(one, 'status'),
-    message: stringAt(one, 'message'),
-  }))
 }

@@ -5,7 +5,7 @@ import {
   countOf,
   flagOf,
   type Graph,
-  isNode,
+  isKind,
   isWorkload,
   type Live,
   numberAt,
@@ -15,6 +15,7 @@ import {
   set,
   spanSince,
   timeOf,
+  wordsOf,
 } from '../src/rule.js'
 
 /** kube-proxy's defaults. Source: kubernetes/pkg/proxy/apis/config/v1alpha1/defaults.go. */
@@ -56,7 +57,7 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
   },
   for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const { live } = graph
       const full = live ? graph.once('full connection tables', () => fullTables(graph, live)) : []
       if (full[0]?.node === subject)
@@ -84,7 +85,7 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
         const maxPerCore = Number(flagOf(all, 'conntrack-max-per-core') ?? defaults.maxPerCore)
         const min = Number(flagOf(all, 'conntrack-min') ?? defaults.min)
         if (small(maxPerCore, min)) report(spec, spec.command ? 'command' : 'args', say(maxPerCore, min))
-        const words = [...(spec.command ?? []), ...(spec.args ?? [])].join(' ')
+        const words = wordsOf(spec).join(' ')
         const entries = Number(
           /net[./]netfilter[./]nf_conntrack_max\s*=\s*["']?(\d+)/.exec(words)?.[1] ?? Number.NaN,
         )

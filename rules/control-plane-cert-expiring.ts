@@ -1,11 +1,11 @@
 import {
   type Custom,
+  conditionOf,
   configurationsIn,
   firstOf,
   formatSpan,
   type Graph,
   type Live,
-  objectsAt,
   rule,
   stringAt,
 } from '../src/rule.js'
@@ -86,9 +86,7 @@ function waitingRequests(graph: Graph, { now }: Live, seconds: number): readonly
   return graph
     .all('certificates.k8s.io/CertificateSigningRequest')
     .filter((one) => {
-      const ended = objectsAt(one, 'status', 'conditions').some(
-        ({ type }) => type === 'Denied' || type === 'Failed',
-      )
+      const ended = conditionOf(one, 'Denied') ?? conditionOf(one, 'Failed')
       const signer = stringAt(one, 'spec', 'signerName') ?? ''
       return (
         [clientSigner, servingSigner].includes(signer) &&
@@ -101,7 +99,7 @@ function waitingRequests(graph: Graph, { now }: Live, seconds: number): readonly
 }
 
 function isApproved(request: Custom): boolean {
-  return objectsAt(request, 'status', 'conditions').some(({ type }) => type === 'Approved')
+  return conditionOf(request, 'Approved') !== undefined
 }
 
 function madeAt({ metadata }: Custom): number {

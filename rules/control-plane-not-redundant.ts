@@ -1,4 +1,13 @@
-import { firstOf, type Graph, isControlPlane, numberAt, type ObjectOf, objectAt, rule } from '../src/rule.js'
+import {
+  firstOf,
+  type Graph,
+  isControlPlane,
+  isKind,
+  numberAt,
+  type ObjectOf,
+  objectAt,
+  rule,
+} from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -30,7 +39,7 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
   },
   for: ['controlplane.cluster.x-k8s.io/KubeadmControlPlane', 'Node'],
   check(subject, { graph, params, report }) {
-    if (!isNode(subject)) {
+    if (!isKind(subject, 'Node')) {
       const spec = objectAt(subject, 'spec')
       const count = numberAt(spec, 'replicas')
       const isExternal =
@@ -51,10 +60,6 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
     if (trouble) report(first, 'metadata', trouble, { evidence: [firstOf(own.map(nameOf).sort(), 7)] })
   },
 })
-
-function isNode(subject: object): subject is Node {
-  return 'kind' in subject && subject.kind === 'Node'
-}
 
 const nameOf = ({ metadata }: Node) => metadata?.name ?? ''
 

@@ -2,6 +2,7 @@ import {
   atMost,
   type Container,
   containerStates,
+  counted,
   formatSpan,
   type Graph,
   type Live,
@@ -121,7 +122,7 @@ function placeOf(
 function linesOf(kills: readonly Kill[], { now }: Live): readonly string[] {
   const lines = kills.map(
     ({ pod, container, restarts, at }) =>
-      `pod ${pod.metadata?.name}: ${container} OOMKilled ${formatSpan((now - at) / 1000)} ago, ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`,
+      `pod ${pod.metadata?.name}: ${container} OOMKilled ${formatSpan((now - at) / 1000)} ago, ${counted(restarts, 'restart')}`,
   )
   return atMost(3, lines)
 }

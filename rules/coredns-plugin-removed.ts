@@ -1,12 +1,10 @@
 import {
   advise,
   at,
-  type ConfigMap,
-  type Container,
   type CorefilePlugin,
+  corednsOf,
   corefile,
   editDistance,
-  type Graph,
   imageParts,
   inRange,
   isGone,
@@ -16,7 +14,6 @@ import {
   troubles,
   type Version,
   version,
-  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -56,7 +53,7 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
     const { data } = map
     const text = data?.Corefile
     if (!data || !text || /\b__PILLAR__|node-?local/.test(`${map.metadata?.name} ${text}`)) return
-    const server = serverOf(map, graph)
+    const server = corednsOf(map, graph)
     const own = version(imageParts(server?.container.image ?? '').tag)
     const found = problemIn(corefile(text), own ?? bundledWith(minor), params.plugins)
     if (!found) return
@@ -75,21 +72,6 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
     )
   },
 })
-
-/** The CoreDNS that reads the ConfigMap. */
-function serverOf(
-  map: ConfigMap,
-  graph: Graph,
-): { readonly workload: Workload; readonly container: Container } | undefined {
-  for (const workload of graph.nearby(map)) {
-    const container = workload.running.find(({ image }) => image && imageParts(image).name === 'coredns')
-    const reads = graph
-      .referencesOf(workload)
-      .some(({ kind, name }) => kind === 'ConfigMap' && name === map.metadata?.name)
-    if (container && reads && graph.together(workload, map)) return { workload, container }
-  }
-  return undefined
-}
 
 /** The CoreDNS that kubeadm installs, as far as it matters here. */
 function bundledWith(minor: number): Version {

@@ -2,6 +2,7 @@ import {
   atMost,
   containerStates,
   formatEnd,
+  groupBy,
   type Live,
   lastEnd,
   type Pod,
@@ -94,13 +95,10 @@ function crashesOf(pod: Pod): Crash[] {
 
 /** The most crashes of the same container with the same exit code within some milliseconds, in the order of time. */
 function mostTogether(crashes: readonly Crash[], within: number): readonly Crash[] {
-  const groups = new Map<string, Crash[]>()
-  for (const crash of [...crashes].sort((a, b) => a.endedAt - b.endedAt)) {
-    const key = `${crash.container} ${crash.exitCode}`
-    const group = groups.get(key)
-    if (group) group.push(crash)
-    else groups.set(key, [crash])
-  }
+  const groups = groupBy(
+    [...crashes].sort((a, b) => a.endedAt - b.endedAt),
+    ({ container, exitCode }) => `${container} ${exitCode}`,
+  )
   let most: readonly Crash[] = []
   for (const group of groups.values()) {
     let start = 0

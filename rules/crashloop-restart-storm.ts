@@ -16,6 +16,7 @@ import {
   type Live,
   lastEnd,
   type Pod,
+  patience,
   rule,
   spanSince,
   type Workload,
@@ -57,7 +58,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
     restarts: {
       type: 'integer',
       minimum: 1,
-      default: 5,
+      default: patience.restarts,
       about: 'Restarts a day from which on a container is reported that has ended within the last hour.',
     },
     evictions: {
@@ -159,7 +160,7 @@ function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Liv
   const pods = crashing.map(({ pod, container }) => {
     const end = lastEnd(container)
     const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${count} ${count === 1 ? 'restart' : 'restarts'}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
+    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
   })
   const probes = live
     .eventsOf(workload)

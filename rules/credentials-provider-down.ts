@@ -1,15 +1,18 @@
 import {
   at,
+  conditionOf,
+  formatCondition,
   type Graph,
   imageNamed,
   isGone,
   isReady,
   type KindName,
+  type KubernetesObject,
   type Live,
-  objectsAt,
   rule,
   troubles,
   type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -100,7 +103,7 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
 /** What a cluster shows: no pod is ready, or most of what the provider should make is not made. */
 function troubleNow(workload: Workload, provider: Provider | undefined, graph: Graph, live: Live) {
   // The same image is the webhook of its kinds, too, which makes nothing.
-  const words = workload.running.flatMap(({ spec }) => [...(spec.command ?? []), ...(spec.args ?? [])])
+  const words = workload.running.flatMap(({ spec }) => wordsOf(spec))
   if (words.some((word) => /^(webhook|certcontroller)$/.test(word))) return undefined
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   const made = provider?.kind ? graph.all(provider.kind) : []
@@ -127,11 +130,10 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
 }
 
 /** Why the object is not ready; undefined when it is. */
-function failureOf(of: object): string | undefined {
-  const ready = objectsAt(of, 'status', 'conditions').find(
-    ({ type }) => type === 'Ready' || type === 'Synced',
-  )
-  return ready?.status === 'False' ? `${ready.reason}: ${ready.message}`.slice(0, 160) : undefined
+function failureOf(of: KubernetesObject): string | undefined {
+  // SealedSecrets have the second one.
+  const ready = conditionOf(of, 'Ready') ?? conditionOf(of, 'Synced')
+  return ready?.status === 'False' ? formatCondition(ready) : undefined
 }
 
 interface Provider {

@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   type CronJob,
+  counted,
   formatSeconds,
   formatStarts,
   type Job,
@@ -11,6 +12,7 @@ import {
   seconds,
   set,
   spanSince,
+  startOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -90,16 +92,12 @@ function activeRuns(cronJob: CronJob, live: Live): readonly Job[] {
     .sort((a, b) => startOf(a) - startOf(b))
 }
 
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
-}
-
 function runsIn(jobs: readonly Job[], live: Live): string[] {
   return atMost(
     3,
     jobs.map((job) => {
       const pods = job.status?.active ?? 0
-      return `job ${job.metadata?.name ?? ''}: ${pods} ${pods === 1 ? 'pod' : 'pods'} for ${spanSince(startOf(job), live)}`
+      return `job ${job.metadata?.name ?? ''}: ${counted(pods, 'pod')} for ${spanSince(startOf(job), live)}`
     }),
   )
 }

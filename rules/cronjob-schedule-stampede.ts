@@ -4,7 +4,7 @@ import {
   counted,
   firstOf,
   type Graph,
-  type Job,
+  groupBy,
   type Live,
   rule,
   schedule,
@@ -56,12 +56,11 @@ different time zones are not added up, and variants of one CronJob (same namespa
       .get(cronJob)
     if (crowd && crowd.jobs.length > 1 && crowd.pods > params.maxStartsPerMinute) {
       if (crowd.jobs[0] !== cronJob) return
-      const names = crowd.jobs.slice(0, 3).map((one) => one.metadata?.name ?? '')
-      const rest = crowd.jobs.length - names.length
+      const names = crowd.jobs.map((one) => one.metadata?.name ?? '')
       report(
         spec,
         'schedule',
-        `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`,
+        `${crowd.pods} pods start in one minute, at ${clock(crowd.minute)}: CronJobs ${firstOf(names)}.`,
         {
           evidence: graph.live ? busiestMinute(crowd.jobs, graph.live.seen) : [],
           see: crowd.jobs.slice(1, 4).map((one) => at(one, one.spec ?? one, 'schedule', one.spec?.schedule)),
@@ -83,13 +82,10 @@ different time zones are not added up, and variants of one CronJob (same namespa
 
 /** The minute in which the most of the Jobs were made that are still there, and those whose pods found no node. */
 function busiestMinute(cronJobs: readonly CronJob[], live: Live): string[] {
-  const minutes = new Map<number, Job[]>()
-  for (const job of cronJobs.flatMap((one) => live.jobsOf(one))) {
-    const minute = Math.floor(Date.parse(job.metadata?.creationTimestamp ?? '') / 60_000)
-    const jobs = minutes.get(minute)
-    if (jobs) jobs.push(job)
-    else if (!Number.isNaN(minute)) minutes.set(minute, [job])
-  }
+  const minutes = groupBy(
+    cronJobs.flatMap((one) => live.jobsOf(one)),
+    ({ metadata }) => Math.floor(Date.parse(metadata?.creationTimestamp ?? '') / 60_000) || undefined,
+  )
   const [busiest] = [...minutes].sort(([a, m], [b, n]) => n.length - m.length || b - a)
   if (!busiest || busiest[1].length < 2) return []
   const [minute, jobs] = busiest

@@ -1,12 +1,15 @@
 import {
   type CronJob,
+  conditionOf,
   formatInterval,
+  holds,
   type Job,
   type Live,
   rule,
   schedule,
   seconds,
   spanSince,
+  startOf,
   troubles,
 } from '../src/rule.js'
 
@@ -60,7 +63,7 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
     const allowed = Math.max(params.starts * plan.longestInterval, seconds(params.atLeast) ?? 0)
     if (live.now - since < allowed * 1000) return
     const jobs = live.jobsOf(cronJob)
-    const failed = jobs.filter((job) => failureOf(job)).sort((a, b) => startOf(b) - startOf(a))
+    const failed = jobs.filter(hasFailed).sort((a, b) => startOf(b) - startOf(a))
     const going = jobs.filter((job) => !isOver(job)).sort((a, b) => startOf(a) - startOf(b))
     const [oldest] = going
     if (failed.length === 0 && (status.active?.length ?? going.length) > 0) {
@@ -81,7 +84,6 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
 
 function evidenceOf(cronJob: CronJob, failed: readonly Job[], oldest: Job | undefined, live: Live): string[] {
   const [last] = failed
-  const failure = last && failureOf(last)
   const pods = live.podsOf(cronJob)
   const seen = troubles(pods, live)
   const hidden =
@@ -89,9 +91,9 @@ function evidenceOf(cronJob: CronJob, failed: readonly Job[], oldest: Job | unde
       ? ['failedJobsHistoryLimit is 0: failed runs leave nothing to look at']
       : []
   return [
-    ...(last && failure
+    ...(last
       ? [
-          `job ${last.metadata?.name ?? ''} failed ${spanSince(startOf(last), live)} ago: ${failure.reason ?? 'Failed'}`,
+          `job ${last.metadata?.name ?? ''} failed ${spanSince(startOf(last), live)} ago: ${conditionOf(last, 'Failed')?.reason ?? 'Failed'}`,
         ]
       : []),
     ...(oldest
@@ -102,14 +104,5 @@ function evidenceOf(cronJob: CronJob, failed: readonly Job[], oldest: Job | unde
   ]
 }
 
-function conditionOf({ status }: Job, type: string) {
-  return status?.conditions?.find((one) => one.type === type && one.status === 'True')
-}
-
-const failureOf = (job: Job) => conditionOf(job, 'Failed')
-const isOver = (job: Job) => conditionOf(job, 'Complete') ?? failureOf(job)
-
-/** When a Job was started, in milliseconds since 1970. */
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
-}
+const hasFailed = (job: Job) => holds(job, 'Failed')
+const isOver = (job: Job) => holds(job, 'Complete') || hasFailed(job)

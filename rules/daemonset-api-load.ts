@@ -1,4 +1,13 @@
-import { at, enumerate, type Graph, imageNamed, type ObjectOf, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  enumerate,
+  type Graph,
+  imageNamed,
+  type ObjectOf,
+  push,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 type Binding = ObjectOf<'ClusterRoleBinding'>
 
@@ -125,10 +134,7 @@ function bindingsOf(account: string, workload: Workload, graph: Graph): readonly
     const found = new Map<string, Binding[]>()
     for (const binding of graph.all('ClusterRoleBinding'))
       for (const { kind, name = '', namespace = '' } of binding.subjects ?? [])
-        if (kind === 'ServiceAccount') {
-          const key = `${namespace}/${name}`
-          found.set(key, [...(found.get(key) ?? []), binding])
-        }
+        if (kind === 'ServiceAccount') push(found, `${namespace}/${name}`, binding)
     return found
   })
   const bindings = index.get(`${workload.namespace}/${account}`) ?? []

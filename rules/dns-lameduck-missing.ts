@@ -1,15 +1,4 @@
-import {
-  advise,
-  at,
-  type ConfigMap,
-  corefile,
-  formatSeconds,
-  type Graph,
-  imageParts,
-  rule,
-  seconds,
-  type Workload,
-} from '../src/rule.js'
+import { advise, at, corednsOf, corefile, formatSeconds, rule, seconds, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A DNS server goes away before its clients know',
@@ -45,7 +34,7 @@ pods are no endpoints of a Service.`,
     const plugins = corefile(text).flatMap((block) => block.plugins)
     const has = (name: string) => plugins.some((plugin) => plugin.name === name)
     if (!has('kubernetes') || has('import')) return
-    const server = serverOf(map, graph)
+    const server = corednsOf(map, graph)?.workload
     if (server?.kind === 'DaemonSet') return
     const probe = server && readyProbe(server)
     if (server && probe && !has('ready')) {
@@ -85,20 +74,6 @@ pods are no endpoints of a Service.`,
     )
   },
 })
-
-/** The CoreDNS that reads the ConfigMap. */
-function serverOf(map: ConfigMap, graph: Graph): Workload | undefined {
-  return graph
-    .nearby(map)
-    .find(
-      (workload) =>
-        workload.running.some(({ image }) => image && imageParts(image).name === 'coredns') &&
-        graph
-          .referencesOf(workload)
-          .some(({ kind, name }) => kind === 'ConfigMap' && name === map.metadata?.name) &&
-        graph.together(workload, map),
-    )
-}
 
 /** A probe of the plugin `ready` at the port that it has by default. */
 function readyProbe({ running }: Workload): object | undefined {

@@ -1,14 +1,19 @@
 import {
+  type Custom,
   counted,
+  type Fault,
   firstOf,
+  type Graph,
   inRange,
-  isNode,
+  isKind,
   isWorkload,
   nodesBy,
+  type ObjectOf,
+  objectAt,
   rule,
   stringAt,
-  valueAt,
   version,
+  type Workload,
 } from '../src/rule.js'
 
 const socket = /^(\/var)?\/run\/docker\.sock$/
@@ -43,62 +48,68 @@ same versions as one finding. Newer kubelets reach Docker through cri-dockerd, w
   },
   for: ['Workload', 'kops.k8s.io/Cluster', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isNode(subject)) {
-      const alike = graph
-        .once('nodes with dockershim', () =>
-          nodesBy(graph.all('Node'), ({ status }) => {
-            const { containerRuntimeVersion = '', kubeletVersion } = status?.nodeInfo ?? {}
-            const release = version(kubeletVersion)
-            return containerRuntimeVersion.startsWith('docker://') && release && inRange(release, '<1.24.0')
-              ? `${kubeletVersion} ${containerRuntimeVersion}`
-              : undefined
-          }),
-        )
-        .get(subject)
-      const info = subject.status?.nodeInfo
-      if (alike && info)
-        report(
-          info,
-          'containerRuntimeVersion',
-          `One hung daemon stops all pods of a node, and 1.24 speaks no Docker: kubelet ${info.kubeletVersion} uses it on ${counted(alike.length, 'node')}.`,
-          { onValue: true, evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] },
-        )
-      return
-    }
-    if (!isWorkload(subject)) {
-      const spec = valueAt(subject, 'spec')
-      if (stringAt(spec, 'containerRuntime') === 'docker')
-        report(
-          spec as object,
-          'containerRuntime',
-          'Nodes fail to join: the kubelet speaks no Docker since 1.24.',
-          { onValue: true },
-        )
-      return
-    }
-    if (params.builders.includes(subject.name)) return
-    const mounted = new Set(
-      subject.containers.flatMap(({ spec }) => (spec.volumeMounts ?? []).map((mount) => mount.name)),
-    )
-    for (const volume of subject.pod.volumes ?? []) {
-      const path = volume.hostPath?.path?.replace(/\/+$/, '') ?? ''
-      if (!volume.hostPath || !mounted.has(volume.name)) continue
-      if (socket.test(path)) {
-        report(
-          volume.hostPath,
-          'path',
-          `${subject.kind} ${subject.name} needs the Docker engine's socket, which nodes no longer have since 1.24.`,
-        )
-        return
-      }
-      if (/^\/var\/lib\/docker(\/|$)/.test(path) && volume.hostPath.type === 'Directory') {
-        report(
-          volume.hostPath,
-          'path',
-          `Pods wait in ContainerCreating on nodes without the Docker engine: ${path} must exist there.`,
-        )
-        return
-      }
-    }
+    const fault = isKind(subject, 'Node')
+      ? faultOfNode(subject, graph)
+      : isWorkload(subject)
+        ? faultOfWorkload(subject, params.builders)
+        : faultOfCluster(subject)
+    if (fault) report(...fault)
   },
 })
+
+/** One finding for all nodes that are alike. */
+function faultOfNode(node: ObjectOf<'Node'>, graph: Graph): Fault | undefined {
+  const alike = graph.once('nodes with dockershim', () => nodesBy(graph.all('Node'), dockershimOf)).get(node)
+  const info = node.status?.nodeInfo
+  if (!alike || !info) return undefined
+  return [
+    info,
+    'containerRuntimeVersion',
+    `One hung daemon stops all pods of a node, and 1.24 speaks no Docker: kubelet ${info.kubeletVersion} uses it on ${counted(alike.length, 'node')}.`,
+    { onValue: true, evidence: [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] },
+  ]
+}
+
+/** The versions of a kubelet and of the Docker that it speaks to by itself; undefined where it does not. */
+function dockershimOf({ status }: ObjectOf<'Node'>): string | undefined {
+  const { containerRuntimeVersion = '', kubeletVersion } = status?.nodeInfo ?? {}
+  const release = version(kubeletVersion)
+  return containerRuntimeVersion.startsWith('docker://') && release && inRange(release, '<1.24.0')
+    ? `${kubeletVersion} ${containerRuntimeVersion}`
+    : undefined
+}
+
+/** What is wrong with a cluster of kops. */
+function faultOfCluster(cluster: Custom): Fault | undefined {
+  const spec = objectAt(cluster, 'spec')
+  if (!spec || stringAt(spec, 'containerRuntime') !== 'docker') return undefined
+  const message = 'Nodes fail to join: the kubelet speaks no Docker since 1.24.'
+  return [spec, 'containerRuntime', message, { onValue: true }]
+}
+
+function faultOfWorkload(
+  { kind, name, pod, containers }: Workload,
+  builders: readonly string[],
+): Fault | undefined {
+  if (builders.includes(name)) return undefined
+  const mounted = new Set(
+    containers.flatMap(({ spec }) => (spec.volumeMounts ?? []).map((mount) => mount.name)),
+  )
+  for (const { name: volume, hostPath } of pod.volumes ?? []) {
+    const path = hostPath?.path?.replace(/\/+$/, '') ?? ''
+    if (!hostPath || !mounted.has(volume)) continue
+    if (socket.test(path))
+      return [
+        hostPath,
+        'path',
+        `${kind} ${name} needs the Docker engine's socket, which nodes no longer have since 1.24.`,
+      ]
+    if (/^\/var\/lib\/docker(\/|$)/.test(path) && hostPath.type === 'Directory')
+      return [
+        hostPath,
+        'path',
+        `Pods wait in ContainerCreating on nodes without the Docker engine: ${path} must exist there.`,
+      ]
+  }
+  return undefined
+}

@@ -2,7 +2,7 @@ import {
   configurationsIn,
   firstOf,
   imageParts,
-  isNode,
+  isKind,
   isWorkload,
   nodesBy,
   type ObjectOf,
@@ -52,7 +52,7 @@ those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) d
       }
       return
     }
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const all = graph.once('kubelets of first releases', () => nodesBy(graph.all('Node'), firstKubelet))
       const same = all.get(subject)
       const release = firstKubelet(subject)

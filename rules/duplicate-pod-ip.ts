@@ -1,4 +1,4 @@
-import { atMost, isGone, type ObjectOf, type Pod, rule, troubleOf } from '../src/rule.js'
+import { atMost, isGone, type ObjectOf, type Pod, push, rule, startOf, troubleOf } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -74,8 +74,7 @@ const annotations = {
 /** The addresses of pods that somebody else has, too. */
 function clashesIn(users: ReadonlyMap<string, readonly User[]>) {
   return [...users].flatMap(([address, all]) => {
-    if (all.length < 2) return []
-    const pods = all.filter(({ pod }) => pod).sort((a, b) => startOf(b) - startOf(a))
+    const pods = all.filter(({ pod }) => pod).sort((a, b) => startOf(b.pod ?? {}) - startOf(a.pod ?? {}))
     // The youngest pod is the one that got an address which was in use.
     const [pod] = pods
     const other = all.find((one) => one !== pod && one.what !== pod?.what && isClash(pod, one))
@@ -91,11 +90,7 @@ function usersOf(pods: readonly Pod[], nodes: readonly Node[]): ReadonlyMap<stri
     if (isGone(pod) || spec?.hostNetwork || !spec?.nodeName) continue
     const what = `pod ${metadata?.namespace}/${metadata?.name}`
     for (const ip of new Set([status?.podIP, ...(status?.podIPs ?? []).map((one) => one.ip)])) {
-      if (!ip) continue
-      const known = users.get(ip)
-      const user = { what, node: spec.nodeName, pod, field: undefined }
-      if (known) known.push(user)
-      else users.set(ip, [user])
+      if (ip) push(users, ip, { what, node: spec.nodeName, pod, field: undefined })
     }
   }
   for (const { metadata, status } of nodes) {
@@ -114,8 +109,4 @@ function usersOf(pods: readonly Pod[], nodes: readonly Node[]): ReadonlyMap<stri
 /** The machine of a pod that has it for itself (Fargate, virtual kubelets) has the pod's address. */
 function isClash(pod: User | undefined, other: User): boolean {
   return other.pod !== undefined || other.field !== undefined || other.node !== pod?.node
-}
-
-function startOf({ pod }: User): number {
-  return Date.parse(pod?.status?.startTime ?? pod?.metadata?.creationTimestamp ?? '') || 0
 }

@@ -2,11 +2,14 @@ import {
   atMost,
   type CronJob,
   type Custom,
+  changedAt,
+  conditionOf,
   counted,
+  type Fault,
   firstOf,
   formatSeconds,
   type Graph,
-  isCronJob,
+  isKind,
   type Live,
   objectAt,
   type ReportOptions,
@@ -21,6 +24,8 @@ import {
   valueAt,
   veleroBackups,
   veleroLocation,
+  type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 const backup = /etcd(ctl|utl)\b[\s\S]*\bsnapshot\s+save|etcd-?backup|etcd-?snapshot/i
@@ -61,71 +66,79 @@ use: an error when a backup was refused for it.`,
   },
   for: ['CronJob', 'velero.io/Schedule', 'velero.io/BackupStorageLocation'],
   check(subject, { graph, params, minor, report }) {
-    if (!isCronJob(subject)) {
-      const trouble =
-        subject.kind === 'Schedule'
-          ? troubleOfSchedule(subject, graph, seconds(params.maxInterval) ?? 0)
-          : troubleOfLocation(subject, graph)
-      if (trouble) report(trouble.node, trouble.field, trouble.message, trouble.options)
-      return
-    }
-    const cronJob = subject
-    const workload = graph.workload(cronJob)
-    const { spec } = cronJob
-    if (!workload || !spec) return
-    const words = workload.containers.map(({ spec: one }) =>
-      [one.image, ...(one.command ?? []), ...(one.args ?? [])].join(' '),
-    )
-    if (!backup.test([workload.name, ...words].join('\n'))) return
-    if (spec.suspend) {
-      report(spec, 'suspend', `There is no backup of etcd: ${workload.name} is suspended.`, {
-        fix: set(spec, 'suspend', false),
-      })
-      return
-    }
-    const { volumes } = workload.pod
-    const kept = volumes?.some(
-      (volume) =>
-        !volume.emptyDir && !volume.secret && !volume.configMap && !volume.projected && !volume.downwardAPI,
-    )
-    // A single hostPath is both where certificates come from and where snapshots may go: it gets the benefit of the doubt.
-    if (
-      !kept &&
-      !words.some((text) => upload.test(text)) &&
-      workload.containers.length === 1 &&
-      words.some((text) => /snapshot\s+save/.test(text))
-    ) {
-      report(
-        workload.pod,
-        'volumes',
-        `The snapshot is gone with its pod: ${workload.name} writes to no volume that outlives it and uploads nothing.`,
-      )
-      return
-    }
-    const interval = schedule(spec.schedule ?? '')?.longestInterval
-    const most = Math.max(seconds(params.maxInterval) ?? 0, 1.5 * (interval ?? 0))
-    const since = graph.live && minor >= 21 ? lastSuccess(cronJob) : undefined
-    if (graph.live && since !== undefined && graph.live.now - since > most * 1000) {
-      report(
-        cronJob.status ?? spec,
-        'lastSuccessfulTime',
-        `A restore loses ${spanSince(since, graph.live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
-        { evidence: evidenceOf(cronJob, graph.live.seen) },
-      )
-      return
-    }
-    if (interval !== undefined && interval > (seconds(params.maxInterval) ?? 0)) {
-      report(
-        spec,
-        'schedule',
-        `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
-        { severity: 'warning' },
-      )
-    }
+    const maxInterval = seconds(params.maxInterval) ?? 0
+    const fault = isKind(subject, 'CronJob')
+      ? faultOfCronJob(subject, graph, maxInterval, minor)
+      : subject.kind === 'Schedule'
+        ? faultOfSchedule(subject, graph, maxInterval)
+        : faultOfLocation(subject, graph)
+    if (fault) report(...fault)
   },
 })
 
-/** When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then. */
+function faultOfCronJob(
+  cronJob: CronJob,
+  graph: Graph,
+  maxInterval: number,
+  minor: number,
+): Fault | undefined {
+  const workload = graph.workload(cronJob)
+  const { spec } = cronJob
+  if (!workload || !spec) return undefined
+  const words = workload.containers.map(({ spec: one }) => [one.image, ...wordsOf(one)].join(' '))
+  if (!backup.test([workload.name, ...words].join('\n'))) return undefined
+  if (spec.suspend)
+    return [
+      spec,
+      'suspend',
+      `There is no backup of etcd: ${workload.name} is suspended.`,
+      { fix: set(spec, 'suspend', false) },
+    ]
+  if (keepsNothing(workload, words))
+    return [
+      workload.pod,
+      'volumes',
+      `The snapshot is gone with its pod: ${workload.name} writes to no volume that outlives it and uploads nothing.`,
+    ]
+  const { live } = graph
+  const interval = schedule(spec.schedule ?? '')?.longestInterval
+  const most = Math.max(maxInterval, 1.5 * (interval ?? 0))
+  const since = live && minor >= 21 ? lastSuccess(cronJob) : undefined
+  if (live && since !== undefined && live.now - since > most * 1000)
+    return [
+      cronJob.status ?? spec,
+      'lastSuccessfulTime',
+      `A restore loses ${spanSince(since, live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
+      { evidence: evidenceOf(cronJob, live.seen) },
+    ]
+  if (interval === undefined || interval <= maxInterval) return undefined
+  return [
+    spec,
+    'schedule',
+    `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
+    { severity: 'warning' },
+  ]
+}
+
+/** Whether the snapshot is lost when the pod ends, for all that its volumes and the words of its containers tell. */
+function keepsNothing({ pod, containers }: Workload, words: readonly string[]): boolean {
+  const kept = pod.volumes?.some(
+    (volume) =>
+      !volume.emptyDir && !volume.secret && !volume.configMap && !volume.projected && !volume.downwardAPI,
+  )
+  return (
+    // A single hostPath is both where certificates come from and where snapshots may go: it gets the
+    // benefit of the doubt.
+    !kept &&
+    !words.some((text) => upload.test(text)) &&
+    containers.length === 1 &&
+    words.some((text) => /snapshot\s+save/.test(text))
+  )
+}
+
+/**
+ * When a run last succeeded, or the CronJob was made if none ever did; undefined when no run was started since then.
+ */
 function lastSuccess({ metadata, status }: CronJob): number | undefined {
   const since = Date.parse(status?.lastSuccessfulTime ?? metadata?.creationTimestamp ?? '')
   return Date.parse(status?.lastScheduleTime ?? '') > since ? since : undefined
@@ -134,45 +147,40 @@ function lastSuccess({ metadata, status }: CronJob): number | undefined {
 function evidenceOf(cronJob: CronJob, live: Live): string[] {
   const [last] = live
     .jobsOf(cronJob)
-    .flatMap(({ metadata, status }) => {
-      const failed = status?.conditions?.find(({ type, status: is }) => type === 'Failed' && is === 'True')
-      return failed ? [{ name: metadata?.name ?? '', at: failed.lastTransitionTime ?? '', failed }] : []
+    .flatMap((job) => {
+      const failed = conditionOf(job, 'Failed')
+      return failed?.status === 'True' ? [{ name: job.metadata?.name ?? '', failed }] : []
     })
-    .sort((a, b) => (a.at < b.at ? 1 : -1))
+    .sort((a, b) => changedAt(b.failed) - changedAt(a.failed))
   return [
     ...(last ? [`job ${last.name} failed: ${last.failed.message ?? last.failed.reason ?? 'Failed'}`] : []),
     ...troubles(live.podsOf(cronJob), live),
   ]
 }
 
-interface Trouble {
-  readonly node: object
-  readonly field: string | undefined
-  readonly message: string
-  readonly options: ReportOptions
-}
-
 /** Source: velero/pkg/apis/velero/v1/schedule_types.go. */
-function troubleOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Trouble | undefined {
+function faultOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Fault | undefined {
   const spec = objectAt(subject, 'spec')
   const status = objectAt(subject, 'status')
   const name = subject.metadata?.name ?? 'this schedule'
   if (spec?.paused === true)
-    return {
-      node: spec,
-      field: 'paused',
-      message: `Velero takes no new backups: ${name} is paused.`,
-      options: { severity: 'warning' },
-    }
+    return [spec, 'paused', `Velero takes no new backups: ${name} is paused.`, { severity: 'warning' }]
   if (status && stringAt(status, 'phase') === 'FailedValidation')
-    return {
-      node: status,
-      field: 'phase',
-      message: `Velero takes no backups: it does not accept schedule ${name}.`,
-      options: { severity: 'error' },
-    }
+    return [
+      status,
+      'phase',
+      `Velero takes no backups: it does not accept schedule ${name}.`,
+      { severity: 'error' },
+    ]
+  return faultOfBackups(subject, graph, maxInterval)
+}
+
+/** That no backup of a schedule has succeeded, or been whole, for too long. */
+function faultOfBackups(subject: Custom, graph: Graph, maxInterval: number): Fault | undefined {
   const { live } = graph
-  const interval = schedule(stringAt(spec, 'schedule') ?? '')?.longestInterval
+  const status = objectAt(subject, 'status')
+  const name = subject.metadata?.name ?? 'this schedule'
+  const interval = schedule(stringAt(subject, 'spec', 'schedule') ?? '')?.longestInterval
   const made = Date.parse(subject.metadata?.creationTimestamp ?? '')
   if (!live || interval === undefined || !(made > 0)) return undefined
   const backups = veleroBackups(subject, graph)
@@ -188,19 +196,19 @@ function troubleOfSchedule(subject: Custom, graph: Graph, maxInterval: number): 
     }
   }
   if (isLate(usable ?? made))
-    return {
-      node: status ?? subject,
-      field: status && 'lastBackup',
-      message: `A restore ${usable === undefined ? 'finds nothing' : `loses ${spanSince(usable, live)} of changes`}: no backup of Velero's schedule ${name} has succeeded since${usable === undefined ? ` it was created ${spanSince(made, live)} ago` : ''}.`,
-      options: options(usable ?? made),
-    }
+    return [
+      status ?? subject,
+      status && 'lastBackup',
+      `A restore ${usable === undefined ? 'finds nothing' : `loses ${spanSince(usable, live)} of changes`}: no backup of Velero's schedule ${name} has succeeded since${usable === undefined ? ` it was created ${spanSince(made, live)} ago` : ''}.`,
+      options(usable ?? made),
+    ]
   if (usable !== undefined && isLate(whole))
-    return {
-      node: status ?? subject,
-      field: status && 'lastBackup',
-      message: `A restore lacks what could not be saved: no backup of Velero's schedule ${name} has been complete for ${spanSince(whole, live)}.`,
-      options: { ...options(whole), severity: 'warning' },
-    }
+    return [
+      status ?? subject,
+      status && 'lastBackup',
+      `A restore lacks what could not be saved: no backup of Velero's schedule ${name} has been complete for ${spanSince(whole, live)}.`,
+      { ...options(whole), severity: 'warning' },
+    ]
   return undefined
 }
 
@@ -210,7 +218,7 @@ function lineOf({ name, phase, errors, reason }: VeleroBackup): string {
 }
 
 /** Velero asks each location every minute whether it may write there. Source: backupstoragelocation_types.go. */
-function troubleOfLocation(location: Custom, graph: Graph): Trouble | undefined {
+function faultOfLocation(location: Custom, graph: Graph): Fault | undefined {
   const status = objectAt(location, 'status')
   if (!graph.live || stringAt(status, 'phase') !== 'Unavailable' || !status?.lastValidationTime)
     return undefined
@@ -222,13 +230,13 @@ function troubleOfLocation(location: Custom, graph: Graph): Trouble | undefined 
   const why = stringAt(status, 'message')?.trim().split('\n')[0]?.slice(0, 140)
   // A moment without an answer costs nothing while no backup is due.
   const hasCost = schedules.some((one) => veleroBackups(one, graph)[0]?.phase === 'FailedValidation')
-  return {
-    node: status,
-    field: 'phase',
-    message: `Velero can neither back up nor restore: its storage location ${location.metadata?.name} is unavailable.`,
-    options: {
+  return [
+    status,
+    'phase',
+    `Velero can neither back up nor restore: its storage location ${location.metadata?.name} is unavailable.`,
+    {
       severity: hasCost ? 'error' : 'warning',
       evidence: [...(why ? [why] : []), `used by ${firstOf(names.sort())}`],
     },
-  }
+  ]
 }

@@ -1,4 +1,13 @@
-import { at, type Container, flagOf, imageParts, rule, type Volume, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Container,
+  flagOf,
+  imageParts,
+  rule,
+  type Volume,
+  type Workload,
+  wordsOf,
+} from '../src/rule.js'
 
 export default rule({
   title: 'etcd keeps its data where it does not outlive the pod',
@@ -46,7 +55,7 @@ the image (\`etcdctl\`).`,
 })
 
 function isEtcd({ image, spec }: Container): boolean {
-  const words = [...(spec.command ?? []), ...(spec.args ?? [])]
+  const words = wordsOf(spec)
   return (
     image !== undefined &&
     imageParts(image).name === 'etcd' &&
@@ -64,7 +73,8 @@ function dataDir(container: Container): string | undefined {
   // Scripts and files of configuration may name it, too.
   const words = [...command, ...args].join(' ')
   if (variable || envFrom || /--data-dir|--config-file|\bsh\b|\bbash\b|\.sh\b/.test(words)) return undefined
-  // By default a directory below the working directory, which no volume holds when there is none; Bitnami's image has its own.
+  // By default a directory below the working directory, which no volume holds when there is none;
+  // Bitnami's image has its own.
   if (/(^|\/)bitnami/.test(container.image ?? '')) return '/bitnami/etcd'
   return container.spec.volumeMounts ? undefined : '/default.etcd'
 }

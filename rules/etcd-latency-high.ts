@@ -1,4 +1,4 @@
-import { atMost, formatSpan, type Graph, type Lease, type Live, rule } from '../src/rule.js'
+import { ageOf, atMost, formatSpan, type Graph, type Lease, type Live, rule } from '../src/rule.js'
 
 const core = ['kube-controller-manager', 'kube-scheduler']
 
@@ -64,12 +64,6 @@ function restlessLeases(graph: Graph, live: Live, most: number): readonly Lease[
     .all('Lease')
     .filter((lease) => (lease.spec?.leaseTransitions ?? 0) >= 20 && perDay(lease, live) > most)
     .sort((a, b) => perDay(b, live) - perDay(a, live))
-}
-
-/** In seconds; infinity when it is not known. */
-function ageOf({ metadata }: Lease, { now }: Live): number {
-  const made = Date.parse(metadata?.creationTimestamp ?? '')
-  return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
 }
 
 /** `1742 times in 20 days`. */

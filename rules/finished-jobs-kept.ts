@@ -1,20 +1,21 @@
 import {
   advise,
-  type CronJob,
+  conditionOf,
+  controllerOf,
   formatSeconds,
   grouped,
-  isCronJob,
+  hasEnded,
+  heldFor,
+  isKind,
   type Job,
   type KubernetesObject,
   type Live,
-  type Namespace,
-  type Pod,
   rule,
   set,
 } from '../src/rule.js'
 
-/** How long something has to be over before it counts, in milliseconds. */
-const rest = 3_600_000
+/** How long something has to be over before it counts, in seconds. */
+const rest = 3600
 
 export default rule({
   title: 'Finished Jobs and their pods are kept',
@@ -46,7 +47,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
   },
   for: ['CronJob', 'Job', 'Namespace'],
   check(subject, { graph, params, report }) {
-    if (isNamespace(subject)) {
+    if (isKind(subject, 'Namespace')) {
       const { live } = graph
       if (!live) return
       const name = subject.metadata?.name ?? ''
@@ -61,7 +62,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       )
       return
     }
-    if (isCronJob(subject)) {
+    if (isKind(subject, 'CronJob')) {
       const { spec } = subject
       for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'] as const) {
         const count = spec?.[field]
@@ -77,8 +78,7 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
       return
     }
     const { spec } = subject
-    const made = subject.metadata?.ownerReferences?.some(({ controller }) => controller)
-    if (!params.bareJobs || !spec || made || isHook(subject)) return
+    if (!params.bareJobs || !spec || controllerOf(subject) || isHook(subject)) return
     if (spec.ttlSecondsAfterFinished !== undefined || spec.managedBy !== undefined) return
     report(
       spec,
@@ -96,10 +96,6 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
   },
 })
 
-function isNamespace(subject: CronJob | Job | Namespace): subject is Namespace {
-  return subject.kind === 'Namespace'
-}
-
 /** Whether Helm or Argo CD delete it. */
 function isHook({ metadata }: Job): boolean {
   return ['helm.sh/hook', 'argocd.argoproj.io/hook', 'argocd.argoproj.io/hook-delete-policy'].some(
@@ -116,13 +112,11 @@ function countEnded(allJobs: readonly Job[], live: Live) {
     counts.set(namespace, (counts.get(namespace) ?? 0) + 1)
   }
   for (const job of allJobs) {
-    const end = job.status?.conditions?.find(
-      ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
-    )
-    const time = Date.parse(end?.lastTransitionTime ?? '')
-    if (job.spec?.ttlSecondsAfterFinished === undefined && live.now - time > rest) add(jobs, job)
+    const end = ['Complete', 'Failed']
+      .map((type) => conditionOf(job, type))
+      .find((one) => one?.status === 'True')
+    if (job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest) add(jobs, job)
   }
-  const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed'
-  for (const pod of live.pods) if (isOver(pod)) add(pods, pod)
+  for (const pod of live.pods) if (hasEnded(pod)) add(pods, pod)
   return { jobs, pods }
 }

@@ -1,4 +1,12 @@
-import { containerStates, type Graph, type Live, type Pod, rule, spanSince } from '../src/rule.js'
+import {
+  containerStates,
+  controllerOf,
+  type Graph,
+  type Live,
+  type Pod,
+  rule,
+  spanSince,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A large part of all pods started at the same time',
@@ -54,10 +62,7 @@ interface Start {
 /** The window with most starts; and the namespace with most of them. */
 function waveIn(live: Live, within: number) {
   const starts = live.pods
-    .filter(({ status, metadata }) => {
-      const isJobs = metadata?.ownerReferences?.some(({ kind, controller }) => controller && kind === 'Job')
-      return status?.phase === 'Running' && !isJobs
-    })
+    .filter((pod) => pod.status?.phase === 'Running' && controllerOf(pod)?.kind !== 'Job')
     .flatMap(startOf)
     .sort((a, b) => a.time - b.time)
   let from = 0

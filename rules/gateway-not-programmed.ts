@@ -1,8 +1,11 @@
 import {
+  arrayAt,
   at,
   atMost,
+  conditionsOf,
   firstOf,
   type Graph,
+  holds,
   type KubernetesObject,
   type Live,
   nearestName,
@@ -57,13 +60,14 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
     const spec = objectAt(subject, 'spec')
     const name = stringAt(spec, 'gatewayClassName')
     if (!spec || !name) return
+    const isServed = holds(subject, 'Programmed')
     const ofClass = graph.seen(classKind).find((one) => one.metadata?.name === name)
     if (!ofClass && !graph.exists(classKind, name, subject)) {
       const near = nearestName(
         name,
         graph.all(classKind).map((one) => one.metadata?.name ?? ''),
       )
-      if ((near || live) && !isServed(subject))
+      if ((near || live) && !isServed)
         report(
           spec,
           'gatewayClassName',
@@ -74,7 +78,7 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
     }
     if (!live || (ofClass && refusalOf(ofClass, graph, live))) return
     const conditions = conditionsOf(subject)
-    const refused = isServed(subject) ? undefined : unmet(subject, conditions, 'Accepted', live)
+    const refused = isServed ? undefined : unmet(subject, conditions, 'Accepted', live)
     const programmed = unmet(subject, conditions, 'Programmed', live)
     // A controller older than the condition leaves it as the API server filled it in.
     const unprogrammed = programmed?.status === 'False' ? programmed : undefined
@@ -94,10 +98,6 @@ Exempt: Gateways whose class is the finding, conditions of an earlier generation
   },
 })
 
-function conditionsOf(of: KubernetesObject) {
-  return objectsAt(of, 'status', 'conditions')
-}
-
 function usersOf({ metadata }: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
   return graph.seen(gatewayKind).filter((one) => stringAt(one, 'spec', 'gatewayClassName') === metadata?.name)
 }
@@ -105,14 +105,9 @@ function usersOf({ metadata }: KubernetesObject, graph: Graph): readonly Kuberne
 /** Why no controller has taken a class that Gateways want. Some serve theirs without a word about the class. */
 function refusalOf(ofClass: KubernetesObject, graph: Graph, live: Live): Unmet | undefined {
   const users = usersOf(ofClass, graph)
-  return users.length === 0 || users.some(isServed)
+  return users.length === 0 || users.some((one) => holds(one, 'Programmed'))
     ? undefined
     : unmet(ofClass, conditionsOf(ofClass), 'Accepted', live)
-}
-
-/** Whether a controller says that it serves the Gateway all the same. */
-function isServed(gateway: KubernetesObject): boolean {
-  return conditionsOf(gateway).some(({ type, status }) => type === 'Programmed' && status === 'True')
 }
 
 /** Whether the Gateway is refused for what another rule says of its certificates. */
@@ -131,7 +126,7 @@ function lacksCertificate(listener: Untyped): boolean {
 function refusedListeners(gateway: KubernetesObject, live: Live): string[] {
   return objectsAt(gateway, 'status', 'listeners').flatMap((listener) => {
     if (lacksCertificate(listener)) return []
-    const conditions = objectsAt(listener, 'conditions')
+    const conditions = arrayAt(listener, 'conditions')
     const refusal = ['Accepted', 'ResolvedRefs', 'Programmed']
       .map((type) => unmet(gateway, conditions, type, live))
       .find((one) => one?.status === 'False')

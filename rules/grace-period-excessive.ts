@@ -68,8 +68,8 @@ In a cluster the pods stand below the finding that have been ending for more tha
 })
 
 /**
- * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace period are
- * left to pod-stuck-terminating.
+ * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace
+ * period are left to pod-stuck-terminating.
  */
 function endingIn(workload: Workload, graph: Graph, live: Live): string[] {
   const ending = live.podsOf(workload).flatMap((pod) => {

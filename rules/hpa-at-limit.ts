@@ -1,7 +1,11 @@
 import {
   at,
+  conditionOf,
+  formatCondition,
   formatSpan,
   type Graph,
+  heldFor,
+  type Live,
   type ObjectOf,
   quantity,
   requestOf,
@@ -35,34 +39,26 @@ minimum is their maximum: somebody switched them off.`,
   unless: ['hpa-metric-without-request'],
   for: 'HorizontalPodAutoscaler',
   check(hpa, { graph, params, report }) {
-    const { spec, status } = hpa
+    const { spec } = hpa
     if (!spec) return
-    const { minReplicas: least = 1, maxReplicas: most } = spec
+    const { maxReplicas: most } = spec
     const name = spec.scaleTargetRef?.name ?? 'its target'
-    const lasting = graph.live ? conditionsSince(hpa, graph.live.now, params.minutes * 60) : []
-    const broken = lasting.find(
-      ({ type, is, reason }) =>
-        (type === 'ScalingActive' || type === 'AbleToScale') &&
-        is === 'False' &&
-        reason !== 'ScalingDisabled',
-    )
+    const broken = graph.live && breakageOf(hpa, graph.live, params.minutes * 60)
     if (broken) {
       report(
         spec,
-        broken.type === 'ScalingActive' ? 'metrics' : 'scaleTargetRef',
-        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.type === 'ScalingActive' ? 'its metrics can not be read' : 'the autoscaler can not read or set its number of pods'}.`,
-        { severity: 'error', evidence: [`${broken.reason}: ${broken.message}`] },
+        broken.field,
+        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.why}.`,
+        { severity: 'error', evidence: [formatCondition(broken.condition)] },
       )
       return
     }
-    const limited = lasting.find(
-      ({ type, is, reason }) => type === 'ScalingLimited' && is === 'True' && reason === 'TooManyReplicas',
-    )
-    if (limited && least !== most && (status?.currentReplicas ?? 0) >= (most ?? 0)) {
+    const limited = graph.live && secondsAtLimit(hpa, graph.live)
+    if (limited !== undefined && limited >= params.minutes * 60) {
       report(
         spec,
         'maxReplicas',
-        `${name} has no reserve: it has run at its maximum of ${most} pods for ${formatSpan(limited.seconds)}, and the autoscaler wants more.`,
+        `${name} has no reserve: it has run at its maximum of ${most} pods for ${formatSpan(limited)}, and the autoscaler wants more.`,
         { evidence: usageOf(hpa) },
       )
       return
@@ -88,16 +84,34 @@ minimum is their maximum: somebody switched them off.`,
   },
 })
 
-function conditionsSince({ status }: Autoscaler, now: number, least: number) {
-  return (status?.conditions ?? [])
-    .map(({ type = '', status: is, reason = '', message = '', lastTransitionTime }) => ({
-      type,
-      is,
-      reason,
-      message,
-      seconds: (now - (Date.parse(lastTransitionTime ?? '') || now)) / 1000,
-    }))
-    .filter(({ seconds }) => seconds >= least)
+/** What has kept the controller from scaling for so many seconds, and the field that is about it. */
+function breakageOf(hpa: Autoscaler, live: Live, least: number) {
+  const all = [
+    { type: 'ScalingActive', field: 'metrics', why: 'its metrics can not be read' },
+    {
+      type: 'AbleToScale',
+      field: 'scaleTargetRef',
+      why: 'the autoscaler can not read or set its number of pods',
+    },
+  ]
+  return all
+    .flatMap(({ type, field, why }) => {
+      const condition = conditionOf(hpa, type)
+      if (condition?.status !== 'False' || condition.reason === 'ScalingDisabled') return []
+      return [{ field, why, condition, seconds: heldFor(condition, live) }]
+    })
+    .find(({ seconds }) => seconds >= least)
+}
+
+/**
+ * How long it has run at its maximum and wanted more; undefined when it does not, or when it
+ * has no room to scale in at all.
+ */
+function secondsAtLimit(hpa: Autoscaler, live: Live): number | undefined {
+  const { minReplicas: least = 1, maxReplicas: most = 0 } = hpa.spec ?? {}
+  const limit = conditionOf(hpa, 'ScalingLimited')
+  if (limit?.status !== 'True' || limit.reason !== 'TooManyReplicas' || least === most) return undefined
+  return (hpa.status?.currentReplicas ?? 0) >= most ? heldFor(limit, live) : undefined
 }
 
 /** What the autoscaler measures now, and what it is to be. */

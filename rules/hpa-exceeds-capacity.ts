@@ -1,8 +1,10 @@
 import {
   atMost,
+  type Compute,
   counted,
-  formatBytes,
+  formatCompute,
   type Graph,
+  groupBy,
   isFor,
   type Live,
   mayGrow,
@@ -15,8 +17,6 @@ import {
 } from '../src/rule.js'
 
 const resources = ['cpu', 'memory'] as const
-/** What one pod asks for, in cores and bytes. */
-type Request = Readonly<Record<(typeof resources)[number], number>>
 
 export default rule({
   title: 'An autoscaler may ask for more pods than its nodes can hold',
@@ -73,7 +73,7 @@ visible in the cluster.`,
       {
         severity: placed > params.near * room ? 'warning' : 'info',
         evidence: [
-          `each pod asks for ${[request.cpu > 0 ? `${Number(request.cpu.toFixed(3))} CPU` : '', request.memory > 0 ? formatBytes(request.memory) : ''].filter(Boolean).join(' and ') || 'nothing'}; ${placed} are there`,
+          `each pod asks for ${formatCompute(request) || 'nothing'}; ${placed} are there`,
           ...linesOf(rooms),
         ],
       },
@@ -82,7 +82,7 @@ visible in the cluster.`,
 })
 
 /** The least that a pod of the target asks for. */
-function requestIn(target: Workload, live: Live): Request {
+function requestIn(target: Workload, live: Live): Compute {
   const pods = live.podsOf(target)
   const least = (resource: string) =>
     pods.length > 0
@@ -92,7 +92,7 @@ function requestIn(target: Workload, live: Live): Request {
 }
 
 /** How many of the pods each of their nodes holds; undefined when a node does not say what it has. */
-function roomsOf({ pod }: Workload, request: Request, graph: Graph): readonly number[] | undefined {
+function roomsOf({ pod }: Workload, request: Compute, graph: Graph): readonly number[] | undefined {
   const rooms = graph
     .all('Node')
     .filter((node) => isFor(node, pod))
@@ -100,7 +100,7 @@ function roomsOf({ pod }: Workload, request: Request, graph: Graph): readonly nu
   return rooms.every((room) => room !== undefined) ? rooms : undefined
 }
 
-function roomOn({ status }: ObjectOf<'Node'>, request: Request): number | undefined {
+function roomOn({ status }: ObjectOf<'Node'>, request: Compute): number | undefined {
   const has = (resource: string) => quantity(status?.allocatable?.[resource])
   const pods = has('pods')
   const rooms = resources.map((resource) => {
@@ -114,12 +114,9 @@ function roomOn({ status }: ObjectOf<'Node'>, request: Request): number | undefi
 }
 
 function linesOf(rooms: readonly number[]): string[] {
-  const nodes = new Map<number, number>()
-  for (const room of rooms) nodes.set(room, (nodes.get(room) ?? 0) + 1)
+  const nodes = [...groupBy(rooms, (room) => room)].sort(([a], [b]) => b - a)
   return atMost(
     3,
-    [...nodes]
-      .sort(([a], [b]) => b - a)
-      .map(([room, count]) => `${counted(count, 'node')} with room for ${room}`),
+    nodes.map(([room, { length }]) => `${counted(length, 'node')} with room for ${room}`),
   )
 }

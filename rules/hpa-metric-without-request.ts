@@ -1,7 +1,10 @@
 import {
   at,
+  type Condition,
   type Container,
+  conditionOf,
   enumerate,
+  formatCondition,
   type Graph,
   hasDefault,
   numberAt,
@@ -41,7 +44,7 @@ does not say so: somebody filled the request in, or another cause comes first.`,
   for: 'HorizontalPodAutoscaler',
   check(hpa, { graph, minor, report }) {
     const target = graph.targetOf(hpa)
-    const active = hpa.status?.conditions?.find(({ type }) => type === 'ScalingActive')
+    const active = conditionOf(hpa, 'ScalingActive')
     if (!target || graph.patched(target.object) || (graph.live && !lacksRequest(active))) return
     for (const { resource, container, node, field } of measuredBy(hpa)) {
       const lacking = target.running.filter(
@@ -57,15 +60,13 @@ does not say so: somebody filled the request in, or another cause comes first.`,
         `${target.name} is never scaled: ${namesOf(lacking)} no ${what} request, and without it there is no utilization.`,
         {
           see: [at(target.object, first.spec, 'resources')],
-          evidence: active?.message ? [`${active.reason ?? 'ScalingActive'}: ${active.message}`] : undefined,
+          evidence: active?.message ? [formatCondition(active)] : undefined,
         },
       )
       return
     }
   },
 })
-
-type Condition = NonNullable<NonNullable<Autoscaler['status']>['conditions']>[number]
 
 /** Whether the controller says that a request is missing. */
 function lacksRequest(active: Condition | undefined): boolean {

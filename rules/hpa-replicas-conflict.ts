@@ -1,6 +1,7 @@
 import {
   advise,
   at,
+  counted,
   enumerate,
   type Graph,
   numberAt,
@@ -67,7 +68,7 @@ has the same effect as deleting it.`,
     report(
       scale.node,
       'replicas',
-      `Every apply sets ${name} back to ${replicas} ${replicas === 1 ? 'pod' : 'pods'}, ${outside ? `and ${graph.describe(of)} wants ${min} to ${max}` : `however many ${graph.describe(of)} has made of them`}.`,
+      `Every apply sets ${name} back to ${counted(replicas, 'pod')}, ${outside ? `and ${graph.describe(of)} wants ${min} to ${max}` : `however many ${graph.describe(of)} has made of them`}.`,
       {
         severity: outside ? 'error' : 'warning',
         see: [at(of, spec, replicas > max ? maxField : minField)],
@@ -103,8 +104,8 @@ function isIgnored(graph: Graph): boolean {
 }
 
 /**
- * Whether that may be Argo CD, which applies as kubectl does, or as `argocd-controller`. What it keeps has a label or an
- * annotation that tells the Application. Source: argo-cd/common/common.go, util/argo/resource_tracking.go.
+ * Whether that may be Argo CD, which applies as kubectl does, or as `argocd-controller`. What it keeps has a label or
+ * an annotation that tells the Application. Source: argo-cd/common/common.go, util/argo/resource_tracking.go.
  */
 function isArgo(manager: string, { metadata }: Workload['object']): boolean {
   if (manager !== 'kubectl') return manager.startsWith('argocd-')

@@ -1,4 +1,14 @@
-import { flagOf, formatSeconds, imageNamed, isWorkload, rule, safe, seconds, set } from '../src/rule.js'
+import {
+  flagOf,
+  formatSeconds,
+  imageNamed,
+  isWorkload,
+  rule,
+  safe,
+  seconds,
+  set,
+  wordsOf,
+} from '../src/rule.js'
 
 const annotation = 'eks.amazonaws.com/token-expiration'
 
@@ -56,7 +66,7 @@ which the API server refuses.`,
     }
     for (const container of subject.running) {
       const { spec } = container
-      const words = [...(spec.command ?? []), ...(spec.args ?? [])]
+      const words = wordsOf(spec)
       if (
         !imageNamed(container.image, ['kiam']) ||
         !words.some((word) => word === 'server' || word.endsWith('/server'))

@@ -3,13 +3,14 @@ import {
   at,
   atMost,
   type Custom,
+  type Fault,
   type Graph,
-  isObject,
   objectAt,
   objectsAt,
   rule,
   stringAt,
   timeOf,
+  type Untyped,
   valueAt,
 } from '../src/rule.js'
 
@@ -39,71 +40,75 @@ controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigst
     'policy.sigstore.dev/ClusterImagePolicy',
   ],
   check(subject, { graph, report }) {
-    const say = (what: string) =>
-      `No pod can start while the image check is down, its own repair included: ${what}.`
-    switch (subject.kind) {
-      case 'AdmissionConfiguration':
-        for (const plugin of objectsAt(subject, 'plugins')) {
-          const policy =
-            plugin.name === 'ImagePolicyWebhook'
-              ? objectAt(plugin, 'configuration', 'imagePolicy')
-              : undefined
-          if (policy && policy.defaultAllow !== true)
-            report(
-              policy,
-              'defaultAllow',
-              say(
-                `defaultAllow is ${policy.defaultAllow === undefined ? 'absent, which means false' : 'false'}`,
-              ),
-            )
-        }
-        return
-      case 'ClusterPolicy':
-      case 'Policy': {
-        const spec = objectAt(subject, 'spec')
-        const rules = objectsAt(spec, 'rules').filter((one) => arrayAt(one, 'verifyImages').length > 0)
-        const [first] = rules
-        if (!spec || !first) return
-        const failure =
-          stringAt(spec, 'webhookConfiguration', 'failurePolicy') ?? stringAt(spec, 'failurePolicy') ?? 'Fail'
-        const audits =
-          /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '') ||
-          arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
-        if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return
-        const down = failuresOf('kyverno', graph)
-        report(
-          first,
-          'verifyImages',
-          down.length > 0
-            ? 'No pod can start, its own repair included: the image check is down, fails closed and leaves no namespace out.'
-            : say('the policy fails closed and leaves no namespace out'),
-          down.length > 0 ? { severity: 'error', evidence: down } : {},
-        )
-        return
-      }
-      case 'ClusterImagePolicy': {
-        const webhook =
-          (stringAt(subject, 'spec', 'mode') ?? 'enforce') === 'enforce'
-            ? closedSigstoreWebhook(graph)
-            : undefined
-        const spec = valueAt(subject, 'spec')
-        if (!webhook || !isObject(spec)) return
-        const down = failuresOf('sigstore', graph)
-        report(
-          spec,
-          'mode',
-          down.length > 0
-            ? 'No pod can start, its own repair included: the image check is down and fails closed in every namespace.'
-            : say('the policy webhook fails closed in every namespace'),
-          {
-            ...(down.length > 0 && { severity: 'error', evidence: down }),
-            see: [at(webhook, webhook, undefined, 'fails closed')],
-          },
-        )
-      }
-    }
+    for (const fault of faultsOf(subject, graph)) report(...fault)
   },
 })
+
+function faultsOf(subject: Custom, graph: Graph): readonly Fault[] {
+  switch (subject.kind) {
+    case 'AdmissionConfiguration':
+      return objectsAt(subject, 'plugins').flatMap(faultOfPlugin)
+    case 'ClusterImagePolicy':
+      return faultOfSigstore(subject, graph)
+    default:
+      return faultOfKyverno(subject, graph)
+  }
+}
+
+function waitsFor(what: string): string {
+  return `No pod can start while the image check is down, its own repair included: ${what}.`
+}
+
+function faultOfPlugin(plugin: Untyped): Fault[] {
+  const policy =
+    plugin.name === 'ImagePolicyWebhook' ? objectAt(plugin, 'configuration', 'imagePolicy') : undefined
+  if (!policy || policy.defaultAllow === true) return []
+  const is = policy.defaultAllow === undefined ? 'absent, which means false' : 'false'
+  return [[policy, 'defaultAllow', waitsFor(`defaultAllow is ${is}`)]]
+}
+
+function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
+  const spec = objectAt(subject, 'spec')
+  const rules = objectsAt(spec, 'rules').filter((one) => arrayAt(one, 'verifyImages').length > 0)
+  const [first] = rules
+  if (!spec || !first) return []
+  const failure =
+    stringAt(spec, 'webhookConfiguration', 'failurePolicy') ?? stringAt(spec, 'failurePolicy') ?? 'Fail'
+  const audits =
+    /^audit$/i.test(stringAt(spec, 'validationFailureAction') ?? '') ||
+    arrayAt(first, 'verifyImages').every((one) => stringAt(one, 'failureAction') === 'Audit')
+  if (failure !== 'Fail' || audits || rules.every(leavesNamespacesOut)) return []
+  const down = failuresOf('kyverno', graph)
+  return [
+    down.length > 0
+      ? [
+          first,
+          'verifyImages',
+          'No pod can start, its own repair included: the image check is down, fails closed and leaves no namespace out.',
+          { severity: 'error', evidence: down },
+        ]
+      : [first, 'verifyImages', waitsFor('the policy fails closed and leaves no namespace out')],
+  ]
+}
+
+function faultOfSigstore(subject: Custom, graph: Graph): Fault[] {
+  const spec = objectAt(subject, 'spec')
+  const enforces = (stringAt(spec, 'mode') ?? 'enforce') === 'enforce'
+  const webhook = enforces ? closedSigstoreWebhook(graph) : undefined
+  if (!webhook || !spec) return []
+  const see = [at(webhook, webhook, undefined, 'fails closed')]
+  const down = failuresOf('sigstore', graph)
+  return [
+    down.length > 0
+      ? [
+          spec,
+          'mode',
+          'No pod can start, its own repair included: the image check is down and fails closed in every namespace.',
+          { severity: 'error', evidence: down, see },
+        ]
+      : [spec, 'mode', waitsFor('the policy webhook fails closed in every namespace'), { see }],
+  ]
+}
 
 /** Whether a Kyverno rule limits itself to some namespaces or excludes some. */
 function leavesNamespacesOut(policyRule: unknown): boolean {
@@ -115,8 +120,8 @@ function leavesNamespacesOut(policyRule: unknown): boolean {
   return /"namespaces?"|"namespaceSelector"|request\.namespace/.test(text)
 }
 
-function closedSigstoreWebhook(graph: Graph): Custom | undefined {
-  const found = graph
+function closedSigstoreWebhook(graph: Graph) {
+  return graph
     .all('ValidatingWebhookConfiguration')
     .find((one) =>
       one.webhooks?.some(
@@ -126,7 +131,6 @@ function closedSigstoreWebhook(graph: Graph): Custom | undefined {
           !webhook.namespaceSelector,
       ),
     )
-  return found as Custom | undefined
 }
 
 /**

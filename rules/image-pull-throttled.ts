@@ -6,11 +6,14 @@ import {
   firstOf,
   type Graph,
   imageParts,
-  isNode,
+  isKind,
   isWorkload,
   numberAt,
+  push,
   rule,
+  throttledBy,
   timeOf,
+  times,
   type Workload,
   waitingForImages,
 } from '../src/rule.js'
@@ -44,14 +47,14 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
   },
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node', 'Workload'],
   check(subject, { graph, params, report }) {
-    if (!isWorkload(subject) && !isNode(subject)) {
+    if (!isWorkload(subject) && !isKind(subject, 'Node')) {
       for (const one of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration'))
         reportLimit(one, params.minQps, report)
       return
     }
     if (!graph.live) return
     const { byKubelets, byRegistries } = graph.once('refused pulls', () => refusalsIn(graph))
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const [first] = byKubelets.keys()
       if (first === undefined || first !== subject.metadata?.name) return
       const all = [...byKubelets.values()].flat()
@@ -59,7 +62,7 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
       report(
         subject,
         undefined,
-        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(all)} in the events.`,
+        `Pods wait for images that the kubelet ${on} refuses to pull: more than registryPullQPS at once, ${times(totalOf(all))} in the events.`,
         {
           evidence: [
             ...(byKubelets.size > 1 ? [firstOf([...byKubelets.keys()])] : []),
@@ -81,7 +84,7 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
         {
           severity: waiting.length > 0 ? 'error' : 'warning',
           evidence: [
-            `${times(events)}: ${events[0]?.message ?? ''}`,
+            `${times(totalOf(events))}: ${events[0]?.message ?? ''}`,
             ...(workloads.length > 1 ? [firstOf(workloads.map(nameOf))] : []),
           ],
         },
@@ -118,23 +121,22 @@ interface Refusals {
 /** The events of the last hour about pulls that somebody refused for their number. */
 function refusalsIn(graph: Graph): Refusals {
   const { live } = graph
-  const events = (live?.events ?? []).filter(
-    ({ reason, message }) => reason === 'Failed' && /^Failed to pull image/.test(message ?? ''),
-  )
   const byKubelets = new Map<string, Event[]>()
-  for (const event of events)
-    if (/pull QPS exceeded/.test(event.message ?? ''))
-      byKubelets.set(event.source?.host ?? '', [...(byKubelets.get(event.source?.host ?? '') ?? []), event])
+  const refused = new Set<Event>()
+  for (const event of live?.events ?? []) {
+    const { reason, message = '', source } = event
+    if (reason !== 'Failed' || !message.startsWith('Failed to pull image')) continue
+    const by = throttledBy(message)
+    if (by === 'registry') refused.add(event)
+    if (by === 'kubelet') push(byKubelets, source?.host ?? '', event)
+  }
   const byRegistries = new Map<string, { workloads: Workload[]; events: Event[] }>()
-  const refused = events.filter(({ message }) =>
-    /toomanyrequests|429 Too Many Requests|pull rate limit/i.test(message ?? ''),
-  )
-  if (refused.length > 0)
+  if (refused.size > 0)
     for (const object of graph.seenObjects) {
       const workload = graph.workload(object)
       if (!workload || workload.controlled) continue
       for (const event of live?.eventsOf(workload) ?? []) {
-        if (!refused.includes(event)) continue
+        if (!refused.has(event)) continue
         const registry = registryOf(/^Failed to pull image "([^"]+)"/.exec(event.message ?? '')?.[1])
         const known = byRegistries.get(registry) ?? { workloads: [], events: [] }
         if (!known.workloads.includes(workload)) known.workloads.push(workload)
@@ -154,7 +156,7 @@ const nameOf = ({ namespace, name }: Workload) => `${namespace}/${name}`
 const podsIn = (events: readonly Event[]) =>
   [...new Set(events.map(({ involvedObject }) => involvedObject?.name ?? ''))].sort()
 
-function times(events: readonly Event[]): string {
-  const count = events.reduce((sum, event) => sum + countOf(event), 0)
-  return count === 1 ? 'once' : `${count} times`
+/** How often the events were seen. */
+function totalOf(events: readonly Event[]): number {
+  return events.reduce((sum, event) => sum + countOf(event), 0)
 }

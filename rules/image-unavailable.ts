@@ -8,7 +8,7 @@ import {
   refusalOf,
   rule,
   troubles,
-  unreadySince,
+  unreadyFor,
   type Workload,
   waitingForImages,
 } from '../src/rule.js'
@@ -50,9 +50,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
     const { live } = graph
     if (!live || workload.controlled) return
     const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
-    const stuck = finalIn(workload, pods, live).filter(
-      ({ pod }) => live.now - (unreadySince(pod) ?? live.now) >= params.seconds * 1000,
-    )
+    const stuck = finalIn(workload, pods, live).filter(({ pod }) => unreadyFor(pod, live) >= params.seconds)
     const [first] = stuck
     if (!first) return
     const ready = pods.filter(isReady).length

@@ -1,7 +1,11 @@
 import {
+  arrayAt,
   at,
   atMost,
+  conditionIn,
+  type Fault,
   type Graph,
+  groupBy,
   type KubernetesObject,
   nearestName,
   objectAt,
@@ -10,7 +14,6 @@ import {
   type Service,
   set,
   stringAt,
-  type Untyped,
 } from '../src/rule.js'
 
 export default rule({
@@ -49,91 +52,100 @@ near name, and externals. The number in a Route of OpenShift may also be the por
     'route.openshift.io/Route',
   ],
   check(route, { graph, report }) {
-    for (const one of objectsAt(route, 'spec', 'routes')) checkMatch(one)
-    const seen = new Set<string>()
-    let isReported = false
-    for (const { name, namespace, port, node, field, service } of graph.backendsNamedBy(route)) {
-      const key = `${namespace ?? ''}/${name}:${port ?? ''}`
-      if (seen.has(key)) continue
-      seen.add(key)
-      if (!service) {
-        // A Service of that name may stand in a namespace that the route does not tell.
-        if (
-          namespace !== undefined &&
-          !(graph.complete && graph.seen('Service').some((one) => graph.namespaceOf(one) === namespace))
-        )
-          continue
-        if (graph.exists('Service', name, route)) continue
-        const near = nearestName(name, graph.namesNear('Service', route))
-        if (!near && !graph.complete) continue
-        isReported = true
-        report(
-          node,
-          field,
-          `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
-          { fix: near && name === stringAt(node, field) ? set(node, field, near) : undefined },
-        )
-        continue
-      }
-      const ports = service.spec?.ports ?? []
-      if (
-        port === undefined ||
-        port === 'use-annotation' ||
-        ports.length === 0 ||
-        service.spec?.type === 'ExternalName' ||
-        // Of several variants any may be the one that is meant.
-        variantsOf(service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
-        // The port may be added, or changed, by a patch.
-        graph.patched(service) ||
-        graph.patched(route)
-      )
-        continue
-      isReported = true
-      report(
-        node,
-        field,
-        `Requests fail: ${graph.describe(service)} has no port ${port}, only ${ports.map((one) => (one.name ? `${one.port} (${one.name})` : one.port)).join(', ')}.`,
-        { see: [at(service, service.spec ?? service, 'ports')] },
-      )
-    }
-
+    for (const fault of brokenMatches(route)) report(...fault)
+    const backends = groupBy(
+      graph.backendsNamedBy(route),
+      ({ name, namespace, port }) => `${namespace ?? ''}/${name}:${port ?? ''}`,
+    )
+    const faults = [...backends.values()].flatMap(([backend]): Fault[] => {
+      const fault = backend && (absence(backend, route, graph) ?? wrongPort(backend, route, graph))
+      return fault ? [fault] : []
+    })
+    for (const fault of faults) report(...fault)
     const unresolved = unresolvedBy(route)
     const [first] = unresolved
-    if (first && !isReported) {
-      const spec = objectAt(route, 'spec')
-      report(
-        spec ?? route,
-        spec && 'rules' in spec ? 'rules' : undefined,
-        `Requests fail: the gateway does not resolve a backend of this route, ${first.reason}.`,
-        {
-          evidence: atMost(
-            3,
-            unresolved.map(({ controller, message }) => `${controller}: ${message}`),
-          ),
-        },
-      )
-    }
-
-    function checkMatch(one: Untyped) {
-      const match = stringAt(one, 'match')
-      if (match === undefined || route.kind !== 'IngressRoute') return
-      const broken =
-        match.trim() === ''
-          ? 'is empty'
-          : (match.split('`').length - 1) % 2
-            ? 'has an open backquote'
-            : depth(match) !== 0
-              ? 'has brackets that do not close'
-              : undefined
-      if (broken)
-        report(
-          one,
-          'match',
-          `Some releases of Traefik drop all routes over this one: its match rule ${broken}.`,
-        )
-    }
+    if (!first || faults.length > 0) return
+    const spec = objectAt(route, 'spec')
+    report(
+      spec ?? route,
+      spec && 'rules' in spec ? 'rules' : undefined,
+      `Requests fail: the gateway does not resolve a backend of this route, ${first.reason}.`,
+      {
+        evidence: atMost(
+          3,
+          unresolved.map(({ controller, message }) => `${controller}: ${message}`),
+        ),
+      },
+    )
   },
 })
+
+/** A backend as the route names it, with the Service if there is one. */
+type Named = ReturnType<Graph['backendsNamedBy']>[number]
+
+/** Match rules that some releases of Traefik cannot read. */
+function brokenMatches(route: KubernetesObject): readonly Fault[] {
+  if (route.kind !== 'IngressRoute') return []
+  return objectsAt(route, 'spec', 'routes').flatMap((one): Fault[] => {
+    const match = stringAt(one, 'match')
+    const broken = match === undefined ? undefined : faultIn(match)
+    return broken
+      ? [[one, 'match', `Some releases of Traefik drop all routes over this one: its match rule ${broken}.`]]
+      : []
+  })
+}
+
+function faultIn(match: string): string | undefined {
+  if (match.trim() === '') return 'is empty'
+  if ((match.split('`').length - 1) % 2) return 'has an open backquote'
+  return depth(match) === 0 ? undefined : 'has brackets that do not close'
+}
+
+/** That there is no such Service, where that is certain or a slip of the pen. */
+function absence(
+  { name, namespace, node, field, service }: Named,
+  route: KubernetesObject,
+  graph: Graph,
+): Fault | undefined {
+  // A Service of that name may stand in a namespace that the route does not tell.
+  const isKnown = (one: string) =>
+    graph.complete && graph.seen('Service').some((other) => graph.namespaceOf(other) === one)
+  if (service || (namespace !== undefined && !isKnown(namespace))) return undefined
+  if (graph.exists('Service', name, route)) return undefined
+  const near = nearestName(name, graph.namesNear('Service', route))
+  if (!near && !graph.complete) return undefined
+  return [
+    node,
+    field,
+    `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
+    { fix: near && name === stringAt(node, field) ? set(node, field, near) : undefined },
+  ]
+}
+
+function wrongPort(
+  { port, node, field, service }: Named,
+  route: KubernetesObject,
+  graph: Graph,
+): Fault | undefined {
+  const ports = service?.spec?.ports ?? []
+  if (!service || port === undefined || port === 'use-annotation' || ports.length === 0) return undefined
+  if (
+    service.spec?.type === 'ExternalName' ||
+    // Of several variants any may be the one that is meant.
+    variantsOf(service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
+    // The port may be added, or changed, by a patch.
+    graph.patched(service) ||
+    graph.patched(route)
+  )
+    return undefined
+  const own = ports.map((one) => (one.name ? `${one.port} (${one.name})` : one.port))
+  return [
+    node,
+    field,
+    `Requests fail: ${graph.describe(service)} has no port ${port}, only ${own.join(', ')}.`,
+    { see: [at(service, service.spec ?? service, 'ports')] },
+  ]
+}
 
 /**
  * What controllers say of backends that they cannot resolve, of the route as it is now.
@@ -141,23 +153,13 @@ near name, and externals. The number in a Route of OpenShift may also be the por
  */
 function unresolvedBy(route: KubernetesObject) {
   const generation = route.metadata?.generation
-  return objectsAt(route, 'status', 'parents').flatMap((parent) =>
-    objectsAt(parent, 'conditions')
-      .filter(
-        ({ type, status, observedGeneration }) =>
-          type === 'ResolvedRefs' &&
-          status === 'False' &&
-          (observedGeneration === undefined || observedGeneration === generation),
-      )
-      .map((one) => {
-        const reason = stringAt(one, 'reason') ?? 'ResolvedRefs is False'
-        return {
-          reason,
-          message: stringAt(one, 'message') || reason,
-          controller: stringAt(parent, 'controllerName') ?? 'a controller',
-        }
-      }),
-  )
+  return objectsAt(route, 'status', 'parents').flatMap((parent) => {
+    const found = conditionIn(arrayAt(parent, 'conditions'), 'ResolvedRefs')
+    if (found?.status !== 'False' || (found.observedGeneration ?? generation) !== generation) return []
+    const reason = found.reason ?? 'ResolvedRefs is False'
+    const controller = stringAt(parent, 'controllerName') ?? 'a controller'
+    return [{ reason, message: found.message || reason, controller }]
+  })
 }
 
 /** The Services of that name and namespace, itself included. */

@@ -2,7 +2,9 @@ import {
   at,
   balancerOf,
   claimingKinds,
+  firstOf,
   type Graph,
+  groupBy,
   type Ingress,
   type KubernetesObject,
   type Node,
@@ -80,9 +82,7 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
           // These look for the host first, and give a rule without it only what no other host asks for.
           severity: host !== '*' || shared.includes('nginx') ? 'info' : 'warning',
           see: [at(first.of, first.node, first.field, 'this one, too')],
-          evidence: graph.live && [
-            `hosts of others: ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`,
-          ],
+          evidence: graph.live && [`hosts of others: ${firstOf(names)}`],
         },
       )
       return
@@ -94,15 +94,9 @@ type Use = Claim & { readonly of: KubernetesObject }
 
 /** The claims of all entrances, by what serves them. */
 function hostsIn(graph: Graph): ReadonlyMap<string, readonly Use[]> {
-  const index = new Map<string, Use[]>()
-  for (const of of claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
-    for (const claim of claimsOf(of, graph)) {
-      const known = index.get(claim.shared)
-      if (known) known.push({ ...claim, of })
-      else index.set(claim.shared, [{ ...claim, of }])
-    }
-  }
-  return index
+  const entrances = claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
+  const uses = entrances.flatMap((of) => claimsOf(of, graph).map((claim): Use => ({ ...claim, of })))
+  return groupBy(uses, ({ shared }) => shared)
 }
 
 function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {

@@ -3,6 +3,7 @@ import {
   balancerOf,
   claimingKinds,
   type Graph,
+  groupBy,
   type Ingress,
   isObject,
   type KubernetesObject,
@@ -96,15 +97,11 @@ function meet(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
 }
 
 function claimsIn(graph: Graph): ReadonlyMap<string, readonly Claim[]> {
-  const index = new Map<string, Claim[]>()
-  for (const route of claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))) {
-    for (const claim of claimsOf(route, graph)) {
-      const known = index.get(claim.key)
-      if (known) known.push(claim)
-      else index.set(claim.key, [claim])
-    }
-  }
-  return index
+  const routes = claimingKinds.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
+  return groupBy(
+    routes.flatMap((route) => claimsOf(route, graph)),
+    ({ key }) => key,
+  )
 }
 
 function claimsOf(route: KubernetesObject, graph: Graph): readonly Claim[] {

@@ -1,4 +1,5 @@
 import {
+  ageOf,
   at,
   firstOf,
   formatMaker,
@@ -128,15 +129,17 @@ function referencesIn(entrance: KubernetesObject): readonly Reference[] {
   })
 }
 
-/** A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read. */
+/**
+ * A key that a certificate needs and that the written Secret does not have. Of a cluster's Secrets no keys are read.
+ */
 function missingKey({ data, stringData }: Secret): string | undefined {
   const keys = Object.keys({ ...data, ...stringData })
   return keys.length === 0 ? undefined : ['tls.crt', 'tls.key'].find((key) => !keys.includes(key))
 }
 
 /** The certificate may still be on its way. */
-function isYoung({ metadata }: KubernetesObject, { live }: Graph): boolean {
-  return live !== undefined && live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
+function isYoung(one: KubernetesObject, { live }: Graph): boolean {
+  return live !== undefined && ageOf(one, live) < 600
 }
 
 /** The other Ingresses of the namespace that name the Secret, without those that wait for it. */

@@ -1,7 +1,9 @@
 import {
   at,
   atMost,
+  counted,
   type Graph,
+  groupBy,
   isGone,
   isReady,
   type Live,
@@ -55,7 +57,7 @@ Service, outside kube-system; a workload that happens to have a ready pod on eac
           bare &&
           atMost(
             3,
-            bare.map(({ name, pods }) => `node ${name}: ${pods} ${pods === 1 ? 'pod' : 'pods'} without it`),
+            bare.map(({ name, pods }) => `node ${name}: ${counted(pods, 'pod')} without it`),
           ),
         fix:
           minor >= 34 && !isSome
@@ -106,13 +108,9 @@ function bareNodes(
 
 /** The running pods of each node that have addresses of their own and may be clients. */
 function clientsIn(live: Live): ReadonlyMap<string, readonly Pod[]> {
-  const clients = new Map<string, Pod[]>()
-  for (const pod of live.pods) {
+  return groupBy(live.pods, (pod) => {
     const { nodeName, hostNetwork } = pod.spec ?? {}
-    if (!nodeName || hostNetwork || isGone(pod) || pod.metadata?.namespace === 'kube-system') continue
-    const known = clients.get(nodeName)
-    if (known) known.push(pod)
-    else clients.set(nodeName, [pod])
-  }
-  return clients
+    const isClient = !hostNetwork && !isGone(pod) && pod.metadata?.namespace !== 'kube-system'
+    return nodeName && isClient ? nodeName : undefined
+  })
 }

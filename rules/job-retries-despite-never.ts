@@ -4,8 +4,8 @@ import {
   type CronJob,
   containerStates,
   hasDefault,
-  isCronJob,
   type Job,
+  jobSpecOf,
   type Live,
   lastEnd,
   type Pod,
@@ -37,7 +37,7 @@ a limit, which is the memory of the nodes, and a warning with one.`,
   for: ['Job', 'CronJob'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
-    const job = isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+    const job = jobSpecOf(subject)
     if (!workload || !job || workload.controlled || workload.pod.restartPolicy !== 'Never') return
     const bare = workload.containers.find(
       ({ spec }) => spec.resources?.limits?.memory === undefined && !workload.pod.resources?.limits?.memory,

@@ -12,6 +12,7 @@ import {
   rule,
   spanSince,
   type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 /** How a container asks a proxy beside it to end, or waits for a signal to do so. */
@@ -116,18 +117,16 @@ function deadlineOf({ object, pod }: Workload): number | undefined {
   return numberAt(object, ...path, 'activeDeadlineSeconds') ?? pod.activeDeadlineSeconds
 }
 
-const wordsOf = ({ spec }: Container) => [...(spec.command ?? []), ...(spec.args ?? [])]
-
 /** Run by a shell, it may well wait for a sign to end. */
 function endsItself(container: Container): boolean {
   const [first = ''] = container.spec.command ?? []
-  return /(^|\/)(ba|da|a)?sh$/.test(first) || wordsOf(container).some((word) => endings.test(word))
+  return /(^|\/)(ba|da|a)?sh$/.test(first) || wordsOf(container.spec).some((word) => endings.test(word))
 }
 
 function endsOthers(container: Container): boolean {
   const { lifecycle, env } = container.spec
   const texts = [
-    ...wordsOf(container),
+    ...wordsOf(container.spec),
     ...(lifecycle?.preStop?.exec?.command ?? []),
     ...(env ?? []).map(({ name, value }) => `${name ?? ''}=${value ?? ''}`),
   ]

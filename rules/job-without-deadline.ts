@@ -4,15 +4,20 @@ import {
   atMost,
   type CronJob,
   causeOf,
+  type Fault,
   formatStarts,
-  isCronJob,
+  type Graph,
+  isKind,
   type Job,
+  jobSpecOf,
   type Live,
+  patience,
   rule,
   schedule,
   seconds,
   set,
   spanSince,
+  startOf,
   troubles,
 } from '../src/rule.js'
 
@@ -52,7 +57,7 @@ reported when something is wrong with their pods.`,
     },
     hungAfter: {
       type: 'string',
-      default: '6h',
+      default: patience.hungRun,
       about: 'How long a run may go on in a cluster, and three intervals of its schedule (a Go duration).',
     },
     bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
@@ -60,87 +65,89 @@ reported when something is wrong with their pods.`,
   unless: ['job-sidecar-never-completes'],
   for: ['CronJob', 'Job'],
   check(subject, { graph, params, report }) {
-    const job = jobSpec(subject)
+    const job = jobSpecOf(subject)
     const pod = job?.template?.spec
     if (!job || !pod || job.suspend || job.managedBy !== undefined) return
     if (job.activeDeadlineSeconds !== undefined || pod.activeDeadlineSeconds !== undefined) return
-    const longest = isCronJob(subject) ? schedule(subject.spec?.schedule ?? '')?.longestInterval : undefined
-    const hung = graph.live
-      ? hungRuns(subject, graph.live, Math.max(seconds(params.hungAfter) ?? 0, 3 * (longest ?? 0)))
-      : []
-    const [oldest] = hung
-    const { live } = graph
-    const why = live ? hungIn(hung, live) : []
-    // A Job of its own may well have work for days: only what is wrong with its pods tells that it hangs.
-    if (
-      live &&
-      oldest &&
-      !graph.workload(subject)?.controlled &&
-      (isCronJob(subject) || params.bareJobs || why.length > 0)
-    ) {
-      const span = spanSince(startOf(oldest), live)
-      const name = oldest.metadata?.name ?? ''
-      report(
-        job,
-        'activeDeadlineSeconds',
-        hung.length > 1
-          ? `${hung.length} runs of ${subject.metadata?.name ?? ''} hang, the oldest for ${span}, and nothing ends them.`
-          : `Run ${name} has been going for ${span}, and nothing ends it${isCronJob(subject) && subject.spec?.concurrencyPolicy === 'Forbid' ? ' or starts another one' : ''}.`,
-        {
-          severity: isCronJob(subject) ? 'error' : 'warning',
-          evidence: why,
-          fix: advise('activeDeadlineSeconds: a few times the longest run'),
-        },
-      )
-      return
-    }
-    if (!isCronJob(subject)) {
-      if (!params.bareJobs || graph.workload(subject)?.controlled) return
+    const found = hanging(subject, graph, seconds(params.hungAfter) ?? 0, params.bareJobs)
+    if (found)
+      report(job, 'activeDeadlineSeconds', found.message, {
+        severity: isKind(subject, 'CronJob') ? 'error' : 'warning',
+        evidence: found.evidence,
+        fix: byExperience,
+      })
+    else if (isKind(subject, 'CronJob')) {
+      const fault = unbounded(subject, job, graph, seconds(params.errorBelowInterval) ?? 0)
+      if (fault) report(...fault)
+    } else if (params.bareJobs && !graph.workload(subject)?.controlled)
       report(job, 'activeDeadlineSeconds', 'A run that hangs is never ended: the Job has no deadline.', {
         severity: 'info',
-        fix: advise('activeDeadlineSeconds: a few times the longest run'),
+        fix: byExperience,
       })
-      return
-    }
-    const { spec } = subject
-    const policy = spec?.concurrencyPolicy ?? 'Allow'
-    if (!spec || spec.suspend || policy === 'Replace') return
-    const starts = schedule(spec.schedule ?? '')
-    const interval = starts?.interval
-    const often =
-      policy === 'Allow' && interval !== undefined && interval < (seconds(params.errorBelowInterval) ?? 0)
-    const then =
-      policy === 'Forbid'
-        ? 'no other one starts until somebody deletes it'
-        : starts === undefined
-          ? 'others start beside it'
-          : `${formatStarts(starts)} another one starts beside it`
-    report(job, 'activeDeadlineSeconds', `A run that hangs is never ended, and ${then}.`, {
-      severity: often ? 'error' : 'warning',
-      evidence: live && policy === 'Allow' ? overlapOf(subject, live) : [],
-      see: [interval === undefined ? undefined : at(subject, spec, 'schedule')],
-      fix:
-        interval === undefined
-          ? advise('activeDeadlineSeconds: a few times the longest run')
-          : set(job, 'activeDeadlineSeconds', Math.max(60, Math.min(interval, 86400))),
-    })
   },
 })
 
-function jobSpec(subject: CronJob | Job) {
-  return isCronJob(subject) ? subject.spec?.jobTemplate?.spec : subject.spec
+const byExperience = advise('activeDeadlineSeconds: a few times the longest run')
+
+/**
+ * Runs of a cluster that go on for too long.
+ * @param bare whether a Job that no CronJob makes counts for its length alone
+ */
+function hanging(subject: CronJob | Job, graph: Graph, least: number, bare: boolean) {
+  const { live } = graph
+  if (!live || graph.workload(subject)?.controlled) return undefined
+  const { concurrencyPolicy, schedule: times = '' } = isKind(subject, 'CronJob') ? (subject.spec ?? {}) : {}
+  const interval = schedule(times)?.longestInterval ?? 0
+  const runs = hungRuns(subject, live, Math.max(least, patience.hungIntervals * interval))
+  const [oldest] = runs
+  if (!oldest) return undefined
+  const evidence = evidenceOf(runs, live)
+  // A Job of its own may well have work for days: only what is wrong with its pods tells that it hangs.
+  if (!isKind(subject, 'CronJob') && !bare && evidence.length === 0) return undefined
+  const span = spanSince(startOf(oldest), live)
+  const message =
+    runs.length > 1
+      ? `${runs.length} runs of ${subject.metadata?.name ?? ''} hang, the oldest for ${span}, and nothing ends them.`
+      : `Run ${oldest.metadata?.name ?? ''} has been going for ${span}, and nothing ends it${concurrencyPolicy === 'Forbid' ? ' or starts another one' : ''}.`
+  return { message, evidence }
+}
+
+/** What becomes of a CronJob whose run hangs. */
+function unbounded(cronJob: CronJob, job: object, graph: Graph, errorBelow: number): Fault | undefined {
+  const { spec } = cronJob
+  const policy = spec?.concurrencyPolicy ?? 'Allow'
+  if (!spec || spec.suspend || policy === 'Replace') return undefined
+  const starts = schedule(spec.schedule ?? '')
+  const interval = starts?.interval
+  const isFrequent = policy === 'Allow' && interval !== undefined && interval < errorBelow
+  const then =
+    policy === 'Forbid'
+      ? 'no other one starts until somebody deletes it'
+      : starts === undefined
+        ? 'others start beside it'
+        : `${formatStarts(starts)} another one starts beside it`
+  return [
+    job,
+    'activeDeadlineSeconds',
+    `A run that hangs is never ended, and ${then}.`,
+    {
+      severity: isFrequent ? 'error' : 'warning',
+      evidence: graph.live && policy === 'Allow' ? overlapOf(cronJob, graph.live) : [],
+      see: [interval === undefined ? undefined : at(cronJob, spec, 'schedule')],
+      fix:
+        interval === undefined
+          ? byExperience
+          : set(job, 'activeDeadlineSeconds', Math.max(60, Math.min(interval, 86400))),
+    },
+  ]
 }
 
 /** The Jobs that have been going for longer than some seconds, the oldest first. */
 function hungRuns(subject: CronJob | Job, live: Live, after: number): readonly Job[] {
   return live
     .jobsOf(subject)
-    .filter((job) => (job.status?.active ?? 0) > 0 && live.now - startOf(job) > after * 1000)
+    .filter((job) => (job.status?.active ?? 0) > 0 && live.now - (startOf(job) || live.now) > after * 1000)
     .sort((a, b) => startOf(a) - startOf(b))
-}
-
-function startOf({ status, metadata }: Job): number {
-  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || Number.POSITIVE_INFINITY
 }
 
 /** How many runs go on at the same time. */
@@ -153,7 +160,7 @@ function overlapOf(subject: CronJob, live: Live): string[] {
 }
 
 /** The runs, and what is wrong with their pods. */
-function hungIn(jobs: readonly Job[], live: Live): string[] {
+function evidenceOf(jobs: readonly Job[], live: Live): string[] {
   const lines = jobs.map((job) => `job ${job.metadata?.name ?? ''}: ${spanSince(startOf(job), live)}`)
   return [
     ...(jobs.length > 1 ? atMost(2, lines) : []),

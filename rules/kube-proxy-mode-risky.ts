@@ -1,13 +1,14 @@
 import {
+  atMost,
   configurationsIn,
   flagOf,
   type Graph,
   imageParts,
   inRange,
   isWorkload,
+  kernelOf,
   rule,
   stringAt,
-  version,
 } from '../src/rule.js'
 
 export default rule({
@@ -90,12 +91,11 @@ function oldKernels(graph: Graph): readonly string[] {
     ),
   )
   if (isSkipped) return []
-  const old = graph.all('Node').flatMap(({ metadata, status }) => {
-    const { kernelVersion, operatingSystem } = status?.nodeInfo ?? {}
-    const own = version(/^\d+\.\d+(\.\d+)?/.exec(kernelVersion ?? '')?.[0])
-    return own && operatingSystem !== 'windows' && inRange(own, '<5.13')
-      ? [`node ${metadata?.name}: kernel ${kernelVersion}`]
+  const old = graph.all('Node').flatMap((node) => {
+    const kernel = kernelOf(node)
+    return kernel && inRange(kernel.release, '<5.13')
+      ? [`node ${node.metadata?.name}: kernel ${kernel.text}`]
       : []
   })
-  return old.length > 4 ? [...old.sort().slice(0, 3), `and ${old.length - 3} more`] : old.sort()
+  return atMost(3, old.sort())
 }

@@ -1,18 +1,21 @@
 import {
   arrayAt,
-  type Context,
+  changedAt,
   conditionOf,
   configurationsIn,
   enumerate,
+  type Fault,
   firstOf,
   formatSpan,
   type Graph,
+  holds,
   inRange,
+  isKind,
   isLeaving,
-  isNode,
   nodesBy,
   type ObjectOf,
   objectsAt,
+  placeOfCondition,
   rule,
   stringAt,
   turnedAt,
@@ -54,7 +57,7 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
   stories: ['turnitin-elb', 'zalando-hamburg-elb-notready', 'salemove-master-dns', 'nordstrom-101-ways'],
   for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config', 'Node'],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const found = seenOn(subject, graph)
       if (found) report(...found)
       return
@@ -77,18 +80,16 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
   },
 })
 
-type Report = Parameters<Context<Record<never, never>>['report']>
-
 /** What is seen in a cluster, on the first of the nodes that it is about. */
-function seenOn(node: Node, graph: Graph): Report | undefined {
+function seenOn(node: Node, graph: Graph): Fault | undefined {
   const { live } = graph
   if (!live) return undefined
   const nodes = graph.all('Node')
   const groups = graph.once('nodes lost together', () => lostTogether(nodes, live.now))
   const lost = groups.find(([first]) => first === node)
-  const place = [node.status?.conditions ?? node, conditionIndex(node)] as const
+  const place = placeOfCondition(node, 'Ready')
   if (lost) {
-    const is = conditionOf(node, 'Ready')?.status === 'Unknown'
+    const isSilent = conditionOf(node, 'Ready')?.status === 'Unknown'
     const first = turnedAt(node)
     const span = (turnedAt(lost.at(-1) ?? node) - first) / 1000
     const many = `${lost.length} of ${nodes.length} kubelets`
@@ -100,7 +101,7 @@ function seenOn(node: Node, graph: Graph): Report | undefined {
         ? [`kubelets ${enumerate([...versions], 'and')} do not notice a dead connection`]
         : []),
     ]
-    return is
+    return isSilent
       ? [
           ...place,
           `The control plane is about to evict the pods of most nodes: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
@@ -138,10 +139,6 @@ function lacksCheck({ status }: Node): boolean {
   return release !== undefined && withoutCheck.some((range) => inRange(release, range))
 }
 
-function conditionIndex({ status }: Node): number | undefined {
-  return status?.conditions?.findIndex(({ type }) => type === 'Ready')
-}
-
 /**
  * Half of the nodes, three at least, that fell silent together, or came back together within the last day.
  */
@@ -155,15 +152,15 @@ function lostTogether(nodes: readonly Node[], now: number): readonly (readonly N
 }
 
 /**
- * Whether the node was lost and is back: the control plane turns all conditions of a silent node Unknown, and its kubelet
- * turns them back at once. A node that was only just made is not meant.
+ * Whether the node was lost and is back: the control plane turns all conditions of a silent node Unknown, and its
+ * kubelet turns them back at once. A node that was only just made is not meant.
  */
 function hasReturned(node: Node): boolean {
-  const pressure = Date.parse(conditionOf(node, 'MemoryPressure')?.lastTransitionTime ?? '')
+  const pressureTurnedAt = changedAt(conditionOf(node, 'MemoryPressure'))
   const made = Date.parse(node.metadata?.creationTimestamp ?? '')
   return (
-    conditionOf(node, 'Ready')?.status === 'True' &&
-    Math.abs(turnedAt(node) - pressure) < 5000 &&
+    holds(node, 'Ready') &&
+    Math.abs(turnedAt(node) - pressureTurnedAt) < 5000 &&
     turnedAt(node) - made > 1_800_000
   )
 }

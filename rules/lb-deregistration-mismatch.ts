@@ -3,6 +3,7 @@ import {
   formatSeconds,
   type Graph,
   type Ingress,
+  isKind,
   rule,
   type Service,
   type Workload,
@@ -69,6 +70,6 @@ reported when nothing is written.`,
 })
 
 function workloadsOf(subject: Ingress | Service, graph: Graph): readonly Workload[] {
-  if (subject.kind === 'Service') return graph.backendsOf(subject as Service)
+  if (isKind(subject, 'Service')) return graph.backendsOf(subject)
   return graph.backendsNamedBy(subject).flatMap(({ service }) => (service ? graph.backendsOf(service) : []))
 }

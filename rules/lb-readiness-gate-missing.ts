@@ -4,6 +4,7 @@ import {
   type Graph,
   type Ingress,
   isGone,
+  isKind,
   type Live,
   type PodSpec,
   rule,
@@ -72,7 +73,9 @@ function bareBehind(one: Ingress | Service, graph: Graph, live: Live): readonly 
 }
 
 function backendsOf(one: Ingress | Service, graph: Graph): readonly Workload[] {
-  const services = isService(one) ? [one] : graph.backendsNamedBy(one).flatMap(({ service }) => service ?? [])
+  const services = isKind(one, 'Service')
+    ? [one]
+    : graph.backendsNamedBy(one).flatMap(({ service }) => service ?? [])
   return services.flatMap(graph.backendsOf)
 }
 
@@ -82,10 +85,6 @@ function isGated(pod: PodSpec | undefined): boolean {
       conditionType?.startsWith('target-health.elbv2.k8s.aws'),
     ) ?? false
   )
-}
-
-function isService(one: Ingress | Service): one is Service {
-  return one.kind === 'Service'
 }
 
 /** The Ingresses and Services whose balancer sends to pods directly. */

@@ -3,12 +3,16 @@ import {
   flagOf,
   formatSpan,
   type Graph,
+  holderOf,
   imageNamed,
   isWorkload,
   type Lease,
   type Live,
   type Pod,
+  patience,
   rule,
+  silenceAllowed,
+  silentFor,
 } from '../src/rule.js'
 
 const flags = ['leader-elect', 'enable-leader-election', 'leader-election', 'enable-leader-elect']
@@ -39,7 +43,7 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
     factor: {
       type: 'number',
       minimum: 1,
-      default: 4,
+      default: patience.leaseDurations,
       about: 'How many times its duration a Lease may be without renewal.',
     },
   },
@@ -81,23 +85,19 @@ const day = 86_400
 
 /** What a Lease that nobody renews means; undefined for one that is renewed, and for one that was left behind. */
 function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
-  const { metadata, spec } = lease
-  const { name = '', namespace = '' } = metadata ?? {}
-  const { holderIdentity: holder, leaseDurationSeconds = 15 } = spec ?? {}
-  const renewed = Date.parse(spec?.renewTime ?? '')
-  const silent = (live.now - renewed) / 1000
+  const { name = '', namespace = '' } = lease.metadata ?? {}
+  const host = holderOf(lease)
+  const silent = silentFor(lease, live)
   // The API servers' own Leases and those of nodes have rules of their own.
-  if (!holder || namespace === 'kube-node-lease' || name.startsWith('apiserver-')) return undefined
-  if (!(silent > Math.max(60, factor * leaseDurationSeconds))) return undefined
+  if (!host || namespace === 'kube-node-lease' || name.startsWith('apiserver-')) return undefined
+  if (silent === undefined || silent <= silenceAllowed(lease, factor)) return undefined
   const span = formatSpan(silent)
   const effect =
     name === 'kube-scheduler' ? 'No new pod gets a node' : `Nothing that ${name} controls is reconciled`
-  // Client libraries write pod_uuid or machine_uuid.
-  const [host = ''] = holder.split('_')
   const pods = live.podsIn(namespace)
   const named = (wanted: string) => pods.find(({ metadata }) => metadata?.name === wanted)
   const pod = named(host) ?? named(`${name}-${host}`)
-  if (pod && isRunning(pod) && startOf(pod) < renewed)
+  if (pod && isRunning(pod) && (live.now - lastStartOf(pod)) / 1000 > silent)
     return {
       severity: 'error',
       message: `${effect}: pod ${pod.metadata?.name} leads, runs, and has not renewed its Lease for ${span}.`,
@@ -123,7 +123,7 @@ function isRunning({ metadata, status }: Pod): boolean {
 }
 
 /** When the containers of the pod were last started: a pod that keeps its name is another holder after a restart. */
-function startOf({ status }: Pod): number {
+function lastStartOf({ status }: Pod): number {
   const starts = (status?.containerStatuses ?? []).map(({ state }) =>
     Date.parse(state?.running?.startedAt ?? ''),
   )

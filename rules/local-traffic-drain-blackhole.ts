@@ -1,4 +1,13 @@
-import { at, matchesSelector, type ObjectOf, readyByNode, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  isAway,
+  isExcludedFromBalancers,
+  matchesSelector,
+  type ObjectOf,
+  readyByNode,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'All endpoints of a Local service can be on one draining node',
@@ -29,7 +38,7 @@ stand on several nodes, and nothing in a cluster of one node.`,
     const places = graph.live && readyByNode(graph.live.podsOf(workload))
     const nodes = graph.live ? graph.all('Node') : []
     // Where all nodes have the label, it is not what the balancer goes by.
-    const byLabel = spec.type === 'LoadBalancer' && !nodes.every(isExcluded)
+    const byLabel = spec.type === 'LoadBalancer' && !nodes.every(isExcludedFromBalancers)
     const leaving = (places ?? []).flatMap(([name]) => {
       const why = leavingBy(
         nodes.find(({ metadata }) => metadata?.name === name),
@@ -79,19 +88,15 @@ stand on several nodes, and nothing in a cluster of one node.`,
 /** Why a balancer may send nothing to a node soon, or does so no more. */
 function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string | undefined {
   if (!node) return undefined
-  const { metadata, spec, status } = node
+  const { metadata, spec } = node
   if (metadata?.deletionTimestamp !== undefined) return 'being deleted'
   const taint = spec?.taints?.find(({ key }) =>
     /^ToBeDeletedByClusterAutoscaler$|^karpenter\.sh\/disrupt/.test(key ?? ''),
   )
   if (taint) return `tainted ${taint.key}`
-  if (status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True')) return 'not ready'
+  if (isAway(node)) return 'not ready'
   if (spec?.unschedulable) return 'cordoned'
-  return byLabel && isExcluded(node) ? 'excluded from load balancers by its label' : undefined
-}
-
-function isExcluded({ metadata }: ObjectOf<'Node'>): boolean {
-  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
+  return byLabel && isExcludedFromBalancers(node) ? 'excluded from load balancers by its label' : undefined
 }
 
 /** Whether something keeps the workload's pods on different nodes. */

@@ -1,6 +1,8 @@
 import {
   arrayAt,
   at,
+  counted,
+  firstOf,
   type Graph,
   imageNamed,
   isObject,
@@ -50,7 +52,7 @@ DaemonSets, and for MetalLB in L2 mode only.`,
       report(
         spec,
         'externalTrafficPolicy',
-        `Every scale-down resets client connections: ${fewest.pods} ${fewest.pods === 1 ? 'pod' : 'pods'} of ${workload.name} at least, ${speakers} nodes announce the address.`,
+        `Every scale-down resets client connections: ${counted(fewest.pods, 'pod')} of ${workload.name} at least, ${speakers} nodes announce the address.`,
         {
           see: [at(fewest.of, fewest.node, fewest.field, `needs more than ${speakers}`), at(bgp, bgp)],
           evidence: graph.live && announcing(readyByNode(graph.live.podsOf(workload)), speakers),
@@ -66,9 +68,7 @@ function announcing(places: readonly (readonly [string, number])[], speakers: nu
   const names = places.map(([name]) => name).sort()
   return [
     `${names.length} of ${speakers} speakers ${names.length === 1 ? 'has' : 'have'} a ready pod now`,
-    ...(names.length > 0
-      ? [`${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`]
-      : []),
+    ...(names.length > 0 ? [firstOf(names)] : []),
   ]
 }
 

@@ -112,8 +112,8 @@ function killedIn(workload: Workload, live: Live, days: number): readonly Kill[]
 }
 
 /**
- * The limit of a container by its template, in bytes. Undefined where the pod asks for something else than the template: it's
- * older, or an autoscaler or a webhook has given it other sizes.
+ * The limit of a container by its template, in bytes. Undefined where the pod asks for something else than the
+ * template: it's older, or an autoscaler or a webhook has given it other sizes.
  */
 function limitOf(workload: Workload, { spec }: Pod, name: string): number | undefined {
   const own = workload.running.find((one) => one.name === name)

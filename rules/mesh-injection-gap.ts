@@ -1,5 +1,6 @@
 import {
   at,
+  atMost,
   type Graph,
   isGone,
   isWorkload,
@@ -119,10 +120,8 @@ function hasProxy({ status }: Pod): boolean {
 }
 
 function linesOf(pods: readonly Pod[]): string[] {
-  const lines = pods
-    .map(
-      ({ metadata }) => `pod ${metadata?.name}, made ${metadata?.creationTimestamp ?? 'at an unknown time'}`,
-    )
-    .sort()
-  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+  const lines = pods.map(
+    ({ metadata }) => `pod ${metadata?.name}, made ${metadata?.creationTimestamp ?? 'at an unknown time'}`,
+  )
+  return atMost(3, lines.sort())
 }

@@ -1,5 +1,7 @@
 import {
   advise,
+  type Custom,
+  type Fault,
   flagOf,
   formatSeconds,
   imageNamed,
@@ -10,6 +12,8 @@ import {
   seconds,
   stringAt,
   valueAt,
+  type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -36,80 +40,70 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
   for: ['monitoring.coreos.com/Prometheus', 'Workload'],
   check(subject, { params, report }) {
     const enough = duration(params.minRetention) ?? 0
-    const short = (text: string | undefined) => {
-      const kept = text === undefined ? undefined : duration(text)
-      return kept !== undefined && kept < enough ? kept : undefined
-    }
-    if (!isWorkload(subject)) {
-      const spec = objectAt(subject, 'spec')
-      if (
-        !spec ||
-        valueAt(spec, 'remoteWrite') !== undefined ||
-        valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined
-      )
-        return
-      const storage = objectAt(spec, 'storage')
-      if (!storage || (storage.volumeClaimTemplate === undefined && storage.ephemeral === undefined)) {
-        report(
-          spec,
-          'storage',
-          `${lossOf(subject.metadata?.name ?? 'this Prometheus', numberAt(spec, 'replicas'))}: they are on an emptyDir.`,
-          { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
-        )
-        return
-      }
-      const kept = short(stringAt(spec, 'retention'))
-      if (kept !== undefined)
-        report(
-          spec,
-          'retention',
-          `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`,
-        )
-      return
-    }
-    const container = subject.running.find((one) =>
-      imageNamed(one.image, ['prometheus', 'victoria-metrics', 'loki']),
-    )
-    if (
-      !container ||
-      subject.batch ||
-      subject.kind === 'DaemonSet' ||
-      imageNamed(container.image, [
-        'operator',
-        'config-reloader',
-        'prometheus-operator',
-        'adapter',
-        'prometheus-adapter',
-      ])
-    )
-      return
-    const words = [...(container.spec.command ?? []), ...(container.spec.args ?? [])].join(' ')
-    if (/--agent\b|--enable-feature=\S*agent|remote[._-]?write/i.test(words)) return
-    const path = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
-    if (path === undefined) return
-    const mount = (container.spec.volumeMounts ?? []).find((one) =>
-      path.replace(/\/$/, '').startsWith((one.mountPath ?? '-').replace(/\/$/, '')),
-    )
-    const volume = subject.pod.volumes?.find((one) => one.name === mount?.name)
-    if (mount && volume?.emptyDir) {
-      report(
-        volume,
-        'emptyDir',
-        `${lossOf(subject.name, subject.scale?.replicas)}: ${path} is on an emptyDir.`,
-      )
-      return
-    }
-    const kept = short(
-      flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod'),
-    )
-    if (kept !== undefined)
-      report(
-        container.spec,
-        container.spec.args ? 'args' : 'command',
-        `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`,
-      )
+    const fault = isWorkload(subject) ? faultOfServer(subject, enough) : faultOfPrometheus(subject, enough)
+    if (fault) report(...fault)
   },
 })
+
+/** What is wrong with a Prometheus of the operator. */
+function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
+  const spec = objectAt(subject, 'spec')
+  const isSentOn =
+    valueAt(spec, 'remoteWrite') !== undefined || valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined
+  if (!spec || isSentOn) return undefined
+  const storage = objectAt(spec, 'storage')
+  if (!storage || (storage.volumeClaimTemplate === undefined && storage.ephemeral === undefined))
+    return [
+      spec,
+      'storage',
+      `${lossOf(subject.metadata?.name ?? 'this Prometheus', numberAt(spec, 'replicas'))}: they are on an emptyDir.`,
+      { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
+    ]
+  const message = shortRetention(stringAt(spec, 'retention'), enough)
+  return message === undefined ? undefined : [spec, 'retention', message]
+}
+
+/** What is wrong with a workload that runs a metrics server by itself. */
+function faultOfServer(workload: Workload, enough: number): Fault | undefined {
+  const container = workload.running.find(({ image }) => imageNamed(image, servers))
+  if (
+    !container ||
+    workload.batch ||
+    workload.kind === 'DaemonSet' ||
+    imageNamed(container.image, companions)
+  )
+    return undefined
+  const words = wordsOf(container.spec).join(' ')
+  if (/--agent\b|--enable-feature=\S*agent|remote[._-]?write/i.test(words)) return undefined
+  const path = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
+  if (path === undefined) return undefined
+  const mount = (container.spec.volumeMounts ?? []).find((one) =>
+    path.replace(/\/$/, '').startsWith((one.mountPath ?? '-').replace(/\/$/, '')),
+  )
+  const volume = workload.pod.volumes?.find((one) => one.name === mount?.name)
+  if (mount && volume?.emptyDir)
+    return [
+      volume,
+      'emptyDir',
+      `${lossOf(workload.name, workload.scale?.replicas)}: ${path} is on an emptyDir.`,
+    ]
+  const retention = flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod')
+  const message = shortRetention(retention, enough)
+  return message === undefined
+    ? undefined
+    : [container.spec, container.spec.args ? 'args' : 'command', message]
+}
+
+const servers = ['prometheus', 'victoria-metrics', 'loki']
+/** What stands beside a server, or is named after it. */
+const companions = ['operator', 'config-reloader', 'prometheus-operator', 'adapter', 'prometheus-adapter']
+
+function shortRetention(text: string | undefined, enough: number): string | undefined {
+  const kept = text === undefined ? undefined : duration(text)
+  return kept !== undefined && kept < enough
+    ? `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`
+    : undefined
+}
 
 /** Replicas hold the same metrics: what one loses the others have, until they move, too. */
 function lossOf(name: string, replicas = 1): string {

@@ -1,4 +1,4 @@
-import { at, type Graph, grouped, isGone, type Live, type Namespace, quantity, rule } from '../src/rule.js'
+import { at, type Graph, grouped, isGone, type Live, quantity, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Nothing limits the number of pods in a namespace that starts Jobs',
@@ -74,15 +74,18 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
 })
 
 /** An object of the namespace that makes pods over and over. */
-function jobIn(namespace: string, graph: Graph, onlyJobs: boolean): Namespace | undefined {
+function jobIn(namespace: string, graph: Graph, onlyJobs: boolean) {
   const found = graph.workloads.filter((one) => one.namespace === namespace && !one.controlled)
   return (
     found.find((one) => one.kind === 'CronJob' || one.kind === 'ScaledJob') ??
     (onlyJobs ? undefined : found[0])
-  )?.object as Namespace | undefined
+  )?.object
 }
 
-/** The pods that have not ended, of the namespace and of all, and how many the nodes may have (none where no node is known). */
+/**
+ * The pods that have not ended, of the namespace and of all, and how many the nodes may have
+ * (none where no node is known).
+ */
 function countIn(namespace: string, graph: Graph, live: Live) {
   const counts = graph.once('pods of namespaces', () => {
     const found = new Map<string, number>()

@@ -1,15 +1,18 @@
 import {
+  ageOf,
+  atMost,
+  formatSpan,
   type Graph,
   imageNamed,
   imageParts,
+  isAway,
   isGone,
   type Live,
   type Pod,
   rule,
-  spanSince,
   troubleOf,
+  unreadyFor,
   unreadyPods,
-  unreadySince,
 } from '../src/rule.js'
 
 export default rule({
@@ -65,7 +68,12 @@ The rules on the nodes themselves cannot be read through the API.`,
         workload.object,
         undefined,
         `Changes of network policies and new pods are not seen on ${down.length === 1 ? `node ${first?.spec?.nodeName}` : `${down.length} of ${pods.length} nodes`}: ${workload.name} is not ready there.`,
-        { evidence: shortened(down.map((pod) => lineOf(pod, live))) },
+        {
+          evidence: atMost(
+            3,
+            down.map((pod) => lineOf(pod, live)),
+          ),
+        },
       )
       return
     }
@@ -80,7 +88,7 @@ The rules on the nodes themselves cannot be read through the API.`,
       undefined,
       `Network policies are enforced by two releases: ${old.length} of ${pods.length} pods of ${workload.name} do not run ${tag}.`,
       {
-        evidence: shortened(old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
+        evidence: atMost(3, old.map((pod) => `node ${pod.spec?.nodeName}: ${tagOf(pod, agent.name)}`).sort()),
       },
     )
   },
@@ -90,19 +98,13 @@ function nodesAway(graph: Graph): ReadonlySet<string> {
   return new Set(
     graph
       .all('Node')
-      .filter(({ status }) =>
-        status?.conditions?.some((one) => one.type === 'Ready' && one.status !== 'True'),
-      )
+      .filter(isAway)
       .map(({ metadata }) => metadata?.name ?? ''),
   )
 }
 
 function lineOf(pod: Pod, live: Live): string {
-  return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${spanSince(unreadySince(pod) ?? live.now, live)}`
-}
-
-function shortened(lines: readonly string[]): string[] {
-  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : [...lines]
+  return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${formatSpan(unreadyFor(pod, live))}`
 }
 
 function tagOf({ status }: Pod, container: string): string | undefined {
@@ -112,7 +114,5 @@ function tagOf({ status }: Pod, container: string): string | undefined {
 
 /** Whether a pod was made in the last hour: the update may be on its way. */
 function isRolling(pods: readonly Pod[], live: Live): boolean {
-  return pods.some(
-    ({ metadata }) => live.now - (Date.parse(metadata?.creationTimestamp ?? '') || 0) < 3_600_000,
-  )
+  return pods.some((pod) => ageOf(pod, live) < 3600)
 }

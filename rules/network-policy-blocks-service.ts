@@ -1,9 +1,11 @@
 import {
   at,
+  type Fault,
   type Graph,
   imageNamed,
   type NetworkPolicy,
   rule,
+  type Service,
   type ServicePort,
   type Workload,
 } from '../src/rule.js'
@@ -38,68 +40,84 @@ elsewhere; clusters with flannel and no agent that enforces policies.`,
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
-      const [first] = policies
-      if (!first) continue
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
-      if (onlyDenies && !graph.complete) continue
+      if (policies.length === 0 || (onlyDenies && !graph.complete)) continue
       for (const port of service.spec?.ports ?? []) {
-        const rules = policies
-          .flatMap((policy) => (policy.spec?.ingress ?? []).map((one) => ({ policy, one })))
-          .filter(({ one }) => allows(one, port, workload, graph))
-        if (rules.length === 0) {
-          const see = policies.find((policy) => (policy.spec?.ingress?.length ?? 0) > 0) ?? first
-          report(
-            port,
-            port.targetPort === undefined ? 'port' : 'targetPort',
-            `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
-            {
-              see: [
-                at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports'),
-              ],
-            },
-          )
+        const allowed = policies
+          .flatMap((policy) => (policy.spec?.ingress ?? []).map((rule) => ({ policy, rule })))
+          .filter((one) => allows(one.rule, port, workload, graph))
+        const fault =
+          unallowed(port, allowed, policies, service, workload, graph) ??
+          closedToOutside(port, allowed, service, workload, graph)
+        if (fault) {
+          report(...fault)
           return
         }
-        const outside =
-          graph.routesTo(service)[0]?.from ??
-          (['LoadBalancer', 'NodePort'].includes(service.spec?.type ?? '') ? service : undefined)
-        if (
-          !outside ||
-          !rules.every(
-            ({ one }) =>
-              (one.from?.length ?? 0) > 0 &&
-              one.from?.every((peer) => peer.podSelector && !peer.namespaceSelector && !peer.ipBlock),
-          )
-        )
-          continue
-        // The controller may stand in the same namespace.
-        if (
-          outside !== service &&
-          rules.some(({ policy, one }) =>
-            one.from?.some((peer) =>
-              graph
-                .matching(peer.podSelector, policy)
-                .some((pod) =>
-                  pod.running.some(({ image }) =>
-                    /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/.test(image ?? ''),
-                  ),
-                ),
-            ),
-          )
-        )
-          continue
-        const [{ policy }] = rules as [(typeof rules)[number]]
-        report(
-          port,
-          'port',
-          `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: only pods of the same namespace may reach ${workload.name}.`,
-          { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
-        )
-        return
       }
     }
   },
 })
+
+/** A rule of a policy that lets traffic in at the port in question. */
+interface Allowed {
+  readonly policy: NetworkPolicy
+  readonly rule: IngressRule
+}
+
+/** That no policy lets anybody in. */
+function unallowed(
+  port: ServicePort,
+  allowed: readonly Allowed[],
+  policies: readonly NetworkPolicy[],
+  service: Service,
+  workload: Workload,
+  graph: Graph,
+): Fault | undefined {
+  if (allowed.length > 0) return undefined
+  const see = policies.find(({ spec }) => (spec?.ingress?.length ?? 0) > 0) ?? policies[0]
+  return [
+    port,
+    port.targetPort === undefined ? 'port' : 'targetPort',
+    `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
+    {
+      see: [see && at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports')],
+    },
+  ]
+}
+
+/** That something leads to the Service from outside, and the policies let in only pods of its namespace. */
+function closedToOutside(
+  port: ServicePort,
+  allowed: readonly Allowed[],
+  service: Service,
+  workload: Workload,
+  graph: Graph,
+): Fault | undefined {
+  const isOpen = ['LoadBalancer', 'NodePort'].includes(service.spec?.type ?? '')
+  const outside = graph.routesTo(service)[0]?.from ?? (isOpen ? service : undefined)
+  const [first] = allowed
+  if (!outside || !first || !allowed.every(({ rule }) => isOwnNamespaceOnly(rule))) return undefined
+  if (outside !== service && allowed.some((one) => admitsController(one, graph))) return undefined
+  const { policy } = first
+  return [
+    port,
+    'port',
+    `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: only pods of the same namespace may reach ${workload.name}.`,
+    { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
+  ]
+}
+
+function isOwnNamespaceOnly({ from = [] }: IngressRule): boolean {
+  return from.length > 0 && from.every((peer) => peer.podSelector && !peer.namespaceSelector && !peer.ipBlock)
+}
+
+/** Whether pods that the rule admits look like an ingress controller: it may stand in the same namespace. */
+function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph): boolean {
+  const controllers = /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/
+  return from
+    .flatMap((peer) => graph.matching(peer.podSelector, policy))
+    .some((pod) => pod.running.some(({ image }) => controllers.test(image ?? '')))
+}
 
 type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
 

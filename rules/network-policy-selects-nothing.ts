@@ -1,4 +1,14 @@
-import { at, type Graph, type LabelSelector, type ObjectOf, rule, selectsAll, slipIn } from '../src/rule.js'
+import {
+  ageOf,
+  at,
+  controllerOf,
+  type Graph,
+  type LabelSelector,
+  type ObjectOf,
+  rule,
+  selectsAll,
+  slipIn,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A NetworkPolicy selects no pod',
@@ -71,15 +81,13 @@ function hasUnshownPods(policy: ObjectOf<'NetworkPolicy'>, graph: Graph): boolea
 }
 
 /**
- * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to follow,
- * in a namespace without pods, or for pods that live for minutes.
+ * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to
+ * follow, in a namespace without pods, or for pods that live for minutes.
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
-  const { ownerReferences, creationTimestamp } = policy.metadata ?? {}
-  const age = (graph.live?.now ?? 0) - Date.parse(creationTimestamp ?? '')
   return (
-    age < 600_000 ||
-    ownerReferences?.some(({ controller }) => controller === true) === true ||
+    (graph.live !== undefined && ageOf(policy, graph.live) < 600) ||
+    controllerOf(policy) !== undefined ||
     graph.nearby(policy).length === 0 ||
     selector.matchLabels?.['acme.cert-manager.io/http01-solver'] !== undefined
   )

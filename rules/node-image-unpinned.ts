@@ -1,5 +1,6 @@
 import {
   advise,
+  atMost,
   type Custom,
   counted,
   type Graph,
@@ -70,5 +71,5 @@ function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
   const lines = [...counts]
     .sort(([, a], [, b]) => b - a)
     .map(([image, count]) => `${counted(count, 'node')}: ${image}`)
-  return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines
+  return atMost(3, lines)
 }

@@ -1,12 +1,13 @@
 import {
   type Custom,
+  conditionOf,
   counted,
   firstOf,
   formatSpan,
   type Graph,
   type KubernetesObject,
   type Live,
-  objectsAt,
+  push,
   rule,
   stringAt,
   valueAt,
@@ -109,9 +110,7 @@ function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly
         labels['cluster.x-k8s.io/deployment-name'] ??
         labels['machine.openshift.io/cluster-api-machineset']
       const key = JSON.stringify([kind, pool ?? machine.metadata?.name, found.isMade, message])
-      const group = groups.get(key) ?? []
-      group.push({ ...found, machine, seconds, message })
-      groups.set(key, group)
+      push(groups, key, { ...found, machine, seconds, message })
     }
   return [...groups.values()].map((group) => group.sort((a, b) => b.seconds - a.seconds))
 }
@@ -120,29 +119,28 @@ function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly
 function stateOf(machine: Custom): Pick<Stuck, 'node' | 'isMade' | 'message'> | undefined {
   const status = valueAt(machine, 'status')
   const node = typeof status === 'object' && status !== null ? status : machine
-  const conditions = objectsAt(machine, 'status', 'conditions')
-  const condition = (type: string) => conditions.find((one) => one.type === type)
   if (machine.kind === 'NodeClaim') {
-    const registered = condition('Registered')
+    const registered = conditionOf(machine, 'Registered')
     if (!registered || registered.status === 'True') return undefined
-    const launched = condition('Launched')
+    const launched = conditionOf(machine, 'Launched')
     const isMade = launched?.status === 'True'
     const told = isMade ? registered : (launched ?? registered)
-    return { node, isMade, message: stringAt(told, 'message') || stringAt(told, 'reason') }
+    return { node, isMade, message: told.message || told.reason }
   }
   if (valueAt(machine, 'status', 'nodeRef') !== undefined) return undefined
   const phase = stringAt(machine, 'status', 'phase')
-  // A machine that the provider failed to make says so; one that waits for its turn (its control plane, its cluster) is not stuck.
+  // A machine that the provider failed to make says so; one that waits for its turn (its control
+  // plane, its cluster) is not stuck.
   if (phase === 'Failed') {
     const message =
       stringAt(machine, 'status', 'failureMessage') ?? stringAt(machine, 'status', 'errorMessage')
     return { node, isMade: false, message }
   }
   if (phase !== 'Provisioned') return undefined
-  const told = conditions.find(
-    ({ type, status: is }) => /^(NodeHealthy|NodeReady)$/.test(String(type)) && is !== 'True',
-  )
-  return { node, isMade: true, message: stringAt(told, 'message') }
+  const told = ['NodeHealthy', 'NodeReady']
+    .map((type) => conditionOf(machine, type))
+    .find((one) => one !== undefined && one.status !== 'True')
+  return { node, isMade: true, message: told?.message }
 }
 
 /**

@@ -3,11 +3,13 @@ import {
   counted,
   countOf,
   firstOf,
+  formatCondition,
   formatSpan,
   isAway,
   isLeaving,
   type Live,
   type ObjectOf,
+  placeOfCondition,
   rule,
   turnedAt,
   turnedTogether,
@@ -67,8 +69,7 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
   check(node, { graph, params, report }) {
     const { live } = graph
     if (!live) return
-    const conditions = node.status?.conditions
-    const place = [conditions ?? node, conditions?.findIndex(({ type }) => type === 'Ready')] as const
+    const place = placeOfCondition(node, 'Ready')
     if (!isAway(node)) {
       const flaps = graph.once('flaps', () => flapsIn(live)).get(node.metadata?.name ?? '') ?? 0
       if (flaps < params.flaps || isLeaving(node)) return
@@ -132,10 +133,7 @@ function evidenceOf(node: Node): string[] {
   const pressure = (node.status?.conditions ?? [])
     .filter(({ type, status }) => type !== 'Ready' && status === 'True')
     .map(({ type, message }) => `${type}${message ? `: ${message}` : ''}`)
-  return [
-    ...(ready?.message && ready.status !== 'True' ? [`${ready.reason ?? 'Ready'}: ${ready.message}`] : []),
-    ...pressure,
-  ]
+  return [...(ready?.message && ready.status !== 'True' ? [formatCondition(ready)] : []), ...pressure]
 }
 
 const pools = [

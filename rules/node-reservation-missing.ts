@@ -9,7 +9,7 @@ import {
   firstOf,
   formatBytes,
   type Graph,
-  isNode,
+  isKind,
   type Live,
   nodesBy,
   type ObjectOf,
@@ -65,7 +65,7 @@ on them (events SystemOOM).`,
   },
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'kops.k8s.io/Cluster', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const found = seenOn(subject, graph, bytes(params.smallest) ?? 0)
       if (found) report(...found)
       return

@@ -1,8 +1,9 @@
 import {
   arrayAt,
   type Graph,
+  groupBy,
   imageNamed,
-  isNode,
+  isKind,
   isObject,
   type ObjectOf,
   objectAt,
@@ -45,7 +46,7 @@ manifest does not tell.`,
     'Node',
   ],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
+    if (isKind(subject, 'Node')) {
       const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
       const info = subject.status?.nodeInfo
       if (drift && info)
@@ -144,13 +145,12 @@ function driftsIn(graph: Graph): ReadonlyMap<Node, Drift> {
     running.some(({ image }) => imageNamed(image, ['kured'])),
   )
   if (hasKured || !graph.live) return found
-  const byPool = new Map<string, Node[]>()
-  for (const node of graph.all('Node')) {
-    const label = pools.find((one) => node.metadata?.labels?.[one] !== undefined)
-    if (!label || !/^(Ubuntu|Debian)/.test(node.status?.nodeInfo?.osImage ?? '')) continue
-    const pool = `${label}=${node.metadata?.labels?.[label]}`
-    byPool.set(pool, [...(byPool.get(pool) ?? []), node])
-  }
+  const byPool = groupBy(graph.all('Node'), ({ metadata, status }) => {
+    const label = pools.find((one) => metadata?.labels?.[one] !== undefined)
+    return label && /^(Ubuntu|Debian)/.test(status?.nodeInfo?.osImage ?? '')
+      ? `${label}=${metadata?.labels?.[label]}`
+      : undefined
+  })
   for (const [pool, nodes] of byPool) {
     const sorted = [...nodes].sort((a, b) => madeAt(a) - madeAt(b))
     for (const first of sorted) {

@@ -3,16 +3,21 @@ import {
   conditionOf,
   counted,
   countOf,
+  evictedAt,
   firstOf,
   formatBytes,
+  formatCondition,
   formatSpan,
   type Graph,
+  heldFor,
+  holds,
   isAway,
   isGone,
   isLeaving,
   type Live,
   type ObjectOf,
   type Pod,
+  placeOfCondition,
   requestOfPod,
   rule,
 } from '../src/rule.js'
@@ -98,12 +103,10 @@ Left out are nodes that are not ready (\`node-not-ready\`) or about to be remove
       )
       const [first, ...others] = nodes
       if (first !== node) continue
-      const { conditions = [] } = node.status ?? {}
       const isOne = others.length === 0
       const names = nodes.map(({ metadata }) => metadata?.name ?? '')
       report(
-        conditions,
-        conditions.findIndex(({ type }) => type === pressure.type),
+        ...placeOfCondition(node, pressure.type),
         pressure.says(
           isOne ? (names[0] ?? 'the node') : counted(nodes.length, 'node'),
           isOne,
@@ -120,17 +123,14 @@ Left out are nodes that are not ready (\`node-not-ready\`) or about to be remove
 
 /** The seconds that a node has had the condition; 0 when it does not say. */
 function lasting(node: Node, { type }: Pressure, live: Live): number {
-  const since = Date.parse(conditionOf(node, type)?.lastTransitionTime ?? '')
-  return since > 0 ? (live.now - since) / 1000 : 0
+  return heldFor(conditionOf(node, type), live)
 }
 
 /** The nodes with a condition, the longest first. */
 function affected(pressure: Pressure, graph: Graph, live: Live, least: number): readonly Node[] {
   return graph
     .all('Node')
-    .filter(
-      (node) => conditionOf(node, pressure.type)?.status === 'True' && !isAway(node) && !isLeaving(node),
-    )
+    .filter((node) => holds(node, pressure.type) && !isAway(node) && !isLeaving(node))
     .filter(
       (node) => lasting(node, pressure, live) >= least || evictedFrom([node], pressure, live).length > 0,
     )
@@ -144,21 +144,17 @@ function evictedFrom(nodes: readonly Node[], pressure: Pressure, live: Live): re
   const since = new Map(
     nodes.map((node) => [node.metadata?.name ?? '', live.now - (lasting(node, pressure, live) + 60) * 1000]),
   )
-  return live.seen.pods.filter(({ spec, status }) => {
-    const begun = since.get(spec?.nodeName ?? '')
-    if (begun === undefined || status?.reason !== 'Evicted' || !evicts.test(status.message ?? ''))
-      return false
-    const ends = (status.conditions ?? []).map(
-      ({ lastTransitionTime }) => Date.parse(lastTransitionTime ?? '') || 0,
-    )
-    return Math.max(Date.parse(status.startTime ?? '') || 0, ...ends) >= begun
+  return live.seen.pods.filter((pod) => {
+    const { reason, message = '' } = pod.status ?? {}
+    const begun = since.get(pod.spec?.nodeName ?? '')
+    return begun !== undefined && reason === 'Evicted' && evicts.test(message) && evictedAt(pod) >= begun
   })
 }
 
 /** What the kubelets say, what they have evicted and what is next. */
 function evidenceOf(nodes: readonly Node[], pressure: Pressure, live: Live): readonly string[] {
   const [first] = nodes
-  const { message, reason } = (first && conditionOf(first, pressure.type)) ?? {}
+  const condition = first && conditionOf(first, pressure.type)
   const said = nodes
     .flatMap((node) => live.eventsOf(node))
     .filter((event) => pressure.events?.test(`${event.reason}: ${event.message}`))
@@ -173,14 +169,16 @@ function evidenceOf(nodes: readonly Node[], pressure: Pressure, live: Live): rea
   )
   const next = pressure.type === 'MemoryPressure' ? nextFrom(nodes, live) : []
   return [
-    ...(message ? [`${reason ?? pressure.type}: ${message}`] : []),
+    ...(condition?.message ? [formatCondition(condition)] : []),
     ...said,
     ...atMost(2, evicted),
     ...next,
   ]
 }
 
-/** The pods that the kubelets evict next: those with most beyond their requests, or without any where nobody measures. */
+/**
+ * The pods that the kubelets evict next: those with most beyond their requests, or without any where nobody measures.
+ */
 function nextFrom(nodes: readonly Node[], live: Live): readonly string[] {
   const names = new Set(nodes.map(({ metadata }) => metadata?.name))
   const pods = live.seen.pods.filter((pod) => names.has(pod.spec?.nodeName) && !isGone(pod))

@@ -4,10 +4,10 @@ import {
   type Graph,
   imageNamed,
   isAway,
+  isExcludedFromBalancers,
   isGone,
   isLeaving,
   type Live,
-  type ObjectOf,
   rule,
   type Service,
   spanSince,
@@ -88,7 +88,10 @@ function nodePortOf({ spec, metadata }: Service) {
     : undefined
 }
 
-/** The nodes that balancers may send to before, or after, the rules of Services are kept up to date there; broken ones first. */
+/**
+ * The nodes that balancers may send to before, or after, the rules of Services are kept up to
+ * date there; broken ones first.
+ */
 function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
   const broken = new Map<string, string>()
   for (const workload of graph.workloads) {
@@ -103,7 +106,7 @@ function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
   }
   return graph
     .all('Node')
-    .filter((node) => !isAway(node) && !isLeaving(node) && !isExcluded(node))
+    .filter((node) => !isAway(node) && !isLeaving(node) && !isExcludedFromBalancers(node))
     .flatMap((node) => {
       const name = node.metadata?.name ?? ''
       const trouble = broken.get(name)
@@ -118,8 +121,4 @@ function blindNodes(graph: Graph, live: Live, images: readonly string[]) {
         : []
     })
     .sort((a, b) => Number(b.isBroken) - Number(a.isBroken) || (a.text < b.text ? -1 : 1))
-}
-
-function isExcluded({ metadata }: ObjectOf<'Node'>): boolean {
-  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
 }

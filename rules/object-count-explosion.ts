@@ -1,18 +1,22 @@
 import {
   atMost,
-  type CustomResourceDefinition,
+  type DaemonSet,
+  type Deployment,
+  type Fault,
   flagOf,
   type Graph,
   grouped,
   groupOf,
   imageNamed,
+  isKind,
   isWorkload,
   type KubernetesObject,
   type Live,
-  type Namespace,
   rule,
+  type StatefulSet,
   seconds,
   set,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -80,73 +84,87 @@ two objects for each pod grow with the cluster and are not counted. A release of
     'wgpolicyk8s.io/PolicyReport',
   ],
   check(subject, { graph, params, report }) {
-    if (isWorkload(subject)) {
-      for (const container of subject.running) {
-        if (!imageNamed(container.image, ['kube-apiserver'])) continue
-        const ttl = flagOf(container, 'event-ttl')
-        if ((seconds(ttl) ?? 0) > (seconds(params.maxEventTtl) ?? 0))
-          report(
-            container.spec,
-            container.spec.command ? 'command' : 'args',
-            `Events pile up in etcd until lists time out: they are kept for ${ttl} (default 1h).`,
-          )
-      }
-      return
-    }
-    if (isNamespace(subject) || isDefinition(subject)) {
-      const { live } = graph
-      if (!live) return
-      const all = graph.once('object-count-explosion: object-counts', () => tallies(graph, live))
-      for (const { kind, count, share, names } of all.filter((tally) => isAt(subject, tally))) {
-        if (count * share <= params.maxObjects) continue
-        // Reports and addresses of pods, one or two for each.
-        if (isDefinition(subject) && count <= 2 * live.pods.length) continue
-        report(
-          subject,
-          'metadata',
-          `Lists of ${kind} become slow, then time out, and with them controllers: the cluster has ${grouped(count)} of them.`,
-          {
-            severity: count * share > 5 * params.maxObjects ? 'error' : 'warning',
-            evidence: names.slice(0, 3),
-          },
-        )
-      }
-      if (isNamespace(subject)) {
-        const [worst, ...others] =
-          helmReleases(graph, params.maxHelmRevisions).get(subject.metadata?.name ?? '') ?? []
-        if (worst)
-          report(
-            subject,
-            'metadata',
-            `Helm fills etcd with ${grouped(worst.revisions)} revisions of release ${worst.release}, each with its whole chart: it keeps 10 unless it's told otherwise.`,
-            {
-              severity: 'info',
-              evidence: atMost(
-                3,
-                others.map(({ release, revisions }) => `${grouped(revisions)} of release ${release}`),
-              ),
-            },
-          )
-      }
-      return
-    }
-    const { spec } = subject
-    const kept = spec?.revisionHistoryLimit
-    if (!spec || kept === undefined || kept <= params.maxRevisions) return
-    const what = subject.kind === 'Deployment' ? 'ReplicaSets' : 'ControllerRevisions'
-    report(
-      spec,
-      'revisionHistoryLimit',
-      `Up to ${kept} old ${what} of ${subject.metadata?.name ?? 'this workload'} stay in etcd and in every controller's cache (default 10).`,
-      { fix: set(spec, 'revisionHistoryLimit', 10) },
-    )
+    const faults = isWorkload(subject)
+      ? ofServers(subject, seconds(params.maxEventTtl) ?? 0)
+      : isKind(subject, 'CustomResourceDefinition')
+        ? ofCounts(subject, graph, params.maxObjects)
+        : isKind(subject, 'Namespace')
+          ? [
+              ...ofCounts(subject, graph, params.maxObjects),
+              ...ofReleases(subject, graph, params.maxHelmRevisions),
+            ]
+          : ofRevisions(subject, params.maxRevisions)
+    for (const fault of faults) report(...fault)
   },
 })
 
-const isDefinition = (subject: KubernetesObject): subject is CustomResourceDefinition =>
-  subject.kind === 'CustomResourceDefinition'
+/** API servers that keep events for long. */
+function ofServers({ running }: Workload, maxEventTtl: number): readonly Fault[] {
+  return running
+    .filter(({ image }) => imageNamed(image, ['kube-apiserver']))
+    .flatMap((container): Fault[] => {
+      const ttl = flagOf(container, 'event-ttl')
+      if ((seconds(ttl) ?? 0) <= maxEventTtl) return []
+      const message = `Events pile up in etcd until lists time out: they are kept for ${ttl} (default 1h).`
+      return [[container.spec, container.spec.command ? 'command' : 'args', message]]
+    })
+}
 
-const isNamespace = (subject: KubernetesObject): subject is Namespace => subject.kind === 'Namespace'
+/** Kinds with too many objects that are reported at a definition or namespace. */
+function ofCounts(subject: KubernetesObject, graph: Graph, maxObjects: number): readonly Fault[] {
+  const { live } = graph
+  if (!live) return []
+  const all = graph.once('object-count-explosion: object-counts', () => tallies(graph, live))
+  return all
+    .filter((tally) => isAt(subject, tally) && tally.count * tally.share > maxObjects)
+    .filter(
+      ({ definition, count }) =>
+        // Reports and addresses of pods, one or two for each.
+        definition === undefined || count > 2 * live.pods.length,
+    )
+    .map(({ kind, count, share, names }) => [
+      subject,
+      'metadata',
+      `Lists of ${kind} become slow, then time out, and with them controllers: the cluster has ${grouped(count)} of them.`,
+      {
+        severity: count * share > 5 * maxObjects ? 'error' : 'warning',
+        evidence: names.slice(0, 3),
+      },
+    ])
+}
+
+/** Releases of Helm with too many revisions in a namespace, one finding. */
+function ofReleases(namespace: KubernetesObject, graph: Graph, maxRevisions: number): readonly Fault[] {
+  const [worst, ...others] = helmReleases(graph, maxRevisions).get(namespace.metadata?.name ?? '') ?? []
+  if (!worst) return []
+  const lines = others.map(({ release, revisions }) => `${grouped(revisions)} of release ${release}`)
+  return [
+    [
+      namespace,
+      'metadata',
+      `Helm fills etcd with ${grouped(worst.revisions)} revisions of release ${worst.release}, each with its whole chart: it keeps 10 unless it's told otherwise.`,
+      { severity: 'info', evidence: atMost(3, lines) },
+    ],
+  ]
+}
+
+/** Workloads that keep many revisions of their own. */
+function ofRevisions(
+  { kind, metadata, spec }: Deployment | StatefulSet | DaemonSet,
+  maxRevisions: number,
+): readonly Fault[] {
+  const kept = spec?.revisionHistoryLimit
+  if (!spec || kept === undefined || kept <= maxRevisions) return []
+  const what = kind === 'Deployment' ? 'ReplicaSets' : 'ControllerRevisions'
+  return [
+    [
+      spec,
+      'revisionHistoryLimit',
+      `Up to ${kept} old ${what} of ${metadata?.name ?? 'this workload'} stay in etcd and in every controller's cache (default 10).`,
+      { fix: set(spec, 'revisionHistoryLimit', 10) },
+    ],
+  ]
+}
 
 /** Kinds that grow with nodes and pods. */
 const proportional = new Set(['Pod', 'Node', 'Lease', 'Endpoints', 'EndpointSlice', 'Namespace'])
@@ -198,7 +216,7 @@ interface Tally {
 /** Whether the objects are reported at a subject. */
 function isAt(subject: KubernetesObject, { definition, most }: Tally): boolean {
   const name = subject.metadata?.name
-  return isDefinition(subject)
+  return isKind(subject, 'CustomResourceDefinition')
     ? definition !== undefined && definition === name
     : definition === undefined && most === name
 }

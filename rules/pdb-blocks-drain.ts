@@ -1,5 +1,6 @@
 import {
   at,
+  conditionOf,
   enumerate,
   formatSpan,
   type Graph,
@@ -99,15 +100,15 @@ does not evict the former, and the latter have no number of replicas), and singl
 })
 
 /** What the controller has counted, where that stops evictions. Source: disruption.go (updatePdbStatus, failSafe). */
-function seenInStatus({ status }: Budget, guarded: readonly Workload[], live: Live, least: number) {
-  const { disruptionsAllowed, expectedPods = 0, desiredHealthy = 0, currentHealthy = 0 } = status ?? {}
-  const failed = status?.conditions?.find(({ reason }) => reason === 'SyncFailed')
-  if (failed)
+function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, least: number) {
+  const { disruptionsAllowed, expectedPods = 0, desiredHealthy = 0, currentHealthy = 0 } = budget.status ?? {}
+  const allowed = conditionOf(budget, 'DisruptionAllowed')
+  if (allowed?.reason === 'SyncFailed')
     return {
       severity: 'error' as const,
       message:
         'Node drains hang: the controller can not compute this budget, and until it can it allows no eviction.',
-      evidence: failed.message ? [failed.message] : [],
+      evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined
   const counts = `${currentHealthy} of ${expectedPods} pods are healthy, ${desiredHealthy} must stay`
@@ -150,7 +151,9 @@ function waitingNodes(guarded: readonly Workload[], { live, seen }: Graph): stri
     .slice(0, 2)
 }
 
-/** Pods that a drain evicts. Jobs have no number of pods to count with; budgets for custom kinds work by their scale. */
+/**
+ * Pods that a drain evicts. Jobs have no number of pods to count with; budgets for custom kinds work by their scale.
+ */
 function isEvicted({ kind, batch, controlled }: Workload): boolean {
   return !batch && !controlled && kind !== 'DaemonSet'
 }
@@ -166,7 +169,9 @@ function useMaxUnavailable(spec: object) {
   }
 }
 
-/** The fewest pods of all workloads together; undefined when one has no number that the graph knows of. A Pod is one. */
+/**
+ * The fewest pods of all workloads together; undefined when one has no number that the graph knows of. A Pod is one.
+ */
 function podsOf(workloads: readonly Workload[], graph: Graph): number | undefined {
   const sizes = workloads.map((workload) => (workload.kind === 'Pod' ? 1 : graph.fewestPods(workload)?.pods))
   return sizes.reduce<number | undefined>(

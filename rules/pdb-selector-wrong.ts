@@ -1,4 +1,13 @@
-import { at, formatSpan, type Graph, nearestName, type ObjectOf, rule, selectsAll } from '../src/rule.js'
+import {
+  ageOf,
+  at,
+  formatSpan,
+  type Graph,
+  nearestName,
+  type ObjectOf,
+  rule,
+  selectsAll,
+} from '../src/rule.js'
 
 type Budget = ObjectOf<'PodDisruptionBudget'>
 
@@ -42,7 +51,7 @@ Workloads that are scaled to 0 count as selected.`,
     }
     if (guarded.length > 0 || selectsAll(spec.selector)) return
     const { live } = graph
-    const age = live ? (live.now - (Date.parse(metadata?.creationTimestamp ?? '') || 0)) / 1000 : 0
+    const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
     if (!near && !graph.complete) return
@@ -59,7 +68,7 @@ Workloads that are scaled to 0 count as selected.`,
           ? [at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')]
           : [],
         evidence:
-          live && metadata?.creationTimestamp ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
+          live && Number.isFinite(age) ? [`expected pods: 0, made ${formatSpan(age)} ago`] : undefined,
       },
     )
   },

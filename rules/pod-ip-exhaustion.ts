@@ -13,7 +13,9 @@ import {
   overlaps,
   type Pod,
   rule,
+  saidOfAddress,
   stringAt,
+  times,
   valueAt,
 } from '../src/rule.js'
 
@@ -121,11 +123,10 @@ interface Trouble {
   readonly evidence: readonly string[]
 }
 
-/** What network plugins say when they have no address left. */
-const noAddress =
-  /no IP addresses available in range set[^"]*|failed to assign an IP address to container|no more free IPs?|Unable to auto assign[^"]*|range is full|No more IPs available/i
-
-/** The nodes whose pods get no addresses, or that get none for their pods: of each trouble the node with the most events. */
+/**
+ * The nodes whose pods get no addresses, or that get none for their pods: of each trouble the
+ * node with the most events.
+ */
 function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
   const nodes = new Map(graph.all('Node').map((node) => [node.metadata?.name ?? '', node]))
   const podsAt = new Map<string, number>()
@@ -137,8 +138,8 @@ function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
     ),
   )
   for (const event of graph.live?.events ?? []) {
-    const { reason, message = '', source, involvedObject } = event
-    const words = reason === 'FailedCreatePodSandBox' ? noAddress.exec(message)?.[0] : undefined
+    const { reason, source, involvedObject } = event
+    const words = saidOfAddress(event)
     // Plugins that fetch addresses may fail for a moment: only pods that still wait count.
     if (words && waiting.has(`${involvedObject?.namespace}/${involvedObject?.name}`)) {
       const host = source?.host ?? ''
@@ -170,10 +171,6 @@ function troubleIn(graph: Graph): ReadonlyMap<object, Trouble> {
       ],
     })
   return found
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
 }
 
 function ranked(

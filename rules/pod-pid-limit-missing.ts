@@ -4,10 +4,11 @@ import {
   configurationsIn,
   countOf,
   type Graph,
-  isNode,
+  isKind,
   type Live,
   numberAt,
   type ObjectOf,
+  placeOfCondition,
   rule,
   set,
 } from '../src/rule.js'
@@ -37,22 +38,19 @@ limit of its own). "No space left on device" counts where watches are named.`,
   stories: ['dfds-inotify', 'airbnb-weird-ways', 'datadog-10-ways', 'thredup-moving'],
   for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'Node'],
   check(subject, { graph, report }) {
-    if (isNode(subject)) {
-      const isShort = conditionOf(subject, 'PIDPressure')?.status === 'True'
+    if (isKind(subject, 'Node')) {
+      const pressure = conditionOf(subject, 'PIDPressure')
+      const isShort = pressure?.status === 'True'
       const seen = graph.live ? exhaustionOn(subject, graph.live, graph) : []
       if (!isShort && seen.length < 2) return
-      const { conditions = [] } = subject.status ?? {}
-      const pressure = conditions.findIndex(({ type }) => type === 'PIDPressure')
+      const [node, field] = isShort ? placeOfCondition(subject, 'PIDPressure') : [subject, undefined]
       report(
-        isShort ? conditions : subject,
-        isShort ? pressure : undefined,
+        node,
+        field,
         `Probes fail and containers do not start on ${subject.metadata?.name ?? 'this node'}: its ${isShort ? 'process ids' : 'process ids, files or watches'} are used up.`,
         {
           severity: isShort ? 'error' : 'warning',
-          evidence: [
-            ...(isShort ? [conditions[pressure]?.message ?? 'PIDPressure'] : []),
-            ...atMost(3, seen),
-          ],
+          evidence: [...(isShort ? [pressure.message ?? 'PIDPressure'] : []), ...atMost(3, seen)],
         },
       )
       return

@@ -1,8 +1,15 @@
 import {
   atMost,
+  conditionOf,
   containerStates,
+  controllerOf,
   enumerate,
+  firstOf,
   type Graph,
+  groupBy,
+  holds,
+  isAway,
+  isKind,
   isWorkload,
   type KubernetesObject,
   type Live,
@@ -77,7 +84,7 @@ Exempt: pods of nodes that are not ready, which is \`node-not-ready\`.`,
     if (live.now - since < allowed) return
     const { metadata } = subject
     const span = spanSince(since, live)
-    if (isNamespace(subject)) {
+    if (isKind(subject, 'Namespace')) {
       const { why, evidence } = namespaceCause(subject)
       report(
         metadata ?? subject,
@@ -112,8 +119,7 @@ function stuckPods(workload: Workload, graph: Graph, live: Live, allowed: number
 
 function isOnLostNode({ spec }: Pod, graph: Graph): boolean {
   const node = spec?.nodeName && graph.seen('Node').find(({ metadata }) => metadata?.name === spec.nodeName)
-  const ready = node ? node.status?.conditions?.find(({ type }) => type === 'Ready') : undefined
-  return ready !== undefined && ready.status !== 'True'
+  return node ? isAway(node) : false
 }
 
 function stateOf(pod: Pod): string {
@@ -132,17 +138,13 @@ function stateOf(pod: Pod): string {
   return `pod ${metadata?.name ?? ''} on node ${spec?.nodeName ?? 'none'}: ${held}`
 }
 
-function isNamespace(subject: KubernetesObject): subject is ObjectOf<'Namespace'> {
-  return subject.kind === 'Namespace' && subject.apiVersion === 'v1'
-}
-
 /** Whether another finding tells of it: that of its workload, its node, its namespace, or of the first of its like. */
 function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, allowed: number): boolean {
   const namespace = graph
     .seen('Namespace')
     .find(({ metadata }) => metadata?.name === graph.namespaceOf(subject))
   if (namespace && live.now - endOf(namespace) >= allowed) return true
-  const maker = subject.metadata?.ownerReferences?.find(({ controller }) => controller)
+  const maker = controllerOf(subject)
   if (maker && graph.seenObjects.some(({ metadata }) => metadata?.uid === maker.uid)) return true
   if (subject.kind === 'Pod') return isOnLostNode(subject, graph)
   const [first] = alike(subject, graph).filter((one) => live.now - endOf(one) >= allowed)
@@ -153,16 +155,11 @@ function isSeenElsewhere(subject: KubernetesObject, graph: Graph, live: Live, al
 function alike(subject: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
   const keyOf = (one: KubernetesObject) =>
     [one.apiVersion, one.kind, graph.namespaceOf(one), ...(one.metadata?.finalizers ?? [])].join(' ')
-  const groups = graph.once('pod-stuck-terminating', () => {
-    const found = new Map<string, KubernetesObject[]>()
-    for (const one of graph.seenObjects) {
-      if (one.metadata?.deletionTimestamp === undefined) continue
-      const group = found.get(keyOf(one))
-      if (group) group.push(one)
-      else found.set(keyOf(one), [one])
-    }
-    return found
-  })
+  const groups = graph.once('pod-stuck-terminating', () =>
+    groupBy(graph.seenObjects, (one) =>
+      one.metadata?.deletionTimestamp === undefined ? undefined : keyOf(one),
+    ),
+  )
   return groups.get(keyOf(subject)) ?? [subject]
 }
 
@@ -181,19 +178,16 @@ function holdOf(subject: KubernetesObject, graph: Graph): string {
           graph.together(workload.object, subject),
       )
     return users.length > 0
-      ? `${enumerate(
-          users.slice(0, 3).map(({ object }) => graph.describe(object)),
-          'and',
-        )} still uses it`
+      ? `${firstOf(users.map(({ object }) => graph.describe(object)))} still uses it`
       : 'a pod still uses it'
   }
   if (finalizers.length === 1 && first === 'foregroundDeletion') return 'it waits for what it made'
-  if (finalizers.length > 0) return `nobody has removed ${enumerate(finalizers.slice(0, 3), 'and')}`
+  if (finalizers.length > 0) return `nobody has removed ${firstOf(finalizers)}`
   return 'its kubelet has not let go of it'
 }
 
 /** Why a namespace does not end, by its conditions. */
-function namespaceCause({ status }: ObjectOf<'Namespace'>) {
+function namespaceCause(namespace: ObjectOf<'Namespace'>) {
   const causes: Readonly<Record<string, string>> = {
     NamespaceDeletionDiscoveryFailure: 'an API group does not answer, and may hold something of it',
     NamespaceDeletionGroupVersionParsingFailure: 'an API group has an invalid name',
@@ -201,12 +195,12 @@ function namespaceCause({ status }: ObjectOf<'Namespace'>) {
     NamespaceDeletionContentFailure: 'something in it can not be deleted',
     NamespaceContentRemaining: 'something is left in it',
   }
-  const found = (status?.conditions ?? []).filter(
-    (one) => one.status === 'True' && causes[one.type ?? ''] !== undefined,
-  )
-  const first = Object.keys(causes).find((type) => found.some((one) => one.type === type))
+  const found = Object.keys(causes).filter((type) => holds(namespace, type))
   return {
-    why: first === undefined ? '' : (causes[first] ?? ''),
-    evidence: found.map(({ message }) => (message ?? '').slice(0, 200).replace(/\.$/, '')).filter(Boolean),
+    why: causes[found[0] ?? ''] ?? '',
+    evidence: found
+      .map((type) => conditionOf(namespace, type)?.message ?? '')
+      .map((message) => message.slice(0, 200).replace(/\.$/, ''))
+      .filter(Boolean),
   }
 }

@@ -2,11 +2,14 @@ import {
   absentFor,
   type Container,
   causeOf,
+  conditionOf,
   containerStates,
+  controllerOf,
   counted,
   firstOf,
   formatSpan,
   type Graph,
+  holderOf,
   imageParts,
   isAway,
   isCrashing,
@@ -16,13 +19,20 @@ import {
   type Lease,
   type Live,
   numberAt,
-  objectsAt,
   type Pod,
+  patience,
+  push,
   refusalOf,
   rule,
+  saidOfAddress,
   schedule,
+  seconds,
+  silenceAllowed,
+  silentFor,
   stringAt,
+  throttledBy,
   troubles,
+  unreadyFor,
   unreadySince,
   valueAt,
   type Waiting,
@@ -141,10 +151,7 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
     const group = groupOf(made, away, graph, live, least)
     if (!group) continue
     found.set(group.workload.object, group)
-    if (group.cause === undefined) continue
-    const together = shared.get(group.cause)
-    if (together) together.push(group)
-    else shared.set(group.cause, [group])
+    if (group.cause !== undefined) push(shared, group.cause, group)
   }
   return { found, shared: new Map([...shared].filter(([, groups]) => groups.length >= 3)) }
 }
@@ -153,7 +160,7 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
 interface Made extends Pick<Group, 'workload' | 'name'> {
   readonly pods: readonly Pod[]
   /** Whether other rules look at the workload: what an operator made they do not. */
-  readonly isLooked: boolean
+  readonly isLookedAt: boolean
 }
 
 /** All makers of pods that somebody may change: not those that end, nor those that an addon manager keeps. */
@@ -163,17 +170,17 @@ function madeIn(graph: Graph, live: Live): readonly Made[] {
     .map((workload) => ({ workload, name: workload.name, pods: live.podsOf(workload) }))
   const own = workloads
     .filter(({ workload }) => !workload.controlled)
-    .map((made) => ({ ...made, isLooked: true }))
+    .map((made) => ({ ...made, isLookedAt: true }))
   const known = new Set(own.flatMap(({ pods }) => pods))
   const operated = workloads
     .filter(({ workload: { controlled, kind }, pods }) => {
       return controlled && kind !== 'Pod' && !pods.some((pod) => known.has(pod))
     })
-    .map((made) => ({ ...made, isLooked: false }))
+    .map((made) => ({ ...made, isLookedAt: false }))
   for (const { pods } of operated) for (const pod of pods) known.add(pod)
   const others = byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))).flatMap(({ maker, pods }) => {
     const workload = graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {})
-    return workload ? [{ workload, name: maker, pods, isLooked: false }] : []
+    return workload ? [{ workload, name: maker, pods, isLookedAt: false }] : []
   })
   return [...own, ...operated, ...others].filter(({ workload: { object } }) => {
     const { deletionTimestamp, labels } = object.metadata ?? {}
@@ -183,7 +190,7 @@ function madeIn(graph: Graph, live: Live): readonly Made[] {
 
 /** @param away the names of nodes that are not ready */
 function groupOf(
-  { workload, name, pods, isLooked }: Made,
+  { workload, name, pods, isLookedAt }: Made,
   away: ReadonlySet<string>,
   graph: Graph,
   live: Live,
@@ -193,17 +200,17 @@ function groupOf(
   const ready = present.filter(isReady).length
   if (ready === present.length) return undefined
   const acquired = onlyLeaderSince(present, workload, graph, live)
-  const patience = Math.max(
+  const allowed = Math.max(
     least,
-    rolloutSeconds(workload.object, isLooked),
+    rolloutSeconds(workload.object, isLookedAt),
     ...workload.running.map(startupSeconds),
   )
   const stuck = present
-    .filter((pod) => secondsUnready(pod, live) >= patience && !away.has(pod.spec?.nodeName ?? ''))
+    .filter((pod) => unreadyFor(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
-    .filter((pod) => !isTold(pod, workload, live, isLooked))
+    .filter((pod) => !isTold(pod, workload, live, isLookedAt))
     .filter((pod) => acquired === undefined || !isStandby(pod, acquired))
-    .sort((a, b) => secondsUnready(b, live) - secondsUnready(a, live))
+    .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
   if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
     return undefined
   const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
@@ -211,8 +218,8 @@ function groupOf(
 }
 
 /**
- * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service leads to it.
- * Undefined when that is not so.
+ * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service
+ * leads to it. Undefined when that is not so.
  */
 function onlyLeaderSince(
   pods: readonly Pod[],
@@ -229,15 +236,13 @@ function onlyLeaderSince(
   return Date.parse(lease.spec?.acquireTime ?? '') || 0
 }
 
-/** The Leases that their holders renew. Source: k8s.io/client-go/tools/leaderelection; most write pod_uuid as the holder. */
+/** The Leases that their holders renew, by namespace and holder. */
 function leasesByHolder(graph: Graph, live: Live): ReadonlyMap<string, Lease> {
-  const renewed = graph.seen('Lease').filter(({ spec }) => {
-    const silent = (live.now - Date.parse(spec?.renewTime ?? '')) / 1000
-    return silent <= Math.max(60, 4 * (spec?.leaseDurationSeconds ?? 15))
+  const renewed = graph.seen('Lease').filter((lease) => {
+    const silent = silentFor(lease, live)
+    return silent !== undefined && silent <= silenceAllowed(lease, patience.leaseDurations)
   })
-  const holder = ({ metadata, spec }: Lease) =>
-    `${metadata?.namespace}/${spec?.holderIdentity?.split('_')[0]}`
-  return new Map(renewed.map((lease) => [holder(lease), lease]))
+  return new Map(renewed.map((lease) => [`${lease.metadata?.namespace}/${holderOf(lease)}`, lease]))
 }
 
 /** Whether the pod runs and has never been ready while another one led. */
@@ -255,7 +260,7 @@ function isStandby(pod: Pod, acquired: number): boolean {
 function byMaker(pods: readonly Pod[]): readonly { readonly maker: string; readonly pods: readonly Pod[] }[] {
   const groups = new Map<string, { maker: string; pods: Pod[] }>()
   for (const pod of pods) {
-    const owner = pod.metadata?.ownerReferences?.find(({ controller }) => controller === true)
+    const owner = controllerOf(pod)
     const maker = `${owner?.kind ?? ''} ${owner?.name ?? ''}`
     const key = `${pod.metadata?.namespace ?? ''}/${maker}`
     const group = groups.get(key)
@@ -272,36 +277,26 @@ function nodesOf(groups: readonly Group[]): readonly string[] {
   return nodes.length === 0 ? [] : [`on ${nodes.length === 1 ? 'node' : 'nodes'} ${firstOf(nodes)}`]
 }
 
-function secondsUnready(pod: Pod, live: Live): number {
-  return (live.now - (unreadySince(pod) ?? live.now)) / 1000
-}
-
-/** Restarts a day that `crashloop-restart-storm` lets pass. */
-const restarts = 5
-/** Of this `image-pull-throttled` tells. */
-const throttled = /toomanyrequests|429 Too Many Requests|pull rate limit|pull QPS exceeded/i
-/** Of this `pod-ip-exhaustion` tells. */
-const noAddress = /IP address|more (free )?IPs?\b|range is full|auto assign/i
-
 /** Whether another rule speaks of the pod, or somebody else is to let it start. */
-function isTold(pod: Pod, workload: Workload, live: Live, isLooked: boolean): boolean {
-  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+function isTold(pod: Pod, workload: Workload, live: Live, isLookedAt: boolean): boolean {
+  const placed = conditionOf(pod, 'PodScheduled')
   if (placed?.status === 'False' && placed.reason === 'SchedulingGated') return true
-  if (!isLooked) return false
+  if (!isLookedAt) return false
   if (placed?.status === 'False' && placed.reason === 'Unschedulable') return true
-  if (containerStates(pod).some((one) => isCrashing(one, pod, live, restarts))) return true
+  if (containerStates(pod).some((one) => isCrashing(one, pod, live, patience.restarts))) return true
   const [waiting] = waitingForImages([pod])
   const said = [waiting?.message ?? '', ...live.eventsOf(pod).map(({ message }) => message ?? '')]
   if (waiting)
     return (
-      said.some((text) => throttled.test(text)) ||
+      said.some((text) => throttledBy(text) !== undefined) ||
       ranBefore(waiting, workload) ||
       // Of images that the template names no longer `image-unavailable` does not speak.
       (refusalOf(waiting, live) !== undefined &&
         workload.containers.some(({ name, image }) => name === waiting.container && image === waiting.image))
     )
-  const sandbox = live.eventsOf(pod).find(({ reason }) => reason === 'FailedCreatePodSandBox')
-  return noAddress.test(sandbox?.message ?? '') || isHungRun(pod, workload, live)
+  return (
+    live.eventsOf(pod).some((event) => saidOfAddress(event) !== undefined) || isHungRun(pod, workload, live)
+  )
 }
 
 /** Whether `image-pull-always` tells: the node had the image. */
@@ -315,13 +310,13 @@ function ranBefore({ pod, container }: Waiting, workload: Workload): boolean {
   )
 }
 
-/** Whether `job-without-deadline` tells: something has been wrong for six hours, and for three intervals of the schedule. */
+/** Whether `job-without-deadline` tells: something has been wrong with the run for so long. */
 function isHungRun(pod: Pod, { object, batch, pod: template }: Workload, live: Live): boolean {
   const job = valueAt(object, 'spec', 'jobTemplate', 'spec') ?? valueAt(object, 'spec')
   if (!batch || numberAt(job, 'activeDeadlineSeconds') !== undefined) return false
   if (template.activeDeadlineSeconds !== undefined || causeOf(pod, live) === undefined) return false
   const interval = schedule(stringAt(object, 'spec', 'schedule') ?? '')?.longestInterval ?? 0
-  return secondsUnready(pod, live) > Math.max(6 * 3600, 3 * interval)
+  return unreadyFor(pod, live) > Math.max(seconds(patience.hungRun) ?? 0, patience.hungIntervals * interval)
 }
 
 /** Whether no container of the pod has started. */
@@ -330,15 +325,18 @@ function isWaiting(pod: Pod): boolean {
 }
 
 /** How long a rollout that goes on may take; for ever when it is late and `rollout-stalled` tells. */
-function rolloutSeconds(object: KubernetesObject, isLooked: boolean): number {
-  const progress = objectsAt(object, 'status', 'conditions').find(({ type }) => type === 'Progressing')
+function rolloutSeconds(object: KubernetesObject, isLookedAt: boolean): number {
+  const progress = conditionOf(object, 'Progressing')
   if (!progress || progress.reason === 'NewReplicaSetAvailable') return 0
   if (progress.status === 'False')
-    return isLooked && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
+    return isLookedAt && object.kind === 'Deployment' ? Number.POSITIVE_INFINITY : 0
   return numberAt(object, 'spec', 'progressDeadlineSeconds') ?? 600
 }
 
-/** How long the startup probe of a container lets it start. Defaults: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
+/**
+ * How long the startup probe of a container lets it start. Defaults:
+ * kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe).
+ */
 function startupSeconds({ spec: { startupProbe } }: Container): number {
   if (!startupProbe) return 0
   const { failureThreshold = 3, periodSeconds = 10, initialDelaySeconds = 0 } = startupProbe
@@ -352,7 +350,7 @@ function lacksReference(workload: Workload, graph: Graph): boolean {
   })
 }
 
-/** Whether `service-without-ready-endpoints` tells: after ten minutes without a ready pod. */
+/** Whether `service-without-ready-endpoints` tells. */
 function isBehindDeadService(workload: Workload, graph: Graph, live: Live): boolean {
   if (workload.batch) return false
   return graph.servicesOf(workload).some((service) => {
@@ -362,7 +360,9 @@ function isBehindDeadService(workload: Workload, graph: Graph, live: Live): bool
       .flatMap((one) => live.podsOf(one))
     return (
       !service.spec?.publishNotReadyAddresses &&
-      pods.every((pod) => isGone(pod) || (!isReady(pod) && secondsUnready(pod, live) >= 600))
+      pods.every(
+        (pod) => isGone(pod) || (!isReady(pod) && unreadyFor(pod, live) >= patience.deadService * 60),
+      )
     )
   })
 }
@@ -390,13 +390,13 @@ function causeBeyond(pod: Pod, live: Live): string | undefined {
 
 function sharedMessage({ cause }: Group, groups: readonly Group[], live: Live): string {
   const pods = groups.flatMap(({ stuck }) => stuck)
-  const longest = Math.max(...pods.map((pod) => secondsUnready(pod, live)))
+  const longest = Math.max(...pods.map((pod) => unreadyFor(pod, live)))
   return `${counted(pods.length, 'pod')} of ${groups.length} workloads have not been ready for up to ${formatSpan(longest)}: ${cause}.`
 }
 
 function messageOf({ workload, name, stuck, ready, all }: Group, live: Live): string {
   const [first] = stuck
-  const span = formatSpan(first ? secondsUnready(first, live) : 0)
+  const span = formatSpan(first ? unreadyFor(first, live) : 0)
   const one = first?.metadata?.name ?? 'one'
   if (workload.batch)
     return `No work is done for ${workload.kind} ${name}: ${stuck.length === 1 ? `pod ${one} has not started` : `${stuck.length} pods have not started`} for ${stuck.length === 1 ? '' : 'up to '}${span}.`

@@ -2,10 +2,11 @@ import {
   at,
   enumerate,
   type Graph,
+  groupBy,
+  isGone,
   isWorkload,
   type Live,
   type ObjectOf,
-  type Pod,
   rule,
   set,
   type Workload,
@@ -81,15 +82,8 @@ function otherDefaults(of: Class, graph: Graph): readonly Class[] {
 
 /** The priorities of a workload's pods, when they differ, the higher may preempt, and a pod waits for room. */
 function mixed(workload: Workload, live: Live): string[] | undefined {
-  const pods = live.podsOf(workload).filter(({ metadata, status }) => {
-    const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
-    return !ended && metadata?.deletionTimestamp === undefined
-  })
-  const groups = new Map<number, Pod[]>()
-  for (const pod of pods) {
-    const priority = pod.spec?.priority ?? 0
-    groups.set(priority, [...(groups.get(priority) ?? []), pod])
-  }
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const groups = groupBy(pods, ({ spec }) => spec?.priority ?? 0)
   const sorted = [...groups].sort(([a], [b]) => b - a)
   const [highest] = sorted
   const preempts = highest?.[1].some(

@@ -1,15 +1,16 @@
 import {
+  conditionsOf,
   countOf,
   type Event,
-  enumerate,
+  firstOf,
   formatBytes,
   type Graph,
   type KubernetesObject,
   numberAt,
-  objectsAt,
   quantity,
   rule,
   timeOf,
+  times,
 } from '../src/rule.js'
 
 export default rule({
@@ -67,8 +68,8 @@ be full, as are those of less than three pieces; they are reported only when pod
         quota.spec ?? quota,
         'hard',
         unsaid
-          ? `Pods of ${enumerate(names.slice(0, 3), 'and')} are refused: this quota demands that they state ${unsaid.replaceAll(',', ', ')}.`
-          : `Pods of ${enumerate(names.slice(0, 3), 'and')}${names.length > 3 ? ` and ${names.length - 3} more` : ''} are refused: this quota has no room for them.`,
+          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${unsaid.replaceAll(',', ', ')}.`
+          : `Pods of ${firstOf(names)} are refused: this quota has no room for them.`,
         { evidence: [...refused.slice(0, 1).map(lineOf), ...evidence] },
       )
       return
@@ -108,7 +109,10 @@ function refusals(quota: object, graph: Graph, since: number): readonly Event[] 
   return [...new Map([...events].reverse().map((event) => [nameOf(event), event])).values()].reverse()
 }
 
-/** Whether what made pods still has fewer than it wants: an event lives on for an hour, the quota may have been raised. */
+/**
+ * Whether what made pods still has fewer than it wants: an event lives on for an hour, the
+ * quota may have been raised.
+ */
 function lacksPods(maker: KubernetesObject | undefined): boolean {
   const count = (...path: readonly string[]) => numberAt(maker, ...path) ?? 0
   switch (maker?.kind) {
@@ -124,7 +128,7 @@ function lacksPods(maker: KubernetesObject | undefined): boolean {
       const left =
         (numberAt(maker, 'spec', 'completions') ?? Number.POSITIVE_INFINITY) - count('status', 'succeeded')
       const wanted = Math.min(numberAt(maker, 'spec', 'parallelism') ?? 1, left)
-      return objectsAt(maker, 'status', 'conditions').length === 0 && count('status', 'active') < wanted
+      return conditionsOf(maker).length === 0 && count('status', 'active') < wanted
     }
     default:
       return true
@@ -136,9 +140,8 @@ function nameOf({ involvedObject }: Event): string {
 }
 
 function lineOf(event: Event): string {
-  const times = countOf(event)
   const text = (event.message ?? '').replace(/^.*?is forbidden: /s, '')
-  return `${nameOf(event)}, ${times === 1 ? 'once' : `${times} times`}: ${text.slice(0, 240)}`
+  return `${nameOf(event)}, ${times(countOf(event))}: ${text.slice(0, 240)}`
 }
 
 function amount(key: string, value: unknown): string {

@@ -13,6 +13,7 @@ import {
   type Live,
   matchesLabels,
   nearestName,
+  push,
   rule,
   secretMaker,
   set,
@@ -96,10 +97,7 @@ kubelet goes on without it. It is an error where the registry refuses an image f
           fix: set(node, field, near),
           evidence: evidence([name], lines),
         })
-      else {
-        const alike = `${what}: there is no ${kind}`
-        absent.set(alike, [...(absent.get(alike) ?? []), reference])
-      }
+      else push(absent, `${what}: there is no ${kind}`, reference)
     }
     for (const [what, alike] of absent) {
       const [first] = alike

@@ -4,6 +4,7 @@ import {
   type Graph,
   imageParts,
   objectsAt,
+  push,
   rule,
   stringAt,
   type Workload,
@@ -70,8 +71,6 @@ interface Entry {
 /** The hosts under which each workload is reached. */
 function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
   const found = new Map<Workload, Entry[]>()
-  const add = (workload: Workload, entry: Entry) =>
-    found.set(workload, [...(found.get(workload) ?? []), entry])
   for (const service of graph.all('Service')) {
     const backends = graph.backendsOf(service)
     const namespace = graph.namespaceOf(service)
@@ -80,7 +79,7 @@ function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
       ? [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`, `${name}.${namespace}`]
       : []
     for (const workload of backends) {
-      for (const host of inner) add(workload, { host, of: service })
+      for (const host of inner) push(found, workload, { host, of: service })
       for (const { from } of graph.routesTo(service)) {
         const hosts = [
           ...objectsAt(from, 'spec', 'rules').map((one) => stringAt(one, 'host')),
@@ -88,7 +87,7 @@ function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
             ? ((from as { spec: { hostnames: unknown[] } }).spec.hostnames as unknown[])
             : []),
         ]
-        for (const host of hosts) if (typeof host === 'string') add(workload, { host, of: from })
+        for (const host of hosts) if (typeof host === 'string') push(found, workload, { host, of: from })
       }
     }
   }

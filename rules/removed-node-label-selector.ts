@@ -67,9 +67,11 @@ and annotations that objects carry themselves, schemas, and text of several line
   for: 'Object',
   check(object, { graph, minor, reportPath }) {
     if (selectNothing.has(object.kind ?? '')) return
-    // Parts of all the names: most objects need no closer look.
+    // Parts of all the names. The text tells soonest, where there is one: that of a cluster's
+    // object is not made for it.
     if (!graph.mentions(object, 'beta.kubernetes.io/') && !graph.mentions(object, 'kubernetes.io/master'))
       return
+    if (!namesLabel(object)) return
     for (const { path, label, role } of labelsIn(object)) {
       const change = renamed.get(label)
       if (!change) continue
@@ -172,6 +174,7 @@ const notSelectors = new Set(['labels', 'annotations', 'nodeLabels', 'node-label
 
 /** Frequent kinds in which no node is selected: walking them would find texts at most. */
 const selectNothing = new Set([
+  'Node',
   'CustomResourceDefinition',
   'Secret',
   'Service',
@@ -183,10 +186,24 @@ const selectNothing = new Set([
   'ClusterRoleBinding',
 ])
 
+/** Whether one of the labels may stand somewhere in the value: nearly all objects need no closer look. */
+function namesLabel(value: unknown): boolean {
+  if (typeof value === 'string') return value.length < longestText && partsOfNames.test(value)
+  if (Array.isArray(value)) return value.some(namesLabel)
+  if (!isObject(value)) return false
+  for (const key in value)
+    if (!notSelectors.has(key) && (renamed.has(key) || namesLabel(value[key]))) return true
+  return false
+}
+
+const partsOfNames = /beta\.kubernetes\.io\/|kubernetes\.io\/master/
+/** Longer texts are programs and configuration files. */
+const longestText = 300
+
 /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
 function* labelsIn(value: unknown, path: Path = [], around?: unknown): Generator<Found> {
   if (typeof value === 'string') {
-    const label = value.length < 300 && value.includes('kubernetes.io/') ? labelOf(value) : undefined
+    const label = value.length < longestText ? labelOf(value) : undefined
     if (label !== undefined && !namesSuccessor(around, label)) yield { path, label, role: roleOf(path) }
   } else if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) yield* labelsIn(item, [...path, i], around)

@@ -86,7 +86,10 @@ const mostOf = (container: Container, resource: Resource): number =>
 const show = (amount: number, resource: Resource): string =>
   resource === 'cpu' ? String(Number(amount.toFixed(3))) : formatBytes(amount)
 
-/** Whether pods of the workload run in the cluster, or a node autoscaler has had no time or cause to bring a larger node. */
+/**
+ * Whether pods of the workload run in the cluster, or a node autoscaler has had no time or
+ * cause to bring a larger node.
+ */
 function mayFindNode(workload: Workload, { live, all }: Graph): boolean {
   if (!live) return false
   const [longest] = pendingPods(live, workload)

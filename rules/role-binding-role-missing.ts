@@ -1,4 +1,5 @@
 import {
+  ageOf,
   type ClusterRoleBinding,
   firstOf,
   type Graph,
@@ -11,7 +12,7 @@ import {
 } from '../src/rule.js'
 
 /** Milliseconds in which a role may follow its binding. */
-const patience = 600_000
+const patience = 600
 
 export default rule({
   title: 'A binding grants a role that does not exist',
@@ -36,13 +37,13 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
   stories: [],
   for: ['RoleBinding', 'ClusterRoleBinding'],
   check(binding, { graph, report }) {
-    const { roleRef, metadata } = binding
+    const { roleRef } = binding
     const { kind, name } = roleRef ?? {}
     if (!roleRef || !name || (kind !== 'Role' && kind !== 'ClusterRole')) return
     if (!graph.live && isMadeByServer(name)) return
     if (binding.kind === 'ClusterRoleBinding' && kind === 'Role') return
     if (graph.exists(kind, name, binding)) return
-    if (graph.live && graph.live.now - Date.parse(metadata?.creationTimestamp ?? '') < patience) return
+    if (graph.live && ageOf(binding, graph.live) < patience) return
     const near = neighbour(kind, name, binding, graph)
     const users = usersOf(binding, graph)
     if (!near && (users.length === 0 || !(graph.live || (graph.complete && kind === 'Role')))) return

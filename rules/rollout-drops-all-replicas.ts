@@ -1,9 +1,12 @@
 import {
   at,
+  changedAt,
+  conditionOf,
   type DaemonSet,
   type Deployment,
   type Graph,
   intOrPercent,
+  isKind,
   rule,
   set,
   spanSince,
@@ -48,11 +51,11 @@ error while such a rollout goes on in a cluster and nothing is available.`,
     const workload = graph.workload(subject)
     const service = workload && graph.servicesOf(workload).find(({ spec }) => spec?.clusterIP !== 'None')
     if (!workload || !service || workload.controlled || isTied(workload)) return
-    const found = isDeployment(subject)
+    const found = isKind(subject, 'Deployment')
       ? ofDeployment(subject, workload, graph)
       : ofDaemonSet(subject, params.maxDaemonUnavailable)
     if (!found) return
-    const going = isDeployment(subject) ? goingOn(subject, graph) : undefined
+    const going = isKind(subject, 'Deployment') ? goingOn(subject, graph) : undefined
     report(
       found.node,
       found.field,
@@ -62,15 +65,11 @@ error while such a rollout goes on in a cluster and nothing is available.`,
       {
         severity: going ? 'error' : 'warning',
         see: [at(service, service), found.see],
-        fix: isDeployment(subject) ? undefined : set(found.node, found.field, '5%'),
+        fix: isKind(subject, 'Deployment') ? undefined : set(found.node, found.field, '5%'),
       },
     )
   },
 })
-
-function isDeployment(subject: Deployment | DaemonSet): subject is Deployment {
-  return subject.kind === 'Deployment'
-}
 
 /** Whether two pods can't run side by side: a claim, or a port or the network of the node. */
 function isTied({ pod }: Workload): boolean {
@@ -141,12 +140,11 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
  */
 function goingOn(deployment: Deployment, graph: Graph): string | undefined {
   const { status } = deployment
-  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
   if (!graph.live || !status || (status.availableReplicas ?? 0) > 0) return undefined
-  if (condition('Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
+  if (conditionOf(deployment, 'Progressing')?.reason === 'NewReplicaSetAvailable') return undefined
   // The first rollout takes nothing away.
   if (graph.live.replicaSetsOf(deployment).length < 2) return undefined
-  const available = condition('Available')
-  const since = available?.status === 'False' ? Date.parse(available.lastTransitionTime ?? '') : Number.NaN
-  return Number.isNaN(since) ? 'now' : `for ${spanSince(since, graph.live)}`
+  const available = conditionOf(deployment, 'Available')
+  const since = available?.status === 'False' ? changedAt(available) : 0
+  return since === 0 ? 'now' : `for ${spanSince(since, graph.live)}`
 }

@@ -1,8 +1,14 @@
 import {
   absentFor,
   advise,
+  changedAt,
+  conditionOf,
+  controllerOf,
   type DaemonSet,
   type Deployment,
+  formatCondition,
+  formatSpan,
+  isKind,
   type Live,
   type Pod,
   type ReportOptions,
@@ -10,13 +16,17 @@ import {
   type StatefulSet,
   spanSince,
   troubles,
+  unreadyFor,
   unreadySince,
 } from '../src/rule.js'
 
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
 type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
 
-/** The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go, deployment_util.go (HasProgressDeadline). */
+/**
+ * The deadline that stands for none. Source: kubernetes/pkg/apis/apps/v1/defaults.go,
+ * deployment_util.go (HasProgressDeadline).
+ */
 const noDeadline = 2_147_483_647
 
 export default rule({
@@ -61,14 +71,14 @@ come are \`image-unavailable\`.`,
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const { live } = graph
-    if (subject.metadata?.ownerReferences?.some(({ controller }) => controller)) return
-    if (isDeployment(subject)) {
+    if (controllerOf(subject)) return
+    if (isKind(subject, 'Deployment')) {
       if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
       return
     }
     if (!live) return
     const stuck = stuckPods(live.podsOf(subject), live, params.stuckMinutes)
-    const stall = isDaemonSet(subject)
+    const stall = isKind(subject, 'DaemonSet')
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, live)
     if (stall)
@@ -78,14 +88,6 @@ come are \`image-unavailable\`.`,
       })
   },
 })
-
-function isDeployment(subject: Deployment | StatefulSet | DaemonSet): subject is Deployment {
-  return subject.kind === 'Deployment'
-}
-
-function isDaemonSet(subject: StatefulSet | DaemonSet): subject is DaemonSet {
-  return subject.kind === 'DaemonSet'
-}
 
 /** What the manifest alone tells. */
 function checkWritten({ spec }: Deployment, report: Report): void {
@@ -102,9 +104,8 @@ function checkWritten({ spec }: Deployment, report: Report): void {
 
 function checkDeployment(subject: Deployment, live: Live, minutes: number, report: Report): boolean {
   const { spec, status } = subject
-  const condition = (type: string) => status?.conditions?.find((one) => one.type === type)
-  const progress = condition('Progressing')
-  const refused = condition('ReplicaFailure')
+  const progress = conditionOf(subject, 'Progressing')
+  const refused = conditionOf(subject, 'ReplicaFailure')
   const replicas = spec?.replicas ?? 1
   const [newest, ...older] = live.replicaSetsOf(subject)
   const pods = newest ? live.podsOf(newest) : []
@@ -115,13 +116,12 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     stuckPods(pods, live, minutes).length > 0 &&
     (status?.updatedReplicas ?? 0) < replicas
   // A webhook that fails once is tried again within seconds.
-  const isRefused =
-    refused?.status === 'True' && live.now - (Date.parse(refused.lastTransitionTime ?? '') || 0) >= 60_000
+  const isRefused = refused?.status === 'True' && live.now - changedAt(refused) >= 60_000
   if (!spec || replicas === 0 || (!late && !silent && !isRefused)) return false
   // The condition turns when the deadline is over.
   const waited = late ? (spec.progressDeadlineSeconds ?? 600) * 1000 : 0
-  const since = Date.parse((late ? progress : refused)?.lastTransitionTime ?? '') - waited
-  const span = Number.isNaN(since) ? '' : ` for ${spanSince(since, live)}`
+  const since = changedAt(late ? progress : refused)
+  const span = since === 0 ? '' : ` for ${spanSince(since - waited, live)}`
   const updated = status?.updatedReplicas ?? 0
   const serving = status?.availableReplicas ?? 0
   const old = older.some((set) => (set.status?.replicas ?? 0) > 0)
@@ -131,7 +131,7 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
       : isRefused
         ? ', no new pod can be made'
         : ''
-  const refusal = refused?.message ? [`${refused.reason ?? 'ReplicaFailure'}: ${refused.message}`] : []
+  const refusal = refused?.message ? [formatCondition(refused)] : []
   report(
     status ?? subject,
     'conditions',
@@ -163,11 +163,10 @@ function notReady(count: number, all: number): string {
 
 /** The pods that have not been ready for some minutes, the longest first. */
 function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly Pod[] {
-  const since = (pod: Pod) => unreadySince(pod) ?? live.now
   return pods
     .filter((pod) => pod.metadata?.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded')
-    .filter((pod) => unreadySince(pod) !== undefined && live.now - since(pod) >= minutes * 60_000)
-    .sort((a, b) => since(a) - since(b))
+    .filter((pod) => unreadySince(pod) !== undefined && unreadyFor(pod, live) >= minutes * 60)
+    .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
 }
 
 /** A StatefulSet replaces and makes its pods one by one, and waits for each of them. */
@@ -185,7 +184,7 @@ function orderedStall(subject: StatefulSet, stuck: readonly Pod[], live: Live): 
   const ordered = spec?.podManagementPolicy !== 'Parallel'
   const lacks = ordered && (status.replicas ?? 0) < replicas
   if (!replaces && !lacks) return undefined
-  const span = spanSince(unreadySince(first) ?? live.now, live)
+  const span = formatSpan(unreadyFor(first, live))
   return {
     node: status,
     field: replaces ? 'updatedReplicas' : 'replicas',
@@ -205,6 +204,6 @@ function daemonStall({ spec, status }: DaemonSet, stuck: readonly Pod[], live: L
   return {
     node: status,
     field: 'updatedNumberScheduled',
-    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${spanSince(unreadySince(first) ?? live.now, live)}.`,
+    message: `${left} of ${desired} nodes keep the old pod: the rollout waits for the one ${nodes}, not ready for ${formatSpan(unreadyFor(first, live))}.`,
   }
 }

@@ -1,4 +1,5 @@
 import {
+  arrayAt,
   at,
   firstOf,
   type Graph,
@@ -181,7 +182,7 @@ function refusalOf(ref: Untyped, route: KubernetesObject, graph: Graph): Fault |
     ].join('/')
   const told = objectsAt(route, 'status', 'parents')
     .filter((one) => place(objectAt(one, 'parentRef')) === place(ref))
-    .map((one) => ({ one, refusal: unmet(route, objectsAt(one, 'conditions'), 'Accepted', live) }))
+    .map((one) => ({ one, refusal: unmet(route, arrayAt(one, 'conditions'), 'Accepted', live) }))
   const refusals = told.flatMap(({ one, refusal }) => (refusal ? [{ one, refusal }] : []))
   const [first] = refusals
   if (!first || refusals.length < told.length) return undefined

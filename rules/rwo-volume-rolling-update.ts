@@ -1,8 +1,10 @@
 import {
   at,
+  type Deployment,
   type Graph,
   intOrPercent,
   isGone,
+  isKind,
   isReady,
   isStranded,
   type PersistentVolumeClaim,
@@ -45,73 +47,88 @@ provisioner or name of the class.`,
   for: ['Deployment', 'ReplicaSet'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
-    const spec = subject.spec
-    if (!workload || !spec || workload.controlled) return
-    const fewest = graph.fewestPods(workload)
-    const strategy = 'strategy' in spec ? spec.strategy : undefined
-    const pinned =
-      workload.pod.nodeName ||
-      workload.pod.nodeSelector?.['kubernetes.io/hostname'] ||
-      workload.pod.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length
-    if (!fewest || fewest.pods < 1 || pinned) return
-    for (const volume of workload.pod.volumes ?? []) {
-      const source = volume.persistentVolumeClaim
+    const fewest = workload && graph.fewestPods(workload)
+    if (!workload || workload.controlled || !fewest || fewest.pods < 1 || isPinned(workload)) return
+    for (const { name = '', persistentVolumeClaim: source } of workload.pod.volumes ?? []) {
       const claim =
         source && !source.readOnly
           ? graph.find('PersistentVolumeClaim', source.claimName, subject)
           : undefined
-      const modes = claim?.spec?.accessModes
-      if (
-        !source ||
-        !claim?.spec ||
-        !modes?.length ||
-        !modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod') ||
-        isNeverAttached(claim, graph)
-      )
-        continue
-      const once = !modes.includes('ReadWriteOnce')
-      const see = [at(claim, claim.spec, 'accessModes', modes.join(', '))]
-      const evidence = waitingFor(volume.name ?? '', claim, workload, graph)
-      const begun = evidence.length > 0
-      if (fewest.pods > 1) {
-        report(
-          source,
-          'claimName',
-          `${workload.name} runs ${fewest.pods} pods or more, and volume ${source.claimName ?? ''} goes to ${once ? 'one pod: the others stay Pending' : 'one node: pods on any other hang in ContainerCreating'}.`,
-          {
-            // Pods that happen to stand on one node share it, unless the mode allows one pod only.
-            severity: once || begun ? 'error' : 'warning',
-            evidence,
-            see: [...see, at(fewest.of, fewest.node, fewest.field)],
-          },
-        )
-        return
-      }
-      if (subject.kind !== 'Deployment' || strategy?.type === 'Recreate') return
-      const { maxSurge, maxUnavailable } = strategy?.rollingUpdate ?? {}
-      const surge = intOrPercent(maxSurge ?? '25%', fewest.pods, 'up') ?? 1
-      // Where the old pod may go first it does not wait for the new one.
-      const unavailable = intOrPercent(maxUnavailable ?? '25%', fewest.pods, 'down') ?? 0
-      if (surge < 1 || unavailable >= fewest.pods) return
-      report(
-        source,
-        'claimName',
-        begun
-          ? `The rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which the old one holds on another node, and the old one for the new one.`
-          : once
-            ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${source.claimName ?? ''}, which only one pod may use, and the old pod for the new one.`
-            : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${source.claimName ?? ''}.`,
-        {
-          severity: once || begun ? 'error' : 'warning',
-          evidence,
-          see,
-          fix: set(spec, 'strategy', { type: 'Recreate' }),
-        },
-      )
+      if (!source || !claim?.spec || !isForOneNode(claim) || isNeverAttached(claim, graph)) continue
+      const isForOnePod = !claim.spec.accessModes?.includes('ReadWriteOnce')
+      const evidence = waitingFor(name, claim, workload, graph)
+      const see = [at(claim, claim.spec, 'accessModes', claim.spec.accessModes?.join(', '))]
+      const use: Use = { name: source.claimName ?? '', isForOnePod, hasBegun: evidence.length > 0 }
+      const fault =
+        fewest.pods > 1
+          ? {
+              message: whenSeveral(workload, fewest.pods, use),
+              see: [...see, at(fewest.of, fewest.node, fewest.field)],
+            }
+          : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
+            ? {
+                message: whenReplaced(workload, use),
+                see,
+                fix: set(subject.spec, 'strategy', { type: 'Recreate' }),
+              }
+            : undefined
+      if (!fault) return
+      const { message, ...options } = fault
+      report(source, 'claimName', message, {
+        ...options,
+        // Pods that happen to stand on one node share it, unless the mode allows one pod only.
+        severity: use.isForOnePod || use.hasBegun ? 'error' : 'warning',
+        evidence,
+      })
       return
     }
   },
 })
+
+/** How a workload uses a volume that goes to one node. */
+interface Use {
+  /** Of the claim. */
+  readonly name: string
+  readonly isForOnePod: boolean
+  /** Whether pods wait for it. */
+  readonly hasBegun: boolean
+}
+
+function whenSeveral(workload: Workload, pods: number, { name, isForOnePod }: Use): string {
+  const harm = isForOnePod
+    ? 'one pod: the others stay Pending'
+    : 'one node: pods on any other hang in ContainerCreating'
+  return `${workload.name} runs ${pods} pods or more, and volume ${name} goes to ${harm}.`
+}
+
+function whenReplaced(workload: Workload, { name, isForOnePod, hasBegun }: Use): string {
+  if (hasBegun)
+    return `The rollout of ${workload.name} hangs: its new pod waits for volume ${name}, which the old one holds on another node, and the old one for the new one.`
+  return isForOnePod
+    ? `Every rollout of ${workload.name} hangs: its new pod waits for volume ${name}, which only one pod may use, and the old pod for the new one.`
+    : `A rollout of ${workload.name} hangs when its new pod lands on another node: the old one still holds volume ${name}.`
+}
+
+/** Whether the new pod of a Deployment with one pod is started while the old one runs. */
+function startsBeforeItStops({ spec }: Deployment): boolean {
+  if (spec?.strategy?.type === 'Recreate') return false
+  const { maxSurge, maxUnavailable } = spec?.strategy?.rollingUpdate ?? {}
+  const surge = intOrPercent(maxSurge ?? '25%', 1, 'up') ?? 1
+  // Where the old pod may go first it does not wait for the new one.
+  const unavailable = intOrPercent(maxUnavailable ?? '25%', 1, 'down') ?? 0
+  return surge >= 1 && unavailable < 1
+}
+
+/** Whether all pods of the workload stand on one node. */
+function isPinned({ pod }: Workload): boolean {
+  const { requiredDuringSchedulingIgnoredDuringExecution: beside } = pod.affinity?.podAffinity ?? {}
+  return Boolean(pod.nodeName || pod.nodeSelector?.['kubernetes.io/hostname'] || beside?.length)
+}
+
+function isForOneNode({ spec }: PersistentVolumeClaim): boolean {
+  const modes = spec?.accessModes ?? []
+  return modes.length > 0 && modes.every((mode) => mode === 'ReadWriteOnce' || mode === 'ReadWriteOncePod')
+}
 
 const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const
 const shareClass =
@@ -128,8 +145,8 @@ function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph
 }
 
 /**
- * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the rules
- * about nodes: there the volume hangs whatever the strategy.
+ * The pods that wait for the volume while another one holds it, a line each. One whose node is gone is told by the
+ * rules about nodes: there the volume hangs whatever the strategy.
  */
 function waitingFor(
   volume: string,

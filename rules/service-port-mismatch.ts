@@ -2,9 +2,13 @@ import {
   at,
   type ContainerPort,
   counted,
+  type Fault,
   firstOf,
   type Graph,
+  type IntOrString,
+  isReady,
   type Live,
+  readyFor,
   readyIn,
   rule,
   type Service,
@@ -59,20 +63,11 @@ patches, which may add the port.`,
     )
     for (const port of ports) {
       const ways = graph.live && waysTo(port, service, graph.live)
-      if (
-        ways &&
-        ways.closed.length > 0 &&
-        ways.open === 0 &&
-        Object.keys(service.spec?.selector ?? {}).length === 0
-      ) {
-        report(
-          port,
-          port.name === undefined ? 'port' : 'name',
-          `Connections to port ${nameOf(port)} of ${graph.describe(service)} fail: it selects no pods, and its EndpointSlices have ${ways.names.length > 0 ? `ports named ${ways.names.map((name) => name || '""').join(', ')} only` : 'no ports'}.`,
-        )
+      const byHand = ways && closedByHand(port, ways, service, graph)
+      if (byHand) {
+        report(...byHand)
         continue
       }
-      const protocol = port.protocol ?? 'TCP'
       const target = port.targetPort ?? port.port
       if (target === undefined || (typeof target === 'string' ? !/^[a-z0-9-]{1,15}$/.test(target) : listed))
         continue
@@ -82,61 +77,105 @@ patches, which may add the port.`,
         typeof target === 'string' && graph.live && ways
           ? settled(ways.closed, service, graph.live, params.minutes)
           : []
-      const wrong = backends.filter((workload) => {
-        const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
-        if (
-          typeof target !== 'string' &&
-          (declared.length === 0 || mayListen(workload, target, service, graph))
-        )
-          return false
-        return !declared.some((one) =>
-          // The protocol of a declared number is for readers only; that of a name counts.
-          typeof target === 'string'
-            ? one.name === target && (one.protocol ?? 'TCP') === protocol
-            : one.containerPort === target,
-        )
-      })
-      // Another workload behind the same Service may own the port.
+      const wrong = backends.filter((workload) => lacksPort(workload, port, target, service, graph))
       const [workload] = wrong
-      if (!workload || wrong.length < backends.length) {
-        if (without.length > 0)
-          report(
-            port,
-            'targetPort',
-            ways?.open
-              ? `Port ${nameOf(port)} of ${graph.describe(service)} leads to ${ways.open} of its ${ways.open + without.length} ready pods only: the rest has no port named ${target}.`
-              : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${graph.describe(service)} none has a port named ${target}.`,
-            { severity: ways?.open ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
-          )
-        continue
-      }
-      const declared = workload.running.flatMap(({ spec }) => spec.ports ?? [])
-      const named = typeof target === 'string'
-      const same = named ? declared.find((one) => one.name === target) : undefined
-      const list = declared.map(show).join(', ')
-      const instead = named
-        ? `no port named ${target}${list ? `, only ${list}` : ', nor any other'}`
-        : `port ${list}, not ${target}`
-      const only = declared.filter((one) => (one.protocol ?? 'TCP') === protocol)
-      const [one] = only
-      const [container] = workload.running
-      report(
-        port,
-        port.targetPort === undefined ? 'port' : 'targetPort',
-        `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
-        {
-          severity: named ? 'error' : 'warning',
-          evidence: without.length > 0 ? [`ready, and nothing is sent there: ${firstOf(without)}`] : [],
-          see: [container ? at(workload, container.spec, 'ports') : undefined],
-          fix:
-            one && only.length === 1 && !same
-              ? set(port, 'targetPort', one.name ?? one.containerPort)
-              : undefined,
-        },
-      )
+      // Another workload behind the same Service may own the port.
+      const fault =
+        workload && wrong.length === backends.length
+          ? undeclared(port, target, workload, without)
+          : missingInSome(port, ways?.open ?? 0, without, graph.describe(service))
+      if (fault) report(...fault)
     }
   },
 })
+
+/** What is wrong with a port of a Service whose endpoints somebody makes by hand. */
+function closedByHand(port: ServicePort, ways: Ways, service: Service, graph: Graph): Fault | undefined {
+  const hasSelector = Object.keys(service.spec?.selector ?? {}).length > 0
+  if (hasSelector || ways.closed.length === 0 || ways.open > 0) return undefined
+  const names = ways.names.map((name) => name || '""')
+  return [
+    port,
+    port.name === undefined ? 'port' : 'name',
+    `Connections to port ${nameOf(port)} of ${graph.describe(service)} fail: it selects no pods, and its EndpointSlices have ${names.length > 0 ? `ports named ${names.join(', ')} only` : 'no ports'}.`,
+  ]
+}
+
+/** Whether the containers declare ports, and not the one that the Service asks for. */
+function lacksPort(
+  workload: Workload,
+  { protocol = 'TCP' }: ServicePort,
+  target: IntOrString,
+  service: Service,
+  graph: Graph,
+): boolean {
+  const declared = declaredBy(workload)
+  if (typeof target === 'string')
+    return !declared.some((one) => one.name === target && (one.protocol ?? 'TCP') === protocol)
+  // The protocol of a declared number is for readers only; that of a name counts.
+  if (declared.length === 0 || declared.some(({ containerPort }) => containerPort === target)) return false
+  return !mayListen(workload, target, service, graph)
+}
+
+function declaredBy({ running }: Workload): readonly ContainerPort[] {
+  return running.flatMap(({ spec }) => spec.ports ?? [])
+}
+
+/** That no pod template has the port. */
+function undeclared(
+  port: ServicePort,
+  target: IntOrString,
+  workload: Workload,
+  without: readonly string[],
+): Fault {
+  const { protocol = 'TCP' } = port
+  const declared = declaredBy(workload)
+  const named = typeof target === 'string'
+  const same = named ? declared.find((one) => one.name === target) : undefined
+  const list = declared.map(show).join(', ')
+  const instead = named
+    ? `no port named ${target}${list ? `, only ${list}` : ', nor any other'}`
+    : `port ${list}, not ${target}`
+  const [one, ...others] = declared.filter((each) => (each.protocol ?? 'TCP') === protocol)
+  const [container] = workload.running
+  return [
+    port,
+    port.targetPort === undefined ? 'port' : 'targetPort',
+    `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
+    {
+      severity: named ? 'error' : 'warning',
+      evidence: without.length > 0 ? [`ready, and nothing is sent there: ${firstOf(without)}`] : [],
+      see: [container ? at(workload, container.spec, 'ports') : undefined],
+      fix:
+        one && others.length === 0 && !same
+          ? set(port, 'targetPort', one.name ?? one.containerPort)
+          : undefined,
+    },
+  ]
+}
+
+/**
+ * That ready pods lack the port although their templates have it, or those of other workloads.
+ * @param open how many ready endpoints have it
+ * @param without the names of the pods that lack it
+ */
+function missingInSome(
+  port: ServicePort,
+  open: number,
+  without: readonly string[],
+  service: string,
+): Fault | undefined {
+  if (without.length === 0) return undefined
+  const { targetPort } = port
+  return [
+    port,
+    'targetPort',
+    open > 0
+      ? `Port ${nameOf(port)} of ${service} leads to ${open} of its ${open + without.length} ready pods only: the rest has no port named ${targetPort}.`
+      : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${service} none has a port named ${targetPort}.`,
+    { severity: open > 0 ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
+  ]
+}
 
 /** Whether something says that the workload listens at a port which it does not declare. */
 function mayListen(workload: Workload, target: number, service: Service, graph: Graph): boolean {
@@ -191,15 +230,11 @@ function settled(names: readonly string[], service: Service, live: Live, minutes
   const wanted = new Set(names)
   return live.pods
     .filter(
-      ({ metadata, status }) =>
-        metadata?.namespace === service.metadata?.namespace &&
-        wanted.has(metadata?.name ?? '') &&
-        status?.conditions?.some(
-          ({ type, status: is, lastTransitionTime }) =>
-            type === 'Ready' &&
-            is === 'True' &&
-            live.now - Date.parse(lastTransitionTime ?? '') >= minutes * 60_000,
-        ),
+      (pod) =>
+        pod.metadata?.namespace === service.metadata?.namespace &&
+        wanted.has(pod.metadata?.name ?? '') &&
+        isReady(pod) &&
+        readyFor(pod, live) >= minutes * 60,
     )
     .map(({ metadata }) => metadata?.name ?? '')
     .sort()

@@ -1,5 +1,7 @@
 import {
+  ageOf,
   at,
+  controllerOf,
   editDistance,
   formatSpan,
   type Graph,
@@ -114,22 +116,26 @@ no manifest shows (\`operatorLabels\`).`,
   },
 })
 
-/** In a cluster: made and kept by something that knows, too young to say, or for a control plane that is not to be seen. */
-function isExpected({ metadata, spec }: Service, { live }: Graph): boolean {
-  if (!live) return false
-  const isYoung = live.now - Date.parse(metadata?.creationTimestamp ?? '') < 600_000
-  const isControlled = metadata?.ownerReferences?.some(({ controller }) => controller === true)
+/**
+ * In a cluster: made and kept by something that knows, too young to say, or for a control plane
+ * that is not to be seen.
+ */
+function isExpected(service: Service, { live }: Graph): boolean {
+  const { metadata, spec } = service
   return (
-    isYoung || isControlled === true || (metadata?.namespace === 'kube-system' && spec?.clusterIP === 'None')
+    live !== undefined &&
+    (ageOf(service, live) < 600 ||
+      controllerOf(service) !== undefined ||
+      (metadata?.namespace === 'kube-system' && spec?.clusterIP === 'None'))
   )
 }
 
-function evidenceOf({ metadata, status }: Service, { live }: Graph): string[] {
+function evidenceOf(service: Service, { live }: Graph): string[] {
   if (!live) return []
-  const age = (live.now - Date.parse(metadata?.creationTimestamp ?? '')) / 1000
-  const address = status?.loadBalancer?.ingress?.map(({ hostname, ip }) => hostname ?? ip ?? '')[0]
+  const age = ageOf(service, live)
+  const address = service.status?.loadBalancer?.ingress?.map(({ hostname, ip }) => hostname ?? ip ?? '')[0]
   return [
-    ...(age > 0 ? [`made ${formatSpan(age)} ago`] : []),
+    ...(Number.isFinite(age) ? [`made ${formatSpan(age)} ago`] : []),
     ...(address ? [`a load balancer stands at ${address}`] : []),
   ]
 }

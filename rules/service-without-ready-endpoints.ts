@@ -2,6 +2,8 @@ import {
   absentFor,
   at,
   atMost,
+  controllerOf,
+  type Fault,
   formatSpan,
   type Graph,
   isGone,
@@ -11,6 +13,8 @@ import {
   objectAt,
   objectsAt,
   type Pod,
+  patience,
+  readyFor,
   readyIn,
   rule,
   type Service,
@@ -18,7 +22,7 @@ import {
   type Slice,
   stringAt,
   troubleOf,
-  unreadySince,
+  unreadyFor,
   type Workload,
 } from '../src/rule.js'
 
@@ -56,96 +60,131 @@ back, ExternalName, pods of Jobs, and in a cluster \`publishNotReadyAddresses\`.
     minutes: {
       type: 'integer',
       minimum: 0,
-      default: 10,
+      default: patience.deadService,
       about: 'How long a Service in a cluster may be without a ready pod.',
     },
   },
   for: 'Service',
   check(service, { graph, params, report }) {
-    const { live } = graph
-    const slices = live?.slicesOf(service)
-    // Whoever has put them there: the controller, another cluster, an operator.
-    if (live && slices && readyIn(slices) > 0) {
-      const pods = leftOut(service, graph, live)
-      const family = familyWithout(service, slices, pods)
-      if (family)
-        report(
-          service.spec ?? service,
-          'ipFamilies',
-          `Connections to the ${family} address of ${graph.describe(service)} fail: no ready pod has one of that family.`,
-          { severity: 'warning', evidence: firstOfPods(pods) },
-        )
-      return
-    }
-    const backends = graph.backendsOf(service)
-    const [first] = backends
-    if (live && slices && !first) {
-      checkByHand(service, slices)
-      return
-    }
-    if (!first) return
-    const user = userOf(service, graph)
-    const severity = user ? 'error' : 'warning'
-    if (backends.every((workload) => isAsleep(workload, graph)) && first.scale) {
-      const hpa = graph.autoscalerOf(first)
-      report(
-        service,
-        undefined,
-        `Calls of ${graph.describe(service)} fail: ${first.kind} ${first.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
-        { severity, see: [at(first, first.scale.node, 'replicas'), user] },
-      )
-      return
-    }
-    const left = live && slices ? leftOut(service, graph, live) : []
-    if (left.length > 0) {
-      const lone = wrongFamily(service, left)
-      report(
-        service,
-        undefined,
-        `Calls of ${graph.describe(service)} fail: ${left.length === 1 ? 'its pod is' : `its ${left.length} pods are`} ready, and ${lone ?? 'in no EndpointSlice'}.`,
-        { severity: 'error', see: [user], evidence: firstOfPods(left) },
-      )
-      return
-    }
-    const pods = live && deadPods(service, graph, live)
-    if (!pods) return
-    const minutes = Math.min(...pods.map((pod) => (live.now - (unreadySince(pod) ?? live.now)) / 60_000))
-    if (minutes < params.minutes) return
-    const same = graph
-      .servicesOf(first)
-      .filter((one) => deadPods(one, graph, live)?.map(nameOf).join() === pods.map(nameOf).join())
-      .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
-    if (same[0] !== service) return
-    report(
-      service,
-      undefined,
-      `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? `its only pod, of ${first.kind} ${first.name}, has not` : `none of its ${pods.length} pods has`} been ready for ${formatSpan(minutes * 60)}.`,
-      {
-        severity,
-        see: [user],
-        evidence: evidenceOf(pods, same.slice(1), live),
-        symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)
-          ? { rule: 'referenced-config-missing', objects: backends.map(({ object }) => object) }
-          : undefined,
-      },
-    )
-
-    /** A Service whose endpoints somebody makes by hand. Some are empty by design: what leads there says which are not. */
-    function checkByHand(of: Service, own: readonly Slice[]) {
-      if (Object.keys(of.spec?.selector ?? {}).length > 0 || of.spec?.type === 'ExternalName') return
-      const user = userOf(of, graph)
-      // A VirtualService may stand for a Service, and send elsewhere.
-      if (!user || graph.routesTo(of).some(({ from }) => from.kind === 'VirtualService')) return
-      const unready = own.reduce((sum, { unready, ending }) => sum + unready + ending, 0)
-      report(
-        of,
-        undefined,
-        `Calls of ${graph.describe(of)} fail: it selects no pods, and ${own.length === 0 ? 'has no EndpointSlice' : unready > 0 ? `no endpoint of ${unready} is ready` : 'its EndpointSlices are empty'}.`,
-        { severity: 'error', see: [user] },
-      )
-    }
+    const fault = faultOf(service, graph, params.minutes)
+    if (fault) report(...fault)
   },
 })
+
+function faultOf(service: Service, graph: Graph, minutes: number): Fault | undefined {
+  const { live } = graph
+  const slices = live?.slicesOf(service)
+  // Whoever has put them there: the controller, another cluster, an operator.
+  if (live && slices && readyIn(slices) > 0) return deadFamily(service, slices, graph, live)
+  const [backend] = graph.backendsOf(service)
+  if (!backend) return slices && emptyByHand(service, slices, graph)
+  return (
+    asleep(service, backend, graph) ??
+    (live && slices && allLeftOut(service, graph, live)) ??
+    (live && allUnready(service, backend, graph, live, minutes))
+  )
+}
+
+function deadFamily(service: Service, slices: readonly Slice[], graph: Graph, live: Live): Fault | undefined {
+  const pods = leftOut(service, graph, live)
+  const family = familyWithout(service, slices, pods)
+  if (!family) return undefined
+  return [
+    service.spec ?? service,
+    'ipFamilies',
+    `Connections to the ${family} address of ${graph.describe(service)} fail: no ready pod has one of that family.`,
+    { severity: 'warning', evidence: firstOfPods(pods) },
+  ]
+}
+
+/** A Service whose endpoints somebody makes by hand. Some are empty by design: what leads there says which are not. */
+function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): Fault | undefined {
+  const { selector = {}, type } = service.spec ?? {}
+  if (Object.keys(selector).length > 0 || type === 'ExternalName') return undefined
+  const user = userOf(service, graph)
+  // A VirtualService may stand for a Service, and send elsewhere.
+  if (!user || graph.routesTo(service).some(({ from }) => from.kind === 'VirtualService')) return undefined
+  const unready = slices.reduce((sum, one) => sum + one.unready + one.ending, 0)
+  const why =
+    slices.length === 0
+      ? 'has no EndpointSlice'
+      : unready > 0
+        ? `no endpoint of ${unready} is ready`
+        : 'its EndpointSlices are empty'
+  return [
+    service,
+    undefined,
+    `Calls of ${graph.describe(service)} fail: it selects no pods, and ${why}.`,
+    { severity: 'error', see: [user] },
+  ]
+}
+
+/** That all backends are scaled to zero. */
+function asleep(service: Service, backend: Workload, graph: Graph): Fault | undefined {
+  if (!backend.scale || !graph.backendsOf(service).every((one) => isAsleep(one, graph))) return undefined
+  const user = userOf(service, graph)
+  const hpa = graph.autoscalerOf(backend)
+  return [
+    service,
+    undefined,
+    `Calls of ${graph.describe(service)} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
+    { severity: user ? 'error' : 'warning', see: [at(backend, backend.scale.node, 'replicas'), user] },
+  ]
+}
+
+/** That pods are ready, and the Service has none of them. */
+function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefined {
+  const pods = leftOut(service, graph, live)
+  if (pods.length === 0) return undefined
+  const why = wrongFamily(service, pods) ?? 'in no EndpointSlice'
+  return [
+    service,
+    undefined,
+    `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? 'its pod is' : `its ${pods.length} pods are`} ready, and ${why}.`,
+    { severity: 'error', see: [userOf(service, graph)], evidence: firstOfPods(pods) },
+  ]
+}
+
+/** That none of its pods has been ready for so many minutes; of Services with the same pods one tells. */
+function allUnready(
+  service: Service,
+  backend: Workload,
+  graph: Graph,
+  live: Live,
+  least: number,
+): Fault | undefined {
+  const pods = deadPods(service, graph, live)
+  if (!pods) return undefined
+  const minutes = Math.min(...pods.map((pod) => unreadyFor(pod, live) / 60))
+  if (minutes < least) return undefined
+  const same = graph
+    .servicesOf(backend)
+    .filter((one) => deadPods(one, graph, live)?.map(nameOf).join() === pods.map(nameOf).join())
+    .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
+  if (same[0] !== service) return undefined
+  const user = userOf(service, graph)
+  const who =
+    pods.length === 1
+      ? `its only pod, of ${backend.kind} ${backend.name}, has not`
+      : `none of its ${pods.length} pods has`
+  const isCausedByAbsence = pods.every((pod) => absentFor(pod, live).length > 0)
+  return [
+    service,
+    undefined,
+    `Calls of ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
+    {
+      severity: user ? 'error' : 'warning',
+      see: [user],
+      evidence: evidenceOf(pods, same.slice(1), live),
+      symptomOf: isCausedByAbsence
+        ? {
+            rule: 'referenced-config-missing',
+            objects: graph.backendsOf(service).map(({ object }) => object),
+          }
+        : undefined,
+    },
+  ]
+}
 
 /**
  * The pods that are ready, have been for two minutes, and are behind no Service of theirs. Where operators change the
@@ -161,12 +200,6 @@ function leftOut(service: Service, graph: Graph, live: Live): readonly Pod[] {
     !(one.kind === 'Pod' && one.controlled) && matchesLabels(selector, one.labels)
   if (!backends.every(isTold) || !pods.every(isMeant)) return []
   return pods.filter((pod) => !isGone(pod) && pod.status?.podIP && readyFor(pod, live) >= 120)
-}
-
-function readyFor({ status }: Pod, { now }: Live): number {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-  const since = ready?.status === 'True' ? Date.parse(ready.lastTransitionTime ?? '') : Number.NaN
-  return (now - (since || now)) / 1000
 }
 
 /** That a Service is for addresses that none of its pods has. */
@@ -218,15 +251,14 @@ function deadPods(service: Service, graph: Graph, live: Live): readonly Pod[] | 
   return pods.length > 0 && !pods.some(isReady) ? pods : undefined
 }
 
-/** The pods of a workload; of a single pod that something made all that this has made: others may have its labels, too. */
+/**
+ * The pods of a workload; of a single pod that something made all that this has made: others
+ * may have its labels, too.
+ */
 function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
-  const maker = makerOf(workload.object)
-  return live.podsIn(workload.namespace).filter((pod) => makerOf(pod) === maker)
-}
-
-function makerOf({ metadata }: Workload['object']): string | undefined {
-  return metadata?.ownerReferences?.find(({ controller }) => controller === true)?.uid
+  const maker = controllerOf(workload.object)?.uid
+  return live.podsIn(workload.namespace).filter((pod) => controllerOf(pod)?.uid === maker)
 }
 
 /** Of Services that lead to the same pods the one that others use says most. */
@@ -238,12 +270,9 @@ function rank(service: Service, graph: Graph): number {
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
   const lines = [...pods]
     .sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
-    .slice(0, 3)
     .map((pod) => `pod ${nameOf(pod)}: ${troubleOf(pod, live) ?? 'not ready'}`)
-  const more = pods.length - lines.length
   return [
-    ...lines,
-    ...(more > 0 ? [`and ${more} more`] : []),
+    ...atMost(3, lines),
     ...(others.length > 0 ? [`behind ${others.slice(0, 3).map(nameOf).join(', ')} as well`] : []),
   ]
 }

@@ -1,10 +1,9 @@
 import {
-  type ConfigMap,
   documentsIn,
   formatSeconds,
   grouped,
+  isKind,
   isObject,
-  type KubernetesObject,
   type Live,
   rule,
   seconds,
@@ -63,7 +62,7 @@ object that say how many remain.`,
       severity: excess > 10 ? 'error' : 'warning',
       evidence: logins.map(({ count, what }) => `${grouped(count)} ${what}`),
     } as const
-    if (!isConfigMap(subject)) {
+    if (!isKind(subject, 'ConfigMap')) {
       const [first] = logins
       if (first && excess > 1 && subject.metadata?.name === first.resource)
         report(
@@ -95,8 +94,6 @@ object that say how many remain.`,
     }
   },
 })
-
-const isConfigMap = (subject: KubernetesObject): subject is ConfigMap => subject.kind === 'ConfigMap'
 
 /** What Dex keeps of logins, and how many times as many are normal. Source: dex/storage/kubernetes/types.go. */
 const kinds = [

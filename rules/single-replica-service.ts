@@ -89,7 +89,10 @@ kustomize overlays, and namespaces of development or previews.`,
   },
 })
 
-/** What is wrong with the only pod now; or how its containers ended during the last day, each time with nothing beside it. */
+/**
+ * What is wrong with the only pod now; or how its containers ended during the last day, each
+ * time with nothing beside it.
+ */
 function outagesOf(workload: Workload, live: Live): string[] {
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   if (pods.length > 0 && !pods.some(isReady)) return troubles(pods, live).map((line) => `down now: ${line}`)

@@ -55,8 +55,8 @@ are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`,
 })
 
 /**
- * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode, Cilium with direct server
- * return.
+ * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode,
+ * Cilium with direct server return.
  */
 function keepsAddresses(graph: Graph): boolean {
   const felix = ['projectcalico.org/FelixConfiguration', 'crd.projectcalico.org/FelixConfiguration'] as const

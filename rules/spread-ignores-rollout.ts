@@ -56,8 +56,8 @@ of one revision are further apart than \`maxSkew\` while no other revision has a
 })
 
 /**
- * The ready pods in each domain, the fullest first, when the constraint would not allow that; undefined during a rollout
- * and where it would.
+ * The ready pods in each domain, the fullest first, when the constraint would not allow that; undefined during
+ * a rollout and where it would.
  */
 function lopsided(
   deployment: Deployment,

@@ -1,13 +1,18 @@
 import {
   at,
+  type Compute,
   formatBytes,
+  formatCompute,
   type Graph,
+  hasEnded,
   intOrPercent,
   isFor,
   type Live,
   mayGrow,
+  type ObjectOf,
   type Pod,
   quantity,
+  type ReportOptions,
   requestOf,
   rule,
   set,
@@ -62,74 +67,70 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
       asked >= (quantity(least) ?? Number.POSITIVE_INFINITY) ||
       (graph.live !== undefined && most(resource) > 0 && asked >= most(resource) / 4)
     if (!isLarge(cpu, 'cpu', params.largeCpu) && !isLarge(memory, 'memory', params.largeMemory)) return
-    const size = [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
-      .filter(Boolean)
-      .join(' and ')
-    const fix = set(
-      spec,
-      'strategy',
-      { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
-      'maxSurge: 0, maxUnavailable: 1',
-    )
-    const see = [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')]
-    const place = [workload.pod, 'containers'] as const
+    const size = formatCompute({ cpu, memory })
+    const options: ReportOptions = {
+      see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')],
+      fix: set(
+        spec,
+        'strategy',
+        { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+        'maxSurge: 0, maxUnavailable: 1',
+      ),
+    }
     if (!graph.live) {
       if (replicas > 1)
         report(
-          ...place,
+          workload.pod,
+          'containers',
           `A rollout of ${workload.name} waits until some node has ${size} free: it starts a new pod of that size before it stops one.`,
-          { see, fix },
+          options,
         )
       return
     }
-    const loads = loadsOf(graph, graph.live)
-    const room = nodes
-      .filter(({ spec: node }) => !node?.unschedulable)
-      .map(({ metadata, status }) => {
-        const load = loads.get(metadata?.name ?? '')
-        const left = (resource: 'cpu' | 'memory') =>
-          (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) - (load?.[resource] ?? 0)
-        return { name: metadata?.name ?? '', cpu: left('cpu'), memory: left('memory') }
-      })
-    if (mayGrow(graph) || room.length === 0 || room.some((one) => one.cpu >= cpu && one.memory >= memory))
-      return
-    const [best] = [...room].sort(
-      (a, b) =>
-        Math.min(b.cpu / (cpu || 1), b.memory / (memory || 1)) -
-        Math.min(a.cpu / (cpu || 1), a.memory / (memory || 1)),
-    )
+    const room = roomOn(nodes, loadsOf(graph, graph.live))
+    if (mayGrow(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
+    const share = (one: Compute) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
+    const [best] = [...room].sort((a, b) => share(b) - share(a))
+    if (!best) return
     report(
-      ...place,
+      workload.pod,
+      'containers',
       `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node has that much left.`,
       {
+        ...options,
         severity: 'warning',
-        see,
-        fix,
-        evidence: best
-          ? [
-              `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
-            ]
-          : [],
+        evidence: [
+          `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
+        ],
       },
     )
   },
 })
 
+/** What is left on the nodes that take new pods. */
+function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Compute>) {
+  return nodes
+    .filter(({ spec }) => !spec?.unschedulable)
+    .map(({ metadata, status }) => {
+      const name = metadata?.name ?? ''
+      const left = (resource: keyof Compute) =>
+        (quantity(status?.allocatable?.[resource]) ?? Number.POSITIVE_INFINITY) -
+        (loads.get(name)?.[resource] ?? 0)
+      return { name, cpu: left('cpu'), memory: left('memory') }
+    })
+}
+
 /** What the pods on each node ask for together. */
-function loadsOf(
-  graph: Graph,
-  live: Live,
-): ReadonlyMap<string, { readonly cpu: number; readonly memory: number }> {
+function loadsOf(graph: Graph, live: Live): ReadonlyMap<string, Compute> {
   return graph.once('surge-pod-does-not-fit', () => {
-    const loads = new Map<string, { readonly cpu: number; readonly memory: number }>()
+    const loads = new Map<string, Compute>()
     const counted = new Set<Pod>()
     const add = (workload: Workload) => {
       const cpu = requestOf(workload, 'cpu')
       const memory = requestOf(workload, 'memory')
       for (const pod of live.podsOf(workload)) {
         const { nodeName } = pod.spec ?? {}
-        const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
-        if (nodeName === undefined || ended || counted.has(pod)) continue
+        if (nodeName === undefined || hasEnded(pod) || counted.has(pod)) continue
         counted.add(pod)
         const load = loads.get(nodeName)
         loads.set(nodeName, { cpu: (load?.cpu ?? 0) + cpu, memory: (load?.memory ?? 0) + memory })

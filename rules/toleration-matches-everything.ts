@@ -1,4 +1,15 @@
-import { formatSpan, type Graph, type Live, remove, rule, type Workload } from '../src/rule.js'
+import {
+  conditionOf,
+  formatSpan,
+  type Graph,
+  heldFor,
+  isAway,
+  isGone,
+  type Live,
+  remove,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Pods tolerate broken nodes and never leave them',
@@ -70,18 +81,17 @@ operators start before nodes are ready), the pods of control planes and of kube-
 /** Pods on nodes that have been away longer than an eviction takes. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, least: number) {
   const away = new Map(
-    graph.seen('Node').flatMap(({ metadata, status }) => {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready')
-      const seconds = (live.now - (Date.parse(ready?.lastTransitionTime ?? '') || live.now)) / 1000
-      return ready && ready.status !== 'True' && seconds >= least ? [[metadata?.name, seconds] as const] : []
+    graph.seen('Node').flatMap((node) => {
+      const seconds = heldFor(conditionOf(node, 'Ready'), live)
+      return isAway(node) && seconds >= least ? [[node.metadata?.name, seconds] as const] : []
     }),
   )
   return live
     .podsOf(workload)
-    .flatMap(({ metadata, spec, status }) => {
+    .flatMap((pod) => {
+      const { metadata, spec } = pod
       const seconds = away.get(spec?.nodeName)
-      const ended = status?.phase === 'Succeeded' || status?.phase === 'Failed'
-      if (seconds === undefined || ended || metadata?.deletionTimestamp) return []
+      if (seconds === undefined || isGone(pod)) return []
       return [{ name: metadata?.name ?? 'a pod', node: spec?.nodeName ?? '', seconds }]
     })
     .sort((a, b) => b.seconds - a.seconds)

@@ -1,4 +1,4 @@
-import { at, groupOf, type RuleFix, rule } from '../src/rule.js'
+import { at, enumerate, groupOf, type RuleFix, rule } from '../src/rule.js'
 
 export default rule({
   title: 'An apiVersion that has no such kind',
@@ -38,7 +38,7 @@ are reported by \`removed-api-version\`.`,
         const definition = graph
           .all('CustomResourceDefinition')
           .find(({ spec }) => spec?.names?.kind === objectKind && spec.group === groupOf(apiVersion))
-        const served = servedBy.length > 0 ? `serves ${listed(servedBy)}, not` : 'does not serve'
+        const served = servedBy.length > 0 ? `serves ${enumerate(servedBy, 'and')}, not` : 'does not serve'
         reportPath(
           ['apiVersion'],
           `kubectl apply fails: the CustomResourceDefinition of ${objectKind} ${served} ${apiVersion}.`,
@@ -70,7 +70,3 @@ are reported by \`removed-api-version\`.`,
     }
   },
 })
-
-function listed(words: readonly string[]): string {
-  return words.length < 2 ? String(words[0]) : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
-}

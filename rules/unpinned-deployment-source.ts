@@ -1,4 +1,4 @@
-import { advise, type Custom, objectAt, objectsAt, rule, stringAt, type Untyped } from '../src/rule.js'
+import { advise, type Custom, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
 
 const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
 
@@ -96,17 +96,14 @@ function versionsOf(subject: Custom): readonly Version[] {
     }
     default: {
       const own = subject.kind === 'ApplicationSet' ? objectAt(spec, 'template', 'spec') : spec
-      const sources: readonly Untyped[] = [
-        ...(objectAt(own, 'source') ? [objectAt(own, 'source') as Untyped] : []),
-        ...objectsAt(own, 'sources'),
-      ]
-      return sources
-        .filter((source) => stringAt(source, 'chart') !== undefined)
-        .map((source) => ({
-          node: source,
+      const source = objectAt(own, 'source')
+      return [...(source ? [source] : []), ...objectsAt(own, 'sources')]
+        .filter((one) => stringAt(one, 'chart') !== undefined)
+        .map((one) => ({
+          node: one,
           field: 'targetRevision',
-          name: stringAt(source, 'chart') ?? '',
-          text: stringAt(source, 'targetRevision'),
+          name: stringAt(one, 'chart') ?? '',
+          text: stringAt(one, 'targetRevision'),
         }))
     }
   }

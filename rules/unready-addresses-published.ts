@@ -1,6 +1,7 @@
 import {
   at,
   counted,
+  type Fault,
   formatSpan,
   type Graph,
   isGone,
@@ -13,6 +14,7 @@ import {
   safe,
   set,
   troubles,
+  unreadyFor,
   unreadySince,
 } from '../src/rule.js'
 
@@ -41,69 +43,80 @@ the first of such Services.`,
   stories: ['betz-gke-ingress-keepalive'],
   for: 'Service',
   check(service, { graph, report }) {
-    const { spec, metadata } = service
-    const annotations = metadata?.annotations
-    if (annotations?.[legacy] === 'true' && !spec?.publishNotReadyAddresses) {
-      report(
-        annotations,
-        legacy,
-        `This annotation does nothing any more: pods that are not ready ${spec?.clusterIP === 'None' ? 'have no DNS record' : 'get no traffic'}.`,
-        {
-          severity: 'info',
-          // Peers that look for each other before they are ready need what the annotation used to do.
-          fix:
-            spec?.clusterIP === 'None'
-              ? set(spec, 'publishNotReadyAddresses', true)
-              : remove(annotations, legacy),
-        },
-      )
-      return
-    }
-    const { live } = graph
-    if (!spec?.publishNotReadyAddresses) {
-      if (!live) return
-      const [stale, ...others] = graph.once('stale endpoints', () => staleServices(graph, live))
-      if (stale !== service) return
-      const pods = unreadyBehind(service, graph, live, 600)
-      report(
-        service,
-        undefined,
-        `Clients of ${graph.describe(service)} are sent to ${counted(pods.length, 'pod')} that ${pods.length === 1 ? 'is' : 'are'} not ready: the endpoint controller has not followed for ${leastSpan(pods, live)}.`,
-        {
-          severity: 'error',
-          evidence: [
-            ...troubles(pods, live),
-            ...(others.length > 0 ? [`the same with ${counted(others.length, 'other Service')}`] : []),
-          ],
-        },
-      )
-      return
-    }
-    const [route] = graph.routesTo(service)
-    const headless = spec.clusterIP === 'None'
-    if (headless && !route) return
-    // A Service for one single pod of a StatefulSet is how its peers, or clients that know it, find it.
-    if (spec.selector?.['statefulset.kubernetes.io/pod-name'] && !route) return
-    // The peers of a StatefulSet find each other so, and are set up while they are not ready yet. Pods that are not
-    // in the input may be such peers.
-    if (
-      !graph.entranceOf(service) &&
-      !graph.backendsOf(service).some((workload) => workload.kind !== 'StatefulSet')
-    )
-      return
-    const now = live ? unreadyBehind(service, graph, live, 60) : []
-    report(
-      spec,
-      'publishNotReadyAddresses',
-      `Clients of ${graph.describe(service)} are sent to ${now.length > 0 ? `${counted(now.length, 'pod')} that ${now.length === 1 ? 'has' : 'have'} not been ready for ${leastSpan(now, live)}` : 'pods that start, hang or stop'}: it counts all pods as ready.`,
-      {
-        ...(live && now.length > 0 && { severity: 'error', evidence: troubles(now, live) }),
-        see: [route ? at(route.from, route.node, route.field) : undefined],
-        fix: headless ? undefined : safe(remove(spec, 'publishNotReadyAddresses')),
-      },
-    )
+    const fault = service.spec?.publishNotReadyAddresses
+      ? published(service, graph)
+      : (oldAnnotation(service) ?? leftBehind(service, graph))
+    if (fault) report(...fault)
   },
 })
+
+/** That the annotation is there which the field has replaced. */
+function oldAnnotation({ spec, metadata }: Service): Fault | undefined {
+  const annotations = metadata?.annotations
+  if (annotations?.[legacy] !== 'true') return undefined
+  const isHeadless = spec?.clusterIP === 'None'
+  return [
+    annotations,
+    legacy,
+    `This annotation does nothing any more: pods that are not ready ${isHeadless ? 'have no DNS record' : 'get no traffic'}.`,
+    {
+      severity: 'info',
+      // Peers that look for each other before they are ready need what the annotation used to do.
+      fix: isHeadless ? set(spec, 'publishNotReadyAddresses', true) : remove(annotations, legacy),
+    },
+  ]
+}
+
+/** That slices count pods as ready that have not been for long, on the first of all Services with such. */
+function leftBehind(service: Service, graph: Graph): Fault | undefined {
+  const { live } = graph
+  if (!live) return undefined
+  const [stale, ...others] = graph.once('stale endpoints', () => staleServices(graph, live))
+  if (stale !== service) return undefined
+  const pods = unreadyBehind(service, graph, live, 600)
+  return [
+    service,
+    undefined,
+    `Clients of ${graph.describe(service)} are sent to ${counted(pods.length, 'pod')} that ${pods.length === 1 ? 'is' : 'are'} not ready: the endpoint controller has not followed for ${leastSpan(pods, live)}.`,
+    {
+      severity: 'error',
+      evidence: [
+        ...troubles(pods, live),
+        ...(others.length > 0 ? [`the same with ${counted(others.length, 'other Service')}`] : []),
+      ],
+    },
+  ]
+}
+
+/** That the Service counts all pods as ready, where its clients are not peers of its pods. */
+function published(service: Service, graph: Graph): Fault | undefined {
+  const { live } = graph
+  const spec = service.spec ?? {}
+  const [route] = graph.routesTo(service)
+  const isHeadless = spec.clusterIP === 'None'
+  if (isHeadless && !route) return undefined
+  // A Service for one single pod of a StatefulSet is how its peers, or clients that know it, find it.
+  if (spec.selector?.['statefulset.kubernetes.io/pod-name'] && !route) return undefined
+  // The peers of a StatefulSet find each other so, and are set up while they are not ready yet. Pods that are not
+  // in the input may be such peers.
+  const mayBePeers = graph.backendsOf(service).every(({ kind }) => kind === 'StatefulSet')
+  if (mayBePeers && !graph.entranceOf(service)) return undefined
+  const now = live ? unreadyBehind(service, graph, live, 60) : []
+  const sentTo =
+    live && now.length > 0
+      ? `${counted(now.length, 'pod')} that ${now.length === 1 ? 'has' : 'have'} not been ready for ${leastSpan(now, live)}`
+      : 'pods that start, hang or stop'
+  return [
+    spec,
+    'publishNotReadyAddresses',
+    `Clients of ${graph.describe(service)} are sent to ${sentTo}: it counts all pods as ready.`,
+    {
+      ...(live && now.length > 0 && { severity: 'error', evidence: troubles(now, live) }),
+      see: [route ? at(route.from, route.node, route.field) : undefined],
+      fix: isHeadless ? undefined : safe(remove(spec, 'publishNotReadyAddresses')),
+    },
+  ]
+}
 
 /** The pods that the slices of a Service count as ready, and that have not been ready for so many seconds. */
 function unreadyBehind(service: Service, graph: Graph, live: Live, seconds: number): readonly Pod[] {
@@ -143,10 +156,6 @@ function staleServices(graph: Graph, live: Live): readonly Service[] {
   )
 }
 
-function unreadyFor(pod: Pod, { now }: Live): number {
-  return (now - (unreadySince(pod) ?? now)) / 1000
-}
-
-function leastSpan(pods: readonly Pod[], live: Live | undefined): string {
-  return live ? formatSpan(Math.min(...pods.map((pod) => unreadyFor(pod, live)))) : ''
+function leastSpan(pods: readonly Pod[], live: Live): string {
+  return formatSpan(Math.min(...pods.map((pod) => unreadyFor(pod, live))))
 }

@@ -1,4 +1,4 @@
-import { firstOf, formatSpan, type Live, nodesBy, type ObjectOf, rule, version } from '../src/rule.js'
+import { firstOf, formatSpan, kubeletMinor, type Live, nodesBy, type ObjectOf, rule } from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
 
@@ -40,11 +40,11 @@ one) whose kubelets have different minor versions, while the first node of the n
       .get(pool) ?? { alike: [], minors: [] }
     const newest = minors.at(-1)
     if (minors.length < 2) return
-    const old = alike.filter((one) => minorOf(one) !== newest)
+    const old = alike.filter((one) => kubeletMinor(one) !== newest)
     const names = old.map(({ metadata }) => metadata?.name ?? '').sort()
     if (names[0] !== node.metadata?.name) return
     const age = ageOf(
-      alike.filter((one) => minorOf(one) === newest),
+      alike.filter((one) => kubeletMinor(one) === newest),
       live,
     )
     if (age < params.hours * 3600) return
@@ -57,13 +57,10 @@ one) whose kubelets have different minor versions, while the first node of the n
   },
 })
 
-function minorOf({ metadata, status }: Node): number | undefined {
-  return metadata?.labels?.type === 'virtual-kubelet'
-    ? undefined
-    : version(status?.nodeInfo?.kubeletVersion)?.[1]
-}
-
-/** The pool of a node, empty for workers without one; undefined for machines of the control plane, which are upgraded apart. */
+/**
+ * The pool of a node, empty for workers without one; undefined for machines of the control
+ * plane, which are upgraded apart.
+ */
 function poolOf({ metadata }: Node): string | undefined {
   const labels = metadata?.labels ?? {}
   const pool = pools.map((label) => labels[label]).find((value) => value !== undefined)
@@ -74,7 +71,7 @@ function poolOf({ metadata }: Node): string | undefined {
 function versionsOf(nodes: readonly Node[]) {
   return new Map(
     [...nodesBy(nodes, poolOf)].map(([first, alike]) => {
-      const minors = [...new Set(alike.flatMap((one) => minorOf(one) ?? []))].sort((a, b) => a - b)
+      const minors = [...new Set(alike.flatMap((one) => kubeletMinor(one) ?? []))].sort((a, b) => a - b)
       return [poolOf(first), { alike, minors }]
     }),
   )

@@ -4,6 +4,7 @@ import {
   bytes,
   formatBytes,
   type Graph,
+  groupBy,
   isGone,
   type Live,
   objectsAt,
@@ -150,9 +151,7 @@ function worstNode(
   { over, share }: { readonly over: number; readonly share: number },
 ) {
   const sizes = allocatableMemory(graph)
-  const byNode = new Map<string, Measured[]>()
-  for (const one of pods) byNode.set(one.node, [...(byNode.get(one.node) ?? []), one])
-  return [...byNode]
+  return [...groupBy(pods, ({ node }) => node)]
     .flatMap(([name, pods]) => {
       const used = pods.reduce((sum, { memory }) => sum + memory, 0)
       const excess = used - pods.reduce((sum, { request }) => sum + request, 0)

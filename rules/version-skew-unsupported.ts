@@ -1,6 +1,4 @@
-import { firstOf, imageParts, isWorkload, type ObjectOf, rule, version, type Workload } from '../src/rule.js'
-
-type Node = ObjectOf<'Node'>
+import { firstOf, imageParts, isWorkload, kubeletMinor, rule, version, type Workload } from '../src/rule.js'
 
 /** How many minor versions a component may be behind the API server. */
 const behind: Readonly<Record<string, number>> = {
@@ -33,13 +31,13 @@ version are one finding; virtual kubelets are left out.`,
       checkComponent(subject, minor, (node, message) => report(node, 'image', message))
       return
     }
-    const kubelet = minorOf(subject)
+    const kubelet = kubeletMinor(subject)
     const info = subject.status?.nodeInfo
     if (kubelet === undefined || !info) return
     const most = kubelet < 25 ? 2 : 3
     const lag = minor - kubelet
     if (lag >= 0 && lag < most) return
-    const alike = graph.all('Node').filter((one) => minorOf(one) === kubelet)
+    const alike = graph.all('Node').filter((one) => kubeletMinor(one) === kubelet)
     const names = alike.map(({ metadata }) => metadata?.name ?? '').sort()
     if (names[0] !== subject.metadata?.name) return
     const who = names.length === 1 ? `node ${names[0]}` : `${names.length} nodes`
@@ -67,13 +65,6 @@ version are one finding; virtual kubelets are left out.`,
       )
   },
 })
-
-/** The minor version of a node's kubelet; undefined for those that are none. */
-function minorOf({ metadata, status }: Node): number | undefined {
-  return metadata?.labels?.type === 'virtual-kubelet'
-    ? undefined
-    : version(status?.nodeInfo?.kubeletVersion)?.[1]
-}
 
 function checkComponent(
   { namespace, running }: Workload,

@@ -2,6 +2,7 @@ import {
   atMost,
   counted,
   type Graph,
+  isKind,
   objectsAt,
   type PersistentVolume,
   type PersistentVolumeClaim,
@@ -44,7 +45,7 @@ Claims that wait for their first pod (\`WaitForFirstConsumer\`) or to be provisi
     const { live } = graph
     const { status } = subject
     if (!live || !status) return
-    if (isClaim(subject)) {
+    if (isKind(subject, 'PersistentVolumeClaim')) {
       if (status.phase !== 'Lost') return
       report(
         status,
@@ -84,10 +85,6 @@ Claims that wait for their first pod (\`WaitForFirstConsumer\`) or to be provisi
     )
   },
 })
-
-function isClaim(subject: PersistentVolumeClaim | PersistentVolume): subject is PersistentVolumeClaim {
-  return subject.kind === 'PersistentVolumeClaim'
-}
 
 /** What has become of the claim's volume. */
 function lossOf(claim: PersistentVolumeClaim, graph: Graph): string {

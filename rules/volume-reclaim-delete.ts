@@ -1,6 +1,7 @@
 import {
   at,
   type Graph,
+  groupBy,
   imageNamed,
   type ObjectOf,
   type PersistentVolume,
@@ -117,14 +118,7 @@ function fateOf(template: Template, owner: StatefulSet, graph: Graph) {
 
 /** The bound volumes by the namespace of their claims. */
 function volumesOf(graph: Graph): ReadonlyMap<string, readonly PersistentVolume[]> {
-  return graph.once('volume-reclaim-delete: volumes by namespace', () => {
-    const index = new Map<string, PersistentVolume[]>()
-    for (const volume of graph.all('PersistentVolume')) {
-      const namespace = volume.spec?.claimRef?.namespace ?? ''
-      const own = index.get(namespace)
-      if (own) own.push(volume)
-      else index.set(namespace, [volume])
-    }
-    return index
-  })
+  return graph.once('volume-reclaim-delete: volumes by namespace', () =>
+    groupBy(graph.all('PersistentVolume'), ({ spec }) => spec?.claimRef?.namespace ?? ''),
+  )
 }

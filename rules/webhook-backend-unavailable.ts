@@ -1,27 +1,33 @@
 import {
+  type APIService,
   at,
+  type CustomResourceDefinition,
   callsOf,
+  conditionOf,
   countOf,
   type Event,
   enumerate,
+  type Fault,
+  formatCondition,
   formatSpan,
   type Graph,
   isGone,
-  isObject,
+  isKind,
+  isOptIn,
   isReady,
   type KubernetesObject,
   type Live,
   type Node,
   nearestName,
-  objectAt,
-  objectsAt,
-  type ReportOptions,
+  type Pod,
   rule,
   type Service,
-  stringAt,
   timeOf,
+  times,
   troubles,
-  valueAt,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
 } from '../src/rule.js'
 
 interface Client {
@@ -37,12 +43,19 @@ interface Client {
   readonly webhook?: string | undefined
   readonly closed: boolean
   /** The rules of an admission webhook. */
-  readonly rules?: readonly Mapping[]
+  readonly rules?: readonly WebhookRule[]
   /** It is called only for objects that a label asks for, or in namespaces with one. */
   readonly optIn?: boolean
 }
 
-type Mapping = Readonly<Record<string, unknown>>
+type Subject = WebhookConfiguration | APIService | CustomResourceDefinition
+type WebhookRule = NonNullable<Webhook['spec']['rules']>[number]
+
+/** A client whose Service is known. */
+interface Pair {
+  readonly client: Client
+  readonly service: Service
+}
 
 export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
@@ -87,65 +100,28 @@ Services that other tools bring when the input is partial.`,
     'CustomResourceDefinition',
   ],
   check(subject, { graph, params, report }) {
-    const alone: { readonly client: Client; readonly service: Service }[] = []
-    const seen = new Set<string>()
+    // Webhooks of one configuration often share a Service: each fault is told once.
+    const told = new Set<string>()
+    const sound: Pair[] = []
     for (const client of clientsOf(subject)) {
-      const { name, namespace } = client.service
+      const { name, namespace, port = 443 } = client.service
       if (!name) continue
-      const key = `${namespace}/${name}:${client.service.port ?? 443}`
       const service = serviceOf(graph, subject, name, namespace)
-      if (!service) {
-        const near = nearestName(
-          name,
-          graph
-            .all('Service')
-            .filter((one) => graph.namespaceOf(one) === (namespace ?? ''))
-            .map((one) => one.metadata?.name ?? ''),
-        )
-        if (!near && !(graph.complete && !graph.exists('Service', name, subject))) continue
-        if (!seen.has(key))
-          report(
-            client.service,
-            'name',
-            `${client.what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
-            { severity: client.closed ? 'error' : 'warning' },
-          )
-        seen.add(key)
-        continue
-      }
-      if (graph.live) {
-        const trouble = troubleNow(client, service, subject, graph, graph.live)
-        if (trouble) {
-          if (!seen.has(key)) report(client.service, 'name', ...trouble)
-          seen.add(key)
-          continue
-        }
-      }
-      const port = client.service.port ?? 443
-      const ports = service.spec?.ports ?? []
-      if (ports.length > 0 && !ports.some((one) => one.port === port)) {
-        // A patch may add it.
-        if (graph.patched(service)) continue
-        if (!seen.has(key)) {
-          report(
-            client.service,
-            'port',
-            `${client.what} fail: ${graph.describe(service)} has no port ${port}, only ${ports.map((one) => one.port).join(', ')}.`,
-            {
-              severity: client.closed ? 'error' : 'warning',
-              see: [at(service, service.spec ?? service, 'ports')],
-            },
-          )
-        }
-        seen.add(key)
-        continue
-      }
-      if (client.rules === undefined || !client.closed || !isFirst(graph, subject, service)) continue
-      const backends = graph.backendsOf(service)
-      const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
-      if (backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < params.minReplicas)
-        alone.push({ client, service })
+      const fault = service
+        ? (troubleNow(client, service, subject, graph) ?? wrongPort(client, service, graph))
+        : absence(client, name, subject, graph)
+      const key = `${namespace}/${name}:${port}`
+      if (fault && !told.has(key)) report(...fault)
+      if (fault) told.add(key)
+      else if (service) sound.push({ client, service })
     }
+    const alone = sound.filter(
+      ({ client, service }) =>
+        client.rules !== undefined &&
+        client.closed &&
+        isFirst(graph, subject, service) &&
+        isShort(service, graph, params.minReplicas),
+    )
     const [first] = alone
     const backend = first && graph.backendsOf(first.service)[0]
     const fewest = backend && graph.fewestPods(backend)
@@ -155,63 +131,121 @@ Services that other tools bring when the input is partial.`,
       behind.flatMap((one) => one.rules ?? []),
       behind.every((one) => one.optIn),
     )
-    const pods = fewest.pods === 1 ? 'the only pod' : `the ${fewest.pods} pods`
+    const isOne = fewest.pods === 1
     report(
       first.client.service,
       'name',
-      `${what} fail while ${pods} of ${graph.describe(backend.object)} ${fewest.pods === 1 ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
+      `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
         severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, fewest.pods === 1 ? 'one replica' : undefined)],
+        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : undefined)],
       },
     )
   },
 })
 
+/** That there is no such Service, where that is certain or a slip of the pen. */
+function absence(
+  { service, what, closed }: Client,
+  name: string,
+  subject: object,
+  graph: Graph,
+): Fault | undefined {
+  const { namespace = '' } = service
+  const near = nearestName(
+    name,
+    graph
+      .all('Service')
+      .filter((one) => graph.namespaceOf(one) === namespace)
+      .map((one) => one.metadata?.name ?? ''),
+  )
+  if (!near && !(graph.complete && !graph.exists('Service', name, subject))) return undefined
+  return [
+    service,
+    'name',
+    `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
+    { severity: closed ? 'error' : 'warning' },
+  ]
+}
+
+function wrongPort({ service, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {
+  const { port = 443 } = service
+  const ports = (found.spec?.ports ?? []).map((one) => one.port)
+  // A patch may add it.
+  if (ports.length === 0 || ports.includes(port) || graph.patched(found)) return undefined
+  return [
+    service,
+    'port',
+    `${what} fail: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
+    { severity: closed ? 'error' : 'warning', see: [at(found, found.spec ?? found, 'ports')] },
+  ]
+}
+
+/** Whether the Service has pods behind it, and fewer than so many. */
+function isShort(service: Service, graph: Graph, least: number): boolean {
+  const backends = graph.backendsOf(service)
+  const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
+  return backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < least
+}
+
 /** What a cluster shows: no pod behind the Service is ready, or the API server's calls fail all the same. */
 function troubleNow(
   client: Client,
   service: Service,
-  subject: object,
+  subject: KubernetesObject,
+  graph: Graph,
+): Fault | undefined {
+  const { live } = graph
+  // Without rules nothing is asked of it.
+  if (!live || client.rules?.length === 0 || !service.spec?.selector) return undefined
+  const pods = graph.backendsOf(service).flatMap((one) => live.podsOf(one).filter((pod) => !isGone(pod)))
+  if (pods.some(isReady)) return failedCalls(client, service, subject, graph, live)
+  const first = client.rules && firstOfClosed(graph).get(service)
+  return first && first.of !== subject ? undefined : noPods(client, service, pods, graph, live)
+}
+
+/** That no pod behind the Service is ready. */
+function noPods(client: Client, service: Service, pods: readonly Pod[], graph: Graph, live: Live): Fault {
+  const [backend] = graph.backendsOf(service)
+  const name = graph.describe(service)
+  const none =
+    pods.length === 0
+      ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
+      : pods.length === 1
+        ? `the only pod of ${name} is not ready`
+        : `none of the ${pods.length} pods of ${name} is ready`
+  return [
+    client.service,
+    'name',
+    `${client.what} ${client.closed ? 'fail' : 'are delayed and not checked'}: ${none}.`,
+    {
+      severity: client.closed ? 'error' : 'warning',
+      evidence: [
+        ...troubles(pods, live),
+        ...(backend ? refusalOf(backend.object, live) : []),
+        ...callsOf(client.webhook ?? '', live),
+      ],
+      see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
+    },
+  ]
+}
+
+/** That the API server does not reach the Service although pods behind it are ready. */
+function failedCalls(
+  client: Client,
+  service: Service,
+  subject: KubernetesObject,
   graph: Graph,
   live: Live,
-): readonly [message: string, options: ReportOptions] | undefined {
-  // Without rules nothing is asked of it.
-  if (client.rules?.length === 0) return undefined
-  const backends = graph.backendsOf(service)
-  const pods = backends.flatMap((one) => live.podsOf(one)).filter((pod) => !isGone(pod))
+): Fault | undefined {
   const name = graph.describe(service)
-  const severity = client.closed ? 'error' : 'warning'
-  const effect = client.closed ? 'fail' : 'are delayed and not checked'
-  if (!service.spec?.selector) return undefined
-  if (!pods.some(isReady)) {
-    const first = client.rules && firstOfClosed(graph).get(service)
-    if (first && first.of !== subject) return undefined
-    const [backend] = backends
-    const none =
-      pods.length === 0
-        ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
-        : pods.length === 1
-          ? `the only pod of ${name} is not ready`
-          : `none of the ${pods.length} pods of ${name} is ready`
-    return [
-      `${client.what} ${effect}: ${none}.`,
-      {
-        severity,
-        evidence: [
-          ...troubles(pods, live),
-          ...(backend ? refusalOf(backend.object, live) : []),
-          ...callsOf(client.webhook ?? '', live),
-        ],
-        see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
-      },
-    ]
-  }
-  const available = objectsAt(subject, 'status', 'conditions').find(({ type }) => type === 'Available')
+  const available = conditionOf(subject, 'Available')
   if (available?.status === 'False')
     return [
+      client.service,
+      'name',
       `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
-      { evidence: [`${available.reason}: ${available.message}`.slice(0, 200)] },
+      { evidence: [formatCondition(available)] },
     ]
   const failed = live.events.filter((event) => isFailure(event, client))
   const [latest] = failed
@@ -219,9 +253,11 @@ function troubleNow(
   const count = failed.reduce((sum, event) => sum + countOf(event), 0)
   const ago = (live.now - timeOf(latest)) / 1000
   return [
-    `${client.what} failed ${count === 1 ? 'once' : `${count} times`}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
+    client.service,
+    'name',
+    `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
-      severity: ago < 900 ? severity : 'warning',
+      severity: client.closed && ago < 900 ? 'error' : 'warning',
       evidence: [
         ...failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
           return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
@@ -252,7 +288,10 @@ function callError(message: string): string {
     .slice(0, 200)
 }
 
-/** One finding per backend: only on one of the webhook configurations that call it, on that for built-in kinds if any is. */
+/**
+ * One finding per backend: only on one of the webhook configurations that call it, on that for
+ * built-in kinds if any is.
+ */
 function isFirst(graph: Graph, subject: object, service: Service): boolean {
   return firstOfClosed(graph).get(service)?.of === subject
 }
@@ -286,56 +325,32 @@ function serviceOf(
   return graph.find('Service', name, subject, namespace ?? '') ?? graph.find('Service', name, subject, '')
 }
 
-function clientsOf(subject: object): readonly Client[] {
-  const kind = stringAt(subject, 'kind')
-  if (kind === 'APIService') {
-    const service = objectAt(subject, 'spec', 'service')
-    return service
-      ? [
-          {
-            service,
-            what: `Requests for ${stringAt(subject, 'spec', 'version') ?? ''}.${stringAt(subject, 'spec', 'group') ?? ''}`,
-            closed: true,
-          },
-        ]
-      : []
+function clientsOf(subject: Subject): readonly Client[] {
+  if (isKind(subject, 'APIService')) {
+    const { service, version = '', group = '' } = subject.spec ?? {}
+    return service ? [{ service, what: `Requests for ${version}.${group}`, closed: true }] : []
   }
-  if (kind === 'CustomResourceDefinition') {
-    const service = objectAt(subject, 'spec', 'conversion', 'webhook', 'clientConfig', 'service')
-    return service
-      ? [
-          {
-            service,
-            what: `Reads and writes of ${stringAt(subject, 'spec', 'names', 'plural') ?? 'its objects'}`,
-            closed: true,
-          },
-        ]
-      : []
+  if (isKind(subject, 'CustomResourceDefinition')) {
+    const { conversion, names } = subject.spec ?? {}
+    const service = conversion?.webhook?.clientConfig?.service
+    const what = `Reads and writes of ${names?.plural ?? 'its objects'}`
+    return service ? [{ service, what, closed: true }] : []
   }
-  const webhooks = valueAt(subject, 'webhooks')
-  if (!Array.isArray(webhooks)) return []
-  return webhooks.filter(isObject).flatMap((webhook): Client[] => {
-    const service = objectAt(webhook, 'clientConfig', 'service')
-    // v1 fails closed by default, v1beta1 open. Source: admissionregistration/v1/defaults.go.
-    const fallback = (stringAt(subject, 'apiVersion') ?? '').endsWith('/v1') ? 'Fail' : 'Ignore'
-    const rules = objectsAt(webhook, 'rules')
-    return service
-      ? [
-          {
-            service,
-            what: writesOf(rules, isOptIn(webhook)),
-            webhook: stringAt(webhook, 'name'),
-            closed: (stringAt(webhook, 'failurePolicy') ?? fallback) === 'Fail',
-            rules,
-            optIn: isOptIn(webhook),
-          },
-        ]
+  return webhooksOf(subject).flatMap((webhook): Client[] => {
+    const { spec, name, closed } = webhook
+    const { rules = [], clientConfig } = spec
+    const optIn = isOptIn(webhook)
+    return clientConfig?.service
+      ? [{ service: clientConfig.service, what: writesOf(rules, optIn), webhook: name, closed, rules, optIn }]
       : []
   })
 }
 
-/** `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of webhooks are for, in a few words. */
-function writesOf(rules: readonly Mapping[], optIn: boolean): string {
+/**
+ * `Writes of pods`, or `Creations of pods` where nothing else is asked about: what the rules of
+ * webhooks are for, in a few words.
+ */
+function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   // Some operators write the rules when they start.
   if (rules.length === 0) return 'The writes that it checks'
   const operations = unique(rules, 'operations')
@@ -351,19 +366,8 @@ function writesOf(rules: readonly Mapping[], optIn: boolean): string {
   return `${optIn ? `Some ${writes.toLowerCase()}` : writes} of ${enumerate(shown, 'and')}`
 }
 
-function isOptIn(webhook: unknown): boolean {
-  return ['namespaceSelector', 'objectSelector'].some(
-    (selector) =>
-      Object.keys(objectAt(webhook, selector, 'matchLabels') ?? {}).length > 0 ||
-      objectsAt(webhook, selector, 'matchExpressions').some(
-        ({ operator }) => operator === 'In' || operator === 'Exists',
-      ),
-  )
-}
-
-function unique(rules: readonly Mapping[], field: 'resources' | 'apiGroups' | 'operations'): string[] {
-  const values = rules.flatMap((one) => one[field] ?? [])
-  return [...new Set(values.filter((value) => typeof value === 'string'))]
+function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups' | 'operations'): string[] {
+  return [...new Set(rules.flatMap((one) => one[field] ?? []))]
 }
 
 /** The groups whose writes a cluster needs to heal itself: pods and nodes, workloads, leases. */

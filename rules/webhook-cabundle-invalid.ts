@@ -3,6 +3,7 @@ import {
   decoded,
   formatSpan,
   type Graph,
+  holds,
   type KubernetesObject,
   objectAt,
   objectsAt,
@@ -89,14 +90,15 @@ function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean
   return !bundle || (subject.kind === 'CustomResourceDefinition' && decoded(bundle)?.trim() === '')
 }
 
-/** What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count. */
+/**
+ * What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count.
+ */
 function verdictOnNone(client: Mapping, subject: KubernetesObject): Verdict | undefined {
   const service = objectAt(client, 'service')
   const name = `${stringAt(service, 'name')}.${stringAt(service, 'namespace')}.svc`
   // The API server knows its own certificate.
   if (!service || name === 'kubernetes.default.svc' || client.insecureSkipTLSVerify === true) return undefined
-  const conditions = objectsAt(subject, 'status', 'conditions')
-  if (conditions.some(({ type, status }) => type === 'Available' && status === 'True')) return undefined
+  if (holds(subject, 'Available')) return undefined
   return {
     message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,
     severity: 'warning',

@@ -1,4 +1,4 @@
-import { callsOf, rule, set, type Webhook, webhooksOf } from '../src/rule.js'
+import { callsOf, isOptIn, rule, set, type Webhook, webhooksOf } from '../src/rule.js'
 
 /** The groups of what clusters are made of. */
 const workloadGroups = new Set(['*', '', 'apps', 'batch', 'extensions'])
@@ -77,13 +77,4 @@ function isWide({ spec }: Webhook): boolean {
     .flatMap((one) => one.resources ?? [])
   const isAll = resources.some((one) => one === '*' || one === '*/*')
   return isAll || new Set(resources.filter((one) => !one.includes('/'))).size > fewResources
-}
-
-/** Called only for objects or in namespaces that carry a label. */
-function isOptIn({ spec }: Webhook): boolean {
-  return [spec.objectSelector, spec.namespaceSelector].some(
-    (selector) =>
-      Object.keys(selector?.matchLabels ?? {}).length > 0 ||
-      (selector?.matchExpressions ?? []).some(({ operator }) => operator === 'In' || operator === 'Exists'),
-  )
 }

@@ -221,6 +221,13 @@ export function isBuiltin(kind: string): kind is BuiltinKind {
 
 export type ObjectOf<K extends KindName> = K extends BuiltinKind ? BuiltinKinds[K] : Custom
 
+/** Whether the object is of a built-in kind, in any group that ever served it: tells the subjects of a rule apart. */
+export function isKind<K extends BuiltinKind>(object: object, kind: K): object is BuiltinKinds[K] {
+  const { apiVersion, kind: own }: KubernetesObject = object
+  const groups: readonly string[] = builtinGroups[kind]
+  return own === kind && apiVersion !== undefined && groups.includes(groupOf(apiVersion))
+}
+
 /** The group of an `apiVersion`: `apps/v1` → `apps`, `v1` → `''`. */
 export function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf('/')

@@ -13,9 +13,22 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
+export { saidOfAddress } from './graph/address.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
-export { type Unmet, unmet } from './graph/condition.js'
+export {
+  type Condition,
+  changedAt,
+  conditionIn,
+  conditionOf,
+  conditionsOf,
+  formatCondition,
+  heldFor,
+  holds,
+  placeOfCondition,
+  type Unmet,
+  unmet,
+} from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export type { Container } from './graph/container.js'
 export {
@@ -26,34 +39,40 @@ export {
   imageParts,
   movingTags,
   proxyNames,
+  wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
-export { hasNodeDns } from './graph/dns.js'
+export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
-export { counted, enumerate, firstOf, grouped } from './graph/enumerate.js'
-export { type Eviction, evictionsOf } from './graph/eviction.js'
+export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
+export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export { groupBy, push } from './graph/group.js'
+export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { type ContainerUsage, countOf, type Live, timeOf } from './graph/live.js'
+export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
 export {
-  conditionOf,
   isAway,
   isControlPlane,
+  isExcludedFromBalancers,
   isLeaving,
-  isNode,
   isStranded,
   type Kernel,
   kernelOf,
+  kubeletMinor,
   mayGrow,
   nodesBy,
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { patience } from './graph/patience.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
+  type Compute,
+  formatCompute,
   isChosen,
   isFor,
   isPassing,
@@ -66,15 +85,18 @@ export {
   type ContainerState,
   containerStates,
   formatEnd,
+  hasEnded,
   isCrashing,
   isGone,
   isReady,
   lastEnd,
   readyByNode,
+  readyFor,
+  unreadyFor,
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
-export { refusalOf, type Waiting, waitingForImages } from './graph/pull.js'
+export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
   cpuCores,
@@ -100,6 +122,7 @@ export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,
+  isOptIn,
   isRuledIn,
   type Request as WebhookRequest,
   selects,
@@ -107,10 +130,10 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { isCronJob, isWorkload, type Workload } from './graph/workload.js'
+export { controllerOf, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
-export { groupOf, versionOf } from './kubernetes.js'
+export { groupOf, isKind, versionOf } from './kubernetes.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
@@ -139,6 +162,7 @@ export type Param =
       readonly about: string
     }
 
+/** The parameters of a rule by their names. */
 export type Params = Readonly<Record<string, Param>>
 
 /** The values of a rule's parameters, with the defaults filled in. */
@@ -160,6 +184,7 @@ export type ParamValues<P extends Params> = {
  * or every object that is being deleted (of which no other interest in a cluster tells).
  */
 export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject'
+/** What `check` is called with for an interest. */
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
   : I extends 'Object' | 'FaultyObject' | 'EndingObject'
@@ -192,6 +217,7 @@ export function at(of: Node, node: Node, field?: string | number, note?: string)
   return { of, node, field, note }
 }
 
+/** An edit at a place that the rule has in hand, or at a path from the subject's root. */
 export type RuleEdit =
   | { readonly op: 'set'; readonly node: Node; readonly field: string | number; readonly value: unknown }
   | { readonly op: 'remove'; readonly node: Node; readonly field: string | number }
@@ -237,6 +263,7 @@ export interface RepeatedKey {
   readonly isSame: boolean
 }
 
+/** What a finding has besides its place and message. */
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
@@ -254,6 +281,7 @@ export interface ReportOptions {
   readonly onValue?: boolean
 }
 
+/** What a rule is given beside its subject. */
 export interface Context<P extends Params> {
   readonly graph: Graph
   readonly params: ParamValues<P>
@@ -276,6 +304,10 @@ export interface Context<P extends Params> {
   repeatedKeys(): readonly RepeatedKey[]
 }
 
+/** What is to be reported: the arguments of `report`, for functions that find it. */
+export type Fault = Parameters<Context<Params>['report']>
+
+/** A rule as its file declares it. */
 export interface RuleSpec<I extends Interest, P extends Params> {
   /** The problem, never the cure. No full stop. */
   readonly title: string
@@ -309,6 +341,7 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   check(subject: SubjectOf<I>, context: Context<P>): void
 }
 
+/** What rules are about; `--only` takes these words, too. */
 export const categories = [
   'api-schema',
   'batch',
@@ -327,6 +360,7 @@ export const categories = [
   'storage',
   'observability',
 ] as const
+/** What a rule is about: one of the categories. */
 export type Category = (typeof categories)[number]
 
 /** A rule with its subject's type forgotten, as the engine holds it. */

@@ -1,5 +1,6 @@
 /** Pods that do not start because something that they name is not there. */
 import type { Pod } from '../kubernetes.js'
+import { conditionOf } from './condition.js'
 import { imageParts } from './container.js'
 import type { Live } from './live.js'
 import { containerStates, isGone, isReady } from './pod.js'
@@ -16,7 +17,7 @@ const notFound =
 export function absentFor(pod: Pod, live: Live): readonly string[] {
   if (isReady(pod) || isGone(pod)) return []
   const waiting = containerStates(pod).flatMap(({ state }) => state?.waiting ?? [])
-  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  const placed = conditionOf(pod, 'PodScheduled')
   const said = [
     ...(placed?.status === 'False' ? [placed.message] : []),
     ...waiting.filter(({ reason }) => reason === 'CreateContainerConfigError').map(({ message }) => message),

@@ -1,5 +1,6 @@
 /** Certificates in PEM, as bundles of certificate authorities hold them. */
 
+/** What matters here of an X.509 certificate. */
 export interface Certificate {
   /** The subject's common name, or all of the subject where it has none. */
   readonly name: string
@@ -11,8 +12,8 @@ const begin = '-----BEGIN CERTIFICATE-----'
 const end = '-----END CERTIFICATE-----'
 
 /**
- * The certificates of a text; undefined when a block in it is no certificate. Other text around the blocks is passed over, as
- * Go does. Never throws, and takes linear time whatever the text is.
+ * The certificates of a text; undefined when a block in it is no certificate. Other text around the blocks is passed
+ * over, as Go does. Never throws, and takes linear time whatever the text is.
  */
 export function certificatesIn(pem: string): readonly Certificate[] | undefined {
   const found: Certificate[] = []

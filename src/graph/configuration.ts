@@ -1,10 +1,10 @@
 /** Configuration of cluster components: files of their own, or texts inside ConfigMaps as kubeadm stores them. */
-import type { ConfigMap, KubernetesObject, Untyped } from '../kubernetes.js'
-import { groupOf } from '../kubernetes.js'
+import { groupOf, isKind, type KubernetesObject, type Untyped } from '../kubernetes.js'
 import { parse } from '../reader/parse.js'
 import { split } from '../reader/split.js'
 import { isObject } from './untyped.js'
 
+/** A configuration file of a component, and where a report on it points. */
 export interface Configuration {
   /** The configuration, unchecked. */
   readonly value: Untyped
@@ -16,8 +16,8 @@ export interface Configuration {
 }
 
 /**
- * The configurations of one kind (`kubelet.config.k8s.io/KubeletConfiguration`) that an object is or holds. Texts in a ConfigMap
- * that are not YAML, or are something else, are passed over.
+ * The configurations of one kind (`kubelet.config.k8s.io/KubeletConfiguration`) that an object is or holds. Texts in
+ * a ConfigMap that are not YAML, or are something else, are passed over.
  */
 export function configurationsIn(subject: KubernetesObject, kindName: string): readonly Configuration[] {
   const [group = '', kind = ''] = kindName.split('/')
@@ -27,7 +27,7 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
     typeof value.apiVersion === 'string' &&
     groupOf(value.apiVersion) === group
   if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
-  const data = subject.kind === 'ConfigMap' ? (subject as ConfigMap).data : undefined
+  const data = isKind(subject, 'ConfigMap') ? subject.data : undefined
   if (!data) return []
   return Object.entries(data).flatMap(([key, text]) => {
     if (!text.includes(kind) || !namesKind(text, kind)) return []

@@ -1,11 +1,12 @@
 /** One model of containers. */
 import type { ContainerSpec, PodSpec } from '../kubernetes.js'
 
+/** A container of a workload, whichever list it stands in. */
 export interface Container {
   readonly name: string
   /**
-   * `ordinary`: `spec.containers`. `sidecar`: an init container with `restartPolicy: Always` (native sidecar, on by default
-   * from 1.29). `init`: any other init container.
+   * `ordinary`: `spec.containers`. `sidecar`: an init container with `restartPolicy: Always` (native sidecar, on by
+   * default from 1.29). `init`: any other init container.
    */
   readonly role: 'ordinary' | 'sidecar' | 'init'
   readonly spec: ContainerSpec
@@ -30,6 +31,7 @@ export function containersOf(pod: PodSpec): readonly Container[] {
   return pod.initContainers ? [...ordinary, ...pod.initContainers.map(make(undefined))] : ordinary
 }
 
+/** An image reference, `registry/repository:tag@digest`, in its parts. */
 export interface ImageParts {
   /** `docker.io` when the image names none. */
   readonly registry: string
@@ -100,7 +102,8 @@ function partsOf(image: string): ImageParts {
 }
 
 /**
- * The official images of Docker Hub, the only ones that are pulled by a bare name, and retired ones that manifests still name.
+ * The official images of Docker Hub, the only ones that are pulled by a bare name, and retired
+ * ones that manifests still name.
  * Source: docker-library/official-images, library/, in August 2026 and before.
  */
 const officialImages = new Set(
@@ -131,8 +134,8 @@ export function isImageAlias(image: string): boolean {
 const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
 
 /**
- * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and when
- * loops or conditions leave it open for how long.
+ * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and
+ * when loops or conditions leave it open for how long.
  * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60.
  */
 export function delayOfCommand(command: readonly string[] | undefined): number {
@@ -146,8 +149,16 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
 }
 
 /**
- * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a flag without
- * a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
+ * The words that the container's process is started with, as far as the manifest has them: its
+ * command and its arguments.
+ */
+export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly string[] {
+  return [...command, ...args]
+}
+
+/**
+ * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a
+ * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
  */
 export function flagOf(container: Container, name: string): string | undefined {
   const { command = [], args = [] } = container.spec
@@ -181,7 +192,10 @@ function patternOf(words: readonly string[]): RegExp {
   return pattern
 }
 
-/** Whether the image's repository holds one of the words as a whole part: `vector` is in `timberio/vector`, not in `pgvector`. */
+/**
+ * Whether the image's repository holds one of the words as a whole part: `vector` is in
+ * `timberio/vector`, not in `pgvector`.
+ */
 export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
   if (!image) return false
   const { repository } = imageParts(image)

@@ -1,5 +1,9 @@
-/** CoreDNS's configuration. Its format is that of Caddy 1: server blocks with plugins, which may have a block of options. */
+/**
+ * CoreDNS's configuration. Its format is that of Caddy 1: server blocks with plugins, which may
+ * have a block of options.
+ */
 
+/** A plugin in a server block of a Corefile. */
 export interface CorefilePlugin {
   readonly name: string
   readonly args: readonly string[]
@@ -7,6 +11,7 @@ export interface CorefilePlugin {
   readonly options: readonly { readonly name: string; readonly args: readonly string[] }[]
 }
 
+/** A server block of a Corefile: zones, and the plugins that answer for them. */
 export interface ServerBlock {
   /** The zones with their ports: `.:53`, `example.org`; of a snippet its name in parentheses. */
   readonly keys: readonly string[]

@@ -8,6 +8,7 @@ import type { Sample } from '../reader/input.js'
  */
 const [before, since] = ['apiserver_storage_objects', 'apiserver_resource_objects'] as const
 
+/** The names of the metrics that hold it. */
 export const objectCountMetrics: readonly string[] = [before, since]
 
 /** A count in the form of the API server's metric. */
@@ -15,7 +16,10 @@ export function objectCount(apiVersion: string, plural: string, value: number): 
   return { name: since, labels: { group: groupOf(apiVersion), resource: plural }, value }
 }
 
-/** The number of objects of each resource, by the name that roles and definitions give it: `events`, `orders.acme.cert-manager.io`. */
+/**
+ * The number of objects of each resource, by the name that roles and definitions give it: `events`,
+ * `orders.acme.cert-manager.io`.
+ */
 export function objectCounts(samples: readonly Sample[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const metric of objectCountMetrics)

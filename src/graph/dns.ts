@@ -1,6 +1,8 @@
-/** Which DNS servers stand on the nodes. */
-import { imageNamed } from './container.js'
+/** The DNS servers of a cluster. */
+import type { ConfigMap } from '../kubernetes.js'
+import { type Container, imageNamed, imageParts } from './container.js'
 import type { Graph } from './graph.js'
+import type { Workload } from './workload.js'
 
 const caches = [
   'k8s-dns-node-cache',
@@ -11,6 +13,21 @@ const caches = [
   'k8s-dns-dnsmasq-nanny',
   'unbound',
 ]
+
+/** A CoreDNS that reads its Corefile from the ConfigMap. */
+export function corednsOf(
+  map: ConfigMap,
+  graph: Graph,
+): { readonly workload: Workload; readonly container: Container } | undefined {
+  for (const workload of graph.nearby(map)) {
+    const container = workload.running.find(({ image }) => image && imageParts(image).name === 'coredns')
+    const reads = graph
+      .referencesOf(workload)
+      .some(({ kind, name }) => kind === 'ConfigMap' && name === map.metadata?.name)
+    if (container && reads && graph.together(workload, map)) return { workload, container }
+  }
+  return undefined
+}
 
 /** Whether every node has a DNS cache or server: a DaemonSet of one, or Cilium's local redirect. */
 export function hasNodeDns(graph: Graph): boolean {

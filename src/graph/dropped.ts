@@ -3,9 +3,11 @@ import { type Edit, formatPath, type Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { enumerate } from './enumerate.js'
+import { push } from './group.js'
 import { atMost } from './trouble.js'
 import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
+/** A field that the API server drops without a word. */
 export type Dropped = Extract<SchemaProblem, { readonly kind: 'dropped-field' }>
 
 /** What is kept of them in an object, in the entry of kubectl. */
@@ -37,6 +39,7 @@ function pathIn(one: object, field: string): Path | undefined {
   return steps.length > 0 ? steps : undefined
 }
 
+/** Tells plain values from mappings, lists and what is absent. */
 export function isScalar(value: unknown): value is string | number | boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
@@ -110,7 +113,10 @@ function nowOf(
   return 'it is not in the object'
 }
 
-/** What can be set in the object is set; the manifest has to change, too, or the next one that is made of it lacks it again. */
+/**
+ * What can be set in the object is set; the manifest has to change, too, or the next one that
+ * is made of it lacks it again.
+ */
 function fixOf(group: readonly Dropped[]): Loss['fix'] {
   const names: string[] = []
   const moves = new Map<string, string[]>()
@@ -119,7 +125,7 @@ function fixOf(group: readonly Dropped[]): Loss['fix'] {
     const field = String(path.at(-1))
     const parent = place.slice(0, place.lastIndexOf('.')) || 'the top'
     if (wrong === 'name') names.push(`call ${field} ${place.slice(1)}`)
-    else moves.set(parent, [...(moves.get(parent) ?? []), field])
+    else push(moves, parent, field)
   }
   const changes = [
     ...names,

@@ -10,6 +10,7 @@ const tolerance = 5000
 /** How long events last by default, in milliseconds. */
 const eventsLast = 3_600_000
 
+/** A container that got SIGKILL because it had not ended before. */
 export interface Kill {
   readonly container: string
   /** `pod web-1: container web got SIGKILL at the end of its grace period of 30 s, 5 min ago`. */
@@ -17,8 +18,8 @@ export interface Kill {
 }
 
 /**
- * The containers of a workload that got SIGKILL because they had not ended before: with their pod, which is being deleted, or
- * for a liveness probe that failed. SIGKILL for memory says so itself (OOMKilled).
+ * The containers of a workload that got SIGKILL because they had not ended before: with their pod, which is being
+ * deleted, or for a liveness probe that failed. SIGKILL for memory says so itself (OOMKilled).
  */
 export function killsOf(workload: Workload, live: Live): readonly Kill[] {
   return live.podsOf(workload).flatMap((pod) =>

@@ -1,9 +1,11 @@
 /** Pods that a kubelet evicted because their node ran short of something. */
-import type { KubernetesObject } from '../kubernetes.js'
+import type { KubernetesObject, Pod } from '../kubernetes.js'
+import { changedAt } from './condition.js'
 import { type Live, timeOf } from './live.js'
 import { bytes } from './quantity.js'
 import type { Workload } from './workload.js'
 
+/** A pod that its kubelet evicted. */
 export interface Eviction {
   readonly pod: string
   /** Absent when only an event is left, and it does not say. */
@@ -49,8 +51,7 @@ export function evictionsOf(
   }
   for (const { metadata, spec, status } of live.podsOf(of)) {
     if (status?.reason !== 'Evicted') continue
-    const changes = (status.conditions ?? []).map((one) => Date.parse(one.lastTransitionTime ?? '') || 0)
-    const last = Math.max(Date.parse(status.startTime ?? '') || 0, ...changes)
+    const last = evictedAt({ status })
     // Evicted pods stay until there are thousands of them.
     const isOld = last > 0 && live.now - last > 86_400_000
     if (!isOld) add(metadata?.name ?? '', spec?.nodeName, status.message, last)
@@ -59,6 +60,13 @@ export function evictionsOf(
     if (event.reason === 'Evicted')
       add(event.involvedObject?.name ?? '', event.source?.host, event.message, timeOf(event))
   return [...found.values()].sort((a, b) => (a.pod < b.pod ? -1 : 1))
+}
+
+/**
+ * When an evicted pod was, in milliseconds since 1970: its last change, as no field tells. 0 when nothing says.
+ */
+export function evictedAt({ status }: Pick<Pod, 'status'>): number {
+  return Math.max(Date.parse(status?.startTime ?? '') || 0, ...(status?.conditions ?? []).map(changedAt))
 }
 
 function excessIn(message: string): Eviction['excess'] {

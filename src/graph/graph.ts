@@ -12,7 +12,6 @@ import type { External, WorkloadKind } from '../config/settings.js'
 import type { Document } from '../document.js'
 import type {
   ContainerPort,
-  ContainerSpec,
   HorizontalPodAutoscaler,
   IntOrString,
   KindName,
@@ -27,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import { push } from './group.js'
 import type { Live } from './live.js'
 import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
@@ -41,7 +41,10 @@ export type { ConfigReference } from './references.js'
 /** Folder changes up to which objects without a namespace are taken to belong together. */
 const reach = 3
 
-/** A route from outside the cluster to a Service: an Ingress, a Gateway API route, a mesh or ingress controller's own kind. */
+/**
+ * A route from outside the cluster to a Service: an Ingress, a Gateway API route, a mesh or
+ * ingress controller's own kind.
+ */
 export interface Backend extends BackendReference {
   /** The Ingress, HTTPRoute, IngressRoute, VirtualService… */
   readonly from: KubernetesObject
@@ -67,6 +70,7 @@ export interface FewestPods {
   readonly field: string
 }
 
+/** What is known of the input besides its objects. */
 export interface GraphOptions {
   readonly complete: boolean
   /** What the objects come from; the input by default. */
@@ -79,6 +83,7 @@ export interface GraphOptions {
   readonly live?: ((objects: readonly KubernetesObject[]) => Live) | undefined
 }
 
+/** What rules may ask about the other objects. */
 export interface Graph {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
@@ -115,11 +120,16 @@ export interface Graph {
   ): ObjectOf<K> | undefined
   /** The objects of a kind that belong together with `near`: same namespace; without one, near files. */
   siblings<K extends KindName>(kind: K, near: object): readonly ObjectOf<K>[]
-  /** The workloads of the same namespace; without one, of near folders. Some may belong to a variant of the object: see `together`. */
+  /**
+   * The workloads of the same namespace; without one, of near folders. Some may belong to a variant
+   * of the object: see `together`.
+   */
   nearby(object: object): readonly Workload[]
   /** Whether two namespaced objects belong together. */
   together(a: object, b: object): boolean
-  /** The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders. */
+  /**
+   * The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders.
+   */
   apart(a: object, b: object): number
 
   /** The workloads whose pods the Service selects, the nearest file first. Empty for a Service without selector. */
@@ -156,8 +166,9 @@ export interface Graph {
   /** The workload that an autoscaler targets. */
   targetOf(autoscaler: KubernetesObject): Workload | undefined
   /**
-   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the largest of these numbers:
-   * a base is small, what runs is an overlay. Undefined for kinds without a number of replicas (DaemonSet, Job).
+   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
+   * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
+   * of replicas (DaemonSet, Job).
    */
   fewestPods(workload: Workload): FewestPods | undefined
   /** The budgets that select the workload's pods. */
@@ -172,8 +183,9 @@ export interface Graph {
   /** The ConfigMaps, Secrets, claims and accounts that a workload's pods need. */
   referencesOf(workload: Workload): readonly ConfigReference[]
   /**
-   * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a namespace that
-   * may be the same, made by an object of the input (ExternalSecret, SealedSecret, Certificate, generator…), or external.
+   * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
+   * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
+   * Certificate, generator…), or external.
    */
   exists(
     kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount' | 'Service' | KindName,
@@ -182,23 +194,26 @@ export interface Graph {
   ): boolean
   /** Whether an autoscaler's `targetRef` (as VerticalPodAutoscalers have it) names the workload. */
   targetNamed(autoscaler: object, workload: Workload): boolean
-  /** Whether an object of the input creates or completes the ConfigMap or Secret, so that its written keys are not all it has. */
+  /**
+   * Whether an object of the input creates or completes the ConfigMap or Secret, so that its
+   * written keys are not all it has.
+   */
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
   /**
-   * Whether a tool sets the tag or digest of the image: a kustomization, skaffold and ko, which build it, or whatever fills
-   * in a bare name.
+   * Whether a tool sets the tag or digest of the image: a kustomization, skaffold and ko, which build it, or
+   * whatever fills in a bare name.
    */
   tagSetElsewhere(image: string): boolean
   /**
-   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder are
-   * called a patch or overlay.
+   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
+   * are called a patch or overlay.
    */
   kustomized(object: object): boolean
   /**
-   * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't, there
-   * is nothing to look for.
+   * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't,
+   * there is nothing to look for.
    */
   mentions(object: object, text: string): boolean
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
@@ -212,6 +227,7 @@ export interface Graph {
 /** A sound default for the fields of an object without metadata. */
 const noLabels: Labels = {}
 
+/** The graph as the engine holds it, with the records behind the objects. */
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource
@@ -275,7 +291,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     return found
   }
 
-  /** Whether `a` is, among its variants, the one nearest to `b` (the same file counts as nearer than the same folder). */
+  /**
+   * Whether `a` is, among its variants, the one nearest to `b` (the same file counts as nearer than the same folder).
+   */
   const isNearest = (a: Resource, b: Resource): boolean => {
     // Objects that leave their name to the API server (generateName) are no variants of each other.
     if (a.name === '') return true
@@ -632,14 +650,18 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   return graph
 }
 
-/** The container that listens at a Service port. Undefined when the workload declares no such port (which is legal for numbers). */
+/**
+ * The container that listens at a Service port. Undefined when the workload declares no such port
+ * (which is legal for numbers).
+ */
 function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf']> {
   // An empty targetPort means `port`, as well: pkg/apis/core/v1/defaults.go.
   const target: IntOrString | undefined = port.targetPort || port.port
   const protocol = port.protocol ?? 'TCP'
   for (const container of workload.running) {
-    for (const one of (container.spec as ContainerSpec).ports ?? []) {
-      // Port names and protocol are looked up in ordinary containers and native sidecars: k8s.io/endpointslice/utils.go.
+    for (const one of container.spec.ports ?? []) {
+      // Port names and protocol are looked up in ordinary containers and native sidecars:
+      // k8s.io/endpointslice/utils.go.
       const named = typeof target === 'string' ? one.name === target : one.containerPort === target
       if (named && (one.protocol ?? 'TCP') === protocol)
         return { container, port: one, number: one.containerPort }
@@ -650,8 +672,9 @@ function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf
 }
 
 /**
- * The names of ConfigMaps, Secrets and ServiceAccounts that objects of the input will create, by `kind\nname`, with
- * the namespaces. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver.
+ * The names of ConfigMaps, Secrets and ServiceAccounts that objects of the input will create, by `kind\nname`,
+ * with the namespaces. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and
+ * the Secrets Store CSI driver.
  */
 function madeNames(
   resources: readonly Resource[],
@@ -727,7 +750,8 @@ function madeNames(
 }
 
 /**
- * Whether the workload's controller gives its pods a label that no template has. Sources: k8s.io/api/apps/v1 and batch/v1 types.
+ * Whether the workload's controller gives its pods a label that no template has. Sources:
+ * k8s.io/api/apps/v1 and batch/v1 types.
  */
 function isGiven({ kind, name }: Workload, key: string, value: string): boolean {
   switch (key) {
@@ -784,12 +808,6 @@ function wildcard(pattern: string, text: string): boolean {
       .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
       .join('.*')}$`,
   ).test(text)
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key)
-  if (list) list.push(value)
-  else map.set(key, [value])
 }
 
 function lazy<T>(compute: () => T): () => T {

@@ -2,7 +2,8 @@
 import type { KubernetesObject } from '../kubernetes.js'
 
 /**
- * The release or application that an object belongs to, in words: `Helm release shop/web`; undefined when none is marked.
+ * The release or application that an object belongs to, in words: `Helm release shop/web`;
+ * undefined when none is marked.
  * Sources: helm/pkg/action/validate.go, argo-cd/common/common.go, fluxcd/kustomize-controller and helm-controller
  * (ownership labels), operator-framework/operator-lifecycle-manager (owner labels).
  */

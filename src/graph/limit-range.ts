@@ -5,8 +5,9 @@ type Item = NonNullable<NonNullable<NonNullable<LimitRange['spec']>['limits']>[n
 type Amounts = NonNullable<Item['default']>
 
 /**
- * The mapping of the item that decides a container's limit or request where the container has none: `max` stands in for an
- * absent `default`, and for an absent `defaultRequest` the default limit, else `min`. Undefined when nothing does.
+ * The mapping of the item that decides a container's limit or request where the container has none: `max`
+ * stands in for an absent `default`, and for an absent `defaultRequest` the default limit, else `min`.
+ * Undefined when nothing does.
  * Source: pkg/apis/core/v1/defaults.go (SetDefaults_LimitRangeItem), plugin/pkg/admission/limitranger.
  */
 export function defaultsIn(item: Item, of: 'limit' | 'request', resource: string): Amounts | undefined {

@@ -1,11 +1,20 @@
 /** What only a running cluster tells: the pods that workloads made, how they are, and what was complained of. */
-import type { Event, Job, KubernetesObject, Pod, ReplicaSet, Service } from '../kubernetes.js'
+import {
+  type Event,
+  isKind,
+  type Job,
+  type KubernetesObject,
+  type Pod,
+  type ReplicaSet,
+  type Service,
+} from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
 import { objectCounts } from './counts.js'
+import { push } from './group.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
-import { isWorkload } from './workload.js'
+import { controllerOf, isWorkload } from './workload.js'
 
 /** What a container used when the metrics API was asked: one sample of some seconds. */
 export interface ContainerUsage {
@@ -25,8 +34,8 @@ export interface Live {
   /** Those of one namespace. */
   podsIn(namespace: string): readonly Pod[]
   /**
-   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale` events of
-   * autoscalers, the newest first.
+   * Every warning event that the API server still has (an hour of them by default), and the `SuccessfulRescale`
+   * events of autoscalers, the newest first.
    */
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
@@ -46,11 +55,14 @@ export interface Live {
   /** The numbers of a metric that rules ask for. Which of several API servers counted them is not known. */
   samplesOf(metric: string): readonly Sample[]
   /**
-   * How many objects there are of a resource, named as in roles: `events`, `orders.acme.cert-manager.io`. Of one namespace where
-   * only that was read; undefined when nobody could tell, and nothing follows from that.
+   * How many objects there are of a resource, named as in roles: `events`, `orders.acme.cert-manager.io`. Of one
+   * namespace where only that was read; undefined when nobody could tell, and nothing follows from that.
    */
   countOf(resource: string): number | undefined
-  /** The same answers as evidence alone: a finding that stands without them is not held back where pods could not be read. */
+  /**
+   * The same answers as evidence alone: a finding that stands without them is not held back
+   * where pods could not be read.
+   */
   readonly seen: Live
 }
 
@@ -80,7 +92,7 @@ export function liveState(
     return found
   }
   const makerOf = (of: KubernetesObject): KubernetesObject | undefined => {
-    const uid = of.metadata?.ownerReferences?.find((owner) => owner.controller === true)?.uid
+    const uid = controllerOf(of)?.uid
     return uid === undefined ? undefined : byUid.get(uid)
   }
   const pods: Pod[] = []
@@ -91,12 +103,12 @@ export function liveState(
   const byName = new Map<string, KubernetesObject[]>()
   for (const one of all) {
     push(byName, key(one.kind, one.metadata?.namespace, one.metadata?.name), one)
-    if (isPod(one)) {
+    if (isKind(one, 'Pod')) {
       pods.push(one)
       push(podsByNamespace, one.metadata?.namespace ?? '', one)
       for (const above of line(one)) push(podsBelow, above, one)
-    } else if (isJob(one)) for (const above of line(one)) push(jobsBelow, above, one)
-    else if (isReplicaSet(one)) for (const above of line(one)) push(setsBelow, above, one)
+    } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
+    else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
   }
   const byMetric = new Map<string, Sample[]>()
   for (const one of samples) push(byMetric, one.name, one)
@@ -140,11 +152,6 @@ export function liveState(
   return live
 }
 
-const isPod = (one: KubernetesObject): one is Pod => one.kind === 'Pod' && one.apiVersion === 'v1'
-const isJob = (one: KubernetesObject): one is Job => one.kind === 'Job' && one.apiVersion === 'batch/v1'
-const isReplicaSet = (one: KubernetesObject): one is ReplicaSet =>
-  one.kind === 'ReplicaSet' && one.apiVersion === 'apps/v1'
-
 function usageIn(measured: KubernetesObject): ContainerUsage[] {
   return objectsAt(measured, 'containers').flatMap((one) => {
     const cpu = numberAt(one, 'usage', 'cpu')
@@ -153,6 +160,20 @@ function usageIn(measured: KubernetesObject): ContainerUsage[] {
       ? []
       : [{ container: stringAt(one, 'name') ?? '', cpu, memory }]
   })
+}
+
+/** The seconds since the object was made; infinity where it does not say. */
+export function ageOf({ metadata }: KubernetesObject, { now }: Pick<Live, 'now'>): number {
+  const made = Date.parse(metadata?.creationTimestamp ?? '')
+  return Number.isNaN(made) ? Number.POSITIVE_INFINITY : (now - made) / 1000
+}
+
+/**
+ * When a Job or pod was started, or made where it has not been yet, in milliseconds since 1970;
+ * 0 where it does not say.
+ */
+export function startOf({ status, metadata }: Job | Pod): number {
+  return Date.parse(status?.startTime ?? metadata?.creationTimestamp ?? '') || 0
 }
 
 /** When an event was last seen, in milliseconds since 1970; 0 when it does not say. */
@@ -172,10 +193,4 @@ function revisionOf(set: ReplicaSet): number {
 
 function key(kind = '', namespace = '', name = ''): string {
   return `${kind}/${namespace}/${name}`
-}
-
-function push<K, V>(map: Map<K, V[]>, at: K, value: V): void {
-  const list = map.get(at)
-  if (list) list.push(value)
-  else map.set(at, [value])
 }

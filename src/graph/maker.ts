@@ -1,8 +1,9 @@
 /** What should have made a Secret of a cluster. */
 import type { KubernetesObject } from '../kubernetes.js'
+import { changedAt, conditionOf, heldFor } from './condition.js'
 import type { Graph } from './graph.js'
 import { formatSpan } from './quantity.js'
-import { objectsAt, stringAt } from './untyped.js'
+import { stringAt } from './untyped.js'
 
 /** The cert-manager Certificate or the ExternalSecret that makes the Secret of that name; evidence alone. */
 export function secretMaker(secret: string, namespace: string, graph: Graph): KubernetesObject | undefined {
@@ -18,11 +19,9 @@ export function secretMaker(secret: string, namespace: string, graph: Graph): Ku
 
 /** A line for the evidence: `Certificate web-tls is not ready for 23 h: Issuing certificate`. */
 export function formatMaker(maker: KubernetesObject, { live }: Graph): string {
-  const ready = objectsAt(maker, 'status', 'conditions').find(({ type }) => type === 'Ready')
+  const ready = conditionOf(maker, 'Ready')
   const name = `${maker.kind} ${maker.metadata?.name}`
   if (ready?.status === 'True') return `${name}, which makes it, is ready`
-  const since = Date.parse(stringAt(ready, 'lastTransitionTime') ?? '')
-  const span = since && live ? ` for ${formatSpan((live.now - since) / 1000)}` : ''
-  const says = stringAt(ready, 'message')
-  return `${name} is not ready${span}${says ? `: ${says.slice(0, 200)}` : ''}`
+  const span = live && changedAt(ready) ? ` for ${formatSpan(heldFor(ready, live))}` : ''
+  return `${name} is not ready${span}${ready?.message ? `: ${ready.message.slice(0, 200)}` : ''}`
 }

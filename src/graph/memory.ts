@@ -1,10 +1,13 @@
 /** What a cluster tells about memory that ran out. */
+import { holds } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { containerStates, lastEnd } from './pod.js'
 import { atMost, spanSince } from './trouble.js'
 import type { Workload } from './workload.js'
 
+/** What a cluster shows of memory that ran out, in lines for evidence. */
 export interface MemoryTrouble {
   /** Containers of the workload that the kernel killed, by their own limit or for the node. */
   readonly killed: readonly { readonly container: string; readonly line: string }[]
@@ -23,7 +26,7 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
       if (end?.reason !== 'OOMKilled') return []
       const count = container.restartCount ?? 0
       const { name = '' } = container
-      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${count} ${count === 1 ? 'restart' : 'restarts'}`
+      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${counted(count, 'restart')}`
       return [{ container: name, line }]
     }),
   )
@@ -38,15 +41,12 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
   const nodes = graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name
     if (!names.has(name)) return []
-    const pressed = node.status?.conditions?.some(
-      ({ type, status }) => type === 'MemoryPressure' && status === 'True',
-    )
     const killings = live
       .eventsOf(node)
       .filter(({ reason }) => reason === 'SystemOOM' || reason === 'OOMKilling')
       .slice(0, 1)
     return [
-      ...(pressed ? [`node ${name ?? ''}: MemoryPressure`] : []),
+      ...(holds(node, 'MemoryPressure') ? [`node ${name ?? ''}: MemoryPressure`] : []),
       ...killings.map(({ message }) => `node ${name ?? ''}: ${(message ?? '').slice(0, 120)}`),
     ]
   })

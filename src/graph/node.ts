@@ -1,26 +1,29 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
+import { changedAt, conditionOf } from './condition.js'
 import { imageNamed } from './container.js'
 import type { Graph } from './graph.js'
+import { groupBy } from './group.js'
 import { type Version, version } from './version.js'
 
-type Condition = NonNullable<NonNullable<Node['status']>['conditions']>[number]
-
-/** Tells nodes from the other subjects of a rule. */
-export function isNode(object: object): object is Node {
-  const { kind, apiVersion }: KubernetesObject = object
-  return kind === 'Node' && apiVersion === 'v1'
-}
-
-/** A condition of a node: `Ready`, `MemoryPressure`… */
-export function conditionOf({ status }: Node, type: string): Condition | undefined {
-  return status?.conditions?.find((one) => one.type === type)
-}
-
-/** Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24, and the one since 1.20. */
+/**
+ * Whether the node is a machine of the control plane, by kubeadm's labels: the one until 1.24,
+ * and the one since 1.20.
+ */
 export function isControlPlane({ metadata }: KubernetesObject): boolean {
   const labels = metadata?.labels ?? {}
   return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
+}
+
+/** Whether cloud load balancers are to leave the node out. Source: kubernetes/cloud-provider, controllers/service. */
+export function isExcludedFromBalancers({ metadata }: Node): boolean {
+  return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined
+}
+
+/** The minor version of the node's kubelet; undefined where no kubelet runs (virtual-kubelet), or none that says. */
+export function kubeletMinor({ metadata, status }: Node): number | undefined {
+  const isVirtual = metadata?.labels?.type === 'virtual-kubelet'
+  return isVirtual ? undefined : version(status?.nodeInfo?.kubeletVersion)?.[1]
 }
 
 /** Whether the node is known not to be ready. One without the condition is only just being made. */
@@ -47,7 +50,10 @@ export function isLeaving({ metadata, spec }: Node): boolean {
 /** Machines that nobody but their owner adds, and clouds whose node autoscaler is an object or a pod of the cluster. */
 const plain = /^(aws|azure|baremetal|harvester|k0s|k3s|kind|metal3|proxmox|rke2|talos|vsphere)/
 
-/** Whether something may add nodes to the cluster: an autoscaler that is there, or one that the provider keeps to itself. */
+/**
+ * Whether something may add nodes to the cluster: an autoscaler that is there, or one that the
+ * provider keeps to itself.
+ */
 export function mayGrow(graph: Graph): boolean {
   return graph.once(
     'may grow',
@@ -61,13 +67,14 @@ export function mayGrow(graph: Graph): boolean {
   )
 }
 
+/** The Linux kernel of a node. */
 export interface Kernel {
   /** As the node reports it: `4.14.65-coreos`. */
   readonly text: string
   readonly release: Version
   /**
-   * Whether the number tells which fixes are in: kernels that follow the stable releases of kernel.org. Those of Red Hat,
-   * Debian, Ubuntu and SUSE keep their first number for years and take fixes in.
+   * Whether the number tells which fixes are in: kernels that follow the stable releases of kernel.org. Those of Red
+   * Hat, Debian, Ubuntu and SUSE keep their first number for years and take fixes in.
    */
   readonly isUpstream: boolean
 }
@@ -94,20 +101,13 @@ export function nodesBy(
   nodes: readonly Node[],
   trait: (node: Node) => string | undefined,
 ): ReadonlyMap<Node, readonly Node[]> {
-  const groups = new Map<string, Node[]>()
-  for (const node of nodes) {
-    const key = trait(node)
-    if (key === undefined) continue
-    const group = groups.get(key)
-    if (group) group.push(node)
-    else groups.set(key, [node])
-  }
-  return new Map([...groups.values()].flatMap((group) => (group[0] ? [[group[0], group] as const] : [])))
+  const groups = [...groupBy(nodes, trait).values()]
+  return new Map(groups.flatMap((group) => (group[0] ? [[group[0], group] as const] : [])))
 }
 
 /** When the node became ready, or ceased to be, in milliseconds since 1970; 0 when it does not say. */
 export function turnedAt(node: Node): number {
-  return Date.parse(conditionOf(node, 'Ready')?.lastTransitionTime ?? '') || 0
+  return changedAt(conditionOf(node, 'Ready'))
 }
 
 /**

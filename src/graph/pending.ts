@@ -1,5 +1,7 @@
 /** Pods that wait for a node. */
 import type { Pod } from '../kubernetes.js'
+import { conditionOf, heldFor } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
 
@@ -13,8 +15,9 @@ export interface Pending {
 }
 
 /**
- * The pods of a workload that can't be scheduled, those that have waited longest first. Pods with scheduling gates are not
- * among them: they wait for somebody else. Source: k8s.io/api/core/v1/types.go (PodReasonUnschedulable, PodReasonSchedulingGated).
+ * The pods of a workload that can't be scheduled, those that have waited longest first. Pods with scheduling
+ * gates are not among them: they wait for somebody else. Source: k8s.io/api/core/v1/types.go
+ * (PodReasonUnschedulable, PodReasonSchedulingGated).
  */
 export function pendingPods(live: Live, of: Workload): readonly Pending[] {
   return live
@@ -22,10 +25,9 @@ export function pendingPods(live: Live, of: Workload): readonly Pending[] {
     .flatMap((pod) => {
       const { metadata, spec, status } = pod
       if (spec?.nodeName || status?.phase !== 'Pending' || metadata?.deletionTimestamp) return []
-      const told = status.conditions?.find(({ type }) => type === 'PodScheduled')
+      const told = conditionOf(pod, 'PodScheduled')
       if (told?.status !== 'False' || told.reason !== 'Unschedulable') return []
-      const since = (live.now - (Date.parse(told.lastTransitionTime ?? '') || live.now)) / 1000
-      return [{ pod, since, message: told.message ?? '' }]
+      return [{ pod, since: heldFor(told, live), message: told.message ?? '' }]
     })
     .sort((a, b) => b.since - a.since)
 }
@@ -38,7 +40,5 @@ function reasonOf({ message }: Pending): string {
 /** A line for each of the first pods, for `evidence`. */
 export function linesOf(pending: readonly Pending[], most = 2): string[] {
   const lines = pending.slice(0, most).map((one) => `${one.pod.metadata?.name ?? 'a pod'}: ${reasonOf(one)}`)
-  return pending.length > most
-    ? [...lines, `and ${pending.length - most} more ${pending.length - most === 1 ? 'pod' : 'pods'}`]
-    : lines
+  return pending.length > most ? [...lines, `and ${counted(pending.length - most, 'more pod')}`] : lines
 }

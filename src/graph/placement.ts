@@ -1,13 +1,13 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
 import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
 import { type Container, containersOf } from './container.js'
-import { quantity } from './quantity.js'
+import { formatBytes, quantity } from './quantity.js'
 import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
 
 /**
- * Whether the node has what the pod's nodeSelector, required node affinity and nodeName ask for. Taints and room are other
- * questions. Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
+ * Whether the node has what the pod's nodeSelector, required node affinity and nodeName ask for. Taints and room are
+ * other questions. Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
  */
 export function isChosen(node: Node, pod: PodSpec): boolean {
   const { name = '', labels } = node.metadata ?? {}
@@ -67,7 +67,10 @@ export function taintsAgainst(node: Node, pod: PodSpec): readonly Taint[] {
   )
 }
 
-/** Whether a taint tells a passing state of its node (cordoned, not ready, short of memory) rather than whom it is for. */
+/**
+ * Whether a taint tells a passing state of its node (cordoned, not ready, short of memory)
+ * rather than whom it is for.
+ */
 export function isPassing({ key = '' }: Taint): boolean {
   return (
     key.startsWith('node.kubernetes.io/') ||
@@ -78,7 +81,9 @@ export function isPassing({ key = '' }: Taint): boolean {
   )
 }
 
-/** Whether the pod may stand on the node when all is well with it: its labels, and the taints that say whom it is for. */
+/**
+ * Whether the pod may stand on the node when all is well with it: its labels, and the taints that say whom it is for.
+ */
 export function isFor(node: Node, pod: PodSpec): boolean {
   return isChosen(node, pod) && taintsAgainst(node, pod).every(isPassing)
 }
@@ -86,6 +91,21 @@ export function isFor(node: Node, pod: PodSpec): boolean {
 /** What a container asks for: its limit where it has no request. In cores, bytes or pieces. */
 export function requested({ spec }: Container, resource: string): number {
   return quantity(spec.resources?.requests?.[resource] ?? spec.resources?.limits?.[resource]) ?? 0
+}
+
+/** Amounts of what nodes run out of first. */
+export interface Compute {
+  /** Cores. */
+  readonly cpu: number
+  /** Bytes. */
+  readonly memory: number
+}
+
+/** `0.5 CPU and 2 GiB`; empty for none. */
+export function formatCompute({ cpu, memory }: Compute): string {
+  return [cpu > 0 ? `${Number(cpu.toFixed(3))} CPU` : '', memory > 0 ? formatBytes(memory) : '']
+    .filter((text) => text)
+    .join(' and ')
 }
 
 /** What the scheduler counts for a pod that is there: its own requests, which admission may have changed. */

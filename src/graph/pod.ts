@@ -1,33 +1,52 @@
 /** How a pod of a cluster is, in the words of its status. */
 import type * as k8s from '@kubernetes/client-node'
 import type { Loose, Pod } from '../kubernetes.js'
+import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
 
+/** How the kubelet says that a container is: an item of `containerStatuses`. */
 export type ContainerState = Loose<k8s.V1ContainerStatus>
 
 /** Whether Services send to the pod, as far as its condition tells. */
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
+export function isReady(pod: Pod): boolean {
+  return holds(pod, 'Ready')
+}
+
+/** Whether the pod has run to its end. */
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed'
 }
 
 /** Whether the pod has run to its end or is being deleted: it serves nobody and counts for nothing. */
-export function isGone({ metadata, status }: Pod): boolean {
-  return (
-    metadata?.deletionTimestamp !== undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed'
-  )
+export function isGone(pod: Pod): boolean {
+  return pod.metadata?.deletionTimestamp !== undefined || hasEnded(pod)
 }
 
 /** Since when the pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */
 export function unreadySince(pod: Pod): number | undefined {
   if (isReady(pod)) return undefined
   const { status, metadata } = pod
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  const ready = conditionOf(pod, 'Ready')
   // A pod without a node has neither the condition nor a start.
   const since = ready?.lastTransitionTime ?? status?.startTime ?? metadata?.creationTimestamp
   return Date.parse(since ?? '') || undefined
 }
 
-/** The pods that have a node and have not been ready for at least so many seconds, the longest first, each with its seconds. */
+/** The seconds that the pod has not been ready; 0 when it is, or does not say. */
+export function unreadyFor(pod: Pod, { now }: Live): number {
+  return (now - (unreadySince(pod) ?? now)) / 1000
+}
+
+/** The seconds that the pod has been ready; 0 when it is not, or does not say. */
+export function readyFor(pod: Pod, live: Live): number {
+  const ready = conditionOf(pod, 'Ready')
+  return ready?.status === 'True' ? heldFor(ready, live) : 0
+}
+
+/**
+ * The pods that have a node and have not been ready for at least so many seconds, the longest
+ * first, each with its seconds.
+ */
 export function unreadyPods(
   pods: readonly Pod[],
   live: Live,
@@ -35,7 +54,7 @@ export function unreadyPods(
 ): readonly { readonly pod: Pod; readonly seconds: number }[] {
   return pods
     .filter((pod) => !isGone(pod) && pod.spec?.nodeName)
-    .map((pod) => ({ pod, seconds: (live.now - (unreadySince(pod) ?? live.now)) / 1000 }))
+    .map((pod) => ({ pod, seconds: unreadyFor(pod, live) }))
     .filter(({ pod, seconds }) => !isReady(pod) && seconds >= least)
     .sort((a, b) => b.seconds - a.seconds)
 }
@@ -48,6 +67,7 @@ export function containerStates({ status }: Pod): readonly ContainerState[] {
     : containerStatuses
 }
 
+/** The end of a run of a container. */
 export interface Crash {
   /** 137 for SIGKILL, 143 for SIGTERM, 1 and up for what the process says. */
   readonly exitCode: number
@@ -85,8 +105,8 @@ export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: str
 }
 
 /**
- * Whether a container is in a crash loop: the kubelet waits before it starts it again, or it has been started so often for
- * each day of its pod and has ended within the last hour.
+ * Whether a container is in a crash loop: the kubelet waits before it starts it again, or it has been started so
+ * often for each day of its pod and has ended within the last hour.
  * @param restarts a day
  */
 export function isCrashing(container: ContainerState, pod: Pod, live: Live, restarts: number): boolean {

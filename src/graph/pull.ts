@@ -3,6 +3,7 @@ import type { Pod } from '../kubernetes.js'
 import type { Live } from './live.js'
 import { containerStates } from './pod.js'
 
+/** A container that waits for its image. */
 export interface Waiting {
   readonly pod: Pod
   readonly container: string
@@ -37,9 +38,16 @@ export function saidOfPull({ pod, message }: Waiting, live: Live): string | unde
   return live.eventsOf(pod).find((event) => event.message?.startsWith('Failed to pull image'))?.message
 }
 
+/** Who refused a pull because there are too many; undefined when the message is about something else. */
+export function throttledBy(message: string): 'kubelet' | 'registry' | undefined {
+  if (/pull QPS exceeded/.test(message)) return 'kubelet'
+  return /toomanyrequests|429 Too Many Requests|pull rate limit/i.test(message) ? 'registry' : undefined
+}
+
 /**
- * Why an image will not come however long the pod waits: the registry has no such image, or none for the node's platform,
- * or does not give it to this pod. Undefined for what may pass: a registry that is away, slow or asked too often.
+ * Why an image will not come however long the pod waits: the registry has no such image, or none for the
+ * node's platform, or does not give it to this pod. Undefined for what may pass: a registry that is
+ * away, slow or asked too often.
  */
 export function refusalOf(waiting: Waiting, live: Live): 'absent' | 'platform' | 'denied' | undefined {
   const text = saidOfPull(waiting, live) ?? ''

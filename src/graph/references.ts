@@ -1,6 +1,7 @@
 /** What a pod needs by name before it can start. */
 import type { Workload } from './workload.js'
 
+/** A place in a pod spec that names an object which the pod needs. */
 export interface ConfigReference {
   readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'ServiceAccount'
   readonly name: string

@@ -4,6 +4,7 @@ import { retiredApis, successorOf } from '../schema/removed-apis.js'
 import type { Live } from './live.js'
 import { stringAt } from './untyped.js'
 
+/** An API version that clients asked for, with what they asked for in it. */
 export interface Requested {
   readonly apiVersion: string
   /** Plurals, sorted: `poddisruptionbudgets`. */
@@ -13,9 +14,10 @@ export interface Requested {
 }
 
 /**
- * What clients asked for in the group and version of an APIService (of any other object: nothing) since the API server started, by the release that removes
- * it, the first one first. Kinds without another version by then are left out: of those the garbage collector asks, too, and
- * nobody can ask for something else. Source: MonitorRequest, k8s.io/apiserver/pkg/endpoints/metrics/metrics.go.
+ * What clients asked for in the group and version of an APIService (of any other object: nothing) since the API
+ * server started, by the release that removes it, the first one first. Kinds without another version by then are left
+ * out: of those the garbage collector asks, too, and nobody can ask for something else. Source: MonitorRequest,
+ * k8s.io/apiserver/pkg/endpoints/metrics/metrics.go.
  */
 export function requestedOf(object: KubernetesObject, live: Live | undefined): readonly Requested[] {
   if (!live || object.kind !== 'APIService') return []

@@ -4,6 +4,7 @@ import type { Path } from '../finding.js'
 import type { KindName, KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/check.js'
 
+/** An object with what the reader knows of it. */
 export interface Resource {
   /** The object's root, shaped: what rules see. */
   readonly value: KubernetesObject

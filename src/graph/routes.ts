@@ -1,7 +1,8 @@
 /** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
-import type { Ingress, KubernetesObject } from '../kubernetes.js'
+import type { KubernetesObject } from '../kubernetes.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
+/** A place in a route that names a Service. */
 export interface BackendReference {
   /** The Service's name. */
   readonly name: string
@@ -32,8 +33,8 @@ export function ingressClassOf(ingress: KubernetesObject): string {
 }
 
 /**
- * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources: documentation
- * of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
+ * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources:
+ * documentation of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
  */
 export function balancerOf(ingress: KubernetesObject): string | undefined {
   const name = ingressClassOf(ingress)
@@ -85,7 +86,7 @@ function ingressBackend(backend: unknown): BackendReference[] {
 }
 
 const ingress: Reader = (object) => {
-  const spec = (object as Ingress).spec
+  const spec = valueAt(object, 'spec')
   return [
     ...ingressBackend(valueAt(spec, 'defaultBackend') ?? valueAt(spec, 'backend')),
     ...objectsAt(spec, 'rules').flatMap((rule) =>

@@ -4,6 +4,7 @@
  */
 import { formatInterval, seconds } from './quantity.js'
 
+/** When a cron schedule starts something. */
 export interface Schedule {
   /** The minutes of the hour at which it starts, ascending; empty for `@every`. */
   readonly minutes: readonly number[]
@@ -14,8 +15,8 @@ export interface Schedule {
   /** The name in a `TZ=` or `CRON_TZ=` prefix. */
   readonly timeZone: string | undefined
   /**
-   * The starts of a month of 31 days that begins on a Monday (January 2024), in minutes since it began, ascending. Empty for
-   * `@every`, whose starts depend on when it was created.
+   * The starts of a month of 31 days that begins on a Monday (January 2024), in minutes since it began, ascending.
+   * Empty for `@every`, whose starts depend on when it was created.
    */
   starts(): readonly number[]
 }
@@ -29,7 +30,10 @@ export function schedule(text: string): Schedule | undefined {
   return known.get(text)
 }
 
-/** How often it starts, for messages: `every 15 min`, or `as often as every minute` where the time between starts varies. */
+/**
+ * How often it starts, for messages: `every 15 min`, or `as often as every minute` where the
+ * time between starts varies.
+ */
 export function formatStarts({ interval, longestInterval }: Schedule): string {
   return `${longestInterval > interval ? 'as often as ' : ''}every ${formatInterval(interval)}`
 }

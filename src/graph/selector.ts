@@ -2,6 +2,7 @@
 import type { LabelSelector } from '../kubernetes.js'
 import { editDistance, inSeries } from './similar.js'
 
+/** Labels or annotations, or the pairs that a selector asks for. */
 export type Labels = Readonly<Record<string, string>>
 
 const none: Labels = {}
@@ -62,8 +63,8 @@ export function selectorOfLabels(labels: Labels): LabelSelector {
 }
 
 /**
- * The one pair that keeps a selector from matching the labels and differs by a letter or two: the key, and the value that
- * the labels have. Undefined when more is different, or the values are members of a series.
+ * The one pair that keeps a selector from matching the labels and differs by a letter or two: the key, and the value
+ * that the labels have. Undefined when more is different, or the values are members of a series.
  */
 export function slipIn(
   selector: LabelSelector,

@@ -1,6 +1,9 @@
 /** "Did you mean": the nearest name by edits. */
 
-/** The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`; stops counting above `most`. */
+/**
+ * The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`;
+ * stops counting above `most`.
+ */
 export function editDistance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
   if (a === b) return 0
   if (Math.abs(a.length - b.length) > most) return most + 1
@@ -31,8 +34,8 @@ export function inSeries(a: string, b: string): boolean {
 }
 
 /**
- * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length,
- * or the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names.
+ * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length, or
+ * the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))

@@ -23,6 +23,7 @@ export interface Slice {
   readonly unready: number
 }
 
+/** A port of an EndpointSlice. */
 export interface SlicePort {
   readonly name: string
   readonly port: number | undefined

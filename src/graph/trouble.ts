@@ -1,6 +1,8 @@
 /** What is wrong with pods, in lines for the evidence of a finding. */
 
 import type { Pod } from '../kubernetes.js'
+import { conditionOf } from './condition.js'
+import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
 import { saidOfPull, waitingForImages } from './pull.js'
@@ -19,7 +21,7 @@ export function troubleOf(pod: Pod, live: Live): string | undefined {
 /** How far a pod has come of which nothing tells what is wrong. */
 function stateOf(pod: Pod, live: Live): string | undefined {
   const { spec, status } = pod
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  const ready = conditionOf(pod, 'Ready')
   if (ready?.reason === 'ReadinessGatesNotReady') return withMessage(ready.reason, ready.message)
   if (status?.phase === 'Running') {
     const unready = containerStates(pod).filter((one) => one.state?.running && one.ready === false)
@@ -34,7 +36,7 @@ function stateOf(pod: Pod, live: Live): string | undefined {
     return `init container ${init.name ?? ''} runs${begun > 0 ? `, for ${spanSince(begun, live)} now` : ''}`
   const waiting = containerStates(pod).find(({ state }) => state?.waiting?.reason)
   if (waiting) return `container ${waiting.name ?? ''}: ${waiting.state?.waiting?.reason ?? ''}`
-  const isSeen = spec?.nodeName || status?.conditions?.some(({ type }) => type === 'PodScheduled')
+  const isSeen = spec?.nodeName || conditionOf(pod, 'PodScheduled')
   return status?.phase === 'Pending' && !isSeen ? 'Pending: no scheduler has looked at it' : status?.phase
 }
 
@@ -43,7 +45,7 @@ export function causeOf(pod: Pod, live: Live): string | undefined {
   const { status } = pod
   if (status?.phase === 'Succeeded' || isReady(pod)) return undefined
   if (status?.phase === 'Failed' && status.reason) return withMessage(status.reason, status.message)
-  const placed = status?.conditions?.find(({ type }) => type === 'PodScheduled')
+  const placed = conditionOf(pod, 'PodScheduled')
   // The first sentence says what lacks; those after it, what preemption tried.
   if (placed?.status === 'False')
     return withMessage(placed.reason ?? 'Pending', placed.message?.split(/\.\s/)[0])
@@ -64,8 +66,7 @@ function containerTrouble(container: ContainerState): string | undefined {
   const { reason = '', message } = state?.waiting ?? {}
   const end = lastEnd(container)
   if (reason === 'CrashLoopBackOff' || (reason === '' && state?.terminated && end && end.exitCode !== 0)) {
-    const restarts =
-      restartCount > 0 ? `, ${restartCount} ${restartCount === 1 ? 'restart' : 'restarts'}` : ''
+    const restarts = restartCount > 0 ? `, ${counted(restartCount, 'restart')}` : ''
     return `container ${name}: ${end ? formatEnd(end) : reason}${restarts}`
   }
   if (reason === '' || reason === 'ContainerCreating' || reason === 'PodInitializing') return undefined

@@ -1,6 +1,7 @@
 /** Safe steps into values whose shape nothing has checked: custom resources and component configuration. */
 import type { Untyped } from '../kubernetes.js'
 
+/** Tells mappings from lists, plain values and null. */
 export function isObject(value: unknown): value is Untyped {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -17,16 +18,19 @@ export function valueAt(value: unknown, ...path: readonly (string | number)[]): 
   return here ?? undefined
 }
 
+/** The string there; undefined where there is something else. */
 export function stringAt(value: unknown, ...path: readonly (string | number)[]): string | undefined {
   const found = valueAt(value, ...path)
   return typeof found === 'string' ? found : undefined
 }
 
+/** The number there; undefined where there is something else. */
 export function numberAt(value: unknown, ...path: readonly (string | number)[]): number | undefined {
   const found = valueAt(value, ...path)
   return typeof found === 'number' ? found : undefined
 }
 
+/** The mapping there; undefined where there is something else. */
 export function objectAt(value: unknown, ...path: readonly (string | number)[]): Untyped | undefined {
   const found = valueAt(value, ...path)
   return isObject(found) ? found : undefined

@@ -56,8 +56,8 @@ export function heavyPods(
 }
 
 /**
- * What each of a workload's pods uses of CPU, the most first, where that differs by far: the standard deviation is more than half of
- * the mean, and the mean is no idling. Undefined otherwise, and for less than three pods.
+ * What each of a workload's pods uses of CPU, the most first, where that differs by far: the standard deviation is
+ * more than half of the mean, and the mean is no idling. Undefined otherwise, and for less than three pods.
  */
 export function unevenCpu(
   workload: Workload,

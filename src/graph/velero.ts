@@ -3,6 +3,7 @@ import type { Custom } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import { arrayAt, numberAt, stringAt, valueAt } from './untyped.js'
 
+/** A backup, as far as it has come. */
 export interface VeleroBackup {
   readonly name: string
   readonly phase: string
@@ -38,8 +39,8 @@ export function veleroBackups(schedule: Custom, graph: Graph): readonly VeleroBa
 }
 
 /**
- * Where a schedule's backups go. What names no location takes the one that is marked as default, or the one that the server
- * is told to take: `default`, as far as objects show.
+ * Where a schedule's backups go. What names no location takes the one that is marked as default, or the one that the
+ * server is told to take: `default`, as far as objects show.
  */
 export function veleroLocation(schedule: Custom, graph: Graph): Custom | undefined {
   const locations = graph.siblings('velero.io/BackupStorageLocation', schedule)

@@ -1,5 +1,6 @@
 /** Versions of components, as in image tags: `v1.12.3`, `3.5.0-0`. */
 
+/** A release of software. */
 export type Version = readonly [major: number, minor: number, patch: number]
 
 /** Reads the leading `X.Y.Z` or `X.Y` (patch 0 is then assumed); undefined when there is none. */

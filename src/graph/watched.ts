@@ -3,6 +3,7 @@ import type { KindName } from '../kubernetes.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 
+/** A graph that takes down which kinds its answers rest on. */
 export interface Watched {
   readonly graph: Graph
   /** The kinds that answers since the last call rest on, and of which objects may be missing. */
@@ -44,9 +45,9 @@ export interface Gaps {
 }
 
 /**
- * The same graph, watched: an answer that rests on what was not read may be wrong, and whoever asks can tell. Questions
- * about all namespaces (`all`, `objects`, `workloads`) and those about another one rest on partial kinds, too; those about
- * what belongs together with an object do not. Of unread kinds every object is taken to exist.
+ * The same graph, watched: an answer that rests on what was not read may be wrong, and whoever asks can tell.
+ * Questions about all namespaces (`all`, `objects`, `workloads`) and those about another one rest on partial kinds,
+ * too; those about what belongs together with an object do not. Of unread kinds every object is taken to exist.
  */
 export function watched(graph: Graph, { unreadKinds: unread, partialKinds, namespace: own }: Gaps): Watched {
   let noted = new Set<KindName>()

@@ -5,9 +5,11 @@ import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { type Labels, matchesSelector } from './selector.js'
 
+/** Both kinds have the same shape, as far as rules ask. */
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
 type Spec = NonNullable<ValidatingWebhookConfiguration['webhooks']>[number]
 
+/** An admission webhook with its defaults filled in. */
 export interface Webhook {
   /** The item of `webhooks`. */
   readonly spec: Spec
@@ -29,7 +31,8 @@ export interface Request {
 }
 
 /**
- * The webhooks of a configuration with the defaults of its version: `v1` fails closed after 10 s, `v1beta1` open after 30 s.
+ * The webhooks of a configuration with the defaults of its version: `v1` fails closed after
+ * 10 s, `v1beta1` open after 30 s.
  * Source: kubernetes/pkg/apis/admissionregistration/{v1,v1beta1}/defaults.go.
  */
 export function webhooksOf({ apiVersion, webhooks }: WebhookConfiguration): readonly Webhook[] {
@@ -43,8 +46,8 @@ export function webhooksOf({ apiVersion, webhooks }: WebhookConfiguration): read
 }
 
 /**
- * Whether a rule of the webhook names the request. `*` means all resources without their subresources, `*` + `/*` all of
- * both. Source: k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules/rules.go.
+ * Whether a rule of the webhook names the request. `*` means all resources without their subresources, `*` + `/*` all
+ * of both. Source: k8s.io/apiserver/pkg/admission/plugin/webhook/predicates/rules/rules.go.
  */
 export function isRuledIn({ spec }: Webhook, { group, resource, operation, namespace }: Request): boolean {
   const [plural = '', subresource = ''] = resource.split('/')
@@ -59,6 +62,15 @@ export function isRuledIn({ spec }: Webhook, { group, resource, operation, names
         const [name = '', below = ''] = item.split('/')
         return (name === '*' || name === plural) && (below === '*' || below === subresource)
       }),
+  )
+}
+
+/** Whether the webhook is called only for objects that carry a label, or in namespaces that do. */
+export function isOptIn({ spec }: Webhook): boolean {
+  return [spec.objectSelector, spec.namespaceSelector].some(
+    (selector) =>
+      Object.keys(selector?.matchLabels ?? {}).length > 0 ||
+      (selector?.matchExpressions ?? []).some(({ operator }) => operator === 'In' || operator === 'Exists'),
   )
 }
 
@@ -90,8 +102,8 @@ export function selects(
 }
 
 /**
- * What the API server has counted of the calls of webhooks of a name, in a line for the evidence of a finding; none where nothing is amiss
- * or known. Source: k8s.io/apiserver/pkg/admission/metrics/metrics.go.
+ * What the API server has counted of the calls of webhooks of a name, in a line for the evidence of a finding; none
+ * where nothing is amiss or known. Source: k8s.io/apiserver/pkg/admission/metrics/metrics.go.
  */
 export function callsOf(name: string, live: Live | undefined): readonly string[] {
   if (!live) return []

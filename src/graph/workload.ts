@@ -1,18 +1,21 @@
 /** One model of what makes pods, whatever its kind. */
 import type { WorkloadKind } from '../config/settings.js'
-import type {
-  CronJob,
-  Deployment,
-  KubernetesObject,
-  ObjectMeta,
-  Pod,
-  PodSpec,
-  PodTemplateSpec,
+import {
+  type CronJob,
+  type Deployment,
+  isKind,
+  type Job,
+  type KubernetesObject,
+  type ObjectMeta,
+  type Pod,
+  type PodSpec,
+  type PodTemplateSpec,
 } from '../kubernetes.js'
 import { type Container, containersOf } from './container.js'
 import type { Labels } from './selector.js'
 import { isObject, numberAt, valueAt } from './untyped.js'
 
+/** An object that makes pods, or a Pod itself. */
 export interface Workload {
   /** The root of the object that makes the pods. */
   readonly object: KubernetesObject
@@ -34,7 +37,10 @@ export interface Workload {
   readonly running: readonly Container[]
   /** Job, CronJob and their kin: pods that end. */
   readonly batch: boolean
-  /** Where the number of replicas is written: the mapping that has (or would have) `replicas`; absent when the kind has none. */
+  /**
+   * Where the number of replicas is written: the mapping that has (or would have) `replicas`;
+   * absent when the kind has none.
+   */
   readonly scale: { readonly node: object; readonly replicas: number | undefined } | undefined
   /** True when another object controls it (`ownerReferences` with `controller: true`): report on the owner. */
   readonly controlled: boolean
@@ -42,10 +48,14 @@ export interface Workload {
 
 const made = new WeakSet<object>()
 
-/** Tells CronJobs from the other subjects of a rule. */
-export function isCronJob(object: object): object is CronJob {
-  const { kind }: KubernetesObject = object
-  return kind === 'CronJob'
+/** The reference to the object that controls this one: that has made it, and keeps it as it is. */
+export function controllerOf({ metadata }: KubernetesObject) {
+  return metadata?.ownerReferences?.find(({ controller }) => controller === true)
+}
+
+/** What a Job is to do, or each of a CronJob's. */
+export function jobSpecOf(subject: CronJob | Job) {
+  return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
 }
 
 /** Tells workloads from plain objects, for rules that look at both. */

@@ -3,6 +3,7 @@ import type { Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { objectsAt, stringAt, valueAt } from './untyped.js'
 
+/** A version in which somebody wrote an object. */
 export interface Written {
   readonly apiVersion: string
   /** Where it stands in the object. */
@@ -12,8 +13,9 @@ export interface Written {
 }
 
 /**
- * The version of a manifest. An API server serves its objects in a version of its own choice: of these, the versions in which
- * they were last applied, as far as they are others. Each manager's entry for `Apply` is replaced when it applies again.
+ * The version of a manifest. An API server serves its objects in a version of its own choice: of these, the
+ * versions in which they were last applied, as far as they are others. Each manager's entry for `Apply` is
+ * replaced when it applies again.
  * Source: BuildManagerIdentifier, k8s.io/apimachinery/pkg/util/managedfields/internal/managedfields.go.
  */
 export function writtenVersions(object: KubernetesObject, isLive: boolean): readonly Written[] {

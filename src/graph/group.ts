@@ -1,0 +1,21 @@
+/** Maps of lists. */
+
+/** The items by a key, in the order in which the keys first come; those without a key are left out. */
+export function groupBy<T, K>(
+  items: Iterable<T>,
+  keyOf: (one: T) => K | undefined,
+): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>()
+  for (const one of items) {
+    const key = keyOf(one)
+    if (key !== undefined) push(groups, key, one)
+  }
+  return groups
+}
+
+/** Adds a value to the list of its key, which may be its first. */
+export function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}
