@@ -51,7 +51,10 @@ Left out while the workload crashes again and again (\`crashloop-restart-storm\`
     const pods = live.podsOf(workload)
     if (pods.length < params.minPods) return
     const oldest = live.now - params.days * 86_400_000
-    const crashes = pods.flatMap(crashesOf).filter(({ endedAt }) => endedAt >= oldest)
+    const crashes = live
+      .troubledPodsOf(workload)
+      .flatMap(crashesOf)
+      .filter(({ endedAt }) => endedAt >= oldest)
     const together = mostTogether(crashes, params.seconds * 1000)
     const [first] = together
     const last = together.at(-1)

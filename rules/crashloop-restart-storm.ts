@@ -72,7 +72,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const { live } = graph
-    const crashing = live ? crashesOf(live.podsOf(workload), live, params.restarts) : []
+    const crashing = live ? crashesOf(live.troubledPodsOf(workload), live, params.restarts) : []
     if (live && crashing.length === 0) {
       const evicted = evictedLately(workload, live)
       const [first] = evicted

@@ -87,12 +87,15 @@ function waveIn(live: Live, within: number) {
 }
 
 function startOf(pod: Pod): Start[] {
-  const times = containerStates(pod).flatMap(({ state }) => Date.parse(state?.running?.startedAt ?? '') || [])
-  const begun = Date.parse(pod.status?.startTime ?? '')
-  if (times.length === 0) return []
-  const time = Math.max(...times)
-  const restarts = containerStates(pod).some(({ restartCount }) => (restartCount ?? 0) > 0)
-  return [{ pod, time, inPlace: restarts && time - begun > 600_000 }]
+  let time = 0
+  let isRestarted = false
+  for (const { state, restartCount } of containerStates(pod)) {
+    time = Math.max(time, Date.parse(state?.running?.startedAt ?? '') || 0)
+    if (restartCount) isRestarted = true
+  }
+  if (time === 0) return []
+  const begun = isRestarted ? Date.parse(pod.status?.startTime ?? '') : time
+  return [{ pod, time, inPlace: time - begun > 600_000 }]
 }
 
 /** What the starts have in common. */

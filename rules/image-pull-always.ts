@@ -25,7 +25,7 @@ the image, and now wait for the registry.`,
   check(workload, { graph, report }) {
     const always = workload.containers.filter(({ spec }) => spec.imagePullPolicy === 'Always')
     if (always.length === 0) return
-    const stuck = waitingForImages(graph.live?.podsOf(workload) ?? []).filter(
+    const stuck = waitingForImages(graph.live?.troubledPodsOf(workload) ?? []).filter(
       ({ pod, container }) =>
         always.some(({ name }) => name === container) &&
         pod.status?.containerStatuses?.some((one) => one.name === container && (one.restartCount ?? 0) > 0),

@@ -74,7 +74,9 @@ registry ("toomanyrequests", 429), on the first workload that waits for it. An e
     }
     for (const [registry, { workloads, events }] of byRegistries) {
       if (workloads[0] !== subject) continue
-      const waiting = workloads.filter((one) => waitingForImages(graph.live?.podsOf(one) ?? []).length > 0)
+      const waiting = workloads.filter(
+        (one) => waitingForImages(graph.live?.troubledPodsOf(one) ?? []).length > 0,
+      )
       const who = workloads.length === 1 ? subject.name : `${workloads.length} workloads`
       const container = subject.containers.find(({ image }) => registryOf(image) === registry)
       report(

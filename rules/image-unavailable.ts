@@ -49,10 +49,13 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
   check(workload, { graph, params, report }) {
     const { live } = graph
     if (!live || workload.controlled) return
-    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
-    const stuck = finalIn(workload, pods, live).filter(({ pod }) => unreadyFor(pod, live) >= params.seconds)
+    const waiting = live.troubledPodsOf(workload).filter((pod) => !isGone(pod))
+    const stuck = finalIn(workload, waiting, live).filter(
+      ({ pod }) => unreadyFor(pod, live) >= params.seconds,
+    )
     const [first] = stuck
     if (!first) return
+    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
     const ready = pods.filter(isReady).length
     const { name: image, tag, digest, registry } = imageParts(first.image)
     const named = `${image}${digest ? '' : `:${tag ?? 'latest'}`}`

@@ -148,7 +148,7 @@ function killsOf({ name }: Container, workload: Workload, live: Live): string[] 
     )
   const [last] = failures
   if (!last) return []
-  const killed = live.podsOf(workload).flatMap((pod) => {
+  const killed = live.troubledPodsOf(workload).flatMap((pod) => {
     const state = containerStates(pod).find((one) => one.name === name)
     const end = state && lastEnd(state)
     const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'

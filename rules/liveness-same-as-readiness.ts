@@ -108,7 +108,7 @@ function severityOf(dependent: boolean, hasBegun: boolean): 'error' | 'warning' 
 /** The most pods that their liveness probe has restarted within a minute; none when there were not two. */
 function restartedTogether(workload: Workload, name: string, live: Live): string[] {
   const ends = live
-    .podsOf(workload)
+    .troubledPodsOf(workload)
     .flatMap((pod) => {
       const state = containerStates(pod).find((one) => one.name === name)
       const end = state && lastEnd(state)

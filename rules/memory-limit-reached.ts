@@ -97,7 +97,7 @@ interface Kill {
 /** The containers that were last killed at a limit within so many days, the latest first. */
 function killedIn(workload: Workload, live: Live, days: number): readonly Kill[] {
   return live
-    .podsOf(workload)
+    .troubledPodsOf(workload)
     .flatMap((pod) =>
       containerStates(pod).flatMap((state): Kill[] => {
         const end = lastEnd(state)

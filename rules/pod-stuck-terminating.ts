@@ -112,7 +112,7 @@ function endOf({ metadata }: KubernetesObject): number {
 /** The pods of a workload that should have ended, the longest ago first. */
 function stuckPods(workload: Workload, graph: Graph, live: Live, allowed: number): Pod[] {
   return live
-    .podsOf(workload)
+    .troubledPodsOf(workload)
     .filter((pod) => live.now - endOf(pod) >= allowed && !isOnLostNode(pod, graph))
     .sort((a, b) => endOf(a) - endOf(b))
 }

@@ -196,6 +196,7 @@ function groupOf(
   live: Live,
   least: number,
 ): Group | undefined {
+  if (isLookedAt && live.troubledPodsOf(workload).length === 0) return undefined
   const present = pods.filter((pod) => !isGone(pod))
   const ready = present.filter(isReady).length
   if (ready === present.length) return undefined

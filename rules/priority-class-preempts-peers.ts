@@ -82,6 +82,7 @@ function otherDefaults(of: Class, graph: Graph): readonly Class[] {
 
 /** The priorities of a workload's pods, when they differ, the higher may preempt, and a pod waits for room. */
 function mixed(workload: Workload, live: Live): string[] | undefined {
+  if (live.troubledPodsOf(workload).length === 0) return undefined
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   const groups = groupBy(pods, ({ spec }) => spec?.priority ?? 0)
   const sorted = [...groups].sort(([a], [b]) => b - a)

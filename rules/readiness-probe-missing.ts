@@ -91,7 +91,7 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
 /** The containers whose last run ended soon after its start: Services sent to them all the while. */
 function failedStarts(workload: Workload, bare: readonly Container[], live: Live): string[] {
   const names = new Set(bare.map(({ name }) => name))
-  const failed = live.podsOf(workload).flatMap((pod) =>
+  const failed = live.troubledPodsOf(workload).flatMap((pod) =>
     containerStates(pod).flatMap((state) => {
       const { name = '', restartCount = 0 } = state
       const end = lastEnd(state)

@@ -127,7 +127,7 @@ interface Waiting {
 /** The pods of a workload that wait for their configuration, with the kubelet's words. */
 function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
   return live
-    .podsOf(workload)
+    .troubledPodsOf(workload)
     .flatMap((pod) => absentFor(pod, live).map((message) => ({ pod: pod.metadata?.name ?? '', message })))
 }
 

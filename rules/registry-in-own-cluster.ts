@@ -33,7 +33,7 @@ same host. Reported on that workload; in a cluster an error while its pods wait 
       const registry = image ? imageParts(image).registry : ''
       const entry = hosts.find(({ host }) => host === registry || host === registry.split(':')[0])
       if (!entry || registry === 'docker.io') continue
-      const waiting = waitingForImages(graph.live?.podsOf(workload) ?? []).filter(
+      const waiting = waitingForImages(graph.live?.troubledPodsOf(workload) ?? []).filter(
         (one) => imageParts(one.image).registry === registry,
       )
       if (waiting.length > 0) {

@@ -114,12 +114,17 @@ constraints.`,
 
 /** The nodes that the workload's ready pods stand on; undefined for fewer than two of them. */
 function whereTheyStand(workload: Workload, { live }: Graph) {
-  const ready = (live?.podsOf(workload) ?? []).filter((pod) => !isGone(pod) && isReady(pod))
-  const nodes = new Set(ready.flatMap(({ spec }) => spec?.nodeName ?? []))
+  const nodes = new Set<string>()
+  let pods = 0
+  for (const pod of live?.podsOf(workload) ?? []) {
+    if (isGone(pod) || !isReady(pod)) continue
+    pods++
+    if (pod.spec?.nodeName) nodes.add(pod.spec.nodeName)
+    // More than one is all that anybody asks for.
+    if (nodes.size > 1) break
+  }
   const [node] = nodes
-  return ready.length > 1 && node
-    ? { pods: ready.length, nodes: nodes.size, node: `Node ${node}` }
-    : undefined
+  return pods > 1 && node ? { pods, nodes: nodes.size, node: `Node ${node}` } : undefined
 }
 
 /** The labels that the workload selects its pods by; all of them when it does not say. */

@@ -77,7 +77,7 @@ come are \`image-unavailable\`.`,
       return
     }
     if (!live) return
-    const stuck = stuckPods(live.podsOf(subject), live, params.stuckMinutes)
+    const stuck = stuckPods(live.troubledPodsOf(subject), live, params.stuckMinutes)
     const stall = isKind(subject, 'DaemonSet')
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, live)
@@ -108,7 +108,7 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
   const refused = conditionOf(subject, 'ReplicaFailure')
   const replicas = spec?.replicas ?? 1
   const [newest, ...older] = live.replicaSetsOf(subject)
-  const pods = newest ? live.podsOf(newest) : []
+  const pods = newest ? live.troubledPodsOf(newest) : []
   const stuck = stuckPods(pods, live, 0)
   const late = progress?.status === 'False'
   const silent =

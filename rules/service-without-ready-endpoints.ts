@@ -85,10 +85,15 @@ function faultOf(service: Service, graph: Graph, minutes: number): Fault | undef
   )
 }
 
+/** That nothing answers at an address of the Service, as its pods have none of that family. */
 function deadFamily(service: Service, slices: readonly Slice[], graph: Graph, live: Live): Fault | undefined {
+  const { ipFamilies = [], clusterIP } = service.spec ?? {}
+  const isServed = (family: string) => readyIn(slices.filter((one) => one.family === family)) > 0
+  if (clusterIP === 'None' || ipFamilies.every(isServed)) return undefined
   const pods = leftOut(service, graph, live)
-  const family = familyWithout(service, slices, pods)
-  if (!family) return undefined
+  const own = pods.flatMap(familiesOf)
+  const family = ipFamilies.find((one) => !isServed(one) && !own.includes(one))
+  if (!family || pods.length === 0) return undefined
   return [
     service.spec ?? service,
     'ipFamilies',
@@ -209,20 +214,6 @@ function wrongFamily({ spec }: Service, pods: readonly Pod[]): string | undefine
   return families.length > 0 && !families.some((family) => own.has(family))
     ? `${pods.length === 1 ? 'has' : 'have'} ${[...own].join(' and ')} addresses only, the Service ${families.join(' and ')}`
     : undefined
-}
-
-/** The family of an address of the Service to which nothing answers, as its pods have none of that family. */
-function familyWithout(
-  { spec }: Service,
-  slices: readonly Slice[],
-  pods: readonly Pod[],
-): string | undefined {
-  if (spec?.clusterIP === 'None' || pods.length === 0) return undefined
-  return spec?.ipFamilies?.find(
-    (family) =>
-      readyIn(slices.filter((one) => one.family === family)) === 0 &&
-      !pods.flatMap(familiesOf).includes(family),
-  )
 }
 
 /** The families of the addresses of a pod: `IPv4`, `IPv6`. */

@@ -1,7 +1,8 @@
 /** Reads all objects of a kind, page by page, or asks how many there are. */
 import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
-import type { Untyped } from '../kubernetes.js'
+import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
+import { withoutFieldSets } from './prune.js'
 import { type Get, RequestError } from './request.js'
 
 export interface ListOptions {
@@ -12,6 +13,20 @@ export interface ListOptions {
   /** Of these objects only, `type=Warning`. */
   readonly fieldSelector?: string | undefined
 }
+
+/** Kinds of which a cluster has thousands. None has parts whose form is not Kubernetes' own, and of none rules ask who updated what. */
+const numerous: ReadonlySet<KindName> = new Set([
+  'Pod',
+  'ReplicaSet',
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'Job',
+  'Service',
+  'EndpointSlice',
+  'Event',
+  'Node',
+])
 
 const whole = 'application/json'
 /** Without the plain type behind it: a server that can not leave out the values shall refuse. */
@@ -46,9 +61,12 @@ export async function list<T>(
     const page: Page = {
       next: undefined,
       onNext: undefined,
-      answer: get(`${pathOf(resource, namespace)}?${query}`, accept, (start) => {
-        page.next = continuation.exec(start)?.[1]
-        if (page.next !== undefined) page.onNext?.(page.next)
+      answer: get(`${pathOf(resource, namespace)}?${query}`, accept, {
+        onStart: (start) => {
+          page.next = continuation.exec(start)?.[1]
+          if (page.next !== undefined) page.onNext?.(page.next)
+        },
+        ...(numerous.has(resource.kindName) && { prune: withoutFieldSets }),
       }),
     }
     // Whoever waits for it hears of the error; nobody may, when the page before it fails.

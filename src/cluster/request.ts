@@ -19,12 +19,15 @@ export class RequestError extends Error {
   }
 }
 
-/**
- * Reads the JSON at a path of the server.
- * @param onStart called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew
- * @throws RequestError
- */
-export type Get = (path: string, accept?: string, onStart?: (start: string) => void) => Promise<unknown>
+/** Reads the JSON at a path of the server. @throws RequestError */
+export type Get = (path: string, accept?: string, reading?: Reading) => Promise<unknown>
+
+export interface Reading {
+  /** Called with how the answer begins, as soon as it arrives; again when it breaks off and is asked for anew. */
+  readonly onStart?: (start: string) => void
+  /** Leaves out of the answer's text what nobody needs. */
+  readonly prune?: (text: string) => string
+}
 
 /** Gives the lines of a text at a path of the server, as they come. @throws RequestError after the lines that came */
 export type GetLines = (path: string, onLine: (line: string) => void) => Promise<void>
@@ -99,9 +102,9 @@ function renewing(first: Connection, renewed: RequestOptions['renewed']): Using 
 
 function reader(using: Using, options: RequestOptions): Get {
   const { signal, pause = (milliseconds) => sleep(milliseconds, undefined, { signal }) } = options
-  return async (path, accept = 'application/json', onStart = undefined) => {
+  return async (path, accept = 'application/json', reading = {}) => {
     for (let attempt = 1; ; attempt++) {
-      const answer = await using((connection) => once(connection, path, accept, options, onStart))
+      const answer = await using((connection) => once(connection, path, accept, options, reading))
       if (answer.ok) return answer.body
       const { error, wait } = answer
       if (wait === undefined || attempt === attempts || signal.aborted) throw error
@@ -120,7 +123,7 @@ async function once(
   path: string,
   accept: string,
   { timeout, signal, onRequest }: RequestOptions,
-  onStart: ((start: string) => void) | undefined,
+  { onStart, prune = (text) => text }: Reading,
 ): Promise<Answer> {
   const limit = AbortSignal.timeout(timeout)
   onRequest?.()
@@ -128,7 +131,7 @@ async function once(
     const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
     const { statusCode: status = 0 } = response
     const text = await textOf(response, status === 200 ? onStart : undefined)
-    if (status === 200) return { ok: true, body: JSON.parse(text) }
+    if (status === 200) return { ok: true, body: JSON.parse(prune(text)) }
     const error = refusal(response, text)
     if (status !== 429 && status < 500) return { ok: false, error }
     const after = Number(response.headers['retry-after'])

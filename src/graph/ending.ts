@@ -22,7 +22,7 @@ export interface Kill {
  * deleted, or for a liveness probe that failed. SIGKILL for memory says so itself (OOMKilled).
  */
 export function killsOf(workload: Workload, live: Live): readonly Kill[] {
-  return live.podsOf(workload).flatMap((pod) =>
+  return live.troubledPodsOf(workload).flatMap((pod) =>
     containerStates(pod).flatMap((state): Kill[] => {
       const end = lastEnd(state)
       if (end?.exitCode !== 137 || end.reason !== 'Error') return []

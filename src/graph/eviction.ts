@@ -49,7 +49,7 @@ export function evictionsOf(
     if (message !== undefined && says[resource].some((text) => text.test(message)) && !found.has(pod))
       found.set(pod, { pod, node, message: message.trim(), time, excess: excessIn(message) })
   }
-  for (const { metadata, spec, status } of live.podsOf(of)) {
+  for (const { metadata, spec, status } of live.troubledPodsOf(of)) {
     if (status?.reason !== 'Evicted') continue
     const last = evictedAt({ status })
     // Evicted pods stay until there are thousands of them.

@@ -11,6 +11,7 @@ import {
 import type { Sample } from '../reader/input.js'
 import { objectCounts } from './counts.js'
 import { push } from './group.js'
+import { isWell } from './pod.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
@@ -40,6 +41,8 @@ export interface Live {
   readonly events: readonly Event[]
   /** The pods that an object made, through ReplicaSets and Jobs, too; of a Pod itself. */
   podsOf(of: Workload | KubernetesObject): readonly Pod[]
+  /** Those of `podsOf` that are not simply well: few of thousands. See `isWell`. */
+  troubledPodsOf(of: Workload | KubernetesObject): readonly Pod[]
   /** The Jobs that a CronJob made and that are still there; of a Job itself. */
   jobsOf(of: Workload | KubernetesObject): readonly Job[]
   /** The ReplicaSets that a Deployment made, the newest revision first. */
@@ -98,6 +101,7 @@ export function liveState(
   const pods: Pod[] = []
   const podsByNamespace = new Map<string, Pod[]>()
   const podsBelow = new Map<object, Pod[]>()
+  const troubledBelow = new Map<object, Pod[]>()
   const jobsBelow = new Map<object, Job[]>()
   const setsBelow = new Map<object, ReplicaSet[]>()
   const byName = new Map<string, KubernetesObject[]>()
@@ -106,7 +110,9 @@ export function liveState(
     if (isKind(one, 'Pod')) {
       pods.push(one)
       push(podsByNamespace, one.metadata?.namespace ?? '', one)
-      for (const above of line(one)) push(podsBelow, above, one)
+      const makers = line(one)
+      for (const above of makers) push(podsBelow, above, one)
+      if (!isWell(one)) for (const above of makers) push(troubledBelow, above, one)
     } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
   }
@@ -122,6 +128,7 @@ export function liveState(
   }
   const slicesBehind = new Map<string, Slice[]>()
   for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
+  const isMeasured = made.some(({ kind }) => kind === 'PodMetrics')
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   const live: Live = {
     now,
@@ -129,6 +136,7 @@ export function liveState(
     podsIn: (namespace) => podsByNamespace.get(namespace) ?? [],
     events: sorted,
     podsOf: (of) => podsBelow.get(rootOf(of)) ?? [],
+    troubledPodsOf: (of) => troubledBelow.get(rootOf(of)) ?? [],
     jobsOf: (of) => jobsBelow.get(rootOf(of)) ?? [],
     replicaSetsOf: (of) =>
       [...(setsBelow.get(rootOf(of)) ?? [])].sort((a, b) => revisionOf(b) - revisionOf(a)),
@@ -140,6 +148,7 @@ export function liveState(
         ? (slicesBehind.get(key('Service', metadata?.namespace, metadata?.name)) ?? [])
         : undefined,
     usageOf: ({ metadata }) => {
+      if (!isMeasured) return undefined
       const [measured] = byName.get(key('PodMetrics', metadata?.namespace, metadata?.name)) ?? []
       return measured && usageIn(measured)
     },

@@ -20,7 +20,8 @@ export interface MemoryTrouble {
 /** What was seen of a workload and of the nodes that it runs on. */
 export function memoryTrouble(workload: Workload, graph: Graph, live: Live): MemoryTrouble {
   const pods = live.podsOf(workload)
-  const killed = pods.flatMap((pod) =>
+  const troubled = live.troubledPodsOf(workload)
+  const killed = troubled.flatMap((pod) =>
     containerStates(pod).flatMap((container) => {
       const end = lastEnd(container)
       if (end?.reason !== 'OOMKilled') return []
@@ -30,7 +31,7 @@ export function memoryTrouble(workload: Workload, graph: Graph, live: Live): Mem
       return [{ container: name, line }]
     }),
   )
-  const evicted = pods.flatMap(({ metadata, status }) =>
+  const evicted = troubled.flatMap(({ metadata, status }) =>
     status?.reason === 'Evicted' && /low on resource: memory/.test(status.message ?? '')
       ? [
           `pod ${metadata?.name ?? ''} evicted: ${(status.message ?? '').slice(0, 120).trim().replace(/\.$/, '')}`,

@@ -21,7 +21,7 @@ export interface Pending {
  */
 export function pendingPods(live: Live, of: Workload): readonly Pending[] {
   return live
-    .podsOf(of)
+    .troubledPodsOf(of)
     .flatMap((pod) => {
       const { metadata, spec, status } = pod
       if (spec?.nodeName || status?.phase !== 'Pending' || metadata?.deletionTimestamp) return []

@@ -22,6 +22,39 @@ export function isGone(pod: Pod): boolean {
   return pod.metadata?.deletionTimestamp !== undefined || hasEnded(pod)
 }
 
+/**
+ * Whether nothing at all is told of the pod but that it runs and is ready: it is not being deleted, none of its containers waits,
+ * has failed or was ever started again, and no condition speaks of anything else.
+ */
+export function isWell({ metadata, status }: Pod): boolean {
+  if (status?.phase !== 'Running' || metadata?.deletionTimestamp !== undefined || status.reason) return false
+  let isReady = false
+  for (const { type, status: is } of status.conditions ?? []) {
+    if (is !== 'True' || !usual.has(type ?? '')) return false
+    if (type === 'Ready') isReady = true
+  }
+  return (
+    isReady &&
+    (status.containerStatuses ?? []).every(isUndisturbed) &&
+    (status.initContainerStatuses ?? []).every(isUndisturbed)
+  )
+}
+
+/** Conditions of a pod that are true when all is well. Source: k8s.io/api/core/v1/types.go (PodConditionType). */
+const usual: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+])
+
+/** Whether a container runs, or has done its work, as it was first started. */
+function isUndisturbed({ state, lastState, restartCount = 0 }: ContainerState): boolean {
+  if (restartCount > 0 || (lastState && Object.keys(lastState).length > 0)) return false
+  return state?.running !== undefined || state?.terminated?.exitCode === 0
+}
+
 /** Since when the pod has not been ready, in milliseconds since 1970; undefined when it is ready or says nothing. */
 export function unreadySince(pod: Pod): number | undefined {
   if (isReady(pod)) return undefined

@@ -162,6 +162,10 @@ function watchedLive(
       note('Pod', 'ReplicaSet', 'Job')
       return live.podsOf(of)
     },
+    troubledPodsOf: (of) => {
+      note('Pod', 'ReplicaSet', 'Job')
+      return live.troubledPodsOf(of)
+    },
     jobsOf: (of) => {
       note('Job')
       return live.jobsOf(of)
