@@ -2,7 +2,7 @@
 import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
-import { withoutFieldSets } from './prune.js'
+import { pageIn } from './page.js'
 import { type Get, RequestError } from './request.js'
 
 export interface ListOptions {
@@ -66,7 +66,7 @@ export async function list<T>(
           page.next = continuation.exec(start)?.[1]
           if (page.next !== undefined) page.onNext?.(page.next)
         },
-        ...(numerous.has(resource.kindName) && { prune: withoutFieldSets }),
+        ...(numerous.has(resource.kindName) && { parse: pageIn }),
       }),
     }
     // Whoever waits for it hears of the error; nobody may, when the page before it fails.
@@ -95,7 +95,8 @@ export async function list<T>(
     }
     // An empty list of metadata has null for items.
     if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
-    for (const item of objectsAt(answer, 'items')) {
+    for (const item of itemsOf(answer)) {
+      if (!isObject(item)) continue
       const one = keep(item)
       if (one !== undefined) kept.push(one)
     }
@@ -116,6 +117,12 @@ export async function count(get: Get, resource: Resource, namespace: string | un
   if (remaining === undefined && stringAt(answer, 'metadata', 'continue'))
     throw new RequestError(0, 'the answer does not say how many there are')
   return objectsAt(answer, 'items').length + (remaining ?? 0)
+}
+
+function itemsOf({ items }: Untyped): Iterable<unknown> {
+  return typeof items === 'object' && items !== null && Symbol.iterator in items
+    ? (items as Iterable<unknown>)
+    : []
 }
 
 interface Page {
