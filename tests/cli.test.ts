@@ -241,14 +241,22 @@ describe('reports', () => {
     expect(colored({ NO_COLOR: '1' }, '--color')).toBe(true)
     expect(colored({ FORCE_COLOR: '1' }, '--color=never')).toBe(false)
   })
-  it('end quietly when nobody reads on', () => {
+  it('end quietly when nobody reads on, with all files and the same verdict', () => {
+    const file = join(folderWith({}), 'report.json')
     const { err, code } = program.shell(
-      'set -o pipefail; k8s-af lint -o json fixtures | head -c 1 >/dev/null; exit ${PIPESTATUS[1]}',
-      {
-        cwd: repository,
-      },
+      `k8s-af lint -o pretty -o json=${file} fixtures | head -c 1 >/dev/null; exit \${PIPESTATUS[0]}`,
+      { cwd: repository },
     )
-    expect([err, code]).toEqual(['', 0])
+    expect([err, code]).toEqual(['', 1])
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('findings')
+  })
+  it.skipIf(!existsSync('/dev/full'))('say when they do not fit on the disk', () => {
+    const why = 'cannot be written: ENOSPC.'
+    expect(refusal(lint('-o', 'json=/dev/full', 'bad.yaml'))).toBe(`/dev/full ${why}`)
+    for (const command of ['lint -o json', 'rules', '--help'])
+      expect(refusal(program.shell(`k8s-af ${command} > /dev/full`, { cwd: files }))).toBe(
+        `standard output ${why}`,
+      )
   })
   it('come with statistics and timings on standard error', () => {
     const { out, err } = lint(...only, 'bad.yaml', '-o', 'json', '--statistics', '--timings')

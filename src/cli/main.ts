@@ -23,7 +23,7 @@ const scanExitCodes = `${exitCodes}
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
-  endQuietlyWithoutReader()
+  watchStreams()
   try {
     process.exitCode = await run(args)
   } catch (error) {
@@ -41,12 +41,15 @@ function explanation(error: unknown): string[] {
   return lines.map((line) => `k8s-af: ${printable(line)}`)
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
-function endQuietlyWithoutReader(): void {
+/** A reader that has seen enough (`| head`) is no error, and does not change the verdict. A full disk is one. */
+function watchStreams(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit()
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit()
+      // What standard error cannot take is lost.
+      if (stream === process.stdout)
+        process.stderr.write(`k8s-af: standard output cannot be written: ${code}.\n`)
+      process.exit(2)
     })
   }
 }
