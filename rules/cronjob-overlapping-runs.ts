@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   type CronJob,
+  durationPattern,
   formatSeconds,
   formatStarts,
   type Job,
@@ -38,6 +39,7 @@ In a cluster the runs that overlap are counted: an error for three or more activ
   params: {
     minInterval: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'CronJobs that start this seldom, or less often, are left alone (a Go duration).',
     },

@@ -1,5 +1,6 @@
 import {
   type CronJob,
+  durationPattern,
   formatInterval,
   type Job,
   type Live,
@@ -43,6 +44,7 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
     },
     atLeast: {
       type: 'string',
+      pattern: durationPattern,
       default: '1h',
       about: 'How long, in any case, there may be no success (a Go duration).',
     },

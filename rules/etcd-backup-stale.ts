@@ -3,6 +3,7 @@ import {
   type CronJob,
   type Custom,
   counted,
+  durationPattern,
   firstOf,
   formatSeconds,
   type Graph,
@@ -55,6 +56,7 @@ use: an error when a backup was refused for it.`,
   params: {
     maxInterval: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'The longest time between two backups (a Go duration).',
     },

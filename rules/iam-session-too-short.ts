@@ -1,4 +1,14 @@
-import { flagOf, formatSeconds, imageNamed, isWorkload, rule, safe, seconds, set } from '../src/rule.js'
+import {
+  durationPattern,
+  flagOf,
+  formatSeconds,
+  imageNamed,
+  isWorkload,
+  rule,
+  safe,
+  seconds,
+  set,
+} from '../src/rule.js'
 
 const annotation = 'eks.amazonaws.com/token-expiration'
 
@@ -23,6 +33,7 @@ which the API server refuses.`,
   params: {
     minSession: {
       type: 'string',
+      pattern: durationPattern,
       default: '60m',
       about: 'The shortest session that is fine (a Go duration).',
     },

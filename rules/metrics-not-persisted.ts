@@ -28,6 +28,7 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
   params: {
     minRetention: {
       type: 'string',
+      pattern: '^([0-9]+(ms|[smhdwy]))+$',
       default: '168h',
       about:
         'The shortest retention that is enough for a post-mortem (a Go duration, or Prometheus units such as 7d).',

@@ -1,6 +1,7 @@
 import {
   atMost,
   type CustomResourceDefinition,
+  durationPattern,
   flagOf,
   type Graph,
   grouped,
@@ -66,6 +67,7 @@ two objects for each pod grow with the cluster and are not counted. A release of
     },
     maxEventTtl: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'The longest time that events may be kept (a Go duration).',
     },

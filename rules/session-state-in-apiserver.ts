@@ -1,6 +1,7 @@
 import {
   type ConfigMap,
   documentsIn,
+  durationPattern,
   formatSeconds,
   grouped,
   isObject,
@@ -39,6 +40,7 @@ object that say how many remain.`,
   params: {
     maxAuthRequest: {
       type: 'string',
+      pattern: durationPattern,
       default: '1h',
       about: 'How long an unfinished login may be kept (a Go duration).',
     },

@@ -118,6 +118,14 @@ describe('a mistake is one line', () => {
       ['lint', '-o', 'json', '-o', 'sarif'],
       /^only one report can go to standard output, not json and sarif/,
     ],
+    'two reports for one file': [
+      ['lint', '-o', 'json=a', '-o', 'sarif=./a'],
+      'two reports cannot go to one file: ./a',
+    ],
+    'a name that is too long': [
+      ['lint', '-o', `json=${'a'.repeat(300)}`],
+      /^a+ cannot be written: ENAMETOOLONG\.$/,
+    ],
     'a missing folder': [
       ['lint', '-o', 'sarif=no/such/x.sarif'],
       'there is no folder no/such for no/such/x.sarif. Make it first: mkdir -p no/such',
@@ -342,10 +350,12 @@ spec:
   })
   it('is printed whole, as a configuration', () => {
     const cwd = folderWith({
-      '.k8s-af.yaml': 'kubernetesVersion: "1.30"\nrules: { job-without-deadline: error }\n',
+      '.k8s-af.yaml':
+        'kubernetesVersion: "1.30"\nrules: { job-without-deadline: error }\noutput: json=a.json\n',
     })
     const { out } = run(['config', 'print', '--disable', 'mutable-image-tag'], { cwd })
     expect(out).toContain("kubernetesVersion: '1.30'")
+    expect(out).toContain('json=a.json')
     const again = folderWith({ '.k8s-af.yaml': out })
     expect(run(['config', 'print'], { cwd: again }).out).toBe(out)
   })

@@ -102,7 +102,7 @@ export function configSchema(
       failOn: describe({ enum: [...severities, 'never'], default: 'error' }, 'Exit code 1 at or above it.'),
       minSeverity: describe({ ...severity, default: 'info' }, 'Findings below it are left out.'),
       output: describe(
-        { anyOf: [text, texts] },
+        { anyOf: [text, { ...texts, minItems: 1 }] },
         'Reports as FORMAT or FORMAT=FILE. Files are relative to the working directory.',
       ),
     }),
