@@ -62,8 +62,8 @@ export function writeWhole(file: string, text: string): void {
   })
 }
 
-/** @throws UsageError when the operating system refuses */
-function attempt<Result>(file: string, work: () => Result): Result {
+/** @throws UsageError when the operating system refuses to write `file` */
+export function attempt<Result>(file: string, work: () => Result): Result {
   try {
     return work()
   } catch (error) {
