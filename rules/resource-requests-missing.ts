@@ -80,7 +80,7 @@ moment stand below.`,
       .join(' or ')
     report(
       first.spec,
-      first.spec.resources ? 'resources' : 'name',
+      'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         evidence: heavyPods(workload, graph, 0.2),

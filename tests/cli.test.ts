@@ -139,6 +139,10 @@ describe('a mistake is one line', () => {
       ['lint', '--config', 'x.yaml', '--isolated'],
       '--config and --isolated contradict each other. Keep one.',
     ],
+    'the beginning of a name': [
+      ['lint', '--only', 'zalando-cronjob'],
+      '--only: there is no rule, category or story "zalando-cronjob". Did you mean "zalando-cronjob-apiserver"?',
+    ],
     'an unknown rule to explain': [
       ['explain', 'job-without-dedline'],
       /^there is no rule or story "job-without-dedline"\. Did you mean "job-without-deadline"\?$/,
