@@ -83,6 +83,9 @@ moment stand below.`,
       'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
+        ...(first.spec.resources && {
+          label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
+        }),
         evidence: heavyPods(workload, graph, 0.2),
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },

@@ -428,4 +428,12 @@ describe('the sources', () => {
     expect(out).toMatch(/^bad\.yaml:/)
     expect(code).toBe(0)
   })
+  it('print what the README shows', () => {
+    const readme = readFileSync(join(repository, 'README.md'), 'utf8')
+    const [, folder = ''] = /npm ci && node bin\/k8s-af lint (\S+)/.exec(readme) ?? []
+    const [, shown = ''] = /```\n( {2}error[\s\S]*?)```/.exec(readme) ?? []
+    const { out } = run(['lint', folder], { cwd: repository })
+    expect(shown).not.toBe('')
+    expect(out).toContain(shown)
+  })
 })
