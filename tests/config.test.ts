@@ -209,6 +209,14 @@ describe('a mistake in a configuration', () => {
       'rules:\n  job-too-old: [off]\n',
       '.k8s-af.yaml:2:16: rules.job-too-old cannot be a list. It can be off, error, warning, info or a mapping.',
     ],
+    'aliases without end': [
+      `a: &a [x]\n${Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(9)}]\n`).join('')}`,
+      '.k8s-af.yaml: its aliases make far too many values: write them out, or use fewer.',
+    ],
+    'an alias of itself': [
+      'ignore: &a [*a]\n',
+      '.k8s-af.yaml: its aliases make far too many values: write them out, or use fewer.',
+    ],
     'a version without quotes': [
       'kubernetesVersion: 1.30\n',
       '.k8s-af.yaml:1:20: kubernetesVersion must be text: put it in quotes.',
