@@ -139,6 +139,11 @@ describe('a mistake is one line', () => {
       ['lint', '--config', 'x.yaml', '--isolated'],
       '--config and --isolated contradict each other. Keep one.',
     ],
+    'an empty path': [['lint', ''], 'a path is empty. Write . for this folder.'],
+    'no namespace': [
+      ['lint', '-n', 'Shop'],
+      "option '-n, --namespace <name>' argument 'Shop' is invalid. It is no name of a namespace. (k8s-af lint --help)",
+    ],
     'the beginning of a name': [
       ['lint', '--only', 'zalando-cronjob'],
       '--only: there is no rule, category or story "zalando-cronjob". Did you mean "zalando-cronjob-apiserver"?',

@@ -28,6 +28,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]
+  if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
