@@ -65,7 +65,7 @@ Tags that are no version are passed over, and digests without a tag.`,
     'CVE-2025-1974 and its Kubernetes announcement; ingress-nginx/changelog/controller-1.11.5.md and controller-1.12.1.md',
     'Ingress NGINX: statement of the Kubernetes Steering and Security Response Committees, January 2026',
   ],
-  stories: ['google-playbook', 'dfds-traefik-malformed'],
+  stories: ['dfds-traefik-malformed', 'google-playbook'],
   for: 'Workload',
   check(workload, { report }) {
     for (const { image, spec } of workload.containers) {

@@ -20,7 +20,7 @@ on the pod template of a workload with two pods or more. A single pod, and batch
 In a cluster the nodes that are held stand below, the oldest first.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
-  stories: ['datadog-10-ways', 'nordstrom-101-ways', 'betz-gke-upgrade'],
+  stories: ['betz-gke-upgrade', 'datadog-10-ways', 'nordstrom-101-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
     const { name, batch, template } = workload

@@ -18,7 +18,7 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
   params: {
     patterns: {
       type: 'array',
-      items: { type: 'string' },
+      items: { type: 'string', format: 'regex' },
       default: ['^t[12]\\.', '^e2-(micro|small|medium)$', '^(f1|g1)-', '^Standard_B', '^ecs\\.t'],
       about: 'Regular expressions of burstable machine types.',
     },

@@ -29,7 +29,7 @@ PrometheusRule. The Service behind a fail-closed webhook is watched when a monit
 those of its pods, or a rule's expression names it, its workload or its namespace.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
-  stories: ['zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down', 'dfds-kiam-cert'],
+  stories: ['dfds-kiam-cert', 'zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
   check(subject, { graph, report }) {
     const monitors = graph.once('monitors', () => monitorsOf(graph))

@@ -3,6 +3,7 @@ import {
   atMost,
   type CronJob,
   counted,
+  durationPattern,
   formatSeconds,
   formatStarts,
   type Job,
@@ -40,6 +41,7 @@ In a cluster the runs that overlap are counted: an error for three or more activ
   params: {
     minInterval: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'CronJobs that start this seldom, or less often, are left alone (a Go duration).',
     },

@@ -1,6 +1,7 @@
 import {
   type CronJob,
   conditionOf,
+  durationPattern,
   formatInterval,
   holds,
   type Job,
@@ -46,6 +47,7 @@ A run that hangs without a deadline is \`job-without-deadline\`.`,
     },
     atLeast: {
       type: 'string',
+      pattern: durationPattern,
       default: '1h',
       about: 'How long, in any case, there may be no success (a Go duration).',
     },

@@ -16,7 +16,7 @@ it answer a while longer: queries of that time are lost, and each costs its clie
 Exempt: Corefiles that import others or have no server for the cluster's names, and caches on each node, whose
 pods are no endpoints of a Service.`,
   sources: ['coredns/plugin/health/README.md and setup.go', 'coredns/plugin/ready/README.md'],
-  stories: ['datadog-10-ways', 'preply-dns-conntrack'],
+  stories: ['preply-dns-conntrack', 'datadog-10-ways'],
   unless: ['coredns-plugin-removed'],
   params: {
     minLameduck: {

@@ -5,6 +5,7 @@ import {
   type Graph,
   imageNamed,
   type Pod,
+  quantityPattern,
   rule,
   set,
   type Workload,
@@ -31,7 +32,7 @@ its containers was last killed for lack of memory, whatever the limit; and the i
   params: {
     minMemory: {
       type: 'string',
-      pattern: '^[0-9]+(Ki|Mi|Gi|k|M|G)?$',
+      pattern: quantityPattern,
       default: '256Mi',
       about: 'Memory that a DNS server of a large cluster should be allowed.',
     },

@@ -5,6 +5,7 @@ import {
   changedAt,
   conditionOf,
   counted,
+  durationPattern,
   type Fault,
   firstOf,
   formatSeconds,
@@ -60,6 +61,7 @@ use: an error when a backup was refused for it.`,
   params: {
     maxInterval: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'The longest time between two backups (a Go duration).',
     },

@@ -32,7 +32,7 @@ Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), and in a cl
 minimum is their maximum: somebody switched them off.`,
   falsePositives: 'A maximum that is meant as a cap on cost, with load above it.',
   sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions)'],
-  stories: ['loveholidays-gke-ips', 'grafana-hosted-metrics-capacity', 'airbnb-weird-ways'],
+  stories: ['grafana-hosted-metrics-capacity', 'loveholidays-gke-ips', 'airbnb-weird-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 30, about: 'How long it must have lasted.' },
   },

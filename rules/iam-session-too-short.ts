@@ -1,5 +1,6 @@
 import {
   type Container,
+  durationPattern,
   type Fault,
   flagOf,
   formatSeconds,
@@ -37,6 +38,7 @@ which the API server refuses.`,
   params: {
     minSession: {
       type: 'string',
+      pattern: durationPattern,
       default: '60m',
       about: 'The shortest session that is fine (a Go duration).',
     },

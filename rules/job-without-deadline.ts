@@ -4,6 +4,7 @@ import {
   atMost,
   type CronJob,
   causeOf,
+  durationPattern,
   type Fault,
   formatStarts,
   type Graph,
@@ -52,11 +53,13 @@ reported when something is wrong with their pods.`,
   params: {
     errorBelowInterval: {
       type: 'string',
+      pattern: durationPattern,
       default: '1h',
       about: 'An error for overlapping CronJobs that start more often than this (a Go duration).',
     },
     hungAfter: {
       type: 'string',
+      pattern: durationPattern,
       default: patience.hungRun,
       about: 'How long a run may go on in a cluster, and three intervals of its schedule (a Go duration).',
     },

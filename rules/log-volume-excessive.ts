@@ -5,6 +5,7 @@ import {
   flagOf,
   isWorkload,
   numberAt,
+  quantityPattern,
   rule,
   set,
   valueAt,
@@ -36,7 +37,12 @@ without a controller and Jobs that no CronJob makes are exempt. One finding per 
       default: ['dev', 'development', 'test', 'sandbox'],
       about: 'Parts of namespace names where debug logs are fine.',
     },
-    maxSize: { type: 'string', default: '100Mi', about: 'The largest containerLogMaxSize that is fine.' },
+    maxSize: {
+      type: 'string',
+      pattern: quantityPattern,
+      default: '100Mi',
+      about: 'The largest containerLogMaxSize that is fine.',
+    },
   },
   for: ['Workload', 'kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap'],
   check(subject, { params, report }) {

@@ -28,10 +28,11 @@ and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whos
 or no volume at all; a retention below \`minRetention\`. Agents that only forward are exempt.`,
   falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
   sources: ['Prometheus Operator API reference (PrometheusSpec)', 'Prometheus documentation, storage'],
-  stories: ['oneandone-open-issues', 'dfds-pvc-stuck', 'nunl-elastalert-oom'],
+  stories: ['dfds-pvc-stuck', 'oneandone-open-issues', 'nunl-elastalert-oom'],
   params: {
     minRetention: {
       type: 'string',
+      pattern: '^([0-9]+(ms|[smhdwy]))+$',
       default: '168h',
       about:
         'The shortest retention that is enough for a post-mortem (a Go duration, or Prometheus units such as 7d).',

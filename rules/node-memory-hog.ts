@@ -1,4 +1,14 @@
-import { at, bytes, evictionsOf, firstOf, formatBytes, type Graph, rule, type Workload } from '../src/rule.js'
+import {
+  at,
+  bytes,
+  evictionsOf,
+  firstOf,
+  formatBytes,
+  type Graph,
+  quantityPattern,
+  rule,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'One pod may use most of the memory of a node',
@@ -27,6 +37,7 @@ is not known).`,
     },
     largestMemory: {
       type: 'string',
+      pattern: `^$|${quantityPattern}`,
       default: '',
       about: 'Memory of the largest node, such as `16Gi`; empty takes the Nodes of the input.',
     },

@@ -15,6 +15,7 @@ import {
   type ObjectOf,
   objectAt,
   quantity,
+  quantityPattern,
   rule,
   stringAt,
   type Untyped,
@@ -59,6 +60,7 @@ on them (events SystemOOM).`,
   params: {
     smallest: {
       type: 'string',
+      pattern: quantityPattern,
       default: '2Gi',
       about: 'Memory from which a node of a cluster is looked at: smaller ones are for trying things out.',
     },

@@ -2,6 +2,7 @@ import {
   atMost,
   type DaemonSet,
   type Deployment,
+  durationPattern,
   type Fault,
   flagOf,
   type Graph,
@@ -70,6 +71,7 @@ two objects for each pod grow with the cluster and are not counted. A release of
     },
     maxEventTtl: {
       type: 'string',
+      pattern: durationPattern,
       default: '24h',
       about: 'The longest time that events may be kept (a Go duration).',
     },

@@ -24,7 +24,7 @@ cluster name of one of its Services, and the workload behind that host takes one
 same host. Reported on that workload; in a cluster an error while its pods wait for that image.`,
   falsePositives: 'A cache that falls back to the registry upstream.',
   sources: ['Kubernetes documentation, Images'],
-  stories: ['zalando-image-policy', 'google-playbook', 'heroku-2025-upgrade'],
+  stories: ['google-playbook', 'zalando-image-policy', 'heroku-2025-upgrade'],
   for: 'Workload',
   check(workload, { graph, report }) {
     const hosts = graph.once('hosts', () => hostsOf(graph)).get(workload)

@@ -9,6 +9,7 @@ import {
   linesOf,
   pendingPods,
   quantity,
+  quantityPattern,
   requested,
   requestOf,
   rule,
@@ -40,12 +41,14 @@ that have waited less than ten minutes, in which a node autoscaler may bring a l
   params: {
     largestCpu: {
       type: 'string',
+      pattern: `^$|${quantityPattern}`,
       default: '',
       about:
         'CPU that the largest node offers to pods, such as `15800m`; empty takes the Nodes of the input.',
     },
     largestMemory: {
       type: 'string',
+      pattern: `^$|${quantityPattern}`,
       default: '',
       about:
         'Memory that the largest node offers to pods, such as `58Gi`; empty takes the Nodes of the input.',

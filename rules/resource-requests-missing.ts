@@ -80,9 +80,12 @@ moment stand below.`,
       .join(' or ')
     report(
       first.spec,
-      first.spec.resources ? 'resources' : 'name',
+      'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
+        ...(first.spec.resources && {
+          label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
+        }),
         evidence: heavyPods(workload, graph, 0.2),
         see: bare.slice(1, 3).map((container) => at(workload, container.spec, 'name', 'no requests either')),
       },

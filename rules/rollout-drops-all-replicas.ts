@@ -84,7 +84,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
   const fewest = graph.fewestPods(workload)
   if (!spec || !fewest || fewest.pods === 0) return undefined
   const { pods } = fewest
-  const see = at(fewest.of, fewest.node, fewest.field)
+  const see = at(fewest.of, fewest.node, fewest.field, pods === 1 ? 'one pod' : `${pods} pods`)
   const all = pods === 1 ? 'its only pod' : `all ${pods} pods`
   const { strategy } = spec
   if (strategy?.type === 'Recreate') {

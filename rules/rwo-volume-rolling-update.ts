@@ -43,7 +43,7 @@ provisioner or name of the class.`,
     'kubernetes/pkg/scheduler/framework/plugins/volumerestrictions (ReadWriteOncePod)',
     'kubernetes/pkg/controller/volume/attachdetach/reconciler/reconciler.go (reportMultiAttachError)',
   ],
-  stories: ['zalando-misc-races', 'dfds-pvc-stuck'],
+  stories: ['dfds-pvc-stuck', 'zalando-misc-races'],
   for: ['Deployment', 'ReplicaSet'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)

@@ -1,5 +1,6 @@
 import {
   documentsIn,
+  durationPattern,
   formatSeconds,
   grouped,
   isKind,
@@ -38,6 +39,7 @@ object that say how many remain.`,
   params: {
     maxAuthRequest: {
       type: 'string',
+      pattern: durationPattern,
       default: '1h',
       about: 'How long an unfinished login may be kept (a Go duration).',
     },

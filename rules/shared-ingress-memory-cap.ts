@@ -7,6 +7,7 @@ import {
   type Graph,
   imageNamed,
   type Live,
+  quantityPattern,
   rule,
   set,
   type Workload,
@@ -33,7 +34,12 @@ are left alone unless that has happened.`,
   ],
   stories: ['zalando-skipper-oom', 'dfds-limitrange-502', 'zalando-cronjob-apiserver'],
   params: {
-    minMemory: { type: 'string', default: '1Gi', about: 'A memory limit that is enough.' },
+    minMemory: {
+      type: 'string',
+      pattern: quantityPattern,
+      default: '1Gi',
+      about: 'A memory limit that is enough.',
+    },
     minIngresses: { type: 'integer', minimum: 0, default: 10, about: 'Ingresses from which it is shared.' },
     images: {
       type: 'array',

@@ -12,6 +12,7 @@ import {
   type ObjectOf,
   type Pod,
   quantity,
+  quantityPattern,
   type ReportOptions,
   requestOf,
   rule,
@@ -45,8 +46,18 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
     'cluster-scale-up-blocked',
   ],
   params: {
-    largeCpu: { type: 'string', default: '4', about: 'CPU from which a pod is large.' },
-    largeMemory: { type: 'string', default: '15Gi', about: 'Memory from which a pod is large.' },
+    largeCpu: {
+      type: 'string',
+      pattern: quantityPattern,
+      default: '4',
+      about: 'CPU from which a pod is large.',
+    },
+    largeMemory: {
+      type: 'string',
+      pattern: quantityPattern,
+      default: '15Gi',
+      about: 'Memory from which a pod is large.',
+    },
   },
   for: 'Deployment',
   check(deployment, { graph, params, report }) {

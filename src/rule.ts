@@ -138,6 +138,11 @@ export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
 
+/** For the `pattern` of a parameter that `seconds` reads: a Go duration, or a number of seconds. */
+export const durationPattern = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$|^[0-9]+(\\.[0-9]+)?$'
+/** For the `pattern` of a parameter that `bytes` or `cpuCores` reads. */
+export const quantityPattern = '^[0-9]+(\\.[0-9]+)?([KMGTPE]i|[mkMGTPE])?$'
+
 /** JSON Schema of one parameter. `default` is what applies without configuration; `about` is one line of documentation. */
 export type Param =
   | {
@@ -157,7 +162,7 @@ export type Param =
     }
   | {
       readonly type: 'array'
-      readonly items: { readonly type: 'string' | 'integer' | 'number' }
+      readonly items: { readonly type: 'string' | 'integer' | 'number'; readonly format?: 'regex' }
       readonly default: readonly string[] | readonly number[]
       readonly about: string
     }

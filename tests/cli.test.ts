@@ -118,6 +118,14 @@ describe('a mistake is one line', () => {
       ['lint', '-o', 'json', '-o', 'sarif'],
       /^only one report can go to standard output, not json and sarif/,
     ],
+    'two reports for one file': [
+      ['lint', '-o', 'json=a', '-o', 'sarif=./a'],
+      'two reports cannot go to one file: ./a',
+    ],
+    'a name that is too long': [
+      ['lint', '-o', `json=${'a'.repeat(300)}`],
+      /^a+ cannot be written: ENAMETOOLONG\.$/,
+    ],
     'a missing folder': [
       ['lint', '-o', 'sarif=no/such/x.sarif'],
       'there is no folder no/such for no/such/x.sarif. Make it first: mkdir -p no/such',
@@ -130,6 +138,15 @@ describe('a mistake is one line', () => {
     'two ways to say it': [
       ['lint', '--config', 'x.yaml', '--isolated'],
       '--config and --isolated contradict each other. Keep one.',
+    ],
+    'an empty path': [['lint', ''], 'a path is empty. Write . for this folder.'],
+    'no namespace': [
+      ['lint', '-n', 'Shop'],
+      "option '-n, --namespace <name>' argument 'Shop' is invalid. It is no name of a namespace. (k8s-af lint --help)",
+    ],
+    'the beginning of a name': [
+      ['lint', '--only', 'zalando-cronjob'],
+      '--only: there is no rule, category or story "zalando-cronjob". Did you mean "zalando-cronjob-apiserver"?',
     ],
     'an unknown rule to explain': [
       ['explain', 'job-without-dedline'],
@@ -241,14 +258,22 @@ describe('reports', () => {
     expect(colored({ NO_COLOR: '1' }, '--color')).toBe(true)
     expect(colored({ FORCE_COLOR: '1' }, '--color=never')).toBe(false)
   })
-  it('end quietly when nobody reads on', () => {
+  it('end quietly when nobody reads on, with all files and the same verdict', () => {
+    const file = join(folderWith({}), 'report.json')
     const { err, code } = program.shell(
-      'set -o pipefail; k8s-af lint -o json fixtures | head -c 1 >/dev/null; exit ${PIPESTATUS[1]}',
-      {
-        cwd: repository,
-      },
+      `k8s-af lint -o pretty -o json=${file} fixtures | head -c 1 >/dev/null; exit \${PIPESTATUS[0]}`,
+      { cwd: repository },
     )
-    expect([err, code]).toEqual(['', 0])
+    expect([err, code]).toEqual(['', 1])
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('findings')
+  })
+  it.skipIf(!existsSync('/dev/full'))('say when they do not fit on the disk', () => {
+    const why = 'cannot be written: ENOSPC.'
+    expect(refusal(lint('-o', 'json=/dev/full', 'bad.yaml'))).toBe(`/dev/full ${why}`)
+    for (const command of ['lint -o json', 'rules', '--help'])
+      expect(refusal(program.shell(`k8s-af ${command} > /dev/full`, { cwd: files }))).toBe(
+        `standard output ${why}`,
+      )
   })
   it('come with statistics and timings on standard error', () => {
     const { out, err } = lint(...only, 'bad.yaml', '-o', 'json', '--statistics', '--timings')
@@ -334,10 +359,12 @@ spec:
   })
   it('is printed whole, as a configuration', () => {
     const cwd = folderWith({
-      '.k8s-af.yaml': 'kubernetesVersion: "1.30"\nrules: { job-without-deadline: error }\n',
+      '.k8s-af.yaml':
+        'kubernetesVersion: "1.30"\nrules: { job-without-deadline: error }\noutput: json=a.json\n',
     })
     const { out } = run(['config', 'print', '--disable', 'mutable-image-tag'], { cwd })
     expect(out).toContain("kubernetesVersion: '1.30'")
+    expect(out).toContain('json=a.json')
     const again = folderWith({ '.k8s-af.yaml': out })
     expect(run(['config', 'print'], { cwd: again }).out).toBe(out)
   })
@@ -405,5 +432,13 @@ describe('the sources', () => {
     )
     expect(out).toMatch(/^bad\.yaml:/)
     expect(code).toBe(0)
+  })
+  it('print what the README shows', () => {
+    const readme = readFileSync(join(repository, 'README.md'), 'utf8')
+    const [, folder = ''] = /npm ci && node bin\/k8s-af lint (\S+)/.exec(readme) ?? []
+    const [, shown = ''] = /```\n( {2}error[\s\S]*?)```/.exec(readme) ?? []
+    const { out } = run(['lint', folder], { cwd: repository })
+    expect(shown).not.toBe('')
+    expect(out).toContain(shown)
   })
 })

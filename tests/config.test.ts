@@ -12,7 +12,7 @@ import { UsageError } from '../src/config/usage.js'
 import { configProblems } from '../src/config/validate.js'
 import { minorOf } from '../src/config/version.js'
 import { loadRules } from '../src/registry.js'
-import { type Rule, rule } from '../src/rule.js'
+import { durationPattern, quantityPattern, type Rule, rule } from '../src/rule.js'
 
 const made = (spec: Partial<Rule> = {}) =>
   ({
@@ -38,7 +38,14 @@ const rules = new Map<string, Rule>([
       stories: ['acme-queue'],
       params: {
         seconds: { type: 'integer', minimum: 1, default: 3600, about: 'The deadline.' },
-        images: { type: 'array', items: { type: 'string' }, default: ['a'], about: 'Images.' },
+        images: {
+          type: 'array',
+          items: { type: 'string', format: 'regex' },
+          default: ['a'],
+          about: 'Images.',
+        },
+        after: { type: 'string', pattern: durationPattern, default: '1h', about: 'How long.' },
+        memory: { type: 'string', pattern: `^$|${quantityPattern}`, default: '', about: 'Such as `2Gi`.' },
       },
     }),
   ],
@@ -186,9 +193,29 @@ describe('a mistake in a configuration', () => {
       'rules:\n  job-without-deadline: {params: {seconds: 0}}\n',
       '.k8s-af.yaml:2:44: rules.job-without-deadline.params.seconds must be at least 1.',
     ],
+    'a text that is no duration': [
+      'rules:\n  job-without-deadline: {params: {after: soon}}\n',
+      '.k8s-af.yaml:2:42: rules.job-without-deadline.params.after cannot be "soon". Write it like "1h".',
+    ],
+    'a text that is no quantity': [
+      'rules:\n  job-without-deadline: {params: {memory: much}}\n',
+      '.k8s-af.yaml:2:43: rules.job-without-deadline.params.memory cannot be "much". Such as `2Gi`.',
+    ],
+    'a text that is no regular expression': [
+      'rules:\n  job-without-deadline: {params: {images: ["("]}}\n',
+      '.k8s-af.yaml:2:44: rules.job-without-deadline.params.images[0] is no regular expression: "(".',
+    ],
     'something else than a choice': [
       'rules:\n  job-too-old: [off]\n',
       '.k8s-af.yaml:2:16: rules.job-too-old cannot be a list. It can be off, error, warning, info or a mapping.',
+    ],
+    'aliases without end': [
+      `a: &a [x]\n${Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${`*${i === 0 ? 'a' : `b${i - 1}`},`.repeat(9)}]\n`).join('')}`,
+      '.k8s-af.yaml: its aliases make far too many values: write them out, or use fewer.',
+    ],
+    'an alias of itself': [
+      'ignore: &a [*a]\n',
+      '.k8s-af.yaml: its aliases make far too many values: write them out, or use fewer.',
     ],
     'a version without quotes': [
       'kubernetesVersion: 1.30\n',
@@ -267,7 +294,12 @@ describe('settings', () => {
       failOn: 'error',
       off: 1,
     })
-    expect(settings('').active[1]?.params).toEqual({ seconds: 3600, images: ['a'] })
+    expect(settings('').active[1]?.params).toEqual({
+      seconds: 3600,
+      images: ['a'],
+      after: '1h',
+      memory: '',
+    })
     expect(settings('').today).toMatch(/^\d{4}-\d{2}-\d{2}$/)
   })
   it('start from a preset', () => {
@@ -330,8 +362,20 @@ describe('the documentation', () => {
 
 describe('the schema', () => {
   it('is sound and accepts a configuration', () => {
-    const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(configSchema(rules))
+    const validate = new Ajv({ strict: true, allowUnionTypes: true, formats: { regex: true } }).compile(
+      configSchema(rules),
+    )
     expect(validate({ rules: { 'job-too-old': 'off' }, extends: 'x' })).toBe(true)
     expect(validate({ rules: { 'job-too-old': 'of' } })).toBe(false)
+  })
+  it('accepts the default of every parameter', async () => {
+    const all = await loadRules()
+    const chosen = Object.fromEntries(
+      [...all].map(([id, { params }]) => [
+        id,
+        { params: Object.fromEntries(Object.entries(params).map(([name, param]) => [name, param.default])) },
+      ]),
+    )
+    expect(configProblems({ rules: chosen }, all)).toEqual([])
   })
 })

@@ -207,6 +207,11 @@ describe('what cannot be read', () => {
     expect(names(input)).toEqual(['good'])
     expect(input.problems).toMatchObject([{ file: 'deep.json', message: expect.stringMatching(/nested/) }])
   })
+  it.runIf(process.platform === 'linux')('is a name that is not UTF-8', () => {
+    const cwd = folder({ 'good.yaml': configMap('good') })
+    writeFileSync(Buffer.concat([Buffer.from(join(cwd, 'a')), Buffer.from([0xff]), Buffer.from('.yaml')]), '')
+    expect(read(cwd).problems).toMatchObject([{ message: expect.stringMatching(/^Its name.* is not UTF-8/) }])
+  })
   it('is a link that leads to itself, or nowhere', () => {
     const cwd = folder({ 'good.yaml': configMap('good') })
     symlinkSync('loop.yaml', join(cwd, 'loop.yaml'))

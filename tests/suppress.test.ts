@@ -214,6 +214,12 @@ describe('a suppression', () => {
       'suppression-invalid',
     ])
   })
+  it('is no other comment that begins with the name of the program', () => {
+    expect(left(job('a', { before: '# k8s-af-scan runs at night -- alone\n' })).findings).toEqual([deadline])
+    expect(left(job('a', { before: `# k8s-af-disable ${deadline} -- why\n` })).findings).toContain(
+      'suppression-invalid',
+    )
+  })
   it('ends after its last day', () => {
     const text = headed(`${deadline} until=2026-11-21 -- x`)
     expect(left(text, { today: '2026-11-21' }).hidden).toEqual(['x'])

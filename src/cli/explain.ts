@@ -1,7 +1,7 @@
 /** `k8s-af explain` */
 import { UsageError } from '../config/usage.js'
 import { rulePage, storyPage } from '../docs/explain.js'
-import { nearestName } from '../graph/similar.js'
+import { meantName } from '../graph/similar.js'
 import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 
@@ -32,7 +32,7 @@ export async function explainCommand(name: string, { output }: ExplainFlags): Pr
 }
 
 function unknown(name: string, rules: Iterable<string>, stories: Iterable<string>): UsageError {
-  const near = nearestName(name, [...rules, ...stories])
+  const near = meantName(name, [...rules, ...stories])
   return new UsageError(
     `there is no rule or story ${JSON.stringify(name)}. ` +
       (near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af rules and k8s-af stories list them.'),

@@ -6,6 +6,7 @@ import { configSchema } from '../config/schema.js'
 import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
 import { newestMinor } from '../schema/definitions.js'
+import { attempt } from './output.js'
 
 const name = '.k8s-af.yaml'
 const schemaName = '.k8s-af.schema.json'
@@ -21,10 +22,13 @@ export async function initCommand(): Promise<number> {
   if (present !== undefined)
     process.stderr.write(`${present} holds no longer here and below, unless the new file extends it\n`)
   const hasPackage = existsSync(join(cwd, installed))
-  writeFileSync(join(cwd, name), template(hasPackage ? installed : schemaName), { flag: 'wx' })
+  attempt(name, () =>
+    writeFileSync(join(cwd, name), template(hasPackage ? installed : schemaName), { flag: 'wx' }),
+  )
   process.stderr.write(`wrote ${name}\n`)
   if (!hasPackage) {
-    writeFileSync(join(cwd, schemaName), `${JSON.stringify(configSchema(await loadRules()))}\n`)
+    const schema = `${JSON.stringify(configSchema(await loadRules()))}\n`
+    attempt(schemaName, () => writeFileSync(join(cwd, schemaName), schema))
     process.stderr.write(`wrote ${schemaName}, which tells editors what may stand in it\n`)
   }
   return 0

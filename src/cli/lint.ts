@@ -28,6 +28,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]
+  if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
@@ -63,7 +64,7 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
     unfold(one).some(({ value }) => value.kind === 'CustomResourceDefinition'),
   )
   if (isEmpty && read.problems.length === 0)
-    throw new UsageError(`crds: there is no CustomResourceDefinition in ${paths.join(', ')}.`)
+    throw new UsageError(`crds: there is no CustomResourceDefinition in ${named(paths)}.`)
   // What is linted, too, is read already.
   const known = new Set([
     ...input.documents.map(({ file }) => file.name),
@@ -78,11 +79,14 @@ function withDefinitions(input: Input, paths: readonly string[], cwd: string): I
   }
 }
 
-/** Why there was nothing to do, and what to type instead. */
-function nothingFound(input: Input, paths: readonly string[]): string {
-  const where = paths
+function named(paths: readonly string[]): string {
+  return paths
     .map((path) => (path === '-' ? 'standard input' : path === '.' ? 'this folder' : path))
     .join(', ')
+}
+
+/** Why there was nothing to do, and what to type instead. */
+function nothingFound(input: Input, paths: readonly string[]): string {
   const reasons = new Map<string, number>()
   for (const { reason } of input.skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
@@ -94,5 +98,5 @@ function nothingFound(input: Input, paths: readonly string[]): string {
       : has('test data')
         ? ' Folders called testdata are read where they are named.'
         : ''
-  return `there are no Kubernetes objects in ${where}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
+  return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }

@@ -1,7 +1,7 @@
 /** The command line: reads the arguments, runs one command, and says in the exit code how it went. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { version } from '../../package.json'
-import { presets } from '../config/config.js'
+import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
@@ -23,7 +23,7 @@ const scanExitCodes = `${exitCodes}
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
-  endQuietlyWithoutReader()
+  watchStreams()
   try {
     process.exitCode = await run(args)
   } catch (error) {
@@ -41,12 +41,15 @@ function explanation(error: unknown): string[] {
   return lines.map((line) => `k8s-af: ${printable(line)}`)
 }
 
-/** A reader that has seen enough (`| head`) is no error. */
-function endQuietlyWithoutReader(): void {
+/** A reader that has seen enough (`| head`) is no error, and does not change the verdict. A full disk is one. */
+function watchStreams(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit()
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit()
+      // What standard error cannot take is lost.
+      if (stream === process.stdout)
+        process.stderr.write(`k8s-af: standard output cannot be written: ${code}.\n`)
+      process.exit(2)
     })
   }
 }
@@ -118,6 +121,12 @@ function duration(value: string): number {
   return time
 }
 
+function namespaceName(value: string): string {
+  if (!new RegExp(namespacePattern).test(value))
+    throw new InvalidArgumentError('It is no name of a namespace.')
+  return value
+}
+
 function wholeNumber(value: string): number {
   const number = Number(value)
   if (!Number.isInteger(number) || number < 1)
@@ -187,7 +196,7 @@ Examples:
       more,
     )
     .option('--all-contexts', 'the clusters of all contexts, in one report')
-    .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default')
+    .option('-n, --namespace <name>', 'only this namespace; the whole cluster by default', namespaceName)
     .option('-A, --all-namespaces', 'all namespaces (the default)')
     .option('--require-complete', 'exit with 3 when something could not be read')
     .addOption(
@@ -223,7 +232,11 @@ Examples:
     .addOption(
       new Option('-o, --output <format>', 'text (default) or json').choices(['text', 'json']).default('text'),
     )
-    .option('-n, --namespace <name>', 'its namespace; needed only where the name is not unique')
+    .option(
+      '-n, --namespace <name>',
+      'its namespace; needed only where the name is not unique',
+      namespaceName,
+    )
     .option('--context <context>', 'a context of the kubeconfig; the current one by default')
   withColor(withCluster(diagnose))
     .addHelpText(
@@ -239,7 +252,11 @@ Examples:
     })
 
   command('rbac', 'print the role that a scan needs')
-    .option('-n, --namespace <name>', 'a Role for a scan of this namespace instead of a ClusterRole')
+    .option(
+      '-n, --namespace <name>',
+      'a Role for a scan of this namespace instead of a ClusterRole',
+      namespaceName,
+    )
     .option('--config <file>', 'this configuration file instead of the nearest .k8s-af.yaml')
     .option('--isolated', 'no configuration file at all')
     .addHelpText('after', '\nExample:\n  k8s-af rbac | kubectl apply -f -')
@@ -375,7 +392,7 @@ function withColor(command: Command): Command {
 /** The settings that say what manifests leave open. */
 function withInput(command: Command): Command {
   return command
-    .option('-n, --namespace <name>', 'the namespace of objects that name none')
+    .option('-n, --namespace <name>', 'the namespace of objects that name none', namespaceName)
     .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
 }
 

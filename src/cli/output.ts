@@ -1,6 +1,6 @@
 /** Where reports go: standard output, or files that appear whole or not at all. */
 import { realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { nearestName } from '../graph/similar.js'
 
@@ -32,7 +32,7 @@ export function outputsOf(texts: readonly string[], formats: readonly string[]):
       `only one report can go to standard output, not ${printed.map(({ format }) => format).join(' and ')}. Give the others a file: -o ${printed[1]?.format}=FILE`,
     )
   const files = outputs.flatMap(({ file }) => (file === undefined ? [] : [file]))
-  const twice = files.find((file, i) => files.indexOf(file) !== i)
+  const twice = files.find((file, i) => files.some((other, j) => j < i && resolve(other) === resolve(file)))
   if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
   return outputs
 }
@@ -41,9 +41,10 @@ export function outputsOf(texts: readonly string[], formats: readonly string[]):
 export function checkOutputs(outputs: readonly Output[]): void {
   for (const { file } of outputs) {
     if (file === undefined) continue
-    if (stat(file)?.isDirectory()) throw new UsageError(`${file} is a folder. Name a file in it.`)
+    if (attempt(file, () => stat(file))?.isDirectory())
+      throw new UsageError(`${file} is a folder. Name a file in it.`)
     const folder = dirname(file)
-    if (!stat(folder)?.isDirectory())
+    if (!attempt(file, () => stat(folder))?.isDirectory())
       throw new UsageError(`there is no folder ${folder} for ${file}. Make it first: mkdir -p ${folder}`)
   }
 }
@@ -54,18 +55,29 @@ function stat(path: string): Stats | undefined {
 
 /** Writes a file so that nobody ever sees half of it. Devices and pipes are written to directly. */
 export function writeWhole(file: string, text: string): void {
-  const known = stat(file)
-  if (known && !known.isFile()) {
-    writeFileSync(file, text)
-    return
+  attempt(file, () => {
+    const known = stat(file)
+    if (known && !known.isFile()) writeFileSync(file, text)
+    else replace(known ? realpathSync(file) : file, text, known ? { mode: known.mode } : {})
+  })
+}
+
+/** @throws UsageError when the operating system refuses to write `file` */
+export function attempt<Result>(file: string, work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    throw new UsageError(`${file} cannot be written: ${(error as NodeJS.ErrnoException).code}.`)
   }
-  const target = known ? realpathSync(file) : file
+}
+
+function replace(target: string, text: string, options: { readonly mode?: number }): void {
   const draft = `${target}.${process.pid}.tmp`
   try {
-    writeFileSync(draft, text, known ? { mode: known.mode } : {})
+    writeFileSync(draft, text, options)
     renameSync(draft, target)
   } catch (error) {
     rmSync(draft, { force: true })
-    throw new UsageError(`${file} cannot be written: ${(error as NodeJS.ErrnoException).code}.`)
+    throw error
   }
 }

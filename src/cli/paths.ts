@@ -1,5 +1,5 @@
 /** Paths that a user typed. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { nearestName } from '../graph/similar.js'
 
@@ -10,6 +10,11 @@ export function looksLikePath(word: string): boolean {
 
 /** `no such file or folder: deploy/ap.yaml. Did you mean deploy/app.yaml?` */
 export function missingPath(path: string, cwd: string): string {
+  try {
+    lstatSync(resolve(cwd, path))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return `no permission to look for ${path}.`
+  }
   const folder = dirname(path)
   let neighbours: string[] = []
   try {

@@ -22,15 +22,22 @@ export async function present(
   flags: ReportFlags,
   failOn: 'error' | 'warning' | 'info' | 'never',
 ): Promise<number> {
-  await show(report, outputs, flags)
+  const code =
+    report.failures.length > 0 ? 2 : report.findings.some((finding) => counts(finding, failOn)) ? 1 : 0
+  // Whoever reads standard output may leave before its end: the files are there by then, and the verdict holds.
+  process.exitCode = code
+  await show(
+    report,
+    [...outputs].sort((a, b) => Number(a.file === undefined) - Number(b.file === undefined)),
+    flags,
+  )
   for (const line of [
     ...(flags.statistics ? statistics(report) : []),
     ...(report.timings ? timings(report.timings) : []),
     ...failures(report),
   ])
     process.stderr.write(`${line}\n`)
-  if (report.failures.length > 0) return 2
-  return report.findings.some((finding) => counts(finding, failOn)) ? 1 : 0
+  return code
 }
 
 async function show(report: Report, outputs: readonly Output[], flags: ReportFlags): Promise<void> {

@@ -2,6 +2,9 @@
 import type { Severity } from '../finding.js'
 import type { ConfigSuppression, External, WorkloadKind } from './settings.js'
 
+/** The name of a namespace. Source: k8s.io/apimachinery/pkg/util/validation, IsDNS1123Label. */
+export const namespacePattern = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
+
 export const presets = ['recommended', 'all'] as const
 export type Preset = (typeof presets)[number]
 

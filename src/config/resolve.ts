@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
-import { nearestName } from '../graph/similar.js'
+import { meantName } from '../graph/similar.js'
 import { categories, type Rule } from '../rule.js'
 import type { Config, Preset } from './config.js'
 import type { ActiveRule, Settings } from './settings.js'
@@ -106,10 +106,10 @@ function select(
     const members = [...rules].filter(([, rule]) => rule.category === name || rule.stories.includes(name))
     if (members.length === 0) {
       const known = [...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]
-      const near = nearestName(name, known)
+      const near = meantName(name, known)
       throw new UsageError(
         `${flag}: there is no rule, category or story ${JSON.stringify(name)}.` +
-          (near ? ` Did you mean ${JSON.stringify(near)}?` : ' k8s-af rules lists the rules.'),
+          (near ? ` Did you mean ${JSON.stringify(near)}?` : ' k8s-af rules and k8s-af stories list them.'),
       )
     }
     for (const [id] of members) found.add(id)

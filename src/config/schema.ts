@@ -1,7 +1,7 @@
 /** The JSON Schema of the configuration file, made from what the rules say about themselves. */
 import { severities } from '../finding.js'
 import type { Param, Rule } from '../rule.js'
-import { presets } from './config.js'
+import { namespacePattern, presets } from './config.js'
 
 export type Schema = Readonly<Record<string, unknown>>
 
@@ -42,7 +42,10 @@ export function configSchema(
         { type: 'boolean', default: false },
         'True: what is linted is the whole of its namespaces, so what is not there does not exist.',
       ),
-      namespace: describe(text, 'The namespace of objects that name none, as with kubectl -n.'),
+      namespace: describe(
+        { type: 'string', pattern: namespacePattern },
+        'The namespace of objects that name none, as with kubectl -n.',
+      ),
       preset: describe(
         { enum: presets, default: 'recommended' },
         'The rules to start from: those worth acting on for nearly everybody, or all of them.',
@@ -102,7 +105,7 @@ export function configSchema(
       failOn: describe({ enum: [...severities, 'never'], default: 'error' }, 'Exit code 1 at or above it.'),
       minSeverity: describe({ ...severity, default: 'info' }, 'Findings below it are left out.'),
       output: describe(
-        { anyOf: [text, texts] },
+        { anyOf: [text, { ...texts, minItems: 1 }] },
         'Reports as FORMAT or FORMAT=FILE. Files are relative to the working directory.',
       ),
     }),

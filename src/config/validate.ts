@@ -17,7 +17,13 @@ export interface ConfigProblem {
 export function configProblems(value: unknown, rules: ReadonlyMap<string, Rule>): ConfigProblem[] {
   const used = valueAt(value, 'rules')
   const schema = configSchema(rules, (id) => isObject(used) && Object.hasOwn(used, id))
-  const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, logger: false })
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    allowUnionTypes: true,
+    logger: false,
+    formats: { regex: isRegex },
+  })
   const validate = ajv.compile(schema)
   if (validate(value)) return []
   return decided(validate.errors ?? []).map((error) => problemOf(error, value, rules))
@@ -70,9 +76,9 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
           : `${name} must be ${article(String(params.type))}, not ${show(error.data)}.`,
       )
     case 'pattern':
-      return onValue(
-        `${name} cannot be ${show(error.data)}.${typeof parent.description === 'string' ? ` ${parent.description}` : ''}`,
-      )
+      return onValue(`${name} cannot be ${show(error.data)}.${example(parent)}`)
+    case 'format':
+      return onValue(`${name} is no regular expression: ${show(error.data)}.`)
     case 'anyOf':
       return onValue(`${name} cannot be ${show(error.data)}. It can be ${alternatives(parent)}.`)
     case 'minimum':
@@ -85,6 +91,21 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
     default:
       return onValue(`${name} ${error.message ?? 'is wrong'}.`)
   }
+}
+
+function isRegex(text: string): boolean {
+  try {
+    new RegExp(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What a text that has to look like something looks like. */
+function example({ default: value, description }: Schema): string {
+  if (typeof value === 'string' && value !== '') return ` Write it like ${JSON.stringify(value)}.`
+  return typeof description === 'string' ? ` ${description}` : ''
 }
 
 function unknown(path: Path, key: string): string {

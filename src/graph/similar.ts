@@ -52,3 +52,11 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   }
   return best
 }
+
+/** The candidate that a person meant who typed `name`: the nearest one, else the only one that begins with it. */
+export function meantName(name: string, candidates: readonly string[]): string | undefined {
+  const near = nearestName(name, candidates)
+  if (near !== undefined) return near
+  const [first, ...others] = new Set(candidates.filter((one) => one.startsWith(name)))
+  return others.length === 0 ? first : undefined
+}

@@ -52,6 +52,9 @@ export function reasonOf(error: unknown): string {
     case 'EPERM':
       return 'No permission to read it: change its mode or leave it out with .k8s-af-ignore.'
     case 'ENOENT':
+      // What Node.js makes of bytes that are no UTF-8 names no file.
+      if ((error as NodeJS.ErrnoException).path?.includes('\ufffd'))
+        return 'Its name, or that of a folder above it, is not UTF-8: rename it.'
       return 'It does not exist, or is a link that leads nowhere: correct the path.'
     case 'ELOOP':
       return 'It is a symbolic link that leads back to itself: remove the link.'

@@ -17,6 +17,9 @@ import { type Directive, grammar, parseDirective } from './grammar.js'
 /** The annotation that holds suppressions, one a line or separated by `;`, on an object or on its pod template. */
 export const annotation = 'k8s-af.dev/ignore'
 
+/** What follows `k8s-af-` in a comment. */
+const words = ['ignore', 'ignore-file']
+
 /** What a suppression needs to know about the run. */
 export interface Run {
   readonly graph: IndexedGraph
@@ -140,7 +143,7 @@ interface Written {
 
 /** Reads all suppressions of the run. */
 function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
-  const { written, invalid } = inComments(run.input)
+  const { written, invalid } = inComments(run)
   const suppressions: Suppression[] = []
   for (const { text, ...one } of [...written, ...inAnnotations(run)]) {
     const directive = parseDirective(text)
@@ -166,7 +169,13 @@ function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } 
   return { suppressions, invalid }
 }
 
-function inComments(input: Input): { written: Written[]; invalid: Invalid[] } {
+/** Whether a comment that starts with another word was meant to suppress: `# k8s-af-scan runs every night` was not. */
+function isAttempt(word: string, text: string, rules: ReadonlyMap<string, Rule>): boolean {
+  const [first = ''] = text.split(/[\s,]/, 1)
+  return word.startsWith('ignore') || nearestName(word, words) !== undefined || rules.has(first)
+}
+
+function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
   for (const { file, documents, isBroken } of speakingFiles(input)) {
@@ -178,7 +187,7 @@ function inComments(input: Input): { written: Written[]; invalid: Invalid[] } {
         const covers = (one: Finding) => isHere(one) && one.place.line >= from && one.place.line <= to
         // It may belong to the part that could not be read.
         if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
-      } else
+      } else if (isAttempt(word, text, rules))
         invalid.push({
           place,
           message: `k8s-af-${word} means nothing: comments start with k8s-af-ignore or k8s-af-ignore-file.`,
