@@ -22,8 +22,10 @@ replicas may stand on one node, while the manifest looks as if that could not ha
   remedy: 'Use the labels of the pod template in the selector.',
   decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term the selector (none
 matches nothing, an empty one everything) is held against the labels of the pod template. An error when it
-matches no workload of the input at all, a warning when a spread constraint matches another workload but not
-its own, or an anti-affinity term looks into other namespaces for its own labels. One finding per workload.
+matches no workload of the input at all; a warning when it is a preference only, when a spread constraint
+matches another workload but not its own, or an anti-affinity term looks into other namespaces for its own
+labels; an info when another constraint or term over the same topology keeps the pods apart as well. One finding
+per workload.
 
 Anti-affinity against another workload of the input is what it is for, and silent; so is one that matches
 nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add
@@ -48,10 +50,13 @@ may add them.`,
   },
 })
 
+const degrees = ['error', 'warning', 'info'] as const
+type Degree = (typeof degrees)[number]
+
 interface Mismatch {
   readonly node: Node
   readonly selector: LabelSelector | undefined
-  readonly severity: 'error' | 'warning'
+  readonly severity: Degree
   readonly message: string
 }
 
@@ -71,7 +76,7 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
       {
         node: constraint,
         selector,
-        severity: other ? 'warning' : 'error',
+        severity: other || constraint.whenUnsatisfiable === 'ScheduleAnyway' ? 'warning' : 'error',
         message: `The spread over ${topologyKey} ${effect}: ${why}.`,
       },
     ]
@@ -80,14 +85,19 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
     requiredDuringSchedulingIgnoredDuringExecution: required = [],
     preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
   } = pod.affinity?.podAntiAffinity ?? {}
-  const terms: readonly PodAffinityTerm[] = [
-    ...required,
-    ...preferred.flatMap((one) => one.podAffinityTerm ?? []),
-  ]
+  const wishes = preferred.flatMap((one) => one.podAffinityTerm ?? [])
+  const terms: readonly PodAffinityTerm[] = [...required, ...wishes]
+  const keepers = [
+    ...(pod.topologySpreadConstraints ?? []),
+    ...terms.filter((one) => !one.namespaces?.length && !one.namespaceSelector),
+  ].filter(({ labelSelector }) => matchesOwn(labelSelector, workload))
   const repulsions = terms.flatMap((term): Mismatch[] => {
     const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [], namespaces = [] } = term
-    const base = { node: term, selector }
-    const effect = `The anti-affinity over ${topologyKey} has no effect`
+    const wish = wishes.includes(term)
+    const apart = wish && keepers.some((other) => other !== term && other.topologyKey === term.topologyKey)
+    const severity = apart ? 'info' : wish ? 'warning' : 'error'
+    const base = { node: term, selector, severity } as const
+    const effect = `${apart ? 'One term of the' : 'The'} anti-affinity over ${topologyKey} has no effect`
     if (matchesOwn(selector, workload)) {
       const { namespace } = workload
       if (
@@ -103,16 +113,14 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
     if (!selector) {
       return matchLabelKeys.length > 0
         ? []
-        : [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
+        : [{ ...base, message: `${effect}: ${reason(selector, workload)}.` }]
     }
     if (term.namespaceSelector || namespaces.length > 0 || graph.matching(selector, object).length > 0)
       return []
     if (mayBeAdded(selector, workload, graph) || !(graph.complete || isNear(selector, workload))) return []
-    return [{ ...base, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }]
+    return [{ ...base, message: `${effect}: ${reason(selector, workload)}.` }]
   })
-  return [...spreads, ...repulsions].sort(
-    (a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'),
-  )
+  return [...spreads, ...repulsions].sort((a, b) => degrees.indexOf(a.severity) - degrees.indexOf(b.severity))
 }
 
 /** Labels that controllers give to pods, so that no template has them. */
