@@ -30,6 +30,11 @@ export interface Cause {
   readonly relation: string
   /** The kubectl command that shows whether it is so. */
   readonly confirm: string
+  /**
+   * False for a weak point of what everything depends on, when nothing was seen to fail there and the symptom does not speak
+   * of it.
+   */
+  readonly likely: boolean
 }
 
 const gravity: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 }
@@ -60,8 +65,11 @@ export function diagnose(
     const relation = neighbour ? relationOf(neighbour, graph) : commonGround(subject, object, graph)
     if (relation === undefined) return []
     const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
-    const score = gravity[severity] * near * (evidence.length > 0 ? 1.6 : 1) * (1 + 2 * aptness(rule))
-    return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim) } }]
+    const fit = aptness(rule)
+    const seen = evidence.length > 0
+    const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
+    const likely = neighbour !== undefined || seen || severity === 'error' || fit >= 0.5
+    return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   return {
     object: graph.describe(object),
