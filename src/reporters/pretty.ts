@@ -41,13 +41,29 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   let file: string | undefined
-  for (const group of gather(shown)) {
+  for (const group of gather(gravestFirst(shown))) {
     const { first } = group
     if (first.place.file !== file) yield `${page.paint.bold.underline(page.show(titleOf(first)))}\n`
     file = first.place.file
     yield `${block(group, page).join('\n')}\n\n`
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+}
+
+const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
+
+/**
+ * Live objects with errors before those with warnings, and so in each object: who looks at a cluster reads from the top. The
+ * findings of files stay in the order of their lines.
+ */
+function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
+  if (!findings.some(({ place }) => place.live)) return findings
+  const worst = new Map<string, number>()
+  for (const { place, severity } of findings)
+    worst.set(place.file, Math.min(gravity[severity], worst.get(place.file) ?? gravity.info))
+  const rank = new Map([...worst].sort(([, a], [, b]) => a - b).map(([file], i) => [file, i]))
+  const of = ({ place }: Finding) => rank.get(place.file) ?? 0
+  return [...findings].sort((a, b) => of(a) - of(b) || gravity[a.severity] - gravity[b.severity])
 }
 
 /** A file; of a live object its name. */
