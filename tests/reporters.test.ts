@@ -267,11 +267,13 @@ describe('live objects for people', () => {
   })
   it('stand in the order of what is worst about them', async () => {
     const findings = [found('api', 'info', 1), found('job', 'warning', 2), found('web', 'warning', 3)]
-    const all = [...findings, found('web', 'error', 4)]
+    const seen = { ...found('mail', 'warning', 4), evidence: ['pod mail-1: 3 restarts'] }
+    const all = [...findings, seen, found('web', 'error', 5)]
     const pretty = await text('pretty', withFindings(all))
     expect(pretty.match(/\w+ (error|warning|info)\./g)).toEqual([
       'webs error.',
       'webs warning.',
+      'mails warning.',
       'jobs warning.',
       'apis info.',
     ])
