@@ -7,6 +7,7 @@ import {
   type Live,
   mayGrow,
   type Pod,
+  pendingPods,
   quantity,
   requestOf,
   rule,
@@ -98,13 +99,22 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
         Math.min(b.cpu / (cpu || 1), b.memory / (memory || 1)) -
         Math.min(a.cpu / (cpu || 1), a.memory / (memory || 1)),
     )
+    // Where no node could hold the pod alone, to stop the old one first would leave none.
+    const fits = nodes.some(
+      ({ status }) =>
+        (quantity(status?.allocatable?.cpu) ?? Number.POSITIVE_INFINITY) >= cpu &&
+        (quantity(status?.allocatable?.memory) ?? Number.POSITIVE_INFINITY) >= memory,
+    )
+    const has = fits ? 'has that much left' : 'is that large'
     report(
       ...place,
-      `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node has that much left.`,
+      pendingPods(graph.live, workload).length > 0
+        ? `The rollout of ${workload.name} stalls: its new pod asks for ${size}, and no node ${has}.`
+        : `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node ${has}.`,
       {
         severity: 'warning',
         see,
-        fix,
+        fix: fits ? fix : undefined,
         evidence: best
           ? [
               `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
