@@ -2,6 +2,7 @@ import {
   at,
   formatSpan,
   type Graph,
+  isReady,
   type ObjectOf,
   quantity,
   requestOf,
@@ -24,10 +25,10 @@ for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False that lo
 the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
 info, a minimum that is the maximum.
 
-Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), and in a cluster autoscalers whose
-minimum is their maximum: somebody switched them off.`,
+Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), those without a ready pod, which have no metrics of
+their own, and in a cluster autoscalers whose minimum is their maximum: somebody switched them off.`,
   falsePositives: 'A maximum that is meant as a cap on cost, with load above it.',
-  sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions)'],
+  sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions), replica_calculator.go'],
   stories: ['loveholidays-gke-ips', 'grafana-hosted-metrics-capacity', 'airbnb-weird-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 30, about: 'How long it must have lasted.' },
@@ -46,11 +47,12 @@ minimum is their maximum: somebody switched them off.`,
         is === 'False' &&
         reason !== 'ScalingDisabled',
     )
+    if (broken && isOfPods(broken.reason) && nonePodReady(hpa, graph)) return
     if (broken) {
       report(
         spec,
         broken.type === 'ScalingActive' ? 'metrics' : 'scaleTargetRef',
-        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.type === 'ScalingActive' ? 'its metrics can not be read' : 'the autoscaler can not read or set its number of pods'}.`,
+        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.type === 'ScalingActive' ? 'its metrics cannot be read' : 'the autoscaler cannot read or set its number of pods'}.`,
         { severity: 'error', evidence: [`${broken.reason}: ${broken.message}`] },
       )
       return
@@ -87,6 +89,16 @@ minimum is their maximum: somebody switched them off.`,
       )
   },
 })
+
+/** Whether the metric is one of the pods themselves: those that do not run have none. */
+const isOfPods = (reason: string) => /^FailedGet(Resource|ContainerResource|Pods)Metric$/.test(reason)
+
+/** Whether the target has pods and none is ready: that is what has to be repaired, and other rules tell it. */
+function nonePodReady(hpa: Autoscaler, graph: Graph): boolean {
+  const target = graph.targetOf(hpa)
+  const pods = (target && graph.live?.podsOf(target)) ?? []
+  return pods.length > 0 && !pods.some(isReady)
+}
 
 function conditionsSince({ status }: Autoscaler, now: number, least: number) {
   return (status?.conditions ?? [])
