@@ -50,6 +50,17 @@ describe('a diagnosis', () => {
     expect(plain.seen).toContain('1 of 2 pods: container web ended with 137 (OOMKilled) before')
     expect(plain.seen.join('\n')).toMatch(/BackOff, 31 times, 2 min ago/)
   })
+  it('tells of the pods behind a Service, and of those on a Node', () => {
+    const named = (kind: string) => {
+      const [object] = graph.objects.filter((one) => one.kind === kind)
+      if (!object) throw new Error(`the fixture has no ${kind}`)
+      return diagnose(object, graph, report, undefined)
+    }
+    expect(named('Service').seen).toContain('1 of 2 pods: container web waits: CrashLoopBackOff')
+    expect(named('Node').seen.join('\n')).toMatch(/^Ready is False: container runtime is down/)
+    const quiet = named('Ingress')
+    expect(render({ ...quiet, seen: [] }, report, look)).toContain('\n  No warning is on record.')
+  })
   it('finds causes around the object, and none elsewhere', () => {
     expect(rulesOf(plain)).toEqual(
       expect.arrayContaining(['node-not-ready', 'pdb-blocks-drain', 'readiness-probe-missing']),

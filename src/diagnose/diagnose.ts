@@ -8,7 +8,7 @@ import { formatSpan } from '../graph/quantity.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nameOf } from '../reporters/text.js'
-import { commonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
+import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {
@@ -16,6 +16,8 @@ export interface Diagnosis {
   readonly object: string
   /** What is seen on the object and its pods, a line each. */
   readonly seen: readonly string[]
+  /** How many pods it has: its own, those behind a Service, those on a Node. */
+  readonly pods: number
   /** The likely causes, the likeliest first. */
   readonly causes: readonly Cause[]
   /** The objects that were looked at around it. */
@@ -74,6 +76,7 @@ export function diagnose(
   return {
     object: graph.describe(object),
     seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
+    pods: podsAbout(object, graph).length,
     causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
     around: around.length - 1,
     unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),

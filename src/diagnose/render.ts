@@ -12,7 +12,7 @@ const most = 8
 export function render(diagnosis: Diagnosis, report: Report, look: Look): string {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
   const show = look.unicode ? printable : ascii
-  const { object, seen, causes, around, unread } = diagnosis
+  const { object, seen, pods, causes, around, unread } = diagnosis
   const told = new Set<string>()
   const storyOf = ({ finding }: Cause): Story | undefined => {
     const story = finding.stories.map((id) => report.story(id)).find((one) => one !== undefined)
@@ -27,7 +27,8 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
     )
   const lines = [paint.bold(show(object))]
   for (const one of seen) lines.push(...wrap(show(one), look.width - 2).map((part) => `  ${part}`))
-  if (seen.length === 0) lines.push('  Nothing is wrong with its pods, and no warning is on record.')
+  if (seen.length === 0)
+    lines.push(`  ${pods > 0 ? 'Nothing is wrong with its pods, and no' : 'No'} warning is on record.`)
   lines.push('')
   const shown = causes.filter(({ likely }) => likely).slice(0, most)
   shown.forEach((cause, i) => {
