@@ -23,8 +23,10 @@ replicas may stand on one node, while the manifest looks as if that could not ha
   remedy: 'Use the labels of the pod template in the selector.',
   decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term the selector (none
 matches nothing, an empty one everything) is held against the labels of the pod template. An error when it
-matches no workload of the input at all, a warning when a spread constraint matches another workload but not
-its own, or an anti-affinity term looks into other namespaces for its own labels. One finding per workload.
+matches no workload of the input at all; a warning when it is a preference only, when a spread constraint
+matches another workload but not its own, or an anti-affinity term looks into other namespaces for its own
+labels; an info when another constraint or term over the same topology keeps the pods apart as well. One finding
+per workload.
 
 Anti-affinity against another workload of the input is what it is for, and silent; so is one that matches
 nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add
@@ -49,10 +51,13 @@ may add them.`,
   },
 })
 
+const degrees = ['error', 'warning', 'info'] as const
+type Degree = (typeof degrees)[number]
+
 interface Mismatch {
   readonly node: Node
   readonly selector: LabelSelector | undefined
-  readonly severity: 'error' | 'warning'
+  readonly severity: Degree
   readonly message: string
 }
 
@@ -63,14 +68,21 @@ function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
     requiredDuringSchedulingIgnoredDuringExecution: required = [],
     preferredDuringSchedulingIgnoredDuringExecution: preferred = [],
   } = affinity?.podAntiAffinity ?? {}
-  const terms: readonly PodAffinityTerm[] = [
-    ...required,
-    ...preferred.flatMap((one) => one.podAffinityTerm ?? []),
-  ]
+  const wishes = preferred.flatMap((one) => one.podAffinityTerm ?? [])
+  const terms: readonly PodAffinityTerm[] = [...required, ...wishes]
+  const keepers = [
+    ...topologySpreadConstraints,
+    ...terms.filter((one) => !one.namespaces?.length && !one.namespaceSelector),
+  ].filter(({ labelSelector }) => matchesOwn(labelSelector, workload))
+  const weightOf = (term: PodAffinityTerm): Degree => {
+    if (!wishes.includes(term)) return 'error'
+    const isKept = keepers.some((other) => other !== term && other.topologyKey === term.topologyKey)
+    return isKept ? 'info' : 'warning'
+  }
   return [
     ...topologySpreadConstraints.flatMap((one) => mismatchOfSpread(one, workload, graph) ?? []),
-    ...terms.flatMap((one) => mismatchOfTerm(one, workload, graph) ?? []),
-  ].sort((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
+    ...terms.flatMap((one) => mismatchOfTerm(one, weightOf(one), workload, graph) ?? []),
+  ].sort((a, b) => degrees.indexOf(a.severity) - degrees.indexOf(b.severity))
 }
 
 function mismatchOfSpread(
@@ -89,14 +101,20 @@ function mismatchOfSpread(
   return {
     node: constraint,
     selector,
-    severity: other ? 'warning' : 'error',
+    severity: other || constraint.whenUnsatisfiable === 'ScheduleAnyway' ? 'warning' : 'error',
     message: `The spread over ${topologyKey} ${effect}: ${why}.`,
   }
 }
 
-function mismatchOfTerm(term: PodAffinityTerm, workload: Workload, graph: Graph): Mismatch | undefined {
+/** @param severity info where another term keeps the pods apart all the same */
+function mismatchOfTerm(
+  term: PodAffinityTerm,
+  severity: Degree,
+  workload: Workload,
+  graph: Graph,
+): Mismatch | undefined {
   const { labelSelector: selector, topologyKey = 'nodes', matchLabelKeys = [], namespaces = [] } = term
-  const effect = `The anti-affinity over ${topologyKey} has no effect`
+  const effect = `${severity === 'info' ? 'One term of the' : 'The'} anti-affinity over ${topologyKey} has no effect`
   if (matchesOwn(selector, workload)) {
     const { name, namespace } = workload
     const looksThere = namespaces.length === 0 || namespaces.includes(namespace)
@@ -105,7 +123,7 @@ function mismatchOfTerm(term: PodAffinityTerm, workload: Workload, graph: Graph)
     return { node: term, selector, severity: 'warning', message: `${effect}: ${why}.` }
   }
   if (selector ? !isWrong(term, selector, workload, graph) : matchLabelKeys.length > 0) return undefined
-  return { node: term, selector, severity: 'error', message: `${effect}: ${reason(selector, workload)}.` }
+  return { node: term, selector, severity, message: `${effect}: ${reason(selector, workload)}.` }
 }
 
 /** Whether the selector of a term is meant for its own pods, as far as anybody can tell: it matches no other. */

@@ -5,6 +5,7 @@ import {
   formatSpan,
   type Graph,
   heldFor,
+  isReady,
   type Live,
   type ObjectOf,
   quantity,
@@ -28,11 +29,11 @@ for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False that lo
 the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
 info, a minimum that is the maximum.
 
-Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), and in a cluster autoscalers whose
-minimum is their maximum: somebody switched them off.`,
+Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), those without a ready pod, which have no metrics of
+their own, and in a cluster autoscalers whose minimum is their maximum: somebody switched them off.`,
   falsePositives: 'A maximum that is meant as a cap on cost, with load above it.',
-  sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions)'],
-  stories: ['grafana-hosted-metrics-capacity', 'loveholidays-gke-ips', 'airbnb-weird-ways'],
+  sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions), replica_calculator.go'],
+  stories: ['loveholidays-gke-ips', 'grafana-hosted-metrics-capacity', 'airbnb-weird-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 30, about: 'How long it must have lasted.' },
   },
@@ -44,6 +45,7 @@ minimum is their maximum: somebody switched them off.`,
     const { maxReplicas: most } = spec
     const name = spec.scaleTargetRef?.name ?? 'its target'
     const broken = graph.live && breakageOf(hpa, graph.live, params.minutes * 60)
+    if (broken && isOfPods(broken.condition.reason) && nonePodReady(hpa, graph)) return
     if (broken) {
       report(
         spec,
@@ -87,11 +89,11 @@ minimum is their maximum: somebody switched them off.`,
 /** What has kept the controller from scaling for so many seconds, and the field that is about it. */
 function breakageOf(hpa: Autoscaler, live: Live, least: number) {
   const all = [
-    { type: 'ScalingActive', field: 'metrics', why: 'its metrics can not be read' },
+    { type: 'ScalingActive', field: 'metrics', why: 'its metrics cannot be read' },
     {
       type: 'AbleToScale',
       field: 'scaleTargetRef',
-      why: 'the autoscaler can not read or set its number of pods',
+      why: 'the autoscaler cannot read or set its number of pods',
     },
   ]
   return all
@@ -112,6 +114,16 @@ function secondsAtLimit(hpa: Autoscaler, live: Live): number | undefined {
   const limit = conditionOf(hpa, 'ScalingLimited')
   if (limit?.status !== 'True' || limit.reason !== 'TooManyReplicas' || least === most) return undefined
   return (hpa.status?.currentReplicas ?? 0) >= most ? heldFor(limit, live) : undefined
+}
+
+/** Whether the metric is one of the pods themselves: those that do not run have none. */
+const isOfPods = (reason = '') => /^FailedGet(Resource|ContainerResource|Pods)Metric$/.test(reason)
+
+/** Whether the target has pods and none is ready: that is what has to be repaired, and other rules tell it. */
+function nonePodReady(hpa: Autoscaler, graph: Graph): boolean {
+  const target = graph.targetOf(hpa)
+  const pods = (target && graph.live?.podsOf(target)) ?? []
+  return pods.length > 0 && !pods.some(isReady)
 }
 
 /** What the autoscaler measures now, and what it is to be. */

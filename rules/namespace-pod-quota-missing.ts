@@ -1,4 +1,14 @@
-import { at, type Graph, grouped, isGone, type Live, quantity, rule } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  grouped,
+  isGone,
+  type Live,
+  quantity,
+  rule,
+  stringAt,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Nothing limits the number of pods in a namespace that starts Jobs',
@@ -8,8 +18,8 @@ export default rule({
 stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the
 whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it (with \`onlyWithJobs\` off:
-any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side (with
+\`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
 \`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
 namespaces are silent unless the input is complete.
 
@@ -52,11 +62,12 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
         !spec?.scopes && !spec?.scopeSelector && params.keys.some((key) => spec?.hard?.[key] !== undefined),
     )
     if (counts || graph.exists('ResourceQuota', name, namespace)) return
-    const job = jobIn(name, graph, params.onlyWithJobs)
-    if (!job) return
-    const [quota] = quotas
     const count = graph.live && countIn(name, graph, graph.live.seen)
     const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
+    const makers = makersIn(name, graph, params.onlyWithJobs)
+    const job = (makers.find((one) => !runsOneByOne(one)) ?? (isFull ? makers[0] : undefined))?.object
+    if (!job) return
+    const [quota] = quotas
     report(
       namespace,
       undefined,
@@ -73,13 +84,17 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
   },
 })
 
-/** An object of the namespace that makes pods over and over. */
-function jobIn(namespace: string, graph: Graph, onlyJobs: boolean) {
+/** What makes pods over and over in the namespace. */
+function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly Workload[] {
   const found = graph.workloads.filter((one) => one.namespace === namespace && !one.controlled)
-  return (
-    found.find((one) => one.kind === 'CronJob' || one.kind === 'ScaledJob') ??
-    (onlyJobs ? undefined : found[0])
-  )?.object
+  const jobs = found.filter(({ kind }) => kind === 'CronJob' || kind === 'ScaledJob')
+  return onlyJobs || jobs.some((one) => !runsOneByOne(one)) ? jobs : found
+}
+
+/** Whether a CronJob waits for its last Job or ends it: then only those of the history stay. Source: k8s.io/api/batch/v1. */
+function runsOneByOne({ kind, object }: Workload): boolean {
+  const policy = stringAt(object, 'spec', 'concurrencyPolicy')
+  return kind === 'CronJob' && (policy === 'Forbid' || policy === 'Replace')
 }
 
 /**

@@ -22,8 +22,8 @@ workload beside it nearly matches (one pair differs by a letter or two) or the i
 port name in a rule that none of the selected pods declares, while they do declare ports.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
-without pods and those for the solvers of cert-manager are left alone.`,
-  falsePositives: 'Pods that an operator creates, or that run for a while only.',
+without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
+  falsePositives: 'Pods that run for a while only.',
   sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
   stories: ['machu-kube-proxy-ipvs'],
   for: 'NetworkPolicy',
@@ -57,11 +57,7 @@ without pods and those for the solvers of cert-manager are left alone.`,
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (
-      !near &&
-      (graph.live ? isExpected(policy, selector, graph) : !graph.complete || hasUnshownPods(policy, graph))
-    )
-      return
+    if (!near && (!graph.complete || isExpected(policy, selector, graph))) return
     report(
       spec,
       'podSelector',
@@ -73,22 +69,23 @@ without pods and those for the solvers of cert-manager are left alone.`,
   },
 })
 
-/** Whether something makes pods in the namespace that may have other labels than any template. */
-function hasUnshownPods(policy: ObjectOf<'NetworkPolicy'>, graph: Graph): boolean {
-  return graph.workloads.some(
-    (workload) => graph.namespaceOf(workload) === graph.namespaceOf(policy) && workload.controlled,
-  )
-}
-
 /**
- * In a cluster, where all pods are known with their labels: a policy of an operator, one that its pods are still to
- * follow, in a namespace without pods, or for pods that live for minutes.
+ * Whether the input does not tell that something is wrong: pods that other objects made stand for more than are there; in a
+ * cluster, where all pods are known with their labels, a policy of an operator or beside the pods of one (Longhorn has
+ * policies for pods that it starts on demand), one that its pods are still to follow, in a namespace without pods, or for
+ * pods that live for minutes.
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
+  const beside = graph.nearby(policy)
+  if (!graph.live) return beside.some(({ controlled }) => controlled)
   return (
-    (graph.live !== undefined && ageOf(policy, graph.live) < 600) ||
+    ageOf(policy, graph.live) < 600 ||
+    beside.length === 0 ||
     controllerOf(policy) !== undefined ||
-    graph.nearby(policy).length === 0 ||
+    beside.some(({ object }) => isCustom(controllerOf(object))) ||
     selector.matchLabels?.['acme.cert-manager.io/http01-solver'] !== undefined
   )
 }
+
+/** Whether the owner is a custom resource: the groups of Kubernetes that make pods have no dot. */
+const isCustom = (owner: ReturnType<typeof controllerOf>) => /\..*\//.test(owner?.apiVersion ?? '')

@@ -11,6 +11,7 @@ import {
   mayGrow,
   type ObjectOf,
   type Pod,
+  pendingPods,
   quantity,
   quantityPattern,
   type ReportOptions,
@@ -103,13 +104,19 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
     const share = (one: Compute) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
     const [best] = [...room].sort((a, b) => share(b) - share(a))
     if (!best) return
+    // Where no node could hold the pod alone, to stop the old one first would leave none.
+    const fits = roomOn(nodes, new Map()).some((one) => one.cpu >= cpu && one.memory >= memory)
+    const has = fits ? 'has that much left' : 'is that large'
     report(
       workload.pod,
       'containers',
-      `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node has that much left.`,
+      pendingPods(graph.live, workload).length > 0
+        ? `The rollout of ${workload.name} stalls: its new pod asks for ${size}, and no node ${has}.`
+        : `The next rollout of ${workload.name} stalls: it starts with a new pod of ${size}, and no node ${has}.`,
       {
         ...options,
         severity: 'warning',
+        fix: fits ? options.fix : undefined,
         evidence: [
           `most is left on ${best.name}: ${Number(best.cpu.toFixed(2))} CPU and ${formatBytes(Math.max(0, best.memory))}`,
         ],

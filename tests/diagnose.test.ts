@@ -18,6 +18,7 @@ const { report, graph } = await examineLive(
 const web = graph.objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === 'web')
 if (!web) throw new Error('the fixture has no Deployment web')
 
+const look = { width: 80, color: false, unicode: true, showSuppressed: false } as const
 const rulesOf = ({ causes }: Diagnosis) => causes.map(({ finding }) => finding.rule)
 
 describe('the neighbourhood of a Deployment', () => {
@@ -49,6 +50,17 @@ describe('a diagnosis', () => {
     expect(plain.seen).toContain('1 of 2 pods: container web ended with 137 (OOMKilled) before')
     expect(plain.seen.join('\n')).toMatch(/BackOff, 31 times, 2 min ago/)
   })
+  it('tells of the pods behind a Service, and of those on a Node', () => {
+    const named = (kind: string) => {
+      const [object] = graph.objects.filter((one) => one.kind === kind)
+      if (!object) throw new Error(`the fixture has no ${kind}`)
+      return diagnose(object, graph, report, undefined)
+    }
+    expect(named('Service').seen).toContain('1 of 2 pods: container web waits: CrashLoopBackOff')
+    expect(named('Node').seen.join('\n')).toMatch(/^Ready is False: container runtime is down/)
+    const quiet = named('Ingress')
+    expect(render({ ...quiet, seen: [] }, report, look)).toContain('\n  No warning is on record.')
+  })
   it('finds causes around the object, and none elsewhere', () => {
     expect(rulesOf(plain)).toEqual(
       expect.arrayContaining(['node-not-ready', 'pdb-blocks-drain', 'readiness-probe-missing']),
@@ -76,8 +88,17 @@ describe('a diagnosis', () => {
       rulesOf(diagnose(web, graph, report, symptom)).indexOf('pdb-blocks-drain')
     expect(rank('drain hangs')).toBeLessThan(rank('memory'))
   })
+  it('does not show what is imperfect far away', () => {
+    const far = plain.causes.filter(({ finding }) => finding.subject?.namespace === 'kube-system')
+    expect(far.map(({ finding }) => finding.rule)).toContain('resource-requests-missing')
+    expect(render({ ...plain, causes: far }, report, look)).toMatch(
+      /^No known failure pattern on it .*\n\n\d+ more with -o json\.$/m,
+    )
+    const { causes } = diagnose(web, graph, report, 'pods without resource requests fill nodes')
+    expect(render({ ...plain, causes }, report, look)).toContain('DaemonSet kube-system/aws-node')
+  })
   it('fits a terminal', () => {
-    const text = render(plain, report, { width: 80, color: false, unicode: true, showSuppressed: false })
+    const text = render(plain, report, look)
     const long = text.split('\n').filter((line) => line.length > 80 && !line.includes('kubectl '))
     expect(long).toEqual([])
     expect(text).not.toContain('\u001b')

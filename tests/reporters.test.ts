@@ -6,7 +6,7 @@ import Ajv2020 from 'ajv/dist/2020.js'
 import Draft04 from 'ajv-draft-04'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
-import type { Finding } from '../src/finding.js'
+import type { Finding, Severity } from '../src/finding.js'
 import { gather } from '../src/reporters/gather.js'
 import { lookOf, wantsColor } from '../src/reporters/look.js'
 import { type Format, formatNames, formats, type Look } from '../src/reporters/reporter.js'
@@ -253,6 +253,30 @@ describe('findings of live objects that read the same', () => {
     const inFile = (name: string) => ({ ...hostile.place, file: `${name}.yaml` })
     const findings = ['web', 'api'].map((name) => found(name, `${name} breaks.`, { place: inFile(name) }))
     expect(groups(...findings)).toEqual([['web'], ['api']])
+  })
+})
+
+describe('live objects for people', () => {
+  const found = (name: string, severity: Severity, line: number): Finding => ({
+    ...hostile,
+    severity,
+    message: `${name}s ${severity}.`,
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name, namespace: 'shop' },
+    place: { ...hostile.place, file: `deployment/shop/${name}`, live: true, path: '.spec', line },
+    related: [],
+  })
+  it('stand in the order of what is worst about them', async () => {
+    const findings = [found('api', 'info', 1), found('job', 'warning', 2), found('web', 'warning', 3)]
+    const seen = { ...found('mail', 'warning', 4), evidence: ['pod mail-1: 3 restarts'] }
+    const all = [...findings, seen, found('web', 'error', 5)]
+    const pretty = await text('pretty', withFindings(all))
+    expect(pretty.match(/\w+ (error|warning|info)\./g)).toEqual([
+      'webs error.',
+      'webs warning.',
+      'mails warning.',
+      'jobs warning.',
+      'apis info.',
+    ])
   })
 })
 

@@ -304,6 +304,19 @@ describe('a snapshot', () => {
     expect(readdirSync(folder).sort()).toEqual(['.kube', 'prod.gz'])
   })
 
+  it('tells diagnose what is there, and which kinds nobody reads', async () => {
+    const server = await apiServer({ objects })
+    open.push(server)
+    const folder = program.folderWith({ '.kube/config': server.kubeconfig })
+    await run(['--save-snapshot', 'prod.gz'], folder)
+    const ask = (object: string) =>
+      program.run(['diagnose', object, '--from-snapshot', 'prod.gz'], { cwd: folder })
+    expect(ask('svc/web')).toMatchObject({ code: 0, out: expect.stringMatching(/^Service shop\/web\n/) })
+    expect(ask('svc/wbe').err).toBe('k8s-af: there is no svc "wbe". Did you mean "web"?\n')
+    expect(ask('cm/web').err).toBe('k8s-af: there is no cm "web". kubectl get cm -A lists them.\n')
+    expect(ask('kafka/web').err).toMatch(/^k8s-af: a scan reads no objects of the kind kafka\. /)
+  })
+
   it('that is none is refused', async () => {
     const folder = program.folderWith({ text: 'kind: Pod\n' })
     writeFileSync(join(folder, 'cut'), gzipSync('{"snapshot":1}\n{"kind":"Pod"}\n').subarray(0, 30))

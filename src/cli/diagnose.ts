@@ -1,4 +1,5 @@
 /** `k8s-af diagnose` */
+import { scannedKinds } from '../cluster/kinds.js'
 import { UsageError } from '../config/usage.js'
 import { diagnose } from '../diagnose/diagnose.js'
 import { render } from '../diagnose/render.js'
@@ -90,7 +91,8 @@ function objectNamed({ kind, name }: Wanted, namespace: string | undefined, grap
     const owner = pod && graph.workloads.find((one) => graph.live?.podsOf(one).includes(pod))
     if (owner) return owner.object
   }
-  const ofKind = graph.objects.filter((one) => one.kind?.toLowerCase() === type && isInPlace(one))
+  const isOfType = (read: string | undefined) => read?.replace(/^.*\//, '').toLowerCase() === type
+  const ofKind = graph.objects.filter((one) => isOfType(one.kind) && isInPlace(one))
   const found = ofKind.filter(({ metadata }) => metadata?.name === name)
   const [first, second] = found
   if (first && second)
@@ -98,6 +100,10 @@ function objectNamed({ kind, name }: Wanted, namespace: string | undefined, grap
       `there is more than one ${kind} ${name}: in ${found.map((one) => graph.namespaceOf(one)).join(', ')}. Choose with -n.`,
     )
   if (first) return first
+  if (![...scannedKinds([])].some(isOfType) && !graph.objects.some((one) => isOfType(one.kind)))
+    throw new UsageError(
+      `a scan reads no objects of the kind ${kind}. Ask about its workload, Service, claim or node.`,
+    )
   const near = nearestName(
     name,
     ofKind.flatMap(({ metadata }) => metadata?.name ?? []),

@@ -8,7 +8,7 @@ import { formatSpan } from '../graph/quantity.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nameOf } from '../reporters/text.js'
-import { commonGround, type Neighbour, neighbourhood, symptomsOf } from './neighbourhood.js'
+import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
 
 export interface Diagnosis {
@@ -16,6 +16,8 @@ export interface Diagnosis {
   readonly object: string
   /** What is seen on the object and its pods, a line each. */
   readonly seen: readonly string[]
+  /** How many pods it has: its own, those behind a Service, those on a Node. */
+  readonly pods: number
   /** The likely causes, the likeliest first. */
   readonly causes: readonly Cause[]
   /** The objects that were looked at around it. */
@@ -30,6 +32,11 @@ export interface Cause {
   readonly relation: string
   /** The kubectl command that shows whether it is so. */
   readonly confirm: string
+  /**
+   * False for a weak point of what everything depends on, when nothing was seen to fail there and the symptom does not speak
+   * of it.
+   */
+  readonly likely: boolean
 }
 
 const gravity: Readonly<Record<Severity, number>> = { error: 3, warning: 2, info: 1 }
@@ -60,12 +67,16 @@ export function diagnose(
     const relation = neighbour ? relationOf(neighbour, graph) : commonGround(subject, object, graph)
     if (relation === undefined) return []
     const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
-    const score = gravity[severity] * near * (evidence.length > 0 ? 1.6 : 1) * (1 + 2 * aptness(rule))
-    return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim) } }]
+    const fit = aptness(rule)
+    const seen = evidence.length > 0
+    const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
+    const likely = neighbour !== undefined || seen || severity === 'error' || fit >= 0.5
+    return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   return {
     object: graph.describe(object),
     seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
+    pods: podsAbout(object, graph).length,
     causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
     around: around.length - 1,
     unread: (report.summary.cluster?.unread ?? []).map(({ resource, reason }) => `${resource}: ${reason}`),

@@ -1,9 +1,10 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
 import type { Graph } from '../graph/graph.js'
 import { containerStates } from '../graph/pod.js'
+import { objectsAt } from '../graph/untyped.js'
 import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
-import type { KindName, KubernetesObject } from '../kubernetes.js'
+import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
 
 export interface Neighbour {
   readonly object: KubernetesObject
@@ -124,12 +125,24 @@ export function commonGround(
     : undefined
 }
 
-/** The pods of an object that are not as they should be, in words, the same ones together, the most frequent first. */
-export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
+/** The pods that an object made, those behind a Service, or those on a Node. */
+export function podsAbout(object: KubernetesObject, graph: Graph): readonly Pod[] {
   const { live } = graph
   if (!live) return []
+  const name = object.metadata?.name
+  if (object.kind === 'Node') return live.pods.filter(({ spec }) => spec?.nodeName === name)
+  const workload = graph.workload(object)
+  if (workload || object.kind !== 'Service') return live.podsOf(workload ?? object)
+  return [...new Set(graph.backendsOf(object).flatMap((one) => live.podsOf(one)))]
+}
+
+/**
+ * What is not as it should be with an object's pods, in words, the same ones together, the most frequent first; of a Node its
+ * conditions before.
+ */
+export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
   const counts = new Map<string, number>()
-  const pods = live.podsOf(graph.workload(object) ?? object)
+  const pods = podsAbout(object, graph)
   for (const pod of pods) {
     const { status, metadata } = pod
     const states: string[] = []
@@ -158,7 +171,17 @@ export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
       states.push('is not ready')
     for (const one of states) counts.set(one, (counts.get(one) ?? 0) + 1)
   }
-  return [...counts]
+  const ofPods = [...counts]
     .sort(([, a], [, b]) => b - a)
     .map(([state, count]) => `${count} of ${pods.length} ${pods.length === 1 ? 'pod' : 'pods'}: ${state}`)
+  return [...conditionsOf(object), ...ofPods]
+}
+
+/** What is wrong with a Node by its own account. Source: k8s.io/api/core/v1/types.go (NodeConditionType). */
+function conditionsOf(object: KubernetesObject): string[] {
+  if (object.kind !== 'Node') return []
+  return objectsAt(object, 'status', 'conditions').flatMap(({ type, status, message }) => {
+    const good = type === 'Ready' ? 'True' : 'False'
+    return status === good || status === undefined ? [] : [`${type} is ${status}: ${message}`]
+  })
 }

@@ -1,6 +1,7 @@
 /** The diagnosis for people at a terminal. */
 import { Chalk } from 'chalk'
 import type { Report, Story } from '../engine/report.js'
+import type { Subject } from '../finding.js'
 import type { Look } from '../reporters/reporter.js'
 import { ascii, columns, nameOf, printable, wrap } from '../reporters/text.js'
 import type { Cause, Diagnosis } from './diagnose.js'
@@ -11,7 +12,7 @@ const most = 8
 export function render(diagnosis: Diagnosis, report: Report, look: Look): string {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
   const show = look.unicode ? printable : ascii
-  const { object, seen, causes, around, unread } = diagnosis
+  const { object, seen, pods, causes, around, unread } = diagnosis
   const told = new Set<string>()
   const storyOf = ({ finding }: Cause): Story | undefined => {
     const story = finding.stories.map((id) => report.story(id)).find((one) => one !== undefined)
@@ -26,9 +27,11 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
     )
   const lines = [paint.bold(show(object))]
   for (const one of seen) lines.push(...wrap(show(one), look.width - 2).map((part) => `  ${part}`))
-  if (seen.length === 0) lines.push('  Nothing is wrong with its pods, and no warning is on record.')
+  if (seen.length === 0)
+    lines.push(`  ${pods > 0 ? 'Nothing is wrong with its pods, and no' : 'No'} warning is on record.`)
   lines.push('')
-  causes.slice(0, most).forEach((cause, i) => {
+  const shown = causes.filter(({ likely }) => likely).slice(0, most)
+  shown.forEach((cause, i) => {
     const { finding, relation, confirm } = cause
     const { severity, rule, subject, message, evidence = [], fix } = finding
     const color = { error: paint.red.bold, warning: paint.yellow.bold, info: paint.cyan.bold }[severity]
@@ -40,7 +43,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
       ...(gap >= 2 ? [] : [`     ${paint.dim(who)}`]),
       ...wrap(show(message), look.width - 5).map((part) => `     ${part}`),
       ...evidence.flatMap((one) => line('seen', one)),
-      ...(relation === '' ? [] : line('because', `it ${relation}`.replace(/^it the whole/, 'the whole'))),
+      ...(relation === '' ? [] : line('because', clause(subject, relation))),
     )
     const story = storyOf(cause)
     if (story) lines.push(...line('like', `${story.org}, ${story.year}: ${story.brief}`))
@@ -50,13 +53,18 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
     // Not wrapped: it is to be copied.
     lines.push(`     ${paint.dim('confirm ')} ${show(confirm)}`, '')
   })
-  if (causes.length === 0)
+  if (shown.length === 0)
     lines.push(
       ...wrap(`No known failure pattern on it or on the ${around} objects around it.`, look.width),
       '',
     )
-  else if (causes.length > most) lines.push(`${causes.length - most} more with -o json.`, '')
+  if (causes.length > shown.length) lines.push(`${causes.length - shown.length} more with -o json.`, '')
   if (unread.length > 0)
     lines.push(...wrap(`Not read, and perhaps telling: ${show(unread.join(', '))}.`, look.width))
   return `${lines.join('\n').trimEnd()}\n`
+}
+
+/** `Service web sends requests to it`; a relation may have a subject of its own. */
+function clause(subject: Subject | undefined, relation: string): string {
+  return relation.startsWith('the ') ? relation : `${subject?.kind} ${subject?.name} ${relation}`
 }

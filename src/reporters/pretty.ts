@@ -41,13 +41,33 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   let file: string | undefined
-  for (const group of gather(shown)) {
+  for (const group of gather(gravestFirst(shown))) {
     const { first } = group
     if (first.place.file !== file) yield `${page.paint.bold.underline(page.show(titleOf(first)))}\n`
     file = first.place.file
     yield `${block(group, page).join('\n')}\n\n`
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+}
+
+const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
+
+/**
+ * Live objects with errors before those with warnings, of equal ones those where something was seen to happen first, and so
+ * in each object: who looks at a cluster reads from the top. The findings of files stay in the order of their lines.
+ */
+function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
+  if (!findings.some(({ place }) => place.live)) return findings
+  const graveness = ({ severity, evidence = [] }: Finding) =>
+    gravity[severity] + (evidence.length > 0 ? 0 : 0.5)
+  const worst = new Map<string, number>()
+  for (const one of findings) {
+    const { file } = one.place
+    worst.set(file, Math.min(graveness(one), worst.get(file) ?? Number.POSITIVE_INFINITY))
+  }
+  const rank = new Map([...worst].sort(([, a], [, b]) => a - b).map(([file], i) => [file, i]))
+  const of = ({ place }: Finding) => rank.get(place.file) ?? 0
+  return [...findings].sort((a, b) => of(a) - of(b) || graveness(a) - graveness(b))
 }
 
 /** A file; of a live object its name. */
