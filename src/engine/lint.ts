@@ -128,7 +128,7 @@ export function examine(
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
-  const needCluster = cluster ? [] : [...rules].filter(([, rule]) => rule.needs === 'cluster')
+  const needCluster = cluster ? [] : settings.active.filter(({ rule }) => rule.needs === 'cluster')
   const skipped: Record<string, number> = {}
   for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   let stories: ReadonlyMap<string, Story> | undefined
@@ -149,7 +149,7 @@ export function examine(
       unreadable: new Set(input.problems.map((problem) => problem.file)).size,
       rulesRun: settings.active.filter(({ rule }) => cluster || rule.needs !== 'cluster').length,
       notEvaluated: [
-        ...needCluster.map(([id, rule]) => ({ rule: id, needs: rule.needs ?? '' })),
+        ...needCluster.map(({ id, rule }) => ({ rule: id, needs: rule.needs ?? '' })),
         ...[...notEvaluated].map(([rule, kinds]) => ({ rule, needs: [...kinds].sort().join(', ') })),
       ],
       rulesOff: settings.off,
