@@ -72,6 +72,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
 
   const folderNames = new Map<string, string>()
+  /** What `displayName` says, which takes a path apart: most files stand in a folder that it was asked about. */
   const nameOf = (path: string) => {
     const end = path.lastIndexOf(sep)
     if (end <= 0 || cwd.startsWith(path)) return displayName(path, cwd)
