@@ -28,12 +28,14 @@ manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, worklo
 KEDA doesn't scale, and \`pause\` containers. What a kustomization or another manifest adds to a container can't be
 known: suppress there.
 
+An info for pods of the class \`system-node-critical\`: nothing evicts them, and the kernel kills them last.
+
 In a cluster with the metrics API, pods without a request that use more than a fifth of their node's memory at this
 moment stand below.`,
   versions: 'Pod-level `spec.resources`: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (limits become requests)',
-    'kubernetes/pkg/kubelet/eviction',
+    'kubernetes/pkg/kubelet/eviction, pkg/kubelet/qos/policy.go (GetContainerOOMScoreAdjust)',
   ],
   stories: [
     'saltside-first-outage',
@@ -83,6 +85,7 @@ moment stand below.`,
       'resources',
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
+        severity: isCritical(workload) ? 'info' : 'warning',
         ...(first.spec.resources && {
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
         }),
