@@ -1,7 +1,8 @@
 /** A small API server on loopback with canned answers, and everything it was asked. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Connection } from '../src/cluster/connect.js'
 
 type Json = Readonly<Record<string, unknown>>
 /** Answers a request; false leaves it to the canned answers. */
@@ -33,6 +34,18 @@ const kinds = [
   ['endpointslices', 'EndpointSlice', 'discovery.k8s.io/v1', true],
   ['resourcequotas', 'ResourceQuota', 'v1', true],
 ] as const
+
+/** How `scan` reaches the server: without credentials. */
+export function connectionTo({ address }: Pick<ApiServer, 'address'>, agent: Agent): Connection {
+  return {
+    context: 'prod',
+    proxy: undefined,
+    expired: undefined,
+    server: new URL(address),
+    agent,
+    headers: {},
+  }
+}
 
 export function send(response: ServerResponse, status: number, body: unknown, headers: Json = {}): true {
   const text = typeof body === 'string' ? body : JSON.stringify(body)

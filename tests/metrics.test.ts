@@ -6,7 +6,7 @@ import { scannedKinds } from '../src/cluster/kinds.js'
 import { sampleIn } from '../src/cluster/metrics.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
-import { type ApiServer, apiServer, send, status } from './api-server.js'
+import { type ApiServer, apiServer, connectionTo, send, status } from './api-server.js'
 
 describe('a line', () => {
   const wanted = new Map([
@@ -85,14 +85,7 @@ async function scanned(
   })
   open.push(server)
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-  const connection = {
-    context: 'prod',
-    proxy: undefined,
-    expired: undefined,
-    server: new URL(server.address),
-    agent,
-    headers: {},
-  }
+  const connection = connectionTo(server, agent)
   const { get, getLines } = clientOf(connection, {
     timeout: 500,
     signal: AbortSignal.timeout(60_000),
@@ -221,14 +214,7 @@ describe('what kubelets have counted', () => {
     const server = await apiServer({ objects: { pods } })
     open.push(server)
     const agent = new Agent()
-    const connection = {
-      context: 'prod',
-      proxy: undefined,
-      expired: undefined,
-      server: new URL(server.address),
-      agent,
-      headers: {},
-    }
+    const connection = connectionTo(server, agent)
     const { samples, unread } = await scan(
       clientOf(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }).get,
       {

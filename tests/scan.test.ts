@@ -8,7 +8,7 @@ import { proxyFor } from '../src/cluster/proxy.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { sliceOf } from '../src/graph/slice.js'
-import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { type ApiServer, type ApiServerOptions, apiServer, connectionTo, send, status } from './api-server.js'
 
 const open: ApiServer[] = []
 afterEach(async () => {
@@ -34,21 +34,11 @@ async function scanned({ namespace, chunk = 500, timeout = 5000, whole = 60_000,
   open.push(server)
   const pauses: number[] = []
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-  const { get } = clientOf(
-    {
-      context: 'prod',
-      server: new URL(server.address),
-      proxy: undefined,
-      agent,
-      headers: {},
-      expired: undefined,
-    },
-    {
-      timeout,
-      signal: AbortSignal.timeout(whole),
-      pause: async (milliseconds) => void pauses.push(milliseconds),
-    },
-  )
+  const { get } = clientOf(connectionTo(server, agent), {
+    timeout,
+    signal: AbortSignal.timeout(whole),
+    pause: async (milliseconds) => void pauses.push(milliseconds),
+  })
   const found = await scan(get, { kinds: scannedKinds([]), namespace, chunk, concurrency: 4 }).finally(() =>
     agent.destroy(),
   )

@@ -9,7 +9,7 @@
  */
 
 /** A list with its items, which are read one after the other as somebody asks for them. */
-export interface Page {
+interface Page {
   readonly metadata?: unknown
   readonly items: Iterable<unknown>
 }

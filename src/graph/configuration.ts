@@ -29,17 +29,14 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
   if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
   const data = isKind(subject, 'ConfigMap') ? subject.data : undefined
   if (!data) return []
+  // As a value of its own: parsing all that mentions a Config takes time.
+  const named = new RegExp(`(?:^|[\\s:"'&])${kind}(?:$|[\\s"',}#])`)
   return Object.entries(data).flatMap(([key, text]) => {
-    if (!text.includes(kind) || !namesKind(text, kind)) return []
+    if (!text.includes(kind) || !named.test(text)) return []
     return documentsIn(text)
       .filter(isOne)
       .map((value): Configuration => ({ value, place: () => [data, key] }))
   })
-}
-
-/** Whether a text of YAML or JSON has the kind as a value of its own: parsing all that mentions a Config takes time. */
-function namesKind(text: string, kind: string): boolean {
-  return new RegExp(`(?:^|[\\s:"'&])${kind}(?:$|[\\s"',}#])`).test(text)
 }
 
 /** The YAML documents of a text; none when it is not YAML. */

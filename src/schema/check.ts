@@ -300,7 +300,6 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
     const field = shape.fields.get(name)
     if (field === undefined || !field.served) unknownField(shape, name, walk)
     if (field === undefined) continue
-    if (field.type.plain === typeof item && item !== '') continue
     if (item === null || item === undefined) {
       // As the API server reads it: not there.
       out = replaced(value, out, name, undefined)
@@ -378,7 +377,6 @@ function visitMap(type: Type, value: unknown, walk: Walk): unknown {
   let out = value
   for (const key in value) {
     const item = value[key]
-    if (element.plain === typeof item) continue
     if (item === null || item === undefined) {
       out = replaced(value, out, key, undefined)
       continue
@@ -399,7 +397,6 @@ function visitList(type: Type, value: unknown, walk: Walk): unknown {
   let indices: number[] | undefined
   for (let i = 0; i < value.length; i++) {
     const item: unknown = value[i]
-    if (kept === undefined && element.plain === typeof item) continue
     walk.path.push(i)
     // An item that is null is the zero value of its type.
     const shaped = item !== null && item !== undefined ? visit(element, item, walk) : zeroOf(element, walk)

@@ -371,7 +371,6 @@ function typeFor(schema: Schema, name: string): Type {
     keys: [],
     values: undefined,
     mayBeEmpty: true,
-    plain: undefined,
     minimum: undefined,
     maximum: undefined,
   }

@@ -33,8 +33,6 @@ export type Basic =
 /** What a field holds. All types have all properties, so that walking them is fast. */
 export interface Type {
   readonly is: Basic | 'list' | 'map' | 'definition'
-  /** The type in JSON of values of which nothing else is asked, but that text is not empty: most need no closer look. */
-  readonly plain: 'string' | 'boolean' | undefined
   /** Of lists and maps: what they hold. */
   readonly of: Type | undefined
   /** Of a definition: its name. Ask `definitionOf` for the definition. */
@@ -215,7 +213,6 @@ function readType(text: string, limits: string | undefined): Type {
   const element = list ? list[2] : is === 'map' ? text.slice(2) : undefined
   return {
     is,
-    plain: is === 'boolean' || (is === 'string' && !valued) ? is : undefined,
     of: element === undefined ? undefined : readType(element, limits),
     name: is === 'definition' ? text : '',
     found: undefined,

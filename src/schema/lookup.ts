@@ -64,7 +64,6 @@ const anything: Type = {
   keys: [],
   values: undefined,
   mayBeEmpty: true,
-  plain: undefined,
   minimum: undefined,
   maximum: undefined,
 }

@@ -1,5 +1,6 @@
 /** Finds the comments that speak to this program, and the lines that each of them is about. */
 import type { Document, Range, SourceFile } from '../document.js'
+import { linesOf } from '../reader/lines.js'
 import type { TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 
@@ -34,7 +35,7 @@ const silent = /^\s*(#.*)?$/
  */
 export function commentsOf(file: SourceFile, documents: readonly Document[]): Comment[] {
   if (!file.text.includes('k8s-af-')) return []
-  const lines = file.text.split(/\r\n|\n|\r/)
+  const lines = linesOf(file.text)
   const candidates = lines.flatMap((line, index) => candidateOf(line, index))
   if (candidates.length === 0) return []
   const spans = documents.map((document) => spanOf(document, lines))
@@ -81,7 +82,7 @@ interface Span {
 
 function spanOf(document: Document, lines: readonly string[]): Span {
   const start = document.line - 1
-  const end = start + document.text.replace(/\r\n|\n|\r$/, '').split(/\r\n|\n|\r/).length - 1
+  const end = start + linesOf(document.text.replace(/\r\n|\n|\r$/, '')).length - 1
   let first = start
   while (first < end && silent.test(lines[first] ?? '')) first++
   return { document, start, end, first }
