@@ -26,8 +26,11 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import { isGivenLabel, podsHaveLabel } from './given-labels.js'
 import { push } from './group.js'
+import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
+import { madeNames } from './made.js'
 import { patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, type Resource } from './resource.js'
@@ -374,11 +377,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     const selector = service.spec?.selector
     if (!selector || Object.keys(selector).length === 0 || service.spec?.type === 'ExternalName') return []
     const pairs = Object.entries(selector)
-    const written = Object.fromEntries(pairs.filter(([key]) => !givenLabels.has(key)))
+    const written = Object.fromEntries(pairs.filter(([key]) => !isGivenLabel(key)))
     const found = matching(
       written,
-      (workload) =>
-        pairs.every(([key, value]) => workload.labels[key] === value || isGiven(workload, key, value)),
+      (workload) => pairs.every(([key, value]) => podsHaveLabel(workload, key, value)),
       resource(service),
     )
     return found.length > 1 ? [...found].sort(nearestFirst(service)) : found
@@ -671,115 +673,6 @@ function portOf(workload: Workload, port: ServicePort): ReturnType<Graph['portOf
   return only && typeof target === 'number' ? { container: only, port: undefined, number: target } : undefined
 }
 
-/**
- * The names of ConfigMaps, Secrets and ServiceAccounts that objects of the input will create, by `kind\nname`,
- * with the namespaces. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and
- * the Secrets Store CSI driver.
- */
-function madeNames(
-  resources: readonly Resource[],
-  kustomizations: readonly Kustomization[],
-): ReadonlyMap<string, string[]> {
-  const made = new Map<string, string[]>()
-  const add = (kind: string, name: string | undefined, namespace: string) => {
-    if (name) push(made, `${kind}\n${name}`, namespace)
-  }
-  for (const { kindName, value, name, namespace } of resources) {
-    switch (kindName) {
-      case 'external-secrets.io/ExternalSecret':
-      case 'kubernetes-client.io/ExternalSecret':
-        add('Secret', stringAt(value, 'spec', 'target', 'name') ?? name, namespace)
-        break
-      case 'external-secrets.io/ClusterExternalSecret':
-        add(
-          'Secret',
-          stringAt(value, 'spec', 'externalSecretName') ??
-            stringAt(value, 'spec', 'externalSecretSpec', 'target', 'name') ??
-            name,
-          '',
-        )
-        break
-      case 'bitnami.com/SealedSecret':
-        add('Secret', stringAt(value, 'spec', 'template', 'metadata', 'name') ?? name, namespace)
-        break
-      case 'cert-manager.io/Certificate':
-        add('Secret', stringAt(value, 'spec', 'secretName'), namespace)
-        break
-      case 'cert-manager.io/Issuer':
-      case 'cert-manager.io/ClusterIssuer':
-        add('Secret', stringAt(value, 'spec', 'acme', 'privateKeySecretRef', 'name'), '')
-        break
-      case 'secrets-store.csi.x-k8s.io/SecretProviderClass':
-        for (const one of objectsAt(value, 'spec', 'secretObjects'))
-          add('Secret', stringAt(one, 'secretName'), namespace)
-        break
-      case 'zalando.org/PlatformCredentialsSet':
-      case 'secrets.hashicorp.com/VaultStaticSecret':
-      case 'secrets.hashicorp.com/VaultDynamicSecret':
-      case 'secrets.hashicorp.com/VaultPKISecret':
-        add('Secret', stringAt(value, 'spec', 'destination', 'name') ?? name, namespace)
-        break
-      case 'onepassword.com/OnePasswordItem':
-      case 'isindir.github.com/SopsSecret':
-        add('Secret', name, namespace)
-        break
-      case 'trust.cert-manager.io/Bundle':
-        add('ConfigMap', name, '')
-        break
-      case 'Ingress':
-        // cert-manager's ingress-shim makes the Secret that tls names.
-        if (
-          Object.keys(value.metadata?.annotations ?? {}).some((key) =>
-            /^(cert-manager\.io|certmanager\.k8s\.io|acme\.cert-manager\.io)\/|^kubernetes\.io\/tls-acme$/.test(
-              key,
-            ),
-          )
-        ) {
-          for (const tls of objectsAt(value, 'spec', 'tls'))
-            add('Secret', stringAt(tls, 'secretName'), namespace)
-        }
-        break
-      case 'StatefulSet':
-        break
-    }
-  }
-  for (const { generated, namespace } of kustomizations) {
-    for (const one of generated) add(one.kind, one.name, one.namespace ?? namespace ?? '')
-  }
-  return made
-}
-
-/**
- * Whether the workload's controller gives its pods a label that no template has. Sources:
- * k8s.io/api/apps/v1 and batch/v1 types.
- */
-function isGiven({ kind, name }: Workload, key: string, value: string): boolean {
-  switch (key) {
-    case 'statefulset.kubernetes.io/pod-name':
-      return kind === 'StatefulSet' && value.startsWith(`${name}-`)
-    case 'apps.kubernetes.io/pod-index':
-      return kind === 'StatefulSet'
-    case 'batch.kubernetes.io/job-name':
-    case 'job-name':
-      return (kind === 'Job' && value === name) || (kind === 'CronJob' && value.startsWith(`${name}-`))
-    case 'controller-revision-hash':
-      return kind === 'StatefulSet' || kind === 'DaemonSet'
-    case 'pod-template-hash':
-      return kind === 'Deployment' || kind === 'ReplicaSet'
-    default:
-      return false
-  }
-}
-
-const givenLabels: ReadonlySet<string> = new Set([
-  'statefulset.kubernetes.io/pod-name',
-  'apps.kubernetes.io/pod-index',
-  'batch.kubernetes.io/job-name',
-  'job-name',
-  'controller-revision-hash',
-  'pod-template-hash',
-])
-
 function foldersOf(path: string): string[] {
   return path === '' || path === '.' ? [] : path.split('/')
 }
@@ -808,20 +701,4 @@ function wildcard(pattern: string, text: string): boolean {
       .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
       .join('.*')}$`,
   ).test(text)
-}
-
-function lazy<T>(compute: () => T): () => T {
-  let value: { readonly is: T } | undefined
-  return () => {
-    value ??= { is: compute() }
-    return value.is
-  }
-}
-
-function memo<A, T>(compute: (argument: A) => T): (argument: A) => T {
-  const known = new Map<A, T>()
-  return (argument) => {
-    if (!known.has(argument)) known.set(argument, compute(argument))
-    return known.get(argument) as T
-  }
 }
