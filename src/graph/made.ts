@@ -5,8 +5,13 @@ import { push } from './group.js'
 import type { Resource } from './resource.js'
 import { objectsAt, stringAt } from './untyped.js'
 
-/** The namespaces in which objects are made, by `kind\nname`; an empty one where that is left open. */
+/** The namespaces in which objects are made, by `madeKey`; an empty one where that is left open. */
 export type MadeNames = ReadonlyMap<string, readonly string[]>
+
+/** One key for a name of a kind. */
+export function madeKey(kind: string, name: string): string {
+  return `${kind}\n${name}`
+}
 
 /** The names of ConfigMaps and Secrets that objects and generators of the input will create. */
 export function madeNames(
@@ -16,10 +21,10 @@ export function madeNames(
   const made = new Map<string, string[]>()
   for (const resource of resources) {
     for (const { kind, name, namespace } of madeBy(resource))
-      if (name) push(made, `${kind}\n${name}`, namespace)
+      if (name) push(made, madeKey(kind, name), namespace)
   }
   for (const { generated, namespace } of kustomizations) {
-    for (const one of generated) push(made, `${one.kind}\n${one.name}`, one.namespace ?? namespace ?? '')
+    for (const one of generated) push(made, madeKey(one.kind, one.name), one.namespace ?? namespace ?? '')
   }
   return made
 }
