@@ -42,7 +42,6 @@ export interface GraphOptions {
   readonly complete: boolean
   /** What the objects come from; the input by default. */
   readonly source?: Graph['source'] | undefined
-  readonly namespace: string | undefined
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
   readonly kustomizations: readonly Kustomization[]
