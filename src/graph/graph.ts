@@ -31,7 +31,7 @@ import { indexObjects } from './objects.js'
 import { isKustomized, patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
-import { type Scaling, scaling, targetNamed } from './scaling.js'
+import { type Scaling, scaling } from './scaling.js'
 import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
@@ -124,8 +124,6 @@ export interface Graph extends Existence, Scaling {
 
   /** The ConfigMaps, Secrets, claims and accounts that a workload's pods need. */
   referencesOf(workload: Workload): readonly ConfigReference[]
-  /** Whether an autoscaler's `targetRef` (as VerticalPodAutoscalers have it) names the workload. */
-  targetNamed(autoscaler: object, workload: Workload): boolean
   /** The names of a kind that belong together with `near`, for "did you mean". */
   namesNear(kind: KindName, near: object): readonly string[]
   /**
@@ -218,7 +216,6 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     policiesOf: (workload) => policies().get(workload) ?? [],
     matching: (selector, near) => select.selected(selector, resource(near)),
     ...scaling(objects, belong, kustomizations),
-    targetNamed,
 
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),
