@@ -35,6 +35,22 @@ export function nothingAt(at: number): TextNode {
   return { kind: 'nothing', start: at, end: at, entries: none, items: none }
 }
 
+/** A collection in block style, to be filled: it ends where its last part does. */
+export function blockAt(kind: 'mapping' | 'sequence', start: number): TextNode {
+  const entries: Entry[] = []
+  const items: TextNode[] = []
+  const last = () => (kind === 'mapping' ? entries.at(-1)?.value : items.at(-1))
+  return {
+    kind,
+    start,
+    entries,
+    items,
+    get end() {
+      return last()?.end ?? start
+    },
+  }
+}
+
 /** A collection to be filled. */
 export function nodeAt(kind: 'mapping' | 'sequence', start: number): TextNode {
   return { kind, start, end: start, entries: [], items: [] }
