@@ -56,7 +56,7 @@ describe('plain block YAML', () => {
     expect(windows.filter(compare).length).toBeGreaterThan(windows.length / 2)
   })
 
-  it('may have anchors and aliases of scalars', () => {
+  it('may have anchors and aliases', () => {
     const scalar = fc.constantFrom(
       ...[
         'x',
@@ -71,6 +71,12 @@ describe('plain block YAML', () => {
         '[b]',
         '- c',
         'x\n  y',
+        'k: v',
+        'k: v\n  l:\n    - m',
+        'k: *a',
+        'k: &b v\n  l: *b',
+        '- k: v\n    l: w\n  - *a',
+        '# c\n  k: v',
         '',
       ],
     )
@@ -101,6 +107,10 @@ describe('plain block YAML', () => {
         '&a ',
         'a: &a &b ',
         'a: &a\n  ',
+        'a: &a # c\n  ',
+        '- &a\n  ',
+        'a:\n- &a\n  ',
+        '&a\n  ',
         '&a k: ',
         'a: &a !!str ',
       ],
@@ -112,6 +122,19 @@ describe('plain block YAML', () => {
       { numRuns: 3000 },
     )
     expect(readBlock('a: &a 1\nb:\n  - *a\n')?.value).toEqual({ a: 1, b: [1] })
+    expect(readBlock('a: &a\n  k: v\nb: *a\n')?.value).toEqual({ a: { k: 'v' }, b: { k: 'v' } })
+  })
+
+  it('gives no value twice, as rules tell values apart by identity', () => {
+    const { a, b } = readBlock('a: &a\n  k: v\nb: *a\n')?.value as Record<string, unknown>
+    expect(a).not.toBe(b)
+  })
+
+  it('leaves aliases that kubectl refuses to the other reader', () => {
+    const levels = [...'bcdefgh'].map((name, i) => `${name}: &${name}\n${`  - *${'abcdefg'[i]}\n`.repeat(9)}`)
+    const bomb = `a: &a\n  - x\n  - y\n${levels.join('')}`
+    expect(readBlock(bomb)).toBeUndefined()
+    expect(parseAny(bomb)).toMatchObject({ ok: false, mistake: { reason: 'refused' } })
   })
 
   it('is left alone once it is no longer plain, or no longer right', () => {

@@ -1,9 +1,10 @@
 /**
  * A reader for the plain block style that nearly all manifests are written in, several times as fast as a parser for all
- * of YAML. It gives up on whatever is unusual (anchored collections, tags, explicit keys, tabs, …), also on every
+ * of YAML. It gives up on whatever is unusual (merges, tags, explicit keys, tabs, …), also on every
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
-import { blockAt, type Entry, nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
+import { expand, Refusal } from './expand.js'
+import { aliasAt, BlockNode, type Entry, nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
 import { plainValue } from './scalar.js'
 
 export interface Block {
@@ -25,7 +26,7 @@ export function readBlock(text: string): Block | undefined {
     const block = new Reader(plain).document()
     return isWindows ? { ...block, hasNodes: false } : block
   } catch (error) {
-    if (error === unusual) return undefined
+    if (error === unusual || error instanceof Refusal) return undefined
     throw error
   } finally {
     units = kept
@@ -186,8 +187,10 @@ class Reader {
   #ending: Ending = 'line'
   #hasDuplicates = false
   #depth = 0
-  /** Scalars with an anchor. */
+  /** Values with an anchor. */
   #anchored: Map<string, unknown> | undefined
+  /** Whether an alias of a collection was met. */
+  #isShared = false
   /** The node of the value that was read last, when nodes are read. */
   #node: TextNode | undefined
 
@@ -202,8 +205,10 @@ class Reader {
     if (this.#column !== 0) throw unusual
     const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
-    // The nodes of aliases would need to know others.
-    return { value, hasDuplicates: this.#hasDuplicates, hasNodes: !this.#anchored }
+    const hasDuplicates = this.#hasDuplicates
+    // The nodes of such aliases would need to know others.
+    if (this.#isShared) return { value: expand(value), hasDuplicates, hasNodes: false }
+    return { value, hasDuplicates, hasNodes: true }
   }
 
   /** The node of the block that the text holds. */
@@ -416,7 +421,7 @@ class Reader {
   /** The node of a collection in block style, when nodes are read; a mapping's first key has been read. */
   #openNode(kind: 'mapping' | 'sequence'): TextNode | undefined {
     if (this.#base === undefined) return undefined
-    return blockAt(kind, kind === 'mapping' ? (this.#node?.start ?? 0) : this.#base + this.#at)
+    return new BlockNode(kind, kind === 'mapping' ? (this.#node?.start ?? 0) : this.#base + this.#at)
   }
 
   /** Notes the node of a scalar, when nodes are read. */
@@ -511,26 +516,45 @@ class Reader {
     return this.#plain(written, start, at)
   }
 
-  /** `&name value`, for a scalar on the same line. */
+  /** `&name value`, for a scalar on the same line or a block below it. */
   #anchor(column: number): unknown {
     const name = this.#anchorName()
-    while (units[this.#at] === space) this.#at++
-    const code = units[this.#at] ?? 0
-    const isScalar = code === quote || code === apostrophe || special[code] !== 1
-    if (!isScalar || code === 0) throw unusual
-    const value = this.#inline(column)
     this.#anchored ??= new Map()
+    // No alias inside of the value means the value, nor one of the same name before it.
+    this.#anchored.delete(name)
+    while (units[this.#at] === space) this.#at++
+    const value = this.#anchoredValue(column)
     this.#anchored.set(name, value)
     return value
   }
 
+  #anchoredValue(column: number): unknown {
+    const code = units[this.#at] ?? 0
+    if (code === lineFeed) {
+      this.#finishLine(this.#at)
+      if (this.#column <= column) throw unusual
+      return this.#block(column)
+    }
+    const isScalar = code === quote || code === apostrophe || special[code] !== 1
+    if (!isScalar || code === 0) throw unusual
+    return this.#inline(column)
+  }
+
   /** `*name` on the same line. */
   #alias(column: number): unknown {
+    const start = this.#at
     const name = this.#anchorName()
-    if (!this.#anchored?.has(name)) throw unusual
-    this.#finishLine(this.#at)
+    const stop = this.#at
+    this.#finishLine(stop)
     if (this.#column > column) throw unusual
-    return this.#anchored.get(name)
+    if (this.#base !== undefined) {
+      this.#node = aliasAt(this.#base + start, this.#base + stop)
+      return undefined
+    }
+    if (!this.#anchored?.has(name)) throw unusual
+    const value = this.#anchored.get(name)
+    if (typeof value === 'object' && value !== null) this.#isShared = true
+    return value
   }
 
   /** The name behind the mark that stands here; a space, a line feed or the end follows it. */
