@@ -91,7 +91,6 @@ export function examine(
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
-    namespace: settings.namespace,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
