@@ -240,8 +240,17 @@ function neighbours(objects: readonly Written[]): (definition: object, object: o
 /** The folders of each object's file, and how many of them all have in common. */
 function foldersOf(objects: readonly Written[]) {
   const folders = new Map<object, readonly string[]>()
-  for (const { raw, document } of objects) folders.set(raw, document.file.name.split('/').slice(0, -1))
-  const [first = [], ...others] = folders.values()
+  const known = new Map<SourceFile, readonly string[]>()
+  for (const { raw, document } of objects) {
+    const { file } = document
+    let folder = known.get(file)
+    if (!folder) {
+      folder = file.name.split('/').slice(0, -1)
+      known.set(file, folder)
+    }
+    folders.set(raw, folder)
+  }
+  const [first = [], ...others] = known.values()
   return { folders, depth: others.reduce((least, one) => Math.min(least, shared(first, one)), first.length) }
 }
 
@@ -397,8 +406,8 @@ function evaluate(
           const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
           failures.push({ rule: id, object, error })
         }
-        const kinds = watch?.asked() ?? []
-        if (kinds.length > 0 && drafts.length > before) {
+        const kinds = watch?.asked()
+        if (kinds && kinds.length > 0 && drafts.length > before) {
           drafts.length = before
           notEvaluated.set(id, new Set([...(notEvaluated.get(id) ?? []), ...kinds]))
         }

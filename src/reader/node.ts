@@ -30,9 +30,29 @@ export function scalarAt(start: number, end: number, isNull: boolean): TextNode 
   return { kind: 'scalar', start, end, entries: none, items: none, isNull }
 }
 
+/** An alias of a scalar: nothing else stands at what it means. */
+export function aliasAt(start: number, end: number): TextNode {
+  return { kind: 'alias', start, end, entries: none, items: none }
+}
+
 /** The place of something that is not written. */
 export function nothingAt(at: number): TextNode {
   return { kind: 'nothing', start: at, end: at, entries: none, items: none }
+}
+
+/** A collection in block style, to be filled: it ends where its last part does. */
+export class BlockNode implements TextNode {
+  readonly entries: Entry[] = []
+  readonly items: TextNode[] = []
+
+  constructor(
+    readonly kind: 'mapping' | 'sequence',
+    readonly start: number,
+  ) {}
+
+  get end(): number {
+    return (this.entries.at(-1)?.value ?? this.items.at(-1))?.end ?? this.start
+  }
 }
 
 /** A collection to be filled. */

@@ -1,5 +1,5 @@
 /** The nodes of a document's text with their places. */
-import { readBlock } from './block.js'
+import { nodesOf, readBlock } from './block.js'
 import { listen } from './dialect.js'
 import { isMergeKey } from './expand.js'
 import { isBreak, lineStart } from './lines.js'
@@ -14,8 +14,7 @@ export interface Outline {
 
 /** The nodes of a document's text. Undefined for a text that cannot be read as YAML. */
 export function outline(document: string): Outline | undefined {
-  const block = readBlock(document, true)
-  return block?.root ? { root: block.root, text: document } : outlineAny(document)
+  return readBlock(document)?.hasNodes ? { root: nodesOf(document), text: document } : outlineAny(document)
 }
 
 /** The nodes of a document in any style. */

@@ -219,7 +219,7 @@ function read(value: unknown, place: Place): Schema {
   let properties: Map<string, Schema> | undefined
   for (const name in written) {
     properties ??= new Map()
-    properties.set(name, inner(written[name], ['properties', name]))
+    properties.set(name, leaf(written[name], place) ?? inner(written[name], ['properties', name]))
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
@@ -259,6 +259,15 @@ function checkType(value: Untyped, type: string | undefined, preserves: boolean,
   if (place.nested) return
   if (type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
   if (type === 'array' && !isObject(value.items)) throw unusable(place, 'items', 'is missing')
+}
+
+/** The schema of a part that says its type and no more, as most do: it needs no place of its own. */
+function leaf(value: unknown, { nested, count }: Place): Schema | undefined {
+  if (nested || count.nodes >= mostNodes || !isObject(value)) return undefined
+  const { type } = value
+  if (type === 'array' || !types.has(type) || !wordsOf(value).isPlain) return undefined
+  count.nodes++
+  return plain(type as SchemaType)
 }
 
 /** Most parts of a schema say their type and no more, and most of the others what they consist of. */
