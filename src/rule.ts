@@ -46,7 +46,7 @@ export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { Backend, NamedBackend } from './graph/entrance.js'
-export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
+export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './graph/enumerate.js'
 export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
@@ -55,6 +55,7 @@ export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
+export { namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,
@@ -66,6 +67,7 @@ export {
   kubeletMinor,
   mayGrow,
   nodesBy,
+  poolLabels,
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
@@ -125,6 +127,7 @@ export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,
+  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,
