@@ -8,8 +8,8 @@ import {
   countOf,
   type Eviction,
   evictionsOf,
-  firstOf,
   formatEnd,
+  formatEvictions,
   type Graph,
   isCrashing,
   isReady,
@@ -84,10 +84,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
           `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
           {
             severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-            evidence: [
-              `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
-              first.message,
-            ],
+            evidence: [formatEvictions(evicted), first.message],
           },
         )
         return
