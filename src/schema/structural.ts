@@ -202,11 +202,7 @@ function read(value: unknown, place: Place): Schema {
   const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
-  if (structural && nested && type !== undefined)
-    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
-  if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
-  if (structural && !nested && type === 'array' && !isObject(value.items))
-    throw unusable(place, 'items', 'is missing')
+  if (structural) checkType(value, type, preserves, place)
   if (isPlain) return plain(type)
   if (structural && !nested && !isSimple) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
@@ -255,6 +251,14 @@ function read(value: unknown, place: Place): Schema {
     oneOf: branches('oneOf'),
     not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {
+  if (place.nested && type !== undefined)
+    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
+  if (place.nested) return
+  if (type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
+  if (type === 'array' && !isObject(value.items)) throw unusable(place, 'items', 'is missing')
 }
 
 /** The schema of a part that says its type and no more, as most do: it needs no place of its own. */
