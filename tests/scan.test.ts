@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { Agent, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { countedKinds, filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
@@ -63,28 +64,50 @@ describe('lists', () => {
     expect(unread).toEqual([])
   })
 
-  it('are asked for the next page while one arrives', async () => {
-    const page = (next: string, name: string) =>
-      `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"${next}},"items":[${JSON.stringify(object(name))}]}`
+  it.each(['identity', 'gzip'])('are asked for the next page while one arrives: %s', async (encoding) => {
+    const page = (next: string, name: string) => {
+      const text = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"${next}},"items":[${JSON.stringify(object(name))}]}`
+      return encoding === 'gzip' ? gzipSync(text) : Buffer.from(text)
+    }
     let finish: (() => void) | undefined
     const { names, unread } = await scanned({
       answer: (url, response) => {
         if (!isList(url, 'configmaps')) return false
         response.setHeader('content-type', 'application/json')
+        response.setHeader('content-encoding', encoding)
         if (url.searchParams.has('continue')) {
           finish?.()
           response.end(page('', 'b'))
           return true
         }
-        const text = page(',"continue":"on"', 'a')
-        response.write(text.slice(0, -10))
+        const bytes = page(',"continue":"on"', 'a')
+        response.write(bytes.subarray(0, -10))
         // Without the request for the second page the first one would never end.
-        finish = () => response.end(text.slice(-10))
+        finish = () => response.end(bytes.subarray(-10))
         return true
       },
     })
     expect(unread).toEqual([])
     expect(names).toEqual(['configmap/shop/a', 'configmap/shop/b'])
+  })
+
+  it('are packed, asked for again when they are cut off, and refused when they are damaged', async () => {
+    const data = { a: 'ä'.repeat(100_000) }
+    const whole = gzipSync(JSON.stringify({ metadata: {}, items: [object('a', { data })] }))
+    const damaged = Buffer.from(whole).fill(0xff, 20, 30)
+    const read = (...answers: Buffer[]) =>
+      scanned({
+        answer: (url, response) => {
+          if (!isList(url, 'configmaps')) return false
+          response.writeHead(200, { 'content-encoding': 'gzip' }).end(answers.shift() ?? whole)
+          return true
+        },
+      })
+    const again = await read(whole.subarray(0, -20), whole.subarray(0, 5), Buffer.alloc(0))
+    expect([again.unread, again.pauses.length]).toEqual([[], 3])
+    expect(again.documents[0]?.value).toMatchObject({ data })
+    const { unread } = await read(damaged)
+    expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
   })
 
   it('start again, once, when the server has forgotten their beginning', async () => {
