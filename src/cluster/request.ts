@@ -281,7 +281,7 @@ function startOf(chunk: Buffer, response: IncomingMessage): string {
 }
 
 /**
- * Unpacks an answer as a whole. The API server writes it in a hundred pieces of a page, and to unpack those one by one as they come costs
+ * Unpacks an answer as a whole. The API server sends a page in a hundred pieces, and to unpack those one by one as they come costs
  * more than the work itself: a twentieth of a large scan.
  */
 async function whole(bytes: Buffer, most: number): Promise<Buffer> {
