@@ -149,6 +149,8 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const pad = ' '.repeat(digits + 3)
   const side = `${pad}${paint.dim(box.side)}`
   const room = page.width - digits - 5
+  const alongside = (line: string, i: number) =>
+    `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const words = note === undefined ? [] : [show(note)]
     const source = page.report.lines.line(at.file, at.line, finding.cluster)
@@ -175,17 +177,10 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
     `${pad}${paint.dim(`${box.top} ${columns(full) <= room || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...marked(place, label, severity, isSecret),
     ...related.flatMap((one) => [
-      ...relatedHead(one, place.file, room, show).map(
-        (line, i) => `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`,
-      ),
+      ...relatedHead(one, place.file, room, show).map(alongside),
       ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
     ]),
-    ...places.map(({ place: other, subject: owner }) => {
-      const at = other.live
-        ? `also ${where(other, show)}`
-        : `also line ${other.line}${owner ? `  ${show(nameOf(owner))}` : ''}`
-      return `${pad}${paint.dim(`${box.middle} ${cut(at, room, box.more)}`)}`
-    }),
+    ...places.flatMap((other) => alsoAt(other, finding, room, page).map(alongside)),
     ...[...byKind(objects)].map(
       ([kind, names]) =>
         `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), room)}`)}`,
@@ -237,6 +232,15 @@ function relatedHead(place: Related, file: string, room: number, show: Page['sho
   const object = show(place.object)
   const [first, second] = place.live ? [object, at] : [at, object]
   return columns(at) + 2 + columns(object) <= room ? [`${first}  ${second}`] : [first, second]
+}
+
+/** Where the same was found, and in which object when it is another one: on two lines when one is too short. */
+function alsoAt({ place, subject }: Finding, first: Finding, room: number, { show, box }: Page): string[] {
+  if (place.live) return [cut(`also ${where(place, show)}`, room, box.more)]
+  const at = `also ${place.file === first.place.file ? `line ${place.line}` : where(place, show)}`
+  if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
+  const object = show(nameOf(subject))
+  return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
 }
 
 /** A window of the line around the place, made printable; start and length in columns of the window. */
