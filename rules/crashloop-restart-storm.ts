@@ -191,6 +191,6 @@ function churnOf(workload: Workload, graph: Graph, minPods: number) {
   if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
   return {
     message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
-    see: [at(service, service), at(fewest.of, fewest.node, fewest.field)],
+    see: [at(service, service), at(fewest.of, fewest.node, fewest.field, fewest.note)],
   }
 }

@@ -76,7 +76,6 @@ constraints.`,
         .some((one) => JSON.stringify(one).includes('defaultConstraints'))
     )
       return
-    const overlay = fewest.of === workload.object && (workload.scale?.replicas ?? 1) !== fewest.pods
     const constraint = {
       maxSkew: 1,
       topologyKey: params.topologyKeys[0] ?? 'kubernetes.io/hostname',
@@ -91,14 +90,7 @@ constraints.`,
         : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
-        see: [
-          at(
-            fewest.of,
-            fewest.node,
-            fewest.field,
-            overlay ? `an overlay makes it ${fewest.pods}` : undefined,
-          ),
-        ],
+        see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks
           ? advise('delete one of the pods: the scheduler places it anew')
           : set(

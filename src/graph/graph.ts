@@ -68,6 +68,8 @@ export interface FewestPods {
   /** The mapping in it that holds (or would hold) the number. */
   readonly node: object
   readonly field: string
+  /** What to say there when a kustomization sets the number, and something else or nothing is written. */
+  readonly note?: string
 }
 
 /** What is known of the input besides its objects. */
@@ -586,7 +588,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
           field: 'minReplicaCount',
         }
       }
-      return { pods: Math.max(scale.replicas ?? 1, ...countsInOverlays(resource(workload))), ...own }
+      const written = scale.replicas ?? 1
+      const pods = Math.max(written, ...countsInOverlays(resource(workload)))
+      return { pods, ...own, ...(pods > written && { note: `an overlay makes it ${pods}` }) }
     }),
     budgetsOf: (workload) => budgets().get(workload) ?? [],
     guardedBy,
