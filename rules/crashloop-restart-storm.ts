@@ -9,16 +9,14 @@ import {
   type Eviction,
   evictionsOf,
   firstOf,
-  formatEnd,
+  formatRestarts,
   type Graph,
   isCrashing,
   isReady,
   type Live,
-  lastEnd,
   type Pod,
   patience,
   rule,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -157,11 +155,7 @@ function hasTightMemory({ running }: Workload): boolean {
 
 /** The worst pods, and what probes and hooks said. */
 function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
-  const pods = crashing.map(({ pod, container }) => {
-    const end = lastEnd(container)
-    const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
-  })
+  const pods = crashing.map(({ pod, container }) => formatRestarts(pod, container, live))
   const probes = live
     .eventsOf(workload)
     .filter(
