@@ -1,6 +1,6 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { Chalk, type ChalkInstance } from 'chalk'
-import type { Report } from '../engine/report.js'
+import { briefFor, type Report } from '../engine/report.js'
 import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
 import { type Gathered, gather } from './gather.js'
 import type { Look } from './reporter.js'
@@ -131,12 +131,8 @@ function head({ first, clusters }: Gathered, { paint, show, ...page }: Page): st
 function background({ rule, stories }: Finding, { report, isNew }: Page): string[] {
   if (!report.rules.has(rule) || !isNew(rule)) return []
   const story = stories.map((id) => report.story(id)).find((one) => one !== undefined)
-  return [
-    ...(story && isNew(`story ${story.id}`)
-      ? [`${story.org}, ${story.year}: ${story.brief}`, story.url ?? '']
-      : []),
-    `k8s-af explain ${rule}`,
-  ]
+  const brief = story && `${story.org}, ${story.year}: ${briefFor(rule, story)}`
+  return [...(story && brief && isNew(brief) ? [brief, story.url ?? ''] : []), `k8s-af explain ${rule}`]
 }
 
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
