@@ -287,6 +287,10 @@ describe('findings of files that read the same', () => {
       ...(await shown(found('web', 'a.yaml', 3))).slice(4),
     ])
   })
+  it('fit the terminal', async () => {
+    const findings = Array.from({ length: 50 }, (_, i) => found('a'.repeat(i + 1), 'a.yaml', i + 1))
+    expect((await shown(...findings)).filter((line) => columns(line) > 80)).toEqual([])
+  })
   it('stay apart when they have another half that is not the same', () => {
     const service = (file: string, line: number) => ({ ...at(file, line), object: 'Service shop/x' })
     const count = (...findings: Finding[]) => gather(findings).length

@@ -145,6 +145,7 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const pad = ' '.repeat(digits + 3)
   const side = `${pad}${paint.dim(box.side)}`
   const room = page.width - digits - 5
+  const besideBox = room - 1
   const alongside = (line: string, i: number) =>
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
@@ -170,16 +171,16 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
   return [
     // The file's name is above already.
-    `${pad}${paint.dim(`${box.top} ${columns(full) <= room || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
+    `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...marked(place, label, severity, isSecret),
     ...related.flatMap((one) => [
-      ...relatedHead(one, place.file, room, show).map(alongside),
+      ...relatedHead(one, place.file, besideBox, show).map(alongside),
       ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
     ]),
-    ...places.flatMap((other) => alsoAt(other, finding, room, page).map(alongside)),
+    ...places.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
     ...[...byKind(objects)].map(
       ([kind, names]) =>
-        `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), room)}`)}`,
+        `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), besideBox)}`)}`,
     ),
     ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
     ...rest.map((line) => `${pad}        ${line}`),
