@@ -40,7 +40,7 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
         : `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
       {
         see: [
-          at(fewest.of, fewest.node, fewest.field),
+          at(fewest.of, fewest.node, fewest.field, fewest.note),
           graph.complete ? undefined : sibling && at(sibling, sibling, undefined, 'guards other pods'),
         ],
         fix: advise('a PodDisruptionBudget with maxUnavailable: 1 for these labels'),
