@@ -26,6 +26,7 @@ import type {
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
 import { imageParts, isImageAlias } from './container.js'
+import { givenLabels, isGiven } from './given.js'
 import { push } from './group.js'
 import type { Live } from './live.js'
 import { patchFinder } from './patches.js'
@@ -748,37 +749,6 @@ function madeNames(
   }
   return made
 }
-
-/**
- * Whether the workload's controller gives its pods a label that no template has. Sources:
- * k8s.io/api/apps/v1 and batch/v1 types.
- */
-function isGiven({ kind, name }: Workload, key: string, value: string): boolean {
-  switch (key) {
-    case 'statefulset.kubernetes.io/pod-name':
-      return kind === 'StatefulSet' && value.startsWith(`${name}-`)
-    case 'apps.kubernetes.io/pod-index':
-      return kind === 'StatefulSet'
-    case 'batch.kubernetes.io/job-name':
-    case 'job-name':
-      return (kind === 'Job' && value === name) || (kind === 'CronJob' && value.startsWith(`${name}-`))
-    case 'controller-revision-hash':
-      return kind === 'StatefulSet' || kind === 'DaemonSet'
-    case 'pod-template-hash':
-      return kind === 'Deployment' || kind === 'ReplicaSet'
-    default:
-      return false
-  }
-}
-
-const givenLabels: ReadonlySet<string> = new Set([
-  'statefulset.kubernetes.io/pod-name',
-  'apps.kubernetes.io/pod-index',
-  'batch.kubernetes.io/job-name',
-  'job-name',
-  'controller-revision-hash',
-  'pod-template-hash',
-])
 
 function foldersOf(path: string): string[] {
   return path === '' || path === '.' ? [] : path.split('/')
