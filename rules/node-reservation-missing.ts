@@ -156,20 +156,15 @@ function seenOn(node: Node, graph: Graph, smallest: number): Report | undefined 
   }
   const troubles = alike.flatMap((one) => troublesOf(one, live))
   const kept = (bytes(capacity?.memory) ?? 0) - (bytes(allocatable.memory) ?? 0)
-  const keep = alike.length > 1 ? `${alike.length} nodes keep` : `${node.metadata?.name ?? ''} keeps`
+  const names = firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))
   return [
     allocatable,
     'memory',
     starves(
-      `${keep} ${kept > 0 ? formatBytes(kept) : 'nothing'} of ${formatBytes(bytes(capacity?.memory) ?? 0)} back`,
+      `${names} ${alike.length > 1 ? 'keep' : 'keeps'} ${kept > 0 ? formatBytes(kept) : 'nothing'} of ${formatBytes(bytes(capacity?.memory) ?? 0)} back`,
     ),
-    {
-      severity: troubles.length > 0 ? 'error' : 'warning',
-      evidence: [
-        ...atMost(3, troubles),
-        ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
-      ],
-    },
+    // Names alone are nothing that happened.
+    troubles.length > 0 ? { severity: 'error', evidence: atMost(3, troubles) } : { severity: 'warning' },
   ]
 }
 
