@@ -8,17 +8,15 @@ import {
   countOf,
   type Eviction,
   evictionsOf,
-  formatEnd,
   formatEvictions,
+  formatRestarts,
   type Graph,
   isCrashing,
   isReady,
   type Live,
-  lastEnd,
   type Pod,
   patience,
   rule,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -154,11 +152,7 @@ function hasTightMemory({ running }: Workload): boolean {
 
 /** The worst pods, and what probes and hooks said. */
 function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
-  const pods = crashing.map(({ pod, container }) => {
-    const end = lastEnd(container)
-    const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
-  })
+  const pods = crashing.map(({ pod, container }) => formatRestarts(pod, container, live))
   const probes = live
     .eventsOf(workload)
     .filter(
@@ -188,6 +182,6 @@ function churnOf(workload: Workload, graph: Graph, minPods: number) {
   if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
   return {
     message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
-    see: [at(service, service), at(fewest.of, fewest.node, fewest.field)],
+    see: [at(service, service), at(fewest.of, fewest.node, fewest.field, fewest.note)],
   }
 }

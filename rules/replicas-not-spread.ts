@@ -56,8 +56,6 @@ constraints.`,
     if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
-    const overlay = fewest.of === workload.object && (workload.scale?.replicas ?? 1) !== fewest.pods
-    const note = overlay ? `an overlay makes it ${fewest.pods}` : undefined
     report(
       workload.pod,
       'topologySpreadConstraints',
@@ -66,7 +64,7 @@ constraints.`,
         : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
-        see: [at(fewest.of, fewest.node, fewest.field, note)],
+        see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks
           ? advise('delete one of the pods: the scheduler places it anew')
           : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),

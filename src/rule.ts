@@ -14,6 +14,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
+export { etcdBackupAnnotation } from './graph/annotation.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export {
@@ -54,7 +55,13 @@ export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
+export {
+  formatMemoryKill,
+  type MemoryKill,
+  type MemoryTrouble,
+  memoryKillsOf,
+  memoryTrouble,
+} from './graph/memory.js'
 export { namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
@@ -120,7 +127,7 @@ export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } 
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { type Throttled, throttledOf } from './graph/throttling.js'
-export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
+export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'

@@ -64,6 +64,11 @@ async function run(args: readonly string[]): Promise<number> {
     return 2
   }
   const [first = '', second = ''] = args
+  // What bin/kubectl_complete-af asks: its words are unfinished, and nobody else's.
+  if (first === '__complete') {
+    const { kubectlCompletionCommand } = await import('./completion-kubectl.js')
+    return kubectlCompletionCommand(args.slice(1), program)
+  }
   const commands = [...program.commands.map((command) => command.name()), 'help']
   const isCommand = commands.includes(first)
   const wanted = first === 'help' && second !== '' ? second : first

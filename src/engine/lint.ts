@@ -526,12 +526,14 @@ function missing(resource: Resource, path: Path, where: Locations): string | und
 
 function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {
   const resource = graph.resource(sight.of)
-  const place: Place = where.place(resource, pathOf(resource, sight.node, sight.field), false)
+  const path = pathOf(resource, sight.node, sight.field)
+  const place: Place = where.place(resource, path, false)
+  const note = sight.note ?? (sight.range ? undefined : missing(resource, path, where))
   return {
     ...place,
     ...sight.range,
     ...(resource !== own && { object: graph.describe(resource.value) }),
-    ...(sight.note !== undefined && { note: sight.note }),
+    ...(note !== undefined && { note }),
   }
 }
 

@@ -16,6 +16,8 @@ export interface FewestPods {
   /** The mapping in it that holds (or would hold) the number. */
   readonly node: object
   readonly field: string
+  /** What to say there when a kustomization sets the number, and something else or nothing is written. */
+  readonly note?: string
 }
 
 type ScaledObject = ObjectOf<'keda.sh/ScaledObject'>
@@ -114,7 +116,10 @@ function fewestPods(
   const own = { of: object, node: scale.node, field: 'replicas' }
   // Autoscalers leave a workload alone that is scaled to 0 by hand: podautoscaler/horizontal.go.
   if (scale.replicas === 0) return { pods: 0, ...own }
-  return autoscaled ?? { pods: Math.max(scale.replicas ?? 1, ...overlays), ...own }
+  if (autoscaled) return autoscaled
+  const written = scale.replicas ?? 1
+  const pods = Math.max(written, ...overlays)
+  return { pods, ...own, ...(pods > written && { note: `an overlay makes it ${pods}` }) }
 }
 
 interface OverlayCount {

@@ -4,27 +4,33 @@
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
 import { expand, Refusal } from './expand.js'
-import { aliasAt, BlockNode, type Entry, nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
+import {
+  aliasAt,
+  BlockNode,
+  type Entry,
+  nodeAt,
+  nothingAt,
+  type Outline,
+  scalarAt,
+  type TextNode,
+} from './node.js'
 import { plainValue } from './scalar.js'
 
 export interface Block {
   readonly value: unknown
   /** A mapping repeats a key; the last one won. */
   readonly hasDuplicates: boolean
-  /** Whether `nodesOf` can tell where its parts stand. */
-  readonly hasNodes: boolean
+  /** Whether it is written in plain block style, so that `nodesOf` can tell where its parts stand. */
+  readonly isPlain: boolean
 }
 
 /** Reads one document, or gives up. */
 export function readBlock(text: string): Block | undefined {
-  // Values are the same with the line breaks of Windows; places are not.
-  const isWindows = text.includes('\r\n')
-  const plain = isWindows ? text.replaceAll('\r\n', '\n') : text
+  const plain = withoutReturns(text)
   if (!isLittleEndian || strange.test(plain)) return undefined
   write(plain)
   try {
-    const block = new Reader(plain).document()
-    return isWindows ? { ...block, hasNodes: false } : block
+    return new Reader(plain).document()
   } catch (error) {
     if (error === unusual || error instanceof Refusal) return undefined
     throw error
@@ -33,12 +39,31 @@ export function readBlock(text: string): Block | undefined {
   }
 }
 
+/** Values, lines and columns are the same with the line breaks of Windows. */
+function withoutReturns(text: string): string {
+  return text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text
+}
+
 /**
- * The nodes of a document that `readBlock` has read, with `hasNodes`. Those of a block are read when somebody asks for them: of a
- * document with a finding, most of them never are.
+ * The nodes of a document that `readBlock` has read. Those of a block are read when somebody asks for them: of a document with a
+ * finding, most of them never are.
  */
-export function nodesOf(text: string): TextNode {
-  return new Postponed(text, 0, undefined, end)
+export function nodesOf(document: string): Outline {
+  const text = withoutReturns(document)
+  const root = new Postponed(text, 0, undefined, end)
+  if (/\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
+  return { root, text }
+}
+
+/** Tells the aliases below a node what they stand for. */
+function linkAliases(node: TextNode, text: string, anchors: Map<string, TextNode>): void {
+  if (node.kind === 'alias') {
+    const target = anchors.get(text.slice(node.start + 1, node.end))
+    if (target) node.target = target
+  }
+  for (const { value } of node.entries) linkAliases(value, text, anchors)
+  for (const item of node.items) linkAliases(item, text, anchors)
+  if (node.anchor !== undefined) anchors.set(node.anchor, node)
 }
 
 /** A block whose nodes are read when somebody asks for them, one level at a time. */
@@ -47,6 +72,8 @@ class Postponed implements TextNode {
   readonly #base: number
   readonly #column: number | undefined
   readonly #parent: number
+  /** One that stands on the line above. */
+  #anchor: string | undefined
   #known: TextNode | undefined
 
   /**
@@ -93,6 +120,22 @@ class Postponed implements TextNode {
 
   get isNull(): boolean {
     return this.#node.isNull ?? false
+  }
+
+  get target(): TextNode | undefined {
+    return this.#node.target
+  }
+
+  set target(target: TextNode | undefined) {
+    this.#node.target = target
+  }
+
+  get anchor(): string | undefined {
+    return this.#anchor ?? this.#node.anchor
+  }
+
+  set anchor(name: string | undefined) {
+    this.#anchor = name
   }
 }
 
@@ -201,14 +244,15 @@ class Reader {
 
   document(): Block {
     this.#toContent(0)
-    if (this.#isAtEnd) return { value: null, hasDuplicates: false, hasNodes: true }
+    if (this.#isAtEnd) return { value: null, hasDuplicates: false, isPlain: true }
     if (this.#column !== 0) throw unusual
     const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
-    const hasDuplicates = this.#hasDuplicates
-    // The nodes of such aliases would need to know others.
-    if (this.#isShared) return { value: expand(value), hasDuplicates, hasNodes: false }
-    return { value, hasDuplicates, hasNodes: true }
+    return {
+      value: this.#isShared ? expand(value) : value,
+      hasDuplicates: this.#hasDuplicates,
+      isPlain: true,
+    }
   }
 
   /** The node of the block that the text holds. */
@@ -525,6 +569,7 @@ class Reader {
     while (units[this.#at] === space) this.#at++
     const value = this.#anchoredValue(column)
     this.#anchored.set(name, value)
+    if (this.#node) this.#node.anchor = name
     return value
   }
 

@@ -14,10 +14,10 @@ interface Spot {
 
 /**
  * Makes the locator of a document's text, which starts at `line` and `column` of its file.
- * @param hasNodes whether `nodesOf` is known to read it
+ * @param isPlain whether `readBlock` is known to read it
  */
-export function locator(document: string, line: number, column: number, hasNodes = false): Locator {
-  const found = hasNodes ? { root: nodesOf(document), text: document } : outline(document)
+export function locator(document: string, line: number, column: number, isPlain = false): Locator {
+  const found = isPlain ? nodesOf(document) : outline(document)
   const { root, text } = found ?? { root: nothingAt(skipSpace(document, 0)), text: document }
   return locatorOf(text, root, line, column)
 }

@@ -1,5 +1,12 @@
 /** The nodes of a document's text: what stands where. */
 
+/** The nodes of a document. */
+export interface Outline {
+  readonly root: TextNode
+  /** The text that offsets refer to: the document's but for what stands at the ends of lines. */
+  readonly text: string
+}
+
 /** A node of the text, aliases not followed. Offsets count from the start of the document's text. */
 export interface TextNode {
   kind: 'mapping' | 'sequence' | 'scalar' | 'alias' | 'nothing'
@@ -10,8 +17,8 @@ export interface TextNode {
   /** Of a sequence. */
   items: TextNode[]
   /** What an alias stands for. */
-  target?: TextNode
-  anchor?: string
+  target?: TextNode | undefined
+  anchor?: string | undefined
   /** A scalar that means null. */
   isNull?: boolean
 }
@@ -30,7 +37,7 @@ export function scalarAt(start: number, end: number, isNull: boolean): TextNode 
   return { kind: 'scalar', start, end, entries: none, items: none, isNull }
 }
 
-/** An alias of a scalar: nothing else stands at what it means. */
+/** An alias whose target is not known yet. */
 export function aliasAt(start: number, end: number): TextNode {
   return { kind: 'alias', start, end, entries: none, items: none }
 }
@@ -44,6 +51,7 @@ export function nothingAt(at: number): TextNode {
 export class BlockNode implements TextNode {
   readonly entries: Entry[] = []
   readonly items: TextNode[] = []
+  anchor?: string
 
   constructor(
     readonly kind: 'mapping' | 'sequence',

@@ -36,7 +36,7 @@ export function parseAny(text: string): Parsed {
         'An infinite number, or one that is none, cannot be sent as JSON: put it in quotes.',
         infinityIn(text),
       )
-    return { ok: true, value, hasDuplicates: loaded.hasDuplicates, hasNodes: false }
+    return { ok: true, value, hasDuplicates: loaded.hasDuplicates, isPlain: false }
   } catch (error) {
     if (error instanceof YAMLException)
       return { ok: false, mistake: { reason: error.reason, offset: error.mark.position } }

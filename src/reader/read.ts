@@ -167,7 +167,7 @@ class Reading {
     }
     const parsed =
       'json' in chunk
-        ? { ok: true as const, value: chunk.json, hasDuplicates: false, hasNodes: false }
+        ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
         : parse(text)
     if (!parsed.ok) {
       if (isTemplate(text)) return 'Go template'
@@ -315,12 +315,12 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, hasNodes }: Block): Document {
+function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Block): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined
   const locate = () => {
-    found ??= locator(text, line, column, hasNodes)
+    found ??= locator(text, line, column, isPlain)
     return found
   }
   if (!('json' in chunk)) return { file, line, value, text, hasDuplicates, locate }
