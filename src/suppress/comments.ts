@@ -29,7 +29,7 @@ const silent = /^\s*(#.*)?$/
 
 /** Whether a file may hold comments for this program: quick, and right whenever it says no. */
 export function maySpeak({ text }: SourceFile): boolean {
-  return /#\s*k8s[-_ ]?af/i.test(text)
+  return (text.includes('8s') || text.includes('8S')) && /#\s*k8s[-_ ]?af/i.test(text)
 }
 
 /**
