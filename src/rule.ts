@@ -46,9 +46,10 @@ export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefil
 export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
+export type { Backend, NamedBackend } from './graph/entrance.js'
 export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
 export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
-export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
@@ -115,8 +116,10 @@ export {
   quantity,
   seconds,
 } from './graph/quantity.js'
+export type { ConfigReference } from './graph/references.js'
 export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
+export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'

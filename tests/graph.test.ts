@@ -62,7 +62,6 @@ function graphOf(
   ]
   return buildGraph(resources, {
     complete: options.complete ?? false,
-    namespace: options.namespace,
     externals: options.externals ?? [],
     workloadKinds: [],
     kustomizations,

@@ -202,11 +202,7 @@ function read(value: unknown, place: Place): Schema {
   const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
-  if (structural && nested && type !== undefined)
-    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
-  if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
-  if (structural && !nested && type === 'array' && !isObject(value.items))
-    throw unusable(place, 'items', 'is missing')
+  if (structural) checkType(value, type, preserves, place)
   if (isPlain) return plain(type)
   if (structural && !nested && !isSimple) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
@@ -223,7 +219,7 @@ function read(value: unknown, place: Place): Schema {
   let properties: Map<string, Schema> | undefined
   for (const name in written) {
     properties ??= new Map()
-    properties.set(name, inner(written[name], ['properties', name]))
+    properties.set(name, leaf(written[name], place) ?? inner(written[name], ['properties', name]))
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
@@ -255,6 +251,23 @@ function read(value: unknown, place: Place): Schema {
     oneOf: branches('oneOf'),
     not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
   }
+}
+
+function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {
+  if (place.nested && type !== undefined)
+    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
+  if (place.nested) return
+  if (type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
+  if (type === 'array' && !isObject(value.items)) throw unusable(place, 'items', 'is missing')
+}
+
+/** The schema of a part that says its type and no more, as most do: it needs no place of its own. */
+function leaf(value: unknown, { nested, count }: Place): Schema | undefined {
+  if (nested || count.nodes >= mostNodes || !isObject(value)) return undefined
+  const { type } = value
+  if (type === 'array' || !types.has(type) || !wordsOf(value).isPlain) return undefined
+  count.nodes++
+  return plain(type as SchemaType)
 }
 
 /** Most parts of a schema say their type and no more, and most of the others what they consist of. */

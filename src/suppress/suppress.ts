@@ -1,7 +1,7 @@
 /** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
 import { posix } from 'node:path'
 import ignore from 'ignore'
-import type { ConfigSuppression, Settings } from '../config/settings.js'
+import type { ActiveRule, ConfigSuppression, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
 import type { Locations } from '../engine/locations.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
@@ -71,43 +71,41 @@ export function suppress(findings: readonly Finding[], run: Run): Finding[] {
     return { ...finding, suppressed: { reason, ...(place && { place }) } }
   }
   const marked = findings.map(mark)
-
-  const ran = new Set(settings.active.filter(({ rule }) => rule.needs !== 'cluster').map(({ id }) => id))
-  const unused = valid
-    .filter(({ expected }) => expected)
-    .flatMap((one) => {
-      const idle = one.rules.filter((rule) => ran.has(rule) && !isOwn(rule) && !used.get(one)?.has(rule))
-      return idle.length > 0 ? [{ one, idle }] : []
-    })
+  const active = new Map(settings.active.map((one) => [one.id, one]))
   const own = [
     ...invalid.map(({ place, subject, message }) => finding('suppression-invalid', place, message, subject)),
-    ...expired.map(({ place, subject, rules, until }) =>
-      finding(
-        'suppression-expired',
-        place,
-        `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`,
-        subject,
-      ),
-    ),
-    ...unused.map(({ one, idle }) =>
-      finding(
-        'suppression-unused',
-        one.place,
-        idle.length === one.rules.length
-          ? `There is nothing left to suppress here: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing.`
-          : `A part of this suppression is not needed: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing here.`,
-        one.subject,
-      ),
-    ),
-  ]
-  const active = new Map(settings.active.map((one) => [one.id, one]))
-  return [
-    ...marked,
-    ...own.flatMap((one) => {
-      const rule = active.get(one.rule)
-      return rule ? [mark({ ...one, severity: rule.severity ?? rule.rule.severity })] : []
-    }),
-  ]
+    ...expired.map(expiry),
+    ...valid.flatMap((one) => idleness(one, used.get(one), active)),
+  ].flatMap((one) => {
+    const rule = active.get(one.rule)
+    return rule ? [mark({ ...one, severity: rule.severity ?? rule.rule.severity })] : []
+  })
+  return [...marked, ...own]
+}
+
+function expiry({ place, subject, rules, until }: Suppression): Finding {
+  const message = `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`
+  return finding('suppression-expired', place, message, subject)
+}
+
+/** The rules of a suppression that ran and found nothing for it to cover. */
+function idleness(
+  { expected, place, rules, subject }: Suppression,
+  used: ReadonlySet<string> | undefined,
+  active: ReadonlyMap<string, ActiveRule>,
+): Finding[] {
+  if (!expected) return []
+  const idle = rules.filter((id) => {
+    const ran = active.has(id) && active.get(id)?.rule.needs !== 'cluster'
+    return ran && !isOwn(id) && !used?.has(id)
+  })
+  if (idle.length === 0) return []
+  const find = `${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing`
+  const message =
+    idle.length === rules.length
+      ? `There is nothing left to suppress here: ${find}.`
+      : `A part of this suppression is not needed: ${find} here.`
+  return [finding('suppression-unused', place, message, subject)]
 }
 
 function isOwn(rule: string): boolean {
