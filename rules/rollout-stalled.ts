@@ -1,6 +1,7 @@
 import {
   absentFor,
   advise,
+  type Cause,
   changedAt,
   conditionOf,
   controllerOf,
@@ -86,7 +87,7 @@ come are \`image-unavailable\`.`,
     if (stall)
       report(stall.node, stall.field, stall.message, {
         evidence: troubles(stuck, live),
-        symptomOf: lacksConfig(stuck, undefined, live) ? configMissing(subject) : undefined,
+        symptomOf: causeOf(stuck, subject, live),
       })
   },
 })
@@ -147,31 +148,40 @@ function checkDeployment(
     {
       severity: serving === 0 ? 'error' : 'warning',
       evidence: [...refusal, ...troubles(stuck, live)],
-      symptomOf: lacksConfig(stuck, refused?.message, live)
-        ? configMissing(subject)
-        : stuck.length === 0
-          ? refusedBy(refused?.message, subject, graph)
-          : undefined,
+      symptomOf: causeOf(stuck, subject, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
   return true
 }
 
-/** Whether all that the rollout waits for is something that its pods name and that is not there. */
-function lacksConfig(stuck: readonly Pod[], refusal: string | undefined, live: Live): boolean {
-  return stuck.length > 0
-    ? stuck.every((pod) => absentFor(pod, live).length > 0)
-    : /serviceaccount "[^"]+" not found/.test(refusal ?? '')
+/** The finding about what holds up all pods that the rollout waits for. */
+function causeOf(stuck: readonly Pod[], subject: object, live: Live): Cause | undefined {
+  if (stuck.length === 0) return undefined
+  const objects = [subject]
+  if (stuck.every((pod) => absentFor(pod, live).length > 0))
+    return { rules: ['referenced-config-missing'], objects }
+  return stuck.every((pod) => conditionOf(pod, 'PodScheduled')?.reason === 'Unschedulable')
+    ? { rules: ['cluster-scale-up-blocked'], objects }
+    : undefined
 }
 
-/** The quota that keeps pods out. Source: k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go. */
-function refusedBy(refusal: string | undefined, near: Deployment, graph: Graph) {
-  const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal ?? '')?.[1]
-  const quota = graph.find('ResourceQuota', name, near)
-  return quota && { rule: 'quota-exhausted', objects: [quota] }
+/**
+ * The finding about what lets no pod be made: an account that is missing, or a quota. Source:
+ * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go.
+ */
+function refusedBy(
+  stuck: readonly Pod[],
+  refusal = '',
+  subject: Deployment,
+  graph: Graph,
+): Cause | undefined {
+  if (stuck.length > 0) return undefined
+  if (/serviceaccount "[^"]+" not found/.test(refusal))
+    return { rules: ['referenced-config-missing'], objects: [subject] }
+  const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal)?.[1]
+  const quota = graph.find('ResourceQuota', name, subject)
+  return quota && { rules: ['quota-exhausted'], objects: [quota] }
 }
-
-const configMissing = (of: object) => ({ rule: 'referenced-config-missing', objects: [of] })
 
 function notReady(count: number, all: number): string {
   if (all === 1) return 'its new pod is not ready'
