@@ -60,6 +60,7 @@ kubelet goes on without it. It is an error where the registry refuses an image f
         ...(lines.length > 0 ? harmTo(workload, graph, live) : []),
       ]
     const waiting = live ? waitingPods(workload, live) : []
+    const runs = live !== undefined && isServing(workload, live.seen)
     const seen = new Set<string>()
     /** Names that a finding is about. */
     const told = new Set<string>()
@@ -74,7 +75,7 @@ kubelet goes on without it. It is an error where the registry refuses an image f
         report(
           node,
           'key' in node ? 'key' : field,
-          `${subjectOf(reference, workload)} does not start: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
+          `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
           { see: [at(missing.of, missing.data)], evidence: evidence([], linesFor(name, waiting)) },
         )
         seen.add(key)
@@ -88,7 +89,7 @@ kubelet goes on without it. It is an error where the registry refuses an image f
       seen.add(key)
       told.add(name)
       const lines = linesFor(name, waiting)
-      const what = consequence(reference, workload, lines.length > 0)
+      const what = consequence(reference, workload, lines.length > 0, runs)
       if (near)
         report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
           severity: severityOf(reference, lines.length > 0),
@@ -209,19 +210,31 @@ function listed([first = '', second, ...others]: readonly string[]): string {
 const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
-function consequence(reference: ConfigReference, workload: Workload, isWaitedFor: boolean): string {
+/** Whether all is well until the next pod: those that run have got what they need. */
+function isServing(workload: Workload, live: Live): boolean {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  return pods.length > 0 && pods.every(isReady)
+}
+
+function consequence(
+  reference: ConfigReference,
+  workload: Workload,
+  isWaitedFor: boolean,
+  runs: boolean,
+): string {
+  const pods = `${runs ? 'New pods' : 'Pods'} of ${workload.name}`
   switch (reference.as) {
     case 'claim':
-      return `Pods of ${workload.name} stay Pending`
+      return `${pods} stay Pending`
     case 'serviceAccount':
-      return `Pods of ${workload.name} are refused`
+      return `${pods} are refused`
     case 'imagePullSecret':
       return `Pods of ${workload.name} ${isWaitedFor ? 'do' : 'may'} not get their image`
     case 'env':
     case 'envFrom':
-      return `${subjectOf(reference, workload)} does not start`
+      return `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}`
     default:
-      return `Pods of ${workload.name} wait in ContainerCreating`
+      return `${pods} wait in ContainerCreating`
   }
 }
 

@@ -4,6 +4,8 @@ import {
   type Cause,
   changedAt,
   conditionOf,
+  configuredLately,
+  containerStates,
   controllerOf,
   type DaemonSet,
   type Deployment,
@@ -22,6 +24,7 @@ import {
   unreadySince,
 } from '../src/rule.js'
 
+type Subject = Deployment | StatefulSet | DaemonSet
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
 type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
 
@@ -86,7 +89,7 @@ come are \`image-unavailable\`.`,
       : orderedStall(subject, stuck, live)
     if (stall)
       report(stall.node, stall.field, stall.message, {
-        evidence: troubles(stuck, live),
+        evidence: [...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
         symptomOf: causeOf(stuck, subject, live),
       })
   },
@@ -147,7 +150,7 @@ function checkDeployment(
     `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
-      evidence: [...refusal, ...troubles(stuck, live)],
+      evidence: [...refusal, ...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
       symptomOf: causeOf(stuck, subject, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
@@ -181,6 +184,13 @@ function refusedBy(
   const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal)?.[1]
   const quota = graph.find('ResourceQuota', name, subject)
   return quota && { rules: ['quota-exhausted'], objects: [quota] }
+}
+
+/** The configuration that crashing pods have read and that was written lately. */
+function configWritten(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live): readonly string[] {
+  const workload = graph.workload(subject)
+  const isCrash = (pod: Pod) => containerStates(pod).some(({ restartCount = 0 }) => restartCount > 0)
+  return workload && stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []
 }
 
 function notReady(count: number, all: number): string {

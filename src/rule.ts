@@ -30,6 +30,7 @@ export {
   unmet,
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
+export { configuredLately, dataWrittenAt } from './graph/configured.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,
