@@ -18,6 +18,7 @@ import {
   type ReportOptions,
   rule,
   type StatefulSet,
+  saidOfAddress,
   spanSince,
   troubles,
   unreadyFor,
@@ -90,7 +91,7 @@ come are \`image-unavailable\`.`,
     if (stall)
       report(stall.node, stall.field, stall.message, {
         evidence: [...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
-        symptomOf: causeOf(stuck, subject, live),
+        symptomOf: causeOf(stuck, subject, graph, live),
       })
   },
 })
@@ -151,15 +152,17 @@ function checkDeployment(
     {
       severity: serving === 0 ? 'error' : 'warning',
       evidence: [...refusal, ...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
-      symptomOf: causeOf(stuck, subject, live) ?? refusedBy(stuck, refused?.message, subject, graph),
+      symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
   return true
 }
 
 /** The finding about what holds up all pods that the rollout waits for. */
-function causeOf(stuck: readonly Pod[], subject: object, live: Live): Cause | undefined {
+function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Live): Cause | undefined {
   if (stuck.length === 0) return undefined
+  if (stuck.every((pod) => live.eventsOf(pod).some((event) => saidOfAddress(event) !== undefined)))
+    return { rules: ['pod-ip-exhaustion'], objects: graph.seen('Node') }
   const objects = [subject]
   if (stuck.every((pod) => absentFor(pod, live).length > 0))
     return { rules: ['referenced-config-missing'], objects }
