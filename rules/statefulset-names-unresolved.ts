@@ -48,7 +48,7 @@ the former, and of the latter many a StatefulSet never needs the names.`,
       const { serviceName } = set.spec
       report(set.spec, 'serviceName', `${use.name} does not resolve: ${why.text}.`, {
         see: [use.sight, why.own && at(why.own, why.own.spec ?? why.own, 'selector')],
-        symptomOf: why.own && { rule: 'service-selects-nothing', objects: [why.own] },
+        symptomOf: why.own && { rules: ['service-selects-nothing'], objects: [why.own] },
         fix: advise(
           use.service === serviceName
             ? `a Service ${serviceName} that selects the pods of ${name}`

@@ -31,6 +31,7 @@ export {
   unmet,
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
+export { configuredLately, dataWrittenAt } from './graph/configured.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,
@@ -290,13 +291,19 @@ export interface ReportOptions {
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
-  /** The rule that tells the cause, and the objects: the finding is left out when that rule reports one of them. */
-  readonly symptomOf?: { readonly rule: string; readonly objects: readonly object[] } | undefined
+  /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
+  readonly symptomOf?: Cause | undefined
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]
   /** Point at the field's value instead of its key. */
   readonly onValue?: boolean
+}
+
+/** What a finding follows from: any of these rules on any of these objects. */
+export interface Cause {
+  readonly rules: readonly string[]
+  readonly objects: readonly object[]
 }
 
 /** What a rule is given beside its subject. */
