@@ -9,16 +9,14 @@ import {
   type Eviction,
   evictionsOf,
   firstOf,
-  formatEnd,
+  formatRestarts,
   type Graph,
   isCrashing,
   isReady,
   type Live,
-  lastEnd,
   type Pod,
   patience,
   rule,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -157,11 +155,7 @@ function hasTightMemory({ running }: Workload): boolean {
 
 /** The worst pods, and what probes and hooks said. */
 function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
-  const pods = crashing.map(({ pod, container }) => {
-    const end = lastEnd(container)
-    const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
-  })
+  const pods = crashing.map(({ pod, container }) => formatRestarts(pod, container, live))
   const probes = live
     .eventsOf(workload)
     .filter(
@@ -191,6 +185,6 @@ function churnOf(workload: Workload, graph: Graph, minPods: number) {
   if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
   return {
     message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
-    see: [at(service, service), at(fewest.of, fewest.node, fewest.field)],
+    see: [at(service, service), at(fewest.of, fewest.node, fewest.field, fewest.note)],
   }
 }

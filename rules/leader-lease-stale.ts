@@ -1,5 +1,6 @@
 import {
   at,
+  counted,
   flagOf,
   formatSpan,
   type Graph,
@@ -55,7 +56,7 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
         report(subject.spec ?? subject, 'renewTime', silence.message, {
           severity: silence.severity,
           evidence: [
-            `Lease held by ${subject.spec?.holderIdentity}, ${subject.spec?.leaseTransitions ?? 0} transitions`,
+            `Lease held by ${subject.spec?.holderIdentity}, ${counted(subject.spec?.leaseTransitions ?? 0, 'transition')}`,
           ],
         })
       return
@@ -73,7 +74,7 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
         `${fewest.pods} replicas of ${workload.name} all act at once on the same objects: --${flag}=false.`,
         {
           severity: core ? 'error' : 'warning',
-          see: [at(fewest.of, fewest.node, fewest.field)],
+          see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         },
       )
       return

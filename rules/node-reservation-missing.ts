@@ -41,8 +41,8 @@ all others off.`,
 \`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.
 
 In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of
-their \`capacity\`, from \`smallest\` on. Those of one size and one operating system are one finding; an
-error where such nodes are under memory pressure, or the kernel has killed processes outside of containers
+their \`capacity\`, from \`smallest\` on. What they tell goes before a configuration that reserves nothing, as flags may
+do it. Those of one size and one operating system are one finding; an error where such nodes are under memory pressure, or the kernel has killed processes outside of containers
 on them (events SystemOOM).`,
   falsePositives:
     'The flags of the kubelet or the node image may add a reservation that the file does not show.',
@@ -81,7 +81,9 @@ on them (events SystemOOM).`,
     }
     for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
       const found = causeIn(value)
-      if (found) report(...place(found.node, found.field), starves(found.cause))
+      // A cluster's nodes show what the kubelet made of it, and of its flags.
+      if (!found || (found.field === 'kubeReserved' && graph.live && graph.all('Node').length > 0)) continue
+      report(...place(found.node, found.field), starves(found.cause))
     }
   },
 })
@@ -153,17 +155,16 @@ function seenOn(node: Node, graph: Graph, smallest: number): Report | undefined 
     return kills && [...groups.values()].some((group) => group.includes(node)) ? undefined : kills
   }
   const troubles = alike.flatMap((one) => troublesOf(one, live))
+  const kept = (bytes(capacity?.memory) ?? 0) - (bytes(allocatable.memory) ?? 0)
+  const names = firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))
   return [
     allocatable,
     'memory',
-    `Pods can take the kubelet's memory and the node dies instead of a pod: ${formatBytes(bytes(allocatable.memory) ?? 0)} of ${formatBytes(bytes(capacity?.memory) ?? 0)} are given to pods on ${counted(alike.length, 'node')}.`,
-    {
-      severity: troubles.length > 0 ? 'error' : 'warning',
-      evidence: [
-        ...atMost(3, troubles),
-        ...(alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : []),
-      ],
-    },
+    starves(
+      `${names} ${alike.length > 1 ? 'keep' : 'keeps'} ${kept > 0 ? formatBytes(kept) : 'nothing'} of ${formatBytes(bytes(capacity?.memory) ?? 0)} back`,
+    ),
+    // Names alone are nothing that happened.
+    troubles.length > 0 ? { severity: 'error', evidence: atMost(3, troubles) } : { severity: 'warning' },
   ]
 }
 

@@ -1,4 +1,4 @@
-import { advise, at, matchesSelector, rule, type Workload } from '../src/rule.js'
+import { advise, at, type Graph, isGone, matchesSelector, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A drain may take all pods of a Service at once',
@@ -12,7 +12,8 @@ endpoint, although it has "enough" replicas.`,
   decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or
 \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels.
 Reported only when the input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload
-next to it (same namespace, same or next folder): budgets kept elsewhere are not visible.
+next to it (same namespace, same or next folder): budgets kept elsewhere are not visible. In a cluster the message
+says whether the pods share a node now.
 
 Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
   falsePositives: 'Operators that create the budget themselves.',
@@ -32,15 +33,19 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
       .siblings('PodDisruptionBudget', workload.object)
       .find((budget) => graph.apart(budget, workload.object) <= 1)
     if (!graph.complete && !sibling) return
+    const taken = `all ${fewest.pods} pods behind ${graph.describe(service)}`
+    const nodes = isOneToANode(workload) ? undefined : nodesOf(workload, graph)
     report(
       workload.object,
       undefined,
-      isOneToANode(workload)
-        ? `Drains of node after node may evict all ${fewest.pods} pods behind ${graph.describe(service)} before the first is back: no PodDisruptionBudget matches them.`
-        : `One drain may evict all ${fewest.pods} pods behind ${graph.describe(service)}: no PodDisruptionBudget matches them.`,
+      isOneToANode(workload) || (nodes && nodes.length > 1)
+        ? `Drains of node after node may evict ${taken} before the first is back: no PodDisruptionBudget matches them.`
+        : nodes
+          ? `A drain of ${nodes[0]} evicts ${taken}: no PodDisruptionBudget matches them.`
+          : `One drain may evict ${taken}: no PodDisruptionBudget matches them.`,
       {
         see: [
-          at(fewest.of, fewest.node, fewest.field),
+          at(fewest.of, fewest.node, fewest.field, fewest.note),
           graph.complete ? undefined : sibling && at(sibling, sibling, undefined, 'guards other pods'),
         ],
         fix: advise('a PodDisruptionBudget with maxUnavailable: 1 for these labels'),
@@ -48,6 +53,14 @@ Exempt: DaemonSets (a drain leaves them alone) and batch work.`,
     )
   },
 })
+
+/** The nodes that its pods stand on now; undefined where no two of them stand anywhere. */
+function nodesOf(workload: Workload, { live }: Graph): readonly string[] | undefined {
+  const standing = (live?.seen.podsOf(workload) ?? []).flatMap((pod) =>
+    isGone(pod) ? [] : (pod.spec?.nodeName ?? []),
+  )
+  return standing.length > 1 ? [...new Set(standing)] : undefined
+}
 
 /** Whether no two of its pods can stand on one node: a drain takes one of them. */
 function isOneToANode({ pod, labels }: Workload): boolean {

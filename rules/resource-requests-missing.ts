@@ -7,6 +7,7 @@ import {
   heavyPods,
   imageNamed,
   rule,
+  targetNamed,
   type Workload,
 } from '../src/rule.js'
 
@@ -110,5 +111,5 @@ function isCritical({ pod }: Workload): boolean {
 function isManaged(workload: Workload, graph: Graph): boolean {
   return graph
     .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', workload.object)
-    .some((vpa) => graph.targetNamed(vpa, workload))
+    .some((vpa) => targetNamed(vpa, workload))
 }

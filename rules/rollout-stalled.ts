@@ -8,6 +8,7 @@ import {
   type Deployment,
   formatCondition,
   formatSpan,
+  type Graph,
   isKind,
   type Live,
   type Pod,
@@ -73,7 +74,8 @@ come are \`image-unavailable\`.`,
     const { live } = graph
     if (controllerOf(subject)) return
     if (isKind(subject, 'Deployment')) {
-      if (!live || !checkDeployment(subject, live, params.stuckMinutes, report)) checkWritten(subject, report)
+      if (!live || !checkDeployment(subject, graph, live, params.stuckMinutes, report))
+        checkWritten(subject, report)
       return
     }
     if (!live) return
@@ -102,7 +104,13 @@ function checkWritten({ spec }: Deployment, report: Report): void {
     )
 }
 
-function checkDeployment(subject: Deployment, live: Live, minutes: number, report: Report): boolean {
+function checkDeployment(
+  subject: Deployment,
+  graph: Graph,
+  live: Live,
+  minutes: number,
+  report: Report,
+): boolean {
   const { spec, status } = subject
   const progress = conditionOf(subject, 'Progressing')
   const refused = conditionOf(subject, 'ReplicaFailure')
@@ -139,7 +147,11 @@ function checkDeployment(subject: Deployment, live: Live, minutes: number, repor
     {
       severity: serving === 0 ? 'error' : 'warning',
       evidence: [...refusal, ...troubles(stuck, live)],
-      symptomOf: lacksConfig(stuck, refused?.message, live) ? configMissing(subject) : undefined,
+      symptomOf: lacksConfig(stuck, refused?.message, live)
+        ? configMissing(subject)
+        : stuck.length === 0
+          ? refusedBy(refused?.message, subject, graph)
+          : undefined,
     },
   )
   return true
@@ -150,6 +162,13 @@ function lacksConfig(stuck: readonly Pod[], refusal: string | undefined, live: L
   return stuck.length > 0
     ? stuck.every((pod) => absentFor(pod, live).length > 0)
     : /serviceaccount "[^"]+" not found/.test(refusal ?? '')
+}
+
+/** The quota that keeps pods out. Source: k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go. */
+function refusedBy(refusal: string | undefined, near: Deployment, graph: Graph) {
+  const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal ?? '')?.[1]
+  const quota = graph.find('ResourceQuota', name, near)
+  return quota && { rule: 'quota-exhausted', objects: [quota] }
 }
 
 const configMissing = (of: object) => ({ rule: 'referenced-config-missing', objects: [of] })

@@ -133,7 +133,11 @@ function asleep(service: Service, backend: Workload, graph: Graph): Fault | unde
     service,
     undefined,
     `Calls of ${graph.describe(service)} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
-    { severity: user ? 'error' : 'warning', see: [at(backend, backend.scale.node, 'replicas'), user] },
+    {
+      severity: user ? 'error' : 'warning',
+      see: [at(backend, backend.scale.node, 'replicas'), user],
+      symptomOf: toldByAskers(service, graph),
+    },
   ]
 }
 
@@ -186,7 +190,7 @@ function allUnready(
             rule: 'referenced-config-missing',
             objects: graph.backendsOf(service).map(({ object }) => object),
           }
-        : undefined,
+        : toldByAskers(service, graph),
     },
   ]
 }
@@ -282,6 +286,27 @@ function userOf(service: Service, graph: Graph): Sight | undefined {
   if (route) return at(route.from, route.node, route.field)
   const users = graph.once('users-of-services', () => apiUsers(graph))
   return users.get(`${graph.namespaceOf(service)}/${service.metadata?.name}`)
+}
+
+/** Where only the API server asks a Service, what fails with it names the Service, too. */
+function toldByAskers(service: Service, graph: Graph) {
+  const { name } = service.metadata ?? {}
+  const isAsked = (node: unknown) =>
+    stringAt(node, 'service', 'name') === name &&
+    stringAt(node, 'service', 'namespace') === graph.namespaceOf(service)
+  const objects = [
+    ...graph.seen('APIService').filter(({ spec }) => isAsked(spec)),
+    ...graph
+      .seen('CustomResourceDefinition')
+      .filter((one) => isAsked(objectAt(one, 'spec', 'conversion', 'webhook', 'clientConfig'))),
+    ...[
+      ...graph.seen('ValidatingWebhookConfiguration'),
+      ...graph.seen('MutatingWebhookConfiguration'),
+    ].filter((one) => objectsAt(one, 'webhooks').some(({ clientConfig }) => isAsked(clientConfig))),
+  ]
+  return objects.length > 0 && graph.routesTo(service).length === 0
+    ? { rule: 'webhook-backend-unavailable', objects }
+    : undefined
 }
 
 /** What the API server asks Services for, by their namespace and name. */

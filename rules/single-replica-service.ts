@@ -2,15 +2,13 @@ import {
   advise,
   at,
   atMost,
-  counted,
-  formatEnd,
+  formatRestarts,
   isGone,
   isReady,
   type Live,
   lastEnd,
   rule,
   set,
-  spanSince,
   troubles,
   type Workload,
 } from '../src/rule.js'
@@ -101,11 +99,9 @@ function outagesOf(workload: Workload, live: Live): string[] {
   const [pod] = pods
   const ends = (pod?.status?.containerStatuses ?? []).flatMap((state) => {
     const end = lastEnd(state)
-    if (!end || !state.restartCount || live.now - end.endedAt > day) return []
-    const restarts = counted(state.restartCount, 'restart')
-    return [
-      `pod ${pod?.metadata?.name ?? ''}: container ${state.name ?? ''}: ${restarts}, the last ${spanSince(end.endedAt, live)} ago: ${formatEnd(end)}`,
-    ]
+    return !pod || !end || !state.restartCount || live.now - end.endedAt > day
+      ? []
+      : [formatRestarts(pod, state, live)]
   })
   return atMost(2, ends)
 }

@@ -138,7 +138,7 @@ Services that other tools bring when the input is partial.`,
       `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
         severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : undefined)],
+        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
       },
     )
   },

@@ -57,7 +57,9 @@ describe('a diagnosis', () => {
       return diagnose(object, graph, report, undefined)
     }
     expect(named('Service').seen).toContain('1 of 2 pods: container web waits: CrashLoopBackOff')
-    expect(named('Node').seen.join('\n')).toMatch(/^Ready is False: container runtime is down/)
+    const node = named('Node')
+    expect(node.seen.join('\n')).toMatch(/^Ready is False: container runtime is down/)
+    expect(node.causes.map(({ relation }) => relation)).toContain('limits evictions from it')
     const quiet = named('Ingress')
     expect(render({ ...quiet, seen: [] }, report, look)).toContain('\n  No warning is on record.')
   })
@@ -87,6 +89,10 @@ describe('a diagnosis', () => {
     const rank = (symptom: string) =>
       rulesOf(diagnose(web, graph, report, symptom)).indexOf('pdb-blocks-drain')
     expect(rank('drain hangs')).toBeLessThan(rank('memory'))
+  })
+  it('does not show mere weak points beside what has failed', () => {
+    for (const { likely, finding } of plain.causes)
+      if (finding.severity === 'info' && !finding.evidence?.length) expect(likely).toBe(false)
   })
   it('does not show what is imperfect far away', () => {
     const far = plain.causes.filter(({ finding }) => finding.subject?.namespace === 'kube-system')

@@ -76,6 +76,24 @@ describe('a Certificate that is not issued', () => {
   })
 })
 
+describe.each([
+  ['a full quota', 'fixtures/quota-exhausted/live-rollout.yaml', 'quota-exhausted', 'rollout-stalled'],
+  [
+    'a webhook without pods',
+    'fixtures/service-without-ready-endpoints/live-webhook.yaml',
+    'webhook-backend-unavailable',
+    'service-without-ready-endpoints',
+  ],
+])('%s', (_, file, cause, symptom) => {
+  const rules = async (...without: string[]) => (await all(file, ...without)).map(({ rule }) => rule)
+
+  it('is told once', async () => {
+    expect(await rules()).toContain(cause)
+    expect(await rules()).not.toContain(symptom)
+    expect(await rules(cause)).toContain(symptom)
+  })
+})
+
 describe('a DaemonSet that is replaced on all nodes at once', () => {
   it('is reported for its Service and not for its nodes as well', () => {
     const rules = [...rulesById()].map(([id, rule]) => active(id, rule))

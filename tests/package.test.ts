@@ -82,6 +82,7 @@ describe('the package', () => {
     expect(npm('npm', ['install', '--no-audit', '--no-fund', tarball], project).code).toBe(0)
     for (const name of ['k8s-af', 'kubectl-af'])
       expect(npm('npx', [name, ...lint], project).out).toMatch(/^job\.yaml:/)
+    expect(npm('npx', ['kubectl_complete-af', 'lin'], project).out).toMatch(/^lint\t.*\n:4\n$/)
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       'k8s-af',
     ])

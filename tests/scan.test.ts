@@ -207,7 +207,12 @@ describe('objects', () => {
     const { names } = await scanned({
       objects: {
         nodes: [object('n1', {}, '')],
-        services: [object('db', { spec: { selector: { app: 'db', role: 'leader' } } })],
+        services: [
+          object('db', { spec: { selector: { app: 'db', role: 'leader' } } }),
+          // The controller gives the first label, and the second is asked for in another namespace.
+          object('db-1', { spec: { selector: { 'statefulset.kubernetes.io/pod-name': 'db-1' } } }),
+          object('billing', { spec: { selector: { mesh: 'on' } } }, 'billing'),
+        ],
         deployments: [object('web')],
         replicasets: [owned('web-1', 'web')],
         cronjobs: [object('report')],
@@ -217,8 +222,13 @@ describe('objects', () => {
           owned('web-1-a', 'web-1'),
           owned('report-1-a', 'report-1'),
           owned('db-0', 'db', { app: 'db', role: 'leader', mesh: 'on' }),
-          owned('db-1', 'db', { app: 'db', role: 'replica' }),
-          owned('db-2', 'db', { app: 'db', role: 'replica' }),
+          owned('db-1', 'db', { app: 'db', role: 'replica', 'statefulset.kubernetes.io/pod-name': 'db-1' }),
+          owned('db-2', 'db', {
+            app: 'db',
+            role: 'replica',
+            mesh: 'on',
+            'statefulset.kubernetes.io/pod-name': 'db-2',
+          }),
           owned('an-operators-own', 'somebody'),
           owned('etcd-n1', 'n1'),
           object('bare'),

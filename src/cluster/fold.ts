@@ -1,4 +1,5 @@
 /** Folds what a workload made into the workload: ten thousand pods are a few hundred templates. */
+import { isGivenLabel } from '../graph/given-labels.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import { customWorkloads } from '../graph/workload.js'
 import type { KindName, Untyped } from '../kubernetes.js'
@@ -24,15 +25,19 @@ export function waves<T extends { readonly kindName: KindName }>(resources: read
 
 /**
  * Makes the function that is shown all objects, wave by wave, and says which of them are told by their maker. A pod is not
- * when it has a label that its template lacks and that a selector in the cluster asks for: operators mark the leader so.
+ * when it has a label that neither its template nor its controller gives it and that a selector in its namespace asks for:
+ * operators mark the leader so.
  */
 export function folding(): (item: Untyped, kindName: KindName) => boolean {
   const templates = new Map<string, Untyped>()
-  const selected = new Set<string>()
+  /** The keys that selectors ask for, by namespace. */
+  const selected = new Map<string, Set<string>>()
   /** The pods that were kept, one for each template and set of labels: a list that starts again brings them again. */
   const kept = new Map<string, string | undefined>()
   return (item, kindName) => {
-    for (const key of selectedKeys(item, kindName)) selected.add(key)
+    const namespace = stringAt(item, 'metadata', 'namespace') ?? ''
+    for (const key of selectedKeys(item, kindName))
+      selected.set(namespace, (selected.get(namespace) ?? new Set()).add(key))
     const uid = stringAt(item, 'metadata', 'uid')
     if (uid !== undefined && makers.has(kindName)) templates.set(uid, templateLabels(item))
     // Nobody reports on the slices of a Service: they are its state.
@@ -43,7 +48,7 @@ export function folding(): (item: Untyped, kindName: KindName) => boolean {
     if (!template) return false
     if (kindName !== 'Pod') return true
     const own = Object.entries(mappingAt(item, 'metadata', 'labels')).filter(
-      ([key, value]) => selected.has(key) && template[key] !== value,
+      ([key, value]) => selected.get(namespace)?.has(key) && template[key] !== value,
     )
     const mark = JSON.stringify([maker, own])
     if (own.length === 0) return true
@@ -52,7 +57,10 @@ export function folding(): (item: Untyped, kindName: KindName) => boolean {
   }
 }
 
-/** The labels that selectors of an object ask for. */
+/**
+ * The labels that selectors of an object ask for. Behind a Service the graph finds workloads by the labels that their
+ * controllers give, too: no pod has to stand for them.
+ */
 function selectedKeys(item: Untyped, kindName: KindName): string[] {
   const selectors =
     kindName === 'Service'
@@ -62,10 +70,11 @@ function selectedKeys(item: Untyped, kindName: KindName): string[] {
         : kindName === 'NetworkPolicy'
           ? [valueAt(item, 'spec', 'podSelector')]
           : []
-  return selectors.flatMap((selector) => [
+  const keys = selectors.flatMap((selector) => [
     ...Object.keys(mappingAt(selector, 'matchLabels')),
     ...objectsAt(selector, 'matchExpressions').flatMap((one) => stringAt(one, 'key') ?? []),
   ])
+  return kindName === 'Service' ? keys.filter((key) => !isGivenLabel(key)) : keys
 }
 
 function templateLabels(item: Untyped): Untyped {

@@ -33,8 +33,8 @@ export interface Cause {
   /** The kubectl command that shows whether it is so. */
   readonly confirm: string
   /**
-   * False for a weak point of what everything depends on, when nothing was seen to fail there and the symptom does not speak
-   * of it.
+   * False for a weak point, unless the symptom speaks of it: of what everything depends on when nothing was seen to fail
+   * there, of other nodes when it is no error, and of anything, an info, when something near was seen to fail.
    */
   readonly likely: boolean
 }
@@ -60,6 +60,13 @@ export function diagnose(
   const around = neighbourhood(object, graph)
   const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
   const aptness = symptom === undefined ? () => 0 : fitFor(symptom, report.rules, report.story)
+  const evident = report.findings.some(
+    ({ subject, suppressed, severity, evidence = [] }) =>
+      subject &&
+      !suppressed &&
+      byName.has(nameOf(subject)) &&
+      (severity === 'error' || (severity === 'warning' && evidence.length > 0)),
+  )
   const ranked = report.findings.flatMap((finding) => {
     const { subject, suppressed, severity, rule, evidence = [] } = finding
     if (!subject || suppressed) return []
@@ -70,7 +77,9 @@ export function diagnose(
     const fit = aptness(rule)
     const seen = evidence.length > 0
     const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
-    const likely = neighbour !== undefined || seen || severity === 'error' || fit >= 0.5
+    const isGrave = severity === 'error' || fit >= 0.5
+    const likely =
+      isGrave || (neighbour ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   return {

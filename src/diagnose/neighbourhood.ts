@@ -21,15 +21,28 @@ const farthest = 3
 
 /** The object, and all that it depends on or that depends on it, the nearest first. */
 export function neighbourhood(object: KubernetesObject, graph: Graph): readonly Neighbour[] {
-  const found = new Map<KubernetesObject, Neighbour>([
-    [object, { object, steps: 0, relation: '', from: undefined }],
-  ])
-  for (const { object: from, steps } of found.values()) {
-    if (steps === farthest) continue
-    for (const [next, relation] of relations(from, graph))
-      if (!found.has(next)) found.set(next, { object: next, steps: steps + 1, relation, from })
+  const own: Neighbour = { object, steps: 0, relation: '', from: undefined }
+  if (object.kind === 'Node')
+    return [own, ...budgetsOn(object, graph).map((budget) => next(budget, 'limits evictions from {}', own))]
+  const found = new Map([[object, own]])
+  for (const one of found.values()) {
+    if (one.steps === farthest) continue
+    for (const [beside, relation] of relations(one.object, graph))
+      if (!found.has(beside)) found.set(beside, next(beside, relation, one))
   }
   return [...found.values()]
+}
+
+function next(object: KubernetesObject, relation: string, { object: from, steps }: Neighbour): Neighbour {
+  return { object, steps: steps + 1, relation, from }
+}
+
+/** What a drain of the Node has to wait for. */
+function budgetsOn(node: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  const isHere = ({ spec }: Pod) => spec?.nodeName === node.metadata?.name
+  return graph
+    .all('PodDisruptionBudget')
+    .filter((budget) => graph.guardedBy(budget).some((one) => graph.live?.podsOf(one).some(isHere)))
 }
 
 /** From an object to those next to it. A Namespace or Node leads on to nothing: everything is in one. */
