@@ -39,7 +39,6 @@ export function stateOf(item: Untyped, { apiVersion, kind, kindName }: Resource)
         'message',
         'podIP',
         'podIPs',
-        'hostIP',
         'startTime',
         'qosClass',
       ])
@@ -72,12 +71,7 @@ export function stateOf(item: Untyped, { apiVersion, kind, kindName }: Resource)
     }
     default: {
       const spec = only(item.spec, ['replicas'])
-      const status = only(item.status, [
-        'replicas',
-        'readyReplicas',
-        'availableReplicas',
-        'fullyLabeledReplicas',
-      ])
+      const status = only(item.status, ['replicas', 'readyReplicas', 'availableReplicas'])
       status.conditions = conditionsOf(item)
       return { apiVersion, kind, metadata, spec, status }
     }
@@ -157,7 +151,7 @@ function conditionsOf(item: Untyped): readonly Untyped[] {
 
 function containersOf(item: Untyped, field: string): readonly Untyped[] {
   return objectsAt(item, 'status', field).map((one) =>
-    only(one, ['name', 'image', 'imageID', 'ready', 'started', 'restartCount', 'state', 'lastState']),
+    only(one, ['name', 'image', 'imageID', 'ready', 'restartCount', 'state', 'lastState']),
   )
 }
 
