@@ -20,8 +20,8 @@ export default rule({
 selects, the answer is NXDOMAIN: members do not find each other, and clients not the one that they want.`,
   remedy: 'Name the Service in `serviceName` that the pods are called by.',
   decides: `A name of one of the pods stands in an environment variable, a command or arguments of a workload, or in a
-ConfigMap, of the same namespace: \`web-0.web\`, with the namespace and \`svc\` behind it or without. In the
-StatefulSet's own containers \`$(POD_NAME).web\` and \`\${HOSTNAME}.web\` count, too. Reported when the Service in it
+ConfigMap, of the same namespace: \`web-0.web\`, with the namespace and \`svc\` behind it or without. Objects
+other than the StatefulSet count when they name its first pod, \`web-0\`. In the StatefulSet's own containers \`$(POD_NAME).web\` and \`\${HOSTNAME}.web\` count, too. Reported when the Service in it
 
 - is not the one in \`serviceName\`, but selects the pods, or is nearly written like it;
 - is the one in \`serviceName\`, and does not select the pods; or is not there, in a complete input (\`--complete\`, \`scan\`).
@@ -75,8 +75,7 @@ function* usesOf(name: string, workload: Workload, graph: Graph): Generator<Use>
   const called = patternOf(pod)
   for (const other of graph.nearby(object)) {
     const isOwn = other === workload
-    if (!isOwn && (!graph.mentions(other.object, `${name}-`) || !graph.together(other.object, object)))
-      continue
+    if (!isOwn && (!mayCall(other.object, name, graph) || !graph.together(other.object, object))) continue
     const pattern = isOwn ? patternOf(pod, ...variablesOf(workload)) : called
     for (const { spec } of other.containers) {
       for (const one of spec.env ?? [])
@@ -87,10 +86,15 @@ function* usesOf(name: string, workload: Workload, graph: Graph): Generator<Use>
     }
   }
   for (const map of graph.siblings('ConfigMap', object)) {
-    if (!map.data || !graph.mentions(map, `${name}-`)) continue
+    if (!map.data || !mayCall(map, name, graph)) continue
     for (const [key, text] of Object.entries(map.data))
       yield* namesIn(text, called, workload, at(map, map.data, key))
   }
+}
+
+/** Quick: whoever lists the pods begins with the first one, and most objects name no first pod at all. */
+function mayCall(object: object, name: string, graph: Graph): boolean {
+  return graph.mentions(object, '-0.') && graph.mentions(object, `${name}-0.`)
 }
 
 /** Expressions for the variables that hold the pod's name; the runtime sets that of the host, which is called like the pod. */
