@@ -195,6 +195,16 @@ function isItemAt(at: number): boolean {
 
 /** Keys that were met before, by some of their characters: most keys of a manifest are. */
 const knownKeys: (string | undefined)[] = new Array(1024).fill(undefined)
+/** Values that are texts and were met before: four of five are. */
+const knownTexts: (string | undefined)[] = new Array(1024).fill(undefined)
+/** Longer values seldom come again. */
+const longestKnown = 30
+
+/** Where a part of the text has its place among those that were met before. */
+function placeOf(start: number, end: number): number {
+  const ends = 7 * (units[start] ?? 0) + 3 * (units[end - 1] ?? 0)
+  return (61 * (end - start) + ends + (units[start + 1] ?? 0)) % knownKeys.length
+}
 
 function write(text: string): void {
   const size = text.length + behind
@@ -397,16 +407,19 @@ class Reader {
   }
 
   #plainKey(start: number, end: number): string {
-    const text = this.#text
-    const length = end - start
-    const sum = 61 * length + 7 * (units[start] ?? 0) + 3 * (units[end - 1] ?? 0) + (units[start + 1] ?? 0)
-    const known = knownKeys[sum % knownKeys.length]
-    if (known !== undefined && known.length === length && text.startsWith(known, start)) return known
-    const key = text.slice(start, end)
+    const place = placeOf(start, end)
+    const known = this.#known(knownKeys[place], start, end)
+    if (known !== undefined) return known
+    const key = this.#text.slice(start, end)
     // Numbers, booleans and null as keys, and merges.
     if (plainValue(key) !== key || key === '<<') throw unusual
-    knownKeys[sum % knownKeys.length] = key
+    knownKeys[place] = key
     return key
+  }
+
+  /** The text, if it stands between the offsets. */
+  #known(text: string | undefined, start: number, end: number): string | undefined {
+    return text?.length === end - start && this.#text.startsWith(text, start) ? text : undefined
   }
 
   /** The end of the plain scalar's part on this line, without the spaces behind it; notes how the line ends. */
@@ -549,7 +562,6 @@ class Reader {
     // A dash or colon alone means something else.
     if ((code === dash || code === colon) && isGap(start + 1)) throw unusual
     const at = this.#plainEnd(start)
-    const written = this.#text.slice(start, at)
     const ending = this.#ending
     if (ending === 'colon') throw unusual
     this.#finishLine(at)
@@ -557,7 +569,16 @@ class Reader {
       if (ending === 'comment') throw unusual
       return this.#folded(column, start, at)
     }
-    return this.#plain(written, start, at)
+    const place = placeOf(start, at)
+    const known = this.#known(knownTexts[place], start, at)
+    if (known !== undefined) {
+      this.#noteScalar(start, at)
+      return known
+    }
+    const written = this.#text.slice(start, at)
+    const value = this.#plain(written, start, at)
+    if (value === written && written.length <= longestKnown) knownTexts[place] = written
+    return value
   }
 
   /** `&name value`, for a scalar on the same line or a block below it. */
