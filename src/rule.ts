@@ -112,6 +112,7 @@ export {
 export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
+export { isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
