@@ -72,6 +72,7 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
         {
           severity: 'error',
           evidence: [formatCondition(broken.condition)],
+          see: alike.slice(1, 4).map((one) => at(one, one.spec ?? one, 'metrics')),
           symptomOf:
             alike.length > 0
               ? { rules: ['webhook-backend-unavailable'], objects: metricsApis(graph) }

@@ -123,6 +123,7 @@ export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  askersOf,
   callsOf,
   isOptIn,
   isRuledIn,
