@@ -117,13 +117,13 @@ function unboundClaims(
     .filter(({ status }) => status?.phase === 'Pending')
 }
 
-/** What the provisioner said of a claim, or who should provision it. */
+/** What the provisioner said of a claim, or which class it asks for. */
 function lineOf(claim: PersistentVolumeClaim, live: Live): string {
   const said = live.eventsOf(claim).find(({ message }) => message)
   const of = `PersistentVolumeClaim ${claim.metadata?.name}`
   return said
     ? `${of}: ${said.reason}, ${times(countOf(said))}: ${(said.message ?? '').slice(0, 240)}`
-    : `${of}: nothing is heard of StorageClass ${claim.spec?.storageClassName ?? '(none)'}`
+    : `${of}: ${claim.spec?.storageClassName ? `Pending, of StorageClass ${claim.spec.storageClassName}` : 'Pending'}`
 }
 
 /** What Karpenter or an autoscaler says in warnings about the pods. */

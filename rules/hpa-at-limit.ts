@@ -28,7 +28,7 @@ otherwise: the next spike finds no reserve.`,
   remedy: 'Raise `maxReplicas`, the quota or the capacity; repair the metric.',
   decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\`
 for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all autoscalers that miss
-the same API of metrics are one finding). In manifests:
+the same API of metrics, or that select the same pods, are one finding). In manifests:
 the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
 info, a minimum that is the maximum.
 
@@ -63,17 +63,22 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
     if (broken) {
       const alike = missingSame(broken.condition, graph)
       if (alike.length > 0 && alike[0] !== hpa) return
-      const isOne = alike.length < 2
+      const isRivalled = broken.condition.reason === 'AmbiguousSelector'
+      const isOne = isRivalled || alike.length < 2
       const names = alike.map((one) => one.spec?.scaleTargetRef?.name ?? '')
+      const why = isRivalled
+        ? `${alike.length} autoscalers select its pods`
+        : `${isOne ? 'its' : 'their'} ${broken.why}`
       report(
         spec,
         broken.field,
-        `${isOne ? `${name} has` : `${firstOf(names)} have`} not been scaled for ${formatSpan(broken.seconds)}, at any load: ${isOne ? 'its' : 'their'} ${broken.why}.`,
+        `${isOne ? `${name} has` : `${firstOf(names)} have`} not been scaled for ${formatSpan(broken.seconds)}, at any load: ${why}.`,
         {
           severity: 'error',
           evidence: [formatCondition(broken.condition)],
+          see: alike.slice(1, 4).map((one) => at(one, one.spec ?? one, 'metrics')),
           symptomOf:
-            alike.length > 0
+            alike.length > 0 && !isRivalled
               ? { rules: ['webhook-backend-unavailable'], objects: metricsApis(graph) }
               : undefined,
         },
@@ -131,18 +136,22 @@ function breakageOf(hpa: Autoscaler, live: Live, least: number) {
 }
 
 /**
- * The autoscalers that miss the same API of metrics, in the order of their names. Source:
- * kubernetes/pkg/controller/podautoscaler/metrics/client.go.
+ * The autoscalers that miss the same API of metrics, or that stand in each other's way, in the order of their names. Sources:
+ * kubernetes/pkg/controller/podautoscaler/metrics/client.go, horizontal.go (AmbiguousSelector).
  */
 function missingSame(condition: Condition, graph: Graph): readonly Autoscaler[] {
-  const missing = ({ message = '' }: Condition) => /from (\w+ metrics API): the server /.exec(message)?.[1]
-  const api = missing(condition)
-  return api === undefined
+  const cause = causeOf(condition)
+  return cause === undefined
     ? []
     : graph.all('HorizontalPodAutoscaler').filter((one) => {
         const other = conditionOf(one, 'ScalingActive')
-        return other?.status === 'False' && missing(other) === api && !nonePodReady(one, graph)
+        return other?.status === 'False' && causeOf(other) === cause && !nonePodReady(one, graph)
       })
+}
+
+/** What holds up several autoscalers in the same way, by their conditions. */
+function causeOf({ reason, message = '' }: Condition): string | undefined {
+  return reason === 'AmbiguousSelector' ? message : /from (\w+ metrics API): the server /.exec(message)?.[1]
 }
 
 const metricsApis = (graph: Graph) =>

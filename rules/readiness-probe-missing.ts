@@ -8,6 +8,7 @@ import {
   formatEnd,
   type Graph,
   imageNamed,
+  isScrapedOnly,
   type Live,
   lastEnd,
   rule,
@@ -55,7 +56,7 @@ exporters of metrics by the name of their image.`,
   check(workload, { graph, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return
     for (const service of clientsFirst(graph.servicesOf(workload))) {
-      if (service.spec?.publishNotReadyAddresses || onlyMetrics(service)) continue
+      if (service.spec?.publishNotReadyAddresses || isScrapedOnly(service)) continue
       const bare = unprobed(workload, service, graph)
       const [first] = bare
       if (!first) continue
@@ -129,15 +130,5 @@ function isAlone(workload: Workload, graph: Graph): boolean {
     workload.kind === 'StatefulSet' ||
     !hasRollouts(workload) ||
     stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
-  )
-}
-
-function onlyMetrics({ spec }: Service): boolean {
-  const ports = spec?.ports ?? []
-  return (
-    ports.length > 0 &&
-    ports.every((port) =>
-      /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|probes?)(-|$)/.test(port.name ?? ''),
-    )
   )
 }

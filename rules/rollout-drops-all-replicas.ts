@@ -7,6 +7,7 @@ import {
   type Graph,
   intOrPercent,
   isKind,
+  isScrapedOnly,
   rule,
   set,
   spanSince,
@@ -26,8 +27,8 @@ Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not les
 (autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
 A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time.
 
-Exempt: pods with a claim or a port of their node, which can't run side by side, and headless Services. An
-error while such a rollout goes on in a cluster and nothing is available.`,
+Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those whose ports are
+all named for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available.`,
   falsePositives:
     'Pods that must not run side by side, such as singletons that write: suppress with that reason.',
   sources: [
@@ -49,7 +50,9 @@ error while such a rollout goes on in a cluster and nothing is available.`,
   for: ['Deployment', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)
-    const service = workload && graph.servicesOf(workload).find(({ spec }) => spec?.clusterIP !== 'None')
+    const service =
+      workload &&
+      graph.servicesOf(workload).find((one) => one.spec?.clusterIP !== 'None' && !isScrapedOnly(one))
     if (!workload || !service || workload.controlled || isTied(workload)) return
     const found = isKind(subject, 'Deployment')
       ? ofDeployment(subject, workload, graph)

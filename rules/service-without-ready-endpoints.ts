@@ -1,5 +1,6 @@
 import {
   absentFor,
+  askersOf,
   at,
   atMost,
   type Cause,
@@ -299,20 +300,7 @@ function userOf(service: Service, graph: Graph): Sight | undefined {
 
 /** Where only the API server asks a Service, what fails with it names the Service, too. */
 function toldByAskers(service: Service, graph: Graph): Cause | undefined {
-  const { name } = service.metadata ?? {}
-  const isAsked = (node: unknown) =>
-    stringAt(node, 'service', 'name') === name &&
-    stringAt(node, 'service', 'namespace') === graph.namespaceOf(service)
-  const objects = [
-    ...graph.seen('APIService').filter(({ spec }) => isAsked(spec)),
-    ...graph
-      .seen('CustomResourceDefinition')
-      .filter((one) => isAsked(objectAt(one, 'spec', 'conversion', 'webhook', 'clientConfig'))),
-    ...[
-      ...graph.seen('ValidatingWebhookConfiguration'),
-      ...graph.seen('MutatingWebhookConfiguration'),
-    ].filter((one) => objectsAt(one, 'webhooks').some(({ clientConfig }) => isAsked(clientConfig))),
-  ]
+  const objects = askersOf(service, graph)
   return objects.length > 0 && graph.routesTo(service).length === 0
     ? { rules: ['webhook-backend-unavailable'], objects }
     : undefined

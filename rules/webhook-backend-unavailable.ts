@@ -121,7 +121,8 @@ Services that other tools bring when the input is partial.`,
     const [first] = alone
     const backend = first && graph.backendsOf(first.service)[0]
     const fewest = backend && graph.fewestPods(backend)
-    if (!first || !backend || !fewest) return
+    // Of one that is scaled to zero there is nothing to be away.
+    if (!first || !backend || !fewest || fewest.pods === 0) return
     const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
     const what = writesOf(
       behind.flatMap((one) => one.rules ?? []),

@@ -124,6 +124,7 @@ export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
+export { isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
@@ -134,6 +135,7 @@ export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
+  askersOf,
   callsOf,
   clientKinds,
   isOptIn,

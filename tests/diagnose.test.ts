@@ -51,7 +51,21 @@ describe('a diagnosis of pods that a Service misses', () => {
     if (!workload) throw new Error('the fixture has no Deployment')
     const { causes } = diagnose(workload, missed.graph, missed.report, undefined)
     const found = causes.find(({ finding }) => finding.rule === 'service-selects-nothing')
-    expect(found).toMatchObject({ relation: 'is at odds with it', likely: true })
+    expect(found).toMatchObject({ relation: 'the finding is about it, too', likely: true })
+  })
+})
+
+describe('a diagnosis of a Service that only the API server asks', () => {
+  it('finds what fails with it', async () => {
+    const hooks = await examineLive(
+      'fixtures/webhook-backend-unavailable/live-scaled-to-zero.yaml',
+      [...rules].map(([id, rule]) => active(id, rule)),
+      {},
+    )
+    const [service] = hooks.graph.objects.filter(({ kind }) => kind === 'Service')
+    if (!service) throw new Error('the fixture has no Service')
+    const [first] = diagnose(service, hooks.graph, hooks.report, undefined).causes
+    expect(first).toMatchObject({ relation: 'needs it', finding: { rule: 'webhook-backend-unavailable' } })
   })
 })
 

@@ -1,5 +1,6 @@
 /** The kubectl commands that make changes, and who would undo them. */
 import { describe, expect, it } from 'vitest'
+import { isFrozen } from '../src/engine/frozen.js'
 import { patchCommand } from '../src/engine/patch.js'
 import type { Edit } from '../src/finding.js'
 import { keeperOf } from '../src/graph/keeper.js'
@@ -54,6 +55,21 @@ describe('a patch', () => {
   })
   it('is none when there is nothing to change', () => {
     expect(patchCommand({ name: 'node/n', namespace: '', value }, [])).toBeUndefined()
+  })
+})
+
+describe('a field that does not change', () => {
+  it.each([
+    ['StorageClass', ['parameters', 'type'], true],
+    ['StatefulSet', ['spec', 'podManagementPolicy'], true],
+    ['StatefulSet', ['spec', 'template', 'spec', 'affinity'], false],
+    ['Job', ['spec', 'template', 'spec', 'restartPolicy'], true],
+    ['Job', ['spec', 'activeDeadlineSeconds'], false],
+    ['Pod', ['spec', 'containers', 0, 'readinessProbe'], true],
+    ['Pod', ['spec', 'containers', 0, 'image'], false],
+    ['ConfigMap', ['data', 'Corefile'], false],
+  ])('is known: %s %j', (kind, path, expected) => {
+    expect(isFrozen(kind, path)).toBe(expected)
   })
 })
 

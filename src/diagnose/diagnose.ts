@@ -72,21 +72,21 @@ export function diagnose(
     const { subject, suppressed, severity, rule, evidence = [] } = finding
     if (!subject || suppressed) return []
     const neighbour = byName.get(nameOf(subject))
-    const isAtOdds = finding.related.some((one) => one.object === self)
+    const isShown = finding.related.some((one) => one.object === self)
     const relation = neighbour
       ? relationOf(neighbour, graph)
-      : isAtOdds
-        ? 'is at odds with it'
+      : isShown
+        ? 'the finding is about it, too'
         : commonGround(subject, object, graph)
     if (relation === undefined) return []
-    const near = nearness[neighbour?.steps ?? (isAtOdds ? 1 : -1)] ?? common
+    const near = nearness[neighbour?.steps ?? (isShown ? 1 : -1)] ?? common
     const fit = aptness(rule)
     const seen = evidence.length > 0
     const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
       isGrave ||
-      (neighbour || isAtOdds ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
+      (neighbour || isShown ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   return {

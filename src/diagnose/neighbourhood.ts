@@ -2,7 +2,14 @@
 import type { Graph } from '../graph/graph.js'
 import { containerStates } from '../graph/pod.js'
 import { objectsAt } from '../graph/untyped.js'
-import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
+import {
+  askersOf,
+  isRuledIn,
+  selects,
+  type Webhook,
+  type WebhookConfiguration,
+  webhooksOf,
+} from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
 
@@ -69,6 +76,7 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
     case 'Service':
       for (const backend of graph.backendsOf(object)) yield [backend.object, 'is behind {}']
       for (const { from } of graph.routesTo(object)) yield [from, 'routes to {}']
+      for (const asker of askersOf(object, graph)) yield [asker, 'needs {}']
       break
     case 'HorizontalPodAutoscaler':
     case 'ScaledObject': {

@@ -42,6 +42,7 @@ import type {
 import { check, originalIndex, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
+import { isFrozen } from './frozen.js'
 import { type Locations, locations } from './locations.js'
 import { patchCommand } from './patch.js'
 import type { Lines, Report, Story } from './report.js'
@@ -515,9 +516,11 @@ function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resou
 
 function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
   const own = edits.map((edit) => withPath(edit, resource))
-  const { document, namespace, value } = resource
-  const command =
-    document.live && patchCommand({ name: kubectlName(value), namespace, value: document.value }, own)
+  const { document, kind, namespace, value } = resource
+  if (!document.live) return { title, safe, edits: own }
+  if (own.some(({ path }) => isFrozen(kind, path)))
+    return { title: `${title}, in a new ${kind}: the field does not change`, safe, edits: own }
+  const command = patchCommand({ name: kubectlName(value), namespace, value: document.value }, own)
   return { title, safe, edits: own, ...(command !== undefined && { command }) }
 }
 
