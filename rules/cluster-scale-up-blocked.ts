@@ -6,9 +6,13 @@ import {
   type Graph,
   type Live,
   linesOf,
+  objectsAt,
   type Pending,
+  type PersistentVolumeClaim,
   pendingPods,
   rule,
+  stringAt,
+  times,
   type Workload,
 } from '../src/rule.js'
 
@@ -22,7 +26,7 @@ type is to be had, addresses or quota of the provider are used up, new machines 
 fit the pod.`,
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
   decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an
-error when none of the workload's pods runs. Below stand the scheduler's words, warnings of the autoscaler
+error when none of the workload's pods runs. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
 about them, node groups that back off by the ConfigMap \`cluster-autoscaler-status\`, and Karpenter's
 NodeClaims that got no machine.
 
@@ -61,24 +65,66 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
     const running = pods.filter(({ status }) => status?.phase === 'Running').length
     const { name, kind } = workload
     const span = formatSpan(longest.since)
-    const where = kind === 'DaemonSet' ? 'their nodes have no room for them' : 'no node has taken them'
-    const alone = kind === 'DaemonSet' ? 'its node has no room for it' : 'no node has taken it'
+    const claims = unboundClaims(pending, workload, graph)
+    const obstacle = obstacleFor(pending.length, kind, claims[0])
     report(
       workload.object,
       undefined,
       kind === 'Pod'
-        ? `Pod ${name} has been Pending for ${span}: ${alone}.`
-        : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? `one has been Pending for ${span} and ${alone}` : `${pending.length} have been Pending for up to ${span} and ${where}`}.`,
+        ? `Pod ${name} has been Pending for ${span}: ${obstacle}.`
+        : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? 'one has been Pending for' : `${pending.length} have been Pending for up to`} ${span} and ${obstacle}.`,
       {
         severity: running === 0 && !workload.batch ? 'error' : 'warning',
         symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
-          ? { rule: 'referenced-config-missing', objects: [workload.object] }
+          ? { rules: ['referenced-config-missing'], objects: [workload.object] }
           : undefined,
-        evidence: [...linesOf(pending, 1), ...saidByAutoscaler(workload, pending, live), ...blocked(graph)],
+        evidence: [
+          ...linesOf(pending, 1),
+          ...claims.slice(0, 1).map((one) => lineOf(one, live)),
+          ...saidByAutoscaler(workload, pending, live),
+          ...(claims.length > 0 ? [] : blocked(graph)),
+        ],
       },
     )
   },
 })
+
+/** What keeps pods from a node. */
+function obstacleFor(count: number, kind: string, claim: PersistentVolumeClaim | undefined): string {
+  if (claim)
+    return count === 1 ? `its claim ${claim.metadata?.name} is not bound` : 'their claims are not bound'
+  if (kind !== 'DaemonSet') return `no node has taken ${count === 1 ? 'it' : 'them'}`
+  return count === 1 ? 'its node has no room for it' : 'their nodes have no room for them'
+}
+
+/** The claims without a volume that pods wait for by what the scheduler says. */
+function unboundClaims(
+  pending: readonly Pending[],
+  workload: Workload,
+  graph: Graph,
+): readonly PersistentVolumeClaim[] {
+  const templates = objectsAt(workload.object, 'spec', 'volumeClaimTemplates')
+  const own = (workload.pod.volumes ?? []).flatMap(
+    ({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? [],
+  )
+  return pending
+    .filter(({ message }) => message.includes('unbound immediate PersistentVolumeClaims'))
+    .flatMap(({ pod }) => [
+      ...templates.map((one) => `${stringAt(one, 'metadata', 'name')}-${pod.metadata?.name}`),
+      ...own,
+    ])
+    .flatMap((name) => graph.find('PersistentVolumeClaim', name, workload.object) ?? [])
+    .filter(({ status }) => status?.phase === 'Pending')
+}
+
+/** What the provisioner said of a claim, or who should provision it. */
+function lineOf(claim: PersistentVolumeClaim, live: Live): string {
+  const said = live.eventsOf(claim).find(({ message }) => message)
+  const of = `PersistentVolumeClaim ${claim.metadata?.name}`
+  return said
+    ? `${of}: ${said.reason}, ${times(countOf(said))}: ${(said.message ?? '').slice(0, 240)}`
+    : `${of}: nothing is heard of StorageClass ${claim.spec?.storageClassName ?? '(none)'}`
+}
 
 /** What Karpenter or an autoscaler says in warnings about the pods. */
 function saidByAutoscaler(workload: Workload, pending: readonly Pending[], live: Live): string[] {

@@ -4,13 +4,12 @@ import {
   type ConfigMap,
   type Container,
   containerStates,
+  dataWrittenAt,
   type Graph,
   type Live,
-  objectsAt,
   rule,
   type Secret,
   spanSince,
-  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -117,11 +116,7 @@ function mountedBySubPath({ pod, running }: Workload, source: object): Container
 
 /** How many pods started their container before, and after, the configuration was written. */
 function startsOf({ config, container }: Use, workload: Workload, live: Live) {
-  const times = objectsAt(config, 'metadata', 'managedFields').flatMap((entry) => {
-    const time = Date.parse(stringAt(entry, 'time') ?? '')
-    return Number.isNaN(time) ? [] : [time]
-  })
-  const written = Math.max(0, ...times)
+  const written = dataWrittenAt(config)
   const starts = live.podsOf(workload).flatMap((pod) => {
     const running = containerStates(pod).find(({ name }) => name === container)?.state?.running
     const start = Date.parse(running?.startedAt ?? '')

@@ -3,17 +3,21 @@ import {
   atMost,
   bytes,
   type ContainerState,
+  configuredLately,
   containerStates,
   counted,
   countOf,
   type Eviction,
   evictionsOf,
-  firstOf,
+  formatBytes,
+  formatEvictions,
   formatRestarts,
   type Graph,
   isCrashing,
   isReady,
   type Live,
+  lastEnd,
+  memoryTrouble,
   type Pod,
   patience,
   rule,
@@ -37,8 +41,8 @@ watch their endpoints.
 In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of
 its pod and ended within the last hour. So does a workload of which \`evictions\` pods were evicted within the last
 hour for want of memory or disk, unless what its own containers used explains it: then the rules about memory and
-volumes say so. An error when no pod of the workload is ready. Exit codes, and what the kubelet said of probes
-and hooks, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
+volumes say so. An error when no pod of the workload is ready. Exit codes, what the kubelet said of probes and
+hooks, and which ConfigMaps and Secrets of the pods were written within the last hour, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
   sources: [
     'kubernetes/pkg/controller/endpointslice',
     'kubernetes/cmd/kube-proxy/app/server.go (noHeadlessEndpoints)',
@@ -82,10 +86,7 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
           `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
           {
             severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-            evidence: [
-              `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
-              first.message,
-            ],
+            evidence: [formatEvictions(evicted), first.message],
           },
         )
         return
@@ -102,16 +103,20 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
     const [name = ''] = names
     const first = workload.containers.find((container) => container.name === name)
     const count = new Set(crashing.map(({ pod }) => pod)).size
+    const lastEndAt = Math.max(...crashing.map(({ container }) => lastEnd(container)?.endedAt ?? 0))
     const which = names.length > 1 ? `${names.length} containers` : `container ${name}`
     report(
       first?.spec ?? workload.template,
       undefined,
       workload.batch
         ? `${which} of ${workload.name} ${names.length > 1 ? 'fail' : 'fails'} and ${names.length > 1 ? 'are' : 'is'} started again and again.`
-        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${names.length > 1 ? 'crash' : 'crashes'} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
+        : `${ready === 0 ? `No pod of ${workload.name} is ready` : `${ready} of ${pods.length} pods of ${workload.name} are ready`}: ${which} ${howTheyEnd(crashing, names, workload, graph, live)} again and again${pods.length > 1 ? ` in ${count === pods.length ? `all ${count}` : `${count} of them`}` : ''}.`,
       {
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-        evidence: evidenceOf(crashing, workload, live),
+        evidence: [
+          ...evidenceOf(crashing, workload, live),
+          ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
+        ],
       },
     )
   },
@@ -120,6 +125,24 @@ and hooks, stand below the finding. A rollout that hangs on crashing pods is \`r
 interface Crashing {
   readonly pod: Pod
   readonly container: ContainerState
+}
+
+/** At their limit of memory, or we do not know why. */
+function howTheyEnd(
+  crashing: readonly Crashing[],
+  [name, ...others]: readonly string[],
+  workload: Workload,
+  graph: Graph,
+  live: Live,
+): string {
+  if (others.length > 0) return 'crash'
+  const own = workload.containers.find((container) => container.name === name)
+  const limit = bytes(own?.spec.resources?.limits?.memory)
+  return limit !== undefined &&
+    crashing.every(({ container }) => lastEnd(container)?.reason === 'OOMKilled') &&
+    memoryTrouble(workload, graph, live).nodes.length === 0
+    ? `is killed at its memory limit of ${formatBytes(limit)}`
+    : 'crashes'
 }
 
 /** The containers that crash, the one with most restarts first. */

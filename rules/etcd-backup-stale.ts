@@ -194,7 +194,7 @@ function faultOfBackups(subject: Custom, graph: Graph, maxInterval: number): Fau
     const location = veleroLocation(subject, graph)
     return {
       evidence: atMost(3, backups.filter(({ at }) => at > since).map(lineOf)),
-      symptomOf: location && { rule: 'etcd-backup-stale', objects: [location] },
+      symptomOf: location && { rules: ['etcd-backup-stale'], objects: [location] },
     }
   }
   if (isLate(usable ?? made))

@@ -1,6 +1,8 @@
 import {
   at,
+  type Condition,
   conditionOf,
+  firstOf,
   formatCondition,
   formatSpan,
   type Graph,
@@ -25,7 +27,8 @@ metrics or its target does nothing in either direction. Both say so in their con
 otherwise: the next spike finds no reserve.`,
   remedy: 'Raise `maxReplicas`, the quota or the capacity; repair the metric.',
   decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\`
-for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False that long (an error). In manifests:
+for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all autoscalers that miss
+the same API of metrics are one finding). In manifests:
 the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
 info, a minimum that is the maximum.
 
@@ -35,7 +38,18 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
   sources: ['kubernetes/pkg/controller/podautoscaler/horizontal.go (conditions), replica_calculator.go'],
   stories: ['loveholidays-gke-ips', 'grafana-hosted-metrics-capacity', 'airbnb-weird-ways'],
   params: {
-    minutes: { type: 'integer', minimum: 0, default: 30, about: 'How long it must have lasted.' },
+    minutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 30,
+      about: 'How long it must have been at its maximum.',
+    },
+    brokenMinutes: {
+      type: 'integer',
+      minimum: 0,
+      default: 10,
+      about: 'How long it may be without its metrics or its target.',
+    },
   },
   unless: ['hpa-metric-without-request'],
   for: 'HorizontalPodAutoscaler',
@@ -44,14 +58,25 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
     if (!spec) return
     const { maxReplicas: most } = spec
     const name = spec.scaleTargetRef?.name ?? 'its target'
-    const broken = graph.live && breakageOf(hpa, graph.live, params.minutes * 60)
+    const broken = graph.live && breakageOf(hpa, graph.live, params.brokenMinutes * 60)
     if (broken && isOfPods(broken.condition.reason) && nonePodReady(hpa, graph)) return
     if (broken) {
+      const alike = missingSame(broken.condition, graph)
+      if (alike.length > 0 && alike[0] !== hpa) return
+      const isOne = alike.length < 2
+      const names = alike.map((one) => one.spec?.scaleTargetRef?.name ?? '')
       report(
         spec,
         broken.field,
-        `${name} has not been scaled for ${formatSpan(broken.seconds)}, at any load: ${broken.why}.`,
-        { severity: 'error', evidence: [formatCondition(broken.condition)] },
+        `${isOne ? `${name} has` : `${firstOf(names)} have`} not been scaled for ${formatSpan(broken.seconds)}, at any load: ${isOne ? 'its' : 'their'} ${broken.why}.`,
+        {
+          severity: 'error',
+          evidence: [formatCondition(broken.condition)],
+          symptomOf:
+            alike.length > 0
+              ? { rules: ['webhook-backend-unavailable'], objects: metricsApis(graph) }
+              : undefined,
+        },
       )
       return
     }
@@ -89,11 +114,11 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
 /** What has kept the controller from scaling for so many seconds, and the field that is about it. */
 function breakageOf(hpa: Autoscaler, live: Live, least: number) {
   const all = [
-    { type: 'ScalingActive', field: 'metrics', why: 'its metrics cannot be read' },
+    { type: 'ScalingActive', field: 'metrics', why: 'metrics cannot be read' },
     {
       type: 'AbleToScale',
       field: 'scaleTargetRef',
-      why: 'the autoscaler cannot read or set its number of pods',
+      why: 'number of pods cannot be read or set',
     },
   ]
   return all
@@ -104,6 +129,24 @@ function breakageOf(hpa: Autoscaler, live: Live, least: number) {
     })
     .find(({ seconds }) => seconds >= least)
 }
+
+/**
+ * The autoscalers that miss the same API of metrics, in the order of their names. Source:
+ * kubernetes/pkg/controller/podautoscaler/metrics/client.go.
+ */
+function missingSame(condition: Condition, graph: Graph): readonly Autoscaler[] {
+  const missing = ({ message = '' }: Condition) => /from (\w+ metrics API): the server /.exec(message)?.[1]
+  const api = missing(condition)
+  return api === undefined
+    ? []
+    : graph.all('HorizontalPodAutoscaler').filter((one) => {
+        const other = conditionOf(one, 'ScalingActive')
+        return other?.status === 'False' && missing(other) === api && !nonePodReady(one, graph)
+      })
+}
+
+const metricsApis = (graph: Graph) =>
+  graph.seen('APIService').filter(({ spec }) => spec?.group?.endsWith('metrics.k8s.io'))
 
 /**
  * How long it has run at its maximum and wanted more; undefined when it does not, or when it

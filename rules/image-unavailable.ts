@@ -71,7 +71,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
         live,
       ),
       symptomOf: stuck.every(({ pod }) => absentFor(pod, live).length > 0)
-        ? { rule: 'referenced-config-missing', objects: [workload.object] }
+        ? { rules: ['referenced-config-missing'], objects: [workload.object] }
         : undefined,
     })
   },

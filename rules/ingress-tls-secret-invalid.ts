@@ -100,7 +100,7 @@ Secrets.`,
               ? [`${firstOf(others.map((one) => graph.describe(one)))} names it, too`]
               : []),
           ],
-          symptomOf: maker && { rule: 'certificate-expiring', objects: certificatesLike(maker, graph) },
+          symptomOf: maker && { rules: ['certificate-expiring'], objects: certificatesLike(maker, graph) },
         },
       )
     }

@@ -104,7 +104,7 @@ and renews it, and the others run and have not been ready since it took the Leas
         ...(together ? [firstOf(together.map(({ workload }) => graph.describe(workload.object)))] : []),
       ],
       symptomOf: group.stuck.every((pod) => absentFor(pod, live).length > 0)
-        ? { rule: 'referenced-config-missing', objects: [object] }
+        ? { rules: ['referenced-config-missing'], objects: [object] }
         : undefined,
     })
   },

@@ -48,7 +48,9 @@ kubelet goes on without it. It is an error where the registry refuses an image f
   stories: ['zalando-credentials-queue', 'loveholidays-gke-ips'],
   for: 'Workload',
   check(workload, { graph, report }) {
-    const scene = { workload, graph, waiting: graph.live ? waitingPods(workload, graph.live) : [] }
+    const { live } = graph
+    const waiting = live ? waitingPods(workload, live) : []
+    const scene = { workload, graph, waiting, runs: live !== undefined && isServing(workload, live.seen) }
     const gaps = gapsIn(workload, graph)
     const told = gaps.map(({ reference }) => reference.name)
     for (const fault of [...faultsOf(gaps, scene), ...unexplained(told, scene)]) report(...fault)
@@ -60,6 +62,8 @@ interface Scene {
   readonly workload: Workload
   readonly graph: Graph
   readonly waiting: readonly Waiting[]
+  /** Whether all is well until the next pod: those that run have got what they need. */
+  readonly runs: boolean
 }
 
 /** What a pod names and does not find. */
@@ -113,7 +117,7 @@ function keyFault(reference: ConfigReference, key: MissingKey, scene: Scene): Fa
   return [
     node,
     'key' in node ? 'key' : field,
-    `${subjectOf(reference, scene.workload)} does not start: ${kind} ${name} has no key ${key.key}${but}.`,
+    `${startless(reference, scene)}: ${kind} ${name} has no key ${key.key}${but}.`,
     { see: [at(key.of, key.data)], evidence: evidenceFor([], linesFor(name, scene), scene) },
   ]
 }
@@ -154,7 +158,7 @@ function absentFault(what: string, alike: readonly ConfigReference[], scene: Sce
 /** `Pods of web wait in ContainerCreating: there is no Secret`. */
 function absence(reference: ConfigReference, scene: Scene): string {
   const isWaitedFor = linesFor(reference.name, scene).length > 0
-  return `${consequence(reference, scene.workload, isWaitedFor)}: there is no ${reference.kind}`
+  return `${consequence(reference, scene, isWaitedFor)}: there is no ${reference.kind}`
 }
 
 /** The maker of what is absent, the pods that wait for it, and what comes of that. */
@@ -259,19 +263,30 @@ function listed([first = '', second, ...others]: readonly string[]): string {
 const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
-function consequence(reference: ConfigReference, workload: Workload, isWaitedFor: boolean): string {
+function isServing(workload: Workload, live: Live): boolean {
+  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  return pods.length > 0 && pods.every(isReady)
+}
+
+function startless(reference: ConfigReference, { workload, runs }: Scene): string {
+  return `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}`
+}
+
+function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: boolean): string {
+  const { workload, runs } = scene
+  const pods = `${runs ? 'New pods' : 'Pods'} of ${workload.name}`
   switch (reference.as) {
     case 'claim':
-      return `Pods of ${workload.name} stay Pending`
+      return `${pods} stay Pending`
     case 'serviceAccount':
-      return `Pods of ${workload.name} are refused`
+      return `${pods} are refused`
     case 'imagePullSecret':
       return `Pods of ${workload.name} ${isWaitedFor ? 'do' : 'may'} not get their image`
     case 'env':
     case 'envFrom':
-      return `${subjectOf(reference, workload)} does not start`
+      return startless(reference, scene)
     default:
-      return `Pods of ${workload.name} wait in ContainerCreating`
+      return `${pods} wait in ContainerCreating`
   }
 }
 

@@ -1,7 +1,7 @@
 import {
   at,
   type Container,
-  enumerate,
+  enumerateFew,
   type Graph,
   hasDefault,
   heavyPods,
@@ -68,13 +68,8 @@ moment stand below.`,
       isManaged(workload, graph)
     )
       return
-    const names =
-      bare.length > 3
-        ? `${bare.length} containers`
-        : enumerate(
-            bare.map(({ name }) => name),
-            'and',
-          )
+    const bareNames = bare.map(({ name }) => name)
+    const names = enumerateFew(bareNames, 'container', 'and')
     const kinds = [
       lacks(first, workload, 'memory') ? 'memory' : '',
       lacks(first, workload, 'cpu') ? 'CPU' : '',

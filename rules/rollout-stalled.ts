@@ -1,8 +1,11 @@
 import {
   absentFor,
   advise,
+  type Cause,
   changedAt,
   conditionOf,
+  configuredLately,
+  containerStates,
   controllerOf,
   type DaemonSet,
   type Deployment,
@@ -15,12 +18,14 @@ import {
   type ReportOptions,
   rule,
   type StatefulSet,
+  saidOfAddress,
   spanSince,
   troubles,
   unreadyFor,
   unreadySince,
 } from '../src/rule.js'
 
+type Subject = Deployment | StatefulSet | DaemonSet
 type Stall = { readonly node: object; readonly field: string | undefined; readonly message: string }
 type Report = (node: object, field: string | undefined, message: string, options?: ReportOptions) => void
 
@@ -85,8 +90,8 @@ come are \`image-unavailable\`.`,
       : orderedStall(subject, stuck, live)
     if (stall)
       report(stall.node, stall.field, stall.message, {
-        evidence: troubles(stuck, live),
-        symptomOf: lacksConfig(stuck, undefined, live) ? configMissing(subject) : undefined,
+        evidence: [...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
+        symptomOf: causeOf(stuck, subject, graph, live),
       })
   },
 })
@@ -146,32 +151,50 @@ function checkDeployment(
     `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
-      evidence: [...refusal, ...troubles(stuck, live)],
-      symptomOf: lacksConfig(stuck, refused?.message, live)
-        ? configMissing(subject)
-        : stuck.length === 0
-          ? refusedBy(refused?.message, subject, graph)
-          : undefined,
+      evidence: [...refusal, ...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
+      symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
   return true
 }
 
-/** Whether all that the rollout waits for is something that its pods name and that is not there. */
-function lacksConfig(stuck: readonly Pod[], refusal: string | undefined, live: Live): boolean {
-  return stuck.length > 0
-    ? stuck.every((pod) => absentFor(pod, live).length > 0)
-    : /serviceaccount "[^"]+" not found/.test(refusal ?? '')
+/** The finding about what holds up all pods that the rollout waits for. */
+function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Live): Cause | undefined {
+  if (stuck.length === 0) return undefined
+  if (stuck.every((pod) => live.eventsOf(pod).some((event) => saidOfAddress(event) !== undefined)))
+    return { rules: ['pod-ip-exhaustion'], objects: graph.seen('Node') }
+  const objects = [subject]
+  if (stuck.every((pod) => absentFor(pod, live).length > 0))
+    return { rules: ['referenced-config-missing'], objects }
+  return stuck.every((pod) => conditionOf(pod, 'PodScheduled')?.reason === 'Unschedulable')
+    ? { rules: ['cluster-scale-up-blocked'], objects }
+    : undefined
 }
 
-/** The quota that keeps pods out. Source: k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go. */
-function refusedBy(refusal: string | undefined, near: Deployment, graph: Graph) {
-  const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal ?? '')?.[1]
-  const quota = graph.find('ResourceQuota', name, near)
-  return quota && { rule: 'quota-exhausted', objects: [quota] }
+/**
+ * The finding about what lets no pod be made: an account that is missing, or a quota. Source:
+ * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go.
+ */
+function refusedBy(
+  stuck: readonly Pod[],
+  refusal = '',
+  subject: Deployment,
+  graph: Graph,
+): Cause | undefined {
+  if (stuck.length > 0) return undefined
+  if (/serviceaccount "[^"]+" not found/.test(refusal))
+    return { rules: ['referenced-config-missing'], objects: [subject] }
+  const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal)?.[1]
+  const quota = graph.find('ResourceQuota', name, subject)
+  return quota && { rules: ['quota-exhausted'], objects: [quota] }
 }
 
-const configMissing = (of: object) => ({ rule: 'referenced-config-missing', objects: [of] })
+/** The configuration that crashing pods have read and that was written lately. */
+function configWritten(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live): readonly string[] {
+  const workload = graph.workload(subject)
+  const isCrash = (pod: Pod) => containerStates(pod).some(({ restartCount = 0 }) => restartCount > 0)
+  return workload && stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []
+}
 
 function notReady(count: number, all: number): string {
   if (all === 1) return 'its new pod is not ready'

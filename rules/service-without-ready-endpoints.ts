@@ -2,6 +2,7 @@ import {
   absentFor,
   at,
   atMost,
+  type Cause,
   controllerOf,
   type Fault,
   formatSpan,
@@ -35,7 +36,8 @@ treat a service without endpoints as an error of their own, and a webhook behind
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
 that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`; of Services that
-lead to the same pods one is reported. An error when an Ingress or route, an APIService, or a webhook that
+lead to the same pods one is reported, and none where nothing but pods calls the Service and the workload's finding says why it is
+down. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service.
 
 In a cluster EndpointSlices count, whoever keeps them:
@@ -154,6 +156,14 @@ function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefin
   ]
 }
 
+/** Rules that say of a workload without a ready pod why that is so; who calls its Service is not known to them. */
+const tellDown = [
+  'cluster-scale-up-blocked',
+  'crashloop-restart-storm',
+  'image-unavailable',
+  'rollout-stalled',
+]
+
 /** That none of its pods has been ready for so many minutes; of Services with the same pods one tells. */
 function allUnready(
   service: Service,
@@ -176,7 +186,7 @@ function allUnready(
     pods.length === 1
       ? `its only pod, of ${backend.kind} ${backend.name}, has not`
       : `none of its ${pods.length} pods has`
-  const isCausedByAbsence = pods.every((pod) => absentFor(pod, live).length > 0)
+  const objects = graph.backendsOf(service).map(({ object }) => object)
   return [
     service,
     undefined,
@@ -185,12 +195,11 @@ function allUnready(
       severity: user ? 'error' : 'warning',
       see: [user],
       evidence: evidenceOf(pods, same.slice(1), live),
-      symptomOf: isCausedByAbsence
-        ? {
-            rule: 'referenced-config-missing',
-            objects: graph.backendsOf(service).map(({ object }) => object),
-          }
-        : toldByAskers(service, graph),
+      symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)
+        ? { rules: ['referenced-config-missing'], objects }
+        : user
+          ? toldByAskers(service, graph)
+          : { rules: tellDown, objects },
     },
   ]
 }
@@ -289,7 +298,7 @@ function userOf(service: Service, graph: Graph): Sight | undefined {
 }
 
 /** Where only the API server asks a Service, what fails with it names the Service, too. */
-function toldByAskers(service: Service, graph: Graph) {
+function toldByAskers(service: Service, graph: Graph): Cause | undefined {
   const { name } = service.metadata ?? {}
   const isAsked = (node: unknown) =>
     stringAt(node, 'service', 'name') === name &&
@@ -305,7 +314,7 @@ function toldByAskers(service: Service, graph: Graph) {
     ].filter((one) => objectsAt(one, 'webhooks').some(({ clientConfig }) => isAsked(clientConfig))),
   ]
   return objects.length > 0 && graph.routesTo(service).length === 0
-    ? { rule: 'webhook-backend-unavailable', objects }
+    ? { rules: ['webhook-backend-unavailable'], objects }
     : undefined
 }
 

@@ -74,7 +74,7 @@ object that say how many remain.`,
           {
             ...options,
             evidence: options.evidence.slice(1),
-            symptomOf: { rule: 'session-state-in-apiserver', objects: graph.seen('ConfigMap') },
+            symptomOf: { rules: ['session-state-in-apiserver'], objects: graph.seen('ConfigMap') },
           },
         )
       return

@@ -7,6 +7,7 @@ import {
   isReady,
   type Live,
   lastEnd,
+  namespaceNamed,
   rule,
   set,
   troubles,
@@ -59,7 +60,7 @@ kustomize overlays, and namespaces of development or previews.`,
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
     if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas || runsOnce(workload)) return
-    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
+    if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service) return
     const entrance = graph.entranceOf(service)

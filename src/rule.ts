@@ -31,6 +31,7 @@ export {
   unmet,
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
+export { configuredLately, dataWrittenAt } from './graph/configured.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,
@@ -47,8 +48,8 @@ export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { Backend, NamedBackend } from './graph/entrance.js'
-export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
-export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
+export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './graph/enumerate.js'
+export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
@@ -62,6 +63,7 @@ export {
   memoryKillsOf,
   memoryTrouble,
 } from './graph/memory.js'
+export { namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,
@@ -73,6 +75,7 @@ export {
   kubeletMinor,
   mayGrow,
   nodesBy,
+  poolLabels,
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
@@ -132,6 +135,7 @@ export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero
 export { inRange, type Version, version } from './graph/version.js'
 export {
   callsOf,
+  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,
@@ -287,13 +291,19 @@ export interface ReportOptions {
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
-  /** The rule that tells the cause, and the objects: the finding is left out when that rule reports one of them. */
-  readonly symptomOf?: { readonly rule: string; readonly objects: readonly object[] } | undefined
+  /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
+  readonly symptomOf?: Cause | undefined
   readonly fix?: RuleFix | undefined
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]
   /** Point at the field's value instead of its key. */
   readonly onValue?: boolean
+}
+
+/** What a finding follows from: any of these rules on any of these objects. */
+export interface Cause {
+  readonly rules: readonly string[]
+  readonly objects: readonly object[]
 }
 
 /** What a rule is given beside its subject. */

@@ -40,6 +40,21 @@ describe('the neighbourhood of a Deployment', () => {
   })
 })
 
+describe('a diagnosis of pods that a Service misses', () => {
+  it('finds the Service', async () => {
+    const missed = await examineLive(
+      'fixtures/service-selects-nothing/live-application-label.yaml',
+      [...rules].map(([id, rule]) => active(id, rule)),
+      {},
+    )
+    const [workload] = missed.graph.objects.filter(({ kind }) => kind === 'Deployment')
+    if (!workload) throw new Error('the fixture has no Deployment')
+    const { causes } = diagnose(workload, missed.graph, missed.report, undefined)
+    const found = causes.find(({ finding }) => finding.rule === 'service-selects-nothing')
+    expect(found).toMatchObject({ relation: 'is at odds with it', likely: true })
+  })
+})
+
 describe('a diagnosis', () => {
   const plain = diagnose(web, graph, report, undefined)
   it('is JSON, over several lines', () => {
@@ -81,9 +96,13 @@ describe('a diagnosis', () => {
       "kubectl get poddisruptionbudget/web -n shop -o jsonpath='{.spec.minAvailable}'",
     )
   })
+  it('asks for the logs of a container that crashes', () => {
+    const crash = plain.causes.find(({ finding }) => finding.rule === 'crashloop-restart-storm')
+    expect(crash?.confirm).toBe('kubectl logs web-1-a -n shop -c web --previous')
+  })
   it('looks at the cluster that was asked for', () => {
     const { causes } = diagnose(web, graph, report, undefined, { context: 'eu' })
-    for (const { confirm } of causes) expect(confirm).toMatch(/^kubectl --context 'eu' (get|describe) /)
+    for (const { confirm } of causes) expect(confirm).toMatch(/^kubectl --context 'eu' (get|describe|logs) /)
   })
   it('follows the words of who asks', () => {
     const rank = (symptom: string) =>

@@ -84,6 +84,18 @@ describe.each([
     'webhook-backend-unavailable',
     'service-without-ready-endpoints',
   ],
+  [
+    'a claim without a volume',
+    'fixtures/cluster-scale-up-blocked/claim-not-bound.yaml',
+    'cluster-scale-up-blocked',
+    'rollout-stalled',
+  ],
+  [
+    'a crash',
+    'fixtures/service-without-ready-endpoints/live-bad.yaml',
+    'crashloop-restart-storm',
+    'service-without-ready-endpoints',
+  ],
 ])('%s', (_, file, cause, symptom) => {
   const rules = async (...without: string[]) => (await all(file, ...without)).map(({ rule }) => rule)
 

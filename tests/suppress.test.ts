@@ -235,13 +235,14 @@ describe('a suppression', () => {
       ['k8saf-ignore', 'k8s-af-ignore'],
       ['k8s-af ignore', 'k8s-af-ignore'],
       ['k8s-af: ignore', 'k8s-af-ignore'],
+      ['k8saf: ingore', 'k8s-af-ignore'],
       ['K8S-AF-IGNORE', 'k8s-af-ignore'],
     ])
       expect(left(job('a', { before: `# ${word} ${deadline} -- x\n` })).messages).toEqual([
         `This suppression has no effect: it starts with "${word}". Did you mean ${meant}?`,
       ])
     const prose =
-      '# k8s-af ignore is not needed here\n# k8s-af: ignored files are listed below\n# k8saf-ignore\n'
+      '# k8s-af ignore is not needed here\n# k8s-af: see job-without-deadline\n# k8s-af: ignored files are listed below\n# k8saf-ignore\n'
     expect(left(job('a', { before: prose })).findings).toEqual([deadline])
   })
   it('is no other comment that begins with the name of the program', () => {

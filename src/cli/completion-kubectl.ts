@@ -60,9 +60,13 @@ function filled(values: Values, typed: string, commands: readonly Place[] = []):
       return { lines: words.filter((word) => word.startsWith(typed)), files: false }
     }
     case 'words': {
-      const about = (word: string) => commands.find(({ words }) => words.at(-1) === word)?.about
-      const words = values.words.filter((word) => word.startsWith(typed))
-      return { lines: words.map((word) => [word, about(word) ?? []].flat().join('\t')), files: false }
+      const lines = values.words
+        .filter((word) => word.startsWith(typed))
+        .map((word) => {
+          const command = commands.find(({ words }) => words.at(-1) === word)
+          return command ? `${word}\t${command.about}` : word
+        })
+      return { lines, files: false }
     }
   }
 }

@@ -59,6 +59,7 @@ export function diagnose(
 ): Diagnosis {
   const around = neighbourhood(object, graph)
   const byName = new Map(around.map((one) => [graph.describe(one.object), one]))
+  const self = graph.describe(object)
   const aptness = symptom === undefined ? () => 0 : fitFor(symptom, report.rules, report.story)
   const evident = report.findings.some(
     ({ subject, suppressed, severity, evidence = [] }) =>
@@ -71,19 +72,25 @@ export function diagnose(
     const { subject, suppressed, severity, rule, evidence = [] } = finding
     if (!subject || suppressed) return []
     const neighbour = byName.get(nameOf(subject))
-    const relation = neighbour ? relationOf(neighbour, graph) : commonGround(subject, object, graph)
+    const isAtOdds = finding.related.some((one) => one.object === self)
+    const relation = neighbour
+      ? relationOf(neighbour, graph)
+      : isAtOdds
+        ? 'is at odds with it'
+        : commonGround(subject, object, graph)
     if (relation === undefined) return []
-    const near = neighbour ? (nearness[neighbour.steps] ?? 0) : common
+    const near = nearness[neighbour?.steps ?? (isAtOdds ? 1 : -1)] ?? common
     const fit = aptness(rule)
     const seen = evidence.length > 0
     const score = gravity[severity] * near * (seen ? 1.6 : 1) * (1 + 2 * fit)
     const isGrave = severity === 'error' || fit >= 0.5
     const likely =
-      isGrave || (neighbour ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
+      isGrave ||
+      (neighbour || isAtOdds ? !evident || seen || severity === 'warning' : seen && subject.kind !== 'Node')
     return [{ score, cause: { finding, relation, confirm: aimed(confirmation(finding), aim), likely } }]
   })
   return {
-    object: graph.describe(object),
+    object: self,
     seen: [...symptomsOf(object, graph), ...eventsOf(object, graph)],
     pods: podsAbout(object, graph).length,
     causes: ranked.sort((a, b) => b.score - a.score).map(({ cause }) => cause),
@@ -101,6 +108,12 @@ function confirmation({ subject, place, evidence }: Finding): string {
   const { kind = '', namespace = '', name = '', apiVersion = '' } = subject ?? {}
   const within = namespace === '' ? '' : ` -n ${namespace}`
   const object = kubectlName({ kind, apiVersion, metadata: { name } })
+  const [, pod, container] =
+    /^pod ([a-z0-9.-]+)(?:, |: )(?:container ([a-z0-9-]+):)?/.exec(evidence?.[0] ?? '') ?? []
+  if (pod && namespace !== '')
+    return container && /exit code/.test(evidence?.[0] ?? '')
+      ? `kubectl logs ${pod}${within} -c ${container} --previous`
+      : `kubectl describe pod/${pod}${within}`
   if (evidence && evidence.length > 0) return `kubectl describe ${object}${within}`
   const field = place.path.replace(/\["([^"]+)"\]/g, (_, key: string) => `.${key.replaceAll('.', '\\.')}`)
   return field === ''

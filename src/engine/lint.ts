@@ -464,7 +464,10 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     reported.set(resource, ids.add(active.id))
   }
   const isSymptom = ({ options: { symptomOf: cause } }: Draft) =>
-    cause?.objects.some((one) => reported.get(graph.resource(one))?.has(cause.rule)) ?? false
+    cause?.objects.some((one) => {
+      const ids = reported.get(graph.resource(one))
+      return cause.rules.some((id) => ids?.has(id))
+    }) ?? false
   return drafts
     .filter(
       (draft) =>

@@ -34,7 +34,10 @@ export function pendingPods(live: Live, of: Workload): readonly Pending[] {
 
 /** What the scheduler said, without what it says of preemption. */
 function reasonOf({ message }: Pending): string {
-  return message.replace(/[ ,.]*(no new claims to deallocate,? ?)?preemption:.*$/s, '').replace(/\.$/, '')
+  return message
+    .replace(/[ ,.]*(no new claims to deallocate,? ?)?preemption:.*$/s, '')
+    .replace(/(?<=\.) not found$/, '')
+    .replace(/\.$/, '')
 }
 
 /** A line for each of the first pods, for `evidence`. */

@@ -122,8 +122,15 @@ export function formatRestarts({ metadata }: Pod, container: ContainerState, liv
   return `pod ${metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(container.restartCount ?? 0, 'restart')}${last}`
 }
 
+/** Without the layers that a message came through: what tells stands at its end. */
 function withMessage(reason: string, message: string | undefined): string {
-  const text = (message ?? '').trim().replace(/\s+/g, ' ').replace(/\.$/, '')
+  const text = (message ?? '')
+    .trim()
+    .replace(/\s+/g, ' ')
+    .replace(/\.$/, '')
+    .replace(/^Failed to create pod sandbox: /, '')
+    .replace(/^rpc error: code = \w+ desc = /, '')
+    .replace(/^failed to setup network for sandbox "[^"]*": /, '')
   if (text === '') return reason
   return `${reason}: ${text.length > longest ? `${text.slice(0, longest)}…` : text}`
 }

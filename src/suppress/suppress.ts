@@ -170,10 +170,17 @@ function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } 
 /** Whether a comment that starts with another word was meant to suppress: `# k8s-af-scan runs every night` was not. */
 function isAttempt(word: string, text: string, rules: ReadonlyMap<string, Rule>): boolean {
   const [first = ''] = text.split(/[\s,]/, 1)
-  if (rules.has(first)) return true
-  return (
-    word.startsWith('k8s-af-') && (word.startsWith('k8s-af-ignore') || nearestName(word, words) !== undefined)
-  )
+  const isMeant = meantBy(word) !== undefined
+  return word.startsWith('k8s-af-')
+    ? isMeant || word.startsWith('k8s-af-ignore') || rules.has(first)
+    : // `# k8s-af: ignored files are below`
+      isMeant && rules.has(first)
+}
+
+/** The word that was probably meant by another one. */
+function meantBy(word: string): string | undefined {
+  const spelt = word.replace(/^k8s[-_ ]?af[-_:\s]+/i, 'k8s-af-')
+  return words.includes(spelt) ? spelt : nearestName(spelt, words)
 }
 
 function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
@@ -189,7 +196,7 @@ function inComments({ input, rules }: Run): { written: Written[]; invalid: Inval
         // It may belong to the part that could not be read.
         if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
       } else if (isAttempt(word, text, rules)) {
-        const near = nearestName(word, words)
+        const near = meantBy(word)
         invalid.push({
           place,
           message: near
@@ -207,20 +214,23 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
   const invalid: Invalid[] = []
   for (const resource of run.resources) {
     const { value } = resource
-    const subject = subjectOf(resource)
-    const covers = (finding: Finding) => isAbout(finding, resource)
     for (const owner of new Set([value, run.graph.workload(value)?.template ?? value]))
       for (const [key, texts] of Object.entries(owner.metadata?.annotations ?? {})) {
         const slip = misspelt(key)
         const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
         if (!path) continue
-        const place = run.where.place(resource, [...path, 'metadata', 'annotations', key], false)
+        const about = {
+          place: run.where.place(resource, [...path, 'metadata', 'annotations', key], false),
+          subject: subjectOf(resource),
+        }
         if (slip) {
           const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
-          invalid.push({ place, subject, message: `Nothing reads the annotation ${key}.${hint}` })
-        } else
-          for (const text of texts.split(/[\n;]/))
-            if (text.trim() !== '') written.push({ text, place, subject, covers, expected: true })
+          invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
+          continue
+        }
+        const covers = (finding: Finding) => isAbout(finding, resource)
+        for (const text of texts.split(/[\n;]/))
+          if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
       }
   }
   return { written, invalid }
