@@ -94,10 +94,10 @@ export async function list<T>(
     try {
       answer = await page.answer
     } catch (error) {
+      pages.length = 0
       if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
       isSecondTry = true
       kept.length = 0
-      pages.length = 0
       page = ask()
       continue
     }
