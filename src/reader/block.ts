@@ -494,13 +494,17 @@ class Reader {
     while (code === space) code = units[++at]
     if (code !== lineFeed && at < text.length && !(code === hash && at > this.#at)) {
       this.#at = at
-      return this.#inline(column)
+      return code === ampersand ? this.#anchor(column, true) : this.#inline(column)
     }
     this.#finishLine(this.#at)
-    // A list may stand as far left as the key that it belongs to.
-    if (this.#column > column || (this.#column === column && this.#isItem())) return this.#block(column)
+    if (this.#isBlockOfKey(column)) return this.#block(column)
     this.#node = undefined
     return null
+  }
+
+  /** Whether a block stands here that belongs to the key in `column` above it: a list may stand as far left as that. */
+  #isBlockOfKey(column: number): boolean {
+    return this.#column > column || (this.#column === column && this.#isItem())
   }
 
   #sequence(column: number): unknown {
@@ -582,23 +586,23 @@ class Reader {
   }
 
   /** `&name value`, for a scalar on the same line or a block below it. */
-  #anchor(column: number): unknown {
+  #anchor(column: number, isOfKey = false): unknown {
     const name = this.#anchorName()
     this.#anchored ??= new Map()
     // No alias inside of the value means the value, nor one of the same name before it.
     this.#anchored.delete(name)
     while (units[this.#at] === space) this.#at++
-    const value = this.#anchoredValue(column)
+    const value = this.#anchoredValue(column, isOfKey)
     this.#anchored.set(name, value)
     if (this.#node) this.#node.anchor = name
     return value
   }
 
-  #anchoredValue(column: number): unknown {
+  #anchoredValue(column: number, isOfKey: boolean): unknown {
     const code = units[this.#at] ?? 0
     if (code === lineFeed) {
       this.#finishLine(this.#at)
-      if (this.#column <= column) throw unusual
+      if (isOfKey ? !this.#isBlockOfKey(column) : this.#column <= column) throw unusual
       return this.#block(column)
     }
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
