@@ -603,6 +603,8 @@ class Reader {
     if (code === lineFeed) {
       this.#finishLine(this.#at)
       if (isOfKey ? !this.#isBlockOfKey(column) : this.#column <= column) throw unusual
+      // A value has one anchor at most, and an alias none.
+      if (units[this.#at] === ampersand || units[this.#at] === asterisk) throw unusual
       return this.#block(column)
     }
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
@@ -888,7 +890,7 @@ class Reader {
       trailing++
     }
     const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
-    this.#noteScalar(start, trimmed(last))
+    this.#noteScalar(start, trimmed(last, start))
     if (line >= text.length) {
       this.#at = text.length
       this.#column = end
@@ -934,9 +936,13 @@ function folded(lines: readonly string[]): string {
   return value
 }
 
-/** The end of what stands before an offset, without the spaces there. */
-function trimmed(from: number, least = 0): number {
+/** The end of what stands before an offset, without the spaces, tabs and line feeds there. */
+function trimmed(from: number, least: number): number {
   let at = from
-  while (at > least && units[at - 1] === space) at--
+  while (at > least && isBlank(units[at - 1])) at--
   return at
+}
+
+function isBlank(code: number | undefined): boolean {
+  return code === space || code === lineFeed || code === 9
 }
