@@ -50,6 +50,7 @@ export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.j
 export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
 export type { Backend, ConfigReference, Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
+export { failingCalls } from './graph/harm.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
