@@ -131,56 +131,41 @@ async function readable(files: readonly string[], kubeScore: string | undefined)
 }
 
 async function main(): Promise<void> {
-  const kubeScore = program('kube-score')
-  const kubeconform = program('kubeconform')
   const files = filesIn(corpus)
   console.log(
     `Node ${process.version}, ${rounds} rounds, ${files.length} files in ${relative(root, corpus)}\n`,
   )
+  await smallFile()
+  await besidePeers(files)
+  console.log('\nThe whole corpus')
+  show(await inTurn({ 'k8s-af lint': [...tool, 'lint', '--isolated', corpus] }), 'k8s-af lint')
+  await growth()
+}
 
-  const parse = join(scratch, 'parse.cjs')
-  writeFileSync(
-    parse,
-    `const { readFileSync } = require('node:fs'); const { loadAll } = require(${JSON.stringify(join(root, 'node_modules', 'js-yaml'))})
-for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { loadAll(readFileSync(file, 'utf8')) } catch {} }`,
-  )
-
+async function smallFile(): Promise<void> {
   console.log('One small file')
   const small = join(root, 'fixtures', 'job-without-deadline', 'bad.yaml')
-  show(
-    await inTurn({ 'node -e 0': ['node', '-e', '0'], 'k8s-af lint': [...tool, 'lint', small] }),
-    'node -e 0',
-  )
+  const runs = await inTurn({ 'node -e 0': ['node', '-e', '0'], 'k8s-af lint': [...tool, 'lint', small] })
+  show(runs, 'node -e 0')
+}
 
+async function besidePeers(files: readonly string[]): Promise<void> {
   console.log('\nThe files that all can read')
-  const common = await readable(files, kubeScore)
+  const kubeScore = program('kube-score')
+  const kubeconform = program('kubeconform')
   const folder = join(scratch, 'common')
-  common.forEach((file) => {
+  for (const file of await readable(files, kubeScore)) {
     const target = join(folder, relative(corpus, file))
     mkdirSync(join(target, '..'), { recursive: true })
     cpSync(file, target)
-  })
+  }
   const copied = filesIn(folder)
-  const list = join(scratch, 'list')
-  writeFileSync(list, copied.join('\n'))
   console.log(`  ${copied.length} files`)
-  const schemas = join(scratch, 'schemas')
-  if (kubeconform) writeSchemas(schemas)
   const commands: Record<string, readonly string[]> = {
-    'read + js-yaml 4': ['node', parse, list],
+    'read + js-yaml 4': plainRead(copied),
     'k8s-af lint': [...tool, 'lint', '--isolated', folder],
     ...(kubeScore && { 'kube-score': [kubeScore, 'score', '--output-format', 'ci', ...copied] }),
-    ...(kubeconform && {
-      kubeconform: [
-        kubeconform,
-        '-n',
-        '2',
-        '-ignore-missing-schemas',
-        '-schema-location',
-        join(schemas, template),
-        folder,
-      ],
-    }),
+    ...(kubeconform && { kubeconform: [...validation(kubeconform), folder] }),
   }
   const same = await inTurn(commands)
   show(same, 'read + js-yaml 4')
@@ -188,22 +173,38 @@ for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { l
     if (same[peer]) show({ 'k8s-af lint': same['k8s-af lint'] ?? [], [peer]: same[peer] }, peer)
   const share = await schemaShare(folder)
   console.log(`  checks against the schemas   ${Math.round(share * 100)} % of k8s-af lint`)
+}
 
-  console.log('\nThe whole corpus')
-  show(await inTurn({ 'k8s-af lint': [...tool, 'lint', '--isolated', corpus] }), 'k8s-af lint')
-
-  console.log('\nGrowth')
-  const ten = join(scratch, 'ten')
-  for (let copy = 0; copy < 10; copy++) cpSync(corpus, join(ten, `copy-${copy}`), { recursive: true })
-  const one = join(scratch, 'one')
-  cpSync(corpus, join(one, 'copy-0'), { recursive: true })
-  show(
-    await inTurn({
-      '1 copy': [...tool, 'lint', '--isolated', one],
-      '10 copies': [...tool, 'lint', '--isolated', ten],
-    }),
-    '1 copy',
+/** A program that reads the files and parses them, and no more. */
+function plainRead(files: readonly string[]): readonly string[] {
+  const parse = join(scratch, 'parse.cjs')
+  const list = join(scratch, 'list')
+  writeFileSync(
+    parse,
+    `const { readFileSync } = require('node:fs'); const { loadAll } = require(${JSON.stringify(join(root, 'node_modules', 'js-yaml'))})
+for (const file of readFileSync(process.argv[2], 'utf8').split('\\n')) { try { loadAll(readFileSync(file, 'utf8')) } catch {} }`,
   )
+  writeFileSync(list, files.join('\n'))
+  return ['node', parse, list]
+}
+
+function validation(kubeconform: string): readonly string[] {
+  const schemas = join(scratch, 'schemas')
+  writeSchemas(schemas)
+  return [
+    ...[kubeconform, '-n', '2', '-ignore-missing-schemas'],
+    ...['-schema-location', join(schemas, template)],
+  ]
+}
+
+async function growth(): Promise<void> {
+  console.log('\nGrowth')
+  const copies = (count: number) => {
+    const folder = join(scratch, `copies-${count}`)
+    for (let copy = 0; copy < count; copy++) cpSync(corpus, join(folder, `copy-${copy}`), { recursive: true })
+    return [...tool, 'lint', '--isolated', folder]
+  }
+  show(await inTurn({ '1 copy': copies(1), '10 copies': copies(10) }), '1 copy')
 }
 
 main().finally(() => rmSync(scratch, { recursive: true, force: true }))

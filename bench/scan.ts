@@ -62,114 +62,129 @@ function popeyeFile(): string | undefined {
   return version && file
 }
 
-/** An object that a controller has brought to what its specification says. */
-interface Ready {
+/** Creates everything as the controllers would have: pods with their status, owned by ReplicaSets, owned by Deployments. */
+async function load(call: Call): Promise<void> {
+  await each(size.namespaces, async (i) => {
+    await create(call, '/api/v1/namespaces', { metadata: { name: namespace(i) } })
+    await create(call, `${core(i)}/serviceaccounts`, { metadata: { name: 'default' } })
+  })
+  await each(size.nodes, (i) => create(call, '/api/v1/nodes', node(i)))
+  const sets: string[] = []
+  await each(size.deployments, async (app) => {
+    sets[app] = await createWorkload(call, app)
+    await createService(call, app)
+  })
+  await each(size.pods, (i) => createPod(call, i, sets[i % size.deployments] ?? ''))
+}
+
+async function sent(call: Call, method: 'POST' | 'PUT', path: string, object: object) {
+  const { status, json } = await call(method, path, object)
+  if (status >= 300 && status !== 409) throw new Error(`${path}: ${status} ${json.message}`)
+  return json
+}
+
+/** Returns the object's uid. */
+async function create(call: Call, path: string, object: object): Promise<string> {
+  const { metadata } = await sent(call, 'POST', path, object)
+  return String((metadata as { uid?: unknown } | undefined)?.uid)
+}
+
+/** An object that a controller brings to what its specification says. */
+interface Controlled {
   readonly metadata: { readonly name: string; readonly ownerReferences?: readonly object[] }
   readonly spec: object
 }
 
-/** Creates everything as the controllers would have: pods with their status, owned by ReplicaSets, owned by Deployments. */
-async function load(call: Call): Promise<void> {
-  const sent = async (method: 'POST' | 'PUT', path: string, object: object) => {
-    const { status, json } = await call(method, path, object)
-    if (status >= 300 && status !== 409) throw new Error(`${path}: ${status} ${json.message}`)
-    return json
+/** Creates the object and says in its status that all is done. */
+async function createReady(call: Call, path: string, object: Controlled, status: object): Promise<string> {
+  const uid = await create(call, path, object)
+  await sent(call, 'PUT', `${path}/${object.metadata.name}/status`, { ...object, status })
+  return uid
+}
+
+const namespace = (app: number) => `load-${app % size.namespaces}`
+const core = (app: number) => `/api/v1/namespaces/${namespace(app)}`
+const replicas = size.pods / size.deployments
+
+function node(i: number): object {
+  return {
+    metadata: { name: `node-${i}`, labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` } },
+    status: {
+      allocatable: { cpu: '32', memory: '128Gi', pods: '110' },
+      conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: since }],
+    },
   }
-  const create = async (path: string, object: object) =>
-    String(((await sent('POST', path, object)).metadata as { uid?: unknown } | undefined)?.uid)
-  const createReady = async (path: string, object: Ready, status: object) => {
-    const uid = await create(path, object)
-    await sent('PUT', `${path}/${object.metadata.name}/status`, { ...object, status })
-    return uid
-  }
-  const namespace = (i: number) => `load-${i % size.namespaces}`
-  await each(size.namespaces, async (i) => {
-    await create('/api/v1/namespaces', { metadata: { name: namespace(i) } })
-    await create(`/api/v1/namespaces/${namespace(i)}/serviceaccounts`, { metadata: { name: 'default' } })
-  })
-  await each(size.nodes, (i) =>
-    create('/api/v1/nodes', {
-      metadata: { name: `node-${i}`, labels: { 'topology.kubernetes.io/zone': `zone-${i % 3}` } },
-      status: {
-        allocatable: { cpu: '32', memory: '128Gi', pods: '110' },
-        conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: since }],
-      },
-    }),
-  )
-  const sets: string[] = []
-  const replicas = size.pods / size.deployments
+}
+
+/** A Deployment and its ReplicaSet, whose uid is returned. */
+async function createWorkload(call: Call, app: number): Promise<string> {
+  const name = `app-${app}`
+  const template = { metadata: { labels: { app: name } }, spec: { containers: [container] } }
+  const spec = { replicas, selector: { matchLabels: { app: name } }, template }
   const status = { observedGeneration: 1, replicas, readyReplicas: replicas, availableReplicas: replicas }
-  await each(size.deployments, async (i) => {
-    const name = `app-${i}`
-    const template = { metadata: { labels: { app: name } }, spec: { containers: [container] } }
-    const spec = { replicas, selector: { matchLabels: { app: name } }, template }
-    const apps = `/apis/apps/v1/namespaces/${namespace(i)}`
-    const owner = await createReady(
-      `${apps}/deployments`,
-      { metadata: { name }, spec },
-      {
-        ...status,
-        updatedReplicas: replicas,
-        conditions: [{ type: 'Available', status: 'True', lastUpdateTime: since, lastTransitionTime: since }],
-      },
-    )
-    sets[i] = await createReady(
-      `${apps}/replicasets`,
-      {
-        metadata: { name: `${name}-1`, ownerReferences: [ownedBy('apps/v1', 'Deployment', name, owner)] },
-        spec,
-      },
-      status,
-    )
-    const core = `/api/v1/namespaces/${namespace(i)}`
-    await create(`${core}/services`, {
-      metadata: { name },
-      spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
-    })
-    const endpoints = Array.from({ length: replicas }, (_, pod) => {
-      const index = i + pod * size.deployments
-      return {
-        addresses: [addressOf(index)],
-        conditions: { ready: true, serving: true, terminating: false },
-        nodeName: `node-${index % size.nodes}`,
-        targetRef: { kind: 'Pod', namespace: namespace(i), name: `${name}-1-${index}` },
-      }
-    })
-    await create(`/apis/discovery.k8s.io/v1/namespaces/${namespace(i)}/endpointslices`, {
-      metadata: {
-        name,
-        labels: {
-          'kubernetes.io/service-name': name,
-          'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
-        },
-      },
-      addressType: 'IPv4',
-      endpoints,
-      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-    })
-    // popeye looks for these, we for EndpointSlices.
-    const addresses = Array.from({ length: replicas }, (_, pod) => ({
-      ip: addressOf(i + pod * size.deployments),
-    }))
-    await create(`${core}/endpoints`, {
-      metadata: { name },
-      subsets: [{ addresses, ports: [{ port: 8080 }] }],
-    })
+  const available = { type: 'Available', status: 'True', lastUpdateTime: since, lastTransitionTime: since }
+  const apps = `/apis/apps/v1/namespaces/${namespace(app)}`
+  const owner = await createReady(
+    call,
+    `${apps}/deployments`,
+    { metadata: { name }, spec },
+    { ...status, updatedReplicas: replicas, conditions: [available] },
+  )
+  const ownerReferences = [ownedBy('apps/v1', 'Deployment', name, owner)]
+  return createReady(
+    call,
+    `${apps}/replicasets`,
+    { metadata: { name: `${name}-1`, ownerReferences }, spec },
+    status,
+  )
+}
+
+/** A Service with all pods of a Deployment behind it. */
+async function createService(call: Call, app: number): Promise<void> {
+  const name = `app-${app}`
+  const pods = Array.from({ length: replicas }, (_, pod) => app + pod * size.deployments)
+  await create(call, `${core(app)}/services`, {
+    metadata: { name },
+    spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
   })
-  await each(size.pods, async (i) => {
-    const app = i % size.deployments
-    const name = `app-${app}-1-${i}`
-    const pods = `/api/v1/namespaces/${namespace(app)}/pods`
-    const pod = await sent('POST', pods, {
-      metadata: {
-        name,
-        labels: { app: `app-${app}` },
-        ownerReferences: [ownedBy('apps/v1', 'ReplicaSet', `app-${app}-1`, sets[app] ?? '')],
+  await create(call, `/apis/discovery.k8s.io/v1/namespaces/${namespace(app)}/endpointslices`, {
+    metadata: {
+      name,
+      labels: {
+        'kubernetes.io/service-name': name,
+        'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
       },
-      spec: { nodeName: `node-${i % size.nodes}`, containers: [container] },
-    })
-    await sent('PUT', `${pods}/${name}/status`, { ...pod, status: running(i) })
+    },
+    addressType: 'IPv4',
+    endpoints: pods.map((pod) => ({
+      addresses: [addressOf(pod)],
+      conditions: { ready: true, serving: true, terminating: false },
+      nodeName: `node-${pod % size.nodes}`,
+      targetRef: { kind: 'Pod', namespace: namespace(app), name: `${name}-1-${pod}` },
+    })),
+    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
   })
+  // popeye looks for these, we for EndpointSlices.
+  await create(call, `${core(app)}/endpoints`, {
+    metadata: { name },
+    subsets: [{ addresses: pods.map((pod) => ({ ip: addressOf(pod) })), ports: [{ port: 8080 }] }],
+  })
+}
+
+/** @param set the uid of its ReplicaSet */
+async function createPod(call: Call, i: number, set: string): Promise<void> {
+  const app = i % size.deployments
+  const name = `app-${app}-1-${i}`
+  const pods = `${core(app)}/pods`
+  const pod = await sent(call, 'POST', pods, {
+    metadata: {
+      name,
+      labels: { app: `app-${app}` },
+      ownerReferences: [ownedBy('apps/v1', 'ReplicaSet', `app-${app}-1`, set)],
+    },
+    spec: { nodeName: `node-${i % size.nodes}`, containers: [container] },
+  })
+  await sent(call, 'PUT', `${pods}/${name}/status`, { ...pod, status: running(i) })
 }
 
 const addressOf = (pod: number) => `10.${pod >> 14}.${(pod >> 7) & 127}.${pod & 127}`

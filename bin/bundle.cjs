@@ -40,11 +40,11 @@ function write(file, sourceSum, code, milliseconds) {
   }
 }
 
-/** Runs the bundle in `file`. `keep` writes the bytecode of what has run by then, unless there was as much already. */
-exports.load = (file) => {
+/** Runs the bundle in `file` for a job. `keep` writes the bytecode of what has run by then, unless there was as much already. */
+exports.load = (file, job) => {
   const source = readFileSync(file)
   const sum = crc32(source)
-  const kept = `${file}.${process.version}-${process.arch}`
+  const kept = `${file}.${process.version}-${process.arch}-${job}`
   const known = read(kept, sum)
   const script = new Script(Module.wrap(source.toString()), { filename: file, cachedData: known?.code })
   const bundle = new Module(file, module)

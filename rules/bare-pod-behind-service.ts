@@ -4,6 +4,7 @@ import {
   isAway,
   isLeaving,
   type Live,
+  namespaceNamed,
   type ObjectOf,
   type Pod,
   rule,
@@ -43,7 +44,7 @@ development or previews. Services of type NodePort without a route are left alon
   check(pod, { graph, params, report }) {
     const workload = graph.workload(pod)
     if (!workload || isOwnedOrStatic(pod) || (pod.spec?.restartPolicy ?? 'Always') !== 'Always') return
-    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
+    if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
     for (const service of graph.servicesOf(workload)) {
       if (service.spec?.type !== 'LoadBalancer' && graph.routesTo(service).length === 0) continue
       const entrance = graph.entranceOf(service)

@@ -1,26 +1,17 @@
 import {
   atMost,
   type Container,
-  containerStates,
-  counted,
+  formatMemoryKill,
   formatSpan,
   type Graph,
   type Live,
-  type Pod,
+  memoryKillsOf,
   rule,
   type Workload,
 } from '../src/rule.js'
 
 /** What the API itself runs on, by the image's name. */
 const core = /^(kube-apiserver|etcd|kube-controller-manager|kube-scheduler)$/
-
-interface Kill {
-  readonly pod: Pod
-  readonly container: string
-  readonly restarts: number
-  /** In milliseconds since 1970. */
-  readonly at: number
-}
 
 export default rule({
   title: 'A component of the cluster was killed for lack of memory',
@@ -59,7 +50,7 @@ are one finding.`,
     const oldest = live.now - params.withinDays * 86_400_000
     const kills = alike
       .flatMap((one) => live.podsOf(one))
-      .flatMap(killsOf)
+      .flatMap(memoryKillsOf)
       .filter((kill) => kill.at >= oldest)
       .sort((a, b) => b.at - a.at)
     const [last] = kills
@@ -72,7 +63,15 @@ are one finding.`,
     report(
       ...placeOf(workload, container),
       `${effectOf(last.container)}: ${killed === 1 && pods === 1 ? 'it' : `${killed} of ${pods} pods`} ran out of memory${limit ? ` at ${limit}` : ''}, the last time ${formatSpan((live.now - last.at) / 1000)} ago.`,
-      { evidence: [...linesOf(kills, live), ...sizeOf(last.container, live)] },
+      {
+        evidence: [
+          ...atMost(
+            3,
+            kills.map((kill) => formatMemoryKill(kill, live)),
+          ),
+          ...sizeOf(last.container, live),
+        ],
+      },
     )
   },
 })
@@ -97,14 +96,6 @@ function isStatic({ kind, object }: Workload): boolean {
   return kind === 'Pod' && object.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined
 }
 
-function killsOf(pod: Pod): readonly Kill[] {
-  return containerStates(pod).flatMap(({ name = '', restartCount = 0, state, lastState }) => {
-    const end = [state?.terminated, lastState?.terminated].find((one) => one?.reason === 'OOMKilled')
-    const time = Date.parse(end?.finishedAt ?? '')
-    return Number.isNaN(time) ? [] : [{ pod, container: name, restarts: restartCount, at: time }]
-  })
-}
-
 function effectOf(container: string): string {
   return core.test(container)
     ? `The control plane stops and starts with ${container}`
@@ -117,14 +108,6 @@ function placeOf(
 ): readonly [object, string | undefined] {
   const { limits } = container?.spec.resources ?? {}
   return limits?.memory !== undefined ? [limits, 'memory'] : [container?.spec ?? workload.object, undefined]
-}
-
-function linesOf(kills: readonly Kill[], { now }: Live): readonly string[] {
-  const lines = kills.map(
-    ({ pod, container, restarts, at }) =>
-      `pod ${pod.metadata?.name}: ${container} OOMKilled ${formatSpan((now - at) / 1000)} ago, ${counted(restarts, 'restart')}`,
-  )
-  return atMost(3, lines)
 }
 
 /** What the control plane's memory is needed for. */

@@ -10,9 +10,9 @@ import {
   type Eviction,
   evictionsOf,
   failingCalls,
-  firstOf,
   formatBytes,
-  formatEnd,
+  formatEvictions,
+  formatRestarts,
   type Graph,
   isCrashing,
   isReady,
@@ -22,7 +22,6 @@ import {
   type Pod,
   patience,
   rule,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -88,10 +87,7 @@ hooks, and which ConfigMaps and Secrets of the pods were written within the last
           `${ready === 0 ? 'No pod' : counted(ready, 'pod')} of ${workload.name} ${ready < 2 ? 'is' : 'are'} ready: their nodes evict them as fast as they are made, ${evicted.length} within the last hour.`,
           {
             severity: ready === 0 && !workload.batch ? 'error' : 'warning',
-            evidence: [
-              `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
-              first.message,
-            ],
+            evidence: [formatEvictions(evicted), first.message],
           },
         )
         return
@@ -184,11 +180,7 @@ function hasTightMemory({ running }: Workload): boolean {
 
 /** The worst pods, and what probes and hooks said. */
 function evidenceOf(crashing: readonly Crashing[], workload: Workload, live: Live): string[] {
-  const pods = crashing.map(({ pod, container }) => {
-    const end = lastEnd(container)
-    const count = container.restartCount ?? 0
-    return `pod ${pod.metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(count, 'restart')}${end ? `, the last end ${spanSince(end.endedAt, live)} ago with ${formatEnd(end)}` : ''}`
-  })
+  const pods = crashing.map(({ pod, container }) => formatRestarts(pod, container, live))
   const probes = live
     .eventsOf(workload)
     .filter(
@@ -218,6 +210,6 @@ function churnOf(workload: Workload, graph: Graph, minPods: number) {
   if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
   return {
     message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
-    see: [at(service, service), at(fewest.of, fewest.node, fewest.field)],
+    see: [at(service, service), at(fewest.of, fewest.node, fewest.field, fewest.note)],
   }
 }

@@ -2,8 +2,11 @@ import {
   at,
   bytes,
   formatBytes,
+  formatMemoryKill,
   type Graph,
   imageNamed,
+  type MemoryKill,
+  memoryKillsOf,
   type Pod,
   quantityPattern,
   rule,
@@ -40,23 +43,24 @@ its containers was last killed for lack of memory, whatever the limit; and the i
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (!servesDns(workload, graph)) return
-    const pods = graph.live?.podsOf(workload) ?? []
+    const { live } = graph
+    const pods = live?.podsOf(workload) ?? []
     for (const container of workload.running) {
       const text = container.spec.resources?.limits?.memory
       const limit = bytes(text)
       if (limit === undefined || !imageNamed(container.image, servers)) continue
       const limits = container.spec.resources?.limits ?? container.spec
       const killed = killedIn(pods, container.name)
-      if (killed.length > 0) {
+      if (live && killed.length > 0) {
         report(
           limits,
           'memory',
           `Cluster DNS is killed for lack of memory: ${killed.length} of ${pods.length} pods of ${workload.name} have gone over ${formatBytes(limit)}.`,
-          { severity: 'error', evidence: killed.slice(0, 3).map(lineOf(container.name)) },
+          { severity: 'error', evidence: killed.slice(0, 3).map((kill) => formatMemoryKill(kill, live)) },
         )
         return
       }
-      const nodes = graph.live ? graph.all('Node').length : undefined
+      const nodes = live ? graph.all('Node').length : undefined
       const isSmall = limit < 128 * 2 ** 20
       if (limit >= (bytes(params.minMemory) ?? 0) || (!isSmall && nodes !== undefined && nodes < 20)) continue
       report(
@@ -87,25 +91,14 @@ function servesDns(workload: Workload, graph: Graph): boolean {
   )
 }
 
-/** The pods whose container was last ended by the kernel for lack of memory, the one with most restarts first. */
-function killedIn(pods: readonly Pod[], container: string): readonly Pod[] {
-  const isKilled = (pod: Pod) => stateOf(pod, container)?.lastState?.terminated?.reason === 'OOMKilled'
-  const restarts = (pod: Pod) => stateOf(pod, container)?.restartCount ?? 0
-  return pods.filter(isKilled).sort((a, b) => restarts(b) - restarts(a) || (nameOf(a) < nameOf(b) ? -1 : 1))
+/** What the kernel killed for lack of memory in the pods, the container with most restarts first. */
+function killedIn(pods: readonly Pod[], container: string): readonly MemoryKill[] {
+  return pods
+    .flatMap(memoryKillsOf)
+    .filter((kill) => kill.container === container)
+    .sort((a, b) => b.restarts - a.restarts || (nameOf(a.pod) < nameOf(b.pod) ? -1 : 1))
 }
 
 function nameOf({ metadata }: Pod): string {
   return metadata?.name ?? ''
-}
-
-function lineOf(container: string) {
-  return (pod: Pod): string => {
-    const { restartCount = 0, lastState } = stateOf(pod, container) ?? {}
-    const when = lastState?.terminated?.finishedAt
-    return `pod ${pod.metadata?.name}: OOMKilled${when ? ` at ${when}` : ''}, ${restartCount} restarts`
-  }
-}
-
-function stateOf({ status }: Pod, container: string) {
-  return status?.containerStatuses?.find(({ name }) => name === container)
 }

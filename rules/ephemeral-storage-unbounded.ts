@@ -1,4 +1,4 @@
-import { counted, evictionsOf, firstOf, rule, set, type Workload } from '../src/rule.js'
+import { counted, evictionsOf, formatEvictions, rule, set, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
@@ -41,10 +41,7 @@ there is none, covers them.`,
         `Pods of ${workload.name} fill the disk of their node and are evicted: ${counted(evicted.length, 'pod')} within a day.`,
         {
           severity: 'error',
-          evidence: [
-            `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`,
-            first.message,
-          ],
+          evidence: [formatEvictions(evicted), first.message],
         },
       )
       return

@@ -1,5 +1,6 @@
 import {
   configurationsIn,
+  etcdBackupAnnotation,
   type Graph,
   imageParts,
   isWorkload,
@@ -107,7 +108,7 @@ function hasBackup(graph: Graph, patterns: readonly string[]): boolean {
     .some(
       (one) =>
         one.metadata?.name === 'kube-system' &&
-        one.metadata.annotations?.['k8s-af.dev/etcd-backup'] !== undefined,
+        one.metadata.annotations?.[etcdBackupAnnotation] !== undefined,
     )
   const kinds = [
     'velero.io/Schedule',

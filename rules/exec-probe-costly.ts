@@ -24,7 +24,7 @@ A warning in a cluster where events of the last hour say that a command was not 
     'kubernetes/pkg/kubelet/prober/prober.go (runProbe)',
     'kubernetes/pkg/features/kube_features.go (ExecProbeTimeout, GRPCContainerProbe)',
   ],
-  stories: ['datadog-10-ways', 'airbnb-weird-ways', 'airmap-pleg'],
+  stories: ['datadog-10-ways', 'airbnb-weird-ways'],
   params: {
     minPeriodSeconds: {
       type: 'integer',

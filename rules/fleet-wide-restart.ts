@@ -61,10 +61,12 @@ interface Start {
 
 /** The window with most starts; and the namespace with most of them. */
 function waveIn(live: Live, within: number) {
-  const starts = live.pods
-    .filter((pod) => pod.status?.phase === 'Running' && controllerOf(pod)?.kind !== 'Job')
-    .flatMap(startOf)
-    .sort((a, b) => a.time - b.time)
+  const starts: Start[] = []
+  for (const pod of live.pods) {
+    const start = pod.status?.phase === 'Running' && controllerOf(pod)?.kind !== 'Job' && startOf(pod)
+    if (start) starts.push(start)
+  }
+  starts.sort((a, b) => a.time - b.time)
   let from = 0
   let size = 0
   let begin = 0
@@ -86,16 +88,16 @@ function waveIn(live: Live, within: number) {
   return { starts: best, all: starts.length, namespace: most?.[0] }
 }
 
-function startOf(pod: Pod): Start[] {
+function startOf(pod: Pod): Start | undefined {
   let time = 0
   let isRestarted = false
   for (const { state, restartCount } of containerStates(pod)) {
     time = Math.max(time, Date.parse(state?.running?.startedAt ?? '') || 0)
     if (restartCount) isRestarted = true
   }
-  if (time === 0) return []
+  if (time === 0) return undefined
   const begun = isRestarted ? Date.parse(pod.status?.startTime ?? '') : time
-  return [{ pod, time, inPlace: time - begun > 600_000 }]
+  return { pod, time, inPlace: time - begun > 600_000 }
 }
 
 /** What the starts have in common. */

@@ -13,6 +13,7 @@ import {
   requestOf,
   rule,
   stringAt,
+  targetNamed,
   type Workload,
 } from '../src/rule.js'
 
@@ -102,8 +103,7 @@ function isFilledIn(target: Workload, resource: string, graph: Graph): boolean {
     graph
       .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', target.object)
       .some(
-        (one) =>
-          graph.targetNamed(one, target) && stringAt(one, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
+        (one) => targetNamed(one, target) && stringAt(one, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
       )
   )
 }

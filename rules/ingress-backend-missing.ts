@@ -7,6 +7,7 @@ import {
   type Graph,
   groupBy,
   type KubernetesObject,
+  type NamedBackend,
   nearestName,
   objectAt,
   objectsAt,
@@ -80,9 +81,6 @@ near name, and externals. The number in a Route of OpenShift may also be the por
   },
 })
 
-/** A backend as the route names it, with the Service if there is one. */
-type Named = ReturnType<Graph['backendsNamedBy']>[number]
-
 /** Match rules that some releases of Traefik cannot read. */
 function brokenMatches(route: KubernetesObject): readonly Fault[] {
   if (route.kind !== 'IngressRoute') return []
@@ -103,7 +101,7 @@ function faultIn(match: string): string | undefined {
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence(
-  { name, namespace, node, field, service }: Named,
+  { name, namespace, node, field, service }: NamedBackend,
   route: KubernetesObject,
   graph: Graph,
 ): Fault | undefined {
@@ -123,7 +121,7 @@ function absence(
 }
 
 function wrongPort(
-  { port, node, field, service }: Named,
+  { port, node, field, service }: NamedBackend,
   route: KubernetesObject,
   graph: Graph,
 ): Fault | undefined {

@@ -2,12 +2,11 @@ import {
   advise,
   atMost,
   type CronJob,
-  containerStates,
   hasDefault,
   type Job,
   jobSpecOf,
   type Live,
-  lastEnd,
+  memoryKillsOf,
   type Pod,
   rule,
   spanSince,
@@ -85,10 +84,8 @@ a limit, which is the memory of the nodes, and a warning with one.`,
 /** The pods of a Job with most of them on different nodes that were killed for memory, the latest first. */
 function killedOnNodes(subject: CronJob | Job, live: Live) {
   const killed = (pod: Pod) => {
-    const end = containerStates(pod)
-      .map(lastEnd)
-      .find((one) => one?.reason === 'OOMKilled')
-    if (end) return [{ pod, why: 'OOMKilled', at: end.endedAt }]
+    const [kill] = memoryKillsOf(pod)
+    if (kill) return [{ pod, why: 'OOMKilled', at: kill.at }]
     const evicted = pod.status?.reason === 'Evicted' && /memory/.test(pod.status.message ?? '')
     return evicted ? [{ pod, why: 'evicted for memory', at: 0 }] : []
   }

@@ -74,7 +74,7 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
         `${fewest.pods} replicas of ${workload.name} all act at once on the same objects: --${flag}=false.`,
         {
           severity: core ? 'error' : 'warning',
-          see: [at(fewest.of, fewest.node, fewest.field)],
+          see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         },
       )
       return

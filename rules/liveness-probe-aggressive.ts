@@ -4,14 +4,13 @@ import {
   containerStates,
   countOf,
   cpuCores,
-  formatEnd,
+  formatRestarts,
   imageParts,
   type Live,
   lastEnd,
   type Probe,
   rule,
   set,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -152,11 +151,7 @@ function killsOf({ name }: Container, workload: Workload, live: Live): string[] 
     const state = containerStates(pod).find((one) => one.name === name)
     const end = state && lastEnd(state)
     const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
-    return state && byProbe
-      ? [
-          `pod ${pod.metadata?.name ?? ''}: ${state.restartCount ?? 0} restarts, ${formatEnd(end)} ${spanSince(end.endedAt, live)} ago`,
-        ]
-      : []
+    return state && byProbe ? [formatRestarts(pod, state, live)] : []
   })
   if (killed.length === 0) return []
   const count = failures.reduce((sum, event) => sum + countOf(event), 0)

@@ -13,7 +13,7 @@ export default rule({
   falsePositives:
     'Processes that end themselves when they are stuck need no probe, and a team may rightly prefer an alert on readiness.',
   sources: ['kubernetes/pkg/kubelet/prober', 'k8s.io/api/core/v1/types.go (LivenessProbe)'],
-  stories: ['oneandone-open-issues', 'dfds-ami-latest', 'oneandone-calico-ip-collision'],
+  stories: ['oneandone-calico-ip-collision', 'oneandone-open-issues'],
   for: 'Workload',
   check(workload, { report }) {
     if (workload.batch || workload.kind === 'Pod') return

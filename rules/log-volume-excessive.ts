@@ -4,6 +4,7 @@ import {
   configurationsIn,
   flagOf,
   isWorkload,
+  namespaceNamed,
   numberAt,
   quantityPattern,
   rule,
@@ -69,7 +70,7 @@ without a controller and Jobs that no CronJob makes are exempt. One finding per 
     if (
       subject.kind === 'Pod' ||
       subject.kind === 'Job' ||
-      params.quietNamespaces.some((part) => subject.namespace.split('-').includes(part))
+      namespaceNamed(subject.namespace, params.quietNamespaces)
     )
       return
     for (const container of subject.running) {

@@ -1,6 +1,6 @@
 import {
   type Container,
-  enumerate,
+  enumerateFew,
   hasDefault,
   imageNamed,
   memoryTrouble,
@@ -60,13 +60,8 @@ that are short of memory stand below the finding.`,
     )
     const [first] = bare
     if (!first || hasDefault(graph.siblings('LimitRange', workload.object), 'limit', 'memory')) return
-    const names =
-      bare.length > 3
-        ? `${bare.length} containers`
-        : enumerate(
-            bare.map(({ name }) => name),
-            'or',
-          )
+    const bareNames = bare.map(({ name }) => name)
+    const names = enumerateFew(bareNames, 'container', 'or')
     const seen = graph.live && memoryTrouble(workload, graph, graph.live)
     const killed = (seen?.killed ?? []).filter(({ container }) => bare.some(({ name }) => name === container))
     // Who limits some containers means to limit them all; who limits none may have chosen so.

@@ -2,11 +2,11 @@ import {
   advise,
   atMost,
   bytes,
-  containerStates,
-  counted,
   formatBytes,
+  formatMemoryKill,
   type Live,
-  lastEnd,
+  type MemoryKill,
+  memoryKillsOf,
   memoryTrouble,
   type Pod,
   requested,
@@ -85,11 +85,7 @@ container that is killed many times a day is \`crashloop-restart-storm\`.`,
   },
 })
 
-interface Kill {
-  readonly pod: Pod
-  readonly container: string
-  readonly at: number
-  readonly restarts: number
+interface Kill extends MemoryKill {
   /** Bytes. */
   readonly limit: number
 }
@@ -98,16 +94,11 @@ interface Kill {
 function killedIn(workload: Workload, live: Live, days: number): readonly Kill[] {
   return live
     .troubledPodsOf(workload)
-    .flatMap((pod) =>
-      containerStates(pod).flatMap((state): Kill[] => {
-        const end = lastEnd(state)
-        const { name: container = '', restartCount: restarts = 0 } = state
-        const limit = limitOf(workload, pod, container)
-        return end?.reason === 'OOMKilled' && live.now - end.endedAt <= days * 86_400_000 && limit
-          ? [{ pod, container, at: end.endedAt, restarts, limit }]
-          : []
-      }),
-    )
+    .flatMap(memoryKillsOf)
+    .flatMap((kill): Kill[] => {
+      const limit = limitOf(workload, kill.pod, kill.container)
+      return live.now - kill.at <= days * 86_400_000 && limit ? [{ ...kill, limit }] : []
+    })
     .sort((a, b) => b.at - a.at)
 }
 
@@ -125,8 +116,8 @@ function limitOf(workload: Workload, { spec }: Pod, name: string): number | unde
     : undefined
 }
 
-function lineOf({ pod, container, at, restarts, limit }: Kill, live: Live): string {
-  const used = live.usageOf(pod)?.find((one) => one.container === container)?.memory
-  const now = used === undefined ? '' : `, uses ${formatBytes(used)} of ${formatBytes(limit)} now`
-  return `pod ${pod.metadata?.name ?? ''}: OOMKilled ${spanSince(at, live)} ago, ${counted(restarts, 'restart')}${now}`
+function lineOf(kill: Kill, live: Live): string {
+  const used = live.usageOf(kill.pod)?.find((one) => one.container === kill.container)?.memory
+  const now = used === undefined ? '' : `, uses ${formatBytes(used)} of ${formatBytes(kill.limit)} now`
+  return `${formatMemoryKill(kill, live)}${now}`
 }

@@ -1,14 +1,13 @@
 import {
   at,
-  containerStates,
   defaultsIn,
   firstOf,
+  formatMemoryKill,
   type Graph,
   imageNamed,
   type LimitRange,
-  lastEnd,
+  memoryKillsOf,
   rule,
-  spanSince,
   type Workload,
 } from '../src/rule.js'
 
@@ -119,13 +118,10 @@ function killedIn(range: LimitRange, graph: Graph) {
     .flatMap((workload) =>
       live.podsOf(workload).flatMap((pod) => {
         const set = pod.metadata?.annotations?.['kubernetes.io/limit-ranger'] ?? ''
-        return containerStates(pod).flatMap((container) => {
-          const { name = '' } = container
-          const end = lastEnd(container)
-          if (end?.reason !== 'OOMKilled' || live.now - end.endedAt > 86_400_000 || !isLimited(name, set))
-            return []
-          const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${set.replace('LimitRanger plugin set: ', 'set by the LimitRange: ')}`
-          return [{ workload, line, time: end.endedAt }]
+        return memoryKillsOf(pod).flatMap((kill) => {
+          if (live.now - kill.at > 86_400_000 || !isLimited(kill.container, set)) return []
+          const line = `${formatMemoryKill(kill, live)}, ${set.replace('LimitRanger plugin set: ', 'set by the LimitRange: ')}`
+          return [{ workload, line, time: kill.at }]
         })
       }),
     )

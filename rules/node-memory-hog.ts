@@ -2,8 +2,8 @@ import {
   at,
   bytes,
   evictionsOf,
-  firstOf,
   formatBytes,
+  formatEvictions,
   type Graph,
   quantityPattern,
   rule,
@@ -61,10 +61,7 @@ is not known).`,
         `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} of ${formatBytes(requested)} requested, and was evicted.`,
         {
           severity: 'error',
-          evidence: [
-            `evicted: ${firstOf(evicted.map(({ pod, node: name }) => (name ? `${pod} on ${name}` : pod)))}`,
-            worst.message,
-          ],
+          evidence: [formatEvictions(evicted), worst.message],
         },
       )
       return

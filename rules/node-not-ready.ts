@@ -10,6 +10,7 @@ import {
   type Live,
   type ObjectOf,
   placeOfCondition,
+  poolLabels,
   rule,
   turnedAt,
   turnedTogether,
@@ -136,14 +137,6 @@ function evidenceOf(node: Node): string[] {
   return [...(ready?.message && ready.status !== 'True' ? [formatCondition(ready)] : []), ...pressure]
 }
 
-const pools = [
-  'karpenter.sh/nodepool',
-  'eks.amazonaws.com/nodegroup',
-  'cloud.google.com/gke-nodepool',
-  'kubernetes.azure.com/agentpool',
-  'kops.k8s.io/instancegroup',
-]
-
 /** How many of the nodes that have something in common with this one are away, too. */
 function companyOf(node: Node, nodes: readonly Node[]): string[] {
   const away = nodes.filter(isAway)
@@ -154,7 +147,7 @@ function companyOf(node: Node, nodes: readonly Node[]): string[] {
     return { value, all: same.length, away: same.filter(isAway).length }
   }
   const lines = [`${away.length} of ${nodes.length} nodes are not ready`]
-  for (const label of [...pools, 'topology.kubernetes.io/zone']) {
+  for (const label of [...poolLabels, 'topology.kubernetes.io/zone']) {
     const { value, all, away: gone } = shares(label)
     if (gone > 1 && all < nodes.length) lines.push(`${gone} of ${all} with ${label}=${value}`)
   }

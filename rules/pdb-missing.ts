@@ -55,7 +55,7 @@ probes.`,
           : `One drain may evict ${taken}: no PodDisruptionBudget matches them.`,
       {
         see: [
-          at(fewest.of, fewest.node, fewest.field),
+          at(fewest.of, fewest.node, fewest.field, fewest.note),
           graph.complete ? undefined : sibling && at(sibling, sibling, undefined, 'guards other pods'),
         ],
         fix: advise('a PodDisruptionBudget with maxUnavailable: 1 for these labels'),

@@ -3,8 +3,8 @@ import {
   at,
   atMost,
   type ConfigReference,
-  type Context,
   counted,
+  type Fault,
   failingCalls,
   formatMaker,
   type Graph,
@@ -48,75 +48,129 @@ kubelet goes on without it. It is an error where the registry refuses an image f
   for: 'Workload',
   check(workload, { graph, report }) {
     const { live } = graph
-    /** The maker of what is absent, the pods that wait for it, and what comes of that. */
-    const evidence = (names: readonly string[], lines: readonly string[]) =>
-      live && [
-        ...atMost(
-          1,
-          names.flatMap((name) => makerLine(name, workload, graph)),
-        ),
-        ...atMost(2, lines),
-        ...(lines.length > 0 ? harmTo(workload, graph, live) : []),
-      ]
     const waiting = live ? waitingPods(workload, live) : []
-    const runs = live !== undefined && isServing(workload, live.seen)
-    const seen = new Set<string>()
-    /** Names that a finding is about. */
-    const told = new Set<string>()
-    const absent = new Map<string, ConfigReference[]>()
-    for (const reference of graph.referencesOf(workload)) {
-      const { kind, name, node, field } = reference
-      const key = `${kind}/${name}`
-      if (reference.optional || seen.has(key) || isBuiltIn(reference)) continue
-      if (graph.exists(kind, name, workload.object)) {
-        const missing = missingKey(reference, workload, graph)
-        if (!missing) continue
-        report(
-          node,
-          'key' in node ? 'key' : field,
-          `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}: ${kind} ${name} has no key ${missing.key}${missing.near ? `, but ${missing.near}` : ''}.`,
-          { see: [at(missing.of, missing.data)], evidence: evidence([], linesFor(name, waiting)) },
-        )
-        seen.add(key)
-        told.add(name)
-        continue
-      }
-      // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
-      if (/[^a-z0-9.-]/.test(name)) continue
-      const near = nearestName(name, graph.namesNear(kind, workload.object))
-      if (!near && !graph.complete) continue
-      seen.add(key)
-      told.add(name)
-      const lines = linesFor(name, waiting)
-      const what = consequence(reference, workload, lines.length > 0, runs)
-      if (near)
-        report(node, field, `${what}: there is no ${kind} ${name}, but one named ${near}.`, {
-          severity: severityOf(reference, lines.length > 0),
-          fix: set(node, field, near),
-          evidence: evidence([name], lines),
-        })
-      else push(absent, `${what}: there is no ${kind}`, reference)
-    }
-    for (const [what, alike] of absent) {
-      const [first] = alike
-      const lines = alike.flatMap(({ name }) => linesFor(name, waiting))
-      if (first)
-        report(
-          first.node,
-          first.field,
-          `${what} ${listed(alike.map(({ name }) => name))} in ${graph.source}.`,
-          {
-            severity: severityOf(first, lines.length > 0),
-            evidence: evidence(
-              alike.map(({ name }) => name),
-              lines,
-            ),
-          },
-        )
-    }
-    reportWaiting(workload, waiting, told, graph, report, evidence)
+    const scene = { workload, graph, waiting, runs: live !== undefined && isServing(workload, live.seen) }
+    const gaps = gapsIn(workload, graph)
+    const told = gaps.map(({ reference }) => reference.name)
+    for (const fault of [...faultsOf(gaps, scene), ...unexplained(told, scene)]) report(...fault)
   },
 })
+
+/** The workload, and its pods that wait. */
+interface Scene {
+  readonly workload: Workload
+  readonly graph: Graph
+  readonly waiting: readonly Waiting[]
+  /** Whether all is well until the next pod: those that run have got what they need. */
+  readonly runs: boolean
+}
+
+/** What a pod names and does not find. */
+interface Gap {
+  readonly reference: ConfigReference
+  /** The key that the object does not have; absent where there is no object. */
+  readonly key?: MissingKey | undefined
+  /** An object that is called nearly the same. */
+  readonly near?: string | undefined
+}
+
+/** The gaps of a workload, one for each name. */
+function gapsIn(workload: Workload, graph: Graph): readonly Gap[] {
+  const gaps = new Map<string, Gap>()
+  for (const reference of graph.referencesOf(workload)) {
+    const id = `${reference.kind}/${reference.name}`
+    if (reference.optional || gaps.has(id) || isBuiltIn(reference)) continue
+    const gap = gapAt(reference, workload, graph)
+    if (gap) gaps.set(id, gap)
+  }
+  return [...gaps.values()]
+}
+
+function gapAt(reference: ConfigReference, workload: Workload, graph: Graph): Gap | undefined {
+  const { kind, name } = reference
+  if (graph.exists(kind, name, workload.object)) {
+    const key = missingKey(reference, workload, graph)
+    return key && { reference, key }
+  }
+  // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
+  if (/[^a-z0-9.-]/.test(name)) return undefined
+  const near = nearestName(name, graph.namesNear(kind, workload.object))
+  return near || graph.complete ? { reference, near } : undefined
+}
+
+/** A finding for each gap; one for all names of a kind that are nowhere and stop the pod in the same way. */
+function faultsOf(gaps: readonly Gap[], scene: Scene): readonly Fault[] {
+  const faults: Fault[] = []
+  const absent = new Map<string, ConfigReference[]>()
+  for (const { reference, key, near } of gaps) {
+    if (key) faults.push(keyFault(reference, key, scene))
+    else if (near) faults.push(nearFault(reference, near, scene))
+    else push(absent, absence(reference, scene), reference)
+  }
+  return [...faults, ...[...absent].flatMap(([what, alike]) => absentFault(what, alike, scene))]
+}
+
+function keyFault(reference: ConfigReference, key: MissingKey, scene: Scene): Fault {
+  const { kind, name, node, field } = reference
+  const but = key.near ? `, but ${key.near}` : ''
+  return [
+    node,
+    'key' in node ? 'key' : field,
+    `${startless(reference, scene)}: ${kind} ${name} has no key ${key.key}${but}.`,
+    { see: [at(key.of, key.data)], evidence: evidenceFor([], linesFor(name, scene), scene) },
+  ]
+}
+
+function nearFault(reference: ConfigReference, near: string, scene: Scene): Fault {
+  const { name, node, field } = reference
+  const lines = linesFor(name, scene)
+  return [
+    node,
+    field,
+    `${absence(reference, scene)} ${name}, but one named ${near}.`,
+    {
+      severity: severityOf(reference, lines.length > 0),
+      fix: set(node, field, near),
+      evidence: evidenceFor([name], lines, scene),
+    },
+  ]
+}
+
+function absentFault(what: string, alike: readonly ConfigReference[], scene: Scene): Fault[] {
+  const [first] = alike
+  if (!first) return []
+  const names = alike.map(({ name }) => name)
+  const lines = names.flatMap((name) => linesFor(name, scene))
+  return [
+    [
+      first.node,
+      first.field,
+      `${what} ${listed(names)} in ${scene.graph.source}.`,
+      {
+        severity: severityOf(first, lines.length > 0),
+        evidence: evidenceFor(names, lines, scene),
+      },
+    ],
+  ]
+}
+
+/** `Pods of web wait in ContainerCreating: there is no Secret`. */
+function absence(reference: ConfigReference, scene: Scene): string {
+  const isWaitedFor = linesFor(reference.name, scene).length > 0
+  return `${consequence(reference, scene, isWaitedFor)}: there is no ${reference.kind}`
+}
+
+/** The maker of what is absent, the pods that wait for it, and what comes of that. */
+function evidenceFor(
+  names: readonly string[],
+  lines: readonly string[],
+  { workload, graph }: Scene,
+): readonly string[] | undefined {
+  if (!graph.live) return undefined
+  const makers = names.flatMap((name) => makerLine(name, workload, graph))
+  const harm = lines.length > 0 ? harmTo(workload, graph, graph.live) : []
+  return [...atMost(1, makers), ...atMost(2, lines), ...harm]
+}
 
 interface Waiting {
   readonly pod: string
@@ -131,10 +185,18 @@ function waitingPods(workload: Workload, live: Live): readonly Waiting[] {
     .flatMap((pod) => absentFor(pod, live).map((message) => ({ pod: pod.metadata?.name ?? '', message })))
 }
 
+/** Whether the kubelet misses an object of that name. */
+function isAbout({ message }: Waiting, name: string): boolean {
+  return message.includes(`"${name}"`) || message.endsWith(`/${name}`)
+}
+
 /** The pods that wait for an object of that name. */
-function linesFor(name: string, waiting: readonly Waiting[]): readonly string[] {
-  const own = waiting.filter(({ message }) => message.includes(`"${name}"`) || message.endsWith(`/${name}`))
-  return own.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
+function linesFor(name: string, { waiting }: Scene): readonly string[] {
+  return waiting.filter((one) => isAbout(one, name)).map(lineOf)
+}
+
+function lineOf({ pod, message }: Waiting): string {
+  return `pod ${pod} waits: ${message}`
 }
 
 /** Of a Secret, what should have made it. */
@@ -155,33 +217,24 @@ function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
   return [calls ? `${none}: ${calls}` : none]
 }
 
-/** Reports what pods wait for and no reference shows: keys of Secrets, objects that were there a moment ago. */
-function reportWaiting(
-  workload: Workload,
-  waiting: readonly Waiting[],
-  told: ReadonlySet<string>,
-  graph: Graph,
-  report: Context<Record<never, never>>['report'],
-  evidence: (names: readonly string[], lines: readonly string[]) => readonly string[] | undefined,
-): void {
-  const rest = waiting.filter(
-    ({ message }) => ![...told].some((name) => message.includes(`"${name}"`) || message.endsWith(`/${name}`)),
-  )
+/** What pods wait for and no gap shows: keys of Secrets, objects that were there a moment ago. */
+function unexplained(told: readonly string[], scene: Scene): Fault[] {
+  const { workload, graph } = scene
+  const rest = scene.waiting.filter((one) => !told.some((name) => isAbout(one, name)))
   const [first] = rest
-  if (!first) return
+  if (!first) return []
   const pods = new Set(rest.map(({ pod }) => pod)).size
-  const named = graph
-    .referencesOf(workload)
-    .filter(({ name }) => first.message.includes(`"${name}"`) || first.message.endsWith(`/${name}`))
+  const named = graph.referencesOf(workload).filter(({ name }) => isAbout(first, name))
   const reference =
     named.find(({ keys }) => keys.some((key) => first.message.includes(`key ${key} `))) ?? named[0]
-  const lines = rest.map(({ pod, message }) => `pod ${pod} waits: ${message}`)
-  report(
-    reference?.node ?? workload.template.spec ?? workload.object,
-    reference?.field,
-    `${pods === 1 ? 'A pod' : `${pods} pods`} of ${workload.name} ${pods === 1 ? 'does' : 'do'} not start: ${first.message}.`,
-    { evidence: evidence(reference ? [reference.name] : [], lines) },
-  )
+  return [
+    [
+      reference?.node ?? workload.template.spec ?? workload.object,
+      reference?.field,
+      `${pods === 1 ? 'A pod' : `${pods} pods`} of ${workload.name} ${pods === 1 ? 'does' : 'do'} not start: ${first.message}.`,
+      { evidence: evidenceFor(reference ? [reference.name] : [], rest.map(lineOf), scene) },
+    ],
+  ]
 }
 
 function isBuiltIn({ kind, name }: ConfigReference): boolean {
@@ -205,18 +258,17 @@ function listed([first = '', second, ...others]: readonly string[]): string {
 const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
-/** Whether all is well until the next pod: those that run have got what they need. */
 function isServing(workload: Workload, live: Live): boolean {
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   return pods.length > 0 && pods.every(isReady)
 }
 
-function consequence(
-  reference: ConfigReference,
-  workload: Workload,
-  isWaitedFor: boolean,
-  runs: boolean,
-): string {
+function startless(reference: ConfigReference, { workload, runs }: Scene): string {
+  return `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}`
+}
+
+function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: boolean): string {
+  const { workload, runs } = scene
   const pods = `${runs ? 'New pods' : 'Pods'} of ${workload.name}`
   switch (reference.as) {
     case 'claim':
@@ -227,11 +279,13 @@ function consequence(
       return `Pods of ${workload.name} ${isWaitedFor ? 'do' : 'may'} not get their image`
     case 'env':
     case 'envFrom':
-      return `${subjectOf(reference, workload)} does not start${runs ? ' again' : ''}`
+      return startless(reference, scene)
     default:
       return `${pods} wait in ContainerCreating`
   }
 }
+
+type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 
 /** A key that is named and that the object of the input does not have. */
 function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, graph: Graph) {

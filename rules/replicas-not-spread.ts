@@ -5,6 +5,7 @@ import {
   isGone,
   isReady,
   matchesSelector,
+  type RuleFix,
   rule,
   set,
   type Workload,
@@ -51,66 +52,67 @@ constraints.`,
     const fewest = graph.fewestPods(workload)
     const [service] = graph.servicesOf(workload)
     if (!fewest || !service || fewest.pods < params.minReplicas) return
-    const { pod, labels } = workload
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
     if (stand && stand.nodes > 1) return
-    const keys = new Set(params.topologyKeys)
-    const terms = [
-      ...(pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
-      ...(pod.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
-        (one) => one.podAffinityTerm ?? [],
-      ),
-      ...(pod.topologySpreadConstraints ?? []),
-    ]
-    const asks = terms.some(
-      (term) =>
-        keys.has(term.topologyKey ?? '') &&
-        (matchesSelector(term.labelSelector, labels) || (term.matchLabelKeys?.length ?? 0) > 0),
-    )
-    if (asks && !stand) return
-    if (
-      isPinned(workload) ||
-      graph.all('Node').length === 1 ||
-      graph
-        .all('kubescheduler.config.k8s.io/KubeSchedulerConfiguration')
-        .some((one) => JSON.stringify(one).includes('defaultConstraints'))
-    )
-      return
-    const overlay = fewest.of === workload.object && (workload.scale?.replicas ?? 1) !== fewest.pods
-    const constraint = {
-      maxSkew: 1,
-      topologyKey: params.topologyKeys[0] ?? 'kubernetes.io/hostname',
-      whenUnsatisfiable: 'ScheduleAnyway',
-      labelSelector: { matchLabels: selectorOf(workload) },
-    }
+    const asks = isSpread(workload, new Set(params.topologyKeys))
+    if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
     report(
-      pod,
+      workload.pod,
       'topologySpreadConstraints',
       stand
         ? `${stand.node} takes ${graph.describe(service)} down when it fails: all ${stand.pods} pods of ${workload.name} stand there.`
         : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
-        see: [
-          at(
-            fewest.of,
-            fewest.node,
-            fewest.field,
-            overlay ? `an overlay makes it ${fewest.pods}` : undefined,
-          ),
-        ],
+        see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks
           ? advise('delete one of the pods: the scheduler places it anew')
-          : set(
-              pod,
-              'topologySpreadConstraints',
-              [...(pod.topologySpreadConstraints ?? []), constraint],
-              `topologySpreadConstraints over ${constraint.topologyKey}, ScheduleAnyway`,
-            ),
+          : spreadOver(params.topologyKeys[0] ?? 'kubernetes.io/hostname', workload),
       },
     )
   },
 })
+
+/** Whether the workload asks for nodes apart, by one of these labels. */
+function isSpread({ pod, labels }: Workload, keys: ReadonlySet<string>): boolean {
+  const { requiredDuringSchedulingIgnoredDuringExecution, preferredDuringSchedulingIgnoredDuringExecution } =
+    pod.affinity?.podAntiAffinity ?? {}
+  const terms = [
+    ...(requiredDuringSchedulingIgnoredDuringExecution ?? []),
+    ...(preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap((one) => one.podAffinityTerm ?? []),
+    ...(pod.topologySpreadConstraints ?? []),
+  ]
+  return terms.some(
+    ({ topologyKey = '', labelSelector, matchLabelKeys = [] }) =>
+      keys.has(topologyKey) && (matchesSelector(labelSelector, labels) || matchLabelKeys.length > 0),
+  )
+}
+
+/** Where there is only one node, or where the scheduler spreads all pods as it is configured. */
+function isMoot(graph: Graph): boolean {
+  return (
+    graph.all('Node').length === 1 ||
+    graph
+      .all('kubescheduler.config.k8s.io/KubeSchedulerConfiguration')
+      .some((one) => JSON.stringify(one).includes('defaultConstraints'))
+  )
+}
+
+function spreadOver(topologyKey: string, workload: Workload): RuleFix {
+  const { pod } = workload
+  const constraint = {
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: 'ScheduleAnyway',
+    labelSelector: { matchLabels: selectorOf(workload) },
+  }
+  return set(
+    pod,
+    'topologySpreadConstraints',
+    [...(pod.topologySpreadConstraints ?? []), constraint],
+    `topologySpreadConstraints over ${topologyKey}, ScheduleAnyway`,
+  )
+}
 
 /** The nodes that the workload's ready pods stand on; undefined for fewer than two of them. */
 function whereTheyStand(workload: Workload, { live }: Graph) {

@@ -1,12 +1,13 @@
 import {
   at,
   type Container,
-  enumerate,
+  enumerateFew,
   type Graph,
   hasDefault,
   heavyPods,
   imageNamed,
   rule,
+  targetNamed,
   type Workload,
 } from '../src/rule.js'
 
@@ -67,13 +68,8 @@ moment stand below.`,
       isManaged(workload, graph)
     )
       return
-    const names =
-      bare.length > 3
-        ? `${bare.length} containers`
-        : enumerate(
-            bare.map(({ name }) => name),
-            'and',
-          )
+    const bareNames = bare.map(({ name }) => name)
+    const names = enumerateFew(bareNames, 'container', 'and')
     const kinds = [
       lacks(first, workload, 'memory') ? 'memory' : '',
       lacks(first, workload, 'cpu') ? 'CPU' : '',
@@ -110,5 +106,5 @@ function isCritical({ pod }: Workload): boolean {
 function isManaged(workload: Workload, graph: Graph): boolean {
   return graph
     .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', workload.object)
-    .some((vpa) => graph.targetNamed(vpa, workload))
+    .some((vpa) => targetNamed(vpa, workload))
 }

@@ -63,7 +63,7 @@ provisioner or name of the class.`,
         fewest.pods > 1
           ? {
               message: whenSeveral(workload, fewest.pods, use),
-              see: [...see, at(fewest.of, fewest.node, fewest.field)],
+              see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],
             }
           : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
             ? {

@@ -4,9 +4,11 @@ import {
   type Container,
   defaultsIn,
   formatBytes,
+  formatMemoryKill,
   type Graph,
   imageNamed,
   type Live,
+  memoryKillsOf,
   quantityPattern,
   rule,
   set,
@@ -101,13 +103,8 @@ function limitOf({ spec }: Container, { object }: Workload, graph: Graph) {
 function killedPods(workload: Workload, { name }: Container, live: Live): string[] {
   return live
     .podsOf(workload)
-    .flatMap(({ metadata, status }) => {
-      const one = status?.containerStatuses?.find((container) => container.name === name)
-      const last = one?.state?.terminated ?? one?.lastState?.terminated
-      if (last?.reason !== 'OOMKilled') return []
-      return [
-        `${metadata?.name ?? 'a pod'}: OOMKilled${last.finishedAt ? ` at ${last.finishedAt}` : ''}, ${one?.restartCount ?? 0} restarts`,
-      ]
-    })
+    .flatMap(memoryKillsOf)
+    .filter(({ container }) => container === name)
+    .map((kill) => formatMemoryKill(kill, live))
     .sort()
 }

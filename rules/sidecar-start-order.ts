@@ -37,7 +37,7 @@ ${warmUp / 1000} s, and runs since.`,
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod)',
     'kubernetes/pkg/features/kube_features.go (SidecarContainers)',
   ],
-  stories: ['exponea-istio', 'airmap-pleg', 'target-cascading'],
+  stories: ['airmap-pleg', 'exponea-istio'],
   params: {
     proxies: {
       type: 'array',

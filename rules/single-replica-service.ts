@@ -2,15 +2,14 @@ import {
   advise,
   at,
   atMost,
-  counted,
-  formatEnd,
+  formatRestarts,
   isGone,
   isReady,
   type Live,
   lastEnd,
+  namespaceNamed,
   rule,
   set,
-  spanSince,
   troubles,
   type Workload,
 } from '../src/rule.js'
@@ -61,7 +60,7 @@ kustomize overlays, and namespaces of development or previews.`,
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
     if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas || runsOnce(workload)) return
-    if (workload.namespace.split('-').some((part) => params.quietNamespaces.includes(part))) return
+    if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service) return
     const entrance = graph.entranceOf(service)
@@ -101,11 +100,9 @@ function outagesOf(workload: Workload, live: Live): string[] {
   const [pod] = pods
   const ends = (pod?.status?.containerStatuses ?? []).flatMap((state) => {
     const end = lastEnd(state)
-    if (!end || !state.restartCount || live.now - end.endedAt > day) return []
-    const restarts = counted(state.restartCount, 'restart')
-    return [
-      `pod ${pod?.metadata?.name ?? ''}: container ${state.name ?? ''}: ${restarts}, the last ${spanSince(end.endedAt, live)} ago: ${formatEnd(end)}`,
-    ]
+    return !pod || !end || !state.restartCount || live.now - end.endedAt > day
+      ? []
+      : [formatRestarts(pod, state, live)]
   })
   return atMost(2, ends)
 }

@@ -64,22 +64,17 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
   check(deployment, { graph, params, report }) {
     const workload = graph.workload(deployment)
     const { spec } = deployment
-    if (!workload || !spec || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
-    const replicas = graph.fewestPods(workload)?.pods ?? 1
-    const rolling = spec.strategy?.rollingUpdate
-    const surge = intOrPercent(rolling?.maxSurge ?? '25%', replicas, 'up') ?? 1
-    const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
-    if (replicas === 0 || unavailable > 0 || surge < 1) return
-    const cpu = requestOf(workload, 'cpu')
-    const memory = requestOf(workload, 'memory')
+    const replicas = (workload && graph.fewestPods(workload)?.pods) ?? 1
+    if (!workload || !spec || !needsExtraPod(spec, replicas)) return
+    const asked = { cpu: requestOf(workload, 'cpu'), memory: requestOf(workload, 'memory') }
     const nodes = graph.all('Node').filter((node) => isFor(node, workload.pod))
-    const most = (resource: string) =>
-      Math.max(0, ...nodes.map((node) => quantity(node.status?.allocatable?.[resource]) ?? 0))
-    const isLarge = (asked: number, resource: string, least: string) =>
-      asked >= (quantity(least) ?? Number.POSITIVE_INFINITY) ||
-      (graph.live !== undefined && most(resource) > 0 && asked >= most(resource) / 4)
-    if (!isLarge(cpu, 'cpu', params.largeCpu) && !isLarge(memory, 'memory', params.largeMemory)) return
-    const size = formatCompute({ cpu, memory })
+    const isLarge =
+      asked.cpu >= (quantity(params.largeCpu) ?? Number.POSITIVE_INFINITY) ||
+      asked.memory >= (quantity(params.largeMemory) ?? Number.POSITIVE_INFINITY) ||
+      (graph.live !== undefined && takesQuarter(asked, nodes))
+    if (!isLarge) return
+    const size = formatCompute(asked)
+    const rolling = spec.strategy?.rollingUpdate
     const options: ReportOptions = {
       see: [rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas')],
       fix: set(
@@ -99,13 +94,10 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
         )
       return
     }
-    const room = roomOn(nodes, loadsOf(graph, graph.live))
-    if (mayGrow(graph) || room.some((one) => one.cpu >= cpu && one.memory >= memory)) return
-    const share = (one: Compute) => Math.min(one.cpu / (cpu || 1), one.memory / (memory || 1))
-    const [best] = [...room].sort((a, b) => share(b) - share(a))
+    const best = mayGrow(graph) ? undefined : bestOfTooSmall(asked, roomOn(nodes, loadsOf(graph, graph.live)))
     if (!best) return
     // Where no node could hold the pod alone, to stop the old one first would leave none.
-    const fits = roomOn(nodes, new Map()).some((one) => one.cpu >= cpu && one.memory >= memory)
+    const fits = roomOn(nodes, new Map()).some((one) => holds(one, asked))
     const has = fits ? 'has that much left' : 'is that large'
     report(
       workload.pod,
@@ -125,8 +117,44 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
   },
 })
 
+type Spec = NonNullable<ObjectOf<'Deployment'>['spec']>
+
+/** Whether a rollout starts a pod before it stops one. */
+function needsExtraPod({ strategy }: Spec, replicas: number): boolean {
+  if ((strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return false
+  const { maxSurge = '25%', maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
+  const surge = intOrPercent(maxSurge, replicas, 'up') ?? 1
+  const unavailable = intOrPercent(maxUnavailable, replicas, 'down') ?? 0
+  return replicas > 0 && unavailable <= 0 && surge >= 1
+}
+
+/** Whether a pod asks for a quarter of the largest of the nodes, or more. */
+function takesQuarter(asked: Compute, nodes: readonly ObjectOf<'Node'>[]): boolean {
+  const takes = (resource: keyof Compute) => {
+    const most = Math.max(0, ...nodes.map((node) => quantity(node.status?.allocatable?.[resource]) ?? 0))
+    return most > 0 && asked[resource] >= most / 4
+  }
+  return takes('cpu') || takes('memory')
+}
+
+interface Room extends Compute {
+  /** Of the node. */
+  readonly name: string
+}
+
+function holds(room: Compute, { cpu, memory }: Compute): boolean {
+  return room.cpu >= cpu && room.memory >= memory
+}
+
+/** The node that has most of what is asked for; undefined where one has all of it, or there is none. */
+function bestOfTooSmall(asked: Compute, rooms: readonly Room[]): Room | undefined {
+  if (rooms.some((room) => holds(room, asked))) return undefined
+  const share = ({ cpu, memory }: Room) => Math.min(cpu / (asked.cpu || 1), memory / (asked.memory || 1))
+  return rooms.toSorted((a, b) => share(b) - share(a))[0]
+}
+
 /** What is left on the nodes that take new pods. */
-function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Compute>) {
+function roomOn(nodes: readonly ObjectOf<'Node'>[], loads: ReadonlyMap<string, Compute>): readonly Room[] {
   return nodes
     .filter(({ spec }) => !spec?.unschedulable)
     .map(({ metadata, status }) => {

@@ -31,7 +31,7 @@ operators start before nodes are ready), the pods of control planes and of kube-
     'kubernetes/pkg/controller/tainteviction/taint_eviction.go',
     'kubernetes/plugin/pkg/admission/defaulttolerationseconds/admission.go',
   ],
-  stories: ['datadog-10-ways', 'target-cascading'],
+  stories: ['datadog-10-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 6, about: 'How long a node must have been away.' },
   },

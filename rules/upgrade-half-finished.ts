@@ -1,14 +1,15 @@
-import { firstOf, formatSpan, kubeletMinor, type Live, nodesBy, type ObjectOf, rule } from '../src/rule.js'
+import {
+  firstOf,
+  formatSpan,
+  kubeletMinor,
+  type Live,
+  nodesBy,
+  type ObjectOf,
+  poolLabels,
+  rule,
+} from '../src/rule.js'
 
 type Node = ObjectOf<'Node'>
-
-const pools = [
-  'karpenter.sh/nodepool',
-  'eks.amazonaws.com/nodegroup',
-  'cloud.google.com/gke-nodepool',
-  'kubernetes.azure.com/agentpool',
-  'kops.k8s.io/instancegroup',
-]
 
 export default rule({
   title: 'The nodes of a pool have stopped between two versions',
@@ -63,7 +64,7 @@ one) whose kubelets have different minor versions, while the first node of the n
  */
 function poolOf({ metadata }: Node): string | undefined {
   const labels = metadata?.labels ?? {}
-  const pool = pools.map((label) => labels[label]).find((value) => value !== undefined)
+  const pool = poolLabels.map((label) => labels[label]).find((value) => value !== undefined)
   return pool ?? ('node-role.kubernetes.io/control-plane' in labels ? undefined : '')
 }
 

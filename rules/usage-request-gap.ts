@@ -11,6 +11,7 @@ import {
   requestOfPod,
   rule,
   stringAt,
+  targetNamed,
   type Workload,
 } from '../src/rule.js'
 
@@ -211,14 +212,13 @@ function isWritten(workload: Workload, graph: Graph): boolean {
   return graph
     .siblings(autoscalers, workload.object)
     .some(
-      (vpa) =>
-        graph.targetNamed(vpa, workload) && stringAt(vpa, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
+      (vpa) => targetNamed(vpa, workload) && stringAt(vpa, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
     )
 }
 
 /** Source: autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1/types.go. */
 function recommendations(workload: Workload, graph: Graph): string[] {
-  const vpa = graph.siblings(autoscalers, workload.object).find((one) => graph.targetNamed(one, workload))
+  const vpa = graph.siblings(autoscalers, workload.object).find((one) => targetNamed(one, workload))
   return objectsAt(vpa, 'status', 'recommendation', 'containerRecommendations').flatMap((one) => {
     const target = bytes(stringAt(one, 'target', 'memory'))
     return target === undefined

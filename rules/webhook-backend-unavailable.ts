@@ -3,6 +3,7 @@ import {
   at,
   type CustomResourceDefinition,
   callsOf,
+  clientKinds,
   conditionOf,
   countOf,
   type Event,
@@ -93,12 +94,7 @@ Services that other tools bring when the input is partial.`,
   params: {
     minReplicas: { type: 'integer', minimum: 1, default: 2, about: 'Pods that a fail-closed webhook needs.' },
   },
-  for: [
-    'ValidatingWebhookConfiguration',
-    'MutatingWebhookConfiguration',
-    'APIService',
-    'CustomResourceDefinition',
-  ],
+  for: clientKinds,
   check(subject, { graph, params, report }) {
     // Webhooks of one configuration often share a Service: each fault is told once.
     const told = new Set<string>()
@@ -139,7 +135,7 @@ Services that other tools bring when the input is partial.`,
       `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
         severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : undefined)],
+        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
       },
     )
   },

@@ -1,5 +1,6 @@
 import {
   certificatesIn,
+  clientKinds,
   decoded,
   formatSpan,
   type Graph,
@@ -52,12 +53,7 @@ APIServices that are available or have \`insecureSkipTLSVerify\`, and the Servic
       about: 'Days before the end that are worth a warning.',
     },
   },
-  for: [
-    'ValidatingWebhookConfiguration',
-    'MutatingWebhookConfiguration',
-    'APIService',
-    'CustomResourceDefinition',
-  ],
+  for: clientKinds,
   check(subject, { graph, params, report }) {
     const isInjected = Object.keys(subject.metadata?.annotations ?? {}).some((key) => injectors.test(key))
     if (isInjected && !graph.live) return

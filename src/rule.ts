@@ -14,6 +14,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
+export { etcdBackupAnnotation } from './graph/annotation.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export {
@@ -46,16 +47,24 @@ export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefil
 export { corednsOf, hasNodeDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
-export { counted, enumerate, firstOf, grouped, times } from './graph/enumerate.js'
-export { type Eviction, evictedAt, evictionsOf } from './graph/eviction.js'
-export type { Backend, ConfigReference, Graph } from './graph/graph.js'
+export type { Backend, NamedBackend } from './graph/entrance.js'
+export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './graph/enumerate.js'
+export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
+export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
 export { failingCalls } from './graph/harm.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { type MemoryTrouble, memoryTrouble } from './graph/memory.js'
+export {
+  formatMemoryKill,
+  type MemoryKill,
+  type MemoryTrouble,
+  memoryKillsOf,
+  memoryTrouble,
+} from './graph/memory.js'
+export { namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,
@@ -67,6 +76,7 @@ export {
   kubeletMinor,
   mayGrow,
   nodesBy,
+  poolLabels,
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
@@ -110,15 +120,17 @@ export {
   quantity,
   seconds,
 } from './graph/quantity.js'
+export type { ConfigReference } from './graph/references.js'
 export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
+export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { type Throttled, throttledOf } from './graph/throttling.js'
-export { atMost, causeOf, spanSince, troubleOf, troubles } from './graph/trouble.js'
+export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
@@ -126,6 +138,7 @@ export { inRange, type Version, version } from './graph/version.js'
 export {
   askersOf,
   callsOf,
+  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,

@@ -1,6 +1,6 @@
 /** The completion scripts, sourced by the shells that are installed. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync } from 'node:fs'
+import { chmodSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { builtProgram } from './program.js'
@@ -62,6 +62,7 @@ for (const [shell, complete] of Object.entries(completions)) {
         expect.arrayContaining(['print', 'schema', 'validate']),
       )
       expect(complete(['k8s-af', 'completion', 'z'])).toEqual(['zsh'])
+      expect(complete(['k8s-af', 'help', 'expl'])).toEqual(['explain'])
     })
     it('completes flags', () => {
       expect(complete(['k8s-af', 'lint', '--min'])).toEqual(['--min-severity'])
@@ -94,3 +95,34 @@ for (const [shell, complete] of Object.entries(completions)) {
     })
   })
 }
+
+describe('kubectl', () => {
+  /** What the executable that kubectl asks says of the words behind `kubectl af`. */
+  const complete = (...words: string[]) =>
+    lines('bash', `kubectl_complete-af ${words.map((word) => `'${word}'`).join(' ')}`)
+
+  it('gets commands and flags with what they mean', () => {
+    expect(complete('li')).toEqual([expect.stringMatching(/^lint\tlint manifests/), ':4'])
+    expect(complete('help', 'li')).toEqual(['lint', ':4'])
+    expect(complete('config', '')).toContainEqual(expect.stringMatching(/^schema\t/))
+    expect(complete('config', 'print', '--k8s')).toEqual([expect.stringMatching(/^--k8s-version\t/), ':4'])
+  })
+  it('gets values, alone behind =, and behind others of a list', () => {
+    expect(complete('lint', '--fail-on', 'w')).toEqual(['warning', ':4'])
+    expect(complete('lint', '--fail-on=w')).toEqual(['warning', ':4'])
+    expect(complete('lint', '--only', 'a,job-without')).toEqual(['a,job-without-deadline', ':4'])
+    expect(complete('explain', 'zalando-cronjob-api')).toEqual(['zalando-cronjob-apiserver', ':4'])
+    expect(complete('scan', '--context', 'prod')).toEqual(['prod-eu', 'prod-us', ':4'])
+  })
+  it('offers files where files may stand, and nothing behind what is no command', () => {
+    expect(complete('lint', '')).toEqual([':0'])
+    expect(complete('scan', '--save-snapshot', '')).toEqual([':0'])
+    expect(complete('nonsense', '')).toEqual([':4'])
+  })
+  it.skipIf(spawnSync('kubectl', ['version', '--client']).status !== 0)('itself understands that', () => {
+    const bin = join(program.folder, 'bin')
+    symlinkSync(program.bin, join(bin, 'kubectl-af'))
+    const { out } = program.shell('kubectl __complete af lint --fail-on w; kubectl __complete af lint ""')
+    expect(out).toBe('warning\n:4\n:0\n')
+  })
+})

@@ -237,6 +237,10 @@ describe('a mistake in a configuration', () => {
       'suppressions: [{rules: [job-too-old], reason: x, until: 2030-02-30}]\n',
       '.k8s-af.yaml:1:57: 2030-02-30 is not a day of the calendar.',
     ],
+    'a kind that is none': [
+      'workloadKinds:\n  - {kind: v1/Fleet, template: spec.template}\n',
+      '.k8s-af.yaml:2:12: workloadKinds[0].kind cannot be "v1/Fleet". Write it like "example.com/Fleet".',
+    ],
     'no YAML': [
       'rules: [\n',
       '.k8s-af.yaml:2:1: this is not YAML: unexpected end of the stream within a flow collection.',
@@ -257,6 +261,26 @@ describe('a mistake in a configuration', () => {
 
   it('does not hide the next one', () => {
     expect(mistakes('a: 1\nb: 2\n')).toHaveLength(2)
+  })
+  it('may be a path of fields that is none', () => {
+    const kind = (template: string, replicas: string) =>
+      `workloadKinds:\n  - kind: example.com/Fleet\n    template: ${template}\n    replicas: ${replicas}\n`
+    for (const path of [
+      '.spec.template',
+      '/spec/template',
+      'spec..template',
+      'spec.pools[0].template',
+      '"{.x}"',
+    ])
+      expect(mistakes(kind(path, 'spec.size'))).toEqual([
+        `.k8s-af.yaml:3:15: workloadKinds[0].template cannot be ${JSON.stringify(path.replaceAll('"', ''))}. Write it like "spec.template".`,
+      ])
+    expect(mistakes(kind('spec.template.spec', '$.spec.size'))).toEqual([
+      '.k8s-af.yaml:3:15: workloadKinds[0].template cannot be "spec.template.spec". Write it like "spec.template".',
+      '.k8s-af.yaml:4:15: workloadKinds[0].replicas cannot be "$.spec.size". Write it like "spec.replicas".',
+    ])
+    for (const path of ['spec.template', 'template', 'spec.server.podTemplate', 'spec.my-template.x_1'])
+      expect(mistakes(kind(path, 'spec.size'))).toEqual([])
   })
   it('in a base is shown there', () => {
     expect(mistakes('extends: a.yaml\n', { 'a.yaml': 'x: 1\n' })[0]).toMatch(

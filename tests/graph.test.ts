@@ -62,7 +62,6 @@ function graphOf(
   ]
   return buildGraph(resources, {
     complete: options.complete ?? false,
-    namespace: options.namespace,
     externals: options.externals ?? [],
     workloadKinds: [],
     kustomizations,
@@ -543,7 +542,9 @@ describe('the fewest pods', () => {
   const fewest = (text: string, replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>) => {
     const graph = graphOf({ 'base/web.yaml': text }, { ...(replicas && { replicas }) })
     const found = graph.fewestPods(first(graph.workloads))
-    return found && [found.pods, found.of.kind, found.field]
+    return (
+      found && [found.pods, found.of.kind, found.field, ...(found.note === undefined ? [] : [found.note])]
+    )
   }
 
   it('are the replicas, 1 by default', () => {
@@ -602,7 +603,12 @@ spec: {scaleTargetRef: {name: web}, ${more}}
       'overlays/prod': { web: 4 },
       'other/far/away/prod': { web: 9 },
     }
-    expect(fewest(deployment('web'), overlays)).toEqual([4, 'Deployment', 'replicas'])
+    expect(fewest(deployment('web'), overlays)).toEqual([
+      4,
+      'Deployment',
+      'replicas',
+      'an overlay makes it 4',
+    ])
     expect(fewest(deployment('api'), overlays)).toEqual([1, 'Deployment', 'replicas'])
   })
 

@@ -82,13 +82,14 @@ describe('the package', () => {
     expect(npm('npm', ['install', '--no-audit', '--no-fund', tarball], project).code).toBe(0)
     for (const name of ['k8s-af', 'kubectl-af'])
       expect(npm('npx', [name, ...lint], project).out).toMatch(/^job\.yaml:/)
+    expect(npm('npx', ['kubectl_complete-af', 'lin'], project).out).toMatch(/^lint\t.*\n:4\n$/)
     expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
       'k8s-af',
     ])
   })
   it('keeps what V8 compiled, for itself alone', () => {
     const folder = join(project, 'node_modules', 'k8s-af', 'dist')
-    const kept = readdirSync(folder).filter((name) => /^k8s-af\.cjs\.v[\d.]+-\w+$/.test(name))
+    const kept = readdirSync(folder).filter((name) => /^k8s-af\.cjs\.v[\d.]+-\w+-lint$/.test(name))
     expect(kept).toHaveLength(1)
     const file = join(folder, String(kept[0]))
     const whole = readFileSync(file)

@@ -249,10 +249,58 @@ describe('findings of live objects that read the same', () => {
       ['job', 'eu'],
     ])
   })
-  it('stay apart in files', () => {
-    const inFile = (name: string) => ({ ...hostile.place, file: `${name}.yaml` })
-    const findings = ['web', 'api'].map((name) => found(name, `${name} breaks.`, { place: inFile(name) }))
-    expect(groups(...findings)).toEqual([['web'], ['api']])
+})
+
+describe('findings of files that read the same', () => {
+  const at = (file: string, line: number) => ({ ...hostile.place, file, line, column: 7, path: '.spec' })
+  const found = (name: string, file: string, line: number, related: Finding['related'] = []): Finding => ({
+    rule: 'pdb-missing',
+    severity: 'warning',
+    message: `One drain may stop ${name}.`,
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name, namespace: 'shop' },
+    place: at(file, line),
+    related,
+    stories: [],
+  })
+  const shown = async (...findings: Finding[]) =>
+    (await text('pretty', withFindings(findings))).split('\n').slice(0, -3)
+
+  it('are shown once, with every place', async () => {
+    const long = `overlays/${'very-'.repeat(12)}far/web.yaml`
+    const findings = [
+      found('web', 'a.yaml', 3),
+      found('web', 'a.yaml', 90),
+      found('api', 'b.yaml', 4),
+      found('web', 'c.yaml', 5),
+      found('job', long, 6),
+    ]
+    expect(await shown(...findings)).toEqual([
+      'a.yaml',
+      `  warning  pdb-missing${' '.repeat(39)}Deployment shop/web`,
+      '  One drain may stop web.',
+      '     ╭─ a.yaml:3:7',
+      '     ├─ also line 90',
+      '     ├─ also b.yaml:4:7  Deployment shop/api',
+      '     ├─ also c.yaml:5:7',
+      `     ├─ also ${long}:6:7`,
+      '     │  Deployment shop/job',
+      ...(await shown(found('web', 'a.yaml', 3))).slice(4),
+    ])
+  })
+  it('fit the terminal', async () => {
+    const findings = Array.from({ length: 50 }, (_, i) => found('a'.repeat(i + 1), 'a.yaml', i + 1))
+    expect((await shown(...findings)).filter((line) => columns(line) > 80)).toEqual([])
+  })
+  it('stay apart when they have another half that is not the same', () => {
+    const service = (file: string, line: number) => ({ ...at(file, line), object: 'Service shop/x' })
+    const count = (...findings: Finding[]) => gather(findings).length
+    const { subject: _, ...broken } = found('x', 'a', 3)
+    expect(count(broken, { ...broken, place: at('b', 3) })).toBe(2)
+    // Copies of a file, two users of one object, the same line of two files.
+    expect(count(found('x', 'a', 3, [service('a', 9)]), found('x', 'b', 3, [service('b', 9)]))).toBe(1)
+    expect(count(found('x', 'a', 3, [service('c', 9)]), found('x', 'b', 3, [service('c', 9)]))).toBe(1)
+    expect(count(found('x', 'a', 3, [service('c', 9)]), found('x', 'b', 3, [service('d', 9)]))).toBe(2)
+    expect(count(found('x', 'a', 3, [service('a', 9)]), found('x', 'b', 3, [service('b', 8)]))).toBe(2)
   })
 })
 

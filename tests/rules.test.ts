@@ -41,6 +41,9 @@ for (const [id, rule] of rules) {
         )
         const own = report.findings.filter((one) => one.rule === id)
         expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(wordsOf(file, 'message')))
+        expect(own.flatMap(({ related }) => related.map(({ note }) => note))).toEqual(
+          expect.arrayContaining(wordsOf(file, 'note')),
+        )
         expect(own.map(({ fix }) => fix?.title)).toEqual(expect.arrayContaining(wordsOf(file, 'fix')))
         const severity = severityOf(file)
         for (const finding of own) {

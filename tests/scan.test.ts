@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { Agent, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { countedKinds, filesOnly, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
@@ -63,28 +64,62 @@ describe('lists', () => {
     expect(unread).toEqual([])
   })
 
-  it('are asked for the next page while one arrives', async () => {
-    const page = (next: string, name: string) =>
-      `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"${next}},"items":[${JSON.stringify(object(name))}]}`
-    let finish: (() => void) | undefined
-    const { names, unread } = await scanned({
-      answer: (url, response) => {
-        if (!isList(url, 'configmaps')) return false
-        response.setHeader('content-type', 'application/json')
-        if (url.searchParams.has('continue')) {
-          finish?.()
-          response.end(page('', 'b'))
+  it.each(['identity', 'gzip'])(
+    'are asked for the next two pages while one arrives: %s',
+    async (encoding) => {
+      const page = (i: number) => {
+        const next = i < 4 ? `,"continue":"${i + 1}"` : ''
+        const text = `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"${next}},"items":[${JSON.stringify(object(`c${i}`))}]}`
+        return encoding === 'gzip' ? gzipSync(text) : Buffer.from(text)
+      }
+      const asked: number[] = []
+      let finish: (() => void) | undefined
+      const { names, unread } = await scanned({
+        answer: (url, response) => {
+          if (!isList(url, 'configmaps')) return false
+          const i = Number(url.searchParams.get('continue') ?? 1)
+          asked.push(i)
+          const bytes = page(i)
+          response.setHeader('content-type', 'application/json')
+          response.setHeader('content-encoding', encoding)
+          response.write(bytes.subarray(0, -10))
+          const end = () => response.end(bytes.subarray(-10))
+          // Without the request for the third page the first one would never end.
+          if (i === 1) finish = end
+          else end()
+          // Time for the fourth, which shall not come.
+          if (i === 3) setTimeout(() => asked.push(0) && finish?.(), 50)
           return true
-        }
-        const text = page(',"continue":"on"', 'a')
-        response.write(text.slice(0, -10))
-        // Without the request for the second page the first one would never end.
-        finish = () => response.end(text.slice(-10))
-        return true
-      },
-    })
-    expect(unread).toEqual([])
-    expect(names).toEqual(['configmap/shop/a', 'configmap/shop/b'])
+        },
+      })
+      expect(unread).toEqual([])
+      expect(names).toEqual([
+        'configmap/shop/c1',
+        'configmap/shop/c2',
+        'configmap/shop/c3',
+        'configmap/shop/c4',
+      ])
+      expect(asked).toEqual([1, 2, 3, 0, 4])
+    },
+  )
+
+  it('are packed, asked for again when they are cut off, and refused when they are damaged', async () => {
+    const data = { a: 'ä'.repeat(100_000) }
+    const whole = gzipSync(JSON.stringify({ metadata: {}, items: [object('a', { data })] }))
+    const damaged = Buffer.from(whole).fill(0xff, 20, 30)
+    const read = (...answers: Buffer[]) =>
+      scanned({
+        answer: (url, response) => {
+          if (!isList(url, 'configmaps')) return false
+          response.writeHead(200, { 'content-encoding': 'gzip' }).end(answers.shift() ?? whole)
+          return true
+        },
+      })
+    const again = await read(whole.subarray(0, -20), whole.subarray(0, 5), Buffer.alloc(0))
+    expect([again.unread, again.pauses.length]).toEqual([[], 3])
+    expect(again.documents[0]?.value).toMatchObject({ data })
+    const { unread } = await read(damaged)
+    expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
   })
 
   it('start again, once, when the server has forgotten their beginning', async () => {

@@ -16,6 +16,8 @@ const properties = {
   title: { type: 'string', minLength: 10 },
   // Shown under a finding: three lines of a terminal.
   brief: { ...sentences, minLength: 40, maxLength: 240 },
+  // By the rules that are about another part of it.
+  briefs: { type: 'object', additionalProperties: { ...sentences, minLength: 40, maxLength: 240 } },
   happened: { type: 'string', minLength: 200, maxLength: 1200, pattern: '[.)]\\n$' },
   // Markdown list items, and no sentences.
   symptoms: { type: 'array', minItems: 1, items: { type: 'string', minLength: 3, pattern: '[^.\\s]$' } },
@@ -29,7 +31,7 @@ const properties = {
 const validate = new Ajv({ allowUnionTypes: true }).compile({
   type: 'object',
   additionalProperties: false,
-  required: Object.keys(properties),
+  required: Object.keys(properties).filter((name) => name !== 'briefs'),
   properties,
 })
 
@@ -38,9 +40,12 @@ describe('stories', () => {
     validate(story)
     expect(validate.errors).toBeNull()
     // What is printed before the brief is not said again in it, and the page does not begin with it.
-    expect(story.brief).not.toContain(story.org)
-    expect(story.brief).not.toContain(String(story.year))
-    expect(story.happened.replaceAll('\n', ' ')).not.toContain(story.brief)
+    for (const brief of [story.brief, ...Object.values(story.briefs ?? {})]) {
+      expect(brief).not.toContain(story.org)
+      expect(brief).not.toContain(String(story.year))
+      expect(story.happened.replaceAll('\n', ' ')).not.toContain(brief)
+    }
+    for (const rule of Object.keys(story.briefs ?? {})) expect(rules.get(rule)?.stories).toContain(story.id)
     // Markdown keeps a code span on one line.
     expect(story.happened.split('\n').filter((line) => line.split('`').length % 2 === 0)).toEqual([])
   })

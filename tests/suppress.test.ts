@@ -153,6 +153,20 @@ describe('an annotation', () => {
     )
     expect(left(text).hidden).toEqual(['short'])
   })
+  it('is spelt right', () => {
+    for (const key of ['k8s-af.dev/ingore', 'k8s-af.io/ignore', 'k8saf.dev/ignore', 'K8s-af.dev/Ignore']) {
+      const text = annotated(`${deadline} -- short`).replace('k8s-af.dev/ignore', key)
+      const { findings, messages } = left(text)
+      expect(findings.sort()).toEqual([deadline, 'suppression-invalid'])
+      expect(messages).toEqual([`Nothing reads the annotation ${key}. Did you mean k8s-af.dev/ignore?`])
+    }
+    const text = annotated('x').replace('k8s-af.dev/ignore', 'k8s-af.dev/owner')
+    expect(left(text).messages).toEqual(['Nothing reads the annotation k8s-af.dev/owner.'])
+  })
+  it("is never somebody else's", () => {
+    for (const key of ['ignore', 'ingore', 'example.dev/ignore', 'k8s.dev/ignore', 'k8s-ai.dev/ignore'])
+      expect(left(annotated('x').replace('k8s-af.dev/ignore', key)).findings).toEqual([deadline])
+  })
   it('may hold several', () => {
     const { findings, messages } = left(
       annotated(`|\n      ${deadline} -- a; ${deadline} container=x -- b\n      no-such-rule -- c`),
@@ -213,6 +227,23 @@ describe('a suppression', () => {
       deadline,
       'suppression-invalid',
     ])
+  })
+  it('is told how it was meant', () => {
+    for (const [word, meant] of [
+      ['k8s-af-ingore', 'k8s-af-ignore'],
+      ['k8s-af-ignore_file', 'k8s-af-ignore-file'],
+      ['k8saf-ignore', 'k8s-af-ignore'],
+      ['k8s-af ignore', 'k8s-af-ignore'],
+      ['k8s-af: ignore', 'k8s-af-ignore'],
+      ['k8saf: ingore', 'k8s-af-ignore'],
+      ['K8S-AF-IGNORE', 'k8s-af-ignore'],
+    ])
+      expect(left(job('a', { before: `# ${word} ${deadline} -- x\n` })).messages).toEqual([
+        `This suppression has no effect: it starts with "${word}". Did you mean ${meant}?`,
+      ])
+    const prose =
+      '# k8s-af ignore is not needed here\n# k8s-af: see job-without-deadline\n# k8s-af: ignored files are listed below\n# k8saf-ignore\n'
+    expect(left(job('a', { before: prose })).findings).toEqual([deadline])
   })
   it('is no other comment that begins with the name of the program', () => {
     expect(left(job('a', { before: '# k8s-af-scan runs at night -- alone\n' })).findings).toEqual([deadline])

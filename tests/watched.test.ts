@@ -6,7 +6,7 @@ import { liveState } from '../src/graph/live.js'
 import { watched } from '../src/graph/watched.js'
 import type { KindName, KubernetesObject } from '../src/kubernetes.js'
 
-const options = { complete: true, namespace: undefined, externals: [], workloadKinds: [], kustomizations: [] }
+const options = { complete: true, externals: [], workloadKinds: [], kustomizations: [] }
 const empty = buildGraph([], options)
 const without = (...kinds: KindName[]) =>
   watched(empty, { unreadKinds: new Set(kinds), partialKinds: new Set(), namespace: undefined })

@@ -6,7 +6,7 @@ import { formatNames } from '../reporters/reporter.js'
 import { categories } from '../rule.js'
 
 /** What may stand in the place of a value: a file, a context, words, words with commas between them, or nothing that we know. */
-type Values =
+export type Values =
   | { readonly kind: 'files' | 'free' | 'contexts' }
   | { readonly kind: 'words' | 'list'; readonly words: readonly string[] }
 
@@ -18,7 +18,7 @@ interface Flag {
   readonly takes: Values | undefined
 }
 
-interface Place {
+export interface Place {
   /** The words that lead here: `lint`, `config print`. */
   readonly words: readonly string[]
   readonly about: string
@@ -28,9 +28,17 @@ interface Place {
 }
 
 export async function completionCommand(shell: 'bash' | 'zsh' | 'fish', program: Command): Promise<number> {
+  const places = await allPlaces(program)
+  process.stdout.write({ bash, zsh, fish }[shell](places))
+  return 0
+}
+
+/** All commands of the program, itself first, with what may stand behind them. */
+export async function allPlaces(program: Command): Promise<Place[]> {
   const rules = await loadRules()
   const stories = [...loadStories().keys()]
   const names: Names = {
+    commands: program.commands.map((command) => command.name()),
     rules: [...rules.keys()],
     // What --only, --enable and --disable take.
     selectors: [
@@ -39,12 +47,11 @@ export async function completionCommand(shell: 'bash' | 'zsh' | 'fish', program:
     stories,
     formats: formatNames,
   }
-  const places = placesOf(program, [], names)
-  process.stdout.write({ bash, zsh, fish }[shell](places))
-  return 0
+  return placesOf(program, [], names)
 }
 
 interface Names {
+  readonly commands: readonly string[]
   readonly rules: readonly string[]
   readonly selectors: readonly string[]
   readonly stories: readonly string[]
@@ -52,7 +59,8 @@ interface Names {
 }
 
 function placesOf(command: Command, words: readonly string[], names: Names): Place[] {
-  const below = command.commands
+  // The command that shows help, too.
+  const below = command.commands.length > 0 ? command.createHelp().visibleCommands(command) : []
   const [argument] = command.registeredArguments
   const own: Place = {
     words,
@@ -91,6 +99,8 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
       return { kind: 'contexts' }
     case 'rules':
       return { kind: 'list', words: names.selectors }
+    case 'command':
+      return { kind: 'words', words: names.commands }
     case 'rule|story':
       return { kind: 'words', words: [...names.rules, ...names.stories] }
     case 'format':

@@ -64,6 +64,11 @@ async function run(args: readonly string[]): Promise<number> {
     return 2
   }
   const [first = '', second = ''] = args
+  // What bin/kubectl_complete-af asks: its words are unfinished, and nobody else's.
+  if (first === '__complete') {
+    const { kubectlCompletionCommand } = await import('./completion-kubectl.js')
+    return kubectlCompletionCommand(args.slice(1), program)
+  }
   const commands = [...program.commands.map((command) => command.name()), 'help']
   const isCommand = commands.includes(first)
   const wanted = first === 'help' && second !== '' ? second : first
@@ -142,7 +147,7 @@ function more(value: string, before: readonly string[] = []): readonly string[] 
  * All commands. What each of them needs is imported when it runs.
  * @param done receives the exit code
  */
-export function programWith(done: (code: number) => void): Command {
+export function programWith(done: Done): Command {
   const program = new Command('k8s-af')
     .description(
       'Finds in Kubernetes manifests and live clusters the failure patterns that teams have published after their outages.',
@@ -162,10 +167,32 @@ export function programWith(done: (code: number) => void): Command {
       'after',
       '\nStart with:  k8s-af lint .\n             k8s-af scan\n             k8s-af explain <rule>',
     )
-  const command = (name: string, description: string): Command =>
-    program.command(name).description(description)
+  for (const add of everyCommand) add(program, done)
+  return program
+}
 
-  const lint = command('lint', 'lint manifests: files, folders, glob patterns, - for standard input')
+/** Receives the exit code of a command. */
+type Done = (code: number) => void
+
+/** In the order of the help. */
+const everyCommand: readonly ((program: Command, done: Done) => void)[] = [
+  addLint,
+  addScan,
+  addDiagnose,
+  addRbac,
+  addExplain,
+  addRules,
+  addStories,
+  addInit,
+  addConfig,
+  addCompletion,
+  addVersion,
+]
+
+function addLint(program: Command, done: Done): void {
+  const lint = program
+    .command('lint')
+    .description('lint manifests: files, folders, glob patterns, - for standard input')
     .argument('[path...]', 'what to lint; this folder by default')
     .option('-f, --filename <path>', 'the same as a path argument; repeatable', more)
     .option('-R, --recursive', 'read folders with all that is below them (the default)')
@@ -188,8 +215,12 @@ Examples:
       const { lintCommand } = await import('./lint.js')
       done(await lintCommand(paths, flags))
     })
+}
 
-  const scan = command('scan', 'look at a live cluster, through the kubeconfig')
+function addScan(program: Command, done: Done): void {
+  const scan = program
+    .command('scan')
+    .description('look at a live cluster, through the kubeconfig')
     .option(
       '--context <context>',
       'a context of the kubeconfig; the current one by default; repeatable',
@@ -225,13 +256,15 @@ Examples:
       const { scanCommand } = await import('./scan.js')
       done(await scanCommand(flags))
     })
+}
 
-  const diagnose = command('diagnose', 'tell what may be wrong with one object of a cluster')
+function addDiagnose(program: Command, done: Done): void {
+  const diagnose = program
+    .command('diagnose')
+    .description('tell what may be wrong with one object of a cluster')
     .argument('<kind/name...>', 'the object, as kubectl names it: deployment/web')
     .option('--symptom <words>', 'what you see, such as "502 during deploys"')
-    .addOption(
-      new Option('-o, --output <format>', 'text (default) or json').choices(['text', 'json']).default('text'),
-    )
+    .addOption(formatOption('text', 'json'))
     .option(
       '-n, --namespace <name>',
       'its namespace; needed only where the name is not unique',
@@ -250,8 +283,12 @@ Examples:
       const { diagnoseCommand } = await import('./diagnose.js')
       done(await diagnoseCommand(words, flags))
     })
+}
 
-  command('rbac', 'print the role that a scan needs')
+function addRbac(program: Command, done: Done): void {
+  program
+    .command('rbac')
+    .description('print the role that a scan needs')
     .option(
       '-n, --namespace <name>',
       'a Role for a scan of this namespace instead of a ClusterRole',
@@ -264,47 +301,54 @@ Examples:
       const { rbacCommand } = await import('./rbac.js')
       done(await rbacCommand(flags))
     })
+}
 
-  command('explain', 'explain a rule or tell a story')
+function addExplain(program: Command, done: Done): void {
+  program
+    .command('explain')
+    .description('explain a rule or tell a story')
     .argument('<rule|story>', 'its name')
-    .addOption(
-      new Option('-o, --output <format>', 'text (default), markdown or json')
-        .choices(['text', 'markdown', 'json'])
-        .default('text'),
-    )
+    .addOption(formatOption('text', 'markdown', 'json'))
     .action(async (name: string, flags) => {
       const { explainCommand } = await import('./explain.js')
       done(await explainCommand(name, flags))
     })
+}
 
-  command('rules', 'list the rules')
-    .addOption(
-      new Option('-o, --output <format>', 'table (default), name or json')
-        .choices(['table', 'name', 'json'])
-        .default('table'),
-    )
+function addRules(program: Command, done: Done): void {
+  program
+    .command('rules')
+    .description('list the rules')
+    .addOption(formatOption('table', 'name', 'json'))
     .action(async (flags) => {
       const { rulesCommand } = await import('./list.js')
       done(await rulesCommand(flags))
     })
+}
 
-  command('stories', 'list the documented outages behind the rules')
-    .addOption(
-      new Option('-o, --output <format>', 'table (default), name or json')
-        .choices(['table', 'name', 'json'])
-        .default('table'),
-    )
+function addStories(program: Command, done: Done): void {
+  program
+    .command('stories')
+    .description('list the documented outages behind the rules')
+    .addOption(formatOption('table', 'name', 'json'))
     .action(async (flags) => {
       const { storiesCommand } = await import('./list.js')
       done(storiesCommand(flags))
     })
+}
 
-  command('init', 'write a configuration file with comments, .k8s-af.yaml').action(async () => {
-    const { initCommand } = await import('./init.js')
-    done(await initCommand())
-  })
+function addInit(program: Command, done: Done): void {
+  program
+    .command('init')
+    .description('write a configuration file with comments, .k8s-af.yaml')
+    .action(async () => {
+      const { initCommand } = await import('./init.js')
+      done(await initCommand())
+    })
+}
 
-  const config = command('config', 'look at the configuration').helpCommand(false)
+function addConfig(program: Command, done: Done): void {
+  const config = program.command('config').description('look at the configuration').helpCommand(false)
   const print = config.command('print').description('print the configuration in force, with all defaults')
   withInput(print)
   withSettings(print).action(async (flags) => {
@@ -326,8 +370,12 @@ Examples:
       const { configSchemaCommand } = await import('./config.js')
       done(await configSchemaCommand())
     })
+}
 
-  command('completion', 'print the completion script for a shell')
+function addCompletion(program: Command, done: Done): void {
+  program
+    .command('completion')
+    .description('print the completion script for a shell')
     .addArgument(program.createArgument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
     .addHelpText(
       'after',
@@ -345,12 +393,24 @@ fish:  k8s-af completion fish | source           in ~/.config/fish/config.fish`,
         ),
       )
     })
+}
 
-  command('version', 'print the version, and what it knows').action(async () => {
-    const { versionCommand } = await import('./version.js')
-    done(versionCommand())
-  })
-  return program
+function addVersion(program: Command, done: Done): void {
+  program
+    .command('version')
+    .description('print the version, and what it knows')
+    .action(async () => {
+      const { versionCommand } = await import('./version.js')
+      done(versionCommand())
+    })
+}
+
+/** A choice of formats, the first one by default. */
+function formatOption(first: string, ...others: readonly string[]): Option {
+  const words = [`${first} (default)`, ...others]
+  return new Option('-o, --output <format>', `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`)
+    .choices([first, ...others])
+    .default(first)
 }
 
 /** The flags about what is reported, and where. */

@@ -1,5 +1,5 @@
 /** Folds what a workload made into the workload: ten thousand pods are a few hundred templates. */
-import { givenLabels } from '../graph/given.js'
+import { isGivenLabel } from '../graph/given-labels.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import { customWorkloads } from '../graph/workload.js'
 import type { KindName, Untyped } from '../kubernetes.js'
@@ -74,7 +74,7 @@ function selectedKeys(item: Untyped, kindName: KindName): string[] {
     ...Object.keys(mappingAt(selector, 'matchLabels')),
     ...objectsAt(selector, 'matchExpressions').flatMap((one) => stringAt(one, 'key') ?? []),
   ])
-  return kindName === 'Service' ? keys.filter((key) => !givenLabels.has(key)) : keys
+  return kindName === 'Service' ? keys.filter((key) => !isGivenLabel(key)) : keys
 }
 
 function templateLabels(item: Untyped): Untyped {

@@ -28,6 +28,13 @@ const numerous: ReadonlySet<KindName> = new Set([
   'Node',
 ])
 
+/**
+ * Pages of a list that are under way at once. Each is asked for as soon as the one before it begins to arrive: the pods, which come last,
+ * would have this program wait for the server half of the time. With a third page reading them takes a tenth less time than with two,
+ * and with more of them no less.
+ */
+const pagesAtOnce = 3
+
 const whole = 'application/json'
 /** Without the plain type behind it: a server that can not leave out the values shall refuse. */
 const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
@@ -51,50 +58,53 @@ export async function list<T>(
   keep: (item: Untyped) => T | undefined,
 ): Promise<T[]> {
   const accept = resource.kindName === 'Secret' ? metadataOnly : whole
-  /** Asks for a page. The next one is on its way as soon as this one, being waited for, begins to arrive. */
-  const ask = (token: string | undefined): Page => {
+  /** Those that are under way, in the order of the list. */
+  const pages: Page[] = []
+  const ask = (token?: string): Page => {
     const query = new URLSearchParams({
       limit: String(chunk),
       ...(fieldSelector !== undefined && { fieldSelector }),
       ...(token !== undefined && { continue: token }),
     })
     const page: Page = {
+      token,
       next: undefined,
-      onNext: undefined,
       answer: get(`${pathOf(resource, namespace)}?${query}`, accept, {
         onStart: (start) => {
           page.next = continuation.exec(start)?.[1]
-          if (page.next !== undefined) page.onNext?.(page.next)
+          askAhead()
         },
         ...(numerous.has(resource.kindName) && { parse: pageIn }),
       }),
     }
-    // Whoever waits for it hears of the error; nobody may, when the page before it fails.
+    // Whoever waits for it hears of the error; nobody may, when a page before it fails.
     page.answer.catch(() => {})
+    pages.push(page)
     return page
   }
+  const askAhead = () => {
+    const next = pages.at(-1)?.next
+    if (next !== undefined && pages.length < pagesAtOnce) ask(next)
+  }
   const kept: T[] = []
-  let page = ask(undefined)
   let isSecondTry = false
+  let page = ask()
   for (;;) {
-    let following: Page | undefined
-    const prepare = (token: string) => {
-      following ??= ask(token)
-    }
-    if (page.next !== undefined) prepare(page.next)
-    page.onNext = prepare
     let answer: unknown
     try {
       answer = await page.answer
     } catch (error) {
+      pages.length = 0
       if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
       isSecondTry = true
       kept.length = 0
-      page = ask(undefined)
+      page = ask()
       continue
     }
     // An empty list of metadata has null for items.
     if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
+    pages.shift()
+    askAhead()
     for (const item of itemsOf(answer)) {
       if (!isObject(item)) continue
       const one = keep(item)
@@ -102,7 +112,12 @@ export async function list<T>(
     }
     const next = stringAt(answer, 'metadata', 'continue')
     if (!next) return kept
-    page = following !== undefined && page.next === next ? following : ask(next)
+    const [following] = pages
+    if (following?.token === next) page = following
+    else {
+      pages.length = 0
+      page = ask(next)
+    }
   }
 }
 
@@ -126,10 +141,11 @@ function itemsOf({ items }: Untyped): Iterable<unknown> {
 }
 
 interface Page {
+  /** Where it begins; undefined for the first one. */
+  readonly token: string | undefined
   readonly answer: Promise<unknown>
-  /** What continues the list behind this page, once it is known. */
+  /** Where the page behind it begins, once that is known. */
   next: string | undefined
-  onNext: ((token: string) => void) | undefined
 }
 
 /** The token at the start of a list of typed objects, whose metadata stands before its items. */

@@ -206,15 +206,14 @@ class Reading {
   /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
     const { kindName } = resource
-    const object = slim(item, resource, this.#minor)
     const uid = valueAt(item, 'metadata', 'uid') ?? item
     const node = kindName === 'Pod' && hasCpuLimit(item) ? stringAt(item, 'spec', 'nodeName') : undefined
     if (node !== undefined) this.#limited.set(node, (this.#limited.get(node) ?? new Set()).add(uid))
     // Measurements have no uid.
-    if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(object), usageState(object))
-    else if (kindName === 'Event') this.events.set(uid, eventState(object))
-    else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(object, kindName))
-    else return liveDocument(object)
+    if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(item), usageState(item, resource))
+    else if (kindName === 'Event') this.events.set(uid, eventState(item, resource))
+    else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(item, resource))
+    else return liveDocument(slim(item, resource, this.#minor))
     return undefined
   }
 }

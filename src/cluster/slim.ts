@@ -22,7 +22,8 @@ export function slim(item: Untyped, resource: Resource, minor: number | undefine
   // Items of lists do not say what they are.
   if (kindName === 'Secret')
     return { apiVersion, kind, metadata, ...(item.immutable === true && { immutable: true }) }
-  const object = { ...item, apiVersion, kind, metadata }
+  // In this order: V8 gives an object that begins with the fields of another one a hidden class for itself alone (see state.ts).
+  const object = { apiVersion, kind, ...item, metadata }
   if (kindName !== 'Node' || !isObject(item.status)) return object
   const { images: _, ...status } = item.status
   const large = objectsAt(item.status, 'images').filter(

@@ -1,8 +1,12 @@
-/** What is kept of the many objects that workloads make, and of events: their state, not their specification. */
+/**
+ * What is kept of the many objects that workloads make, and of events: their state, not their specification. Items of lists do not
+ * say what they are: the resource does.
+ */
 import { quantity } from '../graph/quantity.js'
 import { sliceState } from '../graph/slice.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
-import type { KindName, Untyped } from '../kubernetes.js'
+import type { Untyped } from '../kubernetes.js'
+import type { Resource } from './discover.js'
 
 /** Characters of an event's message that are kept. */
 const longestMessage = 500
@@ -11,77 +15,66 @@ const longestMessage = 500
  * The state of a Pod, Job or ReplicaSet that a workload made: who made it, where it runs and how it is. A tenth of the
  * object, so that ten thousand pods can be held.
  */
-export function stateOf(item: Untyped, kindName: KindName): Untyped {
-  const { apiVersion, kind } = item
-  const base = { apiVersion, kind, metadata: metadataOf(item) }
+export function stateOf(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
+  const metadata = metadataOf(item)
   switch (kindName) {
-    case 'Pod':
-      return {
-        ...base,
-        spec: {
-          ...only(item.spec, [
-            'nodeName',
-            'hostNetwork',
-            'readinessGates',
-            'priority',
-            'priorityClassName',
-            'preemptionPolicy',
-            'resources',
-            'overhead',
-          ]),
-          ...requestsIn(item, 'containers'),
-          ...requestsIn(item, 'initContainers'),
-        },
-        status: {
-          ...only(item.status, [
-            'phase',
-            'reason',
-            'message',
-            'podIP',
-            'podIPs',
-            'hostIP',
-            'startTime',
-            'qosClass',
-          ]),
-          conditions: conditionsOf(item),
-          containerStatuses: containersOf(item, 'containerStatuses'),
-          initContainerStatuses: containersOf(item, 'initContainerStatuses'),
-        },
+    case 'Pod': {
+      const spec = only(item.spec, [
+        'nodeName',
+        'hostNetwork',
+        'readinessGates',
+        'priority',
+        'priorityClassName',
+        'preemptionPolicy',
+        'resources',
+        'overhead',
+      ])
+      for (const field of ['containers', 'initContainers']) {
+        const asking = requestsIn(item, field)
+        if (asking.length > 0) spec[field] = asking
       }
+      const status = only(item.status, [
+        'phase',
+        'reason',
+        'message',
+        'podIP',
+        'podIPs',
+        'startTime',
+        'qosClass',
+      ])
+      status.conditions = conditionsOf(item)
+      status.containerStatuses = containersOf(item, 'containerStatuses')
+      status.initContainerStatuses = containersOf(item, 'initContainerStatuses')
+      return { apiVersion, kind, metadata, spec, status }
+    }
     case 'EndpointSlice':
-      return sliceState(item)
-    case 'Job':
-      return {
-        ...base,
-        spec: only(item.spec, [
-          'suspend',
-          'completions',
-          'parallelism',
-          'backoffLimit',
-          'activeDeadlineSeconds',
-        ]),
-        status: {
-          ...only(item.status, [
-            'active',
-            'succeeded',
-            'failed',
-            'ready',
-            'terminating',
-            'startTime',
-            'completionTime',
-          ]),
-          conditions: conditionsOf(item),
-        },
-      }
-    default:
-      return {
-        ...base,
-        spec: only(item.spec, ['replicas']),
-        status: {
-          ...only(item.status, ['replicas', 'readyReplicas', 'availableReplicas', 'fullyLabeledReplicas']),
-          conditions: conditionsOf(item),
-        },
-      }
+      return sliceState(item, apiVersion, kind)
+    case 'Job': {
+      const spec = only(item.spec, [
+        'suspend',
+        'completions',
+        'parallelism',
+        'backoffLimit',
+        'activeDeadlineSeconds',
+      ])
+      const status = only(item.status, [
+        'active',
+        'succeeded',
+        'failed',
+        'ready',
+        'terminating',
+        'startTime',
+        'completionTime',
+      ])
+      status.conditions = conditionsOf(item)
+      return { apiVersion, kind, metadata, spec, status }
+    }
+    default: {
+      const spec = only(item.spec, ['replicas'])
+      const status = only(item.status, ['replicas', 'readyReplicas', 'availableReplicas'])
+      status.conditions = conditionsOf(item)
+      return { apiVersion, kind, metadata, spec, status }
+    }
   }
 }
 
@@ -89,10 +82,10 @@ export function stateOf(item: Untyped, kindName: KindName): Untyped {
  * What the containers of a pod use, in cores and bytes: of a PodMetrics no more than that.
  * Source: k8s.io/metrics/pkg/apis/metrics/v1beta1/types.go.
  */
-export function usageState(item: Untyped): Untyped {
+export function usageState(item: Untyped, { apiVersion, kind }: Resource): Untyped {
   return {
-    apiVersion: item.apiVersion,
-    kind: item.kind,
+    apiVersion,
+    kind,
     metadata: only(item.metadata, ['name', 'namespace']),
     containers: objectsAt(item, 'containers').map((one) => ({
       name: one.name,
@@ -105,11 +98,11 @@ export function usageState(item: Untyped): Untyped {
 }
 
 /** An event without what nobody reads. */
-export function eventState(item: Untyped): Untyped {
+export function eventState(item: Untyped, { apiVersion, kind }: Resource): Untyped {
   const message = stringAt(item, 'message')
   return {
-    apiVersion: item.apiVersion,
-    kind: item.kind,
+    apiVersion,
+    kind,
     metadata: only(item.metadata, ['namespace', 'name', 'creationTimestamp']),
     ...only(item, ['type', 'reason', 'count', 'firstTimestamp', 'lastTimestamp', 'eventTime', 'series']),
     ...(message !== undefined && { message: message.slice(0, longestMessage) }),
@@ -121,34 +114,33 @@ export function eventState(item: Untyped): Untyped {
 /** Which revision a ReplicaSet is, and what a LimitRange wrote into a pod. */
 const keptAnnotations = ['deployment.kubernetes.io/revision', 'kubernetes.io/limit-ranger']
 
-function metadataOf(item: Untyped): Untyped {
-  const { metadata } = item
+function metadataOf({ metadata }: Untyped): Kept {
+  const kept = only(metadata, [
+    'name',
+    'namespace',
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'finalizers',
+  ])
+  kept.ownerReferences = objectsAt(metadata, 'ownerReferences').map((owner) =>
+    only(owner, ['kind', 'name', 'uid', 'controller']),
+  )
   const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
-  return {
-    ...only(metadata, [
-      'name',
-      'namespace',
-      'uid',
-      'creationTimestamp',
-      'deletionTimestamp',
-      'deletionGracePeriodSeconds',
-      'finalizers',
-    ]),
-    ownerReferences: objectsAt(metadata, 'ownerReferences').map((owner) =>
-      only(owner, ['kind', 'name', 'uid', 'controller']),
-    ),
-    ...(Object.keys(annotations).length > 0 && { annotations }),
-  }
+  if (Object.keys(annotations).length > 0) kept.annotations = annotations
+  return kept
 }
 
 /** Those of a pod's containers that have requests: admission may have given it others than its template has. */
-function requestsIn(item: Untyped, field: 'containers' | 'initContainers'): Untyped {
-  const asking = objectsAt(item, 'spec', field).flatMap((one) => {
+function requestsIn(item: Untyped, field: string): readonly Kept[] {
+  return objectsAt(item, 'spec', field).flatMap((one) => {
     const requests = only(valueAt(one, 'resources', 'requests'), ['cpu', 'memory'])
     if (Object.keys(requests).length === 0) return []
-    return [{ ...only(one, ['name', 'restartPolicy']), resources: { requests } }]
+    const kept = only(one, ['name', 'restartPolicy'])
+    kept.resources = { requests }
+    return [kept]
   })
-  return asking.length > 0 ? { [field]: asking } : {}
 }
 
 function conditionsOf(item: Untyped): readonly Untyped[] {
@@ -159,14 +151,19 @@ function conditionsOf(item: Untyped): readonly Untyped[] {
 
 function containersOf(item: Untyped, field: string): readonly Untyped[] {
   return objectsAt(item, 'status', field).map((one) =>
-    only(one, ['name', 'image', 'imageID', 'ready', 'started', 'restartCount', 'state', 'lastState']),
+    only(one, ['name', 'image', 'imageID', 'ready', 'restartCount', 'state', 'lastState']),
   )
 }
 
-/** The mapping with these fields alone, where it has them. */
-function only(value: unknown, fields: readonly string[]): Untyped {
-  if (!isObject(value)) return {}
-  const kept: Record<string, unknown> = {}
+type Kept = Record<string, unknown>
+
+/**
+ * The mapping with these fields alone, where it has them. Others are added to it one by one: where objects are put together by
+ * `...`, V8 gives each of them a hidden class of its own, and every access to one of ten thousand pods is a slow one.
+ */
+function only(value: unknown, fields: readonly string[]): Kept {
+  const kept: Kept = {}
+  if (!isObject(value)) return kept
   for (const field of fields) if (value[field] !== undefined) kept[field] = value[field]
   return kept
 }

@@ -8,6 +8,17 @@ export type Schema = Readonly<Record<string, unknown>>
 const severity = { enum: severities }
 const text = { type: 'string', minLength: 1 }
 const texts = { type: 'array', items: text }
+/** Field names with dots between them. A pod template is the parent of the pod's spec, not that spec. */
+const fieldPath = {
+  type: 'string',
+  pattern: '^(?!(.*\\.)?template\\.spec$)[A-Za-z][\\w-]*(\\.[A-Za-z][\\w-]*)*$',
+}
+/** A custom kind. Its group has a dot: apiextensions-apiserver, validation.go; one word is a version, or a group of Kubernetes. */
+const customKind = {
+  type: 'string',
+  pattern: '^[a-z0-9-]+(\\.[a-z0-9-]+)+/[A-Za-z][A-Za-z0-9-]*$',
+  examples: ['example.com/Fleet'],
+}
 const day = { type: 'string', pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$' }
 
 function mapping(properties: Record<string, Schema>, required: readonly string[] = []): Schema {
@@ -63,12 +74,15 @@ export function configSchema(
           type: 'array',
           items: mapping(
             {
-              kind: describe(
-                { type: 'string', pattern: '^[^/\\s]+/[^/\\s]+$' },
-                'group/Kind, without a version.',
+              kind: describe(customKind, 'group/Kind, without a version.'),
+              template: describe(
+                { ...fieldPath, examples: ['spec.template'] },
+                'Where the pod template stands, with its metadata and spec: spec.template',
               ),
-              template: describe(text, 'Where the pod template stands: spec.template'),
-              replicas: describe(text, 'Where the number of replicas stands: spec.replicas'),
+              replicas: describe(
+                { ...fieldPath, examples: ['spec.replicas'] },
+                'Where the number of replicas stands: spec.replicas',
+              ),
             },
             ['kind', 'template'],
           ),

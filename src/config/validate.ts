@@ -103,7 +103,8 @@ function isRegex(text: string): boolean {
 }
 
 /** What a text that has to look like something looks like. */
-function example({ default: value, description }: Schema): string {
+function example({ default: standard, examples, description }: Schema): string {
+  const value = Array.isArray(examples) ? examples[0] : standard
   if (typeof value === 'string' && value !== '') return ` Write it like ${JSON.stringify(value)}.`
   return typeof description === 'string' ? ` ${description}` : ''
 }

@@ -1,6 +1,6 @@
 /** The diagnosis for people at a terminal. */
 import { Chalk } from 'chalk'
-import type { Report, Story } from '../engine/report.js'
+import { briefFor, type Report } from '../engine/report.js'
 import type { Subject } from '../finding.js'
 import type { Look } from '../reporters/reporter.js'
 import { ascii, columns, nameOf, printable, wrap } from '../reporters/text.js'
@@ -14,11 +14,12 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
   const show = look.unicode ? printable : ascii
   const { object, seen, pods, causes, around, unread } = diagnosis
   const told = new Set<string>()
-  const storyOf = ({ finding }: Cause): Story | undefined => {
+  const storyOf = ({ finding }: Cause): string | undefined => {
     const story = finding.stories.map((id) => report.story(id)).find((one) => one !== undefined)
-    if (!story || told.has(story.id)) return undefined
-    told.add(story.id)
-    return story
+    const text = story && `${story.org}, ${story.year}: ${briefFor(finding.rule, story)}`
+    if (text === undefined || told.has(text)) return undefined
+    told.add(text)
+    return text
   }
   /** A line with a word in front, indented under it when it is long. */
   const line = (word: string, text: string) =>
@@ -46,7 +47,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
       ...(relation === '' ? [] : line('because', clause(subject, relation))),
     )
     const story = storyOf(cause)
-    if (story) lines.push(...line('like', `${story.org}, ${story.year}: ${story.brief}`))
+    if (story) lines.push(...line('like', story))
     if (fix) lines.push(...line('fix', fix.title))
     if (fix?.command && subject?.keeper) lines.push(...line('', `in ${subject.keeper}`))
     else if (fix?.command) lines.push(`     ${' '.repeat(8)} ${show(fix.command)}`)

@@ -1,5 +1,5 @@
 /** The pages of `explain`: one Markdown text, which docs/, SARIF and the terminal all show. */
-import type { Story } from '../engine/report.js'
+import { briefFor, type Story } from '../engine/report.js'
 import { clusterScoped } from '../kubernetes.js'
 import type { Param, Rule } from '../rule.js'
 import { changedLines } from './difference.js'
@@ -23,7 +23,7 @@ export function rulePage(id: string, rule: Rule, stories: readonly Story[], exam
     `\`${id}\` · ${rule.severity} · ${rule.category} · ${preset}`,
     rule.why,
     `**Remedy.** ${rule.remedy}`,
-    ...stories.slice(0, 1).map(told),
+    ...stories.slice(0, 1).map((story) => told(story, id)),
     ...exampleOf(rule, example),
     `## How it is decided\n\n${rule.decides}`,
     rule.falsePositives && `## When to ignore it\n\n${rule.falsePositives}`,
@@ -62,8 +62,8 @@ export function storyPage(story: Story, rules: ReadonlyMap<string, Rule>): strin
     .concat('\n')
 }
 
-function told(story: Story): string {
-  return `> **${story.org}, ${story.year}.** ${story.brief}${story.url ? ` <${story.url}>` : ''}`
+function told(story: Story, rule: string): string {
+  return `> **${story.org}, ${story.year}.** ${briefFor(rule, story)}${story.url ? ` <${story.url}>` : ''}`
 }
 
 /** The bad manifest with the lines that the good one changes marked. The state of a cluster alone: nobody edits it. */

@@ -1,6 +1,6 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 import type { ActiveRule, Settings } from '../config/settings.js'
-import type { Document, SourceFile } from '../document.js'
+import type { Document, ReadProblem, SourceFile } from '../document.js'
 import {
   type Finding,
   type Fix,
@@ -16,6 +16,7 @@ import {
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { keeperOf } from '../graph/keeper.js'
+import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
@@ -92,7 +93,6 @@ export function examine(
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
-    namespace: settings.namespace,
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
@@ -104,20 +104,9 @@ export function examine(
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const found = finish(drafts, graph, where)
-  const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem): Finding[] => {
-    const active = settings.active.find(({ id }) => id === problem.rule)
-    if (!active) return []
-    return [
-      {
-        rule: problem.rule,
-        severity: active.severity ?? active.rule.severity,
-        message: problem.message,
-        place: { file: problem.file, ...problem.range, path: '' },
-        related: [],
-        stories: [],
-      },
-    ]
-  })
+  const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
+    readFinding(problem, settings),
+  )
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
     graph,
@@ -129,38 +118,60 @@ export function examine(
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
-  const needCluster = cluster ? [] : settings.active.filter(({ rule }) => rule.needs === 'cluster')
-  const skipped: Record<string, number> = {}
-  for (const { reason } of input.skips) skipped[reason] = (skipped[reason] ?? 0) + 1
-  let stories: ReadonlyMap<string, Story> | undefined
+  const stories = lazy(options.stories)
   const report: Report = {
     findings,
     failures,
     ...(timings && { timings }),
     rules,
     lines: sourceLines(input),
-    story: (id) => {
-      stories ??= options.stories()
-      return stories.get(id)
-    },
-    summary: {
-      files: input.files,
+    story: (id) => stories().get(id),
+    summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,
-      skipped,
-      unreadable: new Set(input.problems.map((problem) => problem.file)).size,
-      rulesRun: settings.active.filter(({ rule }) => cluster || rule.needs !== 'cluster').length,
-      notEvaluated: [
-        ...needCluster.map(({ id, rule }) => ({ rule: id, needs: rule.needs ?? '' })),
-        ...[...notEvaluated].map(([rule, kinds]) => ({ rule, needs: [...kinds].sort().join(', ') })),
-      ],
-      rulesOff: settings.off,
       suppressed: findings.filter((finding) => finding.suppressed).length,
-      kubernetesVersion: `1.${settings.minor}`,
-      ...(cluster && { cluster: clusterSummary(cluster) }),
       milliseconds: performance.now() - started,
-    },
+    }),
   }
   return { report, graph }
+}
+
+/** A finding of what the reader, or a custom kind's schema, could not make sense of; none where its rule is off. */
+function readFinding(
+  { rule, message, file, range }: Omit<ReadProblem, 'rule'> & { readonly rule: string },
+  { active }: Settings,
+): Finding[] {
+  const own = active.find(({ id }) => id === rule)
+  if (!own) return []
+  const severity = own.severity ?? own.rule.severity
+  return [{ rule, severity, message, place: { file, ...range, path: '' }, related: [], stories: [] }]
+}
+
+/** The summary; `counted` is what the run counted. */
+function summaryOf(
+  { files, skips, problems, cluster }: Input,
+  { active, off, minor }: Settings,
+  notEvaluated: ReadonlyMap<string, ReadonlySet<string>>,
+  counted: Pick<Summary, 'objects' | 'suppressed' | 'milliseconds'>,
+): Summary {
+  const needCluster = cluster ? [] : active.filter(({ rule }) => rule.needs === 'cluster')
+  const skipped: Record<string, number> = {}
+  for (const { reason } of skips) skipped[reason] = (skipped[reason] ?? 0) + 1
+  return {
+    files,
+    objects: counted.objects,
+    skipped,
+    unreadable: new Set(problems.map((problem) => problem.file)).size,
+    rulesRun: active.length - needCluster.length,
+    notEvaluated: [
+      ...needCluster.map(({ id, rule }) => ({ rule: id, needs: rule.needs ?? '' })),
+      ...[...notEvaluated].map(([rule, kinds]) => ({ rule, needs: [...kinds].sort().join(', ') })),
+    ],
+    rulesOff: off,
+    suppressed: counted.suppressed,
+    kubernetesVersion: `1.${minor}`,
+    ...(cluster && { cluster: clusterSummary(cluster) }),
+    milliseconds: counted.milliseconds,
+  }
 }
 
 /** The settings without the rules about how manifests are written: an API server lets nothing else in. */
@@ -230,8 +241,17 @@ function neighbours(objects: readonly Written[]): (definition: object, object: o
 /** The folders of each object's file, and how many of them all have in common. */
 function foldersOf(objects: readonly Written[]) {
   const folders = new Map<object, readonly string[]>()
-  for (const { raw, document } of objects) folders.set(raw, document.file.name.split('/').slice(0, -1))
-  const [first = [], ...others] = folders.values()
+  const known = new Map<SourceFile, readonly string[]>()
+  for (const { raw, document } of objects) {
+    const { file } = document
+    let folder = known.get(file)
+    if (!folder) {
+      folder = file.name.split('/').slice(0, -1)
+      known.set(file, folder)
+    }
+    folders.set(raw, folder)
+  }
+  const [first = [], ...others] = known.values()
   return { folders, depth: others.reduce((least, one) => Math.min(least, shared(first, one)), first.length) }
 }
 
@@ -345,17 +365,11 @@ function evaluate(
   /** Rules that look at kinds that could not be read, or whose findings rested on such, with these kinds. */
   const notEvaluated = new Map<string, Set<string>>()
   const failures: { rule: string; object: string; error: unknown }[] = []
-  const subjects = new Map<Interest, readonly SubjectOf[]>()
-  const subjectsOf = (interest: Interest): readonly SubjectOf[] => {
-    let known = subjects.get(interest)
-    if (!known) {
-      known = subjectsIn(graph, interest)
-        .map((subject) => ({ subject, resource: graph.resource(subject) }))
-        .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent)
-      subjects.set(interest, known)
-    }
-    return known
-  }
+  const subjectsOf = memo((interest: Interest): readonly SubjectOf[] =>
+    subjectsIn(graph, interest)
+      .map((subject) => ({ subject, resource: graph.resource(subject) }))
+      .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent),
+  )
   for (const active of settings.active) {
     const { rule, params, id } = active
     if (rule.needs === 'cluster' && !unreadKinds) continue
@@ -393,8 +407,8 @@ function evaluate(
           const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
           failures.push({ rule: id, object, error })
         }
-        const kinds = watch?.asked() ?? []
-        if (kinds.length > 0 && drafts.length > before) {
+        const kinds = watch?.asked()
+        if (kinds && kinds.length > 0 && drafts.length > before) {
           drafts.length = before
           notEvaluated.set(id, new Set([...(notEvaluated.get(id) ?? []), ...kinds]))
         }
@@ -518,12 +532,14 @@ function missing(resource: Resource, path: Path, where: Locations): string | und
 
 function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {
   const resource = graph.resource(sight.of)
-  const place: Place = where.place(resource, pathOf(resource, sight.node, sight.field), false)
+  const path = pathOf(resource, sight.node, sight.field)
+  const place: Place = where.place(resource, path, false)
+  const note = sight.note ?? (sight.range ? undefined : missing(resource, path, where))
   return {
     ...place,
     ...sight.range,
     ...(resource !== own && { object: graph.describe(resource.value) }),
-    ...(sight.note !== undefined && { note: sight.note }),
+    ...(note !== undefined && { note }),
   }
 }
 

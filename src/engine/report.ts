@@ -21,6 +21,8 @@ export interface Story {
   readonly title: string
   /** One or two sentences in our own words, at most 240 characters: what was shown under a finding. */
   readonly brief: string
+  /** The same for rules that are about another part of it than the brief, by their ids. */
+  readonly briefs?: Readonly<Record<string, string>>
   /** What happened, Markdown, our own words. */
   readonly happened: string
   readonly symptoms: readonly string[]
@@ -33,6 +35,11 @@ export interface Story {
   readonly evidence: 'full' | 'excerpt' | 'list'
   /** True for the stories that the project was started from. */
   readonly core: boolean
+}
+
+/** What a story has to say to those who read a finding of the rule. */
+export function briefFor(rule: string, { brief, briefs }: Story): string {
+  return briefs?.[rule] ?? brief
 }
 
 export interface Report {

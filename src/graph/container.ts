@@ -179,16 +179,20 @@ export function flagOf(container: Container, name: string): string | undefined {
 }
 
 const patterns = new Map<string, RegExp>()
+const patternsOfLists = new WeakMap<readonly string[], RegExp>()
 
 /** One expression for a list of words; rules ask with few lists, many times. */
 function patternOf(words: readonly string[]): RegExp {
+  let pattern = patternsOfLists.get(words)
+  if (pattern) return pattern
   const key = words.join(' ')
-  let pattern = patterns.get(key)
+  pattern = patterns.get(key)
   if (!pattern) {
     const any = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
     pattern = words.length > 0 ? new RegExp(`(^|[/_.-])(${any})($|[/_.-])`) : /(?!)/
     patterns.set(key, pattern)
   }
+  patternsOfLists.set(words, pattern)
   return pattern
 }
 

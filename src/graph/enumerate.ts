@@ -4,6 +4,11 @@ export function enumerate(names: readonly string[], word: 'and' | 'or'): string 
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} ${word} ${last}`
 }
 
+/** A few names, or the number of more than three: `a, b and c`, `4 containers`. */
+export function enumerateFew(names: readonly string[], noun: string, word: 'and' | 'or'): string {
+  return names.length > 3 ? counted(names.length, noun) : enumerate(names, word)
+}
+
 /** The first of many names, and how many more there are: `a, b, c and 37 more`. */
 export function firstOf(names: readonly string[], most = 3): string {
   const rest = names.length - most

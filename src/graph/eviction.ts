@@ -1,6 +1,7 @@
 /** Pods that a kubelet evicted because their node ran short of something. */
 import type { KubernetesObject, Pod } from '../kubernetes.js'
 import { changedAt } from './condition.js'
+import { firstOf } from './enumerate.js'
 import { type Live, timeOf } from './live.js'
 import { bytes } from './quantity.js'
 import type { Workload } from './workload.js'
@@ -60,6 +61,11 @@ export function evictionsOf(
     if (event.reason === 'Evicted')
       add(event.involvedObject?.name ?? '', event.source?.host, event.message, timeOf(event))
   return [...found.values()].sort((a, b) => (a.pod < b.pod ? -1 : 1))
+}
+
+/** A line for the evidence: `evicted: web-1 on node-a, web-2 and 4 more`. */
+export function formatEvictions(evicted: readonly Pick<Eviction, 'pod' | 'node'>[]): string {
+  return `evicted: ${firstOf(evicted.map(({ pod, node }) => (node ? `${pod} on ${node}` : pod)))}`
 }
 
 /**

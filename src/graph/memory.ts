@@ -1,4 +1,5 @@
 /** What a cluster tells about memory that ran out. */
+import type { Pod } from '../kubernetes.js'
 import { holds } from './condition.js'
 import { counted } from './enumerate.js'
 import type { Graph } from './graph.js'
@@ -6,6 +7,32 @@ import type { Live } from './live.js'
 import { containerStates, lastEnd } from './pod.js'
 import { atMost, spanSince } from './trouble.js'
 import type { Workload } from './workload.js'
+
+/** A container that the kernel killed for lack of memory when it ended last. */
+export interface MemoryKill {
+  readonly pod: Pod
+  readonly container: string
+  /** Milliseconds since 1970; 0 when it is not said. */
+  readonly at: number
+  readonly restarts: number
+}
+
+/** The containers of a pod that were killed for lack of memory when they ended last. */
+export function memoryKillsOf(pod: Pod): readonly MemoryKill[] {
+  return containerStates(pod).flatMap((state) => {
+    const end = lastEnd(state)
+    const { name = '', restartCount = 0 } = state
+    return end?.reason === 'OOMKilled'
+      ? [{ pod, container: name, at: end.endedAt, restarts: restartCount }]
+      : []
+  })
+}
+
+/** `pod web-1, container web: OOMKilled 3 h ago, 12 restarts`. */
+export function formatMemoryKill({ pod, container, at, restarts }: MemoryKill, live: Live): string {
+  const when = at > 0 ? ` ${spanSince(at, live)} ago` : ''
+  return `pod ${pod.metadata?.name ?? ''}, container ${container}: OOMKilled${when}, ${counted(restarts, 'restart')}`
+}
 
 /** What a cluster shows of memory that ran out, in lines for evidence. */
 export interface MemoryTrouble {
@@ -21,16 +48,9 @@ export interface MemoryTrouble {
 export function memoryTrouble(workload: Workload, graph: Graph, live: Live): MemoryTrouble {
   const pods = live.podsOf(workload)
   const troubled = live.troubledPodsOf(workload)
-  const killed = troubled.flatMap((pod) =>
-    containerStates(pod).flatMap((container) => {
-      const end = lastEnd(container)
-      if (end?.reason !== 'OOMKilled') return []
-      const count = container.restartCount ?? 0
-      const { name = '' } = container
-      const line = `pod ${pod.metadata?.name ?? ''}, container ${name}: OOMKilled ${spanSince(end.endedAt, live)} ago, ${counted(count, 'restart')}`
-      return [{ container: name, line }]
-    }),
-  )
+  const killed = troubled
+    .flatMap(memoryKillsOf)
+    .map((kill) => ({ container: kill.container, line: formatMemoryKill(kill, live) }))
   const evicted = troubled.flatMap(({ metadata, status }) =>
     status?.reason === 'Evicted' && /low on resource: memory/.test(status.message ?? '')
       ? [

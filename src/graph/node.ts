@@ -15,6 +15,15 @@ export function isControlPlane({ metadata }: KubernetesObject): boolean {
   return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels
 }
 
+/** The labels by which providers name the pool of a node. Sources: their documentation. */
+export const poolLabels: readonly string[] = [
+  'karpenter.sh/nodepool',
+  'eks.amazonaws.com/nodegroup',
+  'cloud.google.com/gke-nodepool',
+  'kubernetes.azure.com/agentpool',
+  'kops.k8s.io/instancegroup',
+]
+
 /** Whether cloud load balancers are to leave the node out. Source: kubernetes/cloud-provider, controllers/service. */
 export function isExcludedFromBalancers({ metadata }: Node): boolean {
   return metadata?.labels?.['node.kubernetes.io/exclude-from-external-load-balancers'] !== undefined

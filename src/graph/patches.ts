@@ -16,6 +16,22 @@ export function patchFinder(kustomizations: readonly Kustomization[]): (object: 
     )
 }
 
+/** Names that files and folders of partial objects have: `overlays/prod/`, `deployment-patch.yaml`. */
+const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
+
+/**
+ * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
+ * are called a patch or overlay.
+ */
+export function isKustomized(
+  { document, folders }: Resource,
+  kustomizations: readonly Kustomization[],
+): boolean {
+  if (document.live) return false
+  const folder = folders.join('/') || '.'
+  return patchPath.test(document.file.name) || kustomizations.some((one) => one.folder === folder)
+}
+
 interface Build {
   readonly files: ReadonlySet<string>
   readonly patches: readonly PatchTarget[]

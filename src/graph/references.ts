@@ -1,4 +1,6 @@
 /** What a pod needs by name before it can start. */
+import type { ContainerSpec, Volume } from '../kubernetes.js'
+import type { Container } from './container.js'
 import type { Workload } from './workload.js'
 
 /** A place in a pod spec that names an object which the pod needs. */
@@ -27,86 +29,89 @@ export interface ConfigReference {
 }
 
 /** All references of the workload's pod template. */
-export function configReferences(workload: Workload): readonly ConfigReference[] {
-  const found: ConfigReference[] = []
-  const add = (
-    kind: ConfigReference['kind'],
-    as: ConfigReference['as'],
-    node: object | undefined,
-    field: string,
-    name: string | undefined,
-    rest: { keys?: readonly (string | undefined)[]; optional?: boolean | undefined; container?: string } = {},
-  ) => {
-    if (!node || !name) return
-    const keys = (rest.keys ?? []).filter((key) => key !== undefined)
-    found.push({
-      kind,
-      as,
-      node,
-      field,
-      name,
-      keys,
-      optional: rest.optional ?? false,
-      container: rest.container,
-    })
+export function configReferences({ pod, containers }: Workload): readonly ConfigReference[] {
+  return [
+    ...(pod.volumes ?? []).flatMap(inVolume),
+    ...containers.flatMap(inContainer),
+    ...(pod.imagePullSecrets ?? []).map((secret) => reference('Secret', 'imagePullSecret', secret, 'name')),
+    reference('ServiceAccount', 'serviceAccount', pod, 'serviceAccountName'),
+  ].filter((one) => one !== undefined)
+}
+
+function inVolume({ secret, configMap, projected, csi, persistentVolumeClaim }: Volume) {
+  return [
+    mounted('Secret', 'volume', secret, 'secretName'),
+    mounted('ConfigMap', 'volume', configMap, 'name'),
+    ...(projected?.sources ?? []).flatMap((source) => [
+      mounted('Secret', 'projected volume', source.secret, 'name'),
+      mounted('ConfigMap', 'projected volume', source.configMap, 'name'),
+    ]),
+    reference('Secret', 'CSI volume', csi?.nodePublishSecretRef, 'name'),
+    reference('PersistentVolumeClaim', 'claim', persistentVolumeClaim, 'claimName'),
+  ]
+}
+
+function inContainer({ name: container, spec }: Container) {
+  const all = (spec.envFrom ?? []).flatMap(({ secretRef, configMapRef }) => [
+    reference('Secret', 'envFrom', secretRef, 'name', { optional: secretRef?.optional, container }),
+    reference('ConfigMap', 'envFrom', configMapRef, 'name', { optional: configMapRef?.optional, container }),
+  ])
+  const single = (spec.env ?? []).flatMap(({ valueFrom }) => [
+    variable('Secret', valueFrom?.secretKeyRef, container),
+    variable('ConfigMap', valueFrom?.configMapKeyRef, container),
+  ])
+  return [...all, ...single]
+}
+
+/** A ConfigMap or Secret as a volume; of some, only single keys. */
+function mounted<Field extends string>(
+  kind: 'ConfigMap' | 'Secret',
+  as: 'volume' | 'projected volume',
+  source: (Naming<Field> & Pick<NonNullable<Volume['configMap']>, 'items' | 'optional'>) | undefined,
+  field: Field,
+): ConfigReference | undefined {
+  const { items, optional } = source ?? {}
+  return reference(kind, as, source, field, { keys: items?.map(({ key }) => key), optional })
+}
+
+type Variable = NonNullable<ContainerSpec['env']>[number]
+type KeySelector = NonNullable<NonNullable<Variable['valueFrom']>['configMapKeyRef']>
+
+/** A key of a ConfigMap or Secret as an environment variable. */
+function variable(
+  kind: 'ConfigMap' | 'Secret',
+  source: KeySelector | undefined,
+  container: string,
+): ConfigReference | undefined {
+  const { key, optional } = source ?? {}
+  return reference(kind, 'env', source, 'name', { keys: [key], optional, container })
+}
+
+/** A mapping that names an object in one of its fields. */
+type Naming<Field extends string> = { readonly [F in Field]?: string | undefined }
+
+/** The reference that a mapping is; undefined where it is absent or gives no name. */
+function reference<Field extends string>(
+  kind: ConfigReference['kind'],
+  as: ConfigReference['as'],
+  node: Naming<Field> | undefined,
+  field: Field,
+  rest: {
+    readonly keys?: readonly (string | undefined)[] | undefined
+    readonly optional?: boolean | undefined
+    readonly container?: string
+  } = {},
+): ConfigReference | undefined {
+  const name = node?.[field]
+  if (!node || !name) return undefined
+  return {
+    kind,
+    as,
+    node,
+    field,
+    name,
+    keys: (rest.keys ?? []).filter((key) => key !== undefined),
+    optional: rest.optional ?? false,
+    container: rest.container,
   }
-  const { pod } = workload
-  for (const volume of pod.volumes ?? []) {
-    const { secret, configMap, projected, csi, persistentVolumeClaim } = volume
-    add('Secret', 'volume', secret, 'secretName', secret?.secretName, {
-      keys: secret?.items?.map((item) => item.key) ?? [],
-      optional: secret?.optional,
-    })
-    add('ConfigMap', 'volume', configMap, 'name', configMap?.name, {
-      keys: configMap?.items?.map((item) => item.key) ?? [],
-      optional: configMap?.optional,
-    })
-    for (const source of projected?.sources ?? []) {
-      add('Secret', 'projected volume', source.secret, 'name', source.secret?.name, {
-        keys: source.secret?.items?.map((item) => item.key) ?? [],
-        optional: source.secret?.optional,
-      })
-      add('ConfigMap', 'projected volume', source.configMap, 'name', source.configMap?.name, {
-        keys: source.configMap?.items?.map((item) => item.key) ?? [],
-        optional: source.configMap?.optional,
-      })
-    }
-    add('Secret', 'CSI volume', csi?.nodePublishSecretRef, 'name', csi?.nodePublishSecretRef?.name)
-    add(
-      'PersistentVolumeClaim',
-      'claim',
-      persistentVolumeClaim,
-      'claimName',
-      persistentVolumeClaim?.claimName,
-    )
-  }
-  for (const { name: container, spec } of workload.containers) {
-    for (const from of spec.envFrom ?? []) {
-      add('Secret', 'envFrom', from.secretRef, 'name', from.secretRef?.name, {
-        optional: from.secretRef?.optional,
-        container,
-      })
-      add('ConfigMap', 'envFrom', from.configMapRef, 'name', from.configMapRef?.name, {
-        optional: from.configMapRef?.optional,
-        container,
-      })
-    }
-    for (const env of spec.env ?? []) {
-      const { secretKeyRef, configMapKeyRef } = env.valueFrom ?? {}
-      add('Secret', 'env', secretKeyRef, 'name', secretKeyRef?.name, {
-        keys: [secretKeyRef?.key],
-        optional: secretKeyRef?.optional,
-        container,
-      })
-      add('ConfigMap', 'env', configMapKeyRef, 'name', configMapKeyRef?.name, {
-        keys: [configMapKeyRef?.key],
-        optional: configMapKeyRef?.optional,
-        container,
-      })
-    }
-  }
-  for (const secret of pod.imagePullSecrets ?? [])
-    add('Secret', 'imagePullSecret', secret, 'name', secret.name)
-  add('ServiceAccount', 'serviceAccount', pod, 'serviceAccountName', pod.serviceAccountName)
-  return found
 }

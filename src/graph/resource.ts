@@ -40,6 +40,11 @@ export function shared(a: readonly string[], b: readonly string[]): number {
   return count
 }
 
+/** `Service shop/web`, `Namespace shop`: for messages. */
+export function formatResource({ kind, namespace, name }: Resource): string {
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+}
+
 /** The name by which kubectl finds an object: `deployment/web`. */
 export function kubectlName({ kind = '', metadata, apiVersion = '' }: KubernetesObject): string {
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''

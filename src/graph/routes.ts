@@ -1,6 +1,6 @@
 /** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
-import type { KubernetesObject } from '../kubernetes.js'
-import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
+import type { KubernetesObject, Untyped } from '../kubernetes.js'
+import { isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
 /** A place in a route that names a Service. */
 export interface BackendReference {
@@ -50,39 +50,31 @@ export function backendReferences(kindName: string, object: KubernetesObject): r
 
 type Reader = (object: KubernetesObject) => readonly BackendReference[]
 
-const port = (value: unknown): number | string | undefined =>
+const portIn = (value: unknown): number | string | undefined =>
   typeof value === 'number' || typeof value === 'string' ? value : undefined
+
+/** The reference of a mapping that names a Service in a field; none where it gives no name. */
+function reference(
+  node: Untyped,
+  field: string,
+  port: BackendReference['port'],
+  namespace?: string,
+): BackendReference[] {
+  const name = stringAt(node, field)
+  return name ? [{ name, namespace, port, node, field }] : []
+}
 
 /** `networking.k8s.io/v1`: backend.service.name/port; before 1.19 and until 1.22: backend.serviceName/servicePort. */
 function ingressBackend(backend: unknown): BackendReference[] {
   if (!isObject(backend)) return []
-  const service = valueAt(backend, 'service')
-  if (isObject(service)) {
-    const name = stringAt(service, 'name')
-    return name
-      ? [
-          {
-            name,
-            namespace: undefined,
-            port: port(valueAt(service, 'port', 'number') ?? valueAt(service, 'port', 'name')),
-            node: service,
-            field: 'name',
-          },
-        ]
-      : []
-  }
-  const name = stringAt(backend, 'serviceName')
-  return name
-    ? [
-        {
-          name,
-          namespace: undefined,
-          port: port(valueAt(backend, 'servicePort')),
-          node: backend,
-          field: 'serviceName',
-        },
-      ]
-    : []
+  const service = objectAt(backend, 'service')
+  return service
+    ? reference(
+        service,
+        'name',
+        portIn(valueAt(service, 'port', 'number') ?? valueAt(service, 'port', 'name')),
+      )
+    : reference(backend, 'serviceName', portIn(valueAt(backend, 'servicePort')))
 }
 
 const ingress: Reader = (object) => {
@@ -97,39 +89,26 @@ const ingress: Reader = (object) => {
 
 /** Gateway API: spec.rules[].backendRefs[], kind Service unless said otherwise. */
 const gatewayRoute: Reader = (object) =>
-  objectsAt(object, 'spec', 'rules').flatMap((rule) =>
-    objectsAt(rule, 'backendRefs').flatMap((ref) => {
-      const name = stringAt(ref, 'name')
-      const kind = stringAt(ref, 'kind') ?? 'Service'
-      if (!name || kind !== 'Service' || (stringAt(ref, 'group') ?? '') !== '') return []
-      return [
-        {
-          name,
-          namespace: stringAt(ref, 'namespace'),
-          port: numberAt(ref, 'port'),
-          node: ref,
-          field: 'name',
-        },
-      ]
-    }),
-  )
+  objectsAt(object, 'spec', 'rules')
+    .flatMap((rule) => objectsAt(rule, 'backendRefs'))
+    .filter((ref) => isService(ref) && (stringAt(ref, 'group') ?? '') === '')
+    .flatMap((ref) => reference(ref, 'name', numberAt(ref, 'port'), stringAt(ref, 'namespace')))
+
+const isService = (ref: Untyped) => (stringAt(ref, 'kind') ?? 'Service') === 'Service'
+
+const routedServices = (object: KubernetesObject) =>
+  objectsAt(object, 'spec', 'routes').flatMap((route) => objectsAt(route, 'services'))
 
 /** Traefik: spec.routes[].services[], kind Service unless said otherwise. */
 const traefik: Reader = (object) =>
-  objectsAt(object, 'spec', 'routes').flatMap((route) =>
-    objectsAt(route, 'services').flatMap((ref) => {
-      const name = stringAt(ref, 'name')
-      if (!name || (stringAt(ref, 'kind') ?? 'Service') !== 'Service') return []
-      return [
-        {
-          name,
-          namespace: stringAt(ref, 'namespace'),
-          port: port(valueAt(ref, 'port')),
-          node: ref,
-          field: 'name',
-        },
-      ]
-    }),
+  routedServices(object)
+    .filter(isService)
+    .flatMap((ref) => reference(ref, 'name', portIn(valueAt(ref, 'port')), stringAt(ref, 'namespace')))
+
+/** Contour: spec.routes[].services[]. */
+const httpProxy: Reader = (object) =>
+  routedServices(object).flatMap((ref) =>
+    reference(ref, 'name', numberAt(ref, 'port'), stringAt(ref, 'namespace')),
   )
 
 /** Istio: destination.host is a Service by its short or full name. */
@@ -156,41 +135,11 @@ const virtualService: Reader = (object) =>
     ),
   )
 
-/** Contour: spec.routes[].services[]. */
-const httpProxy: Reader = (object) =>
-  objectsAt(object, 'spec', 'routes').flatMap((route) =>
-    objectsAt(route, 'services').flatMap((ref) => {
-      const name = stringAt(ref, 'name')
-      return name
-        ? [
-            {
-              name,
-              namespace: stringAt(ref, 'namespace'),
-              port: numberAt(ref, 'port'),
-              node: ref,
-              field: 'name',
-            },
-          ]
-        : []
-    }),
-  )
-
 /** OpenShift: spec.to, spec.alternateBackends[]. */
 const openshiftRoute: Reader = (object) =>
-  [valueAt(object, 'spec', 'to'), ...objectsAt(object, 'spec', 'alternateBackends')].flatMap((ref) => {
-    const name = stringAt(ref, 'name')
-    return isObject(ref) && name
-      ? [
-          {
-            name,
-            namespace: undefined,
-            port: port(valueAt(object, 'spec', 'port', 'targetPort')),
-            node: ref,
-            field: 'name',
-          },
-        ]
-      : []
-  })
+  [valueAt(object, 'spec', 'to'), ...objectsAt(object, 'spec', 'alternateBackends')]
+    .filter(isObject)
+    .flatMap((ref) => reference(ref, 'name', portIn(valueAt(object, 'spec', 'port', 'targetPort'))))
 
 const readers = new Map<string, Reader>([
   ['Ingress', ingress],

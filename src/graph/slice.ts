@@ -37,8 +37,7 @@ export const ownManager = 'endpointslice-controller.k8s.io'
  * What is kept of an EndpointSlice; a tenth of it. An unknown `ready` counts as true.
  * Source: k8s.io/api/discovery/v1/types.go (EndpointConditions).
  */
-export function sliceState(item: Untyped): Untyped {
-  const { apiVersion, kind } = item
+export function sliceState(item: Untyped, apiVersion: string, kind: string): Untyped {
   const ready: string[] = []
   const counts = { others: 0, ending: 0, unready: 0 }
   for (const { conditions, targetRef } of objectsAt(item, 'endpoints')) {

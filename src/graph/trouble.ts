@@ -115,6 +115,13 @@ export function spanSince(time: number, live: Live): string {
   return formatSpan((live.now - time) / 1000)
 }
 
+/** How often a container was restarted: `pod web-1, container web: 3 restarts, the last 2 h ago: exit code 1`. */
+export function formatRestarts({ metadata }: Pod, container: ContainerState, live: Live): string {
+  const end = lastEnd(container)
+  const last = end ? `, the last ${spanSince(end.endedAt, live)} ago: ${formatEnd(end)}` : ''
+  return `pod ${metadata?.name ?? ''}, container ${container.name ?? ''}: ${counted(container.restartCount ?? 0, 'restart')}${last}`
+}
+
 /** Without the layers that a message came through: what tells stands at its end. */
 function withMessage(reason: string, message: string | undefined): string {
   const text = (message ?? '')

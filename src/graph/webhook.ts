@@ -11,6 +11,14 @@ import type { Live } from './live.js'
 import { type Labels, matchesSelector } from './selector.js'
 import { objectAt, objectsAt, stringAt } from './untyped.js'
 
+/** The kinds that say whom the API server asks, or hands requests on to. */
+export const clientKinds = [
+  'ValidatingWebhookConfiguration',
+  'MutatingWebhookConfiguration',
+  'APIService',
+  'CustomResourceDefinition',
+] as const
+
 /** Both kinds have the same shape, as far as rules ask. */
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
 type Spec = NonNullable<ValidatingWebhookConfiguration['webhooks']>[number]

@@ -85,40 +85,7 @@ export function workloadOf(
   namespace: string,
   custom: ReadonlyMap<string, WorkloadKind>,
 ): Workload | undefined {
-  let template: PodTemplateSpec | Pod | undefined
-  let scale: Workload['scale']
-  switch (kindName) {
-    case 'Pod':
-      template = object as Pod
-      break
-    case 'CronJob':
-      template = (object as CronJob).spec?.jobTemplate?.spec?.template
-      break
-    case 'Deployment':
-    case 'StatefulSet':
-    case 'DaemonSet':
-    case 'ReplicaSet':
-    case 'ReplicationController':
-    case 'Job': {
-      const spec = (object as Deployment).spec
-      template = spec?.template
-      if (spec && scaled.has(kindName)) scale = { node: spec, replicas: spec.replicas }
-      break
-    }
-    default: {
-      const table = custom.get(kindName)
-      if (!table) return undefined
-      const found = valueAt(object, ...table.template.split('.'))
-      if (!isObject(found)) return undefined
-      // The reader has shaped it: see `shapeObject` in graph.ts.
-      template = found as PodTemplateSpec
-      if (table.replicas) {
-        const path = table.replicas.split('.')
-        const node = valueAt(object, ...path.slice(0, -1))
-        if (isObject(node)) scale = { node, replicas: numberAt(object, ...path) }
-      }
-    }
-  }
+  const { template, scale } = sourceOf(object, kindName, custom)
   const pod = template?.spec
   if (!template || !pod) return undefined
   const containers = containersOf(pod)
@@ -143,4 +110,49 @@ export function workloadOf(
   }
   made.add(workload)
   return workload
+}
+
+/** Where an object says what its pods are, and how many. */
+interface Source {
+  readonly template?: Workload['template'] | undefined
+  readonly scale?: Workload['scale']
+}
+
+function sourceOf(
+  object: KubernetesObject,
+  kindName: string,
+  custom: ReadonlyMap<string, WorkloadKind>,
+): Source {
+  switch (kindName) {
+    case 'Pod':
+      return { template: object as Pod }
+    case 'CronJob':
+      return { template: (object as CronJob).spec?.jobTemplate?.spec?.template }
+    case 'Deployment':
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'ReplicaSet':
+    case 'ReplicationController':
+    case 'Job': {
+      const { spec } = object as Deployment
+      const scale = spec && scaled.has(kindName) ? { node: spec, replicas: spec.replicas } : undefined
+      return { template: spec?.template, scale }
+    }
+    default: {
+      const kind = custom.get(kindName)
+      return kind ? customSource(object, kind) : {}
+    }
+  }
+}
+
+function customSource(object: KubernetesObject, { template, replicas }: WorkloadKind): Source {
+  const found = valueAt(object, ...template.split('.'))
+  if (!isObject(found)) return {}
+  const path = replicas?.split('.') ?? []
+  const node = replicas ? valueAt(object, ...path.slice(0, -1)) : undefined
+  return {
+    // The engine has shaped it: `withShapedTemplate` in lint.ts.
+    template: found as PodTemplateSpec,
+    scale: isObject(node) ? { node, replicas: numberAt(object, ...path) } : undefined,
+  }
 }

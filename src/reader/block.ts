@@ -1,35 +1,141 @@
 /**
  * A reader for the plain block style that nearly all manifests are written in, several times as fast as a parser for all
- * of YAML. It gives up on whatever is unusual (anchored collections, tags, explicit keys, tabs, …), also on every
+ * of YAML. It gives up on whatever is unusual (merges, tags, explicit keys, tabs, …), also on every
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
-import { nodeAt, nothingAt, scalarAt, type TextNode } from './node.js'
+import { expand, Refusal } from './expand.js'
+import {
+  aliasAt,
+  BlockNode,
+  type Entry,
+  nodeAt,
+  nothingAt,
+  type Outline,
+  scalarAt,
+  type TextNode,
+} from './node.js'
 import { plainValue } from './scalar.js'
 
 export interface Block {
   readonly value: unknown
   /** A mapping repeats a key; the last one won. */
   readonly hasDuplicates: boolean
-  /** The nodes with their places, when they were asked for. */
-  readonly root?: TextNode
+  /** Whether it is written in plain block style, so that `nodesOf` can tell where its parts stand. */
+  readonly isPlain: boolean
 }
 
-/**
- * Reads one document, or gives up.
- * @param outlined also record where the nodes stand
- */
-export function readBlock(text: string, outlined: boolean): Block | undefined {
-  // Values are the same with the line breaks of Windows; places are not.
-  const plain = !outlined && text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text
+/** Reads one document, or gives up. */
+export function readBlock(text: string): Block | undefined {
+  const plain = withoutReturns(text)
   if (!isLittleEndian || strange.test(plain)) return undefined
   write(plain)
   try {
-    return new Reader(plain, outlined).document()
+    return new Reader(plain).document()
   } catch (error) {
-    if (error === unusual) return undefined
+    if (error === unusual || error instanceof Refusal) return undefined
     throw error
   } finally {
     units = kept
+  }
+}
+
+/** Values, lines and columns are the same with the line breaks of Windows. */
+function withoutReturns(text: string): string {
+  return text.includes('\r\n') ? text.replaceAll('\r\n', '\n') : text
+}
+
+/**
+ * The nodes of a document that `readBlock` has read. Those of a block are read when somebody asks for them: of a document with a
+ * finding, most of them never are.
+ */
+export function nodesOf(document: string): Outline {
+  const text = withoutReturns(document)
+  const root = new Postponed(text, 0, undefined, end)
+  if (/\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
+  return { root, text }
+}
+
+/** Tells the aliases below a node what they stand for. */
+function linkAliases(node: TextNode, text: string, anchors: Map<string, TextNode>): void {
+  if (node.kind === 'alias') {
+    const target = anchors.get(text.slice(node.start + 1, node.end))
+    if (target) node.target = target
+  }
+  for (const { value } of node.entries) linkAliases(value, text, anchors)
+  for (const item of node.items) linkAliases(item, text, anchors)
+  if (node.anchor !== undefined) anchors.set(node.anchor, node)
+}
+
+/** A block whose nodes are read when somebody asks for them, one level at a time. */
+class Postponed implements TextNode {
+  readonly #text: string
+  readonly #base: number
+  readonly #column: number | undefined
+  readonly #parent: number
+  /** One that stands on the line above. */
+  #anchor: string | undefined
+  #known: TextNode | undefined
+
+  /**
+   * @param text that of the block: its first line from where its content starts, its others whole
+   * @param base where it starts in the document
+   * @param column of its first content; undefined when only comments are known to stand before that
+   * @param parent the column of what it belongs to
+   */
+  constructor(text: string, base: number, column: number | undefined, parent: number) {
+    this.#text = text
+    this.#base = base
+    this.#column = column
+    this.#parent = parent
+  }
+
+  get #node(): TextNode {
+    if (!this.#known) {
+      write(this.#text)
+      this.#known = new Reader(this.#text, this.#base).node(this.#column, this.#parent)
+      units = kept
+    }
+    return this.#known
+  }
+
+  get kind(): TextNode['kind'] {
+    return this.#node.kind
+  }
+
+  get start(): number {
+    return this.#node.start
+  }
+
+  get end(): number {
+    return this.#node.end
+  }
+
+  get entries(): Entry[] {
+    return this.#node.entries
+  }
+
+  get items(): TextNode[] {
+    return this.#node.items
+  }
+
+  get isNull(): boolean {
+    return this.#node.isNull ?? false
+  }
+
+  get target(): TextNode | undefined {
+    return this.#node.target
+  }
+
+  set target(target: TextNode | undefined) {
+    this.#node.target = target
+  }
+
+  get anchor(): string | undefined {
+    return this.#anchor ?? this.#node.anchor
+  }
+
+  set anchor(name: string | undefined) {
+    this.#anchor = name
   }
 }
 
@@ -82,8 +188,23 @@ function isGap(at: number): boolean {
   return code === space || code === lineFeed || code === 0
 }
 
+/** Whether the dash of a list item stands at an offset. */
+function isItemAt(at: number): boolean {
+  return units[at] === dash && isGap(at + 1)
+}
+
 /** Keys that were met before, by some of their characters: most keys of a manifest are. */
 const knownKeys: (string | undefined)[] = new Array(1024).fill(undefined)
+/** Values that are texts and were met before: four of five are. */
+const knownTexts: (string | undefined)[] = new Array(1024).fill(undefined)
+/** Longer values seldom come again. */
+const longestKnown = 30
+
+/** Where a part of the text has its place among those that were met before. */
+function placeOf(start: number, end: number): number {
+  const ends = 7 * (units[start] ?? 0) + 3 * (units[end - 1] ?? 0)
+  return (61 * (end - start) + ends + (units[start + 1] ?? 0)) % knownKeys.length
+}
 
 function write(text: string): void {
   const size = text.length + behind
@@ -107,7 +228,8 @@ type Ending = 'line' | 'comment' | 'colon'
 
 class Reader {
   readonly #text: string
-  readonly #outlined: boolean
+  /** Where the text starts in its document, when the nodes of one block are read: the blocks in it are postponed. Else undefined. */
+  readonly #base: number | undefined
   /** Where the next content starts. */
   #at = 0
   /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
@@ -118,28 +240,37 @@ class Reader {
   #ending: Ending = 'line'
   #hasDuplicates = false
   #depth = 0
-  /** Scalars with an anchor. */
+  /** Values with an anchor. */
   #anchored: Map<string, unknown> | undefined
-  /** The node of the value that was read last, when nodes are recorded. */
+  /** Whether an alias of a collection was met. */
+  #isShared = false
+  /** The node of the value that was read last, when nodes are read. */
   #node: TextNode | undefined
 
-  constructor(text: string, outlined: boolean) {
+  constructor(text: string, base?: number) {
     this.#text = text
-    this.#outlined = outlined
+    this.#base = base
   }
 
   document(): Block {
     this.#toContent(0)
-    if (this.#isAtEnd)
-      return { value: null, hasDuplicates: false, ...(this.#outlined && { root: nothingAt(0) }) }
+    if (this.#isAtEnd) return { value: null, hasDuplicates: false, isPlain: true }
     if (this.#column !== 0) throw unusual
     const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
     return {
-      value,
+      value: this.#isShared ? expand(value) : value,
       hasDuplicates: this.#hasDuplicates,
-      ...(this.#node && { root: this.#node }),
+      isPlain: true,
     }
+  }
+
+  /** The node of the block that the text holds. */
+  node(column: number | undefined, parent: number): TextNode {
+    if (column === undefined) this.#toContent(0)
+    else this.#column = column
+    if (!this.#isAtEnd) this.#blockHere(parent)
+    return this.#node ?? nothingAt(this.#base ?? 0)
   }
 
   /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
@@ -183,6 +314,36 @@ class Reader {
 
   /** What starts a line, below a parent in the column `parent`. */
   #block(parent: number): unknown {
+    return this.#base === undefined ? this.#blockHere(parent) : this.#postpone(parent)
+  }
+
+  /** Past the block that starts here: it has been read before, and its nodes are read when they are asked for. */
+  #postpone(parent: number): undefined {
+    const text = this.#text
+    const start = this.#at
+    const isListOfKey = this.#column === parent
+    let stop = text.length
+    let next = { at: stop, column: end }
+    for (let lineEnd = text.indexOf('\n', start); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
+      let at = lineEnd + 1
+      while (units[at] === space) at++
+      const column = at - lineEnd - 1
+      const code = units[at]
+      // Deeper lines belong to the block, whatever they hold.
+      if (column > parent || code === hash || code === lineFeed || at >= text.length) continue
+      // A bracket may close right below what it belongs to.
+      const isClosing = code === closeBracket || code === closeBrace
+      if (column === parent && (isClosing || (isListOfKey && isItemAt(at)))) continue
+      stop = lineEnd + 1
+      next = { at, column }
+      break
+    }
+    this.#node = new Postponed(text.slice(start, stop), (this.#base ?? 0) + start, this.#column, parent)
+    this.#at = next.at
+    this.#column = next.column
+  }
+
+  #blockHere(parent: number): unknown {
     if (++this.#depth > deep) throw unusual
     const value = this.#isItem() ? this.#sequence(this.#column) : this.#mappingOrInline(this.#column, parent)
     this.#depth--
@@ -195,9 +356,8 @@ class Reader {
     return key === undefined ? this.#inline(parent) : this.#mapping(column, key)
   }
 
-  /** Whether the dash of a list item stands here. */
   #isItem(): boolean {
-    return units[this.#at] === dash && isGap(this.#at + 1)
+    return isItemAt(this.#at)
   }
 
   get #isAtEnd(): boolean {
@@ -241,22 +401,25 @@ class Reader {
       key = this.#plainKey(start, at)
     }
     if (at - start > longestKey) throw unusual
-    if (this.#outlined) this.#node = scalarAt(start, at, false)
+    this.#noteScalar(start, at)
     this.#at = at + 1
     return key
   }
 
   #plainKey(start: number, end: number): string {
-    const text = this.#text
-    const length = end - start
-    const sum = 61 * length + 7 * (units[start] ?? 0) + 3 * (units[end - 1] ?? 0) + (units[start + 1] ?? 0)
-    const known = knownKeys[sum % knownKeys.length]
-    if (known !== undefined && known.length === length && text.startsWith(known, start)) return known
-    const key = text.slice(start, end)
+    const place = placeOf(start, end)
+    const known = this.#known(knownKeys[place], start, end)
+    if (known !== undefined) return known
+    const key = this.#text.slice(start, end)
     // Numbers, booleans and null as keys, and merges.
     if (plainValue(key) !== key || key === '<<') throw unusual
-    knownKeys[sum % knownKeys.length] = key
+    knownKeys[place] = key
     return key
+  }
+
+  /** The text, if it stands between the offsets. */
+  #known(text: string | undefined, start: number, end: number): string | undefined {
+    return text?.length === end - start && this.#text.startsWith(text, start) ? text : undefined
   }
 
   /** The end of the plain scalar's part on this line, without the spaces behind it; notes how the line ends. */
@@ -286,7 +449,7 @@ class Reader {
   /** The mapping whose first key was read already. */
   #mapping(column: number, firstKey: string): unknown {
     const value: Record<string, unknown> = {}
-    const node = this.#outlined ? this.#openNode('mapping') : undefined
+    const node = this.#openNode('mapping')
     let key = firstKey
     for (;;) {
       const keyNode = this.#node
@@ -300,7 +463,6 @@ class Reader {
       if (node && keyNode) {
         const of = this.#node ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
-        node.end = Math.max(keyNode.end, of.end)
       }
       if (this.#column !== column) {
         if (this.#column > column) throw unusual
@@ -313,9 +475,15 @@ class Reader {
     return value
   }
 
-  /** A node that starts where the last one does. */
-  #openNode(kind: 'mapping' | 'sequence'): TextNode {
-    return nodeAt(kind, kind === 'mapping' ? (this.#node?.start ?? this.#at) : this.#at)
+  /** The node of a collection in block style, when nodes are read; a mapping's first key has been read. */
+  #openNode(kind: 'mapping' | 'sequence'): TextNode | undefined {
+    if (this.#base === undefined) return undefined
+    return new BlockNode(kind, kind === 'mapping' ? (this.#node?.start ?? 0) : this.#base + this.#at)
+  }
+
+  /** Notes the node of a scalar, when nodes are read. */
+  #noteScalar(start: number, end: number, isNull = false): void {
+    if (this.#base !== undefined) this.#node = scalarAt(this.#base + start, this.#base + end, isNull)
   }
 
   /** What stands behind a key of a mapping in `column`. */
@@ -326,26 +494,26 @@ class Reader {
     while (code === space) code = units[++at]
     if (code !== lineFeed && at < text.length && !(code === hash && at > this.#at)) {
       this.#at = at
-      return this.#inline(column)
+      return code === ampersand ? this.#anchor(column, true) : this.#inline(column)
     }
     this.#finishLine(this.#at)
-    // A list may stand as far left as the key that it belongs to.
-    if (this.#column > column || (this.#column === column && this.#isItem())) return this.#block(column)
+    if (this.#isBlockOfKey(column)) return this.#block(column)
     this.#node = undefined
     return null
   }
 
+  /** Whether a block stands here that belongs to the key in `column` above it: a list may stand as far left as that. */
+  #isBlockOfKey(column: number): boolean {
+    return this.#column > column || (this.#column === column && this.#isItem())
+  }
+
   #sequence(column: number): unknown {
     const value: unknown[] = []
-    const node = this.#outlined ? this.#openNode('sequence') : undefined
+    const node = this.#openNode('sequence')
     while (this.#column === column && this.#isItem()) {
       const dashAt = this.#at
       value.push(this.#item(column))
-      if (node) {
-        const of = this.#node ?? nothingAt(dashAt + 1)
-        node.items.push(of)
-        node.end = Math.max(dashAt + 1, of.end)
-      }
+      if (node) node.items.push(this.#node ?? nothingAt((this.#base ?? 0) + dashAt + 1))
     }
     if (this.#column > column) throw unusual
     this.#node = node
@@ -382,7 +550,7 @@ class Reader {
     this.#floor = column
     if (code === quote || code === apostrophe) {
       const value = this.#quoted(code)
-      if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
+      this.#noteScalar(start, this.#at)
       this.#finishLine(this.#at)
       return value
     }
@@ -398,7 +566,6 @@ class Reader {
     // A dash or colon alone means something else.
     if ((code === dash || code === colon) && isGap(start + 1)) throw unusual
     const at = this.#plainEnd(start)
-    const written = this.#text.slice(start, at)
     const ending = this.#ending
     if (ending === 'colon') throw unusual
     this.#finishLine(at)
@@ -406,35 +573,62 @@ class Reader {
       if (ending === 'comment') throw unusual
       return this.#folded(column, start, at)
     }
-    return this.#plain(written, start, at)
+    const place = placeOf(start, at)
+    const known = this.#known(knownTexts[place], start, at)
+    if (known !== undefined) {
+      this.#noteScalar(start, at)
+      return known
+    }
+    const written = this.#text.slice(start, at)
+    const value = this.#plain(written, start, at)
+    if (value === written && written.length <= longestKnown) knownTexts[place] = written
+    return value
   }
 
-  /** `&name value`, for a scalar on the same line. */
-  #anchor(column: number): unknown {
+  /** `&name value`, for a scalar on the same line or a block below it. */
+  #anchor(column: number, isOfKey = false): unknown {
     const name = this.#anchorName()
+    this.#anchored ??= new Map()
+    // No alias inside of the value means the value, nor one of the same name before it.
+    this.#anchored.delete(name)
     while (units[this.#at] === space) this.#at++
+    const value = this.#anchoredValue(column, isOfKey)
+    this.#anchored.set(name, value)
+    if (this.#node) this.#node.anchor = name
+    return value
+  }
+
+  #anchoredValue(column: number, isOfKey: boolean): unknown {
     const code = units[this.#at] ?? 0
+    if (code === lineFeed) {
+      this.#finishLine(this.#at)
+      if (isOfKey ? !this.#isBlockOfKey(column) : this.#column <= column) throw unusual
+      return this.#block(column)
+    }
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
     if (!isScalar || code === 0) throw unusual
-    const value = this.#inline(column)
-    this.#anchored ??= new Map()
-    this.#anchored.set(name, value)
-    return value
+    return this.#inline(column)
   }
 
   /** `*name` on the same line. */
   #alias(column: number): unknown {
+    const start = this.#at
     const name = this.#anchorName()
-    if (!this.#anchored?.has(name)) throw unusual
-    this.#finishLine(this.#at)
+    const stop = this.#at
+    this.#finishLine(stop)
     if (this.#column > column) throw unusual
-    return this.#anchored.get(name)
+    if (this.#base !== undefined) {
+      this.#node = aliasAt(this.#base + start, this.#base + stop)
+      return undefined
+    }
+    if (!this.#anchored?.has(name)) throw unusual
+    const value = this.#anchored.get(name)
+    if (typeof value === 'object' && value !== null) this.#isShared = true
+    return value
   }
 
   /** The name behind the mark that stands here; a space, a line feed or the end follows it. */
   #anchorName(): string {
-    // The nodes would need to know each other.
-    if (this.#outlined) throw unusual
     const text = this.#text
     const start = this.#at + 1
     let at = start
@@ -447,7 +641,7 @@ class Reader {
   #plain(written: string, start: number, at: number): unknown {
     const value = plainValue(written)
     if (typeof value === 'number' && !Number.isFinite(value)) throw unusual
-    if (this.#outlined) this.#node = scalarAt(start, at, value === null)
+    this.#noteScalar(start, at, value === null)
     return value
   }
 
@@ -553,6 +747,10 @@ class Reader {
     }
   }
 
+  #openFlow(kind: 'mapping' | 'sequence'): TextNode | undefined {
+    return this.#base === undefined ? undefined : nodeAt(kind, this.#base + this.#at)
+  }
+
   /** A flow collection; the position is then behind it. */
   #flow(): unknown {
     if (++this.#depth > deep) throw unusual
@@ -563,7 +761,7 @@ class Reader {
 
   #flowSequence(): unknown {
     const value: unknown[] = []
-    const node = this.#outlined ? this.#openNode('sequence') : undefined
+    const node = this.#openFlow('sequence')
     this.#at++
     this.#skipSpaces()
     while (units[this.#at] !== closeBracket) {
@@ -572,14 +770,14 @@ class Reader {
       this.#flowComma(closeBracket)
     }
     this.#at++
-    if (node) node.end = this.#at
+    if (node) node.end = (this.#base ?? 0) + this.#at
     this.#node = node
     return value
   }
 
   #flowMapping(): unknown {
     const value: Record<string, unknown> = {}
-    const node = this.#outlined ? nodeAt('mapping', this.#at) : undefined
+    const node = this.#openFlow('mapping')
     this.#at++
     this.#skipSpaces()
     while (units[this.#at] !== closeBrace) {
@@ -597,7 +795,7 @@ class Reader {
       this.#flowComma(closeBrace)
     }
     this.#at++
-    if (node) node.end = this.#at
+    if (node) node.end = (this.#base ?? 0) + this.#at
     this.#node = node
     return value
   }
@@ -623,7 +821,7 @@ class Reader {
     const start = this.#at
     if (code === quote || code === apostrophe) {
       const value = this.#quoted(code)
-      if (this.#outlined) this.#node = scalarAt(start, this.#at, false)
+      this.#noteScalar(start, this.#at)
       return value
     }
     if (special[code] === 1 || (code === dash && units[start + 1] === space)) throw unusual
@@ -690,7 +888,7 @@ class Reader {
       trailing++
     }
     const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
-    if (this.#outlined) this.#node = scalarAt(start, trimmed(last), false)
+    this.#noteScalar(start, trimmed(last))
     if (line >= text.length) {
       this.#at = text.length
       this.#column = end

@@ -191,25 +191,24 @@ function reservedCharacter({ text, line }: Scene): Fault | undefined {
   return { message: `A value cannot start with ${text[offset]}: put it in quotes.`, offset }
 }
 
+/** The fault of what stands behind a match at the beginning of a line. */
+function behind(match: RegExpExecArray | null, line: Line, message: string): Fault | undefined {
+  return match ? { message, offset: line.start + match[0].length } : undefined
+}
+
 function listOnKeyLine({ line }: Scene): Fault | undefined {
   const match = /^[\s-]*[\w./-]+:\s+(?=- )/.exec(line.text)
-  return match
-    ? {
-        message: 'A list cannot start on the line of its key: put the dash on the next line.',
-        offset: line.start + match[0].length,
-      }
-    : undefined
+  return behind(match, line, 'A list cannot start on the line of its key: put the dash on the next line.')
 }
 
 function colonInValue({ reason, line }: Scene): Fault | undefined {
   if (!/indentation of a mapping entry|indentation of a sequence entry/.test(reason)) return undefined
   const match = /^[\s-]*[^\s:"'[{|>&*!#][^:"']*:\s+[^\s"'[{|>&*!#][^#]*?(?=:(?:\s|$))/.exec(line.text)
-  return match
-    ? {
-        message: 'The value holds a colon and a space, which starts another key: put the value in quotes.',
-        offset: line.start + match[0].length,
-      }
-    : undefined
+  return behind(
+    match,
+    line,
+    'The value holds a colon and a space, which starts another key: put the value in quotes.',
+  )
 }
 
 function textAfterQuote({ reason, line }: Scene): Fault | undefined {
@@ -217,13 +216,11 @@ function textAfterQuote({ reason, line }: Scene): Fault | undefined {
   const match = /^(?:[^"'#]*[:\s[{,-])?\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?=[^\s#,\]}:])/.exec(
     line.text,
   )
-  return match
-    ? {
-        message:
-          'Text follows a closed quote: put all of the value in quotes, or double the quote inside of it.',
-        offset: line.start + match[0].length,
-      }
-    : undefined
+  return behind(
+    match,
+    line,
+    'Text follows a closed quote: put all of the value in quotes, or double the quote inside of it.',
+  )
 }
 
 /** `key:value`, or `-value`. */

@@ -62,18 +62,143 @@ export function isManifestName(name: string): boolean {
 
 /** Lists the files that the arguments name, each real file once, in a stable order. */
 export function find(args: readonly string[], options: FindOptions): Found {
-  const { cwd } = options
-  const files = new Map<string, FoundFile>()
-  const ignored = new Set<string>()
-  const testData = new Map<string, string>()
-  const missing: string[] = []
-  const unreadable: { name: string; error: unknown }[] = []
-  const folders = new Set<string>()
+  const search: Search = {
+    nameOf: displayNames(options.cwd),
+    files: new Map(),
+    ignored: new Set(),
+    testData: new Map(),
+    missing: [],
+    unreadable: [],
+    folders: new Set(),
+  }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
+  for (const arg of args) follow(arg, search, options, configuredRules)
+  const { files, ignored, testData, missing, unreadable, folders } = search
+  // Another argument may have named the folder.
+  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
+  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, missing, unreadable }
+}
 
+/** What was found so far; files and folders by their real paths. */
+interface Search {
+  readonly nameOf: (path: string) => string
+  readonly files: Map<string, FoundFile>
+  readonly ignored: Set<string>
+  /** Folders of test data that were left out, with their names. */
+  readonly testData: Map<string, string>
+  readonly missing: string[]
+  readonly unreadable: { readonly name: string; readonly error: unknown }[]
+  /** Those that were walked. */
+  readonly folders: Set<string>
+}
+
+/** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
+interface Wants {
+  readonly file: (path: string) => boolean
+  readonly testData: boolean
+  /** Folders in folders, too. */
+  readonly deep: boolean
+}
+
+/** Looks for what an argument names: a file, a folder or a pattern. */
+function follow(
+  arg: string,
+  search: Search,
+  { cwd, recursive }: FindOptions,
+  configuredRules: readonly Rules[],
+): void {
+  const path = resolve(cwd, arg)
+  const stats = statOf(path)
+  const testData = arg.split(/[\\/]/).includes(testDataFolder)
+  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
+  if (stats?.isDirectory())
+    walk(path, realpathSync(path), search, rulesFor(path), { file: anything, testData, deep: recursive })
+  else if (stats && isIgnored(path, false, rulesFor(path))) search.ignored.add(search.nameOf(path))
+  else if (stats) add(path, realOf(path) ?? path, search, true, stats.isFile())
+  else {
+    const before = search.files.size
+    const pattern = globOf(arg)
+    if (pattern) {
+      const base = resolve(cwd, pattern.base)
+      const matches = picomatch(pattern.glob, { dot: true })
+      const file = (name: string) => matches(relative(base, name).split(sep).join('/'))
+      const start = realOf(base)
+      if (start !== undefined) {
+        // The pattern may want other files of a folder than the argument before it.
+        search.folders.clear()
+        walk(base, start, search, rulesFor(base), { file, testData, deep: true })
+      }
+    }
+    if (search.files.size === before && !(pattern && search.ignored.size > 0)) search.missing.push(arg)
+  }
+}
+
+/** Reads a folder. `above` are the rules that hold in its parent. */
+function walk(folder: string, real: string, search: Search, above: readonly Rules[], wants: Wants): void {
+  const { nameOf, unreadable } = search
+  if (search.folders.has(real)) return
+  search.folders.add(real)
+  let entries: Dirent[]
+  try {
+    entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+  } catch (error) {
+    unreadable.push({ name: nameOf(folder), error })
+    return
+  }
+  const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
+  for (const entry of entries) {
+    const path = folder + sep + entry.name
+    const isWanted = isManifestName(entry.name)
+    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) continue
+    let target: Target
+    try {
+      target = targetOf(entry, path, real + sep + entry.name)
+    } catch (error) {
+      if (isWanted) unreadable.push({ name: nameOf(path), error })
+      continue
+    }
+    const { isFolder } = target
+    if (isFolder ? !wants.deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
+    const isTestData = isFolder && entry.name === testDataFolder && !wants.testData
+    if (isIgnored(path, isFolder, rules, isTestData)) {
+      if (isTestData) search.testData.set(target.real, nameOf(path))
+      else search.ignored.add(nameOf(path))
+    } else if (isFolder) walk(path, target.real, search, rules, wants)
+    else add(path, target.real, search, false, target.isFile)
+  }
+}
+
+/** What stands in a folder, links followed. */
+interface Target {
+  readonly real: string
+  readonly isFolder: boolean
+  readonly isFile: boolean
+}
+
+/** Throws where a link leads nowhere. */
+function targetOf(entry: Dirent, path: string, real: string): Target {
+  if (!entry.isSymbolicLink()) return { real, isFolder: entry.isDirectory(), isFile: entry.isFile() }
+  const end = realpathSync(path)
+  const stats = statSync(end)
+  return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
+}
+
+function add(
+  path: string,
+  real: string,
+  { files, nameOf }: Search,
+  explicit: boolean,
+  isFile: boolean,
+): void {
+  const known = files.get(real)
+  if (!known || (explicit && !known.explicit))
+    files.set(real, { path, name: known?.name ?? nameOf(path), explicit, isFile })
+}
+
+/** `displayName`, which takes a path apart: most files stand in a folder that it was asked about. */
+function displayNames(cwd: string): (path: string) => string {
   const folderNames = new Map<string, string>()
-  /** What `displayName` says, which takes a path apart: most files stand in a folder that it was asked about. */
-  const nameOf = (path: string) => {
+  return (path) => {
     const end = path.lastIndexOf(sep)
     if (end <= 0 || cwd.startsWith(path)) return displayName(path, cwd)
     const folder = path.slice(0, end)
@@ -81,87 +206,6 @@ export function find(args: readonly string[], options: FindOptions): Found {
     folderNames.set(folder, known)
     return known === '.' ? path.slice(end + 1) : `${known}/${path.slice(end + 1)}`
   }
-  const add = (path: string, real: string, explicit: boolean, isFile: boolean) => {
-    const known = files.get(real)
-    if (!known || (explicit && !known.explicit))
-      files.set(real, { path, name: known?.name ?? nameOf(path), explicit, isFile })
-  }
-
-  /** `above` are the rules that hold in the folder's parent. */
-  const walk = (folder: string, real: string, above: readonly Rules[], deep: boolean, wants: Wants) => {
-    if (folders.has(real)) return
-    folders.add(real)
-    let entries: Dirent[]
-    try {
-      entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
-    } catch (error) {
-      unreadable.push({ name: nameOf(folder), error })
-      return
-    }
-    const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
-    for (const entry of entries) {
-      const path = folder + sep + entry.name
-      let isFolder = entry.isDirectory()
-      let isFile = entry.isFile()
-      let realPath = real + sep + entry.name
-      const isWanted = isManifestName(entry.name)
-      if (!isFolder && !isWanted && !entry.isSymbolicLink()) continue
-      if (entry.isSymbolicLink()) {
-        try {
-          realPath = realpathSync(path)
-          const stats = statSync(realPath)
-          isFolder = stats.isDirectory()
-          isFile = stats.isFile()
-        } catch (error) {
-          if (isWanted) unreadable.push({ name: nameOf(path), error })
-          continue
-        }
-      }
-      if (isFolder ? !deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
-      const isTestData = isFolder && entry.name === testDataFolder && !wants.testData
-      if (isIgnored(path, isFolder, rules, isTestData)) {
-        if (isTestData) testData.set(realPath, nameOf(path))
-        else ignored.add(nameOf(path))
-      } else if (isFolder) walk(path, realPath, rules, deep, wants)
-      else add(path, realPath, false, isFile)
-    }
-  }
-
-  for (const arg of args) {
-    const path = resolve(cwd, arg)
-    const stats = statOf(path)
-    const wantsTestData = arg.split(/[\\/]/).includes(testDataFolder)
-    if (stats === undefined) {
-      const before = files.size
-      const pattern = globOf(arg)
-      if (pattern) {
-        const base = resolve(cwd, pattern.base)
-        const matches = picomatch(pattern.glob, { dot: true })
-        const start = realOf(base)
-        if (start !== undefined) {
-          folders.clear()
-          const isMatch = (file: string) => matches(relative(base, file).split(sep).join('/'))
-          const wants = { file: isMatch, testData: wantsTestData }
-          walk(base, start, [...configuredRules, ...rulesAbove(base)], true, wants)
-        }
-      }
-      if (files.size === before && !(pattern && ignored.size > 0)) missing.push(arg)
-    } else if (stats.isDirectory()) {
-      const real = realpathSync(path)
-      const wants = { file: anything, testData: wantsTestData }
-      walk(path, real, [...configuredRules, ...rulesAbove(path)], options.recursive, wants)
-    } else if (isIgnored(path, false, [...configuredRules, ...rulesAbove(path)])) ignored.add(nameOf(path))
-    else add(path, realOf(path) ?? path, true, stats.isFile())
-  }
-  // Another argument may have named the folder.
-  const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
-  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, missing, unreadable }
-}
-
-/** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
-interface Wants {
-  readonly file: (path: string) => boolean
-  readonly testData: boolean
 }
 
 function anything(_path: string): boolean {

@@ -2,13 +2,13 @@
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
-/** A kustomization file: not linted itself, but evidence of what will exist. */
 /** The object that a kustomize patch changes, or all of the kind or name. The name may be a regular expression. */
 export interface PatchTarget {
   readonly kind: string | undefined
   readonly name: string | undefined
 }
 
+/** A kustomization file: not linted itself, but evidence of what will exist. */
 export interface Kustomization {
   readonly document: Document
   /** The file's folder, in the form of the file names. */
@@ -29,7 +29,7 @@ export interface Kustomization {
   readonly patches: readonly PatchTarget[]
 }
 
-/** A Helm values file, chart or template: named, not linted. */
+/** What the files, or the answers of a cluster, hold. */
 export interface Input {
   /** Documents that hold Kubernetes objects (`kind: List` not yet unfolded). */
   readonly documents: readonly Document[]

@@ -1,6 +1,7 @@
 /** Where the keys and values of a document stand in its text. */
 import type { Locator, Range } from '../document.js'
 import type { Path, Step } from '../finding.js'
+import { nodesOf } from './block.js'
 import { positions } from './lines.js'
 import { type Entry, nothingAt, type TextNode } from './node.js'
 import { outline, skipSpace, trimmedEnd } from './outline.js'
@@ -11,9 +12,13 @@ interface Spot {
   readonly value: TextNode
 }
 
-/** Makes the locator of a document's text, which starts at `line` and `column` of its file. */
-export function locator(document: string, line: number, column: number): Locator {
-  const { root, text } = outline(document) ?? { root: nothingAt(skipSpace(document, 0)), text: document }
+/**
+ * Makes the locator of a document's text, which starts at `line` and `column` of its file.
+ * @param isPlain whether `readBlock` is known to read it
+ */
+export function locator(document: string, line: number, column: number, isPlain = false): Locator {
+  const found = isPlain ? nodesOf(document) : outline(document)
+  const { root, text } = found ?? { root: nothingAt(skipSpace(document, 0)), text: document }
   return locatorOf(text, root, line, column)
 }
 

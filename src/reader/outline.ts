@@ -1,21 +1,14 @@
 /** The nodes of a document's text with their places. */
-import { readBlock } from './block.js'
+import { nodesOf, readBlock } from './block.js'
 import { listen } from './dialect.js'
 import { isMergeKey } from './expand.js'
 import { isBreak, lineStart } from './lines.js'
 import { emptyItemsIn, mended } from './mend.js'
-import { nothingAt, type TextNode } from './node.js'
-
-export interface Outline {
-  readonly root: TextNode
-  /** The text that offsets refer to: the document's, but for additions at the ends of lines. */
-  readonly text: string
-}
+import { nothingAt, type Outline, type TextNode } from './node.js'
 
 /** The nodes of a document's text. Undefined for a text that cannot be read as YAML. */
 export function outline(document: string): Outline | undefined {
-  const block = readBlock(document, true)
-  return block?.root ? { root: block.root, text: document } : outlineAny(document)
+  return readBlock(document) ? nodesOf(document) : outlineAny(document)
 }
 
 /** The nodes of a document in any style. */

@@ -1,9 +1,9 @@
 /** One YAML document as kubectl and the API server read it. */
 import { YAMLException } from 'js-yaml'
-import { readBlock } from './block.js'
+import { type Block, readBlock } from './block.js'
 import { type Loaded, loadDocument } from './dialect.js'
 import { expand, Refusal } from './expand.js'
-import { outline, withoutEmptyItems } from './outline.js'
+import { outlineAny, withoutEmptyItems } from './outline.js'
 import { type Fault, faultIn, isSuspicious } from './refuse.js'
 
 /** Why a text is no readable YAML. */
@@ -16,14 +16,12 @@ export interface Mistake {
   readonly message?: string
 }
 
-export type Parsed =
-  | { readonly ok: true; readonly value: unknown; readonly hasDuplicates: boolean }
-  | { readonly ok: false; readonly mistake: Mistake }
+export type Parsed = ({ readonly ok: true } & Block) | { readonly ok: false; readonly mistake: Mistake }
 
 /** Reads one document. Never throws. */
 export function parse(text: string): Parsed {
-  const block = readBlock(text, false)
-  return block ? { ok: true, value: block.value, hasDuplicates: block.hasDuplicates } : parseAny(text)
+  const block = readBlock(text)
+  return block ? { ok: true, ...block } : parseAny(text)
 }
 
 /** Reads a document in any style; gives for plain ones the same. */
@@ -38,7 +36,7 @@ export function parseAny(text: string): Parsed {
         'An infinite number, or one that is none, cannot be sent as JSON: put it in quotes.',
         infinityIn(text),
       )
-    return { ok: true, value, hasDuplicates: loaded.hasDuplicates }
+    return { ok: true, value, hasDuplicates: loaded.hasDuplicates, isPlain: false }
   } catch (error) {
     if (error instanceof YAMLException)
       return { ok: false, mistake: { reason: error.reason, offset: error.mark.position } }
@@ -66,7 +64,7 @@ function refused(message: string, offset: number): Parsed {
 }
 
 function findFault(text: string): Fault | undefined {
-  const found = outline(text)
+  const found = outlineAny(text)
   return found && faultIn(found.text, found.root)
 }
 

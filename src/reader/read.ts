@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
+import type { Block } from './block.js'
 import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
@@ -165,7 +166,9 @@ class Reading {
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
     }
     const parsed =
-      'json' in chunk ? { ok: true as const, value: chunk.json, hasDuplicates: false } : parse(text)
+      'json' in chunk
+        ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
+        : parse(text)
     if (!parsed.ok) {
       if (isTemplate(text)) return 'Go template'
       if (!isMeant()) return 'not Kubernetes'
@@ -178,12 +181,12 @@ class Reading {
       }
       return undefined
     }
-    const { value, hasDuplicates } = parsed
+    const { value } = parsed
     if (value === null) return 'empty'
     const found = classify(value, basename(file.name))
     if (found === 'other') return 'not Kubernetes'
     if (found === 'kustomization') {
-      const document = documentOf(file, chunk, value, hasDuplicates)
+      const document = documentOf(file, chunk, parsed)
       dropGeneratedSecrets(value)
       this.#kustomizations.push({ kustomization: kustomizationOf(document), source })
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
@@ -195,7 +198,7 @@ class Reading {
       return 'kustomize patch'
     }
     dropSecretValues(value)
-    this.#documents.push({ document: documentOf(file, chunk, value, hasDuplicates), source })
+    this.#documents.push({ document: documentOf(file, chunk, parsed), source })
     return undefined
   }
 
@@ -312,12 +315,12 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, value: unknown, hasDuplicates: boolean): Document {
+function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Block): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined
   const locate = () => {
-    found ??= locator(text, line, column)
+    found ??= locator(text, line, column, isPlain)
     return found
   }
   if (!('json' in chunk)) return { file, line, value, text, hasDuplicates, locate }

@@ -4,7 +4,7 @@ import type { Finding, Subject } from '../finding.js'
 /** A finding and those that would read the same but for their place. */
 export interface Gathered {
   readonly first: Finding
-  /** Others in the same file or live object. */
+  /** Others in files, or in the same live object. */
   readonly places: Finding[]
   /** Other live objects. */
   readonly objects: Subject[]
@@ -13,22 +13,18 @@ export interface Gathered {
 }
 
 /**
- * Groups in the order of their first findings. In files equal findings of one file belong together, unless they have another
- * half: that is a case of its own. Live objects are no files: equal findings of all of them belong together, whatever their
- * names, and so do clusters in which the same is found.
+ * Groups in the order of their first findings. Equal findings belong together, whatever the names of their objects, and so
+ * do clusters in which the same is found. In files another half has to be the same, too, or to stand at the same place of a
+ * copy; and what is wrong with a file, not with an object, is shown by its own lines alone.
  */
 export function gather(findings: readonly Finding[]): Gathered[] {
   const groups = new Map<unknown, Gathered>()
   for (const [finding, clusters] of across(findings)) {
     const { subject, place } = finding
-    const key = place.live
-      ? JSON.stringify([clusters, text(finding)])
-      : finding.related.length > 0
-        ? finding
-        : JSON.stringify([place.file, text(finding)])
+    const key = JSON.stringify([clusters, text(finding), subject ? '' : place.file])
     const group = groups.get(key)
     if (!group) groups.set(key, { first: finding, places: [], objects: [], clusters })
-    else if (group.first.place.file === place.file) group.places.push(finding)
+    else if (!place.live || group.first.place.file === place.file) group.places.push(finding)
     // Findings come sorted by object.
     else if (subject && !isSame(group.objects.at(-1), subject)) group.objects.push(subject)
   }
@@ -52,28 +48,17 @@ function isSame(a: Subject | undefined, b: Subject): boolean {
   return a?.kind === b.kind && a.namespace === b.namespace && a.name === b.name
 }
 
-/** All that is shown of a finding but for its place; of a live one without the names of its object. */
-function text({
-  rule,
-  severity,
-  message,
-  evidence,
-  label,
-  related,
-  fix,
-  suppressed,
-  ...finding
-}: Finding): string {
-  const { place, subject } = finding
-  const others = place.live ? related.map(({ file, path, object, note }) => [file, path, object, note]) : []
-  // What was seen of each live object is its own: ages, counts, messages.
-  const all = JSON.stringify([message, place.live ? undefined : evidence, label, fix?.title, others])
-  return JSON.stringify([
-    rule,
-    severity,
-    suppressed?.reason,
-    place.live && subject ? nameless(all, subject) : all,
+/** All that is shown of a finding but for its place and the names of its object: a related place is shown once for all. */
+function text({ rule, severity, message, label, related, fix, suppressed, subject, place }: Finding): string {
+  const others = related.map(({ live, file, path, line, column, object, note }) => [
+    live || file !== place.file ? file : '',
+    ...(live ? [path] : [line, column]),
+    object,
+    note,
   ])
+  // What was seen of each live object is its own: ages, counts, messages.
+  const all = JSON.stringify([message, label, fix?.title, others])
+  return JSON.stringify([rule, severity, suppressed?.reason, subject ? nameless(all, subject) : all])
 }
 
 /** The text with marks in the place of an object's name and namespace, as whole words. */

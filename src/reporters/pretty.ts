@@ -1,6 +1,6 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { Chalk, type ChalkInstance } from 'chalk'
-import type { Report } from '../engine/report.js'
+import { briefFor, type Report } from '../engine/report.js'
 import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
 import { type Gathered, gather } from './gather.js'
 import type { Look } from './reporter.js'
@@ -131,12 +131,8 @@ function head({ first, clusters }: Gathered, { paint, show, ...page }: Page): st
 function background({ rule, stories }: Finding, { report, isNew }: Page): string[] {
   if (!report.rules.has(rule) || !isNew(rule)) return []
   const story = stories.map((id) => report.story(id)).find((one) => one !== undefined)
-  return [
-    ...(story && isNew(`story ${story.id}`)
-      ? [`${story.org}, ${story.year}: ${story.brief}`, story.url ?? '']
-      : []),
-    `k8s-af explain ${rule}`,
-  ]
+  const brief = story && `${story.org}, ${story.year}: ${briefFor(rule, story)}`
+  return [...(story && brief && isNew(brief) ? [brief, story.url ?? ''] : []), `k8s-af explain ${rule}`]
 }
 
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
@@ -149,6 +145,9 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const pad = ' '.repeat(digits + 3)
   const side = `${pad}${paint.dim(box.side)}`
   const room = page.width - digits - 5
+  const besideBox = room - 1
+  const alongside = (line: string, i: number) =>
+    `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const words = note === undefined ? [] : [show(note)]
     const source = page.report.lines.line(at.file, at.line, finding.cluster)
@@ -172,23 +171,16 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
   return [
     // The file's name is above already.
-    `${pad}${paint.dim(`${box.top} ${columns(full) <= room || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
+    `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...marked(place, label, severity, isSecret),
     ...related.flatMap((one) => [
-      ...relatedHead(one, place.file, room, show).map(
-        (line, i) => `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`,
-      ),
+      ...relatedHead(one, place.file, besideBox, show).map(alongside),
       ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
     ]),
-    ...places.map(({ place: other, subject: owner }) => {
-      const at = other.live
-        ? `also ${where(other, show)}`
-        : `also line ${other.line}${owner ? `  ${show(nameOf(owner))}` : ''}`
-      return `${pad}${paint.dim(`${box.middle} ${cut(at, room, box.more)}`)}`
-    }),
+    ...places.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
     ...[...byKind(objects)].map(
       ([kind, names]) =>
-        `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), room)}`)}`,
+        `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), besideBox)}`)}`,
     ),
     ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
     ...rest.map((line) => `${pad}        ${line}`),
@@ -237,6 +229,15 @@ function relatedHead(place: Related, file: string, room: number, show: Page['sho
   const object = show(place.object)
   const [first, second] = place.live ? [object, at] : [at, object]
   return columns(at) + 2 + columns(object) <= room ? [`${first}  ${second}`] : [first, second]
+}
+
+/** Where the same was found, and in which object when it is another one: on two lines when one is too short. */
+function alsoAt({ place, subject }: Finding, first: Finding, room: number, { show, box }: Page): string[] {
+  if (place.live) return [cut(`also ${where(place, show)}`, room, box.more)]
+  const at = `also ${place.file === first.place.file ? `line ${place.line}` : where(place, show)}`
+  if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
+  const object = show(nameOf(subject))
+  return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
 }
 
 /** A window of the line around the place, made printable; start and length in columns of the window. */

@@ -6,6 +6,7 @@
  * Deprecated API Migration Guide, and for alpha versions the first release whose OpenAPI document lacks them.
  * tests/removed-apis.test.ts compares this table with the first two, tests/schema.test.ts with the last.
  */
+import { groupBy } from '../graph/group.js'
 import { builtinGroups, groupOf, versionOf } from '../kubernetes.js'
 import { isServed, kindsByName, newestMinor } from './definitions.js'
 
@@ -112,11 +113,12 @@ export const retiredApis: readonly RetiredApi[] = table
     }))
   })
 
-const retired = new Map(retiredApis.map((one) => [`${one.apiVersion} ${one.kind}`, one]))
+/** By kind: rules ask for each object there is, and most kinds have lost no version. */
+const retired = groupBy(retiredApis, ({ kind }) => kind)
 
 /** What is known of an API version's end; undefined while it is not deprecated in any known release. */
 export function retiredApi(apiVersion: string, kind: string): RetiredApi | undefined {
-  return retired.get(`${apiVersion} ${kind}`)
+  return retired.get(kind)?.find((one) => one.apiVersion === apiVersion)
 }
 
 /** The API versions that serve a kind at a minor version, the best first: stable before beta before alpha, newest first. */

@@ -170,7 +170,7 @@ const noProperties: ReadonlyMap<string, Schema> = new Map()
 /** How generated schemas say once more what x-kubernetes-int-or-string says: the only types that may stand in anyOf. */
 const integerOrString = [{ type: 'integer' }, { type: 'string' }]
 /** Words of OpenAPI that a CustomResourceDefinition cannot have. */
-const forbidden = [
+const forbidden: ReadonlySet<string> = new Set([
   '$ref',
   '$schema',
   'id',
@@ -178,7 +178,7 @@ const forbidden = [
   'dependencies',
   'patternProperties',
   'additionalItems',
-]
+])
 const none: readonly never[] = []
 
 /** Words that say what a value consists of. */
@@ -191,22 +191,36 @@ const simpleWords: ReadonlySet<string> = new Set([
   'additionalProperties',
 ])
 
+/** Words that `testsOf` reads. */
+const testWords: ReadonlySet<string> = new Set([
+  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength'],
+  ...['minItems', 'maxItems', 'minProperties', 'maxProperties', 'pattern', 'format'],
+])
+/** Words that hold schemas for the same value. */
+const branchWords: ReadonlySet<string> = new Set(['allOf', 'anyOf', 'oneOf', 'not'])
+
+/** Which kinds of words a schema has. */
+interface Words {
+  /** Type and description only. */
+  readonly isPlain: boolean
+  /** What the value consists of only. */
+  readonly isSimple: boolean
+  readonly hasTests: boolean
+  readonly hasBranches: boolean
+}
+
 function read(value: unknown, place: Place): Schema {
   const { nested, structural, count, depth } = place
   if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
-  const { isPlain, isSimple } = wordsOf(value)
+  const { isPlain, isSimple, hasTests, hasBranches } = wordsOf(value)
   if (!isSimple) checkWords(value, place)
   const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
-  if (structural && nested && type !== undefined)
-    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
-  if (structural && !nested && type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
-  if (structural && !nested && type === 'array' && !isObject(value.items))
-    throw unusable(place, 'items', 'is missing')
+  if (structural) checkType(value, type, preserves, place)
   if (isPlain) return plain(type)
   if (structural && !nested && !isSimple) checkExtensions(value, type, place)
   const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
@@ -223,7 +237,7 @@ function read(value: unknown, place: Place): Schema {
   let properties: Map<string, Schema> | undefined
   for (const name in written) {
     properties ??= new Map()
-    properties.set(name, inner(written[name], ['properties', name]))
+    properties.set(name, leaf(written[name], place) ?? inner(written[name], ['properties', name]))
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
@@ -249,27 +263,53 @@ function read(value: unknown, place: Place): Schema {
     formatted: (value.format ?? '') !== '',
     keys: keysOf(value, place),
     values: valuesOf(value, place),
-    tests: testsOf(value, type, place),
-    allOf: branches('allOf'),
-    anyOf: branches('anyOf'),
-    oneOf: branches('oneOf'),
-    not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
+    tests: hasTests ? testsOf(value, type, place) : none,
+    ...(hasBranches && {
+      allOf: branches('allOf'),
+      anyOf: branches('anyOf'),
+      oneOf: branches('oneOf'),
+      not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
+    }),
   }
+}
+
+function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {
+  if (place.nested && type !== undefined)
+    throw unusable(place, 'type', 'cannot stand here: only the schema around it has a type')
+  if (place.nested) return
+  if (type === undefined && !preserves) throw unusable(place, 'type', 'is missing')
+  if (type === 'array' && !isObject(value.items)) throw unusable(place, 'items', 'is missing')
+}
+
+/** The schema of a part that says its type and no more, as most do: it needs no place of its own. */
+function leaf(value: unknown, { nested, count }: Place): Schema | undefined {
+  if (nested || count.nodes >= mostNodes || !isObject(value)) return undefined
+  const { type } = value
+  if (type === 'array' || !types.has(type) || !wordsOf(value).isPlain) return undefined
+  count.nodes++
+  return plain(type as SchemaType)
 }
 
 /** Most parts of a schema say their type and no more, and most of the others what they consist of. */
-function wordsOf(value: Untyped): { readonly isPlain: boolean; readonly isSimple: boolean } {
+function wordsOf(value: Untyped): Words {
   let isPlain = true
+  let isSimple = true
+  let hasTests = false
+  let hasBranches = false
   for (const word in value) {
     if (word === 'type' || word === 'description') continue
-    if (!simpleWords.has(word)) return { isPlain: false, isSimple: false }
     isPlain = false
+    if (simpleWords.has(word)) continue
+    isSimple = false
+    if (testWords.has(word)) hasTests = true
+    else if (branchWords.has(word)) hasBranches = true
   }
-  return { isPlain, isSimple: true }
+  return { isPlain, isSimple, hasTests, hasBranches }
 }
 
 function checkWords(value: Untyped, place: Place): void {
-  for (const word of forbidden) if ((value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
+  for (const word in value)
+    if (forbidden.has(word) && (value[word] ?? '') !== '') throw unusable(place, word, 'is not allowed')
   if (value.uniqueItems === true) throw unusable(place, 'uniqueItems', 'cannot be true')
 }
 

@@ -5,7 +5,7 @@ import type { TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 
 export interface Comment {
-  /** What follows `k8s-af-`: `ignore` and `ignore-file` mean something. */
+  /** How it starts: `k8s-af-ignore`, `k8s-af-ignore-file`, or something like `k8saf-ignore` and `k8s-af: ignore`. */
   readonly word: string
   /** The text after the word. */
   readonly text: string
@@ -18,14 +18,19 @@ export interface Comment {
 interface Candidate extends Omit<Comment, 'from' | 'to'> {
   /** Index of its line. */
   readonly index: number
-  /** Where `k8s-af-` starts in the line. */
+  /** Where its word starts in the line. */
   readonly at: number
   /** Nothing but blanks stands before it. */
   readonly alone: boolean
 }
 
-const pattern = /(?:^|\s)(#\s*)k8s-af-([\w-]+):?(?:\s+(.*?))?\s*$/
+const pattern = /(?:^|\s)(#\s*)(k8s[-_ ]?af(?:[-_:]\s*|\s+)[\w-]+):?(?:\s+(.*?))?\s*$/i
 const silent = /^\s*(#.*)?$/
+
+/** Whether a file may hold comments for this program: quick, and right whenever it says no. */
+export function maySpeak({ text }: SourceFile): boolean {
+  return (text.includes('8s') || text.includes('8S')) && /#\s*k8s[-_ ]?af/i.test(text)
+}
 
 /**
  * The comments of a file, as YAML sees them: text in a block scalar or in quotes is none. A comment behind something is
@@ -34,7 +39,7 @@ const silent = /^\s*(#.*)?$/
  * @param documents those of this file that hold Kubernetes objects, in order
  */
 export function commentsOf(file: SourceFile, documents: readonly Document[]): Comment[] {
-  if (!file.text.includes('k8s-af-')) return []
+  if (!maySpeak(file)) return []
   const lines = linesOf(file.text)
   const candidates = lines.flatMap((line, index) => candidateOf(line, index))
   if (candidates.length === 0) return []

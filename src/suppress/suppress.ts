@@ -1,24 +1,22 @@
 /** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
 import { posix } from 'node:path'
 import ignore from 'ignore'
-import type { ConfigSuppression, Settings } from '../config/settings.js'
+import type { ActiveRule, ConfigSuppression, Settings } from '../config/settings.js'
 import type { Document, SourceFile } from '../document.js'
 import type { Locations } from '../engine/locations.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
+import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
 import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { nearestName } from '../graph/similar.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
 import type { Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
-import { commentsOf } from './comments.js'
+import { commentsOf, maySpeak } from './comments.js'
 import { type Directive, grammar, parseDirective } from './grammar.js'
 
-/** The annotation that holds suppressions, one a line or separated by `;`, on an object or on its pod template. */
-export const annotation = 'k8s-af.dev/ignore'
-
-/** What follows `k8s-af-` in a comment. */
-const words = ['ignore', 'ignore-file']
+/** What starts a comment for us. */
+const words = ['k8s-af-ignore', 'k8s-af-ignore-file']
 
 /** What a suppression needs to know about the run. */
 export interface Run {
@@ -73,43 +71,41 @@ export function suppress(findings: readonly Finding[], run: Run): Finding[] {
     return { ...finding, suppressed: { reason, ...(place && { place }) } }
   }
   const marked = findings.map(mark)
-
-  const ran = new Set(settings.active.filter(({ rule }) => rule.needs !== 'cluster').map(({ id }) => id))
-  const unused = valid
-    .filter(({ expected }) => expected)
-    .flatMap((one) => {
-      const idle = one.rules.filter((rule) => ran.has(rule) && !isOwn(rule) && !used.get(one)?.has(rule))
-      return idle.length > 0 ? [{ one, idle }] : []
-    })
+  const active = new Map(settings.active.map((one) => [one.id, one]))
   const own = [
     ...invalid.map(({ place, subject, message }) => finding('suppression-invalid', place, message, subject)),
-    ...expired.map(({ place, subject, rules, until }) =>
-      finding(
-        'suppression-expired',
-        place,
-        `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`,
-        subject,
-      ),
-    ),
-    ...unused.map(({ one, idle }) =>
-      finding(
-        'suppression-unused',
-        one.place,
-        idle.length === one.rules.length
-          ? `There is nothing left to suppress here: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing.`
-          : `A part of this suppression is not needed: ${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing here.`,
-        one.subject,
-      ),
-    ),
-  ]
-  const active = new Map(settings.active.map((one) => [one.id, one]))
-  return [
-    ...marked,
-    ...own.flatMap((one) => {
-      const rule = active.get(one.rule)
-      return rule ? [mark({ ...one, severity: rule.severity ?? rule.rule.severity })] : []
-    }),
-  ]
+    ...expired.map(expiry),
+    ...valid.flatMap((one) => idleness(one, used.get(one), active)),
+  ].flatMap((one) => {
+    const rule = active.get(one.rule)
+    return rule ? [mark({ ...one, severity: rule.severity ?? rule.rule.severity })] : []
+  })
+  return [...marked, ...own]
+}
+
+function expiry({ place, subject, rules, until }: Suppression): Finding {
+  const message = `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`
+  return finding('suppression-expired', place, message, subject)
+}
+
+/** The rules of a suppression that ran and found nothing for it to cover. */
+function idleness(
+  { expected, place, rules, subject }: Suppression,
+  used: ReadonlySet<string> | undefined,
+  active: ReadonlyMap<string, ActiveRule>,
+): Finding[] {
+  if (!expected) return []
+  const idle = rules.filter((id) => {
+    const ran = active.has(id) && active.get(id)?.rule.needs !== 'cluster'
+    return ran && !isOwn(id) && !used?.has(id)
+  })
+  if (idle.length === 0) return []
+  const find = `${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing`
+  const message =
+    idle.length === rules.length
+      ? `There is nothing left to suppress here: ${find}.`
+      : `A part of this suppression is not needed: ${find} here.`
+  return [finding('suppression-unused', place, message, subject)]
 }
 
 function isOwn(rule: string): boolean {
@@ -143,9 +139,11 @@ interface Written {
 
 /** Reads all suppressions of the run. */
 function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
-  const { written, invalid } = inComments(run)
+  const comments = inComments(run)
+  const annotations = inAnnotations(run)
+  const invalid = [...comments.invalid, ...annotations.invalid]
   const suppressions: Suppression[] = []
-  for (const { text, ...one } of [...written, ...inAnnotations(run)]) {
+  for (const { text, ...one } of [...comments.written, ...annotations.written]) {
     const directive = parseDirective(text)
     if (typeof directive === 'string') {
       invalid.push({
@@ -172,7 +170,17 @@ function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } 
 /** Whether a comment that starts with another word was meant to suppress: `# k8s-af-scan runs every night` was not. */
 function isAttempt(word: string, text: string, rules: ReadonlyMap<string, Rule>): boolean {
   const [first = ''] = text.split(/[\s,]/, 1)
-  return word.startsWith('ignore') || nearestName(word, words) !== undefined || rules.has(first)
+  const isMeant = meantBy(word) !== undefined
+  return word.startsWith('k8s-af-')
+    ? isMeant || word.startsWith('k8s-af-ignore') || rules.has(first)
+    : // `# k8s-af: ignored files are below`
+      isMeant && rules.has(first)
+}
+
+/** The word that was probably meant by another one. */
+function meantBy(word: string): string | undefined {
+  const spelt = word.replace(/^k8s[-_ ]?af[-_:\s]+/i, 'k8s-af-')
+  return words.includes(spelt) ? spelt : nearestName(spelt, words)
 }
 
 function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
@@ -182,33 +190,50 @@ function inComments({ input, rules }: Run): { written: Written[]; invalid: Inval
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
       const place = { file: file.name, ...range, path: '' }
       const isHere = ({ place }: Finding) => place.file === file.name
-      if (word === 'ignore-file') written.push({ text, place, covers: isHere, expected: !isBroken })
-      else if (word === 'ignore') {
+      if (word === 'k8s-af-ignore-file') written.push({ text, place, covers: isHere, expected: !isBroken })
+      else if (word === 'k8s-af-ignore') {
         const covers = (one: Finding) => isHere(one) && one.place.line >= from && one.place.line <= to
         // It may belong to the part that could not be read.
         if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
-      } else if (isAttempt(word, text, rules))
+      } else if (isAttempt(word, text, rules)) {
+        const near = meantBy(word)
         invalid.push({
           place,
-          message: `k8s-af-${word} means nothing: comments start with k8s-af-ignore or k8s-af-ignore-file.`,
+          message: near
+            ? `This suppression has no effect: it starts with "${word}". Did you mean ${near}?`
+            : `This suppression has no effect: it starts with "${word}", not k8s-af-ignore or k8s-af-ignore-file.`,
         })
+      }
     }
   }
   return { written, invalid }
 }
 
-function inAnnotations(run: Run): Written[] {
-  return run.resources.flatMap((resource) =>
-    annotated(resource, run).flatMap((at) => {
-      const text = stringAt(resource.value, ...at) ?? ''
-      const place = run.where.place(resource, at, false)
-      const covers = (finding: Finding) => isAbout(finding, resource)
-      return text
-        .split(/[\n;]/)
-        .filter((part) => part.trim() !== '')
-        .map((part) => ({ text: part, place, subject: subjectOf(resource), covers, expected: true }))
-    }),
-  )
+function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
+  const written: Written[] = []
+  const invalid: Invalid[] = []
+  for (const resource of run.resources) {
+    const { value } = resource
+    for (const owner of new Set([value, run.graph.workload(value)?.template ?? value]))
+      for (const [key, texts] of Object.entries(owner.metadata?.annotations ?? {})) {
+        const slip = misspelt(key)
+        const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
+        if (!path) continue
+        const about = {
+          place: run.where.place(resource, [...path, 'metadata', 'annotations', key], false),
+          subject: subjectOf(resource),
+        }
+        if (slip) {
+          const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
+          invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
+          continue
+        }
+        const covers = (finding: Finding) => isAbout(finding, resource)
+        for (const text of texts.split(/[\n;]/))
+          if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
+      }
+  }
+  return { written, invalid }
 }
 
 interface SpeakingFile {
@@ -222,31 +247,17 @@ interface SpeakingFile {
 /** The files that may hold comments for us. */
 function speakingFiles({ documents, broken = [] }: Input): Iterable<SpeakingFile> {
   const files = new Map<string, SpeakingFile | undefined>()
-  const speaks = ({ text }: SourceFile) => text.includes('k8s-af-')
   for (const file of broken)
-    files.set(file.name, speaks(file) ? { file, documents: [], isBroken: true } : undefined)
+    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: true } : undefined)
   for (const document of documents) {
     const { file, live } = document
     // Its YAML has no comments.
     if (live) continue
     if (!files.has(file.name))
-      files.set(file.name, speaks(file) ? { file, documents: [], isBroken: false } : undefined)
+      files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: false } : undefined)
     files.get(file.name)?.documents.push(document)
   }
   return [...files.values()].filter((file) => file !== undefined)
-}
-
-/** The paths of the annotation on an object and on its pod template, where there may be one. */
-function annotated(resource: Resource, { graph }: Run): Path[] {
-  const paths: Path[] = []
-  const path = ['metadata', 'annotations', annotation]
-  if (resource.value.metadata?.annotations?.[annotation] !== undefined) paths.push(path)
-  const template = graph.workload(resource.value)?.template
-  if (template && template !== resource.value && template.metadata?.annotations?.[annotation] !== undefined) {
-    const found = pathTo(resource.value, template)
-    if (found) paths.push([...found, ...path])
-  }
-  return paths
 }
 
 /** The path from a root to a node that is reached through mappings only. */

@@ -1,0 +1,92 @@
+/** Which objects will exist because others make them: no manifest has them. */
+import type { KubernetesObject } from '../kubernetes.js'
+import type { Kustomization } from '../reader/input.js'
+import { push } from './group.js'
+import type { Resource } from './resource.js'
+import { objectsAt, stringAt } from './untyped.js'
+
+/** The namespaces in which objects are made, by `madeKey`; an empty one where that is left open. */
+export type MadeNames = ReadonlyMap<string, readonly string[]>
+
+/** One key for a name of a kind. */
+export function madeKey(kind: string, name: string): string {
+  return `${kind}\n${name}`
+}
+
+/** The names of ConfigMaps and Secrets that objects and generators of the input will create. */
+export function madeNames(
+  resources: readonly Resource[],
+  kustomizations: readonly Kustomization[],
+): MadeNames {
+  const made = new Map<string, string[]>()
+  for (const resource of resources) {
+    for (const { kind, name, namespace } of madeBy(resource))
+      if (name) push(made, madeKey(kind, name), namespace)
+  }
+  for (const { generated, namespace } of kustomizations) {
+    for (const one of generated) push(made, madeKey(one.kind, one.name), one.namespace ?? namespace ?? '')
+  }
+  return made
+}
+
+/** An object that another one makes. */
+interface Made {
+  readonly kind: 'ConfigMap' | 'Secret'
+  readonly name: string | undefined
+  readonly namespace: string
+}
+
+const nothing: readonly Made[] = []
+
+/**
+ * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and
+ * the Secrets Store CSI driver.
+ */
+function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[] {
+  const secret = (own: string | undefined, within = namespace): Made => ({
+    kind: 'Secret',
+    name: own,
+    namespace: within,
+  })
+  switch (kindName) {
+    case 'external-secrets.io/ExternalSecret':
+    case 'kubernetes-client.io/ExternalSecret':
+      return [secret(stringAt(value, 'spec', 'target', 'name') ?? name)]
+    case 'external-secrets.io/ClusterExternalSecret': {
+      const own = stringAt(value, 'spec', 'externalSecretName')
+      return [secret(own ?? stringAt(value, 'spec', 'externalSecretSpec', 'target', 'name') ?? name, '')]
+    }
+    case 'bitnami.com/SealedSecret':
+      return [secret(stringAt(value, 'spec', 'template', 'metadata', 'name') ?? name)]
+    case 'cert-manager.io/Certificate':
+      return [secret(stringAt(value, 'spec', 'secretName'))]
+    case 'cert-manager.io/Issuer':
+    case 'cert-manager.io/ClusterIssuer':
+      return [secret(stringAt(value, 'spec', 'acme', 'privateKeySecretRef', 'name'), '')]
+    case 'secrets-store.csi.x-k8s.io/SecretProviderClass':
+      return objectsAt(value, 'spec', 'secretObjects').map((one) => secret(stringAt(one, 'secretName')))
+    case 'zalando.org/PlatformCredentialsSet':
+    case 'secrets.hashicorp.com/VaultStaticSecret':
+    case 'secrets.hashicorp.com/VaultDynamicSecret':
+    case 'secrets.hashicorp.com/VaultPKISecret':
+      return [secret(stringAt(value, 'spec', 'destination', 'name') ?? name)]
+    case 'onepassword.com/OnePasswordItem':
+    case 'isindir.github.com/SopsSecret':
+      return [secret(name)]
+    case 'trust.cert-manager.io/Bundle':
+      return [{ kind: 'ConfigMap', name, namespace: '' }]
+    case 'Ingress':
+      return isShimmed(value)
+        ? objectsAt(value, 'spec', 'tls').map((tls) => secret(stringAt(tls, 'secretName')))
+        : nothing
+    default:
+      return nothing
+  }
+}
+
+/** Whether cert-manager's ingress-shim makes the Secrets that the `tls` of an Ingress names. */
+function isShimmed({ metadata }: KubernetesObject): boolean {
+  return Object.keys(metadata?.annotations ?? {}).some((key) =>
+    /^(cert-manager\.io|certmanager\.k8s\.io|acme\.cert-manager\.io)\/|^kubernetes\.io\/tls-acme$/.test(key),
+  )
+}

@@ -1,0 +1,140 @@
+/** What decides how many pods a workload runs with: itself, an autoscaler, a kustomization. */
+import type { HorizontalPodAutoscaler, KindName, KubernetesObject, ObjectOf } from '../kubernetes.js'
+import type { Kustomization } from '../reader/input.js'
+import { type Belonging, farness, isNear } from './belonging.js'
+import { groupBy, push } from './group.js'
+import { lazy, memo } from './lazy.js'
+import { identity, type Objects } from './objects.js'
+import { numberAt, objectAt, stringAt, valueAt } from './untyped.js'
+import type { Workload } from './workload.js'
+
+/** The fewest pods that a workload may run with. */
+export interface FewestPods {
+  readonly pods: number
+  /** The object that decides: an autoscaler or the workload itself. */
+  readonly of: KubernetesObject
+  /** The mapping in it that holds (or would hold) the number. */
+  readonly node: object
+  readonly field: string
+  /** What to say there when a kustomization sets the number, and something else or nothing is written. */
+  readonly note?: string
+}
+
+type ScaledObject = ObjectOf<'keda.sh/ScaledObject'>
+
+/** What rules may ask about the scale of workloads. */
+export interface Scaling {
+  /** The workload that an autoscaler targets. */
+  targetOf(autoscaler: KubernetesObject): Workload | undefined
+  /** The HorizontalPodAutoscaler that targets the workload. */
+  autoscalerOf(workload: Workload): HorizontalPodAutoscaler | undefined
+  /** The KEDA ScaledObject that targets the workload. */
+  scaledObjectOf(workload: Workload): ScaledObject | undefined
+  /**
+   * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
+   * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
+   * of replicas (DaemonSet, Job).
+   */
+  fewestPods(workload: Workload): FewestPods | undefined
+}
+
+/** Answers what rules ask about the scale of workloads. */
+export function scaling(
+  objects: Objects,
+  { together }: Belonging,
+  kustomizations: readonly Kustomization[],
+): Scaling {
+  const { resource } = objects
+  const byName = lazy(() =>
+    groupBy(objects.workloads, ({ kind, namespace, name }) => identity(kind, namespace, name)),
+  )
+  /** Several when variants of one workload, of which one is applied, are equally near. */
+  const targetsOf = memo((autoscaler: KubernetesObject): readonly Workload[] => {
+    const own = resource(autoscaler)
+    const ref = valueAt(autoscaler, 'spec', 'scaleTargetRef')
+    const name = stringAt(ref, 'name')
+    if (name === undefined) return []
+    const named = byName().get(identity(stringAt(ref, 'kind') ?? 'Deployment', own.namespace, name)) ?? []
+    const near = named.filter((workload) => together(resource(workload), own))
+    const far = near.map((workload) => farness(resource(workload), own))
+    const least = Math.min(...far)
+    return near.filter((_, i) => far[i] === least)
+  })
+  const scalers = <K extends KindName>(kind: K) =>
+    lazy(() => {
+      const index = new Map<Workload, ObjectOf<K>>()
+      for (const one of objects.all(kind))
+        for (const target of targetsOf(one)) if (!index.has(target)) index.set(target, one)
+      return index
+    })
+  const autoscalers = scalers('HorizontalPodAutoscaler')
+  const scaledObjects = scalers('keda.sh/ScaledObject')
+  const counts = lazy(() => countsByName(kustomizations))
+  const autoscalerOf = (workload: Workload) => autoscalers().get(workload)
+  const scaledObjectOf = (workload: Workload) => scaledObjects().get(workload)
+  return {
+    targetOf: (autoscaler) => targetsOf(autoscaler)[0],
+    autoscalerOf,
+    scaledObjectOf,
+    fewestPods: memo((workload) => {
+      const { name, folders } = resource(workload)
+      const overlays = (counts().get(name) ?? []).filter((set) => isNear(set.folders, folders))
+      const hpa = autoscalerOf(workload)
+      return fewestPods(
+        workload,
+        hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaledObjectOf(workload)),
+        overlays.map(({ count }) => count),
+      )
+    }),
+  }
+}
+
+/** Whether an autoscaler's `targetRef` (as VerticalPodAutoscalers have it) names the workload. */
+export function targetNamed(autoscaler: object, { kind, name }: Workload): boolean {
+  const ref = valueAt(autoscaler, 'spec', 'targetRef')
+  return stringAt(ref, 'name') === name && (stringAt(ref, 'kind') ?? kind) === kind
+}
+
+function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
+  return { pods: hpa.spec?.minReplicas ?? 1, of: hpa, node: hpa.spec ?? hpa, field: 'minReplicas' }
+}
+
+function leastOfScaledObject(scaled: ScaledObject | undefined): FewestPods | undefined {
+  const spec = objectAt(scaled, 'spec')
+  return (
+    scaled &&
+    spec && { pods: numberAt(spec, 'minReplicaCount') ?? 0, of: scaled, node: spec, field: 'minReplicaCount' }
+  )
+}
+
+function fewestPods(
+  { object, scale }: Workload,
+  autoscaled: FewestPods | undefined,
+  overlays: readonly number[],
+): FewestPods | undefined {
+  if (!scale) return undefined
+  const own = { of: object, node: scale.node, field: 'replicas' }
+  // Autoscalers leave a workload alone that is scaled to 0 by hand: podautoscaler/horizontal.go.
+  if (scale.replicas === 0) return { pods: 0, ...own }
+  if (autoscaled) return autoscaled
+  const written = scale.replicas ?? 1
+  const pods = Math.max(written, ...overlays)
+  return { pods, ...own, ...(pods > written && { note: `an overlay makes it ${pods}` }) }
+}
+
+interface OverlayCount {
+  readonly folders: readonly string[]
+  readonly count: number
+}
+
+/** The counts that kustomizations set, by the name of the workload that they set them for. */
+function countsByName(
+  kustomizations: readonly Kustomization[],
+): ReadonlyMap<string, readonly OverlayCount[]> {
+  const index = new Map<string, OverlayCount[]>()
+  for (const { folder, replicas } of kustomizations) {
+    const folders = folder === '' || folder === '.' ? [] : folder.split('/')
+    for (const { name, count } of replicas) push(index, name, { folders, count })
+  }
+  return index
+}

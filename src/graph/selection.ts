@@ -1,0 +1,108 @@
+/** Which workloads a selector means: those whose pods it matches, as far as they belong together with its object. */
+import type { LabelSelector } from '../kubernetes.js'
+import { type Belonging, foldersInReach, isChosen } from './belonging.js'
+import { push } from './group.js'
+import { lazy, memo } from './lazy.js'
+import type { Objects } from './objects.js'
+import { distance, type Resource } from './resource.js'
+import { type Labels, matchesSelector } from './selector.js'
+import type { Workload } from './workload.js'
+
+/** The questions about workloads and the labels of their pods. */
+export interface Selection {
+  /** The workloads that have the labels, pass the test and belong together with `near`. */
+  matching(labels: Labels, test: (workload: Workload) => boolean, near: Resource): readonly Workload[]
+  /** The workloads that the selector matches and that belong together with `near`. No selector matches none. */
+  selected(selector: LabelSelector | undefined, near: Resource): readonly Workload[]
+  /** The workloads of the same namespace; without one, of near folders. Some may belong to a variant. */
+  nearby(near: Resource): readonly Workload[]
+}
+
+const noLabels: Labels = {}
+
+/** Workloads by `key=value` of their labels; all of them under `everything`. */
+type ByLabel = ReadonlyMap<string, readonly Workload[]>
+
+const everything = ''
+
+/** Answers the questions about workloads and the labels of their pods. */
+export function selection({ resource, workloads }: Objects, { together }: Belonging): Selection {
+  const scopesOfFolders = memo((folders: readonly string[]) =>
+    foldersInReach(folders).map((path) => `f ${path}`),
+  )
+  /** Where to look for what may belong together with an object: in its namespace; without one, in near folders. */
+  const scopesOf = ({ namespace, folders }: Resource): readonly string[] =>
+    namespace !== '' ? [`n ${namespace}`] : scopesOfFolders(folders)
+  const byScope = lazy(() => workloadsByScope(workloads, (workload) => scopesOf(resource(workload))))
+
+  const matching: Selection['matching'] = (labels, test, near) => {
+    const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
+    const found = new Set<Workload>()
+    for (const scope of scopesOf(near)) {
+      for (const workload of rarest(byScope().get(scope), pairs))
+        if (test(workload) && together(resource(workload), near)) found.add(workload)
+    }
+    if (isChosen(near.namespace) || found.size < 2) return [...found]
+    return nextDoor([...found], (workload) => distance(resource(workload).folders, near.folders))
+  }
+  return {
+    matching,
+    selected: (selector, near) =>
+      selector
+        ? matching(
+            selector.matchLabels ?? noLabels,
+            (workload) => matchesSelector(selector, workload.labels),
+            near,
+          )
+        : [],
+    nearby: (near) => [
+      ...new Set(scopesOf(near).flatMap((scope) => byScope().get(scope)?.get(everything) ?? [])),
+    ],
+  }
+}
+
+/** The other way round: for each workload the objects that mean it, the nearest file first. */
+export function byWorkload<T extends object>(
+  objects: readonly T[],
+  workloadsOf: (one: T) => readonly Workload[],
+  nearestFirst: Belonging['nearestFirst'],
+): ReadonlyMap<Workload, readonly T[]> {
+  const index = new Map<Workload, T[]>()
+  for (const one of objects) for (const workload of workloadsOf(one)) push(index, workload, one)
+  for (const [workload, found] of index) found.sort(nearestFirst(workload))
+  return index
+}
+
+function workloadsByScope(
+  workloads: readonly Workload[],
+  scopesOf: (workload: Workload) => readonly string[],
+): ReadonlyMap<string, ByLabel> {
+  const index = new Map<string, Map<string, Workload[]>>()
+  for (const workload of workloads) {
+    const { labels } = workload
+    const pairs = [everything]
+    for (const key in labels) pairs.push(`${key}=${labels[key]}`)
+    for (const scope of scopesOf(workload)) {
+      const inScope = index.get(scope) ?? new Map<string, Workload[]>()
+      if (inScope.size === 0) index.set(scope, inScope)
+      for (const pair of pairs) push(inScope, pair, workload)
+    }
+  }
+  return index
+}
+
+/** The workloads of the pair that the fewest have: all that have every pair are among them. */
+function rarest(byLabel: ByLabel | undefined, pairs: readonly string[]): readonly Workload[] {
+  let fewest: readonly Workload[] | undefined
+  for (const pair of pairs.length > 0 ? pairs : [everything]) {
+    const list = byLabel?.get(pair) ?? []
+    if (!fewest || list.length < fewest.length) fewest = list
+  }
+  return fewest ?? []
+}
+
+/** Without a namespace a match next door makes matches further away somebody else's: folders of examples. */
+function nextDoor(found: readonly Workload[], far: (workload: Workload) => number): readonly Workload[] {
+  const most = Math.max(1, Math.min(...found.map(far)))
+  return found.filter((workload) => far(workload) <= most)
+}

@@ -1,0 +1,58 @@
+/** What serves behind a Service, and at which ports. */
+import type { ContainerPort, Service, ServicePort } from '../kubernetes.js'
+import type { Container } from './container.js'
+import { isGivenLabel, podsHaveLabel } from './given-labels.js'
+import type { Resource } from './resource.js'
+import type { Selection } from './selection.js'
+import type { Workload } from './workload.js'
+
+/** Where a port of a Service leads to. */
+export interface TargetPort {
+  readonly container: Container
+  /** The port as the container declares it; a container may leave that out. */
+  readonly port: ContainerPort | undefined
+  readonly number: number | undefined
+}
+
+/** The workloads whose pods a Service selects. Empty for a Service without selector. */
+export function workloadsBehind(
+  { spec }: Service,
+  near: Resource,
+  { matching }: Selection,
+): readonly Workload[] {
+  const pairs = Object.entries(spec?.selector ?? {})
+  if (pairs.length === 0 || spec?.type === 'ExternalName') return []
+  const written = Object.fromEntries(pairs.filter(([key]) => !isGivenLabel(key)))
+  return matching(
+    written,
+    (workload) => pairs.every(([key, value]) => podsHaveLabel(workload, key, value)),
+    near,
+  )
+}
+
+/**
+ * The container that listens at a Service port. Undefined when the workload declares no such port
+ * (which is legal for numbers).
+ */
+export function portOf({ running }: Workload, port: ServicePort): TargetPort | undefined {
+  // An empty targetPort means `port`, as well: pkg/apis/core/v1/defaults.go.
+  const target = port.targetPort || port.port
+  const protocol = port.protocol ?? 'TCP'
+  for (const container of running) {
+    for (const one of container.spec.ports ?? []) {
+      // Port names and protocol are looked up in ordinary containers and native sidecars:
+      // k8s.io/endpointslice/utils.go.
+      const named = typeof target === 'string' ? one.name === target : one.containerPort === target
+      if (named && (one.protocol ?? 'TCP') === protocol)
+        return { container, port: one, number: one.containerPort }
+    }
+  }
+  const only = running.length === 1 ? running[0] : undefined
+  return only && typeof target === 'number' ? { container: only, port: undefined, number: target } : undefined
+}
+
+/** The workload's containers that own ports of the Service; empty when none declares them. */
+export function listeners(workload: Workload, { spec }: Service): readonly Container[] {
+  const owners = (spec?.ports ?? []).flatMap((port) => portOf(workload, port)?.container ?? [])
+  return [...new Set(owners)]
+}

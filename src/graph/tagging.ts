@@ -1,0 +1,40 @@
+/** Which images get their tag or digest from a tool, whatever the manifest says. */
+import type { Kustomization } from '../reader/input.js'
+import { imageParts, isImageAlias } from './container.js'
+import { lazy } from './lazy.js'
+import type { Objects } from './objects.js'
+import { objectsAt, stringAt } from './untyped.js'
+
+/**
+ * Tells whether a tool sets the tag or digest of an image: a kustomization, skaffold and ko, which build it, or
+ * whatever fills in a bare name.
+ */
+export function taggedElsewhere(
+  objects: Objects,
+  kustomizations: readonly Kustomization[],
+): (image: string) => boolean {
+  const built = lazy(() => builtImages(objects))
+  const pinned = lazy(() => pinnedRepositories(kustomizations))
+  return (image) =>
+    image.startsWith('ko://') ||
+    isImageAlias(image) ||
+    built().has(image) ||
+    pinned().has(repositoryOf(image))
+}
+
+/** The images that a skaffold.yaml of the input builds and tags. */
+function builtImages({ all }: Objects): ReadonlySet<string | undefined> {
+  const artifacts = all('skaffold/Config').flatMap((one) => objectsAt(one, 'build', 'artifacts'))
+  return new Set(artifacts.map((artifact) => stringAt(artifact, 'image')))
+}
+
+/** The images for which a kustomization sets a tag or digest. */
+function pinnedRepositories(kustomizations: readonly Kustomization[]): ReadonlySet<string> {
+  const images = kustomizations.flatMap((one) => one.images).filter((one) => one.pinned)
+  return new Set(images.map(({ name }) => repositoryOf(name)))
+}
+
+function repositoryOf(image: string): string {
+  const { registry, repository } = imageParts(image)
+  return `${registry}/${repository}`
+}
