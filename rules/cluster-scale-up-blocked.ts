@@ -2,6 +2,7 @@ import {
   absentFor,
   conditionOf,
   countOf,
+  failingCalls,
   formatSpan,
   type Graph,
   type Live,
@@ -80,6 +81,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
           : undefined,
         evidence: [
           ...linesOf(pending, 1),
+          ...failingCalls(workload, graph, live.seen),
           ...claims.slice(0, 1).map((one) => lineOf(one, live)),
           ...saidByAutoscaler(workload, pending, live),
           ...(claims.length > 0 ? [] : blocked(graph)),

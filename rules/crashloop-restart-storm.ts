@@ -9,6 +9,7 @@ import {
   countOf,
   type Eviction,
   evictionsOf,
+  failingCalls,
   formatBytes,
   formatEvictions,
   formatRestarts,
@@ -115,6 +116,7 @@ hooks, and which ConfigMaps and Secrets of the pods were written within the last
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: [
           ...evidenceOf(crashing, workload, live),
+          ...failingCalls(workload, graph, live.seen),
           ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
         ],
       },

@@ -1,5 +1,6 @@
 import {
   absentFor,
+  failingCalls,
   imageParts,
   isGone,
   isReady,
@@ -66,10 +67,13 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
     }[first.refusal]
     report(first.container.spec, 'image', `${effectOn(workload, ready, pods.length)}: ${answer}.`, {
       severity: ready === 0 ? 'error' : 'warning',
-      evidence: troubles(
-        stuck.map(({ pod }) => pod),
-        live,
-      ),
+      evidence: [
+        ...troubles(
+          stuck.map(({ pod }) => pod),
+          live,
+        ),
+        ...failingCalls(workload, graph, live.seen),
+      ],
       symptomOf: stuck.every(({ pod }) => absentFor(pod, live).length > 0)
         ? { rules: ['referenced-config-missing'], objects: [workload.object] }
         : undefined,

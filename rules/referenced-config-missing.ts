@@ -5,13 +5,12 @@ import {
   type ConfigReference,
   counted,
   type Fault,
-  firstOf,
+  failingCalls,
   formatMaker,
   type Graph,
   isGone,
   isReady,
   type Live,
-  matchesLabels,
   nearestName,
   push,
   rule,
@@ -213,13 +212,9 @@ function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
   if (workload.batch || pods.length === 0 || pods.every(isReady)) return []
   const ready = pods.filter(isReady).length
   if (ready > 0) return [`${ready} of ${counted(pods.length, 'pod')} ${ready === 1 ? 'is' : 'are'} ready`]
-  const services = graph
-    .seen('Service')
-    .filter(({ spec }) => spec?.selector && matchesLabels(spec.selector, workload.labels))
-    .filter((one) => graph.together(one, workload.object))
-    .map((one) => graph.describe(one))
   const none = pods.length === 1 ? 'its only pod is not ready' : `none of ${pods.length} pods is ready`
-  return [services.length > 0 ? `${none}: calls of ${firstOf(services)} fail` : none]
+  const [calls] = failingCalls(workload, graph, live)
+  return [calls ? `${none}: ${calls}` : none]
 }
 
 /** What pods wait for and no gap shows: keys of Secrets, objects that were there a moment ago. */

@@ -9,6 +9,7 @@ import {
   controllerOf,
   type DaemonSet,
   type Deployment,
+  failingCalls,
   formatCondition,
   formatSpan,
   type Graph,
@@ -90,7 +91,7 @@ come are \`image-unavailable\`.`,
       : orderedStall(subject, stuck, live)
     if (stall)
       report(stall.node, stall.field, stall.message, {
-        evidence: [...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
+        evidence: [...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
         symptomOf: causeOf(stuck, subject, graph, live),
       })
   },
@@ -151,7 +152,7 @@ function checkDeployment(
     `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
-      evidence: [...refusal, ...troubles(stuck, live), ...configWritten(subject, stuck, graph, live)],
+      evidence: [...refusal, ...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
       symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
@@ -189,11 +190,15 @@ function refusedBy(
   return quota && { rules: ['quota-exhausted'], objects: [quota] }
 }
 
-/** The configuration that crashing pods have read and that was written lately. */
-function configWritten(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live): readonly string[] {
+/** What fails with it, and the configuration that crashing pods have read and that was written lately. */
+function inItsWake(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live): readonly string[] {
   const workload = graph.workload(subject)
+  if (!workload) return []
   const isCrash = (pod: Pod) => containerStates(pod).some(({ restartCount = 0 }) => restartCount > 0)
-  return workload && stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []
+  return [
+    ...failingCalls(workload, graph, live.seen),
+    ...(stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []),
+  ]
 }
 
 function notReady(count: number, all: number): string {

@@ -157,7 +157,7 @@ function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefin
   ]
 }
 
-/** Rules that say of a workload without a ready pod why that is so; who calls its Service is not known to them. */
+/** Rules that say of a workload without a ready pod why that is so, and which Services that leaves without one. */
 const tellDown = [
   'cluster-scale-up-blocked',
   'crashloop-restart-storm',

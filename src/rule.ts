@@ -52,6 +52,7 @@ export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './gra
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
+export { failingCalls } from './graph/harm.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
