@@ -454,15 +454,16 @@ class Reader {
     for (;;) {
       const keyNode = this.#node
       const item = this.#valueOfKey(column)
-      if (value[key] !== undefined || key === '__proto__') {
-        // Of a plain object's prototype, perhaps.
-        if (!Object.hasOwn(value, key)) throw unusual
-        this.#hasDuplicates = true
-      }
-      value[key] = item
       if (node && keyNode) {
         const of = this.#node ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
+      } else {
+        if (value[key] !== undefined || key === '__proto__') {
+          // Of a plain object's prototype, perhaps.
+          if (!Object.hasOwn(value, key)) throw unusual
+          this.#hasDuplicates = true
+        }
+        value[key] = item
       }
       if (this.#column !== column) {
         if (this.#column > column) throw unusual

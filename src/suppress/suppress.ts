@@ -214,8 +214,11 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
   const invalid: Invalid[] = []
   for (const resource of run.resources) {
     const { value } = resource
-    for (const owner of new Set([value, run.graph.workload(value)?.template ?? value]))
-      for (const [key, texts] of Object.entries(owner.metadata?.annotations ?? {})) {
+    const template = run.graph.workload(value)?.template
+    for (const owner of template && template !== value ? [value, template] : [value]) {
+      const annotations = owner.metadata?.annotations
+      if (!annotations) continue
+      for (const [key, texts] of Object.entries(annotations)) {
         const slip = misspelt(key)
         const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
         if (!path) continue
@@ -232,6 +235,7 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
         for (const text of texts.split(/[\n;]/))
           if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
       }
+    }
   }
   return { written, invalid }
 }
