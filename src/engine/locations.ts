@@ -32,7 +32,11 @@ export function locations(): Locations {
               ? found.value(full)
               : found.key(full)
       const { file, live } = resource.document
-      return { file: file.name, ...(live && { live: true }), ...range, path: formatPath(path) }
+      const { line, column, endLine, endColumn } = range
+      const shown = formatPath(path)
+      return live
+        ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
+        : { file: file.name, line, column, endLine, endColumn, path: shown }
     },
     // What was read tells as well as the text, and is at hand.
     isWritten: ({ document, path: start }, path) => {
