@@ -10,15 +10,24 @@ import { active, allRules } from './harness.js'
 import { examineLive } from './live.js'
 
 const rules = await allRules()
-const { report, graph } = await examineLive(
-  'fixtures/live/shop.yaml',
-  [...rules].map(([id, rule]) => active(id, rule)),
-  {},
-)
+const examined = (fixture: string) =>
+  examineLive(
+    fixture,
+    [...rules].map(([id, rule]) => active(id, rule)),
+    {},
+  )
+const { report, graph } = await examined('fixtures/live/shop.yaml')
 const web = graph.objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata?.name === 'web')
 if (!web) throw new Error('the fixture has no Deployment web')
 
 const look = { width: 80, color: false, unicode: true, showSuppressed: false } as const
+/** What is said of the first object of a kind in a fixture. */
+async function diagnosisOf(kind: string, fixture: string): Promise<Diagnosis> {
+  const one = await examined(fixture)
+  const object = one.graph.objects.find((own) => own.kind === kind)
+  if (!object) throw new Error(`the fixture has no ${kind}`)
+  return diagnose(object, one.graph, one.report, undefined)
+}
 const rulesOf = ({ causes }: Diagnosis) => causes.map(({ finding }) => finding.rule)
 
 describe('the neighbourhood of a Deployment', () => {
@@ -42,14 +51,8 @@ describe('the neighbourhood of a Deployment', () => {
 
 describe('a diagnosis of pods that a Service misses', () => {
   it('finds the Service', async () => {
-    const missed = await examineLive(
-      'fixtures/service-selects-nothing/live-application-label.yaml',
-      [...rules].map(([id, rule]) => active(id, rule)),
-      {},
-    )
-    const [workload] = missed.graph.objects.filter(({ kind }) => kind === 'Deployment')
-    if (!workload) throw new Error('the fixture has no Deployment')
-    const { causes } = diagnose(workload, missed.graph, missed.report, undefined)
+    const fixture = 'fixtures/service-selects-nothing/live-application-label.yaml'
+    const { causes } = await diagnosisOf('Deployment', fixture)
     const found = causes.find(({ finding }) => finding.rule === 'service-selects-nothing')
     expect(found).toMatchObject({ relation: 'the finding is about it, too', likely: true })
   })
@@ -57,14 +60,8 @@ describe('a diagnosis of pods that a Service misses', () => {
 
 describe('a diagnosis of a Service that only the API server asks', () => {
   it('finds what fails with it', async () => {
-    const hooks = await examineLive(
-      'fixtures/webhook-backend-unavailable/live-scaled-to-zero.yaml',
-      [...rules].map(([id, rule]) => active(id, rule)),
-      {},
-    )
-    const [service] = hooks.graph.objects.filter(({ kind }) => kind === 'Service')
-    if (!service) throw new Error('the fixture has no Service')
-    const [first] = diagnose(service, hooks.graph, hooks.report, undefined).causes
+    const fixture = 'fixtures/webhook-backend-unavailable/live-scaled-to-zero.yaml'
+    const [first] = (await diagnosisOf('Service', fixture)).causes
     expect(first).toMatchObject({ relation: 'needs it', finding: { rule: 'webhook-backend-unavailable' } })
   })
 })

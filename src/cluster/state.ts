@@ -11,71 +11,56 @@ import type { Resource } from './discover.js'
 /** Characters of an event's message that are kept. */
 const longestMessage = 500
 
+/** The fields that are kept of a kind, as they are. */
+interface Fields {
+  readonly spec: readonly string[]
+  readonly status: readonly string[]
+}
+
+const ofPods: Fields = {
+  spec: [
+    'nodeName',
+    'hostNetwork',
+    'readinessGates',
+    'priority',
+    'priorityClassName',
+    'preemptionPolicy',
+    'resources',
+    'overhead',
+  ],
+  status: ['phase', 'reason', 'message', 'podIP', 'podIPs', 'startTime', 'qosClass'],
+}
+
+const ofJobs: Fields = {
+  spec: ['suspend', 'completions', 'parallelism', 'backoffLimit', 'activeDeadlineSeconds'],
+  status: ['active', 'succeeded', 'failed', 'ready', 'terminating', 'startTime', 'completionTime'],
+}
+
+const ofReplicaSets: Fields = {
+  spec: ['replicas'],
+  status: ['replicas', 'readyReplicas', 'availableReplicas'],
+}
+
 /**
  * The state of a Pod, Job or ReplicaSet that a workload made: who made it, where it runs and how it is. A tenth of the
  * object, so that ten thousand pods can be held.
  */
 export function stateOf(item: Untyped, { apiVersion, kind, kindName }: Resource): Untyped {
-  const metadata = metadataOf(item)
-  switch (kindName) {
-    case 'Pod': {
-      const spec = only(item.spec, [
-        'nodeName',
-        'hostNetwork',
-        'readinessGates',
-        'priority',
-        'priorityClassName',
-        'preemptionPolicy',
-        'resources',
-        'overhead',
-      ])
-      for (const field of ['containers', 'initContainers']) {
-        const asking = requestsIn(item, field)
-        if (asking.length > 0) spec[field] = asking
-      }
-      const status = only(item.status, [
-        'phase',
-        'reason',
-        'message',
-        'podIP',
-        'podIPs',
-        'startTime',
-        'qosClass',
-      ])
-      status.conditions = conditionsOf(item)
-      status.containerStatuses = containersOf(item, 'containerStatuses')
-      status.initContainerStatuses = containersOf(item, 'initContainerStatuses')
-      return { apiVersion, kind, metadata, spec, status }
+  if (kindName === 'EndpointSlice') return sliceState(item, apiVersion, kind)
+  const isPod = kindName === 'Pod'
+  const fields = isPod ? ofPods : kindName === 'Job' ? ofJobs : ofReplicaSets
+  const spec = only(item.spec, fields.spec)
+  const status = only(item.status, fields.status)
+  status.conditions = conditionsOf(item)
+  if (isPod) {
+    for (const field of ['containers', 'initContainers']) {
+      const asking = requestsIn(item, field)
+      if (asking.length > 0) spec[field] = asking
     }
-    case 'EndpointSlice':
-      return sliceState(item, apiVersion, kind)
-    case 'Job': {
-      const spec = only(item.spec, [
-        'suspend',
-        'completions',
-        'parallelism',
-        'backoffLimit',
-        'activeDeadlineSeconds',
-      ])
-      const status = only(item.status, [
-        'active',
-        'succeeded',
-        'failed',
-        'ready',
-        'terminating',
-        'startTime',
-        'completionTime',
-      ])
-      status.conditions = conditionsOf(item)
-      return { apiVersion, kind, metadata, spec, status }
-    }
-    default: {
-      const spec = only(item.spec, ['replicas'])
-      const status = only(item.status, ['replicas', 'readyReplicas', 'availableReplicas'])
-      status.conditions = conditionsOf(item)
-      return { apiVersion, kind, metadata, spec, status }
-    }
+    for (const field of ['containerStatuses', 'initContainerStatuses'])
+      status[field] = containersOf(item, field)
   }
+  return { apiVersion, kind, metadata: metadataOf(item), spec, status }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The diagnosis for people at a terminal. */
 import { Chalk } from 'chalk'
-import { briefFor, type Report } from '../engine/report.js'
+import { type Report, storyFor } from '../engine/report.js'
 import type { Subject } from '../finding.js'
 import type { Look } from '../reporters/reporter.js'
 import { ascii, columns, nameOf, printable, wrap } from '../reporters/text.js'
@@ -15,8 +15,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
   const { object, seen, pods, causes, around, unread } = diagnosis
   const told = new Set<string>()
   const storyOf = ({ finding }: Cause): string | undefined => {
-    const story = finding.stories.map((id) => report.story(id)).find((one) => one !== undefined)
-    const text = story && `${story.org}, ${story.year}: ${briefFor(finding.rule, story)}`
+    const text = storyFor(finding, report)?.text
     if (text === undefined || told.has(text)) return undefined
     told.add(text)
     return text

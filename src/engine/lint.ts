@@ -228,10 +228,9 @@ function unfolded(documents: readonly Document[]): Written[] {
  */
 function neighbours(objects: readonly Written[]): (definition: object, object: object) => boolean {
   // Made when the first custom object comes along: most inputs have none.
-  let known: { readonly folders: ReadonlyMap<object, readonly string[]>; readonly depth: number } | undefined
+  const known = lazy(() => foldersOf(objects))
   return (definition, object) => {
-    known ??= foldersOf(objects)
-    const { folders, depth } = known
+    const { folders, depth } = known()
     const a = folders.get(definition)
     const b = folders.get(object)
     return !a || !b || shared(a, b) > depth || distance(a, b) <= 3
@@ -240,18 +239,10 @@ function neighbours(objects: readonly Written[]): (definition: object, object: o
 
 /** The folders of each object's file, and how many of them all have in common. */
 function foldersOf(objects: readonly Written[]) {
+  const folderOf = memo(({ name }: SourceFile) => name.split('/').slice(0, -1))
   const folders = new Map<object, readonly string[]>()
-  const known = new Map<SourceFile, readonly string[]>()
-  for (const { raw, document } of objects) {
-    const { file } = document
-    let folder = known.get(file)
-    if (!folder) {
-      folder = file.name.split('/').slice(0, -1)
-      known.set(file, folder)
-    }
-    folders.set(raw, folder)
-  }
-  const [first = [], ...others] = known.values()
+  for (const { raw, document } of objects) folders.set(raw, folderOf(document.file))
+  const [first = [], ...others] = new Set(folders.values())
   return { folders, depth: others.reduce((least, one) => Math.min(least, shared(first, one)), first.length) }
 }
 

@@ -42,6 +42,15 @@ export function briefFor(rule: string, { brief, briefs }: Story): string {
   return briefs?.[rule] ?? brief
 }
 
+/** The first story of a finding: what it has to say to those who read it, and where to read more. */
+export function storyFor(
+  { rule, stories }: Finding,
+  report: Report,
+): { readonly text: string; readonly url: string | null } | undefined {
+  const story = stories.map((id) => report.story(id)).find((one) => one !== undefined)
+  return story && { text: `${story.org}, ${story.year}: ${briefFor(rule, story)}`, url: story.url }
+}
+
 export interface Report {
   /** Sorted by file, line, column and rule. Suppressed findings included (they carry `suppressed`). */
   readonly findings: readonly Finding[]

@@ -5,6 +5,7 @@ import type { Kustomization } from '../reader/input.js'
 import { lazy, memo } from './lazy.js'
 import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
+import { matchesWildcard } from './wildcard.js'
 
 /** What rules may ask about the existence of objects. */
 export interface Existence {
@@ -50,15 +51,8 @@ export function existence(
 
 function isExternal(external: External, kind: string, name: string, namespace: string): boolean {
   return (
-    matches(external.kind, kind) &&
-    matches(external.name, name) &&
-    (external.namespace === undefined || namespace === '' || matches(external.namespace, namespace))
+    matchesWildcard(external.kind, kind) &&
+    matchesWildcard(external.name, name) &&
+    (external.namespace === undefined || namespace === '' || matchesWildcard(external.namespace, namespace))
   )
-}
-
-/** Whether a text is what a pattern says, in which `*` stands for anything. */
-function matches(pattern: string, text: string): boolean {
-  if (!pattern.includes('*')) return pattern === text
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`).test(text)
 }

@@ -20,8 +20,6 @@ export interface Block {
   readonly value: unknown
   /** A mapping repeats a key; the last one won. */
   readonly hasDuplicates: boolean
-  /** Whether it is written in plain block style, so that `nodesOf` can tell where its parts stand. */
-  readonly isPlain: boolean
 }
 
 /** Reads one document, or gives up. */
@@ -254,15 +252,11 @@ class Reader {
 
   document(): Block {
     this.#toContent(0)
-    if (this.#isAtEnd) return { value: null, hasDuplicates: false, isPlain: true }
+    if (this.#isAtEnd) return { value: null, hasDuplicates: false }
     if (this.#column !== 0) throw unusual
     const value = this.#block(end)
     if (!this.#isAtEnd) throw unusual
-    return {
-      value: this.#isShared ? expand(value) : value,
-      hasDuplicates: this.#hasDuplicates,
-      isPlain: true,
-    }
+    return { value: this.#isShared ? expand(value) : value, hasDuplicates: this.#hasDuplicates }
   }
 
   /** The node of the block that the text holds. */

@@ -16,12 +16,18 @@ export interface Mistake {
   readonly message?: string
 }
 
-export type Parsed = ({ readonly ok: true } & Block) | { readonly ok: false; readonly mistake: Mistake }
+export interface Values extends Block {
+  readonly ok: true
+  /** Whether `readBlock` has read it, so that `nodesOf` can tell where its parts stand. */
+  readonly isPlain: boolean
+}
+
+export type Parsed = Values | { readonly ok: false; readonly mistake: Mistake }
 
 /** Reads one document. Never throws. */
 export function parse(text: string): Parsed {
   const block = readBlock(text)
-  return block ? { ok: true, ...block } : parseAny(text)
+  return block ? { ok: true, ...block, isPlain: true } : parseAny(text)
 }
 
 /** Reads a document in any style; gives for plain ones the same. */

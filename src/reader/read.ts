@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import type { Block } from './block.js'
 import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
@@ -17,7 +16,7 @@ import {
 } from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
-import { parse } from './parse.js'
+import { parse, type Values } from './parse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import { chartFinder, hasBraces, isTemplate } from './template.js'
@@ -315,7 +314,7 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Block): Document {
+function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Values): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined

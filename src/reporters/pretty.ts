@@ -1,6 +1,6 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { Chalk, type ChalkInstance } from 'chalk'
-import { briefFor, type Report } from '../engine/report.js'
+import { type Report, storyFor } from '../engine/report.js'
 import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
 import { type Gathered, gather } from './gather.js'
 import type { Look } from './reporter.js'
@@ -128,11 +128,11 @@ function head({ first, clusters }: Gathered, { paint, show, ...page }: Page): st
 }
 
 /** What happened elsewhere and where to read more, when it was not said before. */
-function background({ rule, stories }: Finding, { report, isNew }: Page): string[] {
+function background(finding: Finding, { report, isNew }: Page): string[] {
+  const { rule } = finding
   if (!report.rules.has(rule) || !isNew(rule)) return []
-  const story = stories.map((id) => report.story(id)).find((one) => one !== undefined)
-  const brief = story && `${story.org}, ${story.year}: ${briefFor(rule, story)}`
-  return [...(story && brief && isNew(brief) ? [brief, story.url ?? ''] : []), `k8s-af explain ${rule}`]
+  const story = storyFor(finding, report)
+  return [...(story && isNew(story.text) ? [story.text, story.url ?? ''] : []), `k8s-af explain ${rule}`]
 }
 
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */

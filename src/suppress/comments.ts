@@ -36,10 +36,10 @@ export function maySpeak({ text }: SourceFile): boolean {
  * The comments of a file, as YAML sees them: text in a block scalar or in quotes is none. A comment behind something is
  * about its line; one that is alone on its line is about the node that follows, and before the first key of a document
  * about the whole document.
+ * @param file one that `maySpeak`
  * @param documents those of this file that hold Kubernetes objects, in order
  */
 export function commentsOf(file: SourceFile, documents: readonly Document[]): Comment[] {
-  if (!maySpeak(file)) return []
   const lines = linesOf(file.text)
   const candidates = lines.flatMap((line, index) => candidateOf(line, index))
   if (candidates.length === 0) return []

@@ -10,6 +10,7 @@ import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { nearestName } from '../graph/similar.js'
 import { isObject, stringAt, valueAt } from '../graph/untyped.js'
+import { matchesWildcard } from '../graph/wildcard.js'
 import type { Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
 import { commentsOf, maySpeak } from './comments.js'
@@ -96,8 +97,8 @@ function idleness(
 ): Finding[] {
   if (!expected) return []
   const idle = rules.filter((id) => {
-    const ran = active.has(id) && active.get(id)?.rule.needs !== 'cluster'
-    return ran && !isOwn(id) && !used?.has(id)
+    const own = active.get(id)
+    return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id)
   })
   if (idle.length === 0) return []
   const find = `${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing`
@@ -321,15 +322,9 @@ function configured(one: ConfigSuppression, { settings, resources }: Run): Suppr
   }
 }
 
-/** `*` matches any run of characters; an absent pattern matches everything. */
+/** An absent pattern matches everything. */
 function matches(pattern: string | undefined, text: string): boolean {
-  if (pattern === undefined || pattern === text) return true
-  if (!pattern.includes('*')) return false
-  const source = pattern
-    .split('*')
-    .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-    .join('.*')
-  return new RegExp(`^${source}$`, 's').test(text)
+  return pattern === undefined || matchesWildcard(pattern, text)
 }
 
 /** The name of the container that a finding's place lies in, if it does. */
