@@ -44,7 +44,8 @@ export function filesOf({ kubeconfig, env }: KubeconfigOptions): readonly string
     return [resolve(kubeconfig)]
   }
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
-  const files = named.length > 0 ? named : [join(env.HOME ?? homedir(), '.kube', 'config')]
+  const home = env.HOME ?? homeFolder()
+  const files = named.length > 0 || home === undefined ? named : [join(home, '.kube', 'config')]
   return files.filter((file) => existsSync(file)).map((file) => resolve(file))
 }
 
@@ -121,8 +122,17 @@ function ofThisPod(client: KubeConfig, { env, root }: KubeconfigOptions): Kubeco
 
 /** The path with `~` for the home folder, as people write it. */
 export function shortened(file: string): string {
-  const home = homedir()
-  return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file
+  const home = homeFolder()
+  return home !== undefined && file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file
+}
+
+/** Undefined for a user whom the system does not know, as in a pod with a `runAsUser` of its own. */
+function homeFolder(): string | undefined {
+  try {
+    return homedir()
+  } catch {
+    return undefined
+  }
 }
 
 export function entryOf({ entries }: Kubeconfig, one: Cluster | User): Entry {
