@@ -3,7 +3,7 @@
  * their own that nobody can write. Needs Linux, and the rights to mount.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { objectsAt, stringAt, valueAt } from '../../src/graph/untyped.js'
 import type { Call } from './connection.js'
@@ -30,11 +30,11 @@ export function mayMount(): boolean {
 }
 
 /** Where programs that are not linked statically find their libraries: the same everywhere in an image. */
-const libraries = ['/lib', '/lib64', '/usr/lib', '/usr/lib64']
+const libraries = ['/lib', '/lib64', '/usr/lib', '/usr/lib64'].filter((path) => existsSync(path))
 /** Seconds until a container is ended. */
 const longestRun = 120
 
-/** Makes the file system, and becomes the program: ROOT, USER, and pairs of what is mounted where, read-only or not. */
+/** Makes the file system, and becomes the program: ROOT USER GROUP [ro|rw FROM TO]... -- PROGRAM [ARGUMENT]... */
 const script = `
 root=$1 user=$2 group=$3; shift 3
 mount -t tmpfs -o mode=0755 tmpfs "$root"
