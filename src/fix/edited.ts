@@ -1,0 +1,52 @@
+/** Changes to values: what a text has to mean when it has been changed. */
+import type { Edit, Path, Step } from '../finding.js'
+import { isObject } from '../graph/untyped.js'
+
+/**
+ * The value with one change made; the value itself stays as it is.
+ * @throws RangeError when there is nothing to remove or to move, or something where it would go
+ */
+export function edited(root: unknown, edit: Edit): unknown {
+  switch (edit.op) {
+    case 'set':
+      return withValue(root, edit.path, edit.value)
+    case 'remove':
+      return without(root, edit.path)
+    case 'move': {
+      if (at(root, edit.to) !== undefined) throw new RangeError('something stands there')
+      return withValue(without(root, edit.path), edit.to, at(root, edit.path))
+    }
+  }
+}
+
+function withValue(root: unknown, [step, ...rest]: Path, value: unknown): unknown {
+  if (step === undefined) return value
+  const inner = withValue(at(root, [step]), rest, value)
+  if (typeof step === 'string') return { ...(isObject(root) ? root : nothing(root)), [step]: inner }
+  const items = Array.isArray(root) ? [...root] : Object.values(nothing(root))
+  if (step > items.length) throw new RangeError('the list is shorter')
+  items[step] = inner
+  return items
+}
+
+/** @throws RangeError for a value that is there and is of another type */
+function nothing(value: unknown): object {
+  if (value !== undefined && value !== null) throw new RangeError('a plain value stands there')
+  return {}
+}
+
+function without(root: unknown, [step, ...rest]: Path): unknown {
+  if (step === undefined || at(root, [step]) === undefined) throw new RangeError('nothing is there')
+  if (rest.length > 0) return withValue(root, [step], without(at(root, [step]), rest))
+  if (Array.isArray(root)) return root.filter((_, i) => i !== step)
+  return Object.fromEntries(Object.entries(isObject(root) ? root : {}).filter(([name]) => name !== step))
+}
+
+function at(root: unknown, path: Path): unknown {
+  let value = root
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    value = (value as Readonly<Record<Step, unknown>>)[step]
+  }
+  return value
+}

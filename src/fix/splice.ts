@@ -1,0 +1,358 @@
+/**
+ * Makes changes in the text of a document. Comments, quotes, anchors and the order of fields stay as they are: text is cut out and
+ * put in, and nothing is written anew. What is not written plainly enough for that is left alone.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { dump } from 'js-yaml'
+import type { Edit, Path, Step } from '../finding.js'
+import { isObject } from '../graph/untyped.js'
+import type { Entry, TextNode } from '../reader/node.js'
+import { outline } from '../reader/outline.js'
+import { parse } from '../reader/parse.js'
+import { edited } from './edited.js'
+
+/** Says within this module that a text is not written plainly enough. */
+class Unfit extends Error {}
+
+/**
+ * The text of a document with the changes made, in their order; undefined where that cannot be done. What it means is read again:
+ * it is as before but for the changes.
+ * @param text with line feeds as its only line breaks
+ */
+export function spliced(text: string, edits: readonly Edit[]): string | undefined {
+  const before = parse(text)
+  if (!before.ok || before.hasDuplicates) return undefined
+  try {
+    const wanted = edits.reduce<unknown>(edited, before.value)
+    const result = edits.reduce(splice, text)
+    const after = parse(result)
+    return after.ok && !after.hasDuplicates && isDeepStrictEqual(after.value, wanted) ? result : undefined
+  } catch (error) {
+    if (error instanceof Unfit || error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function splice(text: string, edit: Edit): string {
+  switch (edit.op) {
+    case 'set':
+      return withValue(text, edit.path, edit.value)
+    case 'remove':
+      return without(text, edit.path)
+    case 'move':
+      return moved(text, edit.path, edit.to)
+  }
+}
+
+/** What stands at the end of a path, or as far along it as anything does. */
+interface Found {
+  readonly node: TextNode
+  /** Absent at the root, and for items of lists. */
+  readonly entry: Entry | undefined
+  /** What holds it; absent at the root. */
+  readonly parent: TextNode | undefined
+  /** The steps of the path that are written. */
+  readonly depth: number
+}
+
+/** @throws Unfit when the way leads through an alias, a merge key, or something that aliases stand for */
+function find(text: string, path: Path): Found {
+  const read = outline(text)
+  if (!read || read.text !== text) throw new Unfit()
+  let here: Found = { node: read.root, entry: undefined, parent: undefined, depth: 0 }
+  for (;;) {
+    const { node, depth } = here
+    if (node.kind === 'alias' || (node.anchor !== undefined && text.includes(`*${node.anchor}`)))
+      throw new Unfit()
+    const step = path[depth]
+    if (step === undefined) return here
+    const next = childOf(node, step)
+    if (!next) return here
+    here = { ...next, parent: node, depth: depth + 1 }
+  }
+}
+
+function childOf(node: TextNode, step: Step): Pick<Found, 'node' | 'entry'> | undefined {
+  if (typeof step === 'number') {
+    const item = node.items[step]
+    return item && { node: item, entry: undefined }
+  }
+  // What a merge brings along stands elsewhere, and is overridden by what is added here.
+  if (node.entries.some((entry) => entry.isMerge)) throw new Unfit()
+  const entry = node.entries.find(({ name }) => name === step)
+  return entry && { node: entry.value, entry }
+}
+
+function withValue(text: string, path: Path, value: unknown): string {
+  const found = find(text, path)
+  const { node, entry, depth } = found
+  const rest = path.slice(depth)
+  if (rest.length === 0) return replaced(text, found, value)
+  const [key] = rest
+  // What is missing on the way is made with it.
+  const inner = rest.slice(1).reduceRight<unknown>((made, step) => nest(step, made), value)
+  if (key === undefined) throw new Unfit()
+  const isNothing = node.kind === 'nothing' || node.isNull === true
+  const isEmpty = node.entries.length + node.items.length === 0
+  if (isNothing || (isEmpty && node.kind !== 'scalar' && entry && !isFlow(text, found.parent)))
+    return replaced(text, found, nest(key, inner))
+  if (node.kind === 'mapping' && typeof key === 'string')
+    return isFlow(text, node) ? flowEntryAdded(text, node, key, inner) : entryAdded(text, node, key, inner)
+  if (node.kind === 'sequence' && key === node.items.length)
+    return isFlow(text, node) ? flowItemAdded(text, node, inner) : itemAdded(text, node, inner)
+  throw new Unfit()
+}
+
+const nest = (step: Step, inner: unknown): unknown => (typeof step === 'number' ? [inner] : { [step]: inner })
+
+/** With another value in the place of one that is written. */
+function replaced(text: string, { node, entry, parent }: Found, value: unknown): string {
+  if (!parent) throw new Unfit()
+  if (isFlow(text, parent)) {
+    if (node.kind === 'nothing') throw new Unfit()
+    return cut(text, node.start, node.end, flow(text, value, node))
+  }
+  const isLine =
+    (node.kind === 'scalar' || isFlow(text, node)) && !text.slice(node.start, node.end).includes('\n')
+  if (isLine && !isCollection(value))
+    return cut(text, node.start, node.end, scalar(value, text.slice(node.start, node.end)))
+  // Behind the colon or the dash.
+  const start = entry ? colonOf(text, entry) + 1 : dashOf(text, node) + 1
+  const end = node.kind === 'nothing' ? start : trimmed(text, node.end)
+  // There may be an anchor, a tag or a comment.
+  if (text.slice(start, node.kind === 'nothing' ? start : node.start).trim() !== '') throw new Unfit()
+  if (!isLine && /(^|\s)#/.test(text.slice(start, end))) throw new Unfit()
+  const indent = entry ? column(text, entry.key.start) : column(text, start - 1) + 2
+  return cut(text, start, end, below(text, value, indent, entry !== undefined))
+}
+
+/** With a field more in a mapping in block style: behind the short ones that it begins with, before the longer ones. */
+function entryAdded(text: string, mapping: TextNode, key: string, value: unknown): string {
+  const indent = column(text, firstOf(mapping).key.start)
+  return linesAdded(
+    text,
+    mapping,
+    `${' '.repeat(indent)}${scalar(key)}:${below(text, value, indent, true)}\n`,
+  )
+}
+
+/** With lines more in a mapping in block style; they are indented as its fields are. */
+function linesAdded(text: string, mapping: TextNode, lines: string): string {
+  const first = firstOf(mapping)
+  const short = mapping.entries.findIndex(({ key, value }) => text.slice(key.start, value.end).includes('\n'))
+  const before = mapping.entries[short < 0 ? mapping.entries.length - 1 : short - 1]
+  const startsLine = text.slice(lineStart(text, first.key.start), first.key.start).trim() === ''
+  if (before) return insertedBehind(text, before.value.end, lines)
+  if (startsLine) return cut(text, commentStart(text, first.key.start), undefined, lines)
+  return insertedBehind(text, mapping.end, lines)
+}
+
+function itemAdded(text: string, list: TextNode, value: unknown): string {
+  const [first] = list.items
+  if (!first) throw new Unfit()
+  const indent = column(text, dashOf(text, first))
+  return insertedBehind(text, list.end, `${' '.repeat(indent)}-${below(text, value, indent + 2, false)}\n`)
+}
+
+/** With whole lines behind the line that a place is in. */
+function insertedBehind(text: string, at: number, lines: string): string {
+  const end = text.indexOf('\n', trimmed(text, at))
+  if (end >= 0) return cut(text, end + 1, undefined, lines)
+  return `${text}\n${lines.slice(0, -1)}`
+}
+
+function flowEntryAdded(text: string, mapping: TextNode, key: string, value: unknown): string {
+  const name = isJson(text) ? JSON.stringify(key) : scalar(key)
+  return flowAdded(text, mapping, mapping.entries.at(-1), `${name}: ${flow(text, value)}`)
+}
+
+function flowItemAdded(text: string, list: TextNode, value: unknown): string {
+  const last = list.items.at(-1)
+  return flowAdded(text, list, last && { key: last, value: last }, flow(text, value))
+}
+
+/** Behind the last part: on a line of its own when that is on one. */
+function flowAdded(
+  text: string,
+  node: TextNode,
+  last: Pick<Entry, 'key' | 'value'> | undefined,
+  part: string,
+): string {
+  if (!last) return cut(text, node.start + 1, node.end - 1, part)
+  const start = lineStart(text, last.key.start)
+  const indentation = text.slice(start, last.key.start)
+  const own = indentation.trim() === '' && start > node.start
+  return cut(text, last.value.end, undefined, own ? `,\n${indentation}${part}` : `, ${part}`)
+}
+
+function without(text: string, path: Path): string {
+  const { node, entry, parent, depth } = find(text, path)
+  if (!parent || depth < path.length) throw new Unfit()
+  const parts =
+    parent.kind === 'mapping' ? parent.entries : parent.items.map((item) => ({ key: item, value: item }))
+  const at = parts.findIndex(({ value }) => value === node)
+  if (parts.length === 1)
+    return replaced(text, find(text, path.slice(0, -1)), parent.kind === 'mapping' ? {} : [])
+  const own = parts[at]
+  const before = parts[at - 1]
+  const after = parts[at + 1]
+  if (!own) throw new Unfit()
+  if (isFlow(text, parent)) {
+    if (before) return cut(text, before.value.end, own.value.end)
+    return after ? cut(text, own.key.start, after.key.start) : text
+  }
+  const start = entry ? entry.key.start : dashOf(text, node)
+  if (text.slice(lineStart(text, start), start).trim() === '')
+    return cut(text, lineStart(text, start), lineEnd(text, node.end))
+  // The first field of an item stands behind the dash: the next one takes its place.
+  if (!after || !entry || text.slice(trimmed(text, node.end), after.key.start).trim() !== '')
+    throw new Unfit()
+  return cut(text, start, after.key.start)
+}
+
+/** With a field elsewhere in the document: its lines and the comments right above them go along. */
+function moved(text: string, path: Path, to: Path): string {
+  const { node, entry, parent, depth } = find(text, path)
+  const key = to.at(-1)
+  if (!entry || !parent || depth < path.length || typeof key !== 'string' || isFlow(text, parent))
+    throw new Unfit()
+  const start = lineStart(text, entry.key.start)
+  if (text.slice(start, entry.key.start).trim() !== '') throw new Unfit()
+  const from = commentStart(text, entry.key.start)
+  const end = lineEnd(text, node.end)
+  const lines = `${text.slice(from, entry.key.start)}${scalar(key)}${text.slice(entry.key.end, end)}`
+  const rest = without(from === start ? text : cut(text, from, start), path)
+  const target = find(rest, to.slice(0, -1))
+  if (target.depth < to.length - 1 || target.node.kind !== 'mapping' || isFlow(rest, target.node)) {
+    if (lines.includes('#')) throw new Unfit()
+    return withValue(rest, to, valueIn(text, path))
+  }
+  if (target.node.entries.some(({ name }) => name === key)) throw new Unfit()
+  const shift = column(rest, firstOf(target.node).key.start) - column(text, entry.key.start)
+  return linesAdded(rest, target.node, shifted(lines.endsWith('\n') ? lines : `${lines}\n`, shift))
+}
+
+function valueIn(text: string, path: Path): unknown {
+  const read = parse(text)
+  let value: unknown = read.ok ? read.value : undefined
+  for (const step of path) value = (value as Readonly<Record<Step, unknown>>)[step]
+  return value
+}
+
+/** Lines with more or, where the number is below 0, with less space before them. */
+function shifted(lines: string, by: number): string {
+  if (by >= 0) return lines.replace(/^(?=.)/gm, ' '.repeat(by))
+  const less = new RegExp(`^ {${-by}}`)
+  return lines
+    .split('\n')
+    .map((line) => {
+      if (line.trim() !== '' && !less.test(line)) throw new Unfit()
+      return line.replace(less, '')
+    })
+    .join('\n')
+}
+
+/** What stands behind a key's colon or a dash: a space and the value, or a collection on lines of its own. */
+function below(text: string, value: unknown, indent: number, isField: boolean): string {
+  if (!isCollection(value)) return ` ${scalar(value)}`
+  const inner = isField ? indent + (Array.isArray(value) ? dashIndent(text) : 2) : indent
+  const lines = dump(value, { indent: 2, lineWidth: -1, noRefs: true, noArrayIndent: dashIndent(text) === 0 })
+  const block = shifted(lines.trimEnd(), inner)
+  return isField ? `\n${block}` : ` ${block.trimStart()}`
+}
+
+/** How far the dashes of lists are indented in a document, as its first such list has it. */
+function dashIndent(text: string): number {
+  const [, key = '', dash = ''] = /^( *)[\w.-]+:[ \t]*\n( *)- /m.exec(text) ?? []
+  return dash.length > key.length
+    ? dash.length - key.length
+    : dash === '' && key === '' && !/:[ \t]*\n- /.test(text)
+      ? 2
+      : 0
+}
+
+function flow(text: string, value: unknown, old?: TextNode): string {
+  if (isJson(text)) return JSON.stringify(value)
+  if (!isCollection(value)) return scalar(value, old && text.slice(old.start, old.end))
+  return dump(value, { flowLevel: 0, lineWidth: -1, noRefs: true }).trim()
+}
+
+/** A plain value as YAML, with quotes where it needs them or its predecessor has them. */
+function scalar(value: unknown, old = ''): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[]' : '{}'
+  if (typeof value !== 'string') return String(value)
+  if (old.startsWith("'")) return `'${value.replaceAll("'", "''")}'`
+  const isPlain = /^[A-Za-z0-9_./][\w./@+-]*(?::[\w./@+-]+)*$/.test(value) && plainMeans(value)
+  return isPlain && !old.startsWith('"') ? value : JSON.stringify(value)
+}
+
+function plainMeans(text: string): boolean {
+  const read = parse(text)
+  return read.ok && read.value === text
+}
+
+const isCollection = (value: unknown): value is object =>
+  (Array.isArray(value) && value.length > 0) || (isObject(value) && Object.keys(value).length > 0)
+
+const isJson = (text: string) => /^\s*[{[]/.test(text)
+
+function isFlow(text: string, node: TextNode | undefined): boolean {
+  const first = node && text[node.start]
+  return first === '{' || first === '['
+}
+
+function firstOf({ entries: [first] }: TextNode): Entry {
+  if (!first) throw new Unfit()
+  return first
+}
+
+/** @throws Unfit for keys with a question mark */
+function colonOf(text: string, { key }: Entry): number {
+  const [space] = /^[ \t]*(?=:)/.exec(text.slice(key.end)) ?? []
+  if (space === undefined) throw new Unfit()
+  return key.end + space.length
+}
+
+function dashOf(text: string, item: TextNode): number {
+  const at = item.kind === 'nothing' ? item.start - 1 : text.lastIndexOf('-', item.start - 1)
+  if (text[at] !== '-' || text.slice(at + 1, item.start).trim() !== '') throw new Unfit()
+  return at
+}
+
+/** The columns of blocks are counted from 0. */
+function column(text: string, at: number): number {
+  return at - lineStart(text, at)
+}
+
+function lineStart(text: string, at: number): number {
+  return text.lastIndexOf('\n', at - 1) + 1
+}
+
+/** Behind the line break of the line in which something ends, or the end of the text. */
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf('\n', trimmed(text, at))
+  return end < 0 ? text.length : end + 1
+}
+
+/** Before the space that an end includes: block scalars end behind their last line break. */
+function trimmed(text: string, end: number): number {
+  let at = end
+  while (at > 0 && /\s/.test(text[at - 1] ?? '')) at--
+  return at
+}
+
+/** The start of the line of a key, or of the comments right above it that are indented as it is. */
+function commentStart(text: string, key: number): number {
+  let start = lineStart(text, key)
+  const indentation = text.slice(start, key)
+  while (start > 0) {
+    const above = lineStart(text, start - 1)
+    if (!text.startsWith(`${indentation}#`, above)) return start
+    start = above
+  }
+  return start
+}
+
+function cut(text: string, start: number, end = start, insert = ''): string {
+  return text.slice(0, start) + insert + text.slice(end)
+}
