@@ -2,16 +2,19 @@
 import { dirname, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
+import type { Report } from '../engine/report.js'
 import type { Input } from '../reader/input.js'
 import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
+import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { checkFixFlags, type FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
-import { present, type ReportFlags } from './present.js'
+import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
@@ -32,26 +35,39 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
-  const linted = readPaths(paths, {
-    cwd,
-    recursive: flags.recursive ?? true,
-    stdinFilename: flags.stdinFilename,
-    ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
-  })
-  if (linted.missing.length > 0) throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
-  const input = withDefinitions(linted, settings.crds, cwd)
-
-  const report = lint(input, {
-    settings,
-    rules,
-    stories: loadStories,
-    timings: flags.timings ?? false,
-    started,
-  })
-  if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
-    throw new UsageError(nothingFound(input, paths))
-
-  return present(report, outputs, flags, settings.failOn)
+  checkFixFlags(flags, paths)
+  const run = (): Report => {
+    const linted = readPaths(paths, {
+      cwd,
+      recursive: flags.recursive ?? true,
+      stdinFilename: flags.stdinFilename,
+      ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
+    })
+    if (linted.missing.length > 0)
+      throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
+    const input = withDefinitions(linted, settings.crds, cwd)
+    const report = lint(input, {
+      settings,
+      rules,
+      stories: loadStories,
+      timings: flags.timings ?? false,
+      started,
+    })
+    if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
+      throw new UsageError(nothingFound(input, paths))
+    return report
+  }
+  if (!flags.fix && !flags.diff) return present(run(), outputs, flags, settings.failOn)
+  const { fixFiles, showFixes } = await import('./fix.js')
+  if (flags.fix) return present(fixFiles(run, flags, cwd), outputs, flags, settings.failOn)
+  const report = run()
+  await print([showFixes(report, flags, lookOf(process.stdout, process.env, flags))])
+  return present(
+    report,
+    outputs.filter(({ file }) => file !== undefined),
+    flags,
+    settings.failOn,
+  )
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

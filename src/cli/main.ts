@@ -199,6 +199,9 @@ function addLint(program: Command, done: Done): void {
     .option('--no-recursive', 'read only the files directly in a folder')
     .option('--stdin-filename <name>', 'what to call standard input')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
+    .option('--fix', 'make the safe changes that findings propose, and report what is left')
+    .option('--unsafe-fixes', 'the others, too: defaults that somebody should look at')
+    .option('--diff', 'print the changes as a patch instead, and change nothing')
   withReport(lint)
   withInput(lint)
   withSettings(lint)
@@ -209,7 +212,8 @@ function addLint(program: Command, done: Done): void {
 Examples:
   k8s-af lint .
   kubectl kustomize overlays/prod | k8s-af lint --complete -
-  k8s-af lint -o pretty -o sarif=k8s-af.sarif deploy/`,
+  k8s-af lint -o pretty -o sarif=k8s-af.sarif deploy/
+  k8s-af lint --diff --unsafe-fixes deploy/`,
     )
     .action(async (paths: string[], flags) => {
       const { lintCommand } = await import('./lint.js')

@@ -55,7 +55,7 @@ async function show(report: Report, outputs: readonly Output[], flags: ReportFla
 }
 
 /** Writes in pieces of some size, at the pace of whoever reads. */
-async function print(pieces: Iterable<string>): Promise<void> {
+export async function print(pieces: Iterable<string>): Promise<void> {
   let text = ''
   for (const piece of pieces) {
     text += piece

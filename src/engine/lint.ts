@@ -103,7 +103,8 @@ export function examine(
   const watch = hasGap ? watched(graph, cluster) : undefined
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
-  const found = finish(drafts, graph, where)
+  const owners = new WeakMap<Finding, Resource>()
+  const found = finish(drafts, graph, where, owners)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
     readFinding(problem, settings),
   )
@@ -125,6 +126,7 @@ export function examine(
     ...(timings && { timings }),
     rules,
     lines: sourceLines(input),
+    resource: (finding) => owners.get(finding),
     story: (id) => stories().get(id),
     summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,
@@ -449,7 +451,13 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
 }
 
 /** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
-function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations): Finding[] {
+function finish(
+  drafts: readonly Draft[],
+  graph: IndexedGraph,
+  where: Locations,
+  /** Filled with the objects of findings that have a fix. */
+  owners: WeakMap<Finding, Resource>,
+): Finding[] {
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()
@@ -470,7 +478,7 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options
       const label = options.label ?? missing(resource, path, where)
-      return {
+      const finding: Finding = {
         rule: active.id,
         severity,
         message,
@@ -486,6 +494,8 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
           fix: fixOf(fix, resource),
         }),
       }
+      if (fix) owners.set(finding, resource)
+      return finding
     })
 }
 

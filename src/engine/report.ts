@@ -1,5 +1,6 @@
 /** The outcome of a run, as the reporters get it. */
 import type { Finding, Summary } from '../finding.js'
+import type { Resource } from '../graph/resource.js'
 import type { Rule } from '../rule.js'
 
 /** Gives back source lines for code frames. */
@@ -62,6 +63,8 @@ export interface Report {
   readonly timings?: ReadonlyMap<string, number>
   /** All rules by id, for their prose. */
   readonly rules: ReadonlyMap<string, Rule>
+  /** The object that a finding of the rules is about, where it has a fix; undefined for objects of several clusters. */
+  resource(finding: Finding): Resource | undefined
   /** Loads the stories when first asked. */
   story(id: string): Story | undefined
 }

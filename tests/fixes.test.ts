@@ -1,0 +1,46 @@
+/** Every fix of every rule on its fixtures: it can be made, it cures, and nothing else changes. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { lint } from '../src/engine/lint.js'
+import type { Report } from '../src/engine/report.js'
+import type { Finding } from '../src/finding.js'
+import { fixesOf, isFixable } from '../src/fix/fix.js'
+import { readPaths } from '../src/reader/read.js'
+import { loadStories } from '../src/registry.js'
+import { active, allRules, lintPaths, root, runOf, settings } from './harness.js'
+
+const rules = await allRules()
+
+const named = ({ subject, place }: Finding) =>
+  `${subject?.kind} ${subject?.namespace}/${subject?.name} ${place.path}`
+
+for (const [id, rule] of rules) {
+  const folder = join('fixtures', id)
+  if (!existsSync(join(root, folder)) || rule.for.length === 0) continue
+  const files = readdirSync(join(root, folder))
+    .filter((name) => /\.(ya?ml|json)$/.test(name))
+    .map((name) => `${folder}/${name}`)
+    .filter((file) => !runOf(file).live)
+  const cases = files.flatMap((file) => {
+    const run = runOf(file)
+    const toRun = [active(id, rule, run.params)]
+    const report = lintPaths([file], toRun, run)
+    const again = (text: string): Report => {
+      const input = readPaths(['-'], { cwd: root, stdin: () => text, stdinFilename: file })
+      return lint(input, { settings: settings(toRun, run), rules, stories: loadStories })
+    }
+    return report.findings.some(isFixable) ? [{ file, report, again }] : []
+  })
+  if (cases.length === 0) continue
+  describe(id, () => {
+    for (const { file, report, again } of cases)
+      it(file.slice(folder.length + 1), () => {
+        const { files, made, left } = fixesOf(report, true)
+        expect(left.map(({ finding, reason }) => `${named(finding)}: ${reason}`)).toEqual([])
+        expect(made.length).toBeGreaterThan(0)
+        const after = again(files[0]?.text ?? '')
+        expect(after.findings.map(named).filter((one) => made.map(named).includes(one))).toEqual([])
+      })
+  })
+}
