@@ -97,9 +97,10 @@ function ofServers({ running }: Workload, enough: number): readonly Fault[] {
         ? `sessions are refreshed after ${formatSeconds(refresh)} and last ${formatSeconds(session)}`
         : `sessions last ${formatSeconds(session)}${written ? '' : ' by default'}, as long as the SDK wants them to be valid`
     const field = spec.args ? 'args' : 'command'
-    const longer = '--session-duration=60m'
-    const others = (spec.args ?? spec.command ?? []).filter((word) => !word.startsWith('--session-duration'))
-    const fix = safe(set(spec, field, [...others, longer], longer))
+    const better = session >= enough ? '--session-refresh=5m' : '--session-duration=60m'
+    const [flag = ''] = better.split('=')
+    const others = (spec.args ?? spec.command ?? []).filter((word) => !word.startsWith(flag))
+    const fix = safe(set(spec, field, [...others, better], better))
     return [[spec, field, `Every request may fetch new credentials first: ${text}.`, { fix }]]
   })
 }

@@ -12,8 +12,8 @@ import { active, allRules, lintPaths, root, runOf, settings } from './harness.js
 
 const rules = await allRules()
 
-const named = ({ subject, place }: Finding) =>
-  `${subject?.kind} ${subject?.namespace}/${subject?.name} ${place.path}`
+const named = ({ subject, place, message }: Finding) =>
+  `${subject?.kind} ${subject?.name} ${place.path}: ${message}`
 
 for (const [id, rule] of rules) {
   const folder = join('fixtures', id)

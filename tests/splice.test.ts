@@ -190,7 +190,32 @@ const cases: Record<
     move('a.x', 'b.c.x'),
     'b:\n  c:\n    x: 1\na:\n  z: 2\n',
   ],
-  'a field moves and gets another name': ['a: 1 # why\nb: 2\n', move('a', 'c'), 'b: 2\nc: 1 # why\n'],
+  'a field moves to where nothing is, and what is said of it': [
+    'a:\n  # of x\n  x: # why\n    p: 1\n  z: 2\n',
+    move('a.x', 'a.b.c'),
+    'a:\n  z: 2\n  b:\n    # of x\n    c: # why\n      p: 1\n',
+  ],
+  'a field gets another name': [
+    'a: {x: 1}\nb:\n  x: 1 # why\n',
+    [move('a.x', 'a.z'), move('b.x', 'b.z')],
+    'a: {z: 1}\nb:\n  z: 1 # why\n',
+  ],
+  'a mapping changes in one field': [
+    yaml`
+      a:
+        b: 1 # why
+        c: {d: [1, 2], e: 3} # other
+        f: 4
+    `,
+    set('a', { b: 2, c: { d: [1, 2, 5], e: 3 }, g: 6 }),
+    yaml`
+      a:
+        b: 2 # why
+        c: {d: [1, 2, 5], e: 3} # other
+        g: 6
+    `,
+  ],
+  'a field moves and gets another name': ['a: 1 # why\nb: 2\n', move('a', 'c'), 'c: 1 # why\nb: 2\n'],
   'aliases stand for it': ['a: &x {b: 1}\nc: *x\n', set('a.b', 2), undefined],
   'it is an alias': ['a: &x {b: 1}\nc: *x\n', set('c.b', 2), undefined],
   'it is merged': ['a: &x {b: 1}\nc:\n  <<: *x\n', set('c.b', 2), undefined],
@@ -198,6 +223,11 @@ const cases: Record<
   'a tag': ['a: !!str 1\n', set('a', 'b'), 'a: !!str b\n'],
   'a repeated key': ['a: 1\na: 2\n', set('a', 3), undefined],
   'a comment would be lost': ['a:\n  - 1 # one\n  - 2\n', set('a', [3]), undefined],
+  'a comment behind the key stays': [
+    'a: # why\n  - 1\nb:\n',
+    [set('a', [3]), set('b', { c: 1 })],
+    'a: # why\n  - 3\nb:\n  c: 1\n',
+  ],
   'something stands where it would move': ['a: 1\nb: 2\n', move('a', 'b'), undefined],
   'nothing to remove': ['a: 1\n', remove('b'), undefined],
   'a plain value stands in the way': ['a: 1\n', set('a.b', 1), undefined],

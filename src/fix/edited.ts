@@ -1,4 +1,5 @@
 /** Changes to values: what a text has to mean when it has been changed. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Edit, Path, Step } from '../finding.js'
 import { isObject } from '../graph/untyped.js'
 
@@ -17,6 +18,28 @@ export function edited(root: unknown, edit: Edit): unknown {
       return withValue(without(root, edit.path), edit.to, at(root, edit.path))
     }
   }
+}
+
+/**
+ * A change as several that change less: where a mapping takes the place of another one, their fields one by one, and the items of lists
+ * that have as many or more.
+ */
+export function smaller(root: unknown, edit: Edit): readonly Edit[] {
+  if (edit.op !== 'set') return [edit]
+  const { path, value } = edit
+  const old = at(root, path)
+  const set = (step: Step, inner: unknown) =>
+    smaller(root, { op: 'set', path: [...path, step], value: inner })
+  if (isObject(old) && isObject(value) && Object.keys(old).some((name) => Object.hasOwn(value, name)))
+    return [
+      ...Object.keys(old).flatMap((name): Edit[] =>
+        Object.hasOwn(value, name) ? [] : [{ op: 'remove', path: [...path, name] }],
+      ),
+      ...Object.entries(value).flatMap(([name, inner]) => set(name, inner)),
+    ]
+  if (Array.isArray(old) && Array.isArray(value) && old.length > 0 && old.length <= value.length)
+    return value.flatMap((inner, i) => set(i, inner))
+  return isDeepStrictEqual(old, value) ? [] : [edit]
 }
 
 function withValue(root: unknown, [step, ...rest]: Path, value: unknown): unknown {

@@ -9,7 +9,7 @@ import { isObject } from '../graph/untyped.js'
 import type { Entry, TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 import { parse } from '../reader/parse.js'
-import { edited } from './edited.js'
+import { edited, smaller } from './edited.js'
 
 /** Says within this module that a text is not written plainly enough. */
 class Unfit extends Error {}
@@ -23,8 +23,12 @@ export function spliced(text: string, edits: readonly Edit[]): string | undefine
   const before = parse(text)
   if (!before.ok || before.hasDuplicates) return undefined
   try {
-    const wanted = edits.reduce<unknown>(edited, before.value)
-    const result = edits.reduce(splice, text)
+    let wanted: unknown = before.value
+    let result = text
+    for (const edit of edits) {
+      result = smaller(wanted, edit).reduce(splice, result)
+      wanted = edited(wanted, edit)
+    }
     const after = parse(result)
     return after.ok && !after.hasDuplicates && isDeepStrictEqual(after.value, wanted) ? result : undefined
   } catch (error) {
@@ -106,7 +110,12 @@ function withValue(text: string, path: Path, value: unknown): string {
 const nest = (step: Step, inner: unknown): unknown => (typeof step === 'number' ? [inner] : { [step]: inner })
 
 /** With another value in the place of one that is written. */
-function replaced(text: string, { node, entry, parent }: Found, value: unknown): string {
+function replaced(
+  text: string,
+  { node, entry, parent }: Found,
+  value: unknown,
+  losesComments = false,
+): string {
   if (!parent) throw new Unfit()
   if (isFlow(text, parent)) {
     if (node.kind === 'nothing') throw new Unfit()
@@ -117,13 +126,20 @@ function replaced(text: string, { node, entry, parent }: Found, value: unknown):
   if (isLine && !isCollection(value))
     return cut(text, node.start, node.end, scalar(value, text.slice(node.start, node.end)))
   // Behind the colon or the dash.
-  const start = entry ? colonOf(text, entry) + 1 : dashOf(text, node) + 1
-  const end = node.kind === 'nothing' ? start : trimmed(text, node.end)
+  const mark = entry ? colonOf(text, entry) : dashOf(text, node)
+  const start = isCollection(value) && entry && !isLine ? behindComment(text, mark + 1) : mark + 1
+  const end = node.kind === 'nothing' ? start : Math.max(start, trimmed(text, node.end))
   // There may be an anchor, a tag or a comment.
   if (text.slice(start, node.kind === 'nothing' ? start : node.start).trim() !== '') throw new Unfit()
-  if (!isLine && /(^|\s)#/.test(text.slice(start, end))) throw new Unfit()
-  const indent = entry ? column(text, entry.key.start) : column(text, start - 1) + 2
+  if (!isLine && !losesComments && /(^|\s)#/.test(text.slice(start, end))) throw new Unfit()
+  const indent = entry ? column(text, entry.key.start) : column(text, mark) + 2
   return cut(text, start, end, below(text, value, indent, entry !== undefined))
+}
+
+/** Behind the comment that is the rest of a line; the place itself when there is none. */
+function behindComment(text: string, at: number): number {
+  const [comment = ''] = /^[ \t]+#.*/.exec(text.slice(at)) ?? []
+  return at + comment.length
 }
 
 /** With a field more in a mapping in block style: behind the short ones that it begins with, before the longer ones. */
@@ -192,7 +208,7 @@ function without(text: string, path: Path): string {
     parent.kind === 'mapping' ? parent.entries : parent.items.map((item) => ({ key: item, value: item }))
   const at = parts.findIndex(({ value }) => value === node)
   if (parts.length === 1)
-    return replaced(text, find(text, path.slice(0, -1)), parent.kind === 'mapping' ? {} : [])
+    return replaced(text, find(text, path.slice(0, -1)), parent.kind === 'mapping' ? {} : [], true)
   const own = parts[at]
   const before = parts[at - 1]
   const after = parts[at + 1]
@@ -214,29 +230,27 @@ function without(text: string, path: Path): string {
 function moved(text: string, path: Path, to: Path): string {
   const { node, entry, parent, depth } = find(text, path)
   const key = to.at(-1)
-  if (!entry || !parent || depth < path.length || typeof key !== 'string' || isFlow(text, parent))
-    throw new Unfit()
+  if (!entry || !parent || depth < path.length || typeof key !== 'string') throw new Unfit()
+  if (isDeepStrictEqual(path.slice(0, -1), to.slice(0, -1)))
+    return cut(text, entry.key.start, entry.key.end, isJson(text) ? JSON.stringify(key) : scalar(key))
   const start = lineStart(text, entry.key.start)
-  if (text.slice(start, entry.key.start).trim() !== '') throw new Unfit()
+  if (isFlow(text, parent) || text.slice(start, entry.key.start).trim() !== '') throw new Unfit()
   const from = commentStart(text, entry.key.start)
+  const own = column(text, entry.key.start)
   const end = lineEnd(text, node.end)
   const lines = `${text.slice(from, entry.key.start)}${scalar(key)}${text.slice(entry.key.end, end)}`
   const rest = without(from === start ? text : cut(text, from, start), path)
   const target = find(rest, to.slice(0, -1))
-  if (target.depth < to.length - 1 || target.node.kind !== 'mapping' || isFlow(rest, target.node)) {
-    if (lines.includes('#')) throw new Unfit()
-    return withValue(rest, to, valueIn(text, path))
-  }
-  if (target.node.entries.some(({ name }) => name === key)) throw new Unfit()
-  const shift = column(rest, firstOf(target.node).key.start) - column(text, entry.key.start)
-  return linesAdded(rest, target.node, shifted(lines.endsWith('\n') ? lines : `${lines}\n`, shift))
-}
-
-function valueIn(text: string, path: Path): unknown {
-  const read = parse(text)
-  let value: unknown = read.ok ? read.value : undefined
-  for (const step of path) value = (value as Readonly<Record<Step, unknown>>)[step]
-  return value
+  if (target.node.kind !== 'mapping' || isFlow(rest, target.node)) throw new Unfit()
+  if (target.depth === to.length - 1 && target.node.entries.some(({ name }) => name === key))
+    throw new Unfit()
+  // What is missing on the way is made with it.
+  const parents = to.slice(target.depth, -1).map((step, i) => {
+    if (typeof step === 'number') throw new Unfit()
+    return `${' '.repeat(own + 2 * i)}${scalar(step)}:\n`
+  })
+  const whole = parents.join('') + shifted(lines.endsWith('\n') ? lines : `${lines}\n`, 2 * parents.length)
+  return linesAdded(rest, target.node, shifted(whole, column(rest, firstOf(target.node).key.start) - own))
 }
 
 /** Lines with more or, where the number is below 0, with less space before them. */
