@@ -39,7 +39,10 @@ for (const [id, rule] of rules) {
         const { files, made, left } = fixesOf(report, true)
         expect(left.map(({ finding, reason }) => `${named(finding)}: ${reason}`)).toEqual([])
         expect(made.length).toBeGreaterThan(0)
-        const after = again(files[0]?.text ?? '')
+        const [fixed] = files
+        const comments = (text = '') => text.split('\n').flatMap((line) => /^\s*(#.*)$/.exec(line)?.[1] ?? [])
+        expect(comments(fixed?.text)).toEqual(expect.arrayContaining(comments(fixed?.file.text)))
+        const after = again(fixed?.text ?? '')
         expect(after.findings.map(named).filter((one) => made.map(named).includes(one))).toEqual([])
       })
   })

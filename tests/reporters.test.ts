@@ -355,7 +355,7 @@ describe('pretty', () => {
            ╭─ fixtures/stories/zalando-cronjob-apiserver/before/cronjob.yaml:13:11
         13 │         concurrencyPolicy: Forbid # expect: misplaced-spec-field
            │         ━━━━━━━━━━━━━━━━━ did you mean .spec.concurrencyPolicy?
-           ╰─ fix  move concurrencyPolicy to .spec
+           ╰─ fix  move concurrencyPolicy to .spec                               --fix
         Zalando, 2018: A CronJob whose safety fields stood one level too deep flooded
         the cluster with pods until the API server ran out of memory and the ingress
         lost its routes.

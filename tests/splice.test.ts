@@ -61,6 +61,11 @@ const cases: Record<
           spec: {}
     `,
   ],
+  'a new field of an object': [
+    'apiVersion: v1\nmetadata:\n  name: a\n# end\n',
+    set('immutable', true),
+    'apiVersion: v1\nmetadata:\n  name: a\nimmutable: true\n# end\n',
+  ],
   'a new field of a list item': [
     yaml`
       containers:

@@ -22,15 +22,6 @@ const mostRounds = 5
 /** Findings that could not be fixed, named one by one. */
 const mostNamed = 10
 
-/** @throws UsageError for flags that do not go together */
-export function checkFixFlags({ fix, unsafeFixes, diff }: FixFlags, paths: readonly string[]): void {
-  if (fix && diff) throw new UsageError('--diff shows what --fix would change: give one of them.')
-  if (unsafeFixes && !fix && !diff)
-    throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
-  if (fix && paths.includes('-'))
-    throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
-}
-
 /**
  * Changes the files until there is nothing left to change, and says on standard error what was done.
  * @param lint reads the files as they are and lints them

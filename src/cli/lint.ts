@@ -8,7 +8,7 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
-import { checkFixFlags, type FixFlags } from './fix.js'
+import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
@@ -68,6 +68,15 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     flags,
     settings.failOn,
   )
+}
+
+/** @throws UsageError for flags that do not go together */
+function checkFixFlags({ fix, unsafeFixes, diff }: FixFlags, paths: readonly string[]): void {
+  if (fix && diff) throw new UsageError('--diff shows what --fix would change: give one of them.')
+  if (unsafeFixes && !fix && !diff)
+    throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
+  if (fix && paths.includes('-'))
+    throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

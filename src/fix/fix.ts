@@ -49,7 +49,7 @@ export function fixesOf(report: Report, unsafe: boolean): Fixes {
     const old = texts.get(document) ?? unixText(document.text)
     const text = spliced(old, edits)
     if (text === undefined || text === old) {
-      left.push({ finding, reason: 'the text there is not written plainly enough' })
+      left.push({ finding, reason: 'an anchor, a repeated key or a comment is in the way' })
       continue
     }
     texts.set(document, text)

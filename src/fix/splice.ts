@@ -158,6 +158,9 @@ function linesAdded(text: string, mapping: TextNode, lines: string): string {
   const short = mapping.entries.findIndex(({ key, value }) => text.slice(key.start, value.end).includes('\n'))
   const before = mapping.entries[short < 0 ? mapping.entries.length - 1 : short - 1]
   const startsLine = text.slice(lineStart(text, first.key.start), first.key.start).trim() === ''
+  // An object begins with what it is.
+  if (mapping.entries.some(({ name }) => name === 'apiVersion'))
+    return insertedBehind(text, mapping.end, lines)
   if (before) return insertedBehind(text, before.value.end, lines)
   if (startsLine) return cut(text, commentStart(text, first.key.start), undefined, lines)
   return insertedBehind(text, mapping.end, lines)

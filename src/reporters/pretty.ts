@@ -169,6 +169,8 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const isSecret = subject?.kind === 'Secret'
   const severity = page.severity[finding.severity]
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
+  const flag = fix && fix.edits.length > 0 && !place.live ? (fix.safe ? '--fix' : '--unsafe-fixes') : ''
+  const gap = ' '.repeat(Math.max(0, room - 6 - columns(remedy) - flag.length))
   return [
     // The file's name is above already.
     `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
@@ -182,7 +184,11 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
       ([kind, names]) =>
         `${pad}${paint.dim(`${box.middle} ${fitted(`also ${show(kind)} `, names.map(show), besideBox)}`)}`,
     ),
-    ...(fix ? [`${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}`] : []),
+    ...(fix
+      ? [
+          `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${remedy}${gap === '' ? '' : paint.dim(gap + flag)}`.trimEnd(),
+        ]
+      : []),
     ...rest.map((line) => `${pad}        ${line}`),
     ...applied(finding, page).map((line) => `${pad}        ${line}`),
   ]
