@@ -152,15 +152,14 @@ interface Filled {
 
 /** Those that are said to be full first, then the fullest. */
 function filledTables(graph: Graph, live: Live, warnRatio: number): readonly Filled[] {
-  const tables = new Map(connectionTables(live).map((table) => [table.node, table]))
+  const tables = connectionTables(live)
   return graph
     .all('Node')
     .flatMap((node) => {
       const sign = signOf(node, live)
       const table = tables.get(node.metadata?.name ?? '')
       const share = table ? table.entries / table.limit : 0
-      const measured = table && `${grouped(table.entries)} of ${grouped(table.limit)} entries`
-      const text = [sign, measured].filter((one) => one !== undefined).join('; ')
+      const text = [sign, table && formatTable(table)].filter((one) => one !== undefined).join('; ')
       return sign !== undefined || (table && share >= warnRatio)
         ? [{ node, isSaidFull: sign !== undefined, table, share, text }]
         : []
@@ -171,6 +170,11 @@ function filledTables(graph: Graph, live: Live, warnRatio: number): readonly Fil
         b.share - a.share ||
         ((a.node.metadata?.name ?? '') < (b.node.metadata?.name ?? '') ? -1 : 1),
     )
+}
+
+function formatTable({ entries, limit, pushedOut }: ConnectionTable): string {
+  const before = pushedOut > 0 ? `, ${grouped(pushedOut)} pushed out of the full table since boot` : ''
+  return `${grouped(entries)} of ${grouped(limit)} entries${before}`
 }
 
 function messageOf(filled: readonly Filled[]): string {

@@ -1,6 +1,11 @@
 /** Reads what components have counted: of thousands of numbers the few that rules ask for. */
 
-import { conntrackEntries, conntrackLimit } from '../graph/conntrack.js'
+import {
+  conntrackClashes,
+  conntrackEarlyDrops,
+  conntrackEntries,
+  conntrackLimit,
+} from '../graph/conntrack.js'
 import { objectCountMetrics } from '../graph/counts.js'
 import { objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
@@ -40,7 +45,7 @@ const ofKubelet: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
 
 /** Those of the node as a whole have no labels. Source: prometheus/node_exporter, collector/conntrack_linux.go. */
 const ofNode: ReadonlyMap<string, (labels: Labels) => boolean> = new Map(
-  [conntrackEntries, conntrackLimit].map((name) => [
+  [conntrackEntries, conntrackLimit, conntrackEarlyDrops, conntrackClashes].map((name) => [
     name,
     (labels: Labels) => Object.keys(labels).length === 0,
   ]),
