@@ -453,16 +453,6 @@ describe('what node-exporter has measured', () => {
 
   it.each([
     [
-      'asks for credentials',
-      (response: ServerResponse) => send(response, 401, 'Unauthorized\n', plain),
-      /wants credentials \(HTTP 401\)/,
-    ],
-    [
-      'refuses',
-      (response: ServerResponse) => send(response, 403, 'Forbidden (\u001b[2Juser=x)', plain),
-      /wants credentials \(HTTP 403\)/,
-    ],
-    [
       'has another path',
       (response: ServerResponse) => send(response, 404, '404 page not found', plain),
       /^HTTP 404 instead of metrics$/,
@@ -506,6 +496,25 @@ describe('what node-exporter has measured', () => {
     expect(samples).toHaveLength(2)
     expect(unread).toMatchObject([{ resource: 'node-exporter of n1', reason: 'failed' }])
     expect(unread[0]?.message).toMatch(message)
+  })
+
+  it.each([
+    [401, 'Unauthorized\n'],
+    [403, 'Forbidden (\u001b[2Juser=x)'],
+  ])('is not asked for again in a namespace where it wants credentials (%i)', async (code, said) => {
+    const pods = [pod('n1'), pod('n2'), pod('n3', {}, { namespace: 'other' })]
+    const { paths, unread, samples } = await asked(pods, 20, (one, response) =>
+      send(
+        response,
+        one.includes('/monitoring/') ? code : 200,
+        one.includes('/other/') ? text(5, 10) : said,
+        plain,
+      ),
+    )
+    expect(paths).toHaveLength(2)
+    expect(samples).toHaveLength(2)
+    expect(unread).toMatchObject([{ resource: 'node-exporter in monitoring', reason: 'failed' }])
+    expect(unread[0]?.message).toMatch(new RegExp(`^it wants credentials \\(HTTP ${code}\\)[ -~]+$`))
   })
 
   it('is kept once, however often it is told', async () => {

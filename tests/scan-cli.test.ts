@@ -381,7 +381,7 @@ describe('numbers of node-exporter', () => {
     const found = await run(['--node-metrics=5', ...only], folder)
     expect(found.code).toBe(0)
     expect(found.err).toMatch(
-      /^k8s-af: not read: node-exporter of n1: it wants credentials \(HTTP 401\), [^\n]+\n$/,
+      /^k8s-af: not read: node-exporter in monitoring: it wants credentials \(HTTP 401\), [^\n]+\n$/,
     )
     expect((await run(['--node-metrics', '--require-complete', ...only], folder)).code).toBe(3)
   })

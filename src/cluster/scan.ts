@@ -224,24 +224,20 @@ class Reading {
         reason: 'failed',
         message: 'no pod of it runs in the network of its node',
       })
+    // What one of them refuses, the others of its namespace refuse, too.
     const refusing = new Set<string>()
     await each(asked, concurrency, async (exporter) => {
-      const { node, namespace } = exporter
+      const { namespace } = exporter
       if (refusing.has(namespace)) return
       try {
         await readNodeMetrics(getLines, exporter, this.samples)
       } catch (error) {
         if (!(error instanceof RequestError)) throw error
-        const isForbidden = isOfProxy(error)
-        if (!isForbidden)
-          this.unread.push({
-            resource: `node-exporter of ${node}`,
-            reason: 'failed',
-            message: exporterTrouble(error),
-          })
-        else if (refusing.size === 0)
-          this.unread.push({ resource: 'pods/proxy', reason: 'forbidden', message: error.message })
-        if (isForbidden) refusing.add(namespace)
+        const isRefusal = error.status === 401 || error.status === 403
+        if (isRefusal && refusing.has(namespace)) return
+        if (isRefusal) refusing.add(namespace)
+        const missing = unreadExporter(exporter, error)
+        if (!this.unread.some(({ resource }) => resource === missing.resource)) this.unread.push(missing)
       }
     })
   }
@@ -274,17 +270,27 @@ class Reading {
   }
 }
 
-/** Whether the API server itself refuses to pass a request on; a pod may refuse one, too. */
-function isOfProxy({ status, message }: RequestError): boolean {
-  return status === 403 && message.includes('pods/proxy')
-}
-
 /** Why node-exporter did not tell, in our words: those of a pod are anybody's. */
-function exporterTrouble({ status, message }: RequestError): string {
+function unreadExporter({ node, namespace }: Exporter, { status, message }: RequestError): Unread {
+  // A pod may refuse a request, too.
+  if (status === 403 && message.includes('pods/proxy'))
+    return { resource: 'pods/proxy', reason: 'forbidden', message }
   if (status === 401 || status === 403)
-    return `it wants credentials (HTTP ${status}), which the API server does not pass on: kube-rbac-proxy lets /metrics through with --ignore-paths=/metrics`
-  if (status >= 500) return `the API server does not reach it (HTTP ${status})`
-  return status === 0 || status === 200 ? message : `HTTP ${status} instead of metrics`
+    return {
+      resource: `node-exporter in ${namespace}`,
+      reason: 'failed',
+      message: `it wants credentials (HTTP ${status}), which the API server does not pass on; behind kube-rbac-proxy, --ignore-paths=/metrics lets everybody read`,
+    }
+  return {
+    resource: `node-exporter of ${node}`,
+    reason: 'failed',
+    message:
+      status >= 500
+        ? `the API server does not reach it (HTTP ${status})`
+        : status === 0 || status === 200
+          ? message
+          : `HTTP ${status} instead of metrics`,
+  }
 }
 
 /** As roles name it. */
