@@ -341,16 +341,20 @@ describe('what node-exporter has measured', () => {
     expect((await asked(pods, 20)).paths).toHaveLength(3)
   })
 
-  it('is two numbers of a node', async () => {
+  it('is a few numbers of a node', async () => {
+    const ofDevices = ['eth0"} 3', 'cali1"} 2', 'flannel.1"} 40', 'x"} -1'].map(
+      (rest) => `node_arp_entries{device="${rest}\n`,
+    )
     const { samples, unread } = await asked([pod('n1')], 20, (_, response) =>
       send(
         response,
         200,
-        `${text(5, 10)}node_nf_conntrack_entries{device="x"} 9\nnode_nf_conntrack_entries_limit NaN\n`,
+        `${ofDevices.join('')}${text(5, 10)}node_nf_conntrack_entries{device="x"} 9\nnode_nf_conntrack_entries_limit NaN\n`,
         plain,
       ),
     )
     expect(samples).toEqual([
+      ['node_arp_entries', { node: 'n1' }, 5],
       ['node_nf_conntrack_entries', { node: 'n1' }, 5],
       ['node_nf_conntrack_entries_limit', { node: 'n1' }, 10],
     ])
@@ -519,8 +523,9 @@ describe('what node-exporter has measured', () => {
 
   it('is kept once, however often it is told', async () => {
     const { samples } = await asked([pod('n1')], 20, (_, response) =>
-      send(response, 200, text(5, 10).repeat(10_000), plain),
+      send(response, 200, `${text(5, 10)}node_arp_entries{device="x"} 1e308\n`.repeat(10_000), plain),
     )
-    expect(samples).toHaveLength(2)
+    expect(samples).toHaveLength(3)
+    expect(samples?.every(([, , value]) => Number.isSafeInteger(value))).toBe(true)
   })
 })

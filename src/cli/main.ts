@@ -241,7 +241,7 @@ function addScan(program: Command, done: Done): void {
     .addOption(
       new Option(
         '--node-metrics [nodes]',
-        'ask node-exporter on so many nodes at most (20) how full their connection tracking tables are; needs the right to get pods/proxy',
+        'ask node-exporter on so many nodes at most (20) how full the tables of their kernels are; needs the right to get pods/proxy',
       )
         .preset('20')
         .argParser(wholeNumber),

@@ -43,13 +43,15 @@ const ofKubelet: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
   [periods, isOfContainer],
 ])
 
-/** Those of the node as a whole have no labels. Source: prometheus/node_exporter, collector/conntrack_linux.go. */
-const ofNode: ReadonlyMap<string, (labels: Labels) => boolean> = new Map(
-  [conntrackEntries, conntrackLimit, conntrackEarlyDrops, conntrackClashes].map((name) => [
-    name,
-    (labels: Labels) => Object.keys(labels).length === 0,
-  ]),
-)
+const neighbours = 'node_arp_entries'
+/** Those of the node as a whole have no labels. Source: prometheus/node_exporter, collector/{conntrack,arp}_linux.go. */
+const ofNode: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
+  ...[conntrackEntries, conntrackLimit, conntrackEarlyDrops, conntrackClashes].map(
+    (name) => [name, (labels: Labels) => Object.keys(labels).length === 0] as const,
+  ),
+  // Flannel writes its own entries, and makes them permanent: the table has room for them besides.
+  [neighbours, ({ device = '' }: Labels) => device !== '' && !device.startsWith('flannel')],
+])
 
 /**
  * Adds what an API server has counted to `samples`: those numbers that are not 0, and of how many objects all.
@@ -98,7 +100,11 @@ export async function readNodeMetrics(
     await getLines(metricsPath(exporter), (line) => {
       isExporter ||= line.startsWith('node_')
       const sample = sampleIn(line, ofNode)
-      if (sample) found.set(sample.name, { ...sample, labels: { node } })
+      if (!sample) return
+      const { name, value } = sample
+      // Of network devices the sum.
+      const sum = name === neighbours ? (found.get(name)?.value ?? 0) + value : value
+      found.set(name, { name, labels: { node }, value: Math.min(sum, Number.MAX_SAFE_INTEGER) })
     })
   } finally {
     samples.push(...found.values())
