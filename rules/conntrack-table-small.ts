@@ -53,7 +53,7 @@ value alone and is not reported.
 
 In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
 node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan --node-metrics\` node-exporter
-tells how many entries are in use, of how many: from \`warnRatio\` on a warning, from 95 % on an error, whatever kube-proxy is told and
+tells how many entries are in use, of how many: above \`warnRatio\` a warning, from 95 % on an error, whatever kube-proxy is told and
 whatever data plane there is. Where the configuration of kube-proxy comes to just that size, it is shown.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
@@ -160,7 +160,7 @@ function filledTables(graph: Graph, live: Live, warnRatio: number): readonly Fil
       const table = tables.get(node.metadata?.name ?? '')
       const share = table ? table.entries / table.limit : 0
       const text = [sign, table && formatTable(table)].filter((one) => one !== undefined).join('; ')
-      return sign !== undefined || (table && share >= warnRatio)
+      return sign !== undefined || share > warnRatio
         ? [{ node, isSaidFull: sign !== undefined, table, share, text }]
         : []
     })

@@ -24,8 +24,8 @@ or 3 seconds for the second try. It looks like a slow service outside.`,
 
 Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.
 
-With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it: each loser of such a
-race is one.`,
+With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it, where a node has 100 or
+more: each loser of such a race is one.`,
   versions:
     'Newer releases of the VPC CNI use prng by default; flannel passes --random-fully from 0.11.0 on.',
   sources: [

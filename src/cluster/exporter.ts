@@ -1,7 +1,9 @@
-/** Finds the pods of node-exporter, which measure the nodes that they run on, and where they answer. */
+/** The pods of node-exporter, which measure the nodes that they run on: where they answer, and why they may not. */
 import { imageNamed } from '../graph/container.js'
 import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import type { Unread } from '../reader/input.js'
+import type { RequestError } from './request.js'
 
 /** A pod of node-exporter that runs in the network of its node. */
 export interface Exporter {
@@ -54,6 +56,29 @@ export function exporterIn(pod: Untyped): Exporter | undefined {
 export function metricsPath({ namespace, pod, scheme, port }: Exporter): string {
   const name = `${scheme === 'https' ? 'https:' : ''}${encodeURIComponent(pod)}:${port}`
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${name}/proxy/metrics`
+}
+
+/** Why node-exporter did not tell, in our words: those of a pod are anybody's. */
+export function unreadExporter({ node, namespace }: Exporter, { status, message }: RequestError): Unread {
+  // A pod may refuse a request, too.
+  if (status === 403 && message.includes('pods/proxy'))
+    return { resource: 'pods/proxy', reason: 'forbidden', message }
+  if (status === 401 || status === 403)
+    return {
+      resource: `node-exporter in ${namespace}`,
+      reason: 'failed',
+      message: `it wants credentials (HTTP ${status}), which the API server does not pass on; behind kube-rbac-proxy, --ignore-paths=/metrics lets everybody read`,
+    }
+  return {
+    resource: `node-exporter of ${node}`,
+    reason: 'failed',
+    message:
+      status >= 500
+        ? `the API server does not reach it (HTTP ${status})`
+        : status === 0 || status === 200
+          ? message
+          : `HTTP ${status} instead of metrics`,
+  }
 }
 
 /** The port that is there for metrics: by its name, by its number, or the only one. */

@@ -6,7 +6,7 @@ import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Sample, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
-import { type Exporter, exporterIn } from './exporter.js'
+import { type Exporter, exporterIn, unreadExporter } from './exporter.js'
 import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
 import { count, each, list } from './list.js'
@@ -267,29 +267,6 @@ class Reading {
     // Of several the one that lets everybody in.
     if (exporter && (!other || (other.scheme === 'https' && exporter.scheme === 'http')))
       this.#exporters.set(node, exporter)
-  }
-}
-
-/** Why node-exporter did not tell, in our words: those of a pod are anybody's. */
-function unreadExporter({ node, namespace }: Exporter, { status, message }: RequestError): Unread {
-  // A pod may refuse a request, too.
-  if (status === 403 && message.includes('pods/proxy'))
-    return { resource: 'pods/proxy', reason: 'forbidden', message }
-  if (status === 401 || status === 403)
-    return {
-      resource: `node-exporter in ${namespace}`,
-      reason: 'failed',
-      message: `it wants credentials (HTTP ${status}), which the API server does not pass on; behind kube-rbac-proxy, --ignore-paths=/metrics lets everybody read`,
-    }
-  return {
-    resource: `node-exporter of ${node}`,
-    reason: 'failed',
-    message:
-      status >= 500
-        ? `the API server does not reach it (HTTP ${status})`
-        : status === 0 || status === 200
-          ? message
-          : `HTTP ${status} instead of metrics`,
   }
 }
 
