@@ -1,10 +1,16 @@
 import {
+  advise,
+  at,
   atMost,
+  type ConnectionTable,
   configurationsIn,
+  connectionTables,
   counted,
   countOf,
+  cpuCores,
   flagOf,
   type Graph,
+  grouped,
   isKind,
   isWorkload,
   type Live,
@@ -12,17 +18,25 @@ import {
   type ObjectOf,
   objectAt,
   rule,
+  type Sight,
   set,
   spanSince,
   timeOf,
   wordsOf,
 } from '../src/rule.js'
 
+const proxyConfiguration = 'kubeproxy.config.k8s.io/KubeProxyConfiguration'
+
 /** kube-proxy's defaults. Source: kubernetes/pkg/proxy/apis/config/v1alpha1/defaults.go. */
 const defaults = { maxPerCore: 32768, min: 131072 }
+/** kube-proxy makes no larger table from the number of cores. Source: kubernetes/pkg/proxy/conntrack/sysctls.go. */
+const largest = 1_048_576
+
+/** The part of a table above which the kernel throws entries out, once the table has overflowed. */
+const full = 0.95
 
 export default rule({
-  title: 'The connection tracking table is smaller than kube-proxy would make it',
+  title: 'The connection tracking table is too small',
   category: 'networking',
   severity: 'warning',
   why: `Every connection through a Service takes an entry in the kernel's connection tracking table. When
@@ -38,12 +52,16 @@ Reported only when both values together are below the defaults. \`maxPerCore: 0\
 value alone and is not reported.
 
 In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
-node-problem-detector and the detectors of providers do; nodes are one finding together.`,
+node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan --node-metrics\` node-exporter
+tells how many entries are in use, of how many: above \`warnRatio\` a warning, from 95 % on an error, whatever kube-proxy is told and
+whatever data plane there is. Where the configuration of kube-proxy comes to just that size, it is shown.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
   sources: [
     'kubernetes/pkg/proxy/apis/config/v1alpha1/defaults.go',
     'kubernetes/pkg/proxy/conntrack/sysctls.go',
+    'linux/net/netfilter/nf_conntrack_core.c (gc_worker)',
+    'prometheus/node_exporter, collector/conntrack_linux.go',
   ],
   stories: ['betz-conntrack', 'loveholidays-conntrack'],
   params: {
@@ -54,25 +72,33 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
       about: 'Entries per core that are enough.',
     },
     min: { type: 'integer', minimum: 1, default: defaults.min, about: 'Entries per node that are enough.' },
+    warnRatio: {
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.75,
+      about: 'The part of the table of a node that may be in use.',
+    },
   },
   for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload', 'Node'],
   check(subject, { graph, params, report }) {
     if (isKind(subject, 'Node')) {
       const { live } = graph
-      const full = live ? graph.once('full connection tables', () => fullTables(graph, live)) : []
-      if (full[0]?.node === subject)
-        report(
-          subject,
-          undefined,
-          `New connections are dropped on ${full.length === 1 ? 'this node' : `${full.length} nodes`}: ${full.length === 1 ? 'its connection tracking table is' : 'their connection tracking tables are'} full.`,
-          {
-            severity: 'error',
-            evidence: atMost(
-              3,
-              full.map(({ node, text }) => `node ${node.metadata?.name}: ${text}`),
-            ),
-          },
-        )
+      const { warnRatio } = params
+      const filled = live
+        ? graph.once(`full connection tables ${warnRatio}`, () => filledTables(graph, live.seen, warnRatio))
+        : []
+      const [worst] = filled
+      if (worst?.node !== subject) return
+      report(subject, undefined, messageOf(filled), {
+        severity: worst.isSaidFull || worst.share >= full ? 'error' : 'warning',
+        evidence: atMost(
+          3,
+          filled.map(({ node, text }) => `node ${node.metadata?.name}: ${text}`),
+        ),
+        see: [worst.table && sizeSetBy(graph, worst.node, worst.table)],
+        fix: advise('Raise conntrack.maxPerCore of kube-proxy, or nf_conntrack_max where it does not set it'),
+      })
       return
     }
     const small = (maxPerCore: number, min: number) =>
@@ -99,7 +125,7 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
       }
       return
     }
-    for (const configuration of configurationsIn(subject, 'kubeproxy.config.k8s.io/KubeProxyConfiguration')) {
+    for (const configuration of configurationsIn(subject, proxyConfiguration)) {
       const conntrack = objectAt(configuration.value, 'conntrack')
       if (!conntrack) continue
       const maxPerCore = numberAt(conntrack, 'maxPerCore') ?? defaults.maxPerCore
@@ -113,28 +139,90 @@ node-problem-detector and the detectors of providers do; nodes are one finding t
   },
 })
 
-/** The nodes that somebody says have a full table, by name, and who says so. */
-function fullTables(graph: Graph, live: Live) {
+/** A node whose table is full, or nearly so. */
+interface Filled {
+  readonly node: ObjectOf<'Node'>
+  /** Whether somebody says that it is full. */
+  readonly isSaidFull: boolean
+  readonly table: ConnectionTable | undefined
+  /** The part of it that is in use; 0 where nobody has measured it. */
+  readonly share: number
+  readonly text: string
+}
+
+/** Those that are said to be full first, then the fullest. */
+function filledTables(graph: Graph, live: Live, warnRatio: number): readonly Filled[] {
+  const tables = connectionTables(live)
+  return graph
+    .all('Node')
+    .flatMap((node) => {
+      const sign = signOf(node, live)
+      const table = tables.get(node.metadata?.name ?? '')
+      const share = table ? table.entries / table.limit : 0
+      const text = [sign, table && formatTable(table)].filter((one) => one !== undefined).join('; ')
+      return sign !== undefined || share > warnRatio
+        ? [{ node, isSaidFull: sign !== undefined, table, share, text }]
+        : []
+    })
+    .sort(
+      (a, b) =>
+        Number(b.isSaidFull) - Number(a.isSaidFull) ||
+        b.share - a.share ||
+        ((a.node.metadata?.name ?? '') < (b.node.metadata?.name ?? '') ? -1 : 1),
+    )
+}
+
+function formatTable({ entries, limit, pushedOut }: ConnectionTable): string {
+  const before = pushedOut > 0 ? `, ${grouped(pushedOut)} pushed out of the full table since boot` : ''
+  return `${grouped(entries)} of ${grouped(limit)} entries${before}`
+}
+
+function messageOf(filled: readonly Filled[]): string {
+  const said = filled.filter(({ isSaidFull }) => isSaidFull).length
+  if (said === 1) return 'New connections are dropped on this node: its connection tracking table is full.'
+  if (said > 1)
+    return `New connections are dropped on ${said} nodes: their connection tracking tables are full.`
+  const percent = Math.floor(100 * Math.max(...filled.map(({ share }) => share)))
+  return filled.length === 1
+    ? `New connections are dropped when the connection tracking table of this node is full: ${percent} % of it is in use.`
+    : `New connections are dropped when the connection tracking table of a node is full: ${filled.length} nodes use up to ${percent} % of theirs.`
+}
+
+/** Who says that the table of a node is full: its conditions, or an event. */
+function signOf(node: ObjectOf<'Node'>, live: Live): string | undefined {
   const isFull = (...texts: readonly (string | undefined)[]) => {
     const text = texts.join(' ')
     return /conn?track/i.test(text) && /full/i.test(text) && !/not.?full/i.test(text)
   }
-  const signOf = (node: ObjectOf<'Node'>): string | undefined => {
-    const condition = node.status?.conditions?.find(
-      ({ type, status, reason }) => status === 'True' && isFull(type, reason),
-    )
-    if (condition) return `${condition.type}${condition.message ? `: ${condition.message}` : ''}`
-    const event = live.eventsOf(node).find(({ reason, message }) => isFull(reason, message))
-    return (
-      event &&
-      `${event.reason}, ${counted(countOf(event), 'time')}, last ${spanSince(timeOf(event), live)} ago: ${event.message}`
-    )
+  const condition = node.status?.conditions?.find(
+    ({ type, status, reason }) => status === 'True' && isFull(type, reason),
+  )
+  if (condition) return `${condition.type}${condition.message ? `: ${condition.message}` : ''}`
+  const event = live.eventsOf(node).find(({ reason, message }) => isFull(reason, message))
+  return (
+    event &&
+    `${event.reason}, ${counted(countOf(event), 'time')}, last ${spanSince(timeOf(event), live)} ago: ${event.message}`
+  )
+}
+
+/** The configuration of kube-proxy that comes to this size on the node. */
+function sizeSetBy(graph: Graph, node: ObjectOf<'Node'>, { limit }: ConnectionTable): Sight | undefined {
+  const cores = cpuCores(node.status?.capacity?.cpu)
+  if (cores === undefined) return undefined
+  for (const configMap of graph.seen('ConfigMap')) {
+    for (const { value, place } of configurationsIn(configMap, proxyConfiguration)) {
+      const conntrack = objectAt(value, 'conntrack')
+      const maxPerCore = numberAt(conntrack, 'maxPerCore')
+      const min = numberAt(conntrack, 'min')
+      if (!conntrack || (maxPerCore ?? min) === undefined) continue
+      const scaled = (maxPerCore ?? defaults.maxPerCore) * cores
+      if (scaled > 0 && Math.min(largest, Math.max(scaled, min ?? defaults.min)) === limit)
+        return at(
+          configMap,
+          ...place(conntrack, maxPerCore === undefined ? 'min' : 'maxPerCore'),
+          `comes to ${grouped(limit)} entries`,
+        )
+    }
   }
-  return graph
-    .all('Node')
-    .flatMap((node) => {
-      const text = signOf(node)
-      return text === undefined ? [] : [{ node, text }]
-    })
-    .sort((a, b) => ((a.node.metadata?.name ?? '') < (b.node.metadata?.name ?? '') ? -1 : 1))
+  return undefined
 }

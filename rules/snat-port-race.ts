@@ -1,4 +1,14 @@
-import { at, flagOf, imageParts, inRange, rule, set, version } from '../src/rule.js'
+import {
+  at,
+  atMost,
+  connectionClashes,
+  flagOf,
+  imageParts,
+  inRange,
+  rule,
+  set,
+  version,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Connections that leave the cluster race for source ports',
@@ -12,14 +22,22 @@ or 3 seconds for the second try. It looks like a slow service outside.`,
   decides: `The DaemonSet of the VPC CNI of AWS (\`aws-node\`) with \`AWS_VPC_K8S_CNI_RANDOMIZESNAT\` set to
 \`none\`, or, as an info, to \`hashrandom\`; flannel below 0.11.0 with \`--ip-masq\`.
 
-Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.`,
+Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.
+
+With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it, where a node has 100 or
+more: each loser of such a race is one.`,
   versions:
     'Newer releases of the VPC CNI use prng by default; flannel passes --random-fully from 0.11.0 on.',
-  sources: ['amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)', 'flannel/network/iptables.go'],
+  sources: [
+    'amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)',
+    'flannel/network/iptables.go',
+    'prometheus/node_exporter, collector/conntrack_linux.go',
+  ],
   stories: ['prezi-snat-conntrack', 'mindtickle-eks-snat', 'xing-moving', 'datadog-10-ways'],
   for: 'DaemonSet',
   check(daemonSet, { graph, report }) {
     const workload = graph.workload(daemonSet)
+    const evidence = graph.live ? atMost(3, connectionClashes(graph.live)) : []
     for (const container of workload?.running ?? []) {
       const { env = [] } = container.spec
       const random = env.find(({ name }) => name === 'AWS_VPC_K8S_CNI_RANDOMIZESNAT')
@@ -31,6 +49,7 @@ Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the no
           `Connections that leave the cluster together may wait 1 to 3 s for their second try: source ports are ${random.value === 'none' ? 'not random' : 'chosen by a hash only'}.`,
           {
             severity: random.value === 'none' ? 'warning' : 'info',
+            evidence,
             fix: set(random, 'value', 'prng'),
           },
         )
@@ -47,7 +66,7 @@ Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the no
         container.spec,
         'image',
         `Connections that leave the cluster together may wait 1 to 3 s for their second try: flannel ${own.join('.')} does not choose source ports at random.`,
-        { see: [at(daemonSet, container.spec, container.spec.args ? 'args' : 'command')] },
+        { evidence, see: [at(daemonSet, container.spec, container.spec.args ? 'args' : 'command')] },
       )
       return
     }

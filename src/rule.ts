@@ -32,6 +32,7 @@ export {
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export { configuredLately, dataWrittenAt } from './graph/configured.js'
+export { type ConnectionTable, connectionClashes, connectionTables } from './graph/conntrack.js'
 export type { Container } from './graph/container.js'
 export {
   delayOfCommand,

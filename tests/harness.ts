@@ -33,6 +33,8 @@ export interface Run {
   readonly metrics?: readonly string[]
   /** Those of the kubelets, by node. */
   readonly kubelets?: Readonly<Record<string, readonly string[]>>
+  /** Those of node-exporter, by pod. */
+  readonly exporters?: Readonly<Record<string, readonly string[]>>
   readonly minor?: number
   readonly namespace?: string
   readonly externals?: Settings['externals']

@@ -34,9 +34,9 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     chunk: 500,
     concurrency: 4,
     kubelets: 20,
+    exporters: 20,
     getLines: async (path, onLine) => {
-      const [, node] = /^\/api\/v1\/nodes\/([^/]+)\/proxy\/metrics\/cadvisor$/.exec(path) ?? []
-      for (const line of (node === undefined ? run.metrics : run.kubelets?.[node]) ?? []) onLine(line)
+      for (const line of metricsAt(path, run) ?? []) onLine(line)
     },
   })
   const gaps = run.namespace === undefined ? {} : gapsOfOneNamespace()
@@ -45,6 +45,12 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
     rules: rulesById(),
     stories: loadStories,
   })
+}
+
+function metricsAt(path: string, { metrics, kubelets, exporters }: Run): readonly string[] | undefined {
+  const [, node] = /^\/api\/v1\/nodes\/([^/]+)\/proxy\/metrics\/cadvisor$/.exec(path) ?? []
+  const [, pod] = /^\/api\/v1\/namespaces\/[^/]+\/pods\/([^/]+):9100\/proxy\/metrics$/.exec(path) ?? []
+  return node !== undefined ? kubelets?.[node] : pod !== undefined ? exporters?.[pod] : metrics
 }
 
 /** What a scan of one namespace does not know of a cluster that serves every kind, whatever the fixture has of it. */

@@ -270,3 +270,262 @@ describe('what kubelets have counted', () => {
     expect(new Set(unread.map(({ message }) => message)).size).toBe(1)
   })
 })
+
+describe('what node-exporter has measured', () => {
+  const image = 'quay.io/prometheus/node-exporter:v1.9.1'
+  const ports = [{ name: 'metrics', containerPort: 9100 }]
+  const pod = (node: string, spec: object = {}, metadata: object = {}) => ({
+    metadata: { name: `ne-${node}`, namespace: 'monitoring', uid: `ne-${node}`, ...metadata },
+    spec: {
+      nodeName: node,
+      hostNetwork: true,
+      containers: [{ name: 'node-exporter', image, ports }],
+      ...spec,
+    },
+    status: { phase: 'Running' },
+  })
+  const web = (name: string, nodeName: string) => ({
+    metadata: { name, namespace: 'shop', uid: name },
+    spec: { nodeName, containers: [{ name: 'web', image: 'a/web:1' }] },
+    status: { phase: 'Running' },
+  })
+  const path = (node: string) => `/api/v1/namespaces/monitoring/pods/ne-${node}:9100/proxy/metrics`
+  const text = (entries: number, limit: number) =>
+    `# HELP node_load1 1m load average.\nnode_load1 0.5\nnode_nf_conntrack_entries ${entries}\nnode_nf_conntrack_entries_limit ${limit}\n`
+
+  /** Scans a server with these pods that answers so behind its proxy. */
+  async function asked(
+    pods: readonly Record<string, unknown>[],
+    exporters: number | undefined,
+    answer: (path: string, response: ServerResponse) => unknown = (_, response) =>
+      send(response, 200, text(5, 10), plain),
+  ) {
+    const paths: string[] = []
+    const server = await apiServer({
+      objects: { pods },
+      answer: ({ pathname }, response) => {
+        if (!pathname.endsWith('/metrics') || pathname === '/metrics') return false
+        paths.push(pathname)
+        answer(pathname, response)
+        return true
+      },
+    })
+    open.push(server)
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const connection = connectionTo(server, agent)
+    let renewals = 0
+    const { get, getLines } = clientOf(connection, {
+      timeout: 500,
+      signal: AbortSignal.timeout(60_000),
+      renewed: async () => {
+        renewals++
+        return connection
+      },
+    })
+    const { samples, unread } = await scan(get, {
+      kinds: scannedKinds([]),
+      namespace: undefined,
+      chunk: 2,
+      concurrency: 1,
+      ...(exporters !== undefined && { exporters }),
+      getLines: async (one, onLine) => (one === '/metrics' ? undefined : getLines(one, onLine)),
+    }).finally(() => agent.destroy())
+    expect(renewals).toBe(0)
+    return { samples: samples?.map(({ name, labels, value }) => [name, labels, value]), unread, paths }
+  }
+
+  it('is asked for on request, on the nodes with most pods', async () => {
+    const pods = [pod('n1'), pod('n2'), pod('n3'), web('a', 'n3'), web('b', 'n3'), web('c', 'n2')]
+    expect((await asked(pods, undefined)).paths).toEqual([])
+    expect((await asked(pods, 2)).paths).toEqual([path('n3'), path('n2')])
+    expect((await asked(pods, 20)).paths).toHaveLength(3)
+  })
+
+  it('is a few numbers of a node', async () => {
+    const ofDevices = ['eth0"} 3', 'cali1"} 2', 'flannel.1"} 40', 'x"} -1'].map(
+      (rest) => `node_arp_entries{device="${rest}\n`,
+    )
+    const { samples, unread } = await asked([pod('n1')], 20, (_, response) =>
+      send(
+        response,
+        200,
+        `${ofDevices.join('')}${text(5, 10)}node_nf_conntrack_entries{device="x"} 9\nnode_nf_conntrack_entries_limit NaN\n`,
+        plain,
+      ),
+    )
+    expect(samples).toEqual([
+      ['node_arp_entries', { node: 'n1' }, 5],
+      ['node_nf_conntrack_entries', { node: 'n1' }, 5],
+      ['node_nf_conntrack_entries_limit', { node: 'n1' }, 10],
+    ])
+    expect(unread).toEqual([])
+  })
+
+  const own = (spec: object) => [{ name: 'node-exporter', image, ...spec }]
+  const proxy = (args: readonly string[], port: object) => ({
+    containers: [
+      { name: 'node-exporter', image, args: ['--web.listen-address=127.0.0.1:9101'] },
+      { name: 'proxy', image: 'quay.io/brancz/kube-rbac-proxy:v0.19.1', args, ports: [port] },
+    ],
+  })
+  it.each([
+    ['its image', pod('n1'), 'ne-n1:9100'],
+    [
+      'an image of a mirror',
+      pod('n1', { containers: [{ image: 'a/mirrored-prometheus-node-exporter@sha256:0' }] }),
+      'ne-n1:9100',
+    ],
+    [
+      'its label',
+      pod(
+        'n1',
+        { containers: [{ image: 'a/ne:1' }] },
+        { labels: { 'app.kubernetes.io/name': 'prometheus-node-exporter' } },
+      ),
+      'ne-n1:9100',
+    ],
+    ['a port of its own', pod('n1', { containers: own({ ports: [{ containerPort: 9796 }] }) }), 'ne-n1:9796'],
+    [
+      'a port by its name',
+      pod('n1', {
+        containers: own({ ports: [{ containerPort: 1 }, { name: 'http-metrics', containerPort: 9200 }] }),
+      }),
+      'ne-n1:9200',
+    ],
+    [
+      'TLS',
+      pod('n1', { containers: own({ ports: [{ name: 'https', containerPort: 9100 }] }) }),
+      'https:ne-n1:9100',
+    ],
+    [
+      'a proxy in front',
+      pod('n1', proxy(['--upstream=http://127.0.0.1:9101/'], { name: 'https', containerPort: 9100 })),
+      'https:ne-n1:9100',
+    ],
+    [
+      'a proxy without TLS',
+      pod('n1', proxy(['--insecure-listen-address=:9100'], { containerPort: 9100 })),
+      'ne-n1:9100',
+    ],
+    ['a name that is none', pod('n1', {}, { name: 'a/../b?' }), 'a%2F..%2Fb%3F:9100'],
+  ])('is found by %s', async (_, one, name) => {
+    expect((await asked([one], 20)).paths).toEqual([
+      `/api/v1/namespaces/monitoring/pods/${name}/proxy/metrics`,
+    ])
+  })
+
+  it('is asked for once a node, where nobody stands in front', async () => {
+    const guarded = {
+      ...pod('n1', proxy([], { containerPort: 9100 })),
+      metadata: { ...pod('n1').metadata, name: 'a' },
+    }
+    for (const pods of [
+      [guarded, pod('n1')],
+      [pod('n1'), guarded],
+    ])
+      expect((await asked(pods, 20)).paths).toEqual([path('n1')])
+  })
+
+  it.each([
+    ['outside the network of the host', pod('n1', { hostNetwork: false })],
+    ['not scheduled yet', pod('n1', { nodeName: undefined })],
+    ['over', { ...pod('n1'), status: { phase: 'Succeeded' } }],
+    ['about to go', pod('n1', {}, { deletionTimestamp: '2026-11-21T12:00:00Z' })],
+    ['something else', pod('n1', { containers: [{ image: 'a/dcgm-exporter:1' }] })],
+  ])('is not there where the pod is %s', async (_, one) => {
+    const { paths, unread } = await asked([one], 20)
+    expect(paths).toEqual([])
+    expect(unread).toMatchObject([{ resource: 'node-exporter', reason: 'failed' }])
+  })
+
+  it('is not asked for again in a namespace that forbids it', async () => {
+    const { paths, unread } = await asked(
+      [pod('n1'), pod('n2'), pod('n3', {}, { namespace: 'other' })],
+      20,
+      (one, response) =>
+        one.includes('/monitoring/')
+          ? send(
+              response,
+              403,
+              status(403, 'pods "x" is forbidden: User "u" cannot get resource "pods/proxy"'),
+            )
+          : send(response, 200, text(5, 10), plain),
+    )
+    expect(paths).toHaveLength(2)
+    expect(unread).toMatchObject([{ resource: 'pods/proxy', reason: 'forbidden' }])
+  })
+
+  it.each([
+    [
+      'has another path',
+      (response: ServerResponse) => send(response, 404, '404 page not found', plain),
+      /^HTTP 404 instead of metrics$/,
+    ],
+    [
+      'leads elsewhere',
+      (response: ServerResponse) => send(response, 302, '', { location: 'http://example.org' }),
+      /^HTTP 302 instead/,
+    ],
+    [
+      'cannot be reached',
+      (response: ServerResponse) => send(response, 503, status(503, 'dial tcp 10.0.0.7:9100')),
+      /^the API server does not reach it \(HTTP 503\)$/,
+    ],
+    [
+      'is something else',
+      (response: ServerResponse) => send(response, 200, '<html>\u0000'.repeat(9), plain),
+      /no numbers of node-exporter/,
+    ],
+    [
+      'says nothing',
+      (response: ServerResponse) => void response.writeHead(200, plain).write('node_load1 1\n'),
+      /within 0.5 s/,
+    ],
+    [
+      'refuses at length',
+      (response: ServerResponse) => {
+        const more = () => {
+          while (!response.destroyed && response.write('x'.repeat(100_000)));
+          if (!response.destroyed) response.once('drain', more)
+        }
+        response.writeHead(500, plain)
+        more()
+      },
+      /larger than 1 MiB/,
+    ],
+  ])('is named as not read where it %s', async (_, answer, message) => {
+    const { samples, unread } = await asked([pod('n1'), pod('n2')], 20, (one, response) =>
+      one.includes('ne-n1') ? answer(response) : send(response, 200, text(5, 10), plain),
+    )
+    expect(samples).toHaveLength(2)
+    expect(unread).toMatchObject([{ resource: 'node-exporter of n1', reason: 'failed' }])
+    expect(unread[0]?.message).toMatch(message)
+  })
+
+  it.each([
+    [401, 'Unauthorized\n'],
+    [403, 'Forbidden (\u001b[2Juser=x)'],
+  ])('is not asked for again in a namespace where it wants credentials (%i)', async (code, said) => {
+    const pods = [pod('n1'), pod('n2'), pod('n3', {}, { namespace: 'other' })]
+    const { paths, unread, samples } = await asked(pods, 20, (one, response) =>
+      send(
+        response,
+        one.includes('/monitoring/') ? code : 200,
+        one.includes('/other/') ? text(5, 10) : said,
+        plain,
+      ),
+    )
+    expect(paths).toHaveLength(2)
+    expect(samples).toHaveLength(2)
+    expect(unread).toMatchObject([{ resource: 'node-exporter in monitoring', reason: 'failed' }])
+    expect(unread[0]?.message).toMatch(new RegExp(`^it wants credentials \\(HTTP ${code}\\)[ -~]+$`))
+  })
+
+  it('is kept once, however often it is told', async () => {
+    const { samples } = await asked([pod('n1')], 20, (_, response) =>
+      send(response, 200, `${text(5, 10)}node_arp_entries{device="x"} 1e308\n`.repeat(10_000), plain),
+    )
+    expect(samples).toHaveLength(3)
+    expect(samples?.every(([, , value]) => Number.isSafeInteger(value))).toBe(true)
+  })
+})

@@ -336,6 +336,71 @@ describe('a snapshot', () => {
   })
 })
 
+describe('numbers of node-exporter', () => {
+  const exporter = {
+    metadata: { name: 'ne', namespace: 'monitoring', uid: 'ne' },
+    spec: {
+      nodeName: 'n1',
+      hostNetwork: true,
+      containers: [{ name: 'ne', image: 'prom/node-exporter:v1.9.1', ports: [{ containerPort: 9100 }] }],
+    },
+    status: { phase: 'Running' },
+  }
+  const path = '/api/v1/namespaces/monitoring/pods/ne:9100/proxy/metrics'
+  const only = ['--only', 'conntrack-table-small', '-o', 'json']
+  const serving = async (code: number, text: string) => {
+    const server = await apiServer({
+      objects: { nodes: [{ metadata: { name: 'n1', uid: 'n1' } }], pods: [exporter] },
+      answer: ({ pathname }, response) =>
+        pathname === path && send(response, code, text, { 'content-type': 'text/plain' }),
+    })
+    open.push(server)
+    return { server, folder: program.folderWith({ '.kube/config': server.kubeconfig }) }
+  }
+
+  it('are read on request, and kept in snapshots', async () => {
+    const { server, folder } = await serving(
+      200,
+      'node_nf_conntrack_entries 251000\nnode_nf_conntrack_entries_limit 262144\n',
+    )
+    const without = await run(only, folder)
+    expect(without).toMatchObject({ code: 0, err: '' })
+    expect(server.asked.filter((one) => one.path.includes('/proxy/'))).toEqual([])
+    const live = await run(['--node-metrics', '--save-snapshot', 'prod.gz', ...only], folder)
+    expect(live).toMatchObject({ code: 1, err: '' })
+    expect(JSON.parse(live.out).findings).toMatchObject([
+      { evidence: ['node n1: 251,000 of 262,144 entries'], severity: 'error' },
+    ])
+    expect(server.asked.filter((one) => one.path.includes('/proxy/'))).toHaveLength(1)
+    const saved = await run(['--from-snapshot', 'prod.gz', ...only], folder)
+    expect(JSON.parse(saved.out).findings).toEqual(JSON.parse(live.out).findings)
+  })
+
+  it('are missing where credentials are asked for, and that is said', async () => {
+    const { folder } = await serving(401, 'Unauthorized\n')
+    const found = await run(['--node-metrics=5', ...only], folder)
+    expect(found.code).toBe(0)
+    expect(found.err).toMatch(
+      /^k8s-af: not read: node-exporter in monitoring: it wants credentials \(HTTP 401\), [^\n]+\n$/,
+    )
+    expect((await run(['--node-metrics', '--require-complete', ...only], folder)).code).toBe(3)
+  })
+
+  it('are of whole nodes of a cluster', async () => {
+    const folder = program.folderWith({})
+    const one = await run(['--node-metrics', '-n', 'shop'], folder)
+    expect([one.code, one.err]).toEqual([
+      2,
+      'k8s-af: --node-metrics is about whole nodes: it does not go with -n.\n',
+    ])
+    const file = await run(['--node-metrics', '--from-snapshot', 'prod.gz'], folder)
+    expect([file.code, file.err]).toEqual([
+      2,
+      'k8s-af: --from-snapshot reads no cluster: it does not go with --node-metrics.\n',
+    ])
+  })
+})
+
 describe('the role for a scan', () => {
   const role = (...args: string[]) => program.run(['rbac', ...args]).out
   it('lets read what is looked at, and no Secrets', () => {

@@ -30,6 +30,8 @@ export interface LiveFlags {
   readonly timeout: number
   /** Nodes whose kubelets are asked, at most; none when absent. */
   readonly kubeletMetrics?: number
+  /** Nodes whose node-exporter is asked, at most; none when absent. */
+  readonly nodeMetrics?: number
   readonly timings?: boolean
 }
 
@@ -60,6 +62,7 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
     asGroup: '--as-group',
     saveSnapshot: '--save-snapshot',
     kubeletMetrics: '--kubelet-metrics',
+    nodeMetrics: '--node-metrics',
   } as const
   for (const [name, flag] of Object.entries(others)) {
     if (name in flags) throw new UsageError(`--from-snapshot reads no cluster: it does not go with ${flag}.`)
@@ -145,6 +148,7 @@ export async function readLive(
       namespace,
       getLines,
       kubelets: flags.kubeletMetrics ?? 0,
+      exporters: flags.nodeMetrics ?? 0,
       chunk: flags.chunkSize,
       concurrency,
       onProgress: (done, all) =>

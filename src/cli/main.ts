@@ -242,6 +242,14 @@ function addScan(program: Command, done: Done): void {
         .preset('20')
         .argParser(wholeNumber),
     )
+    .addOption(
+      new Option(
+        '--node-metrics [nodes]',
+        'ask node-exporter on so many nodes at most (20) how full the tables of their kernels are; needs the right to get pods/proxy',
+      )
+        .preset('20')
+        .argParser(wholeNumber),
+    )
     .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
   withCluster(scan)
   withReport(scan)

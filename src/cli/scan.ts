@@ -39,6 +39,8 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
     throw new UsageError('-A and -n contradict each other. Keep one.')
   if (flags.kubeletMetrics !== undefined && flags.namespace !== undefined)
     throw new UsageError('--kubelet-metrics is about whole nodes: it does not go with -n.')
+  if (flags.nodeMetrics !== undefined && flags.namespace !== undefined)
+    throw new UsageError('--node-metrics is about whole nodes: it does not go with -n.')
   const rules = await loadRules()
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)

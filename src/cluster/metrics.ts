@@ -1,9 +1,17 @@
 /** Reads what components have counted: of thousands of numbers the few that rules ask for. */
+
+import {
+  conntrackClashes,
+  conntrackEarlyDrops,
+  conntrackEntries,
+  conntrackLimit,
+} from '../graph/conntrack.js'
 import { objectCountMetrics } from '../graph/counts.js'
 import { objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
-import type { GetLines } from './request.js'
+import { type Exporter, metricsPath } from './exporter.js'
+import { type GetLines, RequestError } from './request.js'
 
 /** Numbers that are kept of one component, at most: the names in labels are not ours to bound. */
 const mostSamples = 20_000
@@ -35,6 +43,16 @@ const ofKubelet: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
   [periods, isOfContainer],
 ])
 
+const neighbours = 'node_arp_entries'
+/** Those of the node as a whole have no labels. Source: prometheus/node_exporter, collector/{conntrack,arp}_linux.go. */
+const ofNode: ReadonlyMap<string, (labels: Labels) => boolean> = new Map([
+  ...[conntrackEntries, conntrackLimit, conntrackEarlyDrops, conntrackClashes].map(
+    (name) => [name, (labels: Labels) => Object.keys(labels).length === 0] as const,
+  ),
+  // Flannel writes its own entries, and makes them permanent: the table has room for them besides.
+  [neighbours, ({ device = '' }: Labels) => device !== '' && !device.startsWith('flannel')],
+])
+
 /**
  * Adds what an API server has counted to `samples`: those numbers that are not 0, and of how many objects all.
  * @throws RequestError when there is an end before all was read
@@ -64,6 +82,34 @@ export async function readKubeletMetrics(getLines: GetLines, node: string, sampl
     const stopped = new Set(found.filter(({ name }) => name === throttled).map(keyOf))
     samples.push(...found.filter((one) => stopped.has(keyOf(one))))
   }
+}
+
+/**
+ * Adds what node-exporter has measured on its node: each number once.
+ * @throws RequestError when there is an end before all was read, or the answer is not one of node-exporter
+ */
+export async function readNodeMetrics(
+  getLines: GetLines,
+  exporter: Exporter,
+  samples: Sample[],
+): Promise<void> {
+  const { node } = exporter
+  const found = new Map<string, Sample>()
+  let isExporter = false
+  try {
+    await getLines(metricsPath(exporter), (line) => {
+      isExporter ||= line.startsWith('node_')
+      const sample = sampleIn(line, ofNode)
+      if (!sample) return
+      const { name, value } = sample
+      // Of network devices the sum.
+      const sum = name === neighbours ? (found.get(name)?.value ?? 0) + value : value
+      found.set(name, { name, labels: { node }, value: Math.min(sum, Number.MAX_SAFE_INTEGER) })
+    })
+  } finally {
+    samples.push(...found.values())
+  }
+  if (!isExporter) throw new RequestError(200, 'its answer has no numbers of node-exporter')
 }
 
 function keyOf({ labels }: Sample): string {

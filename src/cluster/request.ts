@@ -57,6 +57,8 @@ const largest = 256 * 1024 * 1024
 /** Bytes of a text that is read line by line, and characters of a line: a longer one is left out. */
 const largestText = 64 * 1024 * 1024
 const longestLine = 64 * 1024
+/** Bytes of what is said instead of a text. */
+const largestRefusal = 1024 * 1024
 
 /** Ways to read from one server. They share credentials: those that end are fetched again once for all. */
 export interface Client {
@@ -75,14 +77,14 @@ type Answer =
   | { readonly ok: false; readonly error: RequestError; readonly wait?: number }
 
 /** Asks over the connection that counts now; again over the next one, when credentials that have worked are refused. */
-type Using = (ask: (connection: Connection) => Promise<Answer>) => Promise<Answer>
+type Using = (ask: (connection: Connection) => Promise<Answer>, renews?: boolean) => Promise<Answer>
 
 function renewing(first: Connection, renewed: RequestOptions['renewed']): Using {
   let connection = first
   let renewal: Promise<Connection> | undefined
   /** Those that were let in at least once. */
   const worked = new WeakSet<Connection>()
-  return async (ask) => {
+  return async (ask, renews = true) => {
     const over = async (one: Connection) => {
       const answer = await ask(one)
       if (answer.ok) worked.add(one)
@@ -90,7 +92,7 @@ function renewing(first: Connection, renewed: RequestOptions['renewed']): Using 
     }
     const used = connection
     const answer = await over(used)
-    if (answer.ok || answer.error.status !== 401 || !renewed || !worked.has(used)) return answer
+    if (answer.ok || answer.error.status !== 401 || !renews || !renewed || !worked.has(used)) return answer
     if (used === connection)
       renewal ??= renewed().finally(() => {
         renewal = undefined
@@ -145,19 +147,22 @@ async function once(
 /** Texts are read once, and no more of them than is of use. What a busy server refuses is not asked for again. */
 function lineReader(using: Using, options: RequestOptions): GetLines {
   return async (path, onLine) => {
+    // Who answers behind the API server has not seen the credentials: others would be no better.
+    const isOwn = !path.includes('/proxy/')
     const answer = await using(async (connection) => {
       const limit = AbortSignal.timeout(options.timeout)
       options.onRequest?.()
       try {
         const signal = AbortSignal.any([limit, options.signal])
         const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
-        if (response.statusCode !== 200) throw refusal(response, await textOf(response))
+        if (response.statusCode !== 200)
+          throw refusal(response, await textOf(response, undefined, largestRefusal))
         await readLines(response, onLine)
         return { ok: true, body: undefined }
       } catch (error) {
         return { ok: false, ...failure(error, limit, options) }
       }
-    })
+    }, isOwn)
     if (!answer.ok) throw answer.error
   }
 }

@@ -54,6 +54,11 @@ const metrics = `  # What the API server has counted since it started: deprecate
   # - apiGroups: [""]
   #   resources: [nodes/proxy]
   #   verbs: [get]
+  # For scan --node-metrics. It opens every port of every pod to GET requests, and those of nodes, whose network
+  # node-exporter shares. A Role in the namespace of node-exporter is enough.
+  # - apiGroups: [""]
+  #   resources: [pods/proxy]
+  #   verbs: [get]
 `
 
 function ruleOf([group, resources]: readonly [string, readonly string[]]): string {

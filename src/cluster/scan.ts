@@ -6,11 +6,12 @@ import { stringAt, valueAt } from '../graph/untyped.js'
 import { builtinGroups, groupOf, isBuiltin, type KindName, type Untyped } from '../kubernetes.js'
 import type { Cluster, Sample, Unread } from '../reader/input.js'
 import { discover, type Resource } from './discover.js'
+import { type Exporter, exporterIn, unreadExporter } from './exporter.js'
 import { folding, waves } from './fold.js'
 import { measurements } from './kinds.js'
 import { count, each, list } from './list.js'
 import { liveDocument } from './live.js'
-import { hasCpuLimit, readKubeletMetrics, readServerMetrics } from './metrics.js'
+import { hasCpuLimit, readKubeletMetrics, readNodeMetrics, readServerMetrics } from './metrics.js'
 import { type Get, type GetLines, RequestError } from './request.js'
 import { slim } from './slim.js'
 import { eventState, stateOf, usageState } from './state.js'
@@ -28,6 +29,8 @@ export interface ScanOptions {
   readonly getLines?: GetLines
   /** Kubelets to ask for their metrics, at most; none when absent. */
   readonly kubelets?: number
+  /** Nodes whose node-exporter is asked, at most; none when absent. */
+  readonly exporters?: number
   /** Called when a kind has been read, or not: how many are done, of how many. */
   readonly onProgress?: (done: number, all: number) => void
 }
@@ -55,6 +58,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   await Promise.all([metrics, reading.readAll(listed)])
   await reading.count(resources.filter(({ kindName }) => counted.has(kindName)))
   await reading.readKubelets()
+  await reading.readExporters()
   const { documents, unread, failed, refusal } = reading
   if (refusal && listed.every(({ kindName }) => failed.has(kindName))) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
@@ -100,6 +104,9 @@ class Reading {
   readonly samples: Sample[] = []
   /** The running pods with CPU limits on each node, by name: a list that starts again brings them again. */
   readonly #limited = new Map<string, Set<unknown>>()
+  /** A pod of node-exporter on each node, and how many pods the node runs. */
+  readonly #exporters = new Map<string, Exporter>()
+  readonly #running = new Map<string, number>()
   readonly unread: Unread[] = []
   readonly failed = new Set<KindName>()
   /** Why the first kind could not be read. */
@@ -203,18 +210,63 @@ class Reading {
     })
   }
 
+  /** What node-exporter has measured: on the nodes that run most pods. */
+  async readExporters(): Promise<void> {
+    const { getLines, exporters = 0, concurrency } = this.#options
+    if (!getLines || exporters === 0) return
+    const podsOn = ({ node }: Exporter) => this.#running.get(node) ?? 0
+    const asked = [...this.#exporters.values()]
+      .sort((a, b) => podsOn(b) - podsOn(a) || (a.node < b.node ? -1 : 1))
+      .slice(0, exporters)
+    if (asked.length === 0 && !this.failed.has('Pod'))
+      this.unread.push({
+        resource: 'node-exporter',
+        reason: 'failed',
+        message: 'no pod of it runs in the network of its node',
+      })
+    // What one of them refuses, the others of its namespace refuse, too.
+    const refusing = new Set<string>()
+    await each(asked, concurrency, async (exporter) => {
+      const { namespace } = exporter
+      if (refusing.has(namespace)) return
+      try {
+        await readNodeMetrics(getLines, exporter, this.samples)
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error
+        const isRefusal = error.status === 401 || error.status === 403
+        if (isRefusal && refusing.has(namespace)) return
+        if (isRefusal) refusing.add(namespace)
+        const missing = unreadExporter(exporter, error)
+        if (!this.unread.some(({ resource }) => resource === missing.resource)) this.unread.push(missing)
+      }
+    })
+  }
+
   /** An object as a document. Of what its maker tells, and of events, only the state is kept. */
   #keep(item: Untyped, resource: Resource): Document | undefined {
     const { kindName } = resource
     const uid = valueAt(item, 'metadata', 'uid') ?? item
     const node = kindName === 'Pod' && hasCpuLimit(item) ? stringAt(item, 'spec', 'nodeName') : undefined
     if (node !== undefined) this.#limited.set(node, (this.#limited.get(node) ?? new Set()).add(uid))
+    if (kindName === 'Pod' && this.#options.exporters) this.#noteExporter(item)
     // Measurements have no uid.
     if (kindName === 'metrics.k8s.io/PodMetrics') this.made.set(usageKey(item), usageState(item, resource))
     else if (kindName === 'Event') this.events.set(uid, eventState(item, resource))
     else if (this.#isFolded(item, kindName)) this.made.set(uid, stateOf(item, resource))
     else return liveDocument(slim(item, resource, this.#minor))
     return undefined
+  }
+
+  /** A list that starts again counts pods twice: nothing but the order of nodes follows from their number. */
+  #noteExporter(pod: Untyped): void {
+    const node = stringAt(pod, 'spec', 'nodeName')
+    if (node === undefined || stringAt(pod, 'status', 'phase') !== 'Running') return
+    this.#running.set(node, (this.#running.get(node) ?? 0) + 1)
+    const exporter = exporterIn(pod)
+    const other = this.#exporters.get(node)
+    // Of several the one that lets everybody in.
+    if (exporter && (!other || (other.scheme === 'https' && exporter.scheme === 'http')))
+      this.#exporters.set(node, exporter)
   }
 }
 

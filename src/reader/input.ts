@@ -68,7 +68,7 @@ export interface Cluster {
    * PodMetrics of all pods.
    */
   readonly made: readonly Untyped[]
-  /** What the API server and kubelets have counted, of the little that rules ask for. */
+  /** What the API server, kubelets and node-exporter have counted, of the little that rules ask for. */
   readonly samples?: readonly Sample[]
   /** Warning events, and those of autoscalers that added or removed pods. */
   readonly events: readonly Untyped[]
