@@ -8,13 +8,14 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { type BaselineFlags, checkBaseline, keepKnown, withoutKnown } from './baseline.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
@@ -36,6 +37,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFixFlags(flags, paths)
+  checkBaseline(flags)
   const run = (): Report => {
     const linted = readPaths(paths, {
       cwd,
@@ -55,18 +57,18 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, paths))
-    return report
+    return withoutKnown(report, flags, cwd)
   }
-  if (!flags.fix && !flags.diff) return present(run(), outputs, flags, settings.failOn)
+  const show = (report: Report, shown: typeof outputs) =>
+    present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+  if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
-  if (flags.fix) return present(fixFiles(run, flags, cwd), outputs, flags, settings.failOn)
+  if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
   const report = run()
   await print([showFixes(report, flags, lookOf(process.stdout, process.env, flags))])
-  return present(
+  return show(
     report,
     outputs.filter(({ file }) => file !== undefined),
-    flags,
-    settings.failOn,
   )
 }
 

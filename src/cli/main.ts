@@ -434,6 +434,8 @@ function withReport(command: Command): Command {
       more,
     )
     .option('--show-suppressed', 'show suppressed findings, too')
+    .option('--baseline <file>', 'leave out what this file knows, unless it is worse by now')
+    .option('--write-baseline <file>', 'make such a file of what is found')
     .option('--statistics', 'count the findings by rule, on standard error')
     .option('--timings', 'say how long each rule took, on standard error')
   return withColor(command)
