@@ -81,6 +81,7 @@ export {
   turnedTogether,
 } from './graph/node.js'
 export { patience } from './graph/patience.js'
+export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
@@ -289,6 +290,8 @@ export interface RepeatedKey {
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
+  /** False: left out unless the rule is asked for by name or by `--preset all`, as whole rules are. Default true. */
+  readonly recommended?: boolean
   /** A few words under the caret, `needs more than 3`. */
   readonly label?: string | undefined
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */

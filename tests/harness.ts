@@ -29,6 +29,8 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
+  /** False: as where nobody has asked for the rule by its name. */
+  readonly asked?: boolean
   /** Lines of the API server's metrics. */
   readonly metrics?: readonly string[]
   /** Those of the kubelets, by node. */
@@ -58,7 +60,7 @@ export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Sett
     crds: [],
     suppressions: [],
     ignore: [],
-    active: rulesToRun,
+    active: run.asked === false ? rulesToRun.map((one) => ({ ...one, isAsked: false })) : rulesToRun,
     off: rules.size - rulesToRun.length,
     minSeverity: 'info',
     failOn: 'error',

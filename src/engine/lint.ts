@@ -370,6 +370,7 @@ function evaluate(
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
     const add = (path: Path, message: string, options: ReportOptions) => {
+      if (options.recommended === false && active.isAsked === false) return
       const severity = active.severity ?? options.severity ?? rule.severity
       drafts.push({ active, severity, resource, path, message, options })
     }

@@ -4,6 +4,7 @@
  * Sources: patroni/dcs/kubernetes.py (touch_member, member), patroni/ha.py (touch_member), patroni/postgresql/misc.py.
  */
 import type { Pod, Untyped } from '../kubernetes.js'
+import type { Graph } from './graph.js'
 import { isGone } from './pod.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
@@ -58,6 +59,39 @@ export function writesOfPatroni(metadata: unknown): readonly Untyped[] {
   return objectsAt(metadata, 'managedFields')
     .filter(({ manager }) => manager === patroni)
     .map(({ apiVersion, manager, operation, time }) => ({ apiVersion, manager, operation, time }))
+}
+
+/** What the members of a cluster have agreed on, as far as it is kept in ConfigMaps; nobody reads the Endpoints of a cluster. */
+export interface Agreement {
+  /** Bytes behind the leader from which Patroni promotes no replica; undefined where nobody has set it. */
+  readonly maximumLag: number | undefined
+  /** Commits wait for a replica, as long as there is one. */
+  readonly isSynchronous: boolean
+  /** The ConfigMap that names no replica that commits wait for, although they are to. */
+  readonly unsynchronized: string | undefined
+}
+
+/**
+ * Source: patroni/dcs/__init__.py (SyncState), patroni/global_config.py.
+ * @param scope the name of the cluster
+ */
+export function agreementOf(scope: string, namespace: string, graph: Graph): Agreement {
+  const annotationsOf = (name: string) =>
+    graph.seen('ConfigMap').find((one) => one.metadata?.name === name && graph.namespaceOf(one) === namespace)
+      ?.metadata?.annotations
+  const config = parsed(annotationsOf(`${scope}-config`)?.config ?? '')
+  const isSet = (field: string) => /^(true|on|yes|1|quorum)$/i.test(String(valueAt(config, field)))
+  const isSynchronous = isSet('synchronous_mode') && valueAt(config, 'standby_cluster') === undefined
+  const sync = `${scope}-sync`
+  const state = annotationsOf(sync)
+  // In strict mode commits wait until there is one.
+  const isAlone =
+    isSynchronous && !isSet('synchronous_mode_strict') && state !== undefined && !state.sync_standby
+  return {
+    maximumLag: numberAt(config, 'maximum_lag_on_failover'),
+    isSynchronous,
+    unsynchronized: isAlone ? sync : undefined,
+  }
 }
 
 /** The databases in these pods that are not being deleted. */
