@@ -31,7 +31,7 @@ rollout anyway), Services with UDP ports only, and images known to delay by them
 \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
 that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
 
-In a cluster its evidence says how often pods were stopped lately, as far as that is still known: rollouts and pods that
+In a cluster it says how often pods were stopped lately, as far as that is still known: rollouts and pods that
 were made without one in the last seven days, evictions by kubelets in the last day, and what events of the last hour
 tell of an autoscaler that removes pods. Rollouts are told by ReplicaSets that are still there, and may have been more.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
@@ -86,7 +86,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
           : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
-          evidence: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
+          often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),
         },

@@ -66,10 +66,8 @@ lately, by rollouts, autoscalers and evictions.`,
           : `The preStop hook of ${name} is cut off after ${grace} of its ${delay} s, and SIGKILL follows ${left} s later: the grace period is ${grace} s.`,
       {
         severity: delay > grace ? 'error' : 'warning',
-        evidence: [
-          ...(graph.live ? endsIn(workload, name, graph.live.seen) : []),
-          ...formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
-        ].slice(0, 4),
+        evidence: graph.live ? endsIn(workload, name, graph.live.seen) : [],
+        often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
         see: [at(workload, hook, hook.sleep ? 'sleep' : 'exec', `${delay} s`)],
         fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
       },

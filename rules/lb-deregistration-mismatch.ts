@@ -33,8 +33,8 @@ of the AWS Load Balancer Controller with target type ip: below \`minDelay\`, or 
 \`terminationGracePeriodSeconds\` (default 30) of the pods behind it. The controller's default (300) is not
 reported when nothing is written.
 
-In a cluster its evidence says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that
-is still known.`,
+In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
+known.`,
   sources: [
     'AWS Load Balancer Controller documentation, annotations',
     'Elastic Load Balancing documentation, deregistration delay',
@@ -60,7 +60,7 @@ is still known.`,
         annotations,
         key,
         `Requests in flight are cut at every rollout: the balancer waits ${formatSeconds(delay)} for them.`,
-        { evidence: only && others.length === 0 ? stopped(only) : [] },
+        { often: only && others.length === 0 ? stopped(only) : [] },
       )
       return
     }
@@ -71,7 +71,7 @@ is still known.`,
         annotations,
         key,
         `Clients keep connections to pods that are dead: the balancer waits ${formatSeconds(delay)}, pods of ${workload.name} end after ${formatSeconds(grace)}.`,
-        { evidence: stopped(workload), see: [at(workload, workload.pod, 'terminationGracePeriodSeconds')] },
+        { often: stopped(workload), see: [at(workload, workload.pod, 'terminationGracePeriodSeconds')] },
       )
       return
     }

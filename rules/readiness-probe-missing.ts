@@ -71,10 +71,8 @@ exporters of metrics by the name of their image.`,
         )} before ${bare.length > 1 ? 'they' : 'it'} can answer, at every ${hasRollouts(workload) ? 'rollout and restart' : 'start of a pod'}.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
-          evidence: [
-            ...(graph.live ? failedStarts(workload, bare, graph.live.seen) : []),
-            ...formatTurnover(workload, graph, ['rollouts', 'made']),
-          ].slice(0, 4),
+          evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
+          often: formatTurnover(workload, graph, ['rollouts', 'made']),
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )

@@ -76,13 +76,8 @@ kustomize overlays, and namespaces of development or previews.`,
         ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
         : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
-        evidence:
-          graph.live && fewest.pods === 1
-            ? [
-                ...outagesOf(workload, graph.live.seen),
-                ...formatTurnover(workload, graph, ['evictions', 'made']),
-              ].slice(0, 4)
-            : [],
+        evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
+        often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),

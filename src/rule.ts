@@ -297,6 +297,8 @@ export interface ReportOptions {
   readonly label?: string | undefined
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
+  /** How often in a cluster what it is about happens, lines that are shown after the evidence: `rolled out 6 times in the last 7 days`. */
+  readonly often?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
   /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
   readonly symptomOf?: Cause | undefined

@@ -1,4 +1,4 @@
-/** How often pods came and went, as evidence of rules that ask for it. */
+/** How often pods came and went, below the findings of rules that ask for it. */
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { active, allRules, root, runOf } from './harness.js'
@@ -6,11 +6,11 @@ import { lintLive } from './live.js'
 
 const rules = await allRules()
 
-async function evidenceOf(id: string, name: string) {
+async function oftenOf(id: string, name: string) {
   const file = `fixtures/${id}/${name}.yaml`
   const rule = rules.get(id)
   const { findings } = await lintLive(join(root, file), rule ? [active(id, rule)] : [], runOf(file))
-  return findings.map(({ evidence }) => evidence)
+  return findings.map(({ often }) => often)
 }
 
 describe('pods that came and went lately', () => {
@@ -46,6 +46,6 @@ describe('pods that came and went lately', () => {
     ],
     ['not', 'live-quiet', undefined],
   ])('%s', async (_, name, lines) => {
-    expect(await evidenceOf('drain-delay-missing', name)).toEqual([lines])
+    expect(await oftenOf('drain-delay-missing', name)).toEqual([lines])
   })
 })

@@ -476,6 +476,7 @@ function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations)
         severity,
         message,
         ...(options.evidence && options.evidence.length > 0 && { evidence: options.evidence }),
+        ...(options.often && options.often.length > 0 && { often: options.often }),
         ...(label !== undefined && { label }),
         subject: subjectOf(resource),
         place: where.place(resource, path, options.onValue ?? false),
