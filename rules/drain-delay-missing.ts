@@ -4,6 +4,7 @@ import {
   type Container,
   delayOfCommand,
   enumerate,
+  formatTurnover,
   rule,
   type Service,
   set,
@@ -28,7 +29,11 @@ command is taken to drain by itself.
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
 rollout anyway), Services with UDP ports only, and images known to delay by themselves. Left out where
 \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
-that are not asked whether they are ready, requests fail at every rollout whatever this hook does.`,
+that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
+
+In a cluster it says how often pods were stopped lately, as far as that is still known: rollouts and pods that
+were made without one in the last seven days, evictions by kubelets in the last day, and what events of the last hour
+tell of an autoscaler that removes pods. Rollouts are told by ReplicaSets that are still there, and may have been more.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
 seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
@@ -36,6 +41,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   sources: [
     'kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)',
     'Kubernetes documentation, Pod lifecycle (termination of pods)',
+    'kubernetes/pkg/controller/deployment/sync.go, pkg/controller/podautoscaler/horizontal.go (SuccessfulRescale)',
   ],
   stories: [
     'ravelin-ingress-502',
@@ -80,6 +86,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
           : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
+          often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),
         },

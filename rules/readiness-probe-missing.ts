@@ -6,6 +6,7 @@ import {
   counted,
   enumerate,
   formatEnd,
+  formatTurnover,
   type Graph,
   imageNamed,
   isScrapedOnly,
@@ -41,7 +42,8 @@ An info where no other pod could answer meanwhile: there is one, and the next on
 StatefulSet, a ReplicationController, the strategy Recreate).
 
 In a cluster the containers stand below the finding whose last run failed within a minute of its start:
-without a probe they counted as ready until then.
+without a probe they counted as ready until then. And how often pods were made in the last seven days, by rollouts and
+without one, as far as that is still known.
 
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
@@ -70,6 +72,7 @@ exporters of metrics by the name of their image.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
           evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
+          often: formatTurnover(workload, graph, ['rollouts', 'made']),
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )

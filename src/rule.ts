@@ -56,7 +56,7 @@ export { groupBy, push } from './graph/group.js'
 export { failingCalls } from './graph/harm.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
+export { ageOf, type ContainerUsage, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export {
   formatMemoryKill,
@@ -82,6 +82,7 @@ export {
   turnedTogether,
 } from './graph/node.js'
 export { patience } from './graph/patience.js'
+export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
@@ -132,6 +133,7 @@ export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
+export { formatTurnover, isScaleUp, rescalesOf, type Turnover, type TurnoverPart } from './graph/turnover.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
@@ -290,10 +292,14 @@ export interface RepeatedKey {
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
+  /** False: left out unless the rule is asked for by name or by `--preset all`, as whole rules are. Default true. */
+  readonly recommended?: boolean
   /** A few words under the caret, `needs more than 3`. */
   readonly label?: string | undefined
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
+  /** How often in a cluster what it is about happens, lines that are shown after the evidence: `rolled out 6 times in the last 7 days`. */
+  readonly often?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
   /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
   readonly symptomOf?: Cause | undefined

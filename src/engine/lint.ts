@@ -372,6 +372,7 @@ function evaluate(
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
     const add = (path: Path, message: string, options: ReportOptions) => {
+      if (options.recommended === false && active.isAsked === false) return
       const severity = active.severity ?? options.severity ?? rule.severity
       drafts.push({ active, severity, resource, path, message, options })
     }
@@ -483,6 +484,7 @@ function finish(
         severity,
         message,
         ...(options.evidence && options.evidence.length > 0 && { evidence: options.evidence }),
+        ...(options.often && options.often.length > 0 && { often: options.often }),
         ...(label !== undefined && { label }),
         subject: subjectOf(resource),
         place: where.place(resource, path, options.onValue ?? false),

@@ -35,6 +35,7 @@ import { type Scaling, scaling } from './scaling.js'
 import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
+import { type Turnover, turnover } from './turnover.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -113,6 +114,12 @@ export interface Graph extends Existence, Scaling {
   /** The workload's containers that own ports of the Service; empty when none declares them. */
   listeners(workload: Workload, service: Service): readonly Container[]
 
+  /**
+   * How often its pods came and went lately, as evidence: nothing follows where little is known. Undefined for
+   * manifests.
+   */
+  turnoverOf(workload: Workload): Turnover | undefined
+
   /** The budgets that select the workload's pods. */
   budgetsOf(workload: Workload): readonly PodDisruptionBudget[]
   /** The workloads whose pods the budget selects. */
@@ -179,11 +186,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
   const values = resources.map((one) => one.value)
+  const scale = scaling(objects, belong, kustomizations)
+  const live = options.live?.(values)
 
   return {
     complete: options.complete,
     source: options.source ?? 'the input',
-    live: options.live?.(values),
+    live,
     kustomizations,
 
     objects: values,
@@ -215,7 +224,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     guardedBy,
     policiesOf: (workload) => policies().get(workload) ?? [],
     matching: (selector, near) => select.selected(selector, resource(near)),
-    ...scaling(objects, belong, kustomizations),
+    ...scale,
+    turnoverOf: memo((workload) => live && turnover(workload, scale, live)),
 
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),

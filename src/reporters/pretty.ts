@@ -5,7 +5,7 @@ import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
 import { type Gathered, gather } from './gather.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
+import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, seenOf, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
 interface Page {
@@ -98,7 +98,7 @@ function block(group: Gathered, page: Page): string[] {
   return [
     ...head(group, page),
     ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
-    ...(finding.evidence ?? []).flatMap((seen) =>
+    ...seenOf(finding).flatMap((seen) =>
       wrap(show(`${of}${seen}`), inner - 6).map(
         (line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`,
       ),
