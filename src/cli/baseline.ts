@@ -14,7 +14,10 @@ export interface BaselineFlags {
 }
 
 /** Flags that leave findings out. */
-type Narrowing = Pick<SettingsFlags, 'only' | 'disable' | 'minSeverity'> & { readonly fix?: boolean }
+type Narrowing = Pick<SettingsFlags, 'only' | 'disable' | 'minSeverity'> & {
+  readonly fix?: boolean
+  readonly since?: string
+}
 
 /** Finds out before the work starts whether the files can be read and written. */
 export function checkBaseline({ baseline, writeBaseline }: BaselineFlags): void {
@@ -30,7 +33,12 @@ export function withoutKnown(report: Report, flags: BaselineFlags & Narrowing, c
   if (file === undefined) return report
   const result = withBaseline(report, read(file), naming(file, cwd), reasonOf(file))
   // With fewer rules, or of other files, nobody knows.
-  const isWhole = !flags.only && !flags.disable && flags.minSeverity === undefined && !flags.fix
+  const isWhole =
+    !flags.only &&
+    !flags.disable &&
+    flags.minSeverity === undefined &&
+    !flags.fix &&
+    flags.since === undefined
   const folder = dirname(resolve(cwd, file))
   const gone = result.gone.filter(
     (one) => isWhole && report.lines.line(relative(cwd, resolve(folder, one.file)), 1) !== undefined,

@@ -14,12 +14,14 @@ import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { aboutChanges, changedSince } from './since.js'
 
 export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
   readonly allowEmpty?: boolean
+  readonly since?: string
 }
 
 /** Lints and reports; gives the exit code. */
@@ -36,8 +38,9 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
-  checkFixFlags(flags, paths)
+  checkFlags(flags, paths)
   checkBaseline(flags)
+  const narrowed = narrowing(flags, cwd)
   const run = (): Report => {
     const linted = readPaths(paths, {
       cwd,
@@ -57,7 +60,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, paths))
-    return withoutKnown(report, flags, cwd)
+    return narrowed(report)
   }
   const show = (report: Report, shown: typeof outputs) =>
     present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
@@ -72,8 +75,22 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
+/** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
+function narrowing(flags: LintFlags, cwd: string): (report: Report) => Report {
+  const changed = flags.since === undefined ? undefined : changedSince(flags.since, cwd)
+  return (report) => withoutKnown(changed ? aboutChanges(report, changed, cwd) : report, flags, cwd)
+}
+
 /** @throws UsageError for flags that do not go together */
-function checkFixFlags({ fix, unsafeFixes, diff }: FixFlags, paths: readonly string[]): void {
+function checkFlags(
+  { fix, unsafeFixes, diff, since, output = [] }: LintFlags,
+  paths: readonly string[],
+): void {
+  const printed = diff ? output.find((one) => !one.includes('=')) : undefined
+  if (printed !== undefined)
+    throw new UsageError(`--diff prints a patch. Give the report a file: -o ${printed}=FILE`)
+  if (since !== undefined && paths.includes('-'))
+    throw new UsageError('--since compares files: it does not go with standard input.')
   if (fix && diff) throw new UsageError('--diff shows what --fix would change: give one of them.')
   if (unsafeFixes && !fix && !diff)
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')

@@ -1,4 +1,5 @@
-/** `--baseline` and `--write-baseline` of the built program. */
+/** `--baseline`, `--write-baseline` and `--since` of the built program: what is left out. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -130,3 +131,82 @@ describe('a file that is no baseline', () => {
     expect(lint('--baseline', 'a', '--write-baseline', 'b').err).toContain('contradict each other')
   })
 })
+
+describe('--since', () => {
+  const git = (path: string, ...args: string[]) => {
+    const own = ['-c', 'user.name=a', '-c', 'user.email=a@example.com', '-c', 'init.defaultBranch=main']
+    const { status, stderr } = spawnSync('git', [...own, ...args], { cwd: path, encoding: 'utf8' })
+    if (status !== 0) throw new Error(stderr)
+  }
+  const quiet = { 'old.yaml': job('old'), 'apps/ä b.yaml': job('edited') }
+  const repository = (files: Readonly<Record<string, string>> = quiet) => {
+    const made = folder(files)
+    git(made.path, 'init')
+    git(made.path, 'add', '.')
+    git(made.path, 'commit', '-m', 'first')
+    return made
+  }
+
+  it('reports what is about changed and new files, and reads all', () => {
+    const { path, lint, lintIn, write } = repository()
+    git(path, 'switch', '-c', 'feature')
+    write('apps/ä b.yaml', `# edited\n${job('edited')}`)
+    git(path, 'commit', '-am', 'second')
+    write('new.yaml', job('new'))
+    const { out } = lint('--since', 'main')
+    expect(out).toContain('apps/ä b.yaml:9:5')
+    expect(out).toContain('new.yaml:8:5')
+    expect(out).not.toContain('old.yaml')
+    expect(out).toContain('2 warnings')
+    expect(out).toContain('3 objects')
+    expect(lintIn('apps', '--since', 'main').out).toContain('1 warning')
+    expect(lint('--since', 'HEAD').out).toContain('1 warning')
+  })
+
+  it('counts what a change elsewhere brings about', () => {
+    const pair = { 'service.yaml': serviceOf('web'), 'web.yaml': deployment('web') }
+    const { path, write } = repository(pair)
+    write('web.yaml', deployment('wbe'))
+    const { out } = program.run(['lint', '--isolated', '-o', 'concise', '--complete', '--since', 'HEAD'], {
+      cwd: path,
+    })
+    expect(out).toContain('service-selects-nothing')
+  })
+
+  it('says what keeps it from comparing', () => {
+    const { path, lint } = repository()
+    const plain = folder(quiet)
+    expect(lint('--since', 'mian').err).toBe(
+      'k8s-af: --since: there is no commit "mian" here. In a pipeline, fetch it first: git fetch origin mian\n',
+    )
+    expect(lint('--since', '--output=x').err).toBe('k8s-af: --since: "--output=x" is no commit.\n')
+    expect(plain.lint('--since', 'HEAD').err).toBe('k8s-af: --since: this folder is in no git repository.\n')
+    expect(lint('--since', 'HEAD', '-').err).toContain('does not go with standard input')
+    const none = program.run(['lint', '--since', 'HEAD'], { cwd: path, env: { PATH: '' } })
+    expect(none.err).toBe('k8s-af: --since needs git: ENOENT.\n')
+    expect([none.code, none.out]).toEqual([2, ''])
+  })
+})
+
+function serviceOf(name: string): string {
+  return `apiVersion: v1\nkind: Service\nmetadata:\n  name: ${name}\nspec:\n  selector: {app: ${name}}\n  ports: [{port: 80}]\n`
+}
+
+function deployment(name: string): string {
+  return `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 2
+  selector:
+    matchLabels: {app: ${name}}
+  template:
+    metadata:
+      labels: {app: ${name}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/web:1.4.2
+`
+}
