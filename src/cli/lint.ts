@@ -14,7 +14,6 @@ import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { aboutChanges, changedSince } from './since.js'
 
 export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
   readonly filename?: readonly string[]
@@ -40,7 +39,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
   checkBaseline(flags)
-  const narrowed = narrowing(flags, cwd)
+  const narrowed = await narrowing(flags, cwd)
   const run = (): Report => {
     const linted = readPaths(paths, {
       cwd,
@@ -76,9 +75,11 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
-function narrowing(flags: LintFlags, cwd: string): (report: Report) => Report {
-  const changed = flags.since === undefined ? undefined : changedSince(flags.since, cwd)
-  return (report) => withoutKnown(changed ? aboutChanges(report, changed, cwd) : report, flags, cwd)
+async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
+  if (flags.since === undefined) return (report) => withoutKnown(report, flags, cwd)
+  const { aboutChanges, changedSince } = await import('./since.js')
+  const changed = changedSince(flags.since, cwd)
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd), flags, cwd)
 }
 
 /** @throws UsageError for flags that do not go together */
