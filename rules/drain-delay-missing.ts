@@ -4,6 +4,7 @@ import {
   type Container,
   delayOfCommand,
   enumerate,
+  isInjected,
   rule,
   type Service,
   set,
@@ -48,7 +49,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     drainingImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['ingress-nginx/controller'],
+      default: ['ingress-nginx/controller', 'proxyv2'],
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
@@ -63,6 +64,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
       const hasty = serving.filter(
         (container) =>
+          !isInjected(container) &&
           delayOf(container) < params.minSleepSeconds &&
           !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
       )

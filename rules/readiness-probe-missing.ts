@@ -8,6 +8,7 @@ import {
   formatEnd,
   type Graph,
   imageNamed,
+  isInjected,
   isScrapedOnly,
   type Live,
   lastEnd,
@@ -45,7 +46,7 @@ without a probe they counted as ready until then.
 
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
-exporters of metrics by the name of their image.`,
+exporters of metrics by the name of their image. Containers that an injector fills in (image \`auto\`) are exempt, too.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',
@@ -83,7 +84,7 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   const owners = graph.listeners(workload, service)
   const serving = (
     owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
-  ).filter(({ image }) => !imageNamed(image, exporters))
+  ).filter((one) => !isInjected(one) && !imageNamed(one.image, exporters))
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare

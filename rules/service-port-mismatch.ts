@@ -6,6 +6,7 @@ import {
   firstOf,
   type Graph,
   type IntOrString,
+  isInjected,
   isReady,
   type Live,
   readyFor,
@@ -27,7 +28,7 @@ When no container declares it, the endpoints have no such port and connections a
 is used as it stands: a wrong one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
   decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
-native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and
+native sidecar declares for that protocol is an error, a warning where the Service is headless and its clients may know the number. A number is a warning when the pods declare ports and
 none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone beside a
 declared one of the same Service, where another Service leads to a declared port of these pods, and where an
 argument, a variable, a probe or a ConfigMap of the pods names it.
@@ -36,7 +37,8 @@ In a cluster EndpointSlices tell which ready pods have a port of that name: it i
 some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
 somebody makes by hand must call their ports as the Service does: an error when none of them does.
 
-Exempt: headless Services without ports, ExternalName, and Services or workloads that a kustomization
+Exempt: headless Services without ports, ExternalName, pods with a container that an injector fills in (image \`auto\`),
+and Services or workloads that a kustomization
 patches, which may add the port.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: [
@@ -56,6 +58,7 @@ patches, which may add the port.`,
   check(service, { graph, params, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
+    if (backends.some(({ running }) => running.some(isInjected))) return
     if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>
@@ -82,7 +85,7 @@ patches, which may add the port.`,
       // Another workload behind the same Service may own the port.
       const fault =
         workload && wrong.length === backends.length
-          ? undeclared(port, target, workload, without)
+          ? undeclared(port, target, workload, without, service)
           : missingInSome(port, ways?.open ?? 0, without, graph.describe(service))
       if (fault) report(...fault)
     }
@@ -121,12 +124,13 @@ function declaredBy({ running }: Workload): readonly ContainerPort[] {
   return running.flatMap(({ spec }) => spec.ports ?? [])
 }
 
-/** That no pod template has the port. */
+/** That no pod template has the port. Clients of a headless Service need not ask it for the number. */
 function undeclared(
   port: ServicePort,
   target: IntOrString,
   workload: Workload,
   without: readonly string[],
+  { spec }: Service,
 ): Fault {
   const { protocol = 'TCP' } = port
   const declared = declaredBy(workload)
@@ -138,20 +142,29 @@ function undeclared(
     : `port ${list}, not ${target}`
   const [one, ...others] = declared.filter((each) => (each.protocol ?? 'TCP') === protocol)
   const [container] = workload.running
+  const isHeadless = spec?.clusterIP === 'None'
+  const failing = isHeadless ? `Port ${nameOf(port)} has no endpoint` : 'Connections fail'
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
-    `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
+    `${named ? failing : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
     {
-      severity: named ? 'error' : 'warning',
+      severity: named && !isHeadless ? 'error' : 'warning',
       evidence: without.length > 0 ? [`ready, and nothing is sent there: ${firstOf(without)}`] : [],
       see: [container ? at(workload, container.spec, 'ports') : undefined],
       fix:
-        one && others.length === 0 && !same
+        one && others.length === 0 && !same && !leadsTo(one, spec?.ports)
           ? set(port, 'targetPort', one.name ?? one.containerPort)
           : undefined,
     },
   ]
+}
+
+/** Whether one of the Service's ports leads to the container's: then that is not what another one means. */
+function leadsTo({ name, containerPort }: ContainerPort, ports: readonly ServicePort[] = []): boolean {
+  return ports.some(
+    ({ port, targetPort = port }) => targetPort === containerPort || (name && targetPort === name),
+  )
 }
 
 /**

@@ -39,6 +39,7 @@ export {
   type ImageParts,
   imageNamed,
   imageParts,
+  isInjected,
   movingTags,
   proxyNames,
   wordsOf,
