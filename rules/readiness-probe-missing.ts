@@ -7,7 +7,9 @@ import {
   enumerate,
   formatEnd,
   type Graph,
+  hasRollouts,
   imageNamed,
+  isAlone,
   isInjected,
   isScrapedOnly,
   type Live,
@@ -15,7 +17,6 @@ import {
   rule,
   type Service,
   spanSince,
-  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -115,21 +116,4 @@ function failedStarts(workload: Workload, bare: readonly Container[], live: Live
 function clientsFirst(services: readonly Service[]): readonly Service[] {
   const isHeadless = (service: Service) => service.spec?.clusterIP === 'None'
   return [...services.filter((one) => !isHeadless(one)), ...services.filter(isHeadless)]
-}
-
-/** Changes to a template of the others reach new pods only. */
-function hasRollouts({ kind }: Workload): boolean {
-  return kind !== 'ReplicationController' && kind !== 'ReplicaSet'
-}
-
-/** Whether its Services have one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
-function isAlone(workload: Workload, graph: Graph): boolean {
-  if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
-  if (graph.fewestPods(workload)?.pods !== 1) return false
-  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
-  return (
-    workload.kind === 'StatefulSet' ||
-    !hasRollouts(workload) ||
-    stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
-  )
 }
