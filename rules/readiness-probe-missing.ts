@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   type Container,
+  clientsFirst,
   containerStates,
   counted,
   enumerate,
@@ -110,10 +111,4 @@ function failedStarts(workload: Workload, bare: readonly Container[], live: Live
     3,
     failed.sort((a, b) => b.restartCount - a.restartCount).map(({ text }) => text),
   )
-}
-
-/** Headless Services are for peers more often than for clients. */
-function clientsFirst(services: readonly Service[]): readonly Service[] {
-  const isHeadless = (service: Service) => service.spec?.clusterIP === 'None'
-  return [...services.filter((one) => !isHeadless(one)), ...services.filter(isHeadless)]
 }
