@@ -24,7 +24,7 @@ minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
 which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by
 nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs and single Pods
-are exempt.
+are exempt. For pods of DaemonSets rollouts wait, drains do not.
 
 In a cluster the pods stand below the finding that have been ending for more than ten minutes, and still run.`,
   falsePositives:
@@ -60,7 +60,7 @@ In a cluster the pods stand below the finding that have been ending for more tha
       report(
         pod,
         'terminationGracePeriodSeconds',
-        `Drains and upgrades wait up to ${Math.round(grace / 60)} min for each pod of ${workload.name}, or cut it off: its grace period is ${grace} s.`,
+        `${workload.kind === 'DaemonSet' ? 'Rollouts' : 'Drains and upgrades'} wait up to ${Math.round(grace / 60)} min for each pod of ${workload.name}, or cut it off: its grace period is ${grace} s.`,
         { evidence },
       )
     }
