@@ -5,7 +5,11 @@ const ofScrapers = /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|mo
 
 /** Whether all ports of a Service are named for metrics, profiles or probes. */
 export function isScrapedOnly({ spec }: Service): boolean {
-  const ports = spec?.ports ?? []
+  return areForScrapers(spec?.ports)
+}
+
+/** The same for ports of a container. */
+export function areForScrapers(ports: readonly { readonly name?: string | undefined }[] = []): boolean {
   return ports.length > 0 && ports.every(({ name = '' }) => ofScrapers.test(name))
 }
 
