@@ -60,12 +60,20 @@ In a cluster the pods stand below the finding that have been ending for more tha
       report(
         pod,
         'terminationGracePeriodSeconds',
-        `${workload.kind === 'DaemonSet' ? 'Rollouts' : 'Drains and upgrades'} wait up to ${Math.round(grace / 60)} min for each pod of ${workload.name}, or cut it off: its grace period is ${grace} s.`,
+        `${consequence(workload, grace)}: its grace period is ${grace} s.`,
         { evidence },
       )
     }
   },
 })
+
+/** Who waits for the pods, and what cuts them off. A drain passes over those of DaemonSets. */
+function consequence({ kind, name }: Workload, grace: number): string {
+  const span = `${Math.round(grace / 60)} min for each pod of ${name}`
+  return kind === 'DaemonSet'
+    ? `Rollouts wait up to ${span}`
+    : `Drains and upgrades wait up to ${span}, or cut it off`
+}
 
 /**
  * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace
