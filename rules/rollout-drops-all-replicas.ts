@@ -46,7 +46,7 @@ all named for metrics, profiles or probes. An error while such a rollout goes on
       about: 'The percentage of a DaemonSet behind a Service from which on it is reported.',
     },
   },
-  unless: ['rollout-stalled', 'rwo-volume-rolling-update'],
+  unless: ['dns-server-not-redundant', 'rollout-stalled', 'rwo-volume-rolling-update'],
   for: ['Deployment', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)

@@ -46,7 +46,7 @@ export {
   wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
-export { corednsOf, hasNodeDns } from './graph/dns.js'
+export { corednsOf, hasNodeDns, isOfClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { Backend, NamedBackend } from './graph/entrance.js'
