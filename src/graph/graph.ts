@@ -24,10 +24,10 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
+import { grants, type MadeKind } from './grants.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
-import { type MadeKind, makers } from './makers.js'
 import { indexObjects } from './objects.js'
 import { isKustomized, patchFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
@@ -184,7 +184,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
-  const mayBeMade = makers(objects)
+  const mayBeMade = grants(objects)
   const values = resources.map((one) => one.value)
 
   return {

@@ -1,7 +1,8 @@
 /** Which objects the pods of the input may make while they run: no manifest has those. */
 import type { Role } from '../kubernetes.js'
 import { isChosen, isNear } from './belonging.js'
-import { memo } from './lazy.js'
+import { groupBy } from './group.js'
+import { lazy, memo } from './lazy.js'
 import type { Objects, ResourceOf } from './objects.js'
 import type { Resource } from './resource.js'
 
@@ -45,22 +46,38 @@ type Binding = ResourceOf<'RoleBinding'> | ResourceOf<'ClusterRoleBinding'>
  * Whether pods of the input may make objects of a kind beside one: those that belong together with it, and others that a
  * role of its namespace is bound to. What operators may do in the rest of the cluster says nothing of what they do.
  */
-export function makers(objects: Objects): (kind: MadeKind, near: Resource) => boolean {
+export function grants(objects: Objects): (kind: MadeKind, near: Resource) => boolean {
+  const byAccount = lazy(() => groupBy(objects.workloads, ({ pod }) => pod.serviceAccountName ?? 'default'))
+  /** The workloads that run under the accounts of a binding. */
+  const usersOf = memo((binding: Binding) =>
+    (binding.value.subjects ?? []).flatMap(({ kind, name = '', namespace = binding.namespace }) =>
+      kind === 'ServiceAccount'
+        ? (byAccount().get(name) ?? [])
+            .map(objects.resource)
+            .filter((user) => maybeBeside({ ...binding, namespace }, user))
+        : [],
+    ),
+  )
+  /** Beside what they may make objects of a kind. */
   const placesOf = memo((kind: MadeKind) =>
-    [...objects.ofKind('RoleBinding'), ...objects.ofKind('ClusterRoleBinding')].flatMap((binding: Binding) =>
-      allows(binding, grantsFor[kind], objects) ? placesFor(binding, objects) : [],
+    [...objects.ofKind('RoleBinding'), ...objects.ofKind('ClusterRoleBinding')].flatMap(
+      (binding: Binding) => {
+        if (!allows(binding, grantsFor[kind], objects)) return []
+        const users = usersOf(binding)
+        return binding.kindName === 'RoleBinding' && users.length > 0 ? [binding] : users
+      },
     ),
   )
   return (kind, near) => placesOf(kind).some((place) => maybeBeside(place, near))
 }
 
 /** Whether the role of a binding allows one of these. */
-function allows({ value, namespace }: Binding, grants: readonly Grant[], objects: Objects): boolean {
+function allows({ value, namespace }: Binding, wanted: readonly Grant[], objects: Objects): boolean {
   const { kind, name = '' } = value.roleRef ?? {}
   const roles =
     kind === 'Role' ? objects.named('Role', namespace, name) : objects.named('ClusterRole', '', name)
   if (kind === 'ClusterRole' && roles.length === 0) return builtIn.has(name)
-  return roles.some((role) => role.value.rules?.some((one) => grants.some((grant) => includes(one, grant))))
+  return roles.some((role) => role.value.rules?.some((one) => wanted.some((grant) => includes(one, grant))))
 }
 
 type Rule = NonNullable<Role['rules']>[number]
@@ -69,21 +86,6 @@ function includes({ apiGroups = [], resources = [], verbs = [] }: Rule, grant: G
   const has = (list: readonly string[], wanted: readonly string[]) =>
     list.some((one) => one === '*' || wanted.includes(one))
   return has(apiGroups, [grant.group]) && has(resources, grant.resources) && has(verbs, grant.verbs)
-}
-
-/** Beside what the pods that run under the accounts of a binding may make objects. */
-function placesFor(binding: Binding, { workloads, resource }: Objects): readonly Resource[] {
-  const users = (binding.value.subjects ?? []).flatMap((subject) => {
-    const { namespace = binding.namespace } = subject
-    return workloads.filter(
-      (one) =>
-        subject.kind === 'ServiceAccount' &&
-        (one.pod.serviceAccountName ?? 'default') === subject.name &&
-        maybeBeside({ ...binding, namespace }, resource(one)),
-    )
-  })
-  if (binding.kindName === 'RoleBinding') return users.length > 0 ? [binding] : []
-  return users.map(resource)
 }
 
 /** Whether two objects may be of one namespace: where it is left open, only near files are. */
