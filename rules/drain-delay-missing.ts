@@ -5,6 +5,8 @@ import {
   delayOfCommand,
   enumerate,
   formatTurnover,
+  isAlone,
+  isInjected,
   rule,
   type Service,
   set,
@@ -27,7 +29,7 @@ that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint 
 command is taken to drain by itself.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), Services with UDP ports only, and images known to delay by themselves. Left out where
+rollout anyway), StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
 \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
 that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
 
@@ -54,21 +56,22 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     drainingImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['ingress-nginx/controller'],
+      default: ['ingress-nginx/controller', 'proxyv2'],
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
   unless: ['single-replica-service', 'readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
-    if (workload.batch || workload.kind === 'Pod' || recreates(workload)) return
+    if (workload.batch || workload.kind === 'Pod' || recreates(workload) || isAlone(workload, graph)) return
     for (const service of graph.servicesOf(workload)) {
       const entrance = graph.entranceOf(service)
-      if (!entrance || onlyUdp(service)) continue
+      if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
       const owners = graph.listeners(workload, service)
       const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
       const hasty = serving.filter(
         (container) =>
+          !isInjected(container) &&
           delayOf(container) < params.minSleepSeconds &&
           !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
       )
@@ -111,6 +114,11 @@ function fixOf({ spec }: Container, grace: number, sleep: number, minor: number)
 function recreates({ object }: Workload): boolean {
   const { spec } = object as { readonly spec?: { readonly strategy?: { readonly type?: string } } }
   return spec?.strategy?.type === 'Recreate'
+}
+
+/** Its clients mean that pod of a StatefulSet: while it stops there is no other to ask. */
+function isOfOnePod({ spec }: Service): boolean {
+  return spec?.selector?.['statefulset.kubernetes.io/pod-name'] !== undefined
 }
 
 function onlyUdp({ spec }: Service): boolean {

@@ -18,7 +18,7 @@ export default rule({
 traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
-workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a
+workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or label pods. Also a
 port name in a rule that none of the selected pods declares, while they do declare ports.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
@@ -57,7 +57,7 @@ without pods or with pods that an operator makes, and those for the solvers of c
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (!near && (!graph.complete || isExpected(policy, selector, graph))) return
+    if (!near && (!graph.hasAll('Pod', policy) || isExpected(policy, selector, graph))) return
     report(
       spec,
       'podSelector',

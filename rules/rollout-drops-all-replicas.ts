@@ -48,7 +48,7 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
       about: 'The percentage of a DaemonSet behind a Service from which on it is reported.',
     },
   },
-  unless: ['rollout-stalled', 'rwo-volume-rolling-update'],
+  unless: ['dns-server-not-redundant', 'rollout-stalled', 'rwo-volume-rolling-update'],
   for: ['Deployment', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)

@@ -23,7 +23,7 @@ one letter selects nothing: the Service exists, its name resolves, and every con
   decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
 reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
 a letter or two, and no other Service selects that workload already. With \`--complete\` every Service that
-selects nothing is reported; in a cluster as a warning where no route or balancer leads to it and no near match shows that
+selects nothing is reported, save in kube-system and where an account of the namespace may make or label pods; in a cluster as a warning where no route or balancer leads to it and no near match shows that
 it is a slip.
 
 In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are left
@@ -89,7 +89,8 @@ no manifest shows (\`operatorLabels\`).`,
           graph.servicesOf(workload).length === 0,
       )
     // In manifests the workload may be meant for the same namespace as the Service.
-    if (!near && (!graph.complete || (!graph.live && matchesAnywhere(graph.workloads, pairs)))) return
+    if (!near && (!graph.hasAll('Pod', service) || (!graph.live && matchesAnywhere(graph.workloads, pairs))))
+      return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []

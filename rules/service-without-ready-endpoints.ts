@@ -36,9 +36,9 @@ export default rule({
 treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
-that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`; of Services that
-lead to the same pods one is reported, and none where nothing but pods calls the Service and the workload's finding says why it is
-down. An error when an Ingress or route, an APIService, or a webhook that
+that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`, and not where
+nothing but pods calls the Service and the workload's finding says why it is down. Of Services that lead to the same pods
+one is reported; of empty workloads each that something leads to. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service.
 
 In a cluster EndpointSlices count, whoever keeps them:
@@ -129,8 +129,11 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
 
 /** That all backends are scaled to zero. */
 function asleep(service: Service, backend: Workload, graph: Graph): Fault | undefined {
-  if (!backend.scale || !graph.backendsOf(service).every((one) => isAsleep(one, graph))) return undefined
+  if (!backend.scale || !isEmpty(service, graph)) return undefined
   const user = userOf(service, graph)
+  // What nothing leads to says no more than the first of the Services with these pods.
+  const same = graph.servicesOf(backend).filter((one) => isEmpty(one, graph))
+  if (!user && same.toSorted(byRank(graph))[0] !== service) return undefined
   const hpa = graph.autoscalerOf(backend)
   return [
     service,
@@ -180,7 +183,7 @@ function allUnready(
   const same = graph
     .servicesOf(backend)
     .filter((one) => deadPods(one, graph, live)?.map(nameOf).join() === pods.map(nameOf).join())
-    .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
+    .sort(byRank(graph))
   if (same[0] !== service) return undefined
   const user = userOf(service, graph)
   const who =
@@ -239,6 +242,11 @@ function firstOfPods(pods: readonly Pod[]): string[] {
   return atMost(3, pods.map((pod) => `pod ${nameOf(pod)}: ready, ${pod.status?.podIP}`).sort())
 }
 
+/** Whether all workloads behind the Service are scaled to zero. */
+function isEmpty(service: Service, graph: Graph): boolean {
+  return graph.backendsOf(service).every((one) => isAsleep(one, graph))
+}
+
 /** Scaled to zero by hand. */
 function isAsleep(workload: Workload, graph: Graph): boolean {
   return (
@@ -264,6 +272,10 @@ function podsBeside(workload: Workload, live: Live): readonly Pod[] {
   if (workload.kind !== 'Pod' || !workload.controlled) return live.podsOf(workload)
   const maker = controllerOf(workload.object)?.uid
   return live.podsIn(workload.namespace).filter((pod) => controllerOf(pod)?.uid === maker)
+}
+
+function byRank(graph: Graph): (a: Service, b: Service) => number {
+  return (a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1)
 }
 
 /** Of Services that lead to the same pods the one that others use says most. */

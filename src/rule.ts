@@ -14,6 +14,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
+export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
@@ -40,12 +41,13 @@ export {
   type ImageParts,
   imageNamed,
   imageParts,
+  isInjected,
   movingTags,
   proxyNames,
   wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
-export { corednsOf, hasNodeDns } from './graph/dns.js'
+export { corednsOf, hasNodeDns, isOfClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { Backend, NamedBackend } from './graph/entrance.js'
@@ -127,7 +129,7 @@ export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
-export { isScrapedOnly } from './graph/scraped.js'
+export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'

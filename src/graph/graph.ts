@@ -24,6 +24,7 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
+import { grants, type MadeKind } from './grants.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
@@ -54,6 +55,11 @@ export interface GraphOptions {
 export interface Graph extends Existence, Scaling {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
+  /**
+   * Whether what is not in the input of a kind, beside an object, does not exist: the input is complete, no pod of it may
+   * make such objects while it runs, and it is not about kube-system, where clusters have more than manifests.
+   */
+  hasAll(kind: MadeKind, near: object): boolean
   /** What the objects come from, for messages: `no Secret a in the input`. */
   readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
@@ -185,12 +191,18 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
+  const mayBeMade = grants(objects)
   const values = resources.map((one) => one.value)
   const scale = scaling(objects, belong, kustomizations)
   const live = options.live?.(values)
 
   return {
     complete: options.complete,
+    hasAll: (kind, near) => {
+      if (!options.complete || options.live) return options.complete
+      const one = resource(near)
+      return one.namespace !== 'kube-system' && !mayBeMade(kind, one)
+    },
     source: options.source ?? 'the input',
     live,
     kustomizations,
