@@ -2,6 +2,7 @@ import {
   formatSpan,
   type Graph,
   imageNamed,
+  isOfClusterDns,
   linesOf,
   pendingPods,
   rule,
@@ -23,7 +24,7 @@ then fails on them. Under memory pressure the kubelet evicts by priority, too.`,
 and DNS, an info for the others; an error in a cluster in which pods of it are Pending because they can't be
 scheduled. Any class above 0 is taken for a choice.
 
-Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
+Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
   falsePositives:
     'A chart that sets the class by a value may be rendered without it; GKE allows system classes outside kube-system only with a ResourceQuota for them.',
   versions: 'System classes are allowed in all namespaces since 1.17.',
@@ -78,6 +79,7 @@ Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \
       workload.running.some(({ image }) => imageNamed(image, images))
     const grave = named(params.nodeImages)
     if ((!grave && !named(params.clusterImages)) || hasPriority(workload, graph)) return
+    if (isOtherDns(workload, graph)) return
     const pending = graph.live ? pendingPods(graph.live, workload) : []
     const [longest] = pending
     const wanted = kind === 'DaemonSet' ? 'system-node-critical' : 'system-cluster-critical'
@@ -96,6 +98,16 @@ Exempt: static pods, pods with \`priority\`, and clusters whose classes have a \
     )
   },
 })
+
+/** Whether it is a CoreDNS behind a Service, and neither is that of the cluster: it serves names of its own. */
+function isOtherDns(workload: Workload, graph: Graph): boolean {
+  return (
+    workload.kind === 'Deployment' &&
+    workload.running.some(({ image }) => imageNamed(image, ['coredns'])) &&
+    graph.servicesOf(workload).length > 0 &&
+    !isOfClusterDns(workload, graph)
+  )
+}
 
 /** Folder changes up to which a class of the input is taken for one of the same cluster. */
 const near = 3

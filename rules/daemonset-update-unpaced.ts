@@ -1,4 +1,4 @@
-import { at, intOrPercent, rule, set } from '../src/rule.js'
+import { at, imageNamed, intOrPercent, rule, set } from '../src/rule.js'
 
 export default rule({
   title: 'A DaemonSet is updated on many nodes at once',
@@ -13,7 +13,9 @@ that runs counts as good.`,
   decides: `\`updateStrategy.rollingUpdate\` with \`maxUnavailable\` or \`maxSurge\` of \`maxPercent\` or more, or
 more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken of
 \`status.desiredNumberScheduled\`, and two pods at a time are always fine. Left out where
-\`rollout-drops-all-replicas\` reports the same field of a DaemonSet behind a Service.`,
+\`rollout-drops-all-replicas\` reports the same field of a DaemonSet behind a Service.
+
+Exempt: pods whose containers only pause, as those that pull images onto the nodes ahead of time.`,
   falsePositives: 'Agents that nothing depends on while they restart, as exporters of metrics.',
   versions: '`maxSurge` of DaemonSets: GA 1.25.',
   sources: ['kubernetes/pkg/controller/daemon/update.go', 'kubernetes/pkg/apis/apps/v1/defaults.go'],
@@ -34,6 +36,7 @@ more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken
     const rolling = spec?.updateStrategy?.rollingUpdate
     const workload = graph.workload(daemonSet)
     if (!rolling || !workload || spec?.updateStrategy?.type === 'OnDelete') return
+    if (workload.running.every(({ image }) => imageNamed(image, ['pause']))) return
     const nodes = status?.desiredNumberScheduled
     for (const field of ['maxUnavailable', 'maxSurge'] as const) {
       const value = rolling[field]

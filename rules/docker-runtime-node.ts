@@ -18,6 +18,9 @@ import {
 
 const socket = /^(\/var)?\/run\/docker\.sock$/
 
+/** Sockets of the runtimes that nodes have: who mounts one of these, too, takes the one that is there. */
+const otherSocket = /\/(containerd|crio|cri-dockerd)\.sock$/
+
 export default rule({
   title: 'The workload or node depends on the Docker engine',
   category: 'node',
@@ -29,7 +32,8 @@ nor evicts. Where the engine does run, one hung daemon takes the whole node with
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
   decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
 the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
-agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported.
+agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported, nor agents
+that mount the socket of containerd or CRI-O, too, and take the one that is there.
 
 In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
 same versions as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,
@@ -95,10 +99,13 @@ function faultOfWorkload(
   const mounted = new Set(
     containers.flatMap(({ spec }) => (spec.volumeMounts ?? []).map((mount) => mount.name)),
   )
+  const needsDocker = !pod.volumes?.some(
+    (volume) => mounted.has(volume.name) && otherSocket.test(volume.hostPath?.path ?? ''),
+  )
   for (const { name: volume, hostPath } of pod.volumes ?? []) {
     const path = hostPath?.path?.replace(/\/+$/, '') ?? ''
     if (!hostPath || !mounted.has(volume)) continue
-    if (socket.test(path))
+    if (needsDocker && socket.test(path))
       return [
         hostPath,
         'path',

@@ -90,6 +90,9 @@ reported when something is wrong with their pods.`,
   },
 })
 
+/** Seconds: a shorter interval says nothing about how long runs may take that wait for each other. */
+const leastGuess = 3600
+
 const byExperience = advise('activeDeadlineSeconds: a few times the longest run')
 
 /**
@@ -138,7 +141,8 @@ function unbounded(cronJob: CronJob, job: object, graph: Graph, errorBelow: numb
       evidence: graph.live && policy === 'Allow' ? overlapOf(cronJob, graph.live) : [],
       see: [interval === undefined ? undefined : at(cronJob, spec, 'schedule')],
       fix:
-        interval === undefined
+        // Under Forbid runs may well be longer than the interval: that is what it is for.
+        interval === undefined || (policy === 'Forbid' && interval < leastGuess)
           ? byExperience
           : set(job, 'activeDeadlineSeconds', Math.max(60, Math.min(interval, 86400))),
     },

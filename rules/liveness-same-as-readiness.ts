@@ -34,7 +34,8 @@ becomes an outage of its own.`,
 liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before
 \`ratio\` times the time of readiness. A warning when the path's own name says that it looks further than
 the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
-gives up no later than readiness, and not where the names of ports or Services show that only a scraper asks the container. gRPC health services, which most servers answer without a look at anything
+gives up no later than readiness, and not where the names of ports or Services show that only a scraper asks the container,
+or where none of the Services beside it selects the pods. gRPC health services, which most servers answer without a look at anything
 else, only with \`grpc\`.
 
 In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute of each
@@ -106,10 +107,13 @@ TCP checks and commands are left alone: most look at their own process only, and
   },
 })
 
-/** Whether clients may ask the container: what only a scraper asks has no load to rest from. */
+/** Whether clients may ask the container: what only a scraper asks, or no Service of many, has no load to rest from. */
 function isAsked({ spec }: Container, workload: Workload, graph: Graph): boolean {
   const services = graph.servicesOf(workload)
-  return !areForScrapers(spec.ports) && !(services.length > 0 && services.every(isScrapedOnly))
+  const isBehindNone = services.length === 0 && graph.siblings('Service', workload.object).length > 0
+  return (
+    !isBehindNone && !areForScrapers(spec.ports) && !(services.length > 0 && services.every(isScrapedOnly))
+  )
 }
 
 function severityOf(dependent: boolean, hasBegun: boolean): 'error' | 'warning' | 'info' {

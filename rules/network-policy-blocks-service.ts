@@ -3,6 +3,7 @@ import {
   type Fault,
   type Graph,
   imageNamed,
+  type KubernetesObject,
   type NetworkPolicy,
   rule,
   type Service,
@@ -20,9 +21,10 @@ Service hang: connections time out instead of being refused.`,
   remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
   decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that
 select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when
-at least one selects them and no rule of any allows the port from anybody. A warning when the Service gets
-traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may
-come in.
+at least one selects them and no rule of any allows the port from anybody; a warning where they allow another
+port of the Service, and nothing in the input leads to this one from outside. A warning when the port gets
+traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own
+namespace may come in.
 
 Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete, since the allow rule may be
@@ -42,13 +44,20 @@ elsewhere; clusters with flannel and no agent that enforces policies.`,
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
       if (policies.length === 0 || (onlyDenies && !graph.complete)) continue
-      for (const port of service.spec?.ports ?? []) {
-        const allowed = policies
-          .flatMap((policy) => (policy.spec?.ingress ?? []).map((rule) => ({ policy, rule })))
-          .filter((one) => allows(one.rule, port, workload, graph))
+      const rules = policies.flatMap((policy) =>
+        (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
+      )
+      const ports = (service.spec?.ports ?? []).map((port) => ({
+        port,
+        outside: outsideOf(port, service, graph),
+        allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),
+      }))
+      const isPartlyOpen = ports.some(({ allowed }) => allowed.length > 0)
+      // What clients from outside ask for comes first.
+      for (const one of [...ports.filter(({ outside }) => outside), ...ports]) {
         const fault =
-          unallowed(port, allowed, policies, service, workload, graph) ??
-          closedToOutside(port, allowed, service, workload, graph)
+          unallowed(one, isPartlyOpen, policies, service, workload, graph) ??
+          closedToOutside(one, service, workload, graph)
         if (fault) {
           report(...fault)
           return
@@ -64,10 +73,26 @@ interface Allowed {
   readonly rule: IngressRule
 }
 
+/** A port of a Service, what leads to it from outside the cluster, and the rules that let somebody in. */
+interface Reached {
+  readonly port: ServicePort
+  readonly outside: KubernetesObject | undefined
+  readonly allowed: readonly Allowed[]
+}
+
+/** What leads to the port from outside: a route that names it or leaves it open, or the Service by its type. */
+function outsideOf(port: ServicePort, service: Service, graph: Graph): KubernetesObject | undefined {
+  const isOpen = ['LoadBalancer', 'NodePort'].includes(service.spec?.type ?? '')
+  const route = graph
+    .routesTo(service)
+    .find(({ port: named }) => named === undefined || named === port.port || named === port.name)
+  return route?.from ?? (isOpen ? service : undefined)
+}
+
 /** That no policy lets anybody in. */
 function unallowed(
-  port: ServicePort,
-  allowed: readonly Allowed[],
+  { port, outside, allowed }: Reached,
+  isPartlyOpen: boolean,
   policies: readonly NetworkPolicy[],
   service: Service,
   workload: Workload,
@@ -80,6 +105,8 @@ function unallowed(
     port.targetPort === undefined ? 'port' : 'targetPort',
     `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
     {
+      // Policies that think of another port of the Service may well keep this one closed.
+      ...(isPartlyOpen && !outside && { severity: 'warning' }),
       see: [see && at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports')],
     },
   ]
@@ -87,14 +114,11 @@ function unallowed(
 
 /** That something leads to the Service from outside, and the policies let in only pods of its namespace. */
 function closedToOutside(
-  port: ServicePort,
-  allowed: readonly Allowed[],
+  { port, outside, allowed }: Reached,
   service: Service,
   workload: Workload,
   graph: Graph,
 ): Fault | undefined {
-  const isOpen = ['LoadBalancer', 'NodePort'].includes(service.spec?.type ?? '')
-  const outside = graph.routesTo(service)[0]?.from ?? (isOpen ? service : undefined)
   const [first] = allowed
   if (!outside || !first || !allowed.every(({ rule }) => isOwnNamespaceOnly(rule))) return undefined
   if (outside !== service && allowed.some((one) => admitsController(one, graph))) return undefined

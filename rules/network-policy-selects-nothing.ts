@@ -8,6 +8,7 @@ import {
   rule,
   selectsAll,
   slipIn,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -19,7 +20,8 @@ traffic leaves it blocked, one that should block it leaves it open. Nothing repo
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
 workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or label pods. Also a
-port name in a rule that none of the selected pods declares, while they do declare ports.
+port name in a rule that none of the selected pods declares, while they do declare ports; a rule that has another port, too,
+allows that one, and the name may be of a port that is off.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -33,25 +35,13 @@ without pods or with pods that an operator makes, and those for the solvers of c
     if (!spec || !selector || selectsAll(selector)) return
     const selected = graph.matching(selector, policy)
     if (selected.length > 0) {
-      for (const ingress of spec.ingress ?? []) {
-        for (const port of ingress.ports ?? []) {
-          const declared = selected.flatMap((workload) =>
-            workload.running.flatMap(({ spec: one }) => one.ports ?? []),
-          )
-          if (
-            typeof port.port !== 'string' ||
-            declared.length === 0 ||
-            declared.some((one) => one.name === port.port)
-          )
-            continue
-          report(
-            port,
-            'port',
-            `This rule allows nothing: no pod of ${selected.map((one) => one.name).join(', ')} has a port named ${port.port}.`,
-          )
-          return
-        }
-      }
+      const dead = deadPort(spec.ingress ?? [], selected)
+      if (dead)
+        report(
+          dead,
+          'port',
+          `This rule allows nothing: no pod of ${selected.map((one) => one.name).join(', ')} has a port named ${dead.port}.`,
+        )
       return
     }
     const near = graph
@@ -68,6 +58,19 @@ without pods or with pods that an operator makes, and those for the solvers of c
     )
   },
 })
+
+/** A named port that no pod has, in a rule whose other ports are of no use either. */
+function deadPort(rules: readonly IngressRule[], selected: readonly Workload[]) {
+  const declared = selected.flatMap(({ running }) => running.flatMap(({ spec }) => spec.ports ?? []))
+  if (declared.length === 0) return undefined
+  const names = new Set(declared.map(({ name }) => name))
+  const isDead = ({ port }: RulePort) => typeof port === 'string' && !names.has(port)
+  for (const { ports = [] } of rules) if (ports.length > 0 && ports.every(isDead)) return ports[0]
+  return undefined
+}
+
+type IngressRule = NonNullable<NonNullable<ObjectOf<'NetworkPolicy'>['spec']>['ingress']>[number]
+type RulePort = NonNullable<IngressRule['ports']>[number]
 
 /**
  * Whether the input does not tell that something is wrong: pods that other objects made stand for more than are there; in a

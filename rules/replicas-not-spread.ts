@@ -48,7 +48,7 @@ constraints.`,
       about: 'Node labels over which a spread counts.',
     },
   },
-  unless: ['affinity-selector-mismatch'],
+  unless: ['affinity-selector-mismatch', 'rwo-volume-rolling-update'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)

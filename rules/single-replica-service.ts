@@ -10,7 +10,6 @@ import {
   lastEnd,
   namespaceNamed,
   rule,
-  set,
   troubles,
   type Workload,
 } from '../src/rule.js'
@@ -72,9 +71,11 @@ kustomize overlays, and namespaces of development or previews.`,
     report(
       own ? fewest.node : workload.object,
       own ? fewest.field : undefined,
-      fewest.pods === 1
-        ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
-        : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
+      fewest.pods === 1 && !own && (workload.scale?.replicas ?? 1) > 1
+        ? `${entrance?.by ?? graph.describe(service)} is down whenever the only pod goes that ${graph.describe(fewest.of)} may leave of ${workload.kind} ${workload.name}, at a drain or crash.`
+        : fewest.pods === 1
+          ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
+          : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
         evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
         often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
@@ -82,9 +83,12 @@ kustomize overlays, and namespaces of development or previews.`,
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
         ],
-        fix: own
-          ? set(fewest.node, fewest.field, params.minReplicas)
-          : advise(`${fewest.field}: ${params.minReplicas} on ${graph.describe(fewest.of)}`),
+        // Whether the application can share its work nobody sees in its manifest.
+        fix: advise(
+          own
+            ? `${fewest.field}: ${params.minReplicas}, if the application can share its work`
+            : `${fewest.field}: ${params.minReplicas} on ${graph.describe(fewest.of)}`,
+        ),
       },
     )
   },

@@ -26,7 +26,7 @@ other than the StatefulSet count when they name its first pod, \`web-0\`. In the
 - is not the one in \`serviceName\`, but selects the pods, or is nearly written like it;
 - is the one in \`serviceName\`, and does not select the pods; or is not there, in a complete input (\`--complete\`, \`scan\`).
 
-A Service that exists under the pod's own name, in a namespace that is called like the Service, makes it another name.
+A name in a path, as that of a node in ZooKeeper, is no name that somebody resolves. A Service that exists under the pod's own name, in a namespace that is called like the Service, makes it another name.
 That \`serviceName\` names a Service which is not headless, or none, is not reported by itself: CoreDNS answers for pods of
 the former, and of the latter many a StatefulSet never needs the names.`,
   falsePositives:
@@ -112,7 +112,7 @@ const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?'
 function patternOf(...pods: readonly string[]): RegExp {
   const domain = '\\.svc(?:\\.[a-z0-9.-]*[a-z0-9])?'
   return new RegExp(
-    `(?<![\\w.-])(?:${pods.join('|')})\\.(${label})(?:\\.(${label})(?:${domain})?)?(?![\\w-]|\\.[\\w-])`,
+    `(?<![\\w.-]|(?<!/)/)(?:${pods.join('|')})\\.(${label})(?:\\.(${label})(?:${domain})?)?(?![\\w-]|\\.[\\w-])`,
     'g',
   )
 }

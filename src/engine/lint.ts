@@ -45,6 +45,7 @@ import { suppress } from '../suppress/suppress.js'
 import { isFrozen } from './frozen.js'
 import { type Locations, locations } from './locations.js'
 import { patchCommand } from './patch.js'
+import { inRelease } from './release.js'
 import type { Lines, Report, Story } from './report.js'
 
 /** A finding before its places are looked up: most of the work is only done for findings that stay. */
@@ -261,7 +262,11 @@ function unusableIn(definitions: readonly Written[], customs: CustomKinds) {
 }
 
 /** Names the kinds of objects and makes their types true. */
-function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings: Settings): Resource[] {
+function resourcesOf(
+  objects: readonly Written[],
+  customs: CustomKinds,
+  settings: Settings,
+): readonly Resource[] {
   const custom = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
@@ -310,7 +315,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
     if (resource && unusable.length > 0 && isReadable)
       resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
   }
-  return resources
+  return settings.namespace === undefined ? inRelease(resources) : resources
 }
 
 /** The object with its embedded pod template shaped; the same object when nothing had to change. */

@@ -144,11 +144,13 @@ const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 
 /**
  * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and
  * when loops or conditions leave it open for how long.
- * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60.
+ * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60. What comes after a
+ * signal to the process is the time of its shutdown: `sleep 30 && kill -INT 1 && sleep 31` → 30.
  */
 export function delayOfCommand(command: readonly string[] | undefined): number {
-  const words = (command ?? []).join(' ')
-  if (/(?:^|[\s;&|(])(?:while|until|for|if|case)\s/.test(words)) return 0
+  const all = (command ?? []).join(' ')
+  if (/(?:^|[\s;&|(])(?:while|until|for|if|case)\s/.test(all)) return 0
+  const [words = ''] = all.split(/(?:^|[\s;&|(/])(?:kill|pkill|killall)\s/)
   let sum = 0
   for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smhd]?)/g)) {
     sum += Number(match[1]) * (sleepUnits[match[2] ?? ''] ?? 1)

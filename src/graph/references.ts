@@ -1,6 +1,7 @@
 /** What a pod needs by name before it can start. */
 import type { ContainerSpec, Volume } from '../kubernetes.js'
 import type { Container } from './container.js'
+import { objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
 /** A place in a pod spec that names an object which the pod needs. */
@@ -29,9 +30,13 @@ export interface ConfigReference {
 }
 
 /** All references of the workload's pod template. */
-export function configReferences({ pod, containers }: Workload): readonly ConfigReference[] {
+export function configReferences({ pod, containers, object }: Workload): readonly ConfigReference[] {
+  // The controller puts the claims that it makes in the place of volumes of their names: stateful_set_utils.go.
+  const replaced = new Set(
+    objectsAt(object, 'spec', 'volumeClaimTemplates').map((claim) => stringAt(claim, 'metadata', 'name')),
+  )
   return [
-    ...(pod.volumes ?? []).flatMap(inVolume),
+    ...(pod.volumes ?? []).filter(({ name }) => !replaced.has(name)).flatMap(inVolume),
     ...containers.flatMap(inContainer),
     ...(pod.imagePullSecrets ?? []).map((secret) => reference('Secret', 'imagePullSecret', secret, 'name')),
     reference('ServiceAccount', 'serviceAccount', pod, 'serviceAccountName'),
