@@ -1,4 +1,4 @@
-import { formatPath, rule } from '../src/rule.js'
+import { formatPath, type Graph, type KubernetesObject, type Path, rule, suggestion } from '../src/rule.js'
 
 export default rule({
   title: 'A required field is missing',
@@ -10,7 +10,7 @@ of it fails.`,
   decides: `Fields that the schema of the API version calls required, and those that the validation of the
 API server wants besides; empty text and empty lists count as missing where the server says so. What the
 schema calls required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not
-reported. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
+reported, nor one that stands there by a name which \`unknown-field\` reports. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
 looked at.
 
 Exempt: files beside a kustomization, and files or folders called a patch or overlay: they hold parts of
@@ -19,10 +19,11 @@ objects.`,
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
   stories: [],
   for: 'FaultyObject',
-  check(object, { graph, reportPath }) {
+  check(object, { graph, minor, reportPath }) {
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field') continue
       if (graph.kustomized(object)) return
+      if (isMeant(problem.path, object, graph, minor)) continue
       const path = formatPath(problem.path).slice(1)
       reportPath(
         problem.path,
@@ -34,3 +35,12 @@ objects.`,
     }
   },
 })
+
+/** Whether a field with another name stands in for the missing one: `unknown-field` reports that. */
+function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: number): boolean {
+  return graph.problems(object).some((problem) => {
+    if (problem.kind !== 'unknown-field' || problem.path.length !== missing.length) return false
+    const meant = suggestion(object, problem.path, minor, problem.root)?.path
+    return meant !== undefined && missing.every((step, i) => step === meant[i])
+  })
+}

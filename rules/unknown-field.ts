@@ -69,6 +69,7 @@ the annotation stays as it was.`,
             safe: false,
             edits: [
               meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+              ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
             ],
           },
         },

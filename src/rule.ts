@@ -11,7 +11,7 @@ import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 
-export { formatPath } from './finding.js'
+export { formatPath, type Path } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'

@@ -39,8 +39,8 @@ interface Made {
 const nothing: readonly Made[] = []
 
 /**
- * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager and
- * the Secrets Store CSI driver.
+ * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager,
+ * the Secrets Store CSI driver, and of the operators of Elastic, CloudNativePG, RabbitMQ and Strimzi.
  */
 function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[] {
   const secret = (own: string | undefined, within = namespace): Made => ({
@@ -73,6 +73,18 @@ function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[]
     case 'onepassword.com/OnePasswordItem':
     case 'isindir.github.com/SopsSecret':
       return [secret(name)]
+    case 'kafka.strimzi.io/KafkaUser':
+      return [secret(name)]
+    case 'elasticsearch.k8s.elastic.co/Elasticsearch':
+      return ['elastic-user', 'http-certs-public', 'http-certs-internal'].map((end) =>
+        secret(`${name}-es-${end}`),
+      )
+    case 'postgresql.cnpg.io/Cluster':
+      return ['app', 'superuser', 'ca', 'server', 'replication'].map((end) => secret(`${name}-${end}`))
+    case 'rabbitmq.com/RabbitmqCluster':
+      return [secret(`${name}-default-user`)]
+    case 'kafka.strimzi.io/Kafka':
+      return [secret(`${name}-cluster-ca-cert`), secret(`${name}-clients-ca-cert`)]
     case 'trust.cert-manager.io/Bundle':
       return [{ kind: 'ConfigMap', name, namespace: '' }]
     case 'Ingress':

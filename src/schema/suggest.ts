@@ -17,6 +17,8 @@ export interface Suggestion {
   readonly only: boolean
   /** Whether the same value stands there already: the field can simply go. */
   readonly there: boolean
+  /** A field that has to stand beside it and does not yet, with the one value that fits. */
+  readonly beside: { readonly path: Path; readonly value: string } | undefined
 }
 
 /** Kinds of one family that call the same thing differently. */
@@ -32,6 +34,12 @@ const otherNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     targetAverageUtilization: 'target.averageUtilization',
     targetAverageValue: 'target.averageValue',
   },
+}
+
+/** What has to be said beside such a place. */
+const besides: Readonly<Record<string, { readonly place: Place; readonly value: string }>> = {
+  'target.averageUtilization': { place: ['target', 'type'], value: 'Utilization' },
+  'target.averageValue': { place: ['target', 'type'], value: 'AverageValue' },
 }
 
 /** A field that a kind has in more places than this is too common a name to say where it belongs. */
@@ -57,7 +65,12 @@ export function suggestion(
   const other = otherNames[definitionAt(root, parent, minor)?.name ?? '']?.[field]
   if (other !== undefined) {
     const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
-    return suggested('name', right.split('.'), [...parent, ...right.split('.')], true, value, object)
+    const found = suggested('name', right.split('.'), [...parent, ...right.split('.')], true, value, object)
+    const { place, value: said = '' } = besides[right] ?? {}
+    const beside = place && [...parent, ...place]
+    return beside && valueAt(object, ...beside) === undefined
+      ? { ...found, beside: { path: beside, value: said } }
+      : found
   }
   const near = nearestName(field, siblings)
   const named =
@@ -107,6 +120,7 @@ function suggested(
     path: present === undefined || there ? target : undefined,
     only,
     there,
+    beside: undefined,
   }
 }
 
