@@ -1,4 +1,5 @@
 import {
+  accountOf,
   at,
   enumerate,
   type Graph,
@@ -86,7 +87,7 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
     if (!workload || (graph.live && nodes < params.minNodes)) return
     if (workload.running.some(({ image }) => imageNamed(image, params.images)) || knowsItsNode(workload))
       return
-    const account = workload.pod.serviceAccountName ?? 'default'
+    const account = accountOf(workload.pod)
     for (const binding of bindingsOf(account, workload, graph)) {
       const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
       const listed = role && listedBy(role, params.resources)

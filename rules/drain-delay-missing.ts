@@ -76,7 +76,8 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
       )
       const [first] = hasty
-      if (!first) continue
+      // Where the port's owner is unknown the hook may well be the owner's.
+      if (!first || (owners.length === 0 && hasty.length < serving.length)) continue
       const { preStop } = first.spec.lifecycle ?? {}
       const names = `${hasty.length === 1 ? 'container' : 'containers'} ${enumerate(
         hasty.map(({ name }) => name),

@@ -1,4 +1,5 @@
 import {
+  accountOf,
   firstOf,
   type Graph,
   imageNamed,
@@ -47,7 +48,7 @@ Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\
       return
     }
     const { metadata } = subject.template
-    const account = graph.find('ServiceAccount', subject.pod.serviceAccountName, subject.object)
+    const account = graph.find('ServiceAccount', accountOf(subject.pod), subject.object)
     if (account?.metadata?.annotations?.['eks.amazonaws.com/role-arn']) return
     const say = (agent: string) =>
       `${subject.kind} ${subject.name} can start without credentials: ${agent} must learn its pod's address first.`

@@ -52,7 +52,8 @@ constraints.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    const service = clientsFirst(graph.servicesOf(workload)).find((one) => !isScrapedOnly(one))
+    const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one))
+    const service = services.find(graph.entranceOf) ?? services[0]
     if (!fewest || !service || fewest.pods < params.minReplicas) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
     if (stand && stand.nodes > 1) return

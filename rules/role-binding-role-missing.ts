@@ -1,4 +1,5 @@
 import {
+  accountOf,
   ageOf,
   type ClusterRoleBinding,
   firstOf,
@@ -109,6 +110,6 @@ function usersOf(binding: RoleBinding | ClusterRoleBinding, graph: Graph): reado
     const namespace = subject.namespace ?? own
     const workloads =
       namespace === own ? graph.nearby(binding) : graph.workloads.filter((one) => one.namespace === namespace)
-    return workloads.filter(({ pod }) => (pod.serviceAccountName ?? 'default') === subject.name)
+    return workloads.filter(({ pod }) => accountOf(pod) === subject.name)
   })
 }

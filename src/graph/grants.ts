@@ -5,6 +5,7 @@ import { groupBy } from './group.js'
 import { lazy, memo } from './lazy.js'
 import type { Objects, ResourceOf } from './objects.js'
 import type { Resource } from './resource.js'
+import { accountOf } from './workload.js'
 
 /** A kind whose objects controllers make. */
 export type MadeKind = 'Pod' | 'ConfigMap' | 'PersistentVolumeClaim' | 'Secret' | 'Service' | 'ServiceAccount'
@@ -47,7 +48,7 @@ type Binding = ResourceOf<'RoleBinding'> | ResourceOf<'ClusterRoleBinding'>
  * role of its namespace is bound to. What operators may do in the rest of the cluster says nothing of what they do.
  */
 export function grants(objects: Objects): (kind: MadeKind, near: Resource) => boolean {
-  const byAccount = lazy(() => groupBy(objects.workloads, ({ pod }) => pod.serviceAccountName ?? 'default'))
+  const byAccount = lazy(() => groupBy(objects.workloads, ({ pod }) => accountOf(pod)))
   /** The workloads that run under the accounts of a binding. */
   const usersOf = memo((binding: Binding) =>
     (binding.value.subjects ?? []).flatMap(({ kind, name = '', namespace = binding.namespace }) =>

@@ -48,6 +48,11 @@ export interface Workload {
 
 const made = new WeakSet<object>()
 
+/** The account that pods run under; the field's older name still counts: kubernetes/pkg/apis/core/v1/conversion.go. */
+export function accountOf({ serviceAccountName, serviceAccount }: PodSpec): string {
+  return serviceAccountName || serviceAccount || 'default'
+}
+
 /** The reference to the object that controls this one: that has made it, and keeps it as it is. */
 export function controllerOf({ metadata }: KubernetesObject) {
   return metadata?.ownerReferences?.find(({ controller }) => controller === true)
