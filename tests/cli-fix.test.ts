@@ -129,7 +129,6 @@ describe('--fix', () => {
       "k8s-af: 1 finding fixed in 1 file; 4 more with --unsafe-fixes
       k8s-af: not fixed: mixed.yaml:2 removed-api-version: its lines end in different ways
       k8s-af: not fixed: mixed.yaml:11 misplaced-spec-field: its lines end in different ways
-      k8s-af: not fixed: rendered.yaml:4 removed-api-version: Helm has rendered it: change the chart
       k8s-af: not fixed: rendered.yaml:13 misplaced-spec-field: Helm has rendered it: change the chart
       k8s-af: not fixed: shared.yaml:11 misplaced-spec-field: an anchor, a repeated key or a comment is in the way
       "
