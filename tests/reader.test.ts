@@ -123,6 +123,11 @@ describe('what is broken', () => {
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ [file]: reason })
   })
+  it('encrypted files that a walk meets are left out', () => {
+    const input = read(cwd)
+    expect(skips(input)['git-crypt.yaml']).toBe('encrypted')
+    expect(input.problems.filter(({ file }) => file === 'git-crypt.yaml')).toEqual([])
+  })
   it('has a case for every fixture', () => {
     const input = read(cwd)
     const known = [
@@ -407,6 +412,23 @@ describe('test data', () => {
     ])
     const cwd = folder({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
+  })
+  it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
+    const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
+    const cwd = folder({
+      'policy.yaml': configMap('policy'),
+      '.chainsaw-test/chainsaw-test.yaml': test,
+      '.chainsaw-test/resources/refused.yaml': configMap('refused'),
+      'other/test/kyverno-test.yaml': configMap('of the test'),
+      'app/kyverno-test.yaml': configMap('app test'),
+      'app/deployment.yaml': configMap('app'),
+    })
+    expect(names(read(cwd))).toEqual(['app', 'app test', 'policy'])
+    expect(skips(read(cwd))).toEqual({ '.chainsaw-test': 'test data', 'other/test': 'test data' })
+    expect(names(read(cwd, ['.chainsaw-test']))).toEqual(['t', 'refused'])
+    expect(names(read(cwd, ['.chainsaw-test/resources']))).toEqual(['refused'])
+    expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused'])
+    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test']))).toEqual({})
   })
 })
 

@@ -98,7 +98,8 @@ class Reading {
   add(source: Source, content: Content): void {
     this.#files++
     if ('problem' in content) {
-      const { problem, text, offset } = content
+      const { problem, text, offset, isEncrypted = false } = content
+      if (isEncrypted && !source.explicit) return void this.skip(source.name, 'encrypted')
       // Only a name or a text that promises a manifest makes it a problem.
       const isWanted = isManifestName(source.name)
         ? source.explicit || text === undefined || mightHoldObject(text)
