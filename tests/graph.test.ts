@@ -19,7 +19,7 @@ function graphOf(
     namespace?: string
     externals?: readonly External[]
     replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>
-    overlays?: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>>
+    overlays?: Readonly<Record<string, Partial<Kustomization>>>
   } = {},
 ): IndexedGraph {
   const resources = Object.entries(files).flatMap(([name, text]): Resource[] => {
@@ -50,6 +50,7 @@ function graphOf(
     replicas: [],
     resources: [],
     patches: [],
+    replaced: [],
     ...said,
   })
   const kustomizations = [
@@ -512,7 +513,7 @@ spec: {target: {name: database-credentials}}
 describe('patches of kustomizations', () => {
   const patchedBy = (
     patches: Kustomization['patches'],
-    overlays: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>> = {},
+    overlays: Readonly<Record<string, Partial<Kustomization>>> = {},
   ) => {
     const files = { 'base/app/web.yaml': deployment('web'), 'other/web.yaml': deployment('web') }
     const base = { resources: ['base/app/web.yaml'], patches: [] }
@@ -532,9 +533,78 @@ describe('patches of kustomizations', () => {
     expect(patchedBy([{ kind: undefined, name: '(?P<x>' }])).toEqual([false, false])
   })
   it('come from components, and from kustomizations that build on each other', () => {
-    const component = { resources: ['overlay'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    const patches = [{ kind: 'Deployment', name: 'web' }]
+    const file = { name: 'component/kustomization.yaml', text: '' }
+    const component = { resources: [], patches, document: document(file, { kind: 'Component' }) }
     const overlay = { resources: ['base', 'component'], patches: [] }
     expect(patchedBy([], { component, overlay })).toEqual([true, false])
+    expect(patchedBy([], { inner: { resources: ['base'], patches }, overlay })).toEqual([true, false])
+  })
+  it('leave alone what only another kustomization builds on', () => {
+    const other = { resources: ['other/web.yaml'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    const all = { resources: ['overlay', 'other'] }
+    expect(patchedBy([], { other, all })).toEqual([false, true])
+  })
+  it('may be for a namespace or for labels', () => {
+    const web = { kind: undefined, name: undefined }
+    expect(patchedBy([{ ...web, labels: 'app=web' }])).toEqual([false, false])
+    expect(patchedBy([{ ...web, labels: 'app in (web, api), tier' }])).toEqual([false, false])
+    expect(patchedBy([{ ...web, labels: 'app notin (web), !tier' }])).toEqual([true, false])
+    expect(patchedBy([{ ...web, labels: 'app!=web' }])).toEqual([true, false])
+    expect(patchedBy([{ ...web, annotations: 'managed' }])).toEqual([false, false])
+    expect(patchedBy([{ kind: '(Deploy|Cron).*', name: undefined, namespace: 'shop' }])).toEqual([
+      true,
+      false,
+    ])
+  })
+})
+
+describe('the fields that patches of kustomizations change', () => {
+  const files = { 'base/web.yaml': deployment('web', 'replicas: 2') }
+  const changed = (change: unknown, overlays: Readonly<Record<string, Partial<Kustomization>>> = {}) => {
+    const patches = [{ kind: 'Deployment', name: 'web', change }]
+    const overlay = { resources: ['base'], patches }
+    const graph = graphOf(files, {
+      overlays: { base: { resources: ['base/web.yaml'] }, overlay, ...overlays },
+    })
+    const own = graph.resource(first(graph.workloads).object)
+    return (...path: readonly (string | number)[]) => graph.isFieldPatched(own, path)
+  }
+  const containers = ['spec', 'template', 'spec', 'containers', 0]
+  it('are those of a strategic-merge patch, in the item that has the same name', () => {
+    const patch = (name: string) =>
+      changed({
+        spec: { template: { spec: { containers: [{ name, resources: { limits: { memory: '1Gi' } } }] } } },
+      })
+    expect(patch('main')(...containers, 'resources')).toBe(true)
+    expect(patch('main')(...containers, 'resources', 'limits', 'memory')).toBe(true)
+    expect(patch('main')(...containers, 'resources', 'limits', 'cpu')).toBe(false)
+    expect(patch('main')(...containers, 'readinessProbe')).toBe(false)
+    expect(patch('main')(...containers, 'name')).toBe(false)
+    expect(patch('main')('spec', 'template', 'spec')).toBe(false)
+    expect(patch('sidecar')(...containers, 'resources')).toBe(false)
+  })
+  it('are those that it removes or replaces', () => {
+    expect(changed({ spec: { strategy: null } })('spec', 'strategy', 'type')).toBe(true)
+    expect(changed({ spec: { strategy: { $patch: 'replace' } } })('spec', 'strategy', 'type')).toBe(true)
+    expect(changed({ spec: { replicas: 3 } })('spec', 'replicas')).toBe(true)
+  })
+  it('are those of JSON patch operations', () => {
+    const patch = (path: string, op = 'add') => changed([{ op, path, value: {} }])
+    const pointer = '/spec/template/spec/containers/0'
+    expect(patch(`${pointer}/resources`)(...containers, 'resources')).toBe(true)
+    expect(patch(`${pointer}/resources/limits`)(...containers, 'resources')).toBe(true)
+    expect(patch(`${pointer}`)(...containers, 'resources')).toBe(true)
+    expect(patch('/spec/template/spec/containers/1/resources')(...containers, 'resources')).toBe(false)
+    expect(patch('/spec/template/spec/containers/*/resources')(...containers, 'resources')).toBe(true)
+    expect(patch('/metadata/annotations/a~1b')('metadata', 'annotations', 'a/b')).toBe(true)
+    expect(patch(`${pointer}/resources`, 'test')(...containers, 'resources')).toBe(false)
+    expect(patch('/spec/replicas')('spec')).toBe(false)
+  })
+  it('are all where nothing is built without the patch that deletes the object', () => {
+    const deletion = { $patch: 'delete', kind: 'Deployment', metadata: { name: 'web' } }
+    expect(changed(deletion)('spec', 'replicas')).toBe(true)
+    expect(changed(deletion, { other: { resources: ['base'] } })('spec', 'replicas')).toBe(false)
   })
 })
 

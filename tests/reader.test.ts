@@ -544,6 +544,15 @@ patchesStrategicMerge:
 - sub/merge.yaml
 patchesJson6902:
 - path: json.yaml
+  target: {kind: Secret, name: keys}
+replacements:
+- source: {kind: ConfigMap, name: settings}
+  targets:
+  - select: {kind: Ingress, name: web, labelSelector: app=web}
+    fieldPaths:
+    - spec.rules.0.host
+    - spec.containers.[name=web].image
+    - metadata.annotations.[example.com/a]
 `,
     'overlay/patch.yaml': configMap('patch'),
     'overlay/sub/merge.yaml': configMap('merge'),
@@ -557,6 +566,7 @@ patchesJson6902:
     'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
   })
   const input = read(cwd)
+  const named = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })
   it('are evidence, not documents', () => {
     expect(names(input)).toEqual(['resource'])
     expect(input.kustomizations.map(({ folder: path }) => path)).toEqual([
@@ -583,10 +593,23 @@ patchesJson6902:
       ],
       resources: ['overlay/resource.yaml', 'base', 'component'],
       patches: [
-        { kind: 'Deployment', name: 'web-.*' },
-        { kind: 'Service', name: 'web' },
-        { kind: 'ConfigMap', name: 'patch' },
-        { kind: 'ConfigMap', name: 'merge' },
+        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }] },
+        { kind: 'Service', name: 'web', change: { kind: 'Service', metadata: { name: 'web' } } },
+        { kind: 'ConfigMap', name: 'patch', change: named('patch') },
+        { kind: 'Secret', name: 'keys', change: [{ op: 'remove', path: '/kind' }] },
+        { kind: 'ConfigMap', name: 'merge', change: named('merge') },
+      ],
+      replaced: [
+        {
+          kind: 'Ingress',
+          name: 'web',
+          labels: 'app=web',
+          change: [
+            { op: 'replace', path: '/spec/rules/0/host' },
+            { op: 'replace', path: '/spec/containers/*/image' },
+            { op: 'replace', path: '/metadata/annotations/example.com~1a' },
+          ],
+        },
       ],
     })
     expect(JSON.stringify(document?.value)).not.toContain('hunter2')

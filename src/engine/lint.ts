@@ -448,8 +448,9 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
   return false
 }
 
-/** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
-function finish(drafts: readonly Draft[], graph: IndexedGraph, where: Locations): Finding[] {
+/** Leaves out what a kustomization changes or another finding explains, looks up the places, and makes findings of drafts. */
+function finish(all: readonly Draft[], graph: IndexedGraph, where: Locations): Finding[] {
+  const drafts = all.filter(({ resource, path }) => !graph.isFieldPatched(resource, path))
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()

@@ -1,6 +1,7 @@
 /** Every object that was read, indexed once, and the questions that rules ask about them. */
 import type { External, WorkloadKind } from '../config/settings.js'
 import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
 import type {
   KindName,
   KubernetesObject,
@@ -28,7 +29,7 @@ import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { isKustomized, patchFinder } from './patches.js'
+import { isKustomized, patchesOf } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
@@ -153,6 +154,8 @@ export interface Graph extends Existence, Scaling {
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource
+  /** Whether a patch of a kustomization writes or removes the field, or what it is part of. */
+  isFieldPatched(object: Resource, path: Path): boolean
 }
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
@@ -174,7 +177,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
-  const patched = lazy(() => patchFinder(kustomizations))
+  const patches = lazy(() => patchesOf(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
@@ -221,7 +224,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => isKustomized(resource(object), kustomizations),
-    patched: (object) => patched()(resource(object)),
+    patched: (object) => patches().isPatched(resource(object)),
+    isFieldPatched: (object, path) => patches().changes(object, path),
     mentions: (object, text) => {
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.

@@ -6,12 +6,13 @@ import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObjec
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization, PatchTarget } from './input.js'
+import type { Input, Kustomization } from './input.js'
 import {
   dropGeneratedSecrets,
   kustomizationOf,
+  listedPatches,
+  patchesFor,
   patchFiles,
-  patchTarget,
   replicasIn,
 } from './kustomization.js'
 import { positions } from './lines.js'
@@ -90,8 +91,8 @@ class Reading {
   readonly #patches = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
   readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
-  /** What the patches with directives are for, by absolute path. */
-  readonly #directives: { readonly path: string | undefined; readonly targets: PatchTarget[] }[] = []
+  /** The patches with directives. */
+  readonly #directives: { readonly path: string | undefined; readonly body: unknown }[] = []
   readonly #chartOf = chartFinder()
   #files = 0
 
@@ -194,7 +195,7 @@ class Reading {
     }
     if (isPatch(text, value, basename(file.name))) {
       this.#noteReplicas(file.name, value)
-      this.#directives.push({ path: source.path, targets: patchTarget(value) })
+      this.#directives.push({ path: source.path, body: value })
       return 'kustomize patch'
     }
     dropSecretValues(value)
@@ -229,25 +230,31 @@ class Reading {
     }
   }
 
-  /** The kustomizations, with what the files of their patches are for and the replicas that these set. */
+  /** The kustomizations, with what the files of their patches change and the replicas that these set. */
   #withPatches(): Kustomization[] {
-    const targets = new Map<string, PatchTarget[]>()
+    const bodies = new Map<string, unknown[]>()
     const files = this.#documents
       .filter(({ source }) => source.path !== undefined && this.#patches.has(source.path))
-      .map(({ document, source }) => ({ path: source.path, targets: patchTarget(document.value) }))
-    for (const one of [...files, ...this.#directives]) {
-      if (one.path === undefined) continue
-      targets.set(one.path, [...(targets.get(one.path) ?? []), ...one.targets])
+      .map(({ document, source }) => ({ path: source.path, body: document.value }))
+    for (const { path, body } of [...files, ...this.#directives]) {
+      if (path === undefined) continue
+      bodies.set(path, [...(bodies.get(path) ?? []), body])
+    }
+    const bodiesOf = (path: string) => {
+      const found = bodies.get(path) ?? operationsIn(path)
+      bodies.set(path, found)
+      return found
     }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
     return this.#kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
       const replicas = this.#scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
       const { path } = source
-      const patches =
-        path === undefined
-          ? []
-          : patchFiles(document.value).flatMap((name) => targets.get(resolve(dirname(path), name)) ?? [])
+      const patches = listedPatches(document.value).flatMap(({ target, file }) => {
+        if (file === undefined) return []
+        const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
+        return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
+      })
       return {
         ...kustomization,
         replicas: [...kustomization.replicas, ...replicas],
@@ -293,6 +300,14 @@ class Reading {
       hidden: this.#hidden,
     }
   }
+}
+
+/** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
+function operationsIn(path: string): unknown[] {
+  if (!existsSync(path)) return []
+  const content = contentOf({ path, name: path, explicit: false, isFile: false })
+  const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
+  return parsed?.ok && Array.isArray(parsed.value) ? [parsed.value] : []
 }
 
 function keysWritten(text: string): number {
