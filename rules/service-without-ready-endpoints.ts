@@ -36,8 +36,8 @@ export default rule({
 treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
-that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`; of Services that
-lead to the same pods one is reported, and none where nothing but pods calls the Service and the workload's finding says why it is
+that could raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
+\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where nothing but pods calls the Service and the workload's finding says why it is
 down. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service.
 
@@ -130,15 +130,25 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
 /** That all backends are scaled to zero. */
 function asleep(service: Service, backend: Workload, graph: Graph): Fault | undefined {
   if (!backend.scale || !graph.backendsOf(service).every((one) => isAsleep(one, graph))) return undefined
+  const same = graph
+    .servicesOf(backend)
+    .filter((one) => graph.backendsOf(one).every((behind) => isAsleep(behind, graph)))
+    .sort((a, b) => rank(a, graph) - rank(b, graph) || (nameOf(a) < nameOf(b) ? -1 : 1))
+  if (same[0] !== service) return undefined
+  const others = same.length > 1 ? ` and ${same.length - 1} more` : ''
   const user = userOf(service, graph)
   const hpa = graph.autoscalerOf(backend)
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
+    `Calls of ${graph.describe(service)}${others} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
     {
       severity: user ? 'error' : 'warning',
-      see: [at(backend, backend.scale.node, 'replicas'), user],
+      see: [
+        at(backend, backend.scale.node, 'replicas'),
+        user,
+        ...same.slice(1, 3).map((one) => at(one, one, undefined, 'fails, too')),
+      ],
       symptomOf: toldByAskers(service, graph),
     },
   ]
@@ -243,6 +253,7 @@ function firstOfPods(pods: readonly Pod[]): string[] {
 function isAsleep(workload: Workload, graph: Graph): boolean {
   return (
     workload.scale?.replicas === 0 &&
+    graph.fewestPods(workload)?.pods === 0 &&
     !graph.scaledObjectOf(workload) &&
     graph.autoscalerOf(workload)?.spec?.minReplicas !== 0
   )

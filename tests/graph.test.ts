@@ -622,6 +622,17 @@ describe('the fewest pods', () => {
     expect(fewest(deployment('web'))).toEqual([1, 'Deployment', 'replicas'])
   })
 
+  it('are the most that patches of kustomizations set', () => {
+    const patched = (change: unknown) => {
+      const overlay = { resources: ['base/web.yaml'], patches: [{ kind: 'Deployment', name: 'web', change }] }
+      const graph = graphOf({ 'base/web.yaml': deployment('web') }, { overlays: { base: overlay } })
+      return graph.fewestPods(first(graph.workloads))?.pods
+    }
+    expect(patched([{ op: 'replace', path: '/spec/replicas', value: 3 }])).toBe(3)
+    expect(patched({ spec: { replicas: 2 } })).toBe(2)
+    expect(patched([{ op: 'remove', path: '/spec/template/spec/nodeSelector' }])).toBe(1)
+  })
+
   it('are the minimum of an autoscaler', () => {
     const three = deployment('web', 'replicas: 3')
     expect(fewest(`${three}---${hpa('web', 'minReplicas: 2')}`)).toEqual([

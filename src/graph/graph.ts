@@ -218,7 +218,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     guardedBy,
     policiesOf: (workload) => policies().get(workload) ?? [],
     matching: (selector, near) => select.selected(selector, resource(near)),
-    ...scaling(objects, belong, kustomizations),
+    ...scaling(objects, belong, kustomizations, patches),
 
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),

@@ -4,7 +4,7 @@ import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { push } from './group.js'
 import { lazy, memo } from './lazy.js'
 import type { Resource } from './resource.js'
-import { isObject, stringAt, valueAt } from './untyped.js'
+import { isObject, numberAt, stringAt, valueAt } from './untyped.js'
 
 /** The questions about patches. */
 export interface Patches {
@@ -12,6 +12,8 @@ export interface Patches {
   isPatched(object: Resource): boolean
   /** Whether such a patch, or a replacement, writes or removes the field or what it is part of. */
   changes(object: Resource, path: Path): boolean
+  /** The numbers of replicas that such patches set. */
+  replicasOf(object: Resource): readonly number[]
 }
 
 /** Paths of files are compared as they are written, relative to the same folder. */
@@ -36,7 +38,15 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
           ? change.some((operation) => operates(operation, path))
           : merges(change, object.value, path)
       }),
+    replicasOf: (object) => found(object).flatMap(({ patch }) => replicasIn(patch.change)),
   }
+}
+
+function replicasIn(change: unknown): number[] {
+  const numbers = Array.isArray(change)
+    ? change.map((one) => (stringAt(one, 'path') === '/spec/replicas' ? numberAt(one, 'value') : undefined))
+    : [numberAt(change, 'spec', 'replicas')]
+  return numbers.filter((one) => one !== undefined)
 }
 
 /** Whether a patch takes the whole object away. */
