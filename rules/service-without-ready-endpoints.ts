@@ -279,8 +279,9 @@ function podsBeside(workload: Workload, live: Live): readonly Pod[] {
 
 /** Of Services that lead to the same pods the one that others use says most. */
 function rank(service: Service, graph: Graph): number {
-  if (userOf(service, graph) || graph.entranceOf(service)) return 0
-  return service.spec?.clusterIP === 'None' ? 2 : 1
+  if (userOf(service, graph)) return 0
+  if (graph.entranceOf(service)) return 1
+  return service.spec?.clusterIP === 'None' ? 3 : 2
 }
 
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {

@@ -568,7 +568,7 @@ describe('the fields that patches of kustomizations change', () => {
       overlays: { base: { resources: ['base/web.yaml'] }, overlay, ...overlays },
     })
     const own = graph.resource(first(graph.workloads).object)
-    return (...path: readonly (string | number)[]) => graph.isFieldPatched(own, path)
+    return (...path: readonly (string | number)[]) => graph.patchOf(own)?.(path) ?? false
   }
   const containers = ['spec', 'template', 'spec', 'containers', 0]
   it('are those of a strategic-merge patch, in the item that has the same name', () => {

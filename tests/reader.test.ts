@@ -506,6 +506,13 @@ describe('what is an object', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')
     expect(kindOf(configMap('{{ name }}'))).toBe('Go template')
   })
+  it('directives around a whole document are none of its text', () => {
+    const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`
+    const input = read(folder({ 'a.yaml': text }))
+    expect(names(input)).toEqual(['a', 'b'])
+    expect(input.problems).toEqual([])
+    expect(input.documents[0]?.locate().key(['metadata', 'name'])).toMatchObject({ line: 6, column: 3 })
+  })
 })
 
 describe('kustomizations', () => {

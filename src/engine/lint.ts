@@ -450,7 +450,7 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
 
 /** Leaves out what a kustomization changes or another finding explains, looks up the places, and makes findings of drafts. */
 function finish(all: readonly Draft[], graph: IndexedGraph, where: Locations): Finding[] {
-  const drafts = all.filter(({ resource, path }) => !graph.isFieldPatched(resource, path))
+  const drafts = all.filter((draft) => !isPatched(draft, graph))
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()
@@ -488,6 +488,14 @@ function finish(all: readonly Draft[], graph: IndexedGraph, where: Locations): F
         }),
       }
     })
+}
+
+/** Whether a kustomization changes what the finding is about. */
+function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, graph: IndexedGraph): boolean {
+  const changes = graph.patchOf(resource)
+  if (!changes) return false
+  const mended = (fix?.edits ?? []).map((edit) => withPath(edit, resource).path)
+  return [path, ...mended, ...restsOn.map(([node, field]) => pathOf(resource, node, field))].some(changes)
 }
 
 /** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */

@@ -154,8 +154,11 @@ export interface Graph extends Existence, Scaling {
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource
-  /** Whether a patch of a kustomization writes or removes the field, or what it is part of. */
-  isFieldPatched(object: Resource, path: Path): boolean
+  /**
+   * Tells whether a patch or replacement of a kustomization writes or removes a field, or what it is part of. Undefined where
+   * none is for the object.
+   */
+  patchOf(object: Resource): ((path: Path) => boolean) | undefined
 }
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
@@ -225,7 +228,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => isKustomized(resource(object), kustomizations),
     patched: (object) => patches().isPatched(resource(object)),
-    isFieldPatched: (object, path) => patches().changes(object, path),
+    patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.

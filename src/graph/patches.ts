@@ -10,8 +10,8 @@ import { isObject, numberAt, stringAt, valueAt } from './untyped.js'
 export interface Patches {
   /** Whether a patch of a kustomization that builds on the object's file is for the object. */
   isPatched(object: Resource): boolean
-  /** Whether such a patch, or a replacement, writes or removes the field or what it is part of. */
-  changes(object: Resource, path: Path): boolean
+  /** Tells whether such a patch, or a replacement, writes or removes a field or what it is part of; undefined without any. */
+  of(object: Resource): ((path: Path) => boolean) | undefined
   /** The numbers of replicas that such patches set. */
   replicasOf(object: Resource): readonly number[]
 }
@@ -31,13 +31,17 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
   )
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
-    changes: (object, path) =>
-      found(object).some(({ patch: { change }, by }) => {
-        if (isDeletion(change)) return builds.isInAll(object.document.file.name, by)
-        return Array.isArray(change)
-          ? change.some((operation) => operates(operation, path))
-          : merges(change, object.value, path)
-      }),
+    of: (object) => {
+      const own = found(object)
+      if (own.length === 0) return undefined
+      return (path) =>
+        own.some(({ patch: { change }, by }) => {
+          if (isDeletion(change)) return builds.isInAll(object.document.file.name, by)
+          return Array.isArray(change)
+            ? change.some((operation) => operates(operation, path))
+            : merges(change, object.value, path)
+        })
+    },
     replicasOf: (object) => found(object).flatMap(({ patch }) => replicasIn(patch.change)),
   }
 }

@@ -20,7 +20,7 @@ import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
-import { chartFinder, hasBraces, isTemplate } from './template.js'
+import { chartFinder, hasBraces, isTemplate, withoutFrame } from './template.js'
 
 export { secretRanges } from './secret.js'
 export { unfold } from './unfold.js'
@@ -171,7 +171,12 @@ class Reading {
         ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
         : parse(text)
     if (!parsed.ok) {
-      if (isTemplate(text)) return 'Go template'
+      if (isTemplate(text)) {
+        const bare = withoutFrame(text)
+        return bare !== undefined && parse(bare).ok
+          ? this.#readChunk(source, file, { ...chunk, text: bare })
+          : 'Go template'
+      }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
       const place = positions(text, chunk.line, chunk.column)

@@ -26,6 +26,22 @@ function filledIn(text: string): string {
   return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
 }
 
+/**
+ * Text with spaces for the directives in lines of their own before and after everything else: `{{ if … }}` and `{{ end }}` around
+ * a whole document leave its text as it is. Undefined where there are none.
+ */
+export function withoutFrame(text: string): string | undefined {
+  const lines = text.split('\n')
+  const isFrame = (line: string) => /^\s*(?:#.*|\{\{.*\}\}|\{%.*%\})?\s*$/.test(line)
+  const first = lines.findIndex((line) => !isFrame(line))
+  const last = lines.findLastIndex((line) => !isFrame(line))
+  if (first < 0) return undefined
+  const bare = lines.map((line, i) =>
+    (i < first || i > last) && hasBraces(line) ? line.replace(/[^\r]/g, ' ') : line,
+  )
+  return bare.join('\n') === text ? undefined : bare.join('\n')
+}
+
 /** Finds the folder of the Helm chart that a file belongs to. Each folder is looked at once. */
 export function chartFinder(): (file: string) => string | undefined {
   const known = new Map<string, string | undefined>()
