@@ -632,6 +632,19 @@ replacements:
       'overlay/kustomization.yaml': 'kustomization',
     })
   })
+  it('leave patches to be switched on', () => {
+    const tree = folder({
+      'crd/kustomization.yaml':
+        'resources: [widgets.yaml, patches/listed.yaml]\n#patches:\n#- path: patches/webhook_in_widgets.yaml\n',
+      'crd/widgets.yaml': configMap('widgets'),
+      'crd/patches/webhook_in_widgets.yaml': configMap('webhook'),
+      'crd/patches/listed.yaml': configMap('listed'),
+      'crd/auth_patch.yaml': configMap('auth'),
+      'docs/patch.yaml': configMap('docs'),
+    })
+    expect(names(read(tree))).toEqual(['listed', 'widgets', 'docs'])
+    expect(skips(read(tree))['crd/auth_patch.yaml']).toBe('kustomize patch')
+  })
   it('name patches that are read alone', () => {
     const alone = read(cwd, ['overlay/patch.yaml', 'overlay/sub/merge.yaml', 'overlay/resource.yaml'])
     expect(names(alone)).toEqual(['resource'])

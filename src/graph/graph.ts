@@ -29,7 +29,7 @@ import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { isKustomized, patchesOf } from './patches.js'
+import { kustomizedFinder, patchesOf } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
@@ -133,8 +133,8 @@ export interface Graph extends Existence, Scaling {
    */
   tagSetElsewhere(image: string): boolean
   /**
-   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
-   * are called a patch or overlay.
+   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder or lists it, or file or
+   * folder are called a patch or overlay.
    */
   kustomized(object: object): boolean
   /**
@@ -181,6 +181,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
   const patches = lazy(() => patchesOf(kustomizations))
+  const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
@@ -226,7 +227,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
-    kustomized: (object) => isKustomized(resource(object), kustomizations),
+    kustomized: (object) => kustomized()(resource(object)),
     patched: (object) => patches().isPatched(resource(object)),
     patchOf: (object) => patches().of(object),
     mentions: (object, text) => {

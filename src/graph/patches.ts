@@ -120,16 +120,16 @@ function mergesItem(patch: readonly unknown[], value: unknown, path: Path, i: nu
 const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 
 /**
- * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
- * are called a patch or overlay.
+ * Tells whether what is applied is what a tool makes of the file: a kustomization stands in its folder or lists it, or file
+ * or folder are called a patch or overlay.
  */
-export function isKustomized(
-  { document, folders }: Resource,
-  kustomizations: readonly Kustomization[],
-): boolean {
-  if (document.live) return false
-  const folder = folders.join('/') || '.'
-  return patchPath.test(document.file.name) || kustomizations.some((one) => one.folder === folder)
+export function kustomizedFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
+  const built = new Set(kustomizations.flatMap(({ folder, resources }) => [folder, ...resources]))
+  return ({ document, folders }) => {
+    if (document.live) return false
+    const { name } = document.file
+    return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
+  }
 }
 
 interface Builds {

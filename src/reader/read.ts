@@ -1,6 +1,6 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
 import { existsSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
@@ -281,6 +281,22 @@ class Reading {
     this.#problems.push({ rule: 'unreadable-file', file, range, message })
   }
 
+  /**
+   * Whether a file is called a patch, as is its folder or itself, and the kustomization beside or above it doesn't list it as a
+   * resource: scaffolds leave patches to be switched on.
+   */
+  #isUnusedPatch(name: string): boolean {
+    const folder = posix.dirname(name)
+    if (!/(?:^|[-_./])patch(?:es)?(?:[-_./]|$)/i.test(`${posix.basename(folder)}/${posix.basename(name)}`))
+      return false
+    const folders = [folder, posix.dirname(folder)]
+    const all = this.#kustomizations.map(({ kustomization }) => kustomization)
+    return (
+      all.some((one) => folders.includes(one.folder)) &&
+      !all.some(({ resources }) => resources.includes(name))
+    )
+  }
+
   finish(missing: readonly string[]): Input {
     this.#lookForKustomizations()
     const documents: Document[] = []
@@ -289,7 +305,8 @@ class Reading {
       if (source.path !== undefined && this.#patches.has(source.path)) {
         patches.add(source.name)
         this.#noteReplicas(source.name, document.value)
-      } else documents.push(document)
+      } else if (this.#isUnusedPatch(source.name)) patches.add(source.name)
+      else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const { kustomization } of this.#kustomizations)
