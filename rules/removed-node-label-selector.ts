@@ -53,8 +53,8 @@ which nodes still have. In a cluster its nodes decide: silent where every contro
 and OpenShift set it), or none has the taint; a warning where only some of them have it; and an error for a
 \`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
 and annotations that objects carry themselves, schemas, and text of several lines; and in manifests
-\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig: its nodes
-keep the old label and taint.`,
+\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig, or k3s is named in the manifest: their
+nodes keep the old label.`,
   falsePositives:
     'In manifests for distributions that still set the old label (k3s, OpenShift): suppress with that reason.',
   versions:
@@ -80,7 +80,8 @@ keep the old label and taint.`,
       const { to, gone } = change
       const taint = role === 'toleration'
       if (taint && (gone === undefined || minor < gone + 1)) continue
-      if (gone !== undefined && !graph.live && isOfOpenShift(graph)) continue
+      if (gone !== undefined && !graph.live && (isOfOpenShift(graph) || graph.mentions(object, 'k3s')))
+        continue
       const written = writtenVerdict(label, role, change, minor)
       const verdict = graph.live
         ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor)

@@ -420,15 +420,20 @@ describe('test data', () => {
       '.chainsaw-test/chainsaw-test.yaml': test,
       '.chainsaw-test/resources/refused.yaml': configMap('refused'),
       'other/test/kyverno-test.yaml': configMap('of the test'),
+      'sub/.chainsaw-test/assert.yaml': configMap('assert'),
       'app/kyverno-test.yaml': configMap('app test'),
       'app/deployment.yaml': configMap('app'),
     })
     expect(names(read(cwd))).toEqual(['app', 'app test', 'policy'])
-    expect(skips(read(cwd))).toEqual({ '.chainsaw-test': 'test data', 'other/test': 'test data' })
+    expect(skips(read(cwd))).toEqual({
+      '.chainsaw-test': 'test data',
+      'other/test': 'test data',
+      'sub/.chainsaw-test': 'test data',
+    })
     expect(names(read(cwd, ['.chainsaw-test']))).toEqual(['t', 'refused'])
     expect(names(read(cwd, ['.chainsaw-test/resources']))).toEqual(['refused'])
-    expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused'])
-    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test']))).toEqual({})
+    expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused', 'assert'])
+    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test']))).toEqual({})
   })
 })
 

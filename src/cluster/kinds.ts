@@ -120,6 +120,11 @@ export const filesOnly: ReadonlySet<string> = new Set([
   'kubeproxy.config.k8s.io/KubeProxyConfiguration',
   'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
   'skaffold/Config',
+  // Named for the Secrets that operators make of them. A cluster has these itself.
+  'elasticsearch.k8s.elastic.co/Elasticsearch',
+  'kafka.strimzi.io/Kafka',
+  'kafka.strimzi.io/KafkaUser',
+  'rabbitmq.com/RabbitmqCluster',
 ])
 
 /** All kinds that a scan reads where the cluster has them. */

@@ -8,7 +8,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs'
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
 
@@ -60,9 +60,12 @@ const testDataFolder = 'testdata'
  * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name tells.
  */
 function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
-  const isCalledTest = /test[^/\\]*$/i.test(folder)
+  const name = basename(folder)
+  if (/^\.(?:chainsaw|kyverno)-test$/.test(name)) return true
   return entries.some(
-    ({ name }) => /^chainsaw-test\.ya?ml$/.test(name) || (isCalledTest && /^kyverno-test\.ya?ml$/.test(name)),
+    (entry) =>
+      /^chainsaw-test\.ya?ml$/.test(entry.name) ||
+      (/test/i.test(name) && /^kyverno-test\.ya?ml$/.test(entry.name)),
   )
 }
 

@@ -282,30 +282,32 @@ class Reading {
   }
 
   /**
-   * Whether a file is called a patch, as is its folder or itself, and the kustomization beside or above it doesn't list it as a
+   * Tells whether a file, or its folder, is called a patch, while the kustomization beside or above it doesn't list it as a
    * resource: scaffolds leave patches to be switched on.
    */
-  #isUnusedPatch(name: string): boolean {
-    const folder = posix.dirname(name)
-    if (!/(?:^|[-_./])patch(?:es)?(?:[-_./]|$)/i.test(`${posix.basename(folder)}/${posix.basename(name)}`))
-      return false
-    const folders = [folder, posix.dirname(folder)]
-    const all = this.#kustomizations.map(({ kustomization }) => kustomization)
-    return (
-      all.some((one) => folders.includes(one.folder)) &&
-      !all.some(({ resources }) => resources.includes(name))
-    )
+  #unusedPatches(): (name: string) => boolean {
+    const folders = new Set(this.#kustomizations.map(({ kustomization }) => kustomization.folder))
+    const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
+    return (name) => {
+      const folder = posix.dirname(name)
+      return (
+        /(?:^|[-_./])patch(?:es)?(?:[-_./]|$)/i.test(`${posix.basename(folder)}/${posix.basename(name)}`) &&
+        (folders.has(folder) || folders.has(posix.dirname(folder))) &&
+        !listed.has(name)
+      )
+    }
   }
 
   finish(missing: readonly string[]): Input {
     this.#lookForKustomizations()
     const documents: Document[] = []
     const patches = new Set<string>()
+    const isUnusedPatch = this.#unusedPatches()
     for (const { document, source } of this.#documents) {
       if (source.path !== undefined && this.#patches.has(source.path)) {
         patches.add(source.name)
         this.#noteReplicas(source.name, document.value)
-      } else if (this.#isUnusedPatch(source.name)) patches.add(source.name)
+      } else if (isUnusedPatch(source.name)) patches.add(source.name)
       else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')

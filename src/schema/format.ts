@@ -61,12 +61,12 @@ const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 const nouns =
   'ACCOUNT|ADDRESS|BUCKET|CA|CAPACITY|CERT|CERTIFICATE|CIDR|CLUSTER|CRT|DOMAIN|GSA|HOST|HOSTNAME|ID|IP|KEY|KSA|' +
-  'NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
+  'CLASS|HERE|NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLACE|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(
   `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
 )
-const noun = new RegExp(`^(?:${nouns}|TODO|FIXME|CHANGEME|PLACEHOLDER)$`)
+const noun = new RegExp(`^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$`)
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
 export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'
