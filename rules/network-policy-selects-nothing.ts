@@ -3,10 +3,9 @@ import {
   at,
   controllerOf,
   type Graph,
-  isNamedByCustom,
+  isOperated,
   type LabelSelector,
   type ObjectOf,
-  operatorLabels,
   rule,
   selectsAll,
   slipIn,
@@ -22,7 +21,8 @@ traffic leaves it blocked, one that should block it leaves it open. Nothing repo
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
 workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a
 port name in a rule that none of the selected pods declares, while they do declare ports. Policies for pods that an
-operator labels, or labels with the name of a custom resource beside the policy, are left alone.
+operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a namespace
+with a Subscription of OLM.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -80,14 +80,10 @@ without pods or with pods that an operator makes, and those for the solvers of c
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live) {
-    const labels = selector.matchLabels ?? {}
+  if (!graph.live)
     return (
-      beside.some(({ controlled }) => controlled) ||
-      Object.keys(labels).some((key) => operatorLabels.some((start) => key.startsWith(start))) ||
-      isNamedByCustom(Object.values(labels), policy, graph)
+      beside.some(({ controlled }) => controlled) || isOperated(selector.matchLabels ?? {}, policy, graph)
     )
-  }
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

@@ -53,7 +53,7 @@ which nodes still have. In a cluster its nodes decide: silent where every contro
 and OpenShift set it), or none has the taint; a warning where only some of them have it; and an error for a
 \`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
 and annotations that objects carry themselves, schemas, and text of several lines; and in manifests
-\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig, or k3s is named in the manifest: their
+\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig or, near by, what is in a namespace \`openshift-…\`, or k3s is named in the manifest: their
 nodes keep the old label.`,
   falsePositives:
     'In manifests for distributions that still set the old label (k3s, OpenShift): suppress with that reason.',
@@ -80,7 +80,11 @@ nodes keep the old label.`,
       const { to, gone } = change
       const taint = role === 'toleration'
       if (taint && (gone === undefined || minor < gone + 1)) continue
-      if (gone !== undefined && !graph.live && (isOfOpenShift(graph) || graph.mentions(object, 'k3s')))
+      if (
+        gone !== undefined &&
+        !graph.live &&
+        (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s'))
+      )
         continue
       const written = writtenVerdict(label, role, change, minor)
       const verdict = graph.live
@@ -105,10 +109,14 @@ nodes keep the old label.`,
 const openShiftGroups =
   /^(?:config|machine|machineconfiguration|(?:\w+\.)?operator|compliance|console|oauth|tuned|user)\.openshift\.io$/
 
-function isOfOpenShift(graph: Graph): boolean {
-  return graph.once('objects of OpenShift', () =>
+function isOfOpenShift(object: object, graph: Graph): boolean {
+  const isConfigured = graph.once('configuration of OpenShift', () =>
     graph.objects.some(({ apiVersion }) => openShiftGroups.test(groupOf(apiVersion ?? ''))),
   )
+  const own = graph.once('objects in namespaces of OpenShift', () =>
+    graph.objects.filter(({ metadata }) => metadata?.namespace?.startsWith('openshift-')),
+  )
+  return isConfigured || own.some((one) => graph.apart(one, object) <= 3)
 }
 
 interface Verdict {

@@ -6,7 +6,7 @@ import {
   formatSpan,
   type Graph,
   inSeries,
-  isNamedByCustom,
+  isOperated,
   operatorLabels,
   readyIn,
   rule,
@@ -34,7 +34,7 @@ monitoring charts make them for control planes that a provider hides.
 
 Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
 no manifest shows (\`operatorLabels\`); in manifests also a value of the selector that is the name of a custom resource beside
-the Service: its operator makes the pods.`,
+the Service, or a Subscription of OLM in its namespace: an operator makes the pods.`,
   falsePositives:
     'Pods that an operator or another repository creates: name them in `operatorLabels`, or suppress.',
   sources: ['k8s.io/api/core/v1/types.go (ServiceSpec.Selector)'],
@@ -140,10 +140,6 @@ function isNearly([key, value]: readonly [string, string], { labels }: Workload,
 function isElsewhere(service: Service, pairs: readonly (readonly [string, string])[], graph: Graph): boolean {
   return (
     graph.workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value)) ||
-    isNamedByCustom(
-      pairs.map(([, value]) => value),
-      service,
-      graph,
-    )
+    isOperated(Object.fromEntries(pairs), service, graph)
   )
 }

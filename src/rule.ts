@@ -80,7 +80,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { isNamedByCustom, operatorLabels } from './graph/operated.js'
+export { isOperated, operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {

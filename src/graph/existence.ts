@@ -5,6 +5,9 @@ import type { Kustomization } from '../reader/input.js'
 import { lazy, memo } from './lazy.js'
 import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
+import { isOf } from './operated.js'
+import type { Resource } from './resource.js'
+import { stringAt } from './untyped.js'
 import { matchesWildcard } from './wildcard.js'
 
 /** What rules may ask about the existence of objects. */
@@ -12,7 +15,7 @@ export interface Existence {
   /**
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
    * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
-   * Certificate, generator…), or external.
+   * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, or external.
    */
   exists(kind: KindName, name: string, near: object): boolean
   /**
@@ -29,6 +32,7 @@ export function existence(
   externals: readonly External[],
 ): Existence {
   const made = lazy(() => madeNames(resources, kustomizations))
+  const releases = lazy(() => resources.flatMap(releaseOf))
   const written = memo((kind: KindName) => {
     const index = new Map<string, Set<string>>()
     for (const { name, namespace } of ofKind(kind))
@@ -42,10 +46,40 @@ export function existence(
       return (
         [...(written(kind).get(name) ?? [])].some(maybeSame) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
+        releases().some((one) => maybeSame(one.namespace) && isOf(one.name, name)) ||
         externals.some((external) => isExternal(external, kind, name, namespace))
       )
     },
     isFilledElsewhere: (kind, name) => made().has(madeKey(kind, name)),
+  }
+}
+
+/** The release of a chart that is installed from elsewhere: most of what is in it is called after it. */
+function releaseOf({ document, kindName, value, name, namespace }: Resource): {
+  name: string
+  namespace: string
+}[] {
+  // In a cluster, what is not there was not made.
+  if (document.live) return []
+  switch (kindName) {
+    case 'helm.toolkit.fluxcd.io/HelmRelease':
+      return [
+        {
+          name: stringAt(value, 'spec', 'releaseName') ?? name,
+          namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace,
+        },
+      ]
+    case 'helm.cattle.io/HelmChart':
+      return [{ name, namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace }]
+    case 'argoproj.io/Application':
+      return [
+        {
+          name: stringAt(value, 'spec', 'source', 'helm', 'releaseName') ?? name,
+          namespace: stringAt(value, 'spec', 'destination', 'namespace') ?? '',
+        },
+      ]
+    default:
+      return []
   }
 }
 

@@ -58,9 +58,10 @@ const servingCertificate = [
 
 /**
  * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
- * Store CSI driver, CloudNativePG, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
+ * Store CSI driver, CloudNativePG, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
  */
-function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[] {
+function madeBy(resource: Resource): readonly Made[] {
+  const { document, kindName, value, name, namespace } = resource
   const secret = (own: string | undefined, within = namespace): Made => ({
     kind: 'Secret',
     name: own,
@@ -97,6 +98,21 @@ function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[]
       return isShimmed(value)
         ? objectsAt(value, 'spec', 'tls').map((tls) => secret(stringAt(tls, 'secretName')))
         : nothing
+    default:
+      return document.live ? nothing : madeUnseen(resource)
+  }
+}
+
+/** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
+function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Made[] {
+  const secret = (own: string | undefined, within = namespace): Made => ({
+    kind: 'Secret',
+    name: own,
+    namespace: within,
+  })
+  switch (kindName) {
+    case 'ceph.rook.io/CephCluster':
+      return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
     case 'Service':
       return servingCertificate.flatMap((key) => {
         const own = value.metadata?.annotations?.[key]

@@ -1,7 +1,8 @@
 /** Pods that operators make: no manifest has them. */
-
-import { groupOf } from '../kubernetes.js'
+import { groupOf, type KubernetesObject } from '../kubernetes.js'
+import { isChosen, reach } from './belonging.js'
 import type { Graph } from './graph.js'
+import { push } from './group.js'
 
 /** Beginnings of the keys of labels that operators, or the programs themselves, put on pods. */
 export const operatorLabels: readonly string[] = [
@@ -29,16 +30,42 @@ export const operatorLabels: readonly string[] = [
 
 /** Groups of custom resources that make no pods of their name. */
 const podless =
-  /(?:^|\.)(?:gateway\.networking\.k8s\.io|cert-manager\.io|external-secrets\.io|monitoring\.coreos\.com|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|autoscaling\.k8s\.io|keda\.sh|argoproj\.io|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
+  /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|monitoring\.coreos\.com|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
 
-/** Whether a custom resource of the same namespace has the name of one of the values: its operator labels pods with it. */
-export function isNamedByCustom(values: readonly string[], near: object, graph: Graph): boolean {
-  return graph.objects.some(
+/**
+ * Whether the pods with these labels may be some that an operator makes: it or the program puts one of the labels on them, or a
+ * custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`, `argocd-server`). Of what an
+ * operator of OLM makes in its namespace nothing is known.
+ */
+export function isOperated(labels: Readonly<Record<string, string>>, near: object, graph: Graph): boolean {
+  if (Object.keys(labels).some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
+  const values = Object.values(labels)
+  const namespace = graph.namespaceOf(near)
+  const makers = graph.once('custom resources that may make pods', () => makersIn(graph)).get(namespace) ?? []
+  return makers.some(
     (one) =>
-      values.includes(one.metadata?.name ?? '') &&
-      groupOf(one.apiVersion ?? '').includes('.') &&
-      !groupOf(one.apiVersion ?? '').endsWith('.k8s.io') &&
-      !podless.test(groupOf(one.apiVersion ?? '')) &&
-      graph.namespaceOf(one) === graph.namespaceOf(near),
+      (isChosen(namespace) || graph.apart(one, near) <= reach) &&
+      (isSubscription(one) || values.some((value) => isOf(one.metadata?.name ?? '', value))),
   )
+}
+
+/** Whether something is called as what made it, or after it. */
+export function isOf(maker: string, name: string): boolean {
+  return name === maker || name.startsWith(`${maker}-`)
+}
+
+/** The custom resources that may make pods, by namespace. */
+function makersIn({ objects, namespaceOf }: Graph): ReadonlyMap<string, readonly KubernetesObject[]> {
+  const makers = new Map<string, KubernetesObject[]>()
+  for (const one of objects) {
+    const group = groupOf(one.apiVersion ?? '')
+    // Applications of Argo CD are called as what they apply.
+    if (group.includes('.') && !podless.test(group) && !one.kind?.startsWith('App'))
+      push(makers, namespaceOf(one), one)
+  }
+  return makers
+}
+
+function isSubscription({ apiVersion = '' }: KubernetesObject): boolean {
+  return groupOf(apiVersion) === 'operators.coreos.com'
 }
