@@ -126,6 +126,7 @@ export const filesOnly: ReadonlySet<string> = new Set([
   'helm.cattle.io/HelmChart',
   'kafka.strimzi.io/Kafka',
   'kafka.strimzi.io/KafkaUser',
+  'operators.coreos.com/Subscription',
   'rabbitmq.com/RabbitmqCluster',
 ])
 

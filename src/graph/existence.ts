@@ -15,7 +15,7 @@ export interface Existence {
   /**
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
    * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
-   * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, or external.
+   * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, beside a Subscription of OLM, or external.
    */
   exists(kind: KindName, name: string, near: object): boolean
   /**
@@ -24,6 +24,15 @@ export interface Existence {
    */
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
 }
+
+/** Kinds that charts call after their release. */
+const ofCharts: ReadonlySet<KindName> = new Set<KindName>([
+  'ConfigMap',
+  'PersistentVolumeClaim',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+])
 
 /** Answers what rules ask about the existence of objects. */
 export function existence(
@@ -46,7 +55,10 @@ export function existence(
       return (
         [...(written(kind).get(name) ?? [])].some(maybeSame) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
-        releases().some((one) => maybeSame(one.namespace) && isOf(one.name, name)) ||
+        (ofCharts.has(kind) &&
+          releases().some(
+            (one) => maybeSame(one.namespace) && (one.name === undefined || isOf(one.name, name)),
+          )) ||
         externals.some((external) => isExternal(external, kind, name, namespace))
       )
     },
@@ -56,8 +68,9 @@ export function existence(
 
 /** The release of a chart that is installed from elsewhere: most of what is in it is called after it. */
 function releaseOf({ document, kindName, value, name, namespace }: Resource): {
-  name: string
-  namespace: string
+  /** Undefined for what OLM installs: nothing tells how its parts are called. */
+  readonly name: string | undefined
+  readonly namespace: string
 }[] {
   // In a cluster, what is not there was not made.
   if (document.live) return []
@@ -78,6 +91,8 @@ function releaseOf({ document, kindName, value, name, namespace }: Resource): {
           namespace: stringAt(value, 'spec', 'destination', 'namespace') ?? '',
         },
       ]
+    case 'operators.coreos.com/Subscription':
+      return [{ name: undefined, namespace }]
     default:
       return []
   }
