@@ -210,11 +210,13 @@ const requirement = /\s*(!?)([\w./-]+)\s*(?:(!?)==?\s*([\w.-]*)|(not)?in\s*\(([^
 
 /** Whether a selector as kubectl takes it selects the labels. */
 function selects(selector = '', labels: Readonly<Record<string, string>> = {}): boolean {
-  return [...selector.matchAll(requirement)].every(([, absent, key = '', not, equal, notIn, among]) => {
-    const own = labels[key]
-    if (equal !== undefined) return (own === equal) === (not === '')
-    if (among !== undefined)
-      return among.split(',').some((one) => one.trim() === own) === (notIn === undefined)
-    return (own === undefined) === (absent === '!')
-  })
+  return [...selector.replace(/\s+/g, ' ').matchAll(requirement)].every(
+    ([, absent, key = '', not, equal, notIn, among]) => {
+      const own = labels[key]
+      if (equal !== undefined) return (own === equal) === (not === '')
+      if (among !== undefined)
+        return among.split(',').some((one) => one.trim() === own) === (notIn === undefined)
+      return (own === undefined) === (absent === '!')
+    },
+  )
 }
