@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
 import { delayOfCommand, imageNamed, imageParts, isImageAlias } from '../src/graph/container.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
+import { homesOf } from '../src/graph/homes.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
 import { formatStarts, schedule } from '../src/graph/schedule.js'
@@ -748,5 +749,32 @@ spec: {template: {spec: {containers: [{name: only}]}}}
     expect(to({ port: 80, targetPort: 3000 }, bare)).toEqual(['only', 3000])
     expect(to({ port: 80, targetPort: 'http' }, bare)).toBeUndefined()
     expect(to({ port: 80, targetPort: 3000 })).toBeUndefined()
+  })
+})
+
+describe('the namespaces of kustomizations', () => {
+  const homes = (kustomizations: Readonly<Record<string, Partial<Kustomization>>>) => {
+    const graph = graphOf({}, { overlays: kustomizations })
+    return Object.fromEntries(homesOf(graph.kustomizations))
+  }
+  it('count where they are certain, the outermost first', () => {
+    expect(homes({ app: { namespace: 'shop', resources: ['app/web.yaml'] } })).toEqual({
+      'app/web.yaml': 'shop',
+    })
+    expect(
+      homes({
+        base: { namespace: 'shop', resources: ['base/web.yaml'] },
+        prod: { namespace: 'prod', resources: ['base', 'prod/hpa.yaml'] },
+      }),
+    ).toEqual({ 'base/web.yaml': 'prod', 'prod/hpa.yaml': 'prod' })
+  })
+  it('are left out where builds differ, or one gives none', () => {
+    const base = { resources: ['base/web.yaml'] }
+    const prod = { namespace: 'prod', resources: ['base'] }
+    expect(homes({ base, prod, test: { namespace: 'test', resources: ['base'] } })).toEqual({})
+    expect(homes({ base, prod, bare: { resources: ['base'] } })).toEqual({})
+    expect(homes({ base, prod, again: { namespace: 'prod', resources: ['base'] } })).toEqual({
+      'base/web.yaml': 'prod',
+    })
   })
 })

@@ -15,6 +15,7 @@ import {
 } from '../finding.js'
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
+import { homesOf } from '../graph/homes.js'
 import { keeperOf } from '../graph/keeper.js'
 import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
@@ -89,7 +90,7 @@ export function examine(
     cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
     settings.complete ? undefined : neighbours(objects),
   )
-  const resources = resourcesOf(objects, customs, settings)
+  const resources = resourcesOf(objects, customs, settings, homesOf(input.kustomizations))
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
@@ -259,7 +260,12 @@ function unusableIn(definitions: readonly Written[], customs: CustomKinds) {
 }
 
 /** Names the kinds of objects and makes their types true. */
-function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings: Settings): Resource[] {
+function resourcesOf(
+  objects: readonly Written[],
+  customs: CustomKinds,
+  settings: Settings,
+  homes: ReadonlyMap<string, string>,
+): Resource[] {
   const custom = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
@@ -294,6 +300,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
       kind,
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
+      home: clusterScoped.has(kindName) ? undefined : homes.get(document.file.name),
       folders,
       problems: checked.problems,
     })
