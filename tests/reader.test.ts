@@ -511,6 +511,13 @@ describe('what is an object', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')
     expect(kindOf(configMap('{{ name }}'))).toBe('Go template')
   })
+  it('a file called a template is one where a name is to be replaced', () => {
+    expect(kindOf(configMap('service_name'), 'template.yaml')).toBe('Go template')
+    expect(kindOf(configMap('TEST_NAME'), 'test.tmpl.yaml')).toBe('Go template')
+    expect(kindOf(configMap('service_name'))).toBe('object')
+    expect(kindOf(configMap('web'), 'template.yaml')).toBe('object')
+    expect(kindOf(configMap('${jobName}'), 'job.tmpl.yaml')).toBe('object')
+  })
   it('directives around a whole document are none of its text', () => {
     const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`
     const input = read(folder({ 'a.yaml': text }))

@@ -1,6 +1,7 @@
 /** Tells templates from broken manifests. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isMapping } from './classify.js'
 import { parse } from './parse.js'
 
 /** Text that a template engine still has to fill in: it holds `{{` or `{%`. */
@@ -24,6 +25,19 @@ export function isTemplate(text: string): boolean {
 
 function filledIn(text: string): string {
   return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
+}
+
+/**
+ * Whether an object of a file that is called a template has a name to be replaced: `service_name`, `APP_NAME`. Names of roles
+ * may look so.
+ */
+export function isNamedBlank(value: unknown, fileName: string): boolean {
+  if (!/(?:^|[-_.])(?:template|tmpl|tpl)s?(?:[-_.]|$)/i.test(fileName) || !isMapping(value)) return false
+  const { kind, metadata } = value
+  const name = isMapping(metadata) ? metadata.name : undefined
+  return (
+    typeof name === 'string' && /^[\w.-]*[_A-Z][\w.-]*$/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
+  )
 }
 
 /**
