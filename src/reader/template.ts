@@ -35,9 +35,8 @@ export function isNamedBlank(value: unknown, fileName: string): boolean {
   if (!/(?:^|[-_.])(?:template|tmpl|tpl)s?(?:[-_.]|$)/i.test(fileName) || !isMapping(value)) return false
   const { kind, metadata } = value
   const name = isMapping(metadata) ? metadata.name : undefined
-  return (
-    typeof name === 'string' && /^[\w.-]*[_A-Z][\w.-]*$/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
-  )
+  if (typeof name !== 'string' || !/^[\w.-]+$/.test(name)) return false
+  return /[_A-Z]/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
 }
 
 /**
