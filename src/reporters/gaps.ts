@@ -1,5 +1,7 @@
 /** What people are told about what could not be read or decided. */
+import type { Report } from '../engine/report.js'
 import type { ClusterSummary, Summary } from '../finding.js'
+import { count } from './text.js'
 
 /** A line for each reason. */
 export function unreadNotes(unread: ClusterSummary['unread']): string[] {
@@ -30,6 +32,23 @@ export function some(names: readonly string[]): string {
 export function gapsOf(summary: Summary): string[] {
   const { cluster, clusters = cluster ? [cluster] : [] } = summary
   return clusters.flatMap((one) => gapsIn(one, summary))
+}
+
+/** All that a run did not look at or decide, a line each, for reports that are read without the output around them. Raw text. */
+export function allGaps({ summary, failures }: Report): string[] {
+  const { cluster, clusters, notEvaluated, skipped, unreadable } = summary
+  const isLive = cluster !== undefined || clusters !== undefined
+  const needs = isLive ? [] : [...new Set(notEvaluated.map((one) => one.needs))].sort()
+  return [
+    ...gapsOf(summary),
+    ...needs.map((need) => {
+      const rules = notEvaluated.filter((one) => one.needs === need)
+      return `not decided without ${need === 'cluster' ? 'the cluster' : need}: ${some(rules.map(({ rule }) => rule))}`
+    }),
+    ...(unreadable > 0 ? [`not read in full: ${count(unreadable, 'file')}`] : []),
+    ...Object.entries(skipped).map(([reason, number]) => `left out: ${count(number, 'file')}, ${reason}`),
+    ...[...new Set(failures.map(({ rule }) => rule))].map((rule) => `not decided, internal error: ${rule}`),
+  ]
 }
 
 /** What was not read of a cluster, and what that means. */

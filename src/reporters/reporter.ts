@@ -27,6 +27,7 @@ export const formats = {
   github: () => import('./github.js'),
   gitlab: () => import('./gitlab.js'),
   junit: () => import('./junit.js'),
+  html: () => import('./html.js'),
   policyreport: () => import('./policyreport.js'),
 } as const satisfies Record<string, Loader>
 
