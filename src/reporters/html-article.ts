@@ -38,18 +38,19 @@ export function article(group: Gathered, page: Page): string {
   const { namespaces, clusters } = page.marksOf(group)
   const id = page.idOf(first)
   return `<article id="${id}" class="${severity}" data-rule="${escapeXml(rule)}" data-namespaces="${namespaces.join(' ')}"${clusters.length > 0 ? ` data-clusters="${clusters.join(' ')}"` : ''}>
-<header><b>${severity}</b> <h3>${escapeXml(rule)}</h3>${suppressed ? ' <i>suppressed</i>' : ''} <span>${titleOf(group)}</span> <a href="#${id}" aria-label="Link to this finding">#</a></header>
+<header><b>${severity}</b> <h3>${escapeXml(rule)}</h3>${suppressed ? ' <i>suppressed</i>' : ''} ${titleOf(group)}<a href="#${id}" aria-label="Link to this finding">#</a></header>
 <p class="message">${short(first.message)}</p>
 ${[seen(group), frames(first, page), also(group, page), fix(first), background(first, page)].join('')}</article>
 `
 }
 
+/** The object, and the clusters that have it, where they do not stand above. */
 function titleOf({ first, clusters }: Gathered): string {
   const { subject, place } = first
   // The name of a live object stands above already.
   const object = subject && !place.live ? [short(nameOf(subject))] : []
   const where = clusters.length > 0 ? [`in ${clusters.map(short).join(', ')}`] : []
-  return [...object, ...where].join(' ')
+  return object.length + where.length > 0 ? `<span>${[...object, ...where].join(' ')}</span> ` : ''
 }
 
 function seen({ first, clusters }: Gathered): string {
@@ -95,8 +96,11 @@ function sourceLine(source: string, place: Place): string {
     line.slice(start, start + marked.length),
     line.slice(start + marked.length),
   ].map(escapeXml)
+  const code = `<code>${left}<mark>${middle}</mark>${right}</code>`
   // The lines of a live object are nowhere to be looked up.
-  return `<div class="line"><span>${place.live ? '' : place.line}</span><code>${left}<mark>${middle}</mark>${right}</code></div>`
+  return place.live
+    ? `<div class="line live">${code}</div>`
+    : `<div class="line"><span>${place.line}</span>${code}</div>`
 }
 
 function where(place: Place): string {

@@ -33,7 +33,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
     }
     yield article(group, page)
   }
-  yield file === undefined ? '<p class="none">No findings.</p>\n' : '</section>\n'
+  yield file === undefined ? '<p>No findings.</p>\n' : '</section>\n'
   yield '</main>\n'
   yield* rules(report, groups)
   yield `<script>${script}</script>\n</body>\n</html>\n`
@@ -63,16 +63,22 @@ function summary(report: Report): string {
   const found = report.findings.filter((finding) => !finding.suppressed)
   const counts = severities.map((severity) => {
     const number = found.filter((finding) => finding.severity === severity).length
-    return `<li class="${number > 0 ? severity : 'none'}">${count(number, severity).replace(/^\S+/, '<b>$&</b>')}</li>`
+    return `<li${number > 0 ? ` class="${severity}"` : ''}>${count(number, severity).replace(/^\S+/, '<b>$&</b>')}</li>`
   })
   const written = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  const gaps = allGaps(report)
   return `<header class="top">
 <h1>k8s-af <small>${tool.version}, ${written}</small></h1>
 <ul class="counts">${counts.join('')}</ul>
 <ul class="facts">${parts.map((part) => `<li>${escapeXml(part)}</li>`).join('')}</ul>
-${gaps.length > 0 ? `<details class="gaps"><summary>Not read or not decided</summary><ul>${gaps.map((gap) => `<li>${short(gap)}</li>`).join('')}</ul></details>\n` : ''}</header>
+${notSeen(allGaps(report))}</header>
 `
+}
+
+/** What nothing is said about. A long list is folded. */
+function notSeen(gaps: readonly string[]): string {
+  if (gaps.length === 0) return ''
+  const open = gaps.length > 6 ? '' : ' open'
+  return `<details class="gaps"${open}><summary>Not read or not decided (${gaps.length})</summary><ul>${gaps.map((gap) => `<li>${short(gap)}</li>`).join('')}</ul></details>\n`
 }
 
 /** What findings can be filtered by: useless without the script, which shows it. */

@@ -38,8 +38,8 @@ function filter() {
   for (const section of document.querySelectorAll('main > section'))
     section.hidden = section.querySelector('article:not([hidden])') === null
   bar.querySelector('[role=status]').textContent =
-    shown === articles.length ? '' : `${shown} of ${articles.length} shown`
-  bar.querySelector('.reset').disabled = shown === articles.length && state() === ''
+    `${shown === articles.length ? '' : `${shown} of `}${articles.length} entries`
+  bar.querySelector('.reset').hidden = state() === ''
 }
 
 /** The filter as it stands in the address; empty when everything is shown. */
