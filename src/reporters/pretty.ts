@@ -9,7 +9,7 @@ import { summaryParts } from './summary.js'
 import { ascii, columns, cut, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
-interface Page {
+export interface Page {
   readonly report: Report
   readonly width: number
   readonly paint: ChalkInstance
@@ -24,7 +24,7 @@ interface Page {
 const rounded = { top: '╭─', side: '│', middle: '├─', bottom: '╰─', bar: '━', more: '…', dot: ' · ' }
 const square = { top: ',-', side: '|', middle: '+-', bottom: '`-', bar: '^', more: '..', dot: ' - ' }
 
-function pageOf(report: Report, look: Look): Page {
+export function pageOf(report: Report, look: Look): Page {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
   const said = new Set<string>()
   return {
@@ -43,12 +43,19 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   let file: string | undefined
   for (const group of gather(gravestFirst(shown))) {
-    const { first } = group
-    if (first.place.file !== file) yield `${page.paint.bold.underline(page.show(titleOf(first)))}\n`
-    file = first.place.file
-    yield `${block(group, page).join('\n')}\n\n`
+    yield entry(group, page, group.first.place.file !== file)
+    file = group.first.place.file
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+}
+
+/**
+ * A group of findings, with an empty line behind it.
+ * @param isTitled with its file, or the name of its object when that is live, above it
+ */
+export function entry(group: Gathered, page: Page, isTitled: boolean): string {
+  const title = isTitled ? [page.paint.bold.underline(page.show(titleOf(group.first)))] : []
+  return `${[...title, ...block(group, page)].join('\n')}\n\n`
 }
 
 /** Joins the parts of the summary and breaks lines between them where that is possible. */
