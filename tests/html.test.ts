@@ -115,6 +115,16 @@ describe('the page', () => {
     expect(articles(page(report))).toEqual([])
     expect(articles(page(report, { showSuppressed: true }))[0]).toContain('Suppressed: known &#60;b&#62;')
   })
+  it('leads to the lines where the run knows them', () => {
+    const linkTo = (file: string, line: number) => `https://git.example/${file}#L${line}`
+    const place = { file: 'a&b.yaml', line: 3, column: 1, endLine: 3, endColumn: 5, path: '.spec' }
+    const html = [...render({ ...incident, findings: [found('web', { place })] }, { ...look, linkTo })].join(
+      '',
+    )
+    expect(html).toContain(
+      '<h4><a href="https://git.example/a&#38;b.yaml#L3" rel="noopener noreferrer">a&#38;b.yaml:3:1</a></h4>',
+    )
+  })
   it('comes in pieces', () => {
     const pieces = [
       ...render(

@@ -5,11 +5,13 @@ import type { Finding, Place, Subject } from '../finding.js'
 import { escapeXml } from './escape.js'
 import { excerpt } from './excerpt.js'
 import type { Gathered } from './gather.js'
+import type { Look } from './reporter.js'
 import { cut, fieldOf, nameOf, printable, whereIs } from './text.js'
 
 /** The report with what all its articles share. */
 export interface Page {
   readonly report: Report
+  readonly linkTo: Look['linkTo']
   /** How many articles there are of each namespace and of each cluster. */
   readonly namespaces: ReadonlyMap<string, number>
   readonly clusters: ReadonlyMap<string, number>
@@ -29,7 +31,11 @@ const few = 5
 
 /** Text of the input, as long as anybody reads, for text and for attributes. */
 export function short(text: string): string {
-  return escapeXml(text.length > most ? `${text.slice(0, most)}…` : text)
+  return escapeXml(clipped(text))
+}
+
+function clipped(text: string): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
 export function article(group: Gathered, page: Page): string {
@@ -67,10 +73,10 @@ function frames(finding: Finding, page: Page): string {
   const isSecret = (object: string | undefined) =>
     object === undefined ? subject?.kind === 'Secret' : object.startsWith('Secret ')
   return `<div class="frame">${[
-    frame(place, where(place), label, isSecret(undefined), finding, page),
+    frame(place, where(place, page), label, isSecret(undefined), finding, page),
     ...related.map((one) => {
       const object = one.object === undefined ? '' : ` <span>${short(one.object)}</span>`
-      return frame(one, `${where(one)}${object}`, one.note, isSecret(one.object), finding, page)
+      return frame(one, `${where(one, page)}${object}`, one.note, isSecret(one.object), finding, page)
     }),
   ].join('')}</div>\n`
 }
@@ -103,8 +109,11 @@ function sourceLine(source: string, place: Place): string {
     : `<div class="line"><span>${place.line}</span>${code}</div>`
 }
 
-function where(place: Place): string {
-  return short(place.live ? fieldOf(place) : whereIs(place))
+/** A field of a live object, or a line, with a link to it where the run knows one. */
+function where(place: Place, { linkTo }: Page): string {
+  const url = place.live ? undefined : linkTo?.(place.file, place.line)
+  const text = place.live ? fieldOf(place) : whereIs(place)
+  return url === undefined ? short(text) : link(url, clipped(text))
 }
 
 /** Where else the same was found. */
@@ -114,7 +123,7 @@ function also({ first, places, objects }: Gathered, page: Page): string {
       const { subject } = other
       const isOther =
         subject && !other.place.live && (!first.subject || nameOf(subject) !== nameOf(first.subject))
-      return `<li id="${page.idOf(other)}">${where(other.place)}${isOther ? ` <span>${short(nameOf(subject))}</span>` : ''}</li>`
+      return `<li id="${page.idOf(other)}">${where(other.place, page)}${isOther ? ` <span>${short(nameOf(subject))}</span>` : ''}</li>`
     }),
     ...objects.map((subject: Subject) => `<li>${short(nameOf(subject))}</li>`),
   ]

@@ -19,7 +19,7 @@ import { tool } from './tool.js'
 export function* render(report: Report, look: Look): Iterable<string> {
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   const groups = gather(gravestFirst(shown))
-  const page = pageOf(report, groups)
+  const page = pageOf(report, groups, look)
   yield* head(report)
   yield summary(report)
   yield filters(page, groups)
@@ -102,7 +102,7 @@ ${select('rule', [...rules].sort())}${select('namespace', [...namespaces])}${sel
 }
 
 /** What all articles share. */
-function pageOf(report: Report, groups: readonly Gathered[]): Page {
+function pageOf(report: Report, groups: readonly Gathered[], { linkTo }: Look): Page {
   const fingerprint = fingerprints()
   const ids = new Map(report.findings.map((finding) => [finding, `f-${fingerprint(finding).slice(0, 12)}`]))
   const namespaces = new Map<string, number>()
@@ -125,6 +125,7 @@ function pageOf(report: Report, groups: readonly Gathered[]): Page {
   return {
     ...page,
     report,
+    linkTo,
     idOf: (finding) => ids.get(finding) ?? '',
     isNew: (text) => !told.has(text) && told.add(text) !== undefined,
     marksOf: (group) => ({
