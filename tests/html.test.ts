@@ -122,7 +122,7 @@ describe('the page', () => {
       '',
     )
     expect(html).toContain(
-      '<h4><a href="https://git.example/a&#38;b.yaml#L3" rel="noopener noreferrer">a&#38;b.yaml:3:1</a></h4>',
+      '<p class="place"><a href="https://git.example/a&#38;b.yaml#L3" rel="noopener noreferrer">a&#38;b.yaml:3:1</a></p>',
     )
   })
   it('comes in pieces', () => {

@@ -90,7 +90,7 @@ function frame(
   { report }: Page,
 ): string {
   const source = report.lines.line(place.file, place.line, cluster)
-  return `<h4>${title}</h4>${source === undefined ? '' : sourceLine(source, place)}${source === undefined && isSecret ? '<p>not shown: Secret</p>' : ''}${note === undefined ? '' : `<p class="note">${short(note)}</p>`}`
+  return `<p class="place">${title}</p>${source === undefined ? '' : sourceLine(source, place)}${source === undefined && isSecret ? '<p>not shown: Secret</p>' : ''}${note === undefined ? '' : `<p class="note">${short(note)}</p>`}`
 }
 
 function sourceLine(source: string, place: Place): string {
