@@ -4,6 +4,7 @@ import { type Report, storyFor } from '../engine/report.js'
 import type { Finding, Place, Subject } from '../finding.js'
 import { escapeXml } from './escape.js'
 import { excerpt } from './excerpt.js'
+import { some } from './gaps.js'
 import type { Gathered } from './gather.js'
 import type { Look } from './reporter.js'
 import { cut, fieldOf, nameOf, printable, whereIs } from './text.js'
@@ -55,7 +56,7 @@ function titleOf({ first, clusters }: Gathered): string {
   const { subject, place } = first
   // The name of a live object stands above already.
   const object = subject && !place.live ? [short(nameOf(subject))] : []
-  const where = clusters.length > 0 ? [`in ${clusters.map(short).join(', ')}`] : []
+  const where = clusters.length > 0 ? [`in ${short(some(clusters))}`] : []
   return object.length + where.length > 0 ? `<span>${[...object, ...where].join(' ')}</span> ` : ''
 }
 

@@ -84,17 +84,16 @@ function notSeen(gaps: readonly string[]): string {
 /** What findings can be filtered by: useless without the script, which shows it. */
 function filters({ namespaces, clusters }: Page, groups: readonly Gathered[]): string {
   if (groups.length === 0) return ''
-  const rules = new Map<string, number>()
-  for (const { first } of groups) rules.set(first.rule, (rules.get(first.rule) ?? 0) + 1)
-  const select = (name: string, values: readonly (readonly [string, number])[]) =>
-    values.length < 2
+  const rules = counted(groups.map(({ first }) => [first.rule]))
+  const select = (name: string, values: ReadonlyMap<string, number>) =>
+    values.size < 2
       ? ''
-      : `<label>${name} <select name="${name}"><option value="">all</option>${values
+      : `<label>${name} <select name="${name}"><option value="">all</option>${[...values]
           .map(([value, number]) => `<option value="${short(value)}">${short(value)} (${number})</option>`)
           .join('')}</select></label>\n`
   return `<search class="filters" hidden>
 <fieldset><legend>severity</legend>${severities.map((one) => `<label class="${one}"><input type="checkbox" name="severity" value="${one}" checked>${one}</label>`).join('')}</fieldset>
-${select('rule', [...rules].sort())}${select('namespace', [...namespaces])}${select('cluster', [...clusters])}<label>text <input type="search" name="text" autocomplete="off" spellcheck="false"></label>
+${select('rule', rules)}${select('namespace', namespaces)}${select('cluster', clusters)}<label>text <input type="search" name="text" autocomplete="off" spellcheck="false"></label>
 <button type="button" class="reset">Show all</button>
 <p role="status"></p>
 </search>
@@ -105,34 +104,36 @@ ${select('rule', [...rules].sort())}${select('namespace', [...namespaces])}${sel
 function pageOf(report: Report, groups: readonly Gathered[], { linkTo }: Look): Page {
   const fingerprint = fingerprints()
   const ids = new Map(report.findings.map((finding) => [finding, `f-${fingerprint(finding).slice(0, 12)}`]))
-  const namespaces = new Map<string, number>()
-  const clusters = new Map<string, number>()
   const told = new Set<string>()
-  const add = (counts: Map<string, number>, names: Iterable<string>) => {
-    for (const name of new Set(names)) counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
-  for (const group of groups) {
-    add(namespaces, namespacesOf(group))
-    add(clusters, group.clusters)
-  }
-  const sorted = (counts: Map<string, number>) =>
-    new Map([...counts].sort(([a], [b]) => (a < b ? -1 : Number(a > b))))
-  const page = { namespaces: sorted(namespaces), clusters: sorted(clusters) }
-  const numbers = (counts: ReadonlyMap<string, number>) =>
-    new Map([...counts.keys()].map((name, i) => [name, i + 1]))
-  const ofNamespace = numbers(page.namespaces)
-  const ofCluster = numbers(page.clusters)
+  const namespaces = counted(groups.map(namespacesOf))
+  const clusters = counted(groups.map((group) => group.clusters))
+  const ofNamespace = numbered(namespaces)
+  const ofCluster = numbered(clusters)
   return {
-    ...page,
     report,
     linkTo,
+    namespaces,
+    clusters,
     idOf: (finding) => ids.get(finding) ?? '',
     isNew: (text) => !told.has(text) && told.add(text) !== undefined,
     marksOf: (group) => ({
-      namespaces: [...new Set(namespacesOf(group))].map((name) => ofNamespace.get(name) ?? 0),
-      clusters: group.clusters.map((name) => ofCluster.get(name) ?? 0),
+      namespaces: [...new Set(namespacesOf(group))].map(ofNamespace),
+      clusters: group.clusters.map(ofCluster),
     }),
   }
+}
+
+/** The names in alphabetical order, each with the number of lists that have it. */
+function counted(lists: readonly (readonly string[])[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of lists.flatMap((names) => [...new Set(names)]))
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : Number(a > b))))
+}
+
+function numbered(names: ReadonlyMap<string, number>): (name: string) => number {
+  const numbers = new Map([...names.keys()].map((name, i) => [name, i + 1]))
+  return (name) => numbers.get(name) ?? 0
 }
 
 function namespacesOf({ first, places, objects }: Gathered): string[] {
@@ -143,12 +144,11 @@ function namespacesOf({ first, places, objects }: Gathered): string[] {
 
 /** The pages of all rules that reported, for those who ask why. */
 function* rules(report: Report, groups: readonly Gathered[]): Iterable<string> {
-  const ids = [...new Set(groups.map(({ first }) => first.rule))].sort().filter((id) => report.rules.has(id))
-  if (ids.length === 0) return
+  const ids = new Set(groups.map(({ first }) => first.rule))
+  const used = [...report.rules].filter(([id]) => ids.has(id))
+  if (used.length === 0) return
   yield '<aside>\n<h2>Rules</h2>\n'
-  for (const id of ids) {
-    const rule = report.rules.get(id)
-    if (!rule) continue
+  for (const [id, rule] of used) {
     const stories = rule.stories.flatMap((name) => report.story(name) ?? [])
     const [, ...rest] = rulePage(id, rule, stories, {}).split('\n\n')
     yield `<details><summary>${escapeXml(rule.title)} <code>${escapeXml(id)}</code></summary><div id="rule-${escapeXml(id)}">\n${forBrowser(rest.join('\n\n'), 3)}\n</div></details>\n`

@@ -10,7 +10,7 @@ const field = (name) => fields.find((one) => one.name === name)
 // Namespaces and clusters of an article are numbers of the options of their select.
 const has = (article, name, key) => {
   const index = field(name)?.selectedIndex ?? 0
-  return index <= 0 || article.dataset[key].split(' ').includes(String(index))
+  return index <= 0 || article.dataset[key]?.split(' ').includes(String(index))
 }
 const textOf = (article) => {
   if (!texts.has(article)) {
@@ -64,15 +64,16 @@ function restore(text) {
 /** Follows the address: a filter, or a finding or rule, which is shown whatever the filter. */
 function follow() {
   const hash = location.hash.slice(1)
-  const target = hash === '' || hash.includes('=') ? null : document.getElementById(hash)
-  if (!target) {
-    if (bar && !(hash !== '' && !hash.includes('='))) restore(hash)
-    return
-  }
+  const isFilter = hash === '' || hash.includes('=')
+  if (bar && isFilter) restore(hash)
+  const target = isFilter ? null : document.getElementById(hash)
+  if (!target) return
   if (bar && target.closest('[hidden]')) restore('')
   for (let one = target; one; one = one.parentElement?.closest('details'))
     if (one.open === false) one.open = true
   target.scrollIntoView()
+  // What came into view on the way has got its real height by then.
+  requestAnimationFrame(() => target.scrollIntoView())
 }
 
 function changed() {
@@ -126,6 +127,7 @@ body.addEventListener('click', (event) => {
 })
 if (bar) {
   bar.hidden = false
+  filter()
   bar.addEventListener('change', changed)
   let timer
   bar.addEventListener('input', (event) => {
