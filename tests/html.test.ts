@@ -162,7 +162,7 @@ describe('articles', () => {
     )
     const [web = '', node = ''] = articles(html)
     expect(web).toContain('data-rule="pdb-missing" data-namespaces="2" data-clusters="1 2"')
-    expect(web).toContain('<span>in eu, us</span>')
+    expect(web).toContain('<span>Deployment shop/web in eu, us</span>')
     expect(web).toContain('<li>in eu: 2 pods</li>')
     expect(node).toContain('data-namespaces="1" data-clusters="2"')
   })

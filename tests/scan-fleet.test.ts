@@ -108,7 +108,7 @@ describe('several clusters', () => {
     expect(out.match(/<article [^>]*>/g)).toHaveLength(1)
     expect(out).toContain('data-clusters="1 2"')
     expect(out).toContain('<option value="us">us (1)</option>')
-    expect(out).toContain('<span>in eu, us</span>')
+    expect(out).toContain('<span>Service shop/api in eu, us</span>')
     expect(out).toMatch(/<li>ap: not read at all: [^<]*<\/li>/)
   })
   it('make one report in which findings carry their cluster', async () => {

@@ -51,11 +51,9 @@ ${[seen(group), frames(first, page), also(group, page), fix(first), background(f
 `
 }
 
-/** The object, and the clusters that have it, where they do not stand above. */
+/** The object, named here too where it stands above: a link leads to the article alone. And the clusters that have it. */
 function titleOf({ first, clusters }: Gathered): string {
-  const { subject, place } = first
-  // The name of a live object stands above already.
-  const object = subject && !place.live ? [short(nameOf(subject))] : []
+  const object = first.subject ? [short(nameOf(first.subject))] : []
   const where = clusters.length > 0 ? [`in ${short(some(clusters))}`] : []
   return object.length + where.length > 0 ? `<span>${[...object, ...where].join(' ')}</span> ` : ''
 }

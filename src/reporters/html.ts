@@ -23,7 +23,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   yield* head(report)
   yield summary(report)
   yield filters(page, groups)
-  yield '<main>\n'
+  yield groups.length > many ? '<main class="long">\n' : '<main>\n'
   let file: string | undefined
   for (const group of groups) {
     const { first } = group
@@ -38,6 +38,9 @@ export function* render(report: Report, look: Look): Iterable<string> {
   yield* rules(report, groups)
   yield `<script>${script}</script>\n</body>\n</html>\n`
 }
+
+/** Articles that a browser draws all at once; of more it draws those in sight. */
+const many = 300
 
 const style = readFileSync(join(__dirname, 'page.css'), 'utf8')
 const script = readFileSync(join(__dirname, 'page.js'), 'utf8')
