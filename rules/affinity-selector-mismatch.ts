@@ -135,7 +135,10 @@ function isWrong(
 ): boolean {
   if (namespaceSelector || namespaces.length > 0) return false
   if (graph.matching(selector, workload.object).length > 0) return false
-  return !mayBeAdded(selector, workload, graph) && (graph.complete || isNear(selector, workload))
+  return (
+    !mayBeAdded(selector, workload, graph) &&
+    (graph.hasAll('Pod', workload.object) || isNear(selector, workload))
+  )
 }
 
 /** Labels that controllers give to pods, so that no template has them. */

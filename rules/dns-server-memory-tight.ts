@@ -5,6 +5,7 @@ import {
   formatMemoryKill,
   type Graph,
   imageNamed,
+  isOfClusterDns,
   type MemoryKill,
   memoryKillsOf,
   type Pod,
@@ -23,8 +24,8 @@ wait for an answer. A burst of queries, or a slow server upstream, takes all its
 those that start again meet the same burst, and nothing in the cluster finds anything.`,
   remedy:
     'Raise the limit to several times the usual use; DNS servers are few, and memory for them is cheap.',
-  decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, or
-with the label \`k8s-app: kube-dns\`), or a node-local-dns DaemonSet: a container with a memory limit below
+  decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, with
+the label \`k8s-app: kube-dns\`, or marked with \`kubernetes.io/cluster-service\`), or a node-local-dns DaemonSet: a container with a memory limit below
 128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In a cluster: an error when one of
 its containers was last killed for lack of memory, whatever the limit; and the info only from 20 nodes on.`,
   sources: [
@@ -82,13 +83,9 @@ const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nan
 
 /** Whether the workload answers the cluster's own names, or caches them on the nodes. */
 function servesDns(workload: Workload, graph: Graph): boolean {
-  const { kind, labels } = workload
+  const { kind, labels, running } = workload
   if (kind === 'DaemonSet' && labels['k8s-app'] === 'node-local-dns') return true
-  if (kind !== 'Deployment' || !workload.running.some(({ image }) => imageNamed(image, servers))) return false
-  return (
-    labels['k8s-app'] === 'kube-dns' ||
-    graph.servicesOf(workload).some(({ metadata }) => metadata?.name === 'kube-dns')
-  )
+  return running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
 }
 
 /** What the kernel killed for lack of memory in the pods, the container with most restarts first. */

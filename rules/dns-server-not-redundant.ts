@@ -6,6 +6,7 @@ import {
   imageNamed,
   isGone,
   isObject,
+  isOfClusterDns,
   isReady,
   isWorkload,
   type Live,
@@ -27,7 +28,8 @@ export default rule({
 a drain or a crash is an outage of everything; with few pods for many nodes a burst takes them down one after
 the other. Each change of their number moves UDP flows of clients, which lose the answers on their way.`,
   remedy: 'Run two DNS pods or more on different nodes and zones, and resize them in large steps only.',
-  decides: `A Deployment of CoreDNS or kube-dns with the label \`k8s-app: kube-dns\` that is written with
+  decides: `A Deployment of CoreDNS or kube-dns that answers the cluster's names (label \`k8s-app: kube-dns\`, a Service \`kube-dns\`, or
+marked with \`kubernetes.io/cluster-service\`) and is written with
 fewer than \`minReplicas\` replicas and that no autoscaler resizes. The
 ConfigMap of its cluster-proportional-autoscaler (\`linear\`): \`min\` below \`minReplicas\` without
 \`preventSinglePointFailure\`, or so few nodes or cores for each replica that every node that comes or goes
@@ -57,7 +59,7 @@ DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`re
       if (problem) report(subject.data ?? subject, 'linear', problem)
       return
     }
-    if (!servesDns(subject)) return
+    if (!servesDns(subject, graph)) return
     const nodes = graph.live ? graph.all('Node') : []
     const { scale } = subject
     const few = scale?.replicas !== undefined && scale.replicas > 0 && scale.replicas < params.minReplicas
@@ -82,12 +84,9 @@ DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`re
 })
 
 /** Whether the workload answers the cluster's own names. */
-function servesDns({ kind, labels, running }: Workload): boolean {
-  return (
-    kind === 'Deployment' &&
-    labels['k8s-app'] === 'kube-dns' &&
-    running.some(({ image }) => imageNamed(image, ['coredns', 'kube-dns', 'k8s-dns-kube-dns']))
-  )
+function servesDns(workload: Workload, graph: Graph): boolean {
+  const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns']
+  return workload.running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
 }
 
 function isResized(workload: Workload, graph: Graph): boolean {

@@ -4,6 +4,9 @@ import {
   type Container,
   delayOfCommand,
   enumerate,
+  formatTurnover,
+  isAlone,
+  isInjected,
   rule,
   type Service,
   set,
@@ -26,9 +29,13 @@ that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint 
 command is taken to drain by itself.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), Services with UDP ports only, and images known to delay by themselves. Left out where
+rollout anyway), StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
 \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
-that are not asked whether they are ready, requests fail at every rollout whatever this hook does.`,
+that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
+
+In a cluster it says how often pods were stopped lately, as far as that is still known: rollouts and pods that
+were made without one in the last seven days, evictions by kubelets in the last day, and what events of the last hour
+tell of an autoscaler that removes pods. Rollouts are told by ReplicaSets that are still there, and may have been more.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
 seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
@@ -36,6 +43,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   sources: [
     'kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)',
     'Kubernetes documentation, Pod lifecycle (termination of pods)',
+    'kubernetes/pkg/controller/deployment/sync.go, pkg/controller/podautoscaler/horizontal.go (SuccessfulRescale)',
   ],
   stories: [
     'ravelin-ingress-502',
@@ -48,21 +56,22 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     drainingImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['ingress-nginx/controller'],
+      default: ['ingress-nginx/controller', 'proxyv2'],
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
   unless: ['single-replica-service', 'readiness-probe-missing'],
   for: 'Workload',
   check(workload, { graph, params, report, minor }) {
-    if (workload.batch || workload.kind === 'Pod' || recreates(workload)) return
+    if (workload.batch || workload.kind === 'Pod' || recreates(workload) || isAlone(workload, graph)) return
     for (const service of graph.servicesOf(workload)) {
       const entrance = graph.entranceOf(service)
-      if (!entrance || onlyUdp(service)) continue
+      if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
       const owners = graph.listeners(workload, service)
       const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
       const hasty = serving.filter(
         (container) =>
+          !isInjected(container) &&
           delayOf(container) < params.minSleepSeconds &&
           !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
       )
@@ -80,6 +89,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
           : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
+          often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),
         },
@@ -104,6 +114,11 @@ function fixOf({ spec }: Container, grace: number, sleep: number, minor: number)
 function recreates({ object }: Workload): boolean {
   const { spec } = object as { readonly spec?: { readonly strategy?: { readonly type?: string } } }
   return spec?.strategy?.type === 'Recreate'
+}
+
+/** Its clients mean that pod of a StatefulSet: while it stops there is no other to ask. */
+function isOfOnePod({ spec }: Service): boolean {
+  return spec?.selector?.['statefulset.kubernetes.io/pod-name'] !== undefined
 }
 
 function onlyUdp({ spec }: Service): boolean {

@@ -24,7 +24,7 @@ minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
 which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by
 nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs and single Pods
-are exempt.
+are exempt. For pods of DaemonSets rollouts wait, drains do not.
 
 In a cluster the pods stand below the finding that have been ending for more than ten minutes, and still run.`,
   falsePositives:
@@ -60,12 +60,20 @@ In a cluster the pods stand below the finding that have been ending for more tha
       report(
         pod,
         'terminationGracePeriodSeconds',
-        `Drains and upgrades wait up to ${Math.round(grace / 60)} min for each pod of ${workload.name}, or cut it off: its grace period is ${grace} s.`,
+        `${consequence(workload, grace)}: its grace period is ${grace} s.`,
         { evidence },
       )
     }
   },
 })
+
+/** Who waits for the pods, and what cuts them off. A drain passes over those of DaemonSets. */
+function consequence({ kind, name }: Workload, grace: number): string {
+  const span = `${Math.round(grace / 60)} min for each pod of ${name}`
+  return kind === 'DaemonSet'
+    ? `Rollouts wait up to ${span}`
+    : `Drains and upgrades wait up to ${span}, or cut it off`
+}
 
 /**
  * The pods that have been ending for long while a container of theirs still runs. Those that have used up their grace

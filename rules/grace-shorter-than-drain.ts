@@ -5,6 +5,7 @@ import {
   counted,
   countOf,
   delayOfCommand,
+  formatTurnover,
   killsOf,
   type Live,
   rule,
@@ -30,7 +31,8 @@ hook alone is longer than the grace period, which the API server refuses for \`s
 Commands whose length can't be read, loops and conditions are left alone.
 
 In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) at the end of
-their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeriod\`.`,
+their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeriod\`; and how often pods were stopped
+lately, by rollouts, autoscalers and evictions.`,
   versions:
     'The API server refuses `sleep.seconds` above the grace period; equal values and long commands are accepted.',
   sources: [
@@ -65,6 +67,7 @@ their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeri
       {
         severity: delay > grace ? 'error' : 'warning',
         evidence: graph.live ? endsIn(workload, name, graph.live.seen) : [],
+        often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
         see: [at(workload, hook, hook.sleep ? 'sleep' : 'exec', `${delay} s`)],
         fix: safe(set(pod, 'terminationGracePeriodSeconds', delay + Math.max(30, params.minShutdownSeconds))),
       },

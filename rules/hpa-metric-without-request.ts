@@ -30,7 +30,7 @@ number of pods as it is, at any load. The container is often a sidecar that was 
   decides: `Metrics of type Resource with a Utilization target (\`targetCPUUtilizationPercentage\` of
 autoscaling/v1, too; an autoscaler without any metric has 80 % of CPU) whose target has an ordinary
 container or native sidecar without request or limit for it. A limit alone becomes the request.
-ContainerResource needs it in its container only. With requests for the whole pod (1.34 and later) those
+ContainerResource needs it in its container only. A warning where another metric works: then pods are added and never taken away. With requests for the whole pod (1.34 and later) those
 count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
@@ -39,6 +39,7 @@ does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [
     'kubernetes/pkg/controller/podautoscaler/replica_calculator.go (calculateRequests)',
+    'kubernetes/pkg/controller/podautoscaler/horizontal.go (computeReplicasForMetrics)',
     'kubernetes/pkg/apis/autoscaling/v2/defaults.go',
   ],
   stories: ['betz-resource-limits', 'airbnb-weird-ways'],
@@ -47,35 +48,51 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     const target = graph.targetOf(hpa)
     const active = conditionOf(hpa, 'ScalingActive')
     if (!target || graph.patched(target.object) || (graph.live && !lacksRequest(active))) return
-    for (const { resource, container, node, field } of measuredBy(hpa)) {
-      const lacking = target.running.filter(
-        (one) => (container === undefined || one.name === container) && requested(one, resource) === 0,
-      )
-      if (container === undefined && isSetForPod(target, minor) && requestOf(target, resource) > 0) continue
-      const [first] = lacking
-      if (!first || isFilledIn(target, resource, graph)) continue
-      const what = resource === 'cpu' ? 'CPU' : resource
-      report(
-        node,
-        field,
-        `${target.name} is never scaled: ${namesOf(lacking)} no ${what} request, and without it there is no utilization.`,
-        {
-          see: [at(target.object, first.spec, 'resources')],
-          evidence: active?.message ? [formatCondition(active)] : undefined,
-        },
-      )
-      return
-    }
+    const [first, ...others] = measuredBy(hpa).flatMap((measured) => gapOf(measured, target, graph, minor))
+    if (!first) return
+    // With one metric that works the others only keep the number from going down.
+    const isStuck = others.length + 1 >= (hpa.spec?.metrics?.length ?? 1)
+    const alike = others.filter(({ lacking }) => namesOf(lacking) === namesOf(first.lacking))
+    const what = enumerate([...new Set([first, ...alike].map(({ what }) => what))], 'or')
+    report(
+      first.node,
+      first.field,
+      `${target.name} is never scaled${isStuck ? '' : ' down'}: ${namesOf(first.lacking)} no ${what} request, and without it there is no utilization.`,
+      {
+        severity: isStuck ? 'error' : 'warning',
+        see: [at(target.object, first.lacking[0]?.spec ?? target.pod, 'resources')],
+        evidence: active?.message ? [formatCondition(active)] : undefined,
+      },
+    )
   },
 })
+
+/** The containers that lack what an autoscaler measures of them; none when there are no such. */
+function gapOf(measured: Measured, target: Workload, graph: Graph, minor: number) {
+  const { resource, container } = measured
+  const lacking = target.running.filter(
+    (one) => (container === undefined || one.name === container) && requested(one, resource) === 0,
+  )
+  if (lacking.length === 0 || isFilledIn(target, resource, graph)) return []
+  if (container === undefined && isSetForPod(target, minor) && requestOf(target, resource) > 0) return []
+  return [{ ...measured, lacking, what: resource === 'cpu' ? 'CPU' : resource }]
+}
 
 /** Whether the controller says that a request is missing. */
 function lacksRequest(active: Condition | undefined): boolean {
   return active?.status === 'False' && /missing (pod-level )?request for /.test(active.message ?? '')
 }
 
-/** What an autoscaler measures in percent of requests, and where it says so. */
-function measuredBy(hpa: Autoscaler) {
+/** What an autoscaler measures in percent of a request, and where it says so. */
+interface Measured {
+  readonly resource: string
+  /** The one container that it measures; absent for whole pods. */
+  readonly container: string | undefined
+  readonly node: object
+  readonly field: string
+}
+
+function measuredBy(hpa: Autoscaler): readonly Measured[] {
   const { spec } = hpa
   if (!spec) return []
   if (spec.targetCPUUtilizationPercentage !== undefined)

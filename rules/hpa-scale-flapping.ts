@@ -1,12 +1,14 @@
 import {
   at,
   countOf,
-  type Event,
+  firstTimeOf,
   formatSeconds,
   formatSpan,
   type HorizontalPodAutoscaler,
   imageNamed,
+  isScaleUp,
   type Live,
+  rescalesOf,
   rule,
   set,
   timeOf,
@@ -96,14 +98,10 @@ interface Flapping {
 
 /** What the events of the last hour, and those they continue, tell of an autoscaler; undefined when nothing does. */
 function flappingOf(hpa: HorizontalPodAutoscaler, live: Live): Flapping | undefined {
-  const events = live
-    .eventsOf(hpa)
-    .filter((event) => event.reason === 'SuccessfulRescale' && live.now - timeOf(event) < 3_600_000)
-    // Those of both directions together tell nothing.
-    .filter(({ message }) => !message?.startsWith('(combined'))
+  const events = rescalesOf(hpa, live)
   // Of the moments of an event only the first and the last are known.
   const moments = events
-    .flatMap((event) => [firstOf(event), timeOf(event)].map((time) => ({ time, isUp: isUp(event) })))
+    .flatMap((event) => [firstTimeOf(event), timeOf(event)].map((time) => ({ time, isUp: isScaleUp(event) })))
     .sort((a, b) => a.time - b.time)
   const [first] = moments
   const last = moments.at(-1)
@@ -118,12 +116,4 @@ function flappingOf(hpa: HorizontalPodAutoscaler, live: Live): Flapping | undefi
       .slice(0, 3)
       .map((event) => `${event.message ?? ''}${countOf(event) > 1 ? `, ${countOf(event)} times` : ''}`),
   }
-}
-
-function firstOf(event: Event): number {
-  return Date.parse(event.firstTimestamp ?? '') || timeOf(event)
-}
-
-function isUp({ message }: Event): boolean {
-  return / above target| below Spec\.MinReplicas/.test(message ?? '')
 }

@@ -111,7 +111,7 @@ function absence(
   if (service || (namespace !== undefined && !isKnown(namespace))) return undefined
   if (graph.exists('Service', name, route)) return undefined
   const near = nearestName(name, graph.namesNear('Service', route))
-  if (!near && !graph.complete) return undefined
+  if (!near && !graph.hasAll('Service', route)) return undefined
   return [
     node,
     field,

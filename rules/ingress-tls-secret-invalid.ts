@@ -38,7 +38,7 @@ with it.`,
   remedy: 'Create the Secret with the keys `tls.crt` and `tls.key`, or find out why it was not issued.',
   decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute
 names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
-that name is there, or, in complete input, none at all. In a cluster every absent one is reported, those that
+that name is there, or, in complete input where no account may make any, none at all. In a cluster every absent one is reported, those that
 cert-manager or external-secrets should have made included, once the entrance is older than ten minutes: once
 for all Ingresses that name it, and not where \`certificate-expiring\` reports the Certificate that makes it.
 
@@ -83,7 +83,7 @@ Secrets.`,
       // Of a namespace without any known Secret nothing was read.
       if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
       const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
-      if (!near && !graph.complete) continue
+      if (!near && !graph.hasAll('Secret', entrance)) continue
       const others = graph.live ? otherUsers(name, entrance, graph) : []
       // Of those that name it the first tells of all.
       if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue

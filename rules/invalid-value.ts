@@ -74,7 +74,7 @@ function judge(problem: SchemaProblem): Judgement | undefined {
       }
     }
     case 'bad-quantity': {
-      const meant = quantityMeant(problem.value)
+      const meant = quantityMeant(problem.value, path.at(-1) === 'cpu')
       return {
         message: `is no quantity: ${quoted(problem.value)}`,
         label: meant && `did you mean ${meant}?`,
@@ -122,8 +122,12 @@ function either(values: readonly string[]): string {
   return values.length < 2 ? String(values[0]) : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
 }
 
-/** `1GB` → `1G`, `512mb` → `512M`, `2gi` → `2Gi`, `1 Gi` → `1Gi`, `64K` → `64Ki`. */
-function quantityMeant(text: string): string | undefined {
+/** `1GB` → `1G`, `512mb` → `512M`, `2gi` → `2Gi`, `1 Gi` → `1Gi`, `64K` → `64Ki`; of processors `500mi` → `500m`. */
+function quantityMeant(text: string, isCpu: boolean): string | undefined {
+  if (isCpu) {
+    const [, number] = /^\s*(\d+)\s*(?:m|mi|mcpu|mcores?|millicores?)\s*$/i.exec(text) ?? []
+    return number && `${number}m`
+  }
   const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgtpe]i?)b?\s*$/i.exec(text) ?? []
   if (!number || !unit) return undefined
   const [letter = '', binary] = unit

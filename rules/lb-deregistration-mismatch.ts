@@ -1,6 +1,7 @@
 import {
   at,
   formatSeconds,
+  formatTurnover,
   type Graph,
   type Ingress,
   isKind,
@@ -30,7 +31,10 @@ period keeps connections to a pod that is dead.`,
   decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service
 of the AWS Load Balancer Controller with target type ip: below \`minDelay\`, or above
 \`terminationGracePeriodSeconds\` (default 30) of the pods behind it. The controller's default (300) is not
-reported when nothing is written.`,
+reported when nothing is written.
+
+In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
+known.`,
   sources: [
     'AWS Load Balancer Controller documentation, annotations',
     'Elastic Load Balancing documentation, deregistration delay',
@@ -47,22 +51,27 @@ reported when nothing is written.`,
     const delay = Number(
       /deregistration_delay\.timeout_seconds=(\d+)/.exec(annotations[key] ?? '')?.[1] ?? Number.NaN,
     )
+    const workloads = workloadsOf(subject, graph)
+    const stopped = (workload: Workload) =>
+      formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made'])
     if (delay < params.minDelay) {
+      const [only, ...others] = workloads
       report(
         annotations,
         key,
         `Requests in flight are cut at every rollout: the balancer waits ${formatSeconds(delay)} for them.`,
+        { often: only && others.length === 0 ? stopped(only) : [] },
       )
       return
     }
-    for (const workload of workloadsOf(subject, graph)) {
+    for (const workload of workloads) {
       const grace = workload.pod.terminationGracePeriodSeconds ?? 30
       if (!(delay > grace)) continue
       report(
         annotations,
         key,
         `Clients keep connections to pods that are dead: the balancer waits ${formatSeconds(delay)}, pods of ${workload.name} end after ${formatSeconds(grace)}.`,
-        { see: [at(workload, workload.pod, 'terminationGracePeriodSeconds')] },
+        { often: stopped(workload), see: [at(workload, workload.pod, 'terminationGracePeriodSeconds')] },
       )
       return
     }

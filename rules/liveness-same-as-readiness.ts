@@ -1,8 +1,12 @@
 import {
+  areForScrapers,
   at,
   atMost,
+  type Container,
   containerStates,
   formatEnd,
+  type Graph,
+  isScrapedOnly,
   isUnhealthy,
   type Live,
   lastEnd,
@@ -30,7 +34,7 @@ becomes an outage of its own.`,
 liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before
 \`ratio\` times the time of readiness. A warning when the path's own name says that it looks further than
 the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
-gives up no later than readiness. gRPC health services, which most servers answer without a look at anything
+gives up no later than readiness, and not where the names of ports or Services show that only a scraper asks the container. gRPC health services, which most servers answer without a look at anything
 else, only with \`grpc\`.
 
 In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute of each
@@ -69,7 +73,8 @@ TCP checks and commands are left alone: most look at their own process only, and
   unless: ['liveness-probe-aggressive'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    for (const { name, spec } of workload.running) {
+    for (const container of workload.running) {
+      const { name, spec } = container
       const { livenessProbe: live, readinessProbe: ready } = spec
       const question = live && questionOf(live)
       if (!live || !ready || !question || question !== questionOf(ready)) continue
@@ -81,14 +86,15 @@ TCP checks and commands are left alone: most look at their own process only, and
       if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
       const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
       const restarts = graph.live ? restartedTogether(workload, name, graph.live.seen) : []
+      if (!dependent && restarts.length === 0 && !isAsked(container, workload, graph)) continue
       report(
         live,
         undefined,
         restarts.length > 0
           ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
           : dependent
-            ? `Pods of ${workload.name} are restarted that should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes of ${name} ask it.`
-            : `Overload restarts pods of ${workload.name} instead of resting them: both probes of ${name} ask ${what}, and liveness gives up no later.`,
+            ? `Container ${name} of ${workload.name} is restarted where it should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes ask it.`
+            : `Overload restarts container ${name} of ${workload.name} instead of resting it: both probes ask ${what}, and liveness gives up no later.`,
         {
           severity: severityOf(dependent, restarts.length > 0),
           evidence: atMost(3, restarts),
@@ -99,6 +105,12 @@ TCP checks and commands are left alone: most look at their own process only, and
     }
   },
 })
+
+/** Whether clients may ask the container: what only a scraper asks has no load to rest from. */
+function isAsked({ spec }: Container, workload: Workload, graph: Graph): boolean {
+  const services = graph.servicesOf(workload)
+  return !areForScrapers(spec.ports) && !(services.length > 0 && services.every(isScrapedOnly))
+}
 
 function severityOf(dependent: boolean, hasBegun: boolean): 'error' | 'warning' | 'info' {
   if (dependent) return hasBegun ? 'error' : 'warning'

@@ -20,7 +20,8 @@ Service hang: connections time out instead of being refused.`,
   remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
   decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that
 select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when
-at least one selects them and no rule of any allows the port from anybody. A warning when the Service gets
+at least one selects them and no rule of any allows the port from anybody, a warning where they do allow another port of the
+Service. A warning, too, when the Service gets
 traffic from outside (an Ingress or route, LoadBalancer, NodePort) but only pods of its own namespace may
 come in.
 
@@ -42,12 +43,18 @@ elsewhere; clusters with flannel and no agent that enforces policies.`,
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
       if (policies.length === 0 || (onlyDenies && !graph.complete)) continue
-      for (const port of service.spec?.ports ?? []) {
-        const allowed = policies
-          .flatMap((policy) => (policy.spec?.ingress ?? []).map((rule) => ({ policy, rule })))
-          .filter((one) => allows(one.rule, port, workload, graph))
+      const rules = policies.flatMap((policy) =>
+        (policy.spec?.ingress ?? []).map((rule) => ({ policy, rule })),
+      )
+      const ports = (service.spec?.ports ?? []).map((port) => ({
+        port,
+        allowed: rules.filter((one) => allows(one.rule, port, workload, graph)),
+      }))
+      // Who opens some ports of the Service has looked at it: perhaps nobody needs the other ones.
+      const isPartlyOpen = ports.some(({ allowed }) => allowed.length > 0)
+      for (const { port, allowed } of ports) {
         const fault =
-          unallowed(port, allowed, policies, service, workload, graph) ??
+          unallowed(port, allowed, policies, service, workload, graph, isPartlyOpen) ??
           closedToOutside(port, allowed, service, workload, graph)
         if (fault) {
           report(...fault)
@@ -72,6 +79,7 @@ function unallowed(
   service: Service,
   workload: Workload,
   graph: Graph,
+  isPartlyOpen: boolean,
 ): Fault | undefined {
   if (allowed.length > 0) return undefined
   const see = policies.find(({ spec }) => (spec?.ingress?.length ?? 0) > 0) ?? policies[0]
@@ -80,6 +88,7 @@ function unallowed(
     port.targetPort === undefined ? 'port' : 'targetPort',
     `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
     {
+      severity: isPartlyOpen ? 'warning' : 'error',
       see: [see && at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports')],
     },
   ]

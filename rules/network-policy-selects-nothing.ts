@@ -3,6 +3,7 @@ import {
   at,
   controllerOf,
   type Graph,
+  isOperated,
   type LabelSelector,
   type ObjectOf,
   rule,
@@ -18,8 +19,10 @@ export default rule({
 traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
-workload beside it nearly matches (one pair differs by a letter or two) or the input is complete. Also a
-port name in a rule that none of the selected pods declares, while they do declare ports.
+workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or
+label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports. Policies for
+pods that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a
+namespace with a Subscription of OLM.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -57,7 +60,7 @@ without pods or with pods that an operator makes, and those for the solvers of c
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (!near && (!graph.complete || isExpected(policy, selector, graph))) return
+    if (!near && (!graph.hasAll('Pod', policy) || isExpected(policy, selector, graph))) return
     report(
       spec,
       'podSelector',
@@ -77,7 +80,10 @@ without pods or with pods that an operator makes, and those for the solvers of c
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live) return beside.some(({ controlled }) => controlled)
+  if (!graph.live)
+    return (
+      beside.some(({ controlled }) => controlled) || isOperated(selector.matchLabels ?? {}, policy, graph)
+    )
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

@@ -6,7 +6,9 @@ import {
   type Graph,
   intOrPercent,
   type Live,
+  numberAt,
   type ObjectOf,
+  objectAt,
   rule,
   set,
   unreadyPods,
@@ -23,7 +25,8 @@ export default rule({
 allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
 hand or the provider's patience ends and all pods go at once.`,
   remedy: 'Allow one pod to go: `maxUnavailable: 1`, with at least two replicas.',
-  decides: `The budget is matched to workloads by their pod labels. With N pods (the autoscaler's minimum,
+  decides: `The budget is matched to workloads by their pod labels, and to Prometheus, Alertmanager and ThanosRuler by the
+labels that the Prometheus operator gives their pods. With N pods (the autoscaler's minimum,
 else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
 up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
 makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
@@ -36,7 +39,10 @@ does not evict the former, and the latter have no number of replicas), and singl
 \`allowSingleReplica\` is on.`,
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
   versions: '`maxUnavailable: 0` and `minAvailable: 100%` are legal in policy/v1.',
-  sources: ['kubernetes/pkg/controller/disruption/disruption.go (getExpectedPodCount)'],
+  sources: [
+    'kubernetes/pkg/controller/disruption/disruption.go (getExpectedPodCount)',
+    'prometheus-operator/pkg/alertmanager/statefulset.go, pkg/prometheus/server/statefulset.go, pkg/thanos/statefulset.go (pod labels)',
+  ],
   stories: ['betz-gke-upgrade', 'devopshof-drain-local', 'loveholidays-gke-upgrade'],
   params: {
     allowSingleReplica: {
@@ -60,7 +66,8 @@ does not evict the former, and the latter have no number of replicas), and singl
     const guarded = graph.guardedBy(budget).filter(isEvicted)
     // Whatever their number, these never allow one.
     const never = field === 'maxUnavailable' ? wanted === 0 || wanted === '0%' : wanted === '100%'
-    const count = podsOf(guarded, graph) ?? (never ? 1 : 0)
+    const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
+    const count = operated?.pods ?? podsOf(guarded, graph) ?? (never ? 1 : 0)
     const share = intOrPercent(wanted, count, 'up')
     const allowed =
       share === undefined || count === 0 ? 1 : field === 'maxUnavailable' ? share : count - share
@@ -76,10 +83,10 @@ does not evict the former, and the latter have no number of replicas), and singl
     if (allowed > 0) return
     const single = count === 1 && !never
     if (single && params.allowSingleReplica) return
-    const sizes = guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
-    const scaler = sizes.find((size) => graph.workload(size.of) === undefined)
+    const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])
+    const scaler = operated ? undefined : sizes.find((size) => graph.workload(size.of) === undefined)
     const names = enumerate(
-      guarded.map(({ name }) => name),
+      operated ? [operated.of.metadata?.name ?? ''] : guarded.map(({ name }) => name),
       'and',
     )
     report(
@@ -98,6 +105,27 @@ does not evict the former, and the latter have no number of replicas), and singl
     )
   },
 })
+
+/** The label by which the Prometheus operator names the resource that pods are of. */
+const operators = [
+  ['monitoring.coreos.com/Alertmanager', 'alertmanager'],
+  ['monitoring.coreos.com/Prometheus', 'operator.prometheus.io/name'],
+  ['monitoring.coreos.com/Prometheus', 'prometheus'],
+  ['monitoring.coreos.com/ThanosRuler', 'thanos-ruler'],
+] as const
+
+/** The custom resource whose pods the budget means, with their number. No manifest has these pods. */
+function operatedBy(budget: Budget, graph: Graph) {
+  const labels = budget.spec?.selector?.matchLabels ?? {}
+  for (const [kind, key] of operators) {
+    const of = graph.find(kind, labels[key], budget)
+    const node = objectAt(of, 'spec')
+    if (!of || !node) continue
+    const pods = (numberAt(node, 'replicas') ?? 1) * (numberAt(node, 'shards') ?? 1)
+    return { pods, of, node, field: 'replicas' }
+  }
+  return undefined
+}
 
 /** What the controller has counted, where that stops evictions. Source: disruption.go (updatePdbStatus, failSafe). */
 function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, least: number) {

@@ -2,19 +2,23 @@ import {
   at,
   atMost,
   type Container,
+  clientsFirst,
   containerStates,
   counted,
   enumerate,
   formatEnd,
+  formatTurnover,
   type Graph,
+  hasRollouts,
   imageNamed,
+  isAlone,
+  isInjected,
   isScrapedOnly,
   type Live,
   lastEnd,
   rule,
   type Service,
   spanSince,
-  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -41,11 +45,12 @@ An info where no other pod could answer meanwhile: there is one, and the next on
 StatefulSet, a ReplicationController, the strategy Recreate).
 
 In a cluster the containers stand below the finding whose last run failed within a minute of its start:
-without a probe they counted as ready until then.
+without a probe they counted as ready until then. And how often pods were made in the last seven days, by rollouts and
+without one, as far as that is still known.
 
 Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery, and what only
 a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
-exporters of metrics by the name of their image.`,
+exporters of metrics by the name of their image. Containers that an injector fills in (image \`auto\`) are exempt, too.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',
@@ -70,6 +75,7 @@ exporters of metrics by the name of their image.`,
         {
           ...(isAlone(workload, graph) && { severity: 'info' }),
           evidence: graph.live ? failedStarts(workload, bare, graph.live.seen) : [],
+          often: formatTurnover(workload, graph, ['rollouts', 'made']),
           see: [at(service, service.spec ?? service, 'selector')],
         },
       )
@@ -83,7 +89,7 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
   const owners = graph.listeners(workload, service)
   const serving = (
     owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
-  ).filter(({ image }) => !imageNamed(image, exporters))
+  ).filter((one) => !isInjected(one) && !imageNamed(one.image, exporters))
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
@@ -107,28 +113,5 @@ function failedStarts(workload: Workload, bare: readonly Container[], live: Live
   return atMost(
     3,
     failed.sort((a, b) => b.restartCount - a.restartCount).map(({ text }) => text),
-  )
-}
-
-/** Headless Services are for peers more often than for clients. */
-function clientsFirst(services: readonly Service[]): readonly Service[] {
-  const isHeadless = (service: Service) => service.spec?.clusterIP === 'None'
-  return [...services.filter((one) => !isHeadless(one)), ...services.filter(isHeadless)]
-}
-
-/** Changes to a template of the others reach new pods only. */
-function hasRollouts({ kind }: Workload): boolean {
-  return kind !== 'ReplicationController' && kind !== 'ReplicaSet'
-}
-
-/** Whether its Services have one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
-function isAlone(workload: Workload, graph: Graph): boolean {
-  if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
-  if (graph.fewestPods(workload)?.pods !== 1) return false
-  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
-  return (
-    workload.kind === 'StatefulSet' ||
-    !hasRollouts(workload) ||
-    stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
   )
 }

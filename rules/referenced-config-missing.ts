@@ -34,7 +34,8 @@ that may be the same, when an object of the input creates it (ExternalSecret, Se
 SecretProviderClass, kustomize generators and others), or when \`externals\` names it.
 
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
-and in complete input, where all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
+and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
+there all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
 unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
 the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
@@ -74,6 +75,13 @@ interface Gap {
   readonly near?: string | undefined
 }
 
+/** ConfigMaps that controllers keep in every namespace: of Kubernetes, OpenShift and Istio. */
+const everywhere: ReadonlySet<string> = new Set([
+  'kube-root-ca.crt',
+  'openshift-service-ca.crt',
+  'istio-ca-root-cert',
+])
+
 /** The gaps of a workload, one for each name. */
 function gapsIn(workload: Workload, graph: Graph): readonly Gap[] {
   const gaps = new Map<string, Gap>()
@@ -95,7 +103,7 @@ function gapAt(reference: ConfigReference, workload: Workload, graph: Graph): Ga
   // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
   if (/[^a-z0-9.-]/.test(name)) return undefined
   const near = nearestName(name, graph.namesNear(kind, workload.object))
-  return near || graph.complete ? { reference, near } : undefined
+  return near || graph.hasAll(kind, workload.object) ? { reference, near } : undefined
 }
 
 /** A finding for each gap; one for all names of a kind that are nowhere and stop the pod in the same way. */
@@ -238,9 +246,7 @@ function unexplained(told: readonly string[], scene: Scene): Fault[] {
 }
 
 function isBuiltIn({ kind, name }: ConfigReference): boolean {
-  return (
-    (kind === 'ServiceAccount' && name === 'default') || (kind === 'ConfigMap' && name === 'kube-root-ca.crt')
-  )
+  return (kind === 'ServiceAccount' && name === 'default') || (kind === 'ConfigMap' && everywhere.has(name))
 }
 
 /** The kubelet goes on without an image pull secret: pods wait only where the registry asks for one. */

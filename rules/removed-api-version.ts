@@ -32,6 +32,9 @@ and the \`Apply\` entries of managedFields. So is what clients asked for: the AP
 versions from the start of its process, and that is shown on the APIService of the version. Which client it was
 stands in the audit log. Of several API servers one is asked.
 
+In what \`helm template\` has written, the advice names the flag without which a chart that asks the cluster for the newer
+version falls back to the old one.
+
 Exempt: the API groups of custom resources.`,
   falsePositives: `In a cluster, objects that were once applied with kubectl and belong to another tool now: the
 annotation stays as it was. Clients that have stopped to ask since the API server started.`,
@@ -40,6 +43,7 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-guide/',
     'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
+    'helm/pkg/chartutil/capabilities.go (allKnownVersions: groups and versions, no kinds)',
   ],
   stories: [
     'loveholidays-gke-upgrade',
@@ -80,13 +84,23 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
                 `remove this ${kind}${kind === 'PodSecurityPolicy' ? ': pod-security.kubernetes.io labels on namespaces do its work' : ''}`,
               )
             : by === undefined
-              ? fixOf(object, retired, successor)
+              ? graph.mentions(object, helmMark)
+                ? advise(inTemplate(successor, kind))
+                : fixOf(object, retired, successor)
               : advise(`apiVersion: ${successor} in the manifest`),
         },
       )
     }
   },
 })
+
+/** What `helm template` writes above each object. */
+const helmMark = '# Source: '
+
+/** Charts ask for `policy/v1/PodDisruptionBudget`, and `helm template` on its own knows no kinds: they get the old version. */
+function inTemplate(successor: string, kind: string): string {
+  return `apiVersion: ${successor} in the template; one that asks .Capabilities needs helm template --api-versions ${successor}/${kind}`
+}
 
 function fixOf(
   object: KubernetesObject,

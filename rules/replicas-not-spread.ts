@@ -1,9 +1,11 @@
 import {
   advise,
   at,
+  clientsFirst,
   type Graph,
   isGone,
   isReady,
+  isScrapedOnly,
   matchesSelector,
   type RuleFix,
   rule,
@@ -25,7 +27,7 @@ that matches its own labels. An info from six pods on: the scheduler's default s
 many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
 warning whatever the manifest says and however many there are; spread over nodes, they are not reported.
 
-Exempt: DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
+Exempt: Services whose ports are all named for metrics, profiles or probes, DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
 one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
 constraints.`,
   versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
@@ -50,7 +52,7 @@ constraints.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    const [service] = graph.servicesOf(workload)
+    const service = clientsFirst(graph.servicesOf(workload)).find((one) => !isScrapedOnly(one))
     if (!fewest || !service || fewest.pods < params.minReplicas) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
     if (stand && stand.nodes > 1) return
@@ -64,6 +66,7 @@ constraints.`,
         : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
+        restsOn: [[workload.pod, 'affinity']],
         see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks
           ? advise('delete one of the pods: the scheduler places it anew')

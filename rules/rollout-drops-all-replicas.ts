@@ -4,6 +4,7 @@ import {
   conditionOf,
   type DaemonSet,
   type Deployment,
+  formatTurnover,
   type Graph,
   intOrPercent,
   isKind,
@@ -28,7 +29,8 @@ Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not les
 A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time.
 
 Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those whose ports are
-all named for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available.`,
+all named for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available. In a cluster it says, too,
+how many rollouts of the last seven days have left a ReplicaSet.`,
   falsePositives:
     'Pods that must not run side by side, such as singletons that write: suppress with that reason.',
   sources: [
@@ -46,7 +48,7 @@ all named for metrics, profiles or probes. An error while such a rollout goes on
       about: 'The percentage of a DaemonSet behind a Service from which on it is reported.',
     },
   },
-  unless: ['rollout-stalled', 'rwo-volume-rolling-update'],
+  unless: ['dns-server-not-redundant', 'rollout-stalled', 'rwo-volume-rolling-update'],
   for: ['Deployment', 'DaemonSet'],
   check(subject, { graph, params, report }) {
     const workload = graph.workload(subject)
@@ -67,6 +69,7 @@ all named for metrics, profiles or probes. An error while such a rollout goes on
         : `${found.share === undefined ? 'Nothing answers' : `${found.share} % of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
         severity: going ? 'error' : 'warning',
+        often: formatTurnover(workload, graph, ['rollouts']),
         see: [at(service, service), found.see],
         fix: isKind(subject, 'Deployment') ? undefined : set(found.node, found.field, '5%'),
       },

@@ -6,6 +6,7 @@ import {
   firstOf,
   type Graph,
   type IntOrString,
+  isInjected,
   isReady,
   type Live,
   readyFor,
@@ -18,6 +19,9 @@ import {
   type Workload,
 } from '../src/rule.js'
 
+/** Anything else is a placeholder. */
+const portName = /^[a-z0-9-]{1,15}$/
+
 export default rule({
   title: 'A Service port leads to no port of its pods',
   category: 'networking',
@@ -27,7 +31,8 @@ When no container declares it, the endpoints have no such port and connections a
 is used as it stands: a wrong one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
   decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
-native sidecar declares for that protocol is an error. A number is a warning when the pods declare ports and
+native sidecar declares for that protocol is an error, an info where the Service is headless: its clients ask the pods themselves, at numbers that they know, and
+only meshes, scrapers and SRV records miss the port. A number is a warning when the pods declare ports and
 none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone beside a
 declared one of the same Service, where another Service leads to a declared port of these pods, and where an
 argument, a variable, a probe or a ConfigMap of the pods names it.
@@ -36,7 +41,8 @@ In a cluster EndpointSlices tell which ready pods have a port of that name: it i
 some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
 somebody makes by hand must call their ports as the Service does: an error when none of them does.
 
-Exempt: headless Services without ports, ExternalName, and Services or workloads that a kustomization
+Exempt: headless Services without ports, ExternalName, pods with a container that an injector fills in (image \`auto\`),
+and Services or workloads that a kustomization
 patches, which may add the port.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: [
@@ -56,12 +62,21 @@ patches, which may add the port.`,
   check(service, { graph, params, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
+    if (backends.some(({ running }) => running.some(isInjected))) return
     if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>
       ports.some((port) => graph.portOf(workload, port)?.port !== undefined),
     )
+    // Of such ports of a headless Service the first tells.
+    const isClosed = (port: ServicePort) =>
+      typeof port.targetPort === 'string' &&
+      portName.test(port.targetPort) &&
+      backends.every((workload) => lacksPort(workload, port, port.targetPort ?? '', service, graph))
+    const [firstClosed, ...closed] =
+      service.spec?.clusterIP === 'None' && !graph.live ? ports.filter(isClosed) : []
     for (const port of ports) {
+      if (closed.includes(port)) continue
       const ways = graph.live && waysTo(port, service, graph.live)
       const byHand = ways && closedByHand(port, ways, service, graph)
       if (byHand) {
@@ -69,8 +84,7 @@ patches, which may add the port.`,
         continue
       }
       const target = port.targetPort ?? port.port
-      if (target === undefined || (typeof target === 'string' ? !/^[a-z0-9-]{1,15}$/.test(target) : listed))
-        continue
+      if (target === undefined || (typeof target === 'string' ? !portName.test(target) : listed)) continue
       // Pods may have ports that their template lacks: of a container that is injected.
       if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) continue
       const without =
@@ -82,7 +96,7 @@ patches, which may add the port.`,
       // Another workload behind the same Service may own the port.
       const fault =
         workload && wrong.length === backends.length
-          ? undeclared(port, target, workload, without)
+          ? undeclared(port, target, workload, without, service, port === firstClosed ? closed : [])
           : missingInSome(port, ways?.open ?? 0, without, graph.describe(service))
       if (fault) report(...fault)
     }
@@ -121,13 +135,16 @@ function declaredBy({ running }: Workload): readonly ContainerPort[] {
   return running.flatMap(({ spec }) => spec.ports ?? [])
 }
 
-/** That no pod template has the port. */
+/** That no pod template has the port. Clients of a headless Service need not ask it for the number. */
 function undeclared(
   port: ServicePort,
   target: IntOrString,
   workload: Workload,
   without: readonly string[],
+  service: Service,
+  alike: readonly ServicePort[],
 ): Fault {
+  const { spec } = service
   const { protocol = 'TCP' } = port
   const declared = declaredBy(workload)
   const named = typeof target === 'string'
@@ -138,20 +155,37 @@ function undeclared(
     : `port ${list}, not ${target}`
   const [one, ...others] = declared.filter((each) => (each.protocol ?? 'TCP') === protocol)
   const [container] = workload.running
+  const isHeadless = spec?.clusterIP === 'None'
+  const failing = isHeadless ? `Port ${nameOf(port)} has no endpoint` : 'Connections fail'
   return [
     port,
     port.targetPort === undefined ? 'port' : 'targetPort',
-    `${named ? 'Connections fail' : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
+    `${named ? failing : 'Connections may be refused'}: pods of ${workload.name} have ${same ? `port ${target} for ${same.protocol ?? 'TCP'} only, not for ${protocol}` : instead}.`,
     {
-      severity: named ? 'error' : 'warning',
+      severity: severityOf(named, isHeadless),
       evidence: without.length > 0 ? [`ready, and nothing is sent there: ${firstOf(without)}`] : [],
-      see: [container ? at(workload, container.spec, 'ports') : undefined],
+      see: [
+        container ? at(workload, container.spec, 'ports') : undefined,
+        ...alike.map((other) => at(service, other, 'targetPort', 'no endpoint either')),
+      ],
       fix:
-        one && others.length === 0 && !same
+        one && others.length === 0 && !same && !leadsTo(one, spec?.ports)
           ? set(port, 'targetPort', one.name ?? one.containerPort)
           : undefined,
     },
   ]
+}
+
+function severityOf(isNamed: boolean, isHeadless: boolean): 'error' | 'warning' | 'info' {
+  if (!isNamed) return 'warning'
+  return isHeadless ? 'info' : 'error'
+}
+
+/** Whether one of the Service's ports leads to the container's: then that is not what another one means. */
+function leadsTo({ name, containerPort }: ContainerPort, ports: readonly ServicePort[] = []): boolean {
+  return ports.some(
+    ({ port, targetPort = port }) => targetPort === containerPort || (name && targetPort === name),
+  )
 }
 
 /**

@@ -24,7 +24,8 @@ Scripts of one command are looked at with \`singleCommand\` only.
 In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) when their pod was
 deleted, or after their liveness probe had failed.
 
-Exempt: Jobs, single Pods, init containers, pods that share their process namespace, and scripts that end in
+Exempt: Jobs, single Pods, init containers, pods that share their process namespace, containers whose \`preStop\` hook
+ends the process itself (\`kill\`, \`quit\`, \`stop\`, \`shutdown\`), and scripts that end in
 a loop, a pipe or a plain \`sleep\`.`,
   falsePositives: 'An image whose `sh` is bash, and programs that hold nothing that a SIGKILL could harm.',
   sources: [
@@ -42,7 +43,7 @@ a loop, a pipe or a plain \`sleep\`.`,
       const script = scriptOf(container)
       const waits = script && shellWaits(script, container.image ?? '')
       const last = script && lastCommand(script.text, params.singleCommand)
-      if (!script || !last || waits === 'no') continue
+      if (!script || !last || waits === 'no' || isEndedByHook(container)) continue
       const grace = workload.pod.terminationGracePeriodSeconds ?? 30
       report(
         container.spec,
@@ -87,6 +88,11 @@ function scriptOf({ spec }: Container): Script | undefined {
   return text === undefined
     ? undefined
     : { shell: first, text, field: at + 1 < command.length ? 'command' : 'args' }
+}
+
+/** Whether the hook in front of SIGTERM ends the process: with it the script and its shell end. */
+function isEndedByHook({ spec }: Container): boolean {
+  return /\b(p?kill|killall|quit|stop|shutdown)\b/.test(JSON.stringify(spec.lifecycle?.preStop ?? {}))
 }
 
 /** Whether the shell stays process 1 while the last command of the script runs. */

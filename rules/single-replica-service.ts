@@ -3,6 +3,7 @@ import {
   at,
   atMost,
   formatRestarts,
+  formatTurnover,
   isGone,
   isReady,
   type Live,
@@ -30,7 +31,7 @@ type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, els
 most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
 the cluster count, too.
 
-In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now.
+In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now; evictions, and pods that were made without a rollout.
 
 Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to
 zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to
@@ -76,6 +77,7 @@ kustomize overlays, and namespaces of development or previews.`,
         : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
         evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
+        often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),

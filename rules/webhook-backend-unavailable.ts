@@ -359,6 +359,13 @@ function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
     if (groups.some((one) => one === '*' || one === '')) return `${writes} of all resources`
     return `${writes} of all resources of ${group}${groups.length > 1 ? ' and other groups' : ''}`
   }
+  // Who reads on must not miss the pods among custom resources.
+  const vital = rules.filter(isVitalRule)
+  const named = unique(vital, 'resources')
+  if (names.length > 3 && vital.length > 0 && named.length < names.length) {
+    const more = names.length - named.length
+    return `${writesOf(vital, optIn)}, and writes of ${more} more ${more === 1 ? 'resource' : 'resources'},`
+  }
   const shown = names.length > 3 ? [...names.slice(0, 2), `${names.length - 2} more resources`] : names
   return `${optIn ? `Some ${writes.toLowerCase()}` : writes} of ${enumerate(shown, 'and')}`
 }
@@ -372,5 +379,9 @@ const vitalGroups = new Set(['*', '', 'apps', 'batch', 'extensions', 'coordinati
 
 /** Whether a cluster that lost the webhook can't heal: pods are not made again, the webhook's own maybe among them. */
 function isVital({ rules = [] }: Client): boolean {
-  return unique(rules, 'apiGroups').some((group) => vitalGroups.has(group))
+  return rules.some(isVitalRule)
+}
+
+function isVitalRule({ apiGroups = [] }: WebhookRule): boolean {
+  return apiGroups.some((group) => vitalGroups.has(group))
 }

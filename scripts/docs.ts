@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { role } from '../src/cluster/role.js'
 import { rulePage } from '../src/docs/explain.js'
+import { fixesIn, flagsOf } from '../src/docs/mended.js'
 import { loadExamples, loadRules, loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 
@@ -17,14 +18,16 @@ const check = process.argv.includes('--check')
 function table(rules: ReadonlyMap<string, Rule>): string {
   const rows = [...rules].map(([id, rule]) => {
     const preset = rule.for.length === 0 ? 'always' : rule.recommended === false ? 'all' : 'recommended'
-    return `| [\`${id}\`](${id}.md) | ${rule.severity} | ${rule.category} | ${preset} | ${rule.title} |`
+    const { bad } = loadExamples(id)
+    const flags = flagsOf(bad ? fixesIn(id, rule, bad) : []).map((flag) => `\`${flag}\``)
+    return `| [\`${id}\`](${id}.md) | ${rule.severity} | ${rule.category} | ${preset} | ${flags.join(' ')} | ${rule.title} |`
   })
   return `# Rules
 
 Each page says what happens and why, how it is decided, what is exempt, and how to suppress it. \`k8s-af explain RULE\` shows the same.
 
-| rule | severity | category | preset | the problem |
-| --- | --- | --- | --- | --- |
+| rule | severity | category | preset | what makes the change | the problem |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `
 }

@@ -67,6 +67,8 @@ export interface Finding {
   readonly message: string
   /** What was seen in the cluster, a line each; at most a few. */
   readonly evidence?: readonly string[]
+  /** How often it happens in the cluster, a line each: how pressing it is, and no sign that it has gone wrong. */
+  readonly often?: readonly string[]
   /** A few words under the caret; absent when the message says it all. */
   readonly label?: string
   /** Absent for findings about a file as a whole. */

@@ -14,6 +14,7 @@ import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
 export { formatPath } from './finding.js'
 export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
+export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
@@ -40,12 +41,13 @@ export {
   type ImageParts,
   imageNamed,
   imageParts,
+  isInjected,
   movingTags,
   proxyNames,
   wordsOf,
 } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
-export { corednsOf, hasNodeDns } from './graph/dns.js'
+export { corednsOf, hasNodeDns, isOfClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { Backend, NamedBackend } from './graph/entrance.js'
@@ -56,7 +58,7 @@ export { groupBy, push } from './graph/group.js'
 export { failingCalls } from './graph/harm.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { ageOf, type ContainerUsage, countOf, type Live, startOf, timeOf } from './graph/live.js'
+export { ageOf, type ContainerUsage, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export {
   formatMemoryKill,
@@ -81,7 +83,9 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { isOperated, operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
+export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
@@ -126,12 +130,13 @@ export { type Requested, requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
-export { isScrapedOnly } from './graph/scraped.js'
+export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { type Throttled, throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
+export { formatTurnover, isScaleUp, rescalesOf, type Turnover, type TurnoverPart } from './graph/turnover.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
@@ -290,14 +295,23 @@ export interface RepeatedKey {
 export interface ReportOptions {
   /** Overrides the rule's severity for this finding (the configuration overrides both). */
   readonly severity?: Severity
+  /** False: left out unless the rule is asked for by name or by `--preset all`, as whole rules are. Default true. */
+  readonly recommended?: boolean
   /** A few words under the caret, `needs more than 3`. */
   readonly label?: string | undefined
   /** What was seen in a cluster and bears the message out, a line each without a full stop: `web-7f9c: exit code 137, 12 restarts`. */
   readonly evidence?: readonly string[] | undefined
+  /** How often in a cluster what it is about happens, lines that are shown after the evidence: `rolled out 6 times in the last 7 days`. */
+  readonly often?: readonly string[] | undefined
   readonly see?: readonly (Sight | undefined)[]
   /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
   readonly symptomOf?: Cause | undefined
   readonly fix?: RuleFix | undefined
+  /**
+   * Other fields of the object that it rests on. Where a kustomization changes one of them, the one reported or one that the fix
+   * changes, it is left out.
+   */
+  readonly restsOn?: readonly (readonly [node: Node, field: string])[]
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]
   /** Point at the field's value instead of its key. */

@@ -45,14 +45,15 @@ spec:
             - name: export
               image: registry.example.com/export:1.4.2
 `
-const rules = ['--only', 'removed-api-version,misplaced-spec-field,job-without-deadline', '-o', 'concise']
+const rules = ['--only', 'removed-api-version,misplaced-spec-field,job-without-deadline']
 const secret = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  key: hunter2\n'
 
 function folder(files: Readonly<Record<string, string>>) {
   const path = program.folderWith(files)
   return {
     path,
-    lint: (...args: string[]) => program.run(['lint', ...rules, ...args], { cwd: path }),
+    lint: (...args: string[]) => program.run(['lint', ...rules, '-o', 'concise', ...args], { cwd: path }),
+    diff: (...args: string[]) => program.run(['lint', ...rules, '--diff', ...args], { cwd: path }),
     read: (name: string) => readFileSync(join(path, name), 'utf8'),
   }
 }
@@ -128,7 +129,6 @@ describe('--fix', () => {
       "k8s-af: 1 finding fixed in 1 file; 4 more with --unsafe-fixes
       k8s-af: not fixed: mixed.yaml:2 removed-api-version: its lines end in different ways
       k8s-af: not fixed: mixed.yaml:11 misplaced-spec-field: its lines end in different ways
-      k8s-af: not fixed: rendered.yaml:4 removed-api-version: Helm has rendered it: change the chart
       k8s-af: not fixed: rendered.yaml:13 misplaced-spec-field: Helm has rendered it: change the chart
       k8s-af: not fixed: shared.yaml:11 misplaced-spec-field: an anchor, a repeated key or a comment is in the way
       "
@@ -150,11 +150,11 @@ describe('--fix', () => {
 
 describe('--diff', () => {
   it('prints a patch that git applies, and changes nothing', () => {
-    const { path, lint, read } = folder({
+    const { path, diff, read } = folder({
       'deploy/export.yaml': before,
       'crlf.yaml': before.replaceAll('\n', '\r\n'),
     })
-    const { out, err, code } = lint('--diff')
+    const { out, err, code } = diff()
     expect(code).toBe(1)
     expect(err).toBe('k8s-af: --fix changes 2 files, for 4 findings; 2 more with --unsafe-fixes\n')
     expect(read('deploy/export.yaml')).toBe(before)
@@ -167,7 +167,7 @@ describe('--diff', () => {
   it('reads standard input, and writes the reports that have files', () => {
     const { path, read } = folder({})
     const flags = ['--diff', '--unsafe-fixes', '-o', 'json=report.json', '-']
-    const { out } = program.run(['lint', ...rules.slice(0, 2), ...flags], { cwd: path, input: before })
+    const { out } = program.run(['lint', ...rules, ...flags], { cwd: path, input: before })
     expect(out).toMatchInlineSnapshot(`
       "--- a/<stdin>
       +++ b/<stdin>
@@ -196,11 +196,11 @@ describe('--diff', () => {
   })
 
   it('shows no values of Secrets, and nothing that drives a log', () => {
-    const { lint } = folder({
+    const { diff } = folder({
       'secret.yaml': `${secret}---\n${before}`,
       'log.yaml': `${before}---\n${before.replace('image:', 'command:\n                - |\n                  ::error::x\n              image:').replace('# never two at a time', '# \u001b[31m')}`,
     })
-    const { out, err } = lint('--diff')
+    const { out, err } = diff()
     expect(out).not.toContain('hunter2')
     expect(out).toContain('+++ b/secret.yaml')
     expect(out).not.toContain('log.yaml')
@@ -212,6 +212,7 @@ describe('flags that do not go together', () => {
   const refused: readonly (readonly [readonly string[], string])[] = [
     [['--unsafe-fixes'], '--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.'],
     [['--fix', '--diff'], '--diff shows what --fix would change: give one of them.'],
+    [['--diff', '-o', 'json'], '--diff prints a patch. Give the report a file: -o json=FILE'],
     [['--fix', '-'], '--fix cannot change standard input. --diff shows the changes as a patch.'],
   ]
   for (const [flags, message] of refused)

@@ -331,6 +331,17 @@ describe('settings', () => {
     expect(ids('preset: all\n')).toHaveLength(3)
     expect(ids('preset: all\n', { preset: 'recommended' })).toHaveLength(2)
   })
+  it('tell rules that somebody has asked for from those of the preset', () => {
+    const asked = (text: string, flags = {}) =>
+      settings(text, flags)
+        .active.filter(({ isAsked }) => isAsked)
+        .map(({ id }) => id)
+    expect(asked('rules: { job-too-old: { params: {} } }\n')).toEqual([])
+    expect(asked('preset: all\n')).toHaveLength(3)
+    expect(asked('rules: { probe-missing: error }\n')).toEqual(['probe-missing'])
+    expect(asked('', { enable: ['job-too-old'] })).toEqual(['job-too-old'])
+    expect(asked('', { only: ['batch'] })).toEqual(ids('', { only: ['batch'] }))
+  })
   it('switch rules on and off: flags win', () => {
     const text = 'rules: { job-too-old: off, probe-missing: error }\n'
     expect(ids(text)).toEqual(['job-without-deadline', 'probe-missing'])

@@ -29,6 +29,8 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
+  /** False: as where nobody has asked for the rule by its name. */
+  readonly asked?: boolean
   /** Lines of the API server's metrics. */
   readonly metrics?: readonly string[]
   /** Those of the kubelets, by node. */
@@ -60,7 +62,7 @@ export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Sett
     crds: [],
     suppressions: [],
     ignore: [],
-    active: rulesToRun,
+    active: run.asked === false ? rulesToRun.map((one) => ({ ...one, isAsked: false })) : rulesToRun,
     off: rules.size - rulesToRun.length,
     minSeverity: 'info',
     failOn: 'error',
@@ -101,9 +103,9 @@ export function severityOf(file: string): string | undefined {
 
 /**
  * What the findings of the file must say word for word: `# evidence: pod web-1: exit code 1` is a line of evidence,
- * `# message: …` a message, `# note: …` what is said at another place and `# fix: …` the title of a fix.
+ * `# often: …` one of how often it happens, `# message: …` a message, `# note: …` what is said at another place and `# fix: …` the title of a fix.
  */
-export function wordsOf(file: string, part: 'evidence' | 'message' | 'note' | 'fix'): string[] {
+export function wordsOf(file: string, part: 'evidence' | 'often' | 'message' | 'note' | 'fix'): string[] {
   const text = readFileSync(join(root, file), 'utf8')
   return [...text.matchAll(new RegExp(`^ *# ${part}: (.+)$`, 'gm'))].map(([, line = '']) => line)
 }

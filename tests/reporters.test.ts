@@ -326,6 +326,21 @@ describe('live objects for people', () => {
       'apis info.',
     ])
   })
+  it('stand no higher for what happens often, which is shown with what was seen', async () => {
+    const seen = { ...found('mail', 'warning', 1), evidence: ['pod mail-1: 3 restarts'] }
+    const often = { ...found('api', 'warning', 2), often: ['rolled out 6 times in the last 7 days'] }
+    const pretty = await text('pretty', withFindings([often, { ...seen, often: ['evicted: mail-2'] }]))
+    expect(pretty.match(/\w+ warning\.|seen .*/g)).toEqual([
+      'mails warning.',
+      'seen  pod mail-1: 3 restarts',
+      'seen  evicted: mail-2',
+      'apis warning.',
+      'seen  rolled out 6 times in the last 7 days',
+    ])
+    expect(await text('github', withFindings([often]))).toContain(
+      'Seen: rolled out 6 times in the last 7 days.',
+    )
+  })
 })
 
 describe('hostile names', () => {

@@ -39,6 +39,9 @@ for (const [id, rule] of rules) {
         expect(report.findings.flatMap(({ evidence = [] }) => evidence)).toEqual(
           expect.arrayContaining(wordsOf(file, 'evidence')),
         )
+        expect(report.findings.flatMap(({ often = [] }) => often)).toEqual(
+          expect.arrayContaining(wordsOf(file, 'often')),
+        )
         const own = report.findings.filter((one) => one.rule === id)
         expect(own.map(({ message }) => message)).toEqual(expect.arrayContaining(wordsOf(file, 'message')))
         expect(own.flatMap(({ related }) => related.map(({ note }) => note))).toEqual(
@@ -49,7 +52,7 @@ for (const [id, rule] of rules) {
         for (const finding of own) {
           if (severity) expect(finding.severity).toBe(severity)
           expect(finding.message).toMatch(/\.$/)
-          for (const text of [finding.message, ...(finding.evidence ?? [])])
+          for (const text of [finding.message, ...(finding.evidence ?? []), ...(finding.often ?? [])])
             expect(text).not.toMatch(/undefined|NaN|\[object|null/)
         }
       })

@@ -86,6 +86,22 @@ describe('a scan', () => {
     expect(bad.out).toContain('objects in cluster prod')
   })
 
+  it('reports what is new, once a baseline is kept', async () => {
+    const server = await apiServer({ objects: { ...objects, services: [lonely] } })
+    open.push(server)
+    const cwd = program.folderWith({ '.kube/config': server.kubeconfig })
+    const only = ['--only', 'service-selects-nothing']
+    const first = await run([...only, '--write-baseline', 'known.json'], cwd)
+    expect([first.code, first.err]).toEqual([
+      0,
+      'k8s-af: 1 finding kept in known.json: --baseline known.json reports what is new or worse\n',
+    ])
+    expect(readFileSync(join(cwd, 'known.json'), 'utf8')).toContain('"file":"service/shop/web"')
+    const second = await run([...only, '--baseline', 'known.json'], cwd)
+    expect([second.code, second.err]).toEqual([0, ''])
+    expect((await run(only, cwd)).code).toBe(1)
+  })
+
   it('concludes nothing from what it may not read', async () => {
     const only = ['--only', 'pdb-missing', '-o', 'json', '--fail-on', 'info']
     const missing = await scanned({ objects }, ...only)

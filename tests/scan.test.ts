@@ -9,6 +9,7 @@ import { proxyFor } from '../src/cluster/proxy.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { sliceOf } from '../src/graph/slice.js'
+import { isObject } from '../src/graph/untyped.js'
 import { type ApiServer, type ApiServerOptions, apiServer, connectionTo, send, status } from './api-server.js'
 
 const open: ApiServer[] = []
@@ -312,6 +313,52 @@ describe('objects', () => {
     expect(documents.map(({ value }) => value)).toEqual([
       { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's', namespace: 'shop' } },
     ])
+  })
+
+  it('of what Patroni says of its databases are kept without addresses, and of others with that annotation as they were', async () => {
+    const written = { manager: 'Patroni', operation: 'Update', time: '2026-11-21T11:59:00Z' }
+    const pod = (name: string, status: unknown, owner?: string) =>
+      object(name, {
+        metadata: {
+          name,
+          uid: `uid-${name}`,
+          namespace: 'shop',
+          annotations: { status: typeof status === 'string' ? status : JSON.stringify(status) },
+          managedFields: [{ manager: 'kubelet', operation: 'Update', fieldsV1: {} }, written],
+          ...(owner && { ownerReferences: [{ uid: `uid-${owner}`, controller: true }] }),
+        },
+      })
+    const member = { role: 'replica', state: 'running', xlog_location: 83886080, timeline: 3 }
+    const said = { ...member, conn_url: 'postgres://u:hunter2@10.0.0.1/db', tags: { secret: 'hunter2' } }
+    const deep = `{"role":"replica","state":"running","x":${'['.repeat(20_000)}`
+    const { documents, made } = await scanned({
+      objects: {
+        statefulsets: [object('db')],
+        pods: [
+          pod('db-0', said, 'db'),
+          pod('db-1', { ...said, role: 'red \u001b[31m', state: ['running'] }, 'db'),
+          pod('db-2', deep, 'db'),
+          pod('db-3', { ...member, xlog_location: '1e999', timeline: -1, ['__proto__']: said }, 'db'),
+          pod('bare', said),
+          pod('other', 'all is well'),
+        ],
+      },
+    })
+    const metadataOf = (name: string) =>
+      [...made, ...documents.map(({ value }) => value)]
+        .map((one) => (isObject(one) ? one.metadata : undefined))
+        .find((metadata) => isObject(metadata) && metadata.name === name)
+    for (const name of ['db-0', 'bare'])
+      expect(metadataOf(name)).toMatchObject({
+        annotations: { status: JSON.stringify(member) },
+        managedFields: [written],
+      })
+    for (const name of ['db-1', 'db-2']) expect(metadataOf(name)).not.toHaveProperty('annotations')
+    expect(metadataOf('db-3')).toMatchObject({
+      annotations: { status: '{"role":"replica","state":"running"}' },
+    })
+    expect(metadataOf('other')).toMatchObject({ annotations: { status: 'all is well' } })
+    expect(JSON.stringify([made, documents.map(({ value }) => value)])).not.toContain('hunter2')
   })
 
   it('that are over, or of Kubernetes itself, are evidence alone', async () => {

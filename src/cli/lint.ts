@@ -8,17 +8,19 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { type BaselineFlags, checkBaseline, keepKnown, withoutKnown } from './baseline.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
   readonly allowEmpty?: boolean
+  readonly since?: string
 }
 
 /** Lints and reports; gives the exit code. */
@@ -35,7 +37,9 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const paths = given.length > 0 ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
-  checkFixFlags(flags, paths)
+  checkFlags(flags, paths)
+  checkBaseline(flags)
+  const narrowed = await narrowing(flags, cwd)
   const run = (): Report => {
     const linted = readPaths(paths, {
       cwd,
@@ -55,23 +59,39 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, paths))
-    return report
+    return narrowed(report)
   }
-  if (!flags.fix && !flags.diff) return present(run(), outputs, flags, settings.failOn)
+  const show = (report: Report, shown: typeof outputs) =>
+    present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+  if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
-  if (flags.fix) return present(fixFiles(run, flags, cwd), outputs, flags, settings.failOn)
+  if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
   const report = run()
   await print([showFixes(report, flags, lookOf(process.stdout, process.env, flags))])
-  return present(
+  return show(
     report,
     outputs.filter(({ file }) => file !== undefined),
-    flags,
-    settings.failOn,
   )
 }
 
+/** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
+async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
+  if (flags.since === undefined) return (report) => withoutKnown(report, flags, cwd)
+  const { aboutChanges, changedSince } = await import('./since.js')
+  const changed = changedSince(flags.since, cwd)
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd), flags, cwd)
+}
+
 /** @throws UsageError for flags that do not go together */
-function checkFixFlags({ fix, unsafeFixes, diff }: FixFlags, paths: readonly string[]): void {
+function checkFlags(
+  { fix, unsafeFixes, diff, since, output = [] }: LintFlags,
+  paths: readonly string[],
+): void {
+  const printed = diff ? output.find((one) => !one.includes('=')) : undefined
+  if (printed !== undefined)
+    throw new UsageError(`--diff prints a patch. Give the report a file: -o ${printed}=FILE`)
+  if (since !== undefined && paths.includes('-'))
+    throw new UsageError('--since compares files: it does not go with standard input.')
   if (fix && diff) throw new UsageError('--diff shows what --fix would change: give one of them.')
   if (unsafeFixes && !fix && !diff)
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
@@ -121,7 +141,7 @@ function nothingFound(input: Input, paths: readonly string[]): string {
     : has('kusto')
       ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
       : has('test data')
-        ? ' Folders called testdata are read where they are named.'
+        ? ' Folders of test data are read where they are named.'
         : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }

@@ -199,6 +199,7 @@ function addLint(program: Command, done: Done): void {
     .option('--no-recursive', 'read only the files directly in a folder')
     .option('--stdin-filename <name>', 'what to call standard input')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
+    .option('--since <commit>', 'only what is about files that have changed since the branch left it')
     .option('--fix', 'make the safe changes that findings propose, and report what is left')
     .option('--unsafe-fixes', 'the others, too: defaults that somebody should look at')
     .option('--diff', 'print the changes as a patch instead, and change nothing')
@@ -434,6 +435,8 @@ function withReport(command: Command): Command {
       more,
     )
     .option('--show-suppressed', 'show suppressed findings, too')
+    .option('--baseline <file>', 'leave out what this file knows, unless it is worse by now')
+    .option('--write-baseline <file>', 'make such a file of what is found')
     .option('--statistics', 'count the findings by rule, on standard error')
     .option('--timings', 'say how long each rule took, on standard error')
   return withColor(command)

@@ -1,4 +1,5 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
+import { memberAnnotation, memberText, writesOfPatroni } from '../graph/patroni.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Resource } from './discover.js'
@@ -13,7 +14,8 @@ const largeImage = 1_000_000_000
  * The object without kubectl's copy of it and all but the large images of a node; of a Secret the metadata alone, and whether
  * it is immutable. Of managedFields those stay that say in which other API version a client applied it, or that its number
  * of replicas was applied; kubectl's copy becomes such an entry, with the fields that the API server has dropped. So does, of a
- * ConfigMap or Secret, who has written its data, and when. Of a Secret nobody looks at the copy.
+ * ConfigMap or Secret, who has written its data, and when; of a pod, when Patroni has described its database. Of a
+ * Secret nobody looks at the copy.
  * @param minor the minor version of the server, when it is known
  */
 export function slim(item: Untyped, resource: Resource, minor: number | undefined): Untyped {
@@ -38,6 +40,9 @@ function slimMetadata(item: Untyped, resource: Resource, minor: number | undefin
   if (!isObject(metadata)) return {}
   const { managedFields: _, annotations, ...rest } = metadata
   const { [lastApplied]: copy, ...others } = isObject(annotations) ? annotations : {}
+  const described = kindName === 'Pod' ? others[memberAnnotation] : undefined
+  const member = typeof described === 'string' ? memberText(described) : undefined
+  const held = member === undefined ? others : { ...others, [memberAnnotation]: member }
   const applied = [
     ...objectsAt(metadata, 'managedFields')
       .filter(({ operation }) => operation === 'Apply')
@@ -57,10 +62,14 @@ function slimMetadata(item: Untyped, resource: Resource, minor: number | undefin
       'fieldsV1' in entry ||
       'dropped' in entry,
   )
-  const entries = [...applied, ...(kindName === 'ConfigMap' || kindName === 'Secret' ? writes(metadata) : [])]
+  const entries = [
+    ...applied,
+    ...(kindName === 'ConfigMap' || kindName === 'Secret' ? writes(metadata) : []),
+    ...(member === undefined ? [] : writesOfPatroni(metadata)),
+  ]
   return {
     ...rest,
-    ...(Object.keys(others).length > 0 && { annotations: others }),
+    ...(Object.keys(held).length > 0 && { annotations: held }),
     ...(entries.length > 0 && { managedFields: entries }),
   }
 }

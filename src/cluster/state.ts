@@ -2,6 +2,7 @@
  * What is kept of the many objects that workloads make, and of events: their state, not their specification. Items of lists do not
  * say what they are: the resource does.
  */
+import { memberAnnotation, memberText, writesOfPatroni } from '../graph/patroni.js'
 import { quantity } from '../graph/quantity.js'
 import { sliceState } from '../graph/slice.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
@@ -113,8 +114,17 @@ function metadataOf({ metadata }: Untyped): Kept {
     only(owner, ['kind', 'name', 'uid', 'controller']),
   )
   const annotations = only(valueAt(metadata, 'annotations'), keptAnnotations)
+  const member = memberIn(metadata)
+  if (member !== undefined) annotations[memberAnnotation] = member
   if (Object.keys(annotations).length > 0) kept.annotations = annotations
+  if (member !== undefined) kept.managedFields = writesOfPatroni(metadata)
   return kept
+}
+
+/** What is kept of the annotation that Patroni writes. */
+function memberIn(metadata: unknown): string | undefined {
+  const text = stringAt(metadata, 'annotations', memberAnnotation)
+  return text === undefined ? undefined : memberText(text)
 }
 
 /** Those of a pod's containers that have requests: admission may have given it others than its template has. */

@@ -53,13 +53,14 @@ export function resolveSettings(
   const only = flags.only && select(flags.only, rules, '--only')
   const enabled = select(flags.enable ?? [], rules, '--enable')
   const disabled = select(flags.disable ?? [], rules, '--disable')
-  const isOn = (id: string, rule: Rule): boolean => {
+  /** Undefined where only the preset decides. */
+  const isAsked = (id: string): boolean | undefined => {
     if (disabled.has(id)) return false
     if (only && !alwaysAsked.has(id)) return only.has(id)
-    return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || rule.recommended !== false))
+    return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || undefined))
   }
   const active = [...rules]
-    .filter(([id, rule]) => isOn(id, rule))
+    .filter(([id, rule]) => isAsked(id) ?? rule.recommended !== false)
     .map(([id, rule]): ActiveRule => {
       const choice = config?.rules[id]
       const defaults = Object.entries(rule.params).map(([name, param]) => [name, param.default])
@@ -67,6 +68,7 @@ export function resolveSettings(
         id,
         rule,
         severity: choice?.severity,
+        isAsked: isAsked(id) === true,
         params: { ...Object.fromEntries(defaults), ...choice?.params },
       }
     })

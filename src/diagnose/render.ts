@@ -3,7 +3,7 @@ import { Chalk } from 'chalk'
 import { type Report, storyFor } from '../engine/report.js'
 import type { Subject } from '../finding.js'
 import type { Look } from '../reporters/reporter.js'
-import { ascii, columns, nameOf, printable, wrap } from '../reporters/text.js'
+import { ascii, columns, nameOf, printable, seenOf, wrap } from '../reporters/text.js'
 import type { Cause, Diagnosis } from './diagnose.js'
 
 /** Causes that are shown; the rest is counted. */
@@ -33,7 +33,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
   const shown = causes.filter(({ likely }) => likely).slice(0, most)
   shown.forEach((cause, i) => {
     const { finding, relation, confirm } = cause
-    const { severity, rule, subject, message, evidence = [], fix } = finding
+    const { severity, rule, subject, message, fix } = finding
     const color = { error: paint.red.bold, warning: paint.yellow.bold, info: paint.cyan.bold }[severity]
     const who = subject ? show(nameOf(subject)) : ''
     const head = `${String(i + 1).padStart(2)}   ${severity}  ${rule}`
@@ -42,7 +42,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
       `${String(i + 1).padStart(2)}   ${color(severity)}  ${paint.bold(rule)}${gap >= 2 ? `${' '.repeat(gap)}${paint.dim(who)}` : ''}`,
       ...(gap >= 2 ? [] : [`     ${paint.dim(who)}`]),
       ...wrap(show(message), look.width - 5).map((part) => `     ${part}`),
-      ...evidence.flatMap((one) => line('seen', one)),
+      ...seenOf(finding).flatMap((one) => line('seen', one)),
       ...(relation === '' ? [] : line('because', clause(subject, relation))),
     )
     const story = storyOf(cause)

@@ -3,6 +3,7 @@ import { briefFor, type Story } from '../engine/report.js'
 import { clusterScoped } from '../kubernetes.js'
 import type { Param, Rule } from '../rule.js'
 import { changedLines } from './difference.js'
+import { fixesIn } from './mended.js'
 
 /** The texts of a rule's fixtures. */
 export interface Example {
@@ -23,6 +24,7 @@ export function rulePage(id: string, rule: Rule, stories: readonly Story[], exam
     `\`${id}\` · ${rule.severity} · ${rule.category} · ${preset}`,
     rule.why,
     `**Remedy.** ${rule.remedy}`,
+    fixNote(id, rule, example),
     ...stories.slice(0, 1).map((story) => told(story, id)),
     ...exampleOf(rule, example),
     `## How it is decided\n\n${rule.decides}`,
@@ -64,6 +66,20 @@ export function storyPage(story: Story, rules: ReadonlyMap<string, Rule>): strin
 
 function told(story: Story, rule: string): string {
   return `> **${story.org}, ${story.year}.** ${briefFor(rule, story)}${story.url ? ` <${story.url}>` : ''}`
+}
+
+/** Which flag of `lint` makes the change, where one does. */
+function fixNote(id: string, rule: Rule, { bad }: Example): string {
+  const fixes = bad ? fixesIn(id, rule, bad) : []
+  const titles = (safe: boolean) =>
+    list([...new Set(fixes.filter((fix) => fix.safe === safe).map(({ title }) => title))].slice(0, 2))
+  const [safe, others] = [titles(true), titles(false)]
+  const how = [
+    safe && `\`lint --fix\` makes the change: ${safe}.`,
+    others &&
+      `\`lint --fix --unsafe-fixes\` makes ${safe ? 'others, too' : 'the change'}, for somebody to look at: ${others}.`,
+  ].filter((part) => part)
+  return how.length > 0 ? `**Fix.** ${how.join(' ')}` : ''
 }
 
 /** The bad manifest with the lines that the good one changes marked. The state of a cluster alone: nobody edits it. */

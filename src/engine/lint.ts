@@ -15,6 +15,7 @@ import {
 } from '../finding.js'
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
+import { homesOf } from '../graph/homes.js'
 import { keeperOf } from '../graph/keeper.js'
 import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
@@ -89,7 +90,7 @@ export function examine(
     cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
     settings.complete ? undefined : neighbours(objects),
   )
-  const resources = resourcesOf(objects, customs, settings)
+  const resources = resourcesOf(objects, customs, settings, homesOf(input.kustomizations))
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
@@ -261,7 +262,12 @@ function unusableIn(definitions: readonly Written[], customs: CustomKinds) {
 }
 
 /** Names the kinds of objects and makes their types true. */
-function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings: Settings): Resource[] {
+function resourcesOf(
+  objects: readonly Written[],
+  customs: CustomKinds,
+  settings: Settings,
+  homes: ReadonlyMap<string, string>,
+): Resource[] {
   const custom = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
@@ -296,6 +302,7 @@ function resourcesOf(objects: readonly Written[], customs: CustomKinds, settings
       kind,
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
+      home: clusterScoped.has(kindName) ? undefined : homes.get(document.file.name),
       folders,
       problems: checked.problems,
     })
@@ -372,6 +379,7 @@ function evaluate(
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
     const add = (path: Path, message: string, options: ReportOptions) => {
+      if (options.recommended === false && active.isAsked === false) return
       const severity = active.severity ?? options.severity ?? rule.severity
       drafts.push({ active, severity, resource, path, message, options })
     }
@@ -450,14 +458,15 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
   return false
 }
 
-/** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
+/** Leaves out what a kustomization changes or another finding explains, looks up the places, and makes findings of drafts. */
 function finish(
-  drafts: readonly Draft[],
+  all: readonly Draft[],
   graph: IndexedGraph,
   where: Locations,
   /** Filled with the objects of findings that have a fix. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
+  const drafts = all.filter((draft) => !isPatched(draft, graph))
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()
@@ -483,6 +492,7 @@ function finish(
         severity,
         message,
         ...(options.evidence && options.evidence.length > 0 && { evidence: options.evidence }),
+        ...(options.often && options.often.length > 0 && { often: options.often }),
         ...(label !== undefined && { label }),
         subject: subjectOf(resource),
         place: where.place(resource, path, options.onValue ?? false),
@@ -497,6 +507,14 @@ function finish(
       if (fix) owners.set(finding, resource)
       return finding
     })
+}
+
+/** Whether a kustomization changes what the finding is about. */
+function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, graph: IndexedGraph): boolean {
+  const changes = graph.patchOf(resource)
+  if (!changes) return false
+  const mended = (fix?.edits ?? []).map((edit) => withPath(edit, resource).path)
+  return [path, ...mended, ...restsOn.map(([node, field]) => pathOf(resource, node, field))].some(changes)
 }
 
 /** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */

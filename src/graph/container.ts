@@ -31,6 +31,14 @@ export function containersOf(pod: PodSpec): readonly Container[] {
   return pod.initContainers ? [...ordinary, ...pod.initContainers.map(make(undefined))] : ordinary
 }
 
+/**
+ * Whether an injector fills in the container at admission, with probes, ports and hooks: Istio does where the image is
+ * `auto`. Source: istio/manifests/charts/gateway.
+ */
+export function isInjected({ image }: Container): boolean {
+  return image === 'auto'
+}
+
 /** An image reference, `registry/repository:tag@digest`, in its parts. */
 export interface ImageParts {
   /** `docker.io` when the image names none. */

@@ -1,5 +1,5 @@
 /** The DNS servers of a cluster. */
-import type { ConfigMap } from '../kubernetes.js'
+import type { ConfigMap, KubernetesObject } from '../kubernetes.js'
 import { type Container, imageNamed, imageParts } from './container.js'
 import type { Graph } from './graph.js'
 import type { Workload } from './workload.js'
@@ -27,6 +27,22 @@ export function corednsOf(
     if (container && reads && graph.together(workload, map)) return { workload, container }
   }
   return undefined
+}
+
+/**
+ * Whether a Deployment answers the cluster's own names, if it is a DNS server at all: by the label or the Service of
+ * kubeadm and the providers, or marked as a part of the cluster, as the chart of CoreDNS does.
+ */
+export function isOfClusterDns(workload: Workload, graph: Graph): boolean {
+  const { kind, labels, object } = workload
+  if (kind !== 'Deployment') return false
+  const isMarked = ({ metadata }: KubernetesObject) =>
+    metadata?.labels?.['kubernetes.io/cluster-service'] === 'true'
+  return (
+    labels['k8s-app'] === 'kube-dns' ||
+    isMarked(object) ||
+    graph.servicesOf(workload).some((one) => one.metadata?.name === 'kube-dns' || isMarked(one))
+  )
 }
 
 /** Whether every node has a DNS cache or server: a DaemonSet of one, or Cilium's local redirect. */

@@ -1,6 +1,7 @@
 /** Every object that was read, indexed once, and the questions that rules ask about them. */
 import type { External, WorkloadKind } from '../config/settings.js'
 import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
 import type {
   KindName,
   KubernetesObject,
@@ -24,17 +25,19 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
+import { grants, type MadeKind } from './grants.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { isKustomized, patchFinder } from './patches.js'
+import { kustomizedFinder, patchesOf } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
 import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
+import { type Turnover, turnover } from './turnover.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -53,6 +56,11 @@ export interface GraphOptions {
 export interface Graph extends Existence, Scaling {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
+  /**
+   * Whether what is not in the input of a kind, beside an object, does not exist: the input is complete, no pod of it may
+   * make such objects while it runs, and it is not about kube-system, where clusters have more than manifests.
+   */
+  hasAll(kind: MadeKind, near: object): boolean
   /** What the objects come from, for messages: `no Secret a in the input`. */
   readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
@@ -113,6 +121,12 @@ export interface Graph extends Existence, Scaling {
   /** The workload's containers that own ports of the Service; empty when none declares them. */
   listeners(workload: Workload, service: Service): readonly Container[]
 
+  /**
+   * How often its pods came and went lately, as evidence: nothing follows where little is known. Undefined for
+   * manifests.
+   */
+  turnoverOf(workload: Workload): Turnover | undefined
+
   /** The budgets that select the workload's pods. */
   budgetsOf(workload: Workload): readonly PodDisruptionBudget[]
   /** The workloads whose pods the budget selects. */
@@ -132,8 +146,8 @@ export interface Graph extends Existence, Scaling {
    */
   tagSetElsewhere(image: string): boolean
   /**
-   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
-   * are called a patch or overlay.
+   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder or lists it, or file or
+   * folder are called a patch or overlay.
    */
   kustomized(object: object): boolean
   /**
@@ -153,6 +167,11 @@ export interface Graph extends Existence, Scaling {
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource
+  /**
+   * Tells whether a patch or replacement of a kustomization writes or removes a field, or what it is part of. Undefined where
+   * none is for the object.
+   */
+  patchOf(object: Resource): ((path: Path) => boolean) | undefined
 }
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
@@ -174,16 +193,25 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
-  const patched = lazy(() => patchFinder(kustomizations))
+  const patches = lazy(() => patchesOf(kustomizations))
+  const scale = scaling(objects, belong, kustomizations, patches)
+  const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
+  const mayBeMade = grants(objects)
   const values = resources.map((one) => one.value)
+  const live = options.live?.(values)
 
   return {
     complete: options.complete,
+    hasAll: (kind, near) => {
+      if (!options.complete || options.live) return options.complete
+      const one = resource(near)
+      return one.namespace !== 'kube-system' && !mayBeMade(kind, one)
+    },
     source: options.source ?? 'the input',
-    live: options.live?.(values),
+    live,
     kustomizations,
 
     objects: values,
@@ -215,13 +243,15 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     guardedBy,
     policiesOf: (workload) => policies().get(workload) ?? [],
     matching: (selector, near) => select.selected(selector, resource(near)),
-    ...scaling(objects, belong, kustomizations),
+    ...scale,
+    turnoverOf: memo((workload) => live && turnover(workload, scale, live)),
 
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
-    kustomized: (object) => isKustomized(resource(object), kustomizations),
-    patched: (object) => patched()(resource(object)),
+    kustomized: (object) => kustomized()(resource(object)),
+    patched: (object) => patches().isPatched(resource(object)),
+    patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.

@@ -191,13 +191,19 @@ export function timeOf({ lastTimestamp, eventTime, series, firstTimestamp, metad
   return Date.parse(last ?? metadata?.creationTimestamp ?? '') || 0
 }
 
+/** When an event was first seen, in milliseconds since 1970; when it was last seen where it does not say. */
+export function firstTimeOf(event: Event): number {
+  return Date.parse(event.firstTimestamp ?? '') || timeOf(event)
+}
+
 /** How often an event was seen. */
 export function countOf({ count, series }: Event): number {
   return series?.count ?? count ?? 1
 }
 
-function revisionOf(set: ReplicaSet): number {
-  return Number(set.metadata?.annotations?.['deployment.kubernetes.io/revision'] ?? 0)
+/** Which of its Deployment's templates a ReplicaSet has, counted from 1; 0 where it does not say. */
+export function revisionOf(set: ReplicaSet): number {
+  return Number(set.metadata?.annotations?.['deployment.kubernetes.io/revision'] ?? 0) || 0
 }
 
 function key(kind = '', namespace = '', name = ''): string {

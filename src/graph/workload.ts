@@ -78,13 +78,17 @@ const batchKinds = new Set(['Job', 'CronJob', 'ScaledJob'])
 const scaled = new Set(['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'])
 const empty: Labels = {}
 
-/** The workload that an object is, or undefined when it makes no pods (or has no pod spec). */
+/**
+ * The workload that an object is, or undefined when it makes no pods (or has no pod spec), and for what only `helm test`
+ * makes.
+ */
 export function workloadOf(
   object: KubernetesObject,
   kindName: string,
   namespace: string,
   custom: ReadonlyMap<string, WorkloadKind>,
 ): Workload | undefined {
+  if (isTest(object)) return undefined
   const { template, scale } = sourceOf(object, kindName, custom)
   const pod = template?.spec
   if (!template || !pod) return undefined
@@ -110,6 +114,15 @@ export function workloadOf(
   }
   made.add(workload)
   return workload
+}
+
+/**
+ * Whether Helm makes the object for `helm test` alone: `helm template` writes it, and no installation has it. Source:
+ * helm/pkg/release/hook.go.
+ */
+function isTest({ metadata }: KubernetesObject): boolean {
+  const events = metadata?.annotations?.['helm.sh/hook']
+  return events?.split(',').every((event) => event.trim().startsWith('test')) ?? false
 }
 
 /** Where an object says what its pods are, and how many. */

@@ -7,7 +7,7 @@ import { excerpt } from './excerpt.js'
 import { some } from './gaps.js'
 import type { Gathered } from './gather.js'
 import type { Look } from './reporter.js'
-import { cut, fieldOf, nameOf, printable, whereIs } from './text.js'
+import { cut, fieldOf, nameOf, printable, seenOf, whereIs } from './text.js'
 
 /** The report with what all its articles share. */
 export interface Page {
@@ -59,11 +59,12 @@ function titleOf({ first, clusters }: Gathered): string {
 }
 
 function seen({ first, clusters }: Gathered): string {
-  const { evidence = [], cluster = '' } = first
-  if (evidence.length === 0) return ''
+  const { cluster = '' } = first
+  const all = seenOf(first)
+  if (all.length === 0) return ''
   // Of several clusters, what was seen is of the first.
   const of = clusters.length > 1 ? `in ${cluster}: ` : ''
-  return `<ul class="seen">${evidence.map((one) => `<li>${short(`${of}${one}`)}</li>`).join('')}</ul>\n`
+  return `<ul class="seen">${all.map((one) => `<li>${short(`${of}${one}`)}</li>`).join('')}</ul>\n`
 }
 
 /** The lines of the input with the places marked, the finding's own and the related ones. */

@@ -6,7 +6,7 @@ import { excerpt } from './excerpt.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, fieldOf, nameOf, printable, whereIs, wrap } from './text.js'
+import { ascii, columns, cut, fieldOf, nameOf, printable, seenOf, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
 export interface Page {
@@ -81,7 +81,7 @@ function block(group: Gathered, page: Page): string[] {
   return [
     ...head(group, page),
     ...wrap(show(finding.message), inner).map((line) => `  ${line}`),
-    ...(finding.evidence ?? []).flatMap((seen) =>
+    ...seenOf(finding).flatMap((seen) =>
       wrap(show(`${of}${seen}`), inner - 6).map(
         (line, i) => `  ${paint.dim(i === 0 ? 'seen' : '    ')}  ${line}`,
       ),

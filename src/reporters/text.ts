@@ -116,8 +116,20 @@ export function count(number: number, one: string, many = `${one}s`): string {
 }
 
 /** The message with what was seen, for formats that have one text for both. */
-export function withEvidence({ message, evidence = [] }: Pick<Finding, 'message' | 'evidence'>): string {
-  return evidence.length > 0 ? `${message} Seen: ${evidence.join('; ')}.` : message
+export function withEvidence(finding: Pick<Finding, 'message' | 'evidence' | 'often'>): string {
+  const seen = seenOf(finding)
+  return seen.length > 0 ? `${finding.message} Seen: ${seen.join('; ')}.` : finding.message
+}
+
+/** Most lines of what was seen that are shown. */
+const mostSeen = 5
+
+/** What was seen, and how often it happens, as far as there is room. */
+export function seenOf({
+  evidence = [],
+  often = [],
+}: Pick<Finding, 'evidence' | 'often'>): readonly string[] {
+  return [...evidence, ...often.slice(0, Math.max(0, mostSeen - evidence.length))]
 }
 
 /** `Deployment shop/web`, as people name an object. */

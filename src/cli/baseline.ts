@@ -1,0 +1,95 @@
+/** `--baseline` and `--write-baseline` of `lint` and `scan`. */
+import { readFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import type { Report } from '../engine/report.js'
+import { count, printable } from '../reporters/text.js'
+import { baselineOf, readBaseline, withBaseline } from '../suppress/baseline.js'
+import { checkOutputs, writeWhole } from './output.js'
+import type { SettingsFlags } from './settings.js'
+
+export interface BaselineFlags {
+  readonly baseline?: string
+  readonly writeBaseline?: string
+}
+
+/** Flags that leave findings out. */
+type Narrowing = Pick<SettingsFlags, 'only' | 'disable' | 'minSeverity'> & {
+  readonly fix?: boolean
+  readonly since?: string
+}
+
+/** Finds out before the work starts whether the files can be read and written. */
+export function checkBaseline({ baseline, writeBaseline }: BaselineFlags): void {
+  if (baseline !== undefined && writeBaseline !== undefined)
+    throw new UsageError('--baseline and --write-baseline contradict each other. Keep one.')
+  if (writeBaseline !== undefined) checkOutputs([{ format: 'baseline', file: writeBaseline }])
+  if (baseline !== undefined) read(baseline)
+}
+
+/** The report without what the baseline knows. */
+export function withoutKnown(report: Report, flags: BaselineFlags & Narrowing, cwd: string): Report {
+  const { baseline: file } = flags
+  if (file === undefined) return report
+  const result = withBaseline(report, read(file), naming(file, cwd), reasonOf(file))
+  // With fewer rules, or of other files, nobody knows.
+  const isWhole =
+    !flags.only &&
+    !flags.disable &&
+    flags.minSeverity === undefined &&
+    !flags.fix &&
+    flags.since === undefined
+  const folder = dirname(resolve(cwd, file))
+  const gone = result.gone.filter(
+    (one) => isWhole && report.lines.line(relative(cwd, resolve(folder, one.file)), 1) !== undefined,
+  )
+  if (gone.length > 0)
+    say(
+      `${count(gone.length, 'finding')} of ${file} ${gone.length === 1 ? 'is' : 'are'} gone: --write-baseline ${file} drops them`,
+    )
+  return result.report
+}
+
+/** Keeps what was found in the file that is asked for; the report has it suppressed from then on. */
+export function keepKnown(report: Report, { writeBaseline: file }: BaselineFlags, cwd: string): Report {
+  if (file === undefined) return report
+  const text = baselineOf(report, naming(file, cwd))
+  writeWhole(file, text)
+  const kept = readBaseline(text)
+  say(`${count(kept.length, 'finding')} kept in ${file}: --baseline ${file} reports what is new or worse`)
+  return withBaseline(report, kept, naming(file, cwd), reasonOf(file)).report
+}
+
+const reasonOf = (file: string) => `in the baseline ${file}`
+
+/** Files are named from the folder of the baseline: it means the same wherever the program runs. */
+function naming(file: string, cwd: string): (name: string) => string {
+  const folder = dirname(resolve(cwd, file))
+  return (name) => (name.startsWith('<') ? name : relative(folder, resolve(cwd, name)).replaceAll('\\', '/'))
+}
+
+function read(file: string): ReturnType<typeof readBaseline> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new UsageError(
+      code === 'ENOENT'
+        ? `--baseline: there is no file ${file}. --write-baseline ${file} makes it.`
+        : `--baseline: ${file} cannot be read (${code}).`,
+    )
+  }
+  try {
+    return readBaseline(text)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new UsageError(
+      `--baseline: ${file} is no baseline: ${error.message}. --write-baseline ${file} makes one.`,
+    )
+  }
+}
+
+function say(text: string): void {
+  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+}

@@ -1,0 +1,51 @@
+/** `lint --since REF`: what is about files that have changed. The whole input is read all the same, as rules compare objects. */
+import { spawnSync } from 'node:child_process'
+import { relative, resolve } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import type { Report } from '../engine/report.js'
+import { printable } from '../reporters/text.js'
+
+/**
+ * The files, as absolute paths, that differ from where the branch has left a commit, and those that git does not know yet.
+ * @throws UsageError when git is missing, this is no repository, or there is no such commit
+ */
+export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
+  if (ref.startsWith('-')) throw new UsageError(`--since: ${JSON.stringify(ref)} is no commit.`)
+  const root = git(ref, ['rev-parse', '--show-toplevel'], cwd)[0] ?? cwd
+  const [base = ''] = git(ref, ['merge-base', ref, 'HEAD'], cwd)
+  const differing = git(ref, ['diff', '--name-only', '--no-renames', '-z', base, '--'], root)
+  const unknown = git(ref, ['ls-files', '--others', '--exclude-standard', '-z'], root)
+  return new Set([...differing, ...unknown].map((name) => resolve(root, name)))
+}
+
+/** The report with those findings of which one of the places is in such a file. */
+export function aboutChanges(report: Report, changed: ReadonlySet<string>, cwd: string): Report {
+  const isChanged = ({ file }: { readonly file: string }) => changed.has(resolve(cwd, file))
+  const findings = report.findings.filter(({ place, related }) => [place, ...related].some(isChanged))
+  const suppressed = findings.filter((finding) => finding.suppressed).length
+  return { ...report, findings, summary: { ...report.summary, suppressed } }
+}
+
+/** What git prints, by lines or by the zeros between names. */
+function git(ref: string, args: readonly string[], cwd: string): readonly string[] {
+  // A repository may name programs for git to run. Messages are looked at, so they have to be in English.
+  const own = ['-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false', ...args]
+  const env = { ...process.env, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' }
+  const { error, status, stdout, stderr } = spawnSync('git', own, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (error) throw new UsageError(`--since needs git: ${(error as NodeJS.ErrnoException).code}.`)
+  if (status === 0) return stdout.split(/[\0\n]/).filter((name) => name !== '')
+  if (stderr.includes('not a git repository'))
+    throw new UsageError(`--since: ${relative('', cwd) || 'this folder'} is in no git repository.`)
+  if (args[0] === 'merge-base')
+    throw new UsageError(
+      stderr === ''
+        ? `--since: ${ref} and this branch have no commit in common. A shallow clone has too few: git fetch --unshallow`
+        : `--since: there is no commit ${JSON.stringify(ref)} here. In a pipeline, fetch it first: git fetch origin ${ref}`,
+    )
+  throw new UsageError(`--since: git says: ${printable(stderr.trim().split('\n')[0] ?? '')}`)
+}

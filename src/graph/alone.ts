@@ -1,0 +1,21 @@
+/** Workloads of one pod that stops before the next one starts. */
+import type { Graph } from './graph.js'
+import { stringAt } from './untyped.js'
+import type { Workload } from './workload.js'
+
+/** Whether a change of its template replaces its pods; with the other kinds it reaches new pods only. */
+export function hasRollouts({ kind }: Workload): boolean {
+  return kind !== 'ReplicationController' && kind !== 'ReplicaSet'
+}
+
+/** Whether its Services have one pod, and the next one starts after its end: requests fail meanwhile, probe or not. */
+export function isAlone(workload: Workload, graph: Graph): boolean {
+  if (graph.autoscalerOf(workload) || graph.scaledObjectOf(workload)) return false
+  if (graph.fewestPods(workload)?.pods !== 1) return false
+  if (graph.servicesOf(workload).some((service) => graph.backendsOf(service).length > 1)) return false
+  return (
+    workload.kind === 'StatefulSet' ||
+    !hasRollouts(workload) ||
+    stringAt(workload.object, 'spec', 'strategy', 'type') === 'Recreate'
+  )
+}
