@@ -46,7 +46,9 @@ export function allGaps({ summary, failures }: Report): string[] {
       return `not decided without ${need === 'cluster' ? 'the cluster' : need}: ${some(rules.map(({ rule }) => rule))}`
     }),
     ...(unreadable > 0 ? [`not read in full: ${count(unreadable, 'file')}`] : []),
-    ...Object.entries(skipped).map(([reason, number]) => `left out: ${count(number, 'file')}, ${reason}`),
+    ...Object.entries(skipped)
+      .sort(([, a], [, b]) => b - a)
+      .map(([reason, number]) => `left out: ${count(number, 'file')}, ${reason}`),
     ...[...new Set(failures.map(({ rule }) => rule))].map((rule) => `not decided, internal error: ${rule}`),
   ]
 }
