@@ -9,8 +9,11 @@ import {
   inRange,
   isGone,
   isReady,
+  type RuleFix,
   rule,
   type ServerBlock,
+  safe,
+  set,
   troubles,
   type Version,
   version,
@@ -66,12 +69,34 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
       `${what} ${runs ? 'will not start again' : 'does not start'}: ${found.message}.`,
       {
         see: [server && at(server.workload, server.container.spec, 'image')],
-        fix: advise(found.cure),
+        fix:
+          (!graph.live && changed(data, text, own ?? bundledWith(minor), params.plugins)) ||
+          advise(found.cure),
         evidence: graph.live && troubles(pods, graph.live),
       },
     )
   },
 })
+
+/** What means the same to a newer CoreDNS, where that leaves nothing that it does not know. */
+function changed(data: object, text: string, running: Version, more: readonly string[]): RuleFix | undefined {
+  let plugin = ''
+  const cures = new Set<string>()
+  const lines = text.split('\n').filter((line) => {
+    const [word = '', ...rest] = line.trim().split(/\s+/)
+    if (rest.at(-1) === '{') plugin = word
+    else if (word === '}') plugin = ''
+    const isIdle = plugin === 'kubernetes' && (word === 'upstream' || word === 'resyncperiod')
+    if (isIdle) cures.add(`remove ${word}`)
+    return !isIdle
+  })
+  // One with options of its own needs another eye: those of forward have other names.
+  const better = lines.map((line) => line.replace(/^(\s*)proxy(?=\s+\S+\s+[^\s{][^{]*$)/, '$1forward'))
+  if (better.some((line, i) => line !== lines[i])) cures.add('write forward instead of proxy')
+  const result = better.join('\n')
+  const isWhole = cures.size > 0 && !problemIn(corefile(result), running, more)
+  return isWhole ? safe(set(data, 'Corefile', result, [...cures].join(', '))) : undefined
+}
 
 /** The CoreDNS that kubeadm installs, as far as it matters here. */
 function bundledWith(minor: number): Version {

@@ -28,7 +28,7 @@ it: ExternalSecrets, SealedSecrets or Certificates for their own controller, ann
 injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. An error with zero
 replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
 no budget guards and no priority class protects: Secrets that exist outlive their controller's restart. One
-finding, with all causes.
+finding, with all causes. Workloads that run the same image as webhook or for its certificate are left alone.
 
 In a cluster: an error when none of its pods is ready, a warning when at least three ExternalSecrets or
 SealedSecrets, and half of all, are not: then what it asks is away, or refuses it.`,
@@ -57,7 +57,7 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const container = workload.running.find(({ image }) => imageNamed(image, params.providerImages))
-    if (!container || workload.batch) return
+    if (!container || workload.batch || makesNothing(workload)) return
     const provider = providers.find(({ image }) => imageNamed(container.image, [image]))
     const consumer = graph.once(`consumer of ${provider?.image}`, () => consumerOf(provider, graph))
     if (!consumer) return
@@ -94,17 +94,21 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
     report(
       limits?.cpu !== undefined && limits ? limits : (fewest?.node ?? workload.object),
       limits?.cpu !== undefined ? 'cpu' : fewest?.field,
-      `New pods wait for their credentials when ${workload.name} is slow or gone: ${causes.join(', and ')}.`,
+      isAsked
+        ? `New pods wait for their credentials when ${workload.name} is slow or gone: ${causes.join(', and ')}.`
+        : `Secrets are made and renewed late when ${workload.name} has much to do: ${causes.join(', and ')}.`,
       { severity: 'warning', see },
     )
   },
 })
 
+/** The image of a provider is also that of the webhook of its kinds and of the controller of that one's certificate. */
+function makesNothing({ running }: Workload): boolean {
+  return running.flatMap(({ spec }) => wordsOf(spec)).some((word) => /^(webhook|certcontroller)$/.test(word))
+}
+
 /** What a cluster shows: no pod is ready, or most of what the provider should make is not made. */
 function troubleNow(workload: Workload, provider: Provider | undefined, graph: Graph, live: Live) {
-  // The same image is the webhook of its kinds, too, which makes nothing.
-  const words = workload.running.flatMap(({ spec }) => wordsOf(spec))
-  if (words.some((word) => /^(webhook|certcontroller)$/.test(word))) return undefined
   const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
   const made = provider?.kind ? graph.all(provider.kind) : []
   // Certificates fail each for reasons of their own: another rule looks at them.

@@ -17,9 +17,7 @@ import {
 } from '../src/rule.js'
 
 const socket = /^(\/var)?\/run\/docker\.sock$/
-
-/** Sockets of the runtimes that nodes have: who mounts one of these, too, takes the one that is there. */
-const otherSocket = /\/(containerd|crio|cri-dockerd)\.sock$/
+const otherSocket = /\/(?:containerd|crio|crio\/crio|podman|cri-dockerd)\.sock$|\/run\/containerd(?:\/|$)/
 
 export default rule({
   title: 'The workload or node depends on the Docker engine',
@@ -32,8 +30,8 @@ nor evicts. Where the engine does run, one hung daemon takes the whole node with
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
   decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
 the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
-agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported, nor agents
-that mount the socket of containerd or CRI-O, too, and take the one that is there.
+agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported, nor is who mounts the socket
+of containerd or CRI-O as well and takes what is there.
 
 In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
 same versions as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,
@@ -99,13 +97,13 @@ function faultOfWorkload(
   const mounted = new Set(
     containers.flatMap(({ spec }) => (spec.volumeMounts ?? []).map((mount) => mount.name)),
   )
-  const needsDocker = !pod.volumes?.some(
-    (volume) => mounted.has(volume.name) && otherSocket.test(volume.hostPath?.path ?? ''),
+  const takesOthers = pod.volumes?.some(
+    (one) => mounted.has(one.name) && otherSocket.test(one.hostPath?.path ?? ''),
   )
   for (const { name: volume, hostPath } of pod.volumes ?? []) {
     const path = hostPath?.path?.replace(/\/+$/, '') ?? ''
     if (!hostPath || !mounted.has(volume)) continue
-    if (needsDocker && socket.test(path))
+    if (socket.test(path) && !takesOthers)
       return [
         hostPath,
         'path',

@@ -71,7 +71,7 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
       report(
         container.spec,
         container.spec.args ? 'args' : 'command',
-        `${fewest.pods} replicas of ${workload.name} all act at once on the same objects: --${flag}=false.`,
+        `${fewest.pods} replicas of ${workload.name} may all act at once on the same objects: --${flag}=false elects no leader.`,
         {
           severity: core ? 'error' : 'warning',
           see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],

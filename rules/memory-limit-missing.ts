@@ -69,7 +69,7 @@ that are short of memory stand below the finding.`,
     const own = [...killed.map(({ line }) => line).slice(0, 2), ...(seen?.evicted ?? [])]
     report(
       first.spec,
-      first.spec.resources ? 'resources' : 'name',
+      'resources',
       own.length > 0
         ? `The nodes of ${workload.name} have run out of memory, and nothing limits what ${names} ${bare.length > 1 ? 'take' : 'takes'}.`
         : `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,

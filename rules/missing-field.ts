@@ -13,7 +13,7 @@ schema calls required and the server does without (\`rules\` of a Role, \`value\
 reported, nor one that stands there by a name which \`unknown-field\` reports. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
 looked at.
 
-Exempt: files beside a kustomization, and files or folders called a patch or overlay: they hold parts of
+Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they hold parts of
 objects.`,
   falsePositives: 'A manifest that another tool completes before it is applied.',
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],

@@ -106,7 +106,7 @@ function unallowed(
     `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
     {
       // Policies that think of another port of the Service may well keep this one closed.
-      ...(isPartlyOpen && !outside && { severity: 'warning' }),
+      severity: isPartlyOpen && !outside ? 'warning' : 'error',
       see: [see && at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports')],
     },
   ]

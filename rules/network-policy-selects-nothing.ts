@@ -3,6 +3,7 @@ import {
   at,
   controllerOf,
   type Graph,
+  isOperated,
   type LabelSelector,
   type ObjectOf,
   rule,
@@ -19,9 +20,11 @@ export default rule({
 traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
-workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or label pods. Also a
-port name in a rule that none of the selected pods declares, while they do declare ports; a rule that has another port, too,
-allows that one, and the name may be of a port that is off.
+workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or
+label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
+a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for
+pods that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a
+namespace with a Subscription of OLM.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -80,7 +83,10 @@ type RulePort = NonNullable<IngressRule['ports']>[number]
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live) return beside.some(({ controlled }) => controlled)
+  if (!graph.live)
+    return (
+      beside.some(({ controlled }) => controlled) || isOperated(selector.matchLabels ?? {}, policy, graph)
+    )
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

@@ -3,6 +3,7 @@ import {
   at,
   formatSpan,
   type Graph,
+  isOperated,
   nearestName,
   type ObjectOf,
   rule,
@@ -21,7 +22,8 @@ scale-down hang until one of them is deleted.`,
   remedy: 'Select the pods of one workload, and select each workload with one budget.',
   decides: `Two budgets of a namespace whose selectors match the same pod template: an error, reported on
 one of the two. A budget that matches nothing: an error when a workload nearby has nearly the label that it asks for; a
-warning without one, where all of the namespace is known (\`--complete\`) and no account in it may make or label pods, and in a cluster when
+warning without one, where all of the namespace is known (\`--complete\`), no account in it may make or label pods and no operator seems
+to make them, and in a cluster when
 \`status.expectedPods\` has been 0 since the budget was made, \`minutes\` ago or more.
 
 Workloads that are scaled to 0 count as selected.`,
@@ -54,7 +56,8 @@ Workloads that are scaled to 0 count as selected.`,
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
-    if (!near && !graph.hasAll('Pod', budget)) return
+    const isMade = () => !live && isOperated(spec.selector?.matchLabels ?? {}, budget, graph)
+    if (!near && (!graph.hasAll('Pod', budget) || isMade())) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,

@@ -1,4 +1,4 @@
-import { isObject, type ObjectOf, type RuleEdit, rule } from '../src/rule.js'
+import { type Graph, groupOf, isObject, type ObjectOf, type RuleEdit, rule } from '../src/rule.js'
 
 type Path = readonly (string | number)[]
 type Node = ObjectOf<'Node'>
@@ -52,9 +52,11 @@ tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An in
 which nodes still have. In a cluster its nodes decide: silent where every control plane node has the old label (as k3s
 and OpenShift set it), or none has the taint; a warning where only some of them have it; and an error for a
 \`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
-and annotations that objects carry themselves, schemas, and text of several lines.`,
+and annotations that objects carry themselves, schemas, and text of several lines; and in manifests
+\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig or, near by, what is in a namespace \`openshift-…\`, or k3s is named in the manifest: their
+nodes keep the old label.`,
   falsePositives:
-    'In manifests for distributions that still set the old label (OpenShift, k3s): suppress with that reason.',
+    'In manifests for distributions that still set the old label (k3s, OpenShift): suppress with that reason.',
   versions:
     'Label gone from 1.24, taint from 1.25; both labels were there from 1.20 to 1.23. The renamed ones are still set by 1.37.',
   sources: [
@@ -78,6 +80,12 @@ and annotations that objects carry themselves, schemas, and text of several line
       const { to, gone } = change
       const taint = role === 'toleration'
       if (taint && (gone === undefined || minor < gone + 1)) continue
+      if (
+        gone !== undefined &&
+        !graph.live &&
+        (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s'))
+      )
+        continue
       const written = writtenVerdict(label, role, change, minor)
       const verdict = graph.live
         ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor)
@@ -96,6 +104,20 @@ and annotations that objects carry themselves, schemas, and text of several line
     }
   },
 })
+
+/** Groups of what configures an OpenShift cluster. Routes and security constraints come with many an application, too. */
+const openShiftGroups =
+  /^(?:config|machine|machineconfiguration|(?:\w+\.)?operator|compliance|console|oauth|tuned|user)\.openshift\.io$/
+
+function isOfOpenShift(object: object, graph: Graph): boolean {
+  const isConfigured = graph.once('configuration of OpenShift', () =>
+    graph.objects.some(({ apiVersion }) => openShiftGroups.test(groupOf(apiVersion ?? ''))),
+  )
+  const own = graph.once('objects in namespaces of OpenShift', () =>
+    graph.objects.filter(({ metadata }) => metadata?.namespace?.startsWith('openshift-')),
+  )
+  return isConfigured || own.some((one) => graph.apart(one, object) <= 3)
+}
 
 interface Verdict {
   readonly message: string

@@ -67,6 +67,7 @@ constraints.`,
         : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
+        restsOn: [[workload.pod, 'affinity']],
         see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks
           ? advise('delete one of the pods: the scheduler places it anew')

@@ -26,8 +26,8 @@ is on. Pod-level resources count. One finding per workload.
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
 manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, workloads with \`replicas: 0\` that
-KEDA doesn't scale, and \`pause\` containers. What a kustomization or another manifest adds to a container can't be
-known: suppress there.
+KEDA doesn't scale, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
+there.
 
 An info for pods of the class \`system-node-critical\`: nothing evicts them, and the kernel kills them last.
 

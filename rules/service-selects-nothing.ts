@@ -6,6 +6,8 @@ import {
   formatSpan,
   type Graph,
   inSeries,
+  isOperated,
+  operatorLabels,
   readyIn,
   rule,
   type Service,
@@ -31,7 +33,8 @@ alone (operators make some that are empty by design), those younger than ten min
 monitoring charts make them for control planes that a provider hides.
 
 Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
-no manifest shows (\`operatorLabels\`).`,
+no manifest shows (\`operatorLabels\`); in manifests also a value of the selector that is the name of a custom resource beside
+the Service, or a Subscription of OLM in its namespace: an operator makes the pods.`,
   falsePositives:
     'Pods that an operator or another repository creates: name them in `operatorLabels`, or suppress.',
   sources: ['k8s.io/api/core/v1/types.go (ServiceSpec.Selector)'],
@@ -40,22 +43,7 @@ no manifest shows (\`operatorLabels\`).`,
     operatorLabels: {
       type: 'array',
       items: { type: 'string' },
-      default: [
-        'cnpg.io/',
-        'serving.knative.dev/',
-        'strimzi.io/',
-        'ceph.rook.io/',
-        'rook_cluster',
-        'postgres-operator.crunchydata.com/',
-        'spilo-role',
-        'longhorn.io/',
-        'ray.io/',
-        'elasticsearch.k8s.elastic.co/',
-        'operator.prometheus.io/',
-        'gateway.networking.k8s.io/',
-        'jobset.sigs.k8s.io/',
-        'leaderworkerset.sigs.k8s.io/',
-      ],
+      default: [...operatorLabels],
       about: 'Beginnings of label keys that operators put on pods.',
     },
   },
@@ -88,8 +76,7 @@ no manifest shows (\`operatorLabels\`).`,
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
-    // In manifests the workload may be meant for the same namespace as the Service.
-    if (!near && (!graph.hasAll('Pod', service) || (!graph.live && matchesAnywhere(graph.workloads, pairs))))
+    if (!near && (!graph.hasAll('Pod', service) || (!graph.live && isElsewhere(service, pairs, graph))))
       return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
@@ -150,9 +137,10 @@ function isNearly([key, value]: readonly [string, string], { labels }: Workload,
   return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
 }
 
-function matchesAnywhere(
-  workloads: readonly Workload[],
-  pairs: readonly (readonly [string, string])[],
-): boolean {
-  return workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value))
+/** Whether manifests have the pods after all: of a workload that may be meant for the same namespace, or of an operator. */
+function isElsewhere(service: Service, pairs: readonly (readonly [string, string])[], graph: Graph): boolean {
+  return (
+    graph.workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value)) ||
+    isOperated(Object.fromEntries(pairs), service, graph)
+  )
 }

@@ -36,10 +36,11 @@ export default rule({
 treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
-that could raise it. In a cluster also: none of their pods has been ready for \`minutes\`, and not where
-nothing but pods calls the Service and the workload's finding says why it is down. Of Services that lead to the same pods
-one is reported; of empty workloads each that something leads to. An error when an Ingress or route, an APIService, or a webhook that
-fails closed leads to the Service.
+that could raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
+\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where nothing but pods calls the Service and
+the workload's finding says why it is down. An error when an Ingress or route, an APIService, or a webhook that
+fails closed leads to the Service. What is parked, with \`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or
+route leads to it; an error only for an APIService or a webhook that fails closed.
 
 In a cluster EndpointSlices count, whoever keeps them:
 
@@ -127,21 +128,28 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
   ]
 }
 
-/** That all backends are scaled to zero. */
+/** That all backends are scaled to zero. Somebody has parked them, and only what cannot wait is more than a note. */
 function asleep(service: Service, backend: Workload, graph: Graph): Fault | undefined {
   if (!backend.scale || !isEmpty(service, graph)) return undefined
-  const user = userOf(service, graph)
-  // What nothing leads to says no more than the first of the Services with these pods.
-  const same = graph.servicesOf(backend).filter((one) => isEmpty(one, graph))
-  if (!user && same.toSorted(byRank(graph))[0] !== service) return undefined
+  const [first, ...others] = graph
+    .servicesOf(backend)
+    .filter((one) => isEmpty(one, graph))
+    .sort(byRank(graph))
+  if (first !== service) return undefined
+  const [route] = graph.routesTo(service)
+  const asker = askerOf(service, graph)
   const hpa = graph.autoscalerOf(backend)
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
+    `Calls of ${graph.describe(service)}${others.length > 0 ? ` and ${others.length} more` : ''} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
     {
-      severity: user ? 'error' : 'warning',
-      see: [at(backend, backend.scale.node, 'replicas'), user],
+      severity: asker ? 'error' : graph.live && route ? 'warning' : 'info',
+      see: [
+        at(backend, backend.scale.node, 'replicas'),
+        userOf(service, graph),
+        ...others.slice(0, 2).map((one) => at(one, one, undefined, 'fails, too')),
+      ],
       symptomOf: toldByAskers(service, graph),
     },
   ]
@@ -251,6 +259,7 @@ function isEmpty(service: Service, graph: Graph): boolean {
 function isAsleep(workload: Workload, graph: Graph): boolean {
   return (
     workload.scale?.replicas === 0 &&
+    graph.fewestPods(workload)?.pods === 0 &&
     !graph.scaledObjectOf(workload) &&
     graph.autoscalerOf(workload)?.spec?.minReplicas !== 0
   )
@@ -280,8 +289,9 @@ function byRank(graph: Graph): (a: Service, b: Service) => number {
 
 /** Of Services that lead to the same pods the one that others use says most. */
 function rank(service: Service, graph: Graph): number {
-  if (userOf(service, graph) || graph.entranceOf(service)) return 0
-  return service.spec?.clusterIP === 'None' ? 2 : 1
+  if (userOf(service, graph)) return 0
+  if (graph.entranceOf(service)) return 1
+  return service.spec?.clusterIP === 'None' ? 3 : 2
 }
 
 function evidenceOf(pods: readonly Pod[], others: readonly Service[], live: Live): string[] {
@@ -306,6 +316,11 @@ function nameOf({ metadata }: { metadata?: Pod['metadata'] }): string {
 function userOf(service: Service, graph: Graph): Sight | undefined {
   const [route] = graph.routesTo(service)
   if (route) return at(route.from, route.node, route.field)
+  return askerOf(service, graph)
+}
+
+/** Where the API server asks a Service, and fails without it. */
+function askerOf(service: Service, graph: Graph): Sight | undefined {
   const users = graph.once('users-of-services', () => apiUsers(graph))
   return users.get(`${graph.namespaceOf(service)}/${service.metadata?.name}`)
 }

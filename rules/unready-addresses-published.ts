@@ -6,6 +6,7 @@ import {
   type Graph,
   isGone,
   type Live,
+  operatorLabels,
   ownManager,
   type Pod,
   remove,
@@ -30,7 +31,7 @@ to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
   decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
 NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a
-StatefulSet, which is what it is for, or for pods that the input does not show. The old annotation is ignored by current releases: an info, as its author believes it works.
+StatefulSet, which is what it is for, for pods that the input does not show, or for the pod that a program such as Vault labels itself. The old annotation is ignored by current releases: an info, as its author believes it works.
 
 In a cluster an error when its EndpointSlices count pods as ready now whose condition \`Ready\` has been false for a
 minute. Without the field they are reported after ten: the endpoint controller does not follow. That is one finding, for
@@ -97,6 +98,9 @@ function published(service: Service, graph: Graph): Fault | undefined {
   if (isHeadless && !route) return undefined
   // A Service for one single pod of a StatefulSet is how its peers, or clients that know it, find it.
   if (spec.selector?.['statefulset.kubernetes.io/pod-name'] && !route) return undefined
+  // Who labels the pod that leads, as Vault does, says itself where clients are to go.
+  if (Object.keys(spec.selector ?? {}).some((key) => operatorLabels.some((start) => key.startsWith(start))))
+    return undefined
   // The peers of a StatefulSet find each other so, and are set up while they are not ready yet. Pods that are not
   // in the input may be such peers.
   const mayBePeers = graph.backendsOf(service).every(({ kind }) => kind === 'StatefulSet')

@@ -203,6 +203,8 @@ async function main(): Promise<void> {
   for (const [name, text] of Object.entries(texts)) write(`${name}.txt`, text)
   write('examples.json', JSON.stringify(examples()))
   write('config.schema.json', `${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
+  for (const name of ['page.css', 'page.js'])
+    write(name, readFileSync(join(root, 'src/reporters', name), 'utf8'))
   write('report.schema.json', readFileSync(join(root, 'src/reporters/report.schema.json'), 'utf8'))
   write('THIRD-PARTY-LICENSES', licences(inputs))
   rmSync(dist, { recursive: true, force: true })

@@ -84,6 +84,7 @@ export type SkipReason =
   | 'kustomization'
   | 'kustomize patch'
   | 'empty'
+  | 'encrypted'
   | 'ignored'
   | 'test data'
 

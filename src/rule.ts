@@ -83,6 +83,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
+export { isOperated, operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
 export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
@@ -306,6 +307,11 @@ export interface ReportOptions {
   /** The rules that tell the cause, and the objects: the finding is left out when one of them reports one of these. */
   readonly symptomOf?: Cause | undefined
   readonly fix?: RuleFix | undefined
+  /**
+   * Other fields of the object that it rests on. Where a kustomization changes one of them, the one reported or one that the fix
+   * changes, it is left out.
+   */
+  readonly restsOn?: readonly (readonly [node: Node, field: string])[]
   /** Stories that this finding resembles, when they differ from the rule's. */
   readonly stories?: readonly string[]
   /** Point at the field's value instead of its key. */

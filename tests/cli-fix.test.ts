@@ -112,6 +112,7 @@ describe('--fix', () => {
     const files = {
       'rendered.yaml': `---\n# Source: app/templates/cronjob.yaml\n${before}`,
       'mixed.yaml': before.replace('kind: CronJob\n', 'kind: CronJob\r\n'),
+      'large.yaml': `${before}# ${'x'.repeat(1 << 20)}\n`,
       'shared.yaml': before.replace('spec:', 'spec: &spec').concat('x-copy: *spec\n'),
       'ignored.yaml': before
         .replace('batch/v1beta1', 'batch/v1')
@@ -122,14 +123,15 @@ describe('--fix', () => {
     }
     const { lint, read } = folder(files)
     const { err } = lint('--fix')
-    for (const name of ['rendered.yaml', 'mixed.yaml', 'ignored.yaml'] as const)
+    for (const name of ['rendered.yaml', 'mixed.yaml', 'ignored.yaml', 'large.yaml'] as const)
       expect(read(name)).toBe(files[name])
     expect(read('shared.yaml')).toBe(files['shared.yaml'].replace('batch/v1beta1', 'batch/v1'))
     expect(err).toMatchInlineSnapshot(`
-      "k8s-af: 1 finding fixed in 1 file; 4 more with --unsafe-fixes
+      "k8s-af: 1 finding fixed in 1 file; 5 more with --unsafe-fixes
+      k8s-af: not fixed: large.yaml:2 removed-api-version: its document has more than 1 MiB
+      k8s-af: not fixed: large.yaml:11 misplaced-spec-field: its document has more than 1 MiB
       k8s-af: not fixed: mixed.yaml:2 removed-api-version: its lines end in different ways
       k8s-af: not fixed: mixed.yaml:11 misplaced-spec-field: its lines end in different ways
-      k8s-af: not fixed: rendered.yaml:4 removed-api-version: Helm has rendered it: change the chart
       k8s-af: not fixed: rendered.yaml:13 misplaced-spec-field: Helm has rendered it: change the chart
       k8s-af: not fixed: shared.yaml:11 misplaced-spec-field: an anchor, a repeated key or a comment is in the way
       "

@@ -241,6 +241,14 @@ describe('reports', () => {
     expect(readFileSync(join(cwd, 'out/a.txt'), 'utf8')).toContain('job-without-deadline')
     expect(readdirSync(join(cwd, 'out')).sort()).toEqual(['a.txt', 'sarif.json'])
   })
+  it('have all that they need in the package', () => {
+    const cwd = folderWith({ 'bad.yaml': job('bad') })
+    const { out } = run(['lint', ...only, '-o', 'markdown', '-o', 'html=a.html'], { cwd })
+    expect(out).toContain('| bad.yaml:9 | CronJob bad |')
+    expect(readFileSync(join(cwd, 'a.html'), 'utf8')).toMatch(
+      /<article [\s\S]*<h2>Rules<\/h2>[\s\S]*<\/script>/,
+    )
+  })
   it('may be chosen in the configuration', () => {
     const cwd = folderWith({ 'bad.yaml': job('bad'), '.k8s-af.yaml': 'output: json\n' })
     expect(JSON.parse(run(['lint'], { cwd }).out)).toHaveProperty('findings')

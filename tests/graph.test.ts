@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
 import { delayOfCommand, imageNamed, imageParts, isImageAlias } from '../src/graph/container.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
+import { homesOf } from '../src/graph/homes.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
 import { formatStarts, schedule } from '../src/graph/schedule.js'
@@ -19,7 +20,7 @@ function graphOf(
     namespace?: string
     externals?: readonly External[]
     replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>
-    overlays?: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>>
+    overlays?: Readonly<Record<string, Partial<Kustomization>>>
   } = {},
 ): IndexedGraph {
   const resources = Object.entries(files).flatMap(([name, text]): Resource[] => {
@@ -50,6 +51,7 @@ function graphOf(
     replicas: [],
     resources: [],
     patches: [],
+    replaced: [],
     ...said,
   })
   const kustomizations = [
@@ -512,7 +514,7 @@ spec: {target: {name: database-credentials}}
 describe('patches of kustomizations', () => {
   const patchedBy = (
     patches: Kustomization['patches'],
-    overlays: Readonly<Record<string, Pick<Kustomization, 'resources' | 'patches'>>> = {},
+    overlays: Readonly<Record<string, Partial<Kustomization>>> = {},
   ) => {
     const files = { 'base/app/web.yaml': deployment('web'), 'other/web.yaml': deployment('web') }
     const base = { resources: ['base/app/web.yaml'], patches: [] }
@@ -532,9 +534,78 @@ describe('patches of kustomizations', () => {
     expect(patchedBy([{ kind: undefined, name: '(?P<x>' }])).toEqual([false, false])
   })
   it('come from components, and from kustomizations that build on each other', () => {
-    const component = { resources: ['overlay'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    const patches = [{ kind: 'Deployment', name: 'web' }]
+    const file = { name: 'component/kustomization.yaml', text: '' }
+    const component = { resources: [], patches, document: document(file, { kind: 'Component' }) }
     const overlay = { resources: ['base', 'component'], patches: [] }
     expect(patchedBy([], { component, overlay })).toEqual([true, false])
+    expect(patchedBy([], { inner: { resources: ['base'], patches }, overlay })).toEqual([true, false])
+  })
+  it('leave alone what only another kustomization builds on', () => {
+    const other = { resources: ['other/web.yaml'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    const all = { resources: ['overlay', 'other'] }
+    expect(patchedBy([], { other, all })).toEqual([false, true])
+  })
+  it('may be for a namespace or for labels', () => {
+    const web = { kind: undefined, name: undefined }
+    expect(patchedBy([{ ...web, labels: 'app=web' }])).toEqual([false, false])
+    expect(patchedBy([{ ...web, labels: 'app in (web, api), tier' }])).toEqual([false, false])
+    expect(patchedBy([{ ...web, labels: 'app notin (web), !tier' }])).toEqual([true, false])
+    expect(patchedBy([{ ...web, labels: 'app!=web' }])).toEqual([true, false])
+    expect(patchedBy([{ ...web, annotations: 'managed' }])).toEqual([false, false])
+    expect(patchedBy([{ kind: '(Deploy|Cron).*', name: undefined, namespace: 'shop' }])).toEqual([
+      true,
+      false,
+    ])
+  })
+})
+
+describe('the fields that patches of kustomizations change', () => {
+  const files = { 'base/web.yaml': deployment('web', 'replicas: 2') }
+  const changed = (change: unknown, overlays: Readonly<Record<string, Partial<Kustomization>>> = {}) => {
+    const patches = [{ kind: 'Deployment', name: 'web', change }]
+    const overlay = { resources: ['base'], patches }
+    const graph = graphOf(files, {
+      overlays: { base: { resources: ['base/web.yaml'] }, overlay, ...overlays },
+    })
+    const own = graph.resource(first(graph.workloads).object)
+    return (...path: readonly (string | number)[]) => graph.patchOf(own)?.(path) ?? false
+  }
+  const containers = ['spec', 'template', 'spec', 'containers', 0]
+  it('are those of a strategic-merge patch, in the item that has the same name', () => {
+    const patch = (name: string) =>
+      changed({
+        spec: { template: { spec: { containers: [{ name, resources: { limits: { memory: '1Gi' } } }] } } },
+      })
+    expect(patch('main')(...containers, 'resources')).toBe(true)
+    expect(patch('main')(...containers, 'resources', 'limits', 'memory')).toBe(true)
+    expect(patch('main')(...containers, 'resources', 'limits', 'cpu')).toBe(false)
+    expect(patch('main')(...containers, 'readinessProbe')).toBe(false)
+    expect(patch('main')(...containers, 'name')).toBe(false)
+    expect(patch('main')('spec', 'template', 'spec')).toBe(false)
+    expect(patch('sidecar')(...containers, 'resources')).toBe(false)
+  })
+  it('are those that it removes or replaces', () => {
+    expect(changed({ spec: { strategy: null } })('spec', 'strategy', 'type')).toBe(true)
+    expect(changed({ spec: { strategy: { $patch: 'replace' } } })('spec', 'strategy', 'type')).toBe(true)
+    expect(changed({ spec: { replicas: 3 } })('spec', 'replicas')).toBe(true)
+  })
+  it('are those of JSON patch operations', () => {
+    const patch = (path: string, op = 'add') => changed([{ op, path, value: {} }])
+    const pointer = '/spec/template/spec/containers/0'
+    expect(patch(`${pointer}/resources`)(...containers, 'resources')).toBe(true)
+    expect(patch(`${pointer}/resources/limits`)(...containers, 'resources')).toBe(true)
+    expect(patch(`${pointer}`)(...containers, 'resources')).toBe(true)
+    expect(patch('/spec/template/spec/containers/1/resources')(...containers, 'resources')).toBe(false)
+    expect(patch('/spec/template/spec/containers/*/resources')(...containers, 'resources')).toBe(true)
+    expect(patch('/metadata/annotations/a~1b')('metadata', 'annotations', 'a/b')).toBe(true)
+    expect(patch(`${pointer}/resources`, 'test')(...containers, 'resources')).toBe(false)
+    expect(patch('/spec/replicas')('spec')).toBe(false)
+  })
+  it('are all where nothing is built without the patch that deletes the object', () => {
+    const deletion = { $patch: 'delete', kind: 'Deployment', metadata: { name: 'web' } }
+    expect(changed(deletion)('spec', 'replicas')).toBe(true)
+    expect(changed(deletion, { other: { resources: ['base'] } })('spec', 'replicas')).toBe(false)
   })
 })
 
@@ -550,6 +621,17 @@ describe('the fewest pods', () => {
   it('are the replicas, 1 by default', () => {
     expect(fewest(deployment('web', 'replicas: 3'))).toEqual([3, 'Deployment', 'replicas'])
     expect(fewest(deployment('web'))).toEqual([1, 'Deployment', 'replicas'])
+  })
+
+  it('are the most that patches of kustomizations set', () => {
+    const patched = (change: unknown) => {
+      const overlay = { resources: ['base/web.yaml'], patches: [{ kind: 'Deployment', name: 'web', change }] }
+      const graph = graphOf({ 'base/web.yaml': deployment('web') }, { overlays: { base: overlay } })
+      return graph.fewestPods(first(graph.workloads))?.pods
+    }
+    expect(patched([{ op: 'replace', path: '/spec/replicas', value: 3 }])).toBe(3)
+    expect(patched({ spec: { replicas: 2 } })).toBe(2)
+    expect(patched([{ op: 'remove', path: '/spec/template/spec/nodeSelector' }])).toBe(1)
   })
 
   it('are the minimum of an autoscaler', () => {
@@ -667,5 +749,32 @@ spec: {template: {spec: {containers: [{name: only}]}}}
     expect(to({ port: 80, targetPort: 3000 }, bare)).toEqual(['only', 3000])
     expect(to({ port: 80, targetPort: 'http' }, bare)).toBeUndefined()
     expect(to({ port: 80, targetPort: 3000 })).toBeUndefined()
+  })
+})
+
+describe('the namespaces of kustomizations', () => {
+  const homes = (kustomizations: Readonly<Record<string, Partial<Kustomization>>>) => {
+    const graph = graphOf({}, { overlays: kustomizations })
+    return Object.fromEntries(homesOf(graph.kustomizations))
+  }
+  it('count where they are certain, the outermost first', () => {
+    expect(homes({ app: { namespace: 'shop', resources: ['app/web.yaml'] } })).toEqual({
+      'app/web.yaml': 'shop',
+    })
+    expect(
+      homes({
+        base: { namespace: 'shop', resources: ['base/web.yaml'] },
+        prod: { namespace: 'prod', resources: ['base', 'prod/hpa.yaml'] },
+      }),
+    ).toEqual({ 'base/web.yaml': 'prod', 'prod/hpa.yaml': 'prod' })
+  })
+  it('are left out where builds differ, or one gives none', () => {
+    const base = { resources: ['base/web.yaml'] }
+    const prod = { namespace: 'prod', resources: ['base'] }
+    expect(homes({ base, prod, test: { namespace: 'test', resources: ['base'] } })).toEqual({})
+    expect(homes({ base, prod, bare: { resources: ['base'] } })).toEqual({})
+    expect(homes({ base, prod, again: { namespace: 'prod', resources: ['base'] } })).toEqual({
+      'base/web.yaml': 'prod',
+    })
   })
 })

@@ -123,6 +123,11 @@ describe('what is broken', () => {
     expect(input.problems).toEqual([])
     expect(skips(input)).toEqual({ [file]: reason })
   })
+  it('encrypted files that a walk meets are left out', () => {
+    const input = read(cwd)
+    expect(skips(input)['git-crypt.yaml']).toBe('encrypted')
+    expect(input.problems.filter(({ file }) => file === 'git-crypt.yaml')).toEqual([])
+  })
   it('has a case for every fixture', () => {
     const input = read(cwd)
     const known = [
@@ -408,6 +413,28 @@ describe('test data', () => {
     const cwd = folder({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
   })
+  it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
+    const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
+    const cwd = folder({
+      'policy.yaml': configMap('policy'),
+      '.chainsaw-test/chainsaw-test.yaml': test,
+      '.chainsaw-test/resources/refused.yaml': configMap('refused'),
+      'other/test/kyverno-test.yaml': configMap('of the test'),
+      'sub/.chainsaw-test/assert.yaml': configMap('assert'),
+      'app/kyverno-test.yaml': configMap('app test'),
+      'app/deployment.yaml': configMap('app'),
+    })
+    expect(names(read(cwd))).toEqual(['app', 'app test', 'policy'])
+    expect(skips(read(cwd))).toEqual({
+      '.chainsaw-test': 'test data',
+      'other/test': 'test data',
+      'sub/.chainsaw-test': 'test data',
+    })
+    expect(names(read(cwd, ['.chainsaw-test']))).toEqual(['t', 'refused'])
+    expect(names(read(cwd, ['.chainsaw-test/resources']))).toEqual(['refused'])
+    expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused', 'assert'])
+    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test']))).toEqual({})
+  })
 })
 
 describe('what is an object', () => {
@@ -484,6 +511,20 @@ describe('what is an object', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')
     expect(kindOf(configMap('{{ name }}'))).toBe('Go template')
   })
+  it('a file called a template is one where a name is to be replaced', () => {
+    expect(kindOf(configMap('service_name'), 'template.yaml')).toBe('Go template')
+    expect(kindOf(configMap('TEST_NAME'), 'test.tmpl.yaml')).toBe('Go template')
+    expect(kindOf(configMap('service_name'))).toBe('object')
+    expect(kindOf(configMap('web'), 'template.yaml')).toBe('object')
+    expect(kindOf(configMap('${jobName}'), 'job.tmpl.yaml')).toBe('object')
+  })
+  it('directives around a whole document are none of its text', () => {
+    const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`
+    const input = read(folder({ 'a.yaml': text }))
+    expect(names(input)).toEqual(['a', 'b'])
+    expect(input.problems).toEqual([])
+    expect(input.documents[0]?.locate().key(['metadata', 'name'])).toMatchObject({ line: 6, column: 3 })
+  })
 })
 
 describe('kustomizations', () => {
@@ -522,6 +563,15 @@ patchesStrategicMerge:
 - sub/merge.yaml
 patchesJson6902:
 - path: json.yaml
+  target: {kind: Secret, name: keys}
+replacements:
+- source: {kind: ConfigMap, name: settings}
+  targets:
+  - select: {kind: Ingress, name: web, labelSelector: app=web}
+    fieldPaths:
+    - spec.rules.0.host
+    - spec.containers.[name=web].image
+    - metadata.annotations.[example.com/a]
 `,
     'overlay/patch.yaml': configMap('patch'),
     'overlay/sub/merge.yaml': configMap('merge'),
@@ -535,6 +585,7 @@ patchesJson6902:
     'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
   })
   const input = read(cwd)
+  const named = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })
   it('are evidence, not documents', () => {
     expect(names(input)).toEqual(['resource'])
     expect(input.kustomizations.map(({ folder: path }) => path)).toEqual([
@@ -561,10 +612,23 @@ patchesJson6902:
       ],
       resources: ['overlay/resource.yaml', 'base', 'component'],
       patches: [
-        { kind: 'Deployment', name: 'web-.*' },
-        { kind: 'Service', name: 'web' },
-        { kind: 'ConfigMap', name: 'patch' },
-        { kind: 'ConfigMap', name: 'merge' },
+        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }] },
+        { kind: 'Service', name: 'web', change: { kind: 'Service', metadata: { name: 'web' } } },
+        { kind: 'ConfigMap', name: 'patch', change: named('patch') },
+        { kind: 'Secret', name: 'keys', change: [{ op: 'remove', path: '/kind' }] },
+        { kind: 'ConfigMap', name: 'merge', change: named('merge') },
+      ],
+      replaced: [
+        {
+          kind: 'Ingress',
+          name: 'web',
+          labels: 'app=web',
+          change: [
+            { op: 'replace', path: '/spec/rules/0/host' },
+            { op: 'replace', path: '/spec/containers/*/image' },
+            { op: 'replace', path: '/metadata/annotations/example.com~1a' },
+          ],
+        },
       ],
     })
     expect(JSON.stringify(document?.value)).not.toContain('hunter2')
@@ -579,6 +643,19 @@ patchesJson6902:
       'overlay/server-patch.yaml': 'kustomize patch',
       'overlay/kustomization.yaml': 'kustomization',
     })
+  })
+  it('leave patches to be switched on', () => {
+    const tree = folder({
+      'crd/kustomization.yaml':
+        'resources: [widgets.yaml, patches/listed.yaml]\n#patches:\n#- path: patches/webhook_in_widgets.yaml\n',
+      'crd/widgets.yaml': configMap('widgets'),
+      'crd/patches/webhook_in_widgets.yaml': configMap('webhook'),
+      'crd/patches/listed.yaml': configMap('listed'),
+      'crd/auth_patch.yaml': configMap('auth'),
+      'docs/patch.yaml': configMap('docs'),
+    })
+    expect(names(read(tree))).toEqual(['listed', 'widgets', 'docs'])
+    expect(skips(read(tree))['crd/auth_patch.yaml']).toBe('kustomize patch')
   })
   it('name patches that are read alone', () => {
     const alone = read(cwd, ['overlay/patch.yaml', 'overlay/sub/merge.yaml', 'overlay/resource.yaml'])

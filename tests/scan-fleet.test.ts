@@ -96,6 +96,21 @@ describe('several clusters', () => {
   const good = withServices(service('web', 'web'))
   const bad = withServices(service('web', 'wbe-server'), service('api', 'apy-server'))
 
+  it('make one page that says which have what, and what was not read', async () => {
+    const { code, out } = await scanned(
+      { eu: bad, us: bad, ap: dead },
+      '--all-contexts',
+      '-o',
+      'html',
+      ...only,
+    )
+    expect(code).toBe(3)
+    expect(out.match(/<article [^>]*>/g)).toHaveLength(1)
+    expect(out).toContain('data-clusters="1 2"')
+    expect(out).toContain('<option value="us">us (1)</option>')
+    expect(out).toContain('<span>Service shop/api in eu, us</span>')
+    expect(out).toMatch(/<li>ap: not read at all: [^<]*<\/li>/)
+  })
   it('make one report in which findings carry their cluster', async () => {
     const clusters = { eu: bad, us: good, ap: { ...bad, version: 'v1.31.2' } }
     const { code, out, err } = await scanned(clusters, '--all-contexts', '-o', 'json', ...only)

@@ -133,6 +133,11 @@ const cases: Record<
     '{\n  "a": {\n    "b": 2,\n    "c": ["x"]\n  }\n}\n',
   ],
   'a block scalar': ['a: |\n  x\n\nb: 1\n', set('a', 'z'), 'a: z\n\nb: 1\n'],
+  'lines of a literal': [
+    'a: | # why\n  x {\n    y\n  }\n\n  z\n# end\nb: 1\n',
+    set('a', 'x {\n}\n\nz\n'),
+    'a: | # why\n  x {\n  }\n\n  z\n# end\nb: 1\n',
+  ],
   'a field goes': ['a: 1\n# of b\nb: 2\nc: 3\n', remove('b'), 'a: 1\n# of b\nc: 3\n'],
   'a field goes with all that is in it': ['a:\n  b: |\n    x\n\n    y\nc: 3\n', remove('a'), 'c: 3\n'],
   'the first field of an item goes': ['- a: 1\n  b: 2\n', remove('0.a'), '- b: 2\n'],

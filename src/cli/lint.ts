@@ -141,7 +141,7 @@ function nothingFound(input: Input, paths: readonly string[]): string {
     : has('kusto')
       ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
       : has('test data')
-        ? ' Folders called testdata are read where they are named.'
+        ? ' Folders of test data are read where they are named.'
         : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
 }

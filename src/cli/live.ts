@@ -12,10 +12,10 @@ import { type Aim, aimed } from '../engine/patch.js'
 import type { Finding } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { objectsAt, stringAt } from '../graph/untyped.js'
+import { unreadNotes } from '../reporters/gaps.js'
 import { printable } from '../reporters/text.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
-import { unreadNotes } from './unread.js'
 
 export interface LiveFlags {
   readonly kubeconfig?: string

@@ -262,7 +262,7 @@ function addScan(program: Command, done: Done): void {
 Examples:
   k8s-af scan
   k8s-af scan --context prod -n shop
-  k8s-af scan --all-contexts --fail-on warning
+  k8s-af scan --all-contexts -o html=report.html
   k8s-af scan --only networking -o concise`,
     )
     .action(async (flags) => {

@@ -7,9 +7,10 @@ import { UsageError } from '../config/usage.js'
 import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
 import type { LintOptions } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
-import type { ClusterSummary, Summary } from '../finding.js'
+import type { ClusterSummary } from '../finding.js'
 import { nearestName } from '../graph/similar.js'
 import { loadRules, loadStories } from '../registry.js'
+import { gapsOf } from '../reporters/gaps.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { type BaselineFlags, checkBaseline, keepKnown, withoutKnown } from './baseline.js'
@@ -18,7 +19,6 @@ import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readL
 import { checkOutputs, outputsOf } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { some, unreadNotes } from './unread.js'
 
 export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags, BaselineFlags {
   readonly context?: readonly string[]
@@ -61,8 +61,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
-  for (const line of all.flatMap((one) => notes(one, report.summary)))
-    process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  for (const line of gapsOf(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
   return code < 2 && isShort ? 3 : code
 }
@@ -144,27 +143,4 @@ function contextOf({ report }: ClusterReport): string {
 /** Whether something could not be read that the role for a scan does not leave out on purpose. */
 function hasGap({ unread }: ClusterSummary): boolean {
   return unread.some(({ resource, reason }) => reason !== 'forbidden' || !isLeftOut(resource))
-}
-
-/** What was not read of a cluster, and what that means. */
-function notes(
-  { context, namespace, unread, error }: ClusterSummary,
-  { clusters, notEvaluated }: Summary,
-): string[] {
-  const undecided = notEvaluated.filter((one) => one.clusters?.includes(context) ?? true)
-  const needs = [...new Set(undecided.flatMap((one) => one.needs.split(', ')))].sort()
-  const lines = [
-    ...(error === undefined ? [] : [`not read at all: ${error}`]),
-    ...unreadNotes(unread),
-    ...(namespace === undefined
-      ? needs.map((kind) => {
-          const rules = undecided.filter((one) => one.needs.split(', ').includes(kind))
-          return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
-        })
-      : undecided.length === 0
-        ? []
-        : // Nearly every kind of the cluster as a whole is missing: a line for each would bury the rest.
-          [`not decided by what namespace ${namespace} shows: ${some(undecided.map(({ rule }) => rule))}`]),
-  ]
-  return clusters ? lines.map((line) => `${context}: ${line}`) : lines
 }

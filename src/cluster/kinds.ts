@@ -122,6 +122,14 @@ export const filesOnly: ReadonlySet<string> = new Set([
   'kubeproxy.config.k8s.io/KubeProxyConfiguration',
   'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
   'skaffold/Config',
+  // Named for what operators make of them. A cluster has that itself.
+  'ceph.rook.io/CephCluster',
+  'elasticsearch.k8s.elastic.co/Elasticsearch',
+  'helm.cattle.io/HelmChart',
+  'kafka.strimzi.io/Kafka',
+  'kafka.strimzi.io/KafkaUser',
+  'operators.coreos.com/Subscription',
+  'rabbitmq.com/RabbitmqCluster',
 ])
 
 /** All kinds that a scan reads where the cluster has them. */

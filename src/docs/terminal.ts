@@ -2,6 +2,7 @@
 import { Chalk, type ChalkInstance } from 'chalk'
 import type { Look } from '../reporters/reporter.js'
 import { columns, wrap } from '../reporters/text.js'
+import { blocksOf } from './blocks.js'
 
 /** The page as lines of at most the terminal's width; code blocks keep their lines. Without colours inline code keeps its marks. */
 export function forTerminal(markdown: string, look: Look): string {
@@ -21,29 +22,6 @@ export function forTerminal(markdown: string, look: Look): string {
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trimEnd()}\n`
-}
-
-/** Lines of code one by one; prose joined into paragraphs and list items. */
-function blocksOf(markdown: string): string[] {
-  const blocks: string[] = []
-  let inCode = false
-  let open = false
-  for (const line of markdown.split('\n')) {
-    if (line.startsWith('```')) {
-      inCode = !inCode
-      open = false
-      blocks.push(line)
-    } else if (inCode) blocks.push(line)
-    else if (line.trim() === '') {
-      open = false
-      blocks.push('')
-    } else if (open && !/^(#|- |> )/.test(line)) blocks.push(`${blocks.pop() ?? ''} ${line.trim()}`)
-    else {
-      open = true
-      blocks.push(line)
-    }
-  }
-  return blocks
 }
 
 function text(block: string, width: number, paint: ChalkInstance): string[] {

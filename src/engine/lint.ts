@@ -15,6 +15,7 @@ import {
 } from '../finding.js'
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
+import { homesOf } from '../graph/homes.js'
 import { keeperOf } from '../graph/keeper.js'
 import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
@@ -90,7 +91,7 @@ export function examine(
     cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
     settings.complete ? undefined : neighbours(objects),
   )
-  const resources = resourcesOf(objects, customs, settings)
+  const resources = resourcesOf(objects, customs, settings, homesOf(input.kustomizations))
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
@@ -266,6 +267,7 @@ function resourcesOf(
   objects: readonly Written[],
   customs: CustomKinds,
   settings: Settings,
+  homes: ReadonlyMap<string, string>,
 ): readonly Resource[] {
   const custom = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
@@ -301,6 +303,7 @@ function resourcesOf(
       kind,
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (clusterScoped.has(kindName) ? '' : (settings.namespace ?? '')),
+      home: clusterScoped.has(kindName) ? undefined : homes.get(document.file.name),
       folders,
       problems: checked.problems,
     })
@@ -456,14 +459,15 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
   return false
 }
 
-/** Leaves out what another finding explains, looks up the places, and makes findings of drafts. */
+/** Leaves out what a kustomization changes or another finding explains, looks up the places, and makes findings of drafts. */
 function finish(
-  drafts: readonly Draft[],
+  all: readonly Draft[],
   graph: IndexedGraph,
   where: Locations,
   /** Filled with the objects of findings that have a fix. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
+  const drafts = all.filter((draft) => !isPatched(draft, graph))
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()
@@ -504,6 +508,14 @@ function finish(
       if (fix) owners.set(finding, resource)
       return finding
     })
+}
+
+/** Whether a kustomization changes what the finding is about. */
+function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, graph: IndexedGraph): boolean {
+  const changes = graph.patchOf(resource)
+  if (!changes) return false
+  const mended = (fix?.edits ?? []).map((edit) => withPath(edit, resource).path)
+  return [path, ...mended, ...restsOn.map(([node, field]) => pathOf(resource, node, field))].some(changes)
 }
 
 /** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */

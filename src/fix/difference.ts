@@ -21,9 +21,11 @@ export function difference(
       Array.from({ length: oldLines }, (_, i) => oldStart + i).some(isHidden),
     )
     if (isSecret) continue
+    // Of files elsewhere there is no repository to apply it in.
+    const [old, own] = /^(?:\/|\.\.\/|[A-Za-z]:)/.test(name) ? [name, name] : [`a/${name}`, `b/${name}`]
     const lines = [
-      `--- a/${name}`,
-      `+++ b/${name}`,
+      `--- ${old}`,
+      `+++ ${own}`,
       ...hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines: own }) => [
         `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`,
         ...own,

@@ -59,9 +59,13 @@ export function fixesOf(report: Report, unsafe: boolean): Fixes {
   return { files: filesOf(texts), made, left }
 }
 
+/** Characters of a document that is changed, at most: each change reads it anew. Larger ones are dumps of clusters. */
+const largest = 1024 * 1024
+
 /** Why nothing may be changed in a document. */
 function untouchable(document: Document): string | undefined {
   const { file } = document
+  if (document.text.length > largest) return 'its document has more than 1 MiB'
   if (secretRanges(document).length > 0) return 'it holds the values of a Secret'
   if (/^# Source: \S+\/templates\//m.test(file.text)) return 'Helm has rendered it: change the chart'
   if (hasMixedBreaks(file.text)) return 'its lines end in different ways'

@@ -125,6 +125,8 @@ function replaced(
     (node.kind === 'scalar' || isFlow(text, node)) && !text.slice(node.start, node.end).includes('\n')
   if (isLine && !isCollection(value))
     return cut(text, node.start, node.end, scalar(value, text.slice(node.start, node.end)))
+  if (typeof value === 'string' && value.includes('\n') && text[node.start] === '|')
+    return withLines(text, node, value)
   // Behind the colon or the dash.
   const mark = entry ? colonOf(text, entry) : dashOf(text, node)
   const start = isCollection(value) && entry && !isLine ? behindComment(text, mark + 1) : mark + 1
@@ -134,6 +136,15 @@ function replaced(
   if (!isLine && !losesComments && /(^|\s)#/.test(text.slice(start, end))) throw new Unfit()
   const indent = entry ? column(text, entry.key.start) : column(text, mark) + 2
   return cut(text, start, end, below(text, value, indent, entry !== undefined))
+}
+
+/** With other lines in a literal block scalar, whose first line stays. */
+function withLines(text: string, { start, end }: TextNode, value: string): string {
+  const first = text.indexOf('\n', start) + 1
+  const [indentation = ''] = /^ +/m.exec(text.slice(first, end)) ?? []
+  const lines = value.trimEnd().split('\n')
+  const body = lines.map((line) => (line === '' ? '' : indentation + line)).join('\n')
+  return cut(text, first, trimmed(text, end), body)
 }
 
 /** Behind the comment that is the rest of a line; the place itself when there is none. */

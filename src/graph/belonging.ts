@@ -1,8 +1,8 @@
 /**
  * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
  * `kubectl -n`, or say `default` as examples do; those belong together when their files are near each other (at most
- * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not), and a selector
- * that matches something next door leaves alone what is further away. Where several objects have the same kind,
+ * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not) and no kustomizations put them into
+ * different namespaces, and a selector that matches something next door leaves alone what is further away. Where several objects have the same kind,
  * namespace and name (variants of one object, as in a folder of examples), an object is linked to the nearest variant
  * only.
  */
@@ -12,7 +12,7 @@ import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
 
 /** Folder changes up to which objects without a namespace are taken to belong together. */
-const reach = 3
+export const reach = 3
 
 /** Whether somebody chose the namespace: its objects belong together wherever they stand. */
 export function isChosen(namespace: string): boolean {
@@ -104,7 +104,9 @@ function isSameFile(a: Resource, b: Resource): boolean {
 
 /** Whether two objects belong together, variants left aside. */
 function mayBelong(a: Resource, b: Resource): boolean {
-  return a.namespace === b.namespace && (isChosen(a.namespace) || isNear(a.folders, b.folders))
+  if (a.namespace !== b.namespace) return false
+  if (isChosen(a.namespace)) return true
+  return isNear(a.folders, b.folders) && (a.home ?? b.home) === (b.home ?? a.home)
 }
 
 /** The folder changes from a folder to the nearest of the objects. */

@@ -5,6 +5,9 @@ import type { Kustomization } from '../reader/input.js'
 import { lazy, memo } from './lazy.js'
 import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
+import { isOf } from './operated.js'
+import type { Resource } from './resource.js'
+import { stringAt } from './untyped.js'
 import { matchesWildcard } from './wildcard.js'
 
 /** What rules may ask about the existence of objects. */
@@ -12,7 +15,7 @@ export interface Existence {
   /**
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
    * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
-   * Certificate, generator…), or external.
+   * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, beside a Subscription of OLM, or external.
    */
   exists(kind: KindName, name: string, near: object): boolean
   /**
@@ -22,6 +25,15 @@ export interface Existence {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
 }
 
+/** Kinds that charts call after their release. */
+const ofCharts: ReadonlySet<KindName> = new Set<KindName>([
+  'ConfigMap',
+  'PersistentVolumeClaim',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+])
+
 /** Answers what rules ask about the existence of objects. */
 export function existence(
   { ofKind, resource, resources }: Objects,
@@ -29,6 +41,7 @@ export function existence(
   externals: readonly External[],
 ): Existence {
   const made = lazy(() => madeNames(resources, kustomizations))
+  const releases = lazy(() => resources.flatMap(releaseOf))
   const written = memo((kind: KindName) => {
     const index = new Map<string, Set<string>>()
     for (const { name, namespace } of ofKind(kind))
@@ -42,10 +55,46 @@ export function existence(
       return (
         [...(written(kind).get(name) ?? [])].some(maybeSame) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
+        (ofCharts.has(kind) &&
+          releases().some(
+            (one) => maybeSame(one.namespace) && (one.name === undefined || isOf(one.name, name)),
+          )) ||
         externals.some((external) => isExternal(external, kind, name, namespace))
       )
     },
     isFilledElsewhere: (kind, name) => made().has(madeKey(kind, name)),
+  }
+}
+
+/** The release of a chart that is installed from elsewhere: most of what is in it is called after it. */
+function releaseOf({ document, kindName, value, name, namespace }: Resource): {
+  /** Undefined for what OLM installs: nothing tells how its parts are called. */
+  readonly name: string | undefined
+  readonly namespace: string
+}[] {
+  // In a cluster, what is not there was not made.
+  if (document.live) return []
+  switch (kindName) {
+    case 'helm.toolkit.fluxcd.io/HelmRelease':
+      return [
+        {
+          name: stringAt(value, 'spec', 'releaseName') ?? name,
+          namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace,
+        },
+      ]
+    case 'helm.cattle.io/HelmChart':
+      return [{ name, namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace }]
+    case 'argoproj.io/Application':
+      return [
+        {
+          name: stringAt(value, 'spec', 'source', 'helm', 'releaseName') ?? name,
+          namespace: stringAt(value, 'spec', 'destination', 'namespace') ?? '',
+        },
+      ]
+    case 'operators.coreos.com/Subscription':
+      return [{ name: undefined, namespace }]
+    default:
+      return []
   }
 }
 

@@ -1,6 +1,7 @@
 /** Every object that was read, indexed once, and the questions that rules ask about them. */
 import type { External, WorkloadKind } from '../config/settings.js'
 import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
 import type {
   KindName,
   KubernetesObject,
@@ -29,7 +30,7 @@ import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { isKustomized, patchFinder } from './patches.js'
+import { kustomizedFinder, patchesOf } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
@@ -145,8 +146,8 @@ export interface Graph extends Existence, Scaling {
    */
   tagSetElsewhere(image: string): boolean
   /**
-   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
-   * are called a patch or overlay.
+   * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder or lists it, or file or
+   * folder are called a patch or overlay.
    */
   kustomized(object: object): boolean
   /**
@@ -166,6 +167,11 @@ export interface Graph extends Existence, Scaling {
 export interface IndexedGraph extends Graph {
   /** The record behind an object's root or a workload. */
   resource(object: object): Resource
+  /**
+   * Tells whether a patch or replacement of a kustomization writes or removes a field, or what it is part of. Undefined where
+   * none is for the object.
+   */
+  patchOf(object: Resource): ((path: Path) => boolean) | undefined
 }
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
@@ -187,13 +193,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
-  const patched = lazy(() => patchFinder(kustomizations))
+  const patches = lazy(() => patchesOf(kustomizations))
+  const scale = scaling(objects, belong, kustomizations, patches)
+  const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
   const mayBeMade = grants(objects)
   const values = resources.map((one) => one.value)
-  const scale = scaling(objects, belong, kustomizations)
   const live = options.live?.(values)
 
   return {
@@ -242,8 +249,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     ...existence(objects, kustomizations, externals),
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
-    kustomized: (object) => isKustomized(resource(object), kustomizations),
-    patched: (object) => patched()(resource(object)),
+    kustomized: (object) => kustomized()(resource(object)),
+    patched: (object) => patches().isPatched(resource(object)),
+    patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.

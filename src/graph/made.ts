@@ -3,7 +3,7 @@ import type { KubernetesObject } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { push } from './group.js'
 import type { Resource } from './resource.js'
-import { objectsAt, stringAt } from './untyped.js'
+import { arrayAt, objectAt, objectsAt, stringAt } from './untyped.js'
 
 /** The namespaces in which objects are made, by `madeKey`; an empty one where that is left open. */
 export type MadeNames = ReadonlyMap<string, readonly string[]>
@@ -38,11 +38,30 @@ interface Made {
 
 const nothing: readonly Made[] = []
 
+/** The Secrets that operators make for an object of theirs: what follows its name. */
+const suffixes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['postgresql.cnpg.io/Cluster', ['-app', '-superuser', '-ca', '-server', '-replication']],
+  ['kafka.strimzi.io/Kafka', ['-cluster-ca', '-cluster-ca-cert', '-clients-ca', '-clients-ca-cert']],
+  ['kafka.strimzi.io/KafkaUser', ['']],
+  ['rabbitmq.com/RabbitmqCluster', ['-default-user', '-erlang-cookie']],
+  [
+    'elasticsearch.k8s.elastic.co/Elasticsearch',
+    ['-es-elastic-user', '-es-http-certs-public', '-es-http-certs-internal', '-es-http-ca-internal'],
+  ],
+])
+
+/** The annotations of a Service by which OpenShift puts a certificate for it into a Secret. */
+const servingCertificate = [
+  'service.beta.openshift.io/serving-cert-secret-name',
+  'service.alpha.openshift.io/serving-cert-secret-name',
+]
+
 /**
- * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager,
- * the Secrets Store CSI driver, and of the operators of Elastic, CloudNativePG, RabbitMQ and Strimzi.
+ * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
+ * Store CSI driver, CloudNativePG, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
  */
-function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[] {
+function madeBy(resource: Resource): readonly Made[] {
+  const { document, kindName, value, name, namespace } = resource
   const secret = (own: string | undefined, within = namespace): Made => ({
     kind: 'Secret',
     name: own,
@@ -73,18 +92,6 @@ function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[]
     case 'onepassword.com/OnePasswordItem':
     case 'isindir.github.com/SopsSecret':
       return [secret(name)]
-    case 'kafka.strimzi.io/KafkaUser':
-      return [secret(name)]
-    case 'elasticsearch.k8s.elastic.co/Elasticsearch':
-      return ['elastic-user', 'http-certs-public', 'http-certs-internal'].map((end) =>
-        secret(`${name}-es-${end}`),
-      )
-    case 'postgresql.cnpg.io/Cluster':
-      return ['app', 'superuser', 'ca', 'server', 'replication'].map((end) => secret(`${name}-${end}`))
-    case 'rabbitmq.com/RabbitmqCluster':
-      return [secret(`${name}-default-user`)]
-    case 'kafka.strimzi.io/Kafka':
-      return [secret(`${name}-cluster-ca-cert`), secret(`${name}-clients-ca-cert`)]
     case 'trust.cert-manager.io/Bundle':
       return [{ kind: 'ConfigMap', name, namespace: '' }]
     case 'Ingress':
@@ -92,7 +99,41 @@ function madeBy({ kindName, value, name, namespace }: Resource): readonly Made[]
         ? objectsAt(value, 'spec', 'tls').map((tls) => secret(stringAt(tls, 'secretName')))
         : nothing
     default:
-      return nothing
+      return document.live ? nothing : madeUnseen(resource)
+  }
+}
+
+/** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
+function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Made[] {
+  const secret = (own: string | undefined, within = namespace): Made => ({
+    kind: 'Secret',
+    name: own,
+    namespace: within,
+  })
+  switch (kindName) {
+    case 'ceph.rook.io/CephCluster':
+      return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
+    case 'Service':
+      return servingCertificate.flatMap((key) => {
+        const own = value.metadata?.annotations?.[key]
+        return own === undefined ? [] : [secret(own)]
+      })
+    case 'Deployment':
+    case 'StatefulSet':
+      // Argo CD: argocd admin redis-initial-password.
+      return objectsAt(value, 'spec', 'template', 'spec', 'initContainers').some((one) =>
+        [...arrayAt(one, 'command'), ...arrayAt(one, 'args')].includes('redis-initial-password'),
+      )
+        ? [secret('argocd-redis')]
+        : nothing
+    default: {
+      if (!kindName.includes('/')) return nothing
+      const connection = objectAt(value, 'spec', 'writeConnectionSecretToRef')
+      return [
+        ...(suffixes.get(kindName) ?? []).map((suffix) => secret(name + suffix)),
+        ...(connection ? [secret(stringAt(connection, 'name'), stringAt(connection, 'namespace'))] : []),
+      ]
+    }
   }
 }
 

@@ -1,63 +1,222 @@
 /** Which objects kustomizations change before they are applied. */
+import type { Path, Step } from '../finding.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
+import { push } from './group.js'
+import { lazy, memo } from './lazy.js'
 import type { Resource } from './resource.js'
+import { isObject, numberAt, stringAt, valueAt } from './untyped.js'
 
-/**
- * Tells whether a patch of a kustomization that builds on the object's file names the object.
- * Paths are compared as they are written, relative to the same folder.
- */
-export function patchFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
-  const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
-  const builds = kustomizations.map((one) => buildOf(one, byFolder)).filter(({ patches }) => patches.length)
-  return ({ document, kind, name }) =>
-    builds.some(
-      ({ files, patches }) =>
-        files.has(document.file.name) && patches.some((patch) => isFor(patch, kind, name)),
-    )
+/** The questions about patches. */
+export interface Patches {
+  /** Whether a patch of a kustomization that builds on the object's file is for the object. */
+  isPatched(object: Resource): boolean
+  /** Tells whether such a patch, or a replacement, writes or removes a field or what it is part of; undefined without any. */
+  of(object: Resource): ((path: Path) => boolean) | undefined
+  /** The numbers of replicas that such patches set. */
+  replicasOf(object: Resource): readonly number[]
+}
+
+/** Paths of files are compared as they are written, relative to the same folder. */
+export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
+  const builds = buildsOf(kustomizations)
+  const byFile = new Map<string, { readonly patch: PatchTarget; readonly by: Kustomization }[]>()
+  for (const one of kustomizations) {
+    const changing = [...one.patches, ...one.replaced]
+    if (changing.length === 0) continue
+    for (const file of builds.changedBy(one))
+      for (const patch of changing) push(byFile, file, { patch, by: one })
+  }
+  const found = memo((object: Resource) =>
+    (byFile.get(object.document.file.name) ?? []).filter(({ patch }) => isFor(patch, object)),
+  )
+  return {
+    isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
+    of: (object) => {
+      const own = found(object)
+      if (own.length === 0) return undefined
+      return (path) =>
+        own.some(({ patch: { change }, by }) => {
+          if (isDeletion(change)) return builds.isInAll(object.document.file.name, by)
+          return Array.isArray(change)
+            ? change.some((operation) => operates(operation, path))
+            : merges(change, object.value, path)
+        })
+    },
+    replicasOf: (object) => found(object).flatMap(({ patch }) => replicasIn(patch.change)),
+  }
+}
+
+function replicasIn(change: unknown): number[] {
+  const numbers = Array.isArray(change)
+    ? change.map((one) => (stringAt(one, 'path') === '/spec/replicas' ? numberAt(one, 'value') : undefined))
+    : [numberAt(change, 'spec', 'replicas')]
+  return numbers.filter((one) => one !== undefined)
+}
+
+/** Whether a patch takes the whole object away. */
+function isDeletion(change: unknown): boolean {
+  return valueAt(change, '$patch') === 'delete'
+}
+
+/** Fields that nearly every patch goes through: having them in common says nothing. */
+const roads: ReadonlySet<unknown> = new Set([
+  'spec',
+  'template',
+  'jobTemplate',
+  'metadata',
+  'name',
+  undefined,
+])
+
+/** Whether a JSON patch operation changes the field, something in it, or what holds it. */
+function operates(operation: unknown, path: Path): boolean {
+  const pointer = stringAt(operation, 'path')
+  if (pointer === undefined || stringAt(operation, 'op') === 'test') return false
+  const steps = pointer.split('/').slice(1)
+  const common = Math.min(steps.length, path.length)
+  for (let i = 0; i < common; i++) {
+    const step = steps[i]?.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (step !== '*' && step !== String(path[i])) return false
+  }
+  return steps.length <= path.length || !isRoad(path.at(-1))
+}
+
+function isRoad(step: Step | undefined): boolean {
+  return typeof step === 'number' || roads.has(step)
+}
+
+/** Whether a strategic-merge patch does: `value` is what it is merged into. */
+function merges(patch: unknown, value: unknown, path: Path, i = 0): boolean {
+  if (Array.isArray(patch)) return mergesItem(patch, value, path, i)
+  if (!isObject(patch)) return patch !== undefined
+  if (isDeletion(patch) || valueAt(patch, '$patch') === 'replace') return true
+  const step = path[i]
+  if (step === undefined) return !isRoad(path.at(-1))
+  const own = Object.hasOwn(patch, step) ? patch[step] : undefined
+  // A null removes the field. The names of what is merged are in both.
+  if (own === null) return true
+  const before = valueAt(value, step)
+  return own !== undefined && own !== before && merges(own, before, path, i + 1)
+}
+
+/** The fields by which the lists of Kubernetes are merged, and those that tell apart what is in other lists. */
+const mergeKeys = ['name', 'mountPath', 'containerPort', 'port', 'devicePath', 'topologyKey', 'ip', 'key']
+
+/** A list is merged item by item where the items of the patch have a key, else replaced. */
+function mergesItem(patch: readonly unknown[], value: unknown, path: Path, i: number): boolean {
+  const step = path[i]
+  const item = Array.isArray(value) && typeof step === 'number' ? value[step] : undefined
+  const keys = mergeKeys.filter((key) => patch.some((one) => valueAt(one, key) !== undefined))
+  if (keys.length === 0) return true
+  const counterpart = patch.find((one) =>
+    keys.some((key) => valueAt(item, key) !== undefined && valueAt(one, key) === valueAt(item, key)),
+  )
+  return item === undefined
+    ? step === undefined
+    : counterpart !== undefined && merges(counterpart, item, path, i + 1)
 }
 
 /** Names that files and folders of partial objects have: `overlays/prod/`, `deployment-patch.yaml`. */
 const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 
 /**
- * Whether what is applied is what a tool makes of the file: a kustomization stands in its folder, or file or folder
- * are called a patch or overlay.
+ * Tells whether what is applied is what a tool makes of the file: a kustomization stands in its folder or lists it, or file
+ * or folder are called a patch or overlay.
  */
-export function isKustomized(
-  { document, folders }: Resource,
-  kustomizations: readonly Kustomization[],
-): boolean {
-  if (document.live) return false
-  const folder = folders.join('/') || '.'
-  return patchPath.test(document.file.name) || kustomizations.some((one) => one.folder === folder)
+export function kustomizedFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
+  const built = new Set(kustomizations.flatMap(({ folder, resources }) => [folder, ...resources]))
+  return ({ document, folders }) => {
+    if (document.live) return false
+    const { name } = document.file
+    return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
+  }
+}
+
+interface Builds {
+  /** The files whose objects a kustomization changes: what it builds on, for a component what those build on that use it. */
+  changedBy(one: Kustomization): ReadonlySet<string>
+  /** Whether everything that is built from the file goes through the kustomization: each outermost one that builds on the file. */
+  isInAll(file: string, one: Kustomization): boolean
 }
 
 interface Build {
   readonly files: ReadonlySet<string>
-  readonly patches: readonly PatchTarget[]
+  readonly parts: ReadonlySet<Kustomization>
 }
 
-/** Everything that a kustomization reads, those that it builds on included. */
-function buildOf(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Build {
-  const files = new Set<string>()
-  const seen = new Set([root])
-  for (const { resources } of seen) {
-    for (const path of resources) {
-      const next = byFolder.get(path)
-      if (next) seen.add(next)
-      else files.add(path)
+function buildsOf(kustomizations: readonly Kustomization[]): Builds {
+  const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
+  const buildOf = memo((root: Kustomization): Build => {
+    const files = new Set<string>()
+    const parts = new Set([root])
+    for (const { resources } of parts) {
+      for (const path of resources) {
+        const next = byFolder.get(path)
+        if (next) parts.add(next)
+        else files.add(path)
+      }
     }
+    return { files, parts }
+  })
+  const users = lazy(() => {
+    const index = new Map<Kustomization, Kustomization[]>()
+    for (const one of kustomizations)
+      for (const path of one.resources) {
+        const used = byFolder.get(path)
+        if (used) push(index, used, one)
+      }
+    return index
+  })
+  const roots = lazy(() => kustomizations.filter((one) => !users().has(one)))
+  const isComponent = ({ document }: Kustomization) => stringAt(document.value, 'kind') === 'Component'
+  const changedBy = (one: Kustomization): ReadonlySet<string> => {
+    if (!isComponent(one)) return buildOf(one).files
+    // Components may be used by components.
+    const changing = new Set([one])
+    for (const part of changing)
+      if (isComponent(part)) for (const user of users().get(part) ?? []) changing.add(user)
+    return new Set([...changing].flatMap((part) => [...buildOf(part).files]))
   }
-  return { files, patches: [...seen].flatMap((one) => one.patches) }
+  return {
+    changedBy,
+    isInAll: (file, one) =>
+      roots().every((root) => !buildOf(root).files.has(file) || buildOf(root).parts.has(one)),
+  }
 }
 
-function isFor(patch: PatchTarget, kind: string, name: string): boolean {
-  if (patch.kind !== undefined && patch.kind !== kind) return false
-  if (patch.name === undefined || patch.name === name) return true
+function isFor(patch: PatchTarget, { kind, name, namespace, value }: Resource): boolean {
+  return (
+    isCalled(patch.kind, kind) &&
+    isCalled(patch.name, name) &&
+    (namespace === '' || isCalled(patch.namespace, namespace)) &&
+    selects(patch.labels, value.metadata?.labels) &&
+    selects(patch.annotations, value.metadata?.annotations)
+  )
+}
+
+/** Whether a name is the one that a target gives, or matches it as a pattern. */
+function isCalled(wanted: string | undefined, name: string): boolean {
+  if (wanted === undefined || wanted === name) return true
   try {
-    return new RegExp(`^(?:${patch.name})$`).test(name)
+    return new RegExp(`^(?:${wanted})$`).test(name)
   } catch {
     // Go's syntax knows a little that JavaScript's does not.
     return false
   }
+}
+
+// `key`, `!key`, `key=value`, `key!=value`, `key in (a, b)`, `key notin (a, b)`.
+const requirement = /\s*(!?)([\w./-]+)\s*(?:(!?)==?\s*([\w.-]*)|(not)?in\s*\(([^)]*)\))?\s*(?:,|$)/gy
+
+/** Whether a selector as kubectl takes it selects the labels. */
+function selects(selector = '', labels: Readonly<Record<string, string>> = {}): boolean {
+  return [...selector.replace(/\s+/g, ' ').matchAll(requirement)].every(
+    ([, absent, key = '', not, equal, notIn, among]) => {
+      const own = labels[key]
+      if (equal !== undefined) return (own === equal) === (not === '')
+      if (among !== undefined)
+        return among.split(',').some((one) => one.trim() === own) === (notIn === undefined)
+      return (own === undefined) === (absent === '!')
+    },
+  )
 }

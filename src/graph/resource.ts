@@ -18,6 +18,8 @@ export interface Resource {
   readonly name: string
   /** Empty when the manifest names none. */
   readonly namespace: string
+  /** The namespace that kustomizations give it, where that is certain and the manifest names none. */
+  readonly home?: string | undefined
   /** The folders of its file, outermost first. */
   readonly folders: readonly string[]
   /** What the schema found wrong. */

@@ -5,6 +5,7 @@ import { type Belonging, farness, isNear } from './belonging.js'
 import { groupBy, push } from './group.js'
 import { lazy, memo } from './lazy.js'
 import { identity, type Objects } from './objects.js'
+import type { Patches } from './patches.js'
 import { numberAt, objectAt, stringAt, valueAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
@@ -43,6 +44,7 @@ export function scaling(
   objects: Objects,
   { together }: Belonging,
   kustomizations: readonly Kustomization[],
+  patches: () => Patches,
 ): Scaling {
   const { resource } = objects
   const byName = lazy(() =>
@@ -77,13 +79,14 @@ export function scaling(
     autoscalerOf,
     scaledObjectOf,
     fewestPods: memo((workload) => {
-      const { name, folders } = resource(workload)
+      const own = resource(workload)
+      const { name, folders } = own
       const overlays = (counts().get(name) ?? []).filter((set) => isNear(set.folders, folders))
       const hpa = autoscalerOf(workload)
       return fewestPods(
         workload,
         hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaledObjectOf(workload)),
-        overlays.map(({ count }) => count),
+        [...overlays.map(({ count }) => count), ...patches().replicasOf(own)],
       )
     }),
   }
@@ -115,7 +118,7 @@ function fewestPods(
   if (!scale) return undefined
   const own = { of: object, node: scale.node, field: 'replicas' }
   // Autoscalers leave a workload alone that is scaled to 0 by hand: podautoscaler/horizontal.go.
-  if (scale.replicas === 0) return { pods: 0, ...own }
+  if (scale.replicas === 0 && !overlays.some((count) => count > 0)) return { pods: 0, ...own }
   if (autoscaled) return autoscaled
   const written = scale.replicas ?? 1
   const pods = Math.max(written, ...overlays)

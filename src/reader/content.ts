@@ -9,8 +9,13 @@ const largestNamed = 256 * 1024 * 1024
 
 export type Content =
   | { readonly text: string }
-  /** What is wrong and what to do, and where in the text if it is one. */
-  | { readonly problem: string; readonly text?: string; readonly offset?: number }
+  /** What is wrong and what to do, and where in the text if it is one. Who has encrypted a file knows that it can't be read. */
+  | {
+      readonly problem: string
+      readonly text?: string
+      readonly offset?: number
+      readonly isEncrypted?: boolean
+    }
 
 /** Given as a word, the encoding makes Node put options together for each file: a seventh of reading small ones. */
 const asText = { encoding: 'utf8', flag: 'r' } as const
@@ -149,6 +154,7 @@ export function decode(bytes: Buffer): Content {
     if (text.startsWith('\0GITCRYPT'))
       return {
         problem: 'It is encrypted by git-crypt: unlock the repository, or leave it out with .k8s-af-ignore.',
+        isEncrypted: true,
       }
     const utf16Like = bytes.length % 2 === 0 && bytes[1] === 0 && bytes[0] !== 0
     return utf16Like

@@ -8,7 +8,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs'
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
 
@@ -54,6 +54,20 @@ const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Go's name for a folder of test data, whose manifests are broken or old on purpose. */
 const testDataFolder = 'testdata'
+
+/**
+ * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
+ * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name tells.
+ */
+function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
+  const name = basename(folder)
+  if (/^\.(?:chainsaw|kyverno)-test$/.test(name)) return true
+  return entries.some(
+    (entry) =>
+      /^chainsaw-test\.ya?ml$/.test(entry.name) ||
+      (/test/i.test(name) && /^kyverno-test\.ya?ml$/.test(entry.name)),
+  )
+}
 
 /** Whether a file's name says that it may be a manifest. */
 export function isManifestName(name: string): boolean {
@@ -109,10 +123,17 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const testData = arg.split(/[\\/]/).includes(testDataFolder)
+  const testData = arg.split(/[\\/]/).some((part) => /^(?:testdata|\.?(?:chainsaw|kyverno)-test)$/.test(part))
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   if (stats?.isDirectory())
-    walk(path, realpathSync(path), search, rulesFor(path), { file: anything, testData, deep: recursive })
+    walk(
+      path,
+      realpathSync(path),
+      search,
+      rulesFor(path),
+      { file: anything, testData, deep: recursive },
+      true,
+    )
   else if (stats && isIgnored(path, false, rulesFor(path))) search.ignored.add(search.nameOf(path))
   else if (stats) add(path, realOf(path) ?? path, search, true, stats.isFile())
   else {
@@ -126,25 +147,38 @@ function follow(
       if (start !== undefined) {
         // The pattern may want other files of a folder than the argument before it.
         search.folders.clear()
-        walk(base, start, search, rulesFor(base), { file, testData, deep: true })
+        walk(base, start, search, rulesFor(base), { file, testData, deep: true }, true)
       }
     }
     if (search.files.size === before && !(pattern && search.ignored.size > 0)) search.missing.push(arg)
   }
 }
 
-/** Reads a folder. `above` are the rules that hold in its parent. */
-function walk(folder: string, real: string, search: Search, above: readonly Rules[], wants: Wants): void {
+/** Reads a folder, which the user may have named. `above` are the rules that hold in its parent. */
+function walk(
+  folder: string,
+  real: string,
+  search: Search,
+  above: readonly Rules[],
+  wants: Wants,
+  isNamed = false,
+): void {
   const { nameOf, unreadable } = search
   if (search.folders.has(real)) return
-  search.folders.add(real)
   let entries: Dirent[]
   try {
     entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   } catch (error) {
+    search.folders.add(real)
     unreadable.push({ name: nameOf(folder), error })
     return
   }
+  const isTest = !isNamed && !wants.testData && isPolicyTest(folder, entries)
+  if (isTest && isIgnored(folder, true, above, true)) {
+    search.testData.set(real, nameOf(folder))
+    return
+  }
+  search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   for (const entry of entries) {
     const path = folder + sep + entry.name

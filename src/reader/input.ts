@@ -2,10 +2,16 @@
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 
-/** The object that a kustomize patch changes, or all of the kind or name. The name may be a regular expression. */
+/** The object that a kustomize patch changes, or all that fit. Kind, name and namespace may be regular expressions. */
 export interface PatchTarget {
   readonly kind: string | undefined
   readonly name: string | undefined
+  readonly namespace?: string | undefined
+  /** Selectors of labels and annotations, as kubectl takes them. */
+  readonly labels?: string | undefined
+  readonly annotations?: string | undefined
+  /** A strategic-merge patch, or a list of JSON patch operations; absent where it could not be read. */
+  readonly change?: unknown
 }
 
 /** A kustomization file: not linted itself, but evidence of what will exist. */
@@ -27,6 +33,8 @@ export interface Kustomization {
   readonly resources: readonly string[]
   /** What its patches change, as far as their files were read. */
   readonly patches: readonly PatchTarget[]
+  /** The fields that its replacements fill in, as patches. */
+  readonly replaced: readonly PatchTarget[]
 }
 
 /** What the files, or the answers of a cluster, hold. */

@@ -35,43 +35,89 @@ export function kustomizationOf(document: Document): Kustomization {
     resources: [...list(value.resources), ...list(value.bases), ...list(value.components)].flatMap((path) =>
       typeof path === 'string' && path !== '' ? [posix.join(folder, path).replace(/\/$/, '')] : [],
     ),
-    patches: [
-      ...[...mappings(value.patches), ...mappings(value.patchesJson6902)].flatMap((one) =>
-        isMapping(one.target)
-          ? [{ kind: text(one.target.kind), name: text(one.target.name) }]
-          : inlineTargets(one.patch),
-      ),
-      ...list(value.patchesStrategicMerge).flatMap(inlineTargets),
-    ],
+    patches: listedPatches(value).flatMap(({ target, inline }) =>
+      inline === undefined ? [] : patchesFor(target, bodyOf(inline)),
+    ),
+    replaced: replacedFields(value),
   }
 }
 
-/** What a strategic-merge patch is for: an object of its kind and name. Nothing for a list of JSON patch operations. */
-export function patchTarget(value: unknown): PatchTarget[] {
-  if (!isMapping(value) || !isMapping(value.metadata)) return []
-  const kind = text(value.kind)
-  const name = text(value.metadata.name)
-  return kind !== undefined && name !== undefined ? [{ kind, name }] : []
+/** A patch as a kustomization lists it: its own text or the name of a file, and the objects that it is for, if they are named. */
+interface ListedPatch {
+  readonly target: PatchTarget | undefined
+  readonly inline: string | undefined
+  readonly file: string | undefined
 }
 
-/** The targets of a patch that is written into the kustomization; file names give none. */
-function inlineTargets(patch: unknown): PatchTarget[] {
-  if (typeof patch !== 'string' || !patch.includes('\n')) return []
+/** The patches that a kustomization lists. */
+export function listedPatches(value: unknown): ListedPatch[] {
+  if (!isMapping(value)) return []
+  const withTargets = [...mappings(value.patches), ...mappings(value.patchesJson6902)].map(
+    ({ target, patch, path }) => ({
+      target: isMapping(target) ? targetOf(target) : undefined,
+      inline: text(patch),
+      file: text(path),
+    }),
+  )
+  // A text of several lines is the patch itself.
+  const merged = list(value.patchesStrategicMerge).map((one) => {
+    const isInline = typeof one === 'string' && one.includes('\n')
+    return { target: undefined, inline: isInline ? one : undefined, file: isInline ? undefined : text(one) }
+  })
+  return [...withTargets, ...merged]
+}
+
+function targetOf({ kind, name, namespace, labelSelector, annotationSelector }: Mapping): PatchTarget {
+  const target = { kind: text(kind), name: text(name) }
+  const rest = {
+    namespace: text(namespace),
+    labels: text(labelSelector),
+    annotations: text(annotationSelector),
+  }
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined)
+  return { ...target, ...Object.fromEntries(given) }
+}
+
+/** What a patch changes: the objects that its kustomization names, else the one that a strategic-merge patch names itself. */
+export function patchesFor(target: PatchTarget | undefined, body: unknown): PatchTarget[] {
+  if (target) return [body === undefined ? target : { ...target, change: body }]
+  if (!isMapping(body) || !isMapping(body.metadata)) return []
+  const kind = text(body.kind)
+  const name = text(body.metadata.name)
+  return kind !== undefined && name !== undefined ? [{ kind, name, change: body }] : []
+}
+
+function bodyOf(patch: string): unknown {
   const parsed = parse(patch)
-  return parsed.ok ? patchTarget(parsed.value) : []
+  return parsed.ok ? parsed.value : undefined
+}
+
+/** The fields that replacements fill in, as patches. */
+function replacedFields(value: Mapping): PatchTarget[] {
+  const targets = mappings(value.replacements).flatMap((one) => mappings(one.targets))
+  return targets.flatMap(({ select, fieldPaths }) => {
+    if (!isMapping(select)) return []
+    const change = list(fieldPaths).flatMap((path) =>
+      typeof path === 'string' ? [{ op: 'replace', path: pointerOf(path) }] : [],
+    )
+    return [{ ...targetOf(select), change }]
+  })
+}
+
+/** The JSON pointer to a field path of kustomize, `spec.containers.[name=web].image`; a step that searches becomes `*`. */
+function pointerOf(fieldPath: string): string {
+  const steps = fieldPath.match(/\[[^\]]*\]|(?:\\.|[^.[\\])+/g) ?? []
+  return steps
+    .map((step) => {
+      const name = step.startsWith('[') ? step.slice(1, -1) : step.replace(/\\(.)/g, '$1')
+      return `/${name.includes('=') ? '*' : name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    })
+    .join('')
 }
 
 /** The files that a kustomization uses as patches, relative to its folder. */
 export function patchFiles(value: unknown): string[] {
-  if (!isMapping(value)) return []
-  const listed = [
-    ...mappings(value.patches).map((one) => one.path),
-    ...mappings(value.patchesJson6902).map((one) => one.path),
-    ...list(value.patchesStrategicMerge),
-  ]
-  return listed.flatMap((path) =>
-    typeof path === 'string' && path !== '' && !path.includes('\n') ? [path] : [],
-  )
+  return listedPatches(value).flatMap(({ file }) => (file === undefined || file.includes('\n') ? [] : [file]))
 }
 
 /** The number of replicas that a strategic-merge patch sets, and for what. */

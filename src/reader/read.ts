@@ -1,17 +1,18 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
 import { existsSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization, PatchTarget } from './input.js'
+import type { Input, Kustomization } from './input.js'
 import {
   dropGeneratedSecrets,
   kustomizationOf,
+  listedPatches,
+  patchesFor,
   patchFiles,
-  patchTarget,
   replicasIn,
 } from './kustomization.js'
 import { positions } from './lines.js'
@@ -19,7 +20,7 @@ import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
-import { chartFinder, hasBraces, isTemplate } from './template.js'
+import { chartFinder, hasBraces, isNamedBlank, isTemplate, withoutFrame } from './template.js'
 
 export { secretRanges } from './secret.js'
 export { unfold } from './unfold.js'
@@ -90,15 +91,16 @@ class Reading {
   readonly #patches = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
   readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
-  /** What the patches with directives are for, by absolute path. */
-  readonly #directives: { readonly path: string | undefined; readonly targets: PatchTarget[] }[] = []
+  /** The patches with directives. */
+  readonly #directives: { readonly path: string | undefined; readonly body: unknown }[] = []
   readonly #chartOf = chartFinder()
   #files = 0
 
   add(source: Source, content: Content): void {
     this.#files++
     if ('problem' in content) {
-      const { problem, text, offset } = content
+      const { problem, text, offset, isEncrypted = false } = content
+      if (isEncrypted && !source.explicit) return void this.skip(source.name, 'encrypted')
       // Only a name or a text that promises a manifest makes it a problem.
       const isWanted = isManifestName(source.name)
         ? source.explicit || text === undefined || mightHoldObject(text)
@@ -169,7 +171,12 @@ class Reading {
         ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
         : parse(text)
     if (!parsed.ok) {
-      if (isTemplate(text)) return 'Go template'
+      if (isTemplate(text)) {
+        const bare = withoutFrame(text)
+        return bare !== undefined && parse(bare).ok
+          ? this.#readChunk(source, file, { ...chunk, text: bare })
+          : 'Go template'
+      }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
       const place = positions(text, chunk.line, chunk.column)
@@ -191,9 +198,10 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
+    if (isNamedBlank(value, basename(file.name))) return 'Go template'
     if (isPatch(text, value, basename(file.name))) {
       this.#noteReplicas(file.name, value)
-      this.#directives.push({ path: source.path, targets: patchTarget(value) })
+      this.#directives.push({ path: source.path, body: value })
       return 'kustomize patch'
     }
     dropSecretValues(value)
@@ -228,25 +236,31 @@ class Reading {
     }
   }
 
-  /** The kustomizations, with what the files of their patches are for and the replicas that these set. */
+  /** The kustomizations, with what the files of their patches change and the replicas that these set. */
   #withPatches(): Kustomization[] {
-    const targets = new Map<string, PatchTarget[]>()
+    const bodies = new Map<string, unknown[]>()
     const files = this.#documents
       .filter(({ source }) => source.path !== undefined && this.#patches.has(source.path))
-      .map(({ document, source }) => ({ path: source.path, targets: patchTarget(document.value) }))
-    for (const one of [...files, ...this.#directives]) {
-      if (one.path === undefined) continue
-      targets.set(one.path, [...(targets.get(one.path) ?? []), ...one.targets])
+      .map(({ document, source }) => ({ path: source.path, body: document.value }))
+    for (const { path, body } of [...files, ...this.#directives]) {
+      if (path === undefined) continue
+      bodies.set(path, [...(bodies.get(path) ?? []), body])
+    }
+    const bodiesOf = (path: string) => {
+      const found = bodies.get(path) ?? operationsIn(path)
+      bodies.set(path, found)
+      return found
     }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
     return this.#kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
       const replicas = this.#scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
       const { path } = source
-      const patches =
-        path === undefined
-          ? []
-          : patchFiles(document.value).flatMap((name) => targets.get(resolve(dirname(path), name)) ?? [])
+      const patches = listedPatches(document.value).flatMap(({ target, file }) => {
+        if (file === undefined) return []
+        const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
+        return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
+      })
       return {
         ...kustomization,
         replicas: [...kustomization.replicas, ...replicas],
@@ -268,15 +282,34 @@ class Reading {
     this.#problems.push({ rule: 'unreadable-file', file, range, message })
   }
 
+  /**
+   * Tells whether a file, or its folder, is called a patch, while the kustomization beside or above it doesn't list it as a
+   * resource: scaffolds leave patches to be switched on.
+   */
+  #unusedPatches(): (name: string) => boolean {
+    const folders = new Set(this.#kustomizations.map(({ kustomization }) => kustomization.folder))
+    const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
+    return (name) => {
+      const folder = posix.dirname(name)
+      return (
+        /(?:^|[-_./])patch(?:es)?(?:[-_./]|$)/i.test(`${posix.basename(folder)}/${posix.basename(name)}`) &&
+        (folders.has(folder) || folders.has(posix.dirname(folder))) &&
+        !listed.has(name)
+      )
+    }
+  }
+
   finish(missing: readonly string[]): Input {
     this.#lookForKustomizations()
     const documents: Document[] = []
     const patches = new Set<string>()
+    const isUnusedPatch = this.#unusedPatches()
     for (const { document, source } of this.#documents) {
       if (source.path !== undefined && this.#patches.has(source.path)) {
         patches.add(source.name)
         this.#noteReplicas(source.name, document.value)
-      } else documents.push(document)
+      } else if (isUnusedPatch(source.name)) patches.add(source.name)
+      else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const { kustomization } of this.#kustomizations)
@@ -292,6 +325,14 @@ class Reading {
       hidden: this.#hidden,
     }
   }
+}
+
+/** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
+function operationsIn(path: string): unknown[] {
+  if (!existsSync(path)) return []
+  const content = contentOf({ path, name: path, explicit: false, isFile: false })
+  const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
+  return parsed?.ok && Array.isArray(parsed.value) ? [parsed.value] : []
 }
 
 function keysWritten(text: string): number {

@@ -1,6 +1,7 @@
 /** Tells templates from broken manifests. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isMapping } from './classify.js'
 import { parse } from './parse.js'
 
 /** Text that a template engine still has to fill in: it holds `{{` or `{%`. */
@@ -24,6 +25,34 @@ export function isTemplate(text: string): boolean {
 
 function filledIn(text: string): string {
   return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
+}
+
+/**
+ * Whether an object of a file that is called a template has a name to be replaced: `service_name`, `APP_NAME`. Names of roles
+ * may look so.
+ */
+export function isNamedBlank(value: unknown, fileName: string): boolean {
+  if (!/(?:^|[-_.])(?:template|tmpl|tpl)s?(?:[-_.]|$)/i.test(fileName) || !isMapping(value)) return false
+  const { kind, metadata } = value
+  const name = isMapping(metadata) ? metadata.name : undefined
+  if (typeof name !== 'string' || !/^[\w.-]+$/.test(name)) return false
+  return /[_A-Z]/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
+}
+
+/**
+ * Text with spaces for the directives in lines of their own before and after everything else: `{{ if … }}` and `{{ end }}` around
+ * a whole document leave its text as it is. Undefined where there are none.
+ */
+export function withoutFrame(text: string): string | undefined {
+  const lines = text.split('\n')
+  const isFrame = (line: string) => /^\s*(?:#.*|\{\{.*\}\}|\{%.*%\})?\s*$/.test(line)
+  const first = lines.findIndex((line) => !isFrame(line))
+  const last = lines.findLastIndex((line) => !isFrame(line))
+  if (first < 0) return undefined
+  const bare = lines.map((line, i) =>
+    (i < first || i > last) && hasBraces(line) ? line.replace(/[^\r]/g, ' ') : line,
+  )
+  return bare.join('\n') === text ? undefined : bare.join('\n')
 }
 
 /** Finds the folder of the Helm chart that a file belongs to. Each folder is looked at once. */

@@ -1,5 +1,6 @@
 /** Puts findings together that read the same, for people. */
-import type { Finding, Subject } from '../finding.js'
+import type { Finding, Severity, Subject } from '../finding.js'
+import { nameOf } from './text.js'
 
 /** A finding and those that would read the same but for their place. */
 export interface Gathered {
@@ -73,4 +74,29 @@ function replaced(text: string, word: string, mark: string): string {
     const isWhole = !/[\w.-]/.test(done.at(-1) ?? '') && !/^(?:[\w-]|\.\w)/.test(part)
     return `${done}${isWhole ? mark : word}${part}`
   }, first)
+}
+
+const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
+
+/**
+ * Live objects with errors before those with warnings, of equal ones those where something was seen to happen first, and so
+ * in each object: who looks at a cluster reads from the top. The findings of files stay in the order of their lines.
+ */
+export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
+  if (!findings.some(({ place }) => place.live)) return findings
+  const graveness = ({ severity, evidence = [] }: Finding) =>
+    gravity[severity] + (evidence.length > 0 ? 0 : 0.5)
+  const worst = new Map<string, number>()
+  for (const one of findings) {
+    const { file } = one.place
+    worst.set(file, Math.min(graveness(one), worst.get(file) ?? Number.POSITIVE_INFINITY))
+  }
+  const rank = new Map([...worst].sort(([, a], [, b]) => a - b).map(([file], i) => [file, i]))
+  const of = ({ place }: Finding) => rank.get(place.file) ?? 0
+  return [...findings].sort((a, b) => of(a) - of(b) || graveness(a) - graveness(b))
+}
+
+/** A file; of a live object its name. */
+export function titleOf({ place, subject }: Finding): string {
+  return place.live && subject ? nameOf(subject) : place.file
 }

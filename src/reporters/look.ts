@@ -1,4 +1,5 @@
 /** Decides how output looks from the stream, the environment and the flag. */
+import { relative, resolve, sep } from 'node:path'
 import type { Look } from './reporter.js'
 
 export interface Terminal {
@@ -30,6 +31,7 @@ export function lookOf(
   options: { readonly color?: 'auto' | 'always' | 'never'; readonly showSuppressed?: boolean } = {},
 ): Look {
   const columns = stream.columns ?? Number(env.COLUMNS)
+  const linkTo = linksOf(env)
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
   return {
     color: wantsColor(stream, env, options.color),
@@ -37,5 +39,33 @@ export function lookOf(
     // No locale at all is common in containers and CI, whose logs are UTF-8.
     unicode: locale === '' || /utf-?8/i.test(locale),
     showSuppressed: options.showSuppressed ?? false,
+    ...(linkTo && { linkTo }),
+  }
+}
+
+/**
+ * Where the lines of a checkout are on the web, in runs of GitHub Actions and GitLab CI.
+ * Source: their documentation of the variables that are set for each run.
+ */
+function linksOf(env: Environment): Look['linkTo'] {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_SHA, GITHUB_WORKSPACE } = env
+  const { CI_PROJECT_URL, CI_COMMIT_SHA, CI_PROJECT_DIR } = env
+  if (GITHUB_SERVER_URL && GITHUB_REPOSITORY && GITHUB_SHA && GITHUB_WORKSPACE)
+    return links(GITHUB_WORKSPACE, `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/blob/${GITHUB_SHA}`)
+  if (CI_PROJECT_URL && CI_COMMIT_SHA && CI_PROJECT_DIR)
+    return links(CI_PROJECT_DIR, `${CI_PROJECT_URL}/-/blob/${CI_COMMIT_SHA}`)
+  return undefined
+}
+
+function links(root: string, base: string): (file: string, line: number) => string | undefined {
+  return (file, line) => {
+    // Lone surrogates can not be encoded.
+    const steps = relative(root, resolve(file)).toWellFormed().split(sep)
+    if (steps[0] === '..' || file.startsWith('<')) return undefined
+    // A bracket would end the link.
+    const path = steps.map((step) =>
+      encodeURIComponent(step).replace(/[()]/g, (one) => `%${one.charCodeAt(0).toString(16)}`),
+    )
+    return `${base}/${path.join('/')}#L${line}`
   }
 }

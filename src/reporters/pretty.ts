@@ -2,13 +2,14 @@
 import { Chalk, type ChalkInstance } from 'chalk'
 import { type Report, storyFor } from '../engine/report.js'
 import type { Finding, Place, Related, Severity, Subject } from '../finding.js'
-import { type Gathered, gather } from './gather.js'
+import { excerpt } from './excerpt.js'
+import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, cutFront, fieldOf, nameOf, printable, seenOf, whereIs, wrap } from './text.js'
+import { ascii, columns, cut, fieldOf, nameOf, printable, seenOf, whereIs, wrap } from './text.js'
 
 /** The report with everything that its look decides. */
-interface Page {
+export interface Page {
   readonly report: Report
   readonly width: number
   readonly paint: ChalkInstance
@@ -23,7 +24,7 @@ interface Page {
 const rounded = { top: '╭─', side: '│', middle: '├─', bottom: '╰─', bar: '━', more: '…', dot: ' · ' }
 const square = { top: ',-', side: '|', middle: '+-', bottom: '`-', bar: '^', more: '..', dot: ' - ' }
 
-function pageOf(report: Report, look: Look): Page {
+export function pageOf(report: Report, look: Look): Page {
   const paint = new Chalk({ level: look.color ? 1 : 0 })
   const said = new Set<string>()
   return {
@@ -42,37 +43,19 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
   let file: string | undefined
   for (const group of gather(gravestFirst(shown))) {
-    const { first } = group
-    if (first.place.file !== file) yield `${page.paint.bold.underline(page.show(titleOf(first)))}\n`
-    file = first.place.file
-    yield `${block(group, page).join('\n')}\n\n`
+    yield entry(group, page, group.first.place.file !== file)
+    file = group.first.place.file
   }
   yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
 }
 
-const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
-
 /**
- * Live objects with errors before those with warnings, of equal ones those where something was seen to happen first, and so
- * in each object: who looks at a cluster reads from the top. The findings of files stay in the order of their lines.
+ * A group of findings, with an empty line behind it.
+ * @param isTitled with its file, or the name of its object when that is live, above it
  */
-function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
-  if (!findings.some(({ place }) => place.live)) return findings
-  const graveness = ({ severity, evidence = [] }: Finding) =>
-    gravity[severity] + (evidence.length > 0 ? 0 : 0.5)
-  const worst = new Map<string, number>()
-  for (const one of findings) {
-    const { file } = one.place
-    worst.set(file, Math.min(graveness(one), worst.get(file) ?? Number.POSITIVE_INFINITY))
-  }
-  const rank = new Map([...worst].sort(([, a], [, b]) => a - b).map(([file], i) => [file, i]))
-  const of = ({ place }: Finding) => rank.get(place.file) ?? 0
-  return [...findings].sort((a, b) => of(a) - of(b) || graveness(a) - graveness(b))
-}
-
-/** A file; of a live object its name. */
-function titleOf({ place, subject }: Finding): string {
-  return place.live && subject ? nameOf(subject) : place.file
+export function entry(group: Gathered, page: Page, isTitled: boolean): string {
+  const title = isTitled ? [page.paint.bold.underline(page.show(titleOf(group.first)))] : []
+  return `${[...title, ...block(group, page)].join('\n')}\n\n`
 }
 
 /** Joins the parts of the summary and breaks lines between them where that is possible. */
@@ -148,7 +131,7 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const besideBox = room - 1
   const alongside = (line: string, i: number) =>
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
-  const marked = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
+  const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const words = note === undefined ? [] : [show(note)]
     const source = page.report.lines.line(at.file, at.line, finding.cluster)
     if (source === undefined)
@@ -156,7 +139,10 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
         ...(isSecret ? [paint.dim('(not shown: Secret)')] : []),
         ...words.map((line) => mark(line)),
       ].map((line) => `${side} ${line}`)
-    const { text, start, length } = excerpt(source, at, room, page)
+    const { before, marked, after } = excerpt(source, at, room, show, box.more)
+    const start = columns(before)
+    const length = Math.max(1, Math.min(columns(marked), room - start))
+    const text = cut(before + marked + after, room, box.more).trimEnd()
     const bar = `${side} ${' '.repeat(start)}${mark(box.bar.repeat(length))}`
     const fits = start + length + 1 + columns(words[0] ?? '') <= room
     return [
@@ -174,10 +160,15 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   return [
     // The file's name is above already.
     `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
-    ...marked(place, label, severity, isSecret),
+    ...sourceOf(place, label, severity, isSecret),
     ...related.flatMap((one) => [
       ...relatedHead(one, place.file, besideBox, show).map(alongside),
-      ...marked(one, one.note, paint.dim, one.object === undefined ? isSecret : /^Secret /.test(one.object)),
+      ...sourceOf(
+        one,
+        one.note,
+        paint.dim,
+        one.object === undefined ? isSecret : /^Secret /.test(one.object),
+      ),
     ]),
     ...places.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
     ...[...byKind(objects)].map(
@@ -244,29 +235,4 @@ function alsoAt({ place, subject }: Finding, first: Finding, room: number, { sho
   if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
   const object = show(nameOf(subject))
   return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
-}
-
-/** A window of the line around the place, made printable; start and length in columns of the window. */
-function excerpt(
-  source: string,
-  { line, column, endLine, endColumn }: Place,
-  room: number,
-  { show, box }: Page,
-): { text: string; start: number; length: number } {
-  const from = Math.min(column - 1, source.length)
-  const to = endLine === line ? Math.min(Math.max(endColumn - 1, from + 1), source.length) : source.length
-  const indent = /^ */.exec(source)?.[0].length ?? 0
-  // Deep indentation says little; and of a line of a megabyte, only what is near is looked at.
-  const skip = Math.max(Math.min(indent, from) - 8, from - 4 * room, 0)
-  const clear = (text: string) => show(text.slice(0, 4 * room).replaceAll('\t', '  '))
-  const marked = clear(source.slice(from, to))
-  // What is marked comes before what leads to it.
-  const left = Math.max(room >> 1, room - columns(marked) - columns(box.more))
-  const before = cutFront(clear(source.slice(skip, from)), left, box.more)
-  const start = columns(before)
-  return {
-    text: cut(before + marked + clear(source.slice(to)), room, box.more).trimEnd(),
-    start,
-    length: Math.max(1, Math.min(columns(marked), room - start)),
-  }
 }

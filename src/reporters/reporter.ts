@@ -1,7 +1,7 @@
 /** What every output format is: a function from a report to pieces of text. */
 import type { Report } from '../engine/report.js'
 
-/** How a person looks at the output. Formats for machines ignore it. */
+/** How a person looks at the output, and from where. Formats for machines ignore it. */
 export interface Look {
   readonly color: boolean
   /** Columns of the terminal. */
@@ -10,6 +10,8 @@ export interface Look {
   readonly unicode: boolean
   /** Show suppressed findings as well. */
   readonly showSuppressed: boolean
+  /** The address of a line of a file on the web, where the run knows of one. */
+  readonly linkTo?: (file: string, line: number) => string | undefined
 }
 
 /** Gives the output in pieces, so that large reports need no large string. Each piece ends where it likes. */
@@ -27,6 +29,8 @@ export const formats = {
   github: () => import('./github.js'),
   gitlab: () => import('./gitlab.js'),
   junit: () => import('./junit.js'),
+  html: () => import('./html.js'),
+  markdown: () => import('./markdown.js'),
   policyreport: () => import('./policyreport.js'),
 } as const satisfies Record<string, Loader>
 

@@ -85,7 +85,17 @@ export function check(
     checkName({ metadata }, sayOf(walk), 'subdomain')
     for (const one of custom) walk.problems.push(one)
   }
+  if (walk.problems.length > 0 && isMapping(value) && isSopsRecord(value.sops))
+    removeIf(
+      walk.problems,
+      ({ kind, path }) => kind === 'unknown-field' && path[0] === 'sops' && path.length === 1,
+    )
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+}
+
+/** What SOPS writes beside the values that it encrypts, and takes away when it decrypts them, before anything is applied. */
+function isSopsRecord(value: unknown): boolean {
+  return isMapping(value) && typeof value.mac === 'string' && ('lastmodified' in value || 'version' in value)
 }
 
 /** The object with true types, for what is not judged: half the work. */

@@ -30,6 +30,8 @@ interface Version {
   readonly hasStatus: boolean
   /** Whether the schema has to be structural, and drops what it does not know. */
   readonly prunes: boolean
+  /** The definition is in v1beta1, which 1.22 has removed: it tells of a cluster of long ago, or of none. */
+  readonly isBeta: boolean
 }
 
 /** Steps that all objects of one version may take together: a second or two. */
@@ -79,7 +81,8 @@ export function customKinds(
       if (known === undefined || known.length === 0) return undefined
       const served = known.filter((one) => one.served)
       const serving = served.filter((one) => one.apiVersion === apiVersion).slice(0, mostDefinitions)
-      if (serving.length === 0) return [notServed(apiVersion, kind, served)]
+      if (serving.length === 0)
+        return known.every((one) => one.isBeta) ? undefined : [notServed(apiVersion, kind, served)]
       // Of several definitions nobody knows which one is installed: the one that the object fits best.
       let best: readonly SchemaProblem[] | undefined
       for (const version of serving) {
@@ -173,6 +176,7 @@ function versionsIn(definition: Untyped): Version[] {
           valueAt(one, 'subresources', 'status') ?? valueAt(definition, 'spec', 'subresources', 'status'),
         ),
         prunes: preserves === false,
+        isBeta,
       },
     ]
   })

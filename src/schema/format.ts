@@ -39,11 +39,11 @@ export function isBase64(text: string): boolean {
 }
 
 /**
- * Text that another program fills in before the API server sees it: `${NAME:-x}`, `$NAME`, `{{ name }}`. What will stand
- * there cannot be judged.
+ * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `$NAME`, `$(name)`,
+ * `{{ name }}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
  */
 export function isPlaceholder(value: unknown): boolean {
-  return typeof value === 'string' && /\$\{|^\$[A-Za-z_(]|\{\{/.test(value)
+  return typeof value === 'string' && /\$[{(]|^\$[A-Za-z_]|\{\{|^ENC\[AES256_GCM,/.test(value)
 }
 
 /**
@@ -61,12 +61,12 @@ const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 const nouns =
   'ACCOUNT|ADDRESS|BUCKET|CA|CAPACITY|CERT|CERTIFICATE|CIDR|CLUSTER|CRT|DOMAIN|GSA|HOST|HOSTNAME|ID|IP|KEY|KSA|' +
-  'NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
+  'CLASS|HERE|NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLACE|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(
   `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
 )
-const noun = new RegExp(`^(?:${nouns}|TODO|FIXME|CHANGEME|PLACEHOLDER)$`)
+const noun = new RegExp(`^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$`)
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
 export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'

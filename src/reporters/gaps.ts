@@ -1,0 +1,77 @@
+/** What people are told about what could not be read or decided. */
+import type { Report } from '../engine/report.js'
+import type { ClusterSummary, Summary } from '../finding.js'
+import { count } from './text.js'
+
+/** A line for each reason. */
+export function unreadNotes(unread: ClusterSummary['unread']): string[] {
+  const forbidden = unread.filter(({ reason }) => reason === 'forbidden').map(({ resource }) => resource)
+  const failed = new Map<string, string[]>()
+  for (const { reason, resource, message } of unread)
+    if (reason === 'failed') failed.set(message, [...(failed.get(message) ?? []), resource])
+  return [
+    ...(forbidden.length > 0
+      ? [
+          // The role for a scan leaves Secrets out, too.
+          `not read, forbidden: ${some(forbidden)}${forbidden.join() === 'secrets' ? '' : '. k8s-af rbac prints the role that allows it'}`,
+        ]
+      : []),
+    ...[...failed].map(([message, resources]) => `not read: ${some(resources)}: ${message}`),
+  ]
+}
+
+/** The names, the first of them when they are many. */
+export function some(names: readonly string[]): string {
+  const most = 8
+  return names.length > most + 1
+    ? `${names.slice(0, most).join(', ')} and ${names.length - most} more`
+    : names.join(', ')
+}
+
+/** What a run over clusters could not look at or decide, a line each. Raw text. */
+export function gapsOf(summary: Summary): string[] {
+  const { cluster, clusters = cluster ? [cluster] : [] } = summary
+  return clusters.flatMap((one) => gapsIn(one, summary))
+}
+
+/** All that a run did not look at or decide, a line each, for reports that are read without the output around them. Raw text. */
+export function allGaps({ summary, failures }: Report): string[] {
+  const { cluster, clusters, notEvaluated, skipped, unreadable } = summary
+  const isLive = cluster !== undefined || clusters !== undefined
+  const needs = isLive ? [] : [...new Set(notEvaluated.map((one) => one.needs))].sort()
+  return [
+    ...gapsOf(summary),
+    ...needs.map((need) => {
+      const rules = notEvaluated.filter((one) => one.needs === need)
+      return `not decided without ${need === 'cluster' ? 'the cluster' : need}: ${some(rules.map(({ rule }) => rule))}`
+    }),
+    ...(unreadable > 0 ? [`not read in full: ${count(unreadable, 'file')}`] : []),
+    ...Object.entries(skipped)
+      .sort(([, a], [, b]) => b - a)
+      .map(([reason, number]) => `left out: ${count(number, 'file')}, ${reason}`),
+    ...[...new Set(failures.map(({ rule }) => rule))].map((rule) => `not decided, internal error: ${rule}`),
+  ]
+}
+
+/** What was not read of a cluster, and what that means. */
+function gapsIn(
+  { context, namespace, unread, error }: ClusterSummary,
+  { clusters, notEvaluated }: Summary,
+): string[] {
+  const undecided = notEvaluated.filter((one) => one.clusters?.includes(context) ?? true)
+  const needs = [...new Set(undecided.flatMap((one) => one.needs.split(', ')))].sort()
+  const lines = [
+    ...(error === undefined ? [] : [`not read at all: ${error}`]),
+    ...unreadNotes(unread),
+    ...(namespace === undefined
+      ? needs.map((kind) => {
+          const rules = undecided.filter((one) => one.needs.split(', ').includes(kind))
+          return `not decided without ${kind}: ${some(rules.map(({ rule }) => rule))}`
+        })
+      : undecided.length === 0
+        ? []
+        : // Nearly every kind of the cluster as a whole is missing: a line for each would bury the rest.
+          [`not decided by what namespace ${namespace} shows: ${some(undecided.map(({ rule }) => rule))}`]),
+  ]
+  return clusters ? lines.map((line) => `${context}: ${line}`) : lines
+}
