@@ -61,12 +61,10 @@ const testDataFolder = 'testdata'
  */
 function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   const name = basename(folder)
-  if (/^\.(?:chainsaw|kyverno)-test$/.test(name)) return true
-  return entries.some(
-    (entry) =>
-      /^chainsaw-test\.ya?ml$/.test(entry.name) ||
-      (/test/i.test(name) && /^kyverno-test\.ya?ml$/.test(entry.name)),
-  )
+  if (name === '.chainsaw-test' || name === '.kyverno-test') return true
+  const has = (file: string) =>
+    entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
+  return has('chainsaw-test') || (/test/i.test(name) && has('kyverno-test'))
 }
 
 /** Whether a file's name says that it may be a manifest. */

@@ -145,8 +145,9 @@ class Reading {
   #read(source: Source, file: SourceFile): void {
     const before = this.#found()
     let skip: SkipReason = 'empty'
+    const base = basename(file.name)
     for (const chunk of split(file.text)) {
-      const reason = this.#readChunk(source, file, chunk)
+      const reason = this.#readChunk(source, file, base, chunk)
       if (reason && (skip === 'empty' || reason !== 'empty')) skip = reason
     }
     if (this.#found() === before) this.skip(file.name, skip)
@@ -156,8 +157,11 @@ class Reading {
     return this.#documents.length + this.#kustomizations.length + this.#problems.length
   }
 
-  /** Gives the reason when the chunk holds no object. */
-  #readChunk(source: Source, file: SourceFile, chunk: Chunk): SkipReason | undefined {
+  /**
+   * Gives the reason when the chunk holds no object.
+   * @param base the name of the file without its folders
+   */
+  #readChunk(source: Source, file: SourceFile, base: string, chunk: Chunk): SkipReason | undefined {
     const { text, strayOffset } = chunk
     const isMeant = () =>
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
@@ -174,7 +178,7 @@ class Reading {
       if (isTemplate(text)) {
         const bare = withoutFrame(text)
         return bare !== undefined && parse(bare).ok
-          ? this.#readChunk(source, file, { ...chunk, text: bare })
+          ? this.#readChunk(source, file, base, { ...chunk, text: bare })
           : 'Go template'
       }
       if (!isMeant()) return 'not Kubernetes'
@@ -189,7 +193,7 @@ class Reading {
     }
     const { value } = parsed
     if (value === null) return 'empty'
-    const found = classify(value, basename(file.name))
+    const found = classify(value, base)
     if (found === 'other') return 'not Kubernetes'
     if (found === 'kustomization') {
       const document = documentOf(file, chunk, parsed)
@@ -198,8 +202,8 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isNamedBlank(value, basename(file.name))) return 'Go template'
-    if (isPatch(text, value, basename(file.name))) {
+    if (isNamedBlank(value, base)) return 'Go template'
+    if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
       return 'kustomize patch'
@@ -290,6 +294,8 @@ class Reading {
     const folders = new Set(this.#kustomizations.map(({ kustomization }) => kustomization.folder))
     const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
     return (name) => {
+      // Paths are taken apart slowly, and most files are called otherwise.
+      if (!/patch/i.test(name)) return false
       const folder = posix.dirname(name)
       return (
         /(?:^|[-_./])patch(?:es)?(?:[-_./]|$)/i.test(`${posix.basename(folder)}/${posix.basename(name)}`) &&
