@@ -20,7 +20,14 @@ import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
-import { chartFinder, hasBraces, isNamedBlank, isTemplate, withoutFrame } from './template.js'
+import {
+  chartFinder,
+  hasBraces,
+  hasCommentBlank,
+  isNamedBlank,
+  isTemplate,
+  withoutFrame,
+} from './template.js'
 
 export { secretRanges } from './secret.js'
 export { unfold } from './unfold.js'
@@ -198,7 +205,7 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isNamedBlank(value, basename(file.name))) return 'Go template'
+    if (isNamedBlank(value, basename(file.name)) || hasCommentBlank(text)) return 'Go template'
     if (isPatch(text, value, basename(file.name))) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
