@@ -56,7 +56,12 @@ different time zones are not added up, and variants of one CronJob (same namespa
       .get(cronJob)
     if (crowd && crowd.jobs.length > 1 && crowd.pods > params.maxStartsPerMinute) {
       if (crowd.jobs[0] !== cronJob) return
-      const names = crowd.jobs.map((one) => one.metadata?.name ?? '')
+      const own = crowd.jobs.map((one) => one.metadata?.name ?? '')
+      // CronJobs of one name are those of several namespaces.
+      const names =
+        new Set(own).size < own.length
+          ? crowd.jobs.map((one) => graph.describe(one).slice('CronJob '.length))
+          : own
       report(
         spec,
         'schedule',

@@ -297,7 +297,8 @@ type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, graph: Graph) {
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
   const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
-  if (!found) return undefined
+  // A patch of a kustomization may add the key.
+  if (!found || graph.patched(found)) return undefined
   const data = {
     ...found.data,
     ...('stringData' in found ? found.stringData : {}),

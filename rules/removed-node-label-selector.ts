@@ -1,4 +1,4 @@
-import { type Graph, groupOf, isObject, type ObjectOf, type RuleEdit, rule } from '../src/rule.js'
+import { type Graph, groupOf, isObject, type ObjectOf, type RuleEdit, rule, stringAt } from '../src/rule.js'
 
 type Path = readonly (string | number)[]
 type Node = ObjectOf<'Node'>
@@ -265,7 +265,20 @@ function labelOf(text: string): string | undefined {
 
 function namesSuccessor(around: unknown, label: string): boolean {
   const to = renamed.get(label)?.to
-  return to !== undefined && (JSON.stringify(around) ?? '').includes(`"${to}"`)
+  return to !== undefined && ((JSON.stringify(around) ?? '').includes(`"${to}"`) || toleratesAll(around))
+}
+
+/** Whether one of the tolerations is for every taint that keeps pods from being placed: it exists, whatever its key. */
+function toleratesAll(around: unknown): boolean {
+  return (
+    Array.isArray(around) &&
+    around.some(
+      (one) =>
+        !stringAt(one, 'key') &&
+        stringAt(one, 'operator') === 'Exists' &&
+        (stringAt(one, 'effect') ?? 'NoSchedule') === 'NoSchedule',
+    )
+  )
 }
 
 function roleOf(path: Path): Found['role'] {

@@ -34,7 +34,8 @@ Service, and an error when it is blank (for conversion webhooks that counts as n
 a controller.
 
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
-\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests; without a bundle
+\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests
+whose backend's namespace has an account that may change the object; without a bundle
 APIServices that are available or have \`insecureSkipTLSVerify\`, and the Service of the API server itself.`,
   falsePositives: 'A text that an operator replaces when it starts, without an annotation that says so.',
   sources: [
@@ -68,13 +69,43 @@ APIServices that are available or have \`insecureSkipTLSVerify\`, and the Servic
         graph.live && isEmpty(bundle, subject)
           ? verdictOnNone(client, subject)
           : verdictOn(bundle, now, params.warnDays, graph)
-      if (verdict)
+      if (verdict && (graph.live || !isKeptByBackend(client, subject, graph)))
         report(client, 'caBundle', `${what} ${verdict.message}`, {
           severity: verdict.severity === 'error' ? severity : verdict.severity,
         })
     }
   },
 })
+
+const resources: Readonly<Record<string, string>> = {
+  CustomResourceDefinition: 'customresourcedefinitions',
+  MutatingWebhookConfiguration: 'mutatingwebhookconfigurations',
+  ValidatingWebhookConfiguration: 'validatingwebhookconfigurations',
+}
+
+/** Whether a role for an account in the namespace of the backend names the object, or its kind, as one to be changed: MetalLB. */
+function isKeptByBackend(client: Mapping, subject: KubernetesObject, graph: Graph): boolean {
+  const home = stringAt(objectAt(client, 'service'), 'namespace')
+  const resource = resources[subject.kind ?? '']
+  if (home === undefined || resource === undefined) return false
+  const keepers = graph
+    .all('ClusterRole')
+    .filter(({ rules }) =>
+      rules?.some(
+        (one) =>
+          one.resources?.includes(resource) &&
+          one.verbs?.some((verb) => verb === 'update' || verb === 'patch') &&
+          (!one.resourceNames?.length || one.resourceNames.includes(subject.metadata?.name ?? '')),
+      ),
+    )
+    .map(({ metadata }) => metadata?.name)
+  return graph
+    .all('ClusterRoleBinding')
+    .some(
+      ({ roleRef, subjects }) =>
+        keepers.includes(roleRef?.name) && subjects?.some(({ namespace }) => namespace === home),
+    )
+}
 
 interface Verdict {
   readonly message: string

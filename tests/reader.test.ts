@@ -437,6 +437,21 @@ describe('test data', () => {
   })
 })
 
+describe("Go's modules", () => {
+  const cwd = folder({
+    'a.yaml': configMap('a'),
+    'tools/vendor/modules.txt': '# example.com/x v1.0.0\n',
+    'tools/vendor/example.com/x/b.yaml': configMap('b'),
+    'vendor/c.yaml': configMap('c'),
+  })
+  it('are left out on a walk', () => {
+    expect(names(read(cwd))).toEqual(['a', 'c'])
+  })
+  it('are read where an argument names them', () => {
+    expect(names(read(cwd, ['tools/vendor']))).toEqual(['b'])
+  })
+})
+
 describe('what is an object', () => {
   const kindOf = (text: string, file = 'a.yaml') => {
     const input = read(folder({ [file]: text }))
@@ -480,6 +495,19 @@ describe('what is an object', () => {
     ['package.json', '{"name": "x", "kind": "y"}'],
   ])('%s is not', (_, text) => {
     expect(kindOf(text)).toBe('not Kubernetes')
+  })
+  it('values that YAML takes for comments are left to a script', () => {
+    expect(kindOf('kind: Service\napiVersion: v1\nmetadata:\n  name: #SERVICE_NAME#-web\n')).toBe(
+      'Go template',
+    )
+    expect(kindOf(`${configMap('a')}data: #NOTE: none yet\n`)).toBe('object')
+  })
+  it('a definition with nothing but what is merged is a patch', () => {
+    const definition = (spec: string) =>
+      `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: pools.example.com}\n${spec}`
+    expect(kindOf(definition('spec:\n  versions: [{name: v1, subresources: {}}]\n'))).toBe('kustomize patch')
+    expect(kindOf(definition('spec: {group: example.com}\n'))).toBe('object')
+    expect(kindOf(definition('spec: {versions: []}\nscope: Namespaced\n'))).toBe('object')
   })
   it('Helm charts are left out, but for plain manifests', () => {
     const input = read(

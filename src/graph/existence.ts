@@ -7,7 +7,7 @@ import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
 import { isOf } from './operated.js'
 import type { Resource } from './resource.js'
-import { stringAt } from './untyped.js'
+import { objectAt, stringAt } from './untyped.js'
 import { matchesWildcard } from './wildcard.js'
 
 /** What rules may ask about the existence of objects. */
@@ -66,36 +66,49 @@ export function existence(
   }
 }
 
-/** The release of a chart that is installed from elsewhere: most of what is in it is called after it. */
-function releaseOf({ document, kindName, value, name, namespace }: Resource): {
+interface Release {
   /** Undefined for what OLM installs: nothing tells how its parts are called. */
   readonly name: string | undefined
   readonly namespace: string
-}[] {
+}
+
+/** The release of a chart that is installed from elsewhere: most of what is in it is called after it, or after an override. */
+function releaseOf({ document, kindName, value, name, namespace }: Resource): Release[] {
   // In a cluster, what is not there was not made.
   if (document.live) return []
   switch (kindName) {
     case 'helm.toolkit.fluxcd.io/HelmRelease':
-      return [
-        {
-          name: stringAt(value, 'spec', 'releaseName') ?? name,
-          namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace,
-        },
-      ]
+      return calledBy(
+        objectAt(value, 'spec', 'values'),
+        stringAt(value, 'spec', 'releaseName') ?? name,
+        stringAt(value, 'spec', 'targetNamespace') ?? namespace,
+      )
     case 'helm.cattle.io/HelmChart':
       return [{ name, namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace }]
     case 'argoproj.io/Application':
-      return [
-        {
-          name: stringAt(value, 'spec', 'source', 'helm', 'releaseName') ?? name,
-          namespace: stringAt(value, 'spec', 'destination', 'namespace') ?? '',
-        },
-      ]
+      return calledBy(
+        objectAt(value, 'spec', 'source', 'helm', 'valuesObject'),
+        stringAt(value, 'spec', 'source', 'helm', 'releaseName') ?? name,
+        stringAt(value, 'spec', 'destination', 'namespace') ?? '',
+      )
     case 'operators.coreos.com/Subscription':
       return [{ name: undefined, namespace }]
     default:
       return []
   }
+}
+
+/** The release, and the charts in it that its values call otherwise: `grafana.fullnameOverride`. */
+function calledBy(
+  values: Readonly<Record<string, unknown>> | undefined,
+  name: string,
+  namespace: string,
+): Release[] {
+  const names = [values, ...Object.values(values ?? {})].map((one) => stringAt(one, 'fullnameOverride'))
+  return [name, ...names.filter((one) => one !== undefined && one !== '')].map((own) => ({
+    name: own,
+    namespace,
+  }))
 }
 
 function isExternal(external: External, kind: string, name: string, namespace: string): boolean {

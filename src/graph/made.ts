@@ -58,7 +58,7 @@ const servingCertificate = [
 
 /**
  * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
- * Store CSI driver, CloudNativePG, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
+ * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
@@ -111,6 +111,13 @@ function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Ma
     namespace: within,
   })
   switch (kindName) {
+    case 'postgres-operator.crunchydata.com/PostgresCluster': {
+      const users = objectsAt(value, 'spec', 'users').map((one) => stringAt(one, 'name'))
+      return [
+        secret(`${name}-cluster-cert`),
+        ...(users.length > 0 ? users : [name]).map((user) => secret(`${name}-pguser-${user}`)),
+      ]
+    }
     case 'ceph.rook.io/CephCluster':
       return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
     case 'Service':

@@ -20,6 +20,9 @@ export const operatorLabels: readonly string[] = [
   'gateway.networking.k8s.io/',
   'jobset.sigs.k8s.io/',
   'leaderworkerset.sigs.k8s.io/',
+  // Prow's pods of jobs: sigs.k8s.io/prow/pkg/kube/prowjob.go.
+  'created-by-prow',
+  'prow.k8s.io/',
   // Vault labels its own pod: documentation of its Kubernetes service registration.
   'vault-active',
   'vault-initialized',

@@ -24,10 +24,21 @@ export interface Schedule {
 const day = 86400
 const known = new Map<string, Schedule | undefined>()
 
-/** Reads a schedule; undefined when the controller would refuse it. The time zone does not change its intervals. */
+/**
+ * Reads a schedule; undefined when it is refused, and when no day fits (30 February). The time zone does not change its
+ * intervals.
+ */
 export function schedule(text: string): Schedule | undefined {
   if (!known.has(text)) known.set(text, parse(text))
   return known.get(text)
+}
+
+/**
+ * Whether the API server takes the text, without a time zone, as a schedule. It does not ask whether a day fits: `0 0 31 2 *`
+ * is how owners write that a job is only started by hand.
+ */
+export function isSchedule(text: string): boolean {
+  return fieldsOf(text.trim()) !== undefined || schedule(text) !== undefined
 }
 
 /**
@@ -58,10 +69,9 @@ function parse(text: string): Schedule | undefined {
     const whole = Math.max(1, Math.floor(interval))
     return { minutes: [], interval: whole, longestInterval: whole, timeZone, starts: () => [] }
   }
-  const fields = (plain.startsWith('@') ? (descriptors.get(plain) ?? '') : plain).split(/\s+/)
-  if (fields.length !== 5) return undefined
-  const [minute, hour, date, month, weekday] = bounds.map((bound, i) => field(fields[i] ?? '', bound))
-  if (!minute || !hour || !date || !month || !weekday) return undefined
+  const fields = fieldsOf(plain)
+  if (!fields) return undefined
+  const { minute, hour, date, month, weekday } = fields
   const times = hour.values.flatMap((h) => minute.values.map((m) => h * 60 + m))
   // Both restricted: either is enough. One of them `*`: both must fit, which leaves the other to decide.
   const either = !date.star && !weekday.star
@@ -85,6 +95,14 @@ function parse(text: string): Schedule | undefined {
         .flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : []))
     },
   }
+}
+
+/** The five fields; undefined where one is refused. */
+function fieldsOf(plain: string) {
+  const fields = (plain.startsWith('@') ? (descriptors.get(plain) ?? '') : plain).split(/\s+/)
+  if (fields.length !== 5) return undefined
+  const [minute, hour, date, month, weekday] = bounds.map((bound, i) => field(fields[i] ?? '', bound))
+  return minute && hour && date && month && weekday ? { minute, hour, date, month, weekday } : undefined
 }
 
 interface Day {

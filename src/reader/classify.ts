@@ -73,10 +73,12 @@ export function isMeantAsObject(text: string): boolean {
 }
 
 /**
- * Whether a document is a strategic-merge patch: one of its directives stands somewhere in it, or the file is called a patch
- * and holds a workload without selector, which the API server would refuse. `fileName` is the last part of the file's name.
+ * Whether a document is a strategic-merge patch: one of its directives stands somewhere in it, it lacks all that makes an object
+ * of its kind, or the file is called a patch and holds a workload without selector, which the API server would refuse.
+ * `fileName` is the last part of the file's name.
  */
 export function isPatch(text: string, value: unknown, fileName: string): boolean {
+  if (isFragment(value)) return true
   if (/(?:^|[-_.])patch(?:es)?(?:[-_.]|$)/i.test(fileName) && lacksSelector(value)) return true
   return (text.includes('$patch') || text.includes('$deleteFromPrimitiveList/')) && hasDirective(value)
 }
@@ -89,6 +91,13 @@ function lacksSelector(value: unknown): boolean {
     isMapping(spec) &&
     spec.selector === undefined
   )
+}
+
+/** A definition without group, names and scope: nobody forgets all three. Generators merge it into the whole one. */
+function isFragment(value: unknown): boolean {
+  if (!isMapping(value) || value.kind !== 'CustomResourceDefinition' || !isMapping(value.spec)) return false
+  const { spec } = value
+  return ['group', 'names', 'scope'].every((field) => !(field in spec) && !(field in value))
 }
 
 function hasDirective(value: unknown): boolean {

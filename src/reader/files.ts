@@ -52,6 +52,8 @@ export const ignoreFile = '.k8s-af-ignore'
 
 const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
+/** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
+const vendored = { folder: 'vendor', list: 'modules.txt' }
 /** Go's name for a folder of test data, whose manifests are broken or old on purpose. */
 const testDataFolder = 'testdata'
 
@@ -176,6 +178,8 @@ function walk(
     search.testData.set(real, nameOf(folder))
     return
   }
+  if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
+    return
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   for (const entry of entries) {

@@ -20,7 +20,14 @@ import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
-import { chartFinder, hasBraces, isNamedBlank, isTemplate, withoutFrame } from './template.js'
+import {
+  chartFinder,
+  hasBraces,
+  hasCommentBlank,
+  isNamedBlank,
+  isTemplate,
+  withoutFrame,
+} from './template.js'
 
 export { secretRanges } from './secret.js'
 export { unfold } from './unfold.js'
@@ -202,7 +209,7 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isNamedBlank(value, base)) return 'Go template'
+    if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })

@@ -39,6 +39,11 @@ export function isNamedBlank(value: unknown, fileName: string): boolean {
   return /[_A-Z]/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
 }
 
+/** Whether a value is left to a script by a mark that YAML takes for a comment: `name: #SERVICE_NAME#-web`. */
+export function hasCommentBlank(text: string): boolean {
+  return /^[ \t-]*[\w.-]+:[ \t]+#[A-Z][A-Z0-9_]*#/m.test(text)
+}
+
 /**
  * Text with spaces for the directives in lines of their own before and after everything else: `{{ if … }}` and `{{ end }}` around
  * a whole document leave its text as it is. Undefined where there are none.

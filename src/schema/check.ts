@@ -353,7 +353,13 @@ function applyChecks(shape: Definition, value: Mapping, walk: Walk): void {
 function sayOf(walk: Walk): Say {
   walk.say ??= {
     minor: walk.minor,
-    conflict: (path, message) => report(walk, { kind: 'conflict', path: [...walk.path, ...path], message }),
+    conflict: (path, message, value) =>
+      report(walk, {
+        kind: 'conflict',
+        path: [...walk.path, ...path],
+        message,
+        ...(value !== undefined && { value }),
+      }),
     lacks: (path, because) =>
       report(walk, {
         kind: 'missing-field',

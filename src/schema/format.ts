@@ -59,14 +59,19 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
-const nouns =
-  'ACCOUNT|ADDRESS|BUCKET|CA|CAPACITY|CERT|CERTIFICATE|CIDR|CLUSTER|CRT|DOMAIN|GSA|HOST|HOSTNAME|ID|IP|KEY|KSA|' +
-  'CLASS|HERE|NAME|NAMESPACE|NUMBER|PASSWORD|PORT|PREFIX|PROJECT|REGION|REPLACE|REPLICAS|SECRET|SIZE|SUFFIX|TAG|TOKEN|URL|VALUE|ZONE'
+const longNouns =
+  'ACCOUNT|ADDRESS|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
+  'REPLACE|REPLICAS|SCHEDULE|SUFFIX'
+const nouns = `${longNouns}|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(
   `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
 )
-const noun = new RegExp(`^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$`)
+// Alone, or the last or first part of a text in small letters: `disk-wipe-HOSTNAME`. Short
+// words may be abbreviations there: `web-IP`.
+const noun = new RegExp(
+  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?<=^[a-z0-9.-]+-)(?:${longNouns})$|^(?:${longNouns})(?=-[a-z0-9.-]+$)`,
+)
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
 export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'

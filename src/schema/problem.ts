@@ -127,6 +127,8 @@ export type SchemaProblem =
       readonly path: Path
       /** What is wrong, to be read after the path: `cannot stand beside value`. */
       readonly message: string
+      /** The text that is refused, where it is the text alone. */
+      readonly value?: string
     }
   | { readonly kind: 'bad-name'; readonly path: Path; readonly value: string; readonly form: NameForm }
   | {

@@ -1,5 +1,5 @@
 /** Jobs and CronJobs. */
-import { schedule } from '../../graph/schedule.js'
+import { isSchedule } from '../../graph/schedule.js'
 import type { CronJob, Job, PodTemplateSpec } from '../../kubernetes.js'
 import { isPlaceholder } from '../format.js'
 import { choices, filled, prefixed } from './forms.js'
@@ -84,7 +84,7 @@ export const jobs: Checks = merged(
         const text = spec.schedule
         if (text && !isPlaceholder(text)) {
           if (!/TZ/.test(text)) {
-            if (!schedule(text)) say.conflict(['schedule'], `is no schedule: ${JSON.stringify(text)}`)
+            if (!isSchedule(text)) say.conflict(['schedule'], `is no schedule: ${JSON.stringify(text)}`, text)
           } else if (say.minor >= 29)
             say.conflict(['schedule'], 'names a time zone, which servers from 1.29 on take in timeZone only')
         }

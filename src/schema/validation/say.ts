@@ -11,8 +11,11 @@ import { isPlaceholder, type NameForm, nameForms } from '../format.js'
 export interface Say {
   /** The target minor version, for what servers refuse from some release on. */
   readonly minor: number
-  /** @param message follows the path of the field: `names no volume of the pod: "data"` */
-  conflict(path: Path, message: string): void
+  /**
+   * @param message follows the path of the field: `names no volume of the pod: "data"`
+   * @param value the text of the field, where nothing else is wrong: it may still have to be filled in
+   */
+  conflict(path: Path, message: string, value?: string): void
   /** @param because follows "is missing, ": `and type is ExternalName` */
   lacks(path: Path, because?: string): void
   name(path: Path, form: NameForm, value: string | undefined): void
