@@ -90,7 +90,7 @@ function servesDns(workload: Workload, graph: Graph): boolean {
 }
 
 function isResized(workload: Workload, graph: Graph): boolean {
-  const target = new RegExp(`/${workload.name}$`, 'i')
+  const target = `/${workload.name}`.toLowerCase()
   return (
     graph.autoscalerOf(workload) !== undefined ||
     graph
@@ -99,7 +99,7 @@ function isResized(workload: Workload, graph: Graph): boolean {
         running.some(
           (container) =>
             imageNamed(container.image, ['cluster-proportional-autoscaler']) &&
-            target.test(flagOf(container, 'target') ?? ''),
+            flagOf(container, 'target')?.toLowerCase().endsWith(target),
         ),
       )
   )

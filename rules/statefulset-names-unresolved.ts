@@ -71,6 +71,8 @@ interface Use {
 /** How the workloads and ConfigMaps beside a StatefulSet call its pods. */
 function* usesOf(name: string, workload: Workload, graph: Graph): Generator<Use> {
   const { object } = workload
+  // No pod has another name, and no part of it means something in the pattern.
+  if (!/^[a-z0-9.-]+$/.test(name)) return
   const pod = `${name.replaceAll('.', '\\.')}-\\d+`
   const called = patternOf(pod)
   for (const other of graph.nearby(object)) {

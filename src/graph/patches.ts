@@ -1,6 +1,7 @@
 /** Which objects kustomizations change before they are applied. */
 import type { Path, Step } from '../finding.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
+import { matcher } from '../schema/pattern.js'
 import { push } from './group.js'
 import { lazy, memo } from './lazy.js'
 import type { Resource } from './resource.js'
@@ -194,15 +195,14 @@ function isFor(patch: PatchTarget, { kind, name, namespace, value }: Resource): 
   )
 }
 
+/** Patterns as Go reads them: a kustomization may be anybody's, and JavaScript's own could take for ever. */
+const pattern = memo((text: string) => matcher(`^(?:${text})$`))
+const mostSteps = 100_000
+
 /** Whether a name is the one that a target gives, or matches it as a pattern. */
 function isCalled(wanted: string | undefined, name: string): boolean {
   if (wanted === undefined || wanted === name) return true
-  try {
-    return new RegExp(`^(?:${wanted})$`).test(name)
-  } catch {
-    // Go's syntax knows a little that JavaScript's does not.
-    return false
-  }
+  return pattern(wanted)?.(name, { steps: mostSteps }) ?? false
 }
 
 // `key`, `!key`, `key=value`, `key!=value`, `key in (a, b)`, `key notin (a, b)`.
