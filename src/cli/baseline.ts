@@ -4,7 +4,7 @@ import { dirname, relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Report } from '../engine/report.js'
 import { count, printable } from '../reporters/text.js'
-import { baselineOf, readBaseline, withBaseline } from '../suppress/baseline.js'
+import { baselineOf, type Known, knownIn, readBaseline, withBaseline } from '../suppress/baseline.js'
 import { checkOutputs, writeWhole } from './output.js'
 import type { SettingsFlags } from './settings.js'
 
@@ -19,19 +19,24 @@ type Narrowing = Pick<SettingsFlags, 'only' | 'disable' | 'minSeverity'> & {
   readonly since?: string
 }
 
-/** Finds out before the work starts whether the files can be read and written. */
-export function checkBaseline({ baseline, writeBaseline }: BaselineFlags): void {
+/** What the baseline knows: read before the work starts, as it is found out whether the other one can be written. */
+export function knownBefore({ baseline, writeBaseline }: BaselineFlags): readonly Known[] {
   if (baseline !== undefined && writeBaseline !== undefined)
     throw new UsageError('--baseline and --write-baseline contradict each other. Keep one.')
   if (writeBaseline !== undefined) checkOutputs([{ format: 'baseline', file: writeBaseline }])
-  if (baseline !== undefined) read(baseline)
+  return baseline === undefined ? [] : read(baseline)
 }
 
 /** The report without what the baseline knows. */
-export function withoutKnown(report: Report, flags: BaselineFlags & Narrowing, cwd: string): Report {
+export function withoutKnown(
+  report: Report,
+  known: readonly Known[],
+  flags: BaselineFlags & Narrowing,
+  cwd: string,
+): Report {
   const { baseline: file } = flags
   if (file === undefined) return report
-  const result = withBaseline(report, read(file), naming(file, cwd), reasonOf(file))
+  const result = withBaseline(report, known, naming(file, cwd), reasonOf(file))
   // With fewer rules, or of other files, nobody knows.
   const isWhole =
     !flags.only &&
@@ -53,9 +58,8 @@ export function withoutKnown(report: Report, flags: BaselineFlags & Narrowing, c
 /** Keeps what was found in the file that is asked for; the report has it suppressed from then on. */
 export function keepKnown(report: Report, { writeBaseline: file }: BaselineFlags, cwd: string): Report {
   if (file === undefined) return report
-  const text = baselineOf(report, naming(file, cwd))
-  writeWhole(file, text)
-  const kept = readBaseline(text)
+  const kept = knownIn(report, naming(file, cwd))
+  writeWhole(file, baselineOf(kept))
   say(`${count(kept.length, 'finding')} kept in ${file}: --baseline ${file} reports what is new or worse`)
   return withBaseline(report, kept, naming(file, cwd), reasonOf(file)).report
 }
@@ -68,7 +72,7 @@ function naming(file: string, cwd: string): (name: string) => string {
   return (name) => (name.startsWith('<') ? name : relative(folder, resolve(cwd, name)).replaceAll('\\', '/'))
 }
 
-function read(file: string): ReturnType<typeof readBaseline> {
+function read(file: string): readonly Known[] {
   let text: string
   try {
     text = readFileSync(file, 'utf8')

@@ -8,7 +8,7 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
-import { type BaselineFlags, checkBaseline, keepKnown, withoutKnown } from './baseline.js'
+import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
@@ -38,7 +38,6 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  checkBaseline(flags)
   const narrowed = await narrowing(flags, cwd)
   const run = (): Report => {
     const linted = readPaths(paths, {
@@ -76,10 +75,11 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
 async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
-  if (flags.since === undefined) return (report) => withoutKnown(report, flags, cwd)
+  const known = knownBefore(flags)
+  if (flags.since === undefined) return (report) => withoutKnown(report, known, flags, cwd)
   const { aboutChanges, changedSince } = await import('./since.js')
   const changed = changedSince(flags.since, cwd)
-  return (report) => withoutKnown(aboutChanges(report, changed, cwd), flags, cwd)
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd), known, flags, cwd)
 }
 
 /** @throws UsageError for flags that do not go together */

@@ -13,7 +13,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
-import { type BaselineFlags, checkBaseline, keepKnown, withoutKnown } from './baseline.js'
+import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
 import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsOf } from './output.js'
@@ -46,7 +46,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
   const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
   checkOutputs(outputs)
-  checkBaseline(flags)
+  const known = knownBefore(flags)
   const contexts = flags.fromSnapshot === undefined ? await contextsOf(flags) : []
   if (contexts.length > 1 && outputs.some(({ format }) => format === 'policyreport'))
     throw new UsageError('-o policyreport is for the cluster that it is applied to: scan one at a time.')
@@ -57,7 +57,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
       ? await interruptible((signal) => scanAll(contexts, flags, options, signal))
       : await scanOne(contexts[0], flags, options)
   const cwd = process.cwd()
-  const left = keepKnown(withoutKnown(report, flags, cwd), flags, cwd)
+  const left = keepKnown(withoutKnown(report, known, flags, cwd), flags, cwd)
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])

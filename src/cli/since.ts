@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Report } from '../engine/report.js'
+import { type Report, withFindings } from '../engine/report.js'
 import { printable } from '../reporters/text.js'
 
 /**
@@ -22,8 +22,7 @@ export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
 export function aboutChanges(report: Report, changed: ReadonlySet<string>, cwd: string): Report {
   const isChanged = ({ file }: { readonly file: string }) => changed.has(resolve(cwd, file))
   const findings = report.findings.filter(({ place, related }) => [place, ...related].some(isChanged))
-  const suppressed = findings.filter((finding) => finding.suppressed).length
-  return { ...report, findings, summary: { ...report.summary, suppressed } }
+  return withFindings(report, findings)
 }
 
 /** What git prints, by lines or by the zeros between names. */

@@ -1,6 +1,6 @@
 /** What `lint --fix` makes of the example of a rule. */
-import type { ActiveRule, Settings } from '../config/settings.js'
-import { defaultMinor } from '../config/version.js'
+import { resolveSettings } from '../config/resolve.js'
+import type { Settings } from '../config/settings.js'
 import { lint } from '../engine/lint.js'
 import type { Fix } from '../finding.js'
 import { readPaths } from '../reader/read.js'
@@ -17,32 +17,15 @@ export function fixesIn(id: string, rule: Rule, bad: string): readonly Fix[] {
   const [, text = '{}'] = /^# run: (\{.*\})$/m.exec(bad) ?? []
   const { live, params, ...run } = JSON.parse(text) as Run
   if (live || rule.needs === 'cluster') return []
-  const defaults = Object.entries(rule.params).map(([name, param]) => [name, param.default])
-  const active: ActiveRule = {
-    id,
-    rule,
-    severity: undefined,
-    params: { ...Object.fromEntries(defaults), ...params },
-  }
+  const rules = new Map([[id, rule]])
+  const { active, ...defaults } = resolveSettings(undefined, { only: [id] }, rules)
   const settings: Settings = {
-    configFile: undefined,
-    minor: defaultMinor,
-    complete: false,
-    namespace: undefined,
-    externals: [],
-    workloadKinds: [],
-    crds: [],
-    suppressions: [],
-    ignore: [],
-    off: 0,
-    minSeverity: 'info',
-    failOn: 'error',
-    today: '2026-01-01',
+    ...defaults,
     ...run,
-    active: [active],
+    active: active.map((one) => ({ ...one, params: { ...one.params, ...params } })),
   }
   const input = readPaths(['-'], { cwd: '/', stdin: () => bad })
-  const { findings } = lint(input, { settings, rules: new Map([[id, rule]]), stories: () => new Map() })
+  const { findings } = lint(input, { settings, rules, stories: () => new Map() })
   return findings.flatMap(({ fix }) => (fix && fix.edits.length > 0 ? [fix] : []))
 }
 

@@ -1,5 +1,6 @@
 /** The kubectl command that makes a change to an object of a cluster. It is shown, and never run. */
-import type { Edit, Path, Step } from '../finding.js'
+import type { Edit, Path } from '../finding.js'
+import { at, nested } from '../fix/edited.js'
 
 interface Operation {
   readonly op: 'add' | 'replace' | 'remove' | 'move' | 'test'
@@ -41,9 +42,9 @@ export function aimed(command: string, { kubeconfig, context }: Aim): string {
 function guards(root: unknown, path: Path): Operation[] {
   return path.flatMap((step, i): Operation[] => {
     if (typeof step !== 'number') return []
-    const at = path.slice(0, i + 1)
-    const name = valueAt(root, [...at, 'name'])
-    return typeof name === 'string' ? [{ op: 'test', path: pointer([...at, 'name']), value: name }] : []
+    const name = [...path.slice(0, i + 1), 'name']
+    const found = valueAt(root, name)
+    return typeof found === 'string' ? [{ op: 'test', path: pointer(name), value: found }] : []
   })
 }
 
@@ -59,24 +60,15 @@ function operationOf(root: unknown, edit: Edit): Operation {
       // What is missing on the way is made with it: a patch adds one level only.
       let depth = 1
       while (depth < edit.path.length && valueAt(root, edit.path.slice(0, depth)) !== undefined) depth++
-      const value = edit.path
-        .slice(depth)
-        .reduceRight<unknown>(
-          (inner, step) => (typeof step === 'number' ? [inner] : { [step]: inner }),
-          edit.value,
-        )
+      const value = nested(edit.path.slice(depth), edit.value)
       return { op: 'add', path: pointer(edit.path.slice(0, depth)), value }
     }
   }
 }
 
+/** A null is nothing to a patch. */
 function valueAt(root: unknown, path: Path): unknown {
-  let value = root
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
-    value = (value as Readonly<Record<Step, unknown>>)[step]
-  }
-  return value ?? undefined
+  return at(root, path) ?? undefined
 }
 
 /** RFC 6901. */

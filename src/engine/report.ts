@@ -52,6 +52,12 @@ export function storyFor(
   return story && { text: `${story.org}, ${story.year}: ${briefFor(rule, story)}`, url: story.url }
 }
 
+/** The report with these findings instead. */
+export function withFindings(report: Report, findings: readonly Finding[]): Report {
+  const suppressed = findings.filter((finding) => finding.suppressed).length
+  return { ...report, findings, summary: { ...report.summary, suppressed } }
+}
+
 export interface Report {
   /** Sorted by file, line, column and rule. Suppressed findings included (they carry `suppressed`). */
   readonly findings: readonly Finding[]

@@ -42,6 +42,14 @@ export function smaller(root: unknown, edit: Edit): readonly Edit[] {
   return isDeepStrictEqual(old, value) ? [] : [edit]
 }
 
+/** The value at the end of a path of which nothing is there yet. */
+export function nested(path: Path, value: unknown): unknown {
+  return path.reduceRight<unknown>(
+    (inner, step) => (typeof step === 'number' ? [inner] : { [step]: inner }),
+    value,
+  )
+}
+
 function withValue(root: unknown, [step, ...rest]: Path, value: unknown): unknown {
   if (step === undefined) return value
   const inner = withValue(at(root, [step]), rest, value)
@@ -65,7 +73,8 @@ function without(root: unknown, [step, ...rest]: Path): unknown {
   return Object.fromEntries(Object.entries(isObject(root) ? root : {}).filter(([name]) => name !== step))
 }
 
-function at(root: unknown, path: Path): unknown {
+/** What stands at a path, null included; undefined where nothing does. */
+export function at(root: unknown, path: Path): unknown {
   let value = root
   for (const step of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined

@@ -2,6 +2,7 @@
 import type { Document, SourceFile } from '../document.js'
 import type { Report } from '../engine/report.js'
 import type { Edit, Finding, Path } from '../finding.js'
+import { memo } from '../graph/lazy.js'
 import type { Resource } from '../graph/resource.js'
 import { secretRanges } from '../reader/secret.js'
 import { spliced } from './splice.js'
@@ -33,11 +34,12 @@ export function fixesOf(report: Report, unsafe: boolean): Fixes {
   const done = new Map<Document, Edit[]>()
   const made: Finding[] = []
   const left: Fixes['left'][number][] = []
+  const reasonOf = memo(untouchable)
   for (const finding of report.findings) {
     const resource = isFixable(finding) && (unsafe || finding.fix?.safe) && report.resource(finding)
     if (!resource || !finding.fix) continue
     const { document } = resource
-    const reason = untouchable(document)
+    const reason = reasonOf(document)
     if (reason !== undefined) {
       left.push({ finding, reason })
       continue

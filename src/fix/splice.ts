@@ -9,7 +9,7 @@ import { isObject } from '../graph/untyped.js'
 import type { Entry, TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 import { parse } from '../reader/parse.js'
-import { edited, smaller } from './edited.js'
+import { edited, nested, smaller } from './edited.js'
 
 /** Says within this module that a text is not written plainly enough. */
 class Unfit extends Error {}
@@ -94,20 +94,18 @@ function withValue(text: string, path: Path, value: unknown): string {
   if (rest.length === 0) return replaced(text, found, value)
   const [key] = rest
   // What is missing on the way is made with it.
-  const inner = rest.slice(1).reduceRight<unknown>((made, step) => nest(step, made), value)
+  const inner = nested(rest.slice(1), value)
   if (key === undefined) throw new Unfit()
   const isNothing = node.kind === 'nothing' || node.isNull === true
   const isEmpty = node.entries.length + node.items.length === 0
   if (isNothing || (isEmpty && node.kind !== 'scalar' && entry && !isFlow(text, found.parent)))
-    return replaced(text, found, nest(key, inner))
+    return replaced(text, found, nested(rest, value))
   if (node.kind === 'mapping' && typeof key === 'string')
     return isFlow(text, node) ? flowEntryAdded(text, node, key, inner) : entryAdded(text, node, key, inner)
   if (node.kind === 'sequence' && key === node.items.length)
     return isFlow(text, node) ? flowItemAdded(text, node, inner) : itemAdded(text, node, inner)
   throw new Unfit()
 }
-
-const nest = (step: Step, inner: unknown): unknown => (typeof step === 'number' ? [inner] : { [step]: inner })
 
 /** With another value in the place of one that is written. */
 function replaced(

@@ -1,5 +1,5 @@
 /** A baseline: what was found when a team began. It stays out of the way until it gets worse, and what is new is reported. */
-import type { Report } from '../engine/report.js'
+import { type Report, withFindings } from '../engine/report.js'
 import { type Finding, type Severity, severities } from '../finding.js'
 import { arrayAt, isObject, stringAt } from '../graph/untyped.js'
 
@@ -42,12 +42,16 @@ function keyOf({ severity: _, ...one }: Known): string {
   return JSON.stringify(one)
 }
 
-/** The findings that are not suppressed as the text of a baseline: JSON, sorted, a line each, so that changes to it can be read. */
-export function baselineOf({ findings }: Report, nameFile: Naming): string {
-  const lines = findings
+/** The findings that are not suppressed, as a baseline keeps them. */
+export function knownIn({ findings }: Report, nameFile: Naming): readonly Known[] {
+  return findings
     .filter((finding) => !finding.suppressed && !isOutside(finding))
-    .map((finding) => JSON.stringify(known(finding, nameFile)))
-    .sort()
+    .map((finding) => known(finding, nameFile))
+}
+
+/** The text of a baseline: JSON, sorted, a line each, so that changes to it can be read. */
+export function baselineOf(known: readonly Known[]): string {
+  const lines = known.map((one) => JSON.stringify(one)).sort()
   const list = lines.length === 0 ? '' : `\n    ${lines.join(',\n    ')}\n  `
   return `{\n  "baseline": 1,\n  "findings": [${list}]\n}\n`
 }
@@ -99,9 +103,8 @@ export function withBaseline(
     same.splice(at, 1)
     return { ...finding, suppressed: { reason } }
   })
-  const suppressed = findings.filter((finding) => finding.suppressed).length
   return {
-    report: { ...report, findings, summary: { ...report.summary, suppressed } },
+    report: withFindings(report, findings),
     gone: [...left.values()].flat(),
   }
 }
