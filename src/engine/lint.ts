@@ -13,9 +13,9 @@ import {
   type Summary,
   severities,
 } from '../finding.js'
+import { homesOf } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
-import { homesOf } from '../graph/homes.js'
 import { keeperOf } from '../graph/keeper.js'
 import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
