@@ -83,7 +83,7 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { isOperated, operatorLabels } from './graph/operated.js'
+export { operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
 export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
