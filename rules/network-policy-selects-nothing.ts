@@ -3,7 +3,6 @@ import {
   at,
   controllerOf,
   type Graph,
-  isOperated,
   type LabelSelector,
   type ObjectOf,
   rule,
@@ -50,7 +49,8 @@ without pods or with pods that an operator makes, and those for the solvers of c
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (!near && (!graph.hasAll('Pod', policy) || isExpected(policy, selector, graph))) return
+    if (!near && (!graph.hasAllPods(selector.matchLabels, policy) || isExpected(policy, selector, graph)))
+      return
     report(
       spec,
       'podSelector',
@@ -83,10 +83,7 @@ type RulePort = NonNullable<IngressRule['ports']>[number]
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live)
-    return (
-      beside.some(({ controlled }) => controlled) || isOperated(selector.matchLabels ?? {}, policy, graph)
-    )
+  if (!graph.live) return beside.some(({ controlled }) => controlled)
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

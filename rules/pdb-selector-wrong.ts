@@ -3,7 +3,6 @@ import {
   at,
   formatSpan,
   type Graph,
-  isOperated,
   nearestName,
   type ObjectOf,
   rule,
@@ -56,8 +55,7 @@ Workloads that are scaled to 0 count as selected.`,
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
-    const isMade = () => !live && isOperated(spec.selector?.matchLabels ?? {}, budget, graph)
-    if (!near && (!graph.hasAll('Pod', budget) || isMade())) return
+    if (!near && !graph.hasAllPods(spec.selector.matchLabels, budget)) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,

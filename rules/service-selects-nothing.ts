@@ -6,7 +6,7 @@ import {
   formatSpan,
   type Graph,
   inSeries,
-  isOperated,
+  matchesLabels,
   operatorLabels,
   readyIn,
   rule,
@@ -76,7 +76,7 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
-    if (!near && (!graph.hasAll('Pod', service) || (!graph.live && isElsewhere(service, pairs, graph))))
+    if (!near && (!graph.hasAllPods(selector, service) || (!graph.live && isElsewhere(selector, graph))))
       return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
@@ -137,10 +137,7 @@ function isNearly([key, value]: readonly [string, string], { labels }: Workload,
   return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
 }
 
-/** Whether manifests have the pods after all: of a workload that may be meant for the same namespace, or of an operator. */
-function isElsewhere(service: Service, pairs: readonly (readonly [string, string])[], graph: Graph): boolean {
-  return (
-    graph.workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value)) ||
-    isOperated(Object.fromEntries(pairs), service, graph)
-  )
+/** Whether manifests have the pods after all: of a workload that may be meant for the same namespace. */
+function isElsewhere(selector: Readonly<Record<string, string>>, { workloads }: Graph): boolean {
+  return workloads.some(({ labels }) => matchesLabels(selector, labels))
 }

@@ -11,15 +11,12 @@ export interface Locations {
   place(resource: Resource, path: Path, onValue: boolean): Place
   /** Whether the field is in the text, merge keys and aliases followed; also when its value is null. */
   isWritten(resource: Resource, path: Path): boolean
-  locator(resource: Resource): Locator
 }
 
 export function locations(): Locations {
-  const locator = (resource: Resource) => resource.document.locate()
   return {
-    locator,
     place: (resource, path, onValue) => {
-      const found = locator(resource)
+      const found = resource.document.locate()
       const written = nearest(found, resource, path)
       const full = [...resource.path, ...written]
       const isItem = typeof written.at(-1) === 'number'

@@ -1,8 +1,11 @@
 /** Pods that operators make: no manifest has them. */
-import { groupOf, type KubernetesObject } from '../kubernetes.js'
-import { isChosen, reach } from './belonging.js'
-import type { Graph } from './graph.js'
-import { push } from './group.js'
+import { groupOf } from '../kubernetes.js'
+import { isChosen, isNear } from './belonging.js'
+import { groupBy } from './group.js'
+import { lazy } from './lazy.js'
+import type { Objects } from './objects.js'
+import type { Resource } from './resource.js'
+import type { Labels } from './selector.js'
 
 /** Beginnings of the keys of labels that operators, or the programs themselves, put on pods. */
 export const operatorLabels: readonly string[] = [
@@ -36,20 +39,21 @@ const podless =
   /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|monitoring\.coreos\.com|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
 
 /**
- * Whether the pods with these labels may be some that an operator makes: it or the program puts one of the labels on them, or a
- * custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`, `argocd-server`). Of what an
- * operator of OLM makes in its namespace nothing is known.
+ * Tells whether the pods with some labels, beside an object, may be some that an operator makes: it or the program puts one of
+ * the labels on them, or a custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`,
+ * `argocd-server`). Of what an operator of OLM makes in its namespace nothing is known.
  */
-export function isOperated(labels: Readonly<Record<string, string>>, near: object, graph: Graph): boolean {
-  if (Object.keys(labels).some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
-  const values = Object.values(labels)
-  const namespace = graph.namespaceOf(near)
-  const makers = graph.once('custom resources that may make pods', () => makersIn(graph)).get(namespace) ?? []
-  return makers.some(
-    (one) =>
-      (isChosen(namespace) || graph.apart(one, near) <= reach) &&
-      (isSubscription(one) || values.some((value) => isOf(one.metadata?.name ?? '', value))),
-  )
+export function operated({ resources }: Objects): (labels: Labels, near: Resource) => boolean {
+  const makers = lazy(() => groupBy(resources.filter(mayMakePods), ({ namespace }) => namespace))
+  return (labels, near) => {
+    if (Object.keys(labels).some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
+    const values = Object.values(labels)
+    return (makers().get(near.namespace) ?? []).some(
+      (one) =>
+        (isChosen(near.namespace) || isNear(one.folders, near.folders)) &&
+        (isOfOlm(one) || values.some((value) => isOf(one.name, value))),
+    )
+  }
 }
 
 /** Whether something is called as what made it, or after it. */
@@ -57,18 +61,12 @@ export function isOf(maker: string, name: string): boolean {
   return name === maker || name.startsWith(`${maker}-`)
 }
 
-/** The custom resources that may make pods, by namespace. */
-function makersIn({ objects, namespaceOf }: Graph): ReadonlyMap<string, readonly KubernetesObject[]> {
-  const makers = new Map<string, KubernetesObject[]>()
-  for (const one of objects) {
-    const group = groupOf(one.apiVersion ?? '')
-    // Applications of Argo CD are called as what they apply.
-    if (group.includes('.') && !podless.test(group) && !one.kind?.startsWith('App'))
-      push(makers, namespaceOf(one), one)
-  }
-  return makers
+/** Whether it is a custom resource that may make pods. Applications of Argo CD are called as what they apply. */
+function mayMakePods({ apiVersion, kind }: Resource): boolean {
+  const group = groupOf(apiVersion)
+  return group.includes('.') && !podless.test(group) && !kind.startsWith('App')
 }
 
-function isSubscription({ apiVersion = '' }: KubernetesObject): boolean {
+function isOfOlm({ apiVersion }: Resource): boolean {
   return groupOf(apiVersion) === 'operators.coreos.com'
 }

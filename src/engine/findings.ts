@@ -1,0 +1,107 @@
+/** From what rules reported to findings. */
+import { type Finding, type Fix, formatPath, type Path, type Related, type Subject } from '../finding.js'
+import type { IndexedGraph } from '../graph/graph.js'
+import { keeperOf } from '../graph/keeper.js'
+import { kubectlName, type Resource } from '../graph/resource.js'
+import type { RuleEdit, RuleFix, Sight } from '../rule.js'
+import type { Draft } from './evaluate.js'
+import { isFrozen } from './frozen.js'
+import type { Locations } from './locations.js'
+import { patchCommand } from './patch.js'
+import { pathOf } from './path.js'
+
+/** The drafts without those that are about what a kustomization changes, and those that another one explains. */
+export function relevant(all: readonly Draft[], graph: IndexedGraph): readonly Draft[] {
+  const drafts = all.filter((draft) => !isPatched(draft, graph))
+  const reported = new Map<Resource, Set<string>>()
+  for (const { resource, active } of drafts) {
+    const ids = reported.get(resource) ?? new Set()
+    reported.set(resource, ids.add(active.id))
+  }
+  const has = (resource: Resource, ids: readonly string[] = []) => {
+    const own = reported.get(resource)
+    return own !== undefined && ids.some((id) => own.has(id))
+  }
+  return drafts.filter(
+    ({ resource, path, active: { rule }, options: { symptomOf: cause } }) =>
+      !has(resource, rule.unless) &&
+      !has(resource, reportersOfDropped(resource, path)) &&
+      !cause?.objects.some((one) => has(graph.resource(one), cause.rules)),
+  )
+}
+
+/** The rules that tell of a field that the API server has dropped elsewhere, where a finding is about its right place. */
+function reportersOfDropped({ problems }: Resource, path: Path): readonly string[] {
+  return problems.flatMap((one) =>
+    one.kind === 'dropped-field' && one.target !== undefined && formatPath(one.target) === formatPath(path)
+      ? [one.wrong === 'place' ? 'misplaced-spec-field' : 'unknown-field']
+      : [],
+  )
+}
+
+/** Looks up the places of what is to be reported. */
+export function findingOf(draft: Draft, graph: IndexedGraph, where: Locations): Finding {
+  const { active, severity, resource, path, message, options } = draft
+  const { evidence = [], often = [], see = [], fix } = options
+  const label = options.label ?? missing(resource, path, where)
+  return {
+    rule: active.id,
+    severity,
+    message,
+    ...(evidence.length > 0 && { evidence }),
+    ...(often.length > 0 && { often }),
+    ...(label !== undefined && { label }),
+    subject: subjectOf(resource),
+    place: where.place(resource, path, options.onValue ?? false),
+    related: see.flatMap((sight) => (sight ? related(sight, resource, graph, where) : [])),
+    stories: options.stories ?? active.rule.stories,
+    ...(fix && { fix: fixOf(fix, resource) }),
+  }
+}
+
+/** Whether a kustomization changes what the finding is about. */
+function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, graph: IndexedGraph): boolean {
+  const changes = graph.patchOf(resource)
+  if (!changes) return false
+  const mended = (fix?.edits ?? []).map((edit) => withPath(edit, resource).path)
+  return [path, ...mended, ...restsOn.map(([node, field]) => pathOf(resource, node, field))].some(changes)
+}
+
+function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resource): Subject {
+  const keeper = document.live && keeperOf(value)
+  return { apiVersion, kind, name, namespace, ...(keeper !== undefined && { keeper }) }
+}
+
+function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
+  const own = edits.map((edit) => withPath(edit, resource))
+  const { document, kind, namespace, value } = resource
+  if (!document.live) return { title, safe, edits: own }
+  if (own.some(({ path }) => isFrozen(kind, path)))
+    return { title: `${title}, in a new ${kind}: the field does not change`, safe, edits: own }
+  const command = patchCommand({ name: kubectlName(value), namespace, value: document.value }, own)
+  return { title, safe, edits: own, ...(command !== undefined && { command }) }
+}
+
+/** What to say under a place whose field is not there. */
+function missing(resource: Resource, path: Path, where: Locations): string | undefined {
+  const field = path.at(-1)
+  return typeof field === 'string' && !where.isWritten(resource, path) ? `no ${field}` : undefined
+}
+
+function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {
+  const resource = graph.resource(sight.of)
+  const path = pathOf(resource, sight.node, sight.field)
+  const note = sight.note ?? (sight.range ? undefined : missing(resource, path, where))
+  return {
+    ...where.place(resource, path, false),
+    ...sight.range,
+    ...(resource !== own && { object: graph.describe(resource.value) }),
+    ...(note !== undefined && { note }),
+  }
+}
+
+function withPath(edit: RuleEdit, resource: Resource) {
+  if ('path' in edit) return edit
+  const path = pathOf(resource, edit.node, edit.field)
+  return edit.op === 'set' ? { op: edit.op, path, value: edit.value } : { op: edit.op, path }
+}
