@@ -9,13 +9,14 @@ import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
+import type { BuildFlags } from './build.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
@@ -34,20 +35,22 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 
   const given = [...args, ...(flags.filename ?? [])]
   if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
-  const paths = given.length > 0 ? given : ['.']
+  const isBuilding = flags.kustomize !== undefined
+  const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
   const narrowed = await narrowing(flags, cwd)
+  const built = isBuilding ? await import('./build.js').then(({ builds }) => builds(flags, cwd)) : undefined
   const run = (): Report => {
-    const linted = readPaths(paths, {
+    const read = readPaths(paths, {
       cwd,
       recursive: flags.recursive ?? true,
       stdinFilename: flags.stdinFilename,
       ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
     })
-    if (linted.missing.length > 0)
-      throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
+    if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
+    const linted = built ? built(read) : read
     const input = withDefinitions(linted, settings.crds, cwd)
     const report = lint(input, {
       settings,

@@ -106,7 +106,8 @@ export function examine(
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const found = finish(drafts, graph, where, owners)
+  const all = finish(drafts, graph, where, owners)
+  const found = onceEach(all, (finding) => owners.get(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
     readFinding(problem, settings),
   )
@@ -118,6 +119,7 @@ export function examine(
     settings: evaluated,
     rules,
     where,
+    ownerOf: (finding) => owners.get(finding),
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
@@ -141,18 +143,19 @@ export function examine(
 
 /** A finding of what the reader, or a custom kind's schema, could not make sense of; none where its rule is off. */
 function readFinding(
-  { rule, message, file, range }: Omit<ReadProblem, 'rule'> & { readonly rule: string },
+  { rule, message, file, range, built }: Omit<ReadProblem, 'rule'> & { readonly rule: string },
   { active }: Settings,
 ): Finding[] {
   const own = active.find(({ id }) => id === rule)
   if (!own) return []
   const severity = own.severity ?? own.rule.severity
-  return [{ rule, severity, message, place: { file, ...range, path: '' }, related: [], stories: [] }]
+  const place: Place = { file, ...range, path: '', ...(built && { built }) }
+  return [{ rule, severity, message, place, related: [], stories: [] }]
 }
 
 /** The summary; `counted` is what the run counted. */
 function summaryOf(
-  { files, skips, problems, cluster }: Input,
+  { files, builds, skips, problems, cluster }: Input,
   { active, off, minor }: Settings,
   notEvaluated: ReadonlyMap<string, ReadonlySet<string>>,
   counted: Pick<Summary, 'objects' | 'suppressed' | 'milliseconds'>,
@@ -162,6 +165,7 @@ function summaryOf(
   for (const { reason } of skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   return {
     files,
+    ...(builds !== undefined && { builds }),
     objects: counted.objects,
     skipped,
     unreadable: new Set(problems.map((problem) => problem.file)).size,
@@ -464,7 +468,7 @@ function finish(
   all: readonly Draft[],
   graph: IndexedGraph,
   where: Locations,
-  /** Filled with the objects of findings that have a fix. */
+  /** Filled with the objects of findings that have a fix, or that are about what was built. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
   const drafts = all.filter((draft) => !isPatched(draft, graph))
@@ -505,9 +509,19 @@ function finish(
           fix: fixOf(fix, resource),
         }),
       }
-      if (fix) owners.set(finding, resource)
+      if (fix || resource.document.built) owners.set(finding, resource)
       return finding
     })
+}
+
+/** Without those that two builds of the same sources have in common. */
+function onceEach(findings: readonly Finding[], isBuilt: (finding: Finding) => boolean): Finding[] {
+  const seen = new Set<string>()
+  return findings.filter((finding) => {
+    if (!isBuilt(finding)) return true
+    const text = JSON.stringify(finding)
+    return !seen.has(text) && seen.add(text)
+  })
 }
 
 /** Whether a kustomization changes what the finding is about. */
@@ -537,6 +551,8 @@ function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resou
 function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
   const own = edits.map((edit) => withPath(edit, resource))
   const { document, kind, namespace, value } = resource
+  // What was built is not edited, and its source may be the base of others.
+  if (document.built) return { title, safe, edits: [] }
   if (!document.live) return { title, safe, edits: own }
   if (own.some(({ path }) => isFrozen(kind, path)))
     return { title: `${title}, in a new ${kind}: the field does not change`, safe, edits: own }
@@ -586,6 +602,7 @@ function sourceLines(input: Input): Lines {
   for (const document of [
     ...input.documents,
     ...(input.crds ?? []),
+    ...(input.sources ?? []),
     ...input.kustomizations.map((one) => one.document),
   ]) {
     const { name } = document.file

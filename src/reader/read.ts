@@ -368,7 +368,12 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Values): Document {
+/** A document of a file. */
+export function documentOf(
+  file: SourceFile,
+  chunk: Chunk,
+  { value, hasDuplicates, isPlain }: Values,
+): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined
