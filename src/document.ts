@@ -111,6 +111,7 @@ export type SkipReason =
   | 'encrypted'
   | 'ignored'
   | 'test data'
+  | 'source of a build'
 
 export interface Skip {
   readonly file: string

@@ -1,5 +1,14 @@
 /** `lint -k`: what kustomize builds, and where each object of it comes from. */
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
@@ -26,6 +35,11 @@ export interface KustomizeRun {
   readonly signal: AbortSignal
 }
 
+export interface Kustomized extends BuiltInput {
+  /** Absolute paths of the local files that say how: kustomizations, patches, what generators read, resources. */
+  readonly files: ReadonlySet<string>
+}
+
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 
@@ -39,7 +53,7 @@ export function kustomizationIn(folder: string): string | undefined {
  * @param dir as the user has named it, with a kustomization in it
  * @throws UsageError when there is no kustomize, or it refuses
  */
-export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltInput> {
+export async function kustomize(dir: string, run: KustomizeRun): Promise<Kustomized> {
   const { cwd } = run
   const wrapped = await wrappedBuild(dir, run)
   const outcome = wrapped?.code === 0 ? wrapped : await build(plainPath(dir), run)
@@ -58,7 +72,8 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
   )
   const name = `${displayName(folder, cwd)}/<kustomize build>`
   const base = wrapped?.base ?? folder
-  return inputOf(name, pieces, (read) => builtOf(read, base, run))
+  const files = filesOf(folder, run.sources)
+  return { ...inputOf(name, pieces, (read) => builtOf(read, base, run)), files }
 }
 
 /**
@@ -107,9 +122,12 @@ function plainPath(path: string): string {
   return path.startsWith('-') ? `./${path}` : path
 }
 
+/** Lines of an error that are passed on. */
+const mostLines = 20
+
 /** What kustomize said, and what may help. */
 function refusal(dir: string, { said }: Outcome): string[] {
-  const lines = said.split('\n').filter((line) => line.trim() !== '')
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('# Warning:'))
   const remedy = said.includes('--enable-helm')
     ? 'Charts are inflated with: --kustomize-arg=--enable-helm'
     : said.includes('security; file')
@@ -117,7 +135,7 @@ function refusal(dir: string, { said }: Outcome): string[] {
       : undefined
   return [
     `${dir} cannot be built. kustomize says:`,
-    ...lines.map((line) => `  ${line}`),
+    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
     ...(remedy ? [remedy] : []),
   ]
 }
@@ -156,4 +174,42 @@ function generatorIn(documents: readonly Document[], { kind, metadata }: Mapping
   const isOf = (one: unknown) => isMapping(one) && typeof one.name === 'string' && made.includes(one.name)
   if (!Array.isArray(generators) || generators.filter(isOf).length !== 1) return whole
   return { ...whole, range: document.locate().value([list, generators.findIndex(isOf), 'name']) }
+}
+
+/** The local files that a kustomization names, in any of its fields, and those that these name. */
+function filesOf(folder: string, sources: Sources): ReadonlySet<string> {
+  const files = new Set<string>()
+  const visit = (path: string) => {
+    const kustomization = kustomizationIn(path)
+    if (kustomization === undefined || files.has(kustomization)) return
+    files.add(kustomization)
+    for (const { value } of sources.documents(kustomization))
+      for (const text of textsIn(value)) {
+        // Generators write `key=file`.
+        for (const name of [text, text.slice(text.indexOf('=') + 1)]) {
+          const target = name.includes('\n') || name === '' ? undefined : resolve(path, name)
+          const stats = target === undefined ? undefined : statsOf(target)
+          if (target === undefined || !stats) continue
+          if (stats.isDirectory()) visit(realpathSync(target))
+          else files.add(realpathSync(target))
+        }
+      }
+  }
+  visit(folder)
+  return files
+}
+
+/** Undefined where there is nothing, or the name is none. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function* textsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') yield value
+  else if (typeof value === 'object' && value !== null)
+    for (const item of Object.values(value)) yield* textsIn(item)
 }

@@ -10,6 +10,8 @@ import type { Chunk } from '../reader/split.js'
 
 /** What a run of a tool gave. */
 export interface BuiltInput {
+  /** What the places in the output name as their file. */
+  readonly name: string
   readonly documents: readonly Document[]
   readonly problems: readonly ReadProblem[]
   /** Lines that may hold the values of Secrets, both ends included, in texts that cannot be read. */
@@ -73,7 +75,7 @@ export function inputOf<P extends Piece>(
     const known = built[i]
     return known ? { ...document, built: known } : document
   })
-  return { documents, problems, hidden, broken: problems.length > 0 ? [file] : [] }
+  return { name, documents, problems, hidden, broken: problems.length > 0 ? [file] : [] }
 }
 
 function ended(text: string): string {

@@ -18,11 +18,14 @@ export interface Sources {
   objects(path: string): readonly SourceObject[]
   /** All documents that were asked for. */
   all(): readonly Document[]
+  /** The files whose objects were asked for: they are in what was built. */
+  built(): ReadonlySet<string>
 }
 
 /** @param cwd what names are relative to */
 export function sourcesFrom(cwd: string): Sources {
   const read: Document[] = []
+  const built = new Set<string>()
   const documents = memo((path: string) => {
     const found = documentsIn(path, displayName(path, cwd))
     read.push(...found)
@@ -30,12 +33,14 @@ export function sourcesFrom(cwd: string): Sources {
   })
   return {
     documents,
-    objects: memo((path: string) =>
-      documents(path).flatMap((document) =>
+    objects: memo((path: string) => {
+      built.add(path)
+      return documents(path).flatMap((document) =>
         unfold(document).map(({ value, path: own }) => ({ document, path: own, value })),
-      ),
-    ),
+      )
+    }),
     all: () => read,
+    built: () => built,
   }
 }
 

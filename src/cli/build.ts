@@ -3,10 +3,8 @@ import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { kustomizationIn, kustomize } from '../built/kustomize.js'
-import type { BuiltInput } from '../built/output.js'
-import { sourcesFrom } from '../built/sources.js'
+import { type Sources, sourcesFrom } from '../built/sources.js'
 import { UsageError } from '../config/usage.js'
-import type { Document } from '../document.js'
 import type { Input } from '../reader/input.js'
 import { interruptible } from './interrupt.js'
 import { missingPath } from './paths.js'
@@ -16,18 +14,36 @@ export interface BuildFlags {
   readonly kustomizeArg?: readonly string[]
 }
 
-/** Builds everything that the flags name, several at a time; gives what adds it to what is read. */
-export async function builds(flags: BuildFlags, cwd: string): Promise<(input: Input) => Input> {
+/** What was built. */
+export interface Builds {
+  /** The input with it. */
+  within(input: Input): Input
+  /** Absolute paths of the files whose objects are in there. */
+  readonly sources: ReadonlySet<string>
+  /** The absolute paths of the files that say how an output was made, without those that hold other objects of it. */
+  madeOf(output: string): Iterable<string>
+}
+
+/** Builds everything that the flags name, several at a time. */
+export async function builds(flags: BuildFlags, cwd: string): Promise<Builds> {
   const sources = sourcesFrom(cwd)
   const folders = [...new Set((flags.kustomize ?? []).map((dir) => checked(dir, cwd)))]
   const parts = await interruptible((signal) =>
     some(folders, (dir) => kustomize(dir, { cwd, args: flags.kustomizeArg ?? [], sources, signal })),
   )
-  return (input) => withBuilt(input, parts, sources.all())
+  return {
+    within: (input) => withBuilt(input, parts, sources),
+    sources: sources.built(),
+    madeOf: (output) => {
+      const files = parts.find(({ name }) => name === output)?.files ?? []
+      return [...files].filter((file) => !sources.built().has(file))
+    },
+  }
 }
 
-/** The input with what was built. */
-function withBuilt(input: Input, parts: readonly BuiltInput[], sources: readonly Document[]): Input {
+type Part = Awaited<ReturnType<typeof kustomize>>
+
+function withBuilt(input: Input, parts: readonly Part[], sources: Sources): Input {
   const linted = new Set(input.documents.map(({ file }) => file.name))
   return {
     ...input,
@@ -36,7 +52,7 @@ function withBuilt(input: Input, parts: readonly BuiltInput[], sources: readonly
     hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],
     broken: [...(input.broken ?? []), ...parts.flatMap(({ broken }) => broken)],
     builds: parts.length,
-    sources: sources.filter(({ file }) => !linted.has(file.name)),
+    sources: sources.all().filter(({ file }) => !linted.has(file.name)),
   }
 }
 
@@ -57,10 +73,7 @@ async function some<T, R>(items: readonly T[], work: (item: T) => Promise<R>): P
   const results: R[] = []
   let next = 0
   const worker = async () => {
-    while (next < items.length) {
-      const i = next++
-      results[i] = await work(items[i] as T)
-    }
+    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i] as T)
   }
   await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, worker))
   return results

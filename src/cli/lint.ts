@@ -9,7 +9,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
-import type { BuildFlags } from './build.js'
+import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
@@ -40,18 +40,18 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const narrowed = await narrowing(flags, cwd)
-  const built = isBuilding ? await import('./build.js').then(({ builds }) => builds(flags, cwd)) : undefined
+  const built = isBuilding ? await (await import('./build.js')).builds(flags, cwd) : undefined
+  const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
       cwd,
       recursive: flags.recursive ?? true,
       stdinFilename: flags.stdinFilename,
       ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
+      ...(built && { built: built.sources }),
     })
     if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
-    const linted = built ? built(read) : read
-    const input = withDefinitions(linted, settings.crds, cwd)
+    const input = withDefinitions(built?.within(read) ?? read, settings.crds, cwd)
     const report = lint(input, {
       settings,
       rules,
@@ -60,7 +60,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       started,
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, paths))
+      throw new UsageError(nothingFound(input, [...paths, ...(flags.kustomize ?? [])]))
     return narrowed(report)
   }
   const show = (report: Report, shown: typeof outputs) =>
@@ -77,17 +77,22 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
-async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
+async function narrowing(
+  flags: LintFlags,
+  cwd: string,
+  built: Builds | undefined,
+): Promise<(report: Report) => Report> {
   const known = knownBefore(flags)
   if (flags.since === undefined) return (report) => withoutKnown(report, known, flags, cwd)
   const { aboutChanges, changedSince } = await import('./since.js')
   const changed = changedSince(flags.since, cwd)
-  return (report) => withoutKnown(aboutChanges(report, changed, cwd), known, flags, cwd)
+  const madeOf = built?.madeOf ?? (() => [])
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd, madeOf), known, flags, cwd)
 }
 
 /** @throws UsageError for flags that do not go together */
 function checkFlags(
-  { fix, unsafeFixes, diff, since, output = [] }: LintFlags,
+  { fix, unsafeFixes, diff, since, kustomize, output = [] }: LintFlags,
   paths: readonly string[],
 ): void {
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
@@ -100,6 +105,11 @@ function checkFlags(
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
   if (fix && paths.includes('-'))
     throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
+  if ((fix || diff) && kustomize) {
+    const why = `${fix ? '--fix' : '--diff'} does not change what is built`
+    if (paths.length === 0) throw new UsageError(`${why}: name the manifests instead of -k.`)
+    process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
+  }
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */
