@@ -35,11 +35,6 @@ export interface KustomizeRun {
   readonly signal: AbortSignal
 }
 
-export interface Kustomized extends BuiltInput {
-  /** Absolute paths of the local files that say how: kustomizations, patches, what generators read, resources. */
-  readonly files: ReadonlySet<string>
-}
-
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 
@@ -53,7 +48,7 @@ export function kustomizationIn(folder: string): string | undefined {
  * @param dir as the user has named it, with a kustomization in it
  * @throws UsageError when there is no kustomize, or it refuses
  */
-export async function kustomize(dir: string, run: KustomizeRun): Promise<Kustomized> {
+export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltInput> {
   const { cwd } = run
   const wrapped = await wrappedBuild(dir, run)
   const outcome = wrapped?.code === 0 ? wrapped : await build(plainPath(dir), run)
@@ -73,7 +68,7 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<Kustomi
   const name = `${displayName(folder, cwd)}/<kustomize build>`
   const base = wrapped?.base ?? folder
   const files = filesOf(folder, run.sources)
-  return { ...inputOf(name, pieces, (read) => builtOf(read, base, run)), files }
+  return inputOf(name, pieces, files, (read) => builtOf(read, base, run))
 }
 
 /**

@@ -17,6 +17,8 @@ export interface BuiltInput {
   /** Lines that may hold the values of Secrets, both ends included, in texts that cannot be read. */
   readonly hidden: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
   readonly broken: readonly SourceFile[]
+  /** Absolute paths of the local files that say how it is made; those that hold its objects may be among them. */
+  readonly files: ReadonlySet<string>
 }
 
 /** One document of the output. */
@@ -40,6 +42,7 @@ export interface Read<P extends Piece> {
 export function inputOf<P extends Piece>(
   name: string,
   pieces: readonly P[],
+  files: ReadonlySet<string>,
   builtOf: (read: readonly Read<P>[]) => readonly Built[],
 ): BuiltInput {
   const file = { name, text: pieces.map(({ text }) => ended(text)).join('---\n') }
@@ -75,7 +78,7 @@ export function inputOf<P extends Piece>(
     const known = built[i]
     return known ? { ...document, built: known } : document
   })
-  return { name, documents, problems, hidden, broken: problems.length > 0 ? [file] : [] }
+  return { name, documents, problems, hidden, broken: problems.length > 0 ? [file] : [], files }
 }
 
 function ended(text: string): string {

@@ -1,5 +1,7 @@
 /** `k8s-af lint` */
 import { dirname, resolve } from 'node:path'
+import type { Config } from '../config/config.js'
+import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
@@ -35,12 +37,13 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 
   const given = [...args, ...(flags.filename ?? [])]
   if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
-  const isBuilding = flags.kustomize !== undefined
+  const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
+  const isBuilding = builtFolders.length > 0
   const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const built = isBuilding ? await (await import('./build.js')).builds(flags, cwd) : undefined
+  const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -60,7 +63,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       started,
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, [...paths, ...(flags.kustomize ?? [])]))
+      throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
   const show = (report: Report, shown: typeof outputs) =>
@@ -74,6 +77,18 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     report,
     outputs.filter(({ file }) => file !== undefined),
   )
+}
+
+/** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
+async function buildsFor(
+  flags: LintFlags,
+  config: Config | undefined,
+  { minor, namespace }: Settings,
+  cwd: string,
+): Promise<Builds> {
+  const { builds } = await import('./build.js')
+  const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
+  return builds(flags, { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }, cwd)
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
@@ -92,7 +107,7 @@ async function narrowing(
 
 /** @throws UsageError for flags that do not go together */
 function checkFlags(
-  { fix, unsafeFixes, diff, since, kustomize, output = [] }: LintFlags,
+  { fix, unsafeFixes, diff, since, kustomize, helm, output = [] }: LintFlags,
   paths: readonly string[],
 ): void {
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
@@ -105,9 +120,9 @@ function checkFlags(
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
   if (fix && paths.includes('-'))
     throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
-  if ((fix || diff) && kustomize) {
+  if ((fix || diff) && (kustomize || helm)) {
     const why = `${fix ? '--fix' : '--diff'} does not change what is built`
-    if (paths.length === 0) throw new UsageError(`${why}: name the manifests instead of -k.`)
+    if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
     process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
   }
 }

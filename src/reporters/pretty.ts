@@ -164,7 +164,8 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
       ...(fits ? [] : words.flatMap((word) => wrap(word, room - 2)).map((line) => `${side}   ${mark(line)}`)),
     ]
   }
-  const full = where(place, show)
+  // There are no lines of what was built: the field tells.
+  const full = place.built ? show(`as built: ${fieldOf(place)}`) : where(place, show)
   const isSecret = subject?.kind === 'Secret'
   const severity = page.severity[finding.severity]
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
@@ -235,7 +236,9 @@ function where(place: Place, show: Page['show']): string {
 
 /** Where a related place is, and in which object: on two lines when one is too short. Places are never cut. */
 function relatedHead(place: Related, file: string, room: number, show: Page['show']): string[] {
-  const at = place.live || place.built || place.file !== file ? where(place, show) : `line ${place.line}`
+  const isHere = !place.live && place.file === file
+  const near = place.built ? show(fieldOf(place)) : `line ${place.line}`
+  const at = isHere ? near : where(place, show)
   if (place.object === undefined) return [at]
   const object = show(place.object)
   const [first, second] = place.live ? [object, at] : [at, object]
@@ -245,8 +248,8 @@ function relatedHead(place: Related, file: string, room: number, show: Page['sho
 /** Where the same was found, and in which object when it is another one: on two lines when one is too short. */
 function alsoAt({ place, subject }: Finding, first: Finding, room: number, { show, box }: Page): string[] {
   if (place.live) return [cut(`also ${where(place, show)}`, room, box.more)]
-  const isNear = !place.built && place.file === first.place.file
-  const at = `also ${isNear ? `line ${place.line}` : where(place, show)}`
+  const near = place.built ? show(fieldOf(place)) : `line ${place.line}`
+  const at = `also ${place.file === first.place.file ? near : where(place, show)}`
   if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
   const object = show(nameOf(subject))
   return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
