@@ -22,6 +22,7 @@ import { type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
 import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
 import type { Sources } from './sources.js'
+import { type Writer, writersOf, writtenBy } from './writers.js'
 
 interface OriginPiece extends Piece {
   readonly origin: Origin | undefined
@@ -67,8 +68,9 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
   )
   const name = `${displayName(folder, cwd)}/<kustomize build>`
   const base = wrapped?.base ?? folder
-  const files = filesOf(folder, run.sources)
-  return inputOf(name, pieces, files, (read) => builtOf(read, base, run))
+  const { files, kustomizations } = filesOf(folder, run.sources)
+  const writers = kustomizations.flatMap((path) => writersOf(path, run.sources))
+  return inputOf(name, pieces, files, (read) => builtOf(read, base, writers, run))
 }
 
 /**
@@ -136,7 +138,12 @@ function refusal(dir: string, { said }: Outcome): string[] {
 }
 
 /** What is known about each object of a build. */
-function builtOf(read: readonly Read<OriginPiece>[], base: string, { sources }: KustomizeRun): Built[] {
+function builtOf(
+  read: readonly Read<OriginPiece>[],
+  base: string,
+  writers: readonly Writer[],
+  { sources }: KustomizeRun,
+): Built[] {
   const pathOf = (path: string | undefined, { repo }: Origin) =>
     path === undefined || repo !== undefined ? undefined : resolve(base, path)
   const byFile = groupBy(read, ({ piece: { origin } }) => origin && pathOf(origin.path, origin))
@@ -153,7 +160,10 @@ function builtOf(read: readonly Read<OriginPiece>[], base: string, { sources }: 
     return {
       by: 'kustomize',
       from: (generator === undefined ? undefined : generatorIn(sources.documents(generator), value)) ?? from,
-      source: (path) => source && writtenIn(source, value, path),
+      source: (path) => {
+        const own = source && writtenIn(source, value, path)
+        return own?.isCertain ? own : (writtenBy(writers, { value, source }, path) ?? own)
+      },
     }
   })
 }
@@ -172,12 +182,14 @@ function generatorIn(documents: readonly Document[], { kind, metadata }: Mapping
 }
 
 /** The local files that a kustomization names, in any of its fields, and those that these name. */
-function filesOf(folder: string, sources: Sources): ReadonlySet<string> {
+function filesOf(folder: string, sources: Sources) {
   const files = new Set<string>()
+  const kustomizations: string[] = []
   const visit = (path: string) => {
     const kustomization = kustomizationIn(path)
     if (kustomization === undefined || files.has(kustomization)) return
     files.add(kustomization)
+    kustomizations.push(kustomization)
     for (const { value } of sources.documents(kustomization))
       for (const text of textsIn(value)) {
         // Generators write `key=file`.
@@ -191,7 +203,7 @@ function filesOf(folder: string, sources: Sources): ReadonlySet<string> {
       }
   }
   visit(folder)
-  return files
+  return { files, kustomizations }
 }
 
 /** Undefined where there is nothing, or the name is none. */

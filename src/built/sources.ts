@@ -2,7 +2,6 @@
 import { basename } from 'node:path'
 import type { Document } from '../document.js'
 import { memo } from '../graph/lazy.js'
-import { isMapping } from '../reader/classify.js'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { dropGeneratedSecrets } from '../reader/kustomization.js'
@@ -53,7 +52,8 @@ function documentsIn(path: string, name: string): Document[] {
       'json' in chunk
         ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
         : parse(chunk.text)
-    if (!parsed.ok || !isMapping(parsed.value)) return []
+    // A patch may be a list of operations.
+    if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return []
     dropSecretValues(parsed.value)
     dropGeneratedSecrets(parsed.value)
     return [documentOf(file, chunk, parsed)]
