@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import Ajv2020 from 'ajv/dist/2020.js'
 import Draft04 from 'ajv-draft-04'
+import { load } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Severity } from '../src/finding.js'
@@ -168,6 +169,41 @@ describe('json', () => {
     expect(lines.map((line) => (JSON.parse(line) as Finding).rule)).toEqual(
       incident.findings.map(({ rule }) => rule),
     )
+  })
+})
+
+describe('yaml', () => {
+  it('says what json says', async () => {
+    const odd = {
+      ...hostile,
+      message: 'y',
+      label: 'a: b #c',
+      evidence: ['- x', '1e3', '', 'null', ' x', '~'],
+    }
+    for (const report of [incident, clean, withFindings([hostile, odd])])
+      expect(load(await text('yaml', report))).toEqual(
+        JSON.parse((await text('json', report)).replaceAll('\\ud800', '\ufffd')),
+      )
+  })
+})
+
+describe('checkstyle', () => {
+  it('has the findings of each file under its name', async () => {
+    const [first, second, third] = incident.findings
+    if (!first || !second || !third) throw new Error('too few findings')
+    const at = (one: Finding, file: string) => ({ ...one, place: { ...one.place, file } })
+    const suppressed = { ...at(third, 'b.yaml'), suppressed: { reason: 'known' } }
+    const report = withFindings([at(first, 'a&.yaml'), at(second, 'a&.yaml'), suppressed])
+    const shape = (xml: string) => xml.match(/<file name="[^"]*"|severity="\w+"|<\/\w+>/g)
+    expect(shape(await text('checkstyle', report))).toEqual([
+      '<file name="a&#38;.yaml"',
+      `severity="${first.severity}"`,
+      `severity="${second.severity}"`,
+      '</file>',
+      '</checkstyle>',
+    ])
+    expect(await text('checkstyle', report, { ...look, showSuppressed: true })).toContain('severity="ignore"')
+    expect(shape(await text('checkstyle', clean))).toEqual(['</checkstyle>'])
   })
 })
 

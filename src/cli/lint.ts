@@ -1,5 +1,7 @@
 /** `k8s-af lint` */
 import { dirname, resolve } from 'node:path'
+import type { Config } from '../config/config.js'
+import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
@@ -9,13 +11,14 @@ import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
+import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
@@ -34,21 +37,24 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 
   const given = [...args, ...(flags.filename ?? [])]
   if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
-  const paths = given.length > 0 ? given : ['.']
+  const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
+  const isBuilding = builtFolders.length > 0
+  const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const narrowed = await narrowing(flags, cwd)
+  const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
+  const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
-    const linted = readPaths(paths, {
+    const read = readPaths(paths, {
       cwd,
       recursive: flags.recursive ?? true,
       stdinFilename: flags.stdinFilename,
       ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
+      ...(built && { built: built.sources }),
     })
-    if (linted.missing.length > 0)
-      throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
-    const input = withDefinitions(linted, settings.crds, cwd)
+    if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
+    const input = withDefinitions(built?.within(read) ?? read, settings.crds, cwd)
     const report = lint(input, {
       settings,
       rules,
@@ -57,7 +63,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       started,
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, paths))
+      throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
   const show = (report: Report, shown: typeof outputs) =>
@@ -73,18 +79,35 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
+/** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
+async function buildsFor(
+  flags: LintFlags,
+  config: Config | undefined,
+  { minor, namespace }: Settings,
+  cwd: string,
+): Promise<Builds> {
+  const { builds } = await import('./build.js')
+  const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
+  return builds(flags, { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }, cwd)
+}
+
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
-async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
+async function narrowing(
+  flags: LintFlags,
+  cwd: string,
+  built: Builds | undefined,
+): Promise<(report: Report) => Report> {
   const known = knownBefore(flags)
   if (flags.since === undefined) return (report) => withoutKnown(report, known, flags, cwd)
   const { aboutChanges, changedSince } = await import('./since.js')
   const changed = changedSince(flags.since, cwd)
-  return (report) => withoutKnown(aboutChanges(report, changed, cwd), known, flags, cwd)
+  const madeOf = built?.madeOf ?? (() => [])
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd, madeOf), known, flags, cwd)
 }
 
 /** @throws UsageError for flags that do not go together */
 function checkFlags(
-  { fix, unsafeFixes, diff, since, output = [] }: LintFlags,
+  { fix, unsafeFixes, diff, since, kustomize, helm, output = [] }: LintFlags,
   paths: readonly string[],
 ): void {
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
@@ -97,6 +120,11 @@ function checkFlags(
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
   if (fix && paths.includes('-'))
     throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
+  if ((fix || diff) && (kustomize || helm)) {
+    const why = `${fix ? '--fix' : '--diff'} does not change what is built`
+    if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
+    process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
+  }
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

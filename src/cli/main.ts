@@ -197,6 +197,15 @@ function addLint(program: Command, done: Done): void {
     .option('-f, --filename <path>', 'the same as a path argument; repeatable', more)
     .option('-R, --recursive', 'read folders with all that is below them (the default)')
     .option('--no-recursive', 'read only the files directly in a folder')
+    .option('-k, --kustomize <folder>', 'build this kustomization and lint what it gives; repeatable', more)
+    .option(
+      '--kustomize-arg <argument>',
+      'tell kustomize that, too: --kustomize-arg=--enable-helm; repeatable',
+      more,
+    )
+    .option('--helm <folder>', 'render this chart and lint what it gives; repeatable', more)
+    .option('--helm-values <file>', 'with these values; repeatable, the last one counts most', more)
+    .option('--helm-arg <argument>', 'tell helm that, too: --helm-arg=--set=tier=prod; repeatable', more)
     .option('--stdin-filename <name>', 'what to call standard input')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
     .option('--since <commit>', 'only what is about files that have changed since the branch left it')

@@ -75,6 +75,8 @@ function subjectOf({ apiVersion, kind, name, namespace, value, document }: Resou
 function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
   const own = edits.map((edit) => withPath(edit, resource))
   const { document, kind, namespace, value } = resource
+  // What was built is not edited, and its source may be the base of others.
+  if (document.built) return { title, safe, edits: [] }
   if (!document.live) return { title, safe, edits: own }
   if (own.some(({ path }) => isFrozen(kind, path)))
     return { title: `${title}, in a new ${kind}: the field does not change`, safe, edits: own }

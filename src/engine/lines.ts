@@ -10,11 +10,12 @@ import type { Lines } from './report.js'
 export function sourceLines({
   documents,
   crds = [],
+  sources = [],
   kustomizations,
   broken = [],
   hidden = [],
 }: Input): Lines {
-  const all = lazy(() => [...documents, ...crds, ...kustomizations.map((one) => one.document)])
+  const all = lazy(() => [...documents, ...crds, ...sources, ...kustomizations.map((one) => one.document)])
   const files = lazy(
     () => new Map([...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
   )

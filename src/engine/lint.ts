@@ -1,6 +1,6 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 import type { Settings } from '../config/settings.js'
-import { type Finding, type Summary, severities } from '../finding.js'
+import { type Finding, type Place, type Summary, severities } from '../finding.js'
 import { buildGraph, type Graph } from '../graph/graph.js'
 import { lazy } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
@@ -61,11 +61,12 @@ export function examine(
   )
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const found = relevant(drafts, graph).map((draft) => {
+  const each = relevant(drafts, graph).map((draft) => {
     const finding = findingOf(draft, graph, where)
-    if (finding.fix) owners.set(finding, draft.resource)
+    if (finding.fix || draft.resource.document.built) owners.set(finding, draft.resource)
     return finding
   })
+  const found = onceEach(each, (finding) => owners.get(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusable].flatMap((problem) => readFinding(problem, settings))
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
@@ -75,6 +76,7 @@ export function examine(
     settings: evaluated,
     rules,
     where,
+    ownerOf: (finding) => owners.get(finding),
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
@@ -96,17 +98,28 @@ export function examine(
   return { report, graph }
 }
 
+/** Without those that two builds of the same sources have in common. */
+function onceEach(findings: readonly Finding[], isBuilt: (finding: Finding) => boolean): Finding[] {
+  const seen = new Set<string>()
+  return findings.filter((finding) => {
+    if (!isBuilt(finding)) return true
+    const text = JSON.stringify(finding)
+    return !seen.has(text) && seen.add(text)
+  })
+}
+
 /** A finding of what the reader, or a custom kind's schema, could not make sense of; none where its rule is off. */
-function readFinding({ rule, message, file, range }: Unreadable, { active }: Settings): Finding[] {
+function readFinding({ rule, message, file, range, built }: Unreadable, { active }: Settings): Finding[] {
   const own = active.find(({ id }) => id === rule)
   if (!own) return []
   const severity = own.severity ?? own.rule.severity
-  return [{ rule, severity, message, place: { file, ...range, path: '' }, related: [], stories: [] }]
+  const place: Place = { file, ...range, path: '', ...(built && { built }) }
+  return [{ rule, severity, message, place, related: [], stories: [] }]
 }
 
 /** The summary; `counted` is what the run counted. */
 function summaryOf(
-  { files, skips, problems, cluster }: Input,
+  { files, builds, skips, problems, cluster }: Input,
   { active, off, minor }: Settings,
   notEvaluated: ReadonlyMap<string, ReadonlySet<string>>,
   counted: Pick<Summary, 'objects' | 'suppressed' | 'milliseconds'>,
@@ -116,6 +129,7 @@ function summaryOf(
   for (const { reason } of skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   return {
     files,
+    ...(builds !== undefined && { builds }),
     objects: counted.objects,
     skipped,
     unreadable: new Set(problems.map((problem) => problem.file)).size,

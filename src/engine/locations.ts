@@ -1,5 +1,5 @@
 /** Places of the fields of objects: locators are made for documents with findings only, one each. */
-import type { Locator } from '../document.js'
+import type { Built, Locator, Range } from '../document.js'
 import { formatPath, type Path, type Place } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 
@@ -16,21 +16,11 @@ export interface Locations {
 export function locations(): Locations {
   return {
     place: (resource, path, onValue) => {
-      const found = resource.document.locate()
-      const written = nearest(found, resource, path)
-      const full = [...resource.path, ...written]
-      const isItem = typeof written.at(-1) === 'number'
-      const range =
-        written.length === 0
-          ? nameOf(found, resource)
-          : isItem && found.has([...full, 'name'])
-            ? found.value([...full, 'name'])
-            : onValue
-              ? found.value(full)
-              : found.key(full)
-      const { file, live } = resource.document
-      const { line, column, endLine, endColumn } = range
+      const { file, live, built } = resource.document
+      const range = () => rangeOf(resource.document.locate(), resource.path, path, onValue)
       const shown = formatPath(path)
+      if (built) return builtPlace(built, file.name, range, [...resource.path, ...path], shown, onValue)
+      const { line, column, endLine, endColumn } = range()
       return live
         ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
         : { file: file.name, line, column, endLine, endColumn, path: shown }
@@ -47,14 +37,44 @@ export function locations(): Locations {
   }
 }
 
+/** Where a path of the object at `object` stands in a document. */
+function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Range {
+  const written = nearest(found, object, path)
+  const full = [...object, ...written]
+  const isItem = typeof written.at(-1) === 'number'
+  if (written.length === 0) return nameOf(found, object)
+  if (isItem && found.has([...full, 'name'])) return found.value([...full, 'name'])
+  return onValue ? found.value(full) : found.key(full)
+}
+
 /** The longest beginning of the path that is written in the text. */
-function nearest(found: Locator, resource: Resource, path: Path): Path {
+function nearest(found: Locator, object: Path, path: Path): Path {
   let written = path
-  while (written.length > 0 && !found.has([...resource.path, ...written])) written = written.slice(0, -1)
+  while (written.length > 0 && !found.has([...object, ...written])) written = written.slice(0, -1)
   return written
 }
 
-function nameOf(found: Locator, resource: Resource) {
-  const name = [...resource.path, 'metadata', 'name']
-  return found.has(name) ? found.value(name) : found.key(resource.path)
+function nameOf(found: Locator, object: Path): Range {
+  const name = [...object, 'metadata', 'name']
+  return found.has(name) ? found.value(name) : found.key(object)
+}
+
+/** The place in a source, where that is certain; else that of what was built, and what is known around it. */
+function builtPlace(
+  built: Built,
+  output: string,
+  range: () => Range,
+  full: Path,
+  path: string,
+  onValue: boolean,
+): Place {
+  const source = built.source(full)
+  const at = source && {
+    file: source.document.file.name,
+    ...rangeOf(source.document.locate(), source.object, source.path, onValue),
+  }
+  if (at && source.isCertain) return { ...at, path }
+  const { file, range: from } = built.from
+  const near = at && { file: at.file, line: at.line }
+  return { file, ...from, path, built: { file: output, ...range(), ...(near && { near }) } }
 }

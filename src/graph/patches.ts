@@ -131,7 +131,8 @@ const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 export function kustomizedFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
   const built = new Set(kustomizations.flatMap(({ folder, resources }) => [folder, ...resources]))
   return ({ document, folders }) => {
-    if (document.live) return false
+    // What was built is whole.
+    if (document.live || document.built) return false
     const { name } = document.file
     return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
   }

@@ -48,8 +48,12 @@ export interface Input {
   readonly skips: readonly Skip[]
   /** The number of files that were opened. */
   readonly files: number
+  /** The number of kustomizations and charts that were built; none when absent. */
+  readonly builds?: number
   /** Arguments that lead to no file: a mistake of the user, not of the input. */
   readonly missing: readonly string[]
+  /** Documents of files that others were built from: not linted, and read for their lines and comments. */
+  readonly sources?: readonly Document[]
   /** The texts of files with problems, where they are texts. */
   readonly broken?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */

@@ -1,6 +1,7 @@
 /** What a kustomization says about objects that are not in the input as such. */
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
 import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
@@ -47,22 +48,32 @@ interface ListedPatch {
   readonly target: PatchTarget | undefined
   readonly inline: string | undefined
   readonly file: string | undefined
+  /** Where the text stands in the kustomization, or the name. */
+  readonly at: Path
 }
 
 /** The patches that a kustomization lists. */
 export function listedPatches(value: unknown): ListedPatch[] {
   if (!isMapping(value)) return []
-  const withTargets = [...mappings(value.patches), ...mappings(value.patchesJson6902)].map(
-    ({ target, patch, path }) => ({
-      target: isMapping(target) ? targetOf(target) : undefined,
-      inline: text(patch),
-      file: text(path),
+  const withTargets = ['patches', 'patchesJson6902'].flatMap((field) =>
+    list(value[field]).flatMap((one, i): ListedPatch[] => {
+      if (!isMapping(one)) return []
+      const inline = text(one.patch)
+      const target = isMapping(one.target) ? targetOf(one.target) : undefined
+      const at = [field, i, inline === undefined ? 'path' : 'patch']
+      return [{ target, inline, file: text(one.path), at }]
     }),
   )
   // A text of several lines is the patch itself.
-  const merged = list(value.patchesStrategicMerge).map((one) => {
+  const merged = list(value.patchesStrategicMerge).map((one, i) => {
     const isInline = typeof one === 'string' && one.includes('\n')
-    return { target: undefined, inline: isInline ? one : undefined, file: isInline ? undefined : text(one) }
+    const at = ['patchesStrategicMerge', i]
+    return {
+      target: undefined,
+      inline: isInline ? one : undefined,
+      file: isInline ? undefined : text(one),
+      at,
+    }
   })
   return [...withTargets, ...merged]
 }

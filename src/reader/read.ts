@@ -43,6 +43,8 @@ export interface ReadOptions {
   readonly stdinFilename?: string | undefined
   /** What to leave out, besides what `.k8s-af-ignore` files say. */
   readonly ignore?: readonly IgnorePatterns[]
+  /** Absolute paths of files that are left out unless they are named: what was built of them is in the input. */
+  readonly built?: ReadonlySet<string>
 }
 
 /**
@@ -60,7 +62,10 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
     const name = options.stdinFilename ?? '<stdin>'
     reading.add({ path: undefined, name, explicit: true }, inputContent(options.stdin ?? standardInput))
   }
-  for (const file of found.files) reading.add(file, contentOf(file))
+  for (const file of found.files) {
+    if (!file.explicit && options.built?.has(file.path)) reading.skip(file.name, 'source of a build')
+    else reading.add(file, contentOf(file))
+  }
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
@@ -368,7 +373,12 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Values): Document {
+/** A document of a file. */
+export function documentOf(
+  file: SourceFile,
+  chunk: Chunk,
+  { value, hasDuplicates, isPlain }: Values,
+): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined

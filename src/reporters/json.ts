@@ -5,7 +5,7 @@ import type { Look } from './reporter.js'
 import { tool } from './tool.js'
 
 /** Raised when a field changes its meaning or goes; new fields may come at any time. */
-const schemaVersion = 1
+export const schemaVersion = 1
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)

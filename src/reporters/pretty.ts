@@ -6,7 +6,19 @@ import { excerpt } from './excerpt.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { ascii, columns, cut, fieldOf, nameOf, printable, seenOf, whereIs, wrap } from './text.js'
+import {
+  ascii,
+  columns,
+  cut,
+  fieldOf,
+  nameOf,
+  nearOf,
+  printable,
+  seenOf,
+  textPlace,
+  whereShown,
+  wrap,
+} from './text.js'
 
 /** The report with everything that its look decides. */
 export interface Page {
@@ -123,7 +135,7 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const { paint, box, show } = page
   const { place, related, label, subject, fix } = finding
   // The lines of a live object are nowhere to be looked up: its fields are named instead.
-  const numberOf = ({ live, line }: Place) => (live ? '' : String(line))
+  const numberOf = ({ live, built, line }: Place) => (live || built ? '' : String(line))
   const digits = place.live ? 0 : Math.max(2, ...[place, ...related].map((at) => numberOf(at).length))
   const pad = ' '.repeat(digits + 3)
   const side = `${pad}${paint.dim(box.side)}`
@@ -133,25 +145,27 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const words = note === undefined ? [] : [show(note)]
-    const source = page.report.lines.line(at.file, at.line, finding.cluster)
+    const text = textPlace(at)
+    const source = page.report.lines.line(text.file, text.line, finding.cluster)
     if (source === undefined)
       return [
         ...(isSecret ? [paint.dim('(not shown: Secret)')] : []),
         ...words.map((line) => mark(line)),
       ].map((line) => `${side} ${line}`)
-    const { before, marked, after } = excerpt(source, at, room, show, box.more)
+    const { before, marked, after } = excerpt(source, text, room, show, box.more)
     const start = columns(before)
     const length = Math.max(1, Math.min(columns(marked), room - start))
-    const text = cut(before + marked + after, room, box.more).trimEnd()
+    const shown = cut(before + marked + after, room, box.more).trimEnd()
     const bar = `${side} ${' '.repeat(start)}${mark(box.bar.repeat(length))}`
     const fits = start + length + 1 + columns(words[0] ?? '') <= room
     return [
-      `  ${paint.dim(numberOf(at).padStart(digits))} ${paint.dim(box.side)} ${text}`,
+      `  ${paint.dim(numberOf(at).padStart(digits))} ${paint.dim(box.side)} ${shown}`,
       ...(fits ? [[bar, ...words.map((word) => mark(word))].join(' ')] : [bar]),
       ...(fits ? [] : words.flatMap((word) => wrap(word, room - 2)).map((line) => `${side}   ${mark(line)}`)),
     ]
   }
-  const full = where(place, show)
+  // There are no lines of what was built: the field tells.
+  const full = place.built ? show(`as built: ${fieldOf(place)}`) : where(place, show)
   const isSecret = subject?.kind === 'Secret'
   const severity = page.severity[finding.severity]
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
@@ -159,8 +173,9 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
   const gap = ' '.repeat(Math.max(0, room - 6 - columns(remedy) - flag.length))
   return [
     // The file's name is above already.
-    `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live ? full : `line ${place.line}, column ${place.column}`}`)}`,
+    `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live || place.built ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...sourceOf(place, label, severity, isSecret),
+    ...(place.built?.near ? [alongside(show(nearOf(place, 'made from ')), 0)] : []),
     ...related.flatMap((one) => [
       ...relatedHead(one, place.file, besideBox, show).map(alongside),
       ...sourceOf(
@@ -216,12 +231,14 @@ function fitted(start: string, names: readonly string[], room: number): string {
 }
 
 function where(place: Place, show: Page['show']): string {
-  return show(place.live ? fieldOf(place) : whereIs(place))
+  return show(place.live ? fieldOf(place) : whereShown(place))
 }
 
 /** Where a related place is, and in which object: on two lines when one is too short. Places are never cut. */
 function relatedHead(place: Related, file: string, room: number, show: Page['show']): string[] {
-  const at = place.live || place.file !== file ? where(place, show) : `line ${place.line}`
+  const isHere = !place.live && place.file === file
+  const near = place.built ? show(fieldOf(place)) : `line ${place.line}`
+  const at = isHere ? near : where(place, show)
   if (place.object === undefined) return [at]
   const object = show(place.object)
   const [first, second] = place.live ? [object, at] : [at, object]
@@ -231,7 +248,8 @@ function relatedHead(place: Related, file: string, room: number, show: Page['sho
 /** Where the same was found, and in which object when it is another one: on two lines when one is too short. */
 function alsoAt({ place, subject }: Finding, first: Finding, room: number, { show, box }: Page): string[] {
   if (place.live) return [cut(`also ${where(place, show)}`, room, box.more)]
-  const at = `also ${place.file === first.place.file ? `line ${place.line}` : where(place, show)}`
+  const near = place.built ? show(fieldOf(place)) : `line ${place.line}`
+  const at = `also ${place.file === first.place.file ? near : where(place, show)}`
   if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
   const object = show(nameOf(subject))
   return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]

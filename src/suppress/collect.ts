@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import ignore from 'ignore'
 import type { ConfigSuppression, Settings } from '../config/settings.js'
-import type { Document, SourceFile } from '../document.js'
+import type { Document, Range, SourceFile } from '../document.js'
 import type { Locations } from '../engine/locations.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
 import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
@@ -28,6 +28,8 @@ export interface Run {
   /** All rules, those that are off included. */
   readonly rules: ReadonlyMap<string, Rule>
   readonly where: Locations
+  /** The object of a finding about what a tool has built: its place does not tell. */
+  readonly ownerOf: (finding: Finding) => Resource | undefined
 }
 
 /** What covers findings: a comment, an annotation or an entry of the configuration. */
@@ -105,15 +107,19 @@ function meantBy(word: string): string | undefined {
 function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
-  for (const { file, documents, isBroken } of speakingFiles(input)) {
+  for (const { file, documents, isBroken, isSource } of speakingFiles(input)) {
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
-      const place = { file: file.name, ...range, path: '' }
-      const isHere = ({ place }: Finding) => place.file === file.name
-      if (word === 'k8s-af-ignore-file') written.push({ text, place, covers: isHere, expected: !isBroken })
+      const place = placeIn(file, range, documents)
+      const isHere = (one: Finding) => sitesOf(one).some((site) => site.file === file.name)
+      // What this build has no use for may be for another one.
+      const expected = !isSource
+      if (word === 'k8s-af-ignore-file')
+        written.push({ text, place, covers: isHere, expected: expected && !isBroken })
       else if (word === 'k8s-af-ignore') {
-        const covers = (one: Finding) => isHere(one) && one.place.line >= from && one.place.line <= to
+        const covers = (one: Finding) =>
+          sitesOf(one).some((site) => site.file === file.name && site.line >= from && site.line <= to)
         // It may belong to the part that could not be read.
-        if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
+        if (to >= from || !isBroken) written.push({ text, place, covers, expected })
       } else if (isAttempt(word, text, rules)) {
         const near = meantBy(word)
         invalid.push({
@@ -126,6 +132,20 @@ function inComments({ input, rules }: Run): { written: Written[]; invalid: Inval
     }
   }
   return { written, invalid }
+}
+
+/** Where a finding stands: at its place, and of what was built where it stands there, and where what is around it was written. */
+function sitesOf({ place }: Finding): readonly { readonly file: string; readonly line: number }[] {
+  const { built } = place
+  return built ? [place, built, ...(built.near ? [built.near] : [])] : [place]
+}
+
+/** Where a comment stands; of one in what was built, also the file that it was made from. */
+function placeIn(file: SourceFile, range: Range, documents: readonly Document[]): Place {
+  const own = documents.findLast(({ built, line }) => built && line <= range.line) ?? documents[0]
+  if (!own?.built) return { file: file.name, ...range, path: '' }
+  const { from } = own.built
+  return { file: from.file, ...from.range, path: '', built: { file: file.name, ...range } }
 }
 
 function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
@@ -150,7 +170,7 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
           invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
           continue
         }
-        const covers = (finding: Finding) => isAbout(finding, resource)
+        const covers = (finding: Finding) => isAbout(finding, resource, run)
         for (const text of texts.split(/[\n;]/))
           if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
       }
@@ -165,20 +185,28 @@ interface SpeakingFile {
   readonly documents: Document[]
   /** A part of it could not be read. */
   readonly isBroken: boolean
+  /** It is not linted itself. */
+  readonly isSource: boolean
 }
 
 /** The files that may hold comments for us. */
-function speakingFiles({ documents, broken = [] }: Input): Iterable<SpeakingFile> {
+function speakingFiles({ documents, sources = [], broken = [] }: Input): Iterable<SpeakingFile> {
   const files = new Map<string, SpeakingFile | undefined>()
-  for (const file of broken)
-    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: true } : undefined)
+  const start = (file: SourceFile, isBroken: boolean, isSource: boolean) =>
+    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken, isSource } : undefined)
+  for (const file of broken) start(file, true, false)
   for (const document of documents) {
     const { file, live } = document
     // Its YAML has no comments.
     if (live) continue
-    if (!files.has(file.name))
-      files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: false } : undefined)
+    if (!files.has(file.name)) start(file, false, false)
     files.get(file.name)?.documents.push(document)
+  }
+  for (const document of sources) {
+    const { file } = document
+    if (!files.has(file.name)) start(file, false, true)
+    const known = files.get(file.name)
+    if (known?.isSource) known.documents.push(document)
   }
   return [...files.values()].filter((file) => file !== undefined)
 }
@@ -199,8 +227,10 @@ function subjectOf({ apiVersion, kind, name, namespace }: Resource): Subject {
 }
 
 /** Whether a finding is about an object of the input (several may have one name). */
-export function isAbout({ subject, place }: Finding, resource: Resource): boolean {
+export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run): boolean {
   const { document } = resource
+  if (document.built) return ownerOf(finding) === resource
+  const { subject, place } = finding
   if (!subject || place.file !== document.file.name) return false
   return (
     subject.kind === resource.kind &&

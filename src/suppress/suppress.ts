@@ -89,10 +89,10 @@ function list(rules: readonly string[]): string {
 }
 
 /** The name of the container that a finding's place lies in, if it does. */
-function containers({ resources }: Run): (finding: Finding) => string | undefined {
+function containers(run: Run): (finding: Finding) => string | undefined {
   return (finding) => {
     const match = /^(.*?)\.((?:init|ephemeral)?[cC]ontainers)\[(\d+)\]/.exec(finding.place.path)
-    const resource = match && resources.find((one) => isAbout(finding, one))
+    const resource = match && run.resources.find((one) => isAbout(finding, one, run))
     if (!match || !resource) return undefined
     const [, parent = '', list = '', index = ''] = match
     const steps = [...parent.split('.').filter((step) => step !== ''), list, Number(index), 'name']

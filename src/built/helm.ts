@@ -1,0 +1,129 @@
+/** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
+import { readdirSync, realpathSync, statSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import type { Range } from '../document.js'
+import { stringAt } from '../graph/untyped.js'
+import { displayName } from '../reader/files.js'
+import { split } from '../reader/split.js'
+import { type Outcome, runFirst } from './command.js'
+import { type BuiltInput, inputOf, type Piece } from './output.js'
+import type { Sources } from './sources.js'
+
+export interface HelmRun {
+  readonly cwd: string
+  /** Files with values, as the user has named them; the last one counts most. */
+  readonly values: readonly string[]
+  /** The namespace of the release; Helm's own default when undefined. */
+  readonly namespace: string | undefined
+  /** The version of the cluster that charts are told, `1.33`; Helm's own when undefined. */
+  readonly kubernetesVersion: string | undefined
+  /** What the user wants Helm to be told besides. */
+  readonly args: readonly string[]
+  readonly sources: Sources
+  readonly signal: AbortSignal
+}
+
+const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+
+/**
+ * Renders a chart.
+ * @param dir as the user has named it, with a Chart.yaml in it
+ * @throws UsageError when there is no Helm, or it refuses
+ */
+export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
+  const { cwd, sources } = run
+  const folder = realpathSync(resolve(cwd, dir))
+  const chart = join(folder, 'Chart.yaml')
+  const outcome = await runFirst(
+    [{ name: 'helm', args: argumentsFor(dir, releaseOf(chart, sources), run) }],
+    cwd,
+    run.signal,
+  )
+  if (outcome === undefined)
+    throw new UsageError(
+      '--helm needs helm on the PATH, and does not find it. Install it: https://helm.sh/docs/intro/install/',
+    )
+  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  const made = templates(outcome.out, folder)
+  const pieces = made.map(
+    ({ text, template }): Piece => ({
+      text,
+      from: { file: displayName(template ?? chart, cwd), range: wholeFile },
+    }),
+  )
+  const name = `${displayName(folder, cwd)}/<helm template>`
+  const files = new Set([...filesIn(folder), ...run.values.map((file) => resolve(cwd, file))])
+  // Another template makes other objects.
+  for (const { template } of made) if (template !== undefined) files.delete(template)
+  return inputOf(name, pieces, files, (read) =>
+    read.map(({ piece }) => ({ by: 'helm', from: piece.from, source: () => undefined })),
+  )
+}
+
+function argumentsFor(dir: string, release: string, run: HelmRun): string[] {
+  const { values, namespace, kubernetesVersion, args } = run
+  return [
+    'template',
+    release,
+    // A path is no flag, whatever it begins with; and it is no name of a repository.
+    /^[./]/.test(dir) ? dir : `./${dir}`,
+    '--include-crds',
+    ...values.map((file) => `--values=${listItem(file)}`),
+    ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
+    ...(kubernetesVersion === undefined ? [] : [`--kube-version=${kubernetesVersion}`]),
+    ...args,
+  ]
+}
+
+/** Helm reads a list with commas, as spreadsheets write it. */
+function listItem(file: string): string {
+  return /[,"\n]/.test(file) ? `"${file.replaceAll('"', '""')}"` : file
+}
+
+/** Named after the chart, as most releases are: templates put the two names together where they differ. */
+function releaseOf(chart: string, sources: Sources): string {
+  const name = sources.documents(chart).map(({ value }) => stringAt(value, 'name'))[0] ?? ''
+  return /^[a-z0-9](?:[a-z0-9-]{0,51}[a-z0-9])?$/.test(name) ? name : 'release-name'
+}
+
+/**
+ * The documents with the files of their templates, which Helm names above the first document of each; undefined for those in
+ * archives.
+ */
+function templates(text: string, folder: string) {
+  let template: string | undefined
+  return split(text).map((chunk) => {
+    const [, name] = /^# Source: [^/\n]+\/(.+)$/m.exec(chunk.text) ?? []
+    if (name !== undefined) {
+      const path = resolve(folder, name)
+      const isFile = path.startsWith(folder + sep) && statSync(path, { throwIfNoEntry: false })?.isFile()
+      template = isFile ? path : undefined
+    }
+    return { text: chunk.text, template }
+  })
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** Lines of an error that are passed on. */
+const mostLines = 20
+
+/** What Helm said, and what may help. */
+function refusal(dir: string, { said }: Outcome): string[] {
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !/^Use --debug/.test(line))
+  const remedy = /helm dependency build|missing in charts/.test(said)
+    ? `Fetch them first: helm dependency build ${dir}`
+    : said.includes('requires kubeVersion')
+      ? 'Say which version the clusters have: --k8s-version 1.33'
+      : undefined
+  return [
+    `${dir} cannot be rendered. helm says:`,
+    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
+    ...(remedy ? [remedy] : []),
+  ]
+}

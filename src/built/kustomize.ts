@@ -1,0 +1,222 @@
+/** `lint -k`: what kustomize builds, and where each object of it comes from. */
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve, sep } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import type { Built, Document, Range } from '../document.js'
+import { groupBy } from '../graph/group.js'
+import { isMapping, type Mapping } from '../reader/classify.js'
+import { displayName } from '../reader/files.js'
+import { split } from '../reader/split.js'
+import { type Outcome, runFirst } from './command.js'
+import { type SourceObject, sourcesOf, writtenIn } from './match.js'
+import { type Origin, takeOrigin } from './origin.js'
+import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
+import type { Sources } from './sources.js'
+import { type Writer, writersOf, writtenBy } from './writers.js'
+
+interface OriginPiece extends Piece {
+  readonly origin: Origin | undefined
+}
+
+export interface KustomizeRun {
+  readonly cwd: string
+  /** What the user wants kustomize to be told besides. */
+  readonly args: readonly string[]
+  readonly sources: Sources
+  readonly signal: AbortSignal
+}
+
+const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
+const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+
+/** The kustomization in a folder; undefined where none is. */
+export function kustomizationIn(folder: string): string | undefined {
+  return kustomizationNames.map((name) => join(folder, name)).find((path) => existsSync(path))
+}
+
+/**
+ * Builds a kustomization.
+ * @param dir as the user has named it, with a kustomization in it
+ * @throws UsageError when there is no kustomize, or it refuses
+ */
+export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltInput> {
+  const { cwd } = run
+  const wrapped = await wrappedBuild(dir, run)
+  const outcome = wrapped?.code === 0 ? wrapped : await build(plainPath(dir), run)
+  if (outcome === undefined)
+    throw new UsageError(
+      '-k needs kustomize or kubectl on the PATH, and finds neither. Install one: https://kubectl.docs.kubernetes.io/installation/kustomize/',
+    )
+  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  const folder = realpathSync(resolve(cwd, dir))
+  const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: wholeFile }
+  const pieces = split(outcome.out).map(
+    ({ text }): OriginPiece => ({
+      ...(wrapped === outcome ? takeOrigin(text) : { text, origin: undefined }),
+      from,
+    }),
+  )
+  const name = `${displayName(folder, cwd)}/<kustomize build>`
+  const base = wrapped?.base ?? folder
+  const { files, kustomizations } = filesOf(folder, run.sources)
+  const writers = kustomizations.flatMap((path) => writersOf(path, run.sources))
+  return inputOf(name, pieces, files, (read) => builtOf(read, base, writers, run))
+}
+
+/**
+ * The build of a kustomization that does nothing but ask where the objects come from. It stands in a folder of its own outside
+ * the user's; what goes wrong is to be told by a build without it.
+ */
+async function wrappedBuild(
+  dir: string,
+  run: KustomizeRun,
+): Promise<(Outcome & { readonly base: string }) | undefined> {
+  const base = mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-kustomize-'))
+  try {
+    const folder = realpathSync(resolve(run.cwd, dir))
+    const path = relative(base, folder).split(sep).join('/')
+    const kustomization = {
+      resources: [path],
+      buildMetadata: ['originAnnotations', ...(isLabelled(folder) ? ['managedByLabel'] : [])],
+    }
+    writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization))
+    const outcome = await build(base, run)
+    return outcome && { ...outcome, base }
+  } finally {
+    rmSync(base, { recursive: true, force: true })
+  }
+}
+
+/** kustomize adds this label where the outermost kustomization asks for it. */
+function isLabelled(folder: string): boolean {
+  const path = kustomizationIn(folder)
+  return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
+}
+
+function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Outcome | undefined> {
+  return runFirst(
+    [
+      { name: 'kustomize', args: ['build', folder, ...args] },
+      { name: 'kubectl', args: ['kustomize', folder, ...args] },
+    ],
+    cwd,
+    signal,
+  )
+}
+
+/** A path that is no flag, whatever it begins with. */
+function plainPath(path: string): string {
+  return path.startsWith('-') ? `./${path}` : path
+}
+
+/** Lines of an error that are passed on. */
+const mostLines = 20
+
+/** What kustomize said, and what may help. */
+function refusal(dir: string, { said }: Outcome): string[] {
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('# Warning:'))
+  const remedy = said.includes('--enable-helm')
+    ? 'Charts are inflated with: --kustomize-arg=--enable-helm'
+    : said.includes('security; file')
+      ? 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
+      : undefined
+  return [
+    `${dir} cannot be built. kustomize says:`,
+    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
+    ...(remedy ? [remedy] : []),
+  ]
+}
+
+/** What is known about each object of a build. */
+function builtOf(
+  read: readonly Read<OriginPiece>[],
+  base: string,
+  writers: readonly Writer[],
+  { sources }: KustomizeRun,
+): Built[] {
+  const pathOf = (path: string | undefined, { repo }: Origin) =>
+    path === undefined || repo !== undefined ? undefined : resolve(base, path)
+  const byFile = groupBy(read, ({ piece: { origin } }) => origin && pathOf(origin.path, origin))
+  const found = new Map<Mapping, SourceObject>()
+  for (const [path, own] of byFile)
+    for (const [value, source] of sourcesOf(
+      own.map((one) => one.value),
+      sources.objects(path),
+    ))
+      found.set(value, source)
+  return read.map(({ piece: { origin, from }, value }): Built => {
+    const source = found.get(value)
+    const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
+    return {
+      by: 'kustomize',
+      from: (generator === undefined ? undefined : generatorIn(sources.documents(generator), value)) ?? from,
+      source: (path) => {
+        const own = source && writtenIn(source, value, path)
+        return own?.isCertain ? own : (writtenBy(writers, { value, source }, path) ?? own)
+      },
+    }
+  })
+}
+
+/** Where the generator of an object stands in its kustomization; the whole file where several may be it. */
+function generatorIn(documents: readonly Document[], { kind, metadata }: Mapping): Built['from'] | undefined {
+  const [document] = documents
+  if (!document) return undefined
+  const whole = { file: document.file.name, range: wholeFile }
+  const list = kind === 'Secret' ? 'secretGenerator' : 'configMapGenerator'
+  const generators = isMapping(document.value) ? document.value[list] : undefined
+  const made = isMapping(metadata) ? String(metadata.name) : ''
+  const isOf = (one: unknown) => isMapping(one) && typeof one.name === 'string' && made.includes(one.name)
+  if (!Array.isArray(generators) || generators.filter(isOf).length !== 1) return whole
+  return { ...whole, range: document.locate().value([list, generators.findIndex(isOf), 'name']) }
+}
+
+/** The local files that a kustomization names, in any of its fields, and those that these name. */
+function filesOf(folder: string, sources: Sources) {
+  const files = new Set<string>()
+  const kustomizations: string[] = []
+  const visit = (path: string) => {
+    const kustomization = kustomizationIn(path)
+    if (kustomization === undefined || files.has(kustomization)) return
+    files.add(kustomization)
+    kustomizations.push(kustomization)
+    for (const { value } of sources.documents(kustomization))
+      for (const text of textsIn(value)) {
+        // Generators write `key=file`.
+        for (const name of [text, text.slice(text.indexOf('=') + 1)]) {
+          const target = name.includes('\n') || name === '' ? undefined : resolve(path, name)
+          const stats = target === undefined ? undefined : statsOf(target)
+          if (target === undefined || !stats) continue
+          if (stats.isDirectory()) visit(realpathSync(target))
+          else files.add(realpathSync(target))
+        }
+      }
+  }
+  visit(folder)
+  return { files, kustomizations }
+}
+
+/** Undefined where there is nothing, or the name is none. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function* textsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') yield value
+  else if (typeof value === 'object' && value !== null)
+    for (const item of Object.values(value)) yield* textsIn(item)
+}
