@@ -394,6 +394,16 @@ describe('test data', () => {
     expect(names(input)).toEqual(['a', 'd'])
     expect(skips(input)).toEqual({ 'api/testdata': 'test data' })
   })
+  it('is called otherwise by some', () => {
+    const cwd = folder({
+      'lib/testData/a.yaml': configMap('a'),
+      'tools/tests/fixtures/b.yaml': configMap('b'),
+      'fixtures/c.yaml': configMap('c'),
+      'tests/manifests/d.yaml': configMap('d'),
+    })
+    expect(names(read(cwd))).toEqual(['c', 'd'])
+    expect(names(read(cwd, ['tools/tests/fixtures/b.yaml', 'tools/tests/fixtures']))).toEqual(['b'])
+  })
   it('is read where an argument names it', () => {
     const cwd = folder({ ...tree, 'api/testdata/old/testdata/e.yaml': configMap('e') })
     expect(names(read(cwd, ['api/testdata']))).toEqual(['b', 'c', 'e'])
@@ -508,6 +518,17 @@ describe('what is an object', () => {
     expect(kindOf(definition('spec:\n  versions: [{name: v1, subresources: {}}]\n'))).toBe('kustomize patch')
     expect(kindOf(definition('spec: {group: example.com}\n'))).toBe('object')
     expect(kindOf(definition('spec: {versions: []}\nscope: Namespaced\n'))).toBe('object')
+  })
+  it('a patch as Hive lists it is one', () => {
+    const patch = "name: a\npatch: '{}'\n"
+    expect(kindOf(`kind: Namespace\napiVersion: v1\n${patch}patchType: merge\n`)).toBe('kustomize patch')
+    expect(kindOf(`${configMap('a')}patch: '{}'\npatchType: merge\n`)).toBe('object')
+  })
+  it('what kustomize keeps to itself is none', () => {
+    const annotated = (key: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {${key}: "true"}}\n`
+    expect(kindOf(annotated('config.kubernetes.io/local-config'))).toBe('kustomization')
+    expect(kindOf(annotated('config.kubernetes.io/index'))).toBe('object')
   })
   it('Helm charts are left out, but for plain manifests', () => {
     const input = read(
@@ -671,6 +692,27 @@ replacements:
       'overlay/server-patch.yaml': 'kustomize patch',
       'overlay/kustomization.yaml': 'kustomization',
     })
+  })
+  it('list patches as texts, and replacements in files', () => {
+    const input = read(
+      folder({
+        'kustomization.yaml':
+          'resources: [web.yaml]\npatches: [one.yaml]\nreplacements:\n- path: cpu.yaml\n- path: both.yaml\n- path: none.yaml\n',
+        'web.yaml': configMap('web'),
+        'one.yaml': configMap('web'),
+        'cpu.yaml': 'source: {kind: A}\ntargets:\n- select: {kind: B}\n  fieldPaths: [spec.cpu]\n',
+        'both.yaml':
+          '- targets:\n  - select: {kind: C}\n    fieldPaths: [spec.c]\n- targets:\n  - select: {kind: D}\n    fieldPaths: [spec.d]\n',
+      }),
+    )
+    expect(names(input)).toEqual(['web'])
+    const [kustomization] = input.kustomizations
+    expect(kustomization?.patches).toMatchObject([{ kind: 'ConfigMap', name: 'web' }])
+    expect(kustomization?.replaced).toEqual([
+      { kind: 'B', change: [{ op: 'replace', path: '/spec/cpu' }] },
+      { kind: 'C', change: [{ op: 'replace', path: '/spec/c' }] },
+      { kind: 'D', change: [{ op: 'replace', path: '/spec/d' }] },
+    ])
   })
   it('leave patches to be switched on', () => {
     const tree = folder({

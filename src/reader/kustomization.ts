@@ -38,7 +38,7 @@ export function kustomizationOf(document: Document): Kustomization {
     patches: listedPatches(value).flatMap(({ target, inline }) =>
       inline === undefined ? [] : patchesFor(target, bodyOf(inline)),
     ),
-    replaced: replacedFields(value),
+    replaced: replacedFields(list(value.replacements)),
   }
 }
 
@@ -59,8 +59,9 @@ export function listedPatches(value: unknown): ListedPatch[] {
       file: text(path),
     }),
   )
-  // A text of several lines is the patch itself.
-  const merged = list(value.patchesStrategicMerge).map((one) => {
+  // A text of several lines is the patch itself. Texts alone are how the first kustomize listed its patches.
+  const texts = list(value.patches).filter((one) => typeof one === 'string')
+  const merged = [...list(value.patchesStrategicMerge), ...texts].map((one) => {
     const isInline = typeof one === 'string' && one.includes('\n')
     return { target: undefined, inline: isInline ? one : undefined, file: isInline ? undefined : text(one) }
   })
@@ -92,9 +93,14 @@ function bodyOf(patch: string): unknown {
   return parsed.ok ? parsed.value : undefined
 }
 
+/** The files of replacements that a kustomization names, relative to its folder. */
+export function replacementFiles(value: unknown): string[] {
+  return isMapping(value) ? mappings(value.replacements).flatMap(({ path }) => text(path) ?? []) : []
+}
+
 /** The fields that replacements fill in, as patches. */
-function replacedFields(value: Mapping): PatchTarget[] {
-  const targets = mappings(value.replacements).flatMap((one) => mappings(one.targets))
+export function replacedFields(replacements: readonly unknown[]): PatchTarget[] {
+  const targets = mappings(replacements).flatMap((one) => mappings(one.targets))
   return targets.flatMap(({ select, fieldPaths }) => {
     if (!isMapping(select)) return []
     const change = list(fieldPaths).flatMap((path) =>

@@ -2,17 +2,26 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
+import {
+  classify,
+  isKustomizationFile,
+  isLocal,
+  isMeantAsObject,
+  isPatch,
+  mightHoldObject,
+} from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization } from './input.js'
+import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   dropGeneratedSecrets,
   kustomizationOf,
   listedPatches,
   patchesFor,
   patchFiles,
+  replacedFields,
+  replacementFiles,
   replicasIn,
 } from './kustomization.js'
 import { positions } from './lines.js'
@@ -210,6 +219,7 @@ class Reading {
       return undefined
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
+    if (isLocal(value)) return 'kustomization'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
@@ -262,6 +272,12 @@ class Reading {
       bodies.set(path, found)
       return found
     }
+    const replacements = new Map<string, readonly PatchTarget[]>()
+    const replacementsOf = (path: string) => {
+      const found = replacements.get(path) ?? replacedFields(valuesIn(path))
+      replacements.set(path, found)
+      return found
+    }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
     return this.#kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
@@ -272,10 +288,14 @@ class Reading {
         const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
         return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
       })
+      const replaced = replacementFiles(document.value).flatMap((file) =>
+        path === undefined ? [] : replacementsOf(resolve(dirname(path), file)),
+      )
       return {
         ...kustomization,
         replicas: [...kustomization.replicas, ...replicas],
         patches: [...kustomization.patches, ...patches],
+        replaced: [...kustomization.replaced, ...replaced],
       }
     })
   }
@@ -342,10 +362,22 @@ class Reading {
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
 function operationsIn(path: string): unknown[] {
-  if (!existsSync(path)) return []
+  const value = valueIn(path)
+  return Array.isArray(value) ? [value] : []
+}
+
+/** The items of a list, or the one value that a file holds. */
+function valuesIn(path: string): readonly unknown[] {
+  const value = valueIn(path)
+  return Array.isArray(value) ? value : [value]
+}
+
+/** What a file holds that is no object; undefined where it cannot be read. */
+function valueIn(path: string): unknown {
+  if (!existsSync(path)) return undefined
   const content = contentOf({ path, name: path, explicit: false, isFile: false })
   const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
-  return parsed?.ok && Array.isArray(parsed.value) ? [parsed.value] : []
+  return parsed?.ok ? parsed.value : undefined
 }
 
 function keysWritten(text: string): number {
