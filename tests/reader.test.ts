@@ -512,6 +512,17 @@ describe('what is an object', () => {
     )
     expect(kindOf(`${configMap('a')}data: #NOTE: none yet\n`)).toBe('object')
   })
+  it('lines that a script replaces make a template', () => {
+    expect(
+      kindOf(
+        'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    app: a\n    DATE_LABEL\nspec: {}\n',
+      ),
+    ).toBe('Go template')
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  ROLE_NAME\n  namespace: a\n')).toBe('Go template')
+    expect(
+      read(folder({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
+    ).toHaveLength(1)
+  })
   it('a definition with nothing but what is merged is a patch', () => {
     const definition = (spec: string) =>
       `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: pools.example.com}\n${spec}`

@@ -33,6 +33,7 @@ import {
   chartFinder,
   hasBraces,
   hasCommentBlank,
+  isBlankLine,
   isNamedBlank,
   isTemplate,
   withoutFrame,
@@ -199,6 +200,7 @@ class Reading {
       }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
+      if (isBlankLine(text, offset)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
       this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {

@@ -24,6 +24,7 @@ import {
 } from './definitions.js'
 import {
   blankIn,
+  blankKeyIn,
   isBase64,
   isMicroTime,
   isPercentage,
@@ -314,9 +315,17 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isMapping(value)) return wrongType('mapping', value, walk)
   const { path, gaps } = walk
   let out = value
+  let isTemplate = false
   for (const name in value) {
     const item = value[name]
     const field = shape.fields.get(name)
+    const blank = field === undefined ? blankKeyIn(name) : undefined
+    if (blank !== undefined) {
+      report(walk, { kind: 'placeholder', path: [...path, name], blank })
+      isTemplate = true
+      walk.gaps++
+      continue
+    }
     if (field === undefined || !field.served) unknownField(shape, name, item, walk)
     if (field === undefined) continue
     if (item === null || item === undefined) {
@@ -335,7 +344,7 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   }
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
   if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
-  if (!walk.quiet) findMissing(shape, value, walk)
+  if (!walk.quiet && !isTemplate) findMissing(shape, value, walk)
   return out
 }
 

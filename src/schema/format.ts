@@ -56,6 +56,11 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return found?.[0]
 }
 
+/** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
+export function blankKeyIn(name: string): string | undefined {
+  return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
+}
+
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
