@@ -16,7 +16,7 @@ import { matchesWildcard } from './wildcard.js'
 export interface Existence {
   /**
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
-   * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
+   * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret, RabbitmqCluster,
    * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, beside a Subscription of OLM, or external.
    */
   exists(kind: KindName, name: string, near: object): boolean

@@ -13,7 +13,7 @@ export function madeKey(kind: string, name: string): string {
   return `${kind}\n${name}`
 }
 
-/** The names of ConfigMaps and Secrets that objects and generators of the input will create. */
+/** The names of ConfigMaps, Secrets and Services that objects and generators of the input will create. */
 export function madeNames(
   resources: readonly Resource[],
   kustomizations: readonly Kustomization[],
@@ -31,7 +31,7 @@ export function madeNames(
 
 /** An object that another one makes. */
 interface Made {
-  readonly kind: 'ConfigMap' | 'Secret'
+  readonly kind: 'ConfigMap' | 'Secret' | 'Service'
   readonly name: string | undefined
   readonly namespace: string
 }
@@ -50,6 +50,33 @@ const suffixes: ReadonlyMap<string, readonly string[]> = new Map([
   ],
 ])
 
+/** The Services that operators make for an object of theirs: what follows its name. */
+const serviceSuffixes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['acid.zalan.do/postgresql', ['', '-repl', '-pooler', '-pooler-repl']],
+  ['dragonflydb.io/Dragonfly', ['']],
+  ['elasticsearch.k8s.elastic.co/Elasticsearch', ['-es-http', '-es-internal-http', '-es-transport']],
+  ['grafana.integreatly.org/Grafana', ['-service']],
+  ['jaegertracing.io/Jaeger', ['-query', '-collector', '-collector-headless', '-agent']],
+  ['k8s.keycloak.org/Keycloak', ['-service']],
+  ['k8s.mariadb.com/MariaDB', ['', '-internal', '-primary', '-secondary']],
+  ['kafka.strimzi.io/Kafka', ['-kafka-bootstrap', '-kafka-brokers']],
+  ['kafka.strimzi.io/KafkaBridge', ['-bridge-service']],
+  ['kafka.strimzi.io/KafkaConnect', ['-connect-api']],
+  ['kibana.k8s.elastic.co/Kibana', ['-kb-http']],
+  ['opentelemetry.io/OpenTelemetryCollector', ['-collector', '-collector-headless', '-collector-monitoring']],
+  [
+    'postgres-operator.crunchydata.com/PostgresCluster',
+    ['-ha', '-primary', '-replicas', '-pods', '-pgbouncer'],
+  ],
+  ['postgresql.cnpg.io/Cluster', ['-rw', '-ro', '-r']],
+  ['postgresql.cnpg.io/Pooler', ['']],
+  ['rabbitmq.com/RabbitmqCluster', ['', '-nodes']],
+  ['ray.io/RayCluster', ['-head-svc']],
+  ['ray.io/RayService', ['-head-svc', '-serve-svc']],
+  ['serving.knative.dev/Service', ['']],
+  ['serving.kserve.io/InferenceService', ['', '-predictor', '-transformer', '-explainer']],
+])
+
 /** The annotations of a Service by which OpenShift puts a certificate for it into a Secret. */
 const servingCertificate = [
   'service.beta.openshift.io/serving-cert-secret-name',
@@ -58,7 +85,8 @@ const servingCertificate = [
 
 /**
  * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
- * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
+ * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ, Elastic, MariaDB, Keycloak, Grafana,
+ * Jaeger and OpenTelemetry, Zalando's postgres-operator, KubeRay, Knative, KServe, Crossplane and OpenShift.
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
@@ -116,6 +144,7 @@ function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Ma
       return [
         secret(`${name}-cluster-cert`),
         ...(users.length > 0 ? users : [name]).map((user) => secret(`${name}-pguser-${user}`)),
+        ...servicesOf(kindName, name, namespace),
       ]
     }
     case 'ceph.rook.io/CephCluster':
@@ -138,10 +167,19 @@ function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Ma
       const connection = objectAt(value, 'spec', 'writeConnectionSecretToRef')
       return [
         ...(suffixes.get(kindName) ?? []).map((suffix) => secret(name + suffix)),
+        ...servicesOf(kindName, name, namespace),
         ...(connection ? [secret(stringAt(connection, 'name'), stringAt(connection, 'namespace'))] : []),
       ]
     }
   }
+}
+
+function servicesOf(kindName: string, name: string, namespace: string): Made[] {
+  return (serviceSuffixes.get(kindName) ?? []).map((suffix) => ({
+    kind: 'Service',
+    name: name + suffix,
+    namespace,
+  }))
 }
 
 /** Whether cert-manager's ingress-shim makes the Secrets that the `tls` of an Ingress names. */

@@ -54,8 +54,11 @@ const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
 const vendored = { folder: 'vendor', list: 'modules.txt' }
-/** Go's name for a folder of test data, whose manifests are broken or old on purpose. */
-const testDataFolder = 'testdata'
+
+/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and `tests/fixtures`. */
+function isTestDataFolder(name: string, parent: string): boolean {
+  return /^testdata$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
+}
 
 /**
  * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
@@ -123,7 +126,12 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const testData = arg.split(/[\\/]/).some((part) => /^(?:testdata|\.?(?:chainsaw|kyverno)-test)$/.test(part))
+  const testData = arg
+    .split(/[\\/]/)
+    .some(
+      (part, i, all) =>
+        isTestDataFolder(part, all[i - 1] ?? '') || /^\.?(?:chainsaw|kyverno)-test$/.test(part),
+    )
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   if (stats?.isDirectory())
     walk(
@@ -195,7 +203,7 @@ function walk(
     }
     const { isFolder } = target
     if (isFolder ? !wants.deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
-    const isTestData = isFolder && entry.name === testDataFolder && !wants.testData
+    const isTestData = isFolder && !wants.testData && isTestDataFolder(entry.name, basename(folder))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else search.ignored.add(nameOf(path))

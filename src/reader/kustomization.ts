@@ -39,7 +39,7 @@ export function kustomizationOf(document: Document): Kustomization {
     patches: listedPatches(value).flatMap(({ target, inline }) =>
       inline === undefined ? [] : patchesFor(target, bodyOf(inline)),
     ),
-    replaced: replacedFields(value),
+    replaced: replacedFields(list(value.replacements)),
   }
 }
 
@@ -64,17 +64,15 @@ export function listedPatches(value: unknown): ListedPatch[] {
       return [{ target, inline, file: text(one.path), at }]
     }),
   )
-  // A text of several lines is the patch itself.
-  const merged = list(value.patchesStrategicMerge).map((one, i) => {
-    const isInline = typeof one === 'string' && one.includes('\n')
-    const at = ['patchesStrategicMerge', i]
-    return {
-      target: undefined,
-      inline: isInline ? one : undefined,
-      file: isInline ? undefined : text(one),
-      at,
-    }
-  })
+  // A text of several lines is the patch itself. Texts alone under `patches` are how the first kustomize listed its patches.
+  const merged = ['patchesStrategicMerge', 'patches'].flatMap((field) =>
+    list(value[field]).flatMap((one, i): ListedPatch[] => {
+      if (field === 'patches' && typeof one !== 'string') return []
+      const isInline = typeof one === 'string' && one.includes('\n')
+      const inline = isInline ? one : undefined
+      return [{ target: undefined, inline, file: isInline ? undefined : text(one), at: [field, i] }]
+    }),
+  )
   return [...withTargets, ...merged]
 }
 
@@ -103,9 +101,14 @@ function bodyOf(patch: string): unknown {
   return parsed.ok ? parsed.value : undefined
 }
 
+/** The files of replacements that a kustomization names, relative to its folder. */
+export function replacementFiles(value: unknown): string[] {
+  return isMapping(value) ? mappings(value.replacements).flatMap(({ path }) => text(path) ?? []) : []
+}
+
 /** The fields that replacements fill in, as patches. */
-function replacedFields(value: Mapping): PatchTarget[] {
-  const targets = mappings(value.replacements).flatMap((one) => mappings(one.targets))
+export function replacedFields(replacements: readonly unknown[]): PatchTarget[] {
+  const targets = mappings(replacements).flatMap((one) => mappings(one.targets))
   return targets.flatMap(({ select, fieldPaths }) => {
     if (!isMapping(select)) return []
     const change = list(fieldPaths).flatMap((path) =>

@@ -2,17 +2,26 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
+import {
+  classify,
+  isKustomizationFile,
+  isLocal,
+  isMeantAsObject,
+  isPatch,
+  mightHoldObject,
+} from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization } from './input.js'
+import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   dropGeneratedSecrets,
   kustomizationOf,
   listedPatches,
   patchesFor,
   patchFiles,
+  replacedFields,
+  replacementFiles,
   replicasIn,
 } from './kustomization.js'
 import { positions } from './lines.js'
@@ -24,6 +33,7 @@ import {
   chartFinder,
   hasBraces,
   hasCommentBlank,
+  isBlankLine,
   isNamedBlank,
   isTemplate,
   withoutFrame,
@@ -195,6 +205,7 @@ class Reading {
       }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
+      if (isBlankLine(text, offset)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
       this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {
@@ -215,6 +226,7 @@ class Reading {
       return undefined
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
+    if (isLocal(value)) return 'kustomization'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
@@ -267,6 +279,12 @@ class Reading {
       bodies.set(path, found)
       return found
     }
+    const replacements = new Map<string, readonly PatchTarget[]>()
+    const replacementsOf = (path: string) => {
+      const found = replacements.get(path) ?? replacedFields(valuesIn(path))
+      replacements.set(path, found)
+      return found
+    }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
     return this.#kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
@@ -277,10 +295,14 @@ class Reading {
         const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
         return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
       })
+      const replaced = replacementFiles(document.value).flatMap((file) =>
+        path === undefined ? [] : replacementsOf(resolve(dirname(path), file)),
+      )
       return {
         ...kustomization,
         replicas: [...kustomization.replicas, ...replicas],
         patches: [...kustomization.patches, ...patches],
+        replaced: [...kustomization.replaced, ...replaced],
       }
     })
   }
@@ -347,10 +369,22 @@ class Reading {
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
 function operationsIn(path: string): unknown[] {
-  if (!existsSync(path)) return []
+  const value = valueIn(path)
+  return Array.isArray(value) ? [value] : []
+}
+
+/** The items of a list, or the one value that a file holds. */
+function valuesIn(path: string): readonly unknown[] {
+  const value = valueIn(path)
+  return Array.isArray(value) ? value : [value]
+}
+
+/** What a file holds that is no object; undefined where it cannot be read. */
+function valueIn(path: string): unknown {
+  if (!existsSync(path)) return undefined
   const content = contentOf({ path, name: path, explicit: false, isFile: false })
   const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
-  return parsed?.ok && Array.isArray(parsed.value) ? [parsed.value] : []
+  return parsed?.ok ? parsed.value : undefined
 }
 
 function keysWritten(text: string): number {

@@ -56,12 +56,17 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return found?.[0]
 }
 
+/** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
+export function blankKeyIn(name: string): string | undefined {
+  return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
+}
+
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 const longNouns =
   'ACCOUNT|ADDRESS|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
-  'REPLACE|REPLICAS|SCHEDULE|SUFFIX'
+  'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
 const nouns = `${longNouns}|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(
