@@ -15,6 +15,7 @@ import {
 } from '../finding.js'
 import { droppedOf } from '../graph/dropped.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
+import { push } from '../graph/group.js'
 import { homesOf } from '../graph/homes.js'
 import { keeperOf } from '../graph/keeper.js'
 import { lazy, memo } from '../graph/lazy.js'
@@ -468,10 +469,11 @@ function finish(
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
   const drafts = all.filter((draft) => !isPatched(draft, graph))
-  const reported = new Map<Resource, Set<string>>()
-  for (const { resource, active } of drafts) {
-    const ids = reported.get(resource) ?? new Set()
-    reported.set(resource, ids.add(active.id))
+  const reported = new Map<Resource, Map<string, Draft[]>>()
+  for (const draft of drafts) {
+    const own = reported.get(draft.resource) ?? new Map<string, Draft[]>()
+    push(own, draft.active.id, draft)
+    reported.set(draft.resource, own)
   }
   const isSymptom = ({ options: { symptomOf: cause } }: Draft) =>
     cause?.objects.some((one) => {
@@ -483,6 +485,7 @@ function finish(
       (draft) =>
         !draft.active.rule.unless?.some((id) => reported.get(draft.resource)?.has(id)) &&
         !isOfDropped(draft, reported.get(draft.resource)) &&
+        !isOfWrongField(draft, reported.get(draft.resource)) &&
         !isSymptom(draft),
     )
     .map(({ active, severity, resource, path, message, options }): Finding => {
@@ -519,13 +522,36 @@ function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, gr
 }
 
 /** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */
-function isOfDropped({ resource, path }: Draft, reported: ReadonlySet<string> | undefined): boolean {
+function isOfDropped(
+  { resource, path }: Draft,
+  reported: ReadonlyMap<string, readonly Draft[]> | undefined,
+): boolean {
   return resource.problems.some(
     (one) =>
       one.kind === 'dropped-field' &&
       one.target !== undefined &&
       formatPath(one.target) === formatPath(path) &&
       reported?.has(one.wrong === 'place' ? 'misplaced-spec-field' : 'unknown-field'),
+  )
+}
+
+/** Whether the field is missing because it stands too high, or overwritten by a second one, and another finding says so. */
+function isOfWrongField(
+  { active, resource, path }: Draft,
+  reported: ReadonlyMap<string, readonly Draft[]> | undefined,
+): boolean {
+  const misplaced = reported?.get('misplaced-spec-field')
+  const repeated = active.id === 'duplicate-key' ? undefined : reported?.get('duplicate-key')
+  if (repeated?.some((one) => formatPath(one.path) === formatPath(path))) return true
+  return (
+    misplaced !== undefined &&
+    valueAt(resource.value, ...path) === undefined &&
+    misplaced.some(
+      (one) =>
+        one.path.length < path.length &&
+        one.path.at(-1) === path.at(-1) &&
+        one.path.slice(0, -1).every((step, i) => step === path[i]),
+    )
   )
 }
 
