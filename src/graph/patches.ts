@@ -27,9 +27,12 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
     for (const file of builds.changedBy(one))
       for (const patch of changing) push(byFile, file, { patch, by: one })
   }
-  const found = memo((object: Resource) =>
-    (byFile.get(object.document.file.name) ?? []).filter(({ patch }) => isFor(patch, object)),
-  )
+  const found = memo((object: Resource) => {
+    const own = byFile.get(object.document.file.name)
+    // A folder that is built from and has no kustomization: a script or Makefile writes it.
+    const ofFolder = byFile.get(object.folders.join('/'))
+    return [...(own ?? []), ...(ofFolder ?? [])].filter(({ patch }) => isFor(patch, object))
+  })
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
     of: (object) => {

@@ -59,8 +59,9 @@ export function listedPatches(value: unknown): ListedPatch[] {
       file: text(path),
     }),
   )
-  // A text of several lines is the patch itself.
-  const merged = list(value.patchesStrategicMerge).map((one) => {
+  // A text of several lines is the patch itself. `patches` may be a list of these: its old form.
+  const texts = list(value.patches).filter((one) => typeof one === 'string')
+  const merged = [...list(value.patchesStrategicMerge), ...texts].map((one) => {
     const isInline = typeof one === 'string' && one.includes('\n')
     return { target: undefined, inline: isInline ? one : undefined, file: isInline ? undefined : text(one) }
   })
