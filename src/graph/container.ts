@@ -21,7 +21,8 @@ export function containersOf(pod: PodSpec): readonly Container[] {
   const make =
     (role: Container['role'] | undefined) =>
     (spec: ContainerSpec, index: number): Container => ({
-      name: spec.name ?? '',
+      // Knative names what has no name.
+      name: spec.name ?? (spec.image === undefined ? '' : imageParts(spec.image).name),
       role: role ?? (spec.restartPolicy === 'Always' ? 'sidecar' : 'init'),
       spec,
       image: spec.image,
