@@ -41,7 +41,8 @@ Workloads that are scaled to 0 count as selected.`,
     const guarded = graph.guardedBy(budget)
     for (const workload of guarded) {
       const [first] = graph.budgetsOf(workload)
-      if (!first || first === budget) continue
+      // A second object of the same name is another version of the first.
+      if (!first || first === budget || isSame(first, budget, graph)) continue
       report(
         spec,
         'selector',
@@ -74,6 +75,10 @@ Workloads that are scaled to 0 count as selected.`,
     )
   },
 })
+
+function isSame(one: Budget, other: Budget, graph: Graph): boolean {
+  return one.metadata?.name === other.metadata?.name && graph.namespaceOf(one) === graph.namespaceOf(other)
+}
 
 /** A workload without budget that would be selected were it not for the spelling of one value. */
 function nearMatch(budget: Budget, graph: Graph) {

@@ -36,7 +36,7 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
 there all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
-unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
+unless something else may fill the object, or its file is named as an example (\`secrets.example.yaml\`). In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
 the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
 kubelet goes on without it. It is an error where the registry refuses an image for which the kubelet has missed it.`,
@@ -291,6 +291,9 @@ function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: bool
   }
 }
 
+/** The fields of ConfigMaps and Secrets that have keys of their own. */
+const dataFields: ReadonlySet<string | number | undefined> = new Set(['data', 'stringData', 'binaryData'])
+
 type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 
 /** A key that is named and that the object of the input does not have. */
@@ -304,7 +307,11 @@ function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, g
     ...('stringData' in found ? found.stringData : {}),
     ...('binaryData' in found ? found.binaryData : {}),
   }
-  const own = Object.keys(data)
+  // One that has a value of the wrong type is there, and a finding of its own.
+  const wrong = graph
+    .problems(found)
+    .flatMap(({ path: [of, key] }) => (dataFields.has(of) && typeof key === 'string' ? [key] : []))
+  const own = [...Object.keys(data), ...wrong]
   const key = keys.find((one) => !own.includes(one))
   // An object without any data is a shell that somebody else fills.
   return key === undefined || own.length === 0

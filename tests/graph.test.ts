@@ -529,6 +529,10 @@ describe('patches of kustomizations', () => {
     expect(patchedBy([{ kind: 'Service', name: 'web' }])).toEqual([false, false])
     expect(patchedBy([])).toEqual([false, false])
   })
+  it('change what stands in a folder that their kustomization names and that has none itself', () => {
+    const patches = [{ kind: 'Deployment', name: 'web' }]
+    expect(patchedBy([], { unbuilt: { resources: ['other'], patches } })).toEqual([false, true])
+  })
   it('name all of a kind, all of a name, or a pattern', () => {
     expect(patchedBy([{ kind: 'Deployment', name: undefined }])).toEqual([true, false])
     expect(patchedBy([{ kind: undefined, name: 'w.*' }])).toEqual([true, false])

@@ -642,6 +642,8 @@ replacements:
       'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: server\nspec:\n  replicas: 3\n',
     'component/kustomization.yml': 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n',
     'plain/Kustomization': 'resources: []\n',
+    'old/kustomization.yaml': 'patches: [old-patch.yaml]\n',
+    'old/old-patch.yaml': configMap('old-patch'),
     'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
   })
   const input = read(cwd)
@@ -650,11 +652,12 @@ replacements:
     expect(names(input)).toEqual(['resource'])
     expect(input.kustomizations.map(({ folder: path }) => path)).toEqual([
       'component',
+      'old',
       'overlay',
       'plain',
       'strange',
     ])
-    const { document, ...overlay } = input.kustomizations[1] ?? {}
+    const { document, ...overlay } = input.kustomizations[2] ?? {}
     expect(overlay).toEqual({
       folder: 'overlay',
       namespace: 'shop',

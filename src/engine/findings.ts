@@ -1,8 +1,10 @@
 /** From what rules reported to findings. */
 import { type Finding, type Fix, formatPath, type Path, type Related, type Subject } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
+import { push } from '../graph/group.js'
 import { keeperOf } from '../graph/keeper.js'
 import { kubectlName, type Resource } from '../graph/resource.js'
+import { valueAt } from '../graph/untyped.js'
 import type { RuleEdit, RuleFix, Sight } from '../rule.js'
 import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
@@ -13,20 +15,45 @@ import { pathOf } from './path.js'
 /** The drafts without those that are about what a kustomization changes, and those that another one explains. */
 export function relevant(all: readonly Draft[], graph: IndexedGraph): readonly Draft[] {
   const drafts = all.filter((draft) => !isPatched(draft, graph))
-  const reported = new Map<Resource, Set<string>>()
-  for (const { resource, active } of drafts) {
-    const ids = reported.get(resource) ?? new Set()
-    reported.set(resource, ids.add(active.id))
+  const reported = new Map<Resource, Reported>()
+  for (const draft of drafts) {
+    const own: Map<string, Draft[]> = reported.get(draft.resource) ?? new Map()
+    push(own, draft.active.id, draft)
+    reported.set(draft.resource, own)
   }
   const has = (resource: Resource, ids: readonly string[] = []) => {
     const own = reported.get(resource)
     return own !== undefined && ids.some((id) => own.has(id))
   }
-  return drafts.filter(
-    ({ resource, path, active: { rule }, options: { symptomOf: cause } }) =>
-      !has(resource, rule.unless) &&
+  return drafts.filter((draft) => {
+    const { resource, path, active, options } = draft
+    const { symptomOf: cause } = options
+    return (
+      !has(resource, active.rule.unless) &&
       !has(resource, reportersOfDropped(resource, path)) &&
-      !cause?.objects.some((one) => has(graph.resource(one), cause.rules)),
+      !isOfWrongField(draft, reported.get(resource)) &&
+      !cause?.objects.some((one) => has(graph.resource(one), cause.rules))
+    )
+  })
+}
+
+/** What was reported of one object, by rule. */
+type Reported = Map<string, Draft[]>
+
+/** Whether the field is missing because it stands too high, or overwritten by a second one, and another finding says so. */
+function isOfWrongField({ active, resource, path }: Draft, reported: Reported | undefined): boolean {
+  const misplaced = reported?.get('misplaced-spec-field')
+  const repeated = active.id === 'duplicate-key' ? undefined : reported?.get('duplicate-key')
+  if (repeated?.some((one) => formatPath(one.path) === formatPath(path))) return true
+  return (
+    misplaced !== undefined &&
+    valueAt(resource.value, ...path) === undefined &&
+    misplaced.some(
+      (one) =>
+        one.path.length < path.length &&
+        one.path.at(-1) === path.at(-1) &&
+        one.path.slice(0, -1).every((step, i) => step === path[i]),
+    )
   )
 }
 

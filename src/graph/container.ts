@@ -1,5 +1,6 @@
 /** One model of containers. */
 import type { ContainerSpec, PodSpec } from '../kubernetes.js'
+import { imageParts } from './image.js'
 
 /** A container of a workload, whichever list it stands in. */
 export interface Container {
@@ -21,7 +22,8 @@ export function containersOf(pod: PodSpec): readonly Container[] {
   const make =
     (role: Container['role'] | undefined) =>
     (spec: ContainerSpec, index: number): Container => ({
-      name: spec.name ?? '',
+      // Knative names what has no name.
+      name: spec.name ?? (spec.image === undefined ? '' : imageParts(spec.image).name),
       role: role ?? (spec.restartPolicy === 'Always' ? 'sidecar' : 'init'),
       spec,
       image: spec.image,

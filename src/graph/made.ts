@@ -77,6 +77,9 @@ const serviceSuffixes: ReadonlyMap<string, readonly string[]> = new Map([
   ['serving.kserve.io/InferenceService', ['', '-predictor', '-transformer', '-explainer']],
 ])
 
+/** Files that show what a Secret looks like: the real one is not in the repository. */
+const example = /(^|[-_./])(examples?|samples?|templates?|dist|dummy)[-_.][^/]*$/i
+
 /** The annotations of a Service by which OpenShift puts a certificate for it into a Secret. */
 const servingCertificate = [
   'service.beta.openshift.io/serving-cert-secret-name',
@@ -132,7 +135,7 @@ function madeBy(resource: Resource): readonly Made[] {
 }
 
 /** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
-function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Made[] {
+function madeUnseen({ document, kindName, value, name, namespace }: Resource): readonly Made[] {
   const secret = (own: string | undefined, within = namespace): Made => ({
     kind: 'Secret',
     name: own,
@@ -149,6 +152,8 @@ function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Ma
     }
     case 'ceph.rook.io/CephCluster':
       return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
+    case 'Secret':
+      return example.test(document.file.name) ? [secret(name)] : nothing
     case 'Service':
       return servingCertificate.flatMap((key) => {
         const own = value.metadata?.annotations?.[key]

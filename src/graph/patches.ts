@@ -28,9 +28,12 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
     for (const file of builds.changedBy(one))
       for (const patch of changing) push(byFile, file, { patch, by: one })
   }
-  const found = memo((object: Resource) =>
-    (byFile.get(object.document.file.name) ?? []).filter(({ patch }) => isFor(patch, object)),
-  )
+  const found = memo((object: Resource) => {
+    const own = byFile.get(object.document.file.name)
+    // A folder that is built from and has no kustomization: a script or Makefile writes it.
+    const ofFolder = byFile.get(object.folders.join('/'))
+    return [...(own ?? []), ...(ofFolder ?? [])].filter(({ patch }) => isFor(patch, object))
+  })
   /** Whether everything that is built from the file goes through the kustomization. */
   const isInAll = (file: string, one: Kustomization) =>
     builds.outermost().every(({ files, parts }) => !files.has(file) || parts.has(one))

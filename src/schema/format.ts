@@ -39,11 +39,11 @@ export function isBase64(text: string): boolean {
 }
 
 /**
- * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `$NAME`, `$(name)`,
+ * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `web.$NAME`, `$(name)`,
  * `{{ name }}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
  */
 export function isPlaceholder(value: unknown): boolean {
-  return typeof value === 'string' && /\$[{(]|^\$[A-Za-z_]|\{\{|^ENC\[AES256_GCM,/.test(value)
+  return typeof value === 'string' && /\$[{(A-Z_]|^\$[a-z]|\{\{|^ENC\[AES256_GCM,/.test(value)
 }
 
 /**
