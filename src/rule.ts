@@ -16,6 +16,14 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
+export {
+  askersOf,
+  type Callout,
+  calloutKinds,
+  calloutsOf,
+  calloutsTo,
+  type ServiceReference,
+} from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
@@ -124,9 +132,7 @@ export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
-  askersOf,
   callsOf,
-  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,
