@@ -103,6 +103,7 @@ export {
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
+export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
@@ -124,6 +125,7 @@ export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
+export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
