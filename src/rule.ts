@@ -26,6 +26,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
+export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
 export {
   type Condition,
@@ -77,7 +78,7 @@ export {
 } from './graph/node.js'
 export { operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
-export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
+export { type Agreement, agreementOf, laggardsAmong, leaderAmong, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
