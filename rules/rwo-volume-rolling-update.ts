@@ -3,11 +3,11 @@ import {
   type Deployment,
   type Graph,
   intOrPercent,
-  isGone,
   isKind,
   isReady,
   isStranded,
   type PersistentVolumeClaim,
+  presentPods,
   rule,
   set,
   spanSince,
@@ -156,7 +156,7 @@ function waitingFor(
 ): readonly string[] {
   const live = graph.live?.seen
   if (!live) return []
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && pod.spec?.nodeName)
+  const pods = presentPods(workload, live).filter(({ spec }) => spec?.nodeName)
   const holder = pods.find((pod) => isReady(pod) && !isStranded(pod, graph, workload.object))
   if (!holder) return []
   return pods

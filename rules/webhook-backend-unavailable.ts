@@ -12,7 +12,6 @@ import {
   formatCondition,
   formatSpan,
   type Graph,
-  isGone,
   isKind,
   isOptIn,
   isReady,
@@ -20,6 +19,7 @@ import {
   type Live,
   nearestName,
   type Pod,
+  presentPods,
   rule,
   type Service,
   type ServiceReference,
@@ -173,7 +173,7 @@ function troubleNow(client: Client, service: Service, graph: Graph): Fault | und
   const { live } = graph
   // Without rules nothing is asked of it.
   if (!live || (client.webhook && rulesOf(client).length === 0) || !service.spec?.selector) return undefined
-  const pods = graph.backendsOf(service).flatMap((one) => live.podsOf(one).filter((pod) => !isGone(pod)))
+  const pods = graph.backendsOf(service).flatMap((one) => presentPods(one, live))
   if (pods.some(isReady)) return failedCalls(client, service, graph, live)
   const first = client.webhook && firstOfClosed(graph).get(service)
   return first && first.of !== client.of ? undefined : noPods(client, service, pods, graph, live)

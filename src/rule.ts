@@ -98,6 +98,7 @@ export {
   isGone,
   isReady,
   lastEnd,
+  presentPods,
   readyByNode,
   readyFor,
   unreadyFor,
