@@ -5,10 +5,10 @@ import {
   formatEnd,
   formatSpan,
   imageNamed,
-  isGone,
   type Live,
   lastEnd,
   type Probe,
+  presentPods,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -76,7 +76,7 @@ asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/p
 
 /** When every pod's container ended last within minutes after a kube-apiserver. Those of a provider can't be seen. */
 function restartedWithServer(workload: Workload, name: string, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   const ends = pods
     .flatMap((pod) => containerStates(pod).filter((state) => state.name === name && state.restartCount))
     .map((state) => lastEnd(state)?.endedAt ?? 0)

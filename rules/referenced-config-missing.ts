@@ -8,10 +8,10 @@ import {
   failingCalls,
   formatMaker,
   type Graph,
-  isGone,
   isReady,
   type Live,
   nearestName,
+  presentPods,
   push,
   rule,
   secretMaker,
@@ -216,7 +216,7 @@ function makerLine(name: string, workload: Workload, graph: Graph): string[] {
 
 /** `none of 2 pods is ready: calls of Service shop/web fail`. */
 function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   if (workload.batch || pods.length === 0 || pods.every(isReady)) return []
   const ready = pods.filter(isReady).length
   if (ready > 0) return [`${ready} of ${counted(pods.length, 'pod')} ${ready === 1 ? 'is' : 'are'} ready`]
@@ -265,7 +265,7 @@ const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
 function isServing(workload: Workload, live: Live): boolean {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   return pods.length > 0 && pods.every(isReady)
 }
 

@@ -4,12 +4,12 @@ import {
   firstOf,
   type Graph,
   intOrPercent,
-  isGone,
   isKind,
   isReady,
   isStranded,
   type PersistentVolume,
   type PersistentVolumeClaim,
+  presentPods,
   push,
   rule,
   set,
@@ -210,7 +210,7 @@ function waitingFor(
 ): readonly string[] {
   const live = graph.live?.seen
   if (!live) return []
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && pod.spec?.nodeName)
+  const pods = presentPods(workload, live).filter(({ spec }) => spec?.nodeName)
   const holder = pods.find((pod) => isReady(pod) && !isStranded(pod, graph, workload.object))
   if (!holder) return []
   return pods

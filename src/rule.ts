@@ -16,8 +16,17 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
+export {
+  askersOf,
+  type Callout,
+  calloutKinds,
+  calloutsOf,
+  calloutsTo,
+  type ServiceReference,
+} from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
+export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
 export {
   type Condition,
@@ -69,7 +78,7 @@ export {
 } from './graph/node.js'
 export { operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
-export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
+export { type Agreement, agreementOf, laggardsAmong, leaderAmong, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
@@ -89,12 +98,14 @@ export {
   isGone,
   isReady,
   lastEnd,
+  presentPods,
   readyByNode,
   readyFor,
   unreadyFor,
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
+export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
@@ -116,6 +127,7 @@ export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
 export { matchesLabels, matchesSelector, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
+export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
@@ -124,9 +136,7 @@ export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
-  askersOf,
   callsOf,
-  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,

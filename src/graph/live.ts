@@ -10,7 +10,7 @@ import {
 } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
 import { objectCounts } from './counts.js'
-import { push } from './group.js'
+import { groupBy, push } from './group.js'
 import { isWell } from './pod.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
@@ -86,18 +86,7 @@ export function liveState(
   slices: readonly Slice[] = [],
 ): Live {
   const all = [...objects, ...made]
-  const byUid = new Map<string, KubernetesObject>()
-  for (const one of all) if (one.metadata?.uid) byUid.set(one.metadata.uid, one)
-  /** The object and all that stand above it. */
-  const line = (of: KubernetesObject): KubernetesObject[] => {
-    const found = [of]
-    for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
-    return found
-  }
-  const makerOf = (of: KubernetesObject): KubernetesObject | undefined => {
-    const uid = controllerOf(of)?.uid
-    return uid === undefined ? undefined : byUid.get(uid)
-  }
+  const line = lineage(all)
   const pods: Pod[] = []
   const podsByNamespace = new Map<string, Pod[]>()
   const podsBelow = new Map<object, Pod[]>()
@@ -116,8 +105,7 @@ export function liveState(
     } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
   }
-  const byMetric = new Map<string, Sample[]>()
-  for (const one of samples) push(byMetric, one.name, one)
+  const byMetric = groupBy(samples, ({ name }) => name)
   const counts = objectCounts(samples)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
@@ -126,8 +114,7 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
-  const slicesBehind = new Map<string, Slice[]>()
-  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
+  const slicesBehind = groupBy(slices, ({ namespace, service }) => key('Service', namespace, service))
   const isMeasured = made.some(({ kind }) => kind === 'PodMetrics')
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   const live: Live = {
@@ -159,6 +146,18 @@ export function liveState(
     },
   }
   return live
+}
+
+/** Tells the object and all that stand above it: what made it, and what made that. */
+function lineage(all: readonly KubernetesObject[]): (of: KubernetesObject) => readonly KubernetesObject[] {
+  const byUid = new Map<string, KubernetesObject>()
+  for (const one of all) if (one.metadata?.uid) byUid.set(one.metadata.uid, one)
+  const makerOf = (of: KubernetesObject) => byUid.get(controllerOf(of)?.uid ?? '')
+  return (of) => {
+    const found = [of]
+    for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
+    return found
+  }
 }
 
 function usageIn(measured: KubernetesObject): ContainerUsage[] {

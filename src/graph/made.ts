@@ -38,6 +38,11 @@ interface Made {
 
 const nothing: readonly Made[] = []
 
+/** Secrets of a namespace, unless said otherwise. */
+const secretIn =
+  (namespace: string) =>
+  (name: string | undefined, within = namespace): Made => ({ kind: 'Secret', name, namespace: within })
+
 /** The Secrets that operators make for an object of theirs: what follows its name. */
 const suffixes: ReadonlyMap<string, readonly string[]> = new Map([
   ['postgresql.cnpg.io/Cluster', ['-app', '-superuser', '-ca', '-server', '-replication']],
@@ -93,11 +98,7 @@ const servingCertificate = [
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+  const secret = secretIn(namespace)
   switch (kindName) {
     case 'external-secrets.io/ExternalSecret':
     case 'kubernetes-client.io/ExternalSecret':
@@ -136,11 +137,7 @@ function madeBy(resource: Resource): readonly Made[] {
 
 /** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
 function madeUnseen({ document, kindName, value, name, namespace }: Resource): readonly Made[] {
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+  const secret = secretIn(namespace)
   switch (kindName) {
     case 'postgres-operator.crunchydata.com/PostgresCluster': {
       const users = objectsAt(value, 'spec', 'users').map((one) => stringAt(one, 'name'))

@@ -3,9 +3,10 @@ import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import { allGaps } from './gaps.js'
 import { type Gathered, gather, gravestFirst } from './gather.js'
-import { entry, pageOf } from './pretty.js'
+import { entry } from './pretty.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
+import { pageOf } from './terminal.js'
 import { count, cut, fieldOf, nameOf, printable, whereShown } from './text.js'
 
 /**

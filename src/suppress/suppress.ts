@@ -1,6 +1,7 @@
 /** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
 import type { ActiveRule } from '../config/settings.js'
 import type { Finding, Place, Subject } from '../finding.js'
+import { enumerate } from '../graph/enumerate.js'
 import { stringAt, valueAt } from '../graph/untyped.js'
 import { collect, isAbout, type Run, type Suppression } from './collect.js'
 
@@ -44,7 +45,7 @@ export function suppress(findings: readonly Finding[], run: Run): Finding[] {
 }
 
 function expiry({ place, subject, rules, until }: Suppression): Finding {
-  const message = `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`
+  const message = `The suppression of ${enumerate(rules, 'and')} ended on ${until}: what it hid counts again.`
   return finding('suppression-expired', place, message, subject)
 }
 
@@ -60,7 +61,7 @@ function idleness(
     return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id)
   })
   if (idle.length === 0) return []
-  const find = `${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing`
+  const find = `${enumerate(idle, 'and')} ${idle.length > 1 ? 'find' : 'finds'} nothing`
   const message =
     idle.length === rules.length
       ? `There is nothing left to suppress here: ${find}.`
@@ -82,10 +83,6 @@ function finding(rule: string, place: Place | undefined, message: string, subjec
     related: [],
     stories: [],
   }
-}
-
-function list(rules: readonly string[]): string {
-  return rules.length > 1 ? `${rules.slice(0, -1).join(', ')} and ${rules.at(-1)}` : (rules[0] ?? '')
 }
 
 /** The name of the container that a finding's place lies in, if it does. */
