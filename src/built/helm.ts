@@ -6,7 +6,7 @@ import type { Range } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
-import { type Outcome, runFirst } from './command.js'
+import { refusal, runFirst } from './command.js'
 import { type BuiltInput, inputOf, type Piece } from './output.js'
 import type { Sources } from './sources.js'
 
@@ -44,7 +44,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     throw new UsageError(
       '--helm needs helm on the PATH, and does not find it. Install it: https://helm.sh/docs/intro/install/',
     )
-  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
   const pieces = made.map(
     ({ text, template }): Piece => ({
@@ -110,20 +110,10 @@ function filesIn(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** Lines of an error that are passed on. */
-const mostLines = 20
-
-/** What Helm said, and what may help. */
-function refusal(dir: string, { said }: Outcome): string[] {
-  const lines = said.split('\n').filter((line) => line.trim() !== '' && !/^Use --debug/.test(line))
-  const remedy = /helm dependency build|missing in charts/.test(said)
-    ? `Fetch them first: helm dependency build ${dir}`
-    : said.includes('requires kubeVersion')
-      ? 'Say which version the clusters have: --k8s-version 1.33'
-      : undefined
-  return [
-    `${dir} cannot be rendered. helm says:`,
-    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
-    ...(remedy ? [remedy] : []),
-  ]
+/** What may help where Helm refuses. */
+function remedyFor(dir: string, said: string): string | undefined {
+  if (/helm dependency build|missing in charts/.test(said))
+    return `Fetch them first: helm dependency build ${dir}`
+  if (said.includes('requires kubeVersion')) return 'Say which version the clusters have: --k8s-version 1.33'
+  return undefined
 }

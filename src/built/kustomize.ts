@@ -17,7 +17,7 @@ import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
-import { type Outcome, runFirst } from './command.js'
+import { type Outcome, refusal, runFirst } from './command.js'
 import { type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
 import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
@@ -57,7 +57,7 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
     throw new UsageError(
       '-k needs kustomize or kubectl on the PATH, and finds neither. Install one: https://kubectl.docs.kubernetes.io/installation/kustomize/',
     )
-  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  if (outcome.code !== 0) throw refusal(`${dir} cannot be built`, outcome, remedyFor(outcome.said))
   const folder = realpathSync(resolve(cwd, dir))
   const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: wholeFile }
   const pieces = split(outcome.out).map(
@@ -119,22 +119,12 @@ function plainPath(path: string): string {
   return path.startsWith('-') ? `./${path}` : path
 }
 
-/** Lines of an error that are passed on. */
-const mostLines = 20
-
-/** What kustomize said, and what may help. */
-function refusal(dir: string, { said }: Outcome): string[] {
-  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('# Warning:'))
-  const remedy = said.includes('--enable-helm')
-    ? 'Charts are inflated with: --kustomize-arg=--enable-helm'
-    : said.includes('security; file')
-      ? 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
-      : undefined
-  return [
-    `${dir} cannot be built. kustomize says:`,
-    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
-    ...(remedy ? [remedy] : []),
-  ]
+/** What may help where kustomize refuses. */
+function remedyFor(said: string): string | undefined {
+  if (said.includes('--enable-helm')) return 'Charts are inflated with: --kustomize-arg=--enable-helm'
+  if (said.includes('security; file'))
+    return 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
+  return undefined
 }
 
 /** What is known about each object of a build. */

@@ -10,6 +10,7 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
@@ -44,6 +45,10 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
   const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
+  const failed = built?.failures.flatMap(({ lines }) => lines) ?? []
+  if (failed.length > 0 && built?.failures.length === builtFolders.length && paths.length === 0)
+    throw new UsageError(...failed)
+  for (const line of failed) process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -66,8 +71,10 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
-  const show = (report: Report, shown: typeof outputs) =>
-    present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+  const show = async (report: Report, shown: typeof outputs) => {
+    const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+    return failed.length > 0 ? 2 : code
+  }
   if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
   if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
