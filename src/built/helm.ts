@@ -2,11 +2,12 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Range } from '../document.js'
+import type { Built, Document, Range } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
 import { refusal, runFirst } from './command.js'
+import { writtenIn } from './match.js'
 import { type BuiltInput, inputOf, type Piece } from './output.js'
 import type { Sources } from './sources.js'
 
@@ -22,6 +23,11 @@ export interface HelmRun {
   readonly args: readonly string[]
   readonly sources: Sources
   readonly signal: AbortSignal
+}
+
+interface TemplatePiece extends Piece {
+  /** The file of its template, where there is one. */
+  readonly template: string | undefined
 }
 
 const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
@@ -47,8 +53,9 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
   const pieces = made.map(
-    ({ text, template }): Piece => ({
+    ({ text, template }): TemplatePiece => ({
       text,
+      template,
       from: { file: displayName(template ?? chart, cwd), range: wholeFile },
     }),
   )
@@ -57,7 +64,14 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
   return inputOf(name, pieces, files, (read) =>
-    read.map(({ piece }) => ({ by: 'helm', from: piece.from, source: () => undefined })),
+    read.map(({ piece, value }): Built => {
+      const source = verbatim(piece, sources)
+      return {
+        by: 'helm',
+        from: piece.from,
+        source: (path) => source && writtenIn({ document: source, path: [], value }, value, path),
+      }
+    }),
   )
 }
 
@@ -102,6 +116,15 @@ function templates(text: string, folder: string) {
     }
     return { text: chunk.text, template }
   })
+}
+
+/** The document of the template, where Helm has nothing filled in: lines of a definition, of a manifest without braces. */
+function verbatim({ text, template }: TemplatePiece, sources: Sources): Document | undefined {
+  const bare = (written: string) => written.replace(/^# Source: .*$/m, '').trim()
+  const same = (template === undefined ? [] : sources.documents(template)).filter(
+    (one) => bare(one.text) === bare(text),
+  )
+  return same.length === 1 ? same[0] : undefined
 }
 
 function filesIn(folder: string): string[] {
