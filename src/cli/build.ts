@@ -24,6 +24,8 @@ export interface BuildFlags {
 export interface Builds {
   /** What could not be built, and why. The rest is linted all the same. */
   readonly failures: readonly UsageError[]
+  /** Nothing could be built. */
+  readonly isEmpty: boolean
   /** The input with it. */
   within(input: Input): Input
   /** Absolute paths of the files whose objects are in there. */
@@ -54,6 +56,7 @@ export async function builds(
   const parts = outcomes.flatMap((one) => (one instanceof UsageError ? [] : [one]))
   return {
     failures: outcomes.filter((one) => one instanceof UsageError),
+    isEmpty: parts.length === 0,
     within: (input) => withBuilt(input, parts, sources),
     sources: sources.built(),
     madeOf: (output) => {
@@ -65,8 +68,11 @@ export async function builds(
 
 function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources): Input {
   const linted = new Set(input.documents.map(({ file }) => file.name))
+  const known = new Set(sources.all().map(({ file }) => file.name))
   return {
     ...input,
+    // What these change has been changed.
+    kustomizations: input.kustomizations.filter(({ document }) => !known.has(document.file.name)),
     documents: [...input.documents, ...parts.flatMap(({ documents }) => documents)],
     problems: [...input.problems, ...parts.flatMap(({ problems }) => problems)],
     hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],

@@ -46,8 +46,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkFlags(flags, paths)
   const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
   const failed = [...new Map(built?.failures.map(({ message, lines }) => [message, lines])).values()].flat()
-  if (failed.length > 0 && built?.failures.length === builtFolders.length && paths.length === 0)
-    throw new UsageError(...failed)
+  if (failed.length > 0 && built?.isEmpty && paths.length === 0) throw new UsageError(...failed)
   for (const line of failed) process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {

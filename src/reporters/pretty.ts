@@ -165,7 +165,7 @@ function frame({ first: finding, places, objects }: Gathered, page: Page): strin
     ]
   }
   // There are no lines of what was built: the field tells.
-  const full = place.built ? show(`as built: ${fieldOf(place)}`) : where(place, show)
+  const full = place.built ? show(`as built${subject ? `: ${fieldOf(place)}` : ''}`) : where(place, show)
   const isSecret = subject?.kind === 'Secret'
   const severity = page.severity[finding.severity]
   const [remedy = '', ...rest] = fix ? wrap(show(fix.title), room - 6) : []
