@@ -171,9 +171,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
-    ? ' Render charts first: helm template CHART | k8s-af lint -'
+    ? ' Charts are rendered first with: k8s-af lint --helm CHART'
     : has('kusto')
-      ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
+      ? ' Kustomizations are built first with: k8s-af lint -k FOLDER'
       : has('test data')
         ? ' Folders of test data are read where they are named.'
         : ''
