@@ -108,6 +108,10 @@ describe('a build', () => {
     expect(named.out).toContain('[Deployment web]')
     expect(named.out).toContain('[Deployment shop/prod-web]')
   })
+  it('that a shell has made a path of is named', () => {
+    const { err } = lint(folder, [...prod, 'shop/overlays/staging', '--allow-empty'])
+    expect(err).toMatch(/^k8s-af: read file by file: shop\/overlays\/staging\. To build/)
+  })
   it('is known again by a baseline', () => {
     lint(folder, [...prod, '--write-baseline', 'known.json'])
     expect(findingsOf(lint(folder, [...prod, '--baseline', 'known.json', ...json]))).toEqual([])
@@ -146,6 +150,9 @@ describe('a build', () => {
     mkdirSync(temporary)
     const before = readdirSync(folder, { recursive: true })
     lint(folder, [...prod, '-k', 'shop/overlays/staging'], { TMPDIR: temporary })
+    expect(lint(folder, [...prod, '-o', 'concise'], { TMPDIR: join(folder, 'none') }).out).toContain(
+      'As built',
+    )
     expect(readdirSync(folder, { recursive: true })).toEqual(before)
   })
   it('is made by kubectl where there is no kustomize', () => {

@@ -24,6 +24,8 @@ export interface BuildFlags {
 export interface Builds {
   /** What could not be built, and why. The rest is linted all the same. */
   readonly failures: readonly UsageError[]
+  /** What the user may not have meant. */
+  readonly notes: readonly string[]
   /** Nothing could be built. */
   readonly isEmpty: boolean
   /** The input with it. */
@@ -37,6 +39,7 @@ export interface Builds {
 /** Builds everything that the flags name, several at a time. */
 export async function builds(
   flags: BuildFlags,
+  paths: readonly string[],
   release: Pick<HelmRun, 'namespace' | 'kubernetesVersion'>,
   cwd: string,
 ): Promise<Builds> {
@@ -56,6 +59,7 @@ export async function builds(
   const parts = outcomes.flatMap((one) => (one instanceof UsageError ? [] : [one]))
   return {
     failures: outcomes.filter((one) => one instanceof UsageError),
+    notes: folders.length > 0 ? strayFolders(paths, cwd) : [],
     isEmpty: parts.length === 0,
     within: (input) => withBuilt(input, parts, sources),
     sources: sources.built(),
@@ -80,6 +84,16 @@ function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources)
     builds: parts.length,
     sources: sources.all().filter(({ file }) => !linted.has(file.name)),
   }
+}
+
+/** A shell puts all but the first match of a pattern behind `-k` in the place of paths. */
+function strayFolders(paths: readonly string[], cwd: string): readonly string[] {
+  const stray = paths.filter((path) => path !== '-' && kustomizationIn(resolve(cwd, path)) !== undefined)
+  return stray.length === 0
+    ? []
+    : [
+        `read file by file: ${stray.join(', ')}. To build them, too, repeat -k, or quote a pattern: -k 'overlays/*'`,
+      ]
 }
 
 /** What a flag takes: a folder with a file in it. */

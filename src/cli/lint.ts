@@ -44,10 +44,11 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
+  const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
   const failed = [...new Map(built?.failures.map(({ message, lines }) => [message, lines])).values()].flat()
   if (failed.length > 0 && built?.isEmpty && paths.length === 0) throw new UsageError(...failed)
-  for (const line of failed) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  for (const line of [...failed, ...(built?.notes ?? [])])
+    process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -88,13 +89,15 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 /** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
 async function buildsFor(
   flags: LintFlags,
+  paths: readonly string[],
   config: Config | undefined,
   { minor, namespace }: Settings,
   cwd: string,
 ): Promise<Builds> {
   const { builds } = await import('./build.js')
   const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
-  return builds(flags, { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }, cwd)
+  const release = { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }
+  return builds(flags, paths, release, cwd)
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
