@@ -53,6 +53,24 @@ const hostile: Finding = {
   fix: { title: evil, safe: false, edits: [] },
 }
 
+const built: Finding = {
+  ...hostile,
+  message: 'It breaks.',
+  place: {
+    ...hostile.place,
+    file: 'overlays/prod/kustomization.yaml',
+    path: '.spec.replicas',
+    built: {
+      file: `overlays/prod/<kustomize build>${evil}`,
+      line: 7,
+      column: 3,
+      endLine: 7,
+      endColumn: 11,
+      near: { file: `base/${evil}.yaml`, line: 4 },
+    },
+  },
+}
+
 describe('policyreport', () => {
   const word = { type: 'string' } as const
   // What the definitions of wg-policy-prototypes and of Kyverno ask for, both v1alpha2.
@@ -154,7 +172,7 @@ describe('policyreport', () => {
 describe('json', () => {
   const schema = JSON.parse(readFileSync(join(root, 'src/reporters/report.schema.json'), 'utf8')) as object
   const validate = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(schema)
-  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile]) })) {
+  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile, built]) })) {
     it(`follows its schema: ${name}`, async () => {
       const parsed: unknown = JSON.parse(await text('json', report))
       validate(parsed)
@@ -382,11 +400,11 @@ describe('live objects for people', () => {
 describe('hostile names', () => {
   for (const format of formatNames) {
     it(`can't drive whatever shows ${format}`, async () => {
-      const shown = await text(format, withFindings([hostile]))
+      const shown = await text(format, withFindings([hostile, built]))
       expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
       if (format === 'junit') expect(shown).not.toContain('<script')
       if (format === 'github')
-        expect(shown.split('\n').filter((line) => line.startsWith('::')).length).toBe(1)
+        expect(shown.split('\n').filter((line) => line.startsWith('::')).length).toBe(2)
       else expect(shown).not.toMatch(/^::/m)
     })
   }
@@ -447,6 +465,54 @@ describe('pretty', () => {
     expect(await text('pretty', clean)).toMatch(
       /^No findings · 1 object in 1 file · 0 rules for Kubernetes 1\.37/,
     )
+  })
+})
+
+describe('what was built', () => {
+  const line = (file: string, number: number) =>
+    file === built.place.built?.file && number === 7 ? '  replicas: 1' : undefined
+  const plain: Finding = {
+    ...built,
+    label: 'one',
+    related: [],
+    place: {
+      ...built.place,
+      ...(built.place.built && { built: { ...built.place.built, near: { file: 'base/web.yaml', line: 4 } } }),
+    },
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', namespace: 'shop' },
+    fix: { title: 'replicas: 2', safe: true, edits: [] },
+  }
+  const report = { ...withFindings([plain]), lines: { line } }
+
+  it('is shown by its own text, without a line', async () => {
+    expect((await text('pretty', report)).split('\n').slice(0, 8)).toEqual([
+      'overlays/prod/kustomization.yaml',
+      '  error  service-selects-nothing                             Deployment shop/web',
+      '  It breaks.',
+      '     ╭─ as built: .spec.replicas',
+      '     │   replicas: 1',
+      '     │   ━━━━━━━━ one',
+      '     ├─ made from base/web.yaml:4',
+      '     ╰─ fix  replicas: 2',
+    ])
+    const html = await text('html', report)
+    expect(html).toContain('overlays/prod/kustomization.yaml, as built')
+    expect(html).toContain('<mark>replicas</mark>')
+    expect(await text('markdown', report)).toContain('overlays/prod/kustomization.yaml, as built')
+  })
+  it('is said to be where there is one text for all', async () => {
+    for (const format of [
+      'concise',
+      'github',
+      'gitlab',
+      'junit',
+      'sarif',
+      'checkstyle',
+      'policyreport',
+    ] as const)
+      expect(await text(format, report)).toContain(
+        'It breaks. As built: .spec.replicas, from base/web.yaml:4.',
+      )
   })
 })
 

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { UsageError } from '../config/usage.js'
 
 export interface Outcome {
+  /** The program that ran. */
+  readonly name: string
   readonly code: number
   readonly out: string
   /** What it said on standard error, the beginning of it when that is long. */
@@ -54,7 +56,7 @@ async function run(
   try {
     const code = await ending(child)
     if (reason !== undefined) throw new UsageError(`${name} ${reason}, and was stopped.`)
-    return code === undefined ? undefined : { code, out: out(), said: said() }
+    return code === undefined ? undefined : { name, code, out: out(), said: said() }
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', interrupted)
@@ -89,4 +91,26 @@ function collected(stream: NodeJS.ReadableStream, most: number, full: () => void
     else full()
   })
   return () => Buffer.concat(parts).toString('utf8')
+}
+
+/** Lines of an error that are passed on. */
+const mostLines = 20
+
+/**
+ * Why something could not be made, in the tool's own words.
+ * @param what as the beginning of a sentence: `overlays/prod cannot be built`
+ * @param remedy what may help, if that is known
+ */
+export function refusal(what: string, { name, said }: Outcome, remedy: string | undefined): UsageError {
+  const lines = said
+    .split('\n')
+    .map((line) => line.replaceAll('\t', '  ').trimEnd())
+    // kubectl puts errors of several lines between these; kustomize warns of what it will not read one day.
+    .filter((line) => !/^$|^E\d{4} .* err=<$|^ >$|^# Warning: |^Use --debug /.test(line))
+  return new UsageError(
+    `${what}. ${name} says:`,
+    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
+    ...(lines.length > mostLines ? [`  and ${lines.length - mostLines} lines more`] : []),
+    ...(remedy === undefined ? [] : [remedy]),
+  )
 }

@@ -2,11 +2,12 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Range } from '../document.js'
+import type { Built, Document, Range } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
-import { type Outcome, runFirst } from './command.js'
+import { refusal, runFirst } from './command.js'
+import { writtenIn } from './match.js'
 import { type BuiltInput, inputOf, type Piece } from './output.js'
 import type { Sources } from './sources.js'
 
@@ -22,6 +23,11 @@ export interface HelmRun {
   readonly args: readonly string[]
   readonly sources: Sources
   readonly signal: AbortSignal
+}
+
+interface TemplatePiece extends Piece {
+  /** The file of its template, where there is one. */
+  readonly template: string | undefined
 }
 
 const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
@@ -44,11 +50,12 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     throw new UsageError(
       '--helm needs helm on the PATH, and does not find it. Install it: https://helm.sh/docs/intro/install/',
     )
-  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
   const pieces = made.map(
-    ({ text, template }): Piece => ({
+    ({ text, template }): TemplatePiece => ({
       text,
+      template,
       from: { file: displayName(template ?? chart, cwd), range: wholeFile },
     }),
   )
@@ -57,7 +64,14 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
   return inputOf(name, pieces, files, (read) =>
-    read.map(({ piece }) => ({ by: 'helm', from: piece.from, source: () => undefined })),
+    read.map(({ piece, value }): Built => {
+      const source = verbatim(piece, sources)
+      return {
+        by: 'helm',
+        from: piece.from,
+        source: (path) => source && writtenIn({ document: source, path: [], value }, value, path),
+      }
+    }),
   )
 }
 
@@ -104,26 +118,25 @@ function templates(text: string, folder: string) {
   })
 }
 
+/** The document of the template, where Helm has nothing filled in: lines of a definition, of a manifest without braces. */
+function verbatim({ text, template }: TemplatePiece, sources: Sources): Document | undefined {
+  const bare = (written: string) => written.replace(/^# Source: .*$/m, '').trim()
+  const same = (template === undefined ? [] : sources.documents(template)).filter(
+    (one) => bare(one.text) === bare(text),
+  )
+  return same.length === 1 ? same[0] : undefined
+}
+
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** Lines of an error that are passed on. */
-const mostLines = 20
-
-/** What Helm said, and what may help. */
-function refusal(dir: string, { said }: Outcome): string[] {
-  const lines = said.split('\n').filter((line) => line.trim() !== '' && !/^Use --debug/.test(line))
-  const remedy = /helm dependency build|missing in charts/.test(said)
-    ? `Fetch them first: helm dependency build ${dir}`
-    : said.includes('requires kubeVersion')
-      ? 'Say which version the clusters have: --k8s-version 1.33'
-      : undefined
-  return [
-    `${dir} cannot be rendered. helm says:`,
-    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
-    ...(remedy ? [remedy] : []),
-  ]
+/** What may help where Helm refuses. */
+function remedyFor(dir: string, said: string): string | undefined {
+  if (/helm dependency build|missing in charts/.test(said))
+    return `Fetch them first: helm dependency build ${dir}`
+  if (said.includes('requires kubeVersion')) return 'Say which version the clusters have: --k8s-version 1.33'
+  return undefined
 }

@@ -17,7 +17,7 @@ import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
-import { type Outcome, runFirst } from './command.js'
+import { type Outcome, refusal, runFirst } from './command.js'
 import { type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
 import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
@@ -57,7 +57,7 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
     throw new UsageError(
       '-k needs kustomize or kubectl on the PATH, and finds neither. Install one: https://kubectl.docs.kubernetes.io/installation/kustomize/',
     )
-  if (outcome.code !== 0) throw new UsageError(...refusal(dir, outcome))
+  if (outcome.code !== 0) throw refusal(`${dir} cannot be built`, outcome, remedyFor(outcome.said))
   const folder = realpathSync(resolve(cwd, dir))
   const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: wholeFile }
   const pieces = split(outcome.out).map(
@@ -81,7 +81,8 @@ async function wrappedBuild(
   dir: string,
   run: KustomizeRun,
 ): Promise<(Outcome & { readonly base: string }) | undefined> {
-  const base = mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-kustomize-'))
+  const base = temporaryFolder()
+  if (base === undefined) return undefined
   try {
     const folder = realpathSync(resolve(run.cwd, dir))
     const path = relative(base, folder).split(sep).join('/')
@@ -94,6 +95,15 @@ async function wrappedBuild(
     return outcome && { ...outcome, base }
   } finally {
     rmSync(base, { recursive: true, force: true })
+  }
+}
+
+/** Undefined where none can be made: then nobody says where objects come from. */
+function temporaryFolder(): string | undefined {
+  try {
+    return mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-kustomize-'))
+  } catch {
+    return undefined
   }
 }
 
@@ -119,22 +129,12 @@ function plainPath(path: string): string {
   return path.startsWith('-') ? `./${path}` : path
 }
 
-/** Lines of an error that are passed on. */
-const mostLines = 20
-
-/** What kustomize said, and what may help. */
-function refusal(dir: string, { said }: Outcome): string[] {
-  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('# Warning:'))
-  const remedy = said.includes('--enable-helm')
-    ? 'Charts are inflated with: --kustomize-arg=--enable-helm'
-    : said.includes('security; file')
-      ? 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
-      : undefined
-  return [
-    `${dir} cannot be built. kustomize says:`,
-    ...lines.slice(0, mostLines).map((line) => `  ${line}`),
-    ...(remedy ? [remedy] : []),
-  ]
+/** What may help where kustomize refuses. */
+function remedyFor(said: string): string | undefined {
+  if (said.includes('--enable-helm')) return 'Charts are inflated with: --kustomize-arg=--enable-helm'
+  if (said.includes('security; file'))
+    return 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
+  return undefined
 }
 
 /** What is known about each object of a build. */
@@ -157,9 +157,13 @@ function builtOf(
   return read.map(({ piece: { origin, from }, value }): Built => {
     const source = found.get(value)
     const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
+    const made =
+      generator === undefined
+        ? undefined
+        : generatorIn(sources.documents(generator), origin?.generator, value)
     return {
       by: 'kustomize',
-      from: (generator === undefined ? undefined : generatorIn(sources.documents(generator), value)) ?? from,
+      from: made ?? from,
       source: (path) => {
         const own = source && writtenIn(source, value, path)
         return own?.isCertain ? own : (writtenBy(writers, { value, source }, path) ?? own)
@@ -168,17 +172,31 @@ function builtOf(
   })
 }
 
+/** Where kustomizations list what generates objects. */
+const generatorLists: Readonly<Record<string, string>> = {
+  ConfigMapGenerator: 'configMapGenerator',
+  SecretGenerator: 'secretGenerator',
+  HelmChartInflationGenerator: 'helmCharts',
+}
+
 /** Where the generator of an object stands in its kustomization; the whole file where several may be it. */
-function generatorIn(documents: readonly Document[], { kind, metadata }: Mapping): Built['from'] | undefined {
+function generatorIn(
+  documents: readonly Document[],
+  generator = '',
+  { metadata }: Mapping,
+): Built['from'] | undefined {
   const [document] = documents
   if (!document) return undefined
-  const whole = { file: document.file.name, range: wholeFile }
-  const list = kind === 'Secret' ? 'secretGenerator' : 'configMapGenerator'
-  const generators = isMapping(document.value) ? document.value[list] : undefined
+  const list = generatorLists[generator] ?? ''
+  const listed = isMapping(document.value) ? document.value[list] : undefined
+  const entries: readonly unknown[] = Array.isArray(listed) ? listed : []
   const made = isMapping(metadata) ? String(metadata.name) : ''
   const isOf = (one: unknown) => isMapping(one) && typeof one.name === 'string' && made.includes(one.name)
-  if (!Array.isArray(generators) || generators.filter(isOf).length !== 1) return whole
-  return { ...whole, range: document.locate().value([list, generators.findIndex(isOf), 'name']) }
+  // A chart gives its objects any names.
+  const own = list === 'helmCharts' ? entries : entries.filter(isOf)
+  const range =
+    own.length === 1 ? document.locate().value([list, entries.indexOf(own[0]), 'name']) : wholeFile
+  return { file: document.file.name, range }
 }
 
 /** The local files that a kustomization names, in any of its fields, and those that these name. */

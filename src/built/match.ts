@@ -27,6 +27,11 @@ export function sourcesOf(
   const kinds = groupBy(built, kindOf)
   for (const [kind, made] of kinds) {
     const own = sources.filter(({ value }) => kindOf(value) === kind)
+    // A patch may give another name; the only one of its kind is known all the same.
+    if (made.length === 1 && own.length === 1 && made[0] && own[0]) {
+      found.set(made[0], own[0])
+      continue
+    }
     const all = made.length === own.length ? renamed(made, own) : undefined
     for (const one of made) {
       const candidates = own.filter(({ value }) => nameOf(one).includes(nameOf(value)))

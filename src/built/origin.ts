@@ -6,8 +6,10 @@ import { parse } from '../reader/parse.js'
 export interface Origin {
   /** The file of the object. */
   readonly path?: string
-  /** The kustomization whose generator has made it. */
+  /** The file of the generator that has made it: the kustomization for those of kustomize itself. */
   readonly configuredIn?: string
+  /** The kind of that generator, `ConfigMapGenerator`. */
+  readonly generator?: string
   /** The repository that it was fetched from; the paths are in there. */
   readonly repo?: string
 }
@@ -45,10 +47,12 @@ function originIn(annotation: string): Origin | undefined {
   const inner = outer.ok && isMapping(outer.value) ? outer.value[key] : undefined
   const parsed = typeof inner === 'string' ? parse(inner) : undefined
   if (!parsed?.ok || !isMapping(parsed.value)) return undefined
-  const { path, configuredIn, repo } = parsed.value
+  const { path, configuredIn, configuredBy, repo } = parsed.value
+  const generator = isMapping(configuredBy) ? configuredBy.kind : undefined
   return {
     ...(typeof path === 'string' && { path }),
     ...(typeof configuredIn === 'string' && { configuredIn }),
+    ...(typeof generator === 'string' && { generator }),
     ...(typeof repo === 'string' && { repo }),
   }
 }

@@ -10,6 +10,7 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
@@ -43,7 +44,11 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const built = isBuilding ? await buildsFor(flags, config, settings, cwd) : undefined
+  const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
+  const failed = [...new Map(built?.failures.map(({ message, lines }) => [message, lines])).values()].flat()
+  if (failed.length > 0 && built?.isEmpty && paths.length === 0) throw new UsageError(...failed)
+  for (const line of [...failed, ...(built?.notes ?? [])])
+    process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -66,8 +71,10 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
-  const show = (report: Report, shown: typeof outputs) =>
-    present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+  const show = async (report: Report, shown: typeof outputs) => {
+    const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+    return failed.length > 0 ? 2 : code
+  }
   if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
   if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
@@ -82,13 +89,15 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
 /** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
 async function buildsFor(
   flags: LintFlags,
+  paths: readonly string[],
   config: Config | undefined,
   { minor, namespace }: Settings,
   cwd: string,
 ): Promise<Builds> {
   const { builds } = await import('./build.js')
   const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
-  return builds(flags, { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }, cwd)
+  const release = { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }
+  return builds(flags, paths, release, cwd)
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
@@ -165,9 +174,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
-    ? ' Render charts first: helm template CHART | k8s-af lint -'
+    ? ' Charts are rendered first with: k8s-af lint --helm CHART'
     : has('kusto')
-      ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
+      ? ' Kustomizations are built first with: k8s-af lint -k FOLDER'
       : has('test data')
         ? ' Folders of test data are read where they are named.'
         : ''

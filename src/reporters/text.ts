@@ -116,9 +116,11 @@ export function count(number: number, one: string, many = `${one}s`): string {
 }
 
 /** The message with what was seen, and where it is when no line tells, for formats that have one text for all. */
-export function withEvidence(finding: Pick<Finding, 'message' | 'evidence' | 'often' | 'place'>): string {
+export function withEvidence(
+  finding: Pick<Finding, 'message' | 'evidence' | 'often' | 'place' | 'subject'>,
+): string {
   const seen = seenOf(finding)
-  const built = builtNote(finding.place)
+  const built = builtNote(finding)
   return [
     finding.message,
     ...(seen.length > 0 ? [`Seen: ${seen.join('; ')}.`] : []),
@@ -127,8 +129,10 @@ export function withEvidence(finding: Pick<Finding, 'message' | 'evidence' | 'of
 }
 
 /** `As built: .spec.replicas, from base/web.yaml:6`, where no file is known to hold it; else empty. */
-export function builtNote({ built, path }: Place): string {
-  return built ? `As built: ${path || '.metadata.name'}${nearOf({ built }, ', from ')}` : ''
+export function builtNote({ place, subject }: Pick<Finding, 'place' | 'subject'>): string {
+  if (!place.built) return ''
+  const field = subject ? `: ${fieldOf(place)}` : ''
+  return `As built${field}${nearOf(place, ', from ')}`
 }
 
 /** Where the nearest thing around it is written, behind a word. */
