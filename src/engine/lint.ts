@@ -21,12 +21,13 @@ import { lazy, memo } from '../graph/lazy.js'
 import { type Live, liveState } from '../graph/live.js'
 import { distance, kubectlName, type Resource, shared } from '../graph/resource.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
-import { isObject, stringAt, valueAt } from '../graph/untyped.js'
+import { arrayAt, isObject, stringAt, valueAt } from '../graph/untyped.js'
 import { type Watched, watched } from '../graph/watched.js'
 import { customWorkloads } from '../graph/workload.js'
 import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
 import { linesOf } from '../reader/lines.js'
+import type { Programs } from '../reader/program.js'
 import { secretRanges, unfold } from '../reader/read.js'
 import type {
   Context,
@@ -106,7 +107,7 @@ export function examine(
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const found = finish(drafts, graph, where, owners)
+  const found = finish(drafts, graph, input.programs, where, owners)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
     readFinding(problem, settings),
   )
@@ -459,15 +460,19 @@ function findNode(value: object, node: Node, steps: (string | number)[]): boolea
   return false
 }
 
-/** Leaves out what a kustomization changes or another finding explains, looks up the places, and makes findings of drafts. */
+/** Leaves out what a kustomization or program changes or another finding explains, looks up the places, and makes findings of drafts. */
 function finish(
   all: readonly Draft[],
   graph: IndexedGraph,
+  programs: Programs | undefined,
   where: Locations,
   /** Filled with the objects of findings that have a fix. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
-  const drafts = all.filter((draft) => !isPatched(draft, graph))
+  const finishes = programs && memo((resource: Resource) => isFinished(resource, programs))
+  const drafts = all.filter(
+    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft) && finishes?.(draft.resource)),
+  )
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
     const ids = reported.get(resource) ?? new Set()
@@ -516,6 +521,27 @@ function isPatched({ resource, path, options: { fix, restsOn = [] } }: Draft, gr
   if (!changes) return false
   const mended = (fix?.edits ?? []).map((edit) => withPath(edit, resource).path)
   return [path, ...mended, ...restsOn.map(([node, field]) => pathOf(resource, node, field))].some(changes)
+}
+
+/** Whether a finding ends when somebody completes the object; what is written wrongly stays wrong. */
+function isLeftOpen({ active: { id, rule } }: Draft): boolean {
+  return rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
+}
+
+/**
+ * Whether a program completes the object before it applies it: it embeds the file, or the object stands among its sources with
+ * images that are empty on purpose.
+ */
+function isFinished({ document, value }: Resource, programs: Programs): boolean {
+  const { name } = document.file
+  return programs.embeds(name) || (hasEmptyImage(value) && programs.holds(name))
+}
+
+function hasEmptyImage(value: KubernetesObject): boolean {
+  const pod = ['spec', 'template', 'spec']
+  return [...arrayAt(value, ...pod, 'containers'), ...arrayAt(value, ...pod, 'initContainers')].some(
+    (container) => isObject(container) && container.image === '',
+  )
 }
 
 /** Whether it is about the place of a field that the API server has dropped elsewhere, and another finding says so. */

@@ -1,0 +1,72 @@
+/** Manifests that a Go program completes before it applies them. */
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { lint } from '../src/engine/lint.js'
+import { readPaths } from '../src/reader/read.js'
+import { loadStories } from '../src/registry.js'
+import type { Rule } from '../src/rule.js'
+import { active, allRules, settings } from './harness.js'
+
+let rules: ReadonlyMap<string, Rule>
+beforeAll(async () => {
+  rules = await allRules()
+})
+
+/** What is found in a folder of these files: `file rule`. */
+function found(files: Readonly<Record<string, string>>): string[] {
+  const cwd = mkdtempSync(join(tmpdir(), 'k8s-af-embedded-'))
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(cwd, name)), { recursive: true })
+    writeFileSync(join(cwd, name), text)
+  }
+  const toRun = ['missing-field', 'unknown-field', 'pdb-blocks-drain'].flatMap((id) => {
+    const rule = rules.get(id)
+    return rule ? [active(id, rule)] : []
+  })
+  const report = lint(readPaths(['.'], { cwd }), { settings: settings(toRun), rules, stories: loadStories })
+  return report.findings.map(({ place, rule }) => `${place.file} ${rule}`)
+}
+
+const deployment = (image: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replica: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: ${image}}]
+`
+const files = {
+  'assets/web/deployment.yaml': deployment('""'),
+  'assets/web/pdb.yaml': `apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+`,
+}
+const all = [
+  'assets/web/deployment.yaml unknown-field',
+  'assets/web/deployment.yaml missing-field',
+  'assets/web/pdb.yaml pdb-blocks-drain',
+]
+
+describe('a program', () => {
+  it('completes what it embeds', () => {
+    const source = 'package assets\n\n//go:embed */*.yaml\nvar files embed.FS\n'
+    expect(found({ ...files, 'assets/assets.go': source })).toEqual([all[0]])
+    const folders = '//go:embed "all:assets/web" other\n'
+    expect(found({ ...files, 'main.go': folders })).toEqual([all[0]])
+  })
+  it('leaves alone what it does not embed', () => {
+    expect(found(files)).toEqual(all)
+    expect(found({ ...files, 'assets/assets.go': '//go:embed *.yaml web/config.yaml\n' })).toEqual(all)
+    expect(found({ ...files, 'assets/web/other/main.go': '//go:embed *\n' })).toEqual(all)
+  })
+  it('fills in the images of its module that are empty', () => {
+    expect(found({ ...files, 'go.mod': 'module example.com/web\n' })).toEqual([all[0], all[2]])
+  })
+})
