@@ -1,4 +1,4 @@
-/** Manifests that a Go program completes before it applies them. */
+/** Manifests that somebody completes before they are applied. */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -65,6 +65,13 @@ describe('a program', () => {
     expect(found(files)).toEqual(all)
     expect(found({ ...files, 'assets/assets.go': '//go:embed *.yaml web/config.yaml\n' })).toEqual(all)
     expect(found({ ...files, 'assets/web/other/main.go': '//go:embed *\n' })).toEqual(all)
+  })
+  it('or Flux merges what is a part', () => {
+    const part = deployment('web:1').replace(
+      '{name: web}',
+      '{name: web, annotations: {kustomize.toolkit.fluxcd.io/ssa: Merge}}',
+    )
+    expect(found({ 'web.yaml': part.replace(/ {2}selector.*\n/, '') })).toEqual(['web.yaml unknown-field'])
   })
   it('fills in the images of its module that are empty', () => {
     expect(found({ ...files, 'go.mod': 'module example.com/web\n' })).toEqual([all[0], all[2]])

@@ -469,9 +469,9 @@ function finish(
   /** Filled with the objects of findings that have a fix. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
-  const finishes = programs && memo((resource: Resource) => isFinished(resource, programs))
+  const isFinished = memo((resource: Resource) => isCompleted(resource, programs))
   const drafts = all.filter(
-    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft) && finishes?.(draft.resource)),
+    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft) && isFinished(draft.resource)),
   )
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
@@ -529,12 +529,15 @@ function isLeftOpen({ active: { id, rule } }: Draft): boolean {
 }
 
 /**
- * Whether a program completes the object before it applies it: it embeds the file, or the object stands among its sources with
- * images that are empty on purpose.
+ * Whether the object is not all that is applied: a program embeds the file, or has it among its sources with images that are
+ * empty on purpose, or Flux merges it into what others have written.
  */
-function isFinished({ document, value }: Resource, programs: Programs): boolean {
+function isCompleted({ document, value }: Resource, programs: Programs | undefined): boolean {
+  if (document.live) return false
+  // Source: Flux, frequently asked questions (how to patch CoreDNS and other pre-installed addons).
+  if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
   const { name } = document.file
-  return programs.embeds(name) || (hasEmptyImage(value) && programs.holds(name))
+  return programs !== undefined && (programs.embeds(name) || (hasEmptyImage(value) && programs.holds(name)))
 }
 
 function hasEmptyImage(value: KubernetesObject): boolean {
