@@ -3,6 +3,7 @@ import {
   type Graph,
   grouped,
   isGone,
+  isNamespaceOf,
   type Live,
   quantity,
   rule,
@@ -65,7 +66,9 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const count = graph.live && countIn(name, graph, graph.live.seen)
     const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
     const makers = makersIn(name, graph, params.onlyWithJobs)
-    const job = (makers.find((one) => !runsOneByOne(one)) ?? (isFull ? makers[0] : undefined))?.object
+    const isOwn = ({ object }: Workload) => isNamespaceOf(namespace, object, graph)
+    const job = (makers.find((one) => !runsOneByOne(one) && isOwn(one)) ?? (isFull ? makers[0] : undefined))
+      ?.object
     if (!job) return
     const [quota] = quotas
     report(

@@ -10,6 +10,7 @@ import {
   type Graph,
   isGone,
   isReady,
+  type KubernetesObject,
   type Live,
   nearestName,
   push,
@@ -36,7 +37,7 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
 there all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
-unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
+unless something else may fill the object, or it stands in another folder and so do others of its name: those of other clusters. In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
 the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
 kubelet goes on without it. It is an error where the registry refuses an image for which the kubelet has missed it.`,
@@ -291,6 +292,19 @@ function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: bool
   }
 }
 
+/**
+ * Whether the object stands in another folder than the workload, and one of its name in a third: repositories for several
+ * clusters have a folder for each, and what is missing in one may be kept out of Git.
+ */
+function isOfAnother(found: KubernetesObject, { object }: Workload, graph: Graph): boolean {
+  const isVariant = (one: KubernetesObject) =>
+    one !== found &&
+    one.metadata?.name === found.metadata?.name &&
+    graph.namespaceOf(one) === graph.namespaceOf(found)
+  const kind = found.kind === 'Secret' ? 'Secret' : 'ConfigMap'
+  return graph.apart(found, object) > 1 && graph.all(kind).some(isVariant)
+}
+
 type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 
 /** A key that is named and that the object of the input does not have. */
@@ -298,7 +312,7 @@ function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, g
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
   const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
   // A patch of a kustomization may add the key.
-  if (!found || graph.patched(found)) return undefined
+  if (!found || graph.patched(found) || isOfAnother(found, workload, graph)) return undefined
   const data = {
     ...found.data,
     ...('stringData' in found ? found.stringData : {}),

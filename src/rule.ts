@@ -67,7 +67,7 @@ export {
   memoryKillsOf,
   memoryTrouble,
 } from './graph/memory.js'
-export { namespaceNamed } from './graph/namespace.js'
+export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,

@@ -1,27 +1,39 @@
-/** Manifests that somebody completes before they are applied. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+/** What the folders of a repository tell: manifests that somebody completes, and clusters side by side. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
 import { active, allRules, settings } from './harness.js'
 
+const parent = mkdtempSync(join(tmpdir(), 'k8s-af-repository-'))
+afterAll(() => rmSync(parent, { recursive: true }))
+
 let rules: ReadonlyMap<string, Rule>
 beforeAll(async () => {
   rules = await allRules()
 })
 
+const checked = [
+  'lb-readiness-gate-missing',
+  'missing-field',
+  'namespace-pod-quota-missing',
+  'pdb-blocks-drain',
+  'referenced-config-missing',
+  'unknown-field',
+]
+
 /** What is found in a folder of these files: `file rule`. */
 function found(files: Readonly<Record<string, string>>): string[] {
-  const cwd = mkdtempSync(join(tmpdir(), 'k8s-af-embedded-'))
+  const cwd = mkdtempSync(join(parent, 'of-'))
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(cwd, name)), { recursive: true })
     writeFileSync(join(cwd, name), text)
   }
-  const toRun = ['missing-field', 'unknown-field', 'pdb-blocks-drain'].flatMap((id) => {
+  const toRun = checked.flatMap((id) => {
     const rule = rules.get(id)
     return rule ? [active(id, rule)] : []
   })
@@ -75,5 +87,42 @@ describe('a program', () => {
   })
   it('fills in the images of its module that are empty', () => {
     expect(found({ ...files, 'go.mod': 'module example.com/web\n' })).toEqual([all[0], all[2]])
+  })
+})
+
+const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n'
+const ingress = `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop, annotations: {alb.ingress.kubernetes.io/target-type: ip}}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+`
+const job = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report, namespace: shop}
+spec:
+  schedule: 0 0 * * *
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: report, image: a:1}]}}}}
+`
+const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {a: b}\n'
+const user = `apiVersion: v1
+kind: Pod
+metadata: {name: user}
+spec:
+  containers:
+    - {name: user, image: a:1, env: [{name: KEY, valueFrom: {secretKeyRef: {name: keys, key: other}}}]}
+`
+
+describe('clusters side by side', () => {
+  it('have their own namespaces', () => {
+    const clusters = { 'aws/namespace.yaml': namespace, 'gcp/namespace.yaml': namespace }
+    expect(found({ ...clusters, 'aws/ingress.yaml': ingress, 'gcp/job.yaml': job })).toEqual([
+      'aws/namespace.yaml lb-readiness-gate-missing',
+      'gcp/namespace.yaml namespace-pod-quota-missing',
+    ])
+  })
+  it('have Secrets of one name, some of them outside of Git', () => {
+    expect(found({ 'one/keys.yaml': secret, 'three/user.yaml': user })).toHaveLength(1)
+    expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'three/user.yaml': user })).toEqual([])
+    expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'one/user.yaml': user })).toHaveLength(1)
   })
 })
