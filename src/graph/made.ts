@@ -1,5 +1,5 @@
 /** Which objects will exist because others make them: no manifest has them. */
-import type { KubernetesObject } from '../kubernetes.js'
+import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { push } from './group.js'
 import type { Resource } from './resource.js'
@@ -23,10 +23,30 @@ export function madeNames(
     for (const { kind, name, namespace } of madeBy(resource))
       if (name) push(made, madeKey(kind, name), namespace)
   }
-  for (const { generated, namespace } of kustomizations) {
+  for (const { generated, namespace, patches } of kustomizations) {
     for (const one of generated) push(made, madeKey(one.kind, one.name), one.namespace ?? namespace ?? '')
+    for (const { change } of patches)
+      for (const one of renamedBy(change))
+        if (one.name) push(made, madeKey(one.kind, one.name), one.namespace)
   }
   return made
+}
+
+/** A patch may call an object otherwise (`allowNameChange`), and what operators make for it has the new name. */
+function renamedBy(change: unknown): readonly Made[] {
+  const kindName = kindNameOf(stringAt(change, 'apiVersion') ?? '', stringAt(change, 'kind') ?? '')
+  const name = stringAt(change, 'metadata', 'name')
+  if (name === undefined) return nothing
+  const namespace = stringAt(change, 'metadata', 'namespace') ?? ''
+  return [
+    ...(kindName === 'Service' ? [{ kind: kindName, name, namespace } as const] : []),
+    ...(suffixes.get(kindName) ?? []).map((suffix) => secretOf(name + suffix, namespace)),
+    ...servicesOf(kindName, name, namespace),
+  ]
+}
+
+function secretOf(name: string | undefined, namespace: string): Made {
+  return { kind: 'Secret', name, namespace }
 }
 
 /** An object that another one makes. */
@@ -90,11 +110,7 @@ const servingCertificate = [
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+  const secret = (own: string | undefined, within = namespace) => secretOf(own, within)
   switch (kindName) {
     case 'external-secrets.io/ExternalSecret':
     case 'kubernetes-client.io/ExternalSecret':
@@ -133,11 +149,7 @@ function madeBy(resource: Resource): readonly Made[] {
 
 /** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
 function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Made[] {
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+  const secret = (own: string | undefined, within = namespace) => secretOf(own, within)
   switch (kindName) {
     case 'postgres-operator.crunchydata.com/PostgresCluster': {
       const users = objectsAt(value, 'spec', 'users').map((one) => stringAt(one, 'name'))
