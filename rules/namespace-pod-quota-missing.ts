@@ -4,6 +4,7 @@ import {
   type Graph,
   grouped,
   isGone,
+  isNamespaceOf,
   type Live,
   quantity,
   rule,
@@ -76,7 +77,9 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
     const makers = makersIn(name, graph, params.onlyWithJobs)
     const most = seconds(params.startsWithin) ?? 0
-    const job = (makers.find((one) => pilesUp(one, most)) ?? (isFull ? makers[0] : undefined))?.object
+    const isOwn = ({ object }: Workload) => isNamespaceOf(namespace, object, graph)
+    const piling = makers.find((one) => pilesUp(one, most) && isOwn(one))
+    const job = (piling ?? (isFull ? makers[0] : undefined))?.object
     if (!job) return
     const [quota] = quotas
     report(

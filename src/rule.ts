@@ -61,7 +61,7 @@ export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
-export { namespaceNamed } from './graph/namespace.js'
+export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,

@@ -3,18 +3,28 @@ import { type Finding, type Fix, formatPath, type Path, type Related, type Subje
 import type { IndexedGraph } from '../graph/graph.js'
 import { push } from '../graph/group.js'
 import { keeperOf } from '../graph/keeper.js'
+import { memo } from '../graph/lazy.js'
 import { kubectlName, type Resource } from '../graph/resource.js'
 import { valueAt } from '../graph/untyped.js'
+import type { Programs } from '../reader/program.js'
 import type { RuleEdit, RuleFix, Sight } from '../rule.js'
+import { isCompleted, isLeftOpen } from './completed.js'
 import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
 import type { Locations } from './locations.js'
 import { patchCommand } from './patch.js'
 import { pathOf } from './path.js'
 
-/** The drafts without those that are about what a kustomization changes, and those that another one explains. */
-export function relevant(all: readonly Draft[], graph: IndexedGraph): readonly Draft[] {
-  const drafts = all.filter((draft) => !isPatched(draft, graph))
+/** The drafts without those that are about what a kustomization or program changes, and those that another one explains. */
+export function relevant(
+  all: readonly Draft[],
+  graph: IndexedGraph,
+  programs: Programs | undefined,
+): readonly Draft[] {
+  const isFinished = memo((resource: Resource) => isCompleted(resource, programs))
+  const drafts = all.filter(
+    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft.active) && isFinished(draft.resource)),
+  )
   const reported = new Map<Resource, Reported>()
   for (const draft of drafts) {
     const own: Map<string, Draft[]> = reported.get(draft.resource) ?? new Map()

@@ -61,7 +61,7 @@ export function examine(
   )
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const each = relevant(drafts, graph).map((draft) => {
+  const each = relevant(drafts, graph, input.programs).map((draft) => {
     const finding = findingOf(draft, graph, where)
     if (finding.fix || draft.resource.document.built) owners.set(finding, draft.resource)
     return finding

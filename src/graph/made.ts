@@ -1,5 +1,5 @@
 /** Which objects will exist because others make them: no manifest has them. */
-import type { KubernetesObject } from '../kubernetes.js'
+import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { push } from './group.js'
 import type { Resource } from './resource.js'
@@ -23,10 +23,26 @@ export function madeNames(
     for (const { kind, name, namespace } of madeBy(resource))
       if (name) push(made, madeKey(kind, name), namespace)
   }
-  for (const { generated, namespace } of kustomizations) {
+  for (const { generated, namespace, patches } of kustomizations) {
     for (const one of generated) push(made, madeKey(one.kind, one.name), one.namespace ?? namespace ?? '')
+    for (const { change } of patches)
+      for (const one of renamedBy(change))
+        if (one.name) push(made, madeKey(one.kind, one.name), one.namespace)
   }
   return made
+}
+
+/** A patch may call an object otherwise (`allowNameChange`), and what operators make for it has the new name. */
+function renamedBy(change: unknown): readonly Made[] {
+  const kindName = kindNameOf(stringAt(change, 'apiVersion') ?? '', stringAt(change, 'kind') ?? '')
+  const name = stringAt(change, 'metadata', 'name')
+  if (name === undefined) return nothing
+  const namespace = stringAt(change, 'metadata', 'namespace') ?? ''
+  return [
+    ...(kindName === 'Service' ? [{ kind: kindName, name, namespace } as const] : []),
+    ...(suffixes.get(kindName) ?? []).map((suffix) => secretIn(namespace)(name + suffix)),
+    ...servicesOf(kindName, name, namespace),
+  ]
 }
 
 /** An object that another one makes. */

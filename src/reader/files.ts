@@ -11,6 +11,7 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
+import type { GoFolders } from './program.js'
 
 /** Patterns in gitignore syntax, relative to the folder `base` (an absolute path). */
 export interface IgnorePatterns {
@@ -35,6 +36,8 @@ export interface Found {
   readonly ignored: readonly string[]
   /** Names of folders of test data that a walk met and left out. */
   readonly testData: readonly string[]
+  /** The folders with Go sources and modules that a walk met. */
+  readonly go: GoFolders
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
@@ -87,13 +90,14 @@ export function find(args: readonly string[], options: FindOptions): Found {
     missing: [],
     unreadable: [],
     folders: new Set(),
+    go: { sources: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders } = search
+  const { files, ignored, testData, missing, unreadable, folders, go } = search
   // Another argument may have named the folder.
   const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
-  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, missing, unreadable }
+  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, go, missing, unreadable }
 }
 
 /** What was found so far; files and folders by their real paths. */
@@ -107,6 +111,7 @@ interface Search {
   readonly unreadable: { readonly name: string; readonly error: unknown }[]
   /** Those that were walked. */
   readonly folders: Set<string>
+  readonly go: { readonly sources: Map<string, string>; readonly modules: Set<string> }
 }
 
 /** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
@@ -190,10 +195,15 @@ function walk(
     return
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
+  let hasSources = false
   for (const entry of entries) {
     const path = folder + sep + entry.name
     const isWanted = isManifestName(entry.name)
-    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) continue
+    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) {
+      if (entry.name === 'go.mod') search.go.modules.add(nameOf(folder))
+      hasSources ||= entry.name.endsWith('.go')
+      continue
+    }
     let target: Target
     try {
       target = targetOf(entry, path, real + sep + entry.name)
@@ -210,6 +220,7 @@ function walk(
     } else if (isFolder) walk(path, target.real, search, rules, wants)
     else add(path, target.real, search, false, target.isFile)
   }
+  if (hasSources) search.go.sources.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */

@@ -1,6 +1,7 @@
 /** Everything that was read, before it becomes a graph. */
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { KindName, Untyped } from '../kubernetes.js'
+import type { Programs } from './program.js'
 
 /** The object that a kustomize patch changes, or all that fit. Kind, name and namespace may be regular expressions. */
 export interface PatchTarget {
@@ -58,6 +59,8 @@ export interface Input {
   readonly broken?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
   readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
+  /** What is known of the programs that the files belong to. */
+  readonly programs?: Programs
   /** Present when the documents are the objects of a cluster. */
   readonly cluster?: Cluster
 }

@@ -27,6 +27,7 @@ import {
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
+import { programsIn } from './program.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
@@ -79,7 +80,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  return reading.finish(found.missing)
+  return { ...reading.finish(found.missing), programs: programsIn(found.go) }
 }
 
 function inputContent(stdin: () => Buffer | string): Content {
