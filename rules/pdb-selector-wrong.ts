@@ -4,6 +4,7 @@ import {
   formatSpan,
   type Graph,
   isOperated,
+  mayMean,
   nearestName,
   type ObjectOf,
   rule,
@@ -56,7 +57,9 @@ Workloads that are scaled to 0 count as selected.`,
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
-    const isMade = () => !live && isOperated(spec.selector?.matchLabels ?? {}, budget, graph)
+    const { selector } = spec
+    const isMade = () =>
+      !live && (mayMean(selector, budget, graph) || isOperated(selector.matchLabels ?? {}, budget, graph))
     if (!near && (!graph.hasAll('Pod', budget) || isMade())) return
     const name = metadata?.name ?? 'the budget'
     report(
