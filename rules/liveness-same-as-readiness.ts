@@ -112,7 +112,9 @@ function isAsked({ spec }: Container, workload: Workload, graph: Graph): boolean
   const services = graph.servicesOf(workload)
   const isBehindNone = services.length === 0 && graph.siblings('Service', workload.object).length > 0
   return (
-    !isBehindNone && !areForScrapers(spec.ports) && !(services.length > 0 && services.every(isScrapedOnly))
+    !isBehindNone &&
+    !areForScrapers(spec.ports) &&
+    !(services.length > 0 && services.every((one) => isScrapedOnly(one, workload)))
   )
 }
 

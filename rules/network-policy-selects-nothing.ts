@@ -4,6 +4,7 @@ import {
   controllerOf,
   type Graph,
   type LabelSelector,
+  mayMean,
   type ObjectOf,
   rule,
   selectsAll,
@@ -23,7 +24,7 @@ workload beside it nearly matches (one pair differs by a letter or two) or the i
 label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
 a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for
 pods that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a
-namespace with a Subscription of OLM.
+namespace with a Subscription of OLM, and those that match pods of manifests without a namespace.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -76,14 +77,15 @@ type IngressRule = NonNullable<NonNullable<ObjectOf<'NetworkPolicy'>['spec']>['i
 type RulePort = NonNullable<IngressRule['ports']>[number]
 
 /**
- * Whether the input does not tell that something is wrong: pods that other objects made stand for more than are there; in a
+ * Whether the input does not tell that something is wrong: pods that other objects made stand for more than are there, and pods
+ * whose namespace is left open may be meant; in a
  * cluster, where all pods are known with their labels, a policy of an operator or beside the pods of one (Longhorn has
  * policies for pods that it starts on demand), one that its pods are still to follow, in a namespace without pods, or for
  * pods that live for minutes.
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live) return beside.some(({ controlled }) => controlled)
+  if (!graph.live) return beside.some(({ controlled }) => controlled) || mayMean(selector, policy, graph)
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

@@ -24,8 +24,8 @@ Reported only when the input is complete (\`--complete\`, \`scan\`) or holds a b
 next to it (same namespace, same or next folder): budgets kept elsewhere are not visible. In a cluster the message
 says whether the pods share a node now.
 
-Exempt: DaemonSets (a drain leaves them alone), batch work, and Services whose ports are all named for metrics, profiles or
-probes.`,
+Exempt: DaemonSets (a drain leaves them alone), batch work, and Services that are named for metrics, or whose ports are all
+for metrics, profiles or probes.`,
   falsePositives: 'Operators that create the budget themselves.',
   sources: ['kubernetes/pkg/registry/core/pod/storage/eviction.go', 'k8s.io/api/policy/v1/types.go'],
   stories: ['loveholidays-gke-upgrade', 'gke-upgrade-two-replicas', 'nunl-elastalert-oom'],
@@ -35,7 +35,7 @@ probes.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    const service = graph.servicesOf(workload).find((one) => !isScrapedOnly(one))
+    const service = graph.servicesOf(workload).find((one) => !isScrapedOnly(one, workload))
     if (!fewest || !service || fewest.pods < params.minReplicas || graph.budgetsOf(workload).length > 0)
       return
     // A budget may be kept elsewhere: the input must show that it is not.

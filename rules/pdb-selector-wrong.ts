@@ -3,6 +3,7 @@ import {
   at,
   formatSpan,
   type Graph,
+  mayMean,
   nearestName,
   type ObjectOf,
   rule,
@@ -56,7 +57,9 @@ Workloads that are scaled to 0 count as selected.`,
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
-    if (!near && !graph.hasAllPods(spec.selector.matchLabels, budget)) return
+    const { selector } = spec
+    const isMeant = () => !live && mayMean(selector, budget, graph)
+    if (!near && (!graph.hasAllPods(selector.matchLabels, budget) || isMeant())) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,

@@ -48,8 +48,10 @@ In a cluster the containers stand below the finding whose last run failed within
 without a probe they counted as ready until then. And how often pods were made in the last seven days, by rollouts and
 without one, as far as that is still known.
 
-Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery or have no port, and what only
-a scraper or a developer asks: Services whose ports are all named for metrics, profiles or probes, and
+Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery or have no port (or one called
+\`dummy\`), and what only
+a scraper or a developer asks: Services that are named for metrics, or whose ports, by their own names or those of the containers, are all for
+metrics, profiles or probes, and
 exporters of metrics by the name of their image. Containers that an injector fills in (image \`auto\`) are exempt, too.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
@@ -61,7 +63,8 @@ exporters of metrics by the name of their image. Containers that an injector fil
   check(workload, { graph, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return
     for (const service of clientsFirst(graph.servicesOf(workload))) {
-      if (service.spec?.publishNotReadyAddresses || isScrapedOnly(service) || !isCalled(service)) continue
+      if (service.spec?.publishNotReadyAddresses || isScrapedOnly(service, workload) || !isCalled(service))
+        continue
       const bare = unprobed(workload, service, graph)
       const [first] = bare
       if (!first) continue
@@ -84,9 +87,9 @@ exporters of metrics by the name of their image. Containers that an injector fil
   },
 })
 
-/** Whether requests can come through the Service: without a port it gives the pods their names, and no more. */
+/** Whether requests can come through the Service: without a port, or with a dummy, it gives the pods their names, and no more. */
 function isCalled({ spec }: Service): boolean {
-  return (spec?.ports?.length ?? 0) > 0
+  return spec?.ports?.some(({ name }) => name !== 'dummy') ?? false
 }
 
 /** The containers behind the Service that count as ready as soon as they run. */

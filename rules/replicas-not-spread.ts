@@ -27,7 +27,7 @@ that matches its own labels. An info from six pods on: the scheduler's default s
 many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
 warning whatever the manifest says and however many there are; spread over nodes, they are not reported.
 
-Exempt: Services whose ports are all named for metrics, profiles or probes, DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
+Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
 one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
 constraints.`,
   versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
@@ -52,7 +52,7 @@ constraints.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one))
+    const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one, workload))
     const service = services.find(graph.entranceOf) ?? services[0]
     if (!fewest || !service || fewest.pods < params.minReplicas) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined

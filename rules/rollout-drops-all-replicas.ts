@@ -28,8 +28,8 @@ Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not les
 (autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
 A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time.
 
-Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those whose ports are
-all named for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available. In a cluster it says, too,
+Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those that are named for
+metrics, or whose ports are all for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available. In a cluster it says, too,
 how many rollouts of the last seven days have left a ReplicaSet.`,
   falsePositives:
     'Pods that must not run side by side, such as singletons that write: suppress with that reason.',
@@ -54,7 +54,9 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
     const workload = graph.workload(subject)
     const service =
       workload &&
-      graph.servicesOf(workload).find((one) => one.spec?.clusterIP !== 'None' && !isScrapedOnly(one))
+      graph
+        .servicesOf(workload)
+        .find((one) => one.spec?.clusterIP !== 'None' && !isScrapedOnly(one, workload))
     if (!workload || !service || workload.controlled || isTied(workload)) return
     const found = isKind(subject, 'Deployment')
       ? ofDeployment(subject, workload, graph)

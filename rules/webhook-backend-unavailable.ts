@@ -57,8 +57,8 @@ pod may be among those refused. With a single replica every node drain is such a
     'Run at least two replicas of the backend with a disruption budget, and keep Service name, namespace and port right.',
   decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices
 and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has
-no such port, when its name is missing while a nearly equal one is there, or, in complete input, when it is
-not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
+no such port, when its name is missing while a nearly equal one is there, or, in complete input that has something of its
+namespace, when it is not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
 where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
 when it starts.
 
@@ -139,13 +139,23 @@ function absence({ of, reference, what, closed }: Client, name: string, graph: G
       .filter((one) => graph.namespaceOf(one) === namespace)
       .map((one) => one.metadata?.name ?? ''),
   )
-  if (!near && !(graph.complete && !graph.exists('Service', name, of))) return undefined
+  if (!near && (!isWhole(namespace, graph) || graph.exists('Service', name, of))) return undefined
   return [
     reference,
     'name',
     `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
     { severity: closed ? 'error' : 'warning' },
   ]
+}
+
+/** Whether the input has all of a namespace. Of those it has nothing of, and of kube-system, there is more than manifests show. */
+function isWhole(namespace: string, graph: Graph): boolean {
+  if (!graph.complete || graph.live) return graph.complete
+  const known = graph.once('namespaces of the input', () => {
+    const named = graph.all('Namespace').map(({ metadata }) => metadata?.name ?? '')
+    return new Set([...named, ...graph.objects.map(graph.namespaceOf)])
+  })
+  return namespace !== 'kube-system' && known.has(namespace)
 }
 
 function wrongPort({ reference, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {

@@ -12,7 +12,7 @@ import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
 
 /** Folder changes up to which objects without a namespace are taken to belong together. */
-const reach = 3
+export const reach = 3
 
 /** Whether somebody chose the namespace: its objects belong together wherever they stand. */
 export function isChosen(namespace: string): boolean {

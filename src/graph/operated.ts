@@ -1,7 +1,7 @@
 /** Pods that operators make: no manifest has them. */
-import { groupOf } from '../kubernetes.js'
+import { groupOf, type ObjectOf } from '../kubernetes.js'
 import { isChosen, isNear } from './belonging.js'
-import { groupBy } from './group.js'
+import { push } from './group.js'
 import { lazy } from './lazy.js'
 import type { Objects } from './objects.js'
 import type { Resource } from './resource.js'
@@ -38,15 +38,30 @@ export const operatorLabels: readonly string[] = [
 const podless =
   /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|monitoring\.coreos\.com|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
 
+/** Says of an object which program keeps it: recommended labels of Kubernetes. */
+const managedBy = 'app.kubernetes.io/managed-by'
+
 /**
  * Tells whether the pods with some labels, beside an object, may be some that an operator makes: it or the program puts one of
- * the labels on them, or a custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`,
- * `argocd-server`). Of what an operator of OLM makes in its namespace nothing is known.
+ * the labels on them, an operator is said to manage them, the domain of a label is the group of a definition of the input, or a
+ * custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`, `argocd-server`). Of what an
+ * operator of OLM makes in its namespace nothing is known.
  */
-export function operated({ resources }: Objects): (labels: Labels, near: Resource) => boolean {
-  const makers = lazy(() => groupBy(resources.filter(mayMakePods), ({ namespace }) => namespace))
+export function operated({ resources, all }: Objects): (labels: Labels, near: Resource) => boolean {
+  const groups = lazy(() => groupsOf(all('CustomResourceDefinition')))
+  const makers = lazy(() => {
+    const found = new Map<string, Resource[]>()
+    for (const one of resources) {
+      if (mayMakePods(one)) push(found, one.namespace, one)
+      if (isVersion(one) && one.namespace !== '') push(found, '', one)
+    }
+    return found
+  })
   return (labels, near) => {
-    if (Object.keys(labels).some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
+    const keys = Object.keys(labels)
+    if (keys.some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
+    if (/operator|controller/.test(labels[managedBy] ?? '')) return true
+    if (keys.some((key) => key.includes('/') && groups().has(key.slice(0, key.indexOf('/'))))) return true
     const values = Object.values(labels)
     return (makers().get(near.namespace) ?? []).some(
       (one) =>
@@ -69,4 +84,21 @@ function mayMakePods({ apiVersion, kind }: Resource): boolean {
 
 function isOfOlm({ apiVersion }: Resource): boolean {
   return groupOf(apiVersion) === 'operators.coreos.com'
+}
+
+/**
+ * Whether it is the head of a bundle of OLM, which has the operator's Deployments in it. OLM chooses the namespace: the manifests
+ * beside it have none, and its own is a placeholder.
+ */
+function isVersion(one: Resource): boolean {
+  return isOfOlm(one) && one.kind === 'ClusterServiceVersion'
+}
+
+/** The groups that definitions have, and the domains that these are part of. */
+function groupsOf(definitions: readonly ObjectOf<'CustomResourceDefinition'>[]): ReadonlySet<string> {
+  const domains = definitions.flatMap(({ spec }) => {
+    const labels = (spec?.group ?? '').split('.')
+    return labels.slice(0, -1).map((_, i) => labels.slice(i).join('.'))
+  })
+  return new Set(domains.filter((one) => one !== 'k8s.io'))
 }

@@ -1,14 +1,33 @@
 /** Which of a workload's Services clients ask. */
-import type { Service } from '../kubernetes.js'
+import type { Service, ServicePort } from '../kubernetes.js'
+import { portOf } from './services.js'
+import type { Workload } from './workload.js'
 
 const ofScrapers = /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|monitor(ing)?|probes?)(-|$)/
 
-/** Whether all ports of a Service are named for metrics, profiles or probes. */
-export function isScrapedOnly({ spec }: Service): boolean {
-  return areForScrapers(spec?.ports)
+/** A Service is called so by kubebuilder, for one; the APIs of custom and external metrics have clients. */
+const nameForScrapers = /(?<!custom|external)-metrics(-service|-svc)?$/
+
+/**
+ * Whether a Service is named for metrics, or all of its ports are for metrics, profiles or probes, by their own names or those
+ * that the containers behind it give them.
+ */
+export function isScrapedOnly({ metadata, spec }: Service, workload: Workload): boolean {
+  const ports = spec?.ports ?? []
+  return (
+    nameForScrapers.test(metadata?.name ?? '') ||
+    (ports.length > 0 &&
+      ports.every((port) => areForScrapers([port]) || areForScrapers(declaredAs(port, workload))))
+  )
 }
 
-/** The same for ports of a container. */
+/** The container's port that a Service's leads to, if it is declared. */
+function declaredAs(port: ServicePort, workload: Workload) {
+  const declared = portOf(workload, port)?.port
+  return declared ? [declared] : []
+}
+
+/** Whether all of the ports, of a Service or a container, are named for them. */
 export function areForScrapers(ports: readonly { readonly name?: string | undefined }[] = []): boolean {
   return ports.length > 0 && ports.every(({ name = '' }) => ofScrapers.test(name))
 }
