@@ -100,7 +100,7 @@ const job = `apiVersion: batch/v1
 kind: CronJob
 metadata: {name: report, namespace: shop}
 spec:
-  schedule: 0 0 * * *
+  schedule: '*/5 * * * *'
   jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: report, image: a:1}]}}}}
 `
 const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {a: b}\n'
