@@ -148,14 +148,13 @@ function liveOf(
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
-  return liveState(
-    objects,
-    made.filter((one) => !isSliceState(one)).map(shaped),
-    events.map(shaped),
-    readAt,
+  return liveState(objects, {
+    now: readAt,
+    made: made.filter((one) => !isSliceState(one)).map(shaped),
+    events: events.map(shaped),
     samples,
-    made.flatMap((one) => sliceOf(one) ?? []),
-  )
+    slices: made.flatMap((one) => sliceOf(one) ?? []),
+  })
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {
