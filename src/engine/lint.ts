@@ -15,7 +15,6 @@ import { suppress } from '../suppress/suppress.js'
 import { evaluate } from './evaluate.js'
 import { findingOf, relevant } from './findings.js'
 import { sourceLines } from './lines.js'
-import { locations } from './locations.js'
 import type { Report, Story } from './report.js'
 import { recordsOf, type Unreadable } from './resources.js'
 
@@ -59,10 +58,9 @@ export function examine(
     cluster,
     options.timings ?? false,
   )
-  const where = locations()
   const owners = new WeakMap<Finding, Resource>()
   const found = relevant(drafts, graph).map((draft) => {
-    const finding = findingOf(draft, graph, where)
+    const finding = findingOf(draft, graph)
     if (finding.fix) owners.set(finding, draft.resource)
     return finding
   })
@@ -74,7 +72,6 @@ export function examine(
     input,
     settings: evaluated,
     rules,
-    where,
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
