@@ -11,9 +11,9 @@ import type { RuleEdit, RuleFix, Sight } from '../rule.js'
 import { isCompleted, isLeftOpen } from './completed.js'
 import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
-import type { Locations } from './locations.js'
 import { patchCommand } from './patch.js'
 import { pathOf } from './path.js'
+import { isWritten, placeOf } from './place.js'
 
 /** The drafts without those that are about what a kustomization or program changes, and those that another one explains. */
 export function relevant(
@@ -77,10 +77,10 @@ function reportersOfDropped({ problems }: Resource, path: Path): readonly string
 }
 
 /** Looks up the places of what is to be reported. */
-export function findingOf(draft: Draft, graph: IndexedGraph, where: Locations): Finding {
+export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
   const { active, severity, resource, path, message, options } = draft
   const { evidence = [], often = [], see = [], fix } = options
-  const label = options.label ?? missing(resource, path, where)
+  const label = options.label ?? missing(resource, path)
   return {
     rule: active.id,
     severity,
@@ -89,8 +89,8 @@ export function findingOf(draft: Draft, graph: IndexedGraph, where: Locations): 
     ...(often.length > 0 && { often }),
     ...(label !== undefined && { label }),
     subject: subjectOf(resource),
-    place: where.place(resource, path, options.onValue ?? false),
-    related: see.flatMap((sight) => (sight ? related(sight, resource, graph, where) : [])),
+    place: placeOf(resource, path, options.onValue),
+    related: see.flatMap((sight) => (sight ? related(sight, resource, graph) : [])),
     stories: options.stories ?? active.rule.stories,
     ...(fix && { fix: fixOf(fix, resource) }),
   }
@@ -122,17 +122,17 @@ function fixOf({ title, safe, edits }: RuleFix, resource: Resource): Fix {
 }
 
 /** What to say under a place whose field is not there. */
-function missing(resource: Resource, path: Path, where: Locations): string | undefined {
+function missing(resource: Resource, path: Path): string | undefined {
   const field = path.at(-1)
-  return typeof field === 'string' && !where.isWritten(resource, path) ? `no ${field}` : undefined
+  return typeof field === 'string' && !isWritten(resource, path) ? `no ${field}` : undefined
 }
 
-function related(sight: Sight, own: Resource, graph: IndexedGraph, where: Locations): Related {
+function related(sight: Sight, own: Resource, graph: IndexedGraph): Related {
   const resource = graph.resource(sight.of)
   const path = pathOf(resource, sight.node, sight.field)
-  const note = sight.note ?? (sight.range ? undefined : missing(resource, path, where))
+  const note = sight.note ?? (sight.range ? undefined : missing(resource, path))
   return {
-    ...where.place(resource, path, false),
+    ...placeOf(resource, path),
     ...sight.range,
     ...(resource !== own && { object: graph.describe(resource.value) }),
     ...(note !== undefined && { note }),

@@ -15,7 +15,6 @@ import { suppress } from '../suppress/suppress.js'
 import { evaluate } from './evaluate.js'
 import { findingOf, relevant } from './findings.js'
 import { sourceLines } from './lines.js'
-import { locations } from './locations.js'
 import type { Report, Story } from './report.js'
 import { recordsOf, type Unreadable } from './resources.js'
 
@@ -59,10 +58,9 @@ export function examine(
     cluster,
     options.timings ?? false,
   )
-  const where = locations()
   const owners = new WeakMap<Finding, Resource>()
   const each = relevant(drafts, graph, input.programs).map((draft) => {
-    const finding = findingOf(draft, graph, where)
+    const finding = findingOf(draft, graph)
     if (finding.fix || draft.resource.document.built) owners.set(finding, draft.resource)
     return finding
   })
@@ -75,7 +73,6 @@ export function examine(
     input,
     settings: evaluated,
     rules,
-    where,
     ownerOf: (finding) => owners.get(finding),
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
@@ -162,14 +159,13 @@ function liveOf(
 ): Live {
   const shaped = (raw: Untyped) =>
     shape(raw, stringAt(raw, 'apiVersion') ?? '', stringAt(raw, 'kind') ?? '', minor)
-  return liveState(
-    objects,
-    made.filter((one) => !isSliceState(one)).map(shaped),
-    events.map(shaped),
-    readAt,
+  return liveState(objects, {
+    now: readAt,
+    made: made.filter((one) => !isSliceState(one)).map(shaped),
+    events: events.map(shaped),
     samples,
-    made.flatMap((one) => sliceOf(one) ?? []),
-  )
+    slices: made.flatMap((one) => sliceOf(one) ?? []),
+  })
 }
 
 function clusterSummary({ context, version, namespace, unread }: Cluster): NonNullable<Summary['cluster']> {

@@ -69,21 +69,25 @@ export interface Live {
   readonly seen: Live
 }
 
+/** What was read of a cluster besides the objects of the graph. */
+export interface State {
+  /** When it was read, in milliseconds since 1970. */
+  readonly now: number
+  /** The state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph. */
+  readonly made?: readonly KubernetesObject[]
+  readonly events?: readonly Event[]
+  readonly samples?: readonly Sample[] | undefined
+  /** Who is behind Services. */
+  readonly slices?: readonly Slice[]
+}
+
 /**
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
- * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
- * @param now in milliseconds since 1970
- * @param samples of metrics
- * @param slices who is behind Services
  */
 export function liveState(
   objects: readonly KubernetesObject[],
-  made: readonly KubernetesObject[],
-  events: readonly Event[],
-  now: number,
-  samples: readonly Sample[] = [],
-  slices: readonly Slice[] = [],
+  { now, made = [], events = [], samples = [], slices = [] }: State,
 ): Live {
   const all = [...objects, ...made]
   const line = lineage(all)

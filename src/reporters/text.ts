@@ -73,7 +73,7 @@ function beginning(text: string, most: number): string {
 }
 
 /** The text without its beginning, so that it takes at most so many columns, with `more` in the place of what was cut. */
-export function cutFront(text: string, most: number, more = '…'): string {
+export function cutFront(text: string, most: number, more: string): string {
   let sum = columns(text)
   if (sum <= most) return text
   let rest = text

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import ignore from 'ignore'
 import type { ConfigSuppression, Settings } from '../config/settings.js'
 import type { Document, Range, SourceFile } from '../document.js'
-import type { Locations } from '../engine/locations.js'
+import { placeOf } from '../engine/place.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
 import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
 import type { IndexedGraph } from '../graph/graph.js'
@@ -27,7 +27,6 @@ export interface Run {
   readonly settings: Settings
   /** All rules, those that are off included. */
   readonly rules: ReadonlyMap<string, Rule>
-  readonly where: Locations
   /** The object of a finding about what a tool has built: its place does not tell. */
   readonly ownerOf: (finding: Finding) => Resource | undefined
 }
@@ -162,7 +161,7 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
         const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
         if (!path) continue
         const about = {
-          place: run.where.place(resource, [...path, 'metadata', 'annotations', key], false),
+          place: placeOf(resource, [...path, 'metadata', 'annotations', key]),
           subject: subjectOf(resource),
         }
         if (slip) {
