@@ -187,6 +187,7 @@ describe('a build', () => {
     )
     expect(refusal('-k', 'shop/base/web.yaml')).toMatch(/web\.yaml is a file/)
     expect(refusal('-k', 'shop/overlay')).toMatch(/Did you mean shop\/overlays\?/)
+    expect(refusal('--helm-values', 'x.yaml')).toBe('k8s-af: --helm-values goes with --helm.\n')
     expect(refusal('--helm', 'shop')).toMatch(/there is no Chart\.yaml in shop/)
     expect(refusal('--helm', 'chart', '--helm-values', 'chart/value.yaml')).toMatch(
       /Did you mean chart\/values/,

@@ -1,6 +1,6 @@
 /** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
 import { readdirSync, realpathSync, statSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
+import { isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, Range } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
@@ -8,7 +8,7 @@ import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
 import { refusal, runFirst } from './command.js'
 import { writtenIn } from './match.js'
-import { type BuiltInput, inputOf, type Piece } from './output.js'
+import { type BuiltInput, inputOf, outputName, type Piece } from './output.js'
 import type { Sources } from './sources.js'
 
 export interface HelmRun {
@@ -59,7 +59,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
       from: { file: displayName(template ?? chart, cwd), range: wholeFile },
     }),
   )
-  const name = `${displayName(folder, cwd)}/<helm template>`
+  const name = outputName(displayName(folder, cwd), 'helm template')
   const files = new Set([...filesIn(folder), ...run.values.map((file) => resolve(cwd, file))])
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
@@ -81,7 +81,7 @@ function argumentsFor(dir: string, release: string, run: HelmRun): string[] {
     'template',
     release,
     // A path is no flag, whatever it begins with; and it is no name of a repository.
-    /^[./]/.test(dir) ? dir : `./${dir}`,
+    isAbsolute(dir) ? dir : `./${dir}`,
     '--include-crds',
     ...values.map((file) => `--values=${listItem(file)}`),
     ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),

@@ -20,7 +20,7 @@ import { split } from '../reader/split.js'
 import { type Outcome, refusal, runFirst } from './command.js'
 import { type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
-import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
+import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
 import type { Sources } from './sources.js'
 import { type Writer, writersOf, writtenBy } from './writers.js'
 
@@ -66,7 +66,7 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
       from,
     }),
   )
-  const name = `${displayName(folder, cwd)}/<kustomize build>`
+  const name = outputName(displayName(folder, cwd), 'kustomize build')
   const base = wrapped?.base ?? folder
   const { files, kustomizations } = filesOf(folder, run.sources)
   const writers = kustomizations.flatMap((path) => writersOf(path, run.sources))

@@ -98,7 +98,7 @@ function isCalled(wanted: string | undefined, name: string): boolean {
   return matcher(`^(?:${wanted})$`)?.(name, { steps: mostSteps }) ?? false
 }
 
-/** Where an operation of a JSON patch has written it: the last one that did counts, and only one may have. */
+/** Where the operation of a JSON patch stands that has written it, if exactly one has. */
 function operating(
   document: Document,
   operations: readonly unknown[],
