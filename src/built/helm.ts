@@ -15,6 +15,8 @@ export interface HelmRun {
   readonly cwd: string
   /** Files with values, as the user has named them; the last one counts most. */
   readonly values: readonly string[]
+  /** The name of the release; that of the chart when undefined. */
+  readonly release: string | undefined
   /** The namespace of the release; Helm's own default when undefined. */
   readonly namespace: string | undefined
   /** The version of the cluster that charts are told, `1.33`; Helm's own when undefined. */
@@ -42,7 +44,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   const folder = realpathSync(resolve(cwd, dir))
   const chart = join(folder, 'Chart.yaml')
   const outcome = await runFirst(
-    [{ name: 'helm', args: argumentsFor(dir, releaseOf(chart, sources), run) }],
+    [{ name: 'helm', args: argumentsFor(dir, run.release ?? releaseOf(chart, sources), run) }],
     cwd,
     run.signal,
   )
@@ -95,10 +97,17 @@ function listItem(file: string): string {
   return /[,"\n]/.test(file) ? `"${file.replaceAll('"', '""')}"` : file
 }
 
+/** Source: ValidateReleaseName in helm/pkg/chartutil/validate_name.go. */
+export function isReleaseName(name: string): boolean {
+  return (
+    name.length <= 53 && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(name)
+  )
+}
+
 /** Named after the chart, as most releases are: templates put the two names together where they differ. */
 function releaseOf(chart: string, sources: Sources): string {
   const name = sources.documents(chart).map(({ value }) => stringAt(value, 'name'))[0] ?? ''
-  return /^[a-z0-9](?:[a-z0-9-]{0,51}[a-z0-9])?$/.test(name) ? name : 'release-name'
+  return isReleaseName(name) ? name : 'release-name'
 }
 
 /**

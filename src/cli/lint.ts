@@ -122,9 +122,10 @@ async function narrowing(
 /** @throws UsageError for flags that do not go together */
 function checkFlags(flags: LintFlags, paths: readonly string[]): void {
   const { fix, unsafeFixes, diff, since, output = [] } = flags
-  const { kustomize, kustomizeArg, helm, helmArg, helmValues } = flags
+  const { kustomize, kustomizeArg, helm, helmArg, helmRelease, helmValues } = flags
   if (kustomizeArg && !kustomize) throw new UsageError('--kustomize-arg goes with -k.')
   if (helmArg && !helm) throw new UsageError('--helm-arg goes with --helm.')
+  if (helmRelease !== undefined && !helm) throw new UsageError('--helm-release goes with --helm.')
   if (helmValues && !helm) throw new UsageError('--helm-values goes with --helm.')
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
   if (printed !== undefined)
