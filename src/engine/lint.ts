@@ -492,6 +492,7 @@ function finish(
     .map(({ active, severity, resource, path, message, options }): Finding => {
       const { fix } = options
       const label = options.label ?? missing(resource, path, where)
+      const place = where.place(resource, path, options.onValue ?? false)
       const finding: Finding = {
         rule: active.id,
         severity,
@@ -500,10 +501,11 @@ function finish(
         ...(options.often && options.often.length > 0 && { often: options.often }),
         ...(label !== undefined && { label }),
         subject: subjectOf(resource),
-        place: where.place(resource, path, options.onValue ?? false),
+        place,
         related: (options.see ?? [])
           .filter((sight) => sight !== undefined)
-          .map((sight) => related(sight, resource, graph, where)),
+          .map((sight) => related(sight, resource, graph, where))
+          .filter((one) => !resource.document.built || !isThere(one, place)),
         stories: options.stories ?? active.rule.stories,
         ...(fix && {
           fix: fixOf(fix, resource),
@@ -512,6 +514,13 @@ function finish(
       if (fix || resource.document.built) owners.set(finding, resource)
       return finding
     })
+}
+
+/** Whether something of the same object was written on the same line, as the tag of two images may be. */
+function isThere({ object, file, line, column, built }: Related, place: Place): boolean {
+  return (
+    object === undefined && !built && file === place.file && line === place.line && column === place.column
+  )
 }
 
 /** Without those that two builds of the same sources have in common. */
