@@ -101,6 +101,9 @@ describe('imports', () => {
     expect(between(/^src\/reader\//, /^src\/graph\//)).toEqual([])
     expect(between(/^src\/schema\//, plain)).toEqual([])
   })
+  it('of what is built never lead to the engine, the command line, reporters or rules', () => {
+    expect(between(/^src\/built\//, /^(src\/(engine|cli|reporters|suppress|docs)\/|rules\/)/)).toEqual([])
+  })
   it('of reporters never lead to the graph, the reader or the command line', () => {
     expect(between(/^src\/reporters\//, /^src\/(graph|reader|cli|engine\/lint)/)).toEqual([])
   })

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { sourcesOf, writtenIn } from '../src/built/match.js'
 import { takeOrigin } from '../src/built/origin.js'
 import { sourcesFrom } from '../src/built/sources.js'
+import { treeOf } from '../src/built/tree.js'
 import { writersOf, writtenBy } from '../src/built/writers.js'
 import type { Document, Written } from '../src/document.js'
 import type { Path } from '../src/finding.js'
@@ -126,13 +127,14 @@ images:
     'operations.yaml',
     '- op: replace\n  path: /spec/progressDeadlineSeconds\n  value: 9\n- op: add\n  path: /spec/template\n  value:\n    spec: {hostNetwork: true}\n',
   )
-  const writers = writersOf(kustomization, sourcesFrom(root))
-  const written = (spec: object, ...path: Path): Written | undefined => {
+  const sources = sourcesFrom(root)
+  const writers = writersOf(treeOf(kustomization, sources), sources)
+  const written = (spec: object, ...path: Path) => {
     const value = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec }
-    return writtenBy(writers, { value, source: source(value) }, ['spec', ...path])
+    return writtenBy(writers, { value, source: source(value), file: undefined }, ['spec', ...path])
   }
-  const at = (one: Written | undefined) => {
-    if (!one) return undefined
+  const at = ([one, another]: readonly Written[]) => {
+    if (!one || another) return undefined
     const { line, column } = one.document.locate().key(one.path)
     return `${one.document.file.name}:${line}:${column}`
   }
@@ -148,10 +150,35 @@ images:
     expect(at(written({ image: 'z:2' }, 'image'))).toBe('kustomization.yaml:16:28')
   })
   it('is unknown where the value is another one, or several have written it', () => {
-    expect(written({ revisionHistoryLimit: 3 }, 'revisionHistoryLimit')).toBeUndefined()
-    expect(written({ progressDeadlineSeconds: 9 }, 'progressDeadlineSeconds')).toBeUndefined()
-    expect(written({ replicas: 5 }, 'replicas')).toBeUndefined()
-    expect(written({ image: 'z:3' }, 'image')).toBeUndefined()
+    expect(at(written({ revisionHistoryLimit: 3 }, 'revisionHistoryLimit'))).toBeUndefined()
+    expect(at(written({ progressDeadlineSeconds: 9 }, 'progressDeadlineSeconds'))).toBeUndefined()
+    expect(at(written({ replicas: 5 }, 'replicas'))).toBeUndefined()
+    expect(at(written({ image: 'z:3' }, 'image'))).toBeUndefined()
+  })
+  it('reaches what it builds on, and of several the outermost decides', () => {
+    const replicas = 'replicas: [{ name: web, count: 2 }]\n'
+    file('nested/a/kustomization.yaml', `resources: [web.yaml]\n${replicas}`)
+    file('nested/b/kustomization.yaml', `resources: [web.yaml]\ncomponents: [../c]\n`)
+    file('nested/c/kustomization.yaml', `kind: Component\n${replicas}`)
+    for (const one of ['a', 'b']) file(`nested/${one}/web.yaml`, '')
+    const found = (top: string, of: string) => {
+      const tree = treeOf(file('nested/kustomization.yaml', top), sourcesFrom(root))
+      const value = {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'web' },
+        spec: { replicas: 2 },
+      }
+      const made = { value, source: source(value), file: join(root, of) }
+      return writtenBy(writersOf(tree, sourcesFrom(root)), made, ['spec', 'replicas']).map(
+        ({ document }) => document.file.name,
+      )
+    }
+    const both = 'resources: [a, b]\n'
+    expect(found(both, 'nested/a/web.yaml')).toEqual(['nested/a/kustomization.yaml'])
+    expect(found(both, 'nested/b/web.yaml')).toEqual(['nested/c/kustomization.yaml'])
+    expect(found(both, 'elsewhere.yaml')).toEqual([])
+    expect(found(`${both}${replicas}`, 'nested/a/web.yaml')).toEqual(['nested/kustomization.yaml'])
   })
 })
 

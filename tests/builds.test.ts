@@ -187,6 +187,8 @@ describe('a build', () => {
     )
     expect(refusal('-k', 'shop/base/web.yaml')).toMatch(/web\.yaml is a file/)
     expect(refusal('-k', 'shop/overlay')).toMatch(/Did you mean shop\/overlays\?/)
+    expect(refusal('--helm', 'chart', '--helm-release=-x')).toMatch(/"-x" is no name of a release/)
+    expect(refusal('--helm-values', 'x.yaml')).toBe('k8s-af: --helm-values goes with --helm.\n')
     expect(refusal('--helm', 'shop')).toMatch(/there is no Chart\.yaml in shop/)
     expect(refusal('--helm', 'chart', '--helm-values', 'chart/value.yaml')).toMatch(
       /Did you mean chart\/values/,
@@ -221,11 +223,19 @@ describe('what helm renders', () => {
   it('is asked for with the namespace, the values and the version', () => {
     writeFileSync(join(folder, 'a,b.yaml'), '')
     const values = ['--helm-values', 'chart/values.yaml', '--helm-values', 'a,b.yaml']
-    lint(folder, [...chart, ...values, '--helm-arg=--set=a=b', '--k8s-version', '1.33'])
+    lint(folder, [
+      ...chart,
+      ...values,
+      '--helm-release',
+      'shop.eu',
+      '--helm-arg=--set=a=b',
+      '--k8s-version',
+      '1.33',
+    ])
     const call = readFileSync(join(tools, 'calls'), 'utf8').trimEnd().split('\n').at(-1) ?? ''
     expect(JSON.parse(call)).toEqual([
       'template',
-      'web',
+      'shop.eu',
       './chart',
       '--include-crds',
       '--values=chart/values.yaml',

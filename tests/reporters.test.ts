@@ -341,6 +341,14 @@ describe('findings of files that read the same', () => {
       ...(await shown(found('web', 'a.yaml', 3))).slice(4),
     ])
   })
+  it('name the others once where one line makes several objects', async () => {
+    const findings = ['web', 'api', 'job'].map((name) => found(name, 'kustomization.yaml', 8))
+    expect((await shown(...findings)).slice(3)).toEqual([
+      '     ╭─ kustomization.yaml:8:7',
+      '     ├─ also Deployment shop/api, shop/job',
+      ...(await shown(found('web', 'a.yaml', 3))).slice(4),
+    ])
+  })
   it('fit the terminal', async () => {
     const findings = Array.from({ length: 50 }, (_, i) => found('a'.repeat(i + 1), 'a.yaml', i + 1))
     expect((await shown(...findings)).filter((line) => columns(line) > 80)).toEqual([])

@@ -1,6 +1,6 @@
 /** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
 import { readdirSync, realpathSync, statSync } from 'node:fs'
-import { join, resolve, sep } from 'node:path'
+import { isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, Range } from '../document.js'
 import { stringAt } from '../graph/untyped.js'
@@ -8,13 +8,15 @@ import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
 import { refusal, runFirst } from './command.js'
 import { writtenIn } from './match.js'
-import { type BuiltInput, inputOf, type Piece } from './output.js'
+import { type BuiltInput, inputOf, outputName, type Piece } from './output.js'
 import type { Sources } from './sources.js'
 
 export interface HelmRun {
   readonly cwd: string
   /** Files with values, as the user has named them; the last one counts most. */
   readonly values: readonly string[]
+  /** The name of the release; that of the chart when undefined. */
+  readonly release: string | undefined
   /** The namespace of the release; Helm's own default when undefined. */
   readonly namespace: string | undefined
   /** The version of the cluster that charts are told, `1.33`; Helm's own when undefined. */
@@ -42,7 +44,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   const folder = realpathSync(resolve(cwd, dir))
   const chart = join(folder, 'Chart.yaml')
   const outcome = await runFirst(
-    [{ name: 'helm', args: argumentsFor(dir, releaseOf(chart, sources), run) }],
+    [{ name: 'helm', args: argumentsFor(dir, run.release ?? releaseOf(chart, sources), run) }],
     cwd,
     run.signal,
   )
@@ -59,7 +61,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
       from: { file: displayName(template ?? chart, cwd), range: wholeFile },
     }),
   )
-  const name = `${displayName(folder, cwd)}/<helm template>`
+  const name = outputName(displayName(folder, cwd), 'helm template')
   const files = new Set([...filesIn(folder), ...run.values.map((file) => resolve(cwd, file))])
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
@@ -81,7 +83,7 @@ function argumentsFor(dir: string, release: string, run: HelmRun): string[] {
     'template',
     release,
     // A path is no flag, whatever it begins with; and it is no name of a repository.
-    /^[./]/.test(dir) ? dir : `./${dir}`,
+    isAbsolute(dir) ? dir : `./${dir}`,
     '--include-crds',
     ...values.map((file) => `--values=${listItem(file)}`),
     ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
@@ -95,10 +97,17 @@ function listItem(file: string): string {
   return /[,"\n]/.test(file) ? `"${file.replaceAll('"', '""')}"` : file
 }
 
+/** Source: ValidateReleaseName in helm/pkg/chartutil/validate_name.go. */
+export function isReleaseName(name: string): boolean {
+  return (
+    name.length <= 53 && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(name)
+  )
+}
+
 /** Named after the chart, as most releases are: templates put the two names together where they differ. */
 function releaseOf(chart: string, sources: Sources): string {
   const name = sources.documents(chart).map(({ value }) => stringAt(value, 'name'))[0] ?? ''
-  return /^[a-z0-9](?:[a-z0-9-]{0,51}[a-z0-9])?$/.test(name) ? name : 'release-name'
+  return isReleaseName(name) ? name : 'release-name'
 }
 
 /**

@@ -1,14 +1,5 @@
 /** `lint -k`: what kustomize builds, and where each object of it comes from. */
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
@@ -18,11 +9,12 @@ import { isMapping, type Mapping } from '../reader/classify.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
 import { type Outcome, refusal, runFirst } from './command.js'
-import { type SourceObject, sourcesOf, writtenIn } from './match.js'
+import { isWhole, type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
-import { type BuiltInput, inputOf, type Piece, type Read } from './output.js'
+import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
 import type { Sources } from './sources.js'
-import { type Writer, writersOf, writtenBy } from './writers.js'
+import { filesOf, kustomizationIn, treeOf } from './tree.js'
+import { type Writers, writersOf, writtenBy } from './writers.js'
 
 interface OriginPiece extends Piece {
   readonly origin: Origin | undefined
@@ -36,13 +28,7 @@ export interface KustomizeRun {
   readonly signal: AbortSignal
 }
 
-const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
-
-/** The kustomization in a folder; undefined where none is. */
-export function kustomizationIn(folder: string): string | undefined {
-  return kustomizationNames.map((name) => join(folder, name)).find((path) => existsSync(path))
-}
 
 /**
  * Builds a kustomization.
@@ -66,11 +52,12 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
       from,
     }),
   )
-  const name = `${displayName(folder, cwd)}/<kustomize build>`
+  const name = outputName(displayName(folder, cwd), 'kustomize build')
   const base = wrapped?.base ?? folder
-  const { files, kustomizations } = filesOf(folder, run.sources)
-  const writers = kustomizations.flatMap((path) => writersOf(path, run.sources))
-  return inputOf(name, pieces, files, (read) => builtOf(read, base, writers, run))
+  const root = kustomizationIn(folder)
+  const tree = root === undefined ? undefined : treeOf(root, run.sources)
+  const writers = tree ? writersOf(tree, run.sources) : []
+  return inputOf(name, pieces, tree ? filesOf(tree) : new Set(), (read) => builtOf(read, base, writers, run))
 }
 
 /**
@@ -141,7 +128,7 @@ function remedyFor(said: string): string | undefined {
 function builtOf(
   read: readonly Read<OriginPiece>[],
   base: string,
-  writers: readonly Writer[],
+  writers: readonly Writers[],
   { sources }: KustomizeRun,
 ): Built[] {
   const pathOf = (path: string | undefined, { repo }: Origin) =>
@@ -156,6 +143,7 @@ function builtOf(
       found.set(value, source)
   return read.map(({ piece: { origin, from }, value }): Built => {
     const source = found.get(value)
+    const file = origin && pathOf(origin.path, origin)
     const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
     const made =
       generator === undefined
@@ -166,7 +154,10 @@ function builtOf(
       from: made ?? from,
       source: (path) => {
         const own = source && writtenIn(source, value, path)
-        return own?.isCertain ? own : (writtenBy(writers, { value, source }, path) ?? own)
+        const by = writtenBy(writers, { value, source, file }, path)
+        // What writes the same again decides.
+        if (by.length === 0 || (own?.isCertain && isWhole(value, path))) return own
+        return by.length === 1 ? by[0] : own && { ...own, isCertain: false }
       },
     }
   })
@@ -197,44 +188,4 @@ function generatorIn(
   const range =
     own.length === 1 ? document.locate().value([list, entries.indexOf(own[0]), 'name']) : wholeFile
   return { file: document.file.name, range }
-}
-
-/** The local files that a kustomization names, in any of its fields, and those that these name. */
-function filesOf(folder: string, sources: Sources) {
-  const files = new Set<string>()
-  const kustomizations: string[] = []
-  const visit = (path: string) => {
-    const kustomization = kustomizationIn(path)
-    if (kustomization === undefined || files.has(kustomization)) return
-    files.add(kustomization)
-    kustomizations.push(kustomization)
-    for (const { value } of sources.documents(kustomization))
-      for (const text of textsIn(value)) {
-        // Generators write `key=file`.
-        for (const name of [text, text.slice(text.indexOf('=') + 1)]) {
-          const target = name.includes('\n') || name === '' ? undefined : resolve(path, name)
-          const stats = target === undefined ? undefined : statsOf(target)
-          if (target === undefined || !stats) continue
-          if (stats.isDirectory()) visit(realpathSync(target))
-          else files.add(realpathSync(target))
-        }
-      }
-  }
-  visit(folder)
-  return { files, kustomizations }
-}
-
-/** Undefined where there is nothing, or the name is none. */
-function statsOf(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch {
-    return undefined
-  }
-}
-
-function* textsIn(value: unknown): Generator<string> {
-  if (typeof value === 'string') yield value
-  else if (typeof value === 'object' && value !== null)
-    for (const item of Object.values(value)) yield* textsIn(item)
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Document, Written } from '../document.js'
 import type { Path } from '../finding.js'
+import { at } from '../fix/edited.js'
 import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 
@@ -115,10 +116,18 @@ export function writtenIn(
     own = next.own
     made = next.made
   }
-  // An object, or a named item, as a whole is shown at its name.
-  const isNamed = path.length === 0 || (typeof path.at(-1) === 'number' && isMapping(made) && 'name' in made)
   const isSecret = value.kind === 'Secret' && (path[0] === 'data' || path[0] === 'stringData')
-  return spot(!isSecret && (isNamed || isDeepStrictEqual(own, made)))
+  return spot(!isSecret && (isWhole(built, path) || isDeepStrictEqual(own, made)))
+}
+
+/** Whether a path leads to an object or a named item as a whole, which are shown at their names, or to nothing. */
+export function isWhole(built: Mapping, path: Path): boolean {
+  const value = at(built, path)
+  return (
+    path.length === 0 ||
+    value === undefined ||
+    (typeof path.at(-1) === 'number' && isMapping(value) && 'name' in value)
+  )
 }
 
 /** One step into both. Items of lists are told by their names, others by being the same. */
@@ -133,10 +142,10 @@ function stepIn(own: unknown, made: unknown, step: string | number) {
   const name = isMapping(item) ? item.name : undefined
   const isItem = (one: unknown) =>
     name === undefined ? isDeepStrictEqual(one, item) : isMapping(one) && one.name === name
-  const at = own.findIndex(isItem)
+  const index = own.findIndex(isItem)
   // The same twice: nobody knows which.
-  if (at < 0 || own.findLastIndex(isItem) !== at || made.filter(isItem).length > 1) return undefined
-  return { step: at, own: own[at] as unknown, made: item }
+  if (index < 0 || own.findLastIndex(isItem) !== index || made.filter(isItem).length > 1) return undefined
+  return { step: index, own: own[index] as unknown, made: item }
 }
 
 function has(value: unknown, step: string | number): boolean {

@@ -21,6 +21,11 @@ export interface BuiltInput {
   readonly files: ReadonlySet<string>
 }
 
+/** The name of an output: in the folder that it is made of, and none that a file has. */
+export function outputName(folder: string, what: string): string {
+  return folder === '.' ? `<${what}>` : `${folder}/<${what}>`
+}
+
 /** One document of the output. */
 export interface Piece {
   readonly text: string

@@ -12,24 +12,43 @@ import { matcher } from '../schema/pattern.js'
 import { inlineDocument } from './inline.js'
 import { type SourceObject, writtenIn } from './match.js'
 import type { Sources } from './sources.js'
+import { type Kustomization, scopesOf } from './tree.js'
 
 /** An object that was built. */
 export interface Made {
   readonly value: Mapping
   readonly source: SourceObject | undefined
+  /** The absolute path of the file that it comes from, where that is known. */
+  readonly file: string | undefined
 }
 
 /** Tells where what stands at a path of an object is written, if this is what has written it. */
 export type Writer = (made: Made, path: Path) => Written | undefined
 
-/** Where it is written, when one of them alone can have written it. */
-export function writtenBy(writers: readonly Writer[], made: Made, path: Path): Written | undefined {
-  const found = writers.flatMap((write) => write(made, path) ?? [])
-  return found.length === 1 ? found[0] : undefined
+/** What one kustomization writes. */
+export interface Writers {
+  readonly writers: readonly Writer[]
+  /** The files whose objects it may change; all when undefined. */
+  readonly scope: ReadonlySet<string> | undefined
 }
 
-/** All that writes in a kustomization. */
-export function writersOf(kustomization: string, sources: Sources): Writer[] {
+/** All places where it may be written. What the outermost kustomization writes comes last, and is the only one then. */
+export function writtenBy(all: readonly Writers[], made: Made, path: Path): readonly Written[] {
+  const found = all
+    .filter(({ scope }) => !scope || (made.file !== undefined && scope.has(made.file)))
+    .map(({ writers }) => writers.flatMap((write) => write(made, path) ?? []))
+  return found[0] && found[0].length > 0 ? found[0] : found.flat()
+}
+
+/** All that writes in a build, the outermost kustomization first. */
+export function writersOf(root: Kustomization, sources: Sources): readonly Writers[] {
+  return [...scopesOf(root)].map(([one, scope]) => ({
+    writers: writersIn(one.path, sources),
+    scope: one === root ? undefined : scope,
+  }))
+}
+
+function writersIn(kustomization: string, sources: Sources): Writer[] {
   return sources.documents(kustomization).flatMap((document): Writer[] => {
     const { value } = document
     if (!isMapping(value)) return []
@@ -98,7 +117,7 @@ function isCalled(wanted: string | undefined, name: string): boolean {
   return matcher(`^(?:${wanted})$`)?.(name, { steps: mostSteps }) ?? false
 }
 
-/** Where an operation of a JSON patch has written it: the last one that did counts, and only one may have. */
+/** Where the operation of a JSON patch stands that has written it, if exactly one has. */
 function operating(
   document: Document,
   operations: readonly unknown[],

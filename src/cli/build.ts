@@ -2,10 +2,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { type HelmRun, helm } from '../built/helm.js'
-import { kustomizationIn, kustomize } from '../built/kustomize.js'
+import { type HelmRun, helm, isReleaseName } from '../built/helm.js'
+import { kustomize } from '../built/kustomize.js'
 import type { BuiltInput } from '../built/output.js'
 import { type Sources, sourcesFrom } from '../built/sources.js'
+import { kustomizationIn } from '../built/tree.js'
 import { UsageError } from '../config/usage.js'
 import { find } from '../reader/files.js'
 import type { Input } from '../reader/input.js'
@@ -16,6 +17,7 @@ export interface BuildFlags {
   readonly kustomize?: readonly string[]
   readonly kustomizeArg?: readonly string[]
   readonly helm?: readonly string[]
+  readonly helmRelease?: string
   readonly helmValues?: readonly string[]
   readonly helmArg?: readonly string[]
 }
@@ -47,13 +49,17 @@ export async function builds(
   const sources = sourcesFrom(cwd)
   const folders = foldersOf('-k', flags.kustomize, kustomization, cwd)
   const charts = foldersOf('--helm', flags.helm, chart, cwd)
+  if (flags.helmRelease !== undefined && !isReleaseName(flags.helmRelease))
+    throw new UsageError(`--helm-release: ${JSON.stringify(flags.helmRelease)} is no name of a release.`)
   const missing = values.filter((file) => !existsSync(resolve(cwd, file)))
   if (missing.length > 0) throw new UsageError(...missing.map((file) => missingPath(file, cwd)))
   const outcomes = await interruptible((signal) => {
     const run = { cwd, sources, signal }
     return all([
       ...folders.map((dir) => () => kustomize(dir, { ...run, args: kustomizeArg })),
-      ...charts.map((dir) => () => helm(dir, { ...run, ...release, args: helmArg, values })),
+      ...charts.map(
+        (dir) => () => helm(dir, { ...run, ...release, release: flags.helmRelease, args: helmArg, values }),
+      ),
     ])
   })
   const parts = outcomes.flatMap((one) => (one instanceof UsageError ? [] : [one]))

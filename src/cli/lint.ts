@@ -37,18 +37,15 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]
-  if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
   const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
+  if ([...given, ...builtFolders].includes(''))
+    throw new UsageError('a path is empty. Write . for this folder.')
   const isBuilding = builtFolders.length > 0
   const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
-  const failed = [...new Map(built?.failures.map(({ message, lines }) => [message, lines])).values()].flat()
-  if (failed.length > 0 && built?.isEmpty && paths.length === 0) throw new UsageError(...failed)
-  for (const line of [...failed, ...(built?.notes ?? [])])
-    process.stderr.write(`k8s-af: ${printable(line)}\n`)
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -73,7 +70,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   }
   const show = async (report: Report, shown: typeof outputs) => {
     const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
-    return failed.length > 0 ? 2 : code
+    return built && built.failures.length > 0 ? 2 : code
   }
   if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
@@ -86,7 +83,10 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
-/** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
+/**
+ * Builds what the flags name, and says what could not be built. Charts are told the version of the cluster where somebody has chosen it.
+ * @throws UsageError when nothing is left to be linted
+ */
 async function buildsFor(
   flags: LintFlags,
   paths: readonly string[],
@@ -97,7 +97,12 @@ async function buildsFor(
   const { builds } = await import('./build.js')
   const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
   const release = { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }
-  return builds(flags, paths, release, cwd)
+  const built = await builds(flags, paths, release, cwd)
+  // What is wrong with the machine is wrong with all of them.
+  const failed = [...new Map(built.failures.map(({ message, lines }) => [message, lines])).values()].flat()
+  if (failed.length > 0 && built.isEmpty && paths.length === 0) throw new UsageError(...failed)
+  for (const line of [...failed, ...built.notes]) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  return built
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
@@ -115,10 +120,13 @@ async function narrowing(
 }
 
 /** @throws UsageError for flags that do not go together */
-function checkFlags(
-  { fix, unsafeFixes, diff, since, kustomize, helm, output = [] }: LintFlags,
-  paths: readonly string[],
-): void {
+function checkFlags(flags: LintFlags, paths: readonly string[]): void {
+  const { fix, unsafeFixes, diff, since, output = [] } = flags
+  const { kustomize, kustomizeArg, helm, helmArg, helmRelease, helmValues } = flags
+  if (kustomizeArg && !kustomize) throw new UsageError('--kustomize-arg goes with -k.')
+  if (helmArg && !helm) throw new UsageError('--helm-arg goes with --helm.')
+  if (helmRelease !== undefined && !helm) throw new UsageError('--helm-release goes with --helm.')
+  if (helmValues && !helm) throw new UsageError('--helm-values goes with --helm.')
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
   if (printed !== undefined)
     throw new UsageError(`--diff prints a patch. Give the report a file: -o ${printed}=FILE`)

@@ -209,6 +209,7 @@ function addLint(program: Command, done: Done): void {
       more,
     )
     .option('--helm <folder>', 'render the chart in it and lint what that gives; repeatable', more)
+    .option('--helm-release <name>', 'with this name of the release; that of the chart by default')
     .option('--helm-values <file>', 'with these values; repeatable, the last one counts most', more)
     .option('--helm-arg <argument>', 'tell helm that, too: --helm-arg=--set=tier=prod; repeatable', more)
     .option('--stdin-filename <name>', 'what to call standard input')

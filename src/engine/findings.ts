@@ -1,5 +1,13 @@
 /** From what rules reported to findings. */
-import { type Finding, type Fix, formatPath, type Path, type Related, type Subject } from '../finding.js'
+import {
+  type Finding,
+  type Fix,
+  formatPath,
+  type Path,
+  type Place,
+  type Related,
+  type Subject,
+} from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
 import { push } from '../graph/group.js'
 import { keeperOf } from '../graph/keeper.js'
@@ -81,6 +89,7 @@ export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
   const { active, severity, resource, path, message, options } = draft
   const { evidence = [], often = [], see = [], fix } = options
   const label = options.label ?? missing(resource, path)
+  const place = placeOf(resource, path, options.onValue)
   return {
     rule: active.id,
     severity,
@@ -89,11 +98,20 @@ export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
     ...(often.length > 0 && { often }),
     ...(label !== undefined && { label }),
     subject: subjectOf(resource),
-    place: placeOf(resource, path, options.onValue),
-    related: see.flatMap((sight) => (sight ? related(sight, resource, graph) : [])),
+    place,
+    related: see
+      .flatMap((sight) => (sight ? related(sight, resource, graph) : []))
+      .filter((one) => !resource.document.built || !isThere(one, place)),
     stories: options.stories ?? active.rule.stories,
     ...(fix && { fix: fixOf(fix, resource) }),
   }
+}
+
+/** Whether something of the same object was written on the same line, as the tag of two images may be. */
+function isThere({ object, file, line, column, built }: Related, place: Place): boolean {
+  return (
+    object === undefined && !built && file === place.file && line === place.line && column === place.column
+  )
 }
 
 /** Whether a kustomization changes what the finding is about. */
