@@ -43,7 +43,8 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
   check(workload, { graph, params, report }) {
     const moving = workload.containers.flatMap((container) => {
       const { image } = container
-      if (!image || /[${}<>]/.test(image)) return []
+      // OpenShift fills in an image of one blank when its trigger fires.
+      if (!image?.trim() || /[${}<>]/.test(image)) return []
       const { registry, repository, tag, digest } = imageParts(image)
       // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
       if (/[A-Z]/.test(repository)) return []

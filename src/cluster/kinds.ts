@@ -124,12 +124,25 @@ export const filesOnly: ReadonlySet<string> = new Set([
   'skaffold/Config',
   // Named for what operators make of them. A cluster has that itself.
   'ceph.rook.io/CephCluster',
+  'dragonflydb.io/Dragonfly',
   'elasticsearch.k8s.elastic.co/Elasticsearch',
+  'grafana.integreatly.org/Grafana',
   'helm.cattle.io/HelmChart',
+  'jaegertracing.io/Jaeger',
+  'k8s.keycloak.org/Keycloak',
+  'k8s.mariadb.com/MariaDB',
   'kafka.strimzi.io/Kafka',
+  'kafka.strimzi.io/KafkaBridge',
+  'kafka.strimzi.io/KafkaConnect',
   'kafka.strimzi.io/KafkaUser',
+  'kibana.k8s.elastic.co/Kibana',
+  'opentelemetry.io/OpenTelemetryCollector',
   'operators.coreos.com/Subscription',
+  'postgresql.cnpg.io/Pooler',
   'rabbitmq.com/RabbitmqCluster',
+  'ray.io/RayCluster',
+  'ray.io/RayService',
+  'serving.kserve.io/InferenceService',
 ])
 
 /** All kinds that a scan reads where the cluster has them. */
