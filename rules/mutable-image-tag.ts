@@ -18,7 +18,8 @@ tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are
 are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
 they are in the input. One finding per workload.
 
-Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, and bare names without
+Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, images with a mark behind them that a
+script writes the tag over (\`#imagetag\`), and bare names without
 registry and tag that are no official image of Docker Hub: skaffold, Tilt and others put a tag in their place.`,
   falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',
   sources: ['distribution/reference grammar', 'kubernetes/pkg/apis/core/v1/defaults.go (imagePullPolicy)'],
@@ -51,6 +52,8 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       if (digest || params.immutableRegistries.includes(registry)) return []
       const inName = tag === undefined && versionInName.test(repository)
       const grave = tag === undefined ? !inName : params.mutableTags.includes(tag.toLowerCase())
+      // `image: registry.example/web #imagetag`: a script writes the tag over the comment.
+      if (tag === undefined && /tag/i.test(graph.markBehind(workload.object, image) ?? '')) return []
       const mild = inName || (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
       return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
     })

@@ -155,6 +155,11 @@ export interface Graph extends Existence, Scaling {
    * there is nothing to look for.
    */
   mentions(object: object, text: string): boolean
+  /**
+   * The one word that makes the comment behind a value, in the file's document that holds the object: a mark, perhaps, that a
+   * script puts something in the place of.
+   */
+  markBehind(object: object, value: string): string | undefined
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
@@ -256,6 +261,13 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
       return document.live !== undefined || textIn(document)(text)
+    },
+    markBehind: (object, value) => {
+      const { document } = resource(object)
+      if (document.live) return undefined
+      const at = document.text.indexOf(`${value} #`)
+      const line = at < 0 ? '' : document.text.slice(at + value.length, at + value.length + 200)
+      return /^[ \t]+#[ \t]*(\S+)[ \t]*(?:\r?\n|$)/.exec(line)?.[1]
     },
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
