@@ -1,4 +1,4 @@
-import { at, type Container, imageParts, movingTags, rule } from '../src/rule.js'
+import { at, type Container, type Graph, imageParts, movingTags, rule } from '../src/rule.js'
 
 /** Some publishers number their repositories, with one image in each: `tgi-cu124.2-3.ubuntu2204`. */
 const versionInName = /\d\.\d[^/]*$/
@@ -13,13 +13,12 @@ by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
   decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
 a warning; an info in a Pod or Job of its own, of which nothing makes a second one, and where no tag is given but
-the repository's own name has a version. With \`versions\` on,
+the repository's own name has a version or a mark behind it says where a script puts one (\`#imagetag\`). With \`versions\` on,
 tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
 are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
 they are in the input. One finding per workload.
 
-Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, images with a mark behind them that a
-script writes the tag over (\`#imagetag\`), and bare names without
+Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, and bare names without
 registry and tag that are no official image of Docker Hub: skaffold, Tilt and others put a tag in their place.`,
   falsePositives: 'Registries that refuse to move a tag: name them in `immutableRegistries`.',
   sources: ['distribution/reference grammar', 'kubernetes/pkg/apis/core/v1/defaults.go (imagePullPolicy)'],
@@ -50,10 +49,9 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
       if (/[A-Z]/.test(repository)) return []
       if (digest || params.immutableRegistries.includes(registry)) return []
-      const inName = tag === undefined && versionInName.test(repository)
+      const inName =
+        tag === undefined && (versionInName.test(repository) || hasMark(image, workload.object, graph))
       const grave = tag === undefined ? !inName : params.mutableTags.includes(tag.toLowerCase())
-      // `image: registry.example/web #imagetag`: a script writes the tag over the comment.
-      if (tag === undefined && /tag/i.test(graph.markBehind(workload.object, image) ?? '')) return []
       const mild = inName || (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
       return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
     })
@@ -79,3 +77,8 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
     )
   },
 })
+
+/** Whether the comment behind the image is a mark for a script, which writes the tag over it: `#imagetag`. */
+function hasMark(image: string, object: object, graph: Graph): boolean {
+  return /tag/i.test(graph.markBehind(object, image) ?? '')
+}

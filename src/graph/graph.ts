@@ -156,8 +156,8 @@ export interface Graph extends Existence, Scaling {
    */
   mentions(object: object, text: string): boolean
   /**
-   * The one word that makes the comment behind a value, in the file's document that holds the object: a mark, perhaps, that a
-   * script puts something in the place of.
+   * The word without a blank before it that begins the comment behind a value (`#imagetag`), in the file's document that holds
+   * the object: a mark that a script puts something in the place of.
    */
   markBehind(object: object, value: string): string | undefined
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
@@ -266,8 +266,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const { document } = resource(object)
       if (document.live) return undefined
       const at = document.text.indexOf(`${value} #`)
-      const line = at < 0 ? '' : document.text.slice(at + value.length, at + value.length + 200)
-      return /^[ \t]+#[ \t]*(\S+)[ \t]*(?:\r?\n|$)/.exec(line)?.[1]
+      return at < 0
+        ? undefined
+        : /^ #(\S+)/.exec(document.text.slice(at + value.length, at + value.length + 50))?.[1]
     },
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
