@@ -149,6 +149,11 @@ export interface Graph extends Existence, Scaling {
    * there is nothing to look for.
    */
   mentions(object: object, text: string): boolean
+  /**
+   * The word without a blank before it that begins the comment behind a value (`#imagetag`), in the file's document that holds
+   * the object: a mark that a script puts something in the place of.
+   */
+  markBehind(object: object, value: string): string | undefined
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
@@ -244,6 +249,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
       return document.live !== undefined || textIn(document)(text)
+    },
+    markBehind: (object, value) => {
+      const { document } = resource(object)
+      if (document.live) return undefined
+      const at = document.text.indexOf(`${value} #`)
+      return at < 0
+        ? undefined
+        : /^ #(\S+)/.exec(document.text.slice(at + value.length, at + value.length + 50))?.[1]
     },
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
