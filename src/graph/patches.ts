@@ -27,9 +27,12 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
     for (const file of builds.changedBy(one))
       for (const patch of changing) push(byFile, file, { patch, by: one })
   }
-  const found = memo((object: Resource) =>
-    (byFile.get(object.document.file.name) ?? []).filter(({ patch }) => isFor(patch, object)),
-  )
+  const found = memo((object: Resource) => {
+    const { document, folders } = object
+    // A folder stands for itself where its own kustomization is still to be made.
+    const changing = [...(byFile.get(document.file.name) ?? []), ...(byFile.get(folders.join('/')) ?? [])]
+    return changing.filter(({ patch }) => isFor(patch, object))
+  })
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
     of: (object) => {
