@@ -1,4 +1,6 @@
 import {
+  advise,
+  areForScrapers,
   at,
   type ContainerPort,
   counted,
@@ -9,6 +11,7 @@ import {
   isInjected,
   isReady,
   type Live,
+  type RuleFix,
   readyFor,
   readyIn,
   rule,
@@ -33,7 +36,7 @@ is used as it stands: a wrong one gives refused connections.`,
   decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
 native sidecar declares for that protocol is an error, an info where the Service is headless: its clients ask the pods themselves, at numbers that they know, and
 only meshes, scrapers and SRV records miss the port. A number is a warning when the pods declare ports and
-none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone beside a
+none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone where all that is declared is for metrics and probes, beside a
 declared one of the same Service, where another Service leads to a declared port of these pods, and where an
 argument, a variable, a probe or a ConfigMap of the pods names it.
 
@@ -127,7 +130,9 @@ function lacksPort(
   if (typeof target === 'string')
     return !declared.some((one) => one.name === target && (one.protocol ?? 'TCP') === protocol)
   // The protocol of a declared number is for readers only; that of a name counts.
-  if (declared.length === 0 || declared.some(({ containerPort }) => containerPort === target)) return false
+  if (declared.some(({ containerPort }) => containerPort === target)) return false
+  // Where nothing but metrics and probes is declared the list is not of what the containers serve.
+  if (declared.length === 0 || areForScrapers(declared)) return false
   return !mayListen(workload, target, service, graph)
 }
 
@@ -168,12 +173,17 @@ function undeclared(
         container ? at(workload, container.spec, 'ports') : undefined,
         ...alike.map((other) => at(service, other, 'targetPort', 'no endpoint either')),
       ],
-      fix:
-        one && others.length === 0 && !same && !leadsTo(one, spec?.ports)
-          ? set(port, 'targetPort', one.name ?? one.containerPort)
-          : undefined,
+      fix: one && others.length === 0 && !same && !leadsTo(one, spec?.ports) ? towards(one, port) : undefined,
     },
   ]
+}
+
+/** To lead the port to the container's. Of two numbers that somebody wrote nothing tells which one the program listens at. */
+function towards({ name, containerPort }: ContainerPort, port: ServicePort): RuleFix {
+  const target = name ?? containerPort
+  return typeof port.targetPort === 'number'
+    ? advise(`targetPort: ${target} or containerPort: ${port.targetPort}, whichever the program listens at`)
+    : set(port, 'targetPort', target)
 }
 
 function severityOf(isNamed: boolean, isHeadless: boolean): 'error' | 'warning' | 'info' {

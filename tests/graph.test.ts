@@ -551,6 +551,10 @@ describe('patches of kustomizations', () => {
     const all = { resources: ['overlay', 'other'] }
     expect(patchedBy([], { other, all })).toEqual([false, true])
   })
+  it('are for a folder whose kustomization is still to be made', () => {
+    const top = { resources: ['other'], patches: [{ kind: 'Deployment', name: 'web' }] }
+    expect(patchedBy([], { top })).toEqual([false, true])
+  })
   it('may be for a namespace or for labels', () => {
     const web = { kind: undefined, name: undefined }
     expect(patchedBy([{ ...web, labels: 'app=web' }])).toEqual([false, false])

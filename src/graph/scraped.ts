@@ -3,7 +3,8 @@ import type { Service, ServicePort } from '../kubernetes.js'
 import { portOf } from './services.js'
 import type { Workload } from './workload.js'
 
-const ofScrapers = /metrics|prometheus|telemetry|profiling|pprof|(^|-)(metric|monitor(ing)?|probes?)(-|$)/
+const ofScrapers =
+  /metrics|prometheus|telemetry|profiling|pprof|(^|-)(healthz?|metric|monitor(ing)?|probes?)(-|$)/
 
 /** A Service is called so by kubebuilder, for one; the APIs of custom and external metrics have clients. */
 const nameForScrapers = /(?<!custom|external)-metrics(-service|-svc)?$/
