@@ -25,7 +25,7 @@ for just these labels and which has a port that an endpoint names.
 
 Not reported: \`matchExpressions\`, and Services that a kustomization may give labels.`,
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec.selector)'],
-  stories: ['dfds-kiam-cert', 'zalando-etcd-delete'],
+  stories: ['dfds-kiam-cert'],
   for: 'monitoring.coreos.com/ServiceMonitor',
   check(monitor, { graph, report }) {
     const selector = objectAt(monitor, 'spec', 'selector')
