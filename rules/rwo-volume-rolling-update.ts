@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   type Deployment,
   firstOf,
@@ -72,6 +73,7 @@ or all of its class), or the provisioner or name of the class.`,
           ? {
               message: whenShared(users, use),
               see: [...see, ...users.slice(1, 4).map((other) => at(other, other.object))],
+              fix: advise('a volume that is ReadWriteMany, or one for each of them'),
             }
           : fewest.pods > 1
             ? {
