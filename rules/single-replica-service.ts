@@ -30,6 +30,9 @@ type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, els
 most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
 the cluster count, too.
 
+A warning in a cluster, and where another workload of its kind in the same folder has that many pods. Else an info: one pod
+is often meant to be enough.
+
 In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now; evictions, and pods that were made without a rollout.
 
 Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to
@@ -65,6 +68,11 @@ kustomize overlays, and namespaces of development or previews.`,
     if (!service) return
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
+    const replicated = graph
+      .nearby(workload.object)
+      .filter((one) => one.kind === workload.kind && !one.controlled && graph.apart(one, workload) === 0)
+      .map((one) => graph.fewestPods(one))
+      .find((one) => one && one.pods >= params.minReplicas)
     // A base that leaves the number open leaves it to the overlays.
     if (own && workload.scale?.replicas === undefined && !graph.complete && graph.kustomized(workload.object))
       return
@@ -77,11 +85,15 @@ kustomize overlays, and namespaces of development or previews.`,
           ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
           : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
+        severity: graph.live || replicated ? 'warning' : 'info',
         evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
         often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [
           entrance ? at(entrance.of, entrance.node, entrance.field) : at(service, service),
           own ? undefined : at(fewest.of, fewest.node, fewest.field, 'the fewest pods'),
+          !graph.live && replicated
+            ? at(replicated.of, replicated.node, replicated.field, `${replicated.pods} pods`)
+            : undefined,
         ],
         // Whether the application can share its work nobody sees in its manifest.
         fix: advise(

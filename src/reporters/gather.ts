@@ -87,11 +87,10 @@ function replaced(text: string, word: string, mark: string): string {
 const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
 
 /**
- * Live objects with errors before those with warnings, of equal ones those where something was seen to happen first, and so
- * in each object: who looks at a cluster reads from the top. The findings of files stay in the order of their lines.
+ * Files, or live objects, with errors before those with warnings, of equal ones those where something was seen to happen first, and
+ * so in each of them: people read from the top. Of equal findings of a file the lines decide.
  */
 export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
-  if (!findings.some(({ place }) => place.live)) return findings
   const graveness = ({ severity, evidence = [] }: Finding) =>
     gravity[severity] + (evidence.length > 0 ? 0 : 0.5)
   const worst = new Map<string, number>()
