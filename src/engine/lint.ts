@@ -469,9 +469,12 @@ function finish(
   /** Filled with the objects of findings that have a fix. */
   owners: WeakMap<Finding, Resource>,
 ): Finding[] {
-  const isFinished = memo((resource: Resource) => isCompleted(resource, programs))
+  const isPart = memo((resource: Resource) => isCompleted(resource, programs))
   const drafts = all.filter(
-    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft) && isFinished(draft.resource)),
+    (draft) =>
+      !isPatched(draft, graph) &&
+      !(isLeftOpen(draft) && isPart(draft.resource)) &&
+      !(ofScale.has(draft.active.id) && programs?.embeds(draft.resource.document.file.name)),
   )
   const reported = new Map<Resource, Set<string>>()
   for (const { resource, active } of drafts) {
@@ -528,16 +531,26 @@ function isLeftOpen({ active: { id, rule } }: Draft): boolean {
   return rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
 }
 
+/** Rules that count pods. A program that embeds a workload scales it, too. */
+const ofScale: ReadonlySet<string> = new Set([
+  'pdb-blocks-drain',
+  'rollout-drops-all-replicas',
+  'single-replica-service',
+  'webhook-backend-unavailable',
+])
+
 /**
- * Whether the object is not all that is applied: a program embeds the file, or has it among its sources with images that are
- * empty on purpose, or Flux merges it into what others have written.
+ * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
+ * program has it among its sources with images that are empty on purpose, or Flux merges it into what others have written.
  */
-function isCompleted({ document, value }: Resource, programs: Programs | undefined): boolean {
+function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
   // Source: Flux, frequently asked questions (how to patch CoreDNS and other pre-installed addons).
   if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
+  if (!programs) return false
   const { name } = document.file
-  return programs !== undefined && (programs.embeds(name) || (hasEmptyImage(value) && programs.holds(name)))
+  const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))
 }
 
 function hasEmptyImage(value: KubernetesObject): boolean {
