@@ -1,25 +1,41 @@
 /** Objects that are not all that is applied: somebody fills in the rest before it is. */
-import type { ActiveRule } from '../config/settings.js'
+import { memo } from '../graph/lazy.js'
 import type { Resource } from '../graph/resource.js'
 import { arrayAt, isObject } from '../graph/untyped.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { Programs } from '../reader/program.js'
+import type { Draft } from './evaluate.js'
 
-/** Whether what a rule finds ends when somebody completes the object; what is written wrongly stays wrong. */
-export function isLeftOpen({ id, rule }: ActiveRule): boolean {
-  return rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
+/** Rules that count pods. A program that embeds a workload scales it, too. */
+const ofScale: ReadonlySet<string> = new Set([
+  'pdb-blocks-drain',
+  'rollout-drops-all-replicas',
+  'single-replica-service',
+  'webhook-backend-unavailable',
+])
+
+/** Tells of a draft whether what it finds ends when somebody completes the object; what is written wrongly stays wrong. */
+export function leftOpen(programs: Programs | undefined): (draft: Draft) => boolean {
+  const isPart = memo((resource: Resource) => isCompleted(resource, programs))
+  return ({ active: { id, rule }, resource }) => {
+    if (ofScale.has(id) && programs?.embeds(resource.document.file.name)) return true
+    const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
+    return isOpen && isPart(resource)
+  }
 }
 
 /**
- * Whether a program embeds the object's file, or has it among its sources with images that are empty on purpose, or Flux merges
- * the object into what others have written.
+ * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
+ * program has it among its sources with images that are empty on purpose, or Flux merges it into what others have written.
  */
-export function isCompleted({ document, value }: Resource, programs: Programs | undefined): boolean {
+function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
   // Source: Flux, frequently asked questions (how to patch CoreDNS and other pre-installed addons).
   if (value.metadata?.annotations?.['kustomize.toolkit.fluxcd.io/ssa']?.toLowerCase() === 'merge') return true
+  if (!programs) return false
   const { name } = document.file
-  return programs !== undefined && (programs.embeds(name) || (hasEmptyImage(value) && programs.holds(name)))
+  const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))
 }
 
 function hasEmptyImage(value: KubernetesObject): boolean {

@@ -11,12 +11,11 @@ import {
 import type { IndexedGraph } from '../graph/graph.js'
 import { push } from '../graph/group.js'
 import { keeperOf } from '../graph/keeper.js'
-import { memo } from '../graph/lazy.js'
 import { kubectlName, type Resource } from '../graph/resource.js'
 import { valueAt } from '../graph/untyped.js'
 import type { Programs } from '../reader/program.js'
 import type { RuleEdit, RuleFix, Sight } from '../rule.js'
-import { isCompleted, isLeftOpen } from './completed.js'
+import { leftOpen } from './completed.js'
 import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
 import { patchCommand } from './patch.js'
@@ -29,10 +28,8 @@ export function relevant(
   graph: IndexedGraph,
   programs: Programs | undefined,
 ): readonly Draft[] {
-  const isFinished = memo((resource: Resource) => isCompleted(resource, programs))
-  const drafts = all.filter(
-    (draft) => !isPatched(draft, graph) && !(isLeftOpen(draft.active) && isFinished(draft.resource)),
-  )
+  const isLeftOpen = leftOpen(programs)
+  const drafts = all.filter((draft) => !isPatched(draft, graph) && !isLeftOpen(draft))
   const reported = new Map<Resource, Reported>()
   for (const draft of drafts) {
     const own: Map<string, Draft[]> = reported.get(draft.resource) ?? new Map()
