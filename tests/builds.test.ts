@@ -84,6 +84,15 @@ describe.each([
       suppressed: { reason: 'it answers at once', place: { file: 'shop/base/web.yaml', line: 27 } },
     })
   })
+  it.skipIf(!isThere)('is suppressed with its source, whatever an overlay has written over that', () => {
+    const other = copy()
+    const base = join(other, 'shop/base/web.yaml')
+    const text = readFileSync(base, 'utf8')
+    const comment = '# k8s-af-ignore mutable-image-tag, rollout-drops-all-replicas -- for a day'
+    writeFileSync(base, text.replace('apiVersion: apps/v1', `${comment}\napiVersion: apps/v1`))
+    const found = findingsOf(lint(other, ['-k', 'shop/overlays/prod', ...json], { PATH }))
+    expect(found.map(({ rule }) => rule)).toEqual(['resource-requests-missing'])
+  })
   it.skipIf(!isThere)('may be several, named by a pattern', () => {
     const { out } = build('-k', 'shop/overlays/*', '-o', 'concise')
     expect(out).toContain('6 objects in 2 builds')

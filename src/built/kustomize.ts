@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, Range } from '../document.js'
+import type { Path } from '../finding.js'
 import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import { displayName } from '../reader/files.js'
@@ -141,19 +142,19 @@ function builtOf(
       sources.objects(path),
     ))
       found.set(value, source)
-  return read.map(({ piece: { origin, from }, value }): Built => {
+  return read.map(({ piece: { origin: said, from }, value }): Built => {
     const source = found.get(value)
-    const file = origin && pathOf(origin.path, origin)
-    const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
+    const origin = (path: Path) => source && writtenIn(source, value, path)
+    const file = said && pathOf(said.path, said)
+    const generator = said ? pathOf(said.configuredIn, said) : undefined
     const made =
-      generator === undefined
-        ? undefined
-        : generatorIn(sources.documents(generator), origin?.generator, value)
+      generator === undefined ? undefined : generatorIn(sources.documents(generator), said?.generator, value)
     return {
       by: 'kustomize',
       from: made ?? from,
+      origin,
       source: (path) => {
-        const own = source && writtenIn(source, value, path)
+        const own = origin(path)
         const by = writtenBy(writers, { value, source, file }, path)
         // What writes the same again decides.
         if (by.length === 0 || (own?.isCertain && isWhole(value, path))) return own

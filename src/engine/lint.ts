@@ -106,7 +106,8 @@ export function examine(
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const all = finish(drafts, graph, where, owners)
+  const origins = new WeakMap<Finding, { readonly file: string; readonly line: number }>()
+  const all = finish(drafts, graph, where, owners, origins)
   const found = onceEach(all, (finding) => owners.get(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
     readFinding(problem, settings),
@@ -120,6 +121,7 @@ export function examine(
     rules,
     where,
     ownerOf: (finding) => owners.get(finding),
+    originOf: (finding) => origins.get(finding),
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
@@ -470,6 +472,8 @@ function finish(
   where: Locations,
   /** Filled with the objects of findings that have a fix, or that are about what was built. */
   owners: WeakMap<Finding, Resource>,
+  /** Filled with the lines that what was built comes from. */
+  origins: WeakMap<Finding, { readonly file: string; readonly line: number }>,
 ): Finding[] {
   const drafts = all.filter((draft) => !isPatched(draft, graph))
   const reported = new Map<Resource, Set<string>>()
@@ -512,6 +516,8 @@ function finish(
         }),
       }
       if (fix || resource.document.built) owners.set(finding, resource)
+      const origin = where.origin(resource, path)
+      if (origin) origins.set(finding, origin)
       return finding
     })
 }

@@ -1,5 +1,5 @@
 /** Places of the fields of objects: locators are made for documents with findings only, one each. */
-import type { Built, Locator, Range } from '../document.js'
+import type { Built, Locator, Range, Written } from '../document.js'
 import { formatPath, type Path, type Place } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 
@@ -9,6 +9,8 @@ export interface Locations {
    * An object and a list item as a whole are shown at their name.
    */
   place(resource: Resource, path: Path, onValue: boolean): Place
+  /** Of what was built: the line of the file that it comes from on which it stands, or what is around it. */
+  origin(resource: Resource, path: Path): { readonly file: string; readonly line: number } | undefined
   /** Whether the field is in the text, merge keys and aliases followed; also when its value is null. */
   isWritten(resource: Resource, path: Path): boolean
   locator(resource: Resource): Locator
@@ -27,6 +29,10 @@ export function locations(): Locations {
       return live
         ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
         : { file: file.name, line, column, endLine, endColumn, path: shown }
+    },
+    origin: ({ document, path: object }, path) => {
+      const found = document.built?.origin([...object, ...path])
+      return found && lineOf(found)
     },
     // What was read tells as well as the text, and is at hand.
     isWritten: ({ document, path: start }, path) => {
@@ -72,12 +78,14 @@ function builtPlace(
   onValue: boolean,
 ): Place {
   const source = built.source(full)
-  const at = source && {
-    file: source.document.file.name,
-    ...rangeOf(source.document.locate(), source.object, source.path, onValue),
+  if (source?.isCertain) {
+    const found = rangeOf(source.document.locate(), source.object, source.path, onValue)
+    return { file: source.document.file.name, ...found, path }
   }
-  if (at && source.isCertain) return { ...at, path }
   const { file, range: from } = built.from
-  const near = at && { file: at.file, line: at.line }
-  return { file, ...from, path, built: { file: output, ...range(), ...(near && { near }) } }
+  return { file, ...from, path, built: { file: output, ...range(), ...(source && { near: lineOf(source) }) } }
+}
+
+function lineOf({ document, object, path }: Written) {
+  return { file: document.file.name, line: rangeOf(document.locate(), object, path, false).line }
 }

@@ -30,6 +30,13 @@ export interface Run {
   readonly where: Locations
   /** The object of a finding about what a tool has built: its place does not tell. */
   readonly ownerOf: (finding: Finding) => Resource | undefined
+  /** The line that it comes from, which may be another one than that of its place. */
+  readonly originOf: (finding: Finding) => Site | undefined
+}
+
+interface Site {
+  readonly file: string
+  readonly line: number
 }
 
 interface Suppression extends Directive {
@@ -186,12 +193,13 @@ function meantBy(word: string): string | undefined {
   return words.includes(spelt) ? spelt : nearestName(spelt, words)
 }
 
-function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
+function inComments({ input, rules, originOf }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
   for (const { file, documents, isBroken, isSource } of speakingFiles(input)) {
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
       const place = placeIn(file, range, documents)
+      const sitesOf = (one: Finding) => [...sites(one), originOf(one)].filter((site) => site !== undefined)
       const isHere = (one: Finding) => sitesOf(one).some((site) => site.file === file.name)
       // What this build has no use for may be for another one.
       const expected = !isSource
@@ -216,10 +224,9 @@ function inComments({ input, rules }: Run): { written: Written[]; invalid: Inval
   return { written, invalid }
 }
 
-/** Where a finding stands: at its place, and of what was built where it stands there, and where what is around it was written. */
-function sitesOf({ place }: Finding): readonly { readonly file: string; readonly line: number }[] {
-  const { built } = place
-  return built ? [place, built, ...(built.near ? [built.near] : [])] : [place]
+/** Where a finding stands: at its place, and of what was built where it stands there. */
+function sites({ place }: Finding): readonly Site[] {
+  return place.built ? [place, place.built] : [place]
 }
 
 /** Where a comment stands; of one in what was built, also the file that it was made from. */
