@@ -29,10 +29,11 @@ if (!existsSync(file)) {
 process.stdout.write(readFileSync(file, 'utf8').replaceAll('@SHOP@', (wrapped ?? '').split('/overlays')[0]))
 `,
   helm: `#!${process.execPath}
-const { appendFileSync, readFileSync } = require('node:fs')
+const { appendFileSync, existsSync, readFileSync } = require('node:fs')
 const { join } = require('node:path')
 appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
-process.stdout.write(readFileSync(join(${JSON.stringify(recorded)}, 'chart.yaml')))
+const own = join(process.argv[4], 'output')
+process.stdout.write(readFileSync(existsSync(own) ? own : join(${JSON.stringify(recorded)}, 'chart.yaml')))
 `,
 })
 for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
@@ -258,6 +259,42 @@ describe('what helm renders', () => {
     const { out } = lint(folder, [...chart, '-o', 'concise'])
     expect(out).toContain('chart/templates/deployment.yaml:1:1: warning suppression-unused')
     expect(out).not.toContain('.metadata.name')
+  })
+})
+
+describe('comments of templates', () => {
+  const comment = (word: string) => `# k8s-af-${word} resource-requests-missing -- small\n`
+  const deployment = (name: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec:
+      containers:
+        - name: ${name}
+          image: example/app:1.0.0
+`
+  const rendered = (file: string, text: string) => `---\n# Source: two/templates/${file}\n${text}`
+  const plain = `${comment('ignore')}${deployment('plain')}`
+  const folder = program.folderWith({
+    'two/Chart.yaml': 'apiVersion: v2\nname: two\nversion: 0.1.0\n',
+    'two/templates/mixed.yaml': `${plain}---\n${deployment('{{ .Release.Name }}')}`,
+    'two/templates/one.yaml': `${comment('ignore')}${deployment('{{ .Release.Name }}')}`,
+    'two/templates/file.yaml': `${comment('ignore-file')}${deployment('{{ .Values.name }}')}`,
+    'two/output': [
+      rendered('mixed.yaml', plain),
+      rendered('mixed.yaml', deployment('second')),
+      rendered('one.yaml', `${comment('ignore')}${deployment('one')}`),
+      rendered('file.yaml', `${comment('ignore-file')}${deployment('whole')}`),
+    ].join(''),
+  })
+  it('are about the objects and the files in which they stand', () => {
+    const only = 'resource-requests-missing,suppression-unused'
+    expect(findingsOf(lint(folder, ['--helm', 'two', '--only', only, ...json]))).toMatchObject([
+      { subject: { name: 'second' }, place: { file: 'two/templates/mixed.yaml', line: 1 } },
+    ])
   })
 })
 

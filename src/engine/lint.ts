@@ -44,7 +44,7 @@ import { check, originalIndex, shape, shapePodTemplate } from '../schema/check.j
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { suppress } from '../suppress/suppress.js'
 import { isFrozen } from './frozen.js'
-import { type Locations, locations } from './locations.js'
+import { type Line, type Locations, locations } from './locations.js'
 import { patchCommand } from './patch.js'
 import { inRelease } from './release.js'
 import type { Lines, Report, Story } from './report.js'
@@ -106,8 +106,8 @@ export function examine(
   const { drafts, failures, notEvaluated } = evaluate(graph, settings, timings, watch, cluster?.unreadKinds)
   const where = locations()
   const owners = new WeakMap<Finding, Resource>()
-  const origins = new WeakMap<Finding, { readonly file: string; readonly line: number }>()
-  const all = finish(drafts, graph, where, owners, origins)
+  const lines = new WeakMap<Finding, readonly Line[]>()
+  const all = finish(drafts, graph, where, owners, lines)
   const found = onceEach(all, (finding) => owners.get(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusableIn(definitions, customs)].flatMap((problem) =>
     readFinding(problem, settings),
@@ -121,7 +121,7 @@ export function examine(
     rules,
     where,
     ownerOf: (finding) => owners.get(finding),
-    originOf: (finding) => origins.get(finding),
+    otherLines: (finding) => lines.get(finding) ?? [],
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
@@ -472,8 +472,8 @@ function finish(
   where: Locations,
   /** Filled with the objects of findings that have a fix, or that are about what was built. */
   owners: WeakMap<Finding, Resource>,
-  /** Filled with the lines that what was built comes from. */
-  origins: WeakMap<Finding, { readonly file: string; readonly line: number }>,
+  /** Filled with the other lines of what was built. */
+  lines: WeakMap<Finding, readonly Line[]>,
 ): Finding[] {
   const drafts = all.filter((draft) => !isPatched(draft, graph))
   const reported = new Map<Resource, Set<string>>()
@@ -516,8 +516,7 @@ function finish(
         }),
       }
       if (fix || resource.document.built) owners.set(finding, resource)
-      const origin = where.origin(resource, path)
-      if (origin) origins.set(finding, origin)
+      if (resource.document.built) lines.set(finding, where.otherLines(resource, path))
       return finding
     })
 }

@@ -3,14 +3,20 @@ import type { Built, Locator, Range, Written } from '../document.js'
 import { formatPath, type Path, type Place } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 
+/** A line of a file. */
+export interface Line {
+  readonly file: string
+  readonly line: number
+}
+
 export interface Locations {
   /**
    * Where a field stands: its key (or its value), its nearest ancestor's key when it is not written.
    * An object and a list item as a whole are shown at their name.
    */
   place(resource: Resource, path: Path, onValue: boolean): Place
-  /** Of what was built: the line of the file that it comes from on which it stands, or what is around it. */
-  origin(resource: Resource, path: Path): { readonly file: string; readonly line: number } | undefined
+  /** The lines of what was built besides that of its place: in the output, and in the file that it comes from. */
+  otherLines(resource: Resource, path: Path): readonly Line[]
   /** Whether the field is in the text, merge keys and aliases followed; also when its value is null. */
   isWritten(resource: Resource, path: Path): boolean
   locator(resource: Resource): Locator
@@ -30,9 +36,12 @@ export function locations(): Locations {
         ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
         : { file: file.name, line, column, endLine, endColumn, path: shown }
     },
-    origin: ({ document, path: object }, path) => {
-      const found = document.built?.origin([...object, ...path])
-      return found && lineOf(found)
+    otherLines: (resource, path) => {
+      const { file, built } = resource.document
+      if (!built) return []
+      const { line } = rangeOf(locator(resource), resource.path, path, false)
+      const origin = built.origin([...resource.path, ...path])
+      return [{ file: file.name, line }, ...(origin ? [lineOf(origin)] : [])]
     },
     // What was read tells as well as the text, and is at hand.
     isWritten: ({ document, path: start }, path) => {
@@ -86,6 +95,6 @@ function builtPlace(
   return { file, ...from, path, built: { file: output, ...range(), ...(source && { near: lineOf(source) }) } }
 }
 
-function lineOf({ document, object, path }: Written) {
+function lineOf({ document, object, path }: Written): Line {
   return { file: document.file.name, line: rangeOf(document.locate(), object, path, false).line }
 }
