@@ -79,12 +79,18 @@ async function wrappedBuild(
       buildMetadata: ['originAnnotations', ...(isLabelled(folder) ? ['managedByLabel'] : [])],
     }
     writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization))
-    const outcome = await build(base, run)
+    const outcome = await build(base, run, patienceForOrigins)
     return outcome && { ...outcome, base }
   } finally {
     rmSync(base, { recursive: true, force: true })
   }
 }
+
+/**
+ * kustomize keeps a list of all that has changed each object, and reads it anew for each change: hundreds of patches for hundreds of
+ * objects take it minutes, and a moment when nobody asks.
+ */
+const patienceForOrigins = 30_000
 
 /** Undefined where none can be made: then nobody says where objects come from. */
 function temporaryFolder(): string | undefined {
@@ -101,7 +107,11 @@ function isLabelled(folder: string): boolean {
   return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
 }
 
-function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Outcome | undefined> {
+function build(
+  folder: string,
+  { args, cwd, signal }: KustomizeRun,
+  limit?: number,
+): Promise<Outcome | undefined> {
   return runFirst(
     [
       { name: 'kustomize', args: ['build', folder, ...args] },
@@ -109,6 +119,7 @@ function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Out
     ],
     cwd,
     signal,
+    limit,
   )
 }
 
