@@ -70,6 +70,8 @@ export interface Built {
   readonly from: { readonly file: string; readonly range: Range }
   /** Where the thing at a path is written, or the nearest thing around it. Undefined when not even the object is known. */
   source(path: Path): Written | undefined
+  /** The nearest thing around it, or itself, in the file that the object comes from, whatever has been written over it. */
+  origin(path: Path): Written | undefined
 }
 
 /** Something in a source of a build. */

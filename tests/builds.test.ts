@@ -29,10 +29,11 @@ if (!existsSync(file)) {
 process.stdout.write(readFileSync(file, 'utf8').replaceAll('@SHOP@', (wrapped ?? '').split('/overlays')[0]))
 `,
   helm: `#!${process.execPath}
-const { appendFileSync, readFileSync } = require('node:fs')
+const { appendFileSync, existsSync, readFileSync } = require('node:fs')
 const { join } = require('node:path')
 appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
-process.stdout.write(readFileSync(join(${JSON.stringify(recorded)}, 'chart.yaml')))
+const own = join(process.argv[4], 'output')
+process.stdout.write(readFileSync(existsSync(own) ? own : join(${JSON.stringify(recorded)}, 'chart.yaml')))
 `,
 })
 for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
@@ -83,6 +84,15 @@ describe.each([
       rule: 'readiness-probe-missing',
       suppressed: { reason: 'it answers at once', place: { file: 'shop/base/web.yaml', line: 27 } },
     })
+  })
+  it.skipIf(!isThere)('is suppressed with its source, whatever an overlay has written over that', () => {
+    const other = copy()
+    const base = join(other, 'shop/base/web.yaml')
+    const text = readFileSync(base, 'utf8')
+    const comment = '# k8s-af-ignore mutable-image-tag, rollout-drops-all-replicas -- for a day'
+    writeFileSync(base, text.replace('apiVersion: apps/v1', `${comment}\napiVersion: apps/v1`))
+    const found = findingsOf(lint(other, ['-k', 'shop/overlays/prod', ...json], { PATH }))
+    expect(found.map(({ rule }) => rule)).toEqual(['resource-requests-missing'])
   })
   it.skipIf(!isThere)('may be several, named by a pattern', () => {
     const { out } = build('-k', 'shop/overlays/*', '-o', 'concise')
@@ -249,6 +259,42 @@ describe('what helm renders', () => {
     const { out } = lint(folder, [...chart, '-o', 'concise'])
     expect(out).toContain('chart/templates/deployment.yaml:1:1: warning suppression-unused')
     expect(out).not.toContain('.metadata.name')
+  })
+})
+
+describe('comments of templates', () => {
+  const comment = (word: string) => `# k8s-af-${word} resource-requests-missing -- small\n`
+  const deployment = (name: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec:
+      containers:
+        - name: ${name}
+          image: example/app:1.0.0
+`
+  const rendered = (file: string, text: string) => `---\n# Source: two/templates/${file}\n${text}`
+  const plain = `${comment('ignore')}${deployment('plain')}`
+  const folder = program.folderWith({
+    'two/Chart.yaml': 'apiVersion: v2\nname: two\nversion: 0.1.0\n',
+    'two/templates/mixed.yaml': `${plain}---\n${deployment('{{ .Release.Name }}')}`,
+    'two/templates/one.yaml': `${comment('ignore')}${deployment('{{ .Release.Name }}')}`,
+    'two/templates/file.yaml': `${comment('ignore-file')}${deployment('{{ .Values.name }}')}`,
+    'two/output': [
+      rendered('mixed.yaml', plain),
+      rendered('mixed.yaml', deployment('second')),
+      rendered('one.yaml', `${comment('ignore')}${deployment('one')}`),
+      rendered('file.yaml', `${comment('ignore-file')}${deployment('whole')}`),
+    ].join(''),
+  })
+  it('are about the objects and the files in which they stand', () => {
+    const only = 'resource-requests-missing,suppression-unused'
+    expect(findingsOf(lint(folder, ['--helm', 'two', '--only', only, ...json]))).toMatchObject([
+      { subject: { name: 'second' }, place: { file: 'two/templates/mixed.yaml', line: 1 } },
+    ])
   })
 })
 

@@ -18,16 +18,18 @@ const mostSaid = 64 * 1024
 
 /**
  * Runs the first of the tools that is there.
+ * @param limit milliseconds that it may take; it has failed when it takes longer
  * @returns undefined when none of them is
- * @throws UsageError when it takes too long or prints too much
+ * @throws UsageError when it prints too much, or the user has had enough
  */
 export async function runFirst(
   tools: readonly { readonly name: string; readonly args: readonly string[] }[],
   cwd: string,
   signal: AbortSignal,
+  limit = patience,
 ): Promise<Outcome | undefined> {
   for (const { name, args } of tools) {
-    const outcome = await run(name, args, cwd, signal)
+    const outcome = await run(name, args, cwd, signal, limit)
     if (outcome) return outcome
   }
   return undefined
@@ -38,16 +40,21 @@ async function run(
   args: readonly string[],
   cwd: string,
   signal: AbortSignal,
+  limit: number,
 ): Promise<Outcome | undefined> {
   // Nobody answers questions: a repository that asks for a password is none that can be read.
   const env = { ...process.env, GIT_TERMINAL_PROMPT: '0' }
   const child = spawn(name, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
   let reason: string | undefined
+  let isLate = false
   const stop = (why: string) => {
     reason ??= why
     end(child)
   }
-  const timer = setTimeout(() => stop(`did not end within ${patience / 1000} s`), patience)
+  const timer = setTimeout(() => {
+    isLate = true
+    end(child)
+  }, limit)
   const interrupted = () => stop('was interrupted')
   signal.addEventListener('abort', interrupted, { once: true })
   if (signal.aborted) interrupted()
@@ -56,6 +63,7 @@ async function run(
   try {
     const code = await ending(child)
     if (reason !== undefined) throw new UsageError(`${name} ${reason}, and was stopped.`)
+    if (isLate) return { name, code: 1, out: '', said: `(no end after ${limit / 1000} s: it was stopped)` }
     return code === undefined ? undefined : { name, code, out: out(), said: said() }
   } finally {
     clearTimeout(timer)

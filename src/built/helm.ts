@@ -3,6 +3,7 @@ import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, Range } from '../document.js'
+import type { Path } from '../finding.js'
 import { stringAt } from '../graph/untyped.js'
 import { displayName } from '../reader/files.js'
 import { split } from '../reader/split.js'
@@ -68,11 +69,8 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   return inputOf(name, pieces, files, (read) =>
     read.map(({ piece, value }): Built => {
       const source = verbatim(piece, sources)
-      return {
-        by: 'helm',
-        from: piece.from,
-        source: (path) => source && writtenIn({ document: source, path: [], value }, value, path),
-      }
+      const origin = (path: Path) => source && writtenIn({ document: source, path: [], value }, value, path)
+      return { by: 'helm', from: piece.from, source: origin, origin }
     }),
   )
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Built, Document, Range } from '../document.js'
+import type { Path } from '../finding.js'
 import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import { displayName } from '../reader/files.js'
@@ -78,12 +79,18 @@ async function wrappedBuild(
       buildMetadata: ['originAnnotations', ...(isLabelled(folder) ? ['managedByLabel'] : [])],
     }
     writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization))
-    const outcome = await build(base, run)
+    const outcome = await build(base, run, patienceForOrigins)
     return outcome && { ...outcome, base }
   } finally {
     rmSync(base, { recursive: true, force: true })
   }
 }
+
+/**
+ * kustomize keeps a list of all that has changed each object, and reads it anew for each change: hundreds of patches for hundreds of
+ * objects take it minutes, and a moment when nobody asks.
+ */
+const patienceForOrigins = 30_000
 
 /** Undefined where none can be made: then nobody says where objects come from. */
 function temporaryFolder(): string | undefined {
@@ -100,7 +107,11 @@ function isLabelled(folder: string): boolean {
   return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
 }
 
-function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Outcome | undefined> {
+function build(
+  folder: string,
+  { args, cwd, signal }: KustomizeRun,
+  limit?: number,
+): Promise<Outcome | undefined> {
   return runFirst(
     [
       { name: 'kustomize', args: ['build', folder, ...args] },
@@ -108,6 +119,7 @@ function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Out
     ],
     cwd,
     signal,
+    limit,
   )
 }
 
@@ -141,19 +153,19 @@ function builtOf(
       sources.objects(path),
     ))
       found.set(value, source)
-  return read.map(({ piece: { origin, from }, value }): Built => {
+  return read.map(({ piece: { origin: said, from }, value }): Built => {
     const source = found.get(value)
-    const file = origin && pathOf(origin.path, origin)
-    const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
+    const origin = (path: Path) => source && writtenIn(source, value, path)
+    const file = said && pathOf(said.path, said)
+    const generator = said ? pathOf(said.configuredIn, said) : undefined
     const made =
-      generator === undefined
-        ? undefined
-        : generatorIn(sources.documents(generator), origin?.generator, value)
+      generator === undefined ? undefined : generatorIn(sources.documents(generator), said?.generator, value)
     return {
       by: 'kustomize',
       from: made ?? from,
+      origin,
       source: (path) => {
-        const own = source && writtenIn(source, value, path)
+        const own = origin(path)
         const by = writtenBy(writers, { value, source, file }, path)
         // What writes the same again decides.
         if (by.length === 0 || (own?.isCertain && isWhole(value, path))) return own

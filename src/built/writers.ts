@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Document, Written } from '../document.js'
 import type { Path } from '../finding.js'
 import { at } from '../fix/edited.js'
+import { memo } from '../graph/lazy.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import type { PatchTarget } from '../reader/input.js'
 import { listedPatches } from '../reader/kustomization.js'
@@ -109,12 +110,13 @@ function isFor(target: PatchTarget | undefined, { value, source }: Made): boolea
   return isCalled(target.kind, String(value.kind)) && names.some((name) => isCalled(target.name, name))
 }
 
+/** kustomize takes names and kinds as patterns of whole words. */
+const pattern = memo((text: string) => matcher(`^(?:${text})$`))
 const mostSteps = 100_000
 
-/** kustomize takes names and kinds as patterns of whole words. */
 function isCalled(wanted: string | undefined, name: string): boolean {
   if (wanted === undefined || wanted === name) return true
-  return matcher(`^(?:${wanted})$`)?.(name, { steps: mostSteps }) ?? false
+  return pattern(wanted)?.(name, { steps: mostSteps }) ?? false
 }
 
 /** Where the operation of a JSON patch stands that has written it, if exactly one has. */

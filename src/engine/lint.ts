@@ -15,6 +15,7 @@ import { suppress } from '../suppress/suppress.js'
 import { evaluate } from './evaluate.js'
 import { findingOf, relevant } from './findings.js'
 import { sourceLines } from './lines.js'
+import { type Line, otherLines } from './place.js'
 import type { Report, Story } from './report.js'
 import { recordsOf, type Unreadable } from './resources.js'
 
@@ -59,9 +60,12 @@ export function examine(
     options.timings ?? false,
   )
   const owners = new WeakMap<Finding, Resource>()
+  const lines = new WeakMap<Finding, readonly Line[]>()
   const each = relevant(drafts, graph, input.programs).map((draft) => {
     const finding = findingOf(draft, graph)
-    if (finding.fix || draft.resource.document.built) owners.set(finding, draft.resource)
+    const isBuilt = draft.resource.document.built !== undefined
+    if (finding.fix || isBuilt) owners.set(finding, draft.resource)
+    if (isBuilt) lines.set(finding, otherLines(draft.resource, draft.path))
     return finding
   })
   const found = onceEach(each, (finding) => owners.get(finding)?.document.built !== undefined)
@@ -74,6 +78,8 @@ export function examine(
     settings: evaluated,
     rules,
     ownerOf: (finding) => owners.get(finding),
+    otherLines: (finding) => lines.get(finding) ?? [],
+    otherLines: (finding) => lines.get(finding) ?? [],
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)

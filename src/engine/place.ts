@@ -1,8 +1,14 @@
 /** Places of the fields of objects. */
-import type { Built, Locator, Range } from '../document.js'
+import type { Built, Locator, Range, Written } from '../document.js'
 import { formatPath, type Path, type Place } from '../finding.js'
 import { at } from '../fix/edited.js'
 import type { Resource } from '../graph/resource.js'
+
+/** A line of a file. */
+export interface Line {
+  readonly file: string
+  readonly line: number
+}
 
 /**
  * Where a field stands: its key (or its value), its nearest ancestor's key when it is not written.
@@ -59,12 +65,23 @@ function builtPlace(
   onValue: boolean,
 ): Place {
   const source = built.source(full)
-  const there = source && {
-    file: source.document.file.name,
-    ...rangeOf(source.document.locate(), source.object, source.path, onValue),
+  if (source?.isCertain) {
+    const found = rangeOf(source.document.locate(), source.object, source.path, onValue)
+    return { file: source.document.file.name, ...found, path }
   }
-  if (there && source.isCertain) return { ...there, path }
   const { file, range: from } = built.from
-  const near = there && { file: there.file, line: there.line }
-  return { file, ...from, path, built: { file: output, ...range(), ...(near && { near }) } }
+  return { file, ...from, path, built: { file: output, ...range(), ...(source && { near: lineOf(source) }) } }
+}
+
+/** The lines of what was built besides that of its place: in the output, and in the file that it comes from. */
+export function otherLines(resource: Resource, path: Path): readonly Line[] {
+  const { file, built } = resource.document
+  if (!built) return []
+  const { line } = rangeOf(resource.document.locate(), resource.path, path, false)
+  const origin = built.origin([...resource.path, ...path])
+  return [{ file: file.name, line }, ...(origin ? [lineOf(origin)] : [])]
+}
+
+function lineOf({ document, object, path }: Written): Line {
+  return { file: document.file.name, line: rangeOf(document.locate(), object, path, false).line }
 }

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import ignore from 'ignore'
 import type { ConfigSuppression, Settings } from '../config/settings.js'
 import type { Document, Range, SourceFile } from '../document.js'
-import { placeOf } from '../engine/place.js'
+import { type Line, placeOf } from '../engine/place.js'
 import type { Finding, Path, Place, Subject } from '../finding.js'
 import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
 import type { IndexedGraph } from '../graph/graph.js'
@@ -29,6 +29,8 @@ export interface Run {
   readonly rules: ReadonlyMap<string, Rule>
   /** The object of a finding about what a tool has built: its place does not tell. */
   readonly ownerOf: (finding: Finding) => Resource | undefined
+  /** The lines of such a finding besides that of its place. */
+  readonly otherLines: (finding: Finding) => readonly Line[]
 }
 
 /** What covers findings: a comment, an annotation or an entry of the configuration. */
@@ -103,20 +105,22 @@ function meantBy(word: string): string | undefined {
   return words.includes(spelt) ? spelt : nearestName(spelt, words)
 }
 
-function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
+function inComments({ input, rules, otherLines }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
   for (const { file, documents, isBroken, isSource } of speakingFiles(input)) {
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
       const place = placeIn(file, range, documents)
-      const isHere = (one: Finding) => sitesOf(one).some((site) => site.file === file.name)
+      const isIn = (one: Finding) => [one.place, ...otherLines(one)].some((line) => line.file === place.file)
       // What this build has no use for may be for another one.
       const expected = !isSource
       if (word === 'k8s-af-ignore-file')
-        written.push({ text, place, covers: isHere, expected: expected && !isBroken })
+        written.push({ text, place, covers: isIn, expected: expected && !isBroken })
       else if (word === 'k8s-af-ignore') {
         const covers = (one: Finding) =>
-          sitesOf(one).some((site) => site.file === file.name && site.line >= from && site.line <= to)
+          [...linesOf(one), ...otherLines(one)].some(
+            (line) => line.file === file.name && line.line >= from && line.line <= to,
+          )
         // It may belong to the part that could not be read.
         if (to >= from || !isBroken) written.push({ text, place, covers, expected })
       } else if (isAttempt(word, text, rules)) {
@@ -133,10 +137,10 @@ function inComments({ input, rules }: Run): { written: Written[]; invalid: Inval
   return { written, invalid }
 }
 
-/** Where a finding stands: at its place, and of what was built where it stands there, and where what is around it was written. */
-function sitesOf({ place }: Finding): readonly { readonly file: string; readonly line: number }[] {
-  const { built } = place
-  return built ? [place, built, ...(built.near ? [built.near] : [])] : [place]
+/** Where a finding stands. The first line of what something was built from stands for all of it. */
+function linesOf({ place }: Finding): readonly Line[] {
+  if (!place.built) return [place]
+  return place.line === 1 ? [place.built] : [place, place.built]
 }
 
 /** Where a comment stands; of one in what was built, also the file that it was made from. */
