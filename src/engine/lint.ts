@@ -79,7 +79,6 @@ export function examine(
     rules,
     ownerOf: (finding) => owners.get(finding),
     otherLines: (finding) => lines.get(finding) ?? [],
-    otherLines: (finding) => lines.get(finding) ?? [],
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
