@@ -155,6 +155,8 @@ export interface Graph extends Existence, Scaling {
    * there is nothing to look for.
    */
   mentions(object: object, text: string): boolean
+  /** How many characters the file's document has that holds the object; none for objects of a cluster. */
+  textLength(object: object): number
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
@@ -256,6 +258,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
       return document.live !== undefined || textIn(document)(text)
+    },
+    textLength: (object) => {
+      const { document } = resource(object)
+      return document.live === undefined ? document.text.length : 0
     },
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())
