@@ -28,8 +28,8 @@ matches another workload but not its own, or an anti-affinity term looks into ot
 labels; an info when another constraint or term over the same topology keeps the pods apart as well. One finding
 per workload.
 
-Anti-affinity against another workload of the input is what it is for, and silent; so is one that matches
-nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add
+Anti-affinity against another workload of the input, or against pods that an operator seems to make, is what it is for,
+and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add
 to pods, such as \`job-name\`, are taken to match, and labels that the template lacks where kustomizations
 may add them.`,
   versions: 'A missing labelSelector matches no pods: k8s.io/apimachinery LabelSelectorAsSelector.',
@@ -137,7 +137,7 @@ function isWrong(
   if (graph.matching(selector, workload.object).length > 0) return false
   return (
     !mayBeAdded(selector, workload, graph) &&
-    (graph.hasAll('Pod', workload.object) || isNear(selector, workload))
+    (graph.hasAllPods(selector.matchLabels, workload.object) || isNear(selector, workload))
   )
 }
 

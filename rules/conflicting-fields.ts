@@ -1,4 +1,4 @@
-import { formatPath, rule } from '../src/rule.js'
+import { formatPath, type Path, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Fields that contradict each other',
@@ -19,8 +19,14 @@ objects.`,
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, reportPath }) {
-    for (const problem of graph.problems(object))
-      if (problem.kind === 'conflict' && !graph.kustomized(object))
+    const problems = graph.problems(object)
+    // A mount whose volume is in a list that stands elsewhere: another finding tells that.
+    const hasStrayVolumes = problems.some(
+      ({ kind, path }) => kind === 'unknown-field' && path.at(-1) === 'volumes',
+    )
+    const isOfStray = (path: Path) => hasStrayVolumes && path.at(-3) === 'volumeMounts'
+    for (const problem of problems)
+      if (problem.kind === 'conflict' && !isOfStray(problem.path) && !graph.kustomized(object))
         reportPath(
           problem.path,
           `kubectl apply is refused: ${formatPath(problem.path).slice(1) || object.kind} ${problem.message}.`,

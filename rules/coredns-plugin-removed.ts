@@ -7,8 +7,8 @@ import {
   editDistance,
   imageParts,
   inRange,
-  isGone,
   isReady,
+  presentPods,
   type RuleFix,
   rule,
   type ServerBlock,
@@ -61,7 +61,7 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
     const found = problemIn(corefile(text), own ?? bundledWith(minor), params.plugins)
     if (!found) return
     const what = own ? `CoreDNS ${own.join('.')}` : 'CoreDNS'
-    const pods = (server && graph.live?.podsOf(server.workload).filter((pod) => !isGone(pod))) ?? []
+    const pods = server && graph.live ? presentPods(server.workload, graph.live) : []
     const runs = pods.some(isReady)
     report(
       data,

@@ -4,11 +4,11 @@ import {
   formatCondition,
   type Graph,
   imageNamed,
-  isGone,
   isReady,
   type KindName,
   type KubernetesObject,
   type Live,
+  presentPods,
   rule,
   troubles,
   type Workload,
@@ -109,7 +109,7 @@ function makesNothing({ running }: Workload): boolean {
 
 /** What a cluster shows: no pod is ready, or most of what the provider should make is not made. */
 function troubleNow(workload: Workload, provider: Provider | undefined, graph: Graph, live: Live) {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   const made = provider?.kind ? graph.all(provider.kind) : []
   // Certificates fail each for reasons of their own: another rule looks at them.
   const failing = provider?.image === 'cert-manager-controller' ? [] : made.filter(failureOf)

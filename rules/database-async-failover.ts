@@ -2,20 +2,16 @@ import {
   type Agreement,
   ageOf,
   agreementOf,
-  arrayAt,
   atMost,
-  conditionOf,
   counted,
-  formatBytes,
-  formatSpan,
   type Graph,
-  heldFor,
   imageNamed,
-  isReady,
+  instancesOfCluster,
   isWorkload,
   type KubernetesObject,
   type Live,
-  type Member,
+  laggardsAmong,
+  leaderAmong,
   membersIn,
   numberAt,
   objectAt,
@@ -23,8 +19,6 @@ import {
   type Pod,
   quantity,
   rule,
-  stringAt,
-  unreadyFor,
   valueAt,
   type Workload,
 } from '../src/rule.js'
@@ -136,8 +130,7 @@ function shortfall(
   graph: Graph,
   live: Live,
 ): Shortfall | undefined {
-  if (subject.kind === 'Cluster')
-    return isDecided('Cluster', spec) ? undefined : ofCloudNative(subject, spec, live)
+  if (subject.kind === 'Cluster') return isDecided('Cluster', spec) ? undefined : ofCloudNative(subject, live)
   const name = nameOf(subject)
   const set = subject.kind === 'postgresql' ? graph.find('StatefulSet', name, subject) : undefined
   const chosen = chosenIn(subject.kind, spec)
@@ -163,13 +156,6 @@ interface Question {
   readonly agreed: () => Agreement
 }
 
-/** A replica that could not take over as it should. */
-interface Laggard {
-  readonly line: string
-  /** The worst has the highest. */
-  readonly rank: number
-}
-
 /** What the pods of a cluster of Patroni say; undefined where all is well, or nobody can tell. */
 function ofPatroni(
   subject: KubernetesObject,
@@ -177,14 +163,11 @@ function ofPatroni(
   { name, live, maxLag, agreed }: Question,
 ): Shortfall | undefined {
   const members = membersIn(pods)
-  const leader = leaderOf(members, live)
+  const leader = leaderAmong(members, live)
   if (!leader || ageOf(subject, live) < settling) return undefined
   const replicas = members.filter((one) => one !== leader && !one.isPassive)
   const { maximumLag = 0, isSynchronous, unsynchronized } = agreed()
-  const laggards = replicas
-    .flatMap((one) => laggardOf(one, leader, Math.max(maxLag, maximumLag), live) ?? [])
-    .sort((a, b) => b.rank - a.rank || (a.line < b.line ? -1 : 1))
-    .map(({ line }) => line)
+  const laggards = laggardsAmong(replicas, leader, Math.max(maxLag, maximumLag), live)
   const at = leader.pod.metadata?.name ?? ''
   // Others are on their way, or were told not to take over.
   if (replicas.length === 0 && pods.some((pod) => pod !== leader.pod)) return undefined
@@ -247,11 +230,6 @@ function chosenIn(kind: string | undefined, spec: object) {
 
 /** Seconds that a database may take to come up, and to find its members after that. */
 const settling = 600
-/** Seconds that a state may last which is passed through at every start. */
-const passing = 120
-/** Milliseconds from which a replica that writes nothing has not moved: it is woken when its leader writes. */
-const quiet = 60_000
-
 function inAll(name: string, leader: string, count: number, wanted: string, evidence: readonly string[]) {
   const replicas =
     count === 0
@@ -273,95 +251,15 @@ function inPart(name: string, count: number, bad: number, wanted: string, eviden
   }
 }
 
-/** The one that serves writes; undefined while that changes, where several say so, and where the writes come from elsewhere. */
-function leaderOf(members: readonly Member[], live: Live): Member | undefined {
-  if (members.some(({ role }) => role === 'promoted')) return undefined
-  const [leader, ...others] = members.filter(
-    ({ role, state, pod }) =>
-      (role === 'primary' || role === 'master') && state === 'running' && !isDown(pod, live),
-  )
-  return others.length === 0 ? leader : undefined
-}
-
-function isDown(pod: Pod, live: Live): boolean {
-  return !isReady(pod) && unreadyFor(pod, live) >= passing
-}
-
-function laggardOf(replica: Member, leader: Member, most: number, live: Live): Laggard | undefined {
-  const { pod, state, position, timeline, replication, writtenAt } = replica
-  const laggard = (text: string, rank = Number.MAX_SAFE_INTEGER): Laggard => ({
-    line: `pod ${pod.metadata?.name}: ${text}`,
-    rank,
-  })
-  if (isDown(pod, live)) return laggard(`not ready for ${formatSpan(unreadyFor(pod, live))}`)
-  const seconds = (live.now - writtenAt) / 1000
-  if (state !== 'running')
-    return seconds >= passing ? laggard(`${state} for ${formatSpan(seconds)}`) : undefined
-  // What was written before the leader wrote may have been made good; what was written after it is behind by so much at least.
-  const late = leader.writtenAt - writtenAt
-  const hasStopped = late > quiet
-  if ((late > 0 && !hasStopped) || late < -quiet) return undefined
-  const since = hasStopped ? `, unchanged for ${formatSpan(late / 1000)}` : ''
-  if (timeline !== undefined && leader.timeline !== undefined && timeline !== leader.timeline)
-    return hasStopped
-      ? laggard(`timeline ${timeline}, the leader ${leader.pod.metadata?.name} ${leader.timeline}${since}`)
-      : undefined
-  if (position === undefined || leader.position === undefined) return undefined
-  const lag = leader.position - position
-  if (lag <= most) return undefined
-  const on = timeline === undefined ? '' : `, timeline ${timeline}`
-  const how = replication === undefined || replication === 'streaming' ? '' : `, ${replication}`
-  return laggard(`${formatBytes(lag)} behind the leader ${leader.pod.metadata?.name}${on}${how}${since}`, lag)
-}
-
-/**
- * What the operator says of the instances. How far they are behind it does not tell.
- * Source: cloudnative-pg/api/v1/cluster_types.go (ClusterStatus), base_funcs.go (ListStatusPods).
- */
-function ofCloudNative(subject: KubernetesObject, spec: object, live: Live): Shortfall | undefined {
-  const status = objectAt(subject, 'status')
-  const count = numberAt(spec, 'instances') ?? 1
-  const ready = numberAt(status, 'readyInstances')
-  const primary = stringAt(status, 'currentPrimary')
-  const isMoving = primary !== stringAt(status, 'targetPrimary')
-  const isAsleep = subject.metadata?.annotations?.['cnpg.io/hibernation'] === 'on'
-  if (ready === undefined || isMoving || isAsleep || valueAt(spec, 'replica', 'enabled') === true)
-    return undefined
-  const unready = conditionOf(subject, 'Ready')
-  const isBrief = unready?.status === 'False' && heldFor(unready, live) < passing
-  if (isBrief || ageOf(subject, live) < settling) return undefined
-  const parted = partedFrom(primary, status, live)
-  const named = (how: string) =>
-    arrayAt(status, 'instancesStatus', how).filter((pod) => typeof pod === 'string' && pod !== primary)
-  const good =
-    valueAt(status, 'instancesStatus') === undefined
-      ? Math.max(0, ready - 1)
-      : named('healthy').filter((pod) => !parted.some(([other]) => other === pod)).length
-  if (good >= count - 1) return undefined
-  const evidence = [
-    `${ready} of ${count} instances are ready: ${stringAt(status, 'phase') ?? 'no phase'}`,
-    ...named('failed').map((pod) => `pod ${pod}: failed`),
-    ...named('replicating').map((pod) => `pod ${pod}: not ready`),
-    ...parted.map(([pod, timeline]) => `pod ${pod}: ${timeline}`),
-  ]
+/** How far they are behind the operator does not tell. */
+function ofCloudNative(subject: KubernetesObject, live: Live): Shortfall | undefined {
+  const standing = ageOf(subject, live) < settling ? undefined : instancesOfCluster(subject, live)
+  if (!standing || standing.good >= standing.replicas) return undefined
+  const { primary, replicas, good, said } = standing
   const name = nameOf(subject)
   return good === 0
-    ? inAll(name, primary ?? 'the primary', count - 1, 'ready', evidence)
-    : inPart(name, count - 1, count - 1 - good, 'ready', evidence)
-}
-
-/** The instances that have not followed the primary to its timeline, minutes after it was promoted, and how they are. */
-function partedFrom(primary: string | undefined, status: object | undefined, live: Live): [string, string][] {
-  const promoted = Date.parse(stringAt(status, 'currentPrimaryTimestamp') ?? '')
-  const states = objectAt(status, 'instancesReportedState')
-  if (primary === undefined || !states || !(live.now - promoted >= settling * 1000)) return []
-  const current = numberAt(states, primary, 'timeLineID') ?? 0
-  return Object.keys(states).flatMap((pod): [string, string][] => {
-    const timeline = numberAt(states, pod, 'timeLineID') ?? 0
-    return timeline > 0 && timeline < current
-      ? [[pod, `timeline ${timeline}, the primary ${primary} ${current}`]]
-      : []
-  })
+    ? inAll(name, primary, replicas, 'ready', said)
+    : inPart(name, replicas, replicas - good, 'ready', said)
 }
 
 function nameOf({ metadata }: KubernetesObject): string {

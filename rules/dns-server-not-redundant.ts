@@ -4,7 +4,6 @@ import {
   flagOf,
   type Graph,
   imageNamed,
-  isGone,
   isObject,
   isOfClusterDns,
   isReady,
@@ -12,6 +11,7 @@ import {
   type Live,
   numberAt,
   type ObjectOf,
+  presentPods,
   rule,
   set,
   valueAt,
@@ -140,7 +140,7 @@ function seenOf(
   nodes: readonly Node[],
   most: number,
 ): { readonly message: string; readonly evidence: readonly string[] } | undefined {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && isReady(pod))
+  const pods = presentPods(workload, live).filter(isReady)
   if (pods.length === 0 || nodes.length < 2) return undefined
   const evidence = pods
     .map((pod) => `pod ${pod.metadata?.name} on ${pod.spec?.nodeName}`)

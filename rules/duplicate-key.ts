@@ -1,4 +1,4 @@
-import { advise, formatPath, rule } from '../src/rule.js'
+import { advise, counted, formatPath, rule } from '../src/rule.js'
 
 export default rule({
   title: 'A key is written twice in one mapping',
@@ -11,7 +11,8 @@ Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file ins
   remedy: 'Merge the two, or remove the one that is wrong.',
   decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys
 that come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written
-alike nothing is lost: the finding is a warning where a kustomization stands in the folder, else an info.`,
+alike nothing is lost: all such keys of an object are one finding, a warning where a kustomization stands in the folder,
+else an info.`,
   versions:
     'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
   sources: [
@@ -21,19 +22,25 @@ alike nothing is lost: the finding is a warning where a kustomization stands in 
   stories: [],
   for: 'Object',
   check(object, { graph, repeatedKeys, reportPath }) {
-    for (const { path, line, first, isSame } of repeatedKeys()) {
-      const key = formatPath(path).slice(1)
-      reportPath(
-        path,
-        isSame
-          ? `kubectl apply -k refuses this file: ${key} is written twice, with the same value.`
-          : `What line ${line} says has no effect: ${key} is written again here, and the last one counts.`,
-        {
-          ...(isSame && { severity: graph.kustomized(object) ? 'warning' : 'info' }),
-          see: [isSame ? { ...first, note: 'the first one' } : first],
-          fix: advise(isSame ? 'remove one of the two' : 'make one of the two, or remove one'),
-        },
-      )
-    }
+    const repeated = repeatedKeys()
+    for (const { path, line, first, isSame } of repeated)
+      if (!isSame)
+        reportPath(
+          path,
+          `What line ${line} says has no effect: ${formatPath(path).slice(1)} is written again here, and the last one counts.`,
+          { see: [first], fix: advise('make one of the two, or remove one') },
+        )
+    const [one, ...others] = repeated.filter(({ isSame }) => isSame)
+    if (!one) return
+    const key = formatPath(one.path).slice(1)
+    reportPath(
+      one.path,
+      `kubectl apply -k refuses this file: ${key} ${others.length > 0 ? `and ${counted(others.length, 'more key')} are` : 'is'} written twice, with the same value.`,
+      {
+        severity: graph.kustomized(object) ? 'warning' : 'info',
+        see: [{ ...one.first, note: 'the first one' }],
+        fix: advise('remove one of the two'),
+      },
+    )
   },
 })

@@ -6,6 +6,7 @@ import {
   isReady,
   type Live,
   type Pod,
+  presentPods,
   refusalOf,
   rule,
   troubles,
@@ -56,7 +57,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
     )
     const [first] = stuck
     if (!first) return
-    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+    const pods = presentPods(workload, live)
     const ready = pods.filter(isReady).length
     const { name: image, tag, digest, registry } = imageParts(first.image)
     const named = `${image}${digest ? '' : `:${tag ?? 'latest'}`}`

@@ -32,7 +32,7 @@ whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`,
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
 controller, ports of Services or routes that a kustomization patches, Services of partial input without a
-near name, and externals. The number in a Route of OpenShift may also be the port of the pods.`,
+near name, those that operators make for objects of theirs (\`web-predictor\` for an InferenceService), and externals. The number in a Route of OpenShift may also be the port of the pods.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressBackend)',
     'Gateway API specification',

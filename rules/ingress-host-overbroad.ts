@@ -122,8 +122,19 @@ function claimsOfIngress(ingress: Ingress): readonly Claim[] {
   ]
 }
 
+function isRedirect(rule: object): boolean {
+  return objectsAt(rule, 'filters').some(
+    (one) =>
+      stringAt(one, 'type') === 'RequestRedirect' &&
+      stringAt(one, 'requestRedirect', 'hostname') === undefined,
+  )
+}
+
 function claimsOfHttpRoute(route: KubernetesObject, graph: Graph): readonly Claim[] {
   const spec = objectAt(route, 'spec')
+  const rules = objectsAt(spec, 'rules')
+  // Such a route sends everybody to the same host again, most often by https.
+  if (rules.length > 0 && rules.every(isRedirect)) return []
   const names = valueAt(spec, 'hostnames')
   const hosts = Array.isArray(names) && names.length > 0 ? names.map(String) : ['*']
   return objectsAt(spec, 'parentRefs').flatMap((parent) => {

@@ -5,10 +5,10 @@ import {
   formatEnd,
   formatSpan,
   imageNamed,
-  isGone,
   type Live,
   lastEnd,
   type Probe,
+  presentPods,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -31,16 +31,21 @@ in a manifest.
 
 In a cluster an error when each pod was restarted within ten minutes after a kube-apiserver that runs as a pod had ended.
 
-Exempt: data planes apart from their control plane (Envoy), which keep their last configuration, and Traefik, whose \`/ping\`
-fails only while it stops.`,
+Exempt: data planes apart from their control plane (Envoy), which keep their last configuration, and controllers whose check
+asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/ping\` fails only while it stops.`,
   falsePositives: 'Controllers whose health path does not depend on the API server.',
-  sources: ['Documentation of the ingress controllers named in `images`', 'traefik/pkg/ping/ping.go'],
+  sources: [
+    'Documentation of Skipper (health of the Kubernetes data client)',
+    'traefik/pkg/ping/ping.go',
+    'ingress-nginx/internal/ingress/controller/checker.go',
+    'haproxytech/kubernetes-ingress/fs/usr/local/etc/haproxy/haproxy.cfg (monitor-uri)',
+  ],
   stories: ['zalando-cronjob-apiserver', 'zalando-fallacies-2017', 'openai-telemetry'],
   params: {
     images: {
       type: 'array',
       items: { type: 'string' },
-      default: ['skipper', 'haproxy-ingress', 'kubernetes-ingress', 'nginx-ingress'],
+      default: ['skipper'],
       about: 'Parts of image names of ingress controllers whose health may depend on the API server.',
     },
   },
@@ -71,7 +76,7 @@ fails only while it stops.`,
 
 /** When every pod's container ended last within minutes after a kube-apiserver. Those of a provider can't be seen. */
 function restartedWithServer(workload: Workload, name: string, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   const ends = pods
     .flatMap((pod) => containerStates(pod).filter((state) => state.name === name && state.restartCount))
     .map((state) => lastEnd(state)?.endedAt ?? 0)

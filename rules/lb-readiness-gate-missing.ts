@@ -5,6 +5,7 @@ import {
   type Ingress,
   isGone,
   isKind,
+  isNamespaceOf,
   type Live,
   type PodSpec,
   rule,
@@ -40,7 +41,7 @@ their own; in a cluster its pods themselves count, whoever gave them the gate. W
     for (const one of graph.once('targets of type ip', () => targetsIn(graph))) {
       const own = one.metadata?.annotations
       const key = annotations.find((name) => own?.[name] === 'ip')
-      if (!own || !key || graph.namespaceOf(one) !== metadata.name || hasGate(one, graph)) continue
+      if (!own || !key || !isNamespaceOf(namespace, one, graph) || hasGate(one, graph)) continue
       const bare = graph.live && bareBehind(one, graph, graph.live)
       if (bare?.length === 0) continue
       report(

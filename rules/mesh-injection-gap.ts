@@ -2,11 +2,11 @@ import {
   at,
   atMost,
   type Graph,
-  isGone,
   isWorkload,
   type Namespace,
   objectsAt,
   type Pod,
+  presentPods,
   rule,
   stringAt,
   valueAt,
@@ -64,7 +64,7 @@ opt out.`,
     }
     const { live } = graph
     if (!live) return
-    const pods = live.podsOf(subject).filter((pod) => !isGone(pod) && pod.status?.phase === 'Running')
+    const pods = presentPods(subject, live).filter(({ status }) => status?.phase === 'Running')
     const bare = pods.filter((pod) => !hasProxy(pod))
     if (bare.length === 0) return
     report(

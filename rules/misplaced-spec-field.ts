@@ -83,6 +83,7 @@ annotation stays as it was.`,
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
         continue
+      if (problem.isNull) continue
       const meant = suggestion(object, problem.path, minor, problem.root)
       if (meant?.wrong !== 'place') continue
       const field = String(problem.path.at(-1))

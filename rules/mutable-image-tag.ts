@@ -1,4 +1,4 @@
-import { at, type Container, imageParts, movingTags, rule } from '../src/rule.js'
+import { at, type Container, type Graph, imageParts, movingTags, rule } from '../src/rule.js'
 
 /** Some publishers number their repositories, with one image in each: `tgi-cu124.2-3.ubuntu2204`. */
 const versionInName = /\d\.\d[^/]*$/
@@ -13,7 +13,7 @@ by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
   decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
 a warning; an info in a Pod or Job of its own, of which nothing makes a second one, and where no tag is given but
-the repository's own name has a version. With \`versions\` on,
+the repository's own name has a version or a mark behind it says where a script puts one (\`#imagetag\`). With \`versions\` on,
 tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
 are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
 they are in the input. One finding per workload.
@@ -43,12 +43,14 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
   check(workload, { graph, params, report }) {
     const moving = workload.containers.flatMap((container) => {
       const { image } = container
-      if (!image || /[${}<>]/.test(image)) return []
+      // OpenShift fills in an image of one blank when its trigger fires.
+      if (!image?.trim() || /[${}<>]/.test(image)) return []
       const { registry, repository, tag, digest } = imageParts(image)
       // No registry takes upper case in a repository: CONTAINER_IMAGE waits to be filled in.
       if (/[A-Z]/.test(repository)) return []
       if (digest || params.immutableRegistries.includes(registry)) return []
-      const inName = tag === undefined && versionInName.test(repository)
+      const inName =
+        tag === undefined && (versionInName.test(repository) || hasMark(image, workload.object, graph))
       const grave = tag === undefined ? !inName : params.mutableTags.includes(tag.toLowerCase())
       const mild = inName || (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
       return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
@@ -75,3 +77,8 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
     )
   },
 })
+
+/** Whether the comment behind the image is a mark for a script, which writes the tag over it: `#imagetag`. */
+function hasMark(image: string, object: object, graph: Graph): boolean {
+  return /tag/i.test(graph.markBehind(object, image) ?? '')
+}

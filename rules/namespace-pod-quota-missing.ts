@@ -1,11 +1,15 @@
 import {
   at,
+  durationPattern,
   type Graph,
   grouped,
   isGone,
+  isNamespaceOf,
   type Live,
   quantity,
   rule,
+  schedule,
+  seconds,
   stringAt,
   type Workload,
 } from '../src/rule.js'
@@ -18,7 +22,8 @@ export default rule({
 stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the
 whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side (with
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side and that start at
+least once in \`startsWithin\` (with
 \`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
 \`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
 namespaces are silent unless the input is complete.
@@ -44,6 +49,12 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
       default: true,
       about: 'Leave namespaces without CronJobs alone.',
     },
+    startsWithin: {
+      type: 'string',
+      pattern: durationPattern,
+      default: '1h',
+      about: 'CronJobs that start less often make no crowd of pods, and are left alone (a Go duration).',
+    },
     share: {
       type: 'number',
       minimum: 0,
@@ -65,7 +76,10 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const count = graph.live && countIn(name, graph, graph.live.seen)
     const isFull = count && count.own > count.all / 2 && count.all > count.most * params.share
     const makers = makersIn(name, graph, params.onlyWithJobs)
-    const job = (makers.find((one) => !runsOneByOne(one)) ?? (isFull ? makers[0] : undefined))?.object
+    const most = seconds(params.startsWithin) ?? 0
+    const isOwn = ({ object }: Workload) => isNamespaceOf(namespace, object, graph)
+    const piling = makers.find((one) => pilesUp(one, most) && isOwn(one))
+    const job = (piling ?? (isFull ? makers[0] : undefined))?.object
     if (!job) return
     const [quota] = quotas
     report(
@@ -89,6 +103,13 @@ function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly 
   const found = graph.workloads.filter((one) => one.namespace === namespace && !one.controlled)
   const jobs = found.filter(({ kind }) => kind === 'CronJob' || kind === 'ScaledJob')
   return onlyJobs || jobs.some((one) => !runsOneByOne(one)) ? jobs : found
+}
+
+/** Whether its pods can become many in a day: those of a CronJob that starts once in a while do not. */
+function pilesUp(one: Workload, interval: number): boolean {
+  if (runsOneByOne(one)) return false
+  const starts = one.kind === 'CronJob' ? schedule(stringAt(one.object, 'spec', 'schedule') ?? '') : undefined
+  return starts === undefined || starts.interval <= interval
 }
 
 /** Whether a CronJob waits for its last Job or ends it: then only those of the history stay. Source: k8s.io/api/batch/v1. */

@@ -6,9 +6,9 @@ import {
   imageNamed,
   imageParts,
   isAway,
-  isGone,
   type Live,
   type Pod,
+  presentPods,
   rule,
   troubleOf,
   unreadyFor,
@@ -57,7 +57,7 @@ The rules on the nodes themselves cannot be read through the API.`,
       ({ image }) => imageNamed(image, params.images) && !/envoy|driver|csi/.test(image ?? ''),
     )
     if (!agent) return
-    const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+    const pods = presentPods(workload, live)
     const away = graph.once('nodes-away', () => nodesAway(graph))
     const down = unreadyPods(pods, live, params.minutes * 60)
       .map(({ pod }) => pod)

@@ -3,7 +3,6 @@ import {
   at,
   controllerOf,
   type Graph,
-  isOperated,
   type LabelSelector,
   mayMean,
   type ObjectOf,
@@ -51,7 +50,8 @@ without pods or with pods that an operator makes, and those for the solvers of c
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (!near && (!graph.hasAll('Pod', policy) || isExpected(policy, selector, graph))) return
+    if (!near && (!graph.hasAllPods(selector.matchLabels, policy) || isExpected(policy, selector, graph)))
+      return
     report(
       spec,
       'podSelector',
@@ -85,12 +85,7 @@ type RulePort = NonNullable<IngressRule['ports']>[number]
  */
 function isExpected(policy: ObjectOf<'NetworkPolicy'>, selector: LabelSelector, graph: Graph): boolean {
   const beside = graph.nearby(policy)
-  if (!graph.live)
-    return (
-      beside.some(({ controlled }) => controlled) ||
-      mayMean(selector, policy, graph) ||
-      isOperated(selector.matchLabels ?? {}, policy, graph)
-    )
+  if (!graph.live) return beside.some(({ controlled }) => controlled) || mayMean(selector, policy, graph)
   return (
     ageOf(policy, graph.live) < 600 ||
     beside.length === 0 ||

@@ -3,7 +3,6 @@ import {
   at,
   formatSpan,
   type Graph,
-  isOperated,
   mayMean,
   nearestName,
   type ObjectOf,
@@ -43,7 +42,8 @@ Workloads that are scaled to 0 count as selected.`,
     const guarded = graph.guardedBy(budget)
     for (const workload of guarded) {
       const [first] = graph.budgetsOf(workload)
-      if (!first || first === budget) continue
+      // A second object of the same name is another version of the first.
+      if (!first || first === budget || isSame(first, budget, graph)) continue
       report(
         spec,
         'selector',
@@ -58,9 +58,8 @@ Workloads that are scaled to 0 count as selected.`,
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
     const { selector } = spec
-    const isMade = () =>
-      !live && (mayMean(selector, budget, graph) || isOperated(selector.matchLabels ?? {}, budget, graph))
-    if (!near && (!graph.hasAll('Pod', budget) || isMade())) return
+    const isMeant = () => !live && mayMean(selector, budget, graph)
+    if (!near && (!graph.hasAllPods(selector.matchLabels, budget) || isMeant())) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,
@@ -79,6 +78,10 @@ Workloads that are scaled to 0 count as selected.`,
     )
   },
 })
+
+function isSame(one: Budget, other: Budget, graph: Graph): boolean {
+  return one.metadata?.name === other.metadata?.name && graph.namespaceOf(one) === graph.namespaceOf(other)
+}
 
 /** A workload without budget that would be selected were it not for the spelling of one value. */
 function nearMatch(budget: Budget, graph: Graph) {

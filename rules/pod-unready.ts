@@ -4,22 +4,21 @@ import {
   causeOf,
   conditionOf,
   containerStates,
-  controllerOf,
   counted,
   firstOf,
   formatSpan,
   type Graph,
-  holderOf,
   imageParts,
   isAway,
   isCrashing,
   isGone,
   isReady,
   type KubernetesObject,
-  type Lease,
   type Live,
+  makersOfPods,
   numberAt,
   type Pod,
+  type PodMaker,
   patience,
   push,
   refusalOf,
@@ -27,13 +26,11 @@ import {
   saidOfAddress,
   schedule,
   seconds,
-  silenceAllowed,
-  silentFor,
+  standbysOf,
   stringAt,
   throttledBy,
   troubles,
   unreadyFor,
-  unreadySince,
   valueAt,
   type Waiting,
   type Workload,
@@ -123,23 +120,6 @@ interface Group {
   readonly cause: string | undefined
 }
 
-const makers = [
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'ReplicaSet',
-  'ReplicationController',
-  'CronJob',
-  'Job',
-  'Pod',
-  'argoproj.io/Rollout',
-  'apps.kruise.io/CloneSet',
-  'apps.kruise.io/StatefulSet',
-  'apps.kruise.io/DaemonSet',
-  'apps.openshift.io/DeploymentConfig',
-  'serving.knative.dev/Service',
-] as const
-
 /** All groups by the object that they are reported on, and those of one cause, three or more. */
 function unreadyIn(graph: Graph, live: Live, least: number) {
   const away = new Set(
@@ -147,7 +127,7 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
   )
   const found = new Map<KubernetesObject, Group>()
   const shared = new Map<string, Group[]>()
-  for (const made of madeIn(graph, live)) {
+  for (const made of makersOfPods(graph, live)) {
     const group = groupOf(made, away, graph, live, least)
     if (!group) continue
     found.set(group.workload.object, group)
@@ -156,41 +136,9 @@ function unreadyIn(graph: Graph, live: Live, least: number) {
   return { found, shared: new Map([...shared].filter(([, groups]) => groups.length >= 3)) }
 }
 
-/** Pods with what made them. */
-interface Made extends Pick<Group, 'workload' | 'name'> {
-  readonly pods: readonly Pod[]
-  /** Whether other rules look at the workload: what an operator made they do not. */
-  readonly isLookedAt: boolean
-}
-
-/** All makers of pods that somebody may change: not those that end, nor those that an addon manager keeps. */
-function madeIn(graph: Graph, live: Live): readonly Made[] {
-  const workloads = makers
-    .flatMap((kind) => graph.seen(kind).flatMap((object) => graph.workload(object) ?? []))
-    .map((workload) => ({ workload, name: workload.name, pods: live.podsOf(workload) }))
-  const own = workloads
-    .filter(({ workload }) => !workload.controlled)
-    .map((made) => ({ ...made, isLookedAt: true }))
-  const known = new Set(own.flatMap(({ pods }) => pods))
-  const operated = workloads
-    .filter(({ workload: { controlled, kind }, pods }) => {
-      return controlled && kind !== 'Pod' && !pods.some((pod) => known.has(pod))
-    })
-    .map((made) => ({ ...made, isLookedAt: false }))
-  for (const { pods } of operated) for (const pod of pods) known.add(pod)
-  const others = byMaker(graph.seen('Pod').filter((pod) => !known.has(pod))).flatMap(({ maker, pods }) => {
-    const workload = graph.workload(pods.find((pod) => !isReady(pod) && !isGone(pod)) ?? {})
-    return workload ? [{ workload, name: maker, pods, isLookedAt: false }] : []
-  })
-  return [...own, ...operated, ...others].filter(({ workload: { object } }) => {
-    const { deletionTimestamp, labels } = object.metadata ?? {}
-    return deletionTimestamp === undefined && labels?.['addonmanager.kubernetes.io/mode'] !== 'Reconcile'
-  })
-}
-
 /** @param away the names of nodes that are not ready */
 function groupOf(
-  { workload, name, pods, isLookedAt }: Made,
+  { workload, name, pods, isLookedAt }: PodMaker,
   away: ReadonlySet<string>,
   graph: Graph,
   live: Live,
@@ -200,7 +148,7 @@ function groupOf(
   const present = pods.filter((pod) => !isGone(pod))
   const ready = present.filter(isReady).length
   if (ready === present.length) return undefined
-  const acquired = onlyLeaderSince(present, workload, graph, live)
+  const standbys = standbysOf(present, workload, graph, live)
   const allowed = Math.max(
     least,
     rolloutSeconds(workload.object, isLookedAt),
@@ -210,65 +158,12 @@ function groupOf(
     .filter((pod) => unreadyFor(pod, live) >= allowed && !away.has(pod.spec?.nodeName ?? ''))
     .filter((pod) => !isReady(pod) && (!workload.batch || isWaiting(pod)))
     .filter((pod) => !isTold(pod, workload, live, isLookedAt))
-    .filter((pod) => acquired === undefined || !isStandby(pod, acquired))
+    .filter((pod) => !standbys.includes(pod))
     .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
   if (stuck.length === 0 || lacksReference(workload, graph) || isBehindDeadService(workload, graph, live))
     return undefined
   const [cause, ...more] = new Set(stuck.map((pod) => causeBeyond(pod, live)))
   return { workload, name, stuck, ready, all: present.length, cause: more.length === 0 ? cause : undefined }
-}
-
-/**
- * Since when the only ready pod leads, in milliseconds since 1970: it holds a Lease that it renews, and a Service
- * leads to it. Undefined when that is not so.
- */
-function onlyLeaderSince(
-  pods: readonly Pod[],
-  workload: Workload,
-  graph: Graph,
-  live: Live,
-): number | undefined {
-  const [leader, ...others] = pods.filter(isReady)
-  if (!leader || others.length > 0) return undefined
-  const { namespace, name } = leader.metadata ?? {}
-  const leases = graph.once('leases that are renewed', () => leasesByHolder(graph, live))
-  const lease = leases.get(`${namespace}/${name}`)
-  if (!lease || graph.servicesOf(workload).length === 0) return undefined
-  return Date.parse(lease.spec?.acquireTime ?? '') || 0
-}
-
-/** The Leases that their holders renew, by namespace and holder. */
-function leasesByHolder(graph: Graph, live: Live): ReadonlyMap<string, Lease> {
-  const renewed = graph.seen('Lease').filter((lease) => {
-    const silent = silentFor(lease, live)
-    return silent !== undefined && silent <= silenceAllowed(lease, patience.leaseDurations)
-  })
-  return new Map(renewed.map((lease) => [`${lease.metadata?.namespace}/${holderOf(lease)}`, lease]))
-}
-
-/** Whether the pod runs and has never been ready while another one led. */
-function isStandby(pod: Pod, acquired: number): boolean {
-  const since = unreadySince(pod) ?? Number.POSITIVE_INFINITY
-  const started = Date.parse(pod.status?.startTime ?? '') || 0
-  return (
-    since <= Math.max(acquired, started) + 60_000 &&
-    pod.status?.phase === 'Running' &&
-    containerStates(pod).every(({ state }) => state?.running || state?.terminated?.exitCode === 0)
-  )
-}
-
-/** Pods by what controls them: `Cluster db`. */
-function byMaker(pods: readonly Pod[]): readonly { readonly maker: string; readonly pods: readonly Pod[] }[] {
-  const groups = new Map<string, { maker: string; pods: Pod[] }>()
-  for (const pod of pods) {
-    const owner = controllerOf(pod)
-    const maker = `${owner?.kind ?? ''} ${owner?.name ?? ''}`
-    const key = `${pod.metadata?.namespace ?? ''}/${maker}`
-    const group = groups.get(key)
-    if (group) group.pods.push(pod)
-    else groups.set(key, { maker, pods: [pod] })
-  }
-  return [...groups.values()]
 }
 
 /** Where the pods are. */

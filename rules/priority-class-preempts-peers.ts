@@ -3,10 +3,10 @@ import {
   enumerate,
   type Graph,
   groupBy,
-  isGone,
   isWorkload,
   type Live,
   type ObjectOf,
+  presentPods,
   rule,
   set,
   type Workload,
@@ -83,7 +83,7 @@ function otherDefaults(of: Class, graph: Graph): readonly Class[] {
 /** The priorities of a workload's pods, when they differ, the higher may preempt, and a pod waits for room. */
 function mixed(workload: Workload, live: Live): string[] | undefined {
   if (live.troubledPodsOf(workload).length === 0) return undefined
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   const groups = groupBy(pods, ({ spec }) => spec?.priority ?? 0)
   const sorted = [...groups].sort(([a], [b]) => b - a)
   const [highest] = sorted

@@ -99,6 +99,8 @@ function unprobed(workload: Workload, service: Service, graph: Graph) {
     owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
   ).filter((one) => !isInjected(one) && !imageNamed(one.image, exporters))
   const bare = serving.filter(({ spec }) => !spec.readinessProbe && !spec.startupProbe)
+  // A patch may add the container that has the port.
+  if (owners.length === 0 && graph.patched(workload.object)) return []
   // Where the port's owner is unknown one probe may well be the owner's.
   return owners.length === 0 && bare.length < serving.length ? [] : bare
 }

@@ -8,10 +8,11 @@ import {
   failingCalls,
   formatMaker,
   type Graph,
-  isGone,
   isReady,
+  type KubernetesObject,
   type Live,
   nearestName,
+  presentPods,
   push,
   rule,
   secretMaker,
@@ -35,8 +36,9 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
-there all missing objects of a kind are one finding. A key that a ConfigMap or Secret of the input does not have is reported always,
-unless something else may fill the object. In a cluster, what pods wait for stands below, and is reported
+there all missing objects of a kind are one finding, at the first workload that needs them. A key that a ConfigMap or Secret of the input does not have is reported always,
+unless something else may fill the object, its file is named as an example (\`secrets.example.yaml\`), or it stands in another folder and so do
+others of its name: those of other clusters. In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
 the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
 kubelet goes on without it. It is an error where the registry refuses an image for which the kubelet has missed it.`,
@@ -145,21 +147,66 @@ function nearFault(reference: ConfigReference, near: string, scene: Scene): Faul
 }
 
 function absentFault(what: string, alike: readonly ConfigReference[], scene: Scene): Fault[] {
-  const [first] = alike
+  const { workload, graph } = scene
+  // One object that nobody has made is one finding, at the first workload that needs it.
+  const missing = alike.flatMap((reference) => {
+    const [first, ...others] = graph.live ? [] : needsOf(reference, workload, graph)
+    return first && first.workload !== workload ? [] : [{ reference, others }]
+  })
+  const [first] = missing
   if (!first) return []
-  const names = alike.map(({ name }) => name)
+  const { node, field } = first.reference
+  const names = missing.map(({ reference }) => reference.name)
   const lines = names.flatMap((name) => linesFor(name, scene))
+  const others = [...new Map(missing.flatMap((one) => one.others).map((one) => [one.workload, one])).values()]
+  const count = others.length
+  const them = names.length === 1 ? 'it' : 'some of them'
+  const more =
+    count === 0 ? '' : `, and ${counted(count, 'more workload')} ${count === 1 ? 'needs' : 'need'} ${them}`
   return [
     [
-      first.node,
-      first.field,
-      `${what} ${listed(names)} in ${scene.graph.source}.`,
+      node,
+      field,
+      `${what} ${listed(names)} in ${graph.source}${more}.`,
       {
-        severity: severityOf(first, lines.length > 0),
+        severity: severityOf(first.reference, lines.length > 0),
+        see: others
+          .slice(0, 3)
+          .map((one) => at(one.workload.object, one.reference.node, one.reference.field, 'needed here, too')),
         evidence: evidenceFor(names, lines, scene),
       },
     ],
   ]
+}
+
+/** A workload with the reference by which it needs an object. */
+interface Need {
+  readonly workload: Workload
+  readonly reference: ConfigReference
+}
+
+/** The workloads that need an object in the same way, in the order of the input. */
+function needsOf(reference: ConfigReference, workload: Workload, graph: Graph): readonly Need[] {
+  const all = graph.once('what workloads need', () => {
+    const index = new Map<string, Need[]>()
+    for (const one of graph.workloads) {
+      const keys = new Set<string>()
+      for (const needed of graph.referencesOf(one)) {
+        const key = needKey(needed, one)
+        if (needed.optional || keys.has(key)) continue
+        keys.add(key)
+        push(index, key, { workload: one, reference: needed })
+      }
+    }
+    return index
+  })
+  return (all.get(needKey(reference, workload)) ?? []).filter(
+    (one) => one.workload === workload || graph.together(one.workload.object, workload.object),
+  )
+}
+
+function needKey({ kind, name, as }: ConfigReference, { namespace }: Workload): string {
+  return `${namespace}/${kind}/${name}${as === 'imagePullSecret' ? '?' : ''}`
 }
 
 /** `Pods of web wait in ContainerCreating: there is no Secret`. */
@@ -216,7 +263,7 @@ function makerLine(name: string, workload: Workload, graph: Graph): string[] {
 
 /** `none of 2 pods is ready: calls of Service shop/web fail`. */
 function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   if (workload.batch || pods.length === 0 || pods.every(isReady)) return []
   const ready = pods.filter(isReady).length
   if (ready > 0) return [`${ready} of ${counted(pods.length, 'pod')} ${ready === 1 ? 'is' : 'are'} ready`]
@@ -265,7 +312,7 @@ const subjectOf = (reference: ConfigReference, workload: Workload) =>
   reference.container ? `Container ${reference.container}` : `The pod of ${workload.name}`
 
 function isServing(workload: Workload, live: Live): boolean {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   return pods.length > 0 && pods.every(isReady)
 }
 
@@ -291,6 +338,22 @@ function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: bool
   }
 }
 
+/** The fields of ConfigMaps and Secrets that have keys of their own. */
+const dataFields: ReadonlySet<string | number | undefined> = new Set(['data', 'stringData', 'binaryData'])
+
+/**
+ * Whether the object stands in another folder than the workload, and one of its name in a third: repositories for several
+ * clusters have a folder for each, and what is missing in one may be kept out of Git.
+ */
+function isOfAnother(found: KubernetesObject, { object }: Workload, graph: Graph): boolean {
+  const isVariant = (one: KubernetesObject) =>
+    one !== found &&
+    one.metadata?.name === found.metadata?.name &&
+    graph.namespaceOf(one) === graph.namespaceOf(found)
+  const kind = found.kind === 'Secret' ? 'Secret' : 'ConfigMap'
+  return graph.apart(found, object) > 1 && graph.all(kind).some(isVariant)
+}
+
 type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 
 /** A key that is named and that the object of the input does not have. */
@@ -298,13 +361,17 @@ function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, g
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
   const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
   // A patch of a kustomization may add the key.
-  if (!found || graph.patched(found)) return undefined
+  if (!found || graph.patched(found) || isOfAnother(found, workload, graph)) return undefined
   const data = {
     ...found.data,
     ...('stringData' in found ? found.stringData : {}),
     ...('binaryData' in found ? found.binaryData : {}),
   }
-  const own = Object.keys(data)
+  // One that has a value of the wrong type is there, and a finding of its own.
+  const wrong = graph
+    .problems(found)
+    .flatMap(({ path: [of, key] }) => (dataFields.has(of) && typeof key === 'string' ? [key] : []))
+  const own = [...Object.keys(data), ...wrong]
   const key = keys.find((one) => !own.includes(one))
   // An object without any data is a shell that somebody else fills.
   return key === undefined || own.length === 0

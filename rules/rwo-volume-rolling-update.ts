@@ -1,13 +1,17 @@
 import {
+  advise,
   at,
   type Deployment,
+  firstOf,
   type Graph,
   intOrPercent,
-  isGone,
   isKind,
   isReady,
   isStranded,
+  type PersistentVolume,
   type PersistentVolumeClaim,
+  presentPods,
+  push,
   rule,
   set,
   spanSince,
@@ -22,21 +26,23 @@ export default rule({
   why: `A ReadWriteOnce volume is attached to one node at a time. A rolling update starts the new pod before
 it stops the old one; when the new pod is placed on another node it waits for the volume, the old one waits
 for the new one to be ready, and the rollout never ends. With several replicas the same happens to all but
-the first.`,
-  remedy: 'Use `strategy: {type: Recreate}`, or a StatefulSet with a claim per pod.',
+the first, and with several workloads that share the volume to all that are not on its node.`,
+  remedy:
+    'Use `strategy: {type: Recreate}`, a StatefulSet with a claim per pod, or for shared files a volume that is ReadWriteMany.',
   decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes
 are only ReadWriteOnce or ReadWriteOncePod, and that runs two pods or more, or one with a rolling update
 that starts the new pod before it stops the old one (maxSurge one or more and maxUnavailable none, as is the
-default for one pod). An error where only ReadWriteOncePod is allowed; else a warning, as pods that happen
-to stand on one node share the volume.
+default for one pod). In manifests, all workloads that share such a claim are one finding, whatever their number
+of pods. An error where only ReadWriteOncePod is allowed; else a warning, as pods that happen to stand on one
+node share the volume.
 
 In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events
 (\`Multi-Attach error\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
 
 Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity,
 claims that the input does not show, and volumes that no node has for itself or that bring every pod to
-their node: NFS and other file shares, hostPath and local ones, told by the PersistentVolume, or the
-provisioner or name of the class.`,
+their node: NFS and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim,
+or all of its class), or the provisioner or name of the class.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
@@ -55,23 +61,32 @@ provisioner or name of the class.`,
           ? graph.find('PersistentVolumeClaim', source.claimName, subject)
           : undefined
       if (!source || !claim?.spec || !isForOneNode(claim) || isNeverAttached(claim, graph)) continue
+      const users = usersOf(claim, graph)
+      // What several workloads share is told at the first of them.
+      if (users.length > 1 && users[0] !== workload) continue
       const isForOnePod = !claim.spec.accessModes?.includes('ReadWriteOnce')
       const evidence = waitingFor(name, claim, workload, graph)
       const see = [at(claim, claim.spec, 'accessModes', claim.spec.accessModes?.join(', '))]
       const use: Use = { name: source.claimName ?? '', isForOnePod, hasBegun: evidence.length > 0 }
       const fault =
-        fewest.pods > 1
+        users.length > 1
           ? {
-              message: whenSeveral(workload, fewest.pods, use),
-              see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],
+              message: whenShared(users, use),
+              see: [...see, ...users.slice(1, 4).map((other) => at(other, other.object))],
+              fix: advise('a volume that is ReadWriteMany, or one for each of them'),
             }
-          : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
+          : fewest.pods > 1
             ? {
-                message: whenReplaced(workload, use),
-                see,
-                fix: set(subject.spec, 'strategy', { type: 'Recreate' }),
+                message: whenSeveral(workload, fewest.pods, use),
+                see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],
               }
-            : undefined
+            : isKind(subject, 'Deployment') && subject.spec && startsBeforeItStops(subject)
+              ? {
+                  message: whenReplaced(workload, use),
+                  see,
+                  fix: set(subject.spec, 'strategy', { type: 'Recreate' }),
+                }
+              : undefined
       if (!fault) return
       const { message, ...options } = fault
       report(source, 'claimName', message, {
@@ -94,11 +109,18 @@ interface Use {
   readonly hasBegun: boolean
 }
 
-function whenSeveral(workload: Workload, pods: number, { name, isForOnePod }: Use): string {
-  const harm = isForOnePod
+function whenSeveral(workload: Workload, pods: number, use: Use): string {
+  return `${workload.name} runs ${pods} pods or more, and volume ${use.name} goes to ${reachOf(use)}.`
+}
+
+function whenShared(users: readonly Workload[], use: Use): string {
+  return `${firstOf(users.map(({ name }) => name))} share volume ${use.name}, which goes to ${reachOf(use)}.`
+}
+
+function reachOf({ isForOnePod }: Use): string {
+  return isForOnePod
     ? 'one pod: the others stay Pending'
     : 'one node: pods on any other hang in ContainerCreating'
-  return `${workload.name} runs ${pods} pods or more, and volume ${name} goes to ${harm}.`
 }
 
 function whenReplaced(workload: Workload, { name, isForOnePod, hasBegun }: Use): string {
@@ -119,6 +141,34 @@ function startsBeforeItStops({ spec }: Deployment): boolean {
   return surge >= 1 && unavailable < 1
 }
 
+/**
+ * The workloads that mount the claim, in the order of the input, those first that rules are asked about. Those of a cluster
+ * run as they are.
+ */
+function usersOf(claim: PersistentVolumeClaim, graph: Graph): readonly Workload[] {
+  if (graph.live) return []
+  const users = graph.once('rwo-volume-rolling-update: users of claims', () => {
+    const found = new Map<PersistentVolumeClaim, Workload[]>()
+    for (const workload of graph.workloads) {
+      if (workload.batch || workload.controlled || isPinned(workload)) continue
+      for (const { persistentVolumeClaim: source } of workload.pod.volumes ?? []) {
+        const claim =
+          source && !source.readOnly
+            ? graph.find('PersistentVolumeClaim', source.claimName, workload.object)
+            : undefined
+        const others = claim && found.get(claim)
+        // Another version of the same workload does not run beside it.
+        if (claim && !others?.some((one) => one.kind === workload.kind && one.name === workload.name))
+          push(found, claim, workload)
+      }
+    }
+    return found
+  })
+  const isAsked = ({ kind }: Workload) => kind === 'Deployment' || kind === 'ReplicaSet'
+  const own = users.get(claim) ?? []
+  return [...own.filter(isAsked), ...own.filter((one) => !isAsked(one))]
+}
+
 /** Whether all pods of the workload stand on one node. */
 function isPinned({ pod }: Workload): boolean {
   const { requiredDuringSchedulingIgnoredDuringExecution: beside } = pod.affinity?.podAffinity ?? {}
@@ -136,11 +186,17 @@ const shareClass =
 
 /** Whether the volume is not attached to a node at all, or stands on one node and takes its pods there. */
 function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph): boolean {
+  const isShare = (one: PersistentVolume) => shares.some((source) => one.spec?.[source])
   const volume = graph.all('PersistentVolume').find((one) => one.metadata?.name === spec?.volumeName)
-  if (volume && shares.some((source) => volume.spec?.[source])) return true
+  if (volume) return isShare(volume)
   const name = spec?.storageClassName ?? metadata?.annotations?.['volume.beta.kubernetes.io/storage-class']
-  if (!name) return false
+  // The provisioner for NFS takes the folder from an annotation of the claim.
+  if (name === undefined)
+    return Object.keys(metadata?.annotations ?? {}).some((key) => key.startsWith('nfs.io/'))
+  const made = graph.all('PersistentVolume').filter((one) => (one.spec?.storageClassName ?? '') === name)
   const storage = graph.all('StorageClass').find((one) => one.metadata?.name === name)
+  // Without a class that makes volumes the claim gets one of those that are there.
+  if (!storage && made.length > 0) return made.every(isShare)
   return shareClass.test(storage?.provisioner ?? '') || shareClass.test(name)
 }
 
@@ -156,7 +212,7 @@ function waitingFor(
 ): readonly string[] {
   const live = graph.live?.seen
   if (!live) return []
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod) && pod.spec?.nodeName)
+  const pods = presentPods(workload, live).filter(({ spec }) => spec?.nodeName)
   const holder = pods.find((pod) => isReady(pod) && !isStranded(pod, graph, workload.object))
   if (!holder) return []
   return pods

@@ -6,12 +6,13 @@ import {
   formatSpan,
   type Graph,
   inSeries,
-  isOperated,
+  matchesLabels,
   operatorLabels,
   readyIn,
   rule,
   type Service,
   set,
+  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -24,7 +25,8 @@ one letter selects nothing: the Service exists, its name resolves, and every con
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
 reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
-a letter or two, and no other Service selects that workload already. With \`--complete\` every Service that
+a letter or two; when it has the labels itself, and its pods have not; or when it is a StatefulSet that names the
+Service in \`serviceName\`; and no other Service selects that workload already. With \`--complete\` every Service that
 selects nothing is reported, save in kube-system and where an account of the namespace may make or label pods; in a cluster as a warning where no route or balancer leads to it and no near match shows that
 it is a slip.
 
@@ -68,15 +70,13 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
         wrong: pairs.filter(([key, value]) => workload.labels[key] !== value),
       }))
       .find(
-        ({ workload, wrong: [wrong, ...more] }) =>
-          wrong !== undefined &&
-          more.length === 0 &&
+        ({ workload, wrong }) =>
           !workload.batch &&
-          isNearly(wrong, workload, pairs.length) &&
+          isMeant(workload, wrong, service, pairs) &&
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
-    if (!near && (!graph.hasAll('Pod', service) || (!graph.live && isElsewhere(service, pairs, graph))))
+    if (!near && (!graph.hasAllPods(selector, service) || (!graph.live && isElsewhere(selector, graph))))
       return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
@@ -127,6 +127,28 @@ function evidenceOf(service: Service, { live }: Graph): string[] {
   ]
 }
 
+type Pair = readonly [key: string, value: string]
+
+/** Whether the Service is for the pods of the workload, whose labels differ from its selector in the wrong pairs. */
+function isMeant(
+  workload: Workload,
+  wrong: readonly Pair[],
+  service: Service,
+  pairs: readonly Pair[],
+): boolean {
+  const [first, ...more] = wrong
+  if (!first) return false
+  if (more.length === 0 && isNearly(first, workload, pairs.length)) return true
+  const { labels } = workload.object.metadata ?? {}
+  // They were given to the workload and not to its pods.
+  if (pairs.every(([key, value]) => labels?.[key] === value)) return true
+  const isGoverning =
+    workload.kind === 'StatefulSet' &&
+    stringAt(workload.object, 'spec', 'serviceName') === service.metadata?.name
+  // Whoever elects a primary labels it while it runs.
+  return isGoverning && wrong.every(([key]) => !/role|leader|primary|master/i.test(key))
+}
+
 /** The pair is a slip: the value differs by a letter or two, or the key does. */
 function isNearly([key, value]: readonly [string, string], { labels }: Workload, pairs: number): boolean {
   const own = labels[key]
@@ -137,10 +159,7 @@ function isNearly([key, value]: readonly [string, string], { labels }: Workload,
   return Object.entries(labels).some(([name, text]) => text === value && editDistance(name, key, 2) <= 2)
 }
 
-/** Whether manifests have the pods after all: of a workload that may be meant for the same namespace, or of an operator. */
-function isElsewhere(service: Service, pairs: readonly (readonly [string, string])[], graph: Graph): boolean {
-  return (
-    graph.workloads.some(({ labels }) => pairs.every(([key, value]) => labels[key] === value)) ||
-    isOperated(Object.fromEntries(pairs), service, graph)
-  )
+/** Whether manifests have the pods after all: of a workload that may be meant for the same namespace. */
+function isElsewhere(selector: Readonly<Record<string, string>>, { workloads }: Graph): boolean {
+  return workloads.some(({ labels }) => matchesLabels(selector, labels))
 }

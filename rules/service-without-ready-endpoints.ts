@@ -4,16 +4,16 @@ import {
   at,
   atMost,
   type Cause,
+  calloutsTo,
   controllerOf,
   type Fault,
   formatSpan,
   type Graph,
   isGone,
+  isKind,
   isReady,
   type Live,
   matchesLabels,
-  objectAt,
-  objectsAt,
   type Pod,
   patience,
   readyFor,
@@ -22,7 +22,6 @@ import {
   type Service,
   type Sight,
   type Slice,
-  stringAt,
   troubleOf,
   unreadyFor,
   type Workload,
@@ -321,8 +320,10 @@ function userOf(service: Service, graph: Graph): Sight | undefined {
 
 /** Where the API server asks a Service, and fails without it. */
 function askerOf(service: Service, graph: Graph): Sight | undefined {
-  const users = graph.once('users-of-services', () => apiUsers(graph))
-  return users.get(`${graph.namespaceOf(service)}/${service.metadata?.name}`)
+  const user = calloutsTo(service, graph).findLast(
+    ({ of, closed }) => closed && !isKind(of, 'CustomResourceDefinition'),
+  )
+  return user?.client.service && at(user.of, user.client.service, 'name')
 }
 
 /** Where only the API server asks a Service, what fails with it names the Service, too. */
@@ -331,22 +332,4 @@ function toldByAskers(service: Service, graph: Graph): Cause | undefined {
   return objects.length > 0 && graph.routesTo(service).length === 0
     ? { rules: ['webhook-backend-unavailable'], objects }
     : undefined
-}
-
-/** What the API server asks Services for, by their namespace and name. */
-function apiUsers(graph: Graph): ReadonlyMap<string, Sight> {
-  const users = new Map<string, Sight>()
-  const add = (of: Workload['object'], node: object | undefined) => {
-    const name = stringAt(node, 'name')
-    if (node && name) users.set(`${stringAt(node, 'namespace') ?? ''}/${name}`, at(of, node, 'name'))
-  }
-  for (const one of graph.seen('APIService')) add(one, one.spec?.service)
-  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'] as const) {
-    for (const one of graph.seen(kind)) {
-      for (const hook of objectsAt(one, 'webhooks'))
-        if ((stringAt(hook, 'failurePolicy') ?? 'Fail') === 'Fail')
-          add(one, objectAt(hook, 'clientConfig', 'service'))
-    }
-  }
-  return users
 }

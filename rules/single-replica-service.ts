@@ -4,11 +4,11 @@ import {
   atMost,
   formatRestarts,
   formatTurnover,
-  isGone,
   isReady,
   type Live,
   lastEnd,
   namespaceNamed,
+  presentPods,
   rule,
   troubles,
   type Workload,
@@ -99,7 +99,7 @@ kustomize overlays, and namespaces of development or previews.`,
  * time with nothing beside it.
  */
 function outagesOf(workload: Workload, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   if (pods.length > 0 && !pods.some(isReady)) return troubles(pods, live).map((line) => `down now: ${line}`)
   // An autoscaler or a rollout has made more of them.
   if (pods.length !== 1) return []

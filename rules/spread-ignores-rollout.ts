@@ -2,10 +2,10 @@ import {
   type Deployment,
   type Graph,
   isFor,
-  isGone,
   isReady,
   matchesSelector,
   type PodSpec,
+  presentPods,
   rule,
   set,
   type TopologySpreadConstraint,
@@ -77,7 +77,7 @@ function lopsided(
     domains.set(node.metadata?.name ?? '', domain)
     counts.set(domain, 0)
   }
-  const pods = live.podsOf(only).filter((pod) => !isGone(pod))
+  const pods = presentPods(only, live)
   for (const pod of pods) {
     const domain = domains.get(pod.spec?.nodeName ?? '')
     // A pod that waits or stands elsewhere would make the count a guess.

@@ -12,7 +12,8 @@ cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
-proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`.
+proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
+is an info: client-side \`kubectl apply\` sends it nowhere.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
 configuration has it and it drops unknown fields.
@@ -33,6 +34,7 @@ the annotation stays as it was.`,
     'k8s.io/kubectl/pkg/cmd/util/helpers.go (AddValidateFlags: strict)',
     'k8s.io/apiserver/pkg/endpoints/handlers/rest.go (fieldValidation: Warn)',
     'sigs.k8s.io/structured-merge-diff/typed/validate.go (server-side apply)',
+    'kube-apiserver 1.36 and kubectl 1.32: fields that are null, tried with apply, create and server-side apply',
     'helm/pkg/kube/client.go and gitops-engine/pkg/utils/kube/resource_ops.go',
   ],
   stories: ['zalando-cronjob-apiserver'],
@@ -45,35 +47,37 @@ the annotation stays as it was.`,
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field') continue
-      const { path, since, until } = problem
+      const { path, since, until, isNull = false } = problem
       const field = String(path.at(-1))
+      const refused = isNull
+        ? `kubectl create and server-side apply refuse ${field} here, though it has no value`
+        : `kubectl apply refuses ${field} here, other clients may lose it`
+      const harm = isNull ? ({ severity: 'info' } as const) : {}
       if (since !== undefined || until !== undefined) {
         reportPath(
           path,
           since !== undefined && minor < since
-            ? `kubectl apply refuses ${field} here, other clients may lose it: Kubernetes has the field from 1.${since} on, the target is 1.${minor}.`
-            : `kubectl apply refuses ${field} here, other clients may lose it: Kubernetes has had no such field since 1.${(until ?? minor) + 1}.`,
+            ? `${refused}: Kubernetes has the field from 1.${since} on, the target is 1.${minor}.`
+            : `${refused}: Kubernetes has had no such field since 1.${(until ?? minor) + 1}.`,
+          harm,
         )
         continue
       }
-      const meant = suggestion(object, path, minor, problem.root)
+      const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
       const type = problem.definition.replace(/^.*\./, '')
-      reportPath(
-        path,
-        `kubectl apply refuses ${field} here, other clients may lose it: ${type} has no such field.`,
-        {
-          label: meant ? `did you mean ${meant.place}?` : undefined,
-          fix: meant?.path && {
-            title: `call it ${meant.place}`,
-            safe: false,
-            edits: [
-              meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
-              ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
-            ],
-          },
+      reportPath(path, `${refused}: ${type} has no such field.`, {
+        ...harm,
+        label: meant ? `did you mean ${meant.place}?` : undefined,
+        fix: meant?.path && {
+          title: `call it ${meant.place}`,
+          safe: false,
+          edits: [
+            meant.there ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: meant.path },
+            ...(meant.beside ? [{ op: 'set' as const, ...meant.beside }] : []),
+          ],
         },
-      )
+      })
     }
   },
 })

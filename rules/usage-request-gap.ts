@@ -8,6 +8,7 @@ import {
   isGone,
   type Live,
   objectsAt,
+  presentPods,
   requestOfPod,
   rule,
   stringAt,
@@ -200,7 +201,7 @@ function isIdle(workload: Workload, live: Live, under: number): boolean {
   const pods = measured(workload, live, 86_400)
   return (
     pods.length > 0 &&
-    pods.length === live.podsOf(workload).filter((pod) => !isGone(pod)).length &&
+    pods.length === presentPods(workload, live).length &&
     pods.every((one) => one.memory < under * one.request && one.cpu < under * one.cpuRequest)
   )
 }

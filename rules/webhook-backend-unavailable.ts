@@ -1,9 +1,9 @@
 import {
-  type APIService,
   at,
-  type CustomResourceDefinition,
+  type Callout,
+  calloutKinds,
+  calloutsOf,
   callsOf,
-  clientKinds,
   conditionOf,
   countOf,
   type Event,
@@ -12,45 +12,33 @@ import {
   formatCondition,
   formatSpan,
   type Graph,
-  isGone,
   isKind,
   isOptIn,
   isReady,
   type KubernetesObject,
   type Live,
-  type Node,
   nearestName,
   type Pod,
+  presentPods,
   rule,
   type Service,
+  type ServiceReference,
+  stringAt,
   timeOf,
   times,
   troubles,
   type Webhook,
-  type WebhookConfiguration,
-  webhooksOf,
 } from '../src/rule.js'
 
-interface Client {
-  /** The mapping that names the Service. */
-  readonly service: Node & {
-    readonly name?: string | undefined
-    readonly namespace?: string | undefined
-    readonly port?: number | undefined
-  }
+type WebhookRule = NonNullable<Webhook['spec']['rules']>[number]
+
+/** A place that names a Service. */
+interface Client extends Callout {
+  /** The mapping that names it. */
+  readonly reference: ServiceReference
   /** What depends on it, for the message. */
   readonly what: string
-  /** The webhook's name, as events say it. */
-  readonly webhook?: string | undefined
-  readonly closed: boolean
-  /** The rules of an admission webhook. */
-  readonly rules?: readonly WebhookRule[]
-  /** It is called only for objects that a label asks for, or in namespaces with one. */
-  readonly optIn?: boolean
 }
-
-type Subject = WebhookConfiguration | APIService | CustomResourceDefinition
-type WebhookRule = NonNullable<Webhook['spec']['rules']>[number]
 
 /** A client whose Service is known. */
 interface Pair {
@@ -94,18 +82,18 @@ Services that other tools bring when the input is partial.`,
   params: {
     minReplicas: { type: 'integer', minimum: 1, default: 2, about: 'Pods that a fail-closed webhook needs.' },
   },
-  for: clientKinds,
+  for: calloutKinds,
   check(subject, { graph, params, report }) {
     // Webhooks of one configuration often share a Service: each fault is told once.
     const told = new Set<string>()
     const sound: Pair[] = []
     for (const client of clientsOf(subject)) {
-      const { name, namespace, port = 443 } = client.service
+      const { name, namespace, port = 443 } = client.reference
       if (!name) continue
       const service = serviceOf(graph, subject, name, namespace)
       const fault = service
-        ? (troubleNow(client, service, subject, graph) ?? wrongPort(client, service, graph))
-        : absence(client, name, subject, graph)
+        ? (troubleNow(client, service, graph) ?? wrongPort(client, service, graph))
+        : absence(client, name, graph)
       const key = `${namespace}/${name}:${port}`
       if (fault && !told.has(key)) report(...fault)
       if (fault) told.add(key)
@@ -113,7 +101,7 @@ Services that other tools bring when the input is partial.`,
     }
     const alone = sound.filter(
       ({ client, service }) =>
-        client.rules !== undefined &&
+        client.webhook &&
         client.closed &&
         isFirst(graph, subject, service) &&
         isShort(service, graph, params.minReplicas),
@@ -125,12 +113,12 @@ Services that other tools bring when the input is partial.`,
     if (!first || !backend || !fewest || fewest.pods === 0) return
     const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
     const what = writesOf(
-      behind.flatMap((one) => one.rules ?? []),
-      behind.every((one) => one.optIn),
+      behind.flatMap(rulesOf),
+      behind.every(({ webhook }) => webhook && isOptIn(webhook)),
     )
     const isOne = fewest.pods === 1
     report(
-      first.client.service,
+      first.client.reference,
       'name',
       `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
       {
@@ -142,13 +130,8 @@ Services that other tools bring when the input is partial.`,
 })
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
-function absence(
-  { service, what, closed }: Client,
-  name: string,
-  subject: object,
-  graph: Graph,
-): Fault | undefined {
-  const { namespace = '' } = service
+function absence({ of, reference, what, closed }: Client, name: string, graph: Graph): Fault | undefined {
+  const { namespace = '' } = reference
   const near = nearestName(
     name,
     graph
@@ -156,9 +139,9 @@ function absence(
       .filter((one) => graph.namespaceOf(one) === namespace)
       .map((one) => one.metadata?.name ?? ''),
   )
-  if (!near && (!isWhole(namespace, graph) || graph.exists('Service', name, subject))) return undefined
+  if (!near && (!isWhole(namespace, graph) || graph.exists('Service', name, of))) return undefined
   return [
-    service,
+    reference,
     'name',
     `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
     { severity: closed ? 'error' : 'warning' },
@@ -175,13 +158,13 @@ function isWhole(namespace: string, graph: Graph): boolean {
   return namespace !== 'kube-system' && known.has(namespace)
 }
 
-function wrongPort({ service, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {
-  const { port = 443 } = service
+function wrongPort({ reference, what, closed }: Client, found: Service, graph: Graph): Fault | undefined {
+  const { port = 443 } = reference
   const ports = (found.spec?.ports ?? []).map((one) => one.port)
   // A patch may add it.
   if (ports.length === 0 || ports.includes(port) || graph.patched(found)) return undefined
   return [
-    service,
+    reference,
     'port',
     `${what} fail: ${graph.describe(found)} has no port ${port}, only ${ports.join(', ')}.`,
     { severity: closed ? 'error' : 'warning', see: [at(found, found.spec ?? found, 'ports')] },
@@ -196,19 +179,14 @@ function isShort(service: Service, graph: Graph, least: number): boolean {
 }
 
 /** What a cluster shows: no pod behind the Service is ready, or the API server's calls fail all the same. */
-function troubleNow(
-  client: Client,
-  service: Service,
-  subject: KubernetesObject,
-  graph: Graph,
-): Fault | undefined {
+function troubleNow(client: Client, service: Service, graph: Graph): Fault | undefined {
   const { live } = graph
   // Without rules nothing is asked of it.
-  if (!live || client.rules?.length === 0 || !service.spec?.selector) return undefined
-  const pods = graph.backendsOf(service).flatMap((one) => live.podsOf(one).filter((pod) => !isGone(pod)))
-  if (pods.some(isReady)) return failedCalls(client, service, subject, graph, live)
-  const first = client.rules && firstOfClosed(graph).get(service)
-  return first && first.of !== subject ? undefined : noPods(client, service, pods, graph, live)
+  if (!live || (client.webhook && rulesOf(client).length === 0) || !service.spec?.selector) return undefined
+  const pods = graph.backendsOf(service).flatMap((one) => presentPods(one, live))
+  if (pods.some(isReady)) return failedCalls(client, service, graph, live)
+  const first = client.webhook && firstOfClosed(graph).get(service)
+  return first && first.of !== client.of ? undefined : noPods(client, service, pods, graph, live)
 }
 
 /** That no pod behind the Service is ready. */
@@ -222,7 +200,7 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
         ? `the only pod of ${name} is not ready`
         : `none of the ${pods.length} pods of ${name} is ready`
   return [
-    client.service,
+    client.reference,
     'name',
     `${client.what} ${client.closed ? 'fail' : 'are delayed and not checked'}: ${none}.`,
     {
@@ -230,7 +208,7 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
       evidence: [
         ...troubles(pods, live),
         ...(backend ? refusalOf(backend.object, live) : []),
-        ...callsOf(client.webhook ?? '', live),
+        ...callsOf(client.webhook?.name ?? '', live),
       ],
       see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
     },
@@ -238,18 +216,12 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
 }
 
 /** That the API server does not reach the Service although pods behind it are ready. */
-function failedCalls(
-  client: Client,
-  service: Service,
-  subject: KubernetesObject,
-  graph: Graph,
-  live: Live,
-): Fault | undefined {
+function failedCalls(client: Client, service: Service, graph: Graph, live: Live): Fault | undefined {
   const name = graph.describe(service)
-  const available = conditionOf(subject, 'Available')
+  const available = conditionOf(client.of, 'Available')
   if (available?.status === 'False')
     return [
-      client.service,
+      client.reference,
       'name',
       `${client.what} fail: the API server gets no answer from ${name}, whose pods are ready.`,
       { evidence: [formatCondition(available)] },
@@ -260,7 +232,7 @@ function failedCalls(
   const count = failed.reduce((sum, event) => sum + countOf(event), 0)
   const ago = (live.now - timeOf(latest)) / 1000
   return [
-    client.service,
+    client.reference,
     'name',
     `${client.what} failed ${times(count)}, the last ${formatSpan(ago)} ago: the API server could not call ${name}, whose pods are ready.`,
     {
@@ -269,7 +241,7 @@ function failedCalls(
         ...failed.slice(0, 3).map(({ involvedObject: of, message = '' }) => {
           return `${of?.kind} ${of?.namespace ?? ''}/${of?.name}: ${callError(message)}`
         }),
-        ...callsOf(client.webhook ?? '', live),
+        ...callsOf(client.webhook?.name ?? '', live),
       ],
     },
   ]
@@ -284,7 +256,7 @@ function refusalOf(backend: KubernetesObject, live: Live): readonly string[] {
 
 /** Whether the event tells that the webhook could not be called; a refusal by the webhook itself is none. */
 function isFailure({ message = '' }: Event, { webhook }: Client): boolean {
-  return webhook !== undefined && message.includes(`failed calling webhook "${webhook}"`)
+  return webhook !== undefined && message.includes(`failed calling webhook "${webhook.name}"`)
 }
 
 /** The end of the message, where the network's error stands, without the address that was called. */
@@ -311,7 +283,7 @@ function firstOfClosed(graph: Graph) {
       ...graph.all('MutatingWebhookConfiguration'),
     ]) {
       for (const client of clientsOf(one)) {
-        const { name, namespace } = client.service
+        const { name, namespace } = client.reference
         const found = client.closed && name ? serviceOf(graph, one, name, namespace) : undefined
         const vital = isVital(client)
         const known = found && index.get(found)
@@ -332,25 +304,18 @@ function serviceOf(
   return graph.find('Service', name, subject, namespace ?? '') ?? graph.find('Service', name, subject, '')
 }
 
-function clientsOf(subject: Subject): readonly Client[] {
-  if (isKind(subject, 'APIService')) {
-    const { service, version = '', group = '' } = subject.spec ?? {}
-    return service ? [{ service, what: `Requests for ${version}.${group}`, closed: true }] : []
-  }
-  if (isKind(subject, 'CustomResourceDefinition')) {
-    const { conversion, names } = subject.spec ?? {}
-    const service = conversion?.webhook?.clientConfig?.service
-    const what = `Reads and writes of ${names?.plural ?? 'its objects'}`
-    return service ? [{ service, what, closed: true }] : []
-  }
-  return webhooksOf(subject).flatMap((webhook): Client[] => {
-    const { spec, name, closed } = webhook
-    const { rules = [], clientConfig } = spec
-    const optIn = isOptIn(webhook)
-    return clientConfig?.service
-      ? [{ service: clientConfig.service, what: writesOf(rules, optIn), webhook: name, closed, rules, optIn }]
-      : []
+function clientsOf(subject: Callout['of']): readonly Client[] {
+  return calloutsOf(subject).flatMap((one) => {
+    const reference = one.client.service
+    return reference ? [{ ...one, reference, what: whatOf(one) }] : []
   })
+}
+
+function whatOf({ of, webhook }: Callout): string {
+  if (webhook) return writesOf(webhook.spec.rules ?? [], isOptIn(webhook))
+  return isKind(of, 'APIService')
+    ? `Requests for ${of.spec?.version ?? ''}.${of.spec?.group ?? ''}`
+    : `Reads and writes of ${stringAt(of, 'spec', 'names', 'plural') ?? 'its objects'}`
 }
 
 /**
@@ -380,6 +345,10 @@ function writesOf(rules: readonly WebhookRule[], optIn: boolean): string {
   return `${optIn ? `Some ${writes.toLowerCase()}` : writes} of ${enumerate(shown, 'and')}`
 }
 
+function rulesOf({ webhook }: Client): readonly WebhookRule[] {
+  return webhook?.spec.rules ?? []
+}
+
 function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups' | 'operations'): string[] {
   return [...new Set(rules.flatMap((one) => one[field] ?? []))]
 }
@@ -388,8 +357,8 @@ function unique(rules: readonly WebhookRule[], field: 'resources' | 'apiGroups' 
 const vitalGroups = new Set(['*', '', 'apps', 'batch', 'extensions', 'coordination.k8s.io'])
 
 /** Whether a cluster that lost the webhook can't heal: pods are not made again, the webhook's own maybe among them. */
-function isVital({ rules = [] }: Client): boolean {
-  return rules.some(isVitalRule)
+function isVital(client: Client): boolean {
+  return rulesOf(client).some(isVitalRule)
 }
 
 function isVitalRule({ apiGroups = [] }: WebhookRule): boolean {

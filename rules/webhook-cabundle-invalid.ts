@@ -1,18 +1,17 @@
 import {
+  type Callout,
+  calloutKinds,
+  calloutsOf,
   certificatesIn,
-  clientKinds,
   decoded,
   formatSpan,
   type Graph,
   holds,
+  isKind,
   type KubernetesObject,
-  objectAt,
-  objectsAt,
   rule,
   stringAt,
 } from '../src/rule.js'
-
-type Mapping = Readonly<Record<string, unknown>>
 
 /** Annotations by which a controller fills the bundle in. */
 const injectors = /(^|\.|\/)(inject-ca-from(-secret)?|inject-apiserver-ca|inject-cabundle)$/
@@ -54,24 +53,28 @@ APIServices that are available or have \`insecureSkipTLSVerify\`, and the Servic
       about: 'Days before the end that are worth a warning.',
     },
   },
-  for: clientKinds,
+  for: calloutKinds,
   check(subject, { graph, params, report }) {
     const isInjected = Object.keys(subject.metadata?.annotations ?? {}).some((key) => injectors.test(key))
     if (isInjected && !graph.live) return
     const now = graph.live?.now ?? Date.now()
     // Webhooks of one configuration share a bundle: each is told once.
     const seen = new Set<string | undefined>()
-    for (const { client, what, severity } of clientsOf(subject)) {
-      const bundle = stringAt(client, 'caBundle')
+    for (const callout of calloutsOf(subject)) {
+      const { client, closed, webhook } = callout
+      // Without rules the API server never calls it.
+      if (webhook && !webhook.spec.rules?.length) continue
+      const bundle = client.caBundle
       if (seen.has(bundle)) continue
       seen.add(bundle)
       const verdict =
         graph.live && isEmpty(bundle, subject)
-          ? verdictOnNone(client, subject)
+          ? verdictOnNone(callout)
           : verdictOn(bundle, now, params.warnDays, graph)
-      if (verdict && (graph.live || !isKeptByBackend(client, subject, graph)))
-        report(client, 'caBundle', `${what} ${verdict.message}`, {
-          severity: verdict.severity === 'error' ? severity : verdict.severity,
+      if (verdict && (graph.live || !isKeptByBackend(callout, graph)))
+        report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
+          // A webhook that fails open only delays.
+          severity: closed ? verdict.severity : 'warning',
         })
     }
   },
@@ -84,9 +87,9 @@ const resources: Readonly<Record<string, string>> = {
 }
 
 /** Whether a role for an account in the namespace of the backend names the object, or its kind, as one to be changed: MetalLB. */
-function isKeptByBackend(client: Mapping, subject: KubernetesObject, graph: Graph): boolean {
-  const home = stringAt(objectAt(client, 'service'), 'namespace')
-  const resource = resources[subject.kind ?? '']
+function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
+  const home = client.service?.namespace
+  const resource = resources[of.kind ?? '']
   if (home === undefined || resource === undefined) return false
   const keepers = graph
     .all('ClusterRole')
@@ -95,7 +98,7 @@ function isKeptByBackend(client: Mapping, subject: KubernetesObject, graph: Grap
         (one) =>
           one.resources?.includes(resource) &&
           one.verbs?.some((verb) => verb === 'update' || verb === 'patch') &&
-          (!one.resourceNames?.length || one.resourceNames.includes(subject.metadata?.name ?? '')),
+          (!one.resourceNames?.length || one.resourceNames.includes(of.metadata?.name ?? '')),
       ),
     )
     .map(({ metadata }) => metadata?.name)
@@ -120,12 +123,12 @@ function isEmpty(bundle: string | undefined, subject: KubernetesObject): boolean
 /**
  * What it means in a cluster that there is no bundle: the certificate authorities of the API server's machine count.
  */
-function verdictOnNone(client: Mapping, subject: KubernetesObject): Verdict | undefined {
-  const service = objectAt(client, 'service')
-  const name = `${stringAt(service, 'name')}.${stringAt(service, 'namespace')}.svc`
+function verdictOnNone({ client, of }: Callout): Verdict | undefined {
+  const { service, insecureSkipTLSVerify } = client
+  const name = `${service?.name}.${service?.namespace}.svc`
   // The API server knows its own certificate.
-  if (!service || name === 'kubernetes.default.svc' || client.insecureSkipTLSVerify === true) return undefined
-  if (holds(subject, 'Available')) return undefined
+  if (!service || name === 'kubernetes.default.svc' || insecureSkipTLSVerify) return undefined
+  if (holds(of, 'Available')) return undefined
   return {
     message: `fail unless the API server's machine trusts the certificate of ${name}: there is no caBundle.`,
     severity: 'warning',
@@ -161,34 +164,10 @@ function verdictOn(
     : undefined
 }
 
-interface Client {
-  /** The mapping with \`caBundle\`. */
-  readonly client: Mapping
-  readonly what: string
-  /** A webhook that fails open only delays. */
-  readonly severity: 'error' | 'warning'
-}
-
-function clientsOf(subject: object): readonly Client[] {
-  switch (stringAt(subject, 'kind')) {
-    case 'APIService': {
-      const client = objectAt(subject, 'spec')
-      const what = `Requests for ${stringAt(client, 'version')}.${stringAt(client, 'group')}`
-      return client && objectAt(client, 'service') ? [{ client, what, severity: 'error' }] : []
-    }
-    case 'CustomResourceDefinition': {
-      const client = objectAt(subject, 'spec', 'conversion', 'webhook', 'clientConfig')
-      const what = `Conversions of ${stringAt(subject, 'spec', 'names', 'plural') ?? 'its objects'}`
-      return client ? [{ client, what, severity: 'error' }] : []
-    }
-    default:
-      return objectsAt(subject, 'webhooks').flatMap((webhook): Client[] => {
-        const client = objectAt(webhook, 'clientConfig')
-        // Without rules the API server never calls it.
-        if (!client || objectsAt(webhook, 'rules').length === 0) return []
-        const isOpen = stringAt(webhook, 'failurePolicy') === 'Ignore'
-        const what = `Calls of ${stringAt(webhook, 'name') ?? 'the webhook'}`
-        return [{ client, what, severity: isOpen ? 'warning' : 'error' }]
-      })
-  }
+/** What fails, for the message. */
+function whatOf({ of, webhook }: Callout): string {
+  if (webhook) return `Calls of ${webhook.name || 'the webhook'}`
+  return isKind(of, 'APIService')
+    ? `Requests for ${of.spec?.version}.${of.spec?.group}`
+    : `Conversions of ${stringAt(of, 'spec', 'names', 'plural') ?? 'its objects'}`
 }

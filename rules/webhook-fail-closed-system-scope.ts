@@ -90,7 +90,7 @@ certificate signing requests or service account tokens, updates of endpoints. \`
 subresources out, as in the API server. A webhook at a \`url\` is an info: often the provider's, outside the
 cluster.
 
-Not reported: webhooks with \`matchConditions\`, and selectors for labels that the input does not show:
+Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a kustomization adds, and selectors for labels that the input does not show:
 \`scan\` reads them from the Namespace.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
@@ -122,7 +122,14 @@ Not reported: webhooks with \`matchConditions\`, and selectors for labels that t
       spec,
       'rules',
       `While ${who} does not answer, the API server refuses ${enumerate(shown, 'and')}: ${closed.length > 1 ? `${closed.length} webhooks fail` : 'the webhook fails'} closed.`,
-      { severity: url ? 'info' : all.some(({ isHeartbeat }) => isHeartbeat) ? 'error' : 'warning' },
+      {
+        severity: url ? 'info' : all.some(({ isHeartbeat }) => isHeartbeat) ? 'error' : 'warning',
+        // Generators of code write no selectors: patches add them.
+        restsOn: closed.flatMap(({ webhook }) => [
+          [webhook.spec, 'namespaceSelector'],
+          [webhook.spec, 'objectSelector'],
+        ]),
+      },
     )
   },
 })

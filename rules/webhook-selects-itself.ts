@@ -12,8 +12,9 @@ webhook is asked about goes through until somebody deletes its configuration by 
 selectors match the namespace of its Service and the labels of the pods behind it. An error with a single
 replica: its first drain or crash is the deadlock; a warning with more.
 
-Not reported: webhooks without a Service or with \`matchConditions\`, Services that the input does not have
-unless nothing is selected at all, and selectors for labels that the input does not show.`,
+Not reported: webhooks without a Service, with \`matchConditions\` or with selectors that a patch of a
+kustomization adds, Services that the input does not have unless nothing is selected at all, and selectors
+for labels that the input does not show.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'k8s.io/apiserver/pkg/admission/plugin/webhook/predicates',
@@ -47,6 +48,10 @@ unless nothing is selected at all, and selectors for labels that the input does 
       `When ${isAlone ? 'the only pod' : 'the last pod'} of ${first.name} is gone, no new one can be created: the webhook is asked about it and fails closed.`,
       {
         severity: isAlone ? 'error' : 'warning',
+        restsOn: own.flatMap(({ webhook: { spec } }) => [
+          [spec, 'namespaceSelector'],
+          [spec, 'objectSelector'],
+        ]),
         see: fewest
           ? [at(fewest.of, fewest.node, fewest.field, isAlone ? 'one replica' : 'its own pods')]
           : [],

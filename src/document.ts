@@ -1,5 +1,5 @@
 /** What the reader hands on: documents with their values, and the way back from a value to its text. */
-import type { Path } from './finding.js'
+import type { BuiltPlace, Path } from './finding.js'
 
 /** A file of the input, or standard input. */
 export interface SourceFile {
@@ -59,6 +59,28 @@ export interface Document {
   locate(): Locator
   /** Present on an object of a running cluster: its file is only a name for it, `deployment/shop/web`. */
   readonly live?: Live
+  /** Present on what kustomize or Helm has made: its file is their output, which nobody edits. */
+  readonly built?: Built
+}
+
+/** What is known about where a document comes from that a tool has made. */
+export interface Built {
+  readonly by: 'kustomize' | 'helm'
+  /** The file that was made into it, as far as that is known for all of it: the kustomization, the template. */
+  readonly from: { readonly file: string; readonly range: Range }
+  /** Where the thing at a path is written, or the nearest thing around it. Undefined when not even the object is known. */
+  source(path: Path): Written | undefined
+}
+
+/** Something in a source of a build. */
+export interface Written {
+  readonly document: Document
+  /** Where its object stands in the document. */
+  readonly object: Path
+  /** Its path in the object; of something that is missing the path where it would be. */
+  readonly path: Path
+  /** Whether this is the thing itself, with the same value, and not only something around it. */
+  readonly isCertain: boolean
 }
 
 export interface Live {
@@ -73,6 +95,8 @@ export interface ReadProblem {
   readonly range: Range
   /** Says what is wrong and what to do; ends with a full stop. */
   readonly message: string
+  /** Set where a tool has made the text: `file` and `range` then name what it was made from. */
+  readonly built?: BuiltPlace
 }
 
 /** Why a file or document was left out. A closed list: the summary line counts by it. */
@@ -87,6 +111,7 @@ export type SkipReason =
   | 'encrypted'
   | 'ignored'
   | 'test data'
+  | 'source of a build'
 
 export interface Skip {
   readonly file: string

@@ -20,6 +20,23 @@ export interface Place {
   readonly endColumn: number
   /** The field inside its object as kubectl writes it, `.spec.containers[0].image`; empty for the object itself. */
   readonly path: string
+  /**
+   * Set where kustomize or Helm has made the text and no file is known to hold it: where it stands in their output. The place
+   * itself is then that of the kustomization or the template.
+   */
+  readonly built?: BuiltPlace
+}
+
+/** A place in what a tool has made. */
+export interface BuiltPlace {
+  /** The name of the output: `overlays/prod/<kustomize build>`. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly endLine: number
+  readonly endColumn: number
+  /** Where the nearest thing around it is written: a part of the object, or the object. */
+  readonly near?: { readonly file: string; readonly line: number }
 }
 
 /** Another place that belongs to the finding: the other half of a contradiction. */
@@ -105,6 +122,8 @@ export interface ClusterSummary {
 /** What the run did, for the summary line and the reports. */
 export interface Summary {
   readonly files: number
+  /** Kustomizations and charts that were built; absent when none was. Their files are not counted. */
+  readonly builds?: number
   readonly objects: number
   /** Files that hold no Kubernetes object, by the reason they were skipped. */
   readonly skipped: Readonly<Record<string, number>>

@@ -16,8 +16,18 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
+export {
+  askersOf,
+  type Callout,
+  calloutKinds,
+  calloutsOf,
+  calloutsTo,
+  type ServiceReference,
+} from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
+export { instancesOfCluster } from './graph/cloudnative.js'
+export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
 export {
   type Condition,
   changedAt,
@@ -34,48 +44,31 @@ export {
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export { configuredLately, dataWrittenAt } from './graph/configured.js'
 export { type ConnectionTable, connectionClashes, connectionTables } from './graph/conntrack.js'
-export type { Container } from './graph/container.js'
-export {
-  delayOfCommand,
-  flagOf,
-  type ImageParts,
-  imageNamed,
-  imageParts,
-  isInjected,
-  movingTags,
-  proxyNames,
-  wordsOf,
-} from './graph/container.js'
+export { type Container, isInjected } from './graph/container.js'
 export { type CorefilePlugin, corefile, type ServerBlock } from './graph/corefile.js'
 export { corednsOf, hasNodeDns, isOfClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
-export type { Backend, NamedBackend } from './graph/entrance.js'
+export type { NamedBackend } from './graph/entrance.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './graph/enumerate.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { groupBy, push } from './graph/group.js'
 export { failingCalls } from './graph/harm.js'
+export { imageNamed, imageParts, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
-export { ageOf, type ContainerUsage, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
+export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { mayMean } from './graph/meant.js'
-export {
-  formatMemoryKill,
-  type MemoryKill,
-  type MemoryTrouble,
-  memoryKillsOf,
-  memoryTrouble,
-} from './graph/memory.js'
-export { namespaceNamed } from './graph/namespace.js'
+export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
+export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,
   isExcludedFromBalancers,
   isLeaving,
   isStranded,
-  type Kernel,
   kernelOf,
   kubeletMinor,
   mayGrow,
@@ -84,20 +77,18 @@ export {
   turnedAt,
   turnedTogether,
 } from './graph/node.js'
-export { isOperated, operatorLabels } from './graph/operated.js'
+export { operatorLabels } from './graph/operated.js'
 export { patience } from './graph/patience.js'
-export { type Agreement, agreementOf, type Member, membersIn } from './graph/patroni.js'
+export { type Agreement, agreementOf, laggardsAmong, leaderAmong, membersIn } from './graph/patroni.js'
 export { linesOf, type Pending, pendingPods } from './graph/pending.js'
 export {
   type Compute,
   formatCompute,
   isChosen,
   isFor,
-  isPassing,
   requested,
   requestOf,
   requestOfPod,
-  taintsAgainst,
 } from './graph/placement.js'
 export {
   type ContainerState,
@@ -108,12 +99,14 @@ export {
   isGone,
   isReady,
   lastEnd,
+  presentPods,
   readyByNode,
   readyFor,
   unreadyFor,
   unreadyPods,
   unreadySince,
 } from './graph/pod.js'
+export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export {
   bytes,
@@ -127,25 +120,24 @@ export {
   seconds,
 } from './graph/quantity.js'
 export type { ConfigReference } from './graph/references.js'
-export { type Requested, requestedOf } from './graph/requested.js'
+export { requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
 export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
-export { matchesLabels, matchesSelector, selectorOfLabels, selectsAll, slipIn } from './graph/selector.js'
+export { matchesLabels, matchesSelector, selectsAll, slipIn } from './graph/selector.js'
 export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
-export { type Throttled, throttledOf } from './graph/throttling.js'
+export { standbysOf } from './graph/standby.js'
+export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
-export { formatTurnover, isScaleUp, rescalesOf, type Turnover, type TurnoverPart } from './graph/turnover.js'
+export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
-  askersOf,
   callsOf,
-  clientKinds,
   isOptIn,
   isRuledIn,
   type Request as WebhookRequest,

@@ -1,7 +1,11 @@
-/** Imports flow one way: rules → rule.ts → graph → reader's types; the engine above them, the command line on top. */
+/**
+ * Imports flow one way: rules → rule.ts → graph → what the reader and the schema know; the engine above them, the command line on
+ * top. No file needs itself, whichever way round.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { groupBy } from '../src/graph/group.js'
 
 const root = join(__dirname, '..')
 
@@ -37,12 +41,32 @@ function importsOf(file: string): Import[] {
 }
 
 const imports = [...files('src'), ...files('rules')].flatMap(importsOf)
+const needed = groupBy(
+  imports.filter((one) => !one.typeOnly),
+  ({ from }) => from,
+)
 const between = (from: RegExp, to: RegExp) =>
   imports.filter((one) => from.test(one.from) && to.test(one.to)).map((one) => `${one.from} → ${one.to}`)
 const valuesBetween = (from: RegExp, to: RegExp) =>
   imports
     .filter((one) => !one.typeOnly && from.test(one.from) && to.test(one.to))
     .map((one) => `${one.from} → ${one.to}`)
+
+/** The files over which a file needs itself, values only; empty where it does not. */
+function wayBack(start: string): string[] {
+  const seen = new Set<string>()
+  const back = (file: string): string[] | undefined => {
+    for (const { to } of needed.get(file) ?? []) {
+      if (to === start) return [file]
+      if (seen.has(to)) continue
+      seen.add(to)
+      const way = back(to)
+      if (way) return [file, ...way]
+    }
+    return undefined
+  }
+  return back(start) ?? []
+}
 
 describe('answers', () => {
   it('do not depend on the language of the machine', () => {
@@ -61,13 +85,24 @@ describe('imports', () => {
   it('of rules lead to the rule contract only', () => {
     expect(between(/^rules\//, /^(?!src\/rule\.ts$)/)).toEqual([])
   })
-  it('of the graph never lead to the engine, the command line, reporters or rules', () => {
-    expect(between(/^src\/graph\//, /^(src\/(engine|cli|reporters|suppress|docs)\/|rules\/)/)).toEqual([])
+  it('never lead back to where they start', () => {
+    expect(files('src').flatMap(wayBack)).toEqual([])
+  })
+  it('of the graph never lead to what makes or judges it', () => {
+    const above = /^(src\/(cli|cluster|diagnose|docs|engine|fix|reporters|suppress)\/|rules\/)/
+    expect(between(/^src\/graph\//, above)).toEqual([])
   })
   it('of the reader and the schema never lead upwards', () => {
-    expect(
-      between(/^src\/(reader|schema)\//, /^(src\/(engine|cli|reporters|suppress|docs|config)\/|rules\/)/),
-    ).toEqual([])
+    const above = /^(src\/(cli|cluster|config|diagnose|docs|engine|fix|reporters|suppress)\/|rules\/)/
+    expect(between(/^src\/(reader|schema)\//, above)).toEqual([])
+  })
+  it('of the reader know nothing of graphs, and those of the schema its functions over plain values only', () => {
+    const plain = /^src\/graph\/(?!(?:group|quantity|schedule|selector|similar|untyped)\.ts$)/
+    expect(between(/^src\/reader\//, /^src\/graph\//)).toEqual([])
+    expect(between(/^src\/schema\//, plain)).toEqual([])
+  })
+  it('of what is built never lead to the engine, the command line, reporters or rules', () => {
+    expect(between(/^src\/built\//, /^(src\/(engine|cli|reporters|suppress|docs)\/|rules\/)/)).toEqual([])
   })
   it('of reporters never lead to the graph, the reader or the command line', () => {
     expect(between(/^src\/reporters\//, /^src\/(graph|reader|cli|engine\/lint)/)).toEqual([])

@@ -29,7 +29,7 @@ const completions: Readonly<Record<string, (words: readonly string[]) => string[
       compadd() { shift; for word in "$@"; do [[ $word == $PREFIX* ]] && print -r -- $word; done }
       _describe() { for word in "\${(@P)2}"; do word=\${word%%:*}; [[ $word == $PREFIX* ]] && print -r -- $word; done }
       compset() { case $2 in '*,') PREFIX=\${PREFIX##*,} ;; '--*=') [[ $PREFIX == --*=* ]] || return 1; PREFIX=\${PREFIX#*=} ;; esac }
-      _files() { print FILES }
+      _files() { print FILES $1 }
       _message() { }
       source <(k8s-af completion zsh)
       words=(${words.map((word) => `'${word}'`).join(' ')}); CURRENT=${words.length}; PREFIX='${words.at(-1)}'
@@ -45,6 +45,7 @@ const kubectl = program.folderWith({
   kubectl: `#!/bin/sh\nprintf '%s\\n' prod-eu prod-us 'prod-$(touch x)' staging\n`,
 })
 chmodSync(join(kubectl, 'kubectl'), 0o755)
+const folders = program.folderWith({ 'over lays/a': '', 'over.yaml': '' })
 
 function lines(shell: string, script: string): string[] {
   const path = [join(program.folder, 'bin'), kubectl, process.env.PATH].join(':')
@@ -89,6 +90,13 @@ for (const [shell, complete] of Object.entries(completions)) {
     it('completes the contexts that kubectl knows', () => {
       expect(complete(['k8s-af', 'scan', '--context', 'prod'])).toEqual(['prod-eu', 'prod-us'])
     })
+    it('completes folders', () => {
+      const start = join(folders, 'over')
+      const expected = shell === 'zsh' ? 'FILES -' : `${start} lays`
+      expect(complete(['k8s-af', 'lint', '-k', start]).map((one) => one.replace(/\/$/, ''))).toEqual([
+        expected,
+      ])
+    })
     it('leaves files to the shell', () => {
       const found = complete(['k8s-af', 'lint', ''])
       expect(found.filter((word) => word !== 'FILES')).toEqual([])
@@ -114,9 +122,10 @@ describe('kubectl', () => {
     expect(complete('explain', 'zalando-cronjob-api')).toEqual(['zalando-cronjob-apiserver', ':4'])
     expect(complete('scan', '--context', 'prod')).toEqual(['prod-eu', 'prod-us', ':4'])
   })
-  it('offers files where files may stand, and nothing behind what is no command', () => {
+  it('offers files and folders where they may stand, and nothing behind what is no command', () => {
     expect(complete('lint', '')).toEqual([':0'])
     expect(complete('scan', '--save-snapshot', '')).toEqual([':0'])
+    expect(complete('lint', '-k', '')).toEqual([':16'])
     expect(complete('nonsense', '')).toEqual([':4'])
   })
   it.skipIf(spawnSync('kubectl', ['version', '--client']).status !== 0)('itself understands that', () => {

@@ -2,9 +2,10 @@
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
-import { delayOfCommand, imageNamed, imageParts, isImageAlias } from '../src/graph/container.js'
+import { homesOf } from '../src/graph/builds.js'
+import { delayOfCommand } from '../src/graph/command.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
-import { homesOf } from '../src/graph/homes.js'
+import { imageNamed, imageParts, isImageAlias } from '../src/graph/image.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
 import { formatStarts, schedule } from '../src/graph/schedule.js'
@@ -527,6 +528,10 @@ describe('patches of kustomizations', () => {
     expect(patchedBy([{ kind: 'Deployment', name: 'api' }])).toEqual([false, false])
     expect(patchedBy([{ kind: 'Service', name: 'web' }])).toEqual([false, false])
     expect(patchedBy([])).toEqual([false, false])
+  })
+  it('change what stands in a folder that their kustomization names and that has none itself', () => {
+    const patches = [{ kind: 'Deployment', name: 'web' }]
+    expect(patchedBy([], { unbuilt: { resources: ['other'], patches } })).toEqual([false, true])
   })
   it('name all of a kind, all of a name, or a pattern', () => {
     expect(patchedBy([{ kind: 'Deployment', name: undefined }])).toEqual([true, false])

@@ -116,3 +116,26 @@ describe('a DaemonSet that is replaced on all nodes at once', () => {
     ])
   })
 })
+
+describe.each([
+  [
+    'a probe beside the containers',
+    'misplaced-spec-field/probe-beside-containers.yaml',
+    'readiness-probe-missing',
+  ],
+  ['resources that are written twice', 'duplicate-key/resources.yaml', 'resource-requests-missing'],
+])('%s', (_, file, symptom) => {
+  const [cause = ''] = file.split('/')
+  const rules = (...without: string[]) => {
+    const toRun = [...rulesById()]
+      .filter(([id]) => !without.includes(id))
+      .map(([id, rule]) => active(id, rule))
+    return lintPaths([`fixtures/${file}`], toRun).findings.map(({ rule }) => rule)
+  }
+
+  it('is told once', () => {
+    expect(rules()).toContain(cause)
+    expect(rules()).not.toContain(symptom)
+    expect(rules(cause)).toContain(symptom)
+  })
+})

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { liveState } from '../src/graph/live.js'
 import { refusalOf } from '../src/graph/pull.js'
 
-const live = liveState([], [], [], 0)
+const live = liveState([], { now: 0 })
 
 function refusal(message: string) {
   return refusalOf({ pod: {}, container: 'web', image: 'registry.example.org/web:1', message }, live)

@@ -394,6 +394,16 @@ describe('test data', () => {
     expect(names(input)).toEqual(['a', 'd'])
     expect(skips(input)).toEqual({ 'api/testdata': 'test data' })
   })
+  it('is called otherwise by some', () => {
+    const cwd = folder({
+      'lib/testData/a.yaml': configMap('a'),
+      'tools/tests/fixtures/b.yaml': configMap('b'),
+      'fixtures/c.yaml': configMap('c'),
+      'tests/manifests/d.yaml': configMap('d'),
+    })
+    expect(names(read(cwd))).toEqual(['c', 'd'])
+    expect(names(read(cwd, ['tools/tests/fixtures/b.yaml', 'tools/tests/fixtures']))).toEqual(['b'])
+  })
   it('is read where an argument names it', () => {
     const cwd = folder({ ...tree, 'api/testdata/old/testdata/e.yaml': configMap('e') })
     expect(names(read(cwd, ['api/testdata']))).toEqual(['b', 'c', 'e'])
@@ -502,12 +512,34 @@ describe('what is an object', () => {
     )
     expect(kindOf(`${configMap('a')}data: #NOTE: none yet\n`)).toBe('object')
   })
+  it('lines that a script replaces make a template', () => {
+    expect(
+      kindOf(
+        'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  labels:\n    app: a\n    DATE_LABEL\nspec: {}\n',
+      ),
+    ).toBe('Go template')
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  ROLE_NAME\n  namespace: a\n')).toBe('Go template')
+    expect(
+      read(folder({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
+    ).toHaveLength(1)
+  })
   it('a definition with nothing but what is merged is a patch', () => {
     const definition = (spec: string) =>
       `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: pools.example.com}\n${spec}`
     expect(kindOf(definition('spec:\n  versions: [{name: v1, subresources: {}}]\n'))).toBe('kustomize patch')
     expect(kindOf(definition('spec: {group: example.com}\n'))).toBe('object')
     expect(kindOf(definition('spec: {versions: []}\nscope: Namespaced\n'))).toBe('object')
+  })
+  it('a patch as Hive lists it is one', () => {
+    const patch = "name: a\npatch: '{}'\n"
+    expect(kindOf(`kind: Namespace\napiVersion: v1\n${patch}patchType: merge\n`)).toBe('kustomize patch')
+    expect(kindOf(`${configMap('a')}patch: '{}'\npatchType: merge\n`)).toBe('object')
+  })
+  it('what kustomize keeps to itself is none', () => {
+    const annotated = (key: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {${key}: "true"}}\n`
+    expect(kindOf(annotated('config.kubernetes.io/local-config'))).toBe('kustomization')
+    expect(kindOf(annotated('config.kubernetes.io/index'))).toBe('object')
   })
   it('Helm charts are left out, but for plain manifests', () => {
     const input = read(
@@ -610,6 +642,8 @@ replacements:
       'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: server\nspec:\n  replicas: 3\n',
     'component/kustomization.yml': 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n',
     'plain/Kustomization': 'resources: []\n',
+    'old/kustomization.yaml': 'patches: [old-patch.yaml]\n',
+    'old/old-patch.yaml': configMap('old-patch'),
     'strange/kustomization.yaml': 'images: 5\nreplicas: [x]\npatches: {a: b}\nsecretGenerator: x\n',
   })
   const input = read(cwd)
@@ -618,11 +652,12 @@ replacements:
     expect(names(input)).toEqual(['resource'])
     expect(input.kustomizations.map(({ folder: path }) => path)).toEqual([
       'component',
+      'old',
       'overlay',
       'plain',
       'strange',
     ])
-    const { document, ...overlay } = input.kustomizations[1] ?? {}
+    const { document, ...overlay } = input.kustomizations[2] ?? {}
     expect(overlay).toEqual({
       folder: 'overlay',
       namespace: 'shop',
@@ -671,6 +706,27 @@ replacements:
       'overlay/server-patch.yaml': 'kustomize patch',
       'overlay/kustomization.yaml': 'kustomization',
     })
+  })
+  it('list patches as texts, and replacements in files', () => {
+    const input = read(
+      folder({
+        'kustomization.yaml':
+          'resources: [web.yaml]\npatches: [one.yaml]\nreplacements:\n- path: cpu.yaml\n- path: both.yaml\n- path: none.yaml\n',
+        'web.yaml': configMap('web'),
+        'one.yaml': configMap('web'),
+        'cpu.yaml': 'source: {kind: A}\ntargets:\n- select: {kind: B}\n  fieldPaths: [spec.cpu]\n',
+        'both.yaml':
+          '- targets:\n  - select: {kind: C}\n    fieldPaths: [spec.c]\n- targets:\n  - select: {kind: D}\n    fieldPaths: [spec.d]\n',
+      }),
+    )
+    expect(names(input)).toEqual(['web'])
+    const [kustomization] = input.kustomizations
+    expect(kustomization?.patches).toMatchObject([{ kind: 'ConfigMap', name: 'web' }])
+    expect(kustomization?.replaced).toEqual([
+      { kind: 'B', change: [{ op: 'replace', path: '/spec/cpu' }] },
+      { kind: 'C', change: [{ op: 'replace', path: '/spec/c' }] },
+      { kind: 'D', change: [{ op: 'replace', path: '/spec/d' }] },
+    ])
   })
   it('leave patches to be switched on', () => {
     const tree = folder({

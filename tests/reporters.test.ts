@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import Ajv2020 from 'ajv/dist/2020.js'
 import Draft04 from 'ajv-draft-04'
+import { load } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Severity } from '../src/finding.js'
@@ -50,6 +51,24 @@ const hostile: Finding = {
   related: [{ file: evil, line: 1, column: 1, endLine: 1, endColumn: 2, path: '', object: evil, note: evil }],
   stories: [],
   fix: { title: evil, safe: false, edits: [] },
+}
+
+const built: Finding = {
+  ...hostile,
+  message: 'It breaks.',
+  place: {
+    ...hostile.place,
+    file: 'overlays/prod/kustomization.yaml',
+    path: '.spec.replicas',
+    built: {
+      file: `overlays/prod/<kustomize build>${evil}`,
+      line: 7,
+      column: 3,
+      endLine: 7,
+      endColumn: 11,
+      near: { file: `base/${evil}.yaml`, line: 4 },
+    },
+  },
 }
 
 describe('policyreport', () => {
@@ -153,7 +172,7 @@ describe('policyreport', () => {
 describe('json', () => {
   const schema = JSON.parse(readFileSync(join(root, 'src/reporters/report.schema.json'), 'utf8')) as object
   const validate = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(schema)
-  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile]) })) {
+  for (const [name, report] of Object.entries({ incident, clean, hostile: withFindings([hostile, built]) })) {
     it(`follows its schema: ${name}`, async () => {
       const parsed: unknown = JSON.parse(await text('json', report))
       validate(parsed)
@@ -168,6 +187,41 @@ describe('json', () => {
     expect(lines.map((line) => (JSON.parse(line) as Finding).rule)).toEqual(
       incident.findings.map(({ rule }) => rule),
     )
+  })
+})
+
+describe('yaml', () => {
+  it('says what json says', async () => {
+    const odd = {
+      ...hostile,
+      message: 'y',
+      label: 'a: b #c',
+      evidence: ['- x', '1e3', '', 'null', ' x', '~'],
+    }
+    for (const report of [incident, clean, withFindings([hostile, odd])])
+      expect(load(await text('yaml', report))).toEqual(
+        JSON.parse((await text('json', report)).replaceAll('\\ud800', '\ufffd')),
+      )
+  })
+})
+
+describe('checkstyle', () => {
+  it('has the findings of each file under its name', async () => {
+    const [first, second, third] = incident.findings
+    if (!first || !second || !third) throw new Error('too few findings')
+    const at = (one: Finding, file: string) => ({ ...one, place: { ...one.place, file } })
+    const suppressed = { ...at(third, 'b.yaml'), suppressed: { reason: 'known' } }
+    const report = withFindings([at(first, 'a&.yaml'), at(second, 'a&.yaml'), suppressed])
+    const shape = (xml: string) => xml.match(/<file name="[^"]*"|severity="\w+"|<\/\w+>/g)
+    expect(shape(await text('checkstyle', report))).toEqual([
+      '<file name="a&#38;.yaml"',
+      `severity="${first.severity}"`,
+      `severity="${second.severity}"`,
+      '</file>',
+      '</checkstyle>',
+    ])
+    expect(await text('checkstyle', report, { ...look, showSuppressed: true })).toContain('severity="ignore"')
+    expect(shape(await text('checkstyle', clean))).toEqual(['</checkstyle>'])
   })
 })
 
@@ -287,6 +341,14 @@ describe('findings of files that read the same', () => {
       ...(await shown(found('web', 'a.yaml', 3))).slice(4),
     ])
   })
+  it('name the others once where one line makes several objects', async () => {
+    const findings = ['web', 'api', 'job'].map((name) => found(name, 'kustomization.yaml', 8))
+    expect((await shown(...findings)).slice(3)).toEqual([
+      '     ╭─ kustomization.yaml:8:7',
+      '     ├─ also Deployment shop/api, shop/job',
+      ...(await shown(found('web', 'a.yaml', 3))).slice(4),
+    ])
+  })
   it('fit the terminal', async () => {
     const findings = Array.from({ length: 50 }, (_, i) => found('a'.repeat(i + 1), 'a.yaml', i + 1))
     expect((await shown(...findings)).filter((line) => columns(line) > 80)).toEqual([])
@@ -346,11 +408,11 @@ describe('live objects for people', () => {
 describe('hostile names', () => {
   for (const format of formatNames) {
     it(`can't drive whatever shows ${format}`, async () => {
-      const shown = await text(format, withFindings([hostile]))
+      const shown = await text(format, withFindings([hostile, built]))
       expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
       if (format === 'junit') expect(shown).not.toContain('<script')
       if (format === 'github')
-        expect(shown.split('\n').filter((line) => line.startsWith('::')).length).toBe(1)
+        expect(shown.split('\n').filter((line) => line.startsWith('::')).length).toBe(2)
       else expect(shown).not.toMatch(/^::/m)
     })
   }
@@ -411,6 +473,54 @@ describe('pretty', () => {
     expect(await text('pretty', clean)).toMatch(
       /^No findings · 1 object in 1 file · 0 rules for Kubernetes 1\.37/,
     )
+  })
+})
+
+describe('what was built', () => {
+  const line = (file: string, number: number) =>
+    file === built.place.built?.file && number === 7 ? '  replicas: 1' : undefined
+  const plain: Finding = {
+    ...built,
+    label: 'one',
+    related: [],
+    place: {
+      ...built.place,
+      ...(built.place.built && { built: { ...built.place.built, near: { file: 'base/web.yaml', line: 4 } } }),
+    },
+    subject: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', namespace: 'shop' },
+    fix: { title: 'replicas: 2', safe: true, edits: [] },
+  }
+  const report = { ...withFindings([plain]), lines: { line } }
+
+  it('is shown by its own text, without a line', async () => {
+    expect((await text('pretty', report)).split('\n').slice(0, 8)).toEqual([
+      'overlays/prod/kustomization.yaml',
+      '  error  service-selects-nothing                             Deployment shop/web',
+      '  It breaks.',
+      '     ╭─ as built: .spec.replicas',
+      '     │   replicas: 1',
+      '     │   ━━━━━━━━ one',
+      '     ├─ made from base/web.yaml:4',
+      '     ╰─ fix  replicas: 2',
+    ])
+    const html = await text('html', report)
+    expect(html).toContain('overlays/prod/kustomization.yaml, as built')
+    expect(html).toContain('<mark>replicas</mark>')
+    expect(await text('markdown', report)).toContain('overlays/prod/kustomization.yaml, as built')
+  })
+  it('is said to be where there is one text for all', async () => {
+    for (const format of [
+      'concise',
+      'github',
+      'gitlab',
+      'junit',
+      'sarif',
+      'checkstyle',
+      'policyreport',
+    ] as const)
+      expect(await text(format, report)).toContain(
+        'It breaks. As built: .spec.replicas, from base/web.yaml:4.',
+      )
   })
 })
 

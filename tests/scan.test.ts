@@ -4,7 +4,7 @@ import { Agent, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { countedKinds, filesOnly, scannedKinds } from '../src/cluster/kinds.js'
+import { countedKinds, scannedKinds } from '../src/cluster/kinds.js'
 import { proxyFor } from '../src/cluster/proxy.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
@@ -415,6 +415,36 @@ describe('objects', () => {
 })
 
 describe('the kinds to read', () => {
+  /** Kinds that a rule names and no API server serves: files of components. */
+  const filesOnly: ReadonlySet<string> = new Set([
+    'apiserver.config.k8s.io/AdmissionConfiguration',
+    'kubeadm.k8s.io/ClusterConfiguration',
+    'kubelet.config.k8s.io/KubeletConfiguration',
+    'kubeproxy.config.k8s.io/KubeProxyConfiguration',
+    'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
+    'skaffold/Config',
+    // Named for what operators make of them. A cluster has that itself.
+    'ceph.rook.io/CephCluster',
+    'dragonflydb.io/Dragonfly',
+    'elasticsearch.k8s.elastic.co/Elasticsearch',
+    'grafana.integreatly.org/Grafana',
+    'helm.cattle.io/HelmChart',
+    'jaegertracing.io/Jaeger',
+    'k8s.keycloak.org/Keycloak',
+    'k8s.mariadb.com/MariaDB',
+    'kafka.strimzi.io/Kafka',
+    'kafka.strimzi.io/KafkaBridge',
+    'kafka.strimzi.io/KafkaConnect',
+    'kafka.strimzi.io/KafkaUser',
+    'kibana.k8s.elastic.co/Kibana',
+    'opentelemetry.io/OpenTelemetryCollector',
+    'operators.coreos.com/Subscription',
+    'postgresql.cnpg.io/Pooler',
+    'rabbitmq.com/RabbitmqCluster',
+    'ray.io/RayCluster',
+    'ray.io/RayService',
+    'serving.kserve.io/InferenceService',
+  ])
   const sources = ['rules', 'src/graph'].flatMap((folder) =>
     readdirSync(join(__dirname, '..', folder))
       .filter((name) => name.endsWith('.ts'))

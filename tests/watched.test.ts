@@ -52,7 +52,7 @@ describe('a watched graph', () => {
   })
 
   it('decides nothing about a Service whose slices it has not read', () => {
-    const live = liveState([], [], [], 0)
+    const live = liveState([], { now: 0 })
     const gaps = {
       unreadKinds: new Set<KindName>(['EndpointSlice']),
       partialKinds: new Set<KindName>(),
@@ -64,7 +64,7 @@ describe('a watched graph', () => {
   })
 
   it('does not note pods that are evidence only', () => {
-    const live = buildGraph([], { ...options, live: () => liveState([], [], [], 0) })
+    const live = buildGraph([], { ...options, live: () => liveState([], { now: 0 }) })
     const gaps = {
       unreadKinds: new Set<KindName>(['Pod']),
       partialKinds: new Set<KindName>(),

@@ -359,5 +359,7 @@ export const percentages: Fields = {
   'apps.RollingUpdateDaemonSet': 'maxSurge maxUnavailable',
   'apps.RollingUpdateDeployment': 'maxSurge maxUnavailable',
   'apps.RollingUpdateStatefulSetStrategy': 'maxUnavailable',
+  'extensions.RollingUpdateDaemonSet': 'maxUnavailable',
+  'extensions.RollingUpdateDeployment': 'maxSurge maxUnavailable',
   'policy.PodDisruptionBudgetSpec': 'maxUnavailable minAvailable',
 }

@@ -5,20 +5,21 @@ import { allPlaces, type Place, type Values } from './completion.js'
 
 /**
  * Prints what may stand in the place of the last word, a line each, with a tab before what it means; and in the last line
- * whether the shell offers files besides. Sources: kubectl/pkg/cmd/plugin/plugin_completion.go, and cobra/completions.go
+ * whether the shell offers files or folders besides. Sources: kubectl/pkg/cmd/plugin/plugin_completion.go, and cobra/completions.go
  * (ShellCompDirective).
  * @param words those behind `kubectl af`; the last one is being typed and may be empty
  */
 export async function kubectlCompletionCommand(words: readonly string[], program: Command): Promise<number> {
   const offered = offers(await allPlaces(program), words)
-  process.stdout.write(`${[...offered.lines, offered.files ? ':0' : ':4'].join('\n')}\n`)
+  const directive = { files: ':0', folders: ':16', nothing: ':4' }[offered.besides]
+  process.stdout.write(`${[...offered.lines, directive].join('\n')}\n`)
   return 0
 }
 
 interface Offers {
   readonly lines: readonly string[]
-  /** Whether files may stand there, too. */
-  readonly files: boolean
+  /** What else may stand there: the shell knows it. */
+  readonly besides: 'files' | 'folders' | 'nothing'
 }
 
 function offers(places: readonly Place[], words: readonly string[]): Offers {
@@ -26,7 +27,7 @@ function offers(places: readonly Place[], words: readonly string[]): Offers {
   const [first = '', second = ''] = words.slice(0, -1)
   const named = (name: string) => places.find((place) => place.words.join(' ') === name)
   const place = named(`${first} ${second}`) ?? named(first)
-  if (!place) return { lines: [], files: false }
+  if (!place) return { lines: [], besides: 'nothing' }
   // Of --flag=value kubectl wants the value alone.
   const [, name = words.at(-2) ?? '', value = typed] = /^(--[\w-]+)=(.*)$/s.exec(typed) ?? []
   const flag = place.flags.find(({ names, takes }) => takes && names.includes(name))
@@ -38,7 +39,7 @@ function offers(places: readonly Place[], words: readonly string[]): Offers {
       places.filter((one) => isBelow(one, place)),
     )
   const flags = place.flags.flatMap(({ names, about }) => names.map((one) => `${one}\t${about}`))
-  return { lines: flags.filter((line) => line.startsWith(typed)), files: false }
+  return { lines: flags.filter((line) => line.startsWith(typed)), besides: 'nothing' }
 }
 
 function isBelow({ words }: Place, place: Place): boolean {
@@ -49,15 +50,16 @@ function isBelow({ words }: Place, place: Place): boolean {
 function filled(values: Values, typed: string, commands: readonly Place[] = []): Offers {
   switch (values.kind) {
     case 'files':
-      return { lines: [], files: true }
+    case 'folders':
+      return { lines: [], besides: values.kind }
     case 'free':
-      return { lines: [], files: false }
+      return { lines: [], besides: 'nothing' }
     case 'contexts':
-      return { lines: contexts().filter((name) => name.startsWith(typed)), files: false }
+      return { lines: contexts().filter((name) => name.startsWith(typed)), besides: 'nothing' }
     case 'list': {
       const start = typed.slice(0, typed.lastIndexOf(',') + 1)
       const words = values.words.map((word) => `${start}${word}`)
-      return { lines: words.filter((word) => word.startsWith(typed)), files: false }
+      return { lines: words.filter((word) => word.startsWith(typed)), besides: 'nothing' }
     }
     case 'words': {
       const lines = values.words
@@ -66,7 +68,7 @@ function filled(values: Values, typed: string, commands: readonly Place[] = []):
           const command = commands.find(({ words }) => words.at(-1) === word)
           return command ? `${word}\t${command.about}` : word
         })
-      return { lines, files: false }
+      return { lines, besides: 'nothing' }
     }
   }
 }

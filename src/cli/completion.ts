@@ -5,9 +5,9 @@ import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { categories } from '../rule.js'
 
-/** What may stand in the place of a value: a file, a context, words, words with commas between them, or nothing that we know. */
+/** What may stand in the place of a value: a file, a folder, a context, words, words with commas between them, or nothing that we know. */
 export type Values =
-  | { readonly kind: 'files' | 'free' | 'contexts' }
+  | { readonly kind: 'files' | 'folders' | 'free' | 'contexts' }
   | { readonly kind: 'words' | 'list'; readonly words: readonly string[] }
 
 interface Flag {
@@ -95,6 +95,8 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
     case 'path':
     case 'file':
       return { kind: 'files' }
+    case 'folder':
+      return { kind: 'folders' }
     case 'context':
       return { kind: 'contexts' }
     case 'rules':
@@ -126,9 +128,11 @@ function bash(places: readonly Place[]): string {
       ? `COMPREPLY=($(compgen -W ${quoted(values.words.join(' '))} -- "$cur"))`
       : values.kind === 'list'
         ? `COMPREPLY=($(compgen -P "$list" -W ${quoted(values.words.join(' '))} -- "\${cur##*,}"))`
-        : values.kind === 'contexts'
-          ? `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
-          : ':'
+        : values.kind === 'folders'
+          ? `local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur"))`
+          : values.kind === 'contexts'
+            ? `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
+            : ':'
   const takers = places.flatMap((place) =>
     place.flags.flatMap((flag) =>
       flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
@@ -167,6 +171,8 @@ function zsh(places: readonly Place[]): string {
     switch (values.kind) {
       case 'files':
         return '_files'
+      case 'folders':
+        return '_files -/'
       case 'free':
         return '_message value'
       case 'contexts':
@@ -232,6 +238,8 @@ function fish(places: readonly Place[]): string {
     switch (values.kind) {
       case 'files':
         return '-r -F'
+      case 'folders':
+        return `-x -a ${escaped('(__fish_complete_directories)')}`
       case 'free':
         return '-x'
       case 'contexts':

@@ -1,5 +1,7 @@
 /** `k8s-af lint` */
 import { dirname, resolve } from 'node:path'
+import type { Config } from '../config/config.js'
+import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
@@ -8,14 +10,16 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
+import { printable } from '../reporters/text.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
+import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
 import { checkOutputs, outputsOf } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
-export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags {
+export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly stdinFilename?: string
@@ -33,22 +37,26 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]
-  if (given.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
-  const paths = given.length > 0 ? given : ['.']
+  const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
+  if ([...given, ...builtFolders].includes(''))
+    throw new UsageError('a path is empty. Write . for this folder.')
+  const isBuilding = builtFolders.length > 0
+  const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
-  const narrowed = await narrowing(flags, cwd)
+  const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
+  const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
-    const linted = readPaths(paths, {
+    const read = readPaths(paths, {
       cwd,
       recursive: flags.recursive ?? true,
       stdinFilename: flags.stdinFilename,
       ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
+      ...(built && { built: built.sources }),
     })
-    if (linted.missing.length > 0)
-      throw new UsageError(...linted.missing.map((path) => missingPath(path, cwd)))
-    const input = withDefinitions(linted, settings.crds, cwd)
+    if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
+    const input = withDefinitions(built?.within(read) ?? read, settings.crds, cwd)
     const report = lint(input, {
       settings,
       rules,
@@ -57,11 +65,13 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       started,
     })
     if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, paths))
+      throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
-  const show = (report: Report, shown: typeof outputs) =>
-    present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+  const show = async (report: Report, shown: typeof outputs) => {
+    const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
+    return built && built.failures.length > 0 ? 2 : code
+  }
   if (!flags.fix && !flags.diff) return show(run(), outputs)
   const { fixFiles, showFixes } = await import('./fix.js')
   if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
@@ -73,20 +83,50 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
+/**
+ * Builds what the flags name, and says what could not be built. Charts are told the version of the cluster where somebody has chosen it.
+ * @throws UsageError when nothing is left to be linted
+ */
+async function buildsFor(
+  flags: LintFlags,
+  paths: readonly string[],
+  config: Config | undefined,
+  { minor, namespace }: Settings,
+  cwd: string,
+): Promise<Builds> {
+  const { builds } = await import('./build.js')
+  const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
+  const release = { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }
+  const built = await builds(flags, paths, release, cwd)
+  // What is wrong with the machine is wrong with all of them.
+  const failed = [...new Map(built.failures.map(({ message, lines }) => [message, lines])).values()].flat()
+  if (failed.length > 0 && built.isEmpty && paths.length === 0) throw new UsageError(...failed)
+  for (const line of [...failed, ...built.notes]) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  return built
+}
+
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
-async function narrowing(flags: LintFlags, cwd: string): Promise<(report: Report) => Report> {
+async function narrowing(
+  flags: LintFlags,
+  cwd: string,
+  built: Builds | undefined,
+): Promise<(report: Report) => Report> {
   const known = knownBefore(flags)
   if (flags.since === undefined) return (report) => withoutKnown(report, known, flags, cwd)
   const { aboutChanges, changedSince } = await import('./since.js')
   const changed = changedSince(flags.since, cwd)
-  return (report) => withoutKnown(aboutChanges(report, changed, cwd), known, flags, cwd)
+  const madeOf = built?.madeOf ?? (() => [])
+  return (report) => withoutKnown(aboutChanges(report, changed, cwd, madeOf), known, flags, cwd)
 }
 
 /** @throws UsageError for flags that do not go together */
-function checkFlags(
-  { fix, unsafeFixes, diff, since, output = [] }: LintFlags,
-  paths: readonly string[],
-): void {
+function checkFlags(flags: LintFlags, paths: readonly string[]): void {
+  const { fix, unsafeFixes, diff, since, output = [] } = flags
+  const { kustomize, kustomizeArg, helm, helmArg, helmRelease, helmValues } = flags
+  if (kustomizeArg && !kustomize) throw new UsageError('--kustomize-arg goes with -k.')
+  if (helmArg && !helm) throw new UsageError('--helm-arg goes with --helm.')
+  if (helmRelease !== undefined && !helm) throw new UsageError('--helm-release goes with --helm.')
+  if (helmValues && !helm) throw new UsageError('--helm-values goes with --helm.')
   const printed = diff ? output.find((one) => !one.includes('=')) : undefined
   if (printed !== undefined)
     throw new UsageError(`--diff prints a patch. Give the report a file: -o ${printed}=FILE`)
@@ -97,6 +137,11 @@ function checkFlags(
     throw new UsageError('--unsafe-fixes goes with --fix, which changes files, or --diff, which shows how.')
   if (fix && paths.includes('-'))
     throw new UsageError('--fix cannot change standard input. --diff shows the changes as a patch.')
+  if ((fix || diff) && (kustomize || helm)) {
+    const why = `${fix ? '--fix' : '--diff'} does not change what is built`
+    if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
+    process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
+  }
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */
@@ -137,9 +182,9 @@ function nothingFound(input: Input, paths: readonly string[]): string {
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
-    ? ' Render charts first: helm template CHART | k8s-af lint -'
+    ? ' Charts are rendered first with: k8s-af lint --helm CHART'
     : has('kusto')
-      ? ' Build it first: kubectl kustomize DIR | k8s-af lint -'
+      ? ' Kustomizations are built first with: k8s-af lint -k FOLDER'
       : has('test data')
         ? ' Folders of test data are read where they are named.'
         : ''

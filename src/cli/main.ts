@@ -13,7 +13,8 @@ const exitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
-     no Kubernetes objects, a cluster that cannot be read, an internal error`
+     no Kubernetes objects, a build that fails, a cluster that cannot be
+     read, an internal error`
 const scanExitCodes = `${exitCodes}
   3  one of several clusters could not be read;
      with --require-complete: anything could not be read`
@@ -193,10 +194,24 @@ function addLint(program: Command, done: Done): void {
   const lint = program
     .command('lint')
     .description('lint manifests: files, folders, glob patterns, - for standard input')
-    .argument('[path...]', 'what to lint; this folder by default')
+    .argument('[path...]', 'what to lint; this folder by default, nothing with -k or --helm')
     .option('-f, --filename <path>', 'the same as a path argument; repeatable', more)
     .option('-R, --recursive', 'read folders with all that is below them (the default)')
     .option('--no-recursive', 'read only the files directly in a folder')
+    .option(
+      '-k, --kustomize <folder>',
+      'build the kustomization in it and lint what that gives; repeatable',
+      more,
+    )
+    .option(
+      '--kustomize-arg <argument>',
+      'tell kustomize that, too: --kustomize-arg=--enable-helm; repeatable',
+      more,
+    )
+    .option('--helm <folder>', 'render the chart in it and lint what that gives; repeatable', more)
+    .option('--helm-release <name>', 'with this name of the release; that of the chart by default')
+    .option('--helm-values <file>', 'with these values; repeatable, the last one counts most', more)
+    .option('--helm-arg <argument>', 'tell helm that, too: --helm-arg=--set=tier=prod; repeatable', more)
     .option('--stdin-filename <name>', 'what to call standard input')
     .option('--allow-empty', 'no Kubernetes object at all is fine, too')
     .option('--since <commit>', 'only what is about files that have changed since the branch left it')
@@ -206,13 +221,21 @@ function addLint(program: Command, done: Done): void {
   withReport(lint)
   withInput(lint)
   withSettings(lint)
+    .addHelpText(
+      'after',
+      `
+-k runs your kustomize, or kubectl, and --helm your helm. lint never uses the
+network; they do for what a kustomization names that is not on the disk, and
+for what --kustomize-arg and --helm-arg tell them to fetch.`,
+    )
     .addHelpText('after', `\n${exitCodes}`)
     .addHelpText(
       'after',
       `
 Examples:
   k8s-af lint .
-  kubectl kustomize overlays/prod | k8s-af lint --complete -
+  k8s-af lint -k 'overlays/*'
+  k8s-af lint --helm charts/shop --helm-values prod.yaml -n shop
   k8s-af lint -o pretty -o sarif=k8s-af.sarif deploy/
   k8s-af lint --diff --unsafe-fixes deploy/`,
     )

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { type Report, withFindings } from '../engine/report.js'
+import type { Place } from '../finding.js'
 import { printable } from '../reporters/text.js'
 
 /**
@@ -18,9 +19,21 @@ export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
   return new Set([...differing, ...unknown].map((name) => resolve(root, name)))
 }
 
-/** The report with those findings of which one of the places is in such a file. */
-export function aboutChanges(report: Report, changed: ReadonlySet<string>, cwd: string): Report {
-  const isChanged = ({ file }: { readonly file: string }) => changed.has(resolve(cwd, file))
+/**
+ * The report with those findings of which one of the places is in such a file. What has no place in a file of its own comes from
+ * any of those that made it.
+ * @param madeOf the absolute paths of those, by the name of the output
+ */
+export function aboutChanges(
+  report: Report,
+  changed: ReadonlySet<string>,
+  cwd: string,
+  madeOf: (output: string) => Iterable<string>,
+): Report {
+  const isChanged = ({ file, built }: Place) =>
+    [file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])].some((name) =>
+      changed.has(resolve(cwd, name)),
+    )
   const findings = report.findings.filter(({ place, related }) => [place, ...related].some(isChanged))
   return withFindings(report, findings)
 }

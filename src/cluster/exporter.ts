@@ -1,5 +1,5 @@
 /** The pods of node-exporter, which measure the nodes that they run on: where they answer, and why they may not. */
-import { imageNamed } from '../graph/container.js'
+import { imageNamed } from '../graph/image.js'
 import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Unread } from '../reader/input.js'

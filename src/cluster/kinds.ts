@@ -114,24 +114,6 @@ export const countedKinds: ReadonlySet<KindName> = new Set<KindName>([
 /** Kinds whose objects are measurements: a cluster that has none has not measured, and nothing follows from it. */
 export const measurements: ReadonlySet<KindName> = new Set<KindName>(['metrics.k8s.io/PodMetrics'])
 
-/** Kinds that a rule names and no API server serves: files of components. */
-export const filesOnly: ReadonlySet<string> = new Set([
-  'apiserver.config.k8s.io/AdmissionConfiguration',
-  'kubeadm.k8s.io/ClusterConfiguration',
-  'kubelet.config.k8s.io/KubeletConfiguration',
-  'kubeproxy.config.k8s.io/KubeProxyConfiguration',
-  'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
-  'skaffold/Config',
-  // Named for what operators make of them. A cluster has that itself.
-  'ceph.rook.io/CephCluster',
-  'elasticsearch.k8s.elastic.co/Elasticsearch',
-  'helm.cattle.io/HelmChart',
-  'kafka.strimzi.io/Kafka',
-  'kafka.strimzi.io/KafkaUser',
-  'operators.coreos.com/Subscription',
-  'rabbitmq.com/RabbitmqCluster',
-])
-
 /** All kinds that a scan reads where the cluster has them. */
 export function scannedKinds(workloadKinds: readonly { readonly kind: string }[]): ReadonlySet<KindName> {
   const builtin = Object.keys(builtinGroups).filter((kind) => !unread.has(kind))

@@ -38,7 +38,7 @@ export interface Kubeconfig {
 }
 
 /** The files to merge: those that exist of a list, as kubectl does it, but a file that was asked for by name must be there. */
-export function filesOf({ kubeconfig, env }: KubeconfigOptions): readonly string[] {
+function filesOf({ kubeconfig, env }: KubeconfigOptions): readonly string[] {
   if (kubeconfig !== undefined) {
     if (!existsSync(kubeconfig)) throw new UsageError(`--kubeconfig: there is no file ${kubeconfig}.`)
     return [resolve(kubeconfig)]

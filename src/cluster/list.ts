@@ -54,13 +54,47 @@ export function pathOf({ apiVersion, plural, namespaced }: Resource, namespace: 
 export async function list<T>(
   get: Get,
   resource: Resource,
-  { namespace, chunk, fieldSelector }: ListOptions,
+  options: ListOptions,
   keep: (item: Untyped) => T | undefined,
 ): Promise<T[]> {
+  const read = pagesOf(get, resource, options)
+  for (let isSecondTry = false; ; isSecondTry = true) {
+    const kept: T[] = []
+    try {
+      let token: string | undefined
+      do {
+        const page = await read(token)
+        for (const item of itemsOf(page)) {
+          const one = isObject(item) ? keep(item) : undefined
+          if (one !== undefined) kept.push(one)
+        }
+        token = stringAt(page, 'metadata', 'continue')
+      } while (token)
+      return kept
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
+    }
+  }
+}
+
+interface Page {
+  /** Where it begins; undefined for the first one. */
+  readonly token: string | undefined
+  readonly answer: Promise<unknown>
+  /** Where the page behind it begins, once that is known. */
+  next: string | undefined
+}
+
+/** Reads the pages of a list one after the other, each by the token in the one before it, and asks for those behind it meanwhile. */
+function pagesOf(
+  get: Get,
+  resource: Resource,
+  { namespace, chunk, fieldSelector }: ListOptions,
+): (token: string | undefined) => Promise<Untyped> {
   const accept = resource.kindName === 'Secret' ? metadataOnly : whole
   /** Those that are under way, in the order of the list. */
   const pages: Page[] = []
-  const ask = (token?: string): Page => {
+  const ask = (token: string | undefined): Page => {
     const query = new URLSearchParams({
       limit: String(chunk),
       ...(fieldSelector !== undefined && { fieldSelector }),
@@ -86,39 +120,27 @@ export async function list<T>(
     const next = pages.at(-1)?.next
     if (next !== undefined && pages.length < pagesAtOnce) ask(next)
   }
-  const kept: T[] = []
-  let isSecondTry = false
-  let page = ask()
-  for (;;) {
-    let answer: unknown
+  return async (token) => {
+    const [following] = pages
+    const isAsked = following !== undefined && following.token === token
+    if (!isAsked) pages.length = 0
+    const page = isAsked ? following : ask(token)
     try {
-      answer = await page.answer
+      const answer = listIn(await page.answer)
+      pages.shift()
+      askAhead()
+      return answer
     } catch (error) {
       pages.length = 0
-      if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
-      isSecondTry = true
-      kept.length = 0
-      page = ask()
-      continue
-    }
-    // An empty list of metadata has null for items.
-    if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
-    pages.shift()
-    askAhead()
-    for (const item of itemsOf(answer)) {
-      if (!isObject(item)) continue
-      const one = keep(item)
-      if (one !== undefined) kept.push(one)
-    }
-    const next = stringAt(answer, 'metadata', 'continue')
-    if (!next) return kept
-    const [following] = pages
-    if (following?.token === next) page = following
-    else {
-      pages.length = 0
-      page = ask(next)
+      throw error
     }
   }
+}
+
+/** An empty list of metadata has null for items. @throws RequestError */
+function listIn(answer: unknown): Untyped {
+  if (isObject(answer) && 'items' in answer) return answer
+  throw new RequestError(0, 'the answer is no list')
 }
 
 /**
@@ -126,8 +148,7 @@ export async function list<T>(
  * @throws RequestError also when the server does not tell
  */
 export async function count(get: Get, resource: Resource, namespace: string | undefined): Promise<number> {
-  const answer = await get(`${pathOf(resource, namespace)}?limit=1`, metadataOnly)
-  if (!isObject(answer) || !('items' in answer)) throw new RequestError(0, 'the answer is no list')
+  const answer = listIn(await get(`${pathOf(resource, namespace)}?limit=1`, metadataOnly))
   const remaining = numberAt(answer, 'metadata', 'remainingItemCount')
   if (remaining === undefined && stringAt(answer, 'metadata', 'continue'))
     throw new RequestError(0, 'the answer does not say how many there are')
@@ -138,14 +159,6 @@ function itemsOf({ items }: Untyped): Iterable<unknown> {
   return typeof items === 'object' && items !== null && Symbol.iterator in items
     ? (items as Iterable<unknown>)
     : []
-}
-
-interface Page {
-  /** Where it begins; undefined for the first one. */
-  readonly token: string | undefined
-  readonly answer: Promise<unknown>
-  /** Where the page behind it begins, once that is known. */
-  next: string | undefined
 }
 
 /** The token at the start of a list of typed objects, whose metadata stands before its items. */

@@ -8,10 +8,12 @@ import type { RequestOptions } from 'node:https'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, numberAt, objectAt, stringAt } from '../graph/untyped.js'
+import { textOf } from './answer.js'
+import { ending, reasonOf } from './failure.js'
 import { type Entry, fieldsIn, pathAt, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
 import { authorityOf } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
-import { ending, reasonOf, sent, textOf } from './request.js'
+import { sent } from './request.js'
 import { rewrite } from './rewrite.js'
 
 /** Tokens by what they were asked with: contexts share users, and an issuer may take a refresh token once only. */

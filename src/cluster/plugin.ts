@@ -7,9 +7,9 @@ import { spawn } from 'node:child_process'
 import { dirname, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { arrayAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import { ending } from './failure.js'
 import { type Entry, titleOf } from './kubeconfig.js'
 import { type Pair, pairOf } from './pem.js'
-import { ending } from './request.js'
 
 /** What a plugin gives: a token, a certificate with its key, or both. */
 export interface Given {

@@ -4,7 +4,7 @@ import { request as plain } from 'node:http'
 import { request as secure } from 'node:https'
 import { connect, isIP, type Socket } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import { reasonOf } from './request.js'
+import { reasonOf } from './failure.js'
 
 export interface Tunnel {
   readonly proxy: URL

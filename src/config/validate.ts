@@ -1,6 +1,7 @@
 /** Checks a configuration against its schema and says in plain words what is wrong with it. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { Path } from '../finding.js'
+import { enumerate } from '../graph/enumerate.js'
 import { nearestName } from '../graph/similar.js'
 import { isObject, valueAt } from '../graph/untyped.js'
 import type { Rule } from '../rule.js'
@@ -121,20 +122,17 @@ function instead(name: string, known: readonly string[]): string {
   const near = nearest(name, known)
   if (near !== '') return near
   if (known.length === 0 || known.length > 16) return ''
-  return ` It can be ${listed(known)}.`
+  return ` It can be ${enumerate(known, 'or')}.`
 }
 
 function alternatives({ anyOf }: Schema): string {
   const schemas = Array.isArray(anyOf) ? anyOf.filter(isObject) : []
-  return listed(
+  return enumerate(
     schemas.flatMap(({ enum: words, type }) =>
       Array.isArray(words) ? words.map(String) : [article(String(type))],
     ),
+    'or',
   )
-}
-
-function listed(words: readonly string[]): string {
-  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '')
 }
 
 function nearest(name: string, known: Iterable<string>): string {

@@ -1,15 +1,9 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
+import { askersOf } from '../graph/callout.js'
 import type { Graph } from '../graph/graph.js'
 import { containerStates } from '../graph/pod.js'
 import { objectsAt } from '../graph/untyped.js'
-import {
-  askersOf,
-  isRuledIn,
-  selects,
-  type Webhook,
-  type WebhookConfiguration,
-  webhooksOf,
-} from '../graph/webhook.js'
+import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
 

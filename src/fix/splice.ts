@@ -3,16 +3,26 @@
  * put in, and nothing is written anew. What is not written plainly enough for that is left alone.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { dump } from 'js-yaml'
 import type { Edit, Path, Step } from '../finding.js'
-import { isObject } from '../graph/untyped.js'
 import type { Entry, TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 import { parse } from '../reader/parse.js'
 import { edited, nested, smaller } from './edited.js'
-
-/** Says within this module that a text is not written plainly enough. */
-class Unfit extends Error {}
+import {
+  colonOf,
+  column,
+  commentStart,
+  cut,
+  dashOf,
+  firstOf,
+  isFlow,
+  lineEnd,
+  lineStart,
+  shifted,
+  trimmed,
+  Unfit,
+} from './places.js'
+import { below, flow, isCollection, isJson, scalar } from './yaml.js'
 
 /**
  * The text of a document with the changes made, in their order; undefined where that cannot be done. What it means is read again:
@@ -263,122 +273,4 @@ function moved(text: string, path: Path, to: Path): string {
   })
   const whole = parents.join('') + shifted(lines.endsWith('\n') ? lines : `${lines}\n`, 2 * parents.length)
   return linesAdded(rest, target.node, shifted(whole, column(rest, firstOf(target.node).key.start) - own))
-}
-
-/** Lines with more or, where the number is below 0, with less space before them. */
-function shifted(lines: string, by: number): string {
-  if (by >= 0) return lines.replace(/^(?=.)/gm, ' '.repeat(by))
-  const less = new RegExp(`^ {${-by}}`)
-  return lines
-    .split('\n')
-    .map((line) => {
-      if (line.trim() !== '' && !less.test(line)) throw new Unfit()
-      return line.replace(less, '')
-    })
-    .join('\n')
-}
-
-/** What stands behind a key's colon or a dash: a space and the value, or a collection on lines of its own. */
-function below(text: string, value: unknown, indent: number, isField: boolean): string {
-  if (!isCollection(value)) return ` ${scalar(value)}`
-  const inner = isField ? indent + (Array.isArray(value) ? dashIndent(text) : 2) : indent
-  const lines = dump(value, { indent: 2, lineWidth: -1, noRefs: true, noArrayIndent: dashIndent(text) === 0 })
-  const block = shifted(lines.trimEnd(), inner)
-  return isField ? `\n${block}` : ` ${block.trimStart()}`
-}
-
-/** How far the dashes of lists are indented in a document, as its first such list has it. */
-function dashIndent(text: string): number {
-  const [, key = '', dash = ''] = /^( *)[\w.-]+:[ \t]*\n( *)- /m.exec(text) ?? []
-  return dash.length > key.length
-    ? dash.length - key.length
-    : dash === '' && key === '' && !/:[ \t]*\n- /.test(text)
-      ? 2
-      : 0
-}
-
-function flow(text: string, value: unknown, old?: TextNode): string {
-  if (isJson(text)) return JSON.stringify(value)
-  if (!isCollection(value)) return scalar(value, old && text.slice(old.start, old.end))
-  return dump(value, { flowLevel: 0, lineWidth: -1, noRefs: true }).trim()
-}
-
-/** A plain value as YAML, with quotes where it needs them or its predecessor has them. */
-function scalar(value: unknown, old = ''): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[]' : '{}'
-  if (typeof value !== 'string') return String(value)
-  if (old.startsWith("'")) return `'${value.replaceAll("'", "''")}'`
-  const isPlain = /^[A-Za-z0-9_./][\w./@+-]*(?::[\w./@+-]+)*$/.test(value) && plainMeans(value)
-  return isPlain && !old.startsWith('"') ? value : JSON.stringify(value)
-}
-
-function plainMeans(text: string): boolean {
-  const read = parse(text)
-  return read.ok && read.value === text
-}
-
-const isCollection = (value: unknown): value is object =>
-  (Array.isArray(value) && value.length > 0) || (isObject(value) && Object.keys(value).length > 0)
-
-const isJson = (text: string) => /^\s*[{[]/.test(text)
-
-function isFlow(text: string, node: TextNode | undefined): boolean {
-  const first = node && text[node.start]
-  return first === '{' || first === '['
-}
-
-function firstOf({ entries: [first] }: TextNode): Entry {
-  if (!first) throw new Unfit()
-  return first
-}
-
-/** @throws Unfit for keys with a question mark */
-function colonOf(text: string, { key }: Entry): number {
-  const [space] = /^[ \t]*(?=:)/.exec(text.slice(key.end)) ?? []
-  if (space === undefined) throw new Unfit()
-  return key.end + space.length
-}
-
-function dashOf(text: string, item: TextNode): number {
-  const at = item.kind === 'nothing' ? item.start - 1 : text.lastIndexOf('-', item.start - 1)
-  if (text[at] !== '-' || text.slice(at + 1, item.start).trim() !== '') throw new Unfit()
-  return at
-}
-
-/** The columns of blocks are counted from 0. */
-function column(text: string, at: number): number {
-  return at - lineStart(text, at)
-}
-
-function lineStart(text: string, at: number): number {
-  return text.lastIndexOf('\n', at - 1) + 1
-}
-
-/** Behind the line break of the line in which something ends, or the end of the text. */
-function lineEnd(text: string, at: number): number {
-  const end = text.indexOf('\n', trimmed(text, at))
-  return end < 0 ? text.length : end + 1
-}
-
-/** Before the space that an end includes: block scalars end behind their last line break. */
-function trimmed(text: string, end: number): number {
-  let at = end
-  while (at > 0 && /\s/.test(text[at - 1] ?? '')) at--
-  return at
-}
-
-/** The start of the line of a key, or of the comments right above it that are indented as it is. */
-function commentStart(text: string, key: number): number {
-  let start = lineStart(text, key)
-  const indentation = text.slice(start, key)
-  while (start > 0) {
-    const above = lineStart(text, start - 1)
-    if (!text.startsWith(`${indentation}#`, above)) return start
-    start = above
-  }
-  return start
-}
-
-function cut(text: string, start: number, end = start, insert = ''): string {
-  return text.slice(0, start) + insert + text.slice(end)
 }

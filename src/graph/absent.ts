@@ -1,7 +1,7 @@
 /** Pods that do not start because something that they name is not there. */
 import type { Pod } from '../kubernetes.js'
 import { conditionOf } from './condition.js'
-import { imageParts } from './container.js'
+import { imageParts } from './image.js'
 import type { Live } from './live.js'
 import { containerStates, isGone, isReady } from './pod.js'
 import { refusalOf, waitingForImages } from './pull.js'

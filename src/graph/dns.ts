@@ -1,7 +1,8 @@
 /** The DNS servers of a cluster. */
 import type { ConfigMap, KubernetesObject } from '../kubernetes.js'
-import { type Container, imageNamed, imageParts } from './container.js'
+import type { Container } from './container.js'
 import type { Graph } from './graph.js'
+import { imageNamed, imageParts } from './image.js'
 import type { Workload } from './workload.js'
 
 const caches = [

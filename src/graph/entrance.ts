@@ -56,12 +56,13 @@ export function routesByService(
   return index
 }
 
-/** What lets clients outside the cluster reach a Service: the nearest of the routes to it, or its type. */
+/** What lets clients outside the cluster reach a Service: the nearest of the routes to a port of it, or its type. */
 export function entranceOf(
   service: Service,
-  [route]: readonly Backend[],
+  routes: readonly Backend[],
   { resource }: Objects,
 ): Entrance | undefined {
+  const route = routes.find(({ port }) => port === undefined || hasPort(service, port))
   if (route) {
     const { from, node, field } = route
     return { by: formatResource(resource(from)), of: from, node, field }
@@ -70,4 +71,15 @@ export function entranceOf(
   if (spec?.type !== 'LoadBalancer' && spec?.type !== 'NodePort') return undefined
   const by = `${formatResource(resource(service))} (${spec.type})`
   return { by, of: service, node: spec, field: 'type' }
+}
+
+/** Whether a route's port may be one of the Service, by number, by name or, as Routes of OpenShift have it, by its target. */
+function hasPort({ spec }: Service, port: number | string): boolean {
+  const ports = spec?.ports ?? []
+  return (
+    ports.length === 0 ||
+    // The controller of AWS reads the backend from an annotation.
+    port === 'use-annotation' ||
+    ports.some((one) => [one.port, one.name, one.targetPort].some((own) => String(own) === String(port)))
+  )
 }

@@ -1,12 +1,14 @@
 /** Whether an object that another one names exists, as far as the input tells. */
 import type { External } from '../config/settings.js'
 import type { KindName } from '../kubernetes.js'
-import type { Kustomization } from '../reader/input.js'
+import { grants, type MadeKind } from './grants.js'
+import type { GraphOptions } from './graph.js'
 import { lazy, memo } from './lazy.js'
 import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
-import { isOf } from './operated.js'
+import { isOf, operated } from './operated.js'
 import type { Resource } from './resource.js'
+import type { Labels } from './selector.js'
 import { objectAt, stringAt } from './untyped.js'
 import { matchesWildcard } from './wildcard.js'
 
@@ -14,7 +16,7 @@ import { matchesWildcard } from './wildcard.js'
 export interface Existence {
   /**
    * Whether an object of that name exists as far as the input or the externals tell: written anywhere in a
-   * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret,
+   * namespace that may be the same, made by an object of the input (ExternalSecret, SealedSecret, RabbitmqCluster,
    * Certificate, generator…), called after a Helm release that Flux, Argo CD or k3s installs, beside a Subscription of OLM, or external.
    */
   exists(kind: KindName, name: string, near: object): boolean
@@ -23,6 +25,16 @@ export interface Existence {
    * written keys are not all it has.
    */
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
+  /**
+   * Whether what is not in the input of a kind, beside an object, does not exist: the input is complete, no pod of it may
+   * make such objects while it runs, and it is not about kube-system, where clusters have more than manifests.
+   */
+  hasAll(kind: Exclude<MadeKind, 'Pod'>, near: object): boolean
+  /**
+   * The same of pods with the labels that a selector asks for: none is there but those of the workloads of the input, and no
+   * operator seems to make any.
+   */
+  hasAllPods(labels: Labels | undefined, near: object): boolean
 }
 
 /** Kinds that charts call after their release. */
@@ -36,10 +48,10 @@ const ofCharts: ReadonlySet<KindName> = new Set<KindName>([
 
 /** Answers what rules ask about the existence of objects. */
 export function existence(
-  { ofKind, resource, resources }: Objects,
-  kustomizations: readonly Kustomization[],
-  externals: readonly External[],
+  objects: Objects,
+  { complete, live, kustomizations, externals }: GraphOptions,
 ): Existence {
+  const { ofKind, resource, resources } = objects
   const made = lazy(() => madeNames(resources, kustomizations))
   const releases = lazy(() => resources.flatMap(releaseOf))
   const written = memo((kind: KindName) => {
@@ -48,6 +60,10 @@ export function existence(
       index.set(name, (index.get(name) ?? new Set()).add(namespace))
     return index
   })
+  const mayMake = grants(objects)
+  const mayBeOperated = operated(objects)
+  const hasAll = (kind: MadeKind, near: Resource) =>
+    complete && (live !== undefined || (near.namespace !== 'kube-system' && !mayMake(kind, near)))
   return {
     exists: (kind, name, near) => {
       const { namespace } = resource(near)
@@ -63,6 +79,9 @@ export function existence(
       )
     },
     isFilledElsewhere: (kind, name) => made().has(madeKey(kind, name)),
+    hasAll: (kind, near) => hasAll(kind, resource(near)),
+    hasAllPods: (labels = {}, near) =>
+      hasAll('Pod', resource(near)) && (live !== undefined || !mayBeOperated(labels, resource(near))),
   }
 }
 

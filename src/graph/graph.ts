@@ -25,7 +25,6 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
-import { grants, type MadeKind } from './grants.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
@@ -56,11 +55,6 @@ export interface GraphOptions {
 export interface Graph extends Existence, Scaling {
   /** The input is the whole of its namespaces: what is not in it does not exist (save the externals). */
   readonly complete: boolean
-  /**
-   * Whether what is not in the input of a kind, beside an object, does not exist: the input is complete, no pod of it may
-   * make such objects while it runs, and it is not about kube-system, where clusters have more than manifests.
-   */
-  hasAll(kind: MadeKind, near: object): boolean
   /** What the objects come from, for messages: `no Secret a in the input`. */
   readonly source: 'the input' | 'the cluster'
   /** All objects of a kind, in the order of the input. */
@@ -157,6 +151,11 @@ export interface Graph extends Existence, Scaling {
   mentions(object: object, text: string): boolean
   /** How many characters the file's document has that holds the object; none for objects of a cluster. */
   textLength(object: object): number
+  /**
+   * The word without a blank before it that begins the comment behind a value (`#imagetag`), in the file's document that holds
+   * the object: a mark that a script puts something in the place of.
+   */
+  markBehind(object: object, value: string): string | undefined
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
@@ -178,7 +177,7 @@ export interface IndexedGraph extends Graph {
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
 export function buildGraph(resources: readonly Resource[], options: GraphOptions): IndexedGraph {
-  const { kustomizations, externals } = options
+  const { kustomizations } = options
   const objects = indexObjects(resources, options.workloadKinds)
   const { resource } = objects
   const belong = belonging(objects)
@@ -201,17 +200,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
-  const mayBeMade = grants(objects)
   const values = resources.map((one) => one.value)
   const live = options.live?.(values)
 
   return {
     complete: options.complete,
-    hasAll: (kind, near) => {
-      if (!options.complete || options.live) return options.complete
-      const one = resource(near)
-      return one.namespace !== 'kube-system' && !mayBeMade(kind, one)
-    },
     source: options.source ?? 'the input',
     live,
     kustomizations,
@@ -248,7 +241,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     ...scale,
     turnoverOf: memo((workload) => live && turnover(workload, scale, live)),
 
-    ...existence(objects, kustomizations, externals),
+    ...existence(objects, options),
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
@@ -262,6 +255,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     textLength: (object) => {
       const { document } = resource(object)
       return document.live === undefined ? document.text.length : 0
+    },
+    markBehind: (object, value) => {
+      const { document } = resource(object)
+      if (document.live) return undefined
+      const at = document.text.indexOf(`${value} #`)
+      return at < 0
+        ? undefined
+        : /^ #(\S+)/.exec(document.text.slice(at + value.length, at + value.length + 50))?.[1]
     },
     once: <T>(key: string, compute: () => T) => {
       if (!once.has(key)) once.set(key, compute())

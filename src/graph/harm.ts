@@ -2,13 +2,13 @@
 import { firstOf } from './enumerate.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
-import { isGone, isReady } from './pod.js'
+import { isReady, presentPods } from './pod.js'
 import { matchesLabels } from './selector.js'
 import type { Workload } from './workload.js'
 
 /** The Services that have no ready pod but those of the workload, of which none is: `calls of Service shop/web fail`, for evidence. */
 export function failingCalls(workload: Workload, graph: Graph, live: Live): string[] {
-  const pods = live.podsOf(workload).filter((pod) => !isGone(pod))
+  const pods = presentPods(workload, live)
   if (workload.batch || pods.length === 0 || pods.some(isReady)) return []
   const services = graph
     .seen('Service')

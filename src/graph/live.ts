@@ -10,7 +10,7 @@ import {
 } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
 import { objectCounts } from './counts.js'
-import { push } from './group.js'
+import { groupBy, push } from './group.js'
 import { isWell } from './pod.js'
 import type { Slice } from './slice.js'
 import { numberAt, objectsAt, stringAt } from './untyped.js'
@@ -69,35 +69,28 @@ export interface Live {
   readonly seen: Live
 }
 
+/** What was read of a cluster besides the objects of the graph. */
+export interface State {
+  /** When it was read, in milliseconds since 1970. */
+  readonly now: number
+  /** The state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph. */
+  readonly made?: readonly KubernetesObject[]
+  readonly events?: readonly Event[]
+  readonly samples?: readonly Sample[] | undefined
+  /** Who is behind Services. */
+  readonly slices?: readonly Slice[]
+}
+
 /**
  * Indexes the state of a cluster.
  * @param objects the objects of the graph, as the API server gave them
- * @param made the state of Pods, Jobs and ReplicaSets that workloads made and that are no objects of the graph
- * @param now in milliseconds since 1970
- * @param samples of metrics
- * @param slices who is behind Services
  */
 export function liveState(
   objects: readonly KubernetesObject[],
-  made: readonly KubernetesObject[],
-  events: readonly Event[],
-  now: number,
-  samples: readonly Sample[] = [],
-  slices: readonly Slice[] = [],
+  { now, made = [], events = [], samples = [], slices = [] }: State,
 ): Live {
   const all = [...objects, ...made]
-  const byUid = new Map<string, KubernetesObject>()
-  for (const one of all) if (one.metadata?.uid) byUid.set(one.metadata.uid, one)
-  /** The object and all that stand above it. */
-  const line = (of: KubernetesObject): KubernetesObject[] => {
-    const found = [of]
-    for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
-    return found
-  }
-  const makerOf = (of: KubernetesObject): KubernetesObject | undefined => {
-    const uid = controllerOf(of)?.uid
-    return uid === undefined ? undefined : byUid.get(uid)
-  }
+  const line = lineage(all)
   const pods: Pod[] = []
   const podsByNamespace = new Map<string, Pod[]>()
   const podsBelow = new Map<object, Pod[]>()
@@ -116,8 +109,7 @@ export function liveState(
     } else if (isKind(one, 'Job')) for (const above of line(one)) push(jobsBelow, above, one)
     else if (isKind(one, 'ReplicaSet')) for (const above of line(one)) push(setsBelow, above, one)
   }
-  const byMetric = new Map<string, Sample[]>()
-  for (const one of samples) push(byMetric, one.name, one)
+  const byMetric = groupBy(samples, ({ name }) => name)
   const counts = objectCounts(samples)
   const sorted = [...events].sort((a, b) => timeOf(b) - timeOf(a))
   const eventsBelow = new Map<object, Event[]>()
@@ -126,8 +118,7 @@ export function liveState(
     const about = new Set(byName.get(key(kind, namespace, name))?.flatMap(line))
     for (const one of about) push(eventsBelow, one, event)
   }
-  const slicesBehind = new Map<string, Slice[]>()
-  for (const slice of slices) push(slicesBehind, key('Service', slice.namespace, slice.service), slice)
+  const slicesBehind = groupBy(slices, ({ namespace, service }) => key('Service', namespace, service))
   const isMeasured = made.some(({ kind }) => kind === 'PodMetrics')
   const rootOf = (of: Workload | KubernetesObject) => (isWorkload(of) ? of.object : of)
   const live: Live = {
@@ -159,6 +150,18 @@ export function liveState(
     },
   }
   return live
+}
+
+/** Tells the object and all that stand above it: what made it, and what made that. */
+function lineage(all: readonly KubernetesObject[]): (of: KubernetesObject) => readonly KubernetesObject[] {
+  const byUid = new Map<string, KubernetesObject>()
+  for (const one of all) if (one.metadata?.uid) byUid.set(one.metadata.uid, one)
+  const makerOf = (of: KubernetesObject) => byUid.get(controllerOf(of)?.uid ?? '')
+  return (of) => {
+    const found = [of]
+    for (let one = makerOf(of); one && !found.includes(one); one = makerOf(one)) found.push(one)
+    return found
+  }
 }
 
 function usageIn(measured: KubernetesObject): ContainerUsage[] {

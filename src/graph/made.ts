@@ -1,5 +1,5 @@
 /** Which objects will exist because others make them: no manifest has them. */
-import type { KubernetesObject } from '../kubernetes.js'
+import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { push } from './group.js'
 import type { Resource } from './resource.js'
@@ -13,7 +13,7 @@ export function madeKey(kind: string, name: string): string {
   return `${kind}\n${name}`
 }
 
-/** The names of ConfigMaps and Secrets that objects and generators of the input will create. */
+/** The names of ConfigMaps, Secrets and Services that objects and generators of the input will create. */
 export function madeNames(
   resources: readonly Resource[],
   kustomizations: readonly Kustomization[],
@@ -23,20 +23,41 @@ export function madeNames(
     for (const { kind, name, namespace } of madeBy(resource))
       if (name) push(made, madeKey(kind, name), namespace)
   }
-  for (const { generated, namespace } of kustomizations) {
+  for (const { generated, namespace, patches } of kustomizations) {
     for (const one of generated) push(made, madeKey(one.kind, one.name), one.namespace ?? namespace ?? '')
+    for (const { change } of patches)
+      for (const one of renamedBy(change))
+        if (one.name) push(made, madeKey(one.kind, one.name), one.namespace)
   }
   return made
 }
 
+/** A patch may call an object otherwise (`allowNameChange`), and what operators make for it has the new name. */
+function renamedBy(change: unknown): readonly Made[] {
+  const kindName = kindNameOf(stringAt(change, 'apiVersion') ?? '', stringAt(change, 'kind') ?? '')
+  const name = stringAt(change, 'metadata', 'name')
+  if (name === undefined) return nothing
+  const namespace = stringAt(change, 'metadata', 'namespace') ?? ''
+  return [
+    ...(kindName === 'Service' ? [{ kind: kindName, name, namespace } as const] : []),
+    ...(suffixes.get(kindName) ?? []).map((suffix) => secretIn(namespace)(name + suffix)),
+    ...servicesOf(kindName, name, namespace),
+  ]
+}
+
 /** An object that another one makes. */
 interface Made {
-  readonly kind: 'ConfigMap' | 'Secret'
+  readonly kind: 'ConfigMap' | 'Secret' | 'Service'
   readonly name: string | undefined
   readonly namespace: string
 }
 
 const nothing: readonly Made[] = []
+
+/** Secrets of a namespace, unless said otherwise. */
+const secretIn =
+  (namespace: string) =>
+  (name: string | undefined, within = namespace): Made => ({ kind: 'Secret', name, namespace: within })
 
 /** The Secrets that operators make for an object of theirs: what follows its name. */
 const suffixes: ReadonlyMap<string, readonly string[]> = new Map([
@@ -50,6 +71,36 @@ const suffixes: ReadonlyMap<string, readonly string[]> = new Map([
   ],
 ])
 
+/** The Services that operators make for an object of theirs: what follows its name. */
+const serviceSuffixes: ReadonlyMap<string, readonly string[]> = new Map([
+  ['acid.zalan.do/postgresql', ['', '-repl', '-pooler', '-pooler-repl']],
+  ['dragonflydb.io/Dragonfly', ['']],
+  ['elasticsearch.k8s.elastic.co/Elasticsearch', ['-es-http', '-es-internal-http', '-es-transport']],
+  ['grafana.integreatly.org/Grafana', ['-service']],
+  ['jaegertracing.io/Jaeger', ['-query', '-collector', '-collector-headless', '-agent']],
+  ['k8s.keycloak.org/Keycloak', ['-service']],
+  ['k8s.mariadb.com/MariaDB', ['', '-internal', '-primary', '-secondary']],
+  ['kafka.strimzi.io/Kafka', ['-kafka-bootstrap', '-kafka-brokers']],
+  ['kafka.strimzi.io/KafkaBridge', ['-bridge-service']],
+  ['kafka.strimzi.io/KafkaConnect', ['-connect-api']],
+  ['kibana.k8s.elastic.co/Kibana', ['-kb-http']],
+  ['opentelemetry.io/OpenTelemetryCollector', ['-collector', '-collector-headless', '-collector-monitoring']],
+  [
+    'postgres-operator.crunchydata.com/PostgresCluster',
+    ['-ha', '-primary', '-replicas', '-pods', '-pgbouncer'],
+  ],
+  ['postgresql.cnpg.io/Cluster', ['-rw', '-ro', '-r']],
+  ['postgresql.cnpg.io/Pooler', ['']],
+  ['rabbitmq.com/RabbitmqCluster', ['', '-nodes']],
+  ['ray.io/RayCluster', ['-head-svc']],
+  ['ray.io/RayService', ['-head-svc', '-serve-svc']],
+  ['serving.knative.dev/Service', ['']],
+  ['serving.kserve.io/InferenceService', ['', '-predictor', '-transformer', '-explainer']],
+])
+
+/** Files that show what a Secret looks like: the real one is not in the repository. */
+const example = /(^|[-_./])(examples?|samples?|templates?|dist|dummy)[-_.][^/]*$/i
+
 /** The annotations of a Service by which OpenShift puts a certificate for it into a Secret. */
 const servingCertificate = [
   'service.beta.openshift.io/serving-cert-secret-name',
@@ -58,15 +109,12 @@ const servingCertificate = [
 
 /**
  * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
- * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ and Elastic, Crossplane and OpenShift.
+ * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ, Elastic, MariaDB, Keycloak, Grafana,
+ * Jaeger and OpenTelemetry, Zalando's postgres-operator, KubeRay, Knative, KServe, Crossplane and OpenShift.
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+  const secret = secretIn(namespace)
   switch (kindName) {
     case 'external-secrets.io/ExternalSecret':
     case 'kubernetes-client.io/ExternalSecret':
@@ -104,22 +152,21 @@ function madeBy(resource: Resource): readonly Made[] {
 }
 
 /** What operators and programs make besides. In a cluster there is no need to guess: it has these Secrets itself. */
-function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Made[] {
-  const secret = (own: string | undefined, within = namespace): Made => ({
-    kind: 'Secret',
-    name: own,
-    namespace: within,
-  })
+function madeUnseen({ document, kindName, value, name, namespace }: Resource): readonly Made[] {
+  const secret = secretIn(namespace)
   switch (kindName) {
     case 'postgres-operator.crunchydata.com/PostgresCluster': {
       const users = objectsAt(value, 'spec', 'users').map((one) => stringAt(one, 'name'))
       return [
         secret(`${name}-cluster-cert`),
         ...(users.length > 0 ? users : [name]).map((user) => secret(`${name}-pguser-${user}`)),
+        ...servicesOf(kindName, name, namespace),
       ]
     }
     case 'ceph.rook.io/CephCluster':
       return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
+    case 'Secret':
+      return example.test(document.file.name) ? [secret(name)] : nothing
     case 'Service':
       return servingCertificate.flatMap((key) => {
         const own = value.metadata?.annotations?.[key]
@@ -138,10 +185,19 @@ function madeUnseen({ kindName, value, name, namespace }: Resource): readonly Ma
       const connection = objectAt(value, 'spec', 'writeConnectionSecretToRef')
       return [
         ...(suffixes.get(kindName) ?? []).map((suffix) => secret(name + suffix)),
+        ...servicesOf(kindName, name, namespace),
         ...(connection ? [secret(stringAt(connection, 'name'), stringAt(connection, 'namespace'))] : []),
       ]
     }
   }
+}
+
+function servicesOf(kindName: string, name: string, namespace: string): Made[] {
+  return (serviceSuffixes.get(kindName) ?? []).map((suffix) => ({
+    kind: 'Service',
+    name: name + suffix,
+    namespace,
+  }))
 }
 
 /** Whether cert-manager's ingress-shim makes the Secrets that the `tls` of an Ingress names. */

@@ -1,6 +1,27 @@
-/** What names of namespaces tell by convention. */
+/** What the names and files of namespaces tell by convention. */
+import type { KubernetesObject, ObjectOf } from '../kubernetes.js'
+import type { Graph } from './graph.js'
+import { groupBy } from './group.js'
 
 /** Whether the name has one of the words between its hyphens: `shop-dev` has `dev`, `developers` has not. */
 export function namespaceNamed(namespace: string, words: readonly string[]): boolean {
   return namespace.split('-').some((part) => words.includes(part))
+}
+
+/**
+ * Whether an object is in this Namespace and not in one of the same name whose file is nearer: in a repository for several
+ * clusters each of them has its own.
+ */
+export function isNamespaceOf(
+  namespace: ObjectOf<'Namespace'>,
+  object: KubernetesObject,
+  graph: Graph,
+): boolean {
+  const name = namespace.metadata?.name
+  if (graph.namespaceOf(object) !== name) return false
+  const byName = graph.once('namespaces by name', () =>
+    groupBy(graph.all('Namespace'), (one) => one.metadata?.name),
+  )
+  const own = graph.apart(namespace, object)
+  return byName.get(name)?.every((one) => graph.apart(one, object) >= own) ?? true
 }

@@ -1,9 +1,9 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
 import { changedAt, conditionOf } from './condition.js'
-import { imageNamed } from './container.js'
 import type { Graph } from './graph.js'
 import { groupBy } from './group.js'
+import { imageNamed } from './image.js'
 import { type Version, version } from './version.js'
 
 /**

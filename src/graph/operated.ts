@@ -1,8 +1,11 @@
 /** Pods that operators make: no manifest has them. */
-import { groupOf, type KubernetesObject } from '../kubernetes.js'
-import { isChosen, reach } from './belonging.js'
-import type { Graph } from './graph.js'
+import { groupOf, type ObjectOf } from '../kubernetes.js'
+import { isChosen, isNear } from './belonging.js'
 import { push } from './group.js'
+import { lazy } from './lazy.js'
+import type { Objects } from './objects.js'
+import type { Resource } from './resource.js'
+import type { Labels } from './selector.js'
 
 /** Beginnings of the keys of labels that operators, or the programs themselves, put on pods. */
 export const operatorLabels: readonly string[] = [
@@ -39,25 +42,33 @@ const podless =
 const managedBy = 'app.kubernetes.io/managed-by'
 
 /**
- * Whether the pods with these labels may be some that an operator makes: it or the program puts one of the labels on them, an
- * operator is said to manage them, the domain of a label is the group of a definition of the input, or a
+ * Tells whether the pods with some labels, beside an object, may be some that an operator makes: it or the program puts one of
+ * the labels on them, an operator is said to manage them, the domain of a label is the group of a definition of the input, or a
  * custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`, `argocd-server`). Of what an
  * operator of OLM makes in its namespace nothing is known.
  */
-export function isOperated(labels: Readonly<Record<string, string>>, near: object, graph: Graph): boolean {
-  const keys = Object.keys(labels)
-  if (keys.some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
-  if (/operator|controller/.test(labels[managedBy] ?? '')) return true
-  const groups = graph.once('groups of definitions', () => groupsIn(graph))
-  if (keys.some((key) => key.includes('/') && groups.has(key.slice(0, key.indexOf('/'))))) return true
-  const values = Object.values(labels)
-  const namespace = graph.namespaceOf(near)
-  const makers = graph.once('custom resources that may make pods', () => makersIn(graph)).get(namespace) ?? []
-  return makers.some(
-    (one) =>
-      (isChosen(namespace) || graph.apart(one, near) <= reach) &&
-      (isSubscription(one) || values.some((value) => isOf(one.metadata?.name ?? '', value))),
-  )
+export function operated({ resources, all }: Objects): (labels: Labels, near: Resource) => boolean {
+  const groups = lazy(() => groupsOf(all('CustomResourceDefinition')))
+  const makers = lazy(() => {
+    const found = new Map<string, Resource[]>()
+    for (const one of resources) {
+      if (mayMakePods(one)) push(found, one.namespace, one)
+      if (isVersion(one) && one.namespace !== '') push(found, '', one)
+    }
+    return found
+  })
+  return (labels, near) => {
+    const keys = Object.keys(labels)
+    if (keys.some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
+    if (/operator|controller/.test(labels[managedBy] ?? '')) return true
+    if (keys.some((key) => key.includes('/') && groups().has(key.slice(0, key.indexOf('/'))))) return true
+    const values = Object.values(labels)
+    return (makers().get(near.namespace) ?? []).some(
+      (one) =>
+        (isChosen(near.namespace) || isNear(one.folders, near.folders)) &&
+        (isOfOlm(one) || values.some((value) => isOf(one.name, value))),
+    )
+  }
 }
 
 /** Whether something is called as what made it, or after it. */
@@ -65,34 +76,29 @@ export function isOf(maker: string, name: string): boolean {
   return name === maker || name.startsWith(`${maker}-`)
 }
 
-/** The groups that the definitions of the input have, and the domains that these are part of. */
-function groupsIn(graph: Graph): ReadonlySet<string> {
-  const domains = graph.all('CustomResourceDefinition').flatMap(({ spec }) => {
+/** Whether it is a custom resource that may make pods. Applications of Argo CD are called as what they apply. */
+function mayMakePods({ apiVersion, kind }: Resource): boolean {
+  const group = groupOf(apiVersion)
+  return group.includes('.') && !podless.test(group) && !kind.startsWith('App')
+}
+
+function isOfOlm({ apiVersion }: Resource): boolean {
+  return groupOf(apiVersion) === 'operators.coreos.com'
+}
+
+/**
+ * Whether it is the head of a bundle of OLM, which has the operator's Deployments in it. OLM chooses the namespace: the manifests
+ * beside it have none, and its own is a placeholder.
+ */
+function isVersion(one: Resource): boolean {
+  return isOfOlm(one) && one.kind === 'ClusterServiceVersion'
+}
+
+/** The groups that definitions have, and the domains that these are part of. */
+function groupsOf(definitions: readonly ObjectOf<'CustomResourceDefinition'>[]): ReadonlySet<string> {
+  const domains = definitions.flatMap(({ spec }) => {
     const labels = (spec?.group ?? '').split('.')
     return labels.slice(0, -1).map((_, i) => labels.slice(i).join('.'))
   })
   return new Set(domains.filter((one) => one !== 'k8s.io'))
-}
-
-/** The custom resources that may make pods, by namespace. */
-function makersIn({ objects, namespaceOf }: Graph): ReadonlyMap<string, readonly KubernetesObject[]> {
-  const makers = new Map<string, KubernetesObject[]>()
-  for (const one of objects) {
-    const group = groupOf(one.apiVersion ?? '')
-    // Its bundle is installed into a namespace that OLM chooses: the manifests beside it have none, and its own is a placeholder.
-    if (isVersion(one) && namespaceOf(one) !== '') push(makers, '', one)
-    // Applications of Argo CD are called as what they apply.
-    if (group.includes('.') && !podless.test(group) && !one.kind?.startsWith('App'))
-      push(makers, namespaceOf(one), one)
-  }
-  return makers
-}
-
-function isSubscription({ apiVersion = '' }: KubernetesObject): boolean {
-  return groupOf(apiVersion) === 'operators.coreos.com'
-}
-
-/** Whether it is the head of a bundle of OLM, which has the operator's Deployments in it. */
-function isVersion({ apiVersion, kind }: KubernetesObject): boolean {
-  return kind === 'ClusterServiceVersion' && groupOf(apiVersion ?? '') === 'operators.coreos.com'
 }

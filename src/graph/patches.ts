@@ -2,8 +2,9 @@
 import type { Path, Step } from '../finding.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { matcher } from '../schema/pattern.js'
+import { buildsOf } from './builds.js'
 import { push } from './group.js'
-import { lazy, memo } from './lazy.js'
+import { memo } from './lazy.js'
 import type { Resource } from './resource.js'
 import { isObject, numberAt, stringAt, valueAt } from './untyped.js'
 
@@ -28,11 +29,14 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
       for (const patch of changing) push(byFile, file, { patch, by: one })
   }
   const found = memo((object: Resource) => {
-    const { document, folders } = object
-    // A folder stands for itself where its own kustomization is still to be made.
-    const changing = [...(byFile.get(document.file.name) ?? []), ...(byFile.get(folders.join('/')) ?? [])]
-    return changing.filter(({ patch }) => isFor(patch, object))
+    const own = byFile.get(object.document.file.name)
+    // A folder that is built from and has no kustomization: a script or Makefile writes it.
+    const ofFolder = byFile.get(object.folders.join('/'))
+    return [...(own ?? []), ...(ofFolder ?? [])].filter(({ patch }) => isFor(patch, object))
   })
+  /** Whether everything that is built from the file goes through the kustomization. */
+  const isInAll = (file: string, one: Kustomization) =>
+    builds.outermost().every(({ files, parts }) => !files.has(file) || parts.has(one))
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
     of: (object) => {
@@ -40,7 +44,7 @@ export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
       if (own.length === 0) return undefined
       return (path) =>
         own.some(({ patch: { change }, by }) => {
-          if (isDeletion(change)) return builds.isInAll(object.document.file.name, by)
+          if (isDeletion(change)) return isInAll(object.document.file.name, by)
           return Array.isArray(change)
             ? change.some((operation) => operates(operation, path))
             : merges(change, object.value, path)
@@ -130,61 +134,10 @@ const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
 export function kustomizedFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
   const built = new Set(kustomizations.flatMap(({ folder, resources }) => [folder, ...resources]))
   return ({ document, folders }) => {
-    if (document.live) return false
+    // What was built is whole.
+    if (document.live || document.built) return false
     const { name } = document.file
     return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
-  }
-}
-
-interface Builds {
-  /** The files whose objects a kustomization changes: what it builds on, for a component what those build on that use it. */
-  changedBy(one: Kustomization): ReadonlySet<string>
-  /** Whether everything that is built from the file goes through the kustomization: each outermost one that builds on the file. */
-  isInAll(file: string, one: Kustomization): boolean
-}
-
-interface Build {
-  readonly files: ReadonlySet<string>
-  readonly parts: ReadonlySet<Kustomization>
-}
-
-function buildsOf(kustomizations: readonly Kustomization[]): Builds {
-  const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
-  const buildOf = memo((root: Kustomization): Build => {
-    const files = new Set<string>()
-    const parts = new Set([root])
-    for (const { resources } of parts) {
-      for (const path of resources) {
-        const next = byFolder.get(path)
-        if (next) parts.add(next)
-        else files.add(path)
-      }
-    }
-    return { files, parts }
-  })
-  const users = lazy(() => {
-    const index = new Map<Kustomization, Kustomization[]>()
-    for (const one of kustomizations)
-      for (const path of one.resources) {
-        const used = byFolder.get(path)
-        if (used) push(index, used, one)
-      }
-    return index
-  })
-  const roots = lazy(() => kustomizations.filter((one) => !users().has(one)))
-  const isComponent = ({ document }: Kustomization) => stringAt(document.value, 'kind') === 'Component'
-  const changedBy = (one: Kustomization): ReadonlySet<string> => {
-    if (!isComponent(one)) return buildOf(one).files
-    // Components may be used by components.
-    const changing = new Set([one])
-    for (const part of changing)
-      if (isComponent(part)) for (const user of users().get(part) ?? []) changing.add(user)
-    return new Set([...changing].flatMap((part) => [...buildOf(part).files]))
-  }
-  return {
-    changedBy,
-    isInAll: (file, one) =>
-      roots().every((root) => !buildOf(root).files.has(file) || buildOf(root).parts.has(one)),
   }
 }
 

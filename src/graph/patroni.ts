@@ -5,7 +5,9 @@
  */
 import type { Pod, Untyped } from '../kubernetes.js'
 import type { Graph } from './graph.js'
-import { isGone } from './pod.js'
+import type { Live } from './live.js'
+import { isGone, isReady, unreadyFor } from './pod.js'
+import { formatBytes, formatSpan } from './quantity.js'
 import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
 /** The annotation of a pod. */
@@ -118,6 +120,72 @@ function memberIn(pod: Pod): Member | undefined {
     isPassive: valueAt(found, 'tags', 'nofailover') === true,
     writtenAt,
   }
+}
+
+/** Seconds that a state may last which is passed through at every start. */
+const passing = 120
+/** Milliseconds from which a replica that writes nothing has not moved: it is woken when its leader writes. */
+const quiet = 60_000
+
+/** The one that serves writes; undefined while that changes, where several say so, and where the writes come from elsewhere. */
+export function leaderAmong(members: readonly Member[], live: Live): Member | undefined {
+  if (members.some(({ role }) => role === 'promoted')) return undefined
+  const [leader, ...others] = members.filter(
+    ({ role, state, pod }) =>
+      (role === 'primary' || role === 'master') && state === 'running' && !isDown(pod, live),
+  )
+  return others.length === 0 ? leader : undefined
+}
+
+function isDown(pod: Pod, live: Live): boolean {
+  return !isReady(pod) && unreadyFor(pod, live) >= passing
+}
+
+/** What is wrong with replicas that could not take over as they should, a line each, the worst first. */
+export function laggardsAmong(
+  replicas: readonly Member[],
+  leader: Member,
+  maxLag: number,
+  live: Live,
+): readonly string[] {
+  return replicas
+    .flatMap((one) => laggardOf(one, leader, maxLag, live) ?? [])
+    .sort((a, b) => b.rank - a.rank || (a.line < b.line ? -1 : 1))
+    .map(({ line }) => line)
+}
+
+/** A replica that could not take over as it should. */
+interface Laggard {
+  readonly line: string
+  /** The worst has the highest. */
+  readonly rank: number
+}
+
+function laggardOf(replica: Member, leader: Member, most: number, live: Live): Laggard | undefined {
+  const { pod, state, position, timeline, replication, writtenAt } = replica
+  const laggard = (text: string, rank = Number.MAX_SAFE_INTEGER): Laggard => ({
+    line: `pod ${pod.metadata?.name}: ${text}`,
+    rank,
+  })
+  if (isDown(pod, live)) return laggard(`not ready for ${formatSpan(unreadyFor(pod, live))}`)
+  const seconds = (live.now - writtenAt) / 1000
+  if (state !== 'running')
+    return seconds >= passing ? laggard(`${state} for ${formatSpan(seconds)}`) : undefined
+  // What was written before the leader wrote may have been made good; what was written after it is behind by so much at least.
+  const late = leader.writtenAt - writtenAt
+  const hasStopped = late > quiet
+  if ((late > 0 && !hasStopped) || late < -quiet) return undefined
+  const since = hasStopped ? `, unchanged for ${formatSpan(late / 1000)}` : ''
+  if (timeline !== undefined && leader.timeline !== undefined && timeline !== leader.timeline)
+    return hasStopped
+      ? laggard(`timeline ${timeline}, the leader ${leader.pod.metadata?.name} ${leader.timeline}${since}`)
+      : undefined
+  if (position === undefined || leader.position === undefined) return undefined
+  const lag = leader.position - position
+  if (lag <= most) return undefined
+  const on = timeline === undefined ? '' : `, timeline ${timeline}`
+  const how = replication === undefined || replication === 'streaming' ? '' : `, ${replication}`
+  return laggard(`${formatBytes(lag)} behind the leader ${leader.pod.metadata?.name}${on}${how}${since}`, lag)
 }
 
 function parsed(text: string): Untyped | undefined {

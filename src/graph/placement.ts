@@ -71,7 +71,7 @@ export function taintsAgainst(node: Node, pod: PodSpec): readonly Taint[] {
  * Whether a taint tells a passing state of its node (cordoned, not ready, short of memory)
  * rather than whom it is for.
  */
-export function isPassing({ key = '' }: Taint): boolean {
+function isPassing({ key = '' }: Taint): boolean {
   return (
     key.startsWith('node.kubernetes.io/') ||
     key.startsWith('node.cloudprovider.kubernetes.io/') ||

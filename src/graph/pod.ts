@@ -1,8 +1,9 @@
 /** How a pod of a cluster is, in the words of its status. */
 import type * as k8s from '@kubernetes/client-node'
-import type { Loose, Pod } from '../kubernetes.js'
+import type { KubernetesObject, Loose, Pod } from '../kubernetes.js'
 import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
+import type { Workload } from './workload.js'
 
 /** How the kubelet says that a container is: an item of `containerStatuses`. */
 export type ContainerState = Loose<k8s.V1ContainerStatus>
@@ -20,6 +21,11 @@ export function hasEnded({ status }: Pod): boolean {
 /** Whether the pod has run to its end or is being deleted: it serves nobody and counts for nothing. */
 export function isGone(pod: Pod): boolean {
   return pod.metadata?.deletionTimestamp !== undefined || hasEnded(pod)
+}
+
+/** The pods of a workload, or of what it made, that count: those that have neither ended nor are being deleted. */
+export function presentPods(of: Workload | KubernetesObject, live: Live): readonly Pod[] {
+  return live.podsOf(of).filter((pod) => !isGone(pod))
 }
 
 /**

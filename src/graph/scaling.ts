@@ -81,7 +81,9 @@ export function scaling(
     fewestPods: memo((workload) => {
       const own = resource(workload)
       const { name, folders } = own
-      const overlays = (counts().get(name) ?? []).filter((set) => isNear(set.folders, folders))
+      const overlays = own.document.built
+        ? []
+        : (counts().get(name) ?? []).filter((set) => isNear(set.folders, folders))
       const hpa = autoscalerOf(workload)
       return fewestPods(
         workload,

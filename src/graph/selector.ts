@@ -57,11 +57,6 @@ export function selectsAll(selector: LabelSelector | undefined): boolean {
   )
 }
 
-/** A plain label map as a LabelSelector. */
-export function selectorOfLabels(labels: Labels): LabelSelector {
-  return { matchLabels: labels }
-}
-
 /**
  * The one pair that keeps a selector from matching the labels and differs by a letter or two: the key, and the value
  * that the labels have. Undefined when more is different, or the values are members of a series.

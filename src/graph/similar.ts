@@ -4,7 +4,7 @@
  * The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`;
  * stops counting above `most`.
  */
-export function editDistance(a: string, b: string, most = Number.POSITIVE_INFINITY): number {
+export function editDistance(a: string, b: string, most: number): number {
   if (a === b) return 0
   if (Math.abs(a.length - b.length) > most) return most + 1
   let beforeLast: number[] = []

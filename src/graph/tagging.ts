@@ -1,6 +1,6 @@
 /** Which images get their tag or digest from a tool, whatever the manifest says. */
 import type { Kustomization } from '../reader/input.js'
-import { imageParts, isImageAlias } from './container.js'
+import { imageParts, isImageAlias } from './image.js'
 import { lazy } from './lazy.js'
 import type { Objects } from './objects.js'
 import { objectsAt, stringAt } from './untyped.js'

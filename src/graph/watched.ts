@@ -49,28 +49,12 @@ export interface Gaps {
  * Questions about all namespaces (`all`, `objects`, `workloads`) and those about another one rest on partial kinds,
  * too; those about what belongs together with an object do not. Of unread kinds every object is taken to exist.
  */
-export function watched(graph: Graph, { unreadKinds: unread, partialKinds, namespace: own }: Gaps): Watched {
+export function watched(graph: Graph, gaps: Gaps): Watched {
+  const { unreadKinds: unread, namespace: own } = gaps
   let noted = new Set<KindName>()
-  const note = (...kinds: readonly KindName[]) => {
-    for (const kind of kinds) if (unread.has(kind)) noted.add(kind)
-  }
-  /** The same for answers about all namespaces. */
-  const noteAll = (...kinds: readonly KindName[]) => {
-    for (const kind of kinds) if (unread.has(kind) || partialKinds.has(kind)) noted.add(kind)
-  }
-  /** The same for answers about one namespace. */
-  const noteIn = (namespace: string | undefined, ...kinds: readonly KindName[]) => {
-    if (namespace !== undefined && namespace === own) note(...kinds)
-    else noteAll(...kinds)
-  }
+  const notes = notesOf(gaps, (kind) => noted.add(kind))
+  const { note, noteAll, noteIn, noting } = notes
   const once = new Map<string, { readonly value: unknown; readonly kinds: readonly KindName[] }>()
-  /** The same function, after a note of the kinds that its answers rest on. */
-  const noting =
-    <A extends readonly unknown[], R>(kinds: readonly KindName[], ask: (...args: A) => R) =>
-    (...args: A): R => {
-      note(...kinds)
-      return ask(...args)
-    }
   return {
     asked: () => {
       const kinds = [...noted]
@@ -79,7 +63,7 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
     },
     graph: {
       ...graph,
-      live: graph.live && watchedLive(graph.live, note, noteIn),
+      live: graph.live && watchedLive(graph.live, notes),
       get objects() {
         noteAll(...workloads)
         return graph.objects
@@ -137,16 +121,51 @@ export function watched(graph: Graph, { unreadKinds: unread, partialKinds, names
   }
 }
 
+/** Takes down kinds on which an answer rests, of those of which objects may be missing. */
+interface Notes {
+  /** For answers about what belongs together with an object. */
+  note(...kinds: readonly KindName[]): void
+  /** For answers about all namespaces. */
+  noteAll(...kinds: readonly KindName[]): void
+  /** For answers about one namespace. */
+  noteIn(namespace: string | undefined, ...kinds: readonly KindName[]): void
+  /** The same function, after a `note` of the kinds that its answers rest on. */
+  noting<A extends readonly unknown[], R>(
+    kinds: readonly KindName[],
+    ask: (...args: A) => R,
+  ): (...args: A) => R
+}
+
+function notesOf({ unreadKinds, partialKinds, namespace: own }: Gaps, take: (kind: KindName) => void): Notes {
+  const note: Notes['note'] = (...kinds) => {
+    for (const kind of kinds) if (unreadKinds.has(kind)) take(kind)
+  }
+  const noteAll: Notes['noteAll'] = (...kinds) => {
+    for (const kind of kinds) if (unreadKinds.has(kind) || partialKinds.has(kind)) take(kind)
+  }
+  return {
+    note,
+    noteAll,
+    noteIn: (namespace, ...kinds) => {
+      if (namespace !== undefined && namespace === own) note(...kinds)
+      else noteAll(...kinds)
+    },
+    noting:
+      (kinds, ask) =>
+      (...args) => {
+        note(...kinds)
+        return ask(...args)
+      },
+  }
+}
+
 /** The state of a cluster, in which what workloads made may be missing. */
-function watchedLive(
-  live: Live,
-  note: (...kinds: readonly KindName[]) => void,
-  noteIn: (namespace: string | undefined, ...kinds: readonly KindName[]) => void,
-): Live {
+function watchedLive(live: Live, { note, noteAll, noteIn, noting }: Notes): Live {
+  const made: readonly KindName[] = ['Pod', 'ReplicaSet', 'Job']
   return {
     now: live.now,
     get pods() {
-      noteIn(undefined, 'Pod')
+      noteAll('Pod')
       return live.pods
     },
     podsIn: (namespace) => {
@@ -158,36 +177,18 @@ function watchedLive(
       note('Event')
       return live.events
     },
-    podsOf: (of) => {
-      note('Pod', 'ReplicaSet', 'Job')
-      return live.podsOf(of)
-    },
-    troubledPodsOf: (of) => {
-      note('Pod', 'ReplicaSet', 'Job')
-      return live.troubledPodsOf(of)
-    },
-    jobsOf: (of) => {
-      note('Job')
-      return live.jobsOf(of)
-    },
-    replicaSetsOf: (of) => {
-      note('ReplicaSet')
-      return live.replicaSetsOf(of)
-    },
-    subjectOf: (event) => {
-      note('Pod', 'ReplicaSet', 'Job')
-      return live.subjectOf(event)
-    },
+    podsOf: noting(made, live.podsOf),
+    troubledPodsOf: noting(made, live.troubledPodsOf),
+    jobsOf: noting(['Job'], live.jobsOf),
+    replicaSetsOf: noting(['ReplicaSet'], live.replicaSetsOf),
+    subjectOf: noting(made, live.subjectOf),
+    slicesOf: noting(['EndpointSlice'], live.slicesOf),
     // Events are evidence when they are there, and nothing follows from their absence.
-    eventsOf: (of) => live.eventsOf(of),
-    slicesOf: (service) => {
-      note('EndpointSlice')
-      return live.slicesOf(service)
-    },
+    eventsOf: live.eventsOf,
     // So is what pods use. Rules that have nothing else to go by name it in `reads`.
-    usageOf: (pod) => live.usageOf(pod),
-    samplesOf: (metric) => live.samplesOf(metric),
-    countOf: (resource) => live.countOf(resource),
+    usageOf: live.usageOf,
+    samplesOf: live.samplesOf,
+    countOf: live.countOf,
     seen: live,
   }
 }

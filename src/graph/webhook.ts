@@ -1,23 +1,9 @@
 /** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
-import type {
-  KubernetesObject,
-  MutatingWebhookConfiguration,
-  Service,
-  ValidatingWebhookConfiguration,
-} from '../kubernetes.js'
+import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
 import { grouped } from './enumerate.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { type Labels, matchesSelector } from './selector.js'
-import { objectAt, objectsAt, stringAt } from './untyped.js'
-
-/** The kinds that say whom the API server asks, or hands requests on to. */
-export const clientKinds = [
-  'ValidatingWebhookConfiguration',
-  'MutatingWebhookConfiguration',
-  'APIService',
-  'CustomResourceDefinition',
-] as const
 
 /** Both kinds have the same shape, as far as rules ask. */
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration
@@ -137,22 +123,4 @@ export function callsOf(name: string, live: Live | undefined): readonly string[]
     passed > 0 ? `${grouped(passed)} writes passed without it` : '',
   ].filter((part) => part !== '')
   return parts.length === 0 ? [] : [`since the API server started ${parts.join(', ')}`]
-}
-
-/** What makes the API server ask a Service: webhooks, conversions of custom resources and APIServices. */
-export function askersOf(service: Service, graph: Graph): readonly KubernetesObject[] {
-  const { name } = service.metadata ?? {}
-  const isAsked = (node: unknown) =>
-    stringAt(node, 'service', 'name') === name &&
-    stringAt(node, 'service', 'namespace') === graph.namespaceOf(service)
-  return [
-    ...graph.seen('APIService').filter(({ spec }) => isAsked(spec)),
-    ...graph
-      .seen('CustomResourceDefinition')
-      .filter((one) => isAsked(objectAt(one, 'spec', 'conversion', 'webhook', 'clientConfig'))),
-    ...[
-      ...graph.seen('ValidatingWebhookConfiguration'),
-      ...graph.seen('MutatingWebhookConfiguration'),
-    ].filter((one) => objectsAt(one, 'webhooks').some(({ clientConfig }) => isAsked(clientConfig))),
-  ]
 }

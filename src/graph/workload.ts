@@ -169,7 +169,7 @@ function customSource(object: KubernetesObject, { template, replicas }: Workload
   const path = replicas?.split('.') ?? []
   const node = replicas ? valueAt(object, ...path.slice(0, -1)) : undefined
   return {
-    // The engine has shaped it: `withShapedTemplate` in lint.ts.
+    // The engine has shaped it: `withShapedTemplate` in resources.ts.
     template: found as PodTemplateSpec,
     scale: isObject(node) ? { node, replicas: numberAt(object, ...path) } : undefined,
   }

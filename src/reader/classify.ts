@@ -83,6 +83,15 @@ export function isPatch(text: string, value: unknown, fileName: string): boolean
   return (text.includes('$patch') || text.includes('$deleteFromPrimitiveList/')) && hasDirective(value)
 }
 
+/**
+ * Whether kustomize keeps an object to itself: it is there for replacements and generators and not part of what is built.
+ * Source: sigs.k8s.io/kustomize/api/konfig (IgnoredByKustomizeAnnotation).
+ */
+export function isLocal(value: unknown): boolean {
+  if (!isMapping(value) || !isMapping(value.metadata) || !isMapping(value.metadata.annotations)) return false
+  return 'config.kubernetes.io/local-config' in value.metadata.annotations
+}
+
 function lacksSelector(value: unknown): boolean {
   if (!isMapping(value) || value.apiVersion !== 'apps/v1') return false
   const { kind, spec } = value
@@ -93,10 +102,15 @@ function lacksSelector(value: unknown): boolean {
   )
 }
 
-/** A definition without group, names and scope: nobody forgets all three. Generators merge it into the whole one. */
+/**
+ * A patch as Hive's SyncSets list it, with the object's kind and name beside it; or a definition without group, names and
+ * scope: nobody forgets all three. Generators merge it into the whole one.
+ */
 function isFragment(value: unknown): boolean {
-  if (!isMapping(value) || value.kind !== 'CustomResourceDefinition' || !isMapping(value.spec)) return false
-  const { spec } = value
+  if (!isMapping(value)) return false
+  const { kind, metadata, patch, patchType, spec } = value
+  if (typeof patch === 'string' && typeof patchType === 'string' && metadata === undefined) return true
+  if (kind !== 'CustomResourceDefinition' || !isMapping(spec)) return false
   return ['group', 'names', 'scope'].every((field) => !(field in spec) && !(field in value))
 }
 

@@ -11,6 +11,7 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
+import type { GoFolders } from './program.js'
 
 /** Patterns in gitignore syntax, relative to the folder `base` (an absolute path). */
 export interface IgnorePatterns {
@@ -35,6 +36,8 @@ export interface Found {
   readonly ignored: readonly string[]
   /** Names of folders of test data that a walk met and left out. */
   readonly testData: readonly string[]
+  /** The folders with Go sources and modules that a walk met. */
+  readonly go: GoFolders
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
@@ -54,8 +57,11 @@ const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
 const vendored = { folder: 'vendor', list: 'modules.txt' }
-/** Go's name for a folder of test data, whose manifests are broken or old on purpose. */
-const testDataFolder = 'testdata'
+
+/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and `tests/fixtures`. */
+function isTestDataFolder(name: string, parent: string): boolean {
+  return /^testdata$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
+}
 
 /**
  * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
@@ -84,13 +90,14 @@ export function find(args: readonly string[], options: FindOptions): Found {
     missing: [],
     unreadable: [],
     folders: new Set(),
+    go: { sources: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders } = search
+  const { files, ignored, testData, missing, unreadable, folders, go } = search
   // Another argument may have named the folder.
   const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
-  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, missing, unreadable }
+  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, go, missing, unreadable }
 }
 
 /** What was found so far; files and folders by their real paths. */
@@ -104,6 +111,7 @@ interface Search {
   readonly unreadable: { readonly name: string; readonly error: unknown }[]
   /** Those that were walked. */
   readonly folders: Set<string>
+  readonly go: { readonly sources: Map<string, string>; readonly modules: Set<string> }
 }
 
 /** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
@@ -123,7 +131,12 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const testData = arg.split(/[\\/]/).some((part) => /^(?:testdata|\.?(?:chainsaw|kyverno)-test)$/.test(part))
+  const testData = arg
+    .split(/[\\/]/)
+    .some(
+      (part, i, all) =>
+        isTestDataFolder(part, all[i - 1] ?? '') || /^\.?(?:chainsaw|kyverno)-test$/.test(part),
+    )
   const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
   if (stats?.isDirectory())
     walk(
@@ -182,10 +195,15 @@ function walk(
     return
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
+  let hasSources = false
   for (const entry of entries) {
     const path = folder + sep + entry.name
     const isWanted = isManifestName(entry.name)
-    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) continue
+    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) {
+      if (entry.name === 'go.mod') search.go.modules.add(nameOf(folder))
+      hasSources ||= entry.name.endsWith('.go')
+      continue
+    }
     let target: Target
     try {
       target = targetOf(entry, path, real + sep + entry.name)
@@ -195,13 +213,14 @@ function walk(
     }
     const { isFolder } = target
     if (isFolder ? !wants.deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
-    const isTestData = isFolder && entry.name === testDataFolder && !wants.testData
+    const isTestData = isFolder && !wants.testData && isTestDataFolder(entry.name, basename(folder))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else search.ignored.add(nameOf(path))
     } else if (isFolder) walk(path, target.real, search, rules, wants)
     else add(path, target.real, search, false, target.isFile)
   }
+  if (hasSources) search.go.sources.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */

@@ -1,6 +1,7 @@
 /** Everything that was read, before it becomes a graph. */
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { KindName, Untyped } from '../kubernetes.js'
+import type { Programs } from './program.js'
 
 /** The object that a kustomize patch changes, or all that fit. Kind, name and namespace may be regular expressions. */
 export interface PatchTarget {
@@ -48,12 +49,18 @@ export interface Input {
   readonly skips: readonly Skip[]
   /** The number of files that were opened. */
   readonly files: number
+  /** The number of kustomizations and charts that were built; none when absent. */
+  readonly builds?: number
   /** Arguments that lead to no file: a mistake of the user, not of the input. */
   readonly missing: readonly string[]
+  /** Documents of files that others were built from: not linted, and read for their lines and comments. */
+  readonly sources?: readonly Document[]
   /** The texts of files with problems, where they are texts. */
   readonly broken?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
   readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
+  /** What is known of the programs that the files belong to. */
+  readonly programs?: Programs
   /** Present when the documents are the objects of a cluster. */
   readonly cluster?: Cluster
 }

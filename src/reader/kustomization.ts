@@ -1,6 +1,7 @@
 /** What a kustomization says about objects that are not in the input as such. */
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
+import type { Path } from '../finding.js'
 import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
@@ -38,7 +39,7 @@ export function kustomizationOf(document: Document): Kustomization {
     patches: listedPatches(value).flatMap(({ target, inline }) =>
       inline === undefined ? [] : patchesFor(target, bodyOf(inline)),
     ),
-    replaced: replacedFields(value),
+    replaced: replacedFields(list(value.replacements)),
   }
 }
 
@@ -47,23 +48,31 @@ interface ListedPatch {
   readonly target: PatchTarget | undefined
   readonly inline: string | undefined
   readonly file: string | undefined
+  /** Where the text stands in the kustomization, or the name. */
+  readonly at: Path
 }
 
 /** The patches that a kustomization lists. */
 export function listedPatches(value: unknown): ListedPatch[] {
   if (!isMapping(value)) return []
-  const withTargets = [...mappings(value.patches), ...mappings(value.patchesJson6902)].map(
-    ({ target, patch, path }) => ({
-      target: isMapping(target) ? targetOf(target) : undefined,
-      inline: text(patch),
-      file: text(path),
+  const withTargets = ['patches', 'patchesJson6902'].flatMap((field) =>
+    list(value[field]).flatMap((one, i): ListedPatch[] => {
+      if (!isMapping(one)) return []
+      const inline = text(one.patch)
+      const target = isMapping(one.target) ? targetOf(one.target) : undefined
+      const at = [field, i, inline === undefined ? 'path' : 'patch']
+      return [{ target, inline, file: text(one.path), at }]
     }),
   )
-  // A text of several lines is the patch itself.
-  const merged = list(value.patchesStrategicMerge).map((one) => {
-    const isInline = typeof one === 'string' && one.includes('\n')
-    return { target: undefined, inline: isInline ? one : undefined, file: isInline ? undefined : text(one) }
-  })
+  // A text of several lines is the patch itself. Texts alone under `patches` are how the first kustomize listed its patches.
+  const merged = ['patchesStrategicMerge', 'patches'].flatMap((field) =>
+    list(value[field]).flatMap((one, i): ListedPatch[] => {
+      if (field === 'patches' && typeof one !== 'string') return []
+      const isInline = typeof one === 'string' && one.includes('\n')
+      const inline = isInline ? one : undefined
+      return [{ target: undefined, inline, file: isInline ? undefined : text(one), at: [field, i] }]
+    }),
+  )
   return [...withTargets, ...merged]
 }
 
@@ -92,9 +101,14 @@ function bodyOf(patch: string): unknown {
   return parsed.ok ? parsed.value : undefined
 }
 
+/** The files of replacements that a kustomization names, relative to its folder. */
+export function replacementFiles(value: unknown): string[] {
+  return isMapping(value) ? mappings(value.replacements).flatMap(({ path }) => text(path) ?? []) : []
+}
+
 /** The fields that replacements fill in, as patches. */
-function replacedFields(value: Mapping): PatchTarget[] {
-  const targets = mappings(value.replacements).flatMap((one) => mappings(one.targets))
+export function replacedFields(replacements: readonly unknown[]): PatchTarget[] {
+  const targets = mappings(replacements).flatMap((one) => mappings(one.targets))
   return targets.flatMap(({ select, fieldPaths }) => {
     if (!isMapping(select)) return []
     const change = list(fieldPaths).flatMap((path) =>

@@ -2,28 +2,39 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
-import { classify, isKustomizationFile, isMeantAsObject, isPatch, mightHoldObject } from './classify.js'
+import {
+  classify,
+  isKustomizationFile,
+  isLocal,
+  isMeantAsObject,
+  isPatch,
+  mightHoldObject,
+} from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
-import type { Input, Kustomization } from './input.js'
+import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   dropGeneratedSecrets,
   kustomizationOf,
   listedPatches,
   patchesFor,
   patchFiles,
+  replacedFields,
+  replacementFiles,
   replicasIn,
 } from './kustomization.js'
 import { positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse, type Values } from './parse.js'
+import { programsIn } from './program.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
   chartFinder,
   hasBraces,
   hasCommentBlank,
+  isBlankLine,
   isNamedBlank,
   isTemplate,
   withoutFrame,
@@ -43,6 +54,8 @@ export interface ReadOptions {
   readonly stdinFilename?: string | undefined
   /** What to leave out, besides what `.k8s-af-ignore` files say. */
   readonly ignore?: readonly IgnorePatterns[]
+  /** Absolute paths of files that are left out unless they are named: what was built of them is in the input. */
+  readonly built?: ReadonlySet<string>
 }
 
 /**
@@ -60,11 +73,14 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
     const name = options.stdinFilename ?? '<stdin>'
     reading.add({ path: undefined, name, explicit: true }, inputContent(options.stdin ?? standardInput))
   }
-  for (const file of found.files) reading.add(file, contentOf(file))
+  for (const file of found.files) {
+    if (!file.explicit && options.built?.has(file.path)) reading.skip(file.name, 'source of a build')
+    else reading.add(file, contentOf(file))
+  }
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  return reading.finish(found.missing)
+  return { ...reading.finish(found.missing), programs: programsIn(found.go) }
 }
 
 function inputContent(stdin: () => Buffer | string): Content {
@@ -190,6 +206,7 @@ class Reading {
       }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
+      if (isBlankLine(text, offset)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
       this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {
@@ -210,6 +227,7 @@ class Reading {
       return undefined
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
+    if (isLocal(value)) return 'kustomization'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
@@ -262,6 +280,12 @@ class Reading {
       bodies.set(path, found)
       return found
     }
+    const replacements = new Map<string, readonly PatchTarget[]>()
+    const replacementsOf = (path: string) => {
+      const found = replacements.get(path) ?? replacedFields(valuesIn(path))
+      replacements.set(path, found)
+      return found
+    }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
     return this.#kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
@@ -272,10 +296,14 @@ class Reading {
         const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
         return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
       })
+      const replaced = replacementFiles(document.value).flatMap((file) =>
+        path === undefined ? [] : replacementsOf(resolve(dirname(path), file)),
+      )
       return {
         ...kustomization,
         replicas: [...kustomization.replicas, ...replicas],
         patches: [...kustomization.patches, ...patches],
+        replaced: [...kustomization.replaced, ...replaced],
       }
     })
   }
@@ -342,10 +370,22 @@ class Reading {
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */
 function operationsIn(path: string): unknown[] {
-  if (!existsSync(path)) return []
+  const value = valueIn(path)
+  return Array.isArray(value) ? [value] : []
+}
+
+/** The items of a list, or the one value that a file holds. */
+function valuesIn(path: string): readonly unknown[] {
+  const value = valueIn(path)
+  return Array.isArray(value) ? value : [value]
+}
+
+/** What a file holds that is no object; undefined where it cannot be read. */
+function valueIn(path: string): unknown {
+  if (!existsSync(path)) return undefined
   const content = contentOf({ path, name: path, explicit: false, isFile: false })
   const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
-  return parsed?.ok && Array.isArray(parsed.value) ? [parsed.value] : []
+  return parsed?.ok ? parsed.value : undefined
 }
 
 function keysWritten(text: string): number {
@@ -368,7 +408,12 @@ function wordEnd(text: string, offset: number): number {
 
 const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
-function documentOf(file: SourceFile, chunk: Chunk, { value, hasDuplicates, isPlain }: Values): Document {
+/** A document of a file. */
+export function documentOf(
+  file: SourceFile,
+  chunk: Chunk,
+  { value, hasDuplicates, isPlain }: Values,
+): Document {
   const { text, line, column } = chunk
   let found: Locator | undefined
   let repeats: boolean | undefined

@@ -46,6 +46,21 @@ export function hasCommentBlank(text: string): boolean {
 }
 
 /**
+ * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` alone between
+ * the keys of a mapping.
+ * @param offset where it breaks
+ */
+export function isBlankLine(text: string, offset: number): boolean {
+  const end = text.indexOf('\n', offset)
+  const lines = (end < 0 ? text : text.slice(0, end))
+    .split('\n')
+    .filter((line) => !/^\s*(?:#.*)?$/.test(line))
+  return lines
+    .slice(-2)
+    .some((line) => /^\s*(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/.test(line))
+}
+
+/**
  * Text with spaces for the directives in lines of their own before and after everything else: `{{ if … }}` and `{{ end }}` around
  * a whole document leave its text as it is. Undefined where there are none.
  */

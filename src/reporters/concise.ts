@@ -2,13 +2,15 @@
 import type { Report } from '../engine/report.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { nameOf, printable, whereIs } from './text.js'
+import { builtNote, nameOf, printable, whereIs } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  for (const { cluster, place, severity, rule, message, subject, suppressed } of report.findings) {
+  for (const finding of report.findings) {
+    const { cluster, place, severity, rule, message, subject, suppressed } = finding
     if (suppressed && !look.showSuppressed) continue
+    const built = place.built ? ` ${builtNote(finding)}.` : ''
     const object = subject && !place.live ? ` [${nameOf(subject)}]` : ''
-    yield `${printable(`${cluster === undefined ? '' : `${cluster} `}${whereIs(place)}: ${severity} ${rule}: ${message}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`
+    yield `${printable(`${cluster === undefined ? '' : `${cluster} `}${whereIs(place)}: ${severity} ${rule}: ${message}${built}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`
   }
   yield `${summaryParts(report).join(' · ')}\n`
 }

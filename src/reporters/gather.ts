@@ -7,7 +7,7 @@ export interface Gathered {
   readonly first: Finding
   /** Others in files, or in the same live object. */
   readonly places: Finding[]
-  /** Other live objects. */
+  /** Other live objects, and others that were built from the same line. */
   readonly objects: Subject[]
   /** The clusters that have all of this, where there are several. */
   readonly clusters: readonly string[]
@@ -25,7 +25,7 @@ export function gather(findings: readonly Finding[]): Gathered[] {
     const key = JSON.stringify([clusters, text(finding), subject ? '' : place.file])
     const group = groups.get(key)
     if (!group) groups.set(key, { first: finding, places: [], objects: [], clusters })
-    else if (!place.live || group.first.place.file === place.file) group.places.push(finding)
+    else if (isInPlaces(finding, group.first)) group.places.push(finding)
     // Findings come sorted by object.
     else if (subject && !isSame(group.objects.at(-1), subject)) group.objects.push(subject)
   }
@@ -43,6 +43,14 @@ function across(findings: readonly Finding[]): Iterable<readonly [Finding, reado
     else if (cluster !== undefined && !site[1].includes(cluster)) site[1].push(cluster)
   }
   return sites.values()
+}
+
+/** Whether its place tells it from the first one. */
+function isInPlaces({ place, subject }: Finding, first: Finding): boolean {
+  if (place.live) return first.place.file === place.file
+  const { file, line, column } = first.place
+  const isThere = file === place.file && line === place.line && column === place.column && !place.built
+  return !isThere || !subject || isSame(first.subject, subject)
 }
 
 function isSame(a: Subject | undefined, b: Subject): boolean {

@@ -7,7 +7,7 @@ import { excerpt } from './excerpt.js'
 import { some } from './gaps.js'
 import type { Gathered } from './gather.js'
 import type { Look } from './reporter.js'
-import { cut, fieldOf, nameOf, printable, seenOf, whereIs } from './text.js'
+import { cut, fieldOf, nameOf, nearOf, printable, seenOf, textPlace, whereShown } from './text.js'
 
 /** The report with what all its articles share. */
 export interface Page {
@@ -89,8 +89,10 @@ function frame(
   { cluster }: Finding,
   { report }: Page,
 ): string {
-  const source = report.lines.line(place.file, place.line, cluster)
-  return `<p class="place">${title}</p>${source === undefined ? '' : sourceLine(source, place)}${source === undefined && isSecret ? '<p>not shown: Secret</p>' : ''}${note === undefined ? '' : `<p class="note">${short(note)}</p>`}`
+  const text = textPlace(place)
+  const source = report.lines.line(text.file, text.line, cluster)
+  const near = place.built?.near ? `<p class="note">${short(nearOf(place, 'made from '))}</p>` : ''
+  return `<p class="place">${title}</p>${source === undefined ? '' : sourceLine(source, text)}${near}${source === undefined && isSecret ? '<p>not shown: Secret</p>' : ''}${note === undefined ? '' : `<p class="note">${short(note)}</p>`}`
 }
 
 function sourceLine(source: string, place: Place): string {
@@ -103,8 +105,8 @@ function sourceLine(source: string, place: Place): string {
     line.slice(start + marked.length),
   ].map(escapeXml)
   const code = `<code>${left}<mark>${middle}</mark>${right}</code>`
-  // The lines of a live object are nowhere to be looked up.
-  return place.live
+  // The lines of a live object, or of what was built, are nowhere to be looked up.
+  return place.live || place.built
     ? `<div class="line live">${code}</div>`
     : `<div class="line"><span>${place.line}</span>${code}</div>`
 }
@@ -112,7 +114,7 @@ function sourceLine(source: string, place: Place): string {
 /** A field of a live object, or a line, with a link to it where the run knows one. */
 function where(place: Place, { linkTo }: Page): string {
   const url = place.live ? undefined : linkTo?.(place.file, place.line)
-  const text = place.live ? fieldOf(place) : whereIs(place)
+  const text = place.live ? fieldOf(place) : whereShown(place)
   return url === undefined ? short(text) : link(url, clipped(text))
 }
 

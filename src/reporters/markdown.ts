@@ -3,10 +3,11 @@ import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import { allGaps } from './gaps.js'
 import { type Gathered, gather, gravestFirst } from './gather.js'
-import { entry, pageOf } from './pretty.js'
+import { entry } from './pretty.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { count, cut, fieldOf, nameOf, printable } from './text.js'
+import { pageOf } from './terminal.js'
+import { count, cut, fieldOf, nameOf, printable, whereShown } from './text.js'
 
 /**
  * Bytes of the parts, for a whole that fits into a comment. GitHub takes 65,536 characters there, and 1 MiB in the summary
@@ -70,7 +71,9 @@ function rank({ severity }: Finding): number {
 
 function row({ first, places, objects, clusters }: Gathered, { linkTo }: Look): string {
   const { severity, rule, subject, place, message, suppressed } = first
-  const text = plain(place.live ? fieldOf(place) : `${place.file}:${place.line}`)
+  const text = plain(
+    place.live ? fieldOf(place) : place.built ? whereShown(place) : `${place.file}:${place.line}`,
+  )
   const url = place.live ? undefined : linkTo?.(place.file, place.line)
   const others = places.length > 0 ? ` and ${places.length} more` : ''
   const kin = objects.length > 0 ? ` and ${objects.length} more` : ''

@@ -46,12 +46,14 @@ function versions({ kubernetesVersion, clusters = [] }: Report['summary']): stri
     : `${kubernetesVersion} to ${last}`
 }
 
-function place({ cluster, clusters, files }: Report['summary']): string {
+function place({ cluster, clusters, files, builds }: Report['summary']): string {
   if (clusters) {
     const read = clusters.filter(({ error }) => error === undefined)
     return `${count(read.length, 'cluster')} (${read.map(({ context }) => printable(context)).join(', ')})`
   }
-  if (!cluster) return count(files, 'file')
+  if (!cluster && builds === undefined) return count(files, 'file')
+  if (!cluster)
+    return [...(files > 0 ? [count(files, 'file')] : []), count(builds ?? 0, 'build')].join(' and ')
   const { context, namespace } = cluster
   return namespace === undefined
     ? `cluster ${printable(context)}`

@@ -73,7 +73,7 @@ function beginning(text: string, most: number): string {
 }
 
 /** The text without its beginning, so that it takes at most so many columns, with `more` in the place of what was cut. */
-export function cutFront(text: string, most: number, more = '…'): string {
+export function cutFront(text: string, most: number, more: string): string {
   let sum = columns(text)
   if (sum <= most) return text
   let rest = text
@@ -115,10 +115,34 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${String(number).replace(/\B(?=(\d{3})+$)/g, ',')} ${number === 1 ? one : many}`
 }
 
-/** The message with what was seen, for formats that have one text for both. */
-export function withEvidence(finding: Pick<Finding, 'message' | 'evidence' | 'often'>): string {
+/** The message with what was seen, and where it is when no line tells, for formats that have one text for all. */
+export function withEvidence(
+  finding: Pick<Finding, 'message' | 'evidence' | 'often' | 'place' | 'subject'>,
+): string {
   const seen = seenOf(finding)
-  return seen.length > 0 ? `${finding.message} Seen: ${seen.join('; ')}.` : finding.message
+  const built = builtNote(finding)
+  return [
+    finding.message,
+    ...(seen.length > 0 ? [`Seen: ${seen.join('; ')}.`] : []),
+    ...(built === '' ? [] : [`${built}.`]),
+  ].join(' ')
+}
+
+/** `As built: .spec.replicas, from base/web.yaml:6`, where no file is known to hold it; else empty. */
+export function builtNote({ place, subject }: Pick<Finding, 'place' | 'subject'>): string {
+  if (!place.built) return ''
+  const field = subject ? `: ${fieldOf(place)}` : ''
+  return `As built${field}${nearOf(place, ', from ')}`
+}
+
+/** Where the nearest thing around it is written, behind a word. */
+export function nearOf({ built }: Pick<Place, 'built'>, word: string): string {
+  return built?.near ? `${word}${built.near.file}:${built.near.line}` : ''
+}
+
+/** Where the text of a place stands: in its file, or in what was built. */
+export function textPlace<P extends Place>(place: P): P {
+  return place.built ? { ...place, ...place.built } : place
 }
 
 /** Most lines of what was seen that are shown. */
@@ -140,6 +164,11 @@ export function nameOf({ kind, namespace, name }: Subject): string {
 /** ` in prod-eu`, where there are several clusters. */
 export function inCluster({ cluster }: Pick<Finding, 'cluster'>): string {
   return cluster === undefined ? '' : ` in ${cluster}`
+}
+
+/** The same for people: there is no line of what was built. */
+export function whereShown(place: Place): string {
+  return place.built ? `${place.file}, as built` : whereIs(place)
 }
 
 /** `deploy/web.yaml:3:5`; of a live object the field, `deployment/shop/web .spec.replicas`. Raw text. */

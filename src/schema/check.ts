@@ -24,6 +24,7 @@ import {
 } from './definitions.js'
 import {
   blankIn,
+  blankKeyIn,
   isBase64,
   isMicroTime,
   isPercentage,
@@ -70,8 +71,12 @@ export function check(
     shaped = visitObject(definition(served.definition, walk.minor), value, walk)
     checkName(value as KubernetesObject, sayOf(walk))
     // What cannot be decoded is refused before anybody compares its fields.
-    if (walk.problems.some((one) => one.kind === 'wrong-type' || one.kind === 'bad-quantity'))
-      removeIf(walk.problems, (one) => one.kind === 'conflict')
+    const undecoded = walk.problems.filter(({ kind }) => kind === 'wrong-type' || kind === 'bad-quantity')
+    if (undecoded.length > 0)
+      removeIf(
+        walk.problems,
+        (one) => one.kind === 'conflict' || (one.kind === 'missing-field' && holdsOne(one.path, undecoded)),
+      )
     if (walk.problems.length > 0 && !isServed(served, walk.minor)) forgiveSuccessor(served, walk)
     if (served.since !== undefined && walk.minor < served.since)
       walk.problems.push({ ...unknownKind(apiVersion, kind, walk.minor), since: served.since })
@@ -91,6 +96,11 @@ export function check(
       ({ kind, path }) => kind === 'unknown-field' && path[0] === 'sops' && path.length === 1,
     )
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+}
+
+/** Whether one of the problems lies in what stands at a path: it is there, if not as the server wants it. */
+function holdsOne(path: Path, problems: readonly SchemaProblem[]): boolean {
+  return problems.some((one) => path.every((step, i) => step === one.path[i]))
 }
 
 /** What SOPS writes beside the values that it encrypts, and takes away when it decrypts them, before anything is applied. */
@@ -305,10 +315,18 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isMapping(value)) return wrongType('mapping', value, walk)
   const { path, gaps } = walk
   let out = value
+  let isTemplate = false
   for (const name in value) {
     const item = value[name]
     const field = shape.fields.get(name)
-    if (field === undefined || !field.served) unknownField(shape, name, walk)
+    const blank = field === undefined ? blankKeyIn(name) : undefined
+    if (blank !== undefined) {
+      report(walk, { kind: 'placeholder', path: [...path, name], blank })
+      isTemplate = true
+      walk.gaps++
+      continue
+    }
+    if (field === undefined || !field.served) unknownField(shape, name, item, walk)
     if (field === undefined) continue
     if (item === null || item === undefined) {
       // As the API server reads it: not there.
@@ -326,7 +344,7 @@ function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   }
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
   if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
-  if (!walk.quiet) findMissing(shape, value, walk)
+  if (!walk.quiet && !isTemplate) findMissing(shape, value, walk)
   return out
 }
 
@@ -527,7 +545,7 @@ function wrongType(expected: Expected, value: unknown, walk: Walk): undefined {
   })
 }
 
-function unknownField({ name, fields }: Definition, field: string, walk: Walk): void {
+function unknownField({ name, fields }: Definition, field: string, value: unknown, walk: Walk): void {
   const { since, until } = fields.get(field) ?? {}
   report(walk, {
     kind: 'unknown-field',
@@ -535,6 +553,7 @@ function unknownField({ name, fields }: Definition, field: string, walk: Walk): 
     definition: name,
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
+    ...(value === null && { isNull: true }),
   })
 }
 

@@ -214,7 +214,7 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
     walk.path.push(name)
     if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)
     else if (child !== undefined) visit(child, item, walk)
-    else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(walk))
+    else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(item, walk))
     walk.path.pop()
   }
 }
@@ -252,10 +252,16 @@ function visitEmbedded(value: Untyped, walk: Walk): void {
     })
 }
 
-function unknownField({ path, root }: Walk): SchemaProblem {
+function unknownField(value: unknown, { path, root }: Walk): SchemaProblem {
   const whole = root()
   const definition = definitionAt(whole, path.slice(0, -1), newestMinor)?.name ?? whole.name
-  return { kind: 'unknown-field', path: [...path], definition, root: whole }
+  return {
+    kind: 'unknown-field',
+    path: [...path],
+    definition,
+    root: whole,
+    ...(value === null && { isNull: true }),
+  }
 }
 
 function visitBranches({ allOf, anyOf, oneOf, not }: Schema, value: unknown, walk: Walk): void {

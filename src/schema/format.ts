@@ -39,11 +39,11 @@ export function isBase64(text: string): boolean {
 }
 
 /**
- * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `$NAME`, `$(name)`,
+ * Text that another program fills in or decrypts before the API server sees it: `${NAME:-x}`, `web.$NAME`, `$(name)`,
  * `{{ name }}`, `ENC[AES256_GCM,data:…]` of SOPS. What will stand there cannot be judged.
  */
 export function isPlaceholder(value: unknown): boolean {
-  return typeof value === 'string' && /\$[{(]|^\$[A-Za-z_]|\{\{|^ENC\[AES256_GCM,/.test(value)
+  return typeof value === 'string' && /\$[{(A-Z_]|^\$[a-z]|\{\{|^ENC\[AES256_GCM,/.test(value)
 }
 
 /**
@@ -56,12 +56,17 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return found?.[0]
 }
 
+/** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
+export function blankKeyIn(name: string): string | undefined {
+  return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
+}
+
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 const longNouns =
   'ACCOUNT|ADDRESS|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
-  'REPLACE|REPLICAS|SCHEDULE|SUFFIX'
+  'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
 const nouns = `${longNouns}|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(

@@ -48,6 +48,8 @@ export type SchemaProblem =
       /** Minor versions that have it, where some do. */
       readonly since?: number
       readonly until?: number
+      /** Nothing stands there: client-side `kubectl apply` leaves such fields out. */
+      readonly isNull?: true
       /** Of custom objects: the definition of the object as a whole, which no name leads to. */
       readonly root?: Definition
     }

@@ -90,7 +90,9 @@ function placeOf(
   unrelated: boolean,
 ): Suggestion | undefined {
   const all = placesOfField(root, String(path.at(-1)), minor, value)
-  const places = all.filter((place) => !isSide(place) || !all.some((other) => isMain(other, place)))
+  const places = all.filter(
+    (place) => !isType(place) && (!isSide(place) || !all.some((other) => isMain(other, place))),
+  )
   if (places.length === 0 || places.length > mostPlaces) return undefined
   const near = places
     .map((place) => ({ place, ...relation(place, path) }))
@@ -122,6 +124,11 @@ function suggested(
     there,
     beside: undefined,
   }
+}
+
+/** What an object is, stands there in every one. */
+function isType(place: Place): boolean {
+  return place.length === 1 && (place[0] === 'kind' || place[0] === 'apiVersion')
 }
 
 /** Containers of the other sorts have the fields of ordinary ones, and ephemeral volumes those of claims. */

@@ -1,49 +1,9 @@
 /** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
-import { posix } from 'node:path'
-import ignore from 'ignore'
-import type { ActiveRule, ConfigSuppression, Settings } from '../config/settings.js'
-import type { Document, SourceFile } from '../document.js'
-import type { Locations } from '../engine/locations.js'
-import type { Finding, Path, Place, Subject } from '../finding.js'
-import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
-import type { IndexedGraph } from '../graph/graph.js'
-import type { Resource } from '../graph/resource.js'
-import { nearestName } from '../graph/similar.js'
-import { isObject, stringAt, valueAt } from '../graph/untyped.js'
-import { matchesWildcard } from '../graph/wildcard.js'
-import type { Input } from '../reader/input.js'
-import type { Rule } from '../rule.js'
-import { commentsOf, maySpeak } from './comments.js'
-import { type Directive, grammar, parseDirective } from './grammar.js'
-
-/** What starts a comment for us. */
-const words = ['k8s-af-ignore', 'k8s-af-ignore-file']
-
-/** What a suppression needs to know about the run. */
-export interface Run {
-  readonly graph: IndexedGraph
-  readonly resources: readonly Resource[]
-  readonly input: Input
-  readonly settings: Settings
-  /** All rules, those that are off included. */
-  readonly rules: ReadonlyMap<string, Rule>
-  readonly where: Locations
-}
-
-interface Suppression extends Directive {
-  /** Where it is written; absent for one in the configuration without a known place. */
-  readonly place: Place | undefined
-  readonly subject?: Subject
-  covers(finding: Finding): boolean
-  /** False when nothing can be concluded from its being unused: what it is about may not be in this input. */
-  readonly expected: boolean
-}
-
-interface Invalid {
-  readonly place: Place
-  readonly subject?: Subject
-  readonly message: string
-}
+import type { ActiveRule } from '../config/settings.js'
+import type { Finding, Place, Subject } from '../finding.js'
+import { enumerate } from '../graph/enumerate.js'
+import { stringAt, valueAt } from '../graph/untyped.js'
+import { collect, isAbout, type Run, type Suppression } from './collect.js'
 
 /**
  * The same findings, those that a suppression covers with `suppressed`, and behind them the findings about suppressions
@@ -85,7 +45,7 @@ export function suppress(findings: readonly Finding[], run: Run): Finding[] {
 }
 
 function expiry({ place, subject, rules, until }: Suppression): Finding {
-  const message = `The suppression of ${list(rules)} ended on ${until}: what it hid counts again.`
+  const message = `The suppression of ${enumerate(rules, 'and')} ended on ${until}: what it hid counts again.`
   return finding('suppression-expired', place, message, subject)
 }
 
@@ -101,7 +61,7 @@ function idleness(
     return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id)
   })
   if (idle.length === 0) return []
-  const find = `${list(idle)} ${idle.length > 1 ? 'find' : 'finds'} nothing`
+  const find = `${enumerate(idle, 'and')} ${idle.length > 1 ? 'find' : 'finds'} nothing`
   const message =
     idle.length === rules.length
       ? `There is nothing left to suppress here: ${find}.`
@@ -125,213 +85,11 @@ function finding(rule: string, place: Place | undefined, message: string, subjec
   }
 }
 
-function list(rules: readonly string[]): string {
-  return rules.length > 1 ? `${rules.slice(0, -1).join(', ')} and ${rules.at(-1)}` : (rules[0] ?? '')
-}
-
-/** A suppression as it was found, not yet parsed. */
-interface Written {
-  readonly text: string
-  readonly place: Place
-  readonly subject?: Subject
-  readonly covers: Suppression['covers']
-  readonly expected: boolean
-}
-
-/** Reads all suppressions of the run. */
-function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
-  const comments = inComments(run)
-  const annotations = inAnnotations(run)
-  const invalid = [...comments.invalid, ...annotations.invalid]
-  const suppressions: Suppression[] = []
-  for (const { text, ...one } of [...comments.written, ...annotations.written]) {
-    const directive = parseDirective(text)
-    if (typeof directive === 'string') {
-      invalid.push({
-        ...one,
-        message: `This suppression has no effect: ${directive}. Write it as ${grammar}.`,
-      })
-      continue
-    }
-    const unknown = directive.rules.filter((rule) => !run.rules.has(rule))
-    for (const rule of unknown) {
-      const near = nearestName(rule, run.rules.keys())
-      invalid.push({
-        ...one,
-        message: `There is no rule ${rule} to suppress.${near ? ` Did you mean ${near}?` : ''}`,
-      })
-    }
-    const rules = directive.rules.filter((rule) => !unknown.includes(rule))
-    if (rules.length > 0) suppressions.push({ ...directive, ...one, rules })
-  }
-  suppressions.push(...run.settings.suppressions.map((one) => configured(one, run)))
-  return { suppressions, invalid }
-}
-
-/** Whether a comment that starts with another word was meant to suppress: `# k8s-af-scan runs every night` was not. */
-function isAttempt(word: string, text: string, rules: ReadonlyMap<string, Rule>): boolean {
-  const [first = ''] = text.split(/[\s,]/, 1)
-  const isMeant = meantBy(word) !== undefined
-  return word.startsWith('k8s-af-')
-    ? isMeant || word.startsWith('k8s-af-ignore') || rules.has(first)
-    : // `# k8s-af: ignored files are below`
-      isMeant && rules.has(first)
-}
-
-/** The word that was probably meant by another one. */
-function meantBy(word: string): string | undefined {
-  const spelt = word.replace(/^k8s[-_ ]?af[-_:\s]+/i, 'k8s-af-')
-  return words.includes(spelt) ? spelt : nearestName(spelt, words)
-}
-
-function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
-  const written: Written[] = []
-  const invalid: Invalid[] = []
-  for (const { file, documents, isBroken } of speakingFiles(input)) {
-    for (const { word, text, range, from, to } of commentsOf(file, documents)) {
-      const place = { file: file.name, ...range, path: '' }
-      const isHere = ({ place }: Finding) => place.file === file.name
-      if (word === 'k8s-af-ignore-file') written.push({ text, place, covers: isHere, expected: !isBroken })
-      else if (word === 'k8s-af-ignore') {
-        const covers = (one: Finding) => isHere(one) && one.place.line >= from && one.place.line <= to
-        // It may belong to the part that could not be read.
-        if (to >= from || !isBroken) written.push({ text, place, covers, expected: true })
-      } else if (isAttempt(word, text, rules)) {
-        const near = meantBy(word)
-        invalid.push({
-          place,
-          message: near
-            ? `This suppression has no effect: it starts with "${word}". Did you mean ${near}?`
-            : `This suppression has no effect: it starts with "${word}", not k8s-af-ignore or k8s-af-ignore-file.`,
-        })
-      }
-    }
-  }
-  return { written, invalid }
-}
-
-function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
-  const written: Written[] = []
-  const invalid: Invalid[] = []
-  for (const resource of run.resources) {
-    const { value } = resource
-    const template = run.graph.workload(value)?.template
-    for (const owner of template && template !== value ? [value, template] : [value]) {
-      const annotations = owner.metadata?.annotations
-      if (!annotations) continue
-      for (const [key, texts] of Object.entries(annotations)) {
-        const slip = misspelt(key)
-        const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
-        if (!path) continue
-        const about = {
-          place: run.where.place(resource, [...path, 'metadata', 'annotations', key], false),
-          subject: subjectOf(resource),
-        }
-        if (slip) {
-          const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
-          invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
-          continue
-        }
-        const covers = (finding: Finding) => isAbout(finding, resource)
-        for (const text of texts.split(/[\n;]/))
-          if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
-      }
-    }
-  }
-  return { written, invalid }
-}
-
-interface SpeakingFile {
-  readonly file: SourceFile
-  /** Those that hold Kubernetes objects, in order. */
-  readonly documents: Document[]
-  /** A part of it could not be read. */
-  readonly isBroken: boolean
-}
-
-/** The files that may hold comments for us. */
-function speakingFiles({ documents, broken = [] }: Input): Iterable<SpeakingFile> {
-  const files = new Map<string, SpeakingFile | undefined>()
-  for (const file of broken)
-    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: true } : undefined)
-  for (const document of documents) {
-    const { file, live } = document
-    // Its YAML has no comments.
-    if (live) continue
-    if (!files.has(file.name))
-      files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken: false } : undefined)
-    files.get(file.name)?.documents.push(document)
-  }
-  return [...files.values()].filter((file) => file !== undefined)
-}
-
-/** The path from a root to a node that is reached through mappings only. */
-function pathTo(root: unknown, node: object): Path | undefined {
-  if (root === node) return []
-  if (!isObject(root)) return undefined
-  for (const [key, value] of Object.entries(root)) {
-    const rest = pathTo(value, node)
-    if (rest) return [key, ...rest]
-  }
-  return undefined
-}
-
-function subjectOf({ apiVersion, kind, name, namespace }: Resource): Subject {
-  return { apiVersion, kind, name, namespace }
-}
-
-/** Whether a finding is about an object of the input (several may have one name). */
-function isAbout({ subject, place }: Finding, resource: Resource): boolean {
-  const { document } = resource
-  if (!subject || place.file !== document.file.name) return false
-  return (
-    subject.kind === resource.kind &&
-    subject.name === resource.name &&
-    subject.namespace === resource.namespace &&
-    subject.apiVersion === resource.apiVersion &&
-    place.line >= document.line &&
-    place.line < document.line + document.text.split('\n').length
-  )
-}
-
-function configured(one: ConfigSuppression, { settings, resources }: Run): Suppression {
-  const folder = posix.dirname(settings.configFile ?? '')
-  const files = one.files && ignore().add([...one.files])
-  const isFile = (name: string) => {
-    if (!files) return true
-    const relative = posix.relative(folder, name)
-    return ignore.isPathValid(relative) && files.ignores(relative)
-  }
-  const isObject = (object: Pick<Subject, 'kind' | 'name' | 'namespace'>) =>
-    matches(one.kind, object.kind) &&
-    matches(one.name, object.name) &&
-    matches(one.namespace, object.namespace)
-  const anyObject = one.kind === undefined && one.name === undefined && one.namespace === undefined
-  return {
-    rules: one.rules,
-    container: one.container,
-    until: one.until,
-    reason: one.reason,
-    place: one.place,
-    covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
-    // The object it names is in the input, or the input is everything.
-    expected:
-      settings.complete ||
-      (one.name !== undefined &&
-        resources.some((resource) => isObject(resource) && isFile(resource.document.file.name))),
-  }
-}
-
-/** An absent pattern matches everything. */
-function matches(pattern: string | undefined, text: string): boolean {
-  return pattern === undefined || matchesWildcard(pattern, text)
-}
-
 /** The name of the container that a finding's place lies in, if it does. */
-function containers({ resources }: Run): (finding: Finding) => string | undefined {
+function containers(run: Run): (finding: Finding) => string | undefined {
   return (finding) => {
     const match = /^(.*?)\.((?:init|ephemeral)?[cC]ontainers)\[(\d+)\]/.exec(finding.place.path)
-    const resource = match && resources.find((one) => isAbout(finding, one))
+    const resource = match && run.resources.find((one) => isAbout(finding, one, run))
     if (!match || !resource) return undefined
     const [, parent = '', list = '', index = ''] = match
     const steps = [...parent.split('.').filter((step) => step !== ''), list, Number(index), 'name']

@@ -4217,11 +4217,11 @@ extensions/v1beta1.RollbackConfig
  revision int64
 
 extensions/v1beta1.RollingUpdateDaemonSet
- maxUnavailable int-or-port
+ maxUnavailable int-or-percent
 
 extensions/v1beta1.RollingUpdateDeployment
- maxSurge int-or-port
- maxUnavailable int-or-port
+ maxSurge int-or-percent
+ maxUnavailable int-or-percent
 
 extensions/v1beta1.RunAsGroupStrategyOptions
  ranges []extensions/v1beta1.IDRange

@@ -89,7 +89,11 @@ export function starts(types: Readonly<Record<string, Readonly<Record<string, st
       for (const [field, start] of Object.entries(fields)) {
         const found = value[field]
         if (found && !found.startsWith(start) && !isPlaceholder(found))
-          say.conflict([field], `is ${JSON.stringify(found)}, and has to start with ${JSON.stringify(start)}`)
+          say.conflict(
+            [field],
+            `is ${JSON.stringify(found)}, and has to start with ${JSON.stringify(start)}`,
+            found,
+          )
       }
     }),
   )

@@ -87,7 +87,7 @@ export const services: Checks = merged(
       on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
         if (path?.startsWith('/') || isPlaceholder(path)) return
         if (path || pathType === 'Exact' || pathType === 'Prefix')
-          say.conflict(['path'], 'has to start with /')
+          say.conflict(['path'], 'has to start with /', path)
       }),
     ],
     'networking.IngressTLS': [

@@ -1,0 +1,72 @@
+import {
+  advise,
+  arrayAt,
+  at,
+  type Custom,
+  type Graph,
+  objectAt,
+  objectsAt,
+  rule,
+  type Service,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
+
+export default rule({
+  title: 'Prometheus scrapes nothing: the labels are those of the pods',
+  category: 'observability',
+  severity: 'warning',
+  why: `A ServiceMonitor finds Services by their own labels, not by those that their selectors ask for. Where only the pods have
+the label, Prometheus has no target and says nothing: there are no metrics, rules over them have no result, and alerts
+stay silent during the outage that they are for.`,
+  remedy: 'Give the Service the labels that the ServiceMonitor asks for.',
+  decides: `A ServiceMonitor whose \`matchLabels\` no Service of its namespaces has, beside a Service whose selector asks its pods
+for just these labels and which has a port that an endpoint names.
+
+Not reported: \`matchExpressions\`, and Services that a kustomization may give labels.`,
+  sources: ['Prometheus Operator API reference (ServiceMonitorSpec.selector)'],
+  stories: ['dfds-kiam-cert'],
+  for: 'monitoring.coreos.com/ServiceMonitor',
+  check(monitor, { graph, report }) {
+    const selector = objectAt(monitor, 'spec', 'selector')
+    const wanted = Object.entries(objectAt(selector, 'matchLabels') ?? {})
+    if (!selector || wanted.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
+    const has = (labels: object | undefined) => wanted.every(([key, value]) => value === valueAt(labels, key))
+    const services = inReach(monitor, graph)
+    if (services.some(({ metadata }) => has(metadata?.labels))) return
+    const ports = objectsAt(monitor, 'spec', 'endpoints').map((one) => stringAt(one, 'port'))
+    const meant = services.find(
+      (service) =>
+        has(service.spec?.selector) &&
+        service.spec?.ports?.some(({ name }) => name !== undefined && ports.includes(name)) &&
+        !graph.kustomized(service),
+    )
+    const [key = '', value] = wanted.find(([key, value]) => meant?.metadata?.labels?.[key] !== value) ?? []
+    if (!meant) return
+    const own = meant.metadata?.labels?.[key]
+    report(
+      selector,
+      'matchLabels',
+      `Nothing behind ${graph.describe(meant)} is scraped: its pods have label ${key}: ${String(value)}, the Service itself has ${own === undefined ? 'no such label' : own}.`,
+      {
+        see: [at(meant, meant.metadata ?? meant, meant.metadata?.labels ? 'labels' : 'name')],
+        fix: advise(
+          `labels of ${graph.describe(meant)}: ${wanted.map(([name, text]) => `${name}: ${String(text)}`).join(', ')}`,
+        ),
+      },
+    )
+  },
+})
+
+/** The Services that the monitor looks at. */
+function inReach(monitor: Custom, graph: Graph): readonly Service[] {
+  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
+  if (valueAt(chosen, 'any') === true) return graph.all('Service')
+  const named = arrayAt(chosen, 'matchNames')
+  const names = named.length > 0 ? named : [graph.namespaceOf(monitor)]
+  // Whoever applies a manifest without a namespace chooses one.
+  return graph.all('Service').filter((service) => {
+    const namespace = graph.namespaceOf(service)
+    return namespace === '' || names.includes('') || names.includes(namespace)
+  })
+}

@@ -1,0 +1,191 @@
+/** `lint -k`: what kustomize builds, and where each object of it comes from. */
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve, sep } from 'node:path'
+import { UsageError } from '../config/usage.js'
+import type { Built, Document, Range } from '../document.js'
+import { groupBy } from '../graph/group.js'
+import { isMapping, type Mapping } from '../reader/classify.js'
+import { displayName } from '../reader/files.js'
+import { split } from '../reader/split.js'
+import { type Outcome, refusal, runFirst } from './command.js'
+import { isWhole, type SourceObject, sourcesOf, writtenIn } from './match.js'
+import { type Origin, takeOrigin } from './origin.js'
+import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
+import type { Sources } from './sources.js'
+import { filesOf, kustomizationIn, treeOf } from './tree.js'
+import { type Writers, writersOf, writtenBy } from './writers.js'
+
+interface OriginPiece extends Piece {
+  readonly origin: Origin | undefined
+}
+
+export interface KustomizeRun {
+  readonly cwd: string
+  /** What the user wants kustomize to be told besides. */
+  readonly args: readonly string[]
+  readonly sources: Sources
+  readonly signal: AbortSignal
+}
+
+const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+
+/**
+ * Builds a kustomization.
+ * @param dir as the user has named it, with a kustomization in it
+ * @throws UsageError when there is no kustomize, or it refuses
+ */
+export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltInput> {
+  const { cwd } = run
+  const wrapped = await wrappedBuild(dir, run)
+  const outcome = wrapped?.code === 0 ? wrapped : await build(plainPath(dir), run)
+  if (outcome === undefined)
+    throw new UsageError(
+      '-k needs kustomize or kubectl on the PATH, and finds neither. Install one: https://kubectl.docs.kubernetes.io/installation/kustomize/',
+    )
+  if (outcome.code !== 0) throw refusal(`${dir} cannot be built`, outcome, remedyFor(outcome.said))
+  const folder = realpathSync(resolve(cwd, dir))
+  const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: wholeFile }
+  const pieces = split(outcome.out).map(
+    ({ text }): OriginPiece => ({
+      ...(wrapped === outcome ? takeOrigin(text) : { text, origin: undefined }),
+      from,
+    }),
+  )
+  const name = outputName(displayName(folder, cwd), 'kustomize build')
+  const base = wrapped?.base ?? folder
+  const root = kustomizationIn(folder)
+  const tree = root === undefined ? undefined : treeOf(root, run.sources)
+  const writers = tree ? writersOf(tree, run.sources) : []
+  return inputOf(name, pieces, tree ? filesOf(tree) : new Set(), (read) => builtOf(read, base, writers, run))
+}
+
+/**
+ * The build of a kustomization that does nothing but ask where the objects come from. It stands in a folder of its own outside
+ * the user's; what goes wrong is to be told by a build without it.
+ */
+async function wrappedBuild(
+  dir: string,
+  run: KustomizeRun,
+): Promise<(Outcome & { readonly base: string }) | undefined> {
+  const base = temporaryFolder()
+  if (base === undefined) return undefined
+  try {
+    const folder = realpathSync(resolve(run.cwd, dir))
+    const path = relative(base, folder).split(sep).join('/')
+    const kustomization = {
+      resources: [path],
+      buildMetadata: ['originAnnotations', ...(isLabelled(folder) ? ['managedByLabel'] : [])],
+    }
+    writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization))
+    const outcome = await build(base, run)
+    return outcome && { ...outcome, base }
+  } finally {
+    rmSync(base, { recursive: true, force: true })
+  }
+}
+
+/** Undefined where none can be made: then nobody says where objects come from. */
+function temporaryFolder(): string | undefined {
+  try {
+    return mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-kustomize-'))
+  } catch {
+    return undefined
+  }
+}
+
+/** kustomize adds this label where the outermost kustomization asks for it. */
+function isLabelled(folder: string): boolean {
+  const path = kustomizationIn(folder)
+  return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
+}
+
+function build(folder: string, { args, cwd, signal }: KustomizeRun): Promise<Outcome | undefined> {
+  return runFirst(
+    [
+      { name: 'kustomize', args: ['build', folder, ...args] },
+      { name: 'kubectl', args: ['kustomize', folder, ...args] },
+    ],
+    cwd,
+    signal,
+  )
+}
+
+/** A path that is no flag, whatever it begins with. */
+function plainPath(path: string): string {
+  return path.startsWith('-') ? `./${path}` : path
+}
+
+/** What may help where kustomize refuses. */
+function remedyFor(said: string): string | undefined {
+  if (said.includes('--enable-helm')) return 'Charts are inflated with: --kustomize-arg=--enable-helm'
+  if (said.includes('security; file'))
+    return 'Files outside of its folder are read with: --kustomize-arg=--load-restrictor=LoadRestrictionsNone'
+  return undefined
+}
+
+/** What is known about each object of a build. */
+function builtOf(
+  read: readonly Read<OriginPiece>[],
+  base: string,
+  writers: readonly Writers[],
+  { sources }: KustomizeRun,
+): Built[] {
+  const pathOf = (path: string | undefined, { repo }: Origin) =>
+    path === undefined || repo !== undefined ? undefined : resolve(base, path)
+  const byFile = groupBy(read, ({ piece: { origin } }) => origin && pathOf(origin.path, origin))
+  const found = new Map<Mapping, SourceObject>()
+  for (const [path, own] of byFile)
+    for (const [value, source] of sourcesOf(
+      own.map((one) => one.value),
+      sources.objects(path),
+    ))
+      found.set(value, source)
+  return read.map(({ piece: { origin, from }, value }): Built => {
+    const source = found.get(value)
+    const file = origin && pathOf(origin.path, origin)
+    const generator = origin ? pathOf(origin.configuredIn, origin) : undefined
+    const made =
+      generator === undefined
+        ? undefined
+        : generatorIn(sources.documents(generator), origin?.generator, value)
+    return {
+      by: 'kustomize',
+      from: made ?? from,
+      source: (path) => {
+        const own = source && writtenIn(source, value, path)
+        const by = writtenBy(writers, { value, source, file }, path)
+        // What writes the same again decides.
+        if (by.length === 0 || (own?.isCertain && isWhole(value, path))) return own
+        return by.length === 1 ? by[0] : own && { ...own, isCertain: false }
+      },
+    }
+  })
+}
+
+/** Where kustomizations list what generates objects. */
+const generatorLists: Readonly<Record<string, string>> = {
+  ConfigMapGenerator: 'configMapGenerator',
+  SecretGenerator: 'secretGenerator',
+  HelmChartInflationGenerator: 'helmCharts',
+}
+
+/** Where the generator of an object stands in its kustomization; the whole file where several may be it. */
+function generatorIn(
+  documents: readonly Document[],
+  generator = '',
+  { metadata }: Mapping,
+): Built['from'] | undefined {
+  const [document] = documents
+  if (!document) return undefined
+  const list = generatorLists[generator] ?? ''
+  const listed = isMapping(document.value) ? document.value[list] : undefined
+  const entries: readonly unknown[] = Array.isArray(listed) ? listed : []
+  const made = isMapping(metadata) ? String(metadata.name) : ''
+  const isOf = (one: unknown) => isMapping(one) && typeof one.name === 'string' && made.includes(one.name)
+  // A chart gives its objects any names.
+  const own = list === 'helmCharts' ? entries : entries.filter(isOf)
+  const range =
+    own.length === 1 ? document.locate().value([list, entries.indexOf(own[0]), 'name']) : wholeFile
+  return { file: document.file.name, range }
+}

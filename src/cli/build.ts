@@ -1,0 +1,169 @@
+/** `lint -k` and `lint --helm`: what the user's own tools make, as a part of the input. */
+import { existsSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { type HelmRun, helm, isReleaseName } from '../built/helm.js'
+import { kustomize } from '../built/kustomize.js'
+import type { BuiltInput } from '../built/output.js'
+import { type Sources, sourcesFrom } from '../built/sources.js'
+import { kustomizationIn } from '../built/tree.js'
+import { UsageError } from '../config/usage.js'
+import { find } from '../reader/files.js'
+import type { Input } from '../reader/input.js'
+import { interruptible } from './interrupt.js'
+import { missingPath } from './paths.js'
+
+export interface BuildFlags {
+  readonly kustomize?: readonly string[]
+  readonly kustomizeArg?: readonly string[]
+  readonly helm?: readonly string[]
+  readonly helmRelease?: string
+  readonly helmValues?: readonly string[]
+  readonly helmArg?: readonly string[]
+}
+
+/** What was built. */
+export interface Builds {
+  /** What could not be built, and why. The rest is linted all the same. */
+  readonly failures: readonly UsageError[]
+  /** What the user may not have meant. */
+  readonly notes: readonly string[]
+  /** Nothing could be built. */
+  readonly isEmpty: boolean
+  /** The input with it. */
+  within(input: Input): Input
+  /** Absolute paths of the files whose objects are in there. */
+  readonly sources: ReadonlySet<string>
+  /** The absolute paths of the files that say how an output was made, without those that hold other objects of it. */
+  madeOf(output: string): Iterable<string>
+}
+
+/** Builds everything that the flags name, several at a time. */
+export async function builds(
+  flags: BuildFlags,
+  paths: readonly string[],
+  release: Pick<HelmRun, 'namespace' | 'kubernetesVersion'>,
+  cwd: string,
+): Promise<Builds> {
+  const { helmValues: values = [], kustomizeArg = [], helmArg = [] } = flags
+  const sources = sourcesFrom(cwd)
+  const folders = foldersOf('-k', flags.kustomize, kustomization, cwd)
+  const charts = foldersOf('--helm', flags.helm, chart, cwd)
+  if (flags.helmRelease !== undefined && !isReleaseName(flags.helmRelease))
+    throw new UsageError(`--helm-release: ${JSON.stringify(flags.helmRelease)} is no name of a release.`)
+  const missing = values.filter((file) => !existsSync(resolve(cwd, file)))
+  if (missing.length > 0) throw new UsageError(...missing.map((file) => missingPath(file, cwd)))
+  const outcomes = await interruptible((signal) => {
+    const run = { cwd, sources, signal }
+    return all([
+      ...folders.map((dir) => () => kustomize(dir, { ...run, args: kustomizeArg })),
+      ...charts.map(
+        (dir) => () => helm(dir, { ...run, ...release, release: flags.helmRelease, args: helmArg, values }),
+      ),
+    ])
+  })
+  const parts = outcomes.flatMap((one) => (one instanceof UsageError ? [] : [one]))
+  return {
+    failures: outcomes.filter((one) => one instanceof UsageError),
+    notes: folders.length > 0 ? strayFolders(paths, cwd) : [],
+    isEmpty: parts.length === 0,
+    within: (input) => withBuilt(input, parts, sources),
+    sources: sources.built(),
+    madeOf: (output) => {
+      const files = parts.find(({ name }) => name === output)?.files ?? []
+      return [...files].filter((file) => !sources.built().has(file))
+    },
+  }
+}
+
+function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources): Input {
+  const linted = new Set(input.documents.map(({ file }) => file.name))
+  const known = new Set(sources.all().map(({ file }) => file.name))
+  return {
+    ...input,
+    // What these change has been changed.
+    kustomizations: input.kustomizations.filter(({ document }) => !known.has(document.file.name)),
+    documents: [...input.documents, ...parts.flatMap(({ documents }) => documents)],
+    problems: [...input.problems, ...parts.flatMap(({ problems }) => problems)],
+    hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],
+    broken: [...(input.broken ?? []), ...parts.flatMap(({ broken }) => broken)],
+    builds: parts.length,
+    sources: sources.all().filter(({ file }) => !linted.has(file.name)),
+  }
+}
+
+/** A shell puts all but the first match of a pattern behind `-k` in the place of paths. */
+function strayFolders(paths: readonly string[], cwd: string): readonly string[] {
+  const stray = paths.filter((path) => path !== '-' && kustomizationIn(resolve(cwd, path)) !== undefined)
+  return stray.length === 0
+    ? []
+    : [
+        `read file by file: ${stray.join(', ')}. To build them, too, repeat -k, or quote a pattern: -k 'overlays/*'`,
+      ]
+}
+
+/** What a flag takes: a folder with a file in it. */
+interface Buildable {
+  readonly file: string
+  readonly pattern: string
+  readonly isIn: (path: string) => boolean
+}
+
+const kustomization: Buildable = {
+  file: 'kustomization.yaml',
+  pattern: '{kustomization.yaml,kustomization.yml,Kustomization}',
+  isIn: (path) => kustomizationIn(path) !== undefined,
+}
+const chart: Buildable = {
+  file: 'Chart.yaml',
+  pattern: 'Chart.yaml',
+  isIn: (path) => existsSync(join(path, 'Chart.yaml')),
+}
+
+/**
+ * The folders that a flag names, itself or by a pattern, each once.
+ * @throws UsageError when there is nothing to build in one
+ */
+function foldersOf(
+  flag: string,
+  named: readonly string[] = [],
+  what: Buildable,
+  cwd: string,
+): readonly string[] {
+  const folders = named.flatMap((dir) => {
+    const path = resolve(cwd, dir)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (!stats) return matching(dir, what, cwd)
+    if (!stats.isDirectory())
+      throw new UsageError(`${flag} takes a folder with a ${what.file} in it: ${dir} is a file.`)
+    if (!what.isIn(path))
+      throw new UsageError(`there is no ${what.file} in ${dir}. ${flag} takes the folder of one.`)
+    return [dir]
+  })
+  const paths = folders.map((dir) => resolve(cwd, dir))
+  return folders.filter((_, i) => paths.indexOf(paths[i] ?? '') === i)
+}
+
+/** What a pattern matches. */
+function matching(pattern: string, { pattern: file }: Buildable, cwd: string): readonly string[] {
+  const found = find([`${pattern.replace(/\/$/, '')}/${file}`], { cwd, recursive: true, ignore: [] })
+  if (found.files.length === 0) throw new UsageError(missingPath(pattern, cwd))
+  return found.files.map(({ name }) => dirname(name))
+}
+
+/** The results of all, or why there is none; as many at a time as there are processors, for each is a process. */
+async function all<R>(work: readonly (() => Promise<R>)[]): Promise<(R | UsageError)[]> {
+  const results: (R | UsageError)[] = []
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < work.length; i = next++) {
+      const result = await work[i]?.().catch((error: unknown) => {
+        if (error instanceof UsageError) return error
+        throw error
+      })
+      if (result) results[i] = result
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, worker))
+  return results
+}

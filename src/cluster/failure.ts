@@ -1,0 +1,91 @@
+/** Why a request brought nothing, in plain words. */
+import type { IncomingMessage } from 'node:http'
+import { stringAt } from '../graph/untyped.js'
+
+/** Why a request brought no answer to work with. */
+export class RequestError extends Error {
+  /** The HTTP status; 0 when there was none: no connection, no answer in time, an answer that breaks off. */
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.name = 'RequestError'
+    this.status = status
+  }
+}
+
+/** What ends a request: a time of its own, and what ends everything. */
+interface Limits {
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly signal: AbortSignal
+}
+
+/** An answer that is not what was asked for, in the server's words. */
+export function refusal({ statusCode: status = 0, headers }: IncomingMessage, text: string): RequestError {
+  const isText = (headers['content-type'] ?? 'text/plain').startsWith('text/plain')
+  const said = messageIn(text) ?? (isText ? `HTTP ${status}: ${text.trim().slice(0, 300)}` : `HTTP ${status}`)
+  return new RequestError(status, said)
+}
+
+/**
+ * Why a request has failed.
+ * @param limit its own time
+ * @returns with `wait`, milliseconds, where the next attempt may succeed
+ */
+export function failure(
+  error: unknown,
+  limit: AbortSignal,
+  { signal, timeout }: Limits,
+): { readonly error: RequestError; readonly wait?: number } {
+  if (error instanceof RequestError) return { error }
+  if (signal.aborted) return { error: new RequestError(0, ending(signal)) }
+  if (limit.aborted) return { error: new RequestError(0, `no answer within ${timeout / 1000} s`) }
+  if (error instanceof SyntaxError) return { error: new RequestError(0, 'the answer is no JSON'), wait: 0 }
+  const code = stringAt(error, 'code')
+  const isBroken = code === 'ECONNRESET' || code === 'EPIPE' || code === 'Z_BUF_ERROR'
+  return { error: new RequestError(0, reasonOf(error)), ...(isBroken && { wait: 0 }) }
+}
+
+/** Why the work was ended. */
+export function ending({ reason }: AbortSignal): string {
+  const isLate = reason instanceof Error && reason.name === 'TimeoutError'
+  return isLate ? 'the time for the whole run is over' : 'interrupted'
+}
+
+/** The message of the Status that the API server explains errors with. */
+function messageIn(text: string): string | undefined {
+  try {
+    return stringAt(JSON.parse(text), 'message')?.slice(0, 300)
+  } catch {
+    return undefined
+  }
+}
+
+const untrusted =
+  'its certificate is signed by no authority that is trusted here: certificate-authority in the kubeconfig names one, or else NODE_EXTRA_CA_CERTS'
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there (connection refused)',
+  ENOTFOUND: 'the name cannot be resolved',
+  EAI_AGAIN: 'the name cannot be resolved now',
+  ETIMEDOUT: 'no connection in time',
+  EHOSTUNREACH: 'there is no way to the host',
+  ENETUNREACH: 'there is no way to the network',
+  ECONNRESET: 'the connection broke off',
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  CERT_SIGNATURE_FAILURE: untrusted,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet; is the clock of this machine right?',
+}
+
+/** Why there is no connection, in plain words where they are known. */
+export function reasonOf(error: unknown): string {
+  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is for other names (${stringAt(error, 'cert', 'subjectaltname') ?? 'none'}); tls-server-name in the kubeconfig tells which one to expect`
+  return (code && reasons[code]) ?? `${message || code}`
+}

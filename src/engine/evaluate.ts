@@ -1,0 +1,142 @@
+/** Asks the rules about their subjects. */
+import type { ActiveRule, Settings } from '../config/settings.js'
+import type { Path, Severity } from '../finding.js'
+import type { IndexedGraph } from '../graph/graph.js'
+import { memo } from '../graph/lazy.js'
+import type { Resource } from '../graph/resource.js'
+import { watched } from '../graph/watched.js'
+import type { Cluster } from '../reader/input.js'
+import type { Context, Interest, Params, RepeatedKey, ReportOptions } from '../rule.js'
+import { pathOf } from './path.js'
+import type { Report } from './report.js'
+
+/** A finding before its places are looked up: most of the work is only done for findings that stay. */
+export interface Draft {
+  readonly active: ActiveRule
+  readonly severity: Severity
+  readonly resource: Resource
+  readonly path: Path
+  readonly message: string
+  readonly options: ReportOptions
+}
+
+/** What the rules said. */
+export interface Evaluation {
+  readonly drafts: readonly Draft[]
+  readonly failures: Report['failures']
+  /** Rules that look at kinds that could not be read, or whose findings rested on such, with these kinds. */
+  readonly notEvaluated: ReadonlyMap<string, ReadonlySet<string>>
+  /** The milliseconds of each rule, when asked for. */
+  readonly timings: ReadonlyMap<string, number> | undefined
+}
+
+/** What a rule looks at, with the object behind it. */
+interface SubjectOf {
+  readonly subject: object
+  readonly resource: Resource
+}
+
+function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] {
+  switch (interest) {
+    case 'Workload':
+      return graph.workloads.filter((workload) => !workload.controlled)
+    case 'Object':
+      return graph.objects
+    case 'FaultyObject':
+      return graph.objects.filter((object) => graph.problems(object).length > 0)
+    case 'EndingObject':
+      return graph.objects.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+    default:
+      return graph.all(interest)
+  }
+}
+
+/**
+ * Asks all active rules about their subjects. A rule that throws is recorded as a failure, and the others are asked all the same.
+ * @param cluster what the objects are of, if they are of one
+ */
+export function evaluate(
+  graph: IndexedGraph,
+  { active, minor }: Settings,
+  cluster: Cluster | undefined,
+  withTimings: boolean,
+): Evaluation {
+  const drafts: Draft[] = []
+  const notEvaluated = new Map<string, ReadonlySet<string>>()
+  const unread: ReadonlySet<string> | undefined = cluster?.unreadKinds
+  const failures: { rule: string; object: string; error: unknown }[] = []
+  const timings = withTimings ? new Map<string, number>() : undefined
+  const hasGap = cluster && cluster.unreadKinds.size + cluster.partialKinds.size > 0
+  const watch = hasGap ? watched(graph, cluster) : undefined
+  const subjectsOf = memo((interest: Interest): readonly SubjectOf[] =>
+    subjectsIn(graph, interest)
+      .map((subject) => ({ subject, resource: graph.resource(subject) }))
+      .filter(({ resource }) => interest === 'EndingObject' || !resource.document.live?.isSilent),
+  )
+  const ask = (own: ActiveRule) => {
+    const { rule, params, id } = own
+    // One context for all subjects of a rule: millions of calls need no object each.
+    let resource: Resource
+    const add = (path: Path, message: string, options: ReportOptions) => {
+      if (options.recommended === false && own.isAsked === false) return
+      const severity = own.severity ?? options.severity ?? rule.severity
+      drafts.push({ active: own, severity, resource, path, message, options })
+    }
+    const context: Context<Params> = {
+      graph: watch?.graph ?? graph,
+      params: params as never,
+      minor,
+      report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
+      reportPath: (path, message, options = {}) => add(path, message, options),
+      written: (path) =>
+        resource.kindName === 'Secret'
+          ? undefined
+          : resource.document.locate().written([...resource.path, ...path]),
+      repeatedKeys: () => repeatedKeys(resource),
+    }
+    for (const interest of rule.for) {
+      // A hundred rules look at thousands of objects: no iterators.
+      const all = subjectsOf(interest)
+      for (let i = 0; i < all.length; i++) {
+        const one = all[i] as SubjectOf
+        resource = one.resource
+        const before = drafts.length
+        try {
+          rule.check(one.subject, context)
+        } catch (error) {
+          const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
+          failures.push({ rule: id, object, error })
+        }
+        const kinds = watch?.asked()
+        if (kinds && kinds.length > 0 && drafts.length > before) {
+          drafts.length = before
+          notEvaluated.set(id, new Set([...(notEvaluated.get(id) ?? []), ...kinds]))
+        }
+      }
+    }
+  }
+  for (const one of active) {
+    const { rule, id } = one
+    if (rule.needs === 'cluster' && !cluster) continue
+    const unseen = [...rule.for, ...(rule.reads ?? [])].filter((kind) => unread?.has(kind))
+    if (unseen.length > 0) notEvaluated.set(id, new Set(unseen))
+    const begun = timings ? performance.now() : 0
+    ask(one)
+    timings?.set(id, performance.now() - begun)
+  }
+  return { drafts, failures, notEvaluated, timings }
+}
+
+function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey[] {
+  if (!document.hasDuplicates) return []
+  const keys = new Map<string, RepeatedKey>()
+  for (const { path: full, first, isSame } of document.locate().duplicates) {
+    if (!path.every((step, i) => step === full[i])) continue
+    const own = full.slice(path.length)
+    const id = JSON.stringify(own)
+    const before = keys.get(id)?.isSame ?? true
+    const sight = { of: value, node: value, field: undefined, note: 'has no effect', range: first }
+    keys.set(id, { path: own, line: first.line, first: sight, isSame: before && isSame })
+  }
+  return [...keys.values()]
+}

@@ -1,0 +1,37 @@
+/** The lines of the files that were read, for code frames. */
+import { groupBy } from '../graph/group.js'
+import { lazy, memo } from '../graph/lazy.js'
+import type { Input } from '../reader/input.js'
+import { linesOf } from '../reader/lines.js'
+import { secretRanges } from '../reader/read.js'
+import type { Lines } from './report.js'
+
+/** Gives lines as they are written; the values of Secrets stay hidden. */
+export function sourceLines({
+  documents,
+  crds = [],
+  sources = [],
+  kustomizations,
+  broken = [],
+  hidden = [],
+}: Input): Lines {
+  const all = lazy(() => [...documents, ...crds, ...sources, ...kustomizations.map((one) => one.document)])
+  const files = lazy(
+    () => new Map([...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
+  )
+  const documentsOf = lazy(() => groupBy(all(), ({ file }) => file.name))
+  const linesIn = memo((file: string) => linesOf(files().get(file)?.text ?? ''))
+  const hiddenIn = memo((file: string) => [
+    ...(documentsOf().get(file) ?? []).flatMap(secretRanges),
+    ...hidden.filter((one) => one.file === file),
+  ])
+  return {
+    line: (file, number) => {
+      if (!files().has(file)) return undefined
+      const isHidden = hiddenIn(file).some(
+        ({ startLine, endLine }) => number >= startLine && number <= endLine,
+      )
+      return isHidden ? undefined : linesIn(file)[number - 1]
+    },
+  }
+}

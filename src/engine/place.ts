@@ -1,0 +1,70 @@
+/** Places of the fields of objects. */
+import type { Built, Locator, Range } from '../document.js'
+import { formatPath, type Path, type Place } from '../finding.js'
+import { at } from '../fix/edited.js'
+import type { Resource } from '../graph/resource.js'
+
+/**
+ * Where a field stands: its key (or its value), its nearest ancestor's key when it is not written.
+ * An object and a list item as a whole are shown at their name.
+ */
+export function placeOf(resource: Resource, path: Path, onValue = false): Place {
+  const { file, live, built } = resource.document
+  const range = () => rangeOf(resource.document.locate(), resource.path, path, onValue)
+  const shown = formatPath(path)
+  if (built) return builtPlace(built, file.name, range, [...resource.path, ...path], shown, onValue)
+  const { line, column, endLine, endColumn } = range()
+  return live
+    ? { file: file.name, live: true, line, column, endLine, endColumn, path: shown }
+    : { file: file.name, line, column, endLine, endColumn, path: shown }
+}
+
+/**
+ * Whether the field is written, merge keys and aliases followed; also when its value is null. What was read tells as well as the
+ * text, and is at hand.
+ */
+export function isWritten({ document, path: start }: Resource, path: Path): boolean {
+  return at(document.value, [...start, ...path]) !== undefined
+}
+
+/** Where a path of the object at `object` stands in a document. */
+function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Range {
+  const written = nearest(found, object, path)
+  const full = [...object, ...written]
+  const isItem = typeof written.at(-1) === 'number'
+  if (written.length === 0) return nameOf(found, object)
+  if (isItem && found.has([...full, 'name'])) return found.value([...full, 'name'])
+  return onValue ? found.value(full) : found.key(full)
+}
+
+/** The longest beginning of the path that is written in the text. */
+function nearest(found: Locator, object: Path, path: Path): Path {
+  let written = path
+  while (written.length > 0 && !found.has([...object, ...written])) written = written.slice(0, -1)
+  return written
+}
+
+function nameOf(found: Locator, object: Path): Range {
+  const name = [...object, 'metadata', 'name']
+  return found.has(name) ? found.value(name) : found.key(object)
+}
+
+/** The place in a source, where that is certain; else that of what was built, and what is known around it. */
+function builtPlace(
+  built: Built,
+  output: string,
+  range: () => Range,
+  full: Path,
+  path: string,
+  onValue: boolean,
+): Place {
+  const source = built.source(full)
+  const there = source && {
+    file: source.document.file.name,
+    ...rangeOf(source.document.locate(), source.object, source.path, onValue),
+  }
+  if (there && source.isCertain) return { ...there, path }
+  const { file, range: from } = built.from
+  const near = there && { file: there.file, line: there.line }
+  return { file, ...from, path, built: { file: output, ...range(), ...(near && { near }) } }
+}

@@ -1,0 +1,141 @@
+/** From the documents that were read to the objects of the graph. */
+import type { Settings } from '../config/settings.js'
+import type { Document, ReadProblem } from '../document.js'
+import type { Path } from '../finding.js'
+import { homesOf } from '../graph/builds.js'
+import { droppedOf } from '../graph/dropped.js'
+import { lazy, memo } from '../graph/lazy.js'
+import { distance, type Resource, shared } from '../graph/resource.js'
+import { isObject, valueAt } from '../graph/untyped.js'
+import { customWorkloads } from '../graph/workload.js'
+import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
+import type { Input } from '../reader/input.js'
+import { unfold } from '../reader/read.js'
+import { check, shape, shapePodTemplate } from '../schema/check.js'
+import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
+import { inRelease } from './release.js'
+
+/** What cannot be read, or not be used, and the rule that says so. */
+export interface Unreadable extends Omit<ReadProblem, 'rule'> {
+  readonly rule: string
+}
+
+/** The objects of the input, and the schemas that cannot be used in definitions that are not part of it: no rule sees those. */
+export interface Records {
+  readonly resources: readonly Resource[]
+  readonly unusable: readonly Unreadable[]
+}
+
+/** Names the kinds of objects and makes their types true. */
+export function recordsOf(input: Input, settings: Settings): Records {
+  const objects = unfolded(input.documents)
+  const definitions = unfolded(input.crds ?? [])
+  // The API server has judged live objects by their schemas.
+  const customs = customKinds(
+    input.cluster ? [] : [...objects, ...definitions].map(({ raw }) => raw),
+    settings.complete ? undefined : neighbours(objects),
+  )
+  const templates = new Map(
+    [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
+  )
+  const homes = homesOf(input.kustomizations)
+  const resources = objects.map(({ document, raw, path, folders }): Resource => {
+    const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
+    const kind = String(valueAt(raw, 'kind') ?? '')
+    const kindName = kindNameOf(apiVersion, kind)
+    // The server has judged its objects: what is left to say is what it has dropped.
+    const checked = document.live
+      ? { value: shape(raw, apiVersion, kind, settings.minor), problems: droppedOf(raw) }
+      : check(raw, apiVersion, kind, settings.minor, customs)
+    const template = templates.get(kindName)
+    const value = template ? withShapedTemplate(checked.value, template) : checked.value
+    const { metadata } = value
+    const isScoped = clusterScoped.has(kindName)
+    return {
+      value,
+      document,
+      path,
+      kindName,
+      apiVersion,
+      kind,
+      name: metadata?.name ?? '',
+      namespace: metadata?.namespace ?? (isScoped ? '' : (settings.namespace ?? '')),
+      home: isScoped ? undefined : homes.get(document.file.name),
+      folders,
+      problems: checked.problems,
+    }
+  })
+  // Which schemas can be used is known when all their objects have been looked at.
+  for (const [i, { raw, document }] of objects.entries()) {
+    const resource = resources[i]
+    if (document.live || !resource) continue
+    if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
+    const unusable = customs.unusable(raw)
+    const isReadable = !resource.problems.some(({ kind }) => kind === 'wrong-type')
+    if (unusable.length > 0 && isReadable)
+      resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
+  }
+  return {
+    resources: settings.namespace === undefined ? inRelease(resources) : resources,
+    unusable: definitions.flatMap((one) => unusableIn(one, customs)),
+  }
+}
+
+/** An object as it was read, with where it stands. */
+interface Written {
+  readonly document: Document
+  readonly path: Path
+  /** The folders of its file: one list for each folder, by which the graph tells folders apart. */
+  readonly folders: readonly string[]
+  readonly raw: Untyped
+}
+
+function unfolded(documents: readonly Document[]): Written[] {
+  const steps = memo((folder: string): readonly string[] => (folder === '' ? [] : folder.split('/')))
+  return documents.flatMap((document) => {
+    const { name } = document.file
+    const folders = steps(document.live ? '' : name.slice(0, Math.max(0, name.lastIndexOf('/'))))
+    return unfold(document).map(({ value, path }) => ({ document, path, folders, raw: value }))
+  })
+}
+
+/**
+ * Whether objects of the input belong to one project: below one folder of the input, or at most three folder changes apart. In
+ * a folder of many projects each has its own version of a CustomResourceDefinition. What is not of the input is everybody's.
+ */
+function neighbours(objects: readonly Written[]): (definition: object, object: object) => boolean {
+  // Made when the first custom object comes along: most inputs have none.
+  const known = lazy(() => {
+    const folders = new Map<object, readonly string[]>(objects.map((one) => [one.raw, one.folders]))
+    const [first = [], ...others] = new Set(folders.values())
+    const depth = others.reduce((least, one) => Math.min(least, shared(first, one)), first.length)
+    return { folders, depth }
+  })
+  return (definition, object) => {
+    const { folders, depth } = known()
+    const a = folders.get(definition)
+    const b = folders.get(object)
+    return !a || !b || shared(a, b) > depth || distance(a, b) <= 3
+  }
+}
+
+function unusableIn({ document, path, raw }: Written, customs: CustomKinds): Unreadable[] {
+  return customs.unusable(raw).map((problem) => ({
+    rule: 'invalid-value',
+    file: document.file.name,
+    range: document.locate().key([...path, ...problem.path]),
+    message: problem.message,
+  }))
+}
+
+/** The object with its embedded pod template shaped; the same object when nothing had to change. */
+function withShapedTemplate(object: KubernetesObject, path: readonly string[]): KubernetesObject {
+  const found = valueAt(object, ...path)
+  const shaped = isObject(found) ? shapePodTemplate(found) : found
+  return shaped === found ? object : (replaced(object, path, shaped) as KubernetesObject)
+}
+
+function replaced(object: unknown, [step, ...rest]: readonly string[], value: unknown): unknown {
+  if (step === undefined) return value
+  return isObject(object) ? { ...object, [step]: replaced(object[step], rest, value) } : object
+}

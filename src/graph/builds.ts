@@ -1,0 +1,76 @@
+/** What kustomizations build: the files that they list, and those that the kustomizations list that they build on. */
+import type { Kustomization } from '../reader/input.js'
+import { push } from './group.js'
+import { lazy, memo } from './lazy.js'
+import { stringAt } from './untyped.js'
+
+/** The questions about builds. */
+export interface Builds {
+  /** What is built from the kustomizations that no other one builds on: all that is applied. */
+  outermost(): readonly Build[]
+  /** The files whose objects a kustomization changes: what it builds on, for a component what those build on that use it. */
+  changedBy(one: Kustomization): ReadonlySet<string>
+}
+
+interface Build {
+  /** The kustomization and those that it builds on, directly or not, each with the namespace that its objects get or ''. */
+  readonly parts: ReadonlyMap<Kustomization, string>
+  /** The files that they list, with the namespace: '' also for a file that gets more than one. */
+  readonly files: ReadonlyMap<string, string>
+}
+
+/** Paths of files are compared as they are written, relative to the same folder. */
+export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
+  const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
+  const buildOf = memo((root: Kustomization) => build(root, byFolder))
+  const usersOf = lazy(() => {
+    const users = new Map<string, Kustomization[]>()
+    for (const one of kustomizations) for (const path of one.resources) push(users, path, one)
+    return users
+  })
+  return {
+    outermost: lazy(() => kustomizations.filter(({ folder }) => !usersOf().has(folder)).map(buildOf)),
+    changedBy: (one) => {
+      // Components may be used by components.
+      const changing = new Set([one])
+      for (const part of changing)
+        if (isComponent(part)) for (const user of usersOf().get(part.folder) ?? []) changing.add(user)
+      return new Set([...changing].flatMap((part) => [...buildOf(part).files.keys()]))
+    },
+  }
+}
+
+function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Build {
+  const parts = new Map([[root, root.namespace ?? '']])
+  const files = new Map<string, string>()
+  for (const [{ resources }, namespace] of parts)
+    for (const path of resources) {
+      const next = byFolder.get(path)
+      if (!next) agree(files, path, namespace)
+      // The namespace of the outermost one counts.
+      else if (!parts.has(next)) parts.set(next, namespace || (next.namespace ?? ''))
+    }
+  return { parts, files }
+}
+
+/**
+ * By file the namespace that kustomizations give its objects, where each build from it gives the same. Files that some build
+ * leaves without one are left out.
+ */
+export function homesOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, string> {
+  const homes = new Map<string, string>()
+  for (const { files } of buildsOf(kustomizations).outermost())
+    for (const [file, namespace] of files) agree(homes, file, namespace)
+  for (const [file, namespace] of homes) if (namespace === '') homes.delete(file)
+  return homes
+}
+
+/** Notes a file's namespace: '' where another one is known. */
+function agree(homes: Map<string, string>, file: string, namespace: string): void {
+  const known = homes.get(file)
+  homes.set(file, known === undefined || known === namespace ? namespace : '')
+}
+
+function isComponent({ document }: Kustomization): boolean {
+  return stringAt(document.value, 'kind') === 'Component'
+}

@@ -1,0 +1,53 @@
+/** What a container's process, or a hook, is started with. */
+import type { ContainerSpec } from '../kubernetes.js'
+import type { Container } from './container.js'
+
+/** The suffixes of coreutils' sleep. */
+const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
+
+/**
+ * The seconds that a hook's command waits: the sum of its `sleep N` calls, shell or not. 0 when it never sleeps, and
+ * when loops or conditions leave it open for how long.
+ * `["sh", "-c", "sleep 10 && nginx -s quit"]` → 10, `["/bin/sleep", "5"]` → 5, `sleep 1m` → 60. What comes after a
+ * signal to the process is the time of its shutdown: `sleep 30 && kill -INT 1 && sleep 31` → 30.
+ */
+export function delayOfCommand(command: readonly string[] | undefined): number {
+  const all = (command ?? []).join(' ')
+  if (/(?:^|[\s;&|(])(?:while|until|for|if|case)\s/.test(all)) return 0
+  const [words = ''] = all.split(/(?:^|[\s;&|(/])(?:kill|pkill|killall)\s/)
+  let sum = 0
+  for (const match of words.matchAll(/(?:^|[\s;&|(/])sleep\s+["']?(\d+(?:\.\d+)?)([smhd]?)/g)) {
+    sum += Number(match[1]) * (sleepUnits[match[2] ?? ''] ?? 1)
+  }
+  return sum
+}
+
+/**
+ * The words that the container's process is started with, as far as the manifest has them: its
+ * command and its arguments.
+ */
+export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly string[] {
+  return [...command, ...args]
+}
+
+/**
+ * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a
+ * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
+ */
+export function flagOf(container: Container, name: string): string | undefined {
+  const { command = [], args = [] } = container.spec
+  let value: string | undefined
+  const count = command.length + args.length
+  const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
+  for (let i = 0; i < count; i++) {
+    const word = wordAt(i) ?? ''
+    if (!word.startsWith('-')) continue
+    const start = word.startsWith('--') ? 2 : 1
+    if (!word.startsWith(name, start)) continue
+    const end = start + name.length
+    const next = wordAt(i + 1)
+    if (word.length === end) value = next === undefined || next.startsWith('-') ? 'true' : next
+    else if (word[end] === '=') value = word.slice(end + 1)
+  }
+  return value
+}

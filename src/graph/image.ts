@@ -1,0 +1,128 @@
+/** References to images, and what their names tell. */
+
+/** An image reference, `registry/repository:tag@digest`, in its parts. */
+export interface ImageParts {
+  /** `docker.io` when the image names none. */
+  readonly registry: string
+  /** Without registry, tag and digest, with `library/` for official images. */
+  readonly repository: string
+  /** The last part of the repository: `nginx`. */
+  readonly name: string
+  readonly tag: string | undefined
+  readonly digest: string | undefined
+}
+
+/** Tags that are pushed again and again by convention: they name a state, not a release. */
+export const movingTags = [
+  'latest',
+  'stable',
+  'master',
+  'main',
+  'dev',
+  'develop',
+  'edge',
+  'nightly',
+  'prod',
+  'production',
+  'release',
+  'current',
+  'canary',
+] as const
+
+/** Parts of the names of images and containers that others of the pod connect through. */
+export const proxyNames = [
+  'istio-proxy',
+  'istio/proxyv2',
+  'linkerd-proxy',
+  'linkerd/proxy',
+  'envoy',
+  'cloud-sql-proxy',
+  'cloudsql-proxy',
+  'gce-proxy',
+  'alloydb-auth-proxy',
+] as const
+
+const split = new Map<string, ImageParts>()
+
+/** Splits an image reference by the rules of distribution/reference. */
+export function imageParts(image: string): ImageParts {
+  let parts = split.get(image)
+  if (!parts) {
+    parts = partsOf(image)
+    split.set(image, parts)
+  }
+  return parts
+}
+
+function partsOf(image: string): ImageParts {
+  const at = image.indexOf('@')
+  const digest = at < 0 ? undefined : image.slice(at + 1)
+  let rest = at < 0 ? image : image.slice(0, at)
+  const slash = rest.lastIndexOf('/')
+  const colon = rest.indexOf(':', slash + 1)
+  const tag = colon < 0 ? undefined : rest.slice(colon + 1)
+  if (colon >= 0) rest = rest.slice(0, colon)
+  const first = rest.slice(0, Math.max(0, rest.indexOf('/')))
+  const hasRegistry = first.includes('.') || first.includes(':') || first === 'localhost'
+  const registry = hasRegistry ? first : 'docker.io'
+  const path = hasRegistry ? rest.slice(first.length + 1) : rest
+  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path
+  return { registry, repository, name: path.slice(path.lastIndexOf('/') + 1), tag, digest }
+}
+
+/**
+ * The official images of Docker Hub, the only ones that are pulled by a bare name, and retired
+ * ones that manifests still name.
+ * Source: docker-library/official-images, library/, in August 2026 and before.
+ */
+const officialImages = new Set(
+  `adminer aerospike almalinux alpine alt amazoncorretto amazonlinux api-firewall arangodb archlinux
+  azul-zulu backdrop bash bonita buildpack-deps busybox caddy cassandra centos chronograf cirros clearlinux
+  clefos clickhouse clojure composer consul convertigo couchbase couchdb crate dart debian docker drupal
+  eclipse-mosquitto eclipse-temurin eggdrop elasticsearch elixir emqx erlang espocrm fedora flink fluentd
+  friendica gazebo gcc geonetwork ghost golang gradle groovy haproxy haskell haxe hello-world hitch httpd
+  hylang ibm-semeru-runtimes ibmjava influxdb irssi java jetty jobber joomla jruby julia kapacitor kibana
+  kong krakend lightstreamer liquibase logstash mageia mariadb matomo maven mediawiki memcached mongo
+  mongo-express monica mono mysql nats nats-streaming neo4j neurodebian nextcloud nginx nim node notary
+  nuxeo odoo open-liberty openjdk opensuse oraclelinux orientdb percona perl photon php php-zendserver
+  phpmyadmin plone postfixadmin postgres pypy python r-base rabbitmq rakudo-star redis redmine registry
+  rethinkdb rocket.chat rockylinux ros ruby rust sapmachine satosa silverpeas solr sonarqube sourcemage
+  spark spiped storm swarm swift swipl teamspeak telegraf thrift tomcat tomee traefik ubuntu unit varnish
+  vault websphere-liberty wordpress xwiki yourls znc zookeeper`.split(/\s+/),
+)
+
+/**
+ * Whether the image is a bare name for a tool to fill in: no registry, no tag, and no image of that name on Docker Hub.
+ * Such names can't be pulled as they stand; skaffold, kustomize, Tilt and their like put a reference in their place.
+ */
+export function isImageAlias(image: string): boolean {
+  return /^[a-z0-9._-]+$/.test(image) && !officialImages.has(image)
+}
+
+const patterns = new Map<string, RegExp>()
+const patternsOfLists = new WeakMap<readonly string[], RegExp>()
+
+/** One expression for a list of words; rules ask with few lists, many times. */
+function patternOf(words: readonly string[]): RegExp {
+  let pattern = patternsOfLists.get(words)
+  if (pattern) return pattern
+  const key = words.join(' ')
+  pattern = patterns.get(key)
+  if (!pattern) {
+    const any = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
+    pattern = words.length > 0 ? new RegExp(`(^|[/_.-])(${any})($|[/_.-])`) : /(?!)/
+    patterns.set(key, pattern)
+  }
+  patternsOfLists.set(words, pattern)
+  return pattern
+}
+
+/**
+ * Whether the image's repository holds one of the words as a whole part: `vector` is in
+ * `timberio/vector`, not in `pgvector`.
+ */
+export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
+  if (!image) return false
+  const { repository } = imageParts(image)
+  return patternOf(words).test(repository)
+}

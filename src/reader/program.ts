@@ -1,0 +1,69 @@
+/** Manifests that a Go program carries in itself, or finishes: what stands in them is not what is applied. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import picomatch from 'picomatch'
+
+/** Folders as file names have them, with the paths to open them. */
+export interface GoFolders {
+  /** Those with source files. */
+  readonly sources: ReadonlyMap<string, string>
+  /** Those that a Go module starts in. */
+  readonly modules: ReadonlySet<string>
+}
+
+/** The questions about programs. Nothing is opened before somebody asks. */
+export interface Programs {
+  /** Whether a source file in the folder of a file, or in one above, embeds it: `//go:embed assets/*.yaml`. */
+  embeds(file: string): boolean
+  /** Whether a file lies in a Go module. */
+  holds(file: string): boolean
+}
+
+export function programsIn({ sources, modules }: GoFolders): Programs {
+  const known = new Map<string, readonly ((path: string) => boolean)[]>()
+  const embeddedBy = (folder: string) => {
+    const path = sources.get(folder)
+    const found = known.get(folder) ?? (path === undefined ? [] : patternsIn(path))
+    known.set(folder, found)
+    return found
+  }
+  return {
+    embeds: (file) =>
+      sources.size > 0 &&
+      foldersOf(file).some((folder) => embeddedBy(folder).some((matches) => isIn(file, folder, matches))),
+    holds: (file) => modules.size > 0 && foldersOf(file).some((folder) => modules.has(folder)),
+  }
+}
+
+/** The folders that a file is in, from its own up. */
+function foldersOf(file: string): string[] {
+  const folder = posix.dirname(file)
+  return folder === file ? [] : folder === '.' ? ['.'] : [folder, ...foldersOf(folder)]
+}
+
+/** Whether a pattern of a folder means a file below it, or a folder that the file is in. */
+function isIn(file: string, folder: string, matches: (path: string) => boolean): boolean {
+  const steps = (folder === '.' ? file : file.slice(folder.length + 1)).split('/')
+  return steps.some((_, i) => matches(steps.slice(0, i + 1).join('/')))
+}
+
+/** What the directives in the source files of a folder name. Source: documentation of the package embed. */
+function patternsIn(folder: string): ((path: string) => boolean)[] {
+  return goFilesIn(folder)
+    .flatMap((text) => [...text.matchAll(/^[ \t]*\/\/go:embed[ \t]+(.+)$/gm)])
+    .flatMap(([, patterns = '']) => patterns.match(/"[^"]*"|`[^`]*`|\S+/g) ?? [])
+    .map((pattern) => pattern.replace(/^["`]|["`]$/g, '').replace(/^all:/, ''))
+    .map((pattern) => picomatch(pattern, { dot: true, nobrace: true, noglobstar: true, noext: true }))
+}
+
+function goFilesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.go'))
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .filter((text) => text.includes('//go:embed'))
+  } catch {
+    // A folder that cannot be read any more tells nothing.
+    return []
+  }
+}

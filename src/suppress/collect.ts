@@ -1,0 +1,275 @@
+/** Finds the suppressions of a run: in comments, in annotations and in the configuration. */
+import { posix } from 'node:path'
+import ignore from 'ignore'
+import type { ConfigSuppression, Settings } from '../config/settings.js'
+import type { Document, Range, SourceFile } from '../document.js'
+import { placeOf } from '../engine/place.js'
+import type { Finding, Path, Place, Subject } from '../finding.js'
+import { ignoreAnnotation, misspelt } from '../graph/annotation.js'
+import type { IndexedGraph } from '../graph/graph.js'
+import type { Resource } from '../graph/resource.js'
+import { nearestName } from '../graph/similar.js'
+import { isObject } from '../graph/untyped.js'
+import { matchesWildcard } from '../graph/wildcard.js'
+import type { Input } from '../reader/input.js'
+import type { Rule } from '../rule.js'
+import { commentsOf, maySpeak } from './comments.js'
+import { type Directive, grammar, parseDirective } from './grammar.js'
+
+/** What starts a comment for us. */
+const words = ['k8s-af-ignore', 'k8s-af-ignore-file']
+
+/** What a suppression needs to know about the run. */
+export interface Run {
+  readonly graph: IndexedGraph
+  readonly resources: readonly Resource[]
+  readonly input: Input
+  readonly settings: Settings
+  /** All rules, those that are off included. */
+  readonly rules: ReadonlyMap<string, Rule>
+  /** The object of a finding about what a tool has built: its place does not tell. */
+  readonly ownerOf: (finding: Finding) => Resource | undefined
+}
+
+/** What covers findings: a comment, an annotation or an entry of the configuration. */
+export interface Suppression extends Directive {
+  /** Where it is written; absent for one in the configuration without a known place. */
+  readonly place: Place | undefined
+  readonly subject?: Subject
+  covers(finding: Finding): boolean
+  /** False when nothing can be concluded from its being unused: what it is about may not be in this input. */
+  readonly expected: boolean
+}
+
+/** What was meant as a suppression, and is none. */
+export interface Invalid {
+  readonly place: Place
+  readonly subject?: Subject
+  readonly message: string
+}
+
+/** A suppression as it was found, not yet parsed. */
+interface Written {
+  readonly text: string
+  readonly place: Place
+  readonly subject?: Subject
+  readonly covers: Suppression['covers']
+  readonly expected: boolean
+}
+
+/** Reads all suppressions of the run. */
+export function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
+  const comments = inComments(run)
+  const annotations = inAnnotations(run)
+  const invalid = [...comments.invalid, ...annotations.invalid]
+  const suppressions: Suppression[] = []
+  for (const { text, ...one } of [...comments.written, ...annotations.written]) {
+    const directive = parseDirective(text)
+    if (typeof directive === 'string') {
+      invalid.push({
+        ...one,
+        message: `This suppression has no effect: ${directive}. Write it as ${grammar}.`,
+      })
+      continue
+    }
+    const unknown = directive.rules.filter((rule) => !run.rules.has(rule))
+    for (const rule of unknown) {
+      const near = nearestName(rule, run.rules.keys())
+      invalid.push({
+        ...one,
+        message: `There is no rule ${rule} to suppress.${near ? ` Did you mean ${near}?` : ''}`,
+      })
+    }
+    const rules = directive.rules.filter((rule) => !unknown.includes(rule))
+    if (rules.length > 0) suppressions.push({ ...directive, ...one, rules })
+  }
+  suppressions.push(...run.settings.suppressions.map((one) => configured(one, run)))
+  return { suppressions, invalid }
+}
+
+/** Whether a comment that starts with another word was meant to suppress: `# k8s-af-scan runs every night` was not. */
+function isAttempt(word: string, text: string, rules: ReadonlyMap<string, Rule>): boolean {
+  const [first = ''] = text.split(/[\s,]/, 1)
+  const isMeant = meantBy(word) !== undefined
+  return word.startsWith('k8s-af-')
+    ? isMeant || word.startsWith('k8s-af-ignore') || rules.has(first)
+    : // `# k8s-af: ignored files are below`
+      isMeant && rules.has(first)
+}
+
+/** The word that was probably meant by another one. */
+function meantBy(word: string): string | undefined {
+  const spelt = word.replace(/^k8s[-_ ]?af[-_:\s]+/i, 'k8s-af-')
+  return words.includes(spelt) ? spelt : nearestName(spelt, words)
+}
+
+function inComments({ input, rules }: Run): { written: Written[]; invalid: Invalid[] } {
+  const written: Written[] = []
+  const invalid: Invalid[] = []
+  for (const { file, documents, isBroken, isSource } of speakingFiles(input)) {
+    for (const { word, text, range, from, to } of commentsOf(file, documents)) {
+      const place = placeIn(file, range, documents)
+      const isHere = (one: Finding) => sitesOf(one).some((site) => site.file === file.name)
+      // What this build has no use for may be for another one.
+      const expected = !isSource
+      if (word === 'k8s-af-ignore-file')
+        written.push({ text, place, covers: isHere, expected: expected && !isBroken })
+      else if (word === 'k8s-af-ignore') {
+        const covers = (one: Finding) =>
+          sitesOf(one).some((site) => site.file === file.name && site.line >= from && site.line <= to)
+        // It may belong to the part that could not be read.
+        if (to >= from || !isBroken) written.push({ text, place, covers, expected })
+      } else if (isAttempt(word, text, rules)) {
+        const near = meantBy(word)
+        invalid.push({
+          place,
+          message: near
+            ? `This suppression has no effect: it starts with "${word}". Did you mean ${near}?`
+            : `This suppression has no effect: it starts with "${word}", not k8s-af-ignore or k8s-af-ignore-file.`,
+        })
+      }
+    }
+  }
+  return { written, invalid }
+}
+
+/** Where a finding stands: at its place, and of what was built where it stands there, and where what is around it was written. */
+function sitesOf({ place }: Finding): readonly { readonly file: string; readonly line: number }[] {
+  const { built } = place
+  return built ? [place, built, ...(built.near ? [built.near] : [])] : [place]
+}
+
+/** Where a comment stands; of one in what was built, also the file that it was made from. */
+function placeIn(file: SourceFile, range: Range, documents: readonly Document[]): Place {
+  const own = documents.findLast(({ built, line }) => built && line <= range.line) ?? documents[0]
+  if (!own?.built) return { file: file.name, ...range, path: '' }
+  const { from } = own.built
+  return { file: from.file, ...from.range, path: '', built: { file: file.name, ...range } }
+}
+
+function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
+  const written: Written[] = []
+  const invalid: Invalid[] = []
+  for (const resource of run.resources) {
+    const { value } = resource
+    const template = run.graph.workload(value)?.template
+    for (const owner of template && template !== value ? [value, template] : [value]) {
+      const annotations = owner.metadata?.annotations
+      if (!annotations) continue
+      for (const [key, texts] of Object.entries(annotations)) {
+        const slip = misspelt(key)
+        const path = key === ignoreAnnotation || slip ? pathTo(value, owner) : undefined
+        if (!path) continue
+        const about = {
+          place: placeOf(resource, [...path, 'metadata', 'annotations', key]),
+          subject: subjectOf(resource),
+        }
+        if (slip) {
+          const hint = slip.meant ? ` Did you mean ${slip.meant}?` : ''
+          invalid.push({ ...about, message: `Nothing reads the annotation ${key}.${hint}` })
+          continue
+        }
+        const covers = (finding: Finding) => isAbout(finding, resource, run)
+        for (const text of texts.split(/[\n;]/))
+          if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
+      }
+    }
+  }
+  return { written, invalid }
+}
+
+interface SpeakingFile {
+  readonly file: SourceFile
+  /** Those that hold Kubernetes objects, in order. */
+  readonly documents: Document[]
+  /** A part of it could not be read. */
+  readonly isBroken: boolean
+  /** It is not linted itself. */
+  readonly isSource: boolean
+}
+
+/** The files that may hold comments for us. */
+function speakingFiles({ documents, sources = [], broken = [] }: Input): Iterable<SpeakingFile> {
+  const files = new Map<string, SpeakingFile | undefined>()
+  const start = (file: SourceFile, isBroken: boolean, isSource: boolean) =>
+    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken, isSource } : undefined)
+  for (const file of broken) start(file, true, false)
+  for (const document of documents) {
+    const { file, live } = document
+    // Its YAML has no comments.
+    if (live) continue
+    if (!files.has(file.name)) start(file, false, false)
+    files.get(file.name)?.documents.push(document)
+  }
+  for (const document of sources) {
+    const { file } = document
+    if (!files.has(file.name)) start(file, false, true)
+    const known = files.get(file.name)
+    if (known?.isSource) known.documents.push(document)
+  }
+  return [...files.values()].filter((file) => file !== undefined)
+}
+
+/** The path from a root to a node that is reached through mappings only. */
+function pathTo(root: unknown, node: object): Path | undefined {
+  if (root === node) return []
+  if (!isObject(root)) return undefined
+  for (const [key, value] of Object.entries(root)) {
+    const rest = pathTo(value, node)
+    if (rest) return [key, ...rest]
+  }
+  return undefined
+}
+
+function subjectOf({ apiVersion, kind, name, namespace }: Resource): Subject {
+  return { apiVersion, kind, name, namespace }
+}
+
+/** Whether a finding is about an object of the input (several may have one name). */
+export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run): boolean {
+  const { document } = resource
+  if (document.built) return ownerOf(finding) === resource
+  const { subject, place } = finding
+  if (!subject || place.file !== document.file.name) return false
+  return (
+    subject.kind === resource.kind &&
+    subject.name === resource.name &&
+    subject.namespace === resource.namespace &&
+    subject.apiVersion === resource.apiVersion &&
+    place.line >= document.line &&
+    place.line < document.line + document.text.split('\n').length
+  )
+}
+
+function configured(one: ConfigSuppression, { settings, resources }: Run): Suppression {
+  const folder = posix.dirname(settings.configFile ?? '')
+  const files = one.files && ignore().add([...one.files])
+  const isFile = (name: string) => {
+    if (!files) return true
+    const relative = posix.relative(folder, name)
+    return ignore.isPathValid(relative) && files.ignores(relative)
+  }
+  const isObject = (object: Pick<Subject, 'kind' | 'name' | 'namespace'>) =>
+    matches(one.kind, object.kind) &&
+    matches(one.name, object.name) &&
+    matches(one.namespace, object.namespace)
+  const anyObject = one.kind === undefined && one.name === undefined && one.namespace === undefined
+  return {
+    rules: one.rules,
+    container: one.container,
+    until: one.until,
+    reason: one.reason,
+    place: one.place,
+    covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
+    // The object it names is in the input, or the input is everything.
+    expected:
+      settings.complete ||
+      (one.name !== undefined &&
+        resources.some((resource) => isObject(resource) && isFile(resource.document.file.name))),
+  }
+}
+
+/** An absent pattern matches everything. */
+function matches(pattern: string | undefined, text: string): boolean {
+  return pattern === undefined || matchesWildcard(pattern, text)
+}

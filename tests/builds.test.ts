@@ -1,0 +1,290 @@
+/** `lint -k` and `lint --helm`, with what the tools have printed (tests/builds/record.ts) and, where they are there, with the tools. */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Finding } from '../src/finding.js'
+import { builtProgram, type Outcome, repository } from './program.js'
+
+const program = builtProgram()
+afterAll(() => program.remove())
+const recorded = join(repository, 'tests', 'builds', 'recorded')
+
+/** Tools that print what the real ones have printed, and note how they were called. */
+const tools = program.folderWith({
+  kustomize: `#!${process.execPath}
+const { appendFileSync, existsSync, readFileSync } = require('node:fs')
+const { basename, join } = require('node:path')
+const [folder] = process.argv.slice(2).filter((word) => word !== 'build' && word !== 'kustomize')
+appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
+const text = readFileSync(join(folder, 'kustomization.yaml'), 'utf8')
+const [wrapped] = text.startsWith('{') ? JSON.parse(text).resources : []
+const name = basename(wrapped ?? folder)
+const own = join(wrapped ? join(folder, wrapped) : folder, 'output')
+const file = existsSync(own) ? own : join(${JSON.stringify(recorded)}, (wrapped ? 'wrapped-' : '') + name + '.yaml')
+if (!existsSync(file)) {
+  process.stderr.write('# Warning: old\\nError: no \\u001b[31m' + name + '\\n')
+  process.exit(1)
+}
+process.stdout.write(readFileSync(file, 'utf8').replaceAll('@SHOP@', (wrapped ?? '').split('/overlays')[0]))
+`,
+  helm: `#!${process.execPath}
+const { appendFileSync, readFileSync } = require('node:fs')
+const { join } = require('node:path')
+appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
+process.stdout.write(readFileSync(join(${JSON.stringify(recorded)}, 'chart.yaml')))
+`,
+})
+for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
+
+/** The folders of tests/builds, in a place of their own. */
+function copy(): string {
+  const folder = program.folderWith({})
+  for (const name of ['shop', 'chart'])
+    cpSync(join(repository, 'tests', 'builds', name), join(folder, name), { recursive: true })
+  return folder
+}
+
+const has = (tool: string, ...args: string[]) => spawnSync(tool, args).status === 0
+const real = {
+  kustomize: has('kustomize', 'version') || has('kubectl', 'kustomize', '--help'),
+  helm: has('helm', 'version'),
+}
+
+function lint(folder: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Outcome {
+  return program.run(['lint', ...args], { cwd: folder, env: { PATH: tools, ...env } })
+}
+
+const findingsOf = ({ out, err }: Outcome): readonly Finding[] => {
+  expect(err).toBe('')
+  return (JSON.parse(out) as { findings: Finding[] }).findings
+}
+const placesOf = (outcome: Outcome) =>
+  findingsOf(outcome).map(({ rule, place }) => `${place.file}:${place.line}:${place.column} ${rule}`)
+const json = ['-o', 'json']
+
+describe.each([
+  ['recorded', tools, true],
+  ['real', process.env.PATH ?? '', real.kustomize],
+])('what kustomize builds (%s)', (_, PATH, isThere) => {
+  const folder = copy()
+  const build = (...args: string[]) => lint(folder, args, { PATH })
+
+  it.skipIf(!isThere)('is found where its parts are written: in bases, patches and images', () => {
+    expect(placesOf(build('-k', 'shop/overlays/prod', ...json))).toEqual([
+      'shop/base/web.yaml:28:17 resource-requests-missing',
+      'shop/overlays/prod/kustomization.yaml:7:5 mutable-image-tag',
+      'shop/overlays/prod/kustomization.yaml:20:13 rollout-drops-all-replicas',
+    ])
+  })
+  it.skipIf(!isThere)('may be suppressed by comments in the sources', () => {
+    const all = findingsOf(build('-k', 'shop/overlays/prod', '--show-suppressed', ...json))
+    expect(all.find(({ suppressed }) => suppressed)).toMatchObject({
+      rule: 'readiness-probe-missing',
+      suppressed: { reason: 'it answers at once', place: { file: 'shop/base/web.yaml', line: 27 } },
+    })
+  })
+  it.skipIf(!isThere)('may be several, named by a pattern', () => {
+    const { out } = build('-k', 'shop/overlays/*', '-o', 'concise')
+    expect(out).toContain('6 objects in 2 builds')
+    expect(out).toContain('[Deployment shop-staging/web]')
+    expect(out).toContain('[Deployment shop/prod-web]')
+  })
+})
+
+describe('a build', () => {
+  const folder = copy()
+  const prod = ['-k', 'shop/overlays/prod']
+  const git = (...args: string[]) =>
+    spawnSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@y', ...args], { cwd: folder })
+
+  it('stands beside paths, whose files it has in it are not linted twice', () => {
+    const both = lint(folder, [...prod, 'shop', ...json])
+    expect(placesOf(both)).toEqual(placesOf(lint(folder, [...prod, ...json])))
+    expect(JSON.parse(both.out)).toMatchObject({
+      summary: { builds: 1, skipped: { 'source of a build': 1 } },
+    })
+    const named = lint(folder, [...prod, 'shop/base/web.yaml', '-o', 'concise'])
+    expect(named.out).toContain('[Deployment web]')
+    expect(named.out).toContain('[Deployment shop/prod-web]')
+  })
+  it('that a shell has made a path of is named', () => {
+    const { err } = lint(folder, [...prod, 'shop/overlays/staging', '--allow-empty'])
+    expect(err).toMatch(/^k8s-af: read file by file: shop\/overlays\/staging\. To build/)
+  })
+  it('is known again by a baseline', () => {
+    lint(folder, [...prod, '--write-baseline', 'known.json'])
+    expect(findingsOf(lint(folder, [...prod, '--baseline', 'known.json', ...json]))).toEqual([])
+  })
+  it('goes with --since by the files that its parts are written in', () => {
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-qm', 'x')
+    const scale = join(folder, 'shop/overlays/prod/scale.yaml')
+    writeFileSync(scale, `${readFileSync(scale, 'utf8')}# changed\n`)
+    const args = [...prod, '--helm', 'chart', '--since', 'HEAD', ...json]
+    const since = () => placesOf(lint(folder, args, { PATH: `${tools}:${process.env.PATH}` }))
+    // It has one of its places there.
+    expect(since()).toEqual(['shop/overlays/prod/kustomization.yaml:20:13 rollout-drops-all-replicas'])
+    // Anything of the template may come from the values.
+    writeFileSync(join(folder, 'chart/values.yaml'), 'replicas: 2\nimage: example/web:1.4.2\n\n')
+    expect(since().filter((place) => place.startsWith('chart'))).toEqual([
+      'chart/templates/deployment.yaml:1:1 resource-requests-missing',
+      'chart/templates/deployment.yaml:1:1 suppression-unused',
+      'chart/templates/service.yaml:7:5 service-selects-nothing',
+    ])
+  })
+  it('is not changed by --fix', () => {
+    const before = readFileSync(join(folder, 'shop/base/web.yaml'), 'utf8')
+    expect(lint(folder, [...prod, '--fix', '--unsafe-fixes'])).toMatchObject({
+      code: 2,
+      err: 'k8s-af: --fix does not change what is built: name manifests, too.\n',
+    })
+    const beside = lint(folder, [...prod, 'shop/base/kustomization.yaml', '--fix', '--unsafe-fixes'])
+    expect(beside.err).toContain('nothing was fixed')
+    expect(beside.out).not.toContain('--unsafe-fixes')
+    expect(readFileSync(join(folder, 'shop/base/web.yaml'), 'utf8')).toBe(before)
+  })
+  it('leaves nothing behind', () => {
+    const temporary = join(folder, 'tmp')
+    mkdirSync(temporary)
+    const before = readdirSync(folder, { recursive: true })
+    lint(folder, [...prod, '-k', 'shop/overlays/staging'], { TMPDIR: temporary })
+    expect(lint(folder, [...prod, '-o', 'concise'], { TMPDIR: join(folder, 'none') }).out).toContain(
+      'As built',
+    )
+    expect(readdirSync(folder, { recursive: true })).toEqual(before)
+  })
+  it('is made by kubectl where there is no kustomize', () => {
+    const only = program.folderWith({})
+    cpSync(join(tools, 'kustomize'), join(only, 'kubectl'))
+    const found = lint(folder, ['-k', 'shop/overlays/prod', ...json], { PATH: only })
+    expect(findingsOf(found).length).toBeGreaterThan(0)
+    expect(readFileSync(join(only, 'calls'), 'utf8')).toMatch(/^\["kustomize","[^"]*k8s-af-kustomize-/)
+  })
+  it('cannot be made without a tool', () => {
+    const none = { PATH: join(folder, 'none') }
+    expect(lint(folder, ['-k', 'shop/overlays/*'], none)).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/^k8s-af: -k needs kustomize or kubectl on the PATH[^\n]*\n$/),
+    })
+    expect(lint(folder, ['--helm', 'chart'], none).err).toMatch(/^k8s-af: --helm needs helm on the PATH/)
+  })
+  it('that fails says why, harmlessly, and the others are linted', () => {
+    const { code, out, err } = lint(folder, ['-k', 'shop/base', ...prod, '-o', 'concise'])
+    expect(code).toBe(2)
+    expect(err).toBe(
+      'k8s-af: shop/base cannot be built. kustomize says:\nk8s-af:   Error: no \\u001b[31mbase\n',
+    )
+    expect(out).toContain('[Deployment shop/prod-web]')
+    expect(lint(folder, ['-k', 'shop/base'])).toMatchObject({ code: 2, out: '' })
+  })
+  it('needs a folder with something to build', () => {
+    const refusal = (...args: string[]) => lint(folder, args).err
+    expect(refusal('-k', 'shop')).toBe(
+      'k8s-af: there is no kustomization.yaml in shop. -k takes the folder of one.\n',
+    )
+    expect(refusal('-k', 'shop/base/web.yaml')).toMatch(/web\.yaml is a file/)
+    expect(refusal('-k', 'shop/overlay')).toMatch(/Did you mean shop\/overlays\?/)
+    expect(refusal('--helm', 'chart', '--helm-release=-x')).toMatch(/"-x" is no name of a release/)
+    expect(refusal('--helm-values', 'x.yaml')).toBe('k8s-af: --helm-values goes with --helm.\n')
+    expect(refusal('--helm', 'shop')).toMatch(/there is no Chart\.yaml in shop/)
+    expect(refusal('--helm', 'chart', '--helm-values', 'chart/value.yaml')).toMatch(
+      /Did you mean chart\/values/,
+    )
+  })
+})
+
+describe('what helm renders', () => {
+  const folder = copy()
+  const chart = ['--helm', 'chart', '-n', 'shop']
+
+  it.each([
+    ['recorded', tools, true],
+    ['real', process.env.PATH ?? '', real.helm],
+  ])('is shown with the name of its template (%s)', (_, PATH, isThere) => {
+    if (!isThere) return
+    const { out } = lint(folder, [...chart, '--only', 'resource-requests-missing'], { PATH })
+    expect(out.split('\n').slice(0, 7)).toEqual([
+      'chart/templates/deployment.yaml',
+      '  warning  resource-requests-missing                         Deployment shop/web',
+      '  Nodes are filled as if web needed no memory or CPU, and it is killed first',
+      '  when memory runs out.',
+      '     ╭─ as built: .spec.template.spec.containers[0].resources',
+      '     │         - name: web',
+      '     │                 ━━━ no resources',
+    ])
+    // Where Helm has filled in nothing, the line is known.
+    expect(
+      placesOf(lint(folder, [...chart, '--only', 'service-selects-nothing', ...json], { PATH })),
+    ).toEqual(['chart/templates/service.yaml:7:5 service-selects-nothing'])
+  })
+  it('is asked for with the namespace, the values and the version', () => {
+    writeFileSync(join(folder, 'a,b.yaml'), '')
+    const values = ['--helm-values', 'chart/values.yaml', '--helm-values', 'a,b.yaml']
+    lint(folder, [
+      ...chart,
+      ...values,
+      '--helm-release',
+      'shop.eu',
+      '--helm-arg=--set=a=b',
+      '--k8s-version',
+      '1.33',
+    ])
+    const call = readFileSync(join(tools, 'calls'), 'utf8').trimEnd().split('\n').at(-1) ?? ''
+    expect(JSON.parse(call)).toEqual([
+      'template',
+      'shop.eu',
+      './chart',
+      '--include-crds',
+      '--values=chart/values.yaml',
+      '--values="a,b.yaml"',
+      '--namespace=shop',
+      '--kube-version=1.33',
+      '--set=a=b',
+    ])
+  })
+  it('heeds the comments of templates', () => {
+    const { out } = lint(folder, [...chart, '-o', 'concise'])
+    expect(out).toContain('chart/templates/deployment.yaml:1:1: warning suppression-unused')
+    expect(out).not.toContain('.metadata.name')
+  })
+})
+
+describe('hostile builds', () => {
+  const secret = (value: string, origin = '') => `apiVersion: v1
+kind: Secret
+metadata:
+${origin}  name: keys
+type: Opaque
+stringdata: {}
+data:
+  password: ${value}
+`
+  const folder = program.folderWith({
+    '-x\n\u001b[2J/kustomization.yaml': 'resources: [keys.yaml]\n',
+    '-x\n\u001b[2J/keys.yaml': secret('aHVudGVyMg=='),
+    '-x\n\u001b[2J/output': secret(
+      'aHVudGVyMw==',
+      '  annotations:\n    config.kubernetes.io/origin: |\n      path: /etc/passwd\n',
+    ),
+    'odd/kustomization.yaml': '{}',
+    'odd/output': 'kind: [Pod\n---\nkind: Secret\ndata:\n  password: aHVudGVyMg==\n  x: [\n---\n- 1\n---\n',
+  })
+
+  it('keep their values and their escapes to themselves', () => {
+    for (const format of ['pretty', 'concise', 'html', 'json']) {
+      const { out, err, code } = lint(folder, ['--kustomize=-x\n\u001b[2J', '-o', format])
+      expect([code, err]).toEqual([1, ''])
+      expect(out).toContain('stringdata')
+      expect(out).not.toMatch(/aHVudGVyM|\u001b|root:/)
+    }
+  })
+  it('that are no YAML are findings', () => {
+    const { out, code } = lint(folder, ['-k', 'odd', '-o', 'concise'])
+    expect(code).toBe(1)
+    expect(out.match(/odd\/kustomization\.yaml:1:1: error invalid-yaml: .* As built\.\n/g)).toHaveLength(2)
+    expect(lint(folder, ['-k', 'odd']).out).not.toContain('aHVudGVyMg')
+  })
+})

@@ -1,0 +1,128 @@
+/** What the folders of a repository tell: manifests that somebody completes, and clusters side by side. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lint } from '../src/engine/lint.js'
+import { readPaths } from '../src/reader/read.js'
+import { loadStories } from '../src/registry.js'
+import type { Rule } from '../src/rule.js'
+import { active, allRules, settings } from './harness.js'
+
+const parent = mkdtempSync(join(tmpdir(), 'k8s-af-repository-'))
+afterAll(() => rmSync(parent, { recursive: true }))
+
+let rules: ReadonlyMap<string, Rule>
+beforeAll(async () => {
+  rules = await allRules()
+})
+
+const checked = [
+  'lb-readiness-gate-missing',
+  'missing-field',
+  'namespace-pod-quota-missing',
+  'pdb-blocks-drain',
+  'referenced-config-missing',
+  'unknown-field',
+]
+
+/** What is found in a folder of these files: `file rule`. */
+function found(files: Readonly<Record<string, string>>): string[] {
+  const cwd = mkdtempSync(join(parent, 'of-'))
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(cwd, name)), { recursive: true })
+    writeFileSync(join(cwd, name), text)
+  }
+  const toRun = checked.flatMap((id) => {
+    const rule = rules.get(id)
+    return rule ? [active(id, rule)] : []
+  })
+  const report = lint(readPaths(['.'], { cwd }), { settings: settings(toRun), rules, stories: loadStories })
+  return report.findings.map(({ place, rule }) => `${place.file} ${rule}`)
+}
+
+const deployment = (image: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replica: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: ${image}}]
+`
+const files = {
+  'assets/web/deployment.yaml': deployment('""'),
+  'assets/web/pdb.yaml': `apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+`,
+}
+const all = [
+  'assets/web/deployment.yaml unknown-field',
+  'assets/web/deployment.yaml missing-field',
+  'assets/web/pdb.yaml pdb-blocks-drain',
+]
+
+describe('a program', () => {
+  it('completes what it embeds', () => {
+    const source = 'package assets\n\n//go:embed */*.yaml\nvar files embed.FS\n'
+    expect(found({ ...files, 'assets/assets.go': source })).toEqual([all[0]])
+    const folders = '//go:embed "all:assets/web" other\n'
+    expect(found({ ...files, 'main.go': folders })).toEqual([all[0]])
+  })
+  it('leaves alone what it does not embed', () => {
+    expect(found(files)).toEqual(all)
+    expect(found({ ...files, 'assets/assets.go': '//go:embed *.yaml web/config.yaml\n' })).toEqual(all)
+    expect(found({ ...files, 'assets/web/other/main.go': '//go:embed *\n' })).toEqual(all)
+  })
+  it('or Flux merges what is a part', () => {
+    const part = deployment('web:1').replace(
+      '{name: web}',
+      '{name: web, annotations: {kustomize.toolkit.fluxcd.io/ssa: Merge}}',
+    )
+    expect(found({ 'web.yaml': part.replace(/ {2}selector.*\n/, '') })).toEqual(['web.yaml unknown-field'])
+  })
+  it('fills in the images of its module that are empty', () => {
+    expect(found({ ...files, 'go.mod': 'module example.com/web\n' })).toEqual([all[0], all[2]])
+  })
+})
+
+const namespace = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n'
+const ingress = `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop, annotations: {alb.ingress.kubernetes.io/target-type: ip}}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+`
+const job = `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: report, namespace: shop}
+spec:
+  schedule: '*/5 * * * *'
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: report, image: a:1}]}}}}
+`
+const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {a: b}\n'
+const user = `apiVersion: v1
+kind: Pod
+metadata: {name: user}
+spec:
+  containers:
+    - {name: user, image: a:1, env: [{name: KEY, valueFrom: {secretKeyRef: {name: keys, key: other}}}]}
+`
+
+describe('clusters side by side', () => {
+  it('have their own namespaces', () => {
+    const clusters = { 'aws/namespace.yaml': namespace, 'gcp/namespace.yaml': namespace }
+    expect(found({ ...clusters, 'aws/ingress.yaml': ingress, 'gcp/job.yaml': job })).toEqual([
+      'aws/namespace.yaml lb-readiness-gate-missing',
+      'gcp/namespace.yaml namespace-pod-quota-missing',
+    ])
+  })
+  it('have Secrets of one name, some of them outside of Git', () => {
+    expect(found({ 'one/keys.yaml': secret, 'three/user.yaml': user })).toHaveLength(1)
+    expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'three/user.yaml': user })).toEqual([])
+    expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'one/user.yaml': user })).toHaveLength(1)
+  })
+})
