@@ -126,7 +126,7 @@ function closedToOutside(
   return [
     port,
     'port',
-    `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: only pods of the same namespace may reach ${workload.name}.`,
+    `Traffic ${outside === service ? `to ${graph.describe(service)} from outside the cluster` : `from ${graph.describe(outside)}`} times out: nothing outside of its namespace may reach ${workload.name}.`,
     { severity: 'warning', see: [at(policy, policy.spec ?? policy, 'ingress')] },
   ]
 }

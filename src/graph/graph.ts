@@ -149,6 +149,8 @@ export interface Graph extends Existence, Scaling {
    * there is nothing to look for.
    */
   mentions(object: object, text: string): boolean
+  /** How many characters the file's document has that holds the object; none for objects of a cluster. */
+  textLength(object: object): number
   /**
    * The word without a blank before it that begins the comment behind a value (`#imagetag`), in the file's document that holds
    * the object: a mark that a script puts something in the place of.
@@ -249,6 +251,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
       const { document } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
       return document.live !== undefined || textIn(document)(text)
+    },
+    textLength: (object) => {
+      const { document } = resource(object)
+      return document.live === undefined ? document.text.length : 0
     },
     markBehind: (object, value) => {
       const { document } = resource(object)
