@@ -50,10 +50,8 @@ export { corednsOf, hasNodeDns, isOfClusterDns } from './graph/dns.js'
 export { type Dropped, losses } from './graph/dropped.js'
 export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { NamedBackend } from './graph/entrance.js'
-export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './graph/enumerate.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
-export { groupBy, push } from './graph/group.js'
 export { failingCalls } from './graph/harm.js'
 export { imageNamed, imageParts, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
@@ -108,31 +106,16 @@ export {
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
-export {
-  bytes,
-  cpuCores,
-  formatBytes,
-  formatInterval,
-  formatSeconds,
-  formatSpan,
-  intOrPercent,
-  quantity,
-  seconds,
-} from './graph/quantity.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
-export { formatStarts, type Schedule, schedule } from './graph/schedule.js'
 export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
-export { matchesLabels, matchesSelector, selectsAll, slipIn } from './graph/selector.js'
-export { editDistance, inSeries, nearestName } from './graph/similar.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
-export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './graph/untyped.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
@@ -153,6 +136,23 @@ export { groupOf, isKind, versionOf } from './kubernetes.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
+export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
+export { groupBy, push } from './values/group.js'
+export {
+  bytes,
+  cpuCores,
+  formatBytes,
+  formatInterval,
+  formatSeconds,
+  formatSpan,
+  intOrPercent,
+  quantity,
+  seconds,
+} from './values/quantity.js'
+export { formatStarts, type Schedule, schedule } from './values/schedule.js'
+export { matchesLabels, matchesSelector, selectsAll, slipIn } from './values/selector.js'
+export { editDistance, inSeries, nearestName } from './values/similar.js'
+export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
 
 /** For the `pattern` of a parameter that `seconds` reads: a Go duration, or a number of seconds. */
 export const durationPattern = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$|^[0-9]+(\\.[0-9]+)?$'

@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
 import { role } from '../src/cluster/role.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../src/graph/untyped.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../src/values/untyped.js'
 import { active, allRules, lintPaths, root } from './harness.js'
 
 const rules = await allRules()

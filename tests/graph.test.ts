@@ -6,12 +6,12 @@ import { homesOf } from '../src/graph/builds.js'
 import { delayOfCommand } from '../src/graph/command.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { imageNamed, imageParts, isImageAlias } from '../src/graph/image.js'
-import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/graph/quantity.js'
 import { distance, type Resource } from '../src/graph/resource.js'
-import { formatStarts, schedule } from '../src/graph/schedule.js'
-import { matchesLabels, matchesSelector, selectsAll } from '../src/graph/selector.js'
 import { type KubernetesObject, kindNameOf } from '../src/kubernetes.js'
 import type { Kustomization } from '../src/reader/input.js'
+import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/values/quantity.js'
+import { formatStarts, schedule } from '../src/values/schedule.js'
+import { matchesLabels, matchesSelector, selectsAll } from '../src/values/selector.js'
 
 /** A graph of YAML texts by file name, as the engine builds it. */
 function graphOf(

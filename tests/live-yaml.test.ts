@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { render } from '../src/cluster/yaml.js'
 import type { Path } from '../src/finding.js'
-import { isObject } from '../src/graph/untyped.js'
 import { locator, locatorOf } from '../src/reader/locate.js'
 import { parseAny } from '../src/reader/parse.js'
+import { isObject } from '../src/values/untyped.js'
 
 const texts = fc.oneof(
   fc.string({ unit: 'grapheme' }),

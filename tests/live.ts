@@ -8,11 +8,11 @@ import type { Document } from '../src/document.js'
 import { examine } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Path } from '../src/finding.js'
-import { isObject, objectsAt, stringAt } from '../src/graph/untyped.js'
 import { groupOf, type KindName, type Untyped, versionOf } from '../src/kubernetes.js'
 import type { Cluster } from '../src/reader/input.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
+import { isObject, objectsAt, stringAt } from '../src/values/untyped.js'
 import { type Run, root, rulesById, settings } from './harness.js'
 
 /** When fixtures are looked at, unless they say otherwise. */

@@ -3,12 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { valueAt } from '../src/graph/untyped.js'
 import { nodesOf, readBlock } from '../src/reader/block.js'
 import type { TextNode } from '../src/reader/node.js'
 import { outlineAny } from '../src/reader/outline.js'
 import { parseAny } from '../src/reader/parse.js'
 import { split } from '../src/reader/split.js'
+import { valueAt } from '../src/values/untyped.js'
 import { cases } from './oracle/cases.js'
 
 const root = join(__dirname, '..', 'fixtures')

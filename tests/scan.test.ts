@@ -9,7 +9,7 @@ import { proxyFor } from '../src/cluster/proxy.js'
 import { clientOf, RequestError } from '../src/cluster/request.js'
 import { scan } from '../src/cluster/scan.js'
 import { sliceOf } from '../src/graph/slice.js'
-import { isObject } from '../src/graph/untyped.js'
+import { isObject } from '../src/values/untyped.js'
 import { type ApiServer, type ApiServerOptions, apiServer, connectionTo, send, status } from './api-server.js'
 
 const open: ApiServer[] = []

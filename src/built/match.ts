@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Document, Written } from '../document.js'
 import type { Path } from '../finding.js'
 import { at } from '../fix/edited.js'
-import { groupBy } from '../graph/group.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
+import { groupBy } from '../values/group.js'
 
 /** An object of a source file. */
 export interface SourceObject {

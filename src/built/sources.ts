@@ -1,7 +1,6 @@
 /** The files that builds are made of: read for their places and comments, and not linted. */
 import { basename } from 'node:path'
 import type { Document } from '../document.js'
-import { memo } from '../graph/lazy.js'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { dropGeneratedSecrets } from '../reader/kustomization.js'
@@ -9,6 +8,7 @@ import { parse } from '../reader/parse.js'
 import { documentOf, unfold } from '../reader/read.js'
 import { dropSecretValues } from '../reader/secret.js'
 import { split } from '../reader/split.js'
+import { memo } from '../values/lazy.js'
 import type { SourceObject } from './match.js'
 
 export interface Sources {

@@ -1,7 +1,7 @@
 /** The kustomizations on the disk that a build goes through, and the files that they name. */
 import { existsSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt } from '../values/untyped.js'
 import type { Sources } from './sources.js'
 
 export interface Kustomization {

@@ -1,9 +1,9 @@
 /** `k8s-af explain` */
 import { UsageError } from '../config/usage.js'
 import { rulePage, storyPage } from '../docs/explain.js'
-import { meantName } from '../graph/similar.js'
 import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
+import { meantName } from '../values/similar.js'
 
 export interface ExplainFlags {
   readonly output: 'text' | 'markdown' | 'json'

@@ -4,9 +4,9 @@ import { version } from '../../package.json'
 import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
-import { nearestName } from '../graph/similar.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
+import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
 
 const exitCodes = `Exit code:

@@ -2,7 +2,7 @@
 import { realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import { nearestName } from '../graph/similar.js'
+import { nearestName } from '../values/similar.js'
 
 export interface Output {
   readonly format: string

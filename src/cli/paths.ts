@@ -1,7 +1,7 @@
 /** Paths that a user typed. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { nearestName } from '../graph/similar.js'
+import { nearestName } from '../values/similar.js'
 
 /** Whether a word in the place of a command was rather meant as a path. */
 export function looksLikePath(word: string): boolean {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
 import { constants, createGunzip, gunzip, gunzipSync } from 'node:zlib'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt } from '../values/untyped.js'
 import { RequestError } from './failure.js'
 
 /** Bytes of an answer's start: the metadata of a list fits. */

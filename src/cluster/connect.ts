@@ -2,8 +2,8 @@
 import type { Agent, OutgoingHttpHeaders } from 'node:http'
 import type { Cluster, Context, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
-import { nearestName } from '../graph/similar.js'
-import { arrayAt, objectAt, stringAt } from '../graph/untyped.js'
+import { nearestName } from '../values/similar.js'
+import { arrayAt, objectAt, stringAt } from '../values/untyped.js'
 import { type CredentialsOptions, credentialsOf } from './credentials.js'
 import {
   type Entry,

@@ -1,8 +1,8 @@
 /** The pods of node-exporter, which measure the nodes that they run on: where they answer, and why they may not. */
 import { imageNamed } from '../graph/image.js'
-import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Unread } from '../reader/input.js'
+import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { RequestError } from './request.js'
 
 /** A pod of node-exporter that runs in the network of its node. */

@@ -1,6 +1,6 @@
 /** Why a request brought nothing, in plain words. */
 import type { IncomingMessage } from 'node:http'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt } from '../values/untyped.js'
 
 /** Why a request brought no answer to work with. */
 export class RequestError extends Error {

@@ -1,8 +1,8 @@
 /** Folds what a workload made into the workload: ten thousand pods are a few hundred templates. */
 import { isGivenLabel } from '../graph/given-labels.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import { customWorkloads } from '../graph/workload.js'
 import type { KindName, Untyped } from '../kubernetes.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 
 /** In the order in which they must be read: each may be made by one of those before it. */
 const folded: readonly KindName[] = ['ReplicaSet', 'Job', 'Pod']

@@ -5,8 +5,8 @@ import { delimiter, dirname, join, resolve } from 'node:path'
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node'
 import { load } from 'js-yaml'
 import { UsageError } from '../config/usage.js'
-import { isObject, objectAt, objectsAt, stringAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import { isObject, objectAt, objectsAt, stringAt } from '../values/untyped.js'
 
 export interface KubeconfigOptions {
   /** A file in the place of those that KUBECONFIG and the home folder name. */

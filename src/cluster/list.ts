@@ -1,6 +1,7 @@
 /** Reads all objects of a kind, page by page, or asks how many there are. */
-import { isObject, numberAt, objectsAt, stringAt } from '../graph/untyped.js'
+
 import type { KindName, Untyped } from '../kubernetes.js'
+import { isObject, numberAt, objectsAt, stringAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 import { pageIn } from './page.js'
 import { type Get, RequestError } from './request.js'

@@ -1,8 +1,8 @@
 /** An object of a cluster as the document that the engine works on. */
 import type { Document, Locator } from '../document.js'
-import { stringAt } from '../graph/untyped.js'
 import { type KindName, kindNameOf, type Untyped } from '../kubernetes.js'
 import { locatorOf } from '../reader/locate.js'
+import { stringAt } from '../values/untyped.js'
 import { isSilent } from './slim.js'
 import { type Rendered, render } from './yaml.js'
 

@@ -1,7 +1,8 @@
 /** Reads what the components of a cluster have counted, and of which nodes to ask for it. */
-import { stringAt } from '../graph/untyped.js'
+
 import type { Untyped } from '../kubernetes.js'
 import type { Sample, Unread } from '../reader/input.js'
+import { stringAt } from '../values/untyped.js'
 import { type Exporter, exporterIn, unreadExporter } from './exporter.js'
 import { each } from './list.js'
 import { hasCpuLimit, readKubeletMetrics, readNodeMetrics, readServerMetrics } from './metrics.js'

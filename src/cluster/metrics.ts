@@ -7,9 +7,9 @@ import {
   conntrackLimit,
 } from '../graph/conntrack.js'
 import { objectCountMetrics } from '../graph/counts.js'
-import { objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import { objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { type Exporter, metricsPath } from './exporter.js'
 import { type GetLines, RequestError } from './request.js'
 

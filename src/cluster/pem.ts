@@ -1,7 +1,7 @@
 /** Certificates and keys in a kubeconfig, or in files that it names. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { UsageError } from '../config/usage.js'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt } from '../values/untyped.js'
 import { type Entry, pathAt, shortened, titleOf } from './kubeconfig.js'
 
 /** PEM text, and the field or file that it is from. */

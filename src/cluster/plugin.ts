@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process'
 import { dirname, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import { arrayAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
+import { arrayAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { ending } from './failure.js'
 import { type Entry, titleOf } from './kubeconfig.js'
 import { type Pair, pairOf } from './pem.js'

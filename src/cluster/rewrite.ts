@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { stringAt } from '../graph/untyped.js'
+import { stringAt } from '../values/untyped.js'
 
 /** Milliseconds to wait for a lock: it is held for a moment. */
 const longestWait = 2000

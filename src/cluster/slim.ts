@@ -1,7 +1,7 @@
 /** Drops on arrival what no rule reads, and what nobody should hold: most of the bytes of a cluster, and copies of secrets. */
 import { memberAnnotation, memberText, writesOfPatroni } from '../graph/patroni.js'
-import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { KindName, Untyped } from '../kubernetes.js'
+import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 import { droppedFields } from './dropped.js'
 

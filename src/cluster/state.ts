@@ -3,10 +3,10 @@
  * say what they are: the resource does.
  */
 import { memberAnnotation, memberText, writesOfPatroni } from '../graph/patroni.js'
-import { quantity } from '../graph/quantity.js'
 import { sliceState } from '../graph/slice.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import { quantity } from '../values/quantity.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 
 /** Characters of an event's message that are kept. */

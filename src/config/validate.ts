@@ -1,10 +1,10 @@
 /** Checks a configuration against its schema and says in plain words what is wrong with it. */
 import { Ajv, type ErrorObject } from 'ajv'
 import type { Path } from '../finding.js'
-import { enumerate } from '../graph/enumerate.js'
-import { nearestName } from '../graph/similar.js'
-import { isObject, valueAt } from '../graph/untyped.js'
 import type { Rule } from '../rule.js'
+import { enumerate } from '../values/enumerate.js'
+import { nearestName } from '../values/similar.js'
+import { isObject, valueAt } from '../values/untyped.js'
 import { configSchema, type Schema } from './schema.js'
 
 export interface ConfigProblem {

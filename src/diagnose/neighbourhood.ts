@@ -2,10 +2,10 @@
 import { askersOf } from '../graph/callout.js'
 import type { Graph } from '../graph/graph.js'
 import { containerStates } from '../graph/pod.js'
-import { objectsAt } from '../graph/untyped.js'
 import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
+import { objectsAt } from '../values/untyped.js'
 
 export interface Neighbour {
   readonly object: KubernetesObject

@@ -1,9 +1,10 @@
 /** Objects that are not all that is applied: somebody fills in the rest before it is. */
-import { memo } from '../graph/lazy.js'
+
 import type { Resource } from '../graph/resource.js'
-import { arrayAt, isObject } from '../graph/untyped.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { Programs } from '../reader/program.js'
+import { memo } from '../values/lazy.js'
+import { arrayAt, isObject } from '../values/untyped.js'
 import type { Draft } from './evaluate.js'
 
 /** Rules that count pods. A program that embeds a workload scales it, too. */

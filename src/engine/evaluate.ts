@@ -2,11 +2,11 @@
 import type { ActiveRule, Settings } from '../config/settings.js'
 import type { Path, Severity } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
-import { memo } from '../graph/lazy.js'
 import type { Resource } from '../graph/resource.js'
 import { watched } from '../graph/watched.js'
 import type { Cluster } from '../reader/input.js'
 import type { Context, Interest, Params, RepeatedKey, ReportOptions } from '../rule.js'
+import { memo } from '../values/lazy.js'
 import { pathOf } from './path.js'
 import type { Report } from './report.js'
 

@@ -1,9 +1,10 @@
 /** The lines of the files that were read, for code frames. */
-import { groupBy } from '../graph/group.js'
-import { lazy, memo } from '../graph/lazy.js'
+
 import type { Input } from '../reader/input.js'
 import { linesOf } from '../reader/lines.js'
 import { secretRanges } from '../reader/read.js'
+import { groupBy } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
 import type { Lines } from './report.js'
 
 /** Gives lines as they are written; the values of Secrets stay hidden. */

@@ -1,7 +1,7 @@
 /** Changes to values: what a text has to mean when it has been changed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Edit, Path, Step } from '../finding.js'
-import { isObject } from '../graph/untyped.js'
+import { isObject } from '../values/untyped.js'
 
 /**
  * The value with one change made; the value itself stays as it is.

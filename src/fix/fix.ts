@@ -2,9 +2,9 @@
 import type { Document, SourceFile } from '../document.js'
 import type { Report } from '../engine/report.js'
 import type { Edit, Finding, Path } from '../finding.js'
-import { memo } from '../graph/lazy.js'
 import type { Resource } from '../graph/resource.js'
 import { secretRanges } from '../reader/secret.js'
+import { memo } from '../values/lazy.js'
 import { spliced } from './splice.js'
 
 /** A file with changes in it. */

@@ -1,8 +1,8 @@
 /** Values as YAML, in the style of the text that they are put into. */
 import { dump } from 'js-yaml'
-import { isObject } from '../graph/untyped.js'
 import type { TextNode } from '../reader/node.js'
 import { parse } from '../reader/parse.js'
+import { isObject } from '../values/untyped.js'
 import { shifted } from './places.js'
 
 /** What stands behind a key's colon or a dash: a space and the value, or a collection on lines of its own. */

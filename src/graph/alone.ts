@@ -1,6 +1,7 @@
 /** Workloads of one pod that stops before the next one starts. */
+
+import { stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
-import { stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
 /** Whether a change of its template replaces its pods; with the other kinds it reaches new pods only. */

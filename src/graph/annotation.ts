@@ -1,5 +1,5 @@
 /** The annotations that this program itself reads. */
-import { nearestName } from './similar.js'
+import { nearestName } from '../values/similar.js'
 
 /** Holds suppressions, one a line or separated by `;`, on an object or on its pod template. */
 export const ignoreAnnotation = 'k8s-af.dev/ignore'

@@ -7,7 +7,7 @@
  * only.
  */
 import type { KindName, ObjectOf } from '../kubernetes.js'
-import { memo } from './lazy.js'
+import { memo } from '../values/lazy.js'
 import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
 

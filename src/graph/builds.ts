@@ -1,8 +1,8 @@
 /** What kustomizations build: the files that they list, and those that the kustomizations list that they build on. */
 import type { Kustomization } from '../reader/input.js'
-import { push } from './group.js'
-import { lazy, memo } from './lazy.js'
-import { stringAt } from './untyped.js'
+import { push } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
+import { stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
 export interface Builds {

@@ -6,8 +6,8 @@ import {
   type KubernetesObject,
   type Service,
 } from '../kubernetes.js'
+import { push } from '../values/group.js'
 import type { Graph } from './graph.js'
-import { push } from './group.js'
 import { type Webhook, type WebhookConfiguration, webhooksOf } from './webhook.js'
 
 /** The kinds that say whom the API server asks, or hands requests on to. */

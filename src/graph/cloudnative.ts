@@ -3,9 +3,9 @@
  * Source: cloudnative-pg/api/v1/cluster_types.go (ClusterStatus), base_funcs.go (ListStatusPods).
  */
 import type { KubernetesObject } from '../kubernetes.js'
+import { arrayAt, numberAt, objectAt, stringAt, valueAt } from '../values/untyped.js'
 import { conditionOf, heldFor } from './condition.js'
 import type { Live } from './live.js'
-import { arrayAt, numberAt, objectAt, stringAt, valueAt } from './untyped.js'
 
 /** How the replicas of a Cluster stand. */
 export interface Instances {

@@ -1,7 +1,7 @@
 /** What controllers say of an object in `status.conditions`, in the form that all of Kubernetes shares. */
 import type { KubernetesObject, Untyped } from '../kubernetes.js'
+import { isObject } from '../values/untyped.js'
 import type { Live } from './live.js'
-import { isObject } from './untyped.js'
 
 /** An object of any kind, custom ones included. */
 interface Conditioned extends KubernetesObject {

@@ -2,7 +2,7 @@
 import { groupOf, isKind, type KubernetesObject, type Untyped } from '../kubernetes.js'
 import { parse } from '../reader/parse.js'
 import { split } from '../reader/split.js'
-import { isObject } from './untyped.js'
+import { isObject } from '../values/untyped.js'
 
 /** A configuration file of a component, and where a report on it points. */
 export interface Configuration {

@@ -1,9 +1,9 @@
 /** When the configuration of pods was written. */
 import type { ConfigMap, Secret } from '../kubernetes.js'
+import { objectsAt, stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { spanSince } from './trouble.js'
-import { objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
 /** When a client last wrote the data of a ConfigMap or Secret of a cluster, in milliseconds since 1970; 0 when nobody knows. */

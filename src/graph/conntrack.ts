@@ -1,5 +1,5 @@
 /** The tables in which the kernels of nodes track connections, where node-exporter was asked about them. */
-import { grouped } from './enumerate.js'
+import { grouped } from '../values/enumerate.js'
 import type { Live } from './live.js'
 
 /** Entries in use. Source: prometheus/node_exporter, collector/conntrack_linux.go. */

@@ -2,10 +2,10 @@
 import { type Edit, formatPath, type Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
-import { enumerate } from './enumerate.js'
-import { push } from './group.js'
+import { enumerate } from '../values/enumerate.js'
+import { push } from '../values/group.js'
+import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { atMost } from './trouble.js'
-import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
 /** A field that the API server drops without a word. */
 export type Dropped = Extract<SchemaProblem, { readonly kind: 'dropped-field' }>

@@ -1,7 +1,7 @@
 /** What leads clients from outside the cluster to a Service. */
 import type { KubernetesObject, Service } from '../kubernetes.js'
+import { push } from '../values/group.js'
 import type { Belonging } from './belonging.js'
-import { push } from './group.js'
 import type { Objects } from './objects.js'
 import { formatResource, type Resource } from './resource.js'
 import { type BackendReference, backendReferences } from './routes.js'

@@ -1,9 +1,9 @@
 /** Pods that a kubelet evicted because their node ran short of something. */
 import type { KubernetesObject, Pod } from '../kubernetes.js'
+import { firstOf } from '../values/enumerate.js'
+import { bytes } from '../values/quantity.js'
 import { changedAt } from './condition.js'
-import { firstOf } from './enumerate.js'
 import { type Live, timeOf } from './live.js'
-import { bytes } from './quantity.js'
 import type { Workload } from './workload.js'
 
 /** A pod that its kubelet evicted. */

@@ -1,16 +1,16 @@
 /** Whether an object that another one names exists, as far as the input tells. */
 import type { External } from '../config/settings.js'
 import type { KindName } from '../kubernetes.js'
+import { lazy, memo } from '../values/lazy.js'
+import type { Labels } from '../values/selector.js'
+import { objectAt, stringAt } from '../values/untyped.js'
+import { matchesWildcard } from '../values/wildcard.js'
 import { grants, type MadeKind } from './grants.js'
 import type { GraphOptions } from './graph.js'
-import { lazy, memo } from './lazy.js'
 import { madeKey, madeNames } from './made.js'
 import type { Objects } from './objects.js'
 import { isOf, operated } from './operated.js'
 import type { Resource } from './resource.js'
-import type { Labels } from './selector.js'
-import { objectAt, stringAt } from './untyped.js'
-import { matchesWildcard } from './wildcard.js'
 
 /** What rules may ask about the existence of objects. */
 export interface Existence {

@@ -1,8 +1,8 @@
 /** Which objects the pods of the input may make while they run: no manifest has those. */
 import type { Role } from '../kubernetes.js'
+import { groupBy } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
 import { isChosen, isNear } from './belonging.js'
-import { groupBy } from './group.js'
-import { lazy, memo } from './lazy.js'
 import type { Objects, ResourceOf } from './objects.js'
 import type { Resource } from './resource.js'
 import { accountOf } from './workload.js'

@@ -14,6 +14,7 @@ import type {
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/check.js'
+import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
 import type { Container } from './container.js'
 import {
@@ -26,7 +27,6 @@ import {
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
-import { lazy, memo } from './lazy.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf } from './patches.js'

@@ -1,8 +1,8 @@
 /** What guards the pods of a workload: a budget against evictions, a policy against connections. */
 import type { NetworkPolicy, PodDisruptionBudget } from '../kubernetes.js'
+import { selectsAll } from '../values/selector.js'
 import type { Resource } from './resource.js'
 import type { Selection } from './selection.js'
-import { selectsAll } from './selector.js'
 import type { Workload } from './workload.js'
 
 /** The workloads whose pods a budget selects. */

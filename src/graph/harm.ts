@@ -1,9 +1,9 @@
 /** What fails with a workload. */
-import { firstOf } from './enumerate.js'
+import { firstOf } from '../values/enumerate.js'
+import { matchesLabels } from '../values/selector.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { isReady, presentPods } from './pod.js'
-import { matchesLabels } from './selector.js'
 import type { Workload } from './workload.js'
 
 /** The Services that have no ready pod but those of the workload, of which none is: `calls of Service shop/web fail`, for evidence. */

@@ -9,11 +9,11 @@ import {
   type Service,
 } from '../kubernetes.js'
 import type { Sample } from '../reader/input.js'
+import { groupBy, push } from '../values/group.js'
+import { numberAt, objectsAt, stringAt } from '../values/untyped.js'
 import { objectCounts } from './counts.js'
-import { groupBy, push } from './group.js'
 import { isWell } from './pod.js'
 import type { Slice } from './slice.js'
-import { numberAt, objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 import { controllerOf, isWorkload } from './workload.js'
 

@@ -1,9 +1,9 @@
 /** Which objects will exist because others make them: no manifest has them. */
 import { type KubernetesObject, kindNameOf } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
-import { push } from './group.js'
+import { push } from '../values/group.js'
+import { arrayAt, objectAt, objectsAt, stringAt } from '../values/untyped.js'
 import type { Resource } from './resource.js'
-import { arrayAt, objectAt, objectsAt, stringAt } from './untyped.js'
 
 /** The namespaces in which objects are made, by `madeKey`; an empty one where that is left open. */
 export type MadeNames = ReadonlyMap<string, readonly string[]>

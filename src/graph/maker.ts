@@ -1,9 +1,9 @@
 /** What should have made a Secret of a cluster. */
 import type { KubernetesObject } from '../kubernetes.js'
+import { formatSpan } from '../values/quantity.js'
+import { stringAt } from '../values/untyped.js'
 import { changedAt, conditionOf, heldFor } from './condition.js'
 import type { Graph } from './graph.js'
-import { formatSpan } from './quantity.js'
-import { stringAt } from './untyped.js'
 
 /** The cert-manager Certificate or the ExternalSecret that makes the Secret of that name; evidence alone. */
 export function secretMaker(secret: string, namespace: string, graph: Graph): KubernetesObject | undefined {

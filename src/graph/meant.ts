@@ -1,8 +1,8 @@
 /** What one object may mean although manifests leave it open. */
 import type { LabelSelector } from '../kubernetes.js'
+import { matchesSelector } from '../values/selector.js'
 import { reach } from './belonging.js'
 import type { Graph } from './graph.js'
-import { matchesSelector } from './selector.js'
 
 /**
  * Whether pods that leave their namespace to `kubectl -n`, in files near `near`, match the selector of that object, which names

@@ -1,7 +1,7 @@
 /** What a cluster tells about memory that ran out. */
 import type { Pod } from '../kubernetes.js'
+import { counted } from '../values/enumerate.js'
 import { holds } from './condition.js'
-import { counted } from './enumerate.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { containerStates, lastEnd } from './pod.js'

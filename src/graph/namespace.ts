@@ -1,7 +1,7 @@
 /** What the names and files of namespaces tell by convention. */
 import type { KubernetesObject, ObjectOf } from '../kubernetes.js'
+import { groupBy } from '../values/group.js'
 import type { Graph } from './graph.js'
-import { groupBy } from './group.js'
 
 /** Whether the name has one of the words between its hyphens: `shop-dev` has `dev`, `developers` has not. */
 export function namespaceNamed(namespace: string, words: readonly string[]): boolean {

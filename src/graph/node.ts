@@ -1,8 +1,8 @@
 /** Nodes as a cluster shows them: how they are, and the kernel they run. */
 import type { KubernetesObject, Node, Pod } from '../kubernetes.js'
+import { groupBy } from '../values/group.js'
 import { changedAt, conditionOf } from './condition.js'
 import type { Graph } from './graph.js'
-import { groupBy } from './group.js'
 import { imageNamed } from './image.js'
 import { type Version, version } from './version.js'
 

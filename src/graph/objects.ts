@@ -1,8 +1,8 @@
 /** The objects of the input, indexed by what they are called. */
 import type { WorkloadKind } from '../config/settings.js'
 import type { KindName, ObjectOf } from '../kubernetes.js'
-import { groupBy, push } from './group.js'
-import { memo } from './lazy.js'
+import { groupBy, push } from '../values/group.js'
+import { memo } from '../values/lazy.js'
 import type { Resource } from './resource.js'
 import { customWorkloads, type Workload, workloadOf } from './workload.js'
 

@@ -1,11 +1,11 @@
 /** Pods that operators make: no manifest has them. */
 import { groupOf, type ObjectOf } from '../kubernetes.js'
+import { push } from '../values/group.js'
+import { lazy } from '../values/lazy.js'
+import type { Labels } from '../values/selector.js'
 import { isChosen, isNear } from './belonging.js'
-import { push } from './group.js'
-import { lazy } from './lazy.js'
 import type { Objects } from './objects.js'
 import type { Resource } from './resource.js'
-import type { Labels } from './selector.js'
 
 /** Beginnings of the keys of labels that operators, or the programs themselves, put on pods. */
 export const operatorLabels: readonly string[] = [

@@ -2,11 +2,11 @@
 import type { Path, Step } from '../finding.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { matcher } from '../schema/pattern.js'
+import { push } from '../values/group.js'
+import { memo } from '../values/lazy.js'
+import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
 import { buildsOf } from './builds.js'
-import { push } from './group.js'
-import { memo } from './lazy.js'
 import type { Resource } from './resource.js'
-import { isObject, numberAt, stringAt, valueAt } from './untyped.js'
 
 /** The questions about patches. */
 export interface Patches {

@@ -4,11 +4,11 @@
  * Sources: patroni/dcs/kubernetes.py (touch_member, member), patroni/ha.py (touch_member), patroni/postgresql/misc.py.
  */
 import type { Pod, Untyped } from '../kubernetes.js'
+import { formatBytes, formatSpan } from '../values/quantity.js'
+import { isObject, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 import { isGone, isReady, unreadyFor } from './pod.js'
-import { formatBytes, formatSpan } from './quantity.js'
-import { isObject, numberAt, objectsAt, stringAt, valueAt } from './untyped.js'
 
 /** The annotation of a pod. */
 export const memberAnnotation = 'status'

@@ -1,7 +1,7 @@
 /** Pods that wait for a node. */
 import type { Pod } from '../kubernetes.js'
+import { counted } from '../values/enumerate.js'
 import { conditionOf, heldFor } from './condition.js'
-import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
 

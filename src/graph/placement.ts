@@ -1,8 +1,8 @@
 /** Where pods may stand: what nodes offer and refuse, and what pods ask for. */
 import type { Node, NodeSelectorTerm, Pod, PodSpec } from '../kubernetes.js'
+import { formatBytes, quantity } from '../values/quantity.js'
+import { type Labels, labelIn, matchesLabels, meets } from '../values/selector.js'
 import { type Container, containersOf } from './container.js'
-import { formatBytes, quantity } from './quantity.js'
-import { type Labels, labelIn, matchesLabels, meets } from './selector.js'
 import type { Workload } from './workload.js'
 
 /**

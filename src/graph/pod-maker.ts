@@ -1,7 +1,7 @@
 /** What made the pods of a cluster: workloads, and the objects of operators. */
 import type { Pod } from '../kubernetes.js'
+import { groupBy } from '../values/group.js'
 import type { Graph } from './graph.js'
-import { groupBy } from './group.js'
 import type { Live } from './live.js'
 import { isGone, isReady } from './pod.js'
 import { controllerOf, type Workload } from './workload.js'

@@ -1,7 +1,7 @@
 /** What a pod needs by name before it can start. */
 import type { ContainerSpec, Volume } from '../kubernetes.js'
+import { objectsAt, stringAt } from '../values/untyped.js'
 import type { Container } from './container.js'
-import { objectsAt, stringAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
 /** A place in a pod spec that names an object which the pod needs. */

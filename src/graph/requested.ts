@@ -1,8 +1,8 @@
 /** API versions on their way out that clients of a cluster ask for. */
 import type { KubernetesObject } from '../kubernetes.js'
 import { retiredApis, successorOf } from '../schema/removed-apis.js'
+import { stringAt } from '../values/untyped.js'
 import type { Live } from './live.js'
-import { stringAt } from './untyped.js'
 
 /** An API version that clients asked for, with what they asked for in it. */
 export interface Requested {

@@ -1,6 +1,6 @@
 /** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
 import type { KubernetesObject, Untyped } from '../kubernetes.js'
-import { isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './untyped.js'
+import { isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 
 /** A place in a route that names a Service. */
 export interface BackendReference {

@@ -1,12 +1,12 @@
 /** What decides how many pods a workload runs with: itself, an autoscaler, a kustomization. */
 import type { HorizontalPodAutoscaler, KindName, KubernetesObject, ObjectOf } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
+import { groupBy, push } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
+import { numberAt, objectAt, stringAt, valueAt } from '../values/untyped.js'
 import { type Belonging, farness, isNear } from './belonging.js'
-import { groupBy, push } from './group.js'
-import { lazy, memo } from './lazy.js'
 import { identity, type Objects } from './objects.js'
 import type { Patches } from './patches.js'
-import { numberAt, objectAt, stringAt, valueAt } from './untyped.js'
 import type { Workload } from './workload.js'
 
 /** The fewest pods that a workload may run with. */

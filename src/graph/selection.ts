@@ -1,11 +1,11 @@
 /** Which workloads a selector means: those whose pods it matches, as far as they belong together with its object. */
 import type { LabelSelector } from '../kubernetes.js'
+import { push } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
+import { type Labels, matchesSelector } from '../values/selector.js'
 import { type Belonging, foldersInReach, isChosen } from './belonging.js'
-import { push } from './group.js'
-import { lazy, memo } from './lazy.js'
 import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
-import { type Labels, matchesSelector } from './selector.js'
 import type { Workload } from './workload.js'
 
 /** The questions about workloads and the labels of their pods. */

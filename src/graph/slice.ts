@@ -1,6 +1,6 @@
 /** What EndpointSlices tell: to whom a Service sends, as the data plane is told, whatever pods say of themselves. */
 import { groupOf, type Untyped } from '../kubernetes.js'
-import { arrayAt, isObject, numberAt, objectsAt, stringAt } from './untyped.js'
+import { arrayAt, isObject, numberAt, objectsAt, stringAt } from '../values/untyped.js'
 
 /** An EndpointSlice without addresses. */
 export interface Slice {

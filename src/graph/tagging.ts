@@ -1,9 +1,9 @@
 /** Which images get their tag or digest from a tool, whatever the manifest says. */
 import type { Kustomization } from '../reader/input.js'
+import { lazy } from '../values/lazy.js'
+import { objectsAt, stringAt } from '../values/untyped.js'
 import { imageParts, isImageAlias } from './image.js'
-import { lazy } from './lazy.js'
 import type { Objects } from './objects.js'
-import { objectsAt, stringAt } from './untyped.js'
 
 /**
  * Tells whether a tool sets the tag or digest of an image: a kustomization, skaffold and ko, which build it, or

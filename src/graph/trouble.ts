@@ -1,12 +1,12 @@
 /** What is wrong with pods, in lines for the evidence of a finding. */
 
 import type { Pod } from '../kubernetes.js'
+import { counted } from '../values/enumerate.js'
+import { formatSpan } from '../values/quantity.js'
 import { conditionOf } from './condition.js'
-import { counted } from './enumerate.js'
 import type { Live } from './live.js'
 import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
 import { saidOfPull, waitingForImages } from './pull.js'
-import { formatSpan } from './quantity.js'
 
 /** Characters of somebody else's message that are shown. */
 const longest = 140

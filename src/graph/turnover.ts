@@ -1,11 +1,11 @@
 /** How often pods of a workload came and went lately: how often it matters that one ends, or starts, badly. */
 import type { Event, HorizontalPodAutoscaler, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
-import { counted, firstOf, times } from './enumerate.js'
+import { counted, firstOf, times } from '../values/enumerate.js'
+import { formatSpan } from '../values/quantity.js'
 import { evictionsOf } from './eviction.js'
 import type { Graph } from './graph.js'
 import { ageOf, countOf, firstTimeOf, type Live, revisionOf, timeOf } from './live.js'
 import { isGone } from './pod.js'
-import { formatSpan } from './quantity.js'
 import type { Scaling } from './scaling.js'
 import type { Workload } from './workload.js'
 import { controllerOf } from './workload.js'

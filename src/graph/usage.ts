@@ -1,9 +1,9 @@
 /** What pods use of their nodes, as far as the metrics API tells. */
 import type { Pod } from '../kubernetes.js'
+import { bytes, formatBytes } from '../values/quantity.js'
 import type { Graph } from './graph.js'
 import { requestOfPod } from './placement.js'
 import { isGone } from './pod.js'
-import { bytes, formatBytes } from './quantity.js'
 import { atMost } from './trouble.js'
 import type { Workload } from './workload.js'
 

@@ -1,7 +1,7 @@
 /** What Velero has saved. Source: velero/pkg/apis/velero/v1. */
 import type { Custom } from '../kubernetes.js'
+import { arrayAt, numberAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
-import { arrayAt, numberAt, stringAt, valueAt } from './untyped.js'
 
 /** A backup, as far as it has come. */
 export interface VeleroBackup {

@@ -1,9 +1,9 @@
 /** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
-import { grouped } from './enumerate.js'
+import { grouped } from '../values/enumerate.js'
+import { type Labels, matchesSelector } from '../values/selector.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
-import { type Labels, matchesSelector } from './selector.js'
 
 /** Both kinds have the same shape, as far as rules ask. */
 export type WebhookConfiguration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration

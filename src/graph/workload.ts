@@ -11,9 +11,9 @@ import {
   type PodSpec,
   type PodTemplateSpec,
 } from '../kubernetes.js'
+import type { Labels } from '../values/selector.js'
+import { isObject, numberAt, valueAt } from '../values/untyped.js'
 import { type Container, containersOf } from './container.js'
-import type { Labels } from './selector.js'
-import { isObject, numberAt, valueAt } from './untyped.js'
 
 /** An object that makes pods, or a Pod itself. */
 export interface Workload {

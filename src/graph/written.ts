@@ -1,7 +1,7 @@
 /** The API versions that an object is written in by those who apply it. */
 import type { Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { objectsAt, stringAt, valueAt } from './untyped.js'
+import { objectsAt, stringAt, valueAt } from '../values/untyped.js'
 
 /** A version in which somebody wrote an object. */
 export interface Written {

@@ -5,8 +5,8 @@
  * rely on is left out of the value. Values are copied only where something had to change.
  */
 import type { Path, Step } from '../finding.js'
-import { nearestName } from '../graph/similar.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
+import { nearestName } from '../values/similar.js'
 import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,

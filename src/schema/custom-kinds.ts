@@ -1,7 +1,7 @@
 /** The kinds that CustomResourceDefinitions of the input define. A schema is read when the first object of its kind comes along. */
 import { formatPath, type Path } from '../finding.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../graph/untyped.js'
 import { groupOf, type Untyped, versionOf } from '../kubernetes.js'
+import { isObject, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { definitionFor, judge } from './custom.js'
 import type { Definition } from './definitions.js'
 import type { SchemaProblem } from './problem.js'

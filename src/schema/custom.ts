@@ -7,8 +7,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../finding.js'
-import { isObject } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import { isObject } from '../values/untyped.js'
 import { metadataProblems } from './check.js'
 import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
 import { isPlaceholder } from './format.js'

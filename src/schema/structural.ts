@@ -6,8 +6,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../finding.js'
-import { isObject } from '../graph/untyped.js'
 import type { Untyped } from '../kubernetes.js'
+import { isObject } from '../values/untyped.js'
 import { textFormats } from './format.js'
 import { type Budget, matcher } from './pattern.js'
 

@@ -1,8 +1,8 @@
 /** "Did you mean": the right name or the right place of a field that the API server does not know. */
 import type { Path, Step } from '../finding.js'
-import { nearestName } from '../graph/similar.js'
-import { valueAt } from '../graph/untyped.js'
 import type { KubernetesObject } from '../kubernetes.js'
+import { nearestName } from '../values/similar.js'
+import { valueAt } from '../values/untyped.js'
 import type { Definition } from './definitions.js'
 import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
 

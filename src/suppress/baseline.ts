@@ -1,7 +1,7 @@
 /** A baseline: what was found when a team began. It stays out of the way until it gets worse, and what is new is reported. */
 import { type Report, withFindings } from '../engine/report.js'
 import { type Finding, type Severity, severities } from '../finding.js'
-import { arrayAt, isObject, stringAt } from '../graph/untyped.js'
+import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 
 /** A finding as a baseline knows it: no line, which the next edit would change, and no message, which the next version may. */
 export interface Known {

@@ -1,8 +1,8 @@
 /** Marks findings that the owner has accepted, and reports the acceptances that have gone stale. */
 import type { ActiveRule } from '../config/settings.js'
 import type { Finding, Place, Subject } from '../finding.js'
-import { enumerate } from '../graph/enumerate.js'
-import { stringAt, valueAt } from '../graph/untyped.js'
+import { enumerate } from '../values/enumerate.js'
+import { stringAt, valueAt } from '../values/untyped.js'
 import { collect, isAbout, type Run, type Suppression } from './collect.js'
 
 /**

@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { objectsAt, stringAt, valueAt } from '../../src/graph/untyped.js'
+import { objectsAt, stringAt, valueAt } from '../../src/values/untyped.js'
 import type { Call } from './connection.js'
 import { isMapping, type Mapping } from './mapping.js'
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Diagnosis } from '../../src/diagnose/diagnose.js'
 import type { Finding } from '../../src/finding.js'
-import { valueAt as at, objectsAt } from '../../src/graph/untyped.js'
+import { valueAt as at, objectsAt } from '../../src/values/untyped.js'
 import { builtProgram } from '../program.js'
 import { type Cluster, startCluster } from './cluster.js'
 import type { Mapping } from './mapping.js'

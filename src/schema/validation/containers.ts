@@ -1,6 +1,7 @@
 /** Containers and what stands in them. */
-import { quantity } from '../../graph/quantity.js'
+
 import type { ContainerSpec } from '../../kubernetes.js'
+import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'
 import { choice, choices, names } from './forms.js'
 import { type Checks, type Item, merged, on, type Say } from './say.js'

@@ -1,5 +1,5 @@
 /** Events. Source: pkg/apis/core/validation/events.go. */
-import { stringAt } from '../../graph/untyped.js'
+import { stringAt } from '../../values/untyped.js'
 import { isPlaceholder } from '../format.js'
 import { type Check, type Checks, hasForm, on, oneOf } from './say.js'
 

@@ -1,6 +1,7 @@
 /** Jobs and CronJobs. */
-import { isSchedule } from '../../graph/schedule.js'
+
 import type { CronJob, Job, PodTemplateSpec } from '../../kubernetes.js'
+import { isSchedule } from '../../values/schedule.js'
 import { isPlaceholder } from '../format.js'
 import { choices, filled, prefixed } from './forms.js'
 import { pod } from './pods.js'

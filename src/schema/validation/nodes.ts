@@ -1,5 +1,5 @@
 /** Nodes, their devices and runtimes. */
-import { quantity } from '../../graph/quantity.js'
+import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'
 import { addresses, choices, names } from './forms.js'
 import { type Checks, list, merged, on, oneOf } from './say.js'

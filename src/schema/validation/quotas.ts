@@ -1,5 +1,5 @@
 /** LimitRanges and ResourceQuotas. */
-import { quantity } from '../../graph/quantity.js'
+import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'
 import { type Checks, on } from './say.js'
 

@@ -1,6 +1,7 @@
 /** Volumes, claims and storage. */
-import { quantity } from '../../graph/quantity.js'
+
 import type { PersistentVolumeClaim } from '../../kubernetes.js'
+import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'
 import { choices, names, starts } from './forms.js'
 import { type Checks, merged, on, type Spec } from './say.js'

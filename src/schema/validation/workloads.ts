@@ -1,5 +1,5 @@
 /** Workloads and how many of their pods may be away. */
-import { matchesLabels, matchesSelector } from '../../graph/selector.js'
+
 import type {
   DaemonSet,
   Deployment,
@@ -8,6 +8,7 @@ import type {
   ReplicationController,
   StatefulSet,
 } from '../../kubernetes.js'
+import { matchesLabels, matchesSelector } from '../../values/selector.js'
 import { isPlaceholder } from '../format.js'
 import { always, pod } from './pods.js'
 import { type Checks, on, type Say, type Spec } from './say.js'
