@@ -24,6 +24,7 @@ const own = join(wrapped ? join(folder, wrapped) : folder, 'output')
 const file = existsSync(own) ? own : join(${JSON.stringify(recorded)}, (wrapped ? 'wrapped-' : '') + name + '.yaml')
 if (!existsSync(file)) {
   process.stderr.write('# Warning: old\\nError: no \\u001b[31m' + name + '\\n')
+  process.stderr.write('E1122 00:49:05.129675    3968 run.go:72] "command failed" err="no \\\\"' + name + '\\\\""\\n')
   process.exit(1)
 }
 process.stdout.write(readFileSync(file, 'utf8').replaceAll('@SHOP@', (wrapped ?? '').split('/overlays')[0]))
@@ -185,7 +186,7 @@ describe('a build', () => {
     const { code, out, err } = lint(folder, ['-k', 'shop/base', ...prod, '-o', 'concise'])
     expect(code).toBe(2)
     expect(err).toBe(
-      'k8s-af: shop/base cannot be built. kustomize says:\nk8s-af:   Error: no \\u001b[31mbase\n',
+      'k8s-af: shop/base cannot be built. kustomize says:\nk8s-af:   Error: no \\u001b[31mbase\nk8s-af:   no "base"\n',
     )
     expect(out).toContain('[Deployment shop/prod-web]')
     expect(lint(folder, ['-k', 'shop/base'])).toMatchObject({ code: 2, out: '' })

@@ -115,10 +115,23 @@ export function refusal(what: string, { name, said }: Outcome, remedy: string | 
     .map((line) => line.replaceAll('\t', '  ').trimEnd())
     // kubectl puts errors of several lines between these; kustomize warns of what it will not read one day.
     .filter((line) => !/^$|^E\d{4} .* err=<$|^ >$|^# Warning: |^Use --debug /.test(line))
+    .map(withoutLogging)
   return new UsageError(
     `${what}. ${name} says:`,
     ...lines.slice(0, mostLines).map((line) => `  ${line}`),
     ...(lines.length > mostLines ? [`  and ${lines.length - mostLines} lines more`] : []),
     ...(remedy === undefined ? [] : [remedy]),
   )
+}
+
+/** The error in a line as kubectl logs it; any other line as it is. */
+function withoutLogging(line: string): string {
+  const [, quoted] = /^E\d{4} .*\] "command failed" err=(".*")$/.exec(line) ?? []
+  if (quoted === undefined) return line
+  try {
+    return String(JSON.parse(quoted))
+  } catch {
+    // Go quotes some characters as JSON does not.
+    return line
+  }
 }
