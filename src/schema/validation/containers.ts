@@ -74,11 +74,10 @@ export const containers: Checks = merged(
         },
       ),
       on<ContainerSpec>((container, say) => {
-        const { name, image, resources, ports, livenessProbe, readinessProbe, startupProbe } = container
+        const { name, resources, ports, livenessProbe, readinessProbe, startupProbe } = container
         const { securityContext, volumeMounts } = container
         say.name(['name'], 'label', name)
         for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'port', port.name)
-        if (image && image.trim() !== image) say.conflict(['image'], 'has a space at its start or end')
         for (const [i, { mountPropagation }] of (volumeMounts ?? []).entries())
           if (mountPropagation === 'Bidirectional' && !securityContext?.privileged)
             say.conflict(

@@ -71,6 +71,10 @@ export const pod: (
   const known = new Set([...volumes, ...(spec.volumes ?? []).map((volume) => volume.name)])
   for (const sort of ['initContainers', 'containers'] as const)
     for (const [i, container] of (spec[sort] ?? []).entries()) {
+      const { image } = container
+      // In a template somebody may still write it: OpenShift has triggers for that.
+      if (!restart && image && image.trim() !== image)
+        say.conflict([...at, sort, i, 'image'], 'has a space at its start or end')
       const sleep = container.lifecycle?.preStop?.sleep?.seconds
       const grace = spec.terminationGracePeriodSeconds ?? 30
       if (sleep !== undefined && sleep > grace)
