@@ -2,9 +2,10 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Built, Document, Range } from '../document.js'
+import type { Built, Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { displayName } from '../reader/files.js'
+import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
 import { stringAt } from '../values/untyped.js'
 import { refusal, runFirst } from './command.js'
@@ -33,8 +34,6 @@ interface TemplatePiece extends Piece {
   readonly template: string | undefined
 }
 
-const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
-
 /**
  * Renders a chart.
  * @param dir as the user has named it, with a Chart.yaml in it
@@ -59,7 +58,7 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     ({ text, template }): TemplatePiece => ({
       text,
       template,
-      from: { file: displayName(template ?? chart, cwd), range: wholeFile },
+      from: { file: displayName(template ?? chart, cwd), range: fileStart },
     }),
   )
   const name = outputName(displayName(folder, cwd), 'helm template')

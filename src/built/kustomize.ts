@@ -3,18 +3,20 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Built, Document, Range } from '../document.js'
+import type { Built, Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
-import { displayName } from '../reader/files.js'
+import { displayName, kustomizationIn } from '../reader/files.js'
+import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
 import { groupBy } from '../values/group.js'
+import { arrayAt } from '../values/untyped.js'
 import { type Outcome, refusal, runFirst } from './command.js'
-import { isWhole, type SourceObject, sourcesOf, writtenIn } from './match.js'
+import { isWhole, nameOf, type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
 import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
 import type { Sources } from './sources.js'
-import { filesOf, kustomizationIn, treeOf } from './tree.js'
+import { filesOf, treeOf } from './tree.js'
 import { type Writers, writersOf, writtenBy } from './writers.js'
 
 interface OriginPiece extends Piece {
@@ -28,8 +30,6 @@ export interface KustomizeRun {
   readonly sources: Sources
   readonly signal: AbortSignal
 }
-
-const wholeFile: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 
 /**
  * Builds a kustomization.
@@ -46,7 +46,7 @@ export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltIn
     )
   if (outcome.code !== 0) throw refusal(`${dir} cannot be built`, outcome, remedyFor(outcome.said))
   const folder = realpathSync(resolve(cwd, dir))
-  const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: wholeFile }
+  const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: fileStart }
   const pieces = split(outcome.out).map(
     ({ text }): OriginPiece => ({
       ...(wrapped === outcome ? takeOrigin(text) : { text, origin: undefined }),
@@ -186,18 +186,17 @@ const generatorLists: Readonly<Record<string, string>> = {
 function generatorIn(
   documents: readonly Document[],
   generator = '',
-  { metadata }: Mapping,
+  value: Mapping,
 ): Built['from'] | undefined {
   const [document] = documents
   if (!document) return undefined
   const list = generatorLists[generator] ?? ''
-  const listed = isMapping(document.value) ? document.value[list] : undefined
-  const entries: readonly unknown[] = Array.isArray(listed) ? listed : []
-  const made = isMapping(metadata) ? String(metadata.name) : ''
+  const entries = arrayAt(document.value, list)
+  const made = nameOf(value)
   const isOf = (one: unknown) => isMapping(one) && typeof one.name === 'string' && made.includes(one.name)
   // A chart gives its objects any names.
   const own = list === 'helmCharts' ? entries : entries.filter(isOf)
   const range =
-    own.length === 1 ? document.locate().value([list, entries.indexOf(own[0]), 'name']) : wholeFile
+    own.length === 1 ? document.locate().value([list, entries.indexOf(own[0]), 'name']) : fileStart
   return { file: document.file.name, range }
 }

@@ -5,6 +5,7 @@ import type { Path } from '../finding.js'
 import { at } from '../fix/edited.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
 import { groupBy } from '../values/group.js'
+import { stringAt } from '../values/untyped.js'
 
 /** An object of a source file. */
 export interface SourceObject {
@@ -85,9 +86,9 @@ function kindOf({ apiVersion, kind }: Mapping): string {
   return `${apiVersion} ${kind}`
 }
 
-function nameOf(value: Mapping | undefined): string {
-  const name = isMapping(value?.metadata) ? value.metadata.name : undefined
-  return typeof name === 'string' ? name : ''
+/** The name of an object; empty where it has none. */
+export function nameOf(value: Mapping | undefined): string {
+  return stringAt(value, 'metadata', 'name') ?? ''
 }
 
 function hasNamespaceOf({ metadata: a }: Mapping, { metadata: b }: Mapping): boolean {

@@ -4,7 +4,7 @@ import type { Document } from '../document.js'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { dropGeneratedSecrets } from '../reader/kustomization.js'
-import { parse } from '../reader/parse.js'
+import { parseChunk } from '../reader/parse.js'
 import { documentOf, unfold } from '../reader/read.js'
 import { dropSecretValues } from '../reader/secret.js'
 import { split } from '../reader/split.js'
@@ -48,10 +48,7 @@ function documentsIn(path: string, name: string): Document[] {
   if (!('text' in content) || 'problem' in content) return []
   const file = { name, text: content.text ?? '' }
   return split(file.text).flatMap((chunk) => {
-    const parsed =
-      'json' in chunk
-        ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
-        : parse(chunk.text)
+    const parsed = parseChunk(chunk)
     // A patch may be a list of operations.
     if (!parsed.ok || typeof parsed.value !== 'object' || parsed.value === null) return []
     dropSecretValues(parsed.value)

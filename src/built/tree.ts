@@ -1,6 +1,7 @@
 /** The kustomizations on the disk that a build goes through, and the files that they name. */
-import { existsSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { type Stats, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { kustomizationIn, realOf } from '../reader/files.js'
 import { stringAt } from '../values/untyped.js'
 import type { Sources } from './sources.js'
 
@@ -13,13 +14,6 @@ export interface Kustomization {
   readonly parts: readonly Kustomization[]
   /** It changes what those build that use it, and not only what it builds on itself. */
   readonly isComponent: boolean
-}
-
-const names = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
-
-/** The kustomization in a folder; undefined where none is. */
-export function kustomizationIn(folder: string): string | undefined {
-  return names.map((name) => join(folder, name)).find((path) => existsSync(path))
 }
 
 /** The kustomization at a path, with all below it. */
@@ -39,7 +33,7 @@ export function treeOf(
   // In whatever field: generators write `key=file`.
   for (const text of documents.flatMap(({ value }) => [...textsIn(value)]))
     for (const name of new Set([text, text.slice(text.indexOf('=') + 1)])) {
-      const target = name === '' || name.includes('\n') ? undefined : realPath(resolve(dirname(path), name))
+      const target = name === '' || name.includes('\n') ? undefined : realOf(resolve(dirname(path), name))
       const inner = target === undefined ? undefined : kustomizationIn(target)
       if (inner !== undefined) parts.push(treeOf(inner, sources, known))
       else if (target !== undefined && statsOf(target)?.isFile()) files.add(target)
@@ -68,15 +62,6 @@ export function scopesOf(root: Kustomization): ReadonlyMap<Kustomization, Readon
     return new Set(users.flatMap((user) => [...scopeOf(user, [...seen, one])]))
   }
   return new Map(all.map((one) => [one, scopeOf(one, [])]))
-}
-
-/** Undefined where it leads nowhere, or is none. */
-function realPath(path: string): string | undefined {
-  try {
-    return realpathSync(path)
-  } catch {
-    return undefined
-  }
 }
 
 function statsOf(path: string): Stats | undefined {

@@ -1,17 +1,18 @@
 /** What a kustomization writes into the objects that it builds on: patches, counts of replicas, images. */
-import { realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Document, Written } from '../document.js'
 import type { Path } from '../finding.js'
 import { at } from '../fix/edited.js'
+import { isCalled } from '../graph/patches.js'
 import { isMapping, type Mapping } from '../reader/classify.js'
+import { realOf } from '../reader/files.js'
 import type { PatchTarget } from '../reader/input.js'
 import { listedPatches } from '../reader/kustomization.js'
-import { matcher } from '../schema/pattern.js'
-import { memo } from '../values/lazy.js'
+import { unescapedStep } from '../values/pointer.js'
+import { arrayAt } from '../values/untyped.js'
 import { inlineDocument } from './inline.js'
-import { type SourceObject, writtenIn } from './match.js'
+import { nameOf, type SourceObject, writtenIn } from './match.js'
 import type { Sources } from './sources.js'
 import { type Kustomization, scopesOf } from './tree.js'
 
@@ -56,27 +57,19 @@ function writersIn(kustomization: string, sources: Sources): Writer[] {
     return [
       ...listedPatches(value).flatMap(({ target, inline, file = '', at: path }) => {
         const body = inline === undefined ? undefined : inlineDocument(document, path, inline)
-        const bodies = body ? [body] : sources.documents(realPath(resolve(dirname(kustomization), file)))
+        const bodies = body ? [body] : sources.documents(fileOf(kustomization, file))
         return bodies.map((one) => patching(one, target))
       }),
-      ...entries(value, 'replicas').map((entry, i) => counting(document, entry, i)),
-      ...entries(value, 'images').map((entry, i) => naming(document, entry, i)),
+      ...arrayAt(value, 'replicas').map((entry, i) => counting(document, entry, i)),
+      ...arrayAt(value, 'images').map((entry, i) => naming(document, entry, i)),
     ]
   })
 }
 
-function entries(value: Mapping, field: string): readonly unknown[] {
-  const list = value[field]
-  return Array.isArray(list) ? list : []
-}
-
 /** A path that leads nowhere stays as it is. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
-  }
+function fileOf(kustomization: string, name: string): string {
+  const path = resolve(dirname(kustomization), name)
+  return realOf(path) ?? path
 }
 
 function patching(document: Document, target: PatchTarget | undefined): Writer {
@@ -110,15 +103,6 @@ function isFor(target: PatchTarget | undefined, { value, source }: Made): boolea
   return isCalled(target.kind, String(value.kind)) && names.some((name) => isCalled(target.name, name))
 }
 
-/** kustomize takes names and kinds as patterns of whole words. */
-const pattern = memo((text: string) => matcher(`^(?:${text})$`))
-const mostSteps = 100_000
-
-function isCalled(wanted: string | undefined, name: string): boolean {
-  if (wanted === undefined || wanted === name) return true
-  return pattern(wanted)?.(name, { steps: mostSteps }) ?? false
-}
-
 /** Where the operation of a JSON patch stands that has written it, if exactly one has. */
 function operating(
   document: Document,
@@ -130,17 +114,13 @@ function operating(
     if (!isMapping(one) || typeof one.path !== 'string' || !/^(?:add|replace)$/.test(String(one.op)))
       return []
     const steps = one.path.split('/').slice(1)
-    const isOn = steps.every((step, depth) => unescaped(step) === String(path[depth]))
+    const isOn = steps.every((step, depth) => unescapedStep(step) === String(path[depth]))
     const rest = path.slice(steps.length)
     if (!isOn || steps.length > path.length) return []
     const value = at(made, path)
     return value !== undefined && isDeepStrictEqual(at(one.value, rest), value) ? [[i, 'value', ...rest]] : []
   })
   return own[0] && own.length === 1 ? { document, object: [], path: own[0], isCertain: true } : undefined
-}
-
-function unescaped(step: string): string {
-  return step.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
 /** An entry of `replicas`. */
@@ -168,9 +148,4 @@ function naming(document: Document, entry: unknown, i: number): Writer {
       ? { document, object: [], path: ['images', i, field], isCertain: true }
       : undefined
   }
-}
-
-function nameOf(value: Mapping | undefined): string {
-  const name = isMapping(value?.metadata) ? value.metadata.name : undefined
-  return typeof name === 'string' ? name : ''
 }

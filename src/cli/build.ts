@@ -6,9 +6,8 @@ import { type HelmRun, helm, isReleaseName } from '../built/helm.js'
 import { kustomize } from '../built/kustomize.js'
 import type { BuiltInput } from '../built/output.js'
 import { type Sources, sourcesFrom } from '../built/sources.js'
-import { kustomizationIn } from '../built/tree.js'
 import { UsageError } from '../config/usage.js'
-import { find } from '../reader/files.js'
+import { find, kustomizationIn, kustomizationNames } from '../reader/files.js'
 import type { Input } from '../reader/input.js'
 import { interruptible } from './interrupt.js'
 import { missingPath } from './paths.js'
@@ -111,7 +110,7 @@ interface Buildable {
 
 const kustomization: Buildable = {
   file: 'kustomization.yaml',
-  pattern: '{kustomization.yaml,kustomization.yml,Kustomization}',
+  pattern: `{${kustomizationNames.join(',')}}`,
   isIn: (path) => kustomizationIn(path) !== undefined,
 }
 const chart: Buildable = {

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import type { Path } from '../finding.js'
 import type { Rule } from '../rule.js'
 import { enumerate } from '../values/enumerate.js'
+import { unescapedStep } from '../values/pointer.js'
 import { nearestName } from '../values/similar.js'
 import { isObject, valueAt } from '../values/untyped.js'
 import { configSchema, type Schema } from './schema.js'
@@ -173,7 +174,7 @@ function show(value: unknown): string {
 function stepsOf(pointer: string, value: unknown): Path {
   const path: (string | number)[] = []
   for (const part of pointer.split('/').slice(1)) {
-    const step = part.replaceAll('~1', '/').replaceAll('~0', '~')
+    const step = unescapedStep(part)
     path.push(Array.isArray(valueAt(value, ...path)) ? Number(step) : step)
   }
   return path

@@ -3,19 +3,18 @@ import type { Settings } from '../config/settings.js'
 import { type Finding, type Place, type Summary, severities } from '../finding.js'
 import { buildGraph, type Graph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
-import type { Resource } from '../graph/resource.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
 import type { KubernetesObject, Untyped } from '../kubernetes.js'
 import type { Cluster, Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
 import { shape } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
-import { lazy } from '../values/lazy.js'
+import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
-import { evaluate } from './evaluate.js'
+import { type Draft, evaluate } from './evaluate.js'
 import { findingOf, relevant } from './findings.js'
 import { sourceLines } from './lines.js'
-import { type Line, otherLines } from './place.js'
+import { otherLines } from './place.js'
 import type { Report, Story } from './report.js'
 import { recordsOf, type Unreadable } from './resources.js'
 
@@ -59,16 +58,14 @@ export function examine(
     cluster,
     options.timings ?? false,
   )
-  const owners = new WeakMap<Finding, Resource>()
-  const lines = new WeakMap<Finding, readonly Line[]>()
+  const draftOf = new WeakMap<Finding, Draft>()
   const each = relevant(drafts, graph, input.programs).map((draft) => {
     const finding = findingOf(draft, graph)
-    const isBuilt = draft.resource.document.built !== undefined
-    if (finding.fix || isBuilt) owners.set(finding, draft.resource)
-    if (isBuilt) lines.set(finding, otherLines(draft.resource, draft.path))
+    draftOf.set(finding, draft)
     return finding
   })
-  const found = onceEach(each, (finding) => owners.get(finding)?.document.built !== undefined)
+  const ownerOf = (finding: Finding) => draftOf.get(finding)?.resource
+  const found = onceEach(each, (finding) => ownerOf(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusable].flatMap((problem) => readFinding(problem, settings))
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
@@ -77,8 +74,11 @@ export function examine(
     input,
     settings: evaluated,
     rules,
-    ownerOf: (finding) => owners.get(finding),
-    otherLines: (finding) => lines.get(finding) ?? [],
+    ownerOf,
+    otherLines: memo((finding: Finding) => {
+      const draft = draftOf.get(finding)
+      return draft ? otherLines(draft.resource, draft.path) : []
+    }),
   })
     .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
     .sort(byPlace)
@@ -89,7 +89,7 @@ export function examine(
     ...(timings && { timings }),
     rules,
     lines: sourceLines(input),
-    resource: (finding) => owners.get(finding),
+    resource: ownerOf,
     story: (id) => stories().get(id),
     summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,

@@ -1,6 +1,7 @@
 /** The kubectl command that makes a change to an object of a cluster. It is shown, and never run. */
 import type { Edit, Path } from '../finding.js'
 import { at, nested } from '../fix/edited.js'
+import { escapedStep } from '../values/pointer.js'
 
 interface Operation {
   readonly op: 'add' | 'replace' | 'remove' | 'move' | 'test'
@@ -71,9 +72,8 @@ function valueAt(root: unknown, path: Path): unknown {
   return at(root, path) ?? undefined
 }
 
-/** RFC 6901. */
 function pointer(path: Path): string {
-  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  return path.map((step) => `/${escapedStep(String(step))}`).join('')
 }
 
 /** For a shell: nothing in it has a meaning. */

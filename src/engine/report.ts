@@ -69,7 +69,7 @@ export interface Report {
   readonly timings?: ReadonlyMap<string, number>
   /** All rules by id, for their prose. */
   readonly rules: ReadonlyMap<string, Rule>
-  /** The object that a finding of the rules is about, where it has a fix; undefined for objects of several clusters. */
+  /** The object that a finding of the rules is about; undefined for objects of several clusters. */
   resource(finding: Finding): Resource | undefined
   /** Loads the stories when first asked. */
   story(id: string): Story | undefined

@@ -4,6 +4,7 @@ import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { matcher } from '../schema/pattern.js'
 import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
+import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
 import { buildsOf } from './builds.js'
 import type { Resource } from './resource.js'
@@ -80,10 +81,10 @@ const roads: ReadonlySet<unknown> = new Set([
 function operates(operation: unknown, path: Path): boolean {
   const pointer = stringAt(operation, 'path')
   if (pointer === undefined || stringAt(operation, 'op') === 'test') return false
-  const steps = pointer.split('/').slice(1)
+  const steps = pointer.split('/').slice(1).map(unescapedStep)
   const common = Math.min(steps.length, path.length)
   for (let i = 0; i < common; i++) {
-    const step = steps[i]?.replaceAll('~1', '/').replaceAll('~0', '~')
+    const step = steps[i]
     if (step !== '*' && step !== String(path[i])) return false
   }
   return steps.length <= path.length || !isRoad(path.at(-1))
@@ -156,7 +157,7 @@ const pattern = memo((text: string) => matcher(`^(?:${text})$`))
 const mostSteps = 100_000
 
 /** Whether a name is the one that a target gives, or matches it as a pattern. */
-function isCalled(wanted: string | undefined, name: string): boolean {
+export function isCalled(wanted: string | undefined, name: string): boolean {
   if (wanted === undefined || wanted === name) return true
   return pattern(wanted)?.(name, { steps: mostSteps }) ?? false
 }

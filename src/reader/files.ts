@@ -1,6 +1,7 @@
 /** From the paths that the user gave to the files to read. */
 import {
   type Dirent,
+  existsSync,
   lstatSync,
   readdirSync,
   readFileSync,
@@ -280,7 +281,16 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-function realOf(path: string): string | undefined {
+/** What kustomize calls its files, in the order in which it looks for them. */
+export const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
+
+/** The kustomization in a folder; undefined where none is. */
+export function kustomizationIn(folder: string): string | undefined {
+  return kustomizationNames.map((name) => join(folder, name)).find((path) => existsSync(path))
+}
+
+/** The path with links followed; undefined where it leads nowhere. */
+export function realOf(path: string): string | undefined {
   try {
     return realpathSync(path)
   } catch {

@@ -2,6 +2,7 @@
 import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
+import { escapedStep } from '../values/pointer.js'
 import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
@@ -124,7 +125,7 @@ function pointerOf(fieldPath: string): string {
   return steps
     .map((step) => {
       const name = step.startsWith('[') ? step.slice(1, -1) : step.replace(/\\(.)/g, '$1')
-      return `/${name.includes('=') ? '*' : name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+      return `/${name.includes('=') ? '*' : escapedStep(name)}`
     })
     .join('')
 }

@@ -1,6 +1,9 @@
 /** Lines and columns of offsets in a text. */
 import type { Range } from '../document.js'
 
+/** What is about a file as a whole stands at its start. */
+export const fileStart: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
+
 /** Translates offsets of a text that may itself be a part of a file. */
 export interface Positions {
   /** The range from `start` to `end`, in lines and columns of the file. */

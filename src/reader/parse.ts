@@ -5,6 +5,7 @@ import { type Loaded, loadDocument } from './dialect.js'
 import { expand, Refusal } from './expand.js'
 import { outlineAny, withoutEmptyItems } from './outline.js'
 import { type Fault, faultIn, isSuspicious } from './refuse.js'
+import type { Chunk } from './split.js'
 
 /** Why a text is no readable YAML. */
 export interface Mistake {
@@ -28,6 +29,13 @@ export type Parsed = Values | { readonly ok: false; readonly mistake: Mistake }
 export function parse(text: string): Parsed {
   const block = readBlock(text)
   return block ? { ok: true, ...block, isPlain: true } : parseAny(text)
+}
+
+/** Reads a part of a file; of JSON the value is known already. */
+export function parseChunk(chunk: Chunk): Parsed {
+  return 'json' in chunk
+    ? { ok: true, value: chunk.json, hasDuplicates: false, isPlain: false }
+    : parse(chunk.text)
 }
 
 /** Reads a document in any style; gives for plain ones the same. */

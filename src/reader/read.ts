@@ -1,6 +1,6 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
 import { existsSync } from 'node:fs'
-import { basename, dirname, join, posix, resolve } from 'node:path'
+import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import {
   classify,
@@ -12,7 +12,7 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
-import { type FoundFile, find, type IgnorePatterns, isManifestName } from './files.js'
+import { type FoundFile, find, type IgnorePatterns, isManifestName, kustomizationIn } from './files.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   dropGeneratedSecrets,
@@ -24,9 +24,9 @@ import {
   replacementFiles,
   replicasIn,
 } from './kustomization.js'
-import { positions } from './lines.js'
+import { fileStart, positions } from './lines.js'
 import { locator } from './locate.js'
-import { parse, type Values } from './parse.js'
+import { parse, parseChunk, type Values } from './parse.js'
 import { programsIn } from './program.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
@@ -98,8 +98,6 @@ interface Source {
   readonly name: FoundFile['name']
   readonly explicit: boolean
 }
-
-const fileStart: Range = { line: 1, column: 1, endLine: 1, endColumn: 1 }
 
 /** What was read so far. Which documents are patches is only known once all kustomizations have been read. */
 class Reading {
@@ -193,10 +191,7 @@ class Reading {
       const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
     }
-    const parsed =
-      'json' in chunk
-        ? { ok: true as const, value: chunk.json, hasDuplicates: false, isPlain: false }
-        : parse(text)
+    const parsed = parseChunk(chunk)
     if (!parsed.ok) {
       if (isTemplate(text)) {
         const bare = withoutFrame(text)
@@ -256,11 +251,8 @@ class Reading {
       for (const one of [folder, dirname(folder)]) {
         if (this.#kustomizationFolders.has(one)) continue
         this.#kustomizationFolders.add(one)
-        const path = kustomizationNames.map((name) => join(one, name)).find((file) => existsSync(file))
-        if (path === undefined) continue
-        const content = contentOf({ path, name: path, explicit: false, isFile: false })
-        const parsed = 'text' in content && !('problem' in content) ? parse(content.text) : undefined
-        if (parsed?.ok) this.#notePatches(parsed.value, one)
+        const path = kustomizationIn(one)
+        if (path !== undefined) this.#notePatches(valueIn(path), one)
       }
     }
   }
@@ -405,8 +397,6 @@ function keysIn(value: unknown): number {
 function wordEnd(text: string, offset: number): number {
   return offset + Math.max(1, /^[\w./-]*/.exec(text.slice(offset, offset + 100))?.[0].length ?? 0)
 }
-
-const kustomizationNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
 /** A document of a file. */
 export function documentOf(
