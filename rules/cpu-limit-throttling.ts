@@ -47,6 +47,7 @@ them, is a warning behind a Service and an info elsewhere, whatever its runtime 
     always: {
       type: 'boolean',
       default: false,
+      asked: true,
       about:
         'Report every CPU limit of a workload behind a Service, not only those of runtimes with many threads.',
     },

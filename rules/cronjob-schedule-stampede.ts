@@ -45,7 +45,12 @@ different time zones are not added up, and variants of one CronJob (same namespa
       default: 10,
       about: 'Pods that may start in one minute.',
     },
-    reportSingle: { type: 'boolean', default: false, about: 'Mention single CronJobs with round minutes.' },
+    reportSingle: {
+      type: 'boolean',
+      default: false,
+      asked: true,
+      about: 'Mention single CronJobs with round minutes.',
+    },
   },
   for: 'CronJob',
   check(cronJob, { graph, params, report }) {

@@ -41,6 +41,7 @@ Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.
     serviceAccounts: {
       type: 'boolean',
       default: false,
+      asked: true,
       about: 'Report ServiceAccounts outside kube-system, too.',
     },
   },

@@ -23,7 +23,7 @@ there is none, covers them.`,
     'Memory volumes are bounded by the pod limit or the node allocatable from 1.22 (SizeMemoryBackedVolumes).',
   sources: ['kubernetes/pkg/volume/emptydir/empty_dir.go'],
   stories: ['bluematador-node-oom', 'betz-log-tailing', 'zalando-misc-races'],
-  params: { disk: { type: 'boolean', default: false, about: 'Report volumes on disk, too.' } },
+  params: { disk: { type: 'boolean', default: false, asked: true, about: 'Report volumes on disk, too.' } },
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const evicted = evictionsOf(workload, graph.live, 'disk').filter(

@@ -41,7 +41,12 @@ Exempt: Jobs with \`managedBy\`, and hooks that Helm or Argo CD delete.`,
   stories: ['algolia-jobs', 'zalando-cronjob-apiserver', 'github-network-stalls'],
   params: {
     maxHistory: { type: 'integer', minimum: 1, default: 10, about: 'Runs that a CronJob may keep.' },
-    bareJobs: { type: 'boolean', default: false, about: 'Look at Jobs that no CronJob makes, too.' },
+    bareJobs: {
+      type: 'boolean',
+      default: false,
+      asked: true,
+      about: 'Look at Jobs that no CronJob makes, too.',
+    },
     maxJobs: { type: 'integer', minimum: 1, default: 100, about: 'Finished Jobs of a namespace.' },
     maxPods: { type: 'integer', minimum: 1, default: 500, about: 'Pods of a namespace that have ended.' },
   },

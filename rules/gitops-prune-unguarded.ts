@@ -38,6 +38,7 @@ Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is wha
     applicationSets: {
       type: 'boolean',
       default: false,
+      asked: true,
       about: 'Report ApplicationSets that delete applications which their generators no longer find.',
     },
   },

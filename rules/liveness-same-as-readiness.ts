@@ -51,7 +51,7 @@ TCP checks and commands are left alone: most look at their own process only, and
   ],
   stories: ['thredup-moving', 'airmap-pleg', 'zalando-cronjob-apiserver'],
   params: {
-    grpc: { type: 'boolean', default: false, about: 'Look at gRPC health services, too.' },
+    grpc: { type: 'boolean', default: false, asked: true, about: 'Look at gRPC health services, too.' },
     ratio: {
       type: 'number',
       minimum: 1,

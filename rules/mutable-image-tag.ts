@@ -30,7 +30,12 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       default: movingTags,
       about: 'Tags that are known to move.',
     },
-    versions: { type: 'boolean', default: false, about: 'Report tags of a major or minor version, too.' },
+    versions: {
+      type: 'boolean',
+      default: false,
+      asked: true,
+      about: 'Report tags of a major or minor version, too.',
+    },
     immutableRegistries: {
       type: 'array',
       items: { type: 'string' },

@@ -47,6 +47,7 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     onlyWithJobs: {
       type: 'boolean',
       default: true,
+      asked: false,
       about: 'Leave namespaces without CronJobs alone.',
     },
     startsWithin: {

@@ -34,7 +34,12 @@ a loop, a pipe or a plain \`sleep\`.`,
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'airbnb-weird-ways'],
   params: {
-    singleCommand: { type: 'boolean', default: false, about: 'Look at scripts of a single command, too.' },
+    singleCommand: {
+      type: 'boolean',
+      default: false,
+      asked: true,
+      about: 'Look at scripts of a single command, too.',
+    },
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {

@@ -50,6 +50,7 @@ kustomize overlays, and namespaces of development or previews.`,
     internal: {
       type: 'boolean',
       default: false,
+      asked: true,
       about: 'Look at Services that only the cluster itself calls, too.',
     },
     quietNamespaces: {

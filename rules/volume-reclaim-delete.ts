@@ -54,6 +54,7 @@ default of provisioned volumes: what a deleted namespace takes along.`,
     storageClasses: {
       type: 'boolean',
       default: false,
+      asked: true,
       about: 'Report databases whose volumes go with their claims, too.',
     },
   },

@@ -168,7 +168,13 @@ export type Param =
       readonly default: number
       readonly about: string
     }
-  | { readonly type: 'boolean'; readonly default: boolean; readonly about: string }
+  | {
+      readonly type: 'boolean'
+      readonly default: boolean
+      /** The default where the rule is asked for by name or by `--preset all`: who does so wants to see all of it. */
+      readonly asked?: boolean
+      readonly about: string
+    }
   | {
       readonly type: 'string'
       readonly enum?: readonly string[]

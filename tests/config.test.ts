@@ -44,6 +44,7 @@ const rules = new Map<string, Rule>([
           default: ['a'],
           about: 'Images.',
         },
+        all: { type: 'boolean', default: false, asked: true, about: 'Everything.' },
         after: { type: 'string', pattern: durationPattern, default: '1h', about: 'How long.' },
         memory: { type: 'string', pattern: `^$|${quantityPattern}`, default: '', about: 'Such as `2Gi`.' },
       },
@@ -119,8 +120,8 @@ output: [pretty, sarif=out.sarif]
       preset: 'all',
       rules: {
         'job-too-old': { enabled: false },
-        'probe-missing': { enabled: true, severity: 'error' },
-        'job-without-deadline': { enabled: true, severity: 'info', params: { seconds: 10 } },
+        'probe-missing': { severity: 'error' },
+        'job-without-deadline': { severity: 'info', params: { seconds: 10 } },
       },
       externals: [{ kind: 'Secret', name: '*-tls' }],
       workloadKinds: [{ kind: 'example.com/Fleet', template: 'spec.template', replicas: 'spec.size' }],
@@ -152,10 +153,17 @@ output: [pretty, sarif=out.sarif]
     expect(found.ignore).toEqual(['a', 'b', 'c'])
     expect(found.crds).toEqual(['shared/a', 'c'])
     expect(found.rules['job-without-deadline']).toEqual({
-      enabled: true,
       severity: 'error',
       params: { seconds: 5, images: ['x'] },
     })
+    const on = (text: string) =>
+      resolveSettings(
+        config(`extends: [a.yaml]\n${text}`, { 'a.yaml': 'rules: { job-too-old: off }\n' }),
+        {},
+        rules,
+      ).active.map(({ id }) => id)
+    expect(on('rules: { job-too-old: { params: {} } }\n')).not.toContain('job-too-old')
+    expect(on('rules: { job-too-old: error }\n')).toContain('job-too-old')
   })
 })
 
@@ -321,9 +329,15 @@ describe('settings', () => {
     expect(settings('').active[1]?.params).toEqual({
       seconds: 3600,
       images: ['a'],
+      all: false,
       after: '1h',
       memory: '',
     })
+    const all = (text: string) => settings(text).active[1]?.params['all']
+    expect(all('preset: all\n')).toBe(true)
+    expect(all('preset: all\nrules: { job-without-deadline: { params: { all: false } } }\n')).toBe(false)
+    expect(all('rules: { job-without-deadline: { enabled: true } }\n')).toBe(true)
+    expect(all('rules: { job-without-deadline: error }\n')).toBe(false)
     expect(settings('').today).toMatch(/^\d{4}-\d{2}-\d{2}$/)
   })
   it('start from a preset', () => {
@@ -338,7 +352,9 @@ describe('settings', () => {
         .map(({ id }) => id)
     expect(asked('rules: { job-too-old: { params: {} } }\n')).toEqual([])
     expect(asked('preset: all\n')).toHaveLength(3)
-    expect(asked('rules: { probe-missing: error }\n')).toEqual(['probe-missing'])
+    expect(asked('rules: { probe-missing: error }\n')).toEqual([])
+    expect(ids('rules: { probe-missing: error }\n')).toContain('probe-missing')
+    expect(asked('rules: { probe-missing: { enabled: true, severity: error } }\n')).toEqual(['probe-missing'])
     expect(asked('', { enable: ['job-too-old'] })).toEqual(['job-too-old'])
     expect(asked('', { only: ['batch'] })).toEqual(ids('', { only: ['batch'] }))
   })

@@ -24,7 +24,7 @@ for (const [id, rule] of rules) {
     .filter((file) => !runOf(file).live)
   const cases = files.flatMap((file) => {
     const run = runOf(file)
-    const toRun = [active(id, rule, run.params)]
+    const toRun = [active(id, rule, run)]
     const report = lintPaths([file], toRun, run)
     const again = (text: string): Report => {
       const input = readPaths(['-'], { cwd: root, stdin: () => text, stdinFilename: file })

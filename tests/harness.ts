@@ -1,6 +1,7 @@
 /** Lints fixtures the way `k8s-af lint` does, and compares what is found with the marks in them. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { defaultsOf } from '../src/config/resolve.js'
 import type { ActiveRule, Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
@@ -29,7 +30,7 @@ export interface Run {
   readonly live?: boolean
   readonly now?: string
   readonly complete?: boolean
-  /** False: as where nobody has asked for the rule by its name. */
+  /** As where somebody has asked for the rule by its name. */
   readonly asked?: boolean
   /** Lines of the API server's metrics. */
   readonly metrics?: readonly string[]
@@ -43,12 +44,15 @@ export interface Run {
   readonly params?: Readonly<Record<string, unknown>>
 }
 
-/** The rule as it runs by default, whether recommended or not. */
-export function active(id: string, rule: Rule, params: Readonly<Record<string, unknown>> = {}): ActiveRule {
-  const defaults = Object.fromEntries(
-    Object.entries(rule.params).map(([name, param]) => [name, param.default]),
-  )
-  return { id, rule, severity: undefined, params: { ...defaults, ...params } }
+/** The rule as it runs by default, whether recommended or not; or, where the run says so, as one that was asked for. */
+export function active(id: string, rule: Rule, { asked = false, params }: Run = {}): ActiveRule {
+  return {
+    id,
+    rule,
+    severity: undefined,
+    isAsked: asked,
+    params: { ...defaultsOf(rule.params, asked), ...params },
+  }
 }
 
 export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Settings {
@@ -62,7 +66,7 @@ export function settings(rulesToRun: readonly ActiveRule[], run: Run = {}): Sett
     crds: [],
     suppressions: [],
     ignore: [],
-    active: run.asked === false ? rulesToRun.map((one) => ({ ...one, isAsked: false })) : rulesToRun,
+    active: rulesToRun,
     off: rules.size - rulesToRun.length,
     minSeverity: 'info',
     failOn: 'error',

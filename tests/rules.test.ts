@@ -29,7 +29,7 @@ for (const [id, rule] of rules) {
       it(name, async () => {
         const file = `${folder}/${name}`
         const run = runOf(file)
-        const toRun = [active(id, rule, run.params)]
+        const toRun = [active(id, rule, run)]
         const report = run.live ? await lintLive(file, toRun, run) : lintPaths([file], toRun, run)
         expect(report.failures).toEqual([])
         const found = run.live ? marksIn(report, file) : foundIn(report, file)

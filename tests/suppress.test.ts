@@ -15,7 +15,7 @@ function left(text: string, others: Partial<Settings> = {}, ids = all) {
   const input = readPaths(['-'], { cwd: root, stdin: () => text, stdinFilename: 'job.yaml' })
   const chosen = ids.flatMap((id) => {
     const rule = rules.get(id)
-    return rule ? [active(id, rule, id === deadline ? { bareJobs: true } : {})] : []
+    return rule ? [active(id, rule, id === deadline ? { params: { bareJobs: true } } : {})] : []
   })
   const report = lint(input, {
     settings: { ...settings(chosen), ...others },

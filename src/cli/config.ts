@@ -39,7 +39,14 @@ function asConfig(settings: Settings, rules: ReadonlyMap<string, Rule>): Record<
         if (!one) return [id, 'off']
         const params = Object.keys(one.params).length > 0 && { params: one.params }
         // A severity in a configuration holds for all findings of the rule: it is left out where the rule decides itself.
-        return [id, { enabled: true, ...(one.severity && { severity: one.severity }), ...params }]
+        return [
+          id,
+          {
+            ...(one.isAsked && { enabled: true }),
+            ...(one.severity && { severity: one.severity }),
+            ...params,
+          },
+        ]
       }),
     ),
   }

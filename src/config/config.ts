@@ -10,8 +10,9 @@ export type Preset = (typeof presets)[number]
 
 /** What a configuration says about one rule. */
 export interface RuleChoice {
-  /** Undefined leaves it to the preset. */
+  /** True asks for all that the rule finds; undefined leaves it to the severity and the preset. */
   readonly enabled?: boolean | undefined
+  /** Turns the rule on, if only for what it reports by default. */
   readonly severity?: Severity | undefined
   readonly params?: Readonly<Record<string, unknown>> | undefined
 }
@@ -42,7 +43,8 @@ export function over(base: Config, own: Config): Config {
   for (const [id, choice] of Object.entries(own.rules)) {
     const known = rules[id]
     rules[id] = {
-      enabled: choice.enabled ?? known?.enabled,
+      // A severity turns on what the configuration below turned off.
+      enabled: choice.enabled ?? (choice.severity && known?.enabled === false ? undefined : known?.enabled),
       severity: choice.severity ?? known?.severity,
       params: { ...known?.params, ...choice.params },
     }

@@ -136,6 +136,5 @@ function configOf(value: Written, source: Source): Omit<Config, 'crds'> {
 /** The long form of what is said about a rule. A severity also turns the rule on. */
 function choiceOf(choice: string | RuleChoice): RuleChoice {
   if (choice === 'off') return { enabled: false }
-  if (typeof choice === 'string') return { enabled: true, severity: choice as Settings['minSeverity'] }
-  return choice.severity === undefined ? choice : { enabled: true, ...choice }
+  return typeof choice === 'string' ? { severity: choice as Settings['minSeverity'] } : choice
 }

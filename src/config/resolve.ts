@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
-import { categories, type Rule } from '../rule.js'
+import { categories, type Params, type Rule } from '../rule.js'
 import { meantName } from '../values/similar.js'
 import type { Config, Preset } from './config.js'
 import type { ActiveRule, Settings } from './settings.js'
@@ -43,6 +43,16 @@ export function findConfig(cwd: string): string | undefined {
 /** What cannot be read is said whatever rules were asked for with --only: they have not seen it. */
 const alwaysAsked: ReadonlySet<string> = new Set(['invalid-yaml', 'unreadable-file'])
 
+/** @param isAsked whether somebody asked for the rule by name or by `--preset all` */
+export function defaultsOf(params: Params, isAsked: boolean): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, param]) => [
+      name,
+      isAsked && param.type === 'boolean' ? (param.asked ?? param.default) : param.default,
+    ]),
+  )
+}
+
 /** @throws UsageError for rules and versions that do not exist */
 export function resolveSettings(
   config: Config | undefined,
@@ -53,23 +63,26 @@ export function resolveSettings(
   const only = flags.only && select(flags.only, rules, '--only')
   const enabled = select(flags.enable ?? [], rules, '--enable')
   const disabled = select(flags.disable ?? [], rules, '--disable')
-  /** Undefined where only the preset decides. */
-  const isAsked = (id: string): boolean | undefined => {
+  /** Undefined where neither flags, `enabled` nor the preset ask for it or want it off. */
+  const isWanted = (id: string): boolean | undefined => {
     if (disabled.has(id)) return false
     if (only && !alwaysAsked.has(id)) return only.has(id)
     return enabled.has(id) || (config?.rules[id]?.enabled ?? (preset === 'all' || undefined))
   }
   const active = [...rules]
-    .filter(([id, rule]) => isAsked(id) ?? rule.recommended !== false)
+    .filter(
+      ([id, rule]) =>
+        isWanted(id) ?? (config?.rules[id]?.severity !== undefined || rule.recommended !== false),
+    )
     .map(([id, rule]): ActiveRule => {
       const choice = config?.rules[id]
-      const defaults = Object.entries(rule.params).map(([name, param]) => [name, param.default])
+      const asked = isWanted(id) === true
       return {
         id,
         rule,
         severity: choice?.severity,
-        isAsked: isAsked(id) === true,
-        params: { ...Object.fromEntries(defaults), ...choice?.params },
+        isAsked: asked,
+        params: { ...defaultsOf(rule.params, asked), ...choice?.params },
       }
     })
   return {

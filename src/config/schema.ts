@@ -143,6 +143,8 @@ function choiceSchema(rule: Rule): Schema {
   }
 }
 
-function paramSchema({ about, ...schema }: Param): Schema {
-  return { ...schema, description: about }
+function paramSchema(param: Param): Schema {
+  const { about, ...schema } = param
+  if (schema.type !== 'boolean') return { ...schema, description: about }
+  return { type: 'boolean', default: schema.default, description: about }
 }

@@ -9,8 +9,8 @@ export interface ActiveRule {
   /** Set when the configuration fixes the severity of all the rule's findings. */
   readonly severity: Severity | undefined
   readonly params: Readonly<Record<string, unknown>>
-  /** False where it is on because recommended rules are: then it leaves out what it finds and does not recommend. */
-  readonly isAsked?: boolean
+  /** Asked for by name or by `--preset all`. Else it is on because recommended rules are, and leaves out what it does not recommend. */
+  readonly isAsked: boolean
 }
 
 /** An object that exists although the input does not hold it. `*` matches any run of characters. */

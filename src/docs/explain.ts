@@ -135,10 +135,17 @@ function params(id: string, known: Readonly<Record<string, Param>>): string {
   const names = Object.entries(known)
   if (names.length === 0) return ''
   const rows = names.map(
-    ([name, param]) => `- \`${name}\` (${param.type}, default ${shown(param.default)}): ${param.about}`,
+    ([name, param]) => `- \`${name}\` (${param.type}, default ${defaultOf(param)}): ${param.about}`,
   )
   const [[name = '', param] = []] = names
   return `## Parameters\n\n${rows.join('\n')}\n\n\`\`\`yaml\nrules:\n  ${id}:\n    params:\n      ${name}: ${JSON.stringify(param?.default)}\n\`\`\``
+}
+
+function defaultOf(param: Param): string {
+  const asked = param.type === 'boolean' ? param.asked : undefined
+  return asked !== undefined
+    ? `${shown(param.default)}, but ${shown(asked)} with preset \`all\` or where the rule is asked for by name`
+    : shown(param.default)
 }
 
 /** A list without quotes and brackets around long words, so that it can be wrapped. */

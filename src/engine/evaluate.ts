@@ -78,7 +78,7 @@ export function evaluate(
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
     const add = (path: Path, message: string, options: ReportOptions) => {
-      if (options.recommended === false && own.isAsked === false) return
+      if (options.recommended === false && !own.isAsked) return
       const severity = own.severity ?? options.severity ?? rule.severity
       drafts.push({ active: own, severity, resource, path, message, options })
     }
