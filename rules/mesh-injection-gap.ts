@@ -25,7 +25,7 @@ neighbours that accept mTLS only. Replicas of one workload then behave different
 namespace with injection (\`istio-injection: enabled\`, \`istio.io/rev\`, annotation \`linkerd.io/inject\`), an error
 where a PeerAuthentication of the namespace or of the mesh asks for STRICT mTLS. In manifests and clusters: a pod template that opts out
 (\`sidecar.istio.io/inject: "false"\`) and has a Service in such a namespace with STRICT; and a Namespace that has both of Istio's labels, of which
-\`istio-injection\` wins.
+\`istio-injection\` wins. Asked for, the rule also names templates that opt out and have no Service.
 
 Exempt: hostNetwork, which is never injected, pods of Jobs, ambient namespaces, and in a cluster templates that
 opt out.`,
@@ -53,12 +53,13 @@ opt out.`,
     const strict = mesh === 'Istio' ? strictFor(subject, graph) : undefined
     const out = optOut(subject)
     if (out) {
-      if (strict && graph.servicesOf(subject).length > 0)
+      if (strict)
         report(
           out,
           'sidecar.istio.io/inject',
           `Pods of ${subject.name} cannot call others of their namespace: they have no sidecar, and the others accept mTLS only.`,
-          { see: [at(strict, strict, 'spec')] },
+          // What nobody calls may call nobody either.
+          { recommended: graph.servicesOf(subject).length > 0, see: [at(strict, strict, 'spec')] },
         )
       return
     }
