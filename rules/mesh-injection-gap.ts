@@ -3,7 +3,8 @@ import {
   atMost,
   type Graph,
   isWorkload,
-  type Namespace,
+  keptFromIstio,
+  meshOf,
   objectsAt,
   type Pod,
   presentPods,
@@ -51,7 +52,7 @@ opt out.`,
     const mesh = meshOf(subject, graph)
     if (!mesh || subject.batch || subject.pod.hostNetwork) return
     const strict = mesh === 'Istio' ? strictFor(subject, graph) : undefined
-    const out = optOut(subject)
+    const out = keptFromIstio(subject)
     if (out) {
       if (strict)
         report(
@@ -80,26 +81,6 @@ opt out.`,
     )
   },
 })
-
-/** The mesh whose injector looks at the pods of the workload's namespace. */
-function meshOf(workload: Workload, graph: Graph): 'Istio' | 'Linkerd' | undefined {
-  const namespace: Namespace | undefined = graph
-    .once('namespaces-by-name', () => new Map(graph.all('Namespace').map((one) => [one.metadata?.name, one])))
-    .get(graph.namespaceOf(workload.object))
-  const { labels, annotations } = namespace?.metadata ?? {}
-  if (annotations?.['linkerd.io/inject'] === 'enabled')
-    return workload.annotations['linkerd.io/inject'] === 'disabled' ? undefined : 'Linkerd'
-  if (labels?.['istio.io/dataplane-mode'] === 'ambient') return undefined
-  const injection = labels?.['istio-injection']
-  return injection === 'enabled' || (injection === undefined && labels?.['istio.io/rev'])
-    ? 'Istio'
-    : undefined
-}
-
-/** The labels or annotations in which the pod template opts out. */
-function optOut({ labels, annotations }: Workload): object | undefined {
-  return [labels, annotations].find((one) => one['sidecar.istio.io/inject'] === 'false')
-}
 
 /** The PeerAuthentication without a selector that asks for STRICT in the workload's namespace, or in all. */
 function strictFor(workload: Workload, graph: Graph) {
