@@ -372,7 +372,10 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly sources?: readonly string[]
   readonly stories: readonly string[]
   readonly params?: P
-  /** Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. */
+  /**
+   * Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. A finding that is
+   * not recommended leaves out such ones only.
+   */
   readonly unless?: readonly string[]
   /** Looks at objects of a cluster, too, although its category is about how manifests are written. */
   readonly live?: true
