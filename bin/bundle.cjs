@@ -42,12 +42,16 @@ function write(file, sourceSum, code, milliseconds) {
   }
 }
 
-/** Runs the bundle in `file` for a job. `keep` writes the bytecode of what has run by then, unless there was as much already. */
-exports.load = (file, job) => {
+/**
+ * Runs the bundle in `file` for the first of `jobs`. Where nothing is kept for that one yet, the bytecode of the next serves. `keep`
+ * writes the bytecode of what has run by then, unless there was as much already.
+ */
+exports.load = (file, jobs) => {
   const source = readFileSync(file)
   const sum = crc32(source)
-  const kept = `${file}.${process.version}-${process.arch}-${job}`
-  const known = read(kept, sum)
+  const [kept, ...others] = jobs.map((job) => `${file}.${process.version}-${process.arch}-${job}`)
+  const own = read(kept, sum)
+  const known = own ?? others.map((other) => read(other, sum)).find(Boolean)
   // The bundler writes ASCII only, which is read fastest as Latin-1.
   const script = new Script(Module.wrap(source.latin1Slice()), { filename: file, cachedData: known?.code })
   const bundle = new Module(file, module)
@@ -62,7 +66,7 @@ exports.load = (file, job) => {
     keep() {
       const milliseconds = Math.round(process.uptime() * 1000)
       // A run that takes four times as long has called functions that the other one had no use for.
-      if (!known || script.cachedDataRejected || milliseconds > 4 * known.milliseconds)
+      if (!own || script.cachedDataRejected || milliseconds > 4 * own.milliseconds)
         write(kept, sum, script.createCachedData(), milliseconds)
     },
   }
