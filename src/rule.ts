@@ -357,6 +357,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly severity: Severity
   /** False: off unless asked for by name or by `--preset all`. For findings that many good owners would not act on. Default true. */
   readonly recommended?: boolean
+  /** True: what it finds depends on the number of pods, which whoever completes the manifest may set. */
+  readonly countsPods?: boolean
   /** The mechanism: what happens and why, in two to six lines of Markdown. */
   readonly why: string
   /** One imperative sentence. */
