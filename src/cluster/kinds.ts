@@ -69,6 +69,8 @@ const custom = [
   'onepassword.com/OnePasswordItem',
   'operator.etcd.io/EtcdSnapshotSchedule',
   'policy.networking.k8s.io/AdminNetworkPolicy',
+  'policy.networking.k8s.io/BaselineAdminNetworkPolicy',
+  'policy.networking.k8s.io/ClusterNetworkPolicy',
   'policy.sigstore.dev/ClusterImagePolicy',
   'postgres-operator.crunchydata.com/PostgresCluster',
   'postgresql.cnpg.io/Cluster',
