@@ -11,7 +11,7 @@ once.`,
   remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
   decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that
 is not headless, with a workload of two or more pods (where the rule is asked for, also one whose pods the input does
-not hold), no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.
+not hold), not for xDS, no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.
 
 In a cluster with the metrics API, the CPU of the pods stands below where it differs by far at this moment: the
 standard deviation is more than half of the mean, over three pods or more.`,
@@ -65,9 +65,8 @@ standard deviation is more than half of the mean, over three pods or more.`,
   },
 })
 
-function isPersistent(port: ServicePort): boolean {
-  return (
-    /^(grpc|kubernetes\.io\/h2c|h2c|http2)$/i.test(port.appProtocol ?? '') ||
-    /^(grpc|http2)(-|$)/.test(port.name ?? '')
-  )
+function isPersistent({ name = '', appProtocol = '' }: ServicePort): boolean {
+  // A proxy keeps one stream of xDS by design: to whom makes no difference.
+  if (/xds/.test(name)) return false
+  return /^(grpc|kubernetes\.io\/h2c|h2c|http2)$/i.test(appProtocol) || /^(grpc|http2)(-|$)/.test(name)
 }
