@@ -36,7 +36,8 @@ a warning for others.
 In a cluster, Leases that nobody has renewed for \`factor\` times their duration, and at least a minute: an
 error when the pod that holds the Lease runs since before, and for kube-controller-manager and kube-scheduler;
 a warning when the holder is gone, and another ready pod of the same workload has not taken over. A Lease
-without a holder that runs and older than a day is taken for abandoned. Node Leases are not looked at.`,
+without a holder that runs and older than a day is taken for abandoned: it is an info where the rule is asked
+for, as are one that nobody holds and one that no pod of the cluster explains. Node Leases are not looked at.`,
   falsePositives: 'Controllers that divide their work by shards need no leader: suppress with that reason.',
   sources: ['k8s.io/component-base/config/options/leaderelectionconfig.go'],
   stories: ['xing-moving', 'zalando-t2-etcd', 'freenow-node-join'],
@@ -55,8 +56,9 @@ without a holder that runs and older than a day is taken for abandoned. Node Lea
       if (silence)
         report(subject.spec ?? subject, 'renewTime', silence.message, {
           severity: silence.severity,
+          recommended: silence.recommended,
           evidence: [
-            `Lease held by ${subject.spec?.holderIdentity}, ${counted(subject.spec?.leaseTransitions ?? 0, 'transition')}`,
+            `Lease held by ${subject.spec?.holderIdentity || 'nobody'}, ${counted(subject.spec?.leaseTransitions ?? 0, 'transition')}`,
           ],
         })
       return
@@ -90,9 +92,15 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
   const host = holderOf(lease)
   const silent = silentFor(lease, live)
   // The API servers' own Leases and those of nodes have rules of their own.
-  if (!host || namespace === 'kube-node-lease' || name.startsWith('apiserver-')) return undefined
+  if (namespace === 'kube-node-lease' || name.startsWith('apiserver-')) return undefined
   if (silent === undefined || silent <= silenceAllowed(lease, factor)) return undefined
   const span = formatSpan(silent)
+  const abandoned = {
+    severity: 'info',
+    recommended: false,
+    message: `Unless ${name} was removed, nothing that it controls is reconciled: ${host ? 'its Lease has not been renewed' : 'nobody has held its Lease'} for ${formatSpan(silent)}.`,
+  } as const
+  if (!host) return abandoned
   const effect =
     name === 'kube-scheduler' ? 'No new pod gets a node' : `Nothing that ${name} controls is reconciled`
   const pods = live.podsIn(namespace)
@@ -101,12 +109,14 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
   if (pod && isRunning(pod) && (live.now - lastStartOf(pod)) / 1000 > silent)
     return {
       severity: 'error',
+      recommended: true,
       message: `${effect}: pod ${pod.metadata?.name} leads, runs, and has not renewed its Lease for ${span}.`,
     } as const
-  if (silent > day) return undefined
+  if (silent > day) return abandoned
   if (namespace === 'kube-system' && controlPlane.includes(name))
     return {
       severity: 'error',
+      recommended: true,
       message: `${effect}: its Lease has not been renewed for ${span}.`,
     } as const
   const heirs = graph.nearby(lease).filter((one) => !one.batch && host.startsWith(`${one.name}-`))
@@ -114,9 +124,10 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
   return heir
     ? ({
         severity: 'warning',
+        recommended: true,
         message: `${effect}: its leader ${host} is gone, and ${heir.metadata?.name} has not taken over for ${span}.`,
       } as const)
-    : undefined
+    : abandoned
 }
 
 function isRunning({ metadata, status }: Pod): boolean {
