@@ -4,6 +4,7 @@ import {
   flagOf,
   formatSpan,
   type Graph,
+  groupBy,
   holderOf,
   imageNamed,
   isWorkload,
@@ -14,9 +15,16 @@ import {
   rule,
   silenceAllowed,
   silentFor,
+  type Workload,
 } from '../src/rule.js'
 
-const flags = ['leader-elect', 'enable-leader-election', 'leader-election', 'enable-leader-elect']
+const flags = [
+  'leader-elect',
+  'leader-election-enabled',
+  'enable-leader-election',
+  'leader-election',
+  'enable-leader-elect',
+]
 const controlPlane = ['kube-controller-manager', 'kube-scheduler', 'cloud-controller-manager']
 
 export default rule({
@@ -65,7 +73,9 @@ for, as are one that nobody holds and one that no pod of the cluster explains. N
     }
     const workload = subject
     const fewest = graph.fewestPods(workload)
-    if (!fewest || fewest.pods < 2) return
+    const twins = twinsOf(workload, graph)
+    const pods = Math.max(fewest?.pods ?? 1, twins.length)
+    if (pods < 2 || (twins.length > 1 && twins[0] !== workload)) return
     for (const container of workload.running) {
       const flag = flags.find((name) => flagOf(container, name) === 'false')
       if (!flag) continue
@@ -73,16 +83,29 @@ for, as are one that nobody holds and one that no pod of the cluster explains. N
       report(
         container.spec,
         container.spec.args ? 'args' : 'command',
-        `${fewest.pods} replicas of ${workload.name} may all act at once on the same objects: --${flag}=false elects no leader.`,
+        `${pods} replicas of ${workload.name} may all act at once on the same objects: --${flag}=false elects no leader.`,
         {
           severity: core ? 'error' : 'warning',
-          see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
+          see:
+            twins.length > 1
+              ? twins.slice(1, 2).map((one) => at(one, one.object, undefined, 'another one'))
+              : fewest
+                ? [at(fewest.of, fewest.node, fewest.field, fewest.note)]
+                : [],
         },
       )
       return
     }
   },
 })
+
+/** The static pods of the same Kubernetes controller on all machines; none for others. */
+function twinsOf({ kind, namespace, labels, object }: Workload, graph: Graph): readonly Workload[] {
+  const component = labels.component ?? ''
+  return kind === 'Pod' && namespace === 'kube-system' && controlPlane.includes(component)
+    ? graph.nearby(object).filter((one) => one.kind === 'Pod' && one.labels.component === component)
+    : []
+}
 
 const day = 86_400
 
@@ -105,7 +128,7 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
     name === 'kube-scheduler' ? 'No new pod gets a node' : `Nothing that ${name} controls is reconciled`
   const pods = live.podsIn(namespace)
   const named = (wanted: string) => pods.find(({ metadata }) => metadata?.name === wanted)
-  const pod = named(host) ?? named(`${name}-${host}`)
+  const pod = named(host) ?? named(`${name}-${host}`) ?? elsewhere(host, graph, live)
   if (pod && isRunning(pod) && (live.now - lastStartOf(pod)) / 1000 > silent)
     return {
       severity: 'error',
@@ -128,6 +151,16 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
         message: `${effect}: its leader ${host} is gone, and ${heir.metadata?.name} has not taken over for ${span}.`,
       } as const)
     : abandoned
+}
+
+/**
+ * The pod of the holder in another namespace, where a controller keeps its Lease in kube-system. cert-manager writes
+ * `<pod>-external-cert-manager-controller`.
+ */
+function elsewhere(host: string, graph: Graph, live: Live): Pod | undefined {
+  const byName = graph.once('pods by name', () => groupBy(live.pods, ({ metadata }) => metadata?.name))
+  const found = byName.get(host.replace(/-external(-.*)?$/, '')) ?? []
+  return found.length === 1 ? found[0] : undefined
 }
 
 function isRunning({ metadata, status }: Pod): boolean {
