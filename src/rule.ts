@@ -60,6 +60,7 @@ export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { mayMean } from './graph/meant.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
+export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
