@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
+import { isSopsRecord } from '../values/sops.js'
 import {
   classify,
   isKustomizationFile,
   isLocal,
+  isMapping,
   isMeantAsObject,
   isPatch,
   mightHoldObject,
@@ -223,6 +225,8 @@ class Reading {
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
     if (isLocal(value)) return 'kustomization'
+    // Without a name it is what a tool decrypts and takes its values from.
+    if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
