@@ -634,6 +634,7 @@ replicas:
   count: 3
 configMapGenerator:
 - name: settings
+  files: [program.yaml, job.yaml=templates/job.yaml, resource.yaml]
 - {}
 secretGenerator:
 - name: token
@@ -668,6 +669,8 @@ replacements:
     - spec.containers.[name=web].image
     - metadata.annotations.[example.com/a]
 `,
+    'overlay/program.yaml': configMap('program'),
+    'overlay/templates/job.yaml': configMap('job'),
     'overlay/patch.yaml': configMap('patch'),
     'overlay/sub/merge.yaml': configMap('merge'),
     'overlay/json.yaml': '- op: remove\n  path: /kind\n',
