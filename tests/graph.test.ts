@@ -783,9 +783,9 @@ describe('the namespaces of kustomizations', () => {
     expect(homes({ base: { resources: ['base/web.yaml'] } })).toEqual({ 'base/web.yaml': '' })
   })
   it('part objects that are written for one namespace, where one is moved away and the other is not', () => {
-    const isSelected = (homes: Readonly<Record<string, string>>) => {
+    const isSelected = (homes: Readonly<Record<string, string>>, namespace = 'system') => {
       const files = { 'web/web.yaml': deployment('web'), 'net/service.yaml': service('web') }
-      const graph = graphOf(files, { homes, namespace: 'system' })
+      const graph = graphOf(files, { homes, namespace })
       return graph.all('Service').some((one) => graph.backendsOf(one).length > 0)
     }
     expect(isSelected({})).toBe(true)
@@ -793,6 +793,8 @@ describe('the namespaces of kustomizations', () => {
     expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': 'shop' })).toBe(true)
     expect(isSelected({ 'web/web.yaml': 'system', 'net/service.yaml': '' })).toBe(true)
     expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': '' })).toBe(false)
+    expect(isSelected({ 'net/service.yaml': '' }, '')).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': '' }, '')).toBe(true)
   })
   it('are left out where builds differ, or one gives none', () => {
     const base = { resources: ['base/web.yaml'] }

@@ -106,7 +106,7 @@ function isSameFile(a: Resource, b: Resource): boolean {
 function mayBelong(a: Resource, b: Resource): boolean {
   if (a.namespace !== b.namespace) return false
   if (isChosen(a.namespace)) return !isMovedAway(a, b) && !isMovedAway(b, a)
-  return isNear(a.folders, b.folders) && (a.home || b.home) === (b.home || a.home)
+  return isNear(a.folders, b.folders) && (!a.home || !b.home || a.home === b.home)
 }
 
 /** Whether kustomizations put one object into another namespace than is written, and build the other one without it. */
