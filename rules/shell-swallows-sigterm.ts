@@ -118,6 +118,8 @@ function lastCommand(script: string, single: boolean): string | undefined {
     .split('\n')
     .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
     .join('\n')
+    // What stands in quotes ends no command: nginx -g 'daemon off;'.
+    .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
     .split(/\n|;|&&|\|\|/)
     .map((command) => command.trim())
     .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))

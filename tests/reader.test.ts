@@ -431,6 +431,7 @@ describe('test data', () => {
       '.chainsaw-test/resources/refused.yaml': configMap('refused'),
       'other/test/kyverno-test.yaml': configMap('of the test'),
       'sub/.chainsaw-test/assert.yaml': configMap('assert'),
+      'tests/labels/kyverno-test.yaml': configMap('another test'),
       'app/kyverno-test.yaml': configMap('app test'),
       'app/deployment.yaml': configMap('app'),
     })
@@ -439,11 +440,14 @@ describe('test data', () => {
       '.chainsaw-test': 'test data',
       'other/test': 'test data',
       'sub/.chainsaw-test': 'test data',
+      'tests/labels': 'test data',
     })
     expect(names(read(cwd, ['.chainsaw-test']))).toEqual(['t', 'refused'])
     expect(names(read(cwd, ['.chainsaw-test/resources']))).toEqual(['refused'])
     expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused', 'assert'])
-    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test']))).toEqual({})
+    expect(
+      skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test', 'tests/labels'])),
+    ).toEqual({})
   })
 })
 
