@@ -147,6 +147,8 @@ function commandsOf(script: string): string[] {
     .split('\n')
     .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
     .join('\n')
+    // What stands in quotes ends no command: nginx -g 'daemon off;'.
+    .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
     .split(/\n|;|&&|\|\|/)
     .map((command) => command.trim())
     .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))

@@ -35,6 +35,8 @@ export interface Existence {
    * operator seems to make any.
    */
   hasAllPods(labels: Labels | undefined, near: object): boolean
+  /** Whether something in the input tells that an operator makes pods with these labels. */
+  mayBeOperated(labels: Labels | undefined, near: object): boolean
 }
 
 /** Kinds that charts call after their release. */
@@ -82,6 +84,7 @@ export function existence(
     hasAll: (kind, near) => hasAll(kind, resource(near)),
     hasAllPods: (labels = {}, near) =>
       hasAll('Pod', resource(near)) && (live !== undefined || !mayBeOperated(labels, resource(near))),
+    mayBeOperated: (labels = {}, near) => mayBeOperated(labels, resource(near)),
   }
 }
 

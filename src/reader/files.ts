@@ -66,14 +66,15 @@ function isTestDataFolder(name: string, parent: string): boolean {
 
 /**
  * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
- * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name tells.
+ * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  */
 function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   const name = basename(folder)
+  const parent = basename(dirname(folder))
   if (name === '.chainsaw-test' || name === '.kyverno-test') return true
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
-  return has('chainsaw-test') || (/test/i.test(name) && has('kyverno-test'))
+  return has('chainsaw-test') || (/test/i.test(`${parent}/${name}`) && has('kyverno-test'))
 }
 
 /** Whether a file's name says that it may be a manifest. */
