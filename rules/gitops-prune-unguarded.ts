@@ -35,6 +35,7 @@ Kustomizations of Flux that prune: that is what most people want.`,
   falsePositives: 'Previews of pull requests, which are meant to vanish.',
   sources: [
     'Argo CD documentation, automated sync policy (allow-empty)',
+    'Argo CD documentation, sync options (PruneLast)',
     'Argo CD documentation, controlling resource modification by ApplicationSets',
   ],
   stories: ['skyscanner-gitops-prune', 'dfds-flux-unpinned'],
