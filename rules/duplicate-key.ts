@@ -35,7 +35,7 @@ else an info.`,
     const key = formatPath(one.path).slice(1)
     reportPath(
       one.path,
-      `kubectl apply -k refuses this file: ${key} ${others.length > 0 ? `and ${counted(others.length, 'more key')} are` : 'is'} written twice, and what stands first says the same or nothing.`,
+      `kubectl apply -k refuses this file: ${key} ${others.length > 0 ? `and ${counted(others.length, 'more key')} are` : 'is'} written twice, to the same effect.`,
       {
         severity: graph.kustomized(object) ? 'warning' : 'info',
         see: [{ ...one.first, note: 'the first one' }],
