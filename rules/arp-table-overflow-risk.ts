@@ -14,7 +14,7 @@ kernel drops packets to whoever has no entry, and says so in its own log only. I
   decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input
 with Nodes: their number, and the pods of the fullest one, come to more than \`share\` of 1024. On kernels
 below 5.0 the entries of the overlay count as well, one a node. Silent where a container sets
-\`gc_thresh3\`.
+\`gc_thresh3\`. In manifests without Nodes it is reported where the rule is asked for.
 
 With \`scan --node-metrics\` node-exporter tells how many entries nodes have, without those of Flannel. A tenth more than 1024 on one of them
 shows that the table is larger: silent, too.`,
@@ -59,7 +59,17 @@ shows that the table is larger: silent, too.`,
       .map(({ labels, value }) => ({ node: labels.node ?? '', value }))
       .sort((a, b) => b.value - a.value || (a.node < b.node ? -1 : 1))
     // At the limit each new entry costs an old one, and for a moment there are a few more.
-    if (entries <= table * params.share || raised || (measured[0]?.value ?? 0) > 1.1 * table) return
+    if (raised || (measured[0]?.value ?? 0) > 1.1 * table) return
+    if (nodes.length === 0 && !graph.live) {
+      report(
+        data,
+        'net-conf.json',
+        `Packets are dropped without a word from about ${Math.floor(table * params.share)} nodes on: each keeps an entry for every other, and nothing in ${graph.source} raises gc_thresh3 (${table} by default).`,
+        { recommended: false },
+      )
+      return
+    }
+    if (entries <= table * params.share) return
     report(
       data,
       'net-conf.json',

@@ -22,7 +22,7 @@ a few milliseconds of a burst, and its slowest requests take the rest of the sli
   remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
   decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of
 many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\`
-every other limit is an info, too. Whole cores with request equal to limit are exempt (the kubelet may pin
+every other limit is an info, too, and where the rule is asked for those of workloads without a Service. Whole cores with request equal to limit are exempt (the kubelet may pin
 them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
 
 With \`scan --kubelet-metrics\` the kubelets tell how often limits stopped containers since they started. A container that was
@@ -96,7 +96,7 @@ them, is a warning behind a Service and an info elsewhere, whatever its runtime 
       )
       return
     }
-    if (!service || quotaDemandsLimit(workload, graph)) return
+    if (quotaDemandsLimit(workload, graph)) return
     for (const { name, image, spec } of workload.running) {
       const { limits, requests } = spec.resources ?? {}
       const limit = cpuCores(limits?.cpu)
@@ -110,9 +110,10 @@ them, is a warning behind a Service and an info elsewhere, whatever its runtime 
       report(
         limits,
         'cpu',
-        `Requests to ${name} stand still for parts of each 100 ms when it uses more than ${limits.cpu} CPU${threaded && limit < 1 ? ', which its threads do in one burst' : ''}.`,
+        `${service ? `Requests to ${name} stand` : `${name} stands`} still for parts of each 100 ms when it uses more than ${limits.cpu} CPU${threaded && limit < 1 ? ', which its threads do in one burst' : ''}.`,
         {
-          see: [at(service, service)],
+          recommended: service !== undefined,
+          see: service ? [at(service, service)] : [],
           fix: remove(limits, 'cpu', 'remove limits.cpu'),
         },
       )

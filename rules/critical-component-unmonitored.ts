@@ -24,8 +24,8 @@ alert when it is slow or gone. In the published outages the broken component was
 looking at what it broke.`,
   remedy: 'Scrape the backend and alert on its absence.',
   decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor
-that looks into the namespace of the Service or selects its labels, with \`--complete\` any of them or a
-PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
+that looks into the namespace of the Service or selects its labels; with \`--complete\`, and where the rule is
+asked for, any of them or a PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
 those of its pods, or a rule's expression names it, its workload or its namespace.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
@@ -41,18 +41,17 @@ those of its pods, or a rule's expression names it, its workload or its namespac
           ? graph.find('Service', client.name, subject, client.namespace ?? '')
           : undefined
       if (!client || !service || isWatched(service, monitors, graph)) continue
-      // A folder of several projects holds monitors of others: one must be about this Service or its namespace.
-      if (
-        !graph.complete &&
-        !monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
-      )
-        continue
       const pods = graph.backendsOf(service)[0]
+      // A folder of several projects holds monitors of others: one must be about this Service or its namespace.
+      const isCertain =
+        graph.complete ||
+        monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
       report(
         client,
         'name',
-        `Nobody notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of ${graph.source} selects it.`,
+        `${isCertain ? 'Nobody' : 'Unless alerts are kept elsewhere, nobody'} notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of ${graph.source} selects it.`,
         {
+          recommended: isCertain,
           see: [pods ? at(pods, pods, undefined, 'its pods') : at(service, service)],
         },
       )

@@ -10,7 +10,7 @@ volume counts as memory of the pod and grows to its limit, or to all that the no
   remedy: 'Set `sizeLimit`.',
   decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for
 \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
-\`disk\`. One finding per workload.
+\`disk\`. Other workloads that are no Jobs where the rule is asked for. One finding per workload.
 
 In a cluster an error: the kubelet evicted pods of the workload because they exceeded a limit of local
 storage, or because the disk of their node was full and, by its message, a container had written 1Gi more
@@ -46,7 +46,8 @@ there is none, covers them.`,
       )
       return
     }
-    if (workload.batch || (workload.kind !== 'DaemonSet' && graph.servicesOf(workload).length === 0)) return
+    if (workload.batch) return
+    const isServing = workload.kind === 'DaemonSet' || graph.servicesOf(workload).length > 0
     for (const volume of workload.pod.volumes ?? []) {
       const dir = volume.emptyDir
       if (!dir || dir.sizeLimit !== undefined) continue
@@ -64,6 +65,7 @@ there is none, covers them.`,
           : `Volume ${volume.name ?? ''} may fill the node's disk, and pods of others are evicted for it.`,
         {
           severity: grave ? 'warning' : 'info',
+          recommended: isServing,
           fix: set(volume, 'emptyDir', { ...dir, sizeLimit: '1Gi' }, 'emptyDir.sizeLimit'),
         },
       )

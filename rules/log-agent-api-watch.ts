@@ -12,7 +12,8 @@ the API server down.`,
   decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`;
 fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry
 \`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
-for the node. Reported only where a DaemonSet in the same namespace mounts the ConfigMap.`,
+for the node. Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked
+for, also where no workload of the input does.`,
   falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
   sources: ['Fluent Bit documentation, Kubernetes filter', 'OpenTelemetry Collector, k8sattributesprocessor'],
   stories: ['betz-log-tailing', 'openai-telemetry', 'civis-large-cluster'],
@@ -34,19 +35,23 @@ for the node. Reported only where a DaemonSet in the same namespace mounts the C
       const agent = watcherIn(text)
       if (!agent) continue
       const name = configMap.metadata?.name
-      const mounted = graph.workloads.some(
+      const readers = graph.workloads.filter(
         (one) =>
-          one.kind === 'DaemonSet' &&
           graph.together(one, configMap) &&
           graph
             .referencesOf(one)
             .some((reference) => reference.kind === 'ConfigMap' && reference.name === name),
       )
-      if (!mounted) continue
+      const mounted = readers.some(({ kind }) => kind === 'DaemonSet')
+      // Read by others, it is that of an aggregator.
+      if (!mounted && (graph.live || readers.length > 0)) continue
       report(
         data,
         key,
-        `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`,
+        mounted
+          ? `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
+          : `${agent} asks the API server for pods: as a DaemonSet on many nodes, which ${graph.source} does not show, its restart can bring it down.`,
+        { recommended: mounted },
       )
       return
     }

@@ -25,8 +25,9 @@ node, most of all in an incident, when everything logs more.`,
   remedy: 'Log at info, and raise the level for the time of an investigation only.',
   decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace,
 \`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep
-more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test, Pods
-without a controller and Jobs that no CronJob makes are exempt. One finding per workload.`,
+more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test are
+exempt; Pods without a controller and Jobs that no CronJob makes are looked at where the rule is asked for.
+One finding per workload.`,
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
   ],
@@ -67,12 +68,8 @@ without a controller and Jobs that no CronJob makes are exempt. One finding per 
       }
       return
     }
-    if (
-      subject.kind === 'Pod' ||
-      subject.kind === 'Job' ||
-      namespaceNamed(subject.namespace, params.quietNamespaces)
-    )
-      return
+    if (namespaceNamed(subject.namespace, params.quietNamespaces)) return
+    const isAlone = subject.kind === 'Pod' || subject.kind === 'Job'
     for (const container of subject.running) {
       const found = loudness(container)
       if (!found) continue
@@ -80,7 +77,7 @@ without a controller and Jobs that no CronJob makes are exempt. One finding per 
         found.node,
         found.field,
         `Container ${container.name} logs far more than it must: ${found.setting}.`,
-        found.env ? { fix: set(found.node, 'value', 'info') } : {},
+        { recommended: !isAlone, fix: found.env ? set(found.node, 'value', 'info') : undefined },
       )
       return
     }

@@ -8,9 +8,9 @@ export default rule({
 plane they are gone, too, and silence looks like health. An alert that always fires, and a service outside that
 calls somebody when it stops coming, tell the difference.`,
   remedy: "Add an alert that always fires and route it to a dead man's switch outside the cluster.",
-  decides: `In complete input, and in a cluster: PrometheusRules with alerts, and none of all alerts is called
+  decides: `PrometheusRules with alerts, and none of all alerts is called
 as in \`watchdogNames\` or has an expression that is always true (\`vector(1)\`). One finding, on the first of
-them.
+them; in input that is not declared complete only where the rule is asked for.
 
 Exempt: a Prometheus that writes to somewhere else (\`remoteWrite\`) or runs as an agent: rules may be evaluated
 there.`,
@@ -35,7 +35,7 @@ there.`,
   },
   for: 'monitoring.coreos.com/PrometheusRule',
   check(subject, { graph, params, report }) {
-    if (!graph.complete) return
+    if (graph.live && !graph.complete) return
     const blind = graph.once('monitoring-only-inside: rules without watchdog', () =>
       blindRules(graph, params.watchdogNames),
     )
@@ -44,7 +44,8 @@ there.`,
     report(
       subject,
       'spec',
-      `When Prometheus or Alertmanager is down, nobody is called: none of ${count} alerts fires all the time to show that they work.`,
+      `When Prometheus or Alertmanager is down, nobody is called: ${count === 1 ? `the only alert in ${graph.source} does not fire` : `none of ${count} alerts in ${graph.source} fires`} all the time to show that they work.`,
+      { recommended: graph.complete },
     )
   },
 })

@@ -21,6 +21,7 @@ export default rule({
   title: 'The disruption budget never allows an eviction',
   category: 'scheduling',
   severity: 'error',
+  countsPods: true,
   why: `A drain asks for the eviction of each pod and waits while the budget refuses. A budget that can't
 allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
 hand or the provider's patience ends and all pods go at once.`,

@@ -25,7 +25,7 @@ is on. Pod-level resources count. One finding per workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods, workloads with \`replicas: 0\` that
+manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods (unless the rule is asked for), workloads with \`replicas: 0\` that
 KEDA doesn't scale, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
 there.
 
@@ -58,7 +58,7 @@ moment stand below.`,
   unless: ['telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.kind === 'Pod' || (workload.kind === 'Job' && !params.jobs)) return
+    if (workload.kind === 'Job' && !params.jobs) return
     // Nothing runs, and nothing but a hand starts it.
     if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(
@@ -87,6 +87,7 @@ moment stand below.`,
       `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         severity: isCritical(workload) ? 'info' : 'warning',
+        recommended: workload.kind !== 'Pod',
         ...(first.spec.resources && {
           label: kinds.includes(' or ') ? 'no requests' : `no ${kinds} request`,
         }),

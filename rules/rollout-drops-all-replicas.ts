@@ -19,6 +19,7 @@ export default rule({
   title: 'A rollout takes all pods of a Service away',
   category: 'workload-lifecycle',
   severity: 'warning',
+  countsPods: true,
   why: `With \`strategy: Recreate\`, or when as many pods may be unavailable as there are, the controller stops
 every old pod before a new one is ready. Each ordinary rollout is then an outage as long as pull and start
 take, and a rollout of an image that can't be pulled or started is one until somebody rolls back.`,

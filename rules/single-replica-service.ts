@@ -21,6 +21,7 @@ export default rule({
   title: 'A Service depends on a single pod',
   category: 'workload-lifecycle',
   severity: 'warning',
+  countsPods: true,
   why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint
 until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after
 the other.`,

@@ -7,19 +7,12 @@ import { memo } from '../values/lazy.js'
 import { arrayAt, isObject } from '../values/untyped.js'
 import type { Draft } from './evaluate.js'
 
-/** Rules that count pods. A program that embeds a workload scales it, too. */
-const ofScale: ReadonlySet<string> = new Set([
-  'pdb-blocks-drain',
-  'rollout-drops-all-replicas',
-  'single-replica-service',
-  'webhook-backend-unavailable',
-])
-
 /** Tells of a draft whether what it finds ends when somebody completes the object; what is written wrongly stays wrong. */
 export function leftOpen(programs: Programs | undefined): (draft: Draft) => boolean {
   const isPart = memo((resource: Resource) => isCompleted(resource, programs))
   return ({ active: { id, rule }, resource }) => {
-    if (ofScale.has(id) && programs?.embeds(resource.document.file.name)) return true
+    // A program that embeds a workload scales it, too.
+    if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return isOpen && isPart(resource)
   }

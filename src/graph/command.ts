@@ -32,7 +32,8 @@ export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly st
 
 /**
  * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a
- * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
+ * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages. In the script of a shell
+ * flags with two dashes and a value count.
  */
 export function flagOf(container: Container, name: string): string | undefined {
   const { command = [], args = [] } = container.spec
@@ -41,7 +42,10 @@ export function flagOf(container: Container, name: string): string | undefined {
   const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
   for (let i = 0; i < count; i++) {
     const word = wordAt(i) ?? ''
-    if (!word.startsWith('-')) continue
+    if (!word.startsWith('-')) {
+      if (word.includes(`--${name}`)) value = flagInScript(word, name) ?? value
+      continue
+    }
     const start = word.startsWith('--') ? 2 : 1
     if (!word.startsWith(name, start)) continue
     const end = start + name.length
@@ -50,4 +54,12 @@ export function flagOf(container: Container, name: string): string | undefined {
     else if (word[end] === '=') value = word.slice(end + 1)
   }
   return value
+}
+
+/** The value of a flag in the command of a shell: `exec kube-proxy --v=2 --proxy-mode=ipvs`; undefined where its branches differ. */
+function flagInScript(script: string, name: string): string | undefined {
+  const escaped = name.replaceAll('.', '\\.')
+  const flag = new RegExp(`(?:^|\\s)--${escaped}(?:=|\\s+)["']?([^\\s"'=-][^\\s"']*)`, 'g')
+  const [value, ...others] = new Set([...script.matchAll(flag)].map((match) => match[1]))
+  return others.length === 0 ? value : undefined
 }

@@ -36,6 +36,8 @@ export interface Existence {
    * operator seems to make any.
    */
   hasAllPods(labels: Labels | undefined, near: object): boolean
+  /** Whether something in the input tells that an operator makes pods with these labels. */
+  mayBeOperated(labels: Labels | undefined, near: object): boolean
 }
 
 /** Kinds that charts call after their release. */
@@ -95,6 +97,7 @@ export function existence(
       (kind !== 'Service' || !releases().some((one) => one.namespace === resource(near).namespace)),
     hasAllPods: (labels = {}, near) =>
       hasAll('Pod', resource(near)) && (live !== undefined || !mayBeOperated(labels, resource(near))),
+    mayBeOperated: (labels = {}, near) => mayBeOperated(labels, resource(near)),
   }
 }
 

@@ -1,5 +1,5 @@
 /** The formats of texts that the API server decodes. */
-import { isIP } from 'node:net'
+import { isIP } from '../values/ip.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
 const quantityText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
