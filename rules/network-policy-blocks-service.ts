@@ -35,20 +35,20 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
-  check(service, { graph, report }) {
-    if (
-      hasOtherPolicies(service, graph) ||
-      graph.once('policies are not enforced', () => isUnenforced(graph)) ||
-      graph.patched(service)
-    )
-      return
+  check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
-      if (policies.length === 0) continue
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete
+      if (policies.length === 0 || (!isCertain && !isAsked)) continue
+      if (
+        hasOtherPolicies(service, graph) ||
+        graph.once('policies are not enforced', () => isUnenforced(graph)) ||
+        graph.patched(service)
+      )
+        return
       const rules = policies.flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )

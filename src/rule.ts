@@ -331,6 +331,8 @@ export interface Context<P extends Params> {
   readonly params: ParamValues<P>
   /** The target minor version of Kubernetes: 37 for 1.37. */
   readonly minor: number
+  /** The rule is asked for by name or by `--preset all`. Else findings that are not recommended are left out: no need to look for them. */
+  readonly isAsked: boolean
   /**
    * Reports on the subject.
    * @param node a mapping or list inside the subject (or the subject itself)
