@@ -32,10 +32,26 @@ export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly st
 
 /**
  * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a
- * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages.
+ * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages. Looks into the script
+ * of a shell that does nothing but start the process: `sh -c "exec manager --name=value"`.
  */
 export function flagOf(container: Container, name: string): string | undefined {
   const { command = [], args = [] } = container.spec
+  const script = scriptIn(command, args)
+  if (script !== undefined) return script.includes(name) ? lastFlag(script.split(/\s+/), [], name) : undefined
+  return lastFlag(command, args, name)
+}
+
+/** The script of a shell, without quotes, where it is one command. */
+function scriptIn(command: readonly string[], args: readonly string[]): string | undefined {
+  const all = command.length > 0 ? command : args
+  if (!/(^|\/)(ba|da|a|z)?sh$/.test(all[0] ?? '')) return undefined
+  const words = [...command, ...args]
+  const script = words[words.findIndex((word) => /^-[a-z]*c$/.test(word)) + 1] ?? ''
+  return /[;&|`\n#]|\$\(/.test(script.trim()) ? undefined : script.trim().replaceAll(/["']/g, '')
+}
+
+function lastFlag(command: readonly string[], args: readonly string[], name: string): string | undefined {
   let value: string | undefined
   const count = command.length + args.length
   const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
