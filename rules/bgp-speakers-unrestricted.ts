@@ -3,12 +3,24 @@ import {
   at,
   counted,
   type Graph,
+  groupOf,
   imageNamed,
+  isExcludedFromBalancers,
+  type KubernetesObject,
   numberAt,
   objectAt,
   rule,
+  stringAt,
   valueAt,
 } from '../src/rule.js'
+
+const calicosConfigurations = [
+  'projectcalico.org/BGPConfiguration',
+  'crd.projectcalico.org/BGPConfiguration',
+] as const
+const calicosPeers = ['projectcalico.org/BGPPeer', 'crd.projectcalico.org/BGPPeer'] as const
+/** The fields whose addresses Calico announces from every node that has a peer. */
+const calicosRanges = ['serviceLoadBalancerIPs', 'serviceExternalIPs'] as const
 
 export default rule({
   title: 'Every node announces the service addresses',
@@ -20,19 +32,26 @@ node roll, scale-up or reboot does that to all services.`,
   remedy: 'Let a few stable edge nodes announce, by node selectors.',
   decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input
 has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or
-an empty node selector. Silent when the input holds at most \`maxSpeakers\` Nodes; in a cluster also when the speaker's
+an empty node selector; a BGPConfiguration of Calico with addresses of Services to announce and a BGPPeer of all nodes (where
+the rule is asked for, also where the input has no BGPPeer). Silent when the input holds at most \`maxSpeakers\` Nodes; in a cluster also when the speaker's
 DaemonSet has no more pods than that, and when there is no Service of type LoadBalancer.`,
-  sources: ['MetalLB API reference (BGPAdvertisementSpec)', 'Cilium documentation, BGP control plane'],
+  sources: [
+    'MetalLB API reference (BGPAdvertisementSpec)',
+    'Cilium documentation, BGP control plane',
+    'Calico documentation, Advertise Kubernetes service IP addresses',
+  ],
   stories: ['oneandone-ecmp-resets'],
   params: { maxSpeakers: { type: 'integer', minimum: 1, default: 4, about: 'Nodes that may all announce.' } },
   for: [
     'metallb.io/BGPAdvertisement',
     'cilium.io/CiliumBGPPeeringPolicy',
     'cilium.io/CiliumBGPClusterConfig',
+    ...calicosConfigurations,
   ],
   check(advertisement, { graph, params, report }) {
     const spec = objectAt(advertisement, 'spec')
-    const nodes = graph.all('Node').length
+    const isCalico = advertisement.kind === 'BGPConfiguration'
+    const nodes = graph.all('Node').filter((node) => !isCalico || !isExcludedFromBalancers(node)).length
     if (nodes > 0 && nodes <= params.maxSpeakers) return
     const announced =
       graph.live && graph.all('Service').filter(({ spec }) => spec?.type === 'LoadBalancer').length
@@ -40,6 +59,19 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
     const services = announced === undefined ? 'all services' : counted(announced, 'LoadBalancer Service')
     const say = (speakers: number) =>
       `Every roll of a node resets connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
+    if (isCalico) {
+      const field = calicosRanges.find((one) => arrayAt(spec, one).length > 0)
+      if (!field || isShownTwice(advertisement, graph)) return
+      const peers = calicosPeers.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
+      const peer = peers.find(isOfAllNodes)
+      // Without a peer nobody is told.
+      if (!peer && (peers.length > 0 || graph.complete)) return
+      report(spec ?? advertisement, field, say(nodes), {
+        recommended: peer !== undefined,
+        see: [peer && at(peer, peer, undefined, 'peers with all nodes')],
+      })
+      return
+    }
     if (advertisement.kind !== 'BGPAdvertisement') {
       const selector = objectAt(spec, 'nodeSelector')
       if (
@@ -72,6 +104,21 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
     )
   },
 })
+
+/** Calico's own API server shows each of its objects in a second group. */
+function isShownTwice({ apiVersion = '' }: KubernetesObject, graph: Graph): boolean {
+  return (
+    graph.live !== undefined &&
+    groupOf(apiVersion) === 'crd.projectcalico.org' &&
+    graph.all('projectcalico.org/BGPConfiguration').length > 0
+  )
+}
+
+/** Whether a BGPPeer is one of every node. */
+function isOfAllNodes(peer: KubernetesObject): boolean {
+  const selector = stringAt(peer, 'spec', 'nodeSelector') ?? 'all()'
+  return stringAt(peer, 'spec', 'node') === undefined && ['', 'all()'].includes(selector.trim())
+}
 
 function speakerIn(graph: Graph) {
   return graph.workloads.find(

@@ -2,11 +2,14 @@ import {
   configurationsIn,
   type Graph,
   groupOf,
+  type KubernetesObject,
   numberAt,
   objectAt,
+  objectsAt,
   quantity,
   rule,
   stringAt,
+  type Untyped,
   valueAt,
 } from '../src/rule.js'
 
@@ -21,8 +24,8 @@ Calico have had races there that gave a pod the address of the node's own tunnel
 again and again while its siblings are fine.`,
   remedy:
     'Create pools with blocks as large as the pods per node (`blockSize: 25` for 110); existing pools can not be changed.',
-  decides: `An enabled IPPool for IPv4 with IPIP or VXLAN whose block (\`blockSize\`, default 26) holds
-fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter; in a cluster the most that a Node allows) plus
+  decides: `An enabled IPPool with IPIP or VXLAN, or one that an Installation of the operator describes, whose block
+(\`blockSize\`, default 26, or 122 for IPv6) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter; in a cluster the most that a Node allows) plus
 one for the tunnel.`,
   sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
   stories: ['oneandone-calico-ip-collision'],
@@ -34,29 +37,51 @@ one for the tunnel.`,
       about: 'Pods that a node may run, where no KubeletConfiguration tells.',
     },
   },
-  for: ['projectcalico.org/IPPool', 'crd.projectcalico.org/IPPool'],
-  check(pool, { graph, params, report }) {
-    const spec = objectAt(pool, 'spec')
-    if (!spec || spec.disabled === true || !(stringAt(spec, 'cidr') ?? '').includes('.')) return
-    const tunnels = ['ipipMode', 'vxlanMode'].some((field) =>
-      ['Always', 'CrossSubnet'].includes(stringAt(spec, field) ?? 'Never'),
-    )
-    const size = numberAt(spec, 'blockSize') ?? 26
-    const addresses = 2 ** (32 - size)
-    // Calico's own API server shows each pool in a second group.
-    const isShownTwice =
-      groupOf(pool.apiVersion ?? '') === 'crd.projectcalico.org' &&
-      graph.all('projectcalico.org/IPPool').length > 0
-    if (graph.live && isShownTwice) return
+  for: ['projectcalico.org/IPPool', 'crd.projectcalico.org/IPPool', 'operator.tigera.io/Installation'],
+  check(object, { graph, params, report }) {
+    if (graph.live && isShownTwice(object, graph)) return
     const pods = graph.once('maxPods', () => maxPodsIn(graph)) ?? params.maxPods
-    if (!tunnels || addresses >= pods + 1) return
-    report(
-      spec,
-      valueAt(spec, 'blockSize') === undefined ? 'cidr' : 'blockSize',
-      `A node with ${pods} pods takes ${Math.ceil((pods + 1) / addresses)} blocks of ${addresses} addresses, where collisions with tunnel addresses have happened.`,
-    )
+    for (const { node, addresses } of poolsOf(object)) {
+      if (addresses >= pods + 1) continue
+      report(
+        node,
+        valueAt(node, 'blockSize') === undefined ? 'cidr' : 'blockSize',
+        `A node with ${pods} pods takes ${Math.ceil((pods + 1) / addresses)} blocks of ${addresses} addresses, where collisions with tunnel addresses have happened.`,
+      )
+    }
   },
 })
+
+/** A pool whose nodes have tunnel addresses, and how many addresses a block of it has. */
+interface Pool {
+  readonly node: Untyped
+  readonly addresses: number
+}
+
+/** The pools that are or make the objects: those of an Installation the operator writes as IPPools. */
+function poolsOf(object: KubernetesObject): readonly Pool[] {
+  const isInstallation = object.kind === 'Installation'
+  const spec = objectAt(object, 'spec')
+  const pools = isInstallation ? objectsAt(spec, 'calicoNetwork', 'ipPools') : spec ? [spec] : []
+  return pools.flatMap((node) => {
+    const cidr = stringAt(node, 'cidr') ?? ''
+    const isV6 = cidr.includes(':')
+    const hasTunnels = isInstallation
+      ? (stringAt(node, 'encapsulation') ?? (isV6 ? 'None' : 'IPIP')) !== 'None'
+      : ['ipipMode', 'vxlanMode'].some((field) =>
+          ['Always', 'CrossSubnet'].includes(stringAt(node, field) ?? 'Never'),
+        )
+    if (node.disabled === true || !(isV6 || cidr.includes('.')) || !hasTunnels) return []
+    const size = numberAt(node, 'blockSize') ?? (isV6 ? 122 : 26)
+    return [{ node, addresses: 2 ** ((isV6 ? 128 : 32) - size) }]
+  })
+}
+
+/** Calico's own API server shows each pool in a second group, and the operator makes pools of its Installation. */
+function isShownTwice({ apiVersion = '', kind }: KubernetesObject, graph: Graph): boolean {
+  const isSecond = kind === 'Installation' || groupOf(apiVersion) === 'crd.projectcalico.org'
+  return isSecond && graph.all('projectcalico.org/IPPool').length > 0
+}
 
 function maxPodsIn(graph: Graph): number | undefined {
   const most = Math.max(0, ...graph.all('Node').map(({ status }) => quantity(status?.allocatable?.pods) ?? 0))

@@ -38,9 +38,10 @@ address is that of a Service cannot be reached, and a node inside the pod range 
 Only some addresses are hit, so it shows up late, and ranges can hardly be changed on a running cluster.`,
   remedy:
     'Rebuild with ranges that are apart; for Calico make a new IPPool, and disable and drain the old one.',
-  decides: `\`podSubnet\` and \`serviceSubnet\` of a kubeadm ClusterConfiguration, and \`--cluster-cidr\` and
+  decides: `\`podSubnet\` and \`serviceSubnet\` of a kubeadm ClusterConfiguration, the ranges of a Cluster of Cluster API, and \`--cluster-cidr\` and
 \`--service-cluster-ip-range\` of a kube-controller-manager, with each other and with \`nodeCidrs\`. Enabled Calico
-IPPools with each other and with the ranges of ServiceCIDRs. In a cluster also: the podCIDR of a Node with those of
+IPPools with each other and with the ranges of Services. InternalIPs of Nodes with the ranges of kubeadm. Where the rule is asked
+for, a warning when Cilium's own pool (\`cluster-pool-ipv4-cidr\`) has addresses of Services. In a cluster also: the podCIDR of a Node with those of
 others, and the InternalIPs of Nodes with IPPools, ServiceCIDRs and podCIDRs.
 
 Exempt: IPPools that are disabled or hand out balancer addresses only. In manifests IPPools are compared when their files
@@ -61,6 +62,7 @@ are in one folder.`,
   },
   for: [
     'kubeadm.k8s.io/ClusterConfiguration',
+    'cluster.x-k8s.io/Cluster',
     'ConfigMap',
     'Workload',
     'Node',
@@ -72,7 +74,8 @@ are in one folder.`,
     const known = params.nodeCidrs.flatMap((text) => rangesOf(cidrs(text), 'the nodes'))
     const fault = isWorkload(subject)
       ? faultOfManager(subject, known)
-      : (faultOfCluster(subject, known) ??
+      : (faultOfCluster(subject, known, graph) ??
+        faultOfCilium(subject, known, graph) ??
         (isKind(subject, 'Node') ? faultOfNode(subject, graph) : faultOfPool(subject, known, graph)))
     if (fault) report(...fault)
   },
@@ -106,20 +109,95 @@ function faultOfManager({ running }: Workload, known: readonly Range[]): Fault |
   return undefined
 }
 
-/** What is wrong with the ranges of kubeadm's configuration. */
-function faultOfCluster(subject: KubernetesObject, known: readonly Range[]): Fault | undefined {
-  for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
+/** The ranges that kubeadm or Cluster API is told, and where to report on them. */
+interface Network {
+  readonly pods: readonly Range[]
+  readonly podsAt: readonly [node: Node, field: string | undefined]
+  readonly services: readonly Range[]
+  readonly servicesAt: readonly [node: Node, field: string | undefined]
+}
+
+function networksOf(subject: KubernetesObject): readonly Network[] {
+  if (groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io') {
+    const network = objectAt(subject, 'spec', 'clusterNetwork')
+    const [pods, services] = [objectAt(network, 'pods'), objectAt(network, 'services')]
+    const ranges = (of: Node | undefined, use: string) =>
+      arrayAt(of, 'cidrBlocks').flatMap((text) =>
+        rangesOf(cidrs(String(text)), use, of && at(subject, of, 'cidrBlocks')),
+      )
+    return [
+      {
+        pods: ranges(pods, 'the pods'),
+        podsAt: [pods ?? subject, 'cidrBlocks'],
+        services: ranges(services, 'the Services'),
+        servicesAt: [services ?? subject, 'cidrBlocks'],
+      },
+    ]
+  }
+  return configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(({ value, place }) => {
     const networking = objectAt(value, 'networking')
-    if (!networking) continue
-    const pods = rangesOf(cidrs(stringAt(networking, 'podSubnet')), 'the pods')
-    const services = rangesOf(cidrs(stringAt(networking, 'serviceSubnet')), 'the Services')
+    if (!networking) return []
+    const ranges = (field: string, use: string) => {
+      const [node, at_] = place(networking, field)
+      return rangesOf(cidrs(stringAt(networking, field)), use, at(subject, node, at_))
+    }
+    return [
+      {
+        pods: ranges('podSubnet', 'the pods'),
+        podsAt: place(networking, 'podSubnet'),
+        services: ranges('serviceSubnet', 'the Services'),
+        servicesAt: place(networking, 'serviceSubnet'),
+      },
+    ]
+  })
+}
+
+/** What is wrong with the ranges of kubeadm's configuration, or of a cluster of Cluster API. */
+function faultOfCluster(subject: KubernetesObject, known: readonly Range[], graph: Graph): Fault | undefined {
+  const nodes = isOfOther(subject)
+    ? []
+    : graph
+        .once('node-addresses', () => addressesOf(graph))
+        .filter(({ see }) => see && (graph.complete || graph.apart(see.of, subject) <= 2))
+  for (const { pods, podsAt, services, servicesAt } of networksOf(subject)) {
     const fault =
-      overlapOf(pods, [...services, ...known], ...place(networking, 'podSubnet')) ??
-      overlapOf(services, known, ...place(networking, 'serviceSubnet'))
+      overlapOf(pods, [...services, ...known, ...nodes], ...podsAt) ??
+      overlapOf(services, [...known, ...nodes], ...servicesAt)
     if (fault) return fault
   }
   return undefined
 }
+
+/** Whether it describes another cluster than the one that holds it. */
+function isOfOther({ apiVersion = '' }: KubernetesObject): boolean {
+  return groupOf(apiVersion) === 'cluster.x-k8s.io'
+}
+
+/** What is wrong with the pool from which Cilium gives blocks to the nodes. */
+function faultOfCilium(map: KubernetesObject, known: readonly Range[], graph: Graph): Fault | undefined {
+  const data = isKind(map, 'ConfigMap') && map.metadata?.name === 'cilium-config' ? map.data : undefined
+  if (data?.ipam !== 'cluster-pool') return undefined
+  const pools = ciliumPools.flatMap((field) =>
+    rangesOf(cidrs((data[field] ?? '').trim().replaceAll(/\s+/g, ',')), 'the pods').map((range) => ({
+      range,
+      field,
+    })),
+  )
+  const services = graph
+    .once('cidr-overlap', () => allocators(graph))
+    .filter(({ of }) => of.kind !== 'IPPool' && (graph.complete || graph.apart(of, map) === 0))
+    .flatMap((one) => one.ranges)
+  for (const { range, field } of pools) {
+    const certain = overlapOf([range], known, data, field)
+    if (certain) return certain
+    const fault = overlapOf([range], services, data, field)
+    // The default of Cilium, 10.0.0.0/8, overlaps most ranges of Services: it works, until a pod gets such an address.
+    if (fault) return [fault[0], fault[1], fault[2], { ...fault[3], severity: 'warning', recommended: false }]
+  }
+  return undefined
+}
+
+const ciliumPools = ['cluster-pool-ipv4-cidr', 'cluster-pool-ipv6-cidr'] as const
 
 function faultOfNode(node: ObjectOf<'Node'>, graph: Graph): Fault | undefined {
   const [own, other] = graph.once('blocks-of-nodes', () => blocksHit(graph)).get(node) ?? []
@@ -173,6 +251,8 @@ function allocators(graph: Graph): readonly Allocator[] {
     ...graph.all('networking.k8s.io/ServiceCIDR'),
     ...graph.all('projectcalico.org/IPPool'),
     ...graph.all('crd.projectcalico.org/IPPool'),
+    ...graph.all('kubeadm.k8s.io/ClusterConfiguration'),
+    ...graph.all('ConfigMap'),
   ].map((of) => ({ of, ranges: rangesOfObject(of) }))
 }
 
@@ -181,6 +261,8 @@ function rangesOfObject(of: KubernetesObject): readonly Range[] {
   const use = `${of.kind} ${of.metadata?.name}`
   if (of.kind === 'ServiceCIDR')
     return arrayAt(of, 'spec', 'cidrs').flatMap((text) => rangesOf(cidrs(String(text)), use, at(of, of)))
+  if (isKind(of, 'ConfigMap') || of.kind === 'ClusterConfiguration')
+    return networksOf(of).flatMap(({ services }) => services)
   const uses = arrayAt(of, 'spec', 'allowedUses')
   if (of.kind !== 'IPPool' || valueAt(of, 'spec', 'disabled') === true) return []
   if (uses.length > 0 && !uses.includes('Workload')) return []
@@ -191,8 +273,7 @@ function rangesOfObject(of: KubernetesObject): readonly Range[] {
  * Of two objects that are in force together one is reported, by kind and name. One pool may be served in two groups.
  */
 function isBefore(a: KubernetesObject, b: KubernetesObject, graph: Graph): boolean {
-  const identity = ({ kind, metadata }: KubernetesObject) =>
-    `${kind === 'ServiceCIDR' ? 0 : 1} ${metadata?.name}`
+  const identity = ({ kind, metadata }: KubernetesObject) => `${kind === 'IPPool' ? 1 : 0} ${metadata?.name}`
   return identity(a) < identity(b) && (graph.complete || graph.apart(a, b) === 0)
 }
 

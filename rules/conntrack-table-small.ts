@@ -49,7 +49,7 @@ values caps every node of the cluster.`,
 that kubeadm writes), at the flags \`--conntrack-max-per-core\` and \`--conntrack-min\` of kube-proxy, and
 at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less than kube-proxy's minimum.
 Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own
-value alone and is not reported.
+value alone and is not reported (an info where the rule is asked for).
 
 In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
 node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan --node-metrics\` node-exporter
@@ -130,8 +130,15 @@ whatever data plane there is. Where the configuration of kube-proxy comes to jus
       if (!conntrack) continue
       const maxPerCore = numberAt(conntrack, 'maxPerCore') ?? defaults.maxPerCore
       const min = numberAt(conntrack, 'min') ?? defaults.min
-      if (!small(maxPerCore, min)) continue
       const [node, field] = configuration.place(conntrack, 'maxPerCore')
+      if (maxPerCore === 0)
+        report(
+          node,
+          field,
+          'How many connections a node can track is up to its kernel: kube-proxy leaves the size of the table alone.',
+          { severity: 'info', recommended: false },
+        )
+      if (!small(maxPerCore, min)) continue
       report(node, field, say(maxPerCore, min), {
         fix: node === conntrack ? set(conntrack, 'maxPerCore', defaults.maxPerCore) : undefined,
       })

@@ -25,7 +25,8 @@ queue then grows, and it comes back slower than it went.`,
   remedy: 'Run it with two replicas, a priority class and a budget, and without a CPU limit.',
   decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on
 it: ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's
-injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. An error with zero
+injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. Where the rule is asked for, also
+without any of these. An error with zero
 replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
 no budget guards and no priority class protects: Secrets that exist outlive their controller's restart. One
 finding, with all causes. Workloads that run the same image as webhook or for its certificate are left alone.
@@ -60,22 +61,27 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
     if (!container || workload.batch || makesNothing(workload)) return
     const provider = providers.find(({ image }) => imageNamed(container.image, [image]))
     const consumer = graph.once(`consumer of ${provider?.image}`, () => consumerOf(provider, graph))
-    if (!consumer) return
     const fewest = graph.fewestPods(workload)
-    const see = [at(consumer, consumer, undefined, 'depends on it')]
+    const recommended = consumer !== undefined
+    const see = consumer ? [at(consumer, consumer, undefined, 'depends on it')] : []
     if (fewest?.pods === 0) {
       report(
         fewest.node,
         fewest.field,
         `New pods that need credentials do not start: ${workload.name}, which makes them, runs no pods.`,
-        { see },
+        { see, recommended },
       )
       return
     }
     const trouble = graph.live && troubleNow(workload, provider, graph, graph.live)
     if (trouble) {
       const { message, evidence, severity } = trouble
-      report(fewest?.node ?? workload.object, fewest?.field, message, { see, evidence, severity })
+      report(fewest?.node ?? workload.object, fewest?.field, message, {
+        see,
+        evidence,
+        severity,
+        recommended,
+      })
       return
     }
     const { limits } = container.spec.resources ?? {}
@@ -97,7 +103,7 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
       isAsked
         ? `New pods wait for their credentials when ${workload.name} is slow or gone: ${causes.join(', and ')}.`
         : `Secrets are made and renewed late when ${workload.name} has much to do: ${causes.join(', and ')}.`,
-      { severity: 'warning', see },
+      { severity: 'warning', see, recommended },
     )
   },
 })

@@ -4,6 +4,7 @@ import {
   firstOf,
   type Graph,
   type Ingress,
+  isObject,
   rule,
   type Service,
   set,
@@ -23,10 +24,10 @@ connection. Connections that the balancer keeps open stay with a pod after it ha
 each deploy drops requests; health checks see nodes, not pods.`,
   remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
   decides: `On an Ingress of GKE's controller (class \`gce\` or \`gce-internal\`): a warning when its
-Service turns NEG off explicitly (\`{"ingress": false}\`). GKE adds the annotation by itself to new Services
-of VPC-native clusters, so its absence is silent. In a cluster what its controller has made counts: a warning when a Service
+Service turns NEG off, by \`{"ingress": false}\` or by an annotation that names ports only. GKE adds the annotation by itself to new
+Services of VPC-native clusters, so its absence is silent (an info where the rule is asked for). In a cluster what its controller has made counts: a warning when a Service
 behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer Controller (class
-\`alb\`): \`target-type: instance\` written out is an info.
+\`alb\`): \`target-type: instance\` written out is an info, and its absence, too, where the rule is asked for.
 
 Exempt: Gateway API on GKE, which always uses NEG.`,
   versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',
@@ -39,12 +40,18 @@ Exempt: Gateway API on GKE, which always uses NEG.`,
   check(ingress, { graph, report }) {
     const annotations = ingress.metadata?.annotations
     const name = ingress.spec?.ingressClassName ?? annotations?.['kubernetes.io/ingress.class']
-    if (annotations && name === 'alb' && annotations[target] === 'instance') {
+    if (name === 'alb' && annotations?.[target] !== 'ip') {
+      const isWritten = annotations?.[target] !== undefined
       report(
-        annotations,
-        target,
-        'Each deploy may drop requests: the balancer sends to nodes, which pass its kept connections on to pods that stop.',
-        { severity: 'info', fix: set(annotations, target, 'ip') },
+        isWritten && annotations ? annotations : ingress,
+        isWritten ? target : undefined,
+        `Each deploy may drop requests: the balancer sends to nodes${isWritten ? '' : ', the default of its target type'}, which pass its kept connections on to pods that stop.`,
+        {
+          severity: 'info',
+          // The controller may have been given another default.
+          recommended: isWritten,
+          fix: annotations ? set(annotations, target, 'ip') : advise(`${target}: ip`),
+        },
       )
       return
     }
@@ -63,14 +70,23 @@ Exempt: Gateway API on GKE, which always uses NEG.`,
       return
     }
     if (name !== 'gce' && name !== 'gce-internal') return
-    const off = serviceWithoutNeg(ingress, graph)
-    if (!off) return
-    const own = off.metadata?.annotations ?? {}
+    const services = graph.backendsNamedBy(ingress).flatMap(({ service }) => service ?? [])
+    const off = services.find((service) => negOf(service) === false)
+    const unsaid = graph.live ? undefined : services.find((service) => negOf(service) === undefined)
+    const service = off ?? unsaid
+    if (!service) return
+    const own = service.metadata?.annotations
     report(
       ingress,
       undefined,
-      `Each deploy drops requests: ${graph.describe(off)} turns pod endpoints off, so the balancer keeps connections to nodes.`,
-      { see: [at(off, own, neg)] },
+      off
+        ? `Each deploy drops requests: ${graph.describe(off)} turns pod endpoints off, so the balancer keeps connections to nodes.`
+        : `Each deploy drops requests unless GKE adds pod endpoints by itself, as VPC-native clusters do: ${graph.describe(service)} does not ask for them.`,
+      {
+        severity: off ? 'warning' : 'info',
+        recommended: off !== undefined,
+        see: [own?.[neg] === undefined ? at(service, service) : at(service, own, neg)],
+      },
     )
   },
 })
@@ -83,17 +99,15 @@ function withoutStatus(ingress: Ingress, graph: Graph): readonly Service[] {
   return [...new Set(services)].filter(({ metadata }) => metadata?.annotations?.[status] === undefined)
 }
 
-function serviceWithoutNeg(ingress: Ingress, graph: Graph) {
-  return graph
-    .backendsNamedBy(ingress)
-    .map(({ service }) => service)
-    .find((service) => {
-      const text = service?.metadata?.annotations?.[neg]
-      if (text === undefined) return false
-      try {
-        return valueAt(JSON.parse(text), 'ingress') === false
-      } catch {
-        return false
-      }
-    })
+/** Whether the Service has pod endpoints for Ingresses, as its annotation says; undefined where GKE decides or nobody can read it. */
+function negOf({ metadata }: Service): boolean | undefined {
+  const text = metadata?.annotations?.[neg]
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    // One that names ports only makes groups for these, and none for Ingresses.
+    return isObject(value) ? valueAt(value, 'ingress') === true : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -36,10 +36,10 @@ dashboard that claims \`/api\` of every host has answered 404 for all applicatio
   decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress, a Traefik match without
 \`Host\`, or an HTTPRoute without hostnames, where another namespace has entrances at the same class, entry points
 or Gateway whose hosts the rule covers; an info for wildcards and for nginx, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is
-complete.
+complete. Where the rule is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
-AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname.`,
+AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname or for its own namespace only.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
     'Traefik documentation, router priority',
@@ -58,14 +58,15 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
   for: claimingKinds,
   check(entrance, { graph, params, report }) {
     const own = graph.namespaceOf(entrance)
-    if (own === '' || params.allowNamespaces.includes(own)) return
+    if (params.allowNamespaces.includes(own)) return
     const users = graph.once('hosts-by-balancer', () => hostsIn(graph))
-    for (const { host, node, field, shared } of claimsOf(entrance, graph)) {
-      if (!host.startsWith('*')) continue
+    const wide = claimsOf(entrance, graph).filter(({ host }) => host.startsWith('*'))
+    for (const { host, node, field, shared } of wide) {
       const foreign = (users.get(shared) ?? []).filter(
         (one) =>
           !one.host.startsWith('*') &&
           one.host.endsWith(host.slice(1)) &&
+          own !== '' &&
           graph.namespaceOf(one.of) !== '' &&
           graph.namespaceOf(one.of) !== own &&
           (graph.complete || graph.apart(one.of, entrance) <= 2),
@@ -87,6 +88,14 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
       )
       return
     }
+    const [first] = wide
+    if (!first) return
+    report(
+      first.node,
+      first.field,
+      `${graph.describe(entrance)} takes requests for ${first.host === '*' ? 'every host' : `hosts like ${first.host}`} that nobody else claims, those of applications to come included.`,
+      { severity: 'info', recommended: false },
+    )
   },
 })
 
@@ -144,7 +153,12 @@ function claimsOfHttpRoute(route: KubernetesObject, graph: Graph): readonly Clai
     // A listener's hostname narrows the route's; of a Gateway that is not known nothing is.
     const isOpen =
       gateway &&
-      objectsAt(gateway, 'spec', 'listeners').some((one) => stringAt(one, 'hostname') === undefined)
+      objectsAt(gateway, 'spec', 'listeners').some(
+        (one) =>
+          stringAt(one, 'hostname') === undefined &&
+          // Its own namespace alone, unless it says otherwise.
+          ['All', 'Selector'].includes(stringAt(one, 'allowedRoutes', 'namespaces', 'from') ?? 'Same'),
+      )
     const shared = `Gateway ${namespace ?? graph.namespaceOf(route)}/${name}`
     return hosts.flatMap((host) =>
       host === '*' && !isOpen

@@ -2,6 +2,7 @@ import {
   at,
   atMost,
   counted,
+  type Fault,
   type Graph,
   groupBy,
   isGone,
@@ -9,6 +10,7 @@ import {
   type Live,
   type Pod,
   rule,
+  type Service,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -24,7 +26,7 @@ scheduler put them.`,
     'Run the pods on every node (DaemonSet), or use `trafficDistribution`, which prefers near pods and goes on to others.',
   decides: `A Service with \`internalTrafficPolicy: Local\` and a selector whose pods come from a Deployment or
 StatefulSet, or from a DaemonSet that a node selector or required node affinity keeps off some nodes (a warning: the clients
-may be there only). In a cluster: nodes that run pods with addresses of their own and no ready pod of the
+may be there only). Where the rule is asked for, an info for a DaemonSet that does not tolerate every taint. In a cluster: nodes that run pods with addresses of their own and no ready pod of the
 Service, outside kube-system; a workload that happens to have a ready pod on each of them is silent.`,
   falsePositives: 'Clients that are on the same nodes by affinity, or the same pods talking to themselves.',
   versions:
@@ -40,7 +42,13 @@ Service, outside kube-system; a workload that happens to have a ready pod on eac
     if (spec?.internalTrafficPolicy !== 'Local' || spec.type === 'ExternalName') return
     const backends = graph.backendsOf(service)
     const [workload] = backends
-    if (!workload || backends.some(isEverywhere)) return
+    if (!workload) return
+    const everywhere = backends.find(isEverywhere)
+    if (everywhere) {
+      if (!graph.live && !backends.some(toleratesAny))
+        report(...keptOffByTaints(spec, service, everywhere, graph))
+      return
+    }
     const bare = graph.live && bareNodes(backends, graph, graph.live)
     if (bare && bare.length === 0) return
     const isSome = workload.kind === 'DaemonSet'
@@ -87,6 +95,32 @@ function isEverywhere({ kind, pod }: Workload): boolean {
       (term.matchExpressions ?? []).every(({ key, operator }) => isPlain(key) || operator === 'NotIn'),
     )
   )
+}
+
+/** Whether it runs on nodes with taints that nobody has thought of, too. */
+function toleratesAny({ pod }: Workload): boolean {
+  return (pod.tolerations ?? []).some(({ key, operator }) => operator === 'Exists' && !key)
+}
+
+/** That nodes may have taints which keep the DaemonSet off. */
+function keptOffByTaints(
+  spec: NonNullable<Service['spec']>,
+  service: Service,
+  workload: Workload,
+  graph: Graph,
+): Fault {
+  const { pod, kind, name } = workload
+  const tolerated = pod.tolerations?.length ?? 0
+  return [
+    spec,
+    'internalTrafficPolicy',
+    `Pods on tainted nodes cannot reach ${graph.describe(service)}: ${kind} ${name} tolerates ${tolerated > 0 ? 'some taints only' : 'no taints'}, and the Service stays on the node.`,
+    {
+      severity: 'info',
+      recommended: false,
+      see: [at(workload, pod, tolerated > 0 ? 'tolerations' : undefined)],
+    },
+  ]
 }
 
 /** The nodes whose pods find no pod of the Service, those with the most pods first. */

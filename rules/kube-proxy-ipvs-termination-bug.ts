@@ -5,6 +5,7 @@ import {
   type Graph,
   imageParts,
   inRange,
+  isKubeProxy,
   rule,
   stringAt,
   version,
@@ -45,7 +46,7 @@ Exempt: the iptables and nftables modes, and kube-proxy whose mode the input doe
   for: 'Workload',
   check(workload, { graph, params, report }) {
     for (const container of workload.running) {
-      if (!container.image || imageParts(container.image).name !== 'kube-proxy') continue
+      if (!container.image || !isKubeProxy(container.image)) continue
       const tag = imageParts(container.image).tag
       const release = version(tag)
       const mode = modeOf(workload, flagOf(container, 'proxy-mode'), graph)

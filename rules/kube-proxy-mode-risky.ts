@@ -3,8 +3,8 @@ import {
   configurationsIn,
   flagOf,
   type Graph,
-  imageParts,
   inRange,
+  isKubeProxy,
   isWorkload,
   kernelOf,
   rule,
@@ -58,7 +58,7 @@ others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
       mode === 'nftables' ? ({ severity: 'error', evidence } as const) : {}
     if (isWorkload(subject)) {
       for (const container of subject.running) {
-        if (!container.image || imageParts(container.image).name !== 'kube-proxy') continue
+        if (!isKubeProxy(container.image)) continue
         const mode = flagOf(container, 'proxy-mode')
         const message = mode === undefined ? undefined : verdict(mode)
         if (message) report(container.spec, container.spec.args ? 'args' : 'command', message, options(mode))
@@ -78,9 +78,7 @@ others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
 
 /** Whether a kube-proxy runs in the cluster: its configuration outlives it where another program takes its place. */
 function runsProxy(graph: Graph): boolean {
-  return graph.workloads.some(({ running }) =>
-    running.some(({ image }) => image !== undefined && imageParts(image).name === 'kube-proxy'),
-  )
+  return graph.workloads.some(({ running }) => running.some(({ image }) => isKubeProxy(image)))
 }
 
 /** The Linux nodes on which kube-proxy refuses nftables mode, by their kernels. */

@@ -24,7 +24,7 @@ whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
   decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side and that start at
 least once in \`startsWithin\` (with
-\`onlyWithJobs\` off: any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
+\`onlyWithJobs\` off an info for any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
 \`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
 namespaces are silent unless the input is complete.
 
@@ -80,19 +80,24 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
     const most = seconds(params.startsWithin) ?? 0
     const isOwn = ({ object }: Workload) => isNamespaceOf(namespace, object, graph)
     const piling = makers.find((one) => pilesUp(one, most) && isOwn(one))
-    const job = (piling ?? (isFull ? makers[0] : undefined))?.object
-    if (!job) return
+    const isJob = piling?.kind === 'CronJob' || piling?.kind === 'ScaledJob'
+    const maker = (piling ?? makers.find((one) => isFull || isOwn(one)))?.object
+    if (!maker) return
     const [quota] = quotas
+    const none = quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'
     report(
       namespace,
       undefined,
       isFull
-        ? `Soon no pod starts on any node: ${grouped(count.all)} of ${grouped(count.most)} places for pods are taken, ${grouped(count.own)} of them here, and ${quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'}.`
-        : `Pods of ${graph.describe(job)} can pile up until the API server runs out of memory: ${quota ? 'the quota of this namespace does not count pods' : 'this namespace has no pod quota'}.`,
+        ? `Soon no pod starts on any node: ${grouped(count.all)} of ${grouped(count.most)} places for pods are taken, ${grouped(count.own)} of them here, and ${none}.`
+        : isJob
+          ? `Pods of ${graph.describe(maker)} can pile up until the API server runs out of memory: ${none}.`
+          : `A mistake in ${name} can fill all nodes with its pods: ${none}.`,
       {
-        severity: isFull ? 'error' : 'warning',
+        severity: isFull ? 'error' : isJob ? 'warning' : 'info',
+        recommended: isFull || isJob || !params.onlyWithJobs,
         evidence: count && [`${grouped(count.own)} pods now, of ${grouped(count.all)} in the cluster`],
-        see: [at(job, job), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
+        see: [at(maker, maker), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
         fix: { title: 'a ResourceQuota with hard: {pods: …, count/jobs.batch: …}', safe: false, edits: [] },
       },
     )

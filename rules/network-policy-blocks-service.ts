@@ -2,7 +2,9 @@ import {
   at,
   type Fault,
   type Graph,
+  hasOtherPolicies,
   imageNamed,
+  isForIngress,
   type KubernetesObject,
   type NetworkPolicy,
   rule,
@@ -27,15 +29,16 @@ traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort)
 namespace may come in.
 
 Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
-without any other policy for these pods, unless the input is complete, since the allow rule may be
-elsewhere; clusters with flannel and no agent that enforces policies.`,
+without any other policy for these pods, unless the input is complete (a warning where the rule is asked for), since
+the allow rule may be elsewhere; clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
   check(service, { graph, report }) {
     if (
-      graph.once('other-policies', () => hasOtherPolicies(graph) || isUnenforced(graph)) ||
+      hasOtherPolicies(service, graph) ||
+      graph.once('policies are not enforced', () => isUnenforced(graph)) ||
       graph.patched(service)
     )
       return
@@ -43,7 +46,9 @@ elsewhere; clusters with flannel and no agent that enforces policies.`,
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
-      if (policies.length === 0 || (onlyDenies && !graph.complete)) continue
+      if (policies.length === 0) continue
+      // The rule that allows it may be elsewhere.
+      const isCertain = !onlyDenies || graph.complete
       const rules = policies.flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
@@ -56,7 +61,9 @@ elsewhere; clusters with flannel and no agent that enforces policies.`,
       // What clients from outside ask for comes first.
       for (const one of [...ports.filter(({ outside }) => outside), ...ports]) {
         const fault =
-          unallowed(one, isPartlyOpen, policies, service, workload, graph) ??
+          (isCertain
+            ? unallowed(one, isPartlyOpen, policies, service, workload, graph)
+            : denied(one, policies, service, workload, graph)) ??
           closedToOutside(one, service, workload, graph)
         if (fault) {
           report(...fault)
@@ -112,6 +119,26 @@ function unallowed(
   ]
 }
 
+/** That the input has only policies that deny everything. */
+function denied(
+  { port }: Reached,
+  policies: readonly NetworkPolicy[],
+  service: Service,
+  workload: Workload,
+  graph: Graph,
+): Fault {
+  return [
+    port,
+    port.targetPort === undefined ? 'port' : 'targetPort',
+    `Connections to ${graph.describe(service)} time out unless a policy elsewhere allows them: none of the input lets anybody in to ${workload.name}.`,
+    {
+      severity: 'warning',
+      recommended: false,
+      see: policies.slice(0, 1).map((one) => at(one, one.spec ?? one, 'podSelector', 'denies all')),
+    },
+  ]
+}
+
 /** That something leads to the Service from outside, and the policies let in only pods of its namespace. */
 function closedToOutside(
   { port, outside, allowed }: Reached,
@@ -135,20 +162,20 @@ function isOwnNamespaceOnly({ from = [] }: IngressRule): boolean {
   return from.length > 0 && from.every((peer) => peer.podSelector && !peer.namespaceSelector && !peer.ipBlock)
 }
 
-/** Whether pods that the rule admits look like an ingress controller: it may stand in the same namespace. */
+/**
+ * Whether pods that the rule admits look like an ingress controller, or are to be called like one: it may stand in the same
+ * namespace.
+ */
 function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph): boolean {
   const controllers = /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/
+  const labels = from.flatMap((peer) => Object.values(peer.podSelector?.matchLabels ?? {}))
+  if (labels.some((label) => controllers.test(label))) return true
   return from
     .flatMap((peer) => graph.matching(peer.podSelector, policy))
     .some((pod) => pod.running.some(({ image }) => controllers.test(image ?? '')))
 }
 
 type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
-
-function isForIngress(policy: NetworkPolicy): boolean {
-  const { policyTypes } = policy.spec ?? {}
-  return !policyTypes || policyTypes.length === 0 || policyTypes.includes('Ingress')
-}
 
 /** Whether a rule lets the Service's port through to the workload. Rules without ports allow all. */
 function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: Graph): boolean {
@@ -189,17 +216,4 @@ function isUnenforced(graph: Graph): boolean {
     runs(['flannel']) &&
     !runs(['calico', 'canal', 'cilium', 'kube-router', 'weave-npc', 'antrea', 'kube-network-policies'])
   )
-}
-
-function hasOtherPolicies(graph: Graph): boolean {
-  const kinds = [
-    'cilium.io/CiliumNetworkPolicy',
-    'cilium.io/CiliumClusterwideNetworkPolicy',
-    'projectcalico.org/NetworkPolicy',
-    'projectcalico.org/GlobalNetworkPolicy',
-    'crd.projectcalico.org/NetworkPolicy',
-    'crd.projectcalico.org/GlobalNetworkPolicy',
-    'policy.networking.k8s.io/AdminNetworkPolicy',
-  ] as const
-  return kinds.some((kind) => graph.all(kind).length > 0)
 }

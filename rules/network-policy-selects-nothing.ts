@@ -24,7 +24,8 @@ workload beside it nearly matches (one pair differs by a letter or two) or the i
 label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
 a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for
 pods that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a
-namespace with a Subscription of OLM, and those that match pods of manifests without a namespace.
+namespace with a Subscription of OLM, and those that match pods of manifests without a namespace. Where the rule is asked
+for, an info for policies of partial input that apply to no pod in it.
 
 In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
 without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
@@ -50,13 +51,16 @@ without pods or with pods that an operator makes, and those for the solvers of c
     const near = graph
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
-    if (!near && (!graph.hasAllPods(selector.matchLabels, policy) || isExpected(policy, selector, graph)))
-      return
+    const isCertain = near !== undefined || graph.hasAllPods(selector.matchLabels, policy)
+    if (!near && isExpected(policy, selector, graph)) return
+    if (!isCertain && (graph.complete || graph.mayBeOperated(selector.matchLabels, policy))) return
     report(
       spec,
       'podSelector',
       `${graph.describe(policy)} applies to no pod${near ? `: its selector differs from the labels of ${near.name} by a letter or two` : ` of ${graph.source}`}.`,
       {
+        severity: isCertain ? 'warning' : 'info',
+        recommended: isCertain,
         see: [near ? at(near, near.template.metadata ?? near.template, 'labels') : undefined],
       },
     )

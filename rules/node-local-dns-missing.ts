@@ -1,4 +1,4 @@
-import { hasNodeDns, imageNamed, rule } from '../src/rule.js'
+import { hasNodeDns, imageNamed, isOfClusterDns, rule } from '../src/rule.js'
 
 export default rule({
   title: 'Every DNS query of the cluster crosses the network to a few DNS pods',
@@ -11,9 +11,10 @@ connection tracking, each of which costs a timeout of five seconds. A cache on e
 talks TCP to the servers.`,
   remedy:
     'Run a DNS cache on every node (node-local-dns), or the DNS server itself as a DaemonSet with `internalTrafficPolicy: Local`.',
-  decides: `Only when the input is declared complete: a CoreDNS or kube-dns Deployment without any DaemonSet
+  decides: `The Deployment of the cluster's DNS, CoreDNS or kube-dns, in a complete input without any DaemonSet
 that runs a DNS cache or server on the nodes (node-local-dns, dnsmasq, CoreDNS, unbound), from \`minNodes\`
-Nodes on when Nodes are known. Cilium's local redirect policies for DNS count too.`,
+Nodes on when Nodes are known. Cilium's local redirect policies for DNS count too. Where the rule is asked for, in
+input that is not complete, too.`,
   falsePositives: 'GKE with Cloud DNS or Dataplane V2 brings a cache that no manifest shows.',
   sources: ['Kubernetes documentation, Using NodeLocal DNSCache in Kubernetes clusters'],
   stories: [
@@ -34,8 +35,7 @@ Nodes on when Nodes are known. Cilium's local redirect policies for DNS count to
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (
-      !graph.complete ||
-      workload.kind !== 'Deployment' ||
+      !isOfClusterDns(workload, graph) ||
       !workload.running.some((one) => imageNamed(one.image, ['coredns', 'k8s-dns-kube-dns']))
     )
       return
@@ -45,7 +45,8 @@ Nodes on when Nodes are known. Cilium's local redirect policies for DNS count to
     report(
       workload.object,
       undefined,
-      `All DNS queries of ${nodes > 0 ? `${nodes} nodes` : 'the cluster'} go to ${workload.scale?.replicas ?? 1} pods of ${workload.name} through connection tracking: no node has a DNS cache.`,
+      `All DNS queries of ${nodes > 0 ? `${nodes} nodes` : 'the cluster'} go to ${workload.scale?.replicas ?? 1} pods of ${workload.name} through connection tracking: ${graph.complete ? 'no node has' : 'the input has no DaemonSet with'} a DNS cache.`,
+      { recommended: graph.complete },
     )
   },
 })

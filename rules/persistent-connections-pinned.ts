@@ -10,8 +10,8 @@ it: all their requests go to one pod, new replicas get nothing, and when that po
 once.`,
   remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
   decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that
-is not headless, with a workload of two or more pods, no route to it (a proxy balances requests), and no
-mesh injection in the Namespace or the pods.
+is not headless, with a workload of two or more pods (where the rule is asked for, also one whose pods the input does
+not hold), not for xDS, no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.
 
 In a cluster with the metrics API, the CPU of the pods stands below where it differs by far at this moment: the
 standard deviation is more than half of the mean, over three pods or more.`,
@@ -29,14 +29,17 @@ standard deviation is more than half of the mean, over three pods or more.`,
     )
       return
     const port = spec.ports?.find(isPersistent)
-    const workload = graph.backendsOf(service).find((one) => (graph.fewestPods(one)?.pods ?? 0) > 1)
-    if (!port || !workload) return
+    const backends = graph.backendsOf(service)
+    const workload = backends.find((one) => (graph.fewestPods(one)?.pods ?? 0) > 1)
+    const isElsewhere =
+      backends.length === 0 && !graph.complete && Object.keys(spec.selector ?? {}).length > 0
+    if (!port || !(workload || isElsewhere)) return
     const namespace = graph.all('Namespace').find((one) => one.metadata?.name === graph.namespaceOf(service))
     const meshed = JSON.stringify([
       namespace?.metadata?.labels ?? {},
       namespace?.metadata?.annotations ?? {},
-      workload.labels,
-      workload.annotations,
+      workload?.labels,
+      workload?.annotations,
     ])
     if (
       /istio-injection":"enabled|istio\.io\/rev|linkerd\.io\/inject":"enabled|sidecar\.istio\.io|ambient/.test(
@@ -44,14 +47,16 @@ standard deviation is more than half of the mean, over three pods or more.`,
       )
     )
       return
+    const pods = workload && graph.fewestPods(workload)?.pods
     report(
       port,
       port.appProtocol ? 'appProtocol' : 'name',
-      `A client of ${graph.describe(service)} uses one of its ${graph.fewestPods(workload)?.pods} pods only: gRPC and HTTP/2 keep one connection.`,
+      `A client of ${graph.describe(service)} uses one of its ${pods === undefined ? '' : `${pods} `}pods only: gRPC and HTTP/2 keep one connection.`,
       {
+        recommended: workload !== undefined,
         evidence: atMost(
           3,
-          (unevenCpu(workload, graph) ?? []).map(
+          ((workload && unevenCpu(workload, graph)) ?? []).map(
             ({ pod, cpu }) => `pod ${pod} uses ${Math.round(cpu * 1000)}m CPU now`,
           ),
         ),
@@ -60,9 +65,8 @@ standard deviation is more than half of the mean, over three pods or more.`,
   },
 })
 
-function isPersistent(port: ServicePort): boolean {
-  return (
-    /^(grpc|kubernetes\.io\/h2c|h2c|http2)$/i.test(port.appProtocol ?? '') ||
-    /^(grpc|http2)(-|$)/.test(port.name ?? '')
-  )
+function isPersistent({ name = '', appProtocol = '' }: ServicePort): boolean {
+  // A proxy keeps one stream of xDS by design: to whom makes no difference.
+  if (/xds/.test(name)) return false
+  return /^(grpc|kubernetes\.io\/h2c|h2c|http2)$/i.test(appProtocol) || /^(grpc|http2)(-|$)/.test(name)
 }

@@ -4,9 +4,14 @@ import {
   cidr,
   configurationsIn,
   countOf,
+  flagOf,
   type Graph,
+  groupOf,
   isGone,
   isObject,
+  isWorkload,
+  type KubernetesObject,
+  type Node,
   numberAt,
   objectAt,
   objectsAt,
@@ -17,6 +22,7 @@ import {
   stringAt,
   times,
   valueAt,
+  type Workload,
 } from '../src/rule.js'
 
 export default rule({
@@ -28,8 +34,8 @@ blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pe
 adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
   remedy: 'Choose a pod range with room for several times the nodes of today, or a smaller block per node.',
   decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at
-\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for
-kube-controller-manager's \`--cluster-cidr\`. For Calico: the blocks of all enabled IPv4 IPPools together,
+\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API and for the
+\`--cluster-cidr\` of a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools together,
 as each node holds at least one block. In a cluster twice the nodes of today are planned for, where that is less.
 
 In a cluster also: pods that get no address by what the network plugin says in their events (host-local,
@@ -59,7 +65,9 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
   },
   for: [
     'kubeadm.k8s.io/ClusterConfiguration',
+    'cluster.x-k8s.io/Cluster',
     'ConfigMap',
+    'Workload',
     'projectcalico.org/IPPool',
     'crd.projectcalico.org/IPPool',
     'Node',
@@ -67,7 +75,9 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
   check(subject, { graph, params, report }) {
     const say = (range: string, mask: number, nodes: number) =>
       `Node ${nodes + 1} gets no pod addresses: there is room for ${nodes} blocks of size /${mask} in ${range}.`
-    const today = graph.live ? graph.all('Node').length : 0
+    // A Cluster of Cluster API is another one than that which holds it.
+    const isOwn = subject.kind !== 'Cluster'
+    const today = graph.live && isOwn ? graph.all('Node').length : 0
     const planned = today > 0 ? Math.min(params.plannedNodes, 2 * today) : params.plannedNodes
     const label = today > 0 ? `${today} nodes today` : `${planned} nodes planned`
     if (subject.kind === 'Node') {
@@ -103,20 +113,52 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
       })
       return
     }
-    for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
-      const networking = objectAt(value, 'networking')
-      const range = (stringAt(networking, 'podSubnet') ?? '').split(',').find((one) => one.includes('.'))
-      if (!networking || !range) continue
-      const mask = Number(
-        extraArg(value, 'node-cidr-mask-size') ?? extraArg(value, 'node-cidr-mask-size-ipv4') ?? 24,
-      )
-      const nodes = blocks(range, mask)
-      if (nodes >= planned) continue
-      const [node, field] = place(networking, 'podSubnet')
-      report(node, field, say(range, mask, nodes), { label })
-    }
+    const few = rangesIn(subject).find(({ range, mask }) => blocks(range, mask) < planned)
+    if (!few) return
+    const { node, field, range, mask } = few
+    report(node, field, say(range, mask, blocks(range, mask)), { label })
   },
 })
+
+/** A range from which nodes get blocks. */
+interface BlockRange {
+  readonly node: Node
+  readonly field: string | undefined
+  readonly range: string
+  /** The length of the prefix of a block. */
+  readonly mask: number
+}
+
+/** The IPv4 ranges for pods of kubeadm's configuration, of a Cluster of Cluster API or of a kube-controller-manager. */
+function rangesIn(subject: KubernetesObject | Workload): readonly BlockRange[] {
+  if (isWorkload(subject))
+    return subject.running.flatMap((container) => {
+      const mask =
+        flagOf(container, 'node-cidr-mask-size-ipv4') ?? flagOf(container, 'node-cidr-mask-size') ?? 24
+      const allocates = flagOf(container, 'allocate-node-cidrs') === 'true'
+      const ranges = allocates ? (flagOf(container, 'cluster-cidr')?.split(',') ?? []) : []
+      const field = container.spec.args ? 'args' : 'command'
+      return v4(ranges).map((range) => ({ node: container.spec, field, range, mask: Number(mask) }))
+    })
+  const pods = objectAt(subject, 'spec', 'clusterNetwork', 'pods')
+  if (pods && groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io')
+    return v4(arrayAt(pods, 'cidrBlocks').map(String)).map((range) => {
+      return { node: pods, field: 'cidrBlocks', range, mask: 24 }
+    })
+  return configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(({ value, place }) => {
+    const networking = objectAt(value, 'networking')
+    if (!networking) return []
+    const [node, field] = place(networking, 'podSubnet')
+    const mask = extraArg(value, 'node-cidr-mask-size') ?? extraArg(value, 'node-cidr-mask-size-ipv4') ?? 24
+    return v4(stringAt(networking, 'podSubnet')?.split(',') ?? []).map((range) => {
+      return { node, field, range, mask: Number(mask) }
+    })
+  })
+}
+
+function v4(ranges: readonly string[]): readonly string[] {
+  return ranges.filter((one) => one.includes('.'))
+}
 
 interface Trouble {
   readonly message: string

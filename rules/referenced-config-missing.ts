@@ -409,7 +409,8 @@ function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, g
     .problems(found)
     .flatMap(({ path: [of, key] }) => (dataFields.has(of) && typeof key === 'string' ? [key] : []))
   const own = [...Object.keys(data), ...wrong]
-  const key = keys.find((one) => !own.includes(one))
+  // No key can have other characters: such a one is filled in or decrypted later.
+  const key = keys.find((one) => !own.includes(one) && /^[-.\w]+$/.test(one))
   // An object without any data is a shell that somebody else fills.
   return key === undefined || own.length === 0
     ? undefined

@@ -38,7 +38,8 @@ native sidecar declares for that protocol is an error, an info where the Service
 only meshes, scrapers and SRV records miss the port. A number is a warning when the pods declare ports and
 none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone where all that is declared is for metrics and probes, beside a
 declared one of the same Service, where another Service leads to a declared port of these pods, and where an
-argument, a variable, a probe or a ConfigMap of the pods names it.
+argument, a variable, a probe or a ConfigMap of the pods names it. Where the rule is asked for, an info when all pods declare
+the number for another protocol.
 
 In a cluster EndpointSlices tell which ready pods have a port of that name: it is an error when none has, a warning when
 some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
@@ -87,7 +88,12 @@ patches, which may add the port.`,
         continue
       }
       const target = port.targetPort ?? port.port
-      if (target === undefined || (typeof target === 'string' ? !portName.test(target) : listed)) continue
+      if (target === undefined) continue
+      if (typeof target === 'string' ? !portName.test(target) : listed) {
+        const fault = otherProtocol(port, target, backends)
+        if (fault) report(...fault)
+        continue
+      }
       // Pods may have ports that their template lacks: of a container that is injected.
       if (typeof target === 'string' && ways && ways.open > 0 && ways.closed.length === 0) continue
       const without =
@@ -100,7 +106,8 @@ patches, which may add the port.`,
       const fault =
         workload && wrong.length === backends.length
           ? undeclared(port, target, workload, without, service, port === firstClosed ? closed : [])
-          : missingInSome(port, ways?.open ?? 0, without, graph.describe(service))
+          : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
+            otherProtocol(port, target, backends))
       if (fault) report(...fault)
     }
   },
@@ -218,6 +225,32 @@ function missingInSome(
       ? `Port ${nameOf(port)} of ${service} leads to ${open} of its ${open + without.length} ready pods only: the rest has no port named ${targetPort}.`
       : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${service} none has a port named ${targetPort}.`,
     { severity: open > 0 ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
+  ]
+}
+
+/**
+ * That all pods declare the number for another protocol only. What containers declare is for readers: the program may listen
+ * for this one all the same.
+ */
+function otherProtocol(
+  port: ServicePort,
+  target: IntOrString,
+  backends: readonly Workload[],
+): Fault | undefined {
+  const { protocol = 'TCP' } = port
+  const found = backends.map((workload) =>
+    declaredBy(workload).filter(({ containerPort }) => containerPort === target),
+  )
+  const [[first] = []] = found
+  const isOther = found.every(
+    (ports) => ports.length > 0 && ports.every((one) => (one.protocol ?? 'TCP') !== protocol),
+  )
+  if (!first || !isOther) return undefined
+  return [
+    port,
+    port.protocol === undefined ? 'port' : 'protocol',
+    `Port ${nameOf(port)} sends ${protocol} where the pods of ${backends[0]?.name} declare port ${show(first)} for ${first.protocol ?? 'TCP'} only.`,
+    { severity: 'info', recommended: false },
   ]
 }
 

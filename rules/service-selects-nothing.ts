@@ -25,10 +25,13 @@ one letter selects nothing: the Service exists, its name resolves, and every con
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
 reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
-a letter or two; when it has the labels itself, and its pods have not; or when it is a StatefulSet that names the
+a letter or two; when it is called as the Service is and has the value under another of the usual keys
+(\`app\`, \`app.kubernetes.io/name\`…); when it has the labels itself, and its pods have not; or when it is a StatefulSet that names the
 Service in \`serviceName\`; and no other Service selects that workload already. With \`--complete\` every Service that
 selects nothing is reported, save in kube-system and where an account of the namespace may make or label pods; in a cluster as a warning where no route or balancer leads to it and no near match shows that
 it is a slip.
+
+Where the rule is asked for, an info for Services of other input whose pods nothing in it makes.
 
 In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are left
 alone (operators make some that are empty by design), those younger than ten minutes, and headless ones of kube-system:
@@ -76,8 +79,10 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
-    if (!near && (!graph.hasAllPods(selector, service) || (!graph.live && isElsewhere(selector, graph))))
-      return
+    const isCertain =
+      near !== undefined ||
+      (graph.hasAllPods(selector, service) && (graph.live !== undefined || !isElsewhere(selector, graph)))
+    if (!isCertain && (graph.complete || mayBeElsewhere(selector, service, graph))) return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []
@@ -87,9 +92,11 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
       near ? key : undefined,
       near
         ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
-        : `Every connection to ${graph.describe(service)} fails: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
+        : `Every connection to ${graph.describe(service)} fails${isCertain ? '' : ' unless its pods come from elsewhere'}: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
       {
         ...(graph.live && !near && !entrance && { severity: 'warning' }),
+        ...(!isCertain && { severity: 'info' }),
+        recommended: isCertain,
         evidence: evidenceOf(service, graph),
         see: [
           entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'),
@@ -139,7 +146,10 @@ function isMeant(
   const [first, ...more] = wrong
   if (!first) return false
   if (more.length === 0 && isNearly(first, workload, pairs.length)) return true
-  const { labels } = workload.object.metadata ?? {}
+  const { labels, name } = workload.object.metadata ?? {}
+  // One calls them by another of the usual keys.
+  if (pairs.length === 1 && name === service.metadata?.name && hasUnder(namingKeys, first, workload))
+    return true
   // They were given to the workload and not to its pods.
   if (pairs.every(([key, value]) => labels?.[key] === value)) return true
   const isGoverning =
@@ -147,6 +157,27 @@ function isMeant(
     stringAt(workload.object, 'spec', 'serviceName') === service.metadata?.name
   // Whoever elects a primary labels it while it runs.
   return isGoverning && wrong.every(([key]) => !/role|leader|primary|master/i.test(key))
+}
+
+/** The keys under which people write what an application is called. */
+const namingKeys: ReadonlySet<string> = new Set([
+  'app',
+  'name',
+  'k8s-app',
+  'run',
+  'service',
+  'app.kubernetes.io/name',
+  'app.kubernetes.io/instance',
+  'app.kubernetes.io/component',
+])
+
+/** Whether the workload's pods lack the label and have its value under another one of these keys. */
+function hasUnder(keys: ReadonlySet<string>, [key, value]: Pair, { labels }: Workload): boolean {
+  return (
+    keys.has(key) &&
+    labels[key] === undefined &&
+    Object.entries(labels).some(([other, text]) => text === value && keys.has(other))
+  )
 }
 
 /** The pair is a slip: the value differs by a letter or two, or the key does. */
@@ -162,4 +193,13 @@ function isNearly([key, value]: readonly [string, string], { labels }: Workload,
 /** Whether manifests have the pods after all: of a workload that may be meant for the same namespace. */
 function isElsewhere(selector: Readonly<Record<string, string>>, { workloads }: Graph): boolean {
   return workloads.some(({ labels }) => matchesLabels(selector, labels))
+}
+
+/** Whether something in partial input tells where the pods come from. */
+function mayBeElsewhere(selector: Readonly<Record<string, string>>, service: Service, graph: Graph): boolean {
+  return (
+    graph.namespaceOf(service) === 'kube-system' ||
+    graph.mayBeOperated(selector, service) ||
+    isElsewhere(selector, graph)
+  )
 }

@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   atMost,
   connectionClashes,
@@ -20,16 +21,16 @@ or 3 seconds for the second try. It looks like a slow service outside.`,
   remedy:
     'Let masquerading choose ports at random: `AWS_VPC_K8S_CNI_RANDOMIZESNAT: prng`; flannel 0.11 or newer.',
   decides: `The DaemonSet of the VPC CNI of AWS (\`aws-node\`) with \`AWS_VPC_K8S_CNI_RANDOMIZESNAT\` set to
-\`none\`, or, as an info, to \`hashrandom\`; flannel below 0.11.0 with \`--ip-masq\`.
+\`none\`, or, as an info, to \`hashrandom\`, which is the default below 1.7.0; flannel below 0.11.0 with \`--ip-masq\`.
 
 Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.
 
 With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it, where a node has 100 or
 more: each loser of such a race is one.`,
-  versions:
-    'Newer releases of the VPC CNI use prng by default; flannel passes --random-fully from 0.11.0 on.',
+  versions: 'The VPC CNI uses prng by default from 1.7.0 on; flannel passes --random-fully from 0.11.0 on.',
   sources: [
     'amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)',
+    'amazon-vpc-cni-k8s PR 1048 and CHANGELOG.md (1.7.0)',
     'flannel/network/iptables.go',
     'prometheus/node_exporter, collector/conntrack_linux.go',
   ],
@@ -56,6 +57,16 @@ more: each loser of such a race is one.`,
         return
       }
       const parts = imageParts(container.image ?? '')
+      const plugin = parts.name === 'amazon-k8s-cni' ? version(parts.tag) : undefined
+      if (plugin && inRange(plugin, '<1.7.0') && !random && outside?.value !== 'true') {
+        report(
+          container.spec,
+          'image',
+          `Connections that leave the cluster together may wait 1 to 3 s for their second try: ${parts.tag} chooses source ports by a hash only unless it is told otherwise.`,
+          { severity: 'info', evidence, fix: advise('AWS_VPC_K8S_CNI_RANDOMIZESNAT: prng') },
+        )
+        return
+      }
       const own =
         parts.name === 'flannel'
           ? version(parts.tag?.replace(/-(amd64|arm64|arm|ppc64le|s390x)$/, ''))

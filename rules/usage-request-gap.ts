@@ -18,6 +18,8 @@ import {
 
 /** Bytes that count on a node whose size is not known. */
 const large = 2 ** 30
+/** Less than this is of no account on any node. */
+const small = 64 * 2 ** 20
 
 export default rule({
   title: 'Pods use far more memory than the scheduler was told',
@@ -36,7 +38,8 @@ that node use more than \`full\` percent of its memory, otherwise an info. What 
 from days of samples stands below.
 
 With \`under\` pods are reported, too, whose memory and CPU are all below that part of their requests: an info, and no
-reason to cut a service that has a peak.
+reason to cut a service that has a peak. Where the rule is asked for a tenth is that part if none is given, and \`share\`
+does not count: an info for each that uses \`over\` times what it asked for.
 
 Exempt: Jobs, pods without requests (\`resource-requests-missing\`), workloads whose requests a
 VerticalPodAutoscaler writes. Use of CPU above the request is no fault by itself: it is idle time of others.`,
@@ -82,7 +85,9 @@ shipper may look larger than what it needs. The kubelet counts in the same way w
     const [container] = workload.running
     if (!live || !container || workload.batch || isWritten(workload, graph)) return
     const pods = measured(workload, live, params.minAge)
-    const worst = worstNode(pods, graph, live, params)
+    const grave = worstNode(pods, graph, live, params)
+    // Who asks for it wants to hear of each that asked for too little.
+    const worst = grave ?? worstNode(pods, graph, live, { over: params.over, share: 0 })
     const field = container.spec.resources ? 'resources' : 'name'
     if (worst) {
       const { name, excess, size, total } = worst
@@ -96,18 +101,24 @@ shipper may look larger than what it needs. The kubelet counts in the same way w
         field,
         `Pods of ${workload.name} take ${formatBytes(excess)} more of node ${name} than they asked for, and are evicted first when it runs out; measured once.`,
         {
-          severity: isFull ? 'warning' : 'info',
+          severity: grave && isFull ? 'warning' : 'info',
+          recommended: grave !== undefined,
           evidence: [...line, ...linesOfPods(worst.pods), ...recommendations(workload, graph)],
         },
       )
       return
     }
-    if (params.under > 0 && isIdle(workload, live, params.under))
+    const under = params.under || 0.1
+    if (isIdle(workload, live, under))
       report(
         container.spec,
         field,
-        `Each pod of ${workload.name} uses less than ${Number((params.under * 100).toFixed(1))} % of the CPU and memory that it keeps from others; measured once.`,
-        { severity: 'info', evidence: [...linesOfPods(pods), ...recommendations(workload, graph)] },
+        `Each pod of ${workload.name} uses less than ${Number((under * 100).toFixed(1))} % of the CPU and memory that it keeps from others; measured once.`,
+        {
+          severity: 'info',
+          recommended: params.under > 0,
+          evidence: [...linesOfPods(pods), ...recommendations(workload, graph)],
+        },
       )
   },
 })
@@ -158,7 +169,7 @@ function worstNode(
       const used = pods.reduce((sum, { memory }) => sum + memory, 0)
       const excess = used - pods.reduce((sum, { request }) => sum + request, 0)
       const size = sizes.get(name)
-      if (excess < (size === undefined ? large : (share / 100) * size)) return []
+      if (excess < (share === 0 ? small : size === undefined ? large : (share / 100) * size)) return []
       if (used <= over * (used - excess)) return []
       return [{ name, pods, excess, size }]
     })

@@ -50,6 +50,7 @@ export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
   category: 'admission',
   severity: 'error',
+  countsPods: true,
   why: `The API server calls the webhook on every matching write. When nobody answers, \`failurePolicy:
 Fail\` refuses the write: no pod can be created, deployments and nodes can't recover, and the webhook's own
 pod may be among those refused. With a single replica every node drain is such an outage.`,
@@ -67,7 +68,8 @@ Ignore\`), when an APIService is not available, and when events say that the API
 webhook although its pods are ready: a network policy, a firewall towards the nodes, or a certificate.
 
 Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
-Services that other tools bring when the input is partial.`,
+Services that other tools bring when the input is partial (where the rule is asked for, an info about those that the
+input does not bring).`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'kubernetes/staging/src/k8s.io/kube-aggregator (availability of APIServices)',
@@ -139,12 +141,17 @@ function absence({ of, reference, what, closed }: Client, name: string, graph: G
       .filter((one) => graph.namespaceOf(one) === namespace)
       .map((one) => one.metadata?.name ?? ''),
   )
-  if (!near && (!isWhole(namespace, graph) || graph.exists('Service', name, of))) return undefined
+  if (!near && graph.exists('Service', name, of)) return undefined
+  const isCertain = near !== undefined || isWhole(namespace, graph)
+  if (!isCertain && graph.complete) return undefined
+  const full = `${namespace ? `${namespace}/` : ''}${name}`
   return [
     reference,
     'name',
-    `${what} fail: there is no Service ${namespace ? `${namespace}/` : ''}${name}${near ? `, but one named ${near}` : ''}.`,
-    { severity: closed ? 'error' : 'warning' },
+    isCertain
+      ? `${what} fail: there is no Service ${full}${near ? `, but one named ${near}` : ''}.`
+      : `${what} ${closed ? 'fail' : 'are not checked'} where Service ${full} is missing: the input does not bring it.`,
+    { severity: !isCertain ? 'info' : closed ? 'error' : 'warning', recommended: isCertain },
   ]
 }
 

@@ -53,13 +53,14 @@ export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
 export { failingCalls } from './graph/harm.js'
-export { imageNamed, imageParts, movingTags, proxyNames } from './graph/image.js'
+export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { mayMean } from './graph/meant.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
+export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
@@ -105,6 +106,7 @@ export {
   unreadySince,
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
+export { hasOtherPolicies, isForIngress } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
@@ -358,6 +360,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly severity: Severity
   /** False: off unless asked for by name or by `--preset all`. For findings that many good owners would not act on. Default true. */
   readonly recommended?: boolean
+  /** True: what it finds depends on the number of pods, which whoever completes the manifest may set. */
+  readonly countsPods?: boolean
   /** The mechanism: what happens and why, in two to six lines of Markdown. */
   readonly why: string
   /** One imperative sentence. */
@@ -372,7 +376,10 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly sources?: readonly string[]
   readonly stories: readonly string[]
   readonly params?: P
-  /** Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. */
+  /**
+   * Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. A finding that is
+   * not recommended leaves out such ones only.
+   */
   readonly unless?: readonly string[]
   /** Looks at objects of a cluster, too, although its category is about how manifests are written. */
   readonly live?: true

@@ -32,32 +32,20 @@ export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly st
 
 /**
  * The value of a command-line flag of the container: `--name=value`, `--name value` or `-name=value`; `true` for a
- * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages. Looks into the script
- * of a shell that does nothing but start the process: `sh -c "exec manager --name=value"`.
+ * flag without a value. Undefined when the flag is not given. The last one wins, as in Go's flag packages. In the script of a shell
+ * flags with two dashes and a value count.
  */
 export function flagOf(container: Container, name: string): string | undefined {
   const { command = [], args = [] } = container.spec
-  const script = scriptIn(command, args)
-  if (script !== undefined) return script.includes(name) ? lastFlag(script.split(/\s+/), [], name) : undefined
-  return lastFlag(command, args, name)
-}
-
-/** The script of a shell, without quotes, where it is one command. */
-function scriptIn(command: readonly string[], args: readonly string[]): string | undefined {
-  const all = command.length > 0 ? command : args
-  if (!/(^|\/)(ba|da|a|z)?sh$/.test(all[0] ?? '')) return undefined
-  const words = [...command, ...args]
-  const script = words[words.findIndex((word) => /^-[a-z]*c$/.test(word)) + 1] ?? ''
-  return /[;&|`\n#]|\$\(/.test(script.trim()) ? undefined : script.trim().replaceAll(/["']/g, '')
-}
-
-function lastFlag(command: readonly string[], args: readonly string[], name: string): string | undefined {
   let value: string | undefined
   const count = command.length + args.length
   const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
   for (let i = 0; i < count; i++) {
     const word = wordAt(i) ?? ''
-    if (!word.startsWith('-')) continue
+    if (!word.startsWith('-')) {
+      if (word.includes(`--${name}`)) value = flagInScript(word, name) ?? value
+      continue
+    }
     const start = word.startsWith('--') ? 2 : 1
     if (!word.startsWith(name, start)) continue
     const end = start + name.length
@@ -66,4 +54,12 @@ function lastFlag(command: readonly string[], args: readonly string[], name: str
     else if (word[end] === '=') value = word.slice(end + 1)
   }
   return value
+}
+
+/** The value of a flag in the command of a shell: `exec kube-proxy --v=2 --proxy-mode=ipvs`; undefined where its branches differ. */
+function flagInScript(script: string, name: string): string | undefined {
+  const escaped = name.replaceAll('.', '\\.')
+  const flag = new RegExp(`(?:^|\\s)--${escaped}(?:=|\\s+)["']?([^\\s"'=-][^\\s"']*)`, 'g')
+  const [value, ...others] = new Set([...script.matchAll(flag)].map((match) => match[1]))
+  return others.length === 0 ? value : undefined
 }

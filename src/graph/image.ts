@@ -126,3 +126,8 @@ export function imageNamed(image: string | undefined, words: readonly string[]):
   const { repository } = imageParts(image)
   return patternOf(words).test(repository)
 }
+
+/** Whether it is an image of kube-proxy. Those of old releases are called after their architecture, `kube-proxy-amd64`. */
+export function isKubeProxy(image: string | undefined): boolean {
+  return image !== undefined && /^kube-proxy(-(amd64|arm64|arm|ppc64le|s390x))?$/.test(imageParts(image).name)
+}

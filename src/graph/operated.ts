@@ -36,7 +36,7 @@ export const operatorLabels: readonly string[] = [
 
 /** Groups of custom resources that make no pods of their name. */
 const podless =
-  /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|monitoring\.coreos\.com|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
+  /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
 
 /** Says of an object which program keeps it: recommended labels of Kubernetes. */
 const managedBy = 'app.kubernetes.io/managed-by'
@@ -79,6 +79,8 @@ export function isOf(maker: string, name: string): boolean {
 /** Whether it is a custom resource that may make pods. Applications of Argo CD are called as what they apply. */
 function mayMakePods({ apiVersion, kind }: Resource): boolean {
   const group = groupOf(apiVersion)
+  if (group === 'monitoring.coreos.com')
+    return /^(Prometheus|PrometheusAgent|Alertmanager|ThanosRuler)$/.test(kind)
   return group.includes('.') && !podless.test(group) && !kind.startsWith('App')
 }
 

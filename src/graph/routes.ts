@@ -33,14 +33,23 @@ export function ingressClassOf(ingress: KubernetesObject): string {
 }
 
 /**
- * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Sources:
- * documentation of GKE Ingress, and of the AWS Load Balancer Controller (group.name).
+ * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Without a class
+ * a provider's annotations tell whose it is. Sources: documentation of GKE Ingress, and of the AWS Load Balancer
+ * Controller (group.name).
  */
 export function balancerOf(ingress: KubernetesObject): string | undefined {
   const name = ingressClassOf(ingress)
-  const group = ingress.metadata?.annotations?.['alb.ingress.kubernetes.io/group.name']
-  return /^gce/.test(name) || (/^alb/.test(name) && !group) ? undefined : `Ingress ${name} ${group ?? ''}`
+  const annotations = ingress.metadata?.annotations ?? {}
+  const group = annotations['alb.ingress.kubernetes.io/group.name']
+  const speaks = (provider: RegExp) =>
+    name === '' && Object.keys(annotations).some((key) => provider.test(key))
+  const isGoogles = /^gce/.test(name) || speaks(googles)
+  const isAmazons = /^alb/.test(name) || speaks(/^alb\.ingress\.kubernetes\.io\//)
+  return isGoogles || (isAmazons && !group) ? undefined : `Ingress ${name} ${group ?? ''}`
 }
+
+const googles =
+  /^(networking\.gke\.io|ingress\.gcp\.kubernetes\.io|kubernetes\.io\/ingress\.(global|regional)-static-ip-name)/
 
 /** The references of one object; empty for kinds that route nothing. */
 export function backendReferences(kindName: string, object: KubernetesObject): readonly BackendReference[] {

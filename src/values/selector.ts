@@ -65,15 +65,23 @@ export function slipIn(
   selector: LabelSelector,
   labels: Labels,
 ): { readonly key: string; readonly value: string; readonly own: string } | undefined {
-  const wrong = Object.entries(selector.matchLabels ?? none).filter(([key, value]) => labels[key] !== value)
+  const expressions = selector.matchExpressions ?? []
+  const pairs = [...Object.entries(selector.matchLabels ?? none), ...expressions.flatMap(pairOf)]
+  const wrong = pairs.filter(([key, value]) => labels[key] !== value)
   const [[key = '', value = ''] = []] = wrong
   const own = labelIn(labels, key)
   const most = value.length > 4 ? 2 : 1
   return wrong.length === 1 &&
     own !== undefined &&
-    (selector.matchExpressions?.length ?? 0) === 0 &&
+    expressions.every((one) => pairOf(one).length > 0 || meets(one, labels)) &&
     editDistance(own, value, most) <= most &&
     !inSeries(own, value)
     ? { key, value, own }
     : undefined
+}
+
+/** The one pair that an expression asks for: `app in (web)` is `app: web`. */
+function pairOf({ key, operator, values = [] }: Requirement): (readonly [key: string, value: string])[] {
+  const [value, ...others] = values
+  return operator === 'In' && key && value !== undefined && others.length === 0 ? [[key, value]] : []
 }
