@@ -16,7 +16,7 @@ import {
   type Workload,
 } from '../src/rule.js'
 
-const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$/i
+const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$|^LOGGING_LEVEL_ROOT$/i
 const loud = /^(debug|trace|all|finest|verbose|silly)$|(^|[,=])(debug|trace)$/i
 
 export default rule({
