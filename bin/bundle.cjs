@@ -5,13 +5,15 @@
  * who may write there may change the program anyway.
  */
 const { readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs')
-const Module = require('node:module')
 const { dirname } = require('node:path')
 const { Script } = require('node:vm')
 const { crc32 } = require('node:zlib')
 
 /** V8 trusts bytecode blindly: the sums of the source and of the code stand before it, and how long the run took that made it. */
 const headerBytes = 12
+
+/** What `node:module` exports; asking for it would load the loader of ES modules, too. */
+const Module = module.constructor
 
 /** The bytecode in `file` that was made of a source with the sum `sourceSum`, if it is whole. */
 function read(file, sourceSum) {
@@ -40,13 +42,18 @@ function write(file, sourceSum, code, milliseconds) {
   }
 }
 
-/** Runs the bundle in `file` for a job. `keep` writes the bytecode of what has run by then, unless there was as much already. */
-exports.load = (file, job) => {
+/**
+ * Runs the bundle in `file` for the first of `jobs`. Where nothing is kept for that one yet, the bytecode of the next serves. `keep`
+ * writes the bytecode of what has run by then, unless there was as much already.
+ */
+exports.load = (file, jobs) => {
   const source = readFileSync(file)
   const sum = crc32(source)
-  const kept = `${file}.${process.version}-${process.arch}-${job}`
-  const known = read(kept, sum)
-  const script = new Script(Module.wrap(source.toString()), { filename: file, cachedData: known?.code })
+  const [kept, ...others] = jobs.map((job) => `${file}.${process.version}-${process.arch}-${job}`)
+  const own = read(kept, sum)
+  const known = own ?? others.map((other) => read(other, sum)).find(Boolean)
+  // The bundler writes ASCII only, which is read fastest as Latin-1.
+  const script = new Script(Module.wrap(source.latin1Slice()), { filename: file, cachedData: known?.code })
   const bundle = new Module(file, module)
   bundle.filename = file
   require.cache[file] = bundle
@@ -59,7 +66,7 @@ exports.load = (file, job) => {
     keep() {
       const milliseconds = Math.round(process.uptime() * 1000)
       // A run that takes four times as long has called functions that the other one had no use for.
-      if (!known || script.cachedDataRejected || milliseconds > 4 * known.milliseconds)
+      if (!own || script.cachedDataRejected || milliseconds > 4 * own.milliseconds)
         write(kept, sum, script.createCachedData(), milliseconds)
     },
   }

@@ -29,7 +29,8 @@ labels; an info when another constraint or term over the same topology keeps the
 per workload.
 
 Anti-affinity against another workload of the input, or against pods that an operator seems to make, is what it is for,
-and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a typo). Labels that controllers add
+and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a typo) or the
+rule is asked for. Labels that controllers add
 to pods, such as \`job-name\`, are taken to match, and labels that the template lacks where kustomizations
 may add them.`,
   versions: 'A missing labelSelector matches no pods: k8s.io/apimachinery LabelSelectorAsSelector.',
@@ -40,11 +41,14 @@ may add them.`,
   stories: ['oneandone-open-issues'],
   for: 'Workload',
   check(workload, { graph, report }) {
-    const [worst, ...more] = mismatches(workload, graph)
+    const all = mismatches(workload, graph)
+    const known = all.filter(({ isDoubtful }) => !isDoubtful)
+    const [worst, ...more] = known.length > 0 ? known : all
     if (!worst) return
-    const { node, selector, message, severity } = worst
+    const { node, selector, message, severity, isDoubtful } = worst
     report(node, 'labelSelector', message, {
       severity,
+      recommended: !isDoubtful,
       see: more.map((one) => at(workload, one.node, 'labelSelector', 'selects other pods, too')),
       fix: fixOf(selector, node, workload),
     })
@@ -59,6 +63,8 @@ interface Mismatch {
   readonly selector: LabelSelector | undefined
   readonly severity: Degree
   readonly message: string
+  /** It may be meant for pods that the input does not show. */
+  readonly isDoubtful?: boolean
 }
 
 /** All constraints and terms that miss their own pods, those without any effect first. */
@@ -122,23 +128,34 @@ function mismatchOfTerm(
     const why = `it looks into namespace ${namespaces.join(', ')}, the pods of ${name} are in ${namespace}`
     return { node: term, selector, severity: 'warning', message: `${effect}: ${why}.` }
   }
-  if (selector ? !isWrong(term, selector, workload, graph) : matchLabelKeys.length > 0) return undefined
-  return { node: term, selector, severity, message: `${effect}: ${reason(selector, workload)}.` }
+  const sure = selector ? isWrong(term, selector, workload, graph) : matchLabelKeys.length === 0
+  if (sure === undefined) return undefined
+  const why = reason(selector, workload)
+  return sure
+    ? { node: term, selector, severity, message: `${effect}: ${why}.` }
+    : selector && {
+        node: term,
+        selector,
+        severity: severity === 'error' ? 'warning' : 'info',
+        isDoubtful: true,
+        message: `The anti-affinity over ${topologyKey} keeps the pods away from none of the input: ${why}.`,
+      }
 }
 
-/** Whether the selector of a term is meant for its own pods, as far as anybody can tell: it matches no other. */
+/**
+ * Whether the selector of a term is meant for its own pods, as far as anybody can tell: it matches no other. Undefined where it
+ * does, or looks into other namespaces; false where others may be elsewhere.
+ */
 function isWrong(
   { namespaces = [], namespaceSelector }: PodAffinityTerm,
   selector: LabelSelector,
   workload: Workload,
   graph: Graph,
-): boolean {
-  if (namespaceSelector || namespaces.length > 0) return false
-  if (graph.matching(selector, workload.object).length > 0) return false
-  return (
-    !mayBeAdded(selector, workload, graph) &&
-    (graph.hasAllPods(selector.matchLabels, workload.object) || isNear(selector, workload))
-  )
+): boolean | undefined {
+  if (namespaceSelector || namespaces.length > 0) return undefined
+  if (graph.matching(selector, workload.object).length > 0) return undefined
+  if (mayBeAdded(selector, workload, graph)) return undefined
+  return graph.hasAllPods(selector.matchLabels, workload.object) || isNear(selector, workload)
 }
 
 /** Labels that controllers give to pods, so that no template has them. */
@@ -154,12 +171,18 @@ function matchesOwn(selector: LabelSelector | undefined, { labels }: Workload): 
   })
 }
 
-/** The pairs of the selector that the template does not have. */
+/** The pairs of the selector that the template does not have; expressions with one value are such pairs. */
 function wrongPairs(
   selector: LabelSelector | undefined,
   { labels }: Workload,
 ): readonly (readonly [string, string])[] {
-  return Object.entries(selector?.matchLabels ?? {}).filter(
+  const single = (selector?.matchExpressions ?? []).flatMap(({ key, operator, values = [] }) => {
+    const [value, ...others] = values
+    return key !== undefined && value !== undefined && others.length === 0 && operator === 'In'
+      ? [[key, value] as const]
+      : []
+  })
+  return [...Object.entries(selector?.matchLabels ?? {}), ...single].filter(
     ([key, value]) => labels[key] !== value && !givenLabel.test(key),
   )
 }

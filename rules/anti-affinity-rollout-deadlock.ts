@@ -27,7 +27,7 @@ pods, and a rollout that resolves to maxUnavailable 0 with maxSurge 1 or more (2
 replicas does). Reported when the nodes are known and replicas (with an autoscaler its maximum) plus surge
 exceed them: \`nodeCount\`, or the Nodes of the input that are schedulable, are chosen by node selector and
 affinity and have no taint that the pods don't tolerate. In a cluster an error when a pod is Pending and the
-scheduler names the anti-affinity.
+scheduler names the anti-affinity. Asked for, the rule says as an info how many nodes it takes where they are not known.
 
 Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new pods share a node.`,
   versions:
@@ -55,9 +55,7 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
         !one.matchLabelKeys?.includes('pod-template-hash'),
     )
     if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
-    // Most clusters have nodes enough: without their number there is no evidence.
     const nodes = params.nodeCount || nodesFor(workload, graph)
-    if (nodes === 0) return
     const hpa = graph.autoscalerOf(workload)
     const replicas = hpa?.spec?.maxReplicas ?? spec.replicas ?? 1
     const rolling = spec.strategy?.rollingUpdate
@@ -65,16 +63,20 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     const unavailable = intOrPercent(rolling?.maxUnavailable ?? '25%', replicas, 'down') ?? 0
     const waiting = graph.live ? pendingPods(graph.live, workload).filter(isKeptApart) : []
     const hangs = waiting.length > 0 && surge > 0 && unavailable === 0
-    if (unavailable > 0 || surge < 1 || (replicas + surge <= nodes && !hangs)) return
+    if (unavailable > 0 || surge < 1 || (nodes > 0 && replicas + surge <= nodes && !hangs)) return
+    // Most clusters have nodes enough: without their number there is no evidence.
+    const isUnknown = nodes === 0 && !graph.live
+    if (nodes === 0 && !isUnknown) return
     const [first] = waiting
     report(
       term,
       'topologyKey',
       first && hangs
         ? `A pod of ${workload.name} has been Pending for ${formatSpan(first.since)}: each needs a node of its own, there ${nodes === 1 ? 'is' : 'are'} ${nodes}, and a rollout starts the new pod first.`
-        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs: ${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}.`,
+        : `${hpa ? 'At maxReplicas every rollout' : 'Every rollout'} hangs${isUnknown ? ` on fewer than ${replicas + surge} nodes` : ''}: ${counted(replicas, 'pod')} and ${surge} more for the rollout need a node each${isUnknown ? '' : `, and there ${nodes === 1 ? 'is' : 'are'} ${nodes}`}.`,
       {
-        severity: hangs ? 'error' : 'warning',
+        severity: hangs ? 'error' : isUnknown ? 'info' : 'warning',
+        recommended: !isUnknown,
         evidence: linesOf(waiting, 1),
         see: [
           rolling ? at(deployment, rolling, 'maxUnavailable') : at(deployment, spec, 'replicas'),

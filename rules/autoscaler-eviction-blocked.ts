@@ -17,7 +17,8 @@ are the last without patches. A budget protects the application without holding 
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
 on the pod template of a workload with two pods or more. A single pod, and batch work, may have good reason.
-In a cluster the nodes that are held stand below, the oldest first.`,
+Asked for, the rule also names what the cluster autoscaler leaves alone by default: workloads of
+kube-system without a PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`. In a cluster the nodes that are held stand below, the oldest first.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
   stories: ['betz-gke-upgrade', 'datadog-10-ways', 'nordstrom-101-ways'],
@@ -27,6 +28,18 @@ In a cluster the nodes that are held stand below, the oldest first.`,
     const key = Object.keys(annotations).find((one) => workload.annotations[one] === annotations[one])
     const written = template.metadata?.annotations
     const fewest = graph.fewestPods(workload)
+    if (!key && !batch && !workload.controlled) {
+      const why = whyHeld(workload, graph)
+      if (why)
+        report(
+          workload.object,
+          undefined,
+          `The cluster autoscaler removes no node that has a pod of ${name}: ${why}.`,
+          {
+            recommended: false,
+          },
+        )
+    }
     if (!key || !written || batch || !fewest || fewest.pods < 2) return
     const held = heldBy(workload, graph)
     report(
@@ -37,6 +50,27 @@ In a cluster the nodes that are held stand below, the oldest first.`,
     )
   },
 })
+
+/**
+ * Why the cluster autoscaler lets pods be, as it does by default. Source: autoscaler/cluster-autoscaler/FAQ.md (What types of pods
+ * can prevent CA from removing a node).
+ */
+function whyHeld(workload: Workload, graph: Graph): string | undefined {
+  const { kind, namespace, annotations: own, object, pod } = workload
+  if (own['cluster-autoscaler.kubernetes.io/safe-to-evict'] === 'true') return undefined
+  if (kind === 'Pod')
+    return pod.nodeName === undefined &&
+      (pod.restartPolicy ?? 'Always') === 'Always' &&
+      object.metadata?.annotations?.['kubernetes.io/config.mirror'] === undefined
+      ? 'nothing would make it anew elsewhere'
+      : undefined
+  return namespace === 'kube-system' &&
+    kind !== 'DaemonSet' &&
+    graph.fewestPods(workload)?.pods !== 0 &&
+    graph.budgetsOf(workload).length === 0
+    ? `it is in kube-system, and no PodDisruptionBudget${graph.complete ? '' : ` of ${graph.source}`} lets it go`
+    : undefined
+}
 
 /** The nodes of the workload's pods with their ages where they are known, the oldest first. */
 function heldBy(workload: Workload, graph: Graph): readonly string[] {

@@ -23,7 +23,9 @@ and network, it takes from its neighbours.`,
   remedy: 'Give the Job a PriorityClass below 0, nodes of its own, or a queue with a quota.',
   decides: `A Job or CronJob with \`parallelism\` above \`maxParallelism\` whose pods have neither a
 \`nodeSelector\`, a required node affinity, a toleration of a taint, nor a PriorityClass of their own (one of the
-input with a value of 0 or more does not count), where the input has a workload behind a Service.
+input with a value of 0 or more does not count), where the input has a workload behind a Service. Asked for, the
+rule also names such Jobs where the input has none, and, as an info, CronJobs and Jobs of a few pods at a time beside
+a workload behind a Service.
 
 An error in a cluster while pods of it run on nodes that are short of memory, disk or process ids, beside pods of
 Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are exempt.`,
@@ -46,7 +48,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
     const workload = graph.workload(subject)
     const job = jobSpecOf(subject)
     const parallelism = job?.parallelism ?? 1
-    if (!workload || !job || workload.controlled || parallelism <= params.maxParallelism) return
+    if (!workload || !job || workload.controlled) return
     if (
       job.suspend ||
       job.managedBy !== undefined ||
@@ -58,7 +60,29 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
       graph.workloads.filter((one) => !one.batch && !one.controlled && graph.servicesOf(one).length > 0),
     )
     const [first] = serving
-    if (!first) return
+    const isWide = parallelism > params.maxParallelism
+    if (!isWide || !first) {
+      if (isWide)
+        report(
+          job,
+          'parallelism',
+          `${parallelism} pods of ${workload.name} may fill the nodes of Services: nothing keeps them apart, and they rank no lower.`,
+          { recommended: false },
+        )
+      // A single pod that runs once is soon gone.
+      const near =
+        !isWide && (parallelism > 1 || subject.kind === 'CronJob')
+          ? graph.nearby(subject).find((one) => serving.includes(one) && graph.together(one.object, subject))
+          : undefined
+      if (near)
+        report(
+          job,
+          undefined,
+          `${workload.name} may take the room that ${graph.describe(near.object)} needs to scale or move: its pods may run on the same nodes, and rank no lower.`,
+          { severity: 'info', recommended: false, see: [at(near, near.object)] },
+        )
+      return
+    }
     const pressed = graph.live ? pressedNodes(workload, serving, graph, graph.live) : []
     report(
       job,

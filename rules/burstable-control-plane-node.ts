@@ -1,4 +1,17 @@
-import { at, type Custom, type Graph, isControlPlane, isKind, objectAt, rule, stringAt } from '../src/rule.js'
+import {
+  at,
+  type Custom,
+  type Graph,
+  isControlPlane,
+  isKind,
+  namespaceNamed,
+  type ObjectOf,
+  objectAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
+
+type Node = ObjectOf<'Node'>
 
 export default rule({
   title: 'The control plane runs on burstable machines',
@@ -10,8 +23,11 @@ with them the API server, in the busiest hour of all.`,
   remedy: 'Use a machine type with fixed performance for etcd and the control plane.',
   decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine
 template that a Cluster API KubeadmControlPlane names (AWS, GCP, Azure), and of Nodes with the control-plane
-label, compared with the patterns of burstable families. AWS runs T3, T3a and T4g without a limit unless
-told otherwise, for money: they count with \`cpuCredits: standard\` in the InstanceGroup.`,
+label or a pod of etcd, compared with the patterns of burstable families. AWS runs T3, T3a and T4g without a
+limit unless told otherwise, for money: they count with \`cpuCredits: standard\` in the InstanceGroup, and
+without it they are an info where the rule is asked for.
+
+Exempt: clusters whose names say that they are for development or tests.`,
   falsePositives: 'Clusters for development and tests.',
   sources: ['AWS, Google Cloud and Azure documentation of burstable machine families'],
   stories: ['zalando-t2-etcd', 'saltside-first-outage'],
@@ -28,35 +44,73 @@ told otherwise, for money: they count with \`cpuCredits: standard\` in the Insta
     const burstable = (type: string | undefined) =>
       type !== undefined && params.patterns.some((pattern) => new RegExp(pattern).test(type))
     const say = (type: string | undefined) =>
-      `etcd stalls when the CPU credits of ${type} are used up, and the API server with it.`
+      `etcd stalls when the CPU credits of ${type} are used up, and the API server with it${isPaidFor(type) ? ', unless AWS may bill for more' : ''}.`
+    const judge = (type: string | undefined) =>
+      burstable(type) ? {} : isPaidFor(type) ? ({ severity: 'info', recommended: false } as const) : undefined
     if (isKind(subject, 'Node')) {
       const labels = subject.metadata?.labels
-      if (!labels || !isControlPlane(subject)) return
+      if (!labels || !(isControlPlane(subject) || holdsEtcd(subject, graph))) return
       const label = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type'].find((one) =>
-        burstable(labels[one]),
+        judge(labels[one]),
       )
-      if (label) report(labels, label, say(labels[label]))
+      if (label) report(labels, label, say(labels[label]), judge(labels[label]))
       return
     }
+    if (namespaceNamed((clusterOf(subject) ?? '').replaceAll('.', '-'), ['dev', 'test', 'sandbox'])) return
     const spec = objectAt(subject, 'spec')
     if (!spec) return
     if (subject.kind === 'InstanceGroup') {
       const type = stringAt(spec, 'machineType')
-      const isLimited = stringAt(spec, 'cpuCredits') === 'standard' && /^t[34]/.test(type ?? '')
-      if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && (isLimited || burstable(type)))
-        report(spec, 'machineType', say(type))
+      const credits = stringAt(spec, 'cpuCredits')
+      const options = credits === 'standard' && isPaidFor(type) ? {} : judge(type)
+      const isUnlimited = credits === 'unlimited' && isPaidFor(type)
+      if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && options && !isUnlimited)
+        report(
+          spec,
+          'machineType',
+          credits === 'standard'
+            ? `etcd stalls when the CPU credits of ${type} are used up, and the API server with it.`
+            : say(type),
+          options,
+        )
       return
     }
     const template = templateOf(subject, graph)
     const machine = objectAt(template, 'spec', 'template', 'spec')
     if (!template || !machine) return
-    const field = ['instanceType', 'vmSize'].find((one) => burstable(stringAt(machine, one)))
+    const field = ['instanceType', 'vmSize'].find((one) => judge(stringAt(machine, one)))
     if (field)
       report(spec, 'machineTemplate', say(stringAt(machine, field)), {
+        ...judge(stringAt(machine, field)),
         see: [at(template, machine, field, 'the machine type')],
       })
   },
 })
+
+/** Families of AWS that run on without credits, for money, unless told otherwise. */
+function isPaidFor(type: string | undefined): boolean {
+  return /^t(3|3a|4g)\./.test(type ?? '')
+}
+
+/** Whether a member of the cluster's etcd runs on the node. */
+function holdsEtcd(node: Node, graph: Graph): boolean {
+  const hosts = graph.once(
+    'nodes of etcd',
+    () =>
+      new Set(
+        graph.workloads
+          .filter(({ namespace, labels }) => namespace === 'kube-system' && labels.component === 'etcd')
+          .map(({ pod }) => pod.nodeName),
+      ),
+  )
+  return hosts.has(node.metadata?.name)
+}
+
+/** The cluster that a machine definition is of, by the labels of kops and Cluster API, or the name of the definition. */
+function clusterOf({ metadata }: Custom): string | undefined {
+  const labels = metadata?.labels ?? {}
+  return labels['kops.k8s.io/cluster'] ?? labels['cluster.x-k8s.io/cluster-name'] ?? metadata?.name
+}
 
 const templates = [
   'infrastructure.cluster.x-k8s.io/AWSMachineTemplate',

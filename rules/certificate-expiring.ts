@@ -30,7 +30,7 @@ wrong until the day.`,
   remedy:
     'Look at the CertificateRequest and the issuer that the condition names; renew by hand when time is short.',
   decides: `cert-manager Certificates: an error when \`renewBefore\` is not less than \`duration\` (default 2160h),
-which cert-manager refuses; in a cluster an error when it has expired or was never issued for an hour, and a
+which cert-manager refuses, or when it has no \`issuerRef\`; in a cluster an error when it has expired or was never issued for an hour, and a
 warning when its renewal is an hour overdue (or, without \`renewalTime\`, when it ends within \`warnDays\`).
 Certificates of one issuer are one finding.
 
@@ -76,6 +76,10 @@ not looked at: their values are never read.`,
       return
     }
     const { live } = graph
+    if (spec && !live && spec.issuerRef === undefined && !graph.kustomized(subject)) {
+      report(spec, undefined, 'The API server refuses this Certificate: it names no issuer (issuerRef).')
+      return
+    }
     if (!live) return
     const failing = graph.once('certificate-expiring: certificates', () =>
       graph

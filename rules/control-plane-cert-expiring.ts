@@ -5,12 +5,15 @@ import {
   firstOf,
   formatSpan,
   type Graph,
+  imageNamed,
   type Live,
   rule,
+  seconds,
   stringAt,
 } from '../src/rule.js'
 
 const kubeletConfiguration = 'kubelet.config.k8s.io/KubeletConfiguration'
+const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 const clientSigner = 'kubernetes.io/kube-apiserver-client-kubelet'
 const servingSigner = 'kubernetes.io/kubelet-serving'
 
@@ -22,8 +25,11 @@ export default rule({
 one with a certificate signing request. When it doesn't ask, or nobody approves and signs, the node turns
 NotReady at the second that the old one ends; nodes that were made on one day go together.`,
   remedy: 'Rotate the certificates, and look why requests are not approved or signed.',
-  decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning. In a
-cluster, certificate signing requests of kubelets that wait longer than \`minutes\` for approval or for their
+  decides: `A KubeletConfiguration (a file, or in a ConfigMap) with \`rotateCertificates: false\`: a warning. A
+ClusterConfiguration of kubeadm whose \`certificateValidityPeriod\` is below \`minDays\`: a warning. Where the rule
+is asked for, \`serverTLSBootstrap: true\` and nothing in the input that approves the requests: an info.
+
+In a cluster, certificate signing requests of kubelets that wait longer than \`minutes\` for approval or for their
 signer: an error for client certificates (nodes can't join or go on), a warning for serving certificates
 (logs, exec and metrics fail). All requests to one signer are one finding.
 
@@ -32,13 +38,25 @@ Not looked at: the dates of the certificates themselves, which are in files of m
   sources: [
     'k8s.io/kubelet/config/v1beta1/types.go',
     'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go',
+    'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go (CertificateValidityPeriod)',
     'kubernetes/pkg/controller/certificates',
   ],
   stories: ['webhookrelay-gke-certs', 'oath-101-ways'],
   params: {
     minutes: { type: 'integer', minimum: 0, default: 10, about: 'How long a request may wait.' },
+    minDays: {
+      type: 'integer',
+      minimum: 0,
+      default: 30,
+      about: 'The shortest certificateValidityPeriod of kubeadm that is fine.',
+    },
   },
-  for: [kubeletConfiguration, 'ConfigMap', 'certificates.k8s.io/CertificateSigningRequest'],
+  for: [
+    kubeletConfiguration,
+    clusterConfiguration,
+    'ConfigMap',
+    'certificates.k8s.io/CertificateSigningRequest',
+  ],
   check(subject, { graph, params, report }) {
     if (subject.kind !== 'CertificateSigningRequest') {
       for (const { value, place } of configurationsIn(subject, kubeletConfiguration))
@@ -48,6 +66,21 @@ Not looked at: the dates of the certificates themselves, which are in files of m
             'Nodes turn NotReady when the certificates of their kubelets end: rotation is off.',
             { severity: 'warning' },
           )
+        else if (value.serverTLSBootstrap === true && !graph.live && !hasApprover(graph))
+          report(
+            ...place(value, 'serverTLSBootstrap'),
+            `Logs, exec and metrics of nodes fail until somebody approves their certificates: nothing in ${graph.source} does.`,
+            { severity: 'info', recommended: false },
+          )
+      for (const { value, place } of configurationsIn(subject, clusterConfiguration)) {
+        const lasts = seconds(stringAt(value, 'certificateValidityPeriod'))
+        if (lasts !== undefined && lasts < params.minDays * 86_400)
+          report(
+            ...place(value, 'certificateValidityPeriod'),
+            `The control plane stops ${formatSpan(lasts)} after kubeadm last made its certificates, unless somebody renews them: they last a year by default.`,
+            { severity: 'warning' },
+          )
+      }
       return
     }
     const { live } = graph
@@ -80,6 +113,15 @@ Not looked at: the dates of the certificates themselves, which are in files of m
     )
   },
 })
+
+/** Whether a controller that approves serving certificates of kubelets is there. */
+function hasApprover(graph: Graph): boolean {
+  return graph.workloads.some(
+    ({ name, running }) =>
+      /csr-approver|rubber-stamp|cert-approver/.test(name) ||
+      running.some(({ image }) => imageNamed(image, ['csr-approver', 'rubber-stamp', 'cert-approver'])),
+  )
+}
 
 /** The requests of kubelets that wait too long, the oldest first. */
 function waitingRequests(graph: Graph, { now }: Live, seconds: number): readonly Custom[] {

@@ -1,4 +1,5 @@
 import {
+  configurationsIn,
   firstOf,
   type Graph,
   isControlPlane,
@@ -6,8 +7,12 @@ import {
   numberAt,
   type ObjectOf,
   objectAt,
+  objectsAt,
   rule,
+  stringAt,
 } from '../src/rule.js'
+
+const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 
 type Node = ObjectOf<'Node'>
 
@@ -19,13 +24,16 @@ export default rule({
 two: losing either of them stops every write. An even number bears no more losses than the odd one below it,
 and gives one more machine that can fail.`,
   remedy: 'Run three or five members, in three zones.',
-  decides: `\`replicas\` of a KubeadmControlPlane: 1 (an info), even, or above \`maxMembers\`. In a cluster: a single
+  decides: `\`replicas\` of a KubeadmControlPlane, or members of the main etcd of a kops Cluster: 1 (an info), even, or above \`maxMembers\`. Where
+the rule is asked for, a ClusterConfiguration of kubeadm without \`controlPlaneEndpoint\`, which no second machine
+can join: an info. In a cluster: a single
 node with the label of the control plane while there are other nodes, an even number of etcd pods or more than
 \`maxMembers\`, and all nodes of the control plane in one zone while others stand elsewhere.
 
 Exempt: managed control planes (no such nodes are visible), clusters of one node, kind, minikube and k3s.`,
   sources: [
     'etcd documentation, FAQ (cluster size)',
+    'kubernetes/cmd/kubeadm/app/cmd/phases/join/preflight.go (controlPlaneEndpoint)',
     'Kubernetes documentation, options for highly available topology',
   ],
   stories: ['nrelabs-etcd-liveness', 'nordstrom-101-ways', 'monzo-linkerd-etcd'],
@@ -37,8 +45,32 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
       about: 'More members than this slow writes down.',
     },
   },
-  for: ['controlplane.cluster.x-k8s.io/KubeadmControlPlane', 'Node'],
+  for: [
+    'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
+    'kops.k8s.io/Cluster',
+    clusterConfiguration,
+    'ConfigMap',
+    'Node',
+  ],
   check(subject, { graph, params, report }) {
+    if (subject.kind === 'ClusterConfiguration' || isKind(subject, 'ConfigMap')) {
+      for (const { value, place } of configurationsIn(subject, clusterConfiguration))
+        if (!value.controlPlaneEndpoint)
+          report(
+            ...place(value),
+            'The loss of one machine stops the cluster, and no second one can join its control plane: it has no controlPlaneEndpoint.',
+            { severity: 'info', recommended: false },
+          )
+      return
+    }
+    if (subject.kind === 'Cluster') {
+      const main = objectsAt(subject, 'spec', 'etcdClusters').find((one) => stringAt(one, 'name') === 'main')
+      const members = objectsAt(main, 'etcdMembers').length
+      const trouble = troubleOf(members, params.maxMembers)
+      if (main && trouble)
+        report(main, 'etcdMembers', trouble, { severity: members === 1 ? 'info' : 'warning' })
+      return
+    }
     if (!isKind(subject, 'Node')) {
       const spec = objectAt(subject, 'spec')
       const count = numberAt(spec, 'replicas')

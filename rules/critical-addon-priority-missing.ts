@@ -4,6 +4,7 @@ import {
   imageNamed,
   isOfClusterDns,
   linesOf,
+  type PodSpec,
   pendingPods,
   rule,
   set,
@@ -22,7 +23,8 @@ then fails on them. Under memory pressure the kubelet evicts by priority, too.`,
   decides: `A workload whose image is one of \`nodeImages\` or \`clusterImages\` without a
 \`priorityClassName\`, or with a class of the input whose value is 0 or less. A warning for agents of nodes
 and DNS, an info for the others; an error in a cluster in which pods of it are Pending because they can't be
-scheduled. Any class above 0 is taken for a choice.
+scheduled. Any class above 0 is taken for a choice. Asked for, the rule looks at every DaemonSet that chooses no nodes and
+at all of kube-system, too.
 
 Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
   falsePositives:
@@ -78,8 +80,11 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods 
     const named = (images: readonly string[]) =>
       workload.running.some(({ image }) => imageNamed(image, images))
     const grave = named(params.nodeImages)
-    if ((!grave && !named(params.clusterImages)) || hasPriority(workload, graph)) return
-    if (isOtherDns(workload, graph)) return
+    const isKnown = grave || named(params.clusterImages)
+    // Others may well wait, and what chooses its nodes has them for itself.
+    const isOther =
+      !isKnown && (kind === 'DaemonSet' || workload.namespace === 'kube-system') && !isSpecial(pod)
+    if ((!isKnown && !isOther) || hasPriority(workload, graph) || isOtherDns(workload, graph)) return
     const pending = graph.live ? pendingPods(graph.live, workload) : []
     const [longest] = pending
     const wanted = kind === 'DaemonSet' ? 'system-node-critical' : 'system-cluster-critical'
@@ -91,13 +96,22 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods 
         ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
         : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
       {
-        severity: longest ? 'error' : grave ? 'warning' : 'info',
+        severity: longest && isKnown ? 'error' : grave ? 'warning' : 'info',
+        recommended: isKnown,
         evidence: linesOf(pending, 2),
         fix: set(pod, 'priorityClassName', wanted),
       },
     )
   },
 })
+
+/** Whether the pods choose nodes by more than their system. */
+function isSpecial({ nodeSelector, affinity }: PodSpec): boolean {
+  return (
+    Object.keys(nodeSelector ?? {}).some((key) => !key.endsWith('kubernetes.io/os')) ||
+    affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution !== undefined
+  )
+}
 
 /** Whether it is a CoreDNS behind a Service, and neither is that of the cluster: it serves names of its own. */
 function isOtherDns(workload: Workload, graph: Graph): boolean {

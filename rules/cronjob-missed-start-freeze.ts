@@ -1,5 +1,6 @@
 import {
   at,
+  countOf,
   formatInterval,
   type Graph,
   type Live,
@@ -24,10 +25,11 @@ look at each CronJob every 10 s, so that a shorter deadline may never be met, an
 than 100 missed starts. Nothing on the object turns red.`,
   remedy: 'Set `startingDeadlineSeconds` to a minute or more, below the time between two starts.',
   decides: `\`startingDeadlineSeconds\` below ${poll}: an error for servers up to 1.20. For these also, as a
-warning, one that is absent, and one that spans more than 100 starts.
+warning, one that is absent, and one that spans more than 100 starts. Asked for, the rule names an absent one for newer
+servers, too: an info, as a missed run then starts late.
 
 In a cluster an error when the last start is longer ago than two of the schedule's longest intervals, or when
-there was none for as long after the creation; and the warnings of the controller about it.
+there was none for as long after the creation; and a warning when the controller says that it did not start a run in time.
 
 When no CronJob starts that is due as often as these, the first alone is reported: the controller is at fault.
 
@@ -75,6 +77,13 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
       )
       return
     }
+    const missed = graph.live ? missesOf(cronJob, graph.live) : []
+    if (missed.length > 0) {
+      report(spec, 'schedule', `Runs of ${name} are left out: the controller did not start them in time.`, {
+        evidence: missed.slice(0, 2),
+      })
+      return
+    }
     const deadline = spec.startingDeadlineSeconds
     const old = minor <= 20
     if (deadline !== undefined && deadline < poll) {
@@ -88,6 +97,13 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
       )
       return
     }
+    if (!old && deadline === undefined)
+      report(
+        spec,
+        'startingDeadlineSeconds',
+        `A run of ${name} that an outage has prevented starts after it, however late: its start has no deadline.`,
+        { severity: 'info', recommended: false, see: [at(cronJob, spec, 'schedule')] },
+      )
     if (!old || (deadline !== undefined && deadline / plan.interval <= 100)) return
     report(
       spec,
@@ -97,6 +113,21 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
     )
   },
 })
+
+/** What the controller said of starts that it did not make in time. Source: cronjob_controllerv2.go (syncCronJob). */
+function missesOf(cronJob: CronJob, live: Live): string[] {
+  return live
+    .eventsOf(cronJob)
+    .filter(
+      ({ reason, involvedObject }) =>
+        involvedObject?.kind === 'CronJob' &&
+        ['MissSchedule', 'TooManyMissedTimes', 'FailedNeedsStart'].includes(reason ?? ''),
+    )
+    .map(
+      (event) =>
+        `${event.reason}${countOf(event) > 1 ? `, ${countOf(event)} times` : ''}: ${(event.message ?? '').slice(0, 140)}`,
+    )
+}
 
 /** The time of the last start (or of the creation) when it is too long ago, in milliseconds since 1970. */
 function idleSince({ status, spec, metadata }: CronJob, live: Live, interval: number): number | undefined {

@@ -27,7 +27,7 @@ and make everything slower still.`,
   decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their
 deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended
 CronJobs are exempt, and those that start only every \`minInterval\` or less often, as a run that long is
-rare. Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures
+rare (asked for, the rule names those of them that have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures
 both.
 
 In a cluster the runs that overlap are counted: an error for three or more active Jobs at the same time.`,
@@ -71,14 +71,16 @@ In a cluster the runs that overlap are counted: an error for three or more activ
     const starts = schedule(spec.schedule ?? '')
     const interval = starts?.interval
     const deadline = job.activeDeadlineSeconds
-    if (interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)) return
     if (interval !== undefined && deadline !== undefined && deadline <= interval) return
+    const isSeldom = interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)
+    if (isSeldom && deadline !== undefined) return
     const every = starts === undefined ? 'the next one' : `${formatStarts(starts)} another one`
     report(
       spec,
       'concurrencyPolicy',
       `Slow runs pile up: ${every} starts while ${deadline === undefined ? 'the last still runs' : `a run may take ${formatSeconds(deadline)}`}.`,
       {
+        recommended: !isSeldom,
         see: [deadline === undefined ? undefined : at(cronJob, job, 'activeDeadlineSeconds')],
         fix: set(spec, 'concurrencyPolicy', 'Forbid'),
       },

@@ -4,6 +4,7 @@ import {
   enumerate,
   type Graph,
   imageNamed,
+  matchesSelector,
   type ObjectOf,
   push,
   rule,
@@ -22,7 +23,8 @@ nodes. The load is nodes times objects: nothing in staging, and on a large clust
 enough to take the API server down, as all pods list everything at once.`,
   remedy:
     'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema with little concurrency.',
-  decides: `A DaemonSet whose ServiceAccount is bound by a ClusterRoleBinding to a ClusterRole of the input
+  decides: `A DaemonSet, or another workload of more than \`minPods\` pods, whose ServiceAccount is bound by a
+ClusterRoleBinding to a ClusterRole of the input (or cluster-admin, admin, edit or view)
 with \`list\` or \`watch\` on \`resources\`, and whose containers don't learn the name of their node
 (\`fieldRef: spec.nodeName\`), without which they can't filter by it. An info for pods, endpoints and nodes; a
 warning for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error
@@ -47,6 +49,12 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
       minimum: 1,
       default: 100,
       about: 'Nodes from which it matters, where they are known.',
+    },
+    minPods: {
+      type: 'integer',
+      minimum: 1,
+      default: 50,
+      about: 'Pods above which other workloads are looked at, too.',
     },
     resources: {
       type: 'array',
@@ -80,18 +88,20 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
       about: 'Parts of image names of agents that need it.',
     },
   },
-  for: 'DaemonSet',
-  check(daemonSet, { graph, params, report }) {
-    const workload = graph.workload(daemonSet)
+  for: 'Workload',
+  check(workload, { graph, params, report }) {
     const nodes = graph.all('Node').length
-    if (!workload || (graph.live && nodes < params.minNodes)) return
+    const isAgent = workload.kind === 'DaemonSet'
+    const pods = isAgent || workload.batch ? 0 : (graph.fewestPods(workload)?.pods ?? 0)
+    if (isAgent ? graph.live && nodes < params.minNodes : pods <= params.minPods) return
     if (workload.running.some(({ image }) => imageNamed(image, params.images)) || knowsItsNode(workload))
       return
     const account = accountOf(workload.pod)
     for (const binding of bindingsOf(account, workload, graph)) {
       const role = graph.find('ClusterRole', binding.roleRef?.name, binding, '')
-      const listed = role && listedBy(role, params.resources)
-      if (!role || !listed || listed.names.length === 0) continue
+      const rules = role ? rulesOf(role, graph) : (defaultRoles[binding.roleRef?.name ?? ''] ?? [])
+      const listed = listedBy(rules, params.resources)
+      if (!listed || listed.names.length === 0) continue
       const heavy = listed.names.some((name) => weightOf(name) < weights.length)
       const [first = '', second, ...rest] = [...listed.names].sort((a, b) => weightOf(a) - weightOf(b))
       const shown = [
@@ -103,10 +113,13 @@ Exempt are \`images\`: network plugins, ingress controllers and the like that ne
       report(
         workload.pod,
         'serviceAccountName',
-        `A rollout of ${workload.name} may overload the API server: its pods on ${nodes > 0 && graph.live ? `${nodes} nodes` : 'all nodes'} may each list ${names} of the cluster.`,
+        `A rollout of ${workload.name} may overload the API server: its ${isAgent ? `pods on ${nodes > 0 && graph.live ? `${nodes} nodes` : 'all nodes'}` : `${pods} pods`} may each list ${names} of the cluster.`,
         {
           severity: graph.live && nodes >= 10 * params.minNodes ? 'error' : heavy ? 'warning' : 'info',
-          see: [at(role, listed.rule, 'resources'), at(binding, binding, 'roleRef')],
+          see: [
+            role?.rules?.includes(listed.rule) ? at(role, listed.rule, 'resources') : undefined,
+            at(binding, binding, 'roleRef'),
+          ],
         },
       )
       return
@@ -142,9 +155,29 @@ function bindingsOf(account: string, workload: Workload, graph: Graph): readonly
   return graph.live ? bindings : bindings.filter((one) => graph.apart(one, workload.object) <= 3)
 }
 
-/** What a role lets its holder list or watch in all namespaces, with the rule that says so. */
-function listedBy(role: ObjectOf<'ClusterRole'>, resources: readonly string[]) {
-  const wide = (role.rules ?? []).filter(
+type Rules = NonNullable<ObjectOf<'ClusterRole'>['rules']>
+
+/** What the roles that every cluster has let somebody list. Source: kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy. */
+const defaultRoles: Readonly<Record<string, Rules>> = {
+  'cluster-admin': [{ resources: ['*'], verbs: ['*'] }],
+  admin: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
+  edit: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
+  view: [{ resources: ['configmaps', 'endpoints', 'events', 'pods'], verbs: ['list'] }],
+}
+
+/** The rules of a role, and of those that it takes together. */
+function rulesOf(role: ObjectOf<'ClusterRole'>, graph: Graph): Rules {
+  const selectors = role.aggregationRule?.clusterRoleSelectors ?? []
+  if (selectors.length === 0) return role.rules ?? []
+  const parts = graph
+    .all('ClusterRole')
+    .filter(({ metadata }) => selectors.some((one) => matchesSelector(one, metadata?.labels)))
+  return [...(role.rules ?? []), ...parts.flatMap(({ rules }) => rules ?? [])]
+}
+
+/** What rules let their holder list or watch in all namespaces, with the first that says so. */
+function listedBy(rules: Rules, resources: readonly string[]) {
+  const wide = rules.filter(
     ({ verbs = [], resourceNames }) =>
       !resourceNames?.length && verbs.some((verb) => verb === 'list' || verb === 'watch' || verb === '*'),
   )

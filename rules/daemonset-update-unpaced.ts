@@ -12,7 +12,8 @@ that runs counts as good.`,
     'Update a few nodes at a time (`maxUnavailable: 5%`), with a readiness probe and `minReadySeconds`.',
   decides: `\`updateStrategy.rollingUpdate\` with \`maxUnavailable\` or \`maxSurge\` of \`maxPercent\` or more, or
 more than \`maxCount\` nodes (the default is 1). In a cluster the share is taken of
-\`status.desiredNumberScheduled\`, and two pods at a time are always fine. Left out where
+\`status.desiredNumberScheduled\`, and two pods at a time are always fine. Where the rule
+is asked for, no \`minReadySeconds\` in agents of \`system-node-critical\` is an info. Left out where
 \`rollout-drops-all-replicas\` reports the same field of a DaemonSet behind a Service.
 
 Exempt: pods whose containers only pause, as those that pull images onto the nodes ahead of time.`,
@@ -35,13 +36,14 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
     const { spec, status } = daemonSet
     const rolling = spec?.updateStrategy?.rollingUpdate
     const workload = graph.workload(daemonSet)
-    if (!rolling || !workload || spec?.updateStrategy?.type === 'OnDelete') return
+    if (!spec || !workload || spec.updateStrategy?.type === 'OnDelete') return
     if (workload.running.every(({ image }) => imageNamed(image, ['pause']))) return
+    const isCritical = workload.pod.priorityClassName === 'system-node-critical'
     const nodes = status?.desiredNumberScheduled
     for (const field of ['maxUnavailable', 'maxSurge'] as const) {
-      const value = rolling[field]
+      const value = rolling?.[field]
       const percent = intOrPercent(value, 100, 'up')
-      if (value === undefined || percent === undefined) continue
+      if (!rolling || value === undefined || percent === undefined) continue
       const count = intOrPercent(value, nodes ?? 0, 'up') ?? 0
       const tooMany = typeof value === 'number' ? value > params.maxCount : percent >= params.maxPercent
       if (!tooMany || (nodes !== undefined && count <= 2)) continue
@@ -68,5 +70,12 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
       )
       return
     }
+    if (isCritical && !spec.minReadySeconds)
+      report(
+        spec,
+        'minReadySeconds',
+        `A version of ${workload.name} that fails after its start goes to one node after the other: each pod counts as available as soon as it is ready.`,
+        { severity: 'info', recommended: false, fix: set(spec, 'minReadySeconds', 30) },
+      )
   },
 })

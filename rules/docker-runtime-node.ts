@@ -30,7 +30,7 @@ nor evicts. Where the engine does run, one hung daemon takes the whole node with
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
   decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
 the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
-agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are not reported, nor is who mounts the socket
+agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are an info where the rule is asked for. Not reported is who mounts the socket
 of containerd or CRI-O as well and takes what is there.
 
 In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
@@ -100,6 +100,7 @@ function faultOfWorkload(
   const takesOthers = pod.volumes?.some(
     (one) => mounted.has(one.name) && otherSocket.test(one.hostPath?.path ?? ''),
   )
+  let left: Fault | undefined
   for (const { name: volume, hostPath } of pod.volumes ?? []) {
     const path = hostPath?.path?.replace(/\/+$/, '') ?? ''
     if (!hostPath || !mounted.has(volume)) continue
@@ -109,12 +110,19 @@ function faultOfWorkload(
         'path',
         `${kind} ${name} needs the Docker engine's socket, which nodes no longer have since 1.24.`,
       ]
-    if (/^\/var\/lib\/docker(\/|$)/.test(path) && hostPath.type === 'Directory')
+    if (!/^\/var\/lib\/docker(\/|$)/.test(path)) continue
+    if (hostPath.type === 'Directory')
       return [
         hostPath,
         'path',
         `Pods wait in ContainerCreating on nodes without the Docker engine: ${path} must exist there.`,
       ]
+    left ??= [
+      hostPath,
+      'path',
+      `${kind} ${name} finds nothing in ${path}: the kubelet has not used the Docker engine since 1.24.`,
+      { severity: 'info', recommended: false },
+    ]
   }
-  return undefined
+  return left
 }

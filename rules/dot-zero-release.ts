@@ -29,8 +29,18 @@ those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) d
     components: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'],
-      about: 'Image names of the components to look at.',
+      default: [
+        'kube-apiserver',
+        'kube-controller-manager',
+        'kube-scheduler',
+        'kube-proxy',
+        'etcd',
+        'coredns',
+        'calico/node',
+        'cilium/cilium',
+      ],
+      about:
+        'Image names of the components to look at, with their project where the name alone is too short.',
     },
   },
   for: [
@@ -47,8 +57,10 @@ those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) d
     if (isWorkload(subject)) {
       for (const { image, spec } of subject.running) {
         const parts = image ? imageParts(image) : undefined
-        if (parts?.tag && params.components.includes(parts.name) && isFirst(parts.tag))
-          return report(spec, 'image', say(parts.name, parts.tag))
+        const known = parts && params.components.some((one) => `/${parts.repository}`.endsWith(`/${one}`))
+        // etcd's images have a revision of their own behind the release.
+        if (parts?.tag && known && isFirst(parts.tag.replace(/-\d+$/, '')))
+          return report(spec, 'image', say(parts.name === 'node' ? 'calico' : parts.name, parts.tag))
       }
       return
     }

@@ -13,6 +13,9 @@ import {
   type Workload,
 } from '../src/rule.js'
 
+/** Seconds after which balancers of providers have let go of a pod. */
+const balancerDelay = 15
+
 export default rule({
   title: 'Pods stop while they still receive requests',
   category: 'workload-lifecycle',
@@ -26,7 +29,7 @@ node drain.`,
 type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns
 the port (all ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command
 that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other
-command is taken to drain by itself.
+command is taken to drain by itself. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
 rollout anyway), StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
@@ -69,12 +72,17 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
       const owners = graph.listeners(workload, service)
       const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
-      const hasty = serving.filter(
-        (container) =>
-          !isInjected(container) &&
-          delayOf(container) < params.minSleepSeconds &&
-          !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
-      )
+      const hastier = (least: number) =>
+        serving.filter(
+          (container) =>
+            !isInjected(container) &&
+            delayOf(container) < least &&
+            !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
+        )
+      const plain = hastier(params.minSleepSeconds)
+      const isPlain = plain.length > 0
+      // Balancers of providers look at the health of their targets every ten seconds or so.
+      const hasty = isPlain || service.spec?.type !== 'LoadBalancer' ? plain : hastier(balancerDelay)
       const [first] = hasty
       // Where the port's owner is unknown the hook may well be the owner's.
       if (!first || (owners.length === 0 && hasty.length < serving.length)) continue
@@ -90,9 +98,16 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
           : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
         {
+          severity: isPlain ? 'warning' : 'info',
+          recommended: isPlain,
           often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
-          fix: fixOf(first, workload.pod.terminationGracePeriodSeconds ?? 30, params.minSleepSeconds, minor),
+          fix: fixOf(
+            first,
+            workload.pod.terminationGracePeriodSeconds ?? 30,
+            isPlain ? params.minSleepSeconds : balancerDelay,
+            minor,
+          ),
         },
       )
       return

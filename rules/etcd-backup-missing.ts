@@ -17,11 +17,14 @@ export default rule({
   why: `etcd holds the whole cluster. One wrong range delete or a lost disk without a snapshot is the end of
 it: every object has to be made again from whatever repositories exist.`,
   remedy: 'Save a snapshot to another machine on a schedule, and try the restore.',
-  decides: `Only when the input is declared complete: an etcd pod, Deployment or StatefulSet in kube-system
-(or a kubeadm ClusterConfiguration with local etcd), and no object that takes snapshots: a workload whose
+  decides: `An etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with
+local etcd), or an EtcdCluster of an operator, and no object that takes snapshots: a workload whose
 command runs \`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an
 EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a
 warning, and so is all etcd of a running cluster: what its machines do is not visible there.
+
+In input that is not declared complete it is reported only where the rule is asked for, as a warning: the
+backup may be declared elsewhere.
 
 Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\`
 on the Namespace kube-system, for backups from outside.`,
@@ -53,19 +56,41 @@ on the Namespace kube-system, for backups from outside.`,
       about: 'Texts in names, images and commands that tell a backup.',
     },
   },
-  for: ['Workload', 'kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap'],
+  for: [
+    'Workload',
+    'kubeadm.k8s.io/ClusterConfiguration',
+    'ConfigMap',
+    'etcd.database.coreos.com/EtcdCluster',
+    'operator.etcd.io/EtcdCluster',
+  ],
   check(subject, { graph, params, report }) {
-    if (!graph.complete) return
+    // A scan of one namespace sees too little.
+    if (graph.live && !graph.complete) return
     const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
+    if (!isWorkload(subject) && subject.kind === 'EtcdCluster') {
+      if (!isBackedUp())
+        report(
+          subject,
+          'spec',
+          `A wrong delete or a lost disk ends what this etcd holds: nothing in ${graph.source} saves snapshots of ${subject.metadata?.name}.`,
+          { severity: 'warning', recommended: graph.complete },
+        )
+      return
+    }
     if (!isWorkload(subject)) {
       // The configuration that kubeadm leaves in a cluster: its etcd is told by its pods.
       if (graph.live && graph.workloads.some(isMember)) return
       for (const { value, place } of configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration')) {
+        // Local etcd is the default of kubeadm, but a part of a configuration leaves it out, too.
         const local = objectAt(value, 'etcd', 'local')
-        if (local && !isBackedUp())
+        if (!objectAt(value, 'etcd', 'external') && !isBackedUp())
           report(
-            ...place(local, undefined),
+            ...place(local ?? value, undefined),
             `A wrong delete or a lost disk ends this cluster: nothing in ${graph.source} saves its local etcd.`,
+            {
+              severity: graph.complete && local ? 'error' : 'warning',
+              recommended: graph.complete && local !== undefined,
+            },
           )
       }
       return
@@ -83,7 +108,7 @@ on the Namespace kube-system, for backups from outside.`,
       undefined,
       `A wrong delete or a lost disk ends ${own ? 'this cluster' : 'what this etcd holds'}: nothing in ${graph.source} saves snapshots of ${subject.name}.`,
       // A timer on the machine is not visible in a cluster, but often there.
-      { severity: own && !graph.live ? 'error' : 'warning' },
+      { severity: own && graph.complete && !graph.live ? 'error' : 'warning', recommended: graph.complete },
     )
   },
 })

@@ -43,7 +43,8 @@ export default rule({
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
   decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image).
 An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the
-file; a warning when it starts less often than \`maxInterval\`. One finding, the gravest. Schedules of Velero, which
+file; a warning when it starts less often than \`maxInterval\`. Where the rule is asked
+for, \`failedJobsHistoryLimit: 0\` is an info. One finding, the gravest. Schedules of Velero, which
 saves what the API server holds, when they are paused (a warning).
 
 In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
@@ -113,12 +114,19 @@ function faultOfCronJob(
       `A restore loses ${spanSince(since, live)} of changes: no run of ${workload.name} has succeeded ${cronJob.status?.lastSuccessfulTime ? 'since' : 'since it was created'}.`,
       { evidence: evidenceOf(cronJob, live.seen) },
     ]
-  if (interval === undefined || interval <= maxInterval) return undefined
+  if (interval !== undefined && interval > maxInterval)
+    return [
+      spec,
+      'schedule',
+      `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
+      { severity: 'warning' },
+    ]
+  if (spec.failedJobsHistoryLimit !== 0) return undefined
   return [
     spec,
-    'schedule',
-    `A restore may lose ${formatSeconds(interval)} of changes: that is the time between two snapshots of ${workload.name}.`,
-    { severity: 'warning' },
+    'failedJobsHistoryLimit',
+    `Nobody can tell why a snapshot of ${workload.name} failed: a failed run is deleted with its pod and log.`,
+    { severity: 'info', recommended: false },
   ]
 }
 

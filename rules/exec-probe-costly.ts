@@ -15,7 +15,7 @@ waits for it. A command that does not end in time fails the probe, and what it s
 as a zombie where process 1 is the application.`,
   remedy: 'Use `httpGet`, `tcpSocket` or `grpc`, or run the command less often, with time to end.',
   decides: `A liveness or readiness probe of an ordinary container or native sidecar runs a command more often
-than every \`minPeriodSeconds\`. The shell, which starts more processes, and a timeout of one second stand in
+than every \`minPeriodSeconds\`, or where the rule is asked for, one without \`timeoutSeconds\`, which is a second, or a script of several commands. The shell, which starts more processes, and a timeout of one second stand in
 the message. One finding per workload, about the most frequent one; a \`startupProbe\` ends by itself.
 
 A warning in a cluster where events of the last hour say that a command was not done in time.`,
@@ -36,7 +36,7 @@ A warning in a cluster where events of the last hour say that a command was not 
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.batch) return
-    const [most] = workload.running
+    const probes = workload.running
       .flatMap(({ name, spec }) =>
         fields.flatMap((field) => {
           const probe = spec[field]
@@ -44,20 +44,27 @@ A warning in a cluster where events of the last hour say that a command was not 
         }),
       )
       .sort((a, b) => a.period - b.period)
-    if (!most) return
     const evidence = graph.live ? timeoutsIn(workload, graph.live) : []
-    if (most.period >= params.minPeriodSeconds && evidence.length === 0) return
+    const [first] = probes
+    const isCostly = first && (first.period < params.minPeriodSeconds || evidence.length > 0)
+    const most = isCostly
+      ? first
+      : probes.find(({ probe }) => probe.timeoutSeconds === undefined || isScript(probe))
+    if (!most) return
     const { name, spec, field, probe, period } = most
     const command = probe.exec?.command ?? []
     const [program = ''] = command
     const timeout = probe.timeoutSeconds ?? defaults.timeout
-    const shell = /(^|\/)(ba|da|a)?sh$/.test(program) ? 'a shell and its command' : 'a process'
+    const shell = !/(^|\/)(ba|da|a)?sh$/.test(program)
+      ? 'a process'
+      : `a shell and its ${isScript(probe) ? 'commands' : 'command'}`
     report(
       spec,
       field,
       `The ${field === 'livenessProbe' ? 'liveness' : 'readiness'} probe of ${name} starts ${shell} every ${period} s${timeout <= 1 ? ', each with one second to end' : ''}.`,
       {
         severity: evidence.length > 0 ? 'warning' : 'info',
+        recommended: isCostly === true,
         evidence,
         see: [probe.periodSeconds === undefined ? undefined : at(workload, probe, 'periodSeconds')],
         fix: advise(
@@ -69,6 +76,12 @@ A warning in a cluster where events of the last hour say that a command was not 
     )
   },
 })
+
+/** Whether a probe starts several commands by a shell. */
+function isScript({ exec }: Probe): boolean {
+  const command = exec?.command ?? []
+  return command.length > 2 && /[|;&]/.test(command.at(-1) ?? '')
+}
 
 const periodOf = (probe: Probe) => probe.periodSeconds ?? defaults.period
 

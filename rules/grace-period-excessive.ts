@@ -23,8 +23,8 @@ minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   remedy: 'Hand the work over or save it sooner, and keep the grace period below ten minutes.',
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
 which may have data to move, above \`claimsWarnAbove\`; for pods that must run on spot nodes (by
-nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs and single Pods
-are exempt. For pods of DaemonSets rollouts wait, drains do not.
+nodeSelector or required node affinity) above \`spotMax\`, as those nodes do not wait. Jobs are exempt, and
+single Pods unless the rule is asked for. For pods of DaemonSets rollouts wait, drains do not.
 
 In a cluster the pods stand below the finding that have been ending for more than ten minutes, and still run.`,
   falsePositives:
@@ -46,7 +46,8 @@ In a cluster the pods stand below the finding that have been ending for more tha
   check(workload, { graph, params, report }) {
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds
-    if (grace === undefined || workload.batch || workload.kind === 'Pod') return
+    if (grace === undefined || workload.batch) return
+    const recommended = workload.kind !== 'Pod'
     const spot = spotOf(pod)
     const evidence = graph.live ? endingIn(workload, graph, graph.live.seen) : []
     if (spot && grace > params.spotMax) {
@@ -54,14 +55,14 @@ In a cluster the pods stand below the finding that have been ending for more tha
         pod,
         'terminationGracePeriodSeconds',
         `The node is gone before ${workload.name} has stopped: spot nodes give ${params.spotMax} s at most, the pods take up to ${grace} s.`,
-        { evidence, see: [at(workload, spot.node, spot.field, 'a spot node')] },
+        { recommended, evidence, see: [at(workload, spot.node, spot.field, 'a spot node')] },
       )
     } else if (grace > (hasClaims(workload) ? params.claimsWarnAbove : params.warnAbove)) {
       report(
         pod,
         'terminationGracePeriodSeconds',
         `${consequence(workload, grace)}: its grace period is ${grace} s.`,
-        { evidence },
+        { recommended, evidence },
       )
     }
   },

@@ -7,12 +7,16 @@ import {
   formatSpan,
   type Graph,
   heldFor,
+  isKind,
   isReady,
   type Live,
+  numberAt,
   type ObjectOf,
+  objectAt,
   quantity,
   requestOf,
   rule,
+  stringAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -30,7 +34,7 @@ otherwise: the next spike finds no reserve.`,
 for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all autoscalers that miss
 the same API of metrics, or that select the same pods, are one finding). In manifests:
 the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
-info, a minimum that is the maximum.
+info, a minimum that is the maximum, also of a KEDA ScaledObject.
 
 Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), those without a ready pod, which have no metrics of
 their own, and in a cluster autoscalers whose minimum is their maximum: somebody switched them off.`,
@@ -52,8 +56,21 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
     },
   },
   unless: ['hpa-metric-without-request'],
-  for: 'HorizontalPodAutoscaler',
+  for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
   check(hpa, { graph, params, report }) {
+    if (!isKind(hpa, 'HorizontalPodAutoscaler')) {
+      // In a cluster KEDA has made an autoscaler of it.
+      const scaled = graph.live ? undefined : objectAt(hpa, 'spec')
+      const most = numberAt(scaled, 'maxReplicaCount')
+      if (scaled && most !== undefined && most > 0 && numberAt(scaled, 'minReplicaCount') === most)
+        report(
+          scaled,
+          'maxReplicaCount',
+          `The autoscaler of ${stringAt(scaled, 'scaleTargetRef', 'name') ?? 'its target'} does nothing: its minimum and its maximum are ${most}.`,
+          { severity: 'info' },
+        )
+      return
+    }
     const { spec } = hpa
     if (!spec) return
     const { maxReplicas: most } = spec
@@ -106,7 +123,7 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
       )
       return
     }
-    if (!graph.live && most !== undefined && spec.minReplicas === most && most > 0)
+    if (!graph.live && most !== undefined && (spec.minReplicas ?? 1) === most && most > 0)
       report(
         spec,
         'maxReplicas',

@@ -7,8 +7,10 @@ import {
   formatCondition,
   type Graph,
   hasDefault,
+  isKind,
   numberAt,
   type ObjectOf,
+  objectsAt,
   requested,
   requestOf,
   rule,
@@ -30,7 +32,7 @@ number of pods as it is, at any load. The container is often a sidecar that was 
   decides: `Metrics of type Resource with a Utilization target (\`targetCPUUtilizationPercentage\` of
 autoscaling/v1, too; an autoscaler without any metric has 80 % of CPU) whose target has an ordinary
 container or native sidecar without request or limit for it. A limit alone becomes the request.
-ContainerResource needs it in its container only. A warning where another metric works: then pods are added and never taken away. With requests for the whole pod (1.34 and later) those
+ContainerResource needs it in its container only, and triggers of a KEDA ScaledObject with \`metricType: Utilization\` count in the same way. A warning where another metric works: then pods are added and never taken away. With requests for the whole pod (1.34 and later) those
 count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
@@ -43,15 +45,19 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     'kubernetes/pkg/apis/autoscaling/v2/defaults.go',
   ],
   stories: ['betz-resource-limits', 'airbnb-weird-ways'],
-  for: 'HorizontalPodAutoscaler',
-  check(hpa, { graph, minor, report }) {
-    const target = graph.targetOf(hpa)
-    const active = conditionOf(hpa, 'ScalingActive')
+  for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
+  check(autoscaler, { graph, minor, report }) {
+    const hpa = isKind(autoscaler, 'HorizontalPodAutoscaler') ? autoscaler : undefined
+    const target = graph.targetOf(autoscaler)
+    // In a cluster KEDA has made an autoscaler of its ScaledObject, with a condition.
+    const active = hpa && conditionOf(hpa, 'ScalingActive')
     if (!target || graph.patched(target.object) || (graph.live && !lacksRequest(active))) return
-    const [first, ...others] = measuredBy(hpa).flatMap((measured) => gapOf(measured, target, graph, minor))
+    const triggers = hpa ? [] : objectsAt(autoscaler, 'spec', 'triggers')
+    const measured = hpa ? measuredBy(hpa) : triggers.flatMap(measuredByTrigger)
+    const [first, ...others] = measured.flatMap((one) => gapOf(one, target, graph, minor))
     if (!first) return
     // With one metric that works the others only keep the number from going down.
-    const isStuck = others.length + 1 >= (hpa.spec?.metrics?.length ?? 1)
+    const isStuck = others.length + 1 >= (hpa ? (hpa.spec?.metrics?.length ?? 1) : triggers.length)
     const alike = others.filter(({ lacking }) => namesOf(lacking) === namesOf(first.lacking))
     const what = enumerate([...new Set([first, ...alike].map(({ what }) => what))], 'or')
     report(
@@ -107,6 +113,15 @@ function measuredBy(hpa: Autoscaler): readonly Measured[] {
       { resource: source.name, container: metric.containerResource?.container, node: source, field: 'name' },
     ]
   })
+}
+
+/** What a trigger of KEDA for CPU or memory measures. */
+function measuredByTrigger(trigger: object): readonly Measured[] {
+  const resource = stringAt(trigger, 'type') ?? ''
+  const type = stringAt(trigger, 'metricType') ?? stringAt(trigger, 'metadata', 'type')
+  return (resource === 'cpu' || resource === 'memory') && type === 'Utilization'
+    ? [{ resource, container: stringAt(trigger, 'metadata', 'containerName'), node: trigger, field: 'type' }]
+    : []
 }
 
 function isSetForPod({ pod }: Workload, minor: number): boolean {

@@ -2,17 +2,27 @@ import {
   at,
   countOf,
   firstTimeOf,
+  flagOf,
   formatSeconds,
   formatSpan,
-  type HorizontalPodAutoscaler,
   imageNamed,
+  isKind,
   isScaleUp,
+  isWorkload,
+  type KubernetesObject,
   type Live,
+  numberAt,
+  objectAt,
+  objectsAt,
   rescalesOf,
   rule,
+  seconds,
   set,
+  stringAt,
   timeOf,
 } from '../src/rule.js'
+
+const windowFlag = 'horizontal-pod-autoscaler-downscale-stabilization'
 
 export default rule({
   title: 'The autoscaler removes pods as soon as a spike is over',
@@ -23,8 +33,10 @@ them at the next spike. Each turn changes endpoints, cuts long connections, and,
 announced by the nodes that have pods, moves traffic between nodes.`,
   remedy: 'Leave `scaleDown.stabilizationWindowSeconds` at 300 or more.',
   decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is
-fine) for a workload behind a Service. A warning when such a Service has \`externalTrafficPolicy: Local\` or
-the pods are DNS servers.
+fine), of an autoscaler or in a KEDA ScaledObject, for a workload behind a Service or a DNS server. A warning when such a
+Service has \`externalTrafficPolicy: Local\` or the pods are DNS servers. The flag
+\`--horizontal-pod-autoscaler-downscale-stabilization\` of a kube-controller-manager is measured in the same way. Asked
+for, the rule looks at autoscalers whose workload the input does not show, too.
 
 In a cluster a warning, whatever the window: its events tell that the autoscaler turned from adding pods to removing
 them, or back, more than \`turns\` times an hour. Where the API server counts equal events together, a size that was
@@ -47,46 +59,82 @@ most.`,
       about: 'Changes of direction an hour that are well in a cluster.',
     },
   },
-  for: 'HorizontalPodAutoscaler',
-  check(hpa, { graph, params, report }) {
-    const target = graph.targetOf(hpa)
+  for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject', 'Workload'],
+  check(autoscaler, { graph, params, report }) {
+    if (isWorkload(autoscaler)) {
+      const manager = autoscaler.running.find(({ image }) => imageNamed(image, ['kube-controller-manager']))
+      const span = manager && flagOf(manager, windowFlag)
+      const known = seconds(span)
+      if (manager && known !== undefined && known < params.minWindow)
+        report(
+          manager.spec,
+          manager.spec.args?.some((arg) => arg.includes(windowFlag)) ? 'args' : 'command',
+          `Connections are cut after each short spike: autoscalers without a window of their own remove pods after ${span} of quiet.`,
+        )
+      return
+    }
+    // In a cluster KEDA has made an autoscaler of it.
+    if (graph.live && !isKind(autoscaler, 'HorizontalPodAutoscaler')) return
+    const target = graph.targetOf(autoscaler)
     const services = target ? graph.servicesOf(target) : []
     const [service] = services
-    if (!target || !service) return
-    const down = hpa.spec?.behavior?.scaleDown
-    const window = down?.stabilizationWindowSeconds
+    const dns = target?.running.some(({ image }) => imageNamed(image, ['coredns', 'kube-dns', 'dnsmasq']))
+    if (target && !service && !dns) return
+    const name = target?.name ?? stringAt(autoscaler, 'spec', 'scaleTargetRef', 'name') ?? 'its target'
+    const down = scaleDownOf(autoscaler)
+    const window = numberAt(down, 'stabilizationWindowSeconds')
     const short = down && window !== undefined && window < params.minWindow ? down : undefined
-    const flapping = graph.live && flappingOf(hpa, graph.live)
-    if (flapping && flapping.turns > params.turns * Math.max(1, flapping.hours)) {
+    const flapping = graph.live && flappingOf(autoscaler, graph.live)
+    if (flapping && service && flapping.turns > params.turns * Math.max(1, flapping.hours)) {
       report(
-        short ?? hpa.spec ?? hpa,
+        short ?? objectAt(autoscaler, 'spec') ?? autoscaler,
         short ? 'stabilizationWindowSeconds' : 'metrics',
-        `Connections to ${target.name} are cut again and again: the autoscaler turned between adding and removing pods ${flapping.turns} times within ${formatSpan(Math.max(1, flapping.hours) * 3600)}.`,
+        `Connections to ${name} are cut again and again: the autoscaler turned between adding and removing pods ${flapping.turns} times within ${formatSpan(Math.max(1, flapping.hours) * 3600)}.`,
         { severity: 'warning', evidence: flapping.lines, see: [at(service, service)] },
       )
       return
     }
-    if (!short || window === undefined || short.selectPolicy === 'Disabled') return
-    const policies = short.policies ?? []
-    const slow = policies.every(
-      ({ type, value = 0, periodSeconds = 0 }) => type === 'Pods' && value * 60 <= periodSeconds,
-    )
-    if (slow && policies.length > 0) return
+    if (!short || window === undefined || isSlow(short)) return
     const local = services.find((one) => one.spec?.externalTrafficPolicy === 'Local')
-    const dns = target.running.some(({ image }) => imageNamed(image, ['coredns', 'kube-dns', 'dnsmasq']))
     const after = window === 0 ? 'at the first quiet moment' : `after ${formatSeconds(window)} of quiet`
     report(
       short,
       'stabilizationWindowSeconds',
-      `${local ? 'Client connections are reset' : 'Connections are cut'} after each short spike: pods of ${target.name} go ${after}.`,
+      `${local ? 'Client connections are reset' : 'Connections are cut'} after each short spike: pods of ${name} go ${after}.`,
       {
         severity: local || dns ? 'warning' : 'info',
-        see: [local ? at(local, local.spec ?? local, 'externalTrafficPolicy') : at(service, service)],
+        // What the input does not show may be a worker that nobody connects to.
+        recommended: target !== undefined,
+        see: [
+          local ? at(local, local.spec ?? local, 'externalTrafficPolicy') : service && at(service, service),
+        ],
         fix: set(short, 'stabilizationWindowSeconds', 300),
       },
     )
   },
 })
+
+/** How an autoscaler, or the one that KEDA makes, removes pods. */
+function scaleDownOf(autoscaler: KubernetesObject): Readonly<Record<string, unknown>> | undefined {
+  return (
+    objectAt(autoscaler, 'spec', 'behavior', 'scaleDown') ??
+    objectAt(autoscaler, 'spec', 'advanced', 'horizontalPodAutoscalerConfig', 'behavior', 'scaleDown')
+  )
+}
+
+/** Whether it never removes a pod, or one a minute at most. */
+function isSlow(scaleDown: object): boolean {
+  const policies = objectsAt(scaleDown, 'policies')
+  return (
+    stringAt(scaleDown, 'selectPolicy') === 'Disabled' ||
+    (policies.length > 0 &&
+      policies.every(
+        (policy) =>
+          stringAt(policy, 'type') === 'Pods' &&
+          (numberAt(policy, 'value') ?? 0) * 60 <= (numberAt(policy, 'periodSeconds') ?? 0),
+      ))
+  )
+}
 
 interface Flapping {
   /** Changes between adding and removing pods, at least. */
@@ -97,7 +145,7 @@ interface Flapping {
 }
 
 /** What the events of the last hour, and those they continue, tell of an autoscaler; undefined when nothing does. */
-function flappingOf(hpa: HorizontalPodAutoscaler, live: Live): Flapping | undefined {
+function flappingOf(hpa: KubernetesObject, live: Live): Flapping | undefined {
   const events = rescalesOf(hpa, live)
   // Of the moments of an event only the first and the last are known.
   const moments = events

@@ -13,6 +13,9 @@ import {
 /** Source: kubernetes/pkg/apis/scheduling/types.go. */
 const nodeCritical = 2_000_001_000
 
+/** Providers of the Secrets Store CSI Driver, whose own manifests have no priority. */
+const providers = /secrets-store-csi-driver-provider|secrets-store.*\/provider-|vault-csi-provider/
+
 export default rule({
   title: 'The credentials agent of every node can be throttled or evicted',
   category: 'identity',
@@ -24,7 +27,8 @@ there loses access to storage, queues and databases at the same time.`,
     'Give the agent `priorityClassName: system-node-critical`, requests, a toleration for all taints, and no CPU limit.',
   decides: `DaemonSets whose image is one of \`images\`. An error for a CPU limit or a priority below
 system-node-critical; a warning for a memory limit below 64Mi, missing requests, or no toleration for all
-taints (so that tainted nodes have no agent). All causes are in one finding.
+taints (so that tainted nodes have no agent). All causes are in one finding. Providers of the Secrets Store
+CSI Driver are a warning where the rule is asked for.
 
 In a cluster: an error where a pod of the agent has not been ready for two minutes on a node that is,
 whatever its manifest says.`,
@@ -40,14 +44,15 @@ whatever its manifest says.`,
     images: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube2iam', 'kiam', 'eks-pod-identity-agent', 'nmi'],
+      default: ['kube2iam', 'kiam', 'eks-pod-identity-agent', 'nmi', 'gke-metadata-server'],
       about: 'Parts of image names of such agents.',
     },
   },
   for: 'DaemonSet',
   check(daemonSet, { graph, params, report }) {
     const workload = graph.workload(daemonSet)
-    const container = workload?.running.find((one) => imageNamed(one.image, params.images))
+    const agent = workload?.running.find((one) => imageNamed(one.image, params.images))
+    const container = agent ?? workload?.running.find(({ image }) => image && providers.test(image))
     if (!workload || !container) return
     const { limits, requests } = container.spec.resources ?? {}
     const { pod } = workload
@@ -75,7 +80,9 @@ whatever its manifest says.`,
       report(
         daemonSet,
         undefined,
-        `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} is not ready there.`,
+        agent
+          ? `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} is not ready there.`
+          : `New pods on ${counted(down.length, 'node')} get no volumes of secrets: the provider ${workload.name} is not ready there.`,
         {
           severity: 'error',
           evidence: [
@@ -96,10 +103,10 @@ whatever its manifest says.`,
     report(
       cpu !== undefined && limits ? limits : pod,
       cpu !== undefined ? 'cpu' : 'priorityClassName',
-      `Every pod of a node loses its cloud access when ${daemonSet.metadata?.name ?? 'this agent'} is throttled or evicted: ${causes.join(', ')}.`,
-      {
-        severity: grave.length > 0 ? 'error' : 'warning',
-      },
+      agent
+        ? `Every pod of a node loses its cloud access when ${workload.name} is throttled or evicted: ${causes.join(', ')}.`
+        : `New pods of a node get no volumes of secrets when ${workload.name} is throttled or evicted: ${causes.join(', ')}.`,
+      { severity: agent && grave.length > 0 ? 'error' : 'warning', recommended: agent !== undefined },
     )
   },
 })

@@ -28,7 +28,7 @@ latency is ten times what it was.`,
   decides: `A kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or
 below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; the annotation
 \`${annotation}\` below an hour on a ServiceAccount; a projected token with \`expirationSeconds\` below 600,
-which the API server refuses.`,
+which the API server refuses; where the rule is asked for, one below an hour.`,
   versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
   sources: [
     'uswitch/kiam cmd/kiam/server.go',
@@ -68,11 +68,22 @@ function ofAccount({ metadata }: ServiceAccount, enough: number): readonly Fault
   ]
 }
 
-/** Tokens that the API server does not make. */
+/** Tokens that the API server does not make, or that end soon. */
 function ofTokens({ pod }: Workload): readonly Fault[] {
-  return (pod.volumes ?? []).flatMap(({ projected }): Fault[] => {
-    const token = projected?.sources?.find((source) => source.serviceAccountToken)?.serviceAccountToken
-    if (token?.expirationSeconds === undefined || token.expirationSeconds >= 600) return []
+  const tokens = (pod.volumes ?? []).flatMap(({ projected }) =>
+    (projected?.sources ?? []).map(({ serviceAccountToken }) => serviceAccountToken),
+  )
+  return tokens.flatMap((token): Fault[] => {
+    if (token?.expirationSeconds === undefined || token.expirationSeconds >= 3600) return []
+    if (token.expirationSeconds >= 600)
+      return [
+        [
+          token,
+          'expirationSeconds',
+          `Who reads the token only once is refused after ${formatSeconds(token.expirationSeconds)}: the kubelet writes a new one into the file by then.`,
+          { severity: 'info', recommended: false },
+        ],
+      ]
     return [
       [
         token,

@@ -32,7 +32,9 @@ what has a single replica is away meanwhile.`,
     'Raise `registryPullQPS` and `registryBurst`, bound the pulls with `maxParallelImagePulls`, and pull from a mirror of your own.',
   decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that pulls images in parallel
 (\`serializeImagePulls: false\` or \`maxParallelImagePulls\`) with \`registryPullQPS\` below \`minQps\`; 5
-when it is absent, no limit with 0. One image at a time never comes near the limit.
+when it is absent, no limit with 0. One image at a time comes near the limit only with \`imagePullPolicy:
+Always\` and images that the node has: nodes of more than 50 pods (\`maxPods\`, 110 when it is absent) are
+reported as an info where the rule is asked for.
 
 In a cluster: events that say so. Refused by kubelets, reported on the first of their nodes; refused by a
 registry ("toomanyrequests", 429), on the first workload that waits for it. An error while pods wait.`,
@@ -104,10 +106,17 @@ function reportLimit(
   const isParallel = value.serializeImagePulls === false || (parallel ?? 0) > 1
   const written = numberAt(value, 'registryPullQPS')
   const qps = written ?? 5
-  if (!isParallel || qps <= 0 || qps >= minQps) return
+  if (qps <= 0 || qps >= minQps || (!isParallel && (numberAt(value, 'maxPods') ?? 110) <= 50)) return
+  const by = `no more than ${qps} a second${written === undefined ? ' by default' : ''}`
   report(
-    ...place(value, written === undefined ? 'serializeImagePulls' : 'registryPullQPS'),
-    `Pulls fail when many pods move to a node: they go in parallel, and no more than ${qps} a second${written === undefined ? ' by default' : ''}.`,
+    ...place(
+      value,
+      written === undefined ? (isParallel ? 'serializeImagePulls' : undefined) : 'registryPullQPS',
+    ),
+    isParallel
+      ? `Pulls fail when many pods move to a node: they go in parallel, and ${by}.`
+      : `Pulls may fail when many pods move to a node: ${by}, and with imagePullPolicy Always those of images that it has count, too.`,
+    isParallel ? {} : { severity: 'info', recommended: false },
   )
 }
 

@@ -149,6 +149,8 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
   )
   const hosts = valueAt(route, 'spec', 'hostnames')
   const names = Array.isArray(hosts) && hosts.length > 0 ? hosts.map(String) : ['*']
+  // What begins with a name that is filled in later may differ from one route to the next: ${HOSTNAME}.${DOMAIN}.
+  const known = names.filter((host) => !/^(?:__|[<${])/.test(host))
   return objectsAt(route, 'spec', 'rules').flatMap((one) => {
     const to = JSON.stringify([namespace, valueAt(one, 'backendRefs'), valueAt(one, 'filters')])
     const matches = objectsAt(one, 'matches')
@@ -162,7 +164,7 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
         valueAt(match, 'method'),
       ])
       return parents.flatMap((parent) =>
-        names.map((host) => ({
+        known.map((host) => ({
           key: `${parent} ${host} ${how}`,
           what: `${host === '*' ? 'any host' : host}${path === '/' && host !== '*' ? '' : path}`,
           of: route,

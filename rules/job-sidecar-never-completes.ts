@@ -3,9 +3,14 @@ import {
   type Container,
   containerStates,
   enumerate,
+  type Graph,
+  hasNativeSidecars,
   imageNamed,
+  keptFromIstio,
   type Live,
   lastEnd,
+  type Mesh,
+  meshOf,
   numberAt,
   type Pod,
   proxyNames,
@@ -36,7 +41,9 @@ Exempt: helpers that run by a shell, pods that share one process namespace, and 
 tells how the helper is ended (\`quitquitquit\`, \`kill\`, kubexit and the like).
 
 In a cluster also: a pod in which a container ended with exit code 0 more than \`minutes\` ago, while only
-helpers and containers that its template does not name, injected ones, still run.`,
+helpers and containers that its template does not name, injected ones, still run. Asked for, the rule names Jobs in
+manifests whose pods Istio or Linkerd inject, too: whether they do so as init containers with
+\`restartPolicy: Always\`, which end with the work, is not to be seen there.`,
   versions: 'Init containers with `restartPolicy: Always` are on by default from 1.29, stable in 1.33.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go (getPhase)',
@@ -88,8 +95,30 @@ helpers and containers that its template does not name, injected ones, still run
     const ordinary = workload.containers.filter(({ role }) => role === 'ordinary')
     const helper = ordinary.find((container) => isHelper(container) && !endsItself(container))
     const work = ordinary.filter((container) => !isHelper(container))
-    if (!helper || work.length === 0 || workload.pod.shareProcessNamespace || work.some(endsOthers)) return
+    if (work.length === 0 || workload.pod.shareProcessNamespace || work.some(endsOthers)) return
     const deadline = deadlineOf(workload)
+    if (!helper) {
+      const mesh = live ? undefined : injectedBy(workload, graph)
+      if (mesh)
+        report(
+          workload.template,
+          undefined,
+          `${workload.name} ${deadline === undefined ? 'never completes' : `fails after ${deadline} s although its work is done`} where ${mesh} injects its proxy as an ordinary container: it runs on when ${enumerate(
+            work.map(({ name }) => name),
+            'and',
+          )} ${work.length > 1 ? 'have' : 'has'} ended.`,
+          {
+            severity: 'warning',
+            recommended: false,
+            fix: advise(
+              mesh === 'Istio'
+                ? 'label sidecar.istio.io/inject: "false" on the pods, or native sidecars'
+                : 'annotation linkerd.io/inject: disabled on the pods, or native sidecars',
+            ),
+          },
+        )
+      return
+    }
     report(
       helper.spec,
       'name',
@@ -103,6 +132,17 @@ helpers and containers that its template does not name, injected ones, still run
     )
   },
 })
+
+/** The mesh that gives the pods a proxy, as far as the input tells. */
+function injectedBy(workload: Workload, graph: Graph): Mesh | undefined {
+  const mesh = meshOf(workload, graph)
+  if (workload.pod.hostNetwork || (mesh === 'Istio' && (keptFromIstio(workload) || hasNativeSidecars(graph))))
+    return undefined
+  const isNative = Object.entries(workload.annotations).some(
+    ([key, value]) => /native-?sidecar/i.test(key) && value !== 'false',
+  )
+  return isNative ? undefined : mesh
+}
 
 function fixFor(minor: number) {
   return advise(

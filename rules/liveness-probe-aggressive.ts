@@ -32,7 +32,8 @@ ends: each attempt is killed.`,
 below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
 than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
 running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit
-below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
+below one core or a timeout of one second adds to the message. Asked for, the rule names, as infos, also those that allow less
+than 30 s, or each answer a second, which is the default, and HTTP probes under which a start may take less than 30 s. An error for etcd and kube-apiserver, an info for other Pods of
 their own. One finding per workload; batch work is exempt.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
@@ -69,50 +70,76 @@ container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137)
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.batch) return
-    for (const container of workload.running) {
-      const { livenessProbe: probe, startupProbe } = container.spec
-      if (!probe) continue
-      const evidence = graph.live ? killsOf(container, workload, graph.live) : []
-      const period = probe.periodSeconds ?? defaults.period
-      const failures = probe.failureThreshold ?? defaults.failures
-      const budget = Math.max(period, probe.timeoutSeconds ?? defaults.timeout) * failures
-      // A process that does not listen yet refuses at once: no timeout passes.
-      const start = (probe.initialDelaySeconds ?? 0) + period * failures
-      const patience = failuresFor(probe.tcpSocket ? params.minStartSeconds : params.minBudgetSeconds, period)
-      const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(30, period)))
-      if (probe.tcpSocket) {
-        if (startupProbe || start >= params.minStartSeconds) continue
-        report(
-          probe,
-          undefined,
-          `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
-          { severity: evidence.length > 0 ? 'error' : 'warning', evidence, fix },
-        )
-        return
-      }
-      if (budget >= params.minBudgetSeconds) continue
-      const slow = slowness(container, probe)
-      const count = failures === 1 ? '1 failed probe is' : `${failures} failed probes within ${budget} s are`
+    const probed = workload.running.flatMap((container) => probedBy(container, params) ?? [])
+    const one = probed.find(({ recommended }) => recommended) ?? probed[0]
+    if (!one) return
+    const { container, probe, recommended, isStart, period, failures, budget, start } = one
+    const evidence = graph.live ? killsOf(container, workload, graph.live) : []
+    const patience = failuresFor(isStart ? params.minStartSeconds : params.minBudgetSeconds, period)
+    const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(generous, period)))
+    if (isStart) {
       report(
         probe,
         undefined,
-        `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+        `A start of ${container.name} that takes longer than ${start} s never ends: its liveness probe kills each attempt.`,
         {
-          severity:
-            isControlPlane(container) || evidence.length > 0
-              ? 'error'
-              : workload.kind === 'Pod'
-                ? 'info'
-                : 'warning',
+          severity: evidence.length > 0 ? 'error' : recommended ? 'warning' : 'info',
+          recommended,
           evidence,
-          see: [slow?.node && at(workload, slow.node, slow.field)],
           fix,
         },
       )
       return
     }
+    const slow = slowness(container, probe)
+    const count = failures === 1 ? '1 failed probe is' : `${failures} failed probes within ${budget} s are`
+    report(
+      probe,
+      undefined,
+      `A slow moment restarts container ${container.name}${container.name === workload.name ? '' : ` of ${workload.name}`}, however healthy: ${count} enough${slow ? `, and ${slow.why}` : ''}.`,
+      {
+        severity:
+          evidence.length > 0 || (recommended && isControlPlane(container))
+            ? 'error'
+            : workload.kind === 'Pod' || !recommended
+              ? 'info'
+              : 'warning',
+        recommended,
+        evidence,
+        see: [slow?.node && at(workload, slow.node, slow.field)],
+        fix: recommended || budget < generous ? fix : set(probe, 'timeoutSeconds', 5),
+      },
+    )
   },
 })
+
+/** Seconds of failures that any process can do with. */
+const generous = 30
+
+/** A liveness probe that may kill a healthy process. Those that are not recommended leave it some time. */
+function probedBy(
+  container: Container,
+  {
+    minBudgetSeconds,
+    minStartSeconds,
+  }: { readonly minBudgetSeconds: number; readonly minStartSeconds: number },
+) {
+  const { livenessProbe: probe, startupProbe } = container.spec
+  if (!probe) return undefined
+  const period = probe.periodSeconds ?? defaults.period
+  const failures = probe.failureThreshold ?? defaults.failures
+  const timeout = probe.timeoutSeconds ?? defaults.timeout
+  const budget = Math.max(period, timeout) * failures
+  // A process that does not listen yet refuses at once: no timeout passes.
+  const start = (probe.initialDelaySeconds ?? 0) + period * failures
+  const facts = { container, probe, period, failures, budget, start }
+  if (!probe.tcpSocket && budget < minBudgetSeconds) return { ...facts, recommended: true, isStart: false }
+  if (!startupProbe && start < (probe.tcpSocket ? minStartSeconds : generous))
+    return { ...facts, recommended: probe.tcpSocket !== undefined, isStart: true }
+  return !probe.tcpSocket && (budget < generous || timeout <= 1)
+    ? { ...facts, recommended: false, isStart: false }
+    : undefined
+}
 
 const failuresFor = (seconds: number, period: number) => Math.ceil(seconds / Math.max(1, period))
 

@@ -41,7 +41,8 @@ else, only with \`grpc\`.
 In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute of each
 other during the last hour, and events say that their liveness probes failed.
 
-TCP checks and commands are left alone: most look at their own process only, and so do the paths that
+TCP checks and commands are left alone, as most look at their own process only, unless the rule is asked for: then all
+that liveness gives up on before \`ratio\` times the time of readiness is an info, but for the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
   falsePositives: 'An endpoint that never looks at a dependency can serve both probes: suppress and say so.',
   sources: [
@@ -74,38 +75,71 @@ TCP checks and commands are left alone: most look at their own process only, and
   unless: ['liveness-probe-aggressive'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    for (const container of workload.running) {
-      const { name, spec } = container
-      const { livenessProbe: live, readinessProbe: ready } = spec
-      const question = live && questionOf(live)
-      if (!live || !ready || !question || question !== questionOf(ready)) continue
-      const path = (live.httpGet?.path ?? '/').replace(/\?.*$/, '').replace(/(.)\/$/, '$1')
-      const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
-      if (isOneOf(params.processPaths)) continue
-      const dependent = isOneOf(params.readinessPaths)
-      if (live.grpc && !params.grpc) continue
-      if (budgetOf(live) >= budgetOf(ready) * (dependent ? params.ratio : 1.01)) continue
-      const what = live.httpGet ? `GET ${path}` : 'the same gRPC service'
-      const restarts = graph.live ? restartedTogether(workload, name, graph.live.seen) : []
-      if (!dependent && restarts.length === 0 && !isAsked(container, workload, graph)) continue
-      report(
-        live,
-        undefined,
-        restarts.length > 0
-          ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
-          : dependent
-            ? `Container ${name} of ${workload.name} is restarted where it should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes ask it.`
-            : `Overload restarts container ${name} of ${workload.name} instead of resting it: both probes ask ${what}, and liveness gives up no later.`,
-        {
-          severity: severityOf(dependent, restarts.length > 0),
-          evidence: atMost(3, restarts),
-          see: [at(workload, ready, undefined, `readiness gives up after ${budgetOf(ready)} s`)],
-        },
-      )
-      return
-    }
+    const shared = workload.running.flatMap((container) => sharedBy(container, workload, graph, params) ?? [])
+    const one = shared.find(({ recommended }) => recommended) ?? shared[0]
+    if (!one) return
+    const { name, live, ready, what, dependent, isOwn, isLater, restarts, recommended } = one
+    report(
+      live,
+      undefined,
+      restarts.length > 0
+        ? `${restarts.length} pods of ${workload.name} were restarted within a minute where they should have rested: both probes of ${name} ask ${what}.`
+        : dependent
+          ? `Container ${name} of ${workload.name} is restarted where it should only rest, once ${what} gets no answer for ${budgetOf(live)} s: both probes ask it.`
+          : isOwn
+            ? `What makes container ${name} of ${workload.name} unready restarts it, too: both probes ask ${what}, and liveness gives up ${isLater ? 'soon after' : 'no later'}.`
+            : `Overload restarts container ${name} of ${workload.name} instead of resting it: both probes ask ${what}, and liveness gives up ${isLater ? 'soon after' : 'no later'}.`,
+      {
+        severity: severityOf(dependent, restarts.length > 0),
+        recommended,
+        evidence: atMost(3, restarts),
+        see: [at(workload, ready, undefined, `readiness gives up after ${budgetOf(ready)} s`)],
+      },
+    )
   },
 })
+
+interface Wanted {
+  readonly grpc: boolean
+  readonly ratio: number
+  readonly processPaths: readonly string[]
+  readonly readinessPaths: readonly string[]
+}
+
+/** The check that both probes of a container make; undefined when they differ, or liveness is patient enough. */
+function sharedBy(container: Container, workload: Workload, graph: Graph, params: Wanted) {
+  const { name, spec } = container
+  const { livenessProbe: live, readinessProbe: ready } = spec
+  const question = live && questionOf(live, spec)
+  if (!live || !ready || !question || question !== questionOf(ready, spec)) return undefined
+  const path = (live.httpGet?.path ?? '/').replace(/\?.*$/, '').replace(/(.)\/$/, '$1')
+  const isOneOf = (ends: readonly string[]) => ends.some((end) => path.endsWith(`/${end}`))
+  const times = budgetOf(live) / budgetOf(ready)
+  if (isOneOf(params.processPaths) || (live.grpc && !params.grpc) || times >= params.ratio) return undefined
+  const dependent = isOneOf(params.readinessPaths)
+  // Most of these look at their own process only.
+  const isOwn = live.tcpSocket !== undefined || live.exec !== undefined
+  const isLater = !dependent && times >= 1.01
+  const restarts = graph.live && !isOwn && !isLater ? restartedTogether(workload, name, graph.live.seen) : []
+  const isPlain = !isOwn && !isLater && (restarts.length > 0 || isAsked(container, workload, graph))
+  return {
+    name,
+    live,
+    ready,
+    dependent,
+    isOwn,
+    isLater,
+    restarts,
+    what: nameOf(live, path),
+    recommended: dependent || isPlain,
+  }
+}
+
+function nameOf({ httpGet, tcpSocket, exec }: Probe, path: string): string {
+  if (httpGet) return `GET ${path}`
+  if (tcpSocket) return `TCP port ${tcpSocket.port}`
+  return exec ? 'the same command' : 'the same gRPC service'
+}
 
 /** Whether clients may ask the container: what only a scraper asks, or no Service of many, has no load to rest from. */
 function isAsked({ spec }: Container, workload: Workload, graph: Graph): boolean {
@@ -149,10 +183,21 @@ function restartedTogether(workload: Workload, name: string, live: Live): string
   return most.length > 1 ? most.map(({ text }) => text) : []
 }
 
-/** What an HTTP or gRPC probe asks, as text. */
-function questionOf({ httpGet, grpc }: Probe): string | undefined {
+/** What a probe asks, as text; ports by their numbers where their names are known. */
+function questionOf(
+  { httpGet, grpc, tcpSocket, exec }: Probe,
+  { ports = [] }: Container['spec'],
+): string | undefined {
+  const numberOf = (port: unknown) => ports.find(({ name }) => name === port)?.containerPort ?? port
   if (httpGet)
-    return JSON.stringify([httpGet.path ?? '/', httpGet.port, httpGet.scheme ?? 'HTTP', httpGet.host ?? ''])
+    return JSON.stringify([
+      httpGet.path ?? '/',
+      numberOf(httpGet.port),
+      httpGet.scheme ?? 'HTTP',
+      httpGet.host ?? '',
+    ])
+  if (tcpSocket) return JSON.stringify([numberOf(tcpSocket.port), tcpSocket.host ?? ''])
+  if (exec) return JSON.stringify(exec.command)
   return grpc ? JSON.stringify([grpc.port, grpc.service ?? '']) : undefined
 }
 

@@ -27,8 +27,8 @@ nodes; the routers spread connections anew and reset those that end on another n
 announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy,
 kube-vip). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
 that fit the advertisement's and the speaker's node selectors; in a cluster not more than the speaker's DaemonSet has
-pods, and the nodes that announce now stand below the finding. Silent while their number is unknown, for
-DaemonSets, and for MetalLB in L2 mode only.`,
+pods, and the nodes that announce now stand below the finding. Silent while their number is unknown, unless the rule is asked for, and for
+DaemonSets and MetalLB in L2 mode only.`,
   sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
   stories: ['oneandone-ecmp-resets'],
   params: {
@@ -45,7 +45,26 @@ DaemonSets, and for MetalLB in L2 mode only.`,
     if (spec?.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local') return
     const bgp = graph.once('bgp', () => announcer(graph))
     const speakers = params.speakers || (bgp ? graph.once('bgp-speakers', () => speakersIn(graph)) : 0)
-    if (!bgp || speakers < 2) return
+    if (!bgp || speakers === 1) return
+    if (speakers === 0) {
+      const [workload] = graph.backendsOf(service)
+      const fewest = workload && graph.fewestPods(workload)
+      // A DaemonSet may run on all of them; that a single pod moves is the matter of other rules.
+      if (graph.live || (workload && (fewest?.pods ?? 0) < 2)) return
+      report(
+        spec,
+        'externalTrafficPolicy',
+        fewest
+          ? `Scale-downs and rollouts reset client connections where ${fewest.pods} or more nodes announce the address by BGP: ${workload?.name} has ${counted(fewest.pods, 'pod')} at least.`
+          : 'Scale-downs and rollouts reset client connections unless there are always more pods than nodes that announce the address by BGP.',
+        {
+          severity: 'info',
+          recommended: false,
+          see: [fewest && at(fewest.of, fewest.node, fewest.field, fewest.note), at(bgp, bgp)],
+        },
+      )
+      return
+    }
     for (const workload of graph.backendsOf(service)) {
       const fewest = graph.fewestPods(workload)
       if (!fewest || fewest.pods === 0 || fewest.pods > speakers) continue

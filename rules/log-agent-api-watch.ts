@@ -9,10 +9,12 @@ export default rule({
 that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take
 the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
-  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`;
+  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\` (in the classic form or in
+YAML); Filebeat's \`add_kubernetes_metadata\` with \`scope: cluster\`;
 fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry
 \`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
-for the node. Reported only where a DaemonSet in the same namespace mounts the ConfigMap.`,
+for the node. Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked
+for, also where no workload of the input does.`,
   falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
   sources: ['Fluent Bit documentation, Kubernetes filter', 'OpenTelemetry Collector, k8sattributesprocessor'],
   stories: ['betz-log-tailing', 'openai-telemetry', 'civis-large-cluster'],
@@ -31,29 +33,33 @@ for the node. Reported only where a DaemonSet in the same namespace mounts the C
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes < params.minNodes) return
     for (const [key, text] of Object.entries(data)) {
-      const agent = watcherIn(text)
+      const agent = watcherIn(text, `${configMap.metadata?.name} ${key}`)
       if (!agent) continue
       const name = configMap.metadata?.name
-      const mounted = graph.workloads.some(
+      const readers = graph.workloads.filter(
         (one) =>
-          one.kind === 'DaemonSet' &&
           graph.together(one, configMap) &&
           graph
             .referencesOf(one)
             .some((reference) => reference.kind === 'ConfigMap' && reference.name === name),
       )
-      if (!mounted) continue
+      const mounted = readers.some(({ kind }) => kind === 'DaemonSet')
+      // Read by others, it is that of an aggregator.
+      if (!mounted && (graph.live || readers.length > 0)) continue
       report(
         data,
         key,
-        `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`,
+        mounted
+          ? `${agent} on every node asks the API server for pods: with many nodes a restart of the DaemonSet can bring it down.`
+          : `${agent} asks the API server for pods: as a DaemonSet on many nodes, which ${graph.source} does not show, its restart can bring it down.`,
+        { recommended: mounted },
       )
       return
     }
   },
 })
 
-function watcherIn(text: string): string | undefined {
+function watcherIn(text: string, names: string): string | undefined {
   const filters = text
     .split(/^\s*\[/m)
     .filter((section) => /^FILTER\]/i.test(section) && /^\s*name\s+kubernetes\s*$/im.test(section))
@@ -68,5 +74,16 @@ function watcherIn(text: string): string | undefined {
     !/node_from_env_var|\bnode:/.test(text)
   )
     return 'The OpenTelemetry Collector'
-  return undefined
+  if (/^\s*-\s*name:\s*kubernetes\s*$/m.test(text) && !/^\s*use_kubelet:\s*(on|true)\s*$/im.test(text))
+    return 'Fluent Bit'
+  // By default only the pods of its node.
+  if (/add_kubernetes_metadata:/.test(text) && /^\s*scope:\s*["']?cluster\b/m.test(text)) return 'Filebeat'
+  if (/spec\.nodeName/.test(text)) return undefined
+  // Prometheus writes the same, and is not on every node.
+  if (
+    /kubernetes_sd_configs:\s*-\s*role:\s*["']?pod\b/.test(text) &&
+    (/promtail/.test(names) || /^(clients|positions):/m.test(text))
+  )
+    return 'Promtail'
+  return /discovery\.kubernetes\s+"[^"]*"\s*\{[^}]*\brole\s*=\s*"pod"/.test(text) ? 'Alloy' : undefined
 }

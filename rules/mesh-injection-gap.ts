@@ -3,7 +3,8 @@ import {
   atMost,
   type Graph,
   isWorkload,
-  type Namespace,
+  keptFromIstio,
+  meshOf,
   objectsAt,
   type Pod,
   presentPods,
@@ -25,7 +26,7 @@ neighbours that accept mTLS only. Replicas of one workload then behave different
 namespace with injection (\`istio-injection: enabled\`, \`istio.io/rev\`, annotation \`linkerd.io/inject\`), an error
 where a PeerAuthentication of the namespace or of the mesh asks for STRICT mTLS. In manifests and clusters: a pod template that opts out
 (\`sidecar.istio.io/inject: "false"\`) and has a Service in such a namespace with STRICT; and a Namespace that has both of Istio's labels, of which
-\`istio-injection\` wins.
+\`istio-injection\` wins. Asked for, the rule also names templates that opt out and have no Service.
 
 Exempt: hostNetwork, which is never injected, pods of Jobs, ambient namespaces, and in a cluster templates that
 opt out.`,
@@ -51,14 +52,15 @@ opt out.`,
     const mesh = meshOf(subject, graph)
     if (!mesh || subject.batch || subject.pod.hostNetwork) return
     const strict = mesh === 'Istio' ? strictFor(subject, graph) : undefined
-    const out = optOut(subject)
+    const out = keptFromIstio(subject)
     if (out) {
-      if (strict && graph.servicesOf(subject).length > 0)
+      if (strict)
         report(
           out,
           'sidecar.istio.io/inject',
           `Pods of ${subject.name} cannot call others of their namespace: they have no sidecar, and the others accept mTLS only.`,
-          { see: [at(strict, strict, 'spec')] },
+          // What nobody calls may call nobody either.
+          { recommended: graph.servicesOf(subject).length > 0, see: [at(strict, strict, 'spec')] },
         )
       return
     }
@@ -79,26 +81,6 @@ opt out.`,
     )
   },
 })
-
-/** The mesh whose injector looks at the pods of the workload's namespace. */
-function meshOf(workload: Workload, graph: Graph): 'Istio' | 'Linkerd' | undefined {
-  const namespace: Namespace | undefined = graph
-    .once('namespaces-by-name', () => new Map(graph.all('Namespace').map((one) => [one.metadata?.name, one])))
-    .get(graph.namespaceOf(workload.object))
-  const { labels, annotations } = namespace?.metadata ?? {}
-  if (annotations?.['linkerd.io/inject'] === 'enabled')
-    return workload.annotations['linkerd.io/inject'] === 'disabled' ? undefined : 'Linkerd'
-  if (labels?.['istio.io/dataplane-mode'] === 'ambient') return undefined
-  const injection = labels?.['istio-injection']
-  return injection === 'enabled' || (injection === undefined && labels?.['istio.io/rev'])
-    ? 'Istio'
-    : undefined
-}
-
-/** The labels or annotations in which the pod template opts out. */
-function optOut({ labels, annotations }: Workload): object | undefined {
-  return [labels, annotations].find((one) => one['sidecar.istio.io/inject'] === 'false')
-}
 
 /** The PeerAuthentication without a selector that asks for STRICT in the workload's namespace, or in all. */
 function strictFor(workload: Workload, graph: Graph) {

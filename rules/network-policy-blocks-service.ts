@@ -162,9 +162,14 @@ function isOwnNamespaceOnly({ from = [] }: IngressRule): boolean {
   return from.length > 0 && from.every((peer) => peer.podSelector && !peer.namespaceSelector && !peer.ipBlock)
 }
 
-/** Whether pods that the rule admits look like an ingress controller: it may stand in the same namespace. */
+/**
+ * Whether pods that the rule admits look like an ingress controller, or are to be called like one: it may stand in the same
+ * namespace.
+ */
 function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph): boolean {
   const controllers = /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/
+  const labels = from.flatMap((peer) => Object.values(peer.podSelector?.matchLabels ?? {}))
+  if (labels.some((label) => controllers.test(label))) return true
   return from
     .flatMap((peer) => graph.matching(peer.podSelector, policy))
     .some((pod) => pod.running.some(({ image }) => controllers.test(image ?? '')))

@@ -5,6 +5,8 @@ import {
   firstOf,
   formatCondition,
   formatSpan,
+  type Graph,
+  groupBy,
   isAway,
   isLeaving,
   type Live,
@@ -12,6 +14,8 @@ import {
   placeOfCondition,
   poolLabels,
   rule,
+  silenceAllowed,
+  silentFor,
   turnedAt,
   turnedTogether,
 } from '../src/rule.js'
@@ -33,7 +37,9 @@ What the kubelet said last and pressure stand below it, and how many other nodes
 are affected: one node is a node, a pool is its image, all of them are the network or the API server's
 address.
 
-A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning.`,
+A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or more, is a warning. Where the rule
+is asked for, so is one whose Lease has not been renewed for its duration and a minute: the node controller itself
+may be gone.`,
   versions: 'The condition turns Unknown 50 s after the last heartbeat (40 s before 1.32).',
   sources: [
     'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go',
@@ -73,7 +79,15 @@ A node that is ready, and whose pods have \`flaps\` warnings \`NodeNotReady\` or
     const place = placeOfCondition(node, 'Ready')
     if (!isAway(node)) {
       const flaps = graph.once('flaps', () => flapsIn(live)).get(node.metadata?.name ?? '') ?? 0
-      if (flaps < params.flaps || isLeaving(node)) return
+      if (isLeaving(node)) return
+      const silence = flaps < params.flaps ? silenceOf(node, graph, live) : undefined
+      if (silence !== undefined)
+        report(
+          ...place,
+          `Nobody knows the state of this node, although it is called ready: its Lease has not been renewed for ${formatSpan(silence)}.`,
+          { severity: 'warning', recommended: false },
+        )
+      if (flaps < params.flaps) return
       report(
         ...place,
         `Services drop and take back the pods of this node again and again: it was not ready ${flaps} times lately, and is now.`,
@@ -126,6 +140,20 @@ function flapsIn({ pods, eventsOf }: Live): ReadonlyMap<string, number> {
       if (event.reason === 'NodeNotReady') flaps.set(node, Math.max(flaps.get(node) ?? 0, countOf(event)))
   }
   return flaps
+}
+
+/** The seconds since the kubelet renewed the node's Lease, where the node controller should have said so by now. */
+function silenceOf(node: Node, graph: Graph, live: Live): number | undefined {
+  const leases = graph.once('leases of nodes', () =>
+    groupBy(
+      graph.seen('Lease').filter(({ metadata }) => metadata?.namespace === 'kube-node-lease'),
+      ({ metadata }) => metadata?.name,
+    ),
+  )
+  const [lease] = leases.get(node.metadata?.name ?? '') ?? []
+  const silent = lease && silentFor(lease, live)
+  // The clocks of nodes differ.
+  return lease && silent !== undefined && silent > 60 + silenceAllowed(lease, 1) ? silent : undefined
 }
 
 /** What the kubelet said last, and pressure. */

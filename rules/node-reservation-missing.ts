@@ -35,7 +35,7 @@ node dies where one pod should have. Setting a single \`evictionHard\` signal al
 all others off.`,
   remedy:
     'Set `kubeReserved` and `systemReserved` with memory, and write every `evictionHard` signal when you write one.',
-  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster):
+  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster or InstanceGroup):
 \`memory.available\` eviction switched off (0, or missing beside other signals while
 \`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
 \`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.
@@ -65,18 +65,27 @@ on them (events SystemOOM).`,
       about: 'Memory from which a node of a cluster is looked at: smaller ones are for trying things out.',
     },
   },
-  for: ['kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap', 'kops.k8s.io/Cluster', 'Node'],
+  for: [
+    'kubelet.config.k8s.io/KubeletConfiguration',
+    'ConfigMap',
+    'kops.k8s.io/Cluster',
+    'kops.k8s.io/InstanceGroup',
+    'Node',
+  ],
   check(subject, { graph, params, report }) {
     if (isKind(subject, 'Node')) {
       const found = seenOn(subject, graph, bytes(params.smallest) ?? 0)
       if (found) report(...found)
       return
     }
-    if (subject.kind === 'Cluster') {
+    if (subject.kind === 'Cluster' || subject.kind === 'InstanceGroup') {
       const kubelet = objectAt(subject, 'spec', 'kubelet')
       const hard = stringAt(kubelet, 'evictionHard')
-      if (kubelet && hard !== undefined && !hard.includes('memory.available'))
+      if (!kubelet || hard === undefined) return
+      if (!hard.includes('memory.available'))
         report(kubelet, 'evictionHard', starves('evictionHard names no memory.available'))
+      else if (/memory\.available<0(\.0*)?%?[KMG]?i?(,|$)/.test(hard))
+        report(kubelet, 'evictionHard', starves(`eviction by memory is off (${hard})`))
       return
     }
     for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {

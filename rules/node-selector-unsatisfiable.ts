@@ -6,6 +6,7 @@ import {
   isChosen,
   isFor,
   linesOf,
+  type NodeSelectorTerm,
   nearestName,
   type ObjectOf,
   type Pending,
@@ -26,7 +27,8 @@ affinity and whose taints it tolerates. When there is none it stays Pending. A D
 then: nothing is Pending, and nothing fails.`,
   remedy: 'Correct the label, label the nodes, or add a pool that has it.',
   decides: `In manifests contradictions alone: a label of \`nodeSelector\` that every term of the required
-node affinity excludes. In a cluster all Nodes are held against \`nodeSelector\`, required node affinity and
+node affinity excludes, or terms each of which asks of one label what no
+value is. In a cluster all Nodes are held against \`nodeSelector\`, required node affinity and
 taints (those that tell a passing state, such as not-ready, aside): a finding when none fits and pods of the
 workload have been Pending for \`minutes\`, in which an autoscaler would have brought a node. A DaemonSet
 without a node is reported only when a node has nearly the label that it asks for: agents for GPUs or
@@ -57,6 +59,17 @@ Windows wait for nodes that there may never be.`,
         key,
         `Pods of ${name} stay Pending: nodeSelector asks for ${key}=${value}, and the node affinity excludes it.`,
         { see: [at(workload.object, of, 'nodeSelectorTerms')] },
+      )
+      return
+    }
+    const required = pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+    const terms = required?.nodeSelectorTerms ?? []
+    const keys = terms.flatMap((term) => contradictionIn(term) ?? [])
+    if (required && keys.length > 0 && keys.length === terms.length) {
+      report(
+        required,
+        'nodeSelectorTerms',
+        `Pods of ${name} stay Pending: what the node affinity asks of ${enumerate([...new Set(keys)], 'and')} contradicts itself, and all of a term has to hold.`,
       )
       return
     }
@@ -95,6 +108,29 @@ function clashIn({ nodeSelector, affinity }: PodSpec) {
     if (required && terms.length > 0 && excluded) return { key, value, of: required }
   }
   return undefined
+}
+
+/** A label of which a term asks what no value is. */
+function contradictionIn({ matchExpressions = [] }: NodeSelectorTerm): string | undefined {
+  const keys = new Set(matchExpressions.map(({ key }) => key))
+  return [...keys].find((key) => {
+    const own = matchExpressions.filter((one) => one.key === key)
+    const valuesOf = (operator: string) =>
+      own.filter((one) => one.operator === operator).map(({ values = [] }) => values)
+    const needed = own.some(({ operator }) => operator !== 'DoesNotExist' && operator !== 'NotIn')
+    if (needed && own.some(({ operator }) => operator === 'DoesNotExist')) return true
+    const excluded = valuesOf('NotIn').flat()
+    const above = Math.max(...valuesOf('Gt').map(([value]) => Number(value)))
+    const below = Math.min(...valuesOf('Lt').map(([value]) => Number(value)))
+    const fits = (value: string) =>
+      !excluded.includes(value) &&
+      (above === Number.NEGATIVE_INFINITY || Number(value) > above) &&
+      (below === Number.POSITIVE_INFINITY || Number(value) < below)
+    const [allowed, ...others] = valuesOf('In')
+    return allowed
+      ? !allowed.some((value) => fits(value) && others.every((values) => values.includes(value)))
+      : below - above < 2
+  })
 }
 
 /** What pods choose their nodes by: the field, and how to call it. */

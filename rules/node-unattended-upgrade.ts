@@ -1,10 +1,13 @@
 import {
   arrayAt,
+  counted,
+  firstOf,
   type Graph,
   groupBy,
   imageNamed,
   isKind,
   isObject,
+  nodesBy,
   type ObjectOf,
   objectAt,
   objectsAt,
@@ -28,7 +31,7 @@ mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`u
 
 In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
 run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot
-after updates.
+after updates. Where the rule is asked for, all nodes of Ubuntu and Debian are listed, as an info a release.
 
 Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions whose operating system the
 manifest does not tell.`,
@@ -49,6 +52,21 @@ manifest does not tell.`,
     if (isKind(subject, 'Node')) {
       const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
       const info = subject.status?.nodeInfo
+      const alike = drift
+        ? undefined
+        : graph.once('nodes that update themselves', () => updatersAmong(graph)).get(subject)
+      if (alike && info)
+        report(
+          info,
+          'osImage',
+          `Nodes may restart networking at any hour: ${info.osImage} installs security updates on its own unless its image was built without (${counted(alike.length, 'node')}).`,
+          {
+            severity: 'info',
+            recommended: false,
+            onValue: true,
+            evidence: alike.length > 1 ? [firstOf(alike.map(({ metadata }) => metadata?.name ?? ''))] : [],
+          },
+        )
       if (drift && info)
         report(
           info,
@@ -141,10 +159,7 @@ const pools = [
 /** Nodes of one pool and one age with different kernels, under the first of them. */
 function driftsIn(graph: Graph): ReadonlyMap<Node, Drift> {
   const found = new Map<Node, Drift>()
-  const hasKured = graph.workloads.some(({ running }) =>
-    running.some(({ image }) => imageNamed(image, ['kured'])),
-  )
-  if (hasKured || !graph.live) return found
+  if (hasKured(graph) || !graph.live) return found
   const byPool = groupBy(graph.all('Node'), ({ metadata, status }) => {
     const label = pools.find((one) => metadata?.labels?.[one] !== undefined)
     return label && /^(Ubuntu|Debian)/.test(status?.nodeInfo?.osImage ?? '')
@@ -164,6 +179,21 @@ function driftsIn(graph: Graph): ReadonlyMap<Node, Drift> {
     }
   }
   return found
+}
+
+/** Nodes of Ubuntu and Debian, which install security updates as they are installed, under the first with the same release. */
+function updatersAmong(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
+  const drifted = graph.once('pools that updated themselves', () => driftsIn(graph))
+  return drifted.size > 0 || hasKured(graph)
+    ? new Map()
+    : nodesBy(
+        graph.all('Node'),
+        ({ status }) => /^(Ubuntu|Debian).*?\d+/.exec(status?.nodeInfo?.osImage ?? '')?.[0],
+      )
+}
+
+function hasKured(graph: Graph): boolean {
+  return graph.workloads.some(({ running }) => running.some(({ image }) => imageNamed(image, ['kured'])))
 }
 
 function madeAt({ metadata }: Node): number {

@@ -13,6 +13,8 @@ import {
   isWorkload,
   type KubernetesObject,
   type Live,
+  numberAt,
+  objectAt,
   rule,
   type StatefulSet,
   seconds,
@@ -29,7 +31,7 @@ deployment or every request make lists slow, then time out, and with them namesp
 and the API server's own start.`,
   remedy:
     'Keep few revisions (of Helm, too: `--history-max`), keep events for hours, and put a quota on kinds that users or traffic create.',
-  decides: `A Deployment, StatefulSet or DaemonSet that keeps more than \`maxRevisions\` old revisions
+  decides: `A Deployment, StatefulSet, DaemonSet or Rollout that keeps more than \`maxRevisions\` old revisions
 (default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
 what it reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a
 warning, with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of
@@ -87,7 +89,10 @@ two objects for each pod grow with the cluster and are not counted. A release of
   ],
   check(subject, { graph, params, report }) {
     const faults = isWorkload(subject)
-      ? ofServers(subject, seconds(params.maxEventTtl) ?? 0)
+      ? [
+          ...ofServers(subject, seconds(params.maxEventTtl) ?? 0),
+          ...ofCustomRevisions(subject, params.maxRevisions),
+        ]
       : isKind(subject, 'CustomResourceDefinition')
         ? ofCounts(subject, graph, params.maxObjects)
         : isKind(subject, 'Namespace')
@@ -159,13 +164,23 @@ function ofRevisions(
   if (!spec || kept === undefined || kept <= maxRevisions) return []
   const what = kind === 'Deployment' ? 'ReplicaSets' : 'ControllerRevisions'
   return [
-    [
-      spec,
-      'revisionHistoryLimit',
-      `Up to ${kept} old ${what} of ${metadata?.name ?? 'this workload'} stay in etcd and in every controller's cache (default 10).`,
-      { fix: set(spec, 'revisionHistoryLimit', 10) },
-    ],
+    [spec, 'revisionHistoryLimit', ...tooManyRevisions(kept, what, metadata?.name ?? 'this workload', spec)],
   ]
+}
+
+/** The same of workloads that a controller of somebody else rolls out, such as Argo Rollouts: of ReplicaSets. */
+function ofCustomRevisions({ object, kind, name }: Workload, maxRevisions: number): readonly Fault[] {
+  const spec = objectAt(object, 'spec')
+  const kept = numberAt(spec, 'revisionHistoryLimit')
+  if (kind !== 'Rollout' || !spec || kept === undefined || kept <= maxRevisions) return []
+  return [[spec, 'revisionHistoryLimit', ...tooManyRevisions(kept, 'ReplicaSets', name, spec)]]
+}
+
+function tooManyRevisions(kept: number, what: string, name: string, spec: object) {
+  return [
+    `Up to ${kept} old ${what} of ${name} stay in etcd and in every controller's cache (default 10).`,
+    { fix: set(spec, 'revisionHistoryLimit', 10) },
+  ] as const
 }
 
 /** Kinds that grow with nodes and pods. */

@@ -21,6 +21,7 @@ export default rule({
   title: 'The disruption budget never allows an eviction',
   category: 'scheduling',
   severity: 'error',
+  countsPods: true,
   why: `A drain asks for the eviction of each pod and waits while the budget refuses. A budget that can't
 allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
 hand or the provider's patience ends and all pods go at once.`,
@@ -34,7 +35,8 @@ it unseen. In a cluster \`status\` counts as well: a budget whose \`expectedPods
 controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning,
 one that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
 
-Exempt: budgets that match no workload of the input, workloads scaled to 0, DaemonSets and Jobs (a drain
+Exempt: budgets that match no workload of the input (unless the rule is asked for: no number of pods helps with
+maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets and Jobs (a drain
 does not evict the former, and the latter have no number of replicas), and single pods when
 \`allowSingleReplica\` is on.`,
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
@@ -80,7 +82,19 @@ does not evict the former, and the latter have no number of replicas), and singl
           evidence: [...seen.evidence, ...waitingNodes(guarded, graph)],
         })
     }
-    if (allowed > 0) return
+    if (allowed > 0) {
+      if (never && guarded.length === 0 && !graph.complete)
+        report(
+          spec,
+          field,
+          `Node drains hang: ${field} ${wanted} lets no pod of this budget go, whatever their number.`,
+          {
+            recommended: false,
+            fix: field === 'maxUnavailable' ? set(spec, field, 1) : useMaxUnavailable(spec),
+          },
+        )
+      return
+    }
     const single = count === 1 && !never
     if (single && params.allowSingleReplica) return
     const sizes = operated ? [operated] : guarded.flatMap((workload) => graph.fewestPods(workload) ?? [])

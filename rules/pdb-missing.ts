@@ -20,7 +20,7 @@ endpoint, although it has "enough" replicas.`,
   remedy: 'Add a PodDisruptionBudget with `maxUnavailable: 1` for the pods.',
   decides: `A Deployment, StatefulSet or similar with at least \`minReplicas\` pods (by its autoscaler or
 \`replicas\`) behind a Service, while no budget that belongs together with it matches its pod labels.
-Reported only when the input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload
+Reported unasked only when the input is complete (\`--complete\`, \`scan\`) or holds a budget of another workload
 next to it (same namespace, same or next folder): budgets kept elsewhere are not visible. In a cluster the message
 says whether the pods share a node now.
 
@@ -42,18 +42,20 @@ for metrics, profiles or probes.`,
     const sibling = graph
       .siblings('PodDisruptionBudget', workload.object)
       .find((budget) => graph.apart(budget, workload.object) <= 1)
-    if (!graph.complete && !sibling) return
+    const isSure = graph.complete || sibling !== undefined
+    const none = `no PodDisruptionBudget${isSure ? '' : ` of ${graph.source}`} matches them`
     const taken = `all ${fewest.pods} pods behind ${graph.describe(service)}`
     const nodes = isOneToANode(workload) ? undefined : nodesOf(workload, graph)
     report(
       workload.object,
       undefined,
       isOneToANode(workload) || (nodes && nodes.length > 1)
-        ? `Drains of node after node may evict ${taken} before the first is back: no PodDisruptionBudget matches them.`
+        ? `Drains of node after node may evict ${taken} before the first is back: ${none}.`
         : nodes
-          ? `A drain of ${nodes[0]} evicts ${taken}: no PodDisruptionBudget matches them.`
-          : `One drain may evict ${taken}: no PodDisruptionBudget matches them.`,
+          ? `A drain of ${nodes[0]} evicts ${taken}: ${none}.`
+          : `One drain may evict ${taken}: ${none}.`,
       {
+        recommended: isSure,
         see: [
           at(fewest.of, fewest.node, fewest.field, fewest.note),
           graph.complete ? undefined : sibling && at(sibling, sibling, undefined, 'guards other pods'),

@@ -1,4 +1,4 @@
-import { formatSpan, rule, set, unreadyPods } from '../src/rule.js'
+import { arrayAt, formatSpan, rule, set, unreadyPods, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'Pods that crash block the drain of their nodes',
@@ -9,8 +9,8 @@ export default rule({
 evict any, the broken ones included. A drain then waits for an application that crashes to become healthy.`,
   remedy: 'Set `unhealthyPodEvictionPolicy: AlwaysAllow`.',
   decides: `A PodDisruptionBudget of policy/v1 without \`unhealthyPodEvictionPolicy\`, or with
-IfHealthyBudget, for targets from 1.27, that guards a workload of the input without volume claims of its
-own. StatefulSets are exempt: a member that recovers may be needed. In a cluster a warning when it has come
+IfHealthyBudget, for targets from 1.27. StatefulSets with volume claims of their own are exempt: a member that
+recovers may be needed. In a cluster a warning when it has come
 to that: fewer pods are healthy than must be, and some have run for \`minutes\` without being ready; an error
 when one of them stands on a cordoned node, which waits for it.`,
   versions: 'The field: alpha 1.26, on by default 1.27, GA 1.31.',
@@ -69,12 +69,19 @@ when one of them stands on a cordoned node, which waits for it.`,
       )
       return
     }
-    if (!first || guarded.some(({ kind }) => kind === 'StatefulSet')) return
+    if (guarded.some(hasOwnVolumes) || (!first && graph.complete)) return
     report(
       spec,
       'unhealthyPodEvictionPolicy',
-      `A drain hangs when pods of ${first.name} crash: the budget protects them although they serve nobody.`,
+      first
+        ? `A drain hangs when pods of ${first.name} crash: the budget protects them although they serve nobody.`
+        : 'A drain hangs when pods of this budget crash: it protects them although they serve nobody.',
       { fix: set(spec, 'unhealthyPodEvictionPolicy', 'AlwaysAllow') },
     )
   },
 })
+
+/** Whether each of its pods keeps data of its own. */
+function hasOwnVolumes({ object }: Workload): boolean {
+  return arrayAt(object, 'spec', 'volumeClaimTemplates').length > 0
+}

@@ -1,13 +1,17 @@
 import {
   ageOf,
   at,
+  firstOf,
   formatSpan,
   type Graph,
+  groupOf,
+  intOrPercent,
   mayMean,
   nearestName,
   type ObjectOf,
   rule,
   selectsAll,
+  type Workload,
 } from '../src/rule.js'
 
 type Budget = ObjectOf<'PodDisruptionBudget'>
@@ -26,7 +30,8 @@ warning without one, where all of the namespace is known (\`--complete\`), no ac
 to make them, and in a cluster when
 \`status.expectedPods\` has been 0 since the budget was made, \`minutes\` ago or more.
 
-Workloads that are scaled to 0 count as selected.`,
+Workloads that are scaled to 0 count as selected. Asked for, the rule also names budgets that match nothing of partial
+input, and, as an info, those for several workloads that let all pods of one of them go at once.`,
   sources: [
     'kubernetes/pkg/registry/core/pod/storage/eviction.go',
     'kubernetes/pkg/controller/disruption/disruption.go',
@@ -52,23 +57,41 @@ Workloads that are scaled to 0 count as selected.`,
       )
       return
     }
-    if (guarded.length > 0 || selectsAll(spec.selector)) return
     const { live } = graph
+    const drained = live || selectsAll(spec.selector) ? undefined : drainedAtOnce(spec, guarded, graph)
+    if (drained)
+      report(
+        spec,
+        'selector',
+        `One drain may take all ${drained.pods} pods of ${drained.workload.name}: the budget lets ${drained.allowed} go, whichever they are, and counts those of ${firstOf(drained.others)} with them.`,
+        {
+          severity: 'info',
+          recommended: false,
+          see: [at(drained.workload.object, drained.workload.object)],
+        },
+      )
+    if (guarded.length > 0 || selectsAll(spec.selector)) return
     const age = live ? ageOf(budget, live) : 0
     if (live && ((status?.expectedPods ?? 0) > 0 || age < params.minutes * 60)) return
     const near = nearMatch(budget, graph)
     const { selector } = spec
-    const isMeant = () => !live && mayMean(selector, budget, graph)
-    if (!near && (!graph.hasAllPods(selector.matchLabels, budget) || isMeant())) return
+    const isSure =
+      near !== undefined ||
+      (graph.hasAllPods(selector.matchLabels, budget) &&
+        (live !== undefined || !mayMean(selector, budget, graph)))
+    if (!isSure && (live || graph.complete || arePodsElsewhere(budget, graph))) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,
       'selector',
       near
         ? `Nothing protects the pods of ${near.workload.name}: the budget asks for ${near.key}=${near.value}, and they have ${near.key}=${near.is}.`
-        : `${name} protects nothing: no pods have the labels that it asks for.`,
+        : isSure
+          ? `${name} protects nothing: no pods have the labels that it asks for.`
+          : `${name} protects nothing of ${graph.source}: no pods there have the labels that it asks for.`,
       {
         severity: near ? 'error' : 'warning',
+        recommended: isSure,
         see: near
           ? [at(near.workload.object, near.workload.template.metadata ?? near.workload.pod, 'labels')]
           : [],
@@ -78,6 +101,49 @@ Workloads that are scaled to 0 count as selected.`,
     )
   },
 })
+
+/** A workload all of whose pods a budget for several of them lets go. */
+function drainedAtOnce(
+  { maxUnavailable, minAvailable }: NonNullable<Budget['spec']>,
+  guarded: readonly Workload[],
+  graph: Graph,
+) {
+  const sizes = guarded
+    .filter(({ controlled, batch }) => !controlled && !batch)
+    .flatMap((workload) => {
+      const pods = graph.fewestPods(workload)?.pods
+      return pods ? [{ workload, pods }] : []
+    })
+  if (sizes.length < 2) return undefined
+  const all = sizes.reduce((sum, { pods }) => sum + pods, 0)
+  // Both percentages are rounded up: kubernetes/pkg/controller/disruption/disruption.go.
+  const allowed =
+    maxUnavailable !== undefined
+      ? intOrPercent(maxUnavailable, all, 'up')
+      : all - (intOrPercent(minAvailable, all, 'up') ?? all)
+  const least = sizes.find(({ pods }) => pods > 1 && allowed !== undefined && pods <= allowed)
+  const others = sizes.filter((one) => one !== least).map(({ workload }) => workload.name)
+  return least && allowed !== undefined ? { ...least, allowed, others } : undefined
+}
+
+/**
+ * Whether the pods are surely not in partial input: it has no workload beside the budget, a kustomization brings both together,
+ * or a custom resource that the selector names makes them.
+ */
+function arePodsElsewhere(budget: Budget, graph: Graph): boolean {
+  const values = Object.values(budget.spec?.selector?.matchLabels ?? {})
+  return (
+    graph.kustomized(budget) ||
+    graph.nearby(budget).length === 0 ||
+    graph.objects.some(
+      (one) =>
+        values.includes(one.metadata?.name ?? '') &&
+        groupOf(one.apiVersion ?? '').includes('.') &&
+        !groupOf(one.apiVersion ?? '').endsWith('.k8s.io') &&
+        graph.namespaceOf(one) === graph.namespaceOf(budget),
+    )
+  )
+}
 
 function isSame(one: Budget, other: Budget, graph: Graph): boolean {
   return one.metadata?.name === other.metadata?.name && graph.namespaceOf(one) === graph.namespaceOf(other)

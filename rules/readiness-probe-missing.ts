@@ -39,7 +39,7 @@ rollout of a broken version goes on to the last pod, because each of them counts
   decides: `A workload that a Service selects, where the container that owns the Service's port (all
 ordinary containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until
 that succeeds the container is not ready), and the pod has no \`readinessGates\`. The probe of another
-container does not stand in for it. One finding per workload.
+container does not stand in for it. One finding per workload. Asked for, the rule names those with a startup probe alone, too.
 
 An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
 StatefulSet, a ReplicationController, the strategy Recreate).
@@ -81,6 +81,19 @@ exporters of metrics by the name of their image. Containers that an injector fil
           often: formatTurnover(workload, graph, ['rollouts', 'made']),
           see: [at(service, service.spec ?? service, 'selector')],
         },
+      )
+      return
+    }
+    for (const service of graph.servicesOf(workload)) {
+      const [first] = service.spec?.publishNotReadyAddresses
+        ? []
+        : graph.listeners(workload, service).filter(({ spec }) => !spec.readinessProbe && spec.startupProbe)
+      if (!first || isScrapedOnly(service, workload) || !isCalled(service)) continue
+      report(
+        first.spec,
+        'readinessProbe',
+        `${graph.describe(service)} goes on to send requests to ${first.name} when it no longer answers: only its start is probed.`,
+        { severity: 'info', recommended: false, see: [at(service, service.spec ?? service, 'selector')] },
       )
       return
     }

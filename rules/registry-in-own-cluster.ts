@@ -1,11 +1,14 @@
 import {
+  arrayAt,
   at,
   firstOf,
   type Graph,
   imageParts,
+  type KubernetesObject,
   objectsAt,
   push,
   rule,
+  type Service,
   stringAt,
   type Workload,
   waitingForImages,
@@ -19,9 +22,9 @@ export default rule({
 the ingress in front of it, comes from there, too. It works while it runs; after a restart of the wrong
 nodes nothing can be pulled, the registry least of all.`,
   remedy: 'Take the images of the registry and of the ingress before it from another registry.',
-  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or the
-cluster name of one of its Services, and the workload behind that host takes one of its own images from the
-same host. Reported on that workload; in a cluster an error while its pods wait for that image.`,
+  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or a
+name or address of one of its Services, and the workload behind that host (or an ingress controller of the
+input) takes one of its own images from the same host. Reported on that workload; in a cluster an error while its pods wait for that image.`,
   falsePositives: 'A cache that falls back to the registry upstream.',
   sources: ['Kubernetes documentation, Images'],
   stories: ['google-playbook', 'zalando-image-policy', 'heroku-2025-upgrade'],
@@ -32,7 +35,7 @@ same host. Reported on that workload; in a cluster an error while its pods wait 
     for (const { name, image, spec } of workload.containers) {
       const registry = image ? imageParts(image).registry : ''
       const entry = hosts.find(({ host }) => host === registry || host === registry.split(':')[0])
-      if (!entry || registry === 'docker.io') continue
+      if (!entry || registry === '' || registry === 'docker.io') continue
       const waiting = waitingForImages(graph.live?.troubledPodsOf(workload) ?? []).filter(
         (one) => imageParts(one.image).registry === registry,
       )
@@ -40,7 +43,7 @@ same host. Reported on that workload; in a cluster an error while its pods wait 
         report(
           spec,
           'image',
-          `Nothing can be pulled from ${registry} any more: ${workload.name} serves it, and waits for an image from there itself.`,
+          `Nothing can be pulled from ${registry} any more: ${workload.name} ${entry.own ? 'serves it' : 'leads to it'}, and waits for an image from there itself.`,
           {
             severity: 'error',
             evidence: [
@@ -55,7 +58,7 @@ same host. Reported on that workload; in a cluster an error while its pods wait 
       report(
         spec,
         'image',
-        `After a full stop nothing can be pulled from ${registry}: it is served by ${workload.name} itself, whose container ${name} comes from there.`,
+        `After a full stop nothing can be pulled from ${registry}: it is ${entry.own ? `served by ${workload.name} itself` : `reached through ${workload.name}`}, whose container ${name} comes from there.`,
         { see: [at(entry.of, entry.of)] },
       )
       return
@@ -66,30 +69,63 @@ same host. Reported on that workload; in a cluster an error while its pods wait 
 interface Entry {
   readonly host: string
   readonly of: object
+  /** Whether the workload serves the host itself; else it is the ingress controller on the way to it. */
+  readonly own: boolean
 }
 
-/** The hosts under which each workload is reached. */
+/** Repositories of ingress controllers, in whatever registry they are mirrored. */
+const controllers =
+  /(^|\/)(ingress-nginx\/controller|nginx-ingress(-controller)?|traefik|haproxy-ingress|kubernetes-ingress|contour|kong)$/
+
+/** The hosts under which each workload is reached, and those that each ingress controller leads to. */
 function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
   const found = new Map<Workload, Entry[]>()
   for (const service of graph.all('Service')) {
-    const backends = graph.backendsOf(service)
-    const namespace = graph.namespaceOf(service)
-    const name = service.metadata?.name ?? ''
-    const inner = namespace
-      ? [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`, `${name}.${namespace}`]
-      : []
-    for (const workload of backends) {
-      for (const host of inner) push(found, workload, { host, of: service })
-      for (const { from } of graph.routesTo(service)) {
-        const hosts = [
-          ...objectsAt(from, 'spec', 'rules').map((one) => stringAt(one, 'host')),
-          ...(Array.isArray((from as { spec?: { hostnames?: unknown } }).spec?.hostnames)
-            ? ((from as { spec: { hostnames: unknown[] } }).spec.hostnames as unknown[])
-            : []),
-        ]
-        for (const host of hosts) if (typeof host === 'string') push(found, workload, { host, of: from })
-      }
+    const hosts = hostsOfService(service, graph.namespaceOf(service))
+    for (const workload of graph.backendsOf(service)) {
+      for (const host of hosts) push(found, workload, { host, of: service, own: true })
+      for (const { from } of graph.routesTo(service))
+        for (const host of hostsOfRoute(from)) push(found, workload, { host, of: from, own: true })
+    }
+  }
+  const gates = graph.workloads.filter(({ running }) =>
+    running.some(({ image }) => image && controllers.test(imageParts(image).repository)),
+  )
+  for (const route of [...graph.all('Ingress'), ...graph.all('gateway.networking.k8s.io/HTTPRoute')]) {
+    const hosts = hostsOfRoute(route)
+    for (const host of hosts) for (const gate of gates) push(found, gate, { host, of: route, own: false })
+    for (const { name, service } of graph.backendsNamedBy(route)) {
+      // Without the Service, a workload of its name tells as much.
+      const workload = service ? undefined : graph.nearby(route).find((one) => one.name === name)
+      if (workload) for (const host of hosts) push(found, workload, { host, of: route, own: true })
     }
   }
   return found
+}
+
+function hostsOfRoute(route: KubernetesObject): readonly string[] {
+  const hosts = [
+    ...objectsAt(route, 'spec', 'rules').map((one) => stringAt(one, 'host')),
+    ...arrayAt(route, 'spec', 'hostnames'),
+  ]
+  return hosts.filter((host) => typeof host === 'string')
+}
+
+/** The names of a Service in the cluster, and its names and addresses outside. */
+function hostsOfService({ metadata, spec, status }: Service, namespace: string): readonly string[] {
+  const name = metadata?.name ?? ''
+  const outside = [
+    spec?.loadBalancerIP,
+    ...(spec?.externalIPs ?? []),
+    ...(status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => [ip, hostname]),
+    ...(metadata?.annotations?.['external-dns.alpha.kubernetes.io/hostname'] ?? '')
+      .split(',')
+      .map((one) => one.trim()),
+  ]
+  return [
+    ...(namespace
+      ? [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`, `${name}.${namespace}`]
+      : []),
+    ...outside.filter((host) => host !== undefined),
+  ]
 }

@@ -25,7 +25,8 @@ upgrade or a scale-up, all of them may land there, and nothing moves them later.
 Service, with neither podAntiAffinity nor \`topologySpreadConstraints\` over one of the \`topologyKeys\`
 that matches its own labels. An info from six pods on: the scheduler's default spreading rarely puts that
 many together. In a cluster the pods that are ready are counted: all of them on one node of several is a
-warning whatever the manifest says and however many there are; spread over nodes, they are not reported.
+warning whatever the manifest says and however many there are; spread over nodes, they are not reported. Asked for, the
+rule looks at workloads without a Service, too.
 
 Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
 one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
@@ -54,19 +55,22 @@ constraints.`,
     const fewest = graph.fewestPods(workload)
     const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one, workload))
     const service = services.find(graph.entranceOf) ?? services[0]
-    if (!fewest || !service || fewest.pods < params.minReplicas) return
+    if (!fewest || fewest.pods < params.minReplicas) return
+    if (workload.batch || (!service && graph.servicesOf(workload).length > 0)) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
     if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
+    const whole = graph.describe(service ?? workload.object)
     report(
       workload.pod,
       'topologySpreadConstraints',
       stand
-        ? `${stand.node} takes ${graph.describe(service)} down when it fails: all ${stand.pods} pods of ${workload.name} stand there.`
-        : `One node can take ${graph.describe(service)} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
+        ? `${stand.node} takes ${whole} down when it fails: all ${stand.pods} pods of ${workload.name} stand there.`
+        : `One node can take ${whole} down: only a weak preference of the scheduler keeps the ${fewest.pods} pods of ${workload.name} apart.`,
       {
         severity: fewest.pods > 5 && !stand ? 'info' : 'warning',
+        recommended: service !== undefined,
         restsOn: [[workload.pod, 'affinity']],
         see: [at(fewest.of, fewest.node, fewest.field, fewest.note)],
         fix: asks

@@ -15,10 +15,14 @@ import {
   type Workload,
 } from '../src/rule.js'
 
+/** The percentage of a DaemonSet's pods that anybody can miss. */
+const most = 20
+
 export default rule({
   title: 'A rollout takes all pods of a Service away',
   category: 'workload-lifecycle',
   severity: 'warning',
+  countsPods: true,
   why: `With \`strategy: Recreate\`, or when as many pods may be unavailable as there are, the controller stops
 every old pod before a new one is ready. Each ordinary rollout is then an outage as long as pull and start
 take, and a rollout of an image that can't be pulled or started is one until somebody rolls back.`,
@@ -26,7 +30,8 @@ take, and a rollout of an image that can't be pulled or started is one until som
   decides: `A Deployment behind a Service with \`strategy: Recreate\` and two pods or more, or one that an
 Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not less than its pods at least
 (autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
-A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time.
+A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time; an info from 20 %
+on where the rule is asked for.
 
 Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those that are named for
 metrics, or whose ports are all for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available. In a cluster it says, too,
@@ -60,8 +65,9 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
     if (!workload || !service || workload.controlled || isTied(workload)) return
     const found = isKind(subject, 'Deployment')
       ? ofDeployment(subject, workload, graph)
-      : ofDaemonSet(subject, params.maxDaemonUnavailable)
+      : ofDaemonSet(subject, Math.min(params.maxDaemonUnavailable, most))
     if (!found) return
+    const isFew = (found.share ?? 100) < params.maxDaemonUnavailable && !isKind(subject, 'Deployment')
     const going = isKind(subject, 'Deployment') ? goingOn(subject, graph) : undefined
     report(
       found.node,
@@ -70,7 +76,8 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
         ? `Nothing answers behind ${graph.describe(service)} ${going}: ${found.why}.`
         : `${found.share === undefined ? 'Nothing answers' : `${found.share} % of the pods do not answer`} behind ${graph.describe(service)} during each rollout: ${found.why}.`,
       {
-        severity: going ? 'error' : 'warning',
+        severity: going ? 'error' : isFew ? 'info' : 'warning',
+        recommended: !isFew,
         often: formatTurnover(workload, graph, ['rollouts']),
         see: [at(service, service), found.see],
         fix: isKind(subject, 'Deployment') ? undefined : set(found.node, found.field, '5%'),
@@ -122,7 +129,7 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
   }
 }
 
-function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
+function ofDaemonSet({ spec, status }: DaemonSet, least: number) {
   const update = spec?.updateStrategy?.rollingUpdate
   const desired = status?.desiredNumberScheduled
   const written = update?.maxUnavailable
@@ -132,7 +139,7 @@ function ofDaemonSet({ spec, status }: DaemonSet, most: number) {
         ? Math.min(100, Math.round((written / desired) * 100))
         : 0
       : (intOrPercent(written, 100, 'up') ?? 0)
-  if (!update || share < most) return undefined
+  if (!update || share < least) return undefined
   return {
     node: update,
     field: 'maxUnavailable',

@@ -19,17 +19,19 @@ script has several commands, no \`trap\`, no \`exec\`, and ends in a single prog
 shell \`sh\` is: dash (Debian, Ubuntu) waits for the last command, bash from 5.1 and zsh replace themselves
 by it, busybox (Alpine) does so unless the script ends in a line break. A warning where the image's name or
 tag tells that the shell waits; an info where it tells nothing; silent where the shell replaces itself.
-Scripts of one command are looked at with \`singleCommand\` only.
+Scripts of one command are looked at with \`singleCommand\` only. Asked for, the rule looks at single Pods, too, and,
+as infos, at scripts of bash, which waits before 5.1, and at endless loops, which heed no signal in any shell.
 
 In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) when their pod was
 deleted, or after their liveness probe had failed.
 
-Exempt: Jobs, single Pods, init containers, pods that share their process namespace, containers whose \`preStop\` hook
+Exempt: Jobs, init containers, pods that share their process namespace, containers whose \`preStop\` hook
 ends the process itself (\`kill\`, \`quit\`, \`stop\`, \`shutdown\`), and scripts that end in
-a loop, a pipe or a plain \`sleep\`.`,
+another loop, a pipe or a plain \`sleep\`.`,
   falsePositives: 'An image whose `sh` is bash, and programs that hold nothing that a SIGKILL could harm.',
   sources: [
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer)',
+    'bash CHANGES (bash-5.1-alpha: fewer forks from `bash -c`)',
     'Tried with dash 0.5.12, bash 5.2 and busybox 1.35',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'airbnb-weird-ways'],
@@ -43,26 +45,27 @@ a loop, a pipe or a plain \`sleep\`.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.batch || workload.kind === 'Pod' || workload.pod.shareProcessNamespace) return
-    for (const container of workload.running) {
-      const script = scriptOf(container)
-      const waits = script && shellWaits(script, container.image ?? '')
-      const last = script && lastCommand(script.text, params.singleCommand)
-      if (!script || !last || waits === 'no' || isEndedByHook(container)) continue
-      const grace = workload.pod.terminationGracePeriodSeconds ?? 30
-      report(
-        container.spec,
-        script.field,
-        waits === 'yes'
-          ? `Every stop of ${container.name} takes ${grace} s and ends in SIGKILL: ${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
-          : `If ${script.shell} is dash, every stop of ${container.name} takes ${grace} s and ends in SIGKILL: process 1 does not pass SIGTERM on to ${last}.`,
-        {
-          severity: waits === 'yes' ? 'warning' : 'info',
-          evidence: graph.live ? killsIn(workload, container.name, graph.live.seen) : [],
-        },
-      )
-      return
-    }
+    if (workload.batch || workload.pod.shareProcessNamespace) return
+    const deaf = workload.running.flatMap((container) => deafIn(container, params.singleCommand) ?? [])
+    const one = deaf.find(({ isDoubtful }) => !isDoubtful) ?? deaf[0]
+    if (!one) return
+    const { container, script, last, waits } = one
+    const grace = workload.pod.terminationGracePeriodSeconds ?? 30
+    const stop = `very stop of ${container.name} takes ${grace} s and ends in SIGKILL: `
+    report(
+      container.spec,
+      script.field,
+      last === undefined
+        ? `E${stop}the loop of ${script.shell} is process 1, and nothing in it heeds SIGTERM.`
+        : waits === 'yes'
+          ? `E${stop}${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
+          : `If ${waits === 'old bash' ? 'its bash is older than 5.1' : `${script.shell} is dash`}, e${stop}process 1 does not pass SIGTERM on to ${last}.`,
+      {
+        severity: waits === 'yes' && last !== undefined ? 'warning' : 'info',
+        recommended: workload.kind !== 'Pod' && !one.isDoubtful,
+        evidence: graph.live ? killsIn(workload, container.name, graph.live.seen) : [],
+      },
+    )
   },
 })
 
@@ -95,36 +98,70 @@ function scriptOf({ spec }: Container): Script | undefined {
     : { shell: first, text, field: at + 1 < command.length ? 'command' : 'args' }
 }
 
+interface Deaf {
+  readonly container: Container
+  readonly script: Script
+  /** The program that does not get the signal; undefined where the shell itself loops. */
+  readonly last: string | undefined
+  readonly waits: 'yes' | 'dash' | 'old bash'
+  /** Bash has replaced itself by the last command for years, and loops often hold nothing to lose. */
+  readonly isDoubtful: boolean
+}
+
+/** What keeps SIGTERM from the last program of a container, or may. */
+function deafIn(container: Container, single: boolean): Deaf | undefined {
+  const script = scriptOf(container)
+  if (!script || heedsSigterm.test(script.text) || isEndedByHook(container)) return undefined
+  if (endlessLoop.test(script.text))
+    return { container, script, last: undefined, waits: 'yes', isDoubtful: true }
+  const commands = commandsOf(script.text)
+  const last = lastProgram(commands)
+  if (last === undefined || (commands.length < 2 && !single)) return undefined
+  const waits = shellWaits(script, container.image ?? '', commands.length)
+  return waits === 'no' ? undefined : { container, script, last, waits, isDoubtful: waits === 'old bash' }
+}
+
 /** Whether the hook in front of SIGTERM ends the process: with it the script and its shell end. */
 function isEndedByHook({ spec }: Container): boolean {
   return /\b(p?kill|killall|quit|stop|shutdown)\b/.test(JSON.stringify(spec.lifecycle?.preStop ?? {}))
 }
 
-/** Whether the shell stays process 1 while the last command of the script runs. */
-function shellWaits(script: Script, image: string): 'yes' | 'no' | 'unknown' {
+/** Whether the shell stays process 1 while the last command of the script runs, or would if it were that shell. */
+function shellWaits(script: Script, image: string, commands: number): Deaf['waits'] | 'no' {
   const kind = shell.exec(script.shell)?.[1] ?? ''
   const text = image.toLowerCase()
   if (kind === 'da') return 'yes'
-  if (kind === 'ba' || kind === 'z' || kind === 'k' || (kind === '' && bashImage.test(text))) return 'no'
+  if (kind === 'z' || kind === 'k') return 'no'
+  if (kind === 'ba' || (kind === '' && bashImage.test(text))) return commands > 1 ? 'old bash' : 'no'
   if (kind === 'a' || busyboxImage.test(text)) return /\n\s*$/.test(script.text) ? 'yes' : 'no'
-  return dashImage.test(text) ? 'yes' : 'unknown'
+  return dashImage.test(text) ? 'yes' : 'dash'
+}
+
+const heedsSigterm = /\btrap\b|\bexec\s+[^<>\d\s]|\b(tini|dumb-init|supervisord|s6-svscan)\b/
+const endlessLoop = /\bwhile\s+(true|:|sleep\b|\[\[? 1 \]\]?)[\s\S]*\bdone\s*;?\s*$/
+
+/** The commands of a script, without comments and what sets the shell's options. */
+function commandsOf(script: string): string[] {
+  return (
+    script
+      .replace(/\\\n/g, ' ')
+      .split('\n')
+      .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+      .join('\n')
+      // What stands in quotes ends no command: nginx -g 'daemon off;'.
+      .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
+      .split(/\n|;|&&|\|\|/)
+      .map((command) => command.trim())
+      .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+  )
 }
 
 /** The program that the shell starts last; undefined when there is nothing to report. */
-function lastCommand(script: string, single: boolean): string | undefined {
-  if (/\btrap\b|\bexec\s+[^<>\d\s]|\b(tini|dumb-init|supervisord|s6-svscan)\b/.test(script)) return undefined
-  const commands = script
-    .replace(/\\\n/g, ' ')
-    .split('\n')
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .join('\n')
-    .split(/\n|;|&&|\|\|/)
-    .map((command) => command.trim())
-    .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+function lastProgram(commands: readonly string[]): string | undefined {
   const last = commands.at(-1)
-  if (!last || (commands.length < 2 && !single)) return undefined
   // Compound statements, background jobs and waiting have no single process to pass the signal to.
   if (
+    !last ||
     /^(done|fi|esac|\}|\)|wait|sleep|true|tail\s+-f|exit|EOF)\b|^[})]|[&|]\s*$/.test(last) ||
     /\|/.test(last)
   )

@@ -5,6 +5,8 @@ import {
   type Container,
   containerStates,
   formatEnd,
+  hasNativeSidecars,
+  holdsApplications,
   imageNamed,
   type Live,
   lastEnd,
@@ -27,7 +29,8 @@ pod finds nobody there at first; at the end the proxy may be gone before the las
 failed connection ends the process, each trouble of the network becomes a wave of restarts.`,
   remedy: 'Make the proxy an init container with `restartPolicy: Always` and a `startupProbe`.',
   decides: `An ordinary container whose image or name is one of \`proxies\`, beside other containers, that is not
-the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Jobs are
+the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Istio's proxy is exempt
+where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod. Jobs are
 \`job-sidecar-never-completes\`.
 
 A warning in a cluster where a container crashed before its proxy, also an injected one, had been up for
@@ -75,6 +78,8 @@ ${warmUp / 1000} s, and runs since.`,
     }
     const [first] = others
     if (!proxy || !first || isFirst || waits) return
+    // The injector merges what it knows into a container that is there.
+    if (proxy.name === 'istio-proxy' && (holdsApplications(graph) || hasNativeSidecars(graph))) return
     report(
       proxy.spec,
       'name',

@@ -21,6 +21,7 @@ export default rule({
   title: 'A Service depends on a single pod',
   category: 'workload-lifecycle',
   severity: 'warning',
+  countsPods: true,
   why: `A node drain, an upgrade, an eviction or a crash takes the only pod, and the Service has no endpoint
 until a new one is scheduled, pulled, started and ready. Cluster upgrades do that to every node, one after
 the other.`,
@@ -35,7 +36,7 @@ is often meant to be enough.
 
 In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now; evictions, and pods that were made without a rollout.
 
-Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice), those scaled to
+Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice; named as an info where the rule is asked for), those scaled to
 zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to
 kustomize overlays, and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
@@ -63,10 +64,11 @@ kustomize overlays, and namespaces of development or previews.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
-    if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas || runsOnce(workload)) return
+    if (!fewest || fewest.pods === 0 || fewest.pods >= params.minReplicas) return
     if (namespaceNamed(workload.namespace, params.quietNamespaces)) return
     const service = graph.servicesOf(workload).find((one) => params.internal || graph.entranceOf(one))
     if (!service) return
+    const once = runsOnce(workload)
     const entrance = graph.entranceOf(service)
     const own = fewest.of === workload.object
     const replicated = graph
@@ -86,7 +88,8 @@ kustomize overlays, and namespaces of development or previews.`,
           ? `${entrance?.by ?? graph.describe(service)} is down whenever ${workload.kind} ${workload.name} loses its only pod: at a drain or upgrade of its node, or a crash.`
           : `${entrance?.by ?? graph.describe(service)} has ${fewest.pods} pods of ${workload.kind} ${workload.name} behind it, fewer than the ${params.minReplicas} that are asked for.`,
       {
-        severity: graph.live || replicated ? 'warning' : 'info',
+        severity: !once && (graph.live || replicated) ? 'warning' : 'info',
+        recommended: !once,
         evidence: graph.live && fewest.pods === 1 ? outagesOf(workload, graph.live.seen) : [],
         often: fewest.pods === 1 ? formatTurnover(workload, graph, ['evictions', 'made']) : [],
         see: [

@@ -1,4 +1,18 @@
-import { at, type Graph, imageNamed, rule, valueAt, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Graph,
+  imageNamed,
+  type KubernetesObject,
+  matchesSelector,
+  type NetworkPolicy,
+  objectAt,
+  rule,
+  type Service,
+  type Sight,
+  valueAt,
+  type Workload,
+  wordsOf,
+} from '../src/rule.js'
 
 export default rule({
   title: 'The pods see a node address where they need the client',
@@ -9,8 +23,10 @@ one that has, and replaces the client's address by its own so that the answer co
 limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
-address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them; an Ingress of this
-controller with an allow list or a limit per address; a server for mail or SIP by its image. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as
+address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them (whatever pods they are, where it asks
+for no more than the Service); an Ingress of this
+controller with an allow list or a limit per address; a Middleware of Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image; where the rule is asked for, one for
+SSH, mail, DNS or SIP by the port of the Service. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as
 are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
 \`bpf-lb-mode\` dsr or hybrid.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
@@ -40,19 +56,68 @@ are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`,
       return
     const annotations = JSON.stringify(service.metadata?.annotations ?? {})
     if (/proxy-protocol|target-type":"ip|cloud\.google\.com\/neg/.test(annotations)) return
-    for (const workload of graph.backendsOf(service)) {
-      const sign = signOf(workload, graph, params.images)
-      if (!sign || graph.once('client addresses are kept', () => keepsAddresses(graph))) continue
-      report(
-        spec,
-        spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
-        `${workload.name} sees the addresses of nodes instead of its clients': ${sign.text}.`,
-        { see: [sign.see] },
-      )
-      return
-    }
+    const backends = graph.backendsOf(service)
+    const [sign] =
+      backends.length > 0
+        ? backends.flatMap((workload) => signOf(workload, graph, params.images) ?? [])
+        : [policySign(policiesFor(service, graph))]
+    const found = sign ?? portSign(service, backends[0])
+    if (!found || graph.once('client addresses are kept', () => keepsAddresses(graph))) return
+    report(
+      spec,
+      spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
+      `${found.of ?? `What stands behind ${graph.describe(service)}`} sees the addresses of nodes instead of its clients': ${found.text}.`,
+      {
+        severity: found === sign ? 'warning' : 'info',
+        recommended: found === sign,
+        see: [found.see],
+      },
+    )
   },
 })
+
+interface Sign {
+  /** What sees the wrong addresses; undefined where the input does not show it. */
+  readonly of?: string
+  readonly text: string
+  readonly see: Sight
+}
+
+/** Servers that keep lists of, or log, who comes: by the port that their clients use. */
+const servers: Readonly<Record<number, string>> = {
+  22: 'SSH',
+  25: 'SMTP',
+  53: 'DNS',
+  143: 'IMAP',
+  465: 'SMTP',
+  587: 'SMTP',
+  993: 'IMAP',
+  5060: 'SIP',
+}
+
+/** A port of the Service by which its server is known. */
+function portSign(service: Service, workload: Workload | undefined): Sign | undefined {
+  const port = service.spec?.ports?.find((one) => one.port !== undefined && Object.hasOwn(servers, one.port))
+  return port?.port === undefined
+    ? undefined
+    : {
+        ...(workload && { of: workload.name }),
+        text: `lists, limits and logs of ${servers[port.port]} act on the wrong ones`,
+        see: at(service, port, 'port'),
+      }
+}
+
+/** The NetworkPolicies that select whatever pods the Service selects: all that they ask for, it asks for, too. */
+function policiesFor(service: Service, graph: Graph): readonly NetworkPolicy[] {
+  const pods = service.spec?.selector
+  return pods
+    ? graph
+        .siblings('NetworkPolicy', service)
+        .filter(
+          ({ spec }) => !spec?.podSelector?.matchExpressions && matchesSelector(spec?.podSelector, pods),
+        )
+    : []
+}
 
 /**
  * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode,
@@ -72,8 +137,8 @@ function keepsAddresses(graph: Graph): boolean {
 const byClient =
   /whitelist-source-range|allowlist-source-range|denylist-source-range|limit-rps|limit-rpm|limit-connections/
 
-function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
-  for (const policy of graph.policiesOf(workload)) {
+function policySign(policies: readonly NetworkPolicy[]): Sign | undefined {
+  for (const policy of policies) {
     for (const ingress of policy.spec?.ingress ?? []) {
       const block = ingress.from?.find(
         (peer) => peer.ipBlock?.cidr && peer.ipBlock.cidr !== '0.0.0.0/0' && peer.ipBlock.cidr !== '::/0',
@@ -85,6 +150,13 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
         }
     }
   }
+  return undefined
+}
+
+function signOf(workload: Workload, graph: Graph, images: readonly string[]): Sign | undefined {
+  const of = workload.name
+  const policy = policySign(graph.policiesOf(workload))
+  if (policy) return { of, ...policy }
   if (imageNamed(workload.running[0]?.image, ['ingress-nginx', 'nginx-ingress-controller'])) {
     for (const ingress of graph.all('Ingress')) {
       const annotations = ingress.metadata?.annotations
@@ -100,14 +172,40 @@ function signOf(workload: Workload, graph: Graph, images: readonly string[]) {
           )
       ) {
         return {
+          of,
           text: `${key.split('/')[1] ?? key} of Ingress ${ingress.metadata?.name ?? ''} acts on the wrong ones`,
           see: at(ingress, annotations, key),
         }
       }
     }
   }
+  const list = allowListOf(workload, graph)
+  if (list)
+    return {
+      of,
+      text: `the allow list of Middleware ${list.metadata?.name ?? ''} acts on the wrong ones`,
+      see: at(list, list, 'spec'),
+    }
   const server = workload.running.find(({ image }) => imageNamed(image, images))
   return server
-    ? { text: `${server.name} decides by the wrong ones`, see: at(workload, server.spec, 'image') }
+    ? { of, text: `${server.name} decides by the wrong ones`, see: at(workload, server.spec, 'image') }
     : undefined
+}
+
+const traefik = ['library/traefik', 'traefik/traefik', 'traefik']
+
+/** What Traefik lets in by the address of its peer: no strategy looks into headers, and no flag trusts what a balancer says. */
+function allowListOf({ running }: Workload, graph: Graph): KubernetesObject | undefined {
+  const [container] = running
+  if (!container || !imageNamed(container.image, traefik) || imageNamed(container.image, ['forward-auth']))
+    return undefined
+  if (/proxyprotocol|forwardedheaders/i.test(wordsOf(container.spec).join(' '))) return undefined
+  return graph.seenObjects.find(
+    (one) =>
+      one.kind === 'Middleware' &&
+      one.apiVersion?.startsWith('traefik.') &&
+      ['ipAllowList', 'ipWhiteList'].some(
+        (field) => objectAt(one, 'spec', field) && valueAt(one, 'spec', field, 'ipStrategy') === undefined,
+      ),
+  )
 }

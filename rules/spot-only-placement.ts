@@ -9,7 +9,7 @@ zone at the same time, and there may be no others to be had. What runs on nothin
 are. For admission webhooks, DNS and ingress that is an outage of everything.`,
   remedy: 'Let some replicas run on ordinary nodes: spread over the capacity type, with ScheduleAnyway.',
   decides: `\`nodeSelector\` or every term of the required node affinity asks for spot or preemptible nodes of
-GKE, EKS, AKS or Karpenter, in a workload behind a Service; a warning for \`criticalImages\`. In a cluster
+GKE, EKS, AKS or Karpenter, in a workload behind a Service, or where the rule is asked for in any; a warning for \`criticalImages\`. In a cluster
 also such an image all of whose running pods are on such nodes without anybody having asked for it, when
 there are others.
 
@@ -41,12 +41,12 @@ Exempt: batch work.`,
     const critical = workload.running.some(({ image }) => imageNamed(image, params.criticalImages))
     const place = askedPlace(workload)
     const [service] = graph.servicesOf(workload)
-    if (place && (service || critical)) {
+    if (place) {
       report(
         place.node,
         place.field,
-        `${service ? graph.describe(service) : name} is gone when spot machines are reclaimed: ${name} may run on nothing else.`,
-        { severity: critical ? 'warning' : 'info' },
+        `${service ? graph.describe(service) : name} is gone when spot machines are reclaimed: ${service ? name : 'it'} may run on nothing else.`,
+        { severity: critical ? 'warning' : 'info', recommended: service !== undefined || critical },
       )
       return
     }

@@ -33,7 +33,7 @@ stalls, or, with a priority class, evicts others for it.`,
   decides: `A Deployment whose rollout resolves to maxUnavailable 0 with maxSurge 1 or more, and whose pod
 asks for \`largeCpu\` or \`largeMemory\` or more, or, in a cluster, for a quarter of the largest node that it
 may run on. In manifests those with two pods or more are
-reported: all of them need the place. A warning in a cluster without node autoscaler in which no such node has that much left: what
+reported, single ones where the rule is asked for: all of them need the place. A warning in a cluster without node autoscaler in which no such node has that much left: what
 its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is reported there.`,
   sources: [
     'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)',
@@ -85,13 +85,12 @@ its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothin
       ),
     }
     if (!graph.live) {
-      if (replicas > 1)
-        report(
-          workload.pod,
-          'containers',
-          `A rollout of ${workload.name} waits until some node has ${size} free: it starts a new pod of that size before it stops one.`,
-          options,
-        )
+      report(
+        workload.pod,
+        'containers',
+        `A rollout of ${workload.name} waits until some node has ${size} free: it starts a new pod of that size before it stops one.`,
+        { ...options, recommended: replicas > 1 },
+      )
       return
     }
     const best = mayGrow(graph) ? undefined : bestOfTooSmall(asked, roomOn(nodes, loadsOf(graph, graph.live)))

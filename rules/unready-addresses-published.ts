@@ -31,7 +31,7 @@ to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
   decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
 NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a
-StatefulSet, which is what it is for, for pods that the input does not show, or for the pod that a program such as Vault labels itself. The old annotation is ignored by current releases: an info, as its author believes it works.
+StatefulSet, which is what it is for, for pods that the input does not show (both unless the rule is asked for), or for the pod that a program such as Vault labels itself. The old annotation is ignored by current releases: an info, as its author believes it works.
 
 In a cluster an error when its EndpointSlices count pods as ready now whose condition \`Ready\` has been false for a
 minute. Without the field they are reported after ten: the endpoint controller does not follow. That is one finding, for
@@ -103,8 +103,8 @@ function published(service: Service, graph: Graph): Fault | undefined {
     return undefined
   // The peers of a StatefulSet find each other so, and are set up while they are not ready yet. Pods that are not
   // in the input may be such peers.
-  const mayBePeers = graph.backendsOf(service).every(({ kind }) => kind === 'StatefulSet')
-  if (mayBePeers && !graph.entranceOf(service)) return undefined
+  const mayBePeers =
+    graph.backendsOf(service).every(({ kind }) => kind === 'StatefulSet') && !graph.entranceOf(service)
   const now = live ? unreadyBehind(service, graph, live, 60) : []
   const sentTo =
     live && now.length > 0
@@ -115,9 +115,10 @@ function published(service: Service, graph: Graph): Fault | undefined {
     'publishNotReadyAddresses',
     `Clients of ${graph.describe(service)} are sent to ${sentTo}: it counts all pods as ready.`,
     {
+      recommended: !mayBePeers,
       ...(live && now.length > 0 && { severity: 'error', evidence: troubles(now, live) }),
       see: [route ? at(route.from, route.node, route.field) : undefined],
-      fix: isHeadless ? undefined : safe(remove(spec, 'publishNotReadyAddresses')),
+      fix: isHeadless || mayBePeers ? undefined : safe(remove(spec, 'publishNotReadyAddresses')),
     },
   ]
 }

@@ -1,6 +1,8 @@
 import {
+  enumerate,
   firstOf,
   formatSpan,
+  groupBy,
   kubeletMinor,
   type Live,
   nodesBy,
@@ -21,7 +23,8 @@ budget that never allows a drain, a pod that does not end, a machine that can't 
   remedy: 'Find out what the upgrade waits for, then finish it or roll it back.',
   decides: `Nodes of one pool (the labels of Karpenter, EKS, GKE, AKS and kops; all worker nodes where none has
 one) whose kubelets have different minor versions, while the first node of the newest version is older than
-\`hours\`. Different patch versions and images are ordinary where nodes are replaced one by one.`,
+\`hours\`, and so is one of the others. Different patch versions and images are ordinary where nodes are replaced one by one: where the rule
+is asked for, pools that have run them side by side for as long are listed, too.`,
   falsePositives:
     'Nodes that are upgraded in place keep their age: an upgrade of today then looks like an old one.',
   sources: ['k8s.io/api/core/v1/types.go (NodeSystemInfo)'],
@@ -40,14 +43,26 @@ one) whose kubelets have different minor versions, while the first node of the n
       .once('versions of pools', () => versionsOf(graph.all('Node')))
       .get(pool) ?? { alike: [], minors: [] }
     const newest = minors.at(-1)
-    if (minors.length < 2) return
+    if (minors.length < 2) {
+      const mixture = alike[0] === node ? mixtureOf(alike, live) : undefined
+      if (mixture && mixture.age >= params.hours * 3600)
+        report(
+          info,
+          mixture.field,
+          `Pods may behave differently by the node they are on: ${pool ? `pool ${pool}` : 'the nodes'} ${pool ? 'has' : 'have'} run ${enumerate([...mixture.nodes.keys()], 'and')} side by side for ${formatSpan(mixture.age)}.`,
+          {
+            recommended: false,
+            onValue: true,
+            evidence: [...mixture.nodes].map(([value, names]) => `${value}: ${firstOf(names.sort())}`),
+          },
+        )
+      return
+    }
     const old = alike.filter((one) => kubeletMinor(one) !== newest)
     const names = old.map(({ metadata }) => metadata?.name ?? '').sort()
     if (names[0] !== node.metadata?.name) return
-    const age = ageOf(
-      alike.filter((one) => kubeletMinor(one) === newest),
-      live,
-    )
+    const upgraded = alike.filter((one) => kubeletMinor(one) === newest)
+    const age = Math.min(ageOf(upgraded, live), ageOf(old, live))
     if (age < params.hours * 3600) return
     report(
       info,
@@ -76,6 +91,22 @@ function versionsOf(nodes: readonly Node[]) {
       return [poolOf(first), { alike, minors }]
     }),
   )
+}
+
+/** What a node tells about its image, from what changes most. */
+const fields = ['kubeletVersion', 'osImage', 'containerRuntimeVersion', 'kernelVersion'] as const
+
+/** The first field in which nodes differ, and for how long in seconds: since the last of its values came. */
+function mixtureOf(alike: readonly Node[], live: Live) {
+  for (const field of fields) {
+    const groups = groupBy(alike, ({ status }) => status?.nodeInfo?.[field] || undefined)
+    if (groups.size < 2) continue
+    const nodes = new Map(
+      [...groups].map(([value, some]) => [value, some.map(({ metadata }) => metadata?.name ?? '')]),
+    )
+    return { field, nodes, age: Math.min(...[...groups.values()].map((some) => ageOf(some, live))) }
+  }
+  return undefined
 }
 
 /** The age of the oldest of some nodes, in seconds. */

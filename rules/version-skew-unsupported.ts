@@ -1,4 +1,19 @@
-import { firstOf, imageParts, isWorkload, kubeletMinor, rule, version, type Workload } from '../src/rule.js'
+import {
+  at,
+  type Context,
+  type Custom,
+  firstOf,
+  type Graph,
+  imageParts,
+  isKind,
+  isWorkload,
+  kubeletMinor,
+  objectAt,
+  rule,
+  stringAt,
+  version,
+  type Workload,
+} from '../src/rule.js'
 
 /** How many minor versions a component may be behind the API server. */
 const behind: Readonly<Record<string, number>> = {
@@ -19,14 +34,19 @@ out of support in one night, or the provider upgrades them by force.`,
   decides: `\`status.nodeInfo.kubeletVersion\` of nodes, and the image tags of kube-proxy, kube-controller-manager
 and kube-scheduler, against the version of the API server. An error when one is newer, or when a
 kubelet or kube-proxy is more than 3 minor versions older (2 for a kubelet below 1.25), a controller manager
-or scheduler more than one. A warning for kubelets that have reached the limit. Nodes of the same minor
+or scheduler more than one. So is \`version\` of a MachineDeployment of Cluster API against the
+KubeadmControlPlane of its cluster, where the input has both. A warning for kubelets that have reached the limit. Nodes of the same minor
 version are one finding; virtual kubelets are left out.`,
   versions: 'Three versions since 1.28 (kubelets from 1.25 on), two before.',
   sources: ['Kubernetes documentation, version skew policy'],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade', 'monzo-linkerd-etcd', 'zalando-upgrade-5xx'],
-  needs: 'cluster',
-  for: ['Node', 'Workload'],
+  for: ['Node', 'Workload', 'cluster.x-k8s.io/MachineDeployment'],
   check(subject, { graph, minor, report }) {
+    if (!isWorkload(subject) && !isKind(subject, 'Node')) {
+      checkMachines(subject, graph, report)
+      return
+    }
+    if (!graph.live) return
     if (isWorkload(subject)) {
       checkComponent(subject, minor, (node, message) => report(node, 'image', message))
       return
@@ -65,6 +85,42 @@ version are one finding; virtual kubelets are left out.`,
       )
   },
 })
+
+/** Machines that Cluster API makes, against the control plane of the same cluster where the input has it. */
+function checkMachines(
+  machines: Custom,
+  graph: Graph,
+  report: Context<Record<never, never>>['report'],
+): void {
+  const template = objectAt(machines, 'spec', 'template', 'spec')
+  const controlPlane = controlPlaneOf(stringAt(machines, 'spec', 'clusterName'), machines, graph)
+  const kubelet = version(stringAt(template, 'version'))?.[1]
+  const server = version(stringAt(controlPlane, 'spec', 'version'))?.[1]
+  const spec = objectAt(controlPlane, 'spec')
+  if (!template || !controlPlane || !spec || kubelet === undefined || server === undefined) return
+  const most = kubelet < 25 ? 2 : 3
+  const lag = server - kubelet
+  if (lag >= 0 && lag <= most) return
+  report(
+    template,
+    'version',
+    `Pods on ${machines.metadata?.name} may fail in ways nobody has tested: kubelet 1.${kubelet} is ${lag < 0 ? 'newer than' : `${lag} versions behind`} the API server, 1.${server}${lag < 0 ? '' : `; ${most} are supported`}.`,
+    { onValue: true, see: [at(controlPlane, spec, 'version', 'the control plane')] },
+  )
+}
+
+/** The control plane of a cluster of Cluster API: by the Cluster that names it, by its label, or by the cluster's name. */
+function controlPlaneOf(cluster: string | undefined, near: Custom, graph: Graph): Custom | undefined {
+  if (cluster === undefined) return undefined
+  const kind = 'controlplane.cluster.x-k8s.io/KubeadmControlPlane'
+  const named = graph.find('cluster.x-k8s.io/Cluster', cluster, near)
+  const name = stringAt(named, 'spec', 'controlPlaneRef', 'name')
+  return name === undefined
+    ? graph
+        .siblings(kind, near)
+        .find(({ metadata }) => metadata?.labels?.['cluster.x-k8s.io/cluster-name'] === cluster)
+    : graph.find(kind, name, near)
+}
 
 function checkComponent(
   { namespace, running }: Workload,

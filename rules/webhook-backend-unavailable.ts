@@ -50,6 +50,7 @@ export default rule({
   title: 'The service behind a webhook is absent, unreachable or alone',
   category: 'admission',
   severity: 'error',
+  countsPods: true,
   why: `The API server calls the webhook on every matching write. When nobody answers, \`failurePolicy:
 Fail\` refuses the write: no pod can be created, deployments and nodes can't recover, and the webhook's own
 pod may be among those refused. With a single replica every node drain is such an outage.`,

@@ -35,12 +35,12 @@ so such values need quotes.`,
 their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
 what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
 alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the
-like as text, so they are left alone in what a kustomization builds.`,
+like as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',
     'sigs.k8s.io/yaml, how kubectl reads YAML',
-    'kustomize 5.8: a build of on, off, yes and n',
+    'kustomize 5.8: a build of on, off, yes and n, and of numbers and booleans in labels and annotations',
   ],
   stories: [],
   for: 'FaultyObject',
@@ -50,8 +50,9 @@ like as text, so they are left alone in what a kustomization builds.`,
       const { path, expected } = problem
       const isSecret = object.kind === 'Secret'
       const text = plainText(problem, written(path))
-      // What kustomize builds has quotes around it: only to YAML 1.1 is it a boolean.
-      if (expected === 'text' && isOldBoolean(text) && graph.kustomized(object)) continue
+      // What kustomize builds has quotes around it: only to YAML 1.1 is it a boolean, or it is an annotation of the object itself.
+      const isAnnotation = path.length === 3 && path[1] === 'annotations' && problem.value !== undefined
+      if (expected === 'text' && (isAnnotation || isOldBoolean(text)) && graph.kustomized(object)) continue
       const read = isSecret ? kinds[problem.actual] : made(problem)
       const differs = text !== undefined && text !== String(problem.value)
       reportPath(

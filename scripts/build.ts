@@ -111,6 +111,15 @@ const withoutChildProcess: Plugin = {
   },
 }
 
+/** chalk asks the terminal what it can do, which loads the network: we say so ourselves, by flags and environment. */
+const withoutDetection: Plugin = {
+  name: 'supports-color',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^#supports-color$/ }, () => ({ path: 'supports-color', namespace: 'colorless' }))
+    onLoad({ filter: /./, namespace: 'colorless' }, () => ({ contents: 'export default {}' }))
+  },
+}
+
 const common: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
@@ -132,7 +141,14 @@ async function bundle(): Promise<string[]> {
       ...common,
       entryPoints: [join(root, 'src/cli/main.ts')],
       outfile: join(draft, 'k8s-af.cjs'),
-      plugins: [withRegistry, withTextFiles, withoutAjv, withoutKubernetes, withoutChildProcess],
+      plugins: [
+        withRegistry,
+        withTextFiles,
+        withoutAjv,
+        withoutKubernetes,
+        withoutChildProcess,
+        withoutDetection,
+      ],
     }),
     build({
       ...common,

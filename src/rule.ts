@@ -60,6 +60,7 @@ export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { mayMean } from './graph/meant.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
+export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
@@ -358,6 +359,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly severity: Severity
   /** False: off unless asked for by name or by `--preset all`. For findings that many good owners would not act on. Default true. */
   readonly recommended?: boolean
+  /** True: what it finds depends on the number of pods, which whoever completes the manifest may set. */
+  readonly countsPods?: boolean
   /** The mechanism: what happens and why, in two to six lines of Markdown. */
   readonly why: string
   /** One imperative sentence. */
@@ -372,7 +375,10 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   readonly sources?: readonly string[]
   readonly stories: readonly string[]
   readonly params?: P
-  /** Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. */
+  /**
+   * Rules whose finding on the same object makes this one noise: it is then left out. One cause, one finding. A finding that is
+   * not recommended leaves out such ones only.
+   */
   readonly unless?: readonly string[]
   /** Looks at objects of a cluster, too, although its category is about how manifests are written. */
   readonly live?: true

@@ -22,6 +22,7 @@ function graphOf(
     externals?: readonly External[]
     replicas?: Readonly<Record<string, Readonly<Record<string, number>>>>
     overlays?: Readonly<Record<string, Partial<Kustomization>>>
+    homes?: Readonly<Record<string, string>>
   } = {},
 ): IndexedGraph {
   const resources = Object.entries(files).flatMap(([name, text]): Resource[] => {
@@ -38,6 +39,7 @@ function graphOf(
         kind,
         name: value.metadata?.name ?? '',
         namespace: value.metadata?.namespace ?? options.namespace ?? '',
+        home: options.homes?.[name],
         folders: name.split('/').slice(0, -1),
         problems: [],
       }
@@ -776,6 +778,23 @@ describe('the namespaces of kustomizations', () => {
         prod: { namespace: 'prod', resources: ['base', 'prod/hpa.yaml'] },
       }),
     ).toEqual({ 'base/web.yaml': 'prod', 'prod/hpa.yaml': 'prod' })
+  })
+  it('are empty where kustomizations leave what is written', () => {
+    expect(homes({ base: { resources: ['base/web.yaml'] } })).toEqual({ 'base/web.yaml': '' })
+  })
+  it('part objects that are written for one namespace, where one is moved away and the other is not', () => {
+    const isSelected = (homes: Readonly<Record<string, string>>, namespace = 'system') => {
+      const files = { 'web/web.yaml': deployment('web'), 'net/service.yaml': service('web') }
+      const graph = graphOf(files, { homes, namespace })
+      return graph.all('Service').some((one) => graph.backendsOf(one).length > 0)
+    }
+    expect(isSelected({})).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'shop' })).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': 'shop' })).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'system', 'net/service.yaml': '' })).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': '' })).toBe(false)
+    expect(isSelected({ 'net/service.yaml': '' }, '')).toBe(true)
+    expect(isSelected({ 'web/web.yaml': 'shop', 'net/service.yaml': '' }, '')).toBe(true)
   })
   it('are left out where builds differ, or one gives none', () => {
     const base = { resources: ['base/web.yaml'] }

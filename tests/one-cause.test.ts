@@ -139,3 +139,17 @@ describe.each([
     expect(rules(cause)).toContain(symptom)
   })
 })
+
+describe('a finding that is only shown because somebody asked for it', () => {
+  const file = 'fixtures/liveness-same-as-readiness/named-port.yaml'
+
+  it('takes nothing away that is recommended', () => {
+    const toRun = [...rulesById()]
+      .filter(([id]) => id.startsWith('liveness-'))
+      .map(([id, rule]) => active(id, rule, { asked: true }))
+    expect(lintPaths([file], toRun).findings.map(({ rule }) => rule)).toEqual([
+      'liveness-probe-aggressive',
+      'liveness-same-as-readiness',
+    ])
+  })
+})

@@ -89,7 +89,7 @@ describe('the package', () => {
   })
   it('keeps what V8 compiled, for itself alone', () => {
     const folder = join(project, 'node_modules', 'k8s-af', 'dist')
-    const kept = readdirSync(folder).filter((name) => /^k8s-af\.cjs\.v[\d.]+-\w+-lint$/.test(name))
+    const kept = readdirSync(folder).filter((name) => /^k8s-af\.cjs\.v[\d.]+-\w+-files$/.test(name))
     expect(kept).toHaveLength(1)
     const file = join(folder, String(kept[0]))
     const whole = readFileSync(file)

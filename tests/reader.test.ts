@@ -431,6 +431,7 @@ describe('test data', () => {
       '.chainsaw-test/resources/refused.yaml': configMap('refused'),
       'other/test/kyverno-test.yaml': configMap('of the test'),
       'sub/.chainsaw-test/assert.yaml': configMap('assert'),
+      'tests/labels/kyverno-test.yaml': configMap('another test'),
       'app/kyverno-test.yaml': configMap('app test'),
       'app/deployment.yaml': configMap('app'),
     })
@@ -439,11 +440,14 @@ describe('test data', () => {
       '.chainsaw-test': 'test data',
       'other/test': 'test data',
       'sub/.chainsaw-test': 'test data',
+      'tests/labels': 'test data',
     })
     expect(names(read(cwd, ['.chainsaw-test']))).toEqual(['t', 'refused'])
     expect(names(read(cwd, ['.chainsaw-test/resources']))).toEqual(['refused'])
     expect(names(read(cwd, ['**/.chainsaw-test/**/*.yaml']))).toEqual(['t', 'refused', 'assert'])
-    expect(skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test']))).toEqual({})
+    expect(
+      skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test', 'tests/labels'])),
+    ).toEqual({})
   })
 })
 
@@ -488,6 +492,10 @@ describe('what is an object', () => {
     ['JSON', '{"apiVersion": "v1", "kind": "Pod"}'],
     ['braces in text', `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n  script: |\n    {{ x }}\n`],
     ['shell variables', configMap('${' + 'NAME}')],
+    [
+      'an alias right before its colon',
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: 1\n',
+    ],
   ])('%s is', (_, text) => {
     expect(kindOf(text)).toBe('object')
   })
@@ -512,6 +520,14 @@ describe('what is an object', () => {
     )
     expect(kindOf(`${configMap('a')}data: #NOTE: none yet\n`)).toBe('object')
   })
+  it.each([
+    ['a value', 'kind: Namespace\napiVersion: v1\nmetadata:\n  name: #@ ns.name\n'],
+    ['a loop', '#@ for ns in data.values.namespaces:\nkind: Namespace\napiVersion: v1\n#@ end\n'],
+    ['an overlay', '#@overlay/match by="name"\nkind: Namespace\napiVersion: v1\n'],
+  ])('what ytt works with makes a template: %s', (_, text) => {
+    expect(kindOf(text)).toBe('Go template')
+    expect(kindOf(`#@someone wrote this\n${configMap('a')}`)).toBe('object')
+  })
   it('lines that a script replaces make a template', () => {
     expect(
       kindOf(
@@ -519,6 +535,9 @@ describe('what is an object', () => {
       ),
     ).toBe('Go template')
     expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  ROLE_NAME\n  namespace: a\n')).toBe('Go template')
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\n  <EXTRA_1>\n  <EXTRA_2>\n')).toBe(
+      'Go template',
+    )
     expect(
       read(folder({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
     ).toHaveLength(1)
@@ -534,6 +553,26 @@ describe('what is an object', () => {
     const patch = "name: a\npatch: '{}'\n"
     expect(kindOf(`kind: Namespace\napiVersion: v1\n${patch}patchType: merge\n`)).toBe('kustomize patch')
     expect(kindOf(`${configMap('a')}patch: '{}'\npatchType: merge\n`)).toBe('object')
+  })
+  it('a workload without selector and images, or with nothing but a status, is a piece', () => {
+    const deployment = (rest: string) => `kind: Deployment\napiVersion: apps/v1\nmetadata: {name: a}\n${rest}`
+    const container = (rest: string) =>
+      deployment(`spec:\n  template:\n    spec:\n      containers:\n      - name: a\n        ${rest}\n`)
+    expect(kindOf(container('args: [-v]'))).toBe('kustomize patch')
+    expect(kindOf(deployment('spec: {replicas: 3}\n'))).toBe('kustomize patch')
+    expect(kindOf(deployment('status: {replicas: 3}\n'))).toBe('kustomize patch')
+    expect(kindOf('kind: Pod\napiVersion: v1\nmetadata: {labels: {a: b}}\nstatus: {phase: Running}\n')).toBe(
+      'kustomize patch',
+    )
+    expect(kindOf(container('image: a'))).toBe('object')
+    expect(kindOf(deployment('spec: []\n'))).toBe('object')
+    expect(kindOf(deployment(''))).toBe('object')
+  })
+  it('what SOPS has encrypted and has no name is read by a tool', () => {
+    const secret =
+      'kind: Secret\napiVersion: v1\ndata: {a: "ENC[AES256_GCM,data:x]"}\nsops: {mac: x, version: 3.7.3}\n'
+    expect(kindOf(secret)).toBe('encrypted')
+    expect(kindOf(`${secret}metadata: {name: a}\n`)).toBe('object')
   })
   it('what kustomize keeps to itself is none', () => {
     const annotated = (key: string) =>
@@ -599,6 +638,7 @@ replicas:
   count: 3
 configMapGenerator:
 - name: settings
+  files: [program.yaml, job.yaml=templates/job.yaml, resource.yaml]
 - {}
 secretGenerator:
 - name: token
@@ -633,6 +673,8 @@ replacements:
     - spec.containers.[name=web].image
     - metadata.annotations.[example.com/a]
 `,
+    'overlay/program.yaml': configMap('program'),
+    'overlay/templates/job.yaml': configMap('job'),
     'overlay/patch.yaml': configMap('patch'),
     'overlay/sub/merge.yaml': configMap('merge'),
     'overlay/json.yaml': '- op: remove\n  path: /kind\n',

@@ -176,6 +176,13 @@ describe('the definition of a kind', () => {
     }
     expect(judged(crd, widget(5)).problems).toEqual(['wrong-type .spec'])
   })
+  it('wants fields that it does not have: a piece, which tells nothing of others', () => {
+    const spec = { type: 'object', required: ['name'], properties: { refs: { type: 'integer' } } }
+    expect(judged(ofSpec(spec), widget({ name: 'a', template: 'b' }))).toEqual(fine)
+    expect(judged(ofSpec({ ...spec, required: ['refs'] }), widget({ refs: 1, name: 'a' })).problems).toEqual([
+      'unknown-field .spec.name',
+    ])
+  })
   it('hides the status from the objects that are applied', () => {
     const schema = { type: 'object', required: ['status'], properties: { status: { type: 'string' } } }
     const object = { ...widget(undefined), status: 5 }

@@ -1,4 +1,5 @@
 /** `k8s-af diagnose` */
+
 import { scannedKinds } from '../cluster/kinds.js'
 import { UsageError } from '../config/usage.js'
 import { diagnose } from '../diagnose/diagnose.js'
@@ -8,6 +9,7 @@ import type { KubernetesObject } from '../kubernetes.js'
 import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
 import { lookOf } from '../reporters/look.js'
+import { clock } from '../values/clock.js'
 import { nearestName } from '../values/similar.js'
 import { aimOf, type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
@@ -41,7 +43,7 @@ const shortNames: Readonly<Record<string, string>> = {
 
 /** Reads the cluster, and tells what may be wrong with one object; gives the exit code. */
 export async function diagnoseCommand(words: readonly string[], flags: DiagnoseFlags): Promise<number> {
-  const started = performance.now()
+  const started = clock()
   const wanted = objectIn(words)
   const rules = await loadRules()
   const { settings } = await settingsFor(

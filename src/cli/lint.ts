@@ -1,4 +1,5 @@
 /** `k8s-af lint` */
+
 import { dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Settings } from '../config/settings.js'
@@ -11,6 +12,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
+import { clock } from '../values/clock.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
@@ -29,7 +31,7 @@ export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, Baselin
 
 /** Lints and reports; gives the exit code. */
 export async function lintCommand(args: readonly string[], flags: LintFlags): Promise<number> {
-  const started = performance.now()
+  const started = clock()
   const cwd = process.cwd()
   const rules = await loadRules()
   const { settings, config } = await settingsFor(flags, cwd, rules)

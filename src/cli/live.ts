@@ -1,4 +1,5 @@
 /** Reads a cluster for `k8s-af scan`: connects, and says in plain words what kept it from reading. */
+
 import { type Connection, connect } from '../cluster/connect.js'
 import { countedKinds, scannedKinds } from '../cluster/kinds.js'
 import { clientOf, type Get, RequestError } from '../cluster/request.js'
@@ -12,6 +13,7 @@ import { type Aim, aimed } from '../engine/patch.js'
 import type { Finding } from '../finding.js'
 import { unreadNotes } from '../reporters/gaps.js'
 import { printable } from '../reporters/text.js'
+import { clock } from '../values/clock.js'
 import { nearestName } from '../values/similar.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
@@ -120,7 +122,7 @@ export async function readLive(
   onProgress: (text: string) => void,
 ): Promise<Snapshot> {
   const { kubeconfig, namespace, as, asGroup, concurrency } = flags
-  const started = performance.now()
+  const started = clock()
   let requests = 0
   const ending = AbortSignal.any([AbortSignal.timeout(flags.timeout), signal])
   const options = {
@@ -156,7 +158,7 @@ export async function readLive(
     })
   }).finally(() => connection.agent.destroy())
   if (flags.timings) {
-    const seconds = ((performance.now() - started) / 1000).toFixed(2)
+    const seconds = ((clock() - started) / 1000).toFixed(2)
     const of = printable(connection.context)
     process.stderr.write(
       `${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`,

@@ -1,4 +1,5 @@
 /** `k8s-af scan` */
+
 import { kubeconfigOf } from '../cluster/kubeconfig.js'
 import { each } from '../cluster/list.js'
 import { isLeftOut } from '../cluster/role.js'
@@ -12,6 +13,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
 import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
+import { clock } from '../values/clock.js'
 import { nearestName } from '../values/similar.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
@@ -35,7 +37,7 @@ const clustersAtOnce = 4
 
 /** Reads the clusters and reports; gives the exit code. */
 export async function scanCommand(flags: ScanFlags): Promise<number> {
-  const started = performance.now()
+  const started = clock()
   if (flags.allNamespaces && flags.namespace !== undefined)
     throw new UsageError('-A and -n contradict each other. Keep one.')
   if (flags.kubeletMetrics !== undefined && flags.namespace !== undefined)

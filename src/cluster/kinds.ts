@@ -61,6 +61,7 @@ const custom = [
   'machine.openshift.io/Machine',
   'metallb.io/BGPAdvertisement',
   'metallb.io/BGPPeer',
+  'metallb.io/L2Advertisement',
   'metrics.k8s.io/PodMetrics',
   'monitoring.coreos.com/Alertmanager',
   'monitoring.coreos.com/PodMonitor',

@@ -7,19 +7,12 @@ import { memo } from '../values/lazy.js'
 import { arrayAt, isObject } from '../values/untyped.js'
 import type { Draft } from './evaluate.js'
 
-/** Rules that count pods. A program that embeds a workload scales it, too. */
-const ofScale: ReadonlySet<string> = new Set([
-  'pdb-blocks-drain',
-  'rollout-drops-all-replicas',
-  'single-replica-service',
-  'webhook-backend-unavailable',
-])
-
 /** Tells of a draft whether what it finds ends when somebody completes the object; what is written wrongly stays wrong. */
 export function leftOpen(programs: Programs | undefined): (draft: Draft) => boolean {
   const isPart = memo((resource: Resource) => isCompleted(resource, programs))
   return ({ active: { id, rule }, resource }) => {
-    if (ofScale.has(id) && programs?.embeds(resource.document.file.name)) return true
+    // A program that embeds a workload scales it, too.
+    if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return isOpen && isPart(resource)
   }
@@ -27,7 +20,8 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
 
 /**
  * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
- * program has it among its sources with images that are empty on purpose, or Flux merges it into what others have written.
+ * program has it among its sources with images that are empty on purpose, or a script beside it puts in the image, or Flux
+ * merges it into what others have written.
  */
 function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
@@ -36,6 +30,8 @@ function isCompleted({ document, value, problems }: Resource, programs: Programs
   if (!programs) return false
   const { name } = document.file
   const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  const lacksImage = problems.some(({ kind, path }) => kind === 'missing-field' && path.at(-1) === 'image')
+  if (lacksImage && programs.edits(name)) return true
   return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))
 }
 

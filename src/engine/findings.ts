@@ -36,13 +36,15 @@ export function relevant(
     push(own, draft.active.id, draft)
     reported.set(draft.resource, own)
   }
-  const has = (resource: Resource, ids: readonly string[] = []) => {
-    const own = reported.get(resource)
-    return own !== undefined && ids.some((id) => own.has(id))
-  }
   return drafts.filter((draft) => {
     const { resource, path, active, options } = draft
-    const { symptomOf: cause } = options
+    const { symptomOf: cause, recommended = true } = options
+    // To ask for more takes nothing away.
+    const explains = (one: Draft) => !recommended || one.options.recommended !== false
+    const has = (other: Resource, ids: readonly string[] = []) => {
+      const own = reported.get(other)
+      return own !== undefined && ids.some((id) => own.get(id)?.some(explains))
+    }
     return (
       !has(resource, active.rule.unless) &&
       !has(resource, reportersOfDropped(resource, path)) &&

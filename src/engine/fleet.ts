@@ -1,5 +1,7 @@
 /** Reports of several clusters as one. */
+
 import type { ClusterSummary, Finding, Place, Summary } from '../finding.js'
+import { clock } from '../values/clock.js'
 import type { Lines, Report } from './report.js'
 
 /** What is left of a cluster when it has been looked at: its objects can go. */
@@ -27,7 +29,7 @@ function keyOf({ file, line }: Pick<Place, 'file' | 'line'>): string {
 
 /**
  * One report: findings carry the context of their cluster, and equal objects of all clusters stand together.
- * @param started `performance.now()` at the start of the run
+ * @param started `clock()` at the start of the run
  */
 export function fleet(
   parts: readonly [ClusterReport, ...ClusterReport[]],
@@ -92,7 +94,7 @@ function summaryOf(reports: readonly Report[], dead: readonly DeadCluster[], sta
       ),
       ...dead.map(({ context, message }) => ({ context, unread: [], error: message })),
     ].sort((a, b) => (a.context < b.context ? -1 : 1)),
-    milliseconds: performance.now() - started,
+    milliseconds: clock() - started,
   }
 }
 

@@ -1,4 +1,5 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
+
 import type { Settings } from '../config/settings.js'
 import { type Finding, type Place, type Summary, severities } from '../finding.js'
 import { buildGraph, type Graph } from '../graph/graph.js'
@@ -9,6 +10,7 @@ import type { Cluster, Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
 import { shape } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
+import { clock } from '../values/clock.js'
 import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import { type Draft, evaluate } from './evaluate.js'
@@ -25,7 +27,7 @@ export interface LintOptions {
   readonly stories: () => ReadonlyMap<string, Story>
   /** Measure the time spent in each rule. */
   readonly timings?: boolean
-  /** `performance.now()` at the start of the run, for the summary. */
+  /** `clock()` at the start of the run, for the summary. */
   readonly started?: number
 }
 
@@ -42,7 +44,7 @@ export function examine(
   const { rules } = options
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
-  const started = options.started ?? performance.now()
+  const started = options.started ?? clock()
   const { resources, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
@@ -94,7 +96,7 @@ export function examine(
     summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,
       suppressed: findings.filter((finding) => finding.suppressed).length,
-      milliseconds: performance.now() - started,
+      milliseconds: clock() - started,
     }),
   }
   return { report, graph }

@@ -105,8 +105,13 @@ function isSameFile(a: Resource, b: Resource): boolean {
 /** Whether two objects belong together, variants left aside. */
 function mayBelong(a: Resource, b: Resource): boolean {
   if (a.namespace !== b.namespace) return false
-  if (isChosen(a.namespace)) return true
-  return isNear(a.folders, b.folders) && (a.home ?? b.home) === (b.home ?? a.home)
+  if (isChosen(a.namespace)) return !isMovedAway(a, b) && !isMovedAway(b, a)
+  return isNear(a.folders, b.folders) && (!a.home || !b.home || a.home === b.home)
+}
+
+/** Whether kustomizations put one object into another namespace than is written, and build the other one without it. */
+function isMovedAway({ home, namespace }: Resource, other: Resource): boolean {
+  return other.home === '' && home !== undefined && home !== '' && home !== namespace
 }
 
 /** The folder changes from a folder to the nearest of the objects. */

@@ -15,8 +15,8 @@ export interface Builds {
 interface Build {
   /** The kustomization and those that it builds on, directly or not, each with the namespace that its objects get or ''. */
   readonly parts: ReadonlyMap<Kustomization, string>
-  /** The files that they list, with the namespace: '' also for a file that gets more than one. */
-  readonly files: ReadonlyMap<string, string>
+  /** The files that they list, with the namespace; undefined for a file that gets more than one. */
+  readonly files: ReadonlyMap<string, string | undefined>
 }
 
 /** Paths of files are compared as they are written, relative to the same folder. */
@@ -42,7 +42,7 @@ export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
 
 function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Build {
   const parts = new Map([[root, root.namespace ?? '']])
-  const files = new Map<string, string>()
+  const files = new Map<string, string | undefined>()
   for (const [{ resources }, namespace] of parts)
     for (const path of resources) {
       const next = byFolder.get(path)
@@ -54,21 +54,19 @@ function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>
 }
 
 /**
- * By file the namespace that kustomizations give its objects, where each build from it gives the same. Files that some build
- * leaves without one are left out.
+ * By file the namespace that kustomizations give its objects, '' where they leave it as it is written; undefined where the builds
+ * differ.
  */
-export function homesOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, string> {
-  const homes = new Map<string, string>()
+export function homesOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, string | undefined> {
+  const homes = new Map<string, string | undefined>()
   for (const { files } of buildsOf(kustomizations).outermost())
     for (const [file, namespace] of files) agree(homes, file, namespace)
-  for (const [file, namespace] of homes) if (namespace === '') homes.delete(file)
   return homes
 }
 
-/** Notes a file's namespace: '' where another one is known. */
-function agree(homes: Map<string, string>, file: string, namespace: string): void {
-  const known = homes.get(file)
-  homes.set(file, known === undefined || known === namespace ? namespace : '')
+/** Notes a file's namespace: undefined where another one is known. */
+function agree(homes: Map<string, string | undefined>, file: string, namespace: string | undefined): void {
+  homes.set(file, !homes.has(file) || homes.get(file) === namespace ? namespace : undefined)
 }
 
 function isComponent({ document }: Kustomization): boolean {

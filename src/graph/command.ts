@@ -56,8 +56,10 @@ export function flagOf(container: Container, name: string): string | undefined {
   return value
 }
 
-/** The value of a flag in the command of a shell: `exec kube-proxy --v=2 --proxy-mode=ipvs`. */
+/** The value of a flag in the command of a shell: `exec kube-proxy --v=2 --proxy-mode=ipvs`; undefined where its branches differ. */
 function flagInScript(script: string, name: string): string | undefined {
   const escaped = name.replaceAll('.', '\\.')
-  return new RegExp(`(?:^|\\s)--${escaped}(?:=|\\s+)["']?([^\\s"'=-][^\\s"']*)`).exec(script)?.[1]
+  const flag = new RegExp(`(?:^|\\s)--${escaped}(?:=|\\s+)["']?([^\\s"'=-][^\\s"']*)`, 'g')
+  const [value, ...others] = new Set([...script.matchAll(flag)].map((match) => match[1]))
+  return others.length === 0 ? value : undefined
 }

@@ -18,7 +18,7 @@ export interface Resource {
   readonly name: string
   /** Empty when the manifest names none. */
   readonly namespace: string
-  /** The namespace that kustomizations give it, where that is certain and the manifest names none. */
+  /** The namespace that kustomizations give it, where that is certain; empty where they leave it as it is written. */
   readonly home?: string | undefined
   /** The folders of its file, outermost first. */
   readonly folders: readonly string[]

@@ -17,6 +17,8 @@ export function taggedElsewhere(
   const pinned = lazy(() => pinnedRepositories(kustomizations))
   return (image) =>
     image.startsWith('ko://') ||
+    // What kubebuilder writes: the Makefile beside it sets the image that is applied (IMG).
+    image === 'controller:latest' ||
     isImageAlias(image) ||
     built().has(image) ||
     pinned().has(repositoryOf(image))

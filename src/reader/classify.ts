@@ -103,15 +103,31 @@ function lacksSelector(value: unknown): boolean {
 }
 
 /**
- * A patch as Hive's SyncSets list it, with the object's kind and name beside it; or a definition without group, names and
- * scope: nobody forgets all three. Generators merge it into the whole one.
+ * A patch as Hive's SyncSets list it, with the object's kind and name beside it; a definition without group, names and scope, or
+ * a workload without selector and images: nobody forgets all of them, and they are merged into the whole one; or a workload
+ * with nothing but a status, which a policy or a test compares.
  */
 function isFragment(value: unknown): boolean {
   if (!isMapping(value)) return false
-  const { kind, metadata, patch, patchType, spec } = value
+  const { kind, metadata, patch, patchType, spec, status } = value
   if (typeof patch === 'string' && typeof patchType === 'string' && metadata === undefined) return true
+  if (spec === undefined) return isMapping(status) && isCompared(value)
+  if (lacksSelector(value)) return isMapping(spec) && lacksImages(spec.template)
   if (kind !== 'CustomResourceDefinition' || !isMapping(spec)) return false
   return ['group', 'names', 'scope'].every((field) => !(field in spec) && !(field in value))
+}
+
+/** Whether a policy or a test that looks at states has such objects: of pods it leaves the name open. */
+function isCompared({ kind, metadata }: Mapping): boolean {
+  if (kind === 'Pod') return isMapping(metadata) && !isText(metadata.name)
+  return /^(?:Deployment|StatefulSet|DaemonSet)$/.test(String(kind))
+}
+
+function lacksImages(template: unknown): boolean {
+  if (template === undefined) return true
+  const spec = isMapping(template) ? (template.spec ?? {}) : undefined
+  const containers = isMapping(spec) ? (spec.containers ?? []) : undefined
+  return Array.isArray(containers) && containers.every((one) => isMapping(one) && !('image' in one))
 }
 
 function hasDirective(value: unknown): boolean {

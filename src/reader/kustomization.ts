@@ -135,6 +135,14 @@ export function patchFiles(value: unknown): string[] {
   return listedPatches(value).flatMap(({ file }) => (file === undefined || file.includes('\n') ? [] : [file]))
 }
 
+/** The files that a kustomization puts into ConfigMaps and Secrets, relative to its folder: `key=file`, or the file alone. */
+export function contentFiles(value: unknown): string[] {
+  if (!isMapping(value)) return []
+  return [...mappings(value.configMapGenerator), ...mappings(value.secretGenerator)]
+    .flatMap(({ files }) => list(files))
+    .flatMap((file) => text(file)?.replace(/^[^=]*=/, '') ?? [])
+}
+
 /** The number of replicas that a strategic-merge patch sets, and for what. */
 export function replicasIn(patch: unknown): { readonly name: string; readonly count: number } | undefined {
   if (!isMapping(patch) || !isMapping(patch.spec) || !isMapping(patch.metadata)) return undefined

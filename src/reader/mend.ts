@@ -10,8 +10,23 @@ const quote = '\ue0d1\ue0d2'
 export function mended(text: string): string {
   let result = text
   if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
+  if (text.includes('*')) result = withRoomForColons(result)
   if (text.includes("\\'")) result = result.replace(/\\([\\'])/g, (both, c) => (c === "'" ? quote : both))
   return result
+}
+
+/**
+ * The text with room before the colons of aliases that are keys, `*app:`, in the place of a letter of their names: kubectl ends the
+ * name at the colon, js-yaml at the next space. The alias and its anchor get one name that nothing else has.
+ */
+function withRoomForColons(text: string): string {
+  const keys = text.matchAll(/^[ \t]*(?:- +)*\*([\w-]{2,}):(?=\s)/gm)
+  const names = [...new Set([...keys].map(([, name = '']) => name))]
+  return names.reduce((result, name, i) => {
+    const short = name.slice(2) + String.fromCharCode(0xe0d3 + i)
+    const uses = new RegExp(`(?<=^|[\\s[{,])([&*])${name}(?![\\w-])(:?)`, 'gm')
+    return result.replace(uses, (_, sign: string, colon: string) => `${sign}${short} ${colon}`)
+  }, text)
 }
 
 export function unmended(value: unknown): unknown {

@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
+import { isSopsRecord } from '../values/sops.js'
 import {
   classify,
   isKustomizationFile,
   isLocal,
+  isMapping,
   isMeantAsObject,
   isPatch,
   mightHoldObject,
@@ -15,6 +17,7 @@ import { explain } from './explain.js'
 import { type FoundFile, find, type IgnorePatterns, isManifestName, kustomizationIn } from './files.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
+  contentFiles,
   dropGeneratedSecrets,
   kustomizationOf,
   listedPatches,
@@ -80,7 +83,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  return { ...reading.finish(found.missing), programs: programsIn(found.go) }
+  return { ...reading.finish(found.missing), programs: programsIn(found.programs) }
 }
 
 function inputContent(stdin: () => Buffer | string): Content {
@@ -110,6 +113,8 @@ class Reading {
   readonly #kustomizationFolders = new Set<string>()
   /** Absolute paths of the files that kustomizations use as patches. */
   readonly #patches = new Set<string>()
+  /** Absolute paths of the files that kustomizations put into ConfigMaps and Secrets. */
+  readonly #contents = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
   readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
   /** The patches with directives. */
@@ -223,6 +228,8 @@ class Reading {
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
     if (isLocal(value)) return 'kustomization'
+    // Without a name it is what a tool decrypts and takes its values from.
+    if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'
     if (isPatch(text, value, base)) {
       this.#noteReplicas(file.name, value)
       this.#directives.push({ path: source.path, body: value })
@@ -241,6 +248,7 @@ class Reading {
   #notePatches(value: unknown, folder: string): void {
     this.#kustomizationFolders.add(folder)
     for (const patch of patchFiles(value)) this.#patches.add(resolve(folder, patch))
+    for (const file of contentFiles(value)) this.#contents.add(resolve(folder, file))
   }
 
   /** A patch that is named alone is still one: the kustomizations of its folder and of the one above say so. */
@@ -336,15 +344,21 @@ class Reading {
     this.#lookForKustomizations()
     const documents: Document[] = []
     const patches = new Set<string>()
+    const contents = new Set<string>()
     const isUnusedPatch = this.#unusedPatches()
+    const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
+    const isContent = ({ path, name, explicit }: Source) =>
+      path !== undefined && this.#contents.has(path) && !listed.has(name) && !explicit
     for (const { document, source } of this.#documents) {
       if (source.path !== undefined && this.#patches.has(source.path)) {
         patches.add(source.name)
         this.#noteReplicas(source.name, document.value)
       } else if (isUnusedPatch(source.name)) patches.add(source.name)
+      else if (isContent(source)) contents.add(source.name)
       else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
+    for (const name of contents) this.skip(name, 'kustomization')
     for (const { kustomization } of this.#kustomizations)
       this.skip(kustomization.document.file.name, 'kustomization')
     return {

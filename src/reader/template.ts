@@ -39,15 +39,25 @@ export function isNamedBlank(value: unknown, fileName: string): boolean {
   return /[_A-Z]/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
 }
 
-/** Whether a value is left to a script by a mark that YAML takes for a comment: `name: #SERVICE_NAME#-web`. */
+/**
+ * Whether something is left to a program by a mark that YAML takes for a comment: `name: #SERVICE_NAME#-web`, or what ytt works
+ * with, `#@ for …`, `name: #@ data.values.name` and `#@overlay/match`.
+ */
 export function hasCommentBlank(text: string): boolean {
   // Every text is asked, and hardly one has a comment there.
+  if (text.includes('#@') && isYtt(text)) return true
   return text.includes(': #') && /^[ \t-]*[\w.-]+: #[A-Z][A-Z0-9_]*#/m.test(text)
 }
 
+function isYtt(text: string): boolean {
+  return /^[ \t]*#@(?: (?:load\(|def |for\b|if\b|end\b|data\.)|overlay\/)|^[ \t-]*[\w.-]+: #@ |^[ \t]*- #@ /m.test(
+    text,
+  )
+}
+
 /**
- * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` alone between
- * the keys of a mapping.
+ * Whether text that does not parse breaks at a line that a script replaces, or right behind one: `DATE_LABEL` or
+ * `<ISSUER_ANNOTATION>` alone between the keys of a mapping.
  * @param offset where it breaks
  */
 export function isBlankLine(text: string, offset: number): boolean {
@@ -57,7 +67,11 @@ export function isBlankLine(text: string, offset: number): boolean {
     .filter((line) => !/^\s*(?:#.*)?$/.test(line))
   return lines
     .slice(-2)
-    .some((line) => /^\s*(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?$/.test(line))
+    .some((line) =>
+      /^\s*(?:(?:\$\{?)?[A-Z][A-Z0-9-]*_[A-Z0-9_-]*[A-Z0-9]\}?\s*(?:\|.*)?|<[A-Z][A-Z0-9_-]*>\s*)$/.test(
+        line,
+      ),
+    )
 }
 
 /**

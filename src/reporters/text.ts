@@ -1,5 +1,6 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
 import type { Finding, Place, Subject } from '../finding.js'
+import { lazy } from '../values/lazy.js'
 
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
@@ -9,6 +10,8 @@ import type { Finding, Place, Subject } from '../finding.js'
 export const unprintable = /(?! |\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}]/gu
 
 const plain = /^[ -~]*$/
+/** Letters of Europe, dashes, dots and lines of frames: one column each. */
+const narrow = /^[ -~\u00a1-\u02ff\u2010-\u2027\u2500-\u257f]*$/
 
 /** The text with everything unprintable written out, `\u001b`. Line breaks and tabs are written out, too. */
 export function printable(text: string): string {
@@ -40,17 +43,19 @@ function escaped(character: string): string {
   return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
 }
 
-/** East Asian wide and fullwidth characters of Unicode 15.1, and emoji that are pictures by themselves. */
-const wide =
-  /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|(?!\p{Regional_Indicator})\p{Emoji_Presentation})/u
+/** East Asian wide and fullwidth characters of Unicode 15.1, and emoji that are pictures by themselves. Made when one is met: that takes a millisecond. */
+const wide = lazy(
+  () =>
+    /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|(?!\p{Regional_Indicator})\p{Emoji_Presentation})/u,
+)
 const mark = /^[\p{Mn}\p{Me}]/u
 
 /** The number of columns that printable text takes: wide characters two, combining marks none. */
 export function columns(text: string): number {
-  if (plain.test(text)) return text.length
+  if (narrow.test(text)) return text.length
   let sum = 0
   for (const character of text) {
-    if (!mark.test(character)) sum += wide.test(character) ? 2 : 1
+    if (!mark.test(character)) sum += wide().test(character) ? 2 : 1
   }
   return sum
 }

@@ -7,6 +7,7 @@
 import type { Path, Step } from '../finding.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
+import { isSopsRecord } from '../values/sops.js'
 import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,
@@ -101,11 +102,6 @@ export function check(
 /** Whether one of the problems lies in what stands at a path: it is there, if not as the server wants it. */
 function holdsOne(path: Path, problems: readonly SchemaProblem[]): boolean {
   return problems.some((one) => path.every((step, i) => step === one.path[i]))
-}
-
-/** What SOPS writes beside the values that it encrypts, and takes away when it decrypts them, before anything is applied. */
-function isSopsRecord(value: unknown): boolean {
-  return isMapping(value) && typeof value.mac === 'string' && ('lastmodified' in value || 'version' in value)
 }
 
 /** The object with true types, for what is not judged: half the work. */

@@ -214,9 +214,15 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
     walk.path.push(name)
     if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)
     else if (child !== undefined) visit(child, item, walk)
-    else if (walk.prunes && !walk.nested && !schema.preserves) walk.problems.push(unknownField(item, walk))
+    else if (walk.prunes && !walk.nested && !schema.preserves && !isPiece(schema))
+      walk.problems.push(unknownField(item, walk))
     walk.path.pop()
   }
+}
+
+/** Whether a schema wants fields that it does not have: no object could be right. It is a piece that somebody wrote down. */
+function isPiece(schema: Schema): boolean {
+  return schema.required.some((name) => childOf(schema, name) === undefined && !metaFields.has(name))
 }
 
 /** Of apiVersion, kind and metadata a schema can restrict the values. */

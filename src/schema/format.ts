@@ -1,5 +1,5 @@
 /** The formats of texts that the API server decodes. */
-import { isIP } from 'node:net'
+import { isIP } from '../values/ip.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
 const quantityText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
@@ -67,15 +67,15 @@ const marks =
 const longNouns =
   'ACCOUNT|ADDRESS|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
-const nouns = `${longNouns}|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
+const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
 const speaking = new RegExp(
   `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
 )
-// Alone, or the last or first part of a text in small letters: `disk-wipe-HOSTNAME`. Short
+// Alone, the last or first part of a text in small letters, `disk-wipe-HOSTNAME`, or one between dots: `APP.DOMAIN.COM`. Short
 // words may be abbreviations there: `web-IP`.
 const noun = new RegExp(
-  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?<=^[a-z0-9.-]+-)(?:${longNouns})$|^(?:${longNouns})(?=-[a-z0-9.-]+$)`,
+  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?<=^[a-z0-9.-]+-)(?:${longNouns})$|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})(?=\\.[A-Za-z]+$)`,
 )
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */

@@ -1,6 +1,7 @@
 /** Checks that many types share, as tables of their fields. */
-import { isIP } from 'node:net'
+
 import type { Path } from '../../finding.js'
+import { isIP } from '../../values/ip.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
 import { type Check, type Checks, type Labels, list, on, oneOf, type Say } from './say.js'
 

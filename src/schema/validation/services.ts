@@ -1,6 +1,7 @@
 /** Services, endpoints, Ingresses and NetworkPolicies. */
-import { isIP } from 'node:net'
+
 import type { Ingress, Service } from '../../kubernetes.js'
+import { isIP } from '../../values/ip.js'
 import { isPlaceholder } from '../format.js'
 import { addresses, choice, companions, filled, labels, nameOf, names, prefixed } from './forms.js'
 import { type Checks, merged, on, type Spec } from './say.js'

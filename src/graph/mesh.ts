@@ -1,0 +1,60 @@
+/** Service meshes: whose sidecar a workload's pods are given. */
+import type { Graph } from './graph.js'
+import type { Workload } from './workload.js'
+
+/** A mesh whose injector looks at pods. */
+export type Mesh = 'Istio' | 'Linkerd'
+
+/**
+ * The mesh whose injector looks at the pods of the workload, by its namespace, or by what its pods ask for themselves.
+ * Sources: istio/pkg/kube/inject/inject.go (injectRequired), Linkerd documentation, Automatic proxy injection.
+ */
+export function meshOf(workload: Workload, graph: Graph): Mesh | undefined {
+  const own = workload.annotations['linkerd.io/inject']
+  if (own === 'enabled') return 'Linkerd'
+  const { labels, annotations } =
+    graph
+      .once(
+        'namespaces-by-name',
+        () => new Map(graph.all('Namespace').map((one) => [one.metadata?.name, one])),
+      )
+      .get(graph.namespaceOf(workload.object))?.metadata ?? {}
+  if (annotations?.['linkerd.io/inject'] === 'enabled') return own === 'disabled' ? undefined : 'Linkerd'
+  if (labels?.['istio.io/dataplane-mode'] === 'ambient') return undefined
+  const injection = labels?.['istio-injection']
+  return injection === 'enabled' || (injection === undefined && labels?.['istio.io/rev'])
+    ? 'Istio'
+    : undefined
+}
+
+/** The labels or annotations in which a pod template keeps Istio's sidecar away. */
+export function keptFromIstio({ labels, annotations }: Workload): object | undefined {
+  return [labels, annotations].find((one) => one['sidecar.istio.io/inject'] === 'false')
+}
+
+/**
+ * Whether the input shows that Istio's sidecars are started before the other containers, and ended after them: they are
+ * native ones. Source: istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS).
+ */
+export function hasNativeSidecars(graph: Graph): boolean {
+  return graph.once('native sidecars of Istio', () =>
+    graph.workloads.some(({ running }) =>
+      running.some(({ spec }) =>
+        spec.env?.some(({ name, value }) => name === 'ENABLE_NATIVE_SIDECARS' && value === 'true'),
+      ),
+    ),
+  )
+}
+
+/** Whether the mesh configuration of the input holds applications back until Istio's sidecar is ready. */
+export function holdsApplications(graph: Graph): boolean {
+  return graph.once('applications held by Istio', () =>
+    graph
+      .all('ConfigMap')
+      .some(
+        ({ metadata, data }) =>
+          metadata?.name?.startsWith('istio') &&
+          /holdApplicationUntilProxyStarts["']?:\s*true/.test(data?.mesh ?? ''),
+      ),
+  )
+}
