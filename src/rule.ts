@@ -131,7 +131,7 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { accountOf, controllerOf, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
+export { accountOf, controllerOf, isMirror, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'
