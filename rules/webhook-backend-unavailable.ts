@@ -215,7 +215,7 @@ function unguarded(client: Client, service: Service, graph: Graph): Fault | unde
   return [
     client.reference,
     'name',
-    `${client.what} fail when one node or drain takes all pods of ${name}: they have no budget, no spread and no priority.`,
+    `${client.what} fail when one drain takes all pods of ${name}: no budget, spread or priority keeps any.`,
     { severity: 'info', recommended: false, see: [at(backend, backend.pod)] },
   ]
 }

@@ -72,7 +72,7 @@ for, manifests without a bundle and without such an annotation are told, too.`,
         report(
           client,
           'caBundle',
-          `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation asks cert-manager or another for it.`,
+          `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
           { severity: closed ? 'warning' : 'info', recommended: false },
         )
       const verdict =

@@ -106,7 +106,7 @@ export {
   unreadySince,
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
-export { hasOtherPolicies, isForIngress } from './graph/policies.js'
+export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
