@@ -106,7 +106,7 @@ export {
   unreadySince,
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
-export { hasOtherPolicies, isForIngress } from './graph/policies.js'
+export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
@@ -132,7 +132,7 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { accountOf, controllerOf, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
+export { accountOf, controllerOf, isMirror, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'
