@@ -142,16 +142,18 @@ const endlessLoop = /\bwhile\s+(true|:|sleep\b|\[\[? 1 \]\]?)[\s\S]*\bdone\s*;?\
 
 /** The commands of a script, without comments and what sets the shell's options. */
 function commandsOf(script: string): string[] {
-  return script
-    .replace(/\\\n/g, ' ')
-    .split('\n')
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .join('\n')
-    // What stands in quotes ends no command: nginx -g 'daemon off;'.
-    .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
-    .split(/\n|;|&&|\|\|/)
-    .map((command) => command.trim())
-    .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+  return (
+    script
+      .replace(/\\\n/g, ' ')
+      .split('\n')
+      .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+      .join('\n')
+      // What stands in quotes ends no command: nginx -g 'daemon off;'.
+      .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
+      .split(/\n|;|&&|\|\|/)
+      .map((command) => command.trim())
+      .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+  )
 }
 
 /** The program that the shell starts last; undefined when there is nothing to report. */
