@@ -50,7 +50,7 @@ may add them.`,
       severity,
       recommended: !isDoubtful,
       see: more.map((one) => at(workload, one.node, 'labelSelector', 'selects other pods, too')),
-      fix: fixOf(selector, node, workload),
+      fix: isDoubtful ? undefined : fixOf(selector, node, workload),
     })
   },
 })

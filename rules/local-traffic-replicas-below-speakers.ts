@@ -50,7 +50,8 @@ DaemonSets and MetalLB in L2 mode only.`,
       const [workload] = graph.backendsOf(service)
       const fewest = workload && graph.fewestPods(workload)
       // A DaemonSet may run on all of them; that a single pod moves is the matter of other rules.
-      if (graph.live || (workload && (fewest?.pods ?? 0) < 2)) return
+      // Who narrows it down to some nodes has counted them.
+      if (graph.live || isNarrowed(graph) || (workload && (fewest?.pods ?? 0) < 2)) return
       report(
         spec,
         'externalTrafficPolicy',
@@ -107,6 +108,12 @@ function announcer(graph: Graph): object | undefined {
     .all('ConfigMap')
     .find((one) => one.metadata?.name === 'config' && /protocol:\s*bgp/.test(one.data?.config ?? ''))
   return kinds.map((kind) => graph.all(kind)[0]).find((found) => found !== undefined) ?? calico ?? legacy
+}
+
+/** Whether every advertisement is for some nodes only. */
+function isNarrowed(graph: Graph): boolean {
+  const all = graph.all('metallb.io/BGPAdvertisement')
+  return all.length > 0 && all.every((one) => arrayAt(one, 'spec', 'nodeSelectors').length > 0)
 }
 
 /** The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. */

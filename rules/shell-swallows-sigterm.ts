@@ -85,7 +85,10 @@ interface Script {
 
 function scriptOf({ spec }: Container): Script | undefined {
   const command = spec.command ?? []
-  const words = [...command, ...(spec.args ?? [])]
+  const all = [...command, ...(spec.args ?? [])]
+  // env replaces itself by what it starts.
+  const skipped = /^(\/usr)?(\/bin\/)?env$/.test(all[0] ?? '') ? 1 : 0
+  const words = all.slice(skipped)
   const [first = ''] = words
   if (!shell.test(first)) return undefined
   const at = words.findIndex((word) => /^-[a-z]*c[a-z]*$/.test(word))
@@ -95,7 +98,7 @@ function scriptOf({ spec }: Container): Script | undefined {
   const text = words[at + 1]
   return text === undefined
     ? undefined
-    : { shell: first, text, field: at + 1 < command.length ? 'command' : 'args' }
+    : { shell: first, text, field: skipped + at + 1 < command.length ? 'command' : 'args' }
 }
 
 interface Deaf {
@@ -142,16 +145,18 @@ const endlessLoop = /\bwhile\s+(true|:|sleep\b|\[\[? 1 \]\]?)[\s\S]*\bdone\s*;?\
 
 /** The commands of a script, without comments and what sets the shell's options. */
 function commandsOf(script: string): string[] {
-  return script
-    .replace(/\\\n/g, ' ')
-    .split('\n')
-    .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
-    .join('\n')
-    // What stands in quotes ends no command: nginx -g 'daemon off;'.
-    .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
-    .split(/\n|;|&&|\|\|/)
-    .map((command) => command.trim())
-    .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+  return (
+    script
+      .replace(/\\\n/g, ' ')
+      .split('\n')
+      .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+      .join('\n')
+      // What stands in quotes ends no command: nginx -g 'daemon off;'.
+      .replace(/'[^'\n]*'|"(?:\\.|[^"\\\n])*"/g, (quoted) => quoted.replace(/[;&|]/g, ' '))
+      .split(/\n|;|&&|\|\|/)
+      .map((command) => command.trim())
+      .filter((command) => command !== '' && !/^set\s+[-+]/.test(command))
+  )
 }
 
 /** The program that the shell starts last; undefined when there is nothing to report. */
