@@ -3,6 +3,7 @@ import {
   editDistance,
   type Graph,
   type LabelSelector,
+  matchesAnywhere,
   matchesSelector,
   type Node,
   type PodAffinityTerm,
@@ -131,6 +132,7 @@ function mismatchOfTerm(
   const sure = selector ? isWrong(term, selector, workload, graph) : matchLabelKeys.length === 0
   if (sure === undefined) return undefined
   const why = reason(selector, workload)
+  if (!sure && selector && matchesAnywhere(selector, workload.object, graph)) return undefined
   return sure
     ? { node: term, selector, severity, message: `${effect}: ${why}.` }
     : selector && {
