@@ -1,7 +1,18 @@
-import { atMost, grouped, inRange, kernelOf, rule, wordsOf } from '../src/rule.js'
+import { atMost, grouped, inRange, isKind, kernelOf, rule, wordsOf } from '../src/rule.js'
 
 /** The kernel's default of net.ipv4.neigh.default.gc_thresh3. Source: net/ipv4/arp.c. */
 const table = 1024
+
+/** Kinds of tools that set up machines. */
+const bootstraps = new Set([
+  'Cluster',
+  'EC2NodeClass',
+  'InstanceGroup',
+  'KubeadmConfigTemplate',
+  'KubeadmControlPlane',
+  'MachineConfig',
+  'Tuned',
+])
 
 export default rule({
   title: 'A flat network has more nodes than the neighbour table holds',
@@ -13,8 +24,8 @@ kernel drops packets to whoever has no entry, and says so in its own log only. I
   remedy: 'Raise `net.ipv4.neigh.default.gc_thresh1` to `gc_thresh3` on all nodes with the number of nodes.',
   decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input
 with Nodes: their number, and the pods of the fullest one, come to more than \`share\` of 1024. On kernels
-below 5.0 the entries of the overlay count as well, one a node. Silent where a container sets
-\`gc_thresh3\`. In manifests without Nodes it is reported where the rule is asked for.
+below 5.0 the entries of the overlay count as well, one a node. Silent where a container, a
+ConfigMap, Tuned or the bootstrap of the machines sets \`gc_thresh3\`. In manifests without Nodes it is reported where the rule is asked for.
 
 With \`scan --node-metrics\` node-exporter tells how many entries nodes have, without those of Flannel. A tenth more than 1024 on one of them
 shows that the table is larger: silent, too.`,
@@ -52,9 +63,18 @@ shows that the table is larger: silent, too.`,
         pods.set(spec.nodeName, (pods.get(spec.nodeName) ?? 0) + 1)
     const [fullest = ['', 0]] = [...pods].sort(([, a], [, b]) => b - a)
     const entries = nodes.length * (isOld ? 2 : 1) + fullest[1]
-    const raised = graph.workloads.some(({ containers }) =>
-      containers.some(({ spec }) => /gc_thresh3/.test(wordsOf(spec).join(' '))),
-    )
+    const raised =
+      graph.workloads.some(
+        ({ pod, containers }) =>
+          containers.some(({ spec }) => /gc_thresh3/.test(wordsOf(spec).join(' '))) ||
+          pod.securityContext?.sysctls?.some(({ name }) => /gc_thresh3/.test(name ?? '')),
+      ) ||
+      // A text that a script or another tool applies, such as Tuned or the bootstrap of machines.
+      graph.objects.some((one) =>
+        isKind(one, 'ConfigMap')
+          ? Object.values(one.data ?? {}).some((text) => text.includes('gc_thresh3'))
+          : bootstraps.has(one.kind ?? '') && JSON.stringify(one).includes('gc_thresh3'),
+      )
     const measured = (graph.live?.samplesOf('node_arp_entries') ?? [])
       .map(({ labels, value }) => ({ node: labels.node ?? '', value }))
       .sort((a, b) => b.value - a.value || (a.node < b.node ? -1 : 1))

@@ -34,7 +34,8 @@ back.`,
   remedy:
     'Put a hash of the configuration into the pod template, or into the name of an immutable ConfigMap (kustomize does it).',
   decides: `A Deployment, StatefulSet, DaemonSet or similar that reads a ConfigMap or Secret of the input by
-\`env\`, \`envFrom\` or a \`subPath\` mount. Exempt: \`immutable: true\`, names that end with the hash of
+\`env\`, \`envFrom\` or a \`subPath\` mount; or a ConfigMap by a plain mount, whose files are exchanged in all pods at
+once (not where something in the pod is made to reload them). Exempt: \`immutable: true\`, names that end with the hash of
 kustomize, and pods or workloads with an annotation for it (a checksum, Reloader, Wave).
 
 A warning in a cluster when the data was written after containers had started that read it: they run the old
@@ -51,11 +52,21 @@ by the same client counts, too.`,
   check(workload, { graph, report }) {
     if (workload.batch || workload.kind === 'Pod') return
     if ([workload.annotations, workload.object.metadata?.annotations ?? {}].some(hasMark)) return
-    const uses = usesOf(workload, graph).filter(
-      ({ config }) => config.immutable !== true && !hashed.test(config.metadata?.name ?? ''),
-    )
+    const isFree = ({ config }: { config: Config }) =>
+      config.immutable !== true && !hashed.test(config.metadata?.name ?? '')
+    const uses = usesOf(workload, graph).filter(isFree)
     const [first] = uses
-    if (!first) return
+    if (!first) {
+      const files = reloads(workload) ? undefined : filesOf(workload, graph).find(isFree)
+      if (files)
+        report(
+          files.node,
+          files.field,
+          `A change of ${graph.describe(files.config)} reaches the files of all pods of ${workload.name} within about a minute: nothing rolls it out step by step.`,
+          { recommended: false, see: [at(files.config, files.config)], fix: advice },
+        )
+      return
+    }
     const { live } = graph
     const stale =
       live && uses.map((use) => ({ use, ...startsOf(use, workload, live) })).find(({ old }) => old > 0)
@@ -100,14 +111,37 @@ function usesOf(workload: Workload, graph: Graph): readonly Use[] {
     if ((kind !== 'ConfigMap' && kind !== 'Secret') || as === 'imagePullSecret' || as === 'CSI volume')
       return []
     const config = graph.find(kind, name, workload.object)
-    const user = container ?? (as === 'volume' ? mountedBySubPath(workload, node)?.name : undefined)
+    const user =
+      container ??
+      (as === 'volume' || as === 'projected volume' ? mountedBySubPath(workload, node)?.name : undefined)
     return config && user !== undefined ? [{ config, node, field, container: user }] : []
   })
 }
 
+/** The configurations of the input whose files the kubelet exchanges under containers that run. */
+function filesOf(workload: Workload, graph: Graph) {
+  return graph.referencesOf(workload).flatMap(({ kind, name, as, node, field }) => {
+    const config =
+      kind === 'ConfigMap' && (as === 'volume' || as === 'projected volume')
+        ? graph.find(kind, name, workload.object)
+        : undefined
+    return config ? [{ config, node, field }] : []
+  })
+}
+
+/** Whether something in the pod is made to take new files in: CoreDNS, or a sidecar for it. */
+function reloads({ running }: Workload): boolean {
+  return running.some(({ image, name }) =>
+    /reload|coredns|k8s-sidecar|config-watcher/.test(`${image} ${name}`),
+  )
+}
+
 function mountedBySubPath({ pod, running }: Workload, source: object): Container | undefined {
   const volume = (pod.volumes ?? []).find(
-    ({ configMap, secret }) => configMap === source || secret === source,
+    ({ configMap, secret, projected }) =>
+      configMap === source ||
+      secret === source ||
+      projected?.sources?.some((one) => one.configMap === source || one.secret === source),
   )
   return running.find(({ spec }) =>
     spec.volumeMounts?.some(({ name, subPath }) => subPath !== undefined && name === volume?.name),

@@ -38,6 +38,7 @@ Not looked at: the dates of the certificates themselves, which are in files of m
   sources: [
     'k8s.io/kubelet/config/v1beta1/types.go',
     'kubernetes/cmd/kubeadm/app/componentconfigs/kubelet.go',
+    'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go (CertificateValidityPeriod)',
     'kubernetes/pkg/controller/certificates',
   ],
   stories: ['webhookrelay-gke-certs', 'oath-101-ways'],

@@ -33,6 +33,7 @@ node with the label of the control plane while there are other nodes, an even nu
 Exempt: managed control planes (no such nodes are visible), clusters of one node, kind, minikube and k3s.`,
   sources: [
     'etcd documentation, FAQ (cluster size)',
+    'kubernetes/cmd/kubeadm/app/cmd/phases/join/preflight.go (controlPlaneEndpoint)',
     'Kubernetes documentation, options for highly available topology',
   ],
   stories: ['nrelabs-etcd-liveness', 'nordstrom-101-ways', 'monzo-linkerd-etcd'],

@@ -31,7 +31,8 @@ last old pod goes the cluster has no DNS.`,
 that mounts it, else with the one that kubeadm brings for the target version of Kubernetes: \`startup\` and
 \`shutdown\` (gone from 1.1.0), \`proxy\` (1.5.0), \`federation\` (1.7.0), and in \`kubernetes\` the options
 \`upstream\` and \`resyncperiod\` (1.7.0) and \`transfer\` (1.8.0). Also a plugin that no build has and that
-differs from a known one in one letter.
+differs from a known one in one letter. An info when \`autopath @kubernetes\` has no \`pods verified\` and so no effect, and, where the rule is asked
+for, when servers that forward have no \`loop\`.
 
 Exempt: the configuration of node-local-dns, whose build has versions of its own, and names in \`plugins\`.`,
   falsePositives: 'A build of CoreDNS of your own with the old plugin compiled in: name it in `plugins`.',
@@ -39,7 +40,7 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
     'kubeadm brings CoreDNS 1.6 from Kubernetes 1.16, 1.7 from 1.19 and 1.8 from 1.21 on (corefile-migration, versions.go).',
   sources: [
     'coredns/plugin.cfg and notes/coredns-1.1.0.md, 1.5.0, 1.7.0',
-    'coredns/plugin/kubernetes/setup.go',
+    'coredns/plugin/kubernetes/setup.go, autopath.go',
     'corefile-migration/migration/plugins.go',
   ],
   stories: ['dfds-coredns-upgrade'],
@@ -59,7 +60,11 @@ Exempt: the configuration of node-local-dns, whose build has versions of its own
     const server = corednsOf(map, graph)
     const own = version(imageParts(server?.container.image ?? '').tag)
     const found = problemIn(corefile(text), own ?? bundledWith(minor), params.plugins)
-    if (!found) return
+    if (!found) {
+      for (const [message, recommended] of idleIn(corefile(text)))
+        report(data, 'Corefile', message, { severity: 'info', recommended })
+      return
+    }
     const what = own ? `CoreDNS ${own.join('.')}` : 'CoreDNS'
     const pods = server && graph.live ? presentPods(server.workload, graph.live) : []
     const runs = pods.some(isReady)
@@ -96,6 +101,36 @@ function changed(data: object, text: string, running: Version, more: readonly st
   const result = better.join('\n')
   const isWhole = cures.size > 0 && !problemIn(corefile(result), running, more)
   return isWhole ? safe(set(data, 'Corefile', result, [...cures].join(', '))) : undefined
+}
+
+/** What starts and does less than it seems to: a message, and whether by default. */
+function idleIn(
+  blocks: readonly ServerBlock[],
+): readonly (readonly [message: string, recommended: boolean])[] {
+  return blocks.flatMap(({ plugins }) => {
+    const find = (name: string) => plugins.find((one) => one.name === name)
+    const kubernetes = find('kubernetes')
+    if (!kubernetes) return []
+    const mode = kubernetes.options.find(({ name }) => name === 'pods')?.args[0]
+    return [
+      ...(find('autopath')?.args.includes('@kubernetes') && mode !== 'verified'
+        ? ([
+            [
+              'Pods ask for every search domain all the same: autopath does nothing unless the plugin kubernetes has the option pods verified.',
+              true,
+            ],
+          ] as const)
+        : []),
+      ...(find('forward') && !find('loop')
+        ? ([
+            [
+              'A server that forwards to itself answers more and more queries until it runs out of memory: there is no plugin loop to stop it.',
+              false,
+            ],
+          ] as const)
+        : []),
+    ]
+  })
 }
 
 /** The CoreDNS that kubeadm installs, as far as it matters here. */

@@ -2,6 +2,7 @@ import {
   advise,
   at,
   atMost,
+  type Container,
   cpuCores,
   type Graph,
   grouped,
@@ -10,6 +11,7 @@ import {
   rule,
   throttledOf,
   type Workload,
+  wordsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -21,7 +23,7 @@ stands still until the next one, however idle the node is. A service with many t
 a few milliseconds of a burst, and its slowest requests take the rest of the slice longer.`,
   remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
   decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of
-many threads (Java, .NET, by image and environment variables): one slice is used up at once. With \`always\`
+many threads (Java, .NET, by image, command and environment variables): one slice is used up at once. With \`always\`
 every other limit is an info, too, and where the rule is asked for those of workloads without a Service. Whole cores with request equal to limit are exempt (the kubelet may pin
 them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
 
@@ -103,9 +105,7 @@ them, is a warning behind a Service and an info elsewhere, whatever its runtime 
       if (!limits || limit === undefined) continue
       const request = cpuCores(requests?.cpu) ?? limit
       if (limit === request && Number.isInteger(limit)) continue
-      const threaded =
-        spec.env?.some((one) => /^(JAVA_|JDK_JAVA_|DOTNET_)/.test(one.name ?? '')) ||
-        imageNamed(image, ['openjdk', 'eclipse-temurin', 'dotnet'])
+      const threaded = isThreaded(spec, image, workload, graph)
       if (!(threaded && limit < 1) && !params.always) continue
       report(
         limits,
@@ -121,6 +121,26 @@ them, is a warning behind a Service and an info elsewhere, whatever its runtime 
     }
   },
 })
+
+/** Whether a runtime of many threads runs in it, by what it is started with, its variables and its image. */
+function isThreaded(
+  spec: Container['spec'],
+  image: string | undefined,
+  workload: Workload,
+  graph: Graph,
+): boolean {
+  const variables = [
+    ...(spec.env ?? []).map(({ name = '' }) => name),
+    ...(spec.envFrom ?? []).flatMap(({ configMapRef }) =>
+      Object.keys(graph.find('ConfigMap', configMapRef?.name, workload.object)?.data ?? {}),
+    ),
+  ]
+  return (
+    variables.some((name) => /^(JAVA_|JDK_JAVA_|DOTNET_)|_JAVA_OPTS$/.test(name)) ||
+    imageNamed(image, ['openjdk', 'eclipse-temurin', 'amazoncorretto', 'tomcat', 'dotnet']) ||
+    wordsOf(spec).some((word) => /(^|[\s/])(java\s+(-|\w+\.)|dotnet\s)|(^|\/)(java|dotnet)$/.test(word))
+  )
+}
 
 /** The container that was stopped in the largest part of its periods, when that is much. */
 function mostStopped(

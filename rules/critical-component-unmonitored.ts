@@ -34,29 +34,29 @@ those of its pods, or a rule's expression names it, its workload or its namespac
   check(subject, { graph, report }) {
     const monitors = graph.once('monitors', () => monitorsOf(graph))
     if (monitors.length === 0) return
-    for (const webhook of subject.webhooks ?? []) {
-      const client = webhook.clientConfig?.service
-      const service =
-        client && (webhook.failurePolicy ?? 'Fail') === 'Fail'
-          ? graph.find('Service', client.name, subject, client.namespace ?? '')
-          : undefined
-      if (!client || !service || isWatched(service, monitors, graph)) continue
-      const pods = graph.backendsOf(service)[0]
+    const found = (subject.webhooks ?? []).flatMap(({ clientConfig, failurePolicy = 'Fail' }) => {
+      const client = failurePolicy === 'Fail' ? clientConfig?.service : undefined
+      const service = client && graph.find('Service', client.name, subject, client.namespace ?? '')
+      if (!service || isWatched(service, monitors, graph)) return []
       // A folder of several projects holds monitors of others: one must be about this Service or its namespace.
       const isCertain =
         graph.complete ||
         monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
-      report(
-        client,
-        'name',
-        `${isCertain ? 'Nobody' : 'Unless alerts are kept elsewhere, nobody'} notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of ${graph.source} selects it.`,
-        {
-          recommended: isCertain,
-          see: [pods ? at(pods, pods, undefined, 'its pods') : at(service, service)],
-        },
-      )
-      return
-    }
+      return [{ client, service, isCertain }]
+    })
+    const [first] = [...found.filter(({ isCertain }) => isCertain), ...found]
+    if (!first) return
+    const { client, service, isCertain } = first
+    const pods = graph.backendsOf(service)[0]
+    report(
+      client,
+      'name',
+      `${isCertain ? 'Nobody' : 'Unless alerts are kept elsewhere, nobody'} notices when ${graph.describe(service)} is down, and writes fail until somebody does: no monitor of ${graph.source} selects it.`,
+      {
+        recommended: isCertain,
+        see: [pods ? at(pods, pods, undefined, 'its pods') : at(service, service)],
+      },
+    )
   },
 })
 

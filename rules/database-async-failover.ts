@@ -6,6 +6,7 @@ import {
   counted,
   type Graph,
   imageNamed,
+  imageParts,
   instancesOfCluster,
   isWorkload,
   type KubernetesObject,
@@ -55,7 +56,7 @@ Where it is asked for by name or with the preset \`all\`, it also reports what m
 Cluster of CloudNativePG with more than one instance and neither \`postgresql.synchronous\` nor \`minSyncReplicas\`,
 a postgresql of Zalando's operator or a PostgresCluster of Crunchy without \`synchronous_mode\`; those that set
 \`maximum_lag_on_failover\` are exempt: somebody has decided. And, as a warning, a StatefulSet of the plain
-\`postgres\` image with several replicas: nobody copies anything, they are independent databases behind one name.`,
+\`postgres\`, \`mysql\` or \`mariadb\` image with several replicas: nobody copies anything, they are independent databases behind one name.`,
   falsePositives: `A replica that is being made anew, or catches up after maintenance, is reported until it is done: until
 then it can't take over. Most owners decide for speed: that is why asynchronous replication alone is reported only where
 somebody asks.`,
@@ -87,7 +88,7 @@ somebody asks.`,
         report(
           scale.node,
           'replicas',
-          `Each of the ${pods} pods of ${name} has data of its own: the plain postgres image copies nothing.`,
+          `Each of the ${pods} pods of ${name} has data of its own: the plain ${imageParts(subject.running[0]?.image ?? '').name} image copies nothing.`,
           { recommended: false },
         )
       else if (graph.live && kind === 'StatefulSet' && !graph.find(zalando, name, object)) {
@@ -188,7 +189,9 @@ function isPlain({ kind, running, containers, pod }: Workload): boolean {
     kind === 'StatefulSet' &&
     running.some(
       ({ image, spec }) =>
-        /^(docker\.io\/)?(library\/)?postgres(:|@|$)/.test(image ?? '') && !spec.command && !spec.args,
+        /^(docker\.io\/)?(library\/)?(postgres|mysql|mariadb)(:|@|$)/.test(image ?? '') &&
+        !spec.command &&
+        !spec.args,
     ) &&
     containers.length === 1 &&
     // Scripts or a configuration of their own.

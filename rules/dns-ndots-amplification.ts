@@ -1,4 +1,4 @@
-import { type Container, rule, type Workload } from '../src/rule.js'
+import { type Container, type Graph, rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'External names are looked up through every search domain first',
@@ -11,7 +11,7 @@ eight to ten queries. On a busy service that multiplies the load on the DNS serv
 to each new connection.`,
   remedy: 'Set `dnsConfig.options` `ndots` to 2, or write external names with a trailing dot.',
   decides: `A pod template with dnsPolicy ClusterFirst (the default) and no \`ndots\` option of \`ndotsMax\`
-or less, where an environment variable or argument holds the name of an external host: one to four dots, no
+or less, where an environment variable, in place or from a ConfigMap, or an argument holds the name of an external host: one to four dots, no
 trailing dot, not below \`.svc\`, the cluster domain or \`.local\`, no address. hostNetwork pods resolve
 like their node and are exempt.`,
   falsePositives:
@@ -30,12 +30,12 @@ like their node and are exempt.`,
     clusterDomain: { type: 'string', default: 'cluster.local', about: 'The domain of the cluster.' },
   },
   for: 'Workload',
-  check(workload, { params, report }) {
+  check(workload, { graph, params, report }) {
     const { pod } = workload
     if ((pod.dnsPolicy ?? 'ClusterFirst') !== 'ClusterFirst' || pod.hostNetwork) return
     const ndots = pod.dnsConfig?.options?.find((option) => option.name === 'ndots')?.value
     if (ndots !== undefined && Number(ndots) <= params.ndotsMax) return
-    const name = externalName(workload, params.clusterDomain)
+    const name = externalName(workload, params.clusterDomain, graph)
     if (!name) return
     report(
       pod,
@@ -71,10 +71,10 @@ function isUrl(text: string | undefined): boolean {
   return text !== undefined && (text.includes('://') || /^[\w.-]+\.[a-z]{2,}:\d+$/i.test(text))
 }
 
-function externalName(workload: Workload, clusterDomain: string): string | undefined {
+function externalName(workload: Workload, clusterDomain: string, graph: Graph): string | undefined {
   const texts = workload.running.flatMap(({ spec }: Container) => [
-    ...(spec.env ?? []).map((one) =>
-      addressName.test(one.name ?? '') || isUrl(one.value) ? (one.value ?? '') : '',
+    ...variablesOf(spec, workload, graph).map(([name, value]) =>
+      addressName.test(name) || isUrl(value) ? value : '',
     ),
     ...(spec.args ?? []).filter(isUrl),
   ])
@@ -90,4 +90,20 @@ function externalName(workload: Workload, clusterDomain: string): string | undef
     }
   }
   return undefined
+}
+
+/** The variables of a container whose values manifests have, in ConfigMaps or in place. */
+function variablesOf(
+  { env = [], envFrom = [] }: Container['spec'],
+  workload: Workload,
+  graph: Graph,
+): readonly (readonly [name: string, value: string])[] {
+  const dataOf = (name: string | undefined) => graph.find('ConfigMap', name, workload.object)?.data ?? {}
+  return [
+    ...env.map(({ name = '', value, valueFrom }) => {
+      const { name: map, key = '' } = valueFrom?.configMapKeyRef ?? {}
+      return [name, value ?? (map === undefined ? undefined : dataOf(map)[key]) ?? ''] as const
+    }),
+    ...envFrom.flatMap(({ configMapRef }) => (configMapRef ? Object.entries(dataOf(configMapRef.name)) : [])),
+  ]
 }

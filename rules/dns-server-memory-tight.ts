@@ -10,6 +10,7 @@ import {
   memoryKillsOf,
   type Pod,
   quantityPattern,
+  remove,
   rule,
   set,
   type Workload,
@@ -27,7 +28,8 @@ those that start again meet the same burst, and nothing in the cluster finds any
   decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, with
 the label \`k8s-app: kube-dns\`, or marked with \`kubernetes.io/cluster-service\`), or a node-local-dns DaemonSet: a container with a memory limit below
 128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In a cluster: an error when one of
-its containers was last killed for lack of memory, whatever the limit; and the info only from 20 nodes on.`,
+its containers was last killed for lack of memory, whatever the limit; and the info only from 20 nodes on. Where the rule is
+asked for, an info for a CPU limit, too.`,
   sources: [
     'kubernetes/cmd/kubeadm/app/phases/addons/dns/manifests.go (170Mi)',
     'coredns/deployment, kubernetes/Scaling_CoreDNS.md',
@@ -76,15 +78,29 @@ its containers was last killed for lack of memory, whatever the limit; and the i
       )
       return
     }
+    for (const { name, image, spec } of workload.running) {
+      const { limits } = spec.resources ?? {}
+      if (!imageNamed(image, servers) || limits?.cpu === undefined) continue
+      report(
+        limits,
+        'cpu',
+        `Every lookup waits when ${name} has used its share of a 100 ms slice: its CPU is limited to ${limits.cpu}.`,
+        { severity: 'info', recommended: false, fix: remove(limits, 'cpu', 'remove limits.cpu') },
+      )
+      return
+    }
   },
 })
 
-const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', 'k8s-dns-node-cache']
+const nodeCache = 'k8s-dns-node-cache'
+const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns', 'k8s-dns-dnsmasq-nanny', nodeCache]
 
 /** Whether the workload answers the cluster's own names, or caches them on the nodes. */
 function servesDns(workload: Workload, graph: Graph): boolean {
   const { kind, labels, running } = workload
-  if (kind === 'DaemonSet' && labels['k8s-app'] === 'node-local-dns') return true
+  const isCache =
+    labels['k8s-app'] === 'node-local-dns' || running.some(({ image }) => imageNamed(image, [nodeCache]))
+  if (kind === 'DaemonSet' && isCache) return true
   return running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
 }
 

@@ -1,14 +1,18 @@
 import {
   at,
   type ConfigMap,
+  type Fault,
   flagOf,
+  formatSeconds,
   type Graph,
   imageNamed,
+  isKind,
   isObject,
   isOfClusterDns,
   isReady,
   isWorkload,
   type Live,
+  matchesSelector,
   numberAt,
   type ObjectOf,
   presentPods,
@@ -33,11 +37,12 @@ marked with \`kubernetes.io/cluster-service\`) and is written with
 fewer than \`minReplicas\` replicas and that no autoscaler resizes. The
 ConfigMap of its cluster-proportional-autoscaler (\`linear\`): \`min\` below \`minReplicas\` without
 \`preventSinglePointFailure\`, or so few nodes or cores for each replica that every node that comes or goes
-changes the number. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
+changes the number. An autoscaler that takes its pods away after less than a minute. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
 pod, and ready pods that all stand on one node, or in one of several zones.
 
 DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`replicas-not-spread\` and
-\`pdb-missing\`.`,
+\`pdb-missing\`, and here where this rule is asked for and they find nothing, as is an autoscaler with a window below its default of
+300 s.`,
   sources: [
     'kubernetes/cluster/addons/dns-horizontal-autoscaler',
     'cluster-proportional-autoscaler/pkg/autoscaler/controller/linearcontroller',
@@ -52,8 +57,28 @@ DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`re
       about: 'Nodes of a cluster that one DNS pod may serve.',
     },
   },
-  for: ['Workload', 'ConfigMap'],
+  for: ['Workload', 'ConfigMap', 'HorizontalPodAutoscaler'],
   check(subject, { graph, params, report }) {
+    if (isKind(subject, 'HorizontalPodAutoscaler')) {
+      const target = graph.targetOf(subject)
+      const scaleDown = subject.spec?.behavior?.scaleDown
+      const window = scaleDown?.stabilizationWindowSeconds
+      if (
+        !target ||
+        !servesDns(target, graph) ||
+        !scaleDown ||
+        window === undefined ||
+        window >= defaultWindow
+      )
+        return
+      report(
+        scaleDown,
+        'stabilizationWindowSeconds',
+        `Cluster DNS is resized with every lull: its autoscaler takes pods away after ${formatSeconds(window)}, and clients lose answers on their way.`,
+        { recommended: window < 60, severity: window < 60 ? 'warning' : 'info' },
+      )
+      return
+    }
     if (!isWorkload(subject)) {
       const problem = problemOf(subject, params.minReplicas)
       if (problem) report(subject.data ?? subject, 'linear', problem)
@@ -80,8 +105,35 @@ DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`re
     }
     const seen = graph.live && seenOf(subject, graph.live, nodes, params.nodesPerReplica)
     if (seen) report(subject.object, undefined, seen.message, { evidence: seen.evidence })
+    else if (!graph.live && scale) for (const fault of unguarded(subject, scale.node, graph)) report(...fault)
   },
 })
+
+/** The default of an autoscaler, in seconds. Source: k8s.io/api/autoscaling/v2/types.go. */
+const defaultWindow = 300
+
+/** What other rules tell of every workload of several pods, for those who ask for this one alone. */
+function unguarded(workload: Workload, node: object, graph: Graph): readonly Fault[] {
+  const { pod, labels, object, name } = workload
+  const spread = pod.topologySpreadConstraints?.some((one) => matchesSelector(one.labelSelector, labels))
+  const told = (rule: string) => ({ rules: [rule], objects: [object] })
+  const faults: Fault[] = []
+  if (!spread && !pod.affinity?.podAntiAffinity)
+    faults.push([
+      workload.template,
+      'spec',
+      `No name resolves when a node goes that holds all pods of ${name}: nothing keeps them apart.`,
+      { severity: 'info', recommended: false, symptomOf: told('replicas-not-spread') },
+    ])
+  if (graph.budgetsOf(workload).length === 0)
+    faults.push([
+      node,
+      'replicas',
+      `No name resolves when drains take all pods of ${name} at once: no budget of ${graph.source} holds them.`,
+      { severity: 'info', recommended: false, symptomOf: told('pdb-missing') },
+    ])
+  return faults
+}
 
 /** Whether the workload answers the cluster's own names. */
 function servesDns(workload: Workload, graph: Graph): boolean {

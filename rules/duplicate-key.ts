@@ -11,7 +11,7 @@ Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file ins
   remedy: 'Merge the two, or remove the one that is wrong.',
   decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys
 that come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written
-alike nothing is lost: all such keys of an object are one finding, a warning where a kustomization stands in the folder,
+alike, or the first is empty, nothing is lost: all such keys of an object are one finding, a warning where a kustomization stands in the folder,
 else an info.`,
   versions:
     'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
@@ -35,7 +35,7 @@ else an info.`,
     const key = formatPath(one.path).slice(1)
     reportPath(
       one.path,
-      `kubectl apply -k refuses this file: ${key} ${others.length > 0 ? `and ${counted(others.length, 'more key')} are` : 'is'} written twice, with the same value.`,
+      `kubectl apply -k refuses this file: ${key} ${others.length > 0 ? `and ${counted(others.length, 'more key')} are` : 'is'} written twice, to the same effect.`,
       {
         severity: graph.kustomized(object) ? 'warning' : 'info',
         see: [{ ...one.first, note: 'the first one' }],

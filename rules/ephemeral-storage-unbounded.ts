@@ -1,4 +1,13 @@
-import { counted, evictionsOf, formatEvictions, rule, set, type Workload } from '../src/rule.js'
+import {
+  type Container,
+  counted,
+  evictionsOf,
+  flagOf,
+  formatEvictions,
+  rule,
+  set,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A pod may fill memory or disk of its node through a volume',
@@ -10,7 +19,8 @@ volume counts as memory of the pod and grows to its limit, or to all that the no
   remedy: 'Set `sizeLimit`.',
   decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for
 \`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
-\`disk\`. Other workloads that are no Jobs where the rule is asked for. One finding per workload.
+\`disk\`. Where the rule is asked for: other workloads that are no
+Jobs, and an info for containers that log in detail and neither request nor limit ephemeral storage. One finding per workload.
 
 In a cluster an error: the kubelet evicted pods of the workload because they exceeded a limit of local
 storage, or because the disk of their node was full and, by its message, a container had written 1Gi more
@@ -47,6 +57,20 @@ there is none, covers them.`,
       return
     }
     if (workload.batch) return
+    const loud = workload.running.find(
+      (container) => isLoud(container) && !isStorageLimited(container, workload),
+    )
+    if (loud)
+      report(
+        loud.spec,
+        'resources',
+        `Logs of ${loud.name} may fill the node's disk, and pods of others are evicted for it: it logs in detail, and has no limit of ephemeral storage.`,
+        {
+          severity: 'info',
+          recommended: false,
+          symptomOf: { rules: ['log-volume-excessive'], objects: [workload.object] },
+        },
+      )
     const isServing = workload.kind === 'DaemonSet' || graph.servicesOf(workload).length > 0
     for (const volume of workload.pod.volumes ?? []) {
       const dir = volume.emptyDir
@@ -73,6 +97,23 @@ there is none, covers them.`,
     }
   },
 })
+
+/** Whether its variables or flags ask for debug logs, as klog has them from 4 on. */
+function isLoud(container: Container): boolean {
+  const isDebug = (text: string | undefined) => /^(debug|trace)$/i.test(text ?? '')
+  return (
+    (container.spec.env ?? []).some(({ name = '', value }) => /LOG_?LEVEL$/i.test(name) && isDebug(value)) ||
+    ['log-level', 'loglevel', 'log.level'].some((flag) => isDebug(flagOf(container, flag))) ||
+    Number(flagOf(container, 'v')) >= 4
+  )
+}
+
+function isStorageLimited({ spec }: Container, { pod }: Workload): boolean {
+  return [spec.resources, pod.resources].some(
+    (one) =>
+      one?.limits?.['ephemeral-storage'] !== undefined || one?.requests?.['ephemeral-storage'] !== undefined,
+  )
+}
 
 function onlyTemporary(workload: Workload, volume: string | undefined): boolean {
   const mounts = workload.containers.flatMap(({ spec }) =>

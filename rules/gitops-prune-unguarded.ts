@@ -1,6 +1,8 @@
 import {
+  arrayAt,
   type Custom,
   firstOf,
+  type Graph,
   isObject,
   objectAt,
   objectsAt,
@@ -27,10 +29,13 @@ folders, files or clusters and neither set \`preserveResourcesOnDeletion: true\`
 deletes (\`applicationsSync\`): an info. In a cluster, a warning when an Application waits to prune more than a
 tenth of its resources, and at least five.
 
-Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is what most people want.`,
+Where the rule is asked for, as an info: \`prune: true\` without \`PruneLast=true\`, and the finalizer that deletes
+resources on an Application of applications (one that deploys into its own namespace). Not reported:
+Kustomizations of Flux that prune: that is what most people want.`,
   falsePositives: 'Previews of pull requests, which are meant to vanish.',
   sources: [
     'Argo CD documentation, automated sync policy (allow-empty)',
+    'Argo CD documentation, sync options (PruneLast)',
     'Argo CD documentation, controlling resource modification by ApplicationSets',
   ],
   stories: ['skyscanner-gitops-prune', 'dfds-flux-unpinned'],
@@ -49,6 +54,7 @@ Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is wha
       ? objectAt(subject, 'spec', 'template', 'spec', 'syncPolicy', 'automated')
       : objectAt(subject, 'spec', 'syncPolicy', 'automated')
     const name = subject.metadata?.name ?? 'the application'
+    const target = isSet ? objectAt(subject, 'spec', 'template', 'spec') : objectAt(subject, 'spec')
     if (automated?.prune === true && automated.allowEmpty === true && automated.enabled !== false) {
       report(
         automated,
@@ -58,13 +64,10 @@ Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is wha
       )
       return
     }
-    if (isSet) {
-      const generator = wideGenerator(subject)
-      const spec = objectAt(subject, 'spec')
+    const generator = isSet && params.applicationSets ? deletingGenerator(subject) : undefined
+    if (generator) {
+      const spec = objectAt(subject, 'spec') ?? subject
       const policy = objectAt(spec, 'syncPolicy')
-      if (!params.applicationSets || !generator || !spec || policy?.preserveResourcesOnDeletion === true)
-        return
-      if (/^create-(only|update)$/.test(stringAt(policy, 'applicationsSync') ?? '')) return
       report(
         policy ?? spec,
         policy ? undefined : 'generators',
@@ -75,7 +78,25 @@ Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is wha
     }
     const resources = graph.live ? objectsAt(subject, 'status', 'resources') : []
     const doomed = resources.filter((one) => one.requiresPruning === true)
-    if (doomed.length < 5 || doomed.length * 10 <= resources.length) return
+    if (doomed.length < 5 || doomed.length * 10 <= resources.length) {
+      const finalizers = subject.metadata?.finalizers ?? []
+      const deletes = finalizers.findIndex((one) => one.startsWith('resources-finalizer.argocd.argoproj.io'))
+      if (!isSet && deletes >= 0 && makesApplications(subject, graph))
+        report(
+          finalizers,
+          deletes,
+          `Who deletes ${name} deletes the applications that it makes, and all that they have in the cluster.`,
+          { severity: 'info', recommended: false },
+        )
+      else if (target && automated?.prune === true && !prunesLast(target))
+        report(
+          automated,
+          'prune',
+          `What the repository of ${name} no longer renders may be deleted before what replaces it is healthy: prune without PruneLast.`,
+          { severity: 'info', recommended: false },
+        )
+      return
+    }
     const kinds = doomed.map((one) => `${stringAt(one, 'kind')} ${stringAt(one, 'name')}`)
     report(
       subject,
@@ -89,11 +110,32 @@ Not reported: \`prune: true\` by itself, and Kustomizations of Flux: that is wha
   },
 })
 
+/** Whether the application deploys into the namespace of Argo CD itself, where applications are kept. */
+function makesApplications(application: Custom, graph: Graph): boolean {
+  return stringAt(application, 'spec', 'destination', 'namespace') === graph.namespaceOf(application)
+}
+
+function prunesLast(target: object): boolean {
+  const options = arrayAt(target, 'syncPolicy', 'syncOptions')
+  return (
+    options.includes('PruneLast=true') || options.includes('Prune=false') || options.includes('Prune=confirm')
+  )
+}
+
 /** What hurts most comes first. */
 function byWeight(a: string, b: string): number {
   const weight = (text: string) =>
     /^(Namespace|PersistentVolumeClaim|CustomResourceDefinition) /.test(text) ? 0 : 1
   return weight(a) - weight(b) || (a < b ? -1 : 1)
+}
+
+/** The generator of an ApplicationSet that may delete applications with their resources. */
+function deletingGenerator(subject: Custom): string | undefined {
+  const policy = objectAt(subject, 'spec', 'syncPolicy')
+  return policy?.preserveResourcesOnDeletion === true ||
+    /^create-(only|update)$/.test(stringAt(policy, 'applicationsSync') ?? '')
+    ? undefined
+    : wideGenerator(subject)
 }
 
 /** The first generator that finds applications by itself; previews of pull requests are meant to vanish. */

@@ -23,7 +23,7 @@ run different code, by the age of their nodes.`,
 
 In a cluster: running pods of one workload, on nodes of the same architecture and container runtime, whose
 containers have the image of the pod template, tag and all, and different digests. That is an error,
-whatever the tag.`,
+whatever the tag. Where the rule is asked for, workloads that run different digests of one tag are an info.`,
   sources: ['kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Container)'],
   stories: ['betz-shared-tags', 'datadog-10-ways'],
   params: {
@@ -52,8 +52,7 @@ whatever the tag.`,
     }
     const pods =
       graph.fewestPods(workload)?.pods ?? (workload.kind === 'DaemonSet' ? Number.POSITIVE_INFINITY : 1)
-    if (pods < 2 || workload.batch) return
-    for (const { image, spec } of workload.containers) {
+    for (const { image, spec } of pods < 2 || workload.batch ? [] : workload.containers) {
       if (!image || /[${}<>]/.test(image)) continue
       const { name, tag, digest } = imageParts(image)
       const moves = !digest && (tag === undefined || params.mutableTags.includes(tag))
@@ -65,6 +64,24 @@ whatever the tag.`,
         'image',
         `Pods of ${workload.name} may run different code on old and new nodes: tag ${tag ?? 'latest'} of image ${name} moves, and a node that has it does not pull it again.`,
         { see: [spec.imagePullPolicy ? at(workload, spec, 'imagePullPolicy') : undefined] },
+      )
+      return
+    }
+    for (const { image, spec } of workload.containers) {
+      const apart = image ? apartOf(image, graph) : []
+      if (apart.length < 2 || apart[0]?.first !== workload) continue
+      const { name, tag } = imageParts(image ?? '')
+      report(
+        spec,
+        'image',
+        `Workloads run different code under one tag: ${name}:${tag ?? 'latest'} is ${apart.length} images in the cluster.`,
+        {
+          severity: 'info',
+          recommended: false,
+          evidence: apart.map(
+            ({ digest, first }) => `${digest.slice(0, 19)}: ${graph.describe(first.object)}`,
+          ),
+        },
       )
       return
     }
@@ -112,6 +129,44 @@ function digestsOf(workload: Workload, container: string, image: string, graph: 
   return [...(most ?? [])]
     .map(([digest, pods]) => ({ digest, pods: pods.sort() }))
     .sort((a, b) => b.pods.length - a.pods.length || (a.digest < b.digest ? -1 : 1))
+}
+
+/** The digests that an image has in workloads that each run one of it, with the first workload of each; one or none: no drift. */
+function apartOf(image: string, graph: Graph): readonly { digest: string; first: Workload }[] {
+  if (!graph.live) return []
+  const all = graph.once('digests of images', () => digestsOfImages(graph))
+  const [first] = [...(all.get(image)?.values() ?? [])].filter(({ size }) => size > 1)
+  return [...(first ?? [])].map(([digest, first]) => ({ digest, first }))
+}
+
+/** By image as it is written, and by platform: the digests with the first workload that runs it. */
+function digestsOfImages(
+  graph: Graph,
+): ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Workload>>> {
+  const platformOf = graph.once('platforms of nodes', () => platformsOf(graph))
+  const found = new Map<string, Map<string, Map<string, Workload>>>()
+  for (const workload of graph.workloads) {
+    if (workload.controlled) continue
+    for (const pod of graph.live?.podsOf(workload) ?? [])
+      for (const { name, image } of workload.containers) {
+        const digest = /sha256:[0-9a-f]{64}$/.exec(stateOf(pod, name)?.imageID ?? '')?.[0]
+        const platform = platformOf.get(pod.spec?.nodeName ?? '')
+        const written = pod.spec?.containers?.find((one) => one.name === name)?.image
+        if (
+          !image ||
+          image !== written ||
+          !digest ||
+          platform === undefined ||
+          pod.status?.phase !== 'Running'
+        )
+          continue
+        const platforms = found.get(image) ?? new Map<string, Map<string, Workload>>()
+        const digests = platforms.get(platform) ?? new Map<string, Workload>()
+        if (!digests.has(digest)) digests.set(digest, workload)
+        found.set(image, platforms.set(platform, digests))
+      }
+  }
+  return found
 }
 
 /** Architecture and container runtime of each node, by name. */

@@ -6,6 +6,7 @@ import {
   type Fault,
   type Graph,
   groupBy,
+  groupOf,
   type KubernetesObject,
   type NamedBackend,
   nearestName,
@@ -27,7 +28,9 @@ controllers drop all routes of the object, or of the whole proxy, over one that 
   decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies
 and OpenShift Routes. An error when the Service is in the input and has no such port, when its name is
 missing while a nearly equal one stands beside it, or, in complete input, when it is not there at all; and
-when the match rule of an IngressRoute is empty or its brackets or quotes do not close. In a cluster also a Gateway API route
+when the match rule of an IngressRoute is empty or its brackets or quotes do not close. In complete input also a Gateway API route
+to a Service of another namespace without a ReferenceGrant there. Where the rule is asked for, these and Services that the input
+lacks are told of input that is not complete, too. In a cluster also a Gateway API route
 whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`, \`RefNotPermitted\`, \`InvalidKind\`).
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
@@ -59,7 +62,11 @@ near name, those that operators make for objects of theirs (\`web-predictor\` fo
       ({ name, namespace, port }) => `${namespace ?? ''}/${name}:${port ?? ''}`,
     )
     const faults = [...backends.values()].flatMap(([backend]): Fault[] => {
-      const fault = backend && (absence(backend, route, graph) ?? wrongPort(backend, route, graph))
+      const fault =
+        backend &&
+        (absence(backend, route, graph) ??
+          wrongPort(backend, route, graph) ??
+          ungranted(backend, route, graph))
       return fault ? [fault] : []
     })
     for (const fault of faults) report(...fault)
@@ -101,22 +108,62 @@ function faultIn(match: string): string | undefined {
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence(
-  { name, namespace, node, field, service }: NamedBackend,
+  { name, namespace, port, node, field, service }: NamedBackend,
   route: KubernetesObject,
   graph: Graph,
 ): Fault | undefined {
+  // An action of the AWS controller, and no Service.
+  if (port === 'use-annotation') return undefined
   // A Service of that name may stand in a namespace that the route does not tell.
   const isKnown = (one: string) =>
     graph.complete && graph.seen('Service').some((other) => graph.namespaceOf(other) === one)
   if (service || (namespace !== undefined && !isKnown(namespace))) return undefined
   if (graph.exists('Service', name, route)) return undefined
   const near = nearestName(name, graph.namesNear('Service', route))
-  if (!near && !graph.hasAll('Service', route)) return undefined
+  const isCertain = near !== undefined || graph.hasAll('Service', route)
+  if (!isCertain && graph.complete) return undefined
   return [
     node,
     field,
-    `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`,
-    { fix: near && name === stringAt(node, field) ? set(node, field, near) : undefined },
+    isCertain
+      ? `Requests fail: there is no Service ${name}${near ? `, but one named ${near}` : ` in ${graph.source}`}.`
+      : `Requests fail unless Service ${name} comes from elsewhere: the input does not have it.`,
+    {
+      severity: isCertain ? 'error' : 'info',
+      recommended: isCertain,
+      fix: near && name === stringAt(node, field) ? set(node, field, near) : undefined,
+    },
+  ]
+}
+
+/** That a route of the Gateway API leads into a namespace of the input that has not agreed. A cluster says so itself, in the status. */
+function ungranted(
+  { namespace, node, field, service }: NamedBackend,
+  route: KubernetesObject,
+  graph: Graph,
+): Fault | undefined {
+  const own = graph.namespaceOf(route)
+  const group = groupOf(route.apiVersion ?? '')
+  if (graph.live || group !== 'gateway.networking.k8s.io' || !service || own === '') return undefined
+  if (namespace === undefined || namespace === own) return undefined
+  const isGranted = graph
+    .all('gateway.networking.k8s.io/ReferenceGrant')
+    .some(
+      (grant) =>
+        graph.namespaceOf(grant) === namespace &&
+        objectsAt(grant, 'spec', 'from').some(
+          (one) => one.group === group && one.kind === route.kind && one.namespace === own,
+        ) &&
+        objectsAt(grant, 'spec', 'to').some(
+          (one) => one.kind === 'Service' && (one.name ?? service.metadata?.name) === service.metadata?.name,
+        ),
+    )
+  if (isGranted) return undefined
+  return [
+    node,
+    field,
+    `Requests fail${graph.complete ? '' : ' unless a ReferenceGrant comes from elsewhere'}: none of ${graph.source} lets ${route.kind}s of namespace ${own} use ${graph.describe(service)}.`,
+    { severity: graph.complete ? 'error' : 'warning', recommended: graph.complete },
   ]
 }
 

@@ -39,7 +39,7 @@ or Gateway whose hosts the rule covers; an info for wildcards and for nginx, whe
 complete. Where the rule is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
-AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname.`,
+AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname or for its own namespace only.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
     'Traefik documentation, router priority',
@@ -153,7 +153,12 @@ function claimsOfHttpRoute(route: KubernetesObject, graph: Graph): readonly Clai
     // A listener's hostname narrows the route's; of a Gateway that is not known nothing is.
     const isOpen =
       gateway &&
-      objectsAt(gateway, 'spec', 'listeners').some((one) => stringAt(one, 'hostname') === undefined)
+      objectsAt(gateway, 'spec', 'listeners').some(
+        (one) =>
+          stringAt(one, 'hostname') === undefined &&
+          // Its own namespace alone, unless it says otherwise.
+          ['All', 'Selector'].includes(stringAt(one, 'allowedRoutes', 'namespaces', 'from') ?? 'Same'),
+      )
     const shared = `Gateway ${namespace ?? graph.namespaceOf(route)}/${name}`
     return hosts.flatMap((host) =>
       host === '*' && !isOpen

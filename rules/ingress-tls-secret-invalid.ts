@@ -1,10 +1,13 @@
 import {
   ageOf,
   at,
+  type Fault,
   firstOf,
   formatMaker,
   type Graph,
+  type Ingress,
   ingressClassOf,
+  isKind,
   type KubernetesObject,
   type Node,
   nearestName,
@@ -40,7 +43,11 @@ with it.`,
 names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
 that name is there, or, in complete input where no account may make any, none at all. In a cluster every absent one is reported, those that
 cert-manager or external-secrets should have made included, once the entrance is older than ten minutes: once
-for all Ingresses that name it, and not where \`certificate-expiring\` reports the Certificate that makes it.
+for all Ingresses that name it, and not where \`certificate-expiring\` reports the Certificate that makes it. A warning when a host of \`tls\` is a slip of
+the host of a rule.
+
+Where the rule is asked for, an info for Secrets that partial input neither has nor makes, and for hosts of \`tls\` that
+no rule has.
 
 Exempt in manifests: Secrets that an object of the input makes (Certificate, ExternalSecret, annotations of
 cert-manager) and Secrets without data, which something fills. Ingresses of AWS load balancers, which take no
@@ -59,6 +66,7 @@ Secrets.`,
   ],
   check(entrance, { graph, report }) {
     if (/^alb/.test(ingressClassOf(entrance))) return
+    if (isKind(entrance, 'Ingress')) for (const fault of unserved(entrance, graph)) report(...fault)
     const seen = new Set<string>()
     for (const reference of referencesIn(entrance)) {
       const { name, namespace, node, field } = reference
@@ -83,7 +91,17 @@ Secrets.`,
       // Of a namespace without any known Secret nothing was read.
       if (namespace && !graph.seen('Secret').some((one) => graph.namespaceOf(one) === namespace)) continue
       const near = namespace ? undefined : nearestName(name, graph.namesNear('Secret', entrance))
-      if (!near && !graph.hasAll('Secret', entrance)) continue
+      const isCertain = near !== undefined || graph.hasAll('Secret', entrance)
+      if (!isCertain) {
+        if (!graph.complete)
+          report(
+            node,
+            field,
+            `Clients get no trusted certificate ${what} unless Secret ${name} comes from elsewhere: the input neither has it nor makes it.`,
+            { severity: 'info', recommended: false },
+          )
+        continue
+      }
       const others = graph.live ? otherUsers(name, entrance, graph) : []
       // Of those that name it the first tells of all.
       if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue
@@ -135,6 +153,32 @@ function referencesIn(entrance: KubernetesObject): readonly Reference[] {
 function missingKey({ data, stringData }: Secret): string | undefined {
   const keys = Object.keys({ ...data, ...stringData })
   return keys.length === 0 ? undefined : ['tls.crt', 'tls.key'].find((key) => !keys.includes(key))
+}
+
+/** Hosts of certificates that no rule of the Ingress has. */
+function unserved({ spec }: Ingress, graph: Graph): readonly Fault[] {
+  const rules = (spec?.rules ?? []).map(({ host }) => host ?? '')
+  const isServed = (host: string) =>
+    rules.some((rule) => rule === host || (host.startsWith('*.') && rule.endsWith(host.slice(1))))
+  if (graph.live || rules.length === 0 || rules.includes('')) return []
+  return (spec?.tls ?? []).flatMap((tls) =>
+    (tls.hosts ?? []).flatMap((host, i): Fault[] => {
+      if (isServed(host) || rules.some((rule) => rule.startsWith('*.') && host.endsWith(rule.slice(1))))
+        return []
+      const bare = rules.filter((rule) => !spec?.tls?.some(({ hosts }) => hosts?.includes(rule)))
+      const near = nearestName(host, bare)
+      return [
+        [
+          tls.hosts ?? tls,
+          i,
+          near
+            ? `Clients of ${near} may get no trusted certificate: this one is for ${host}, which no rule has.`
+            : `The certificate is for ${host}, which no rule of this Ingress has.`,
+          { severity: near ? 'warning' : 'info', recommended: near !== undefined },
+        ],
+      ]
+    }),
+  )
 }
 
 /** The certificate may still be on its way. */

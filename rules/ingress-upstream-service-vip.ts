@@ -1,4 +1,4 @@
-import { type Graph, type KubernetesObject, objectAt, remove, rule } from '../src/rule.js'
+import { type Graph, type KubernetesObject, objectAt, objectsAt, remove, rule } from '../src/rule.js'
 
 export default rule({
   title: 'The ingress controller balances over the Service address instead of pods',
@@ -9,7 +9,8 @@ connection, not for each request. With keep-alive a few pods get all requests; r
 sticky sessions and draining of the controller do nothing.`,
   remedy: 'Remove the annotation, so that the controller sees the pods.',
   decides: `\`service-upstream: "true"\` in the annotations of an Ingress (ingress-nginx, HAProxy Ingress) or in the
-ConfigMap of ingress-nginx, and \`service.nativelb: "true"\` (Traefik) on a Service.
+ConfigMap of ingress-nginx, \`service.nativelb: "true"\` (Traefik) on a Service, and
+\`nativeLB: true\` in an IngressRoute.
 
 Exempt: input that shows a service mesh, whose sidecar at the controller balances and needs the Service's
 address, and Ingresses with \`upstream-vhost\`, which is set for the same reason.`,
@@ -20,7 +21,7 @@ address, and Ingresses with \`upstream-vhost\`, which is set for the same reason
     'Traefik documentation, native load balancing',
   ],
   stories: ['skyscanner-haproxy-template'],
-  for: ['Ingress', 'Service', 'ConfigMap'],
+  for: ['Ingress', 'Service', 'ConfigMap', 'traefik.io/IngressRoute', 'traefik.containo.us/IngressRoute'],
   check(subject, { graph, report }) {
     const [node, field] = switchIn(subject) ?? []
     if (!node || !field || graph.once('mesh', () => hasMesh(graph))) return
@@ -46,6 +47,12 @@ function switchIn(subject: KubernetesObject): readonly [node: object, field: str
     const prefixes = ['nginx.ingress.kubernetes.io', 'haproxy-ingress.github.io', 'ingress.kubernetes.io']
     const key = prefixes.map((prefix) => `${prefix}/service-upstream`).find(isOn)
     return key === undefined ? undefined : [annotations, key]
+  }
+  if (subject.kind === 'IngressRoute') {
+    const native = objectsAt(subject, 'spec', 'routes')
+      .flatMap((route) => objectsAt(route, 'services'))
+      .find((service) => service.nativeLB === true)
+    return native && [native, 'nativeLB']
   }
   const data = objectAt(subject, 'data')
   return data?.['service-upstream'] === 'true' ? [data, 'service-upstream'] : undefined

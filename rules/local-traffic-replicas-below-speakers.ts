@@ -27,8 +27,8 @@ nodes; the routers spread connections anew and reset those that end on another n
 announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy,
 kube-vip). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
 that fit the advertisement's and the speaker's node selectors; in a cluster not more than the speaker's DaemonSet has
-pods, and the nodes that announce now stand below the finding. Silent while their number is unknown, unless the rule is asked for, and for
-DaemonSets and MetalLB in L2 mode only.`,
+pods, and the nodes that announce now stand below the finding. Silent for DaemonSets and MetalLB in L2 mode only, and while
+the number of nodes is unknown, unless the rule is asked for and no advertisement chooses its nodes.`,
   sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
   stories: ['oneandone-ecmp-resets'],
   params: {
@@ -50,8 +50,9 @@ DaemonSets and MetalLB in L2 mode only.`,
       const [workload] = graph.backendsOf(service)
       const fewest = workload && graph.fewestPods(workload)
       // A DaemonSet may run on all of them; that a single pod moves is the matter of other rules.
-      // Who narrows it down to some nodes has counted them.
-      if (graph.live || isNarrowed(graph) || (workload && (fewest?.pods ?? 0) < 2)) return
+      if (graph.live || (workload && (fewest?.pods ?? 0) < 2)) return
+      // Who chose the speakers has counted them.
+      if (selectorsIn(graph).length > 0) return
       report(
         spec,
         'externalTrafficPolicy',
@@ -110,12 +111,6 @@ function announcer(graph: Graph): object | undefined {
   return kinds.map((kind) => graph.all(kind)[0]).find((found) => found !== undefined) ?? calico ?? legacy
 }
 
-/** Whether every advertisement is for some nodes only. */
-function isNarrowed(graph: Graph): boolean {
-  const all = graph.all('metallb.io/BGPAdvertisement')
-  return all.length > 0 && all.every((one) => arrayAt(one, 'spec', 'nodeSelectors').length > 0)
-}
-
 /** The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. */
 function speakersIn(graph: Graph): number {
   const speaker = graph.workloads.find(
@@ -123,9 +118,7 @@ function speakersIn(graph: Graph): number {
       one.kind === 'DaemonSet' &&
       one.running.some(({ image }) => imageNamed(image, ['metallb/speaker', 'speaker', 'kube-vip'])),
   )
-  const selectors = graph
-    .all('metallb.io/BGPAdvertisement')
-    .flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  const selectors = selectorsIn(graph)
   const scheduled = graph.live && numberAt(speaker?.object, 'status', 'desiredNumberScheduled')
   const nodes = graph.all('Node').filter(({ metadata }) => {
     const labels = metadata?.labels ?? {}
@@ -142,4 +135,9 @@ function speakersIn(graph: Graph): number {
   }).length
   // Taints keep the speaker off some nodes.
   return Math.min(nodes, scheduled ?? nodes)
+}
+
+/** Which nodes announce addresses, where advertisements say it. */
+function selectorsIn(graph: Graph) {
+  return graph.all('metallb.io/BGPAdvertisement').flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
 }

@@ -9,7 +9,8 @@ export default rule({
 that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take
 the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
-  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\`;
+  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\` (in the classic form or in
+YAML); Filebeat's \`add_kubernetes_metadata\` with \`scope: cluster\`;
 fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry
 \`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
 for the node. Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked
@@ -32,7 +33,7 @@ for, also where no workload of the input does.`,
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes < params.minNodes) return
     for (const [key, text] of Object.entries(data)) {
-      const agent = watcherIn(text)
+      const agent = watcherIn(text, `${configMap.metadata?.name} ${key}`)
       if (!agent) continue
       const name = configMap.metadata?.name
       const readers = graph.workloads.filter(
@@ -58,7 +59,7 @@ for, also where no workload of the input does.`,
   },
 })
 
-function watcherIn(text: string): string | undefined {
+function watcherIn(text: string, names: string): string | undefined {
   const filters = text
     .split(/^\s*\[/m)
     .filter((section) => /^FILTER\]/i.test(section) && /^\s*name\s+kubernetes\s*$/im.test(section))
@@ -73,5 +74,16 @@ function watcherIn(text: string): string | undefined {
     !/node_from_env_var|\bnode:/.test(text)
   )
     return 'The OpenTelemetry Collector'
-  return undefined
+  if (/^\s*-\s*name:\s*kubernetes\s*$/m.test(text) && !/^\s*use_kubelet:\s*(on|true)\s*$/im.test(text))
+    return 'Fluent Bit'
+  // By default only the pods of its node.
+  if (/add_kubernetes_metadata:/.test(text) && /^\s*scope:\s*["']?cluster\b/m.test(text)) return 'Filebeat'
+  if (/spec\.nodeName/.test(text)) return undefined
+  // Prometheus writes the same, and is not on every node.
+  if (
+    /kubernetes_sd_configs:\s*-\s*role:\s*["']?pod\b/.test(text) &&
+    (/promtail/.test(names) || /^(clients|positions):/m.test(text))
+  )
+    return 'Promtail'
+  return /discovery\.kubernetes\s+"[^"]*"\s*\{[^}]*\brole\s*=\s*"pod"/.test(text) ? 'Alloy' : undefined
 }

@@ -1,15 +1,19 @@
 import {
+  at,
   bytes,
   type Container,
   configurationsIn,
   flagOf,
+  type Graph,
   isWorkload,
   namespaceNamed,
   numberAt,
   quantityPattern,
   rule,
+  type Sight,
   set,
   valueAt,
+  type Workload,
 } from '../src/rule.js'
 
 const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$/i
@@ -23,10 +27,12 @@ export default rule({
 parses it, and a store keeps it. One chatty workload takes disk, CPU and API quota from all others of its
 node, most of all in an incident, when everything logs more.`,
   remedy: 'Log at info, and raise the level for the time of an investigation only.',
-  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace,
+  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, written out or taken from a
+ConfigMap of the input,
 \`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep
 more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test are
-exempt; Pods without a controller and Jobs that no CronJob makes are looked at where the rule is asked for.
+exempt; Pods without a controller and Jobs that no CronJob makes are looked at where the rule is asked for,
+and so are \`--debug\` and DEBUG.
 One finding per workload.`,
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
@@ -47,7 +53,7 @@ One finding per workload.`,
     },
   },
   for: ['Workload', 'kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap'],
-  check(subject, { params, report }) {
+  check(subject, { graph, params, report }) {
     if (!isWorkload(subject)) {
       for (const { value, place } of configurationsIn(
         subject,
@@ -71,23 +77,82 @@ One finding per workload.`,
     if (namespaceNamed(subject.namespace, params.quietNamespaces)) return
     const isAlone = subject.kind === 'Pod' || subject.kind === 'Job'
     for (const container of subject.running) {
-      const found = loudness(container)
+      const found = loudness(container) ?? loudnessFrom(container, subject, graph) ?? debugging(container)
       if (!found) continue
       report(
         found.node,
         found.field,
         `Container ${container.name} logs far more than it must: ${found.setting}.`,
-        { recommended: !isAlone, fix: found.env ? set(found.node, 'value', 'info') : undefined },
+        {
+          recommended: !isAlone && !found.isVague,
+          fix: found.env ? set(found.node, 'value', 'info') : undefined,
+          see: found.see ? [found.see] : [],
+        },
       )
       return
     }
   },
 })
 
-function loudness({
-  spec,
-  ...rest
-}: Container): { node: object; field: string; setting: string; env: boolean } | undefined {
+interface Loudness {
+  readonly node: object
+  readonly field: string
+  readonly setting: string
+  /** Whether it is a variable that is written out. */
+  readonly env: boolean
+  readonly see?: Sight
+  /** What it turns on besides logs, the manifest does not tell. */
+  readonly isVague?: true
+}
+
+/** The same in a ConfigMap of the input that the container takes variables from. */
+function loudnessFrom({ spec }: Container, workload: Workload, graph: Graph): Loudness | undefined {
+  const own = new Set((spec.env ?? []).map(({ name }) => name))
+  const taken = [
+    ...(spec.env ?? []).flatMap(({ name = '', valueFrom }) => {
+      const of = valueFrom?.configMapKeyRef
+      return of ? [{ of, name, key: of.key }] : []
+    }),
+    ...(spec.envFrom ?? []).flatMap(({ configMapRef: of, prefix = '' }) =>
+      Object.keys((of && graph.find('ConfigMap', of.name, workload.object)?.data) ?? {})
+        .filter((key) => !own.has(prefix + key))
+        .flatMap((key) => (of ? [{ of, name: prefix + key, key }] : [])),
+    ),
+  ]
+  for (const { of, name, key } of taken) {
+    const config = names.test(name) ? graph.find('ConfigMap', of.name, workload.object) : undefined
+    const value = config?.data?.[key ?? '']
+    if (config?.data && value !== undefined && loud.test(value.trim()))
+      return {
+        node: of,
+        field: 'name',
+        setting: `${name} is ${value.trim()} in ConfigMap ${of.name}`,
+        env: false,
+        see: at(config, config.data, key),
+      }
+  }
+  return undefined
+}
+
+function debugging(container: Container): Loudness | undefined {
+  const { spec } = container
+  const variable = (spec.env ?? []).find(
+    ({ name, value = '' }) => /^([A-Z0-9_]+_)?DEBUG$/.test(name ?? '') && /^(1|true|yes|on|\*)$/i.test(value),
+  )
+  if (variable)
+    return {
+      node: variable,
+      field: 'value',
+      setting: `${variable.name} is ${variable.value}`,
+      env: false,
+      isVague: true,
+    }
+  return flagOf(container, 'debug') === 'true'
+    ? { node: spec, field: spec.args ? 'args' : 'command', setting: '--debug', env: false, isVague: true }
+    : undefined
+}
+
+function loudness({ spec, ...rest }: Container): Loudness | undefined {
   const variable = (spec.env ?? []).find((one) => names.test(one.name ?? '') && loud.test(one.value ?? ''))
   if (variable)
     return { node: variable, field: 'value', setting: `${variable.name} is ${variable.value}`, env: true }

@@ -21,7 +21,7 @@ there.`,
 workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
-which stands in for it), the control plane, images in \`exemptImages\`, single Pods, Jobs, and workloads with
+which stands in for it), the control plane, images in \`exemptImages\`, single Pods and Jobs (unless the rule is asked for), and workloads with
 \`replicas: 0\` that KEDA doesn't scale.
 
 An info where no container of the workload has a limit, which may be a choice; a warning where some have one
@@ -52,7 +52,6 @@ that are short of memory stand below the finding.`,
   unless: ['resource-requests-missing', 'telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.kind === 'Pod' || workload.batch) return
     // Nothing runs, and nothing but a hand starts it.
     if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(
@@ -75,6 +74,7 @@ that are short of memory stand below the finding.`,
         : `A leak in ${names} takes the memory of its whole node and of the pods beside it: nothing limits it.`,
       {
         severity: own.length > 0 ? 'error' : seen?.nodes.length || isForgotten ? 'warning' : 'info',
+        recommended: workload.kind !== 'Pod' && !workload.batch,
         evidence: [...own.slice(0, 3), ...(seen?.nodes ?? [])],
       },
     )

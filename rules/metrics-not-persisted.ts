@@ -1,5 +1,6 @@
 import {
   advise,
+  type Container,
   type Custom,
   type Fault,
   flagOf,
@@ -24,10 +25,14 @@ export default rule({
 an emptyDir, or nothing kept for longer than a day, there is nothing left for the post-mortem.`,
   remedy: 'Put the data on a PersistentVolume, or write it to a remote store.',
   decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`,
-and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir
-or no volume at all; a retention below \`minRetention\`. Agents that only forward are exempt.`,
+and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir,
+and where the rule is asked for, on no volume at all; a VMSingle without \`storage\`; a retention below \`minRetention\`. Agents that only forward are exempt.`,
   falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
-  sources: ['Prometheus Operator API reference (PrometheusSpec)', 'Prometheus documentation, storage'],
+  sources: [
+    'Prometheus Operator API reference (PrometheusSpec)',
+    'Prometheus documentation, storage',
+    'VictoriaMetrics operator documentation, VMSingle',
+  ],
   stories: ['dfds-pvc-stuck', 'oneandone-open-issues', 'nunl-elastalert-oom'],
   params: {
     minRetention: {
@@ -38,10 +43,14 @@ or no volume at all; a retention below \`minRetention\`. Agents that only forwar
         'The shortest retention that is enough for a post-mortem (a Go duration, or Prometheus units such as 7d).',
     },
   },
-  for: ['monitoring.coreos.com/Prometheus', 'Workload'],
+  for: ['monitoring.coreos.com/Prometheus', 'operator.victoriametrics.com/VMSingle', 'Workload'],
   check(subject, { params, report }) {
     const enough = duration(params.minRetention) ?? 0
-    const fault = isWorkload(subject) ? faultOfServer(subject, enough) : faultOfPrometheus(subject, enough)
+    const fault = isWorkload(subject)
+      ? faultOfServer(subject, enough)
+      : subject.kind === 'VMSingle'
+        ? faultOfSingle(subject)
+        : faultOfPrometheus(subject, enough)
     if (fault) report(...fault)
   },
 })
@@ -64,6 +73,14 @@ function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
   return message === undefined ? undefined : [spec, 'retention', message]
 }
 
+/** What is wrong with a VMSingle: without storage its operator takes an emptyDir. Source: VictoriaMetrics operator, API reference. */
+function faultOfSingle(subject: Custom): Fault | undefined {
+  const spec = objectAt(subject, 'spec')
+  return spec && spec.storage === undefined && spec.storageDataPath === undefined
+    ? [spec, 'storage', `${lossOf(subject.metadata?.name ?? 'this VMSingle')}: they are on an emptyDir.`]
+    : undefined
+}
+
 /** What is wrong with a workload that runs a metrics server by itself. */
 function faultOfServer(workload: Workload, enough: number): Fault | undefined {
   const container = workload.running.find(({ image }) => imageNamed(image, servers))
@@ -76,23 +93,41 @@ function faultOfServer(workload: Workload, enough: number): Fault | undefined {
     return undefined
   const words = wordsOf(container.spec).join(' ')
   if (/--agent\b|--enable-feature=\S*agent|remote[._-]?write/i.test(words)) return undefined
-  const path = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
+  const written = flagOf(container, 'storage.tsdb.path') ?? flagOf(container, 'storageDataPath')
+  const path = written?.startsWith('/') ? written : defaultPath(container, written)
   if (path === undefined) return undefined
   const mount = (container.spec.volumeMounts ?? []).find((one) =>
-    path.replace(/\/$/, '').startsWith((one.mountPath ?? '-').replace(/\/$/, '')),
+    `${path}/`.startsWith(`${(one.mountPath ?? '-').replace(/\/$/, '')}/`),
   )
   const volume = workload.pod.volumes?.find((one) => one.name === mount?.name)
+  const loss = lossOf(workload.name, workload.scale?.replicas)
+  // Loki's configuration may put all but its index into object storage.
+  const isCertain = written !== undefined
   if (mount && volume?.emptyDir)
+    return [volume, 'emptyDir', `${loss}: ${path} is on an emptyDir.`, { recommended: isCertain }]
+  if (!mount && !/loki/.test(container.image ?? ''))
     return [
-      volume,
-      'emptyDir',
-      `${lossOf(workload.name, workload.scale?.replicas)}: ${path} is on an emptyDir.`,
+      container.spec,
+      container.spec.volumeMounts ? 'volumeMounts' : undefined,
+      `${loss}: ${path} is on no volume.`,
+      { recommended: false },
     ]
   const retention = flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod')
   const message = shortRetention(retention, enough)
   return message === undefined
     ? undefined
     : [container.spec, container.spec.args ? 'args' : 'command', message]
+}
+
+/** Where the data is when no flag says so: the working directory of Prometheus' image, or what is mounted for Loki. */
+function defaultPath({ image = '', spec }: Container, written: string | undefined): string | undefined {
+  if (/(^|\/)prom\/prometheus(:|@|$)|prometheus\/prometheus(:|@|$)/.test(image))
+    return written === undefined ? '/prometheus' : `/prometheus/${written.replace(/^\.\//, '')}`
+  return imageNamed(image, ['loki'])
+    ? (spec.volumeMounts ?? [])
+        .map(({ mountPath }) => mountPath)
+        .find((one) => /^\/(var\/)?(loki|data)\/?$/.test(one ?? ''))
+    : undefined
 }
 
 const servers = ['prometheus', 'victoria-metrics', 'loki']

@@ -1,4 +1,6 @@
-import { type Custom, type Graph, objectsAt, rule, stringAt } from '../src/rule.js'
+import { type Custom, type Graph, numberAt, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
+
+const ruleKinds = ['monitoring.coreos.com/PrometheusRule', 'operator.victoriametrics.com/VMRule'] as const
 
 export default rule({
   title: 'Nobody notices when the alerting itself is down',
@@ -8,9 +10,10 @@ export default rule({
 plane they are gone, too, and silence looks like health. An alert that always fires, and a service outside that
 calls somebody when it stops coming, tell the difference.`,
   remedy: "Add an alert that always fires and route it to a dead man's switch outside the cluster.",
-  decides: `PrometheusRules with alerts, and none of all alerts is called
+  decides: `PrometheusRules (or VMRules of VictoriaMetrics) with alerts, and none of all alerts is called
 as in \`watchdogNames\` or has an expression that is always true (\`vector(1)\`). One finding, on the first of
-them; in input that is not declared complete only where the rule is asked for.
+them; in input that is not declared complete only where the rule is asked for. So are an Alertmanager and a
+Prometheus with one replica.
 
 Exempt: a Prometheus that writes to somewhere else (\`remoteWrite\`) or runs as an agent: rules may be evaluated
 there.`,
@@ -33,8 +36,19 @@ there.`,
       about: 'Names of alerts that always fire.',
     },
   },
-  for: 'monitoring.coreos.com/PrometheusRule',
+  for: [...ruleKinds, 'monitoring.coreos.com/Alertmanager', 'monitoring.coreos.com/Prometheus'],
   check(subject, { graph, params, report }) {
+    if (subject.kind === 'Alertmanager' || subject.kind === 'Prometheus') {
+      const spec = objectAt(subject, 'spec')
+      if (spec && spec.remoteWrite === undefined && (numberAt(spec, 'replicas') ?? 1) === 1)
+        report(
+          spec,
+          'replicas',
+          `While the only pod of ${subject.kind} ${subject.metadata?.name} is away, ${subject.kind === 'Prometheus' ? 'no alert is evaluated' : 'nobody is called'}.`,
+          { recommended: false },
+        )
+      return
+    }
     if (graph.live && !graph.complete) return
     const blind = graph.once('monitoring-only-inside: rules without watchdog', () =>
       blindRules(graph, params.watchdogNames),
@@ -55,8 +69,8 @@ function blindRules(graph: Graph, names: readonly string[]): readonly Custom[] {
   const writesAway = graph
     .all('monitoring.coreos.com/Prometheus')
     .some((one) => objectsAt(one, 'spec', 'remoteWrite').length > 0)
-  const all = graph
-    .all('monitoring.coreos.com/PrometheusRule')
+  const all = ruleKinds
+    .flatMap((kind): readonly Custom[] => graph.all(kind))
     .filter((one) => alertsOf(one).length > 0)
     .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   const watches = (alert: object) =>

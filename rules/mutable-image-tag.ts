@@ -15,7 +15,7 @@ by somebody else reaches production with the next restart.`,
 a warning; an info in a Pod or Job of its own, of which nothing makes a second one, and where no tag is given but
 the repository's own name has a version or a mark behind it says where a script puts one (\`#imagetag\`). With \`versions\` on,
 tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
-are an info. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
+are an info, and with \`requireDigest\` all others. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
 they are in the input. One finding per workload.
 
 Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, and bare names without
@@ -35,6 +35,11 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       default: false,
       asked: true,
       about: 'Report tags of a major or minor version, too.',
+    },
+    requireDigest: {
+      type: 'boolean',
+      default: false,
+      about: 'Report every image without a digest.',
     },
     immutableRegistries: {
       type: 'array',
@@ -57,7 +62,10 @@ registry and tag that are no official image of Docker Hub: skaffold, Tilt and ot
       const inName =
         tag === undefined && (versionInName.test(repository) || hasMark(image, workload.object, graph))
       const grave = tag === undefined ? !inName : params.mutableTags.includes(tag.toLowerCase())
-      const mild = inName || (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
+      const mild =
+        params.requireDigest ||
+        inName ||
+        (params.versions && tag !== undefined && /^v?\d+(\.\d+)?(-[a-z]+)?$/.test(tag))
       return (grave || mild) && !graph.tagSetElsewhere(image) ? [{ container, tag, grave }] : []
     })
     const [first] = [...moving.filter(({ grave }) => grave), ...moving]

@@ -1,12 +1,17 @@
 import {
   at,
   defaultsIn,
+  type Fault,
   firstOf,
   formatMemoryKill,
   type Graph,
+  hasDefault,
   imageNamed,
+  isKind,
+  isNamespaceOf,
   type LimitRange,
   memoryKillsOf,
+  type Namespace,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -23,7 +28,8 @@ megabytes and is killed at the first peak, although nobody ever wrote that limit
 namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
 has a container without that limit. In a cluster an error, whatever the image, when the kernel has killed a container
 within the last day whose memory limit came from there, by the annotation that Kubernetes leaves on the pod. Amounts that the API server refuses beside each other are reported by
-\`conflicting-fields\`.`,
+\`conflicting-fields\`. Where the rule is asked for, an info for a Namespace of the input with workloads without a memory limit, and
+without a LimitRange that gives them one.`,
   sources: ['kubernetes/plugin/pkg/admission/limitranger/admission.go'],
   stories: ['dfds-limitrange-502', 'bluematador-node-oom', 'betz-resource-limits'],
   params: {
@@ -50,8 +56,13 @@ within the last day whose memory limit came from there, by the annotation that K
       about: 'Parts of image names of the platform.',
     },
   },
-  for: 'LimitRange',
+  for: ['LimitRange', 'Namespace'],
   check(range, { graph, params, report }) {
+    if (isKind(range, 'Namespace')) {
+      const fault = withoutDefaults(range, graph)
+      if (fault) report(...fault)
+      return
+    }
     const killed = killedIn(range, graph)
     for (const limit of killed.length > 0 ? (range.spec?.limits ?? []) : []) {
       const given = limit.type === 'Container' ? defaultsIn(limit, 'limit', 'memory') : undefined
@@ -93,6 +104,30 @@ within the last day whose memory limit came from there, by the annotation that K
     }
   },
 })
+
+/** That a Namespace of the input gives no limits to the workloads in it that write none. */
+function withoutDefaults(namespace: Namespace, graph: Graph): Fault | undefined {
+  const name = namespace.metadata?.name
+  if (!name || name.startsWith('kube-')) return undefined
+  const ranges = graph.all('LimitRange').filter((one) => graph.namespaceOf(one) === name)
+  if (hasDefault(ranges, 'limit', 'memory')) return undefined
+  const bare = graph.workloads.filter(
+    (one) =>
+      one.namespace === name &&
+      !one.controlled &&
+      isNamespaceOf(namespace, one.object, graph) &&
+      one.pod.resources?.limits?.memory === undefined &&
+      one.running.some(({ spec }) => spec.resources?.limits?.memory === undefined),
+  )
+  const [first] = bare
+  if (!first) return undefined
+  return [
+    namespace,
+    undefined,
+    `Nothing limits the memory of ${firstOf(bare.map((one) => one.name))}: they write no limit, and no LimitRange of ${graph.source} gives one to pods of ${name}.`,
+    { severity: 'info', recommended: false, see: [at(first, first.template, undefined, 'no memory limit')] },
+  ]
+}
 
 function platformPods(
   range: LimitRange,

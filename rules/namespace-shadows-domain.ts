@@ -24,7 +24,8 @@ A domain of the cluster (\`clusterDomain\` of the kubelet, \`dnsDomain\` of kube
 Corefile) that holds the host of an Ingress, so that pods cannot resolve it, unless the Corefile has \`fallthrough\`.
 
 Exempt: names such as \`dev\`, \`app\` or \`cloud\`, which are top-level domains and good names of namespaces: add
-them to \`tlds\`.`,
+them to \`tlds\`. Where the rule is asked for, an info for them, and for a domain of the cluster that somebody may have on the
+Internet.`,
   sources: [
     'kubernetes/pkg/kubelet/network/dns/dns.go (search domains, ndots 5)',
     'coredns/plugin/kubernetes/README.md (ZONES, fallthrough)',
@@ -65,7 +66,8 @@ them to \`tlds\`.`,
   check(subject, { graph, params, report }) {
     if (subject.kind === 'Service') {
       const own = graph.namespaceOf(subject)
-      if (!params.tlds.includes(own)) return
+      const isCertain = params.tlds.includes(own)
+      if (!isCertain && !usualNames.has(own)) return
       const first = graph
         .once(
           'first-services',
@@ -78,6 +80,7 @@ them to \`tlds\`.`,
         subject,
         undefined,
         `Pods that ask for ${name} on the Internet get this Service: its namespace is called like a top-level domain.`,
+        isCertain ? {} : { severity: 'info', recommended: false },
       )
       return
     }
@@ -85,7 +88,15 @@ them to \`tlds\`.`,
       const shadowed = graph
         .once('hosts-of-ingresses', () => hostsIn(graph))
         .find(({ host }) => host.endsWith(`.${domain}`))
-      if (!shadowed) continue
+      if (!shadowed) {
+        report(
+          node,
+          field,
+          `Pods cannot resolve hosts of ${domain} on the Internet: the cluster's DNS answers for all of it, and knows its Services only.`,
+          { severity: 'info', recommended: false },
+        )
+        continue
+      }
       report(
         node,
         field,
@@ -96,6 +107,13 @@ them to \`tlds\`.`,
     }
   },
 })
+
+/** Top-level domains that are good names of namespaces. */
+const usualNames: ReadonlySet<string> = new Set(
+  'ai app blog build cafe cloud dev games info live map media network news page shop store studio tools'.split(
+    ' ',
+  ),
+)
 
 interface Domain {
   readonly domain: string

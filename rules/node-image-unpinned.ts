@@ -4,6 +4,7 @@ import {
   type Custom,
   counted,
   type Graph,
+  namespaceNamed,
   objectAt,
   objectsAt,
   rule,
@@ -22,14 +23,24 @@ production with the next node.`,
   decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or
 \`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM
 parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were
-made from it stand below the finding.`,
+made from it stand below the finding.
+
+Exempt: those whose names say that they are not for production.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
   sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],
+  params: {
+    quietNames: {
+      type: 'array',
+      items: { type: 'string' },
+      default: ['dev', 'development', 'test', 'sandbox', 'staging', 'nonprod'],
+      about: 'Parts of names of node classes and groups that may float.',
+    },
+  },
   for: ['karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
-  check(subject, { graph, report }) {
+  check(subject, { graph, params, report }) {
     const spec = objectAt(subject, 'spec')
-    if (!spec) return
+    if (!spec || namespaceNamed(subject.metadata?.name ?? '', params.quietNames)) return
     const say = (image: string) =>
       `An untested machine image reaches production with the next node: ${image}.`
     const fix = advise('name the version of the image that runs today')

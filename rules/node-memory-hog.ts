@@ -18,9 +18,10 @@ export default rule({
 fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with
 it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
-  decides: `The memory limits of a pod (without a limit its requests) together are above \`share\` of the
+  decides: `The memory limits of a pod together are above \`share\` of the
 largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing
-dedicates a node to it: no node selector, node affinity or toleration of its own.
+dedicates a node to it: no node selector, node affinity or toleration of its own. Where the rule is asked for, an info where the
+request is as large, or there is no limit.
 
 In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by
 its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node
@@ -83,7 +84,18 @@ is not known).`,
         sum + (bytes(spec.resources?.requests?.memory ?? spec.resources?.limits?.memory) ?? 0),
       0,
     )
-    if (!limits || limit <= node * params.share || request >= limit) return
+    const most = node * params.share
+    if (!limits || limit <= most || request >= limit) {
+      const place = limits ?? heaviest?.spec.resources?.requests
+      if (place && Math.max(limit, request) > most)
+        report(
+          place,
+          'memory',
+          `Little else fits beside ${workload.name}: it takes ${formatBytes(Math.max(limit, request))} of a node's ${formatBytes(node)}, and no node is set aside for it.`,
+          { severity: 'info', recommended: false },
+        )
+      return
+    }
     report(
       limits,
       'memory',

@@ -8,6 +8,7 @@ import {
   type Live,
   numberAt,
   type ObjectOf,
+  objectAt,
   placeOfCondition,
   rule,
   set,
@@ -25,7 +26,8 @@ and sshd cannot fork either. Without a limit for each pod everything on that nod
   remedy:
     'Set `podPidsLimit` (4096 suits most), and let nodes evict with `evictionHard: {pid.available: 10%}`.',
   decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that switches the limit off:
-\`podPidsLimit\` 0 or below. One that leaves it out, which means the same, is an info.
+\`podPidsLimit\` 0 or below. One that leaves it out, which means the same, is an info; and so is, where the rule is asked for, one with a limit whose \`evictionHard\` has no
+\`pid.available\`.
 
 In a cluster: nodes with the condition \`PIDPressure\` are an error; nodes with events of two pods at least
 in which something could not fork, or had too many files or watches open, a warning (one pod may have met a
@@ -57,7 +59,16 @@ limit of its own). "No space left on device" counts where watches are named.`,
     }
     for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
       const limit = numberAt(value, 'podPidsLimit')
-      if (limit !== undefined && limit > 0) continue
+      const hard = objectAt(value, 'evictionHard')
+      if (limit !== undefined && limit > 0) {
+        if (hard && hard['pid.available'] === undefined)
+          report(
+            ...place(value, 'evictionHard'),
+            'Pods can together use up the process ids of their node: evictionHard has no pid.available, and no default.',
+            { severity: 'info', recommended: false },
+          )
+        continue
+      }
       const [node, field] = place(value, 'podPidsLimit')
       report(
         node,

@@ -6,6 +6,7 @@ import {
   counted,
   type Fault,
   failingCalls,
+  firstOf,
   formatMaker,
   type Graph,
   isReady,
@@ -36,7 +37,8 @@ SecretProviderClass, kustomize generators and others), or when \`externals\` nam
 
 Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
 and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
-there all missing objects of a kind are one finding, at the first workload that needs them. A key that a ConfigMap or Secret of the input does not have is reported always,
+there all missing objects of a kind are one finding, at the first workload that needs them. With
+\`partialInput\` so are those of other input, as an info. A key that a ConfigMap or Secret of the input does not have is reported always,
 unless something else may fill the object, its file is named as an example (\`secrets.example.yaml\`), or it stands in another folder and so do
 others of its name: those of other clusters. In a cluster, what pods wait for stands below, and is reported
 by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
@@ -48,12 +50,20 @@ kubelet goes on without it. It is an error where the registry refuses an image f
     'kubernetes/plugin/pkg/admission/serviceaccount/admission.go',
   ],
   stories: ['zalando-credentials-queue', 'loveholidays-gke-ips'],
+  params: {
+    partialInput: {
+      type: 'boolean',
+      default: false,
+      asked: true,
+      about: 'Name what the input does not have although it is not declared complete, as an info.',
+    },
+  },
   for: 'Workload',
-  check(workload, { graph, report }) {
+  check(workload, { graph, params, report }) {
     const { live } = graph
     const waiting = live ? waitingPods(workload, live) : []
     const scene = { workload, graph, waiting, runs: live !== undefined && isServing(workload, live.seen) }
-    const gaps = gapsIn(workload, graph)
+    const gaps = gapsIn(workload, graph, params.partialInput && !live)
     const told = gaps.map(({ reference }) => reference.name)
     for (const fault of [...faultsOf(gaps, scene), ...unexplained(told, scene)]) report(...fault)
   },
@@ -75,6 +85,8 @@ interface Gap {
   readonly key?: MissingKey | undefined
   /** An object that is called nearly the same. */
   readonly near?: string | undefined
+  /** Whether it may be there all the same: the input is not all that there is. */
+  readonly isOpen?: boolean
 }
 
 /** ConfigMaps that controllers keep in every namespace: of Kubernetes, OpenShift and Istio. */
@@ -85,18 +97,23 @@ const everywhere: ReadonlySet<string> = new Set([
 ])
 
 /** The gaps of a workload, one for each name. */
-function gapsIn(workload: Workload, graph: Graph): readonly Gap[] {
+function gapsIn(workload: Workload, graph: Graph, isPartial: boolean): readonly Gap[] {
   const gaps = new Map<string, Gap>()
   for (const reference of graph.referencesOf(workload)) {
     const id = `${reference.kind}/${reference.name}`
     if (reference.optional || gaps.has(id) || isBuiltIn(reference)) continue
-    const gap = gapAt(reference, workload, graph)
+    const gap = gapAt(reference, workload, graph, isPartial)
     if (gap) gaps.set(id, gap)
   }
   return [...gaps.values()]
 }
 
-function gapAt(reference: ConfigReference, workload: Workload, graph: Graph): Gap | undefined {
+function gapAt(
+  reference: ConfigReference,
+  workload: Workload,
+  graph: Graph,
+  isPartial: boolean,
+): Gap | undefined {
   const { kind, name } = reference
   if (graph.exists(kind, name, workload.object)) {
     const key = missingKey(reference, workload, graph)
@@ -105,19 +122,25 @@ function gapAt(reference: ConfigReference, workload: Workload, graph: Graph): Ga
   // No object can be called so: the name is filled in later, or another finding says what is wrong with it.
   if (/[^a-z0-9.-]/.test(name)) return undefined
   const near = nearestName(name, graph.namesNear(kind, workload.object))
-  return near || graph.hasAll(kind, workload.object) ? { reference, near } : undefined
+  if (near || graph.hasAll(kind, workload.object)) return { reference, near }
+  return isPartial ? { reference, isOpen: true } : undefined
 }
 
 /** A finding for each gap; one for all names of a kind that are nowhere and stop the pod in the same way. */
 function faultsOf(gaps: readonly Gap[], scene: Scene): readonly Fault[] {
   const faults: Fault[] = []
   const absent = new Map<string, ConfigReference[]>()
-  for (const { reference, key, near } of gaps) {
+  const open = new Map<string, ConfigReference[]>()
+  for (const { reference, key, near, isOpen } of gaps) {
     if (key) faults.push(keyFault(reference, key, scene))
     else if (near) faults.push(nearFault(reference, near, scene))
-    else push(absent, absence(reference, scene), reference)
+    else push(isOpen ? open : absent, absence(reference, scene), reference)
   }
-  return [...faults, ...[...absent].flatMap(([what, alike]) => absentFault(what, alike, scene))]
+  return [
+    ...faults,
+    ...[...absent].flatMap(([what, alike]) => absentFault(what, alike, scene, false)),
+    ...[...open].flatMap(([what, alike]) => absentFault(what, alike, scene, true)),
+  ]
 }
 
 function keyFault(reference: ConfigReference, key: MissingKey, scene: Scene): Fault {
@@ -146,7 +169,12 @@ function nearFault(reference: ConfigReference, near: string, scene: Scene): Faul
   ]
 }
 
-function absentFault(what: string, alike: readonly ConfigReference[], scene: Scene): Fault[] {
+function absentFault(
+  what: string,
+  alike: readonly ConfigReference[],
+  scene: Scene,
+  isOpen: boolean,
+): Fault[] {
   const { workload, graph } = scene
   // One object that nobody has made is one finding, at the first workload that needs it.
   const missing = alike.flatMap((reference) => {
@@ -155,7 +183,7 @@ function absentFault(what: string, alike: readonly ConfigReference[], scene: Sce
   })
   const [first] = missing
   if (!first) return []
-  const { node, field } = first.reference
+  const { kind, node, field } = first.reference
   const names = missing.map(({ reference }) => reference.name)
   const lines = names.flatMap((name) => linesFor(name, scene))
   const others = [...new Map(missing.flatMap((one) => one.others).map((one) => [one.workload, one])).values()]
@@ -167,9 +195,11 @@ function absentFault(what: string, alike: readonly ConfigReference[], scene: Sce
     [
       node,
       field,
-      `${what} ${listed(names)} in ${graph.source}${more}.`,
+      isOpen
+        ? `${consequence(first.reference, scene, false)} unless ${elsewhere(kind, names)}: ${graph.source} does not have ${names.length === 1 ? 'it' : 'them'}${more}.`
+        : `${what} ${listed(names)} in ${graph.source}${more}.`,
       {
-        severity: severityOf(first.reference, lines.length > 0),
+        severity: isOpen ? 'info' : severityOf(first.reference, lines.length > 0),
         see: others
           .slice(0, 3)
           .map((one) => at(one.workload.object, one.reference.node, one.reference.field, 'needed here, too')),
@@ -299,6 +329,13 @@ function isBuiltIn({ kind, name }: ConfigReference): boolean {
 /** The kubelet goes on without an image pull secret: pods wait only where the registry asks for one. */
 function severityOf({ as }: ConfigReference, isWaitedFor: boolean): 'error' | 'warning' {
   return as === 'imagePullSecret' && !isWaitedFor ? 'warning' : 'error'
+}
+
+/** `Secret a comes from elsewhere`, `Secrets a and b come from elsewhere`. */
+function elsewhere(kind: string, names: readonly string[]): string {
+  return names.length === 1
+    ? `${kind} ${names[0]} comes from elsewhere`
+    : `${kind}s ${firstOf(names, 2)} come from elsewhere`
 }
 
 /** `a`, `a or b`, `a, b or 7 others`. */

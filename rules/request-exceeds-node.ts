@@ -16,7 +16,8 @@ import {
   type Workload,
 } from '../src/rule.js'
 
-type Resource = 'cpu' | 'memory'
+/** `cpu`, `memory`, `ephemeral-storage` or the name of an extended resource, `nvidia.com/gpu`. */
+type Resource = string
 
 export default rule({
   title: 'A pod asks for more than any node has',
@@ -29,7 +30,8 @@ ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
   decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest
 init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes that their
-labels and taints open to the pod, or with the parameters; with \`max\` of a LimitRange (per container and
+labels and taints open to the pod, or with the parameters; CPU, memory, ephemeral storage, and what devices give
+(\`nvidia.com/gpu\`); with \`max\` of a LimitRange (per container and
 pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace. Nodes count only where no
 Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left alone, and those
 that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
@@ -56,7 +58,7 @@ that have waited less than ten minutes, in which a node autoscaler may bring a l
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    for (const resource of ['cpu', 'memory'] as const) {
+    for (const resource of ['cpu', 'memory', ...othersOf(workload)]) {
       const total = requestOf(workload, resource)
       const node = mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
       const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
@@ -66,7 +68,7 @@ that have waited less than ten minutes, in which a node autoscaler may bring a l
       const { requests, limits } = (container ?? largest)?.spec.resources ?? {}
       const byLimit = container && mostOf(container, resource) > requested(container, resource)
       const place = (byLimit || requests?.[resource] === undefined ? limits : requests) ?? workload.pod
-      const what = resource === 'cpu' ? 'CPU' : 'memory'
+      const what = names[resource] ?? resource
       report(
         place,
         place === workload.pod ? 'resources' : resource,
@@ -87,7 +89,24 @@ that have waited less than ten minutes, in which a node autoscaler may bring a l
 const mostOf = (container: Container, resource: Resource): number =>
   Math.max(requested(container, resource), quantity(container.spec.resources?.limits?.[resource]) ?? 0)
 const show = (amount: number, resource: Resource): string =>
-  resource === 'cpu' ? String(Number(amount.toFixed(3))) : formatBytes(amount)
+  resource === 'memory' || resource === 'ephemeral-storage'
+    ? formatBytes(amount)
+    : String(Number(amount.toFixed(3)))
+
+const names: Readonly<Record<string, string>> = {
+  cpu: 'CPU',
+  memory: 'memory',
+  'ephemeral-storage': 'ephemeral storage',
+}
+
+/** What else its containers ask for that nodes have a number of. */
+function othersOf({ containers }: Workload): readonly Resource[] {
+  const keys = containers.flatMap(({ spec }) => [
+    ...Object.keys(spec.resources?.requests ?? {}),
+    ...Object.keys(spec.resources?.limits ?? {}),
+  ])
+  return [...new Set(keys)].filter((key) => key === 'ephemeral-storage' || key.includes('/'))
+}
 
 /**
  * Whether pods of the workload run in the cluster, or a node autoscaler has had no time or
@@ -118,15 +137,22 @@ function nodeBound(
   resource: Resource,
   params: { readonly largestCpu: string; readonly largestMemory: string },
 ): Bound | undefined {
-  const read = resource === 'cpu' ? cpuCores : bytes
-  const given = read((resource === 'cpu' ? params.largestCpu : params.largestMemory) || undefined)
+  // Of what only devices give, nodes without one have none.
+  const none = resource.includes('/') ? '0' : undefined
+  const read = (text: string | undefined) =>
+    resource === 'cpu' ? cpuCores(text) : resource === 'memory' ? bytes(text) : quantity(text ?? none)
+  const set = resource === 'cpu' ? params.largestCpu : resource === 'memory' ? params.largestMemory : ''
+  const given = set === '' ? undefined : read(set)
   if (given !== undefined)
     return { most: given, what: 'the largest node offers', consequence: 'stay Pending', see: undefined }
   if (graph.all('karpenter.sh/NodePool').length > 0) return undefined
   const nodes = graph.all('Node')
   const eligible = nodes.filter((node) => isFor(node, pod))
   // Without a node that fits otherwise there is no largest one: node-selector-unsatisfiable tells.
-  const sizes = eligible.map((node) => ({ node, size: read(node.status?.allocatable?.[resource]) }))
+  const sizes = eligible.map((node) => {
+    const { allocatable } = node.status ?? {}
+    return { node, size: allocatable && read(allocatable[resource]) }
+  })
   if (sizes.length === 0 || sizes.some(({ size }) => size === undefined)) return undefined
   const [largest] = sizes.sort((a, b) => (b.size ?? 0) - (a.size ?? 0))
   const allocatable = largest?.node.status?.allocatable

@@ -7,6 +7,7 @@ import {
   heavyPods,
   imageNamed,
   rule,
+  stringAt,
   targetNamed,
   type Workload,
 } from '../src/rule.js'
@@ -25,7 +26,7 @@ is on. Pod-level resources count. One finding per workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages, Jobs that no CronJob makes (unless \`jobs\` is on), single Pods (unless the rule is asked for), workloads with \`replicas: 0\` that
+manages (not in mode \`Off\`), Jobs that no CronJob makes (unless \`jobs\` is on), single Pods (unless the rule is asked for), workloads with \`replicas: 0\` that
 KEDA doesn't scale, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
 there.
 
@@ -61,30 +62,26 @@ moment stand below.`,
     if (workload.kind === 'Job' && !params.jobs) return
     // Nothing runs, and nothing but a hand starts it.
     if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
+    const ranges = graph.siblings('LimitRange', workload.object)
+    const given = new Set(resources.filter((resource) => hasDefault(ranges, 'request', resource)))
+    const isBare = (container: Container, resource: (typeof resources)[number]) =>
+      !given.has(resource) && lacks(container, workload, resource)
     const bare = workload.running.filter(
       (container) =>
         !imageNamed(container.image, ['pause']) &&
-        (lacks(container, workload, 'memory') || (params.cpu && lacks(container, workload, 'cpu'))),
+        (isBare(container, 'memory') || (params.cpu && isBare(container, 'cpu'))),
     )
     const [first] = bare
-    if (
-      !first ||
-      hasDefault(graph.siblings('LimitRange', workload.object), 'request', 'memory') ||
-      isManaged(workload, graph)
-    )
-      return
+    if (!first || isManaged(workload, graph)) return
     const bareNames = bare.map(({ name }) => name)
     const names = enumerateFew(bareNames, 'container', 'and')
-    const kinds = [
-      lacks(first, workload, 'memory') ? 'memory' : '',
-      lacks(first, workload, 'cpu') ? 'CPU' : '',
-    ]
+    const kinds = [isBare(first, 'memory') ? 'memory' : '', isBare(first, 'cpu') ? 'CPU' : '']
       .filter((kind) => kind !== '')
       .join(' or ')
     report(
       first.spec,
       'resources',
-      `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
+      `Nodes are filled as if ${names} needed no ${kinds}${isCritical(workload) || !isBare(first, 'memory') ? '' : `, and ${bare.length > 1 ? 'they are' : 'it is'} killed first when memory runs out`}.`,
       {
         severity: isCritical(workload) ? 'info' : 'warning',
         recommended: workload.kind !== 'Pod',
@@ -97,6 +94,8 @@ moment stand below.`,
     )
   },
 })
+
+const resources = ['memory', 'cpu'] as const
 
 function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu'): boolean {
   return [spec.resources, pod.resources].every(
@@ -112,5 +111,7 @@ function isCritical({ pod }: Workload): boolean {
 function isManaged(workload: Workload, graph: Graph): boolean {
   return graph
     .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', workload.object)
-    .some((vpa) => targetNamed(vpa, workload))
+    .some(
+      (vpa) => targetNamed(vpa, workload) && stringAt(vpa, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
+    )
 }

@@ -8,6 +8,8 @@ import {
   isKind,
   isReady,
   isStranded,
+  type KubernetesObject,
+  objectAt,
   type PersistentVolume,
   type PersistentVolumeClaim,
   presentPods,
@@ -16,6 +18,7 @@ import {
   set,
   spanSince,
   timeOf,
+  valueAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -29,7 +32,7 @@ for the new one to be ready, and the rollout never ends. With several replicas t
 the first, and with several workloads that share the volume to all that are not on its node.`,
   remedy:
     'Use `strategy: {type: Recreate}`, a StatefulSet with a claim per pod, or for shared files a volume that is ReadWriteMany.',
-  decides: `A Deployment or ReplicaSet that mounts a PersistentVolumeClaim of the input whose access modes
+  decides: `A Deployment, ReplicaSet or Rollout that mounts a PersistentVolumeClaim of the input whose access modes
 are only ReadWriteOnce or ReadWriteOncePod, and that runs two pods or more, or one with a rolling update
 that starts the new pod before it stops the old one (maxSurge one or more and maxUnavailable none, as is the
 default for one pod). In manifests, all workloads that share such a claim are one finding, whatever their number
@@ -46,11 +49,12 @@ or all of its class), or the provisioner or name of the class.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',
+    'Argo Rollouts documentation, specification (maxSurge, maxUnavailable)',
     'kubernetes/pkg/scheduler/framework/plugins/volumerestrictions (ReadWriteOncePod)',
     'kubernetes/pkg/controller/volume/attachdetach/reconciler/reconciler.go (reportMultiAttachError)',
   ],
   stories: ['dfds-pvc-stuck', 'zalando-misc-races'],
-  for: ['Deployment', 'ReplicaSet'],
+  for: ['Deployment', 'ReplicaSet', 'argoproj.io/Rollout'],
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
     const fewest = workload && graph.fewestPods(workload)
@@ -86,7 +90,9 @@ or all of its class), or the provisioner or name of the class.`,
                   see,
                   fix: set(subject.spec, 'strategy', { type: 'Recreate' }),
                 }
-              : undefined
+              : subject.kind === 'Rollout' && rolloutStartsFirst(subject)
+                ? { message: whenReplaced(workload, use), see }
+                : undefined
       if (!fault) return
       const { message, ...options } = fault
       report(source, 'claimName', message, {
@@ -141,6 +147,17 @@ function startsBeforeItStops({ spec }: Deployment): boolean {
   return surge >= 1 && unavailable < 1
 }
 
+/** The same of a Rollout of Argo: blue and green run side by side; a canary surges as a Deployment does. */
+function rolloutStartsFirst(rollout: KubernetesObject): boolean {
+  const canary = objectAt(rollout, 'spec', 'strategy', 'canary')
+  if (!canary) return true
+  const at = (field: string, round: 'up' | 'down') => {
+    const value = valueAt(canary, field)
+    return intOrPercent(typeof value === 'number' || typeof value === 'string' ? value : '25%', 1, round)
+  }
+  return (at('maxSurge', 'up') ?? 1) >= 1 && (at('maxUnavailable', 'down') ?? 0) < 1
+}
+
 /**
  * The workloads that mount the claim, in the order of the input, those first that rules are asked about. Those of a cluster
  * run as they are.
@@ -164,7 +181,7 @@ function usersOf(claim: PersistentVolumeClaim, graph: Graph): readonly Workload[
     }
     return found
   })
-  const isAsked = ({ kind }: Workload) => kind === 'Deployment' || kind === 'ReplicaSet'
+  const isAsked = ({ kind }: Workload) => ['Deployment', 'ReplicaSet', 'Rollout'].includes(kind)
   const own = users.get(claim) ?? []
   return [...own.filter(isAsked), ...own.filter((one) => !isAsked(one))]
 }

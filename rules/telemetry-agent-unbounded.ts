@@ -3,6 +3,7 @@ import {
   type Graph,
   heavyPods,
   imageNamed,
+  isWorkload,
   type Live,
   memoryTrouble,
   rule,
@@ -19,12 +20,17 @@ whole node, and the kernel kills the neighbours; without requests the scheduler 
   remedy: 'Give the agent requests and a memory limit, and its buffers a size.',
   decides: `DaemonSets, and sidecars beside other containers, whose image is one of \`images\`: no memory
 limit, or no requests (which default to the limits). Pod-level resources count. Aggregators (Deployments and
-StatefulSets of the agent alone) are left to \`memory-limit-missing\`.
+StatefulSets of the agent alone) are left to \`memory-limit-missing\`. Where the rule is asked for, an info for
+ConfigMaps of Fluent Bit and fluentd whose buffers have no bound.
 
 In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of the
 node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`). With the metrics API, agents that use
 more than a fifth of their node's memory at this moment stand below.`,
-  sources: ['Kubernetes documentation, resource management for pods and containers'],
+  sources: [
+    'Kubernetes documentation, resource management for pods and containers',
+    'Fluent Bit documentation, buffering and storage',
+    'fluentd/lib/fluent/plugin/buf_file.rb (DEFAULT_TOTAL_LIMIT_SIZE)',
+  ],
   stories: [
     'bluematador-node-oom',
     'target-cascading',
@@ -50,6 +56,7 @@ more than a fifth of their node's memory at this moment stand below.`,
         'telegraf',
         'datadog',
         'datadog/agent',
+        'datadoghq/agent',
         'opentelemetry-collector',
         'otel-collector',
         'otelcol',
@@ -62,8 +69,16 @@ more than a fifth of their node's memory at this moment stand below.`,
       about: 'Parts of image names of agents.',
     },
   },
-  for: 'Workload',
+  for: ['Workload', 'ConfigMap'],
   check(workload, { graph, params, report }) {
+    if (!isWorkload(workload)) {
+      for (const [key, text] of Object.entries(workload.data ?? {})) {
+        const growth = growthIn(text)
+        if (growth && workload.data)
+          report(workload.data, key, `${growth}.`, { severity: 'info', recommended: false })
+      }
+      return
+    }
     if (workload.batch) return
     const agents = workload.running.filter((one) => imageNamed(one.image, params.images))
     const perNode = workload.kind === 'DaemonSet'
@@ -87,6 +102,26 @@ more than a fifth of their node's memory at this moment stand below.`,
     }
   },
 })
+
+/** What grows without a bound by a configuration of Fluent Bit or fluentd. */
+function growthIn(text: string): string | undefined {
+  const sections = text.split(/^\s*(?=\[[A-Z_]+\])/m)
+  const tail = sections.find((one) => one.startsWith('[INPUT]') && /^\s*name\s+tail\s*$/im.test(one))
+  if (tail && !/^\s*(mem_buf_limit|storage\.type\s+filesystem)\b/im.test(tail))
+    return 'Fluent Bit takes more and more memory while its store is slow: the tail input has no Mem_Buf_Limit'
+  const endless = sections.some(
+    (one) =>
+      one.startsWith('[OUTPUT]') &&
+      /^\s*retry_limit\s+(false|no_limits)\s*$/im.test(one) &&
+      !/^\s*storage\.total_limit_size\b/im.test(one),
+  )
+  if (tail && endless && /^\s*storage\.type\s+filesystem\b/im.test(tail))
+    return 'Fluent Bit fills the disk of its node while its store is away: it retries without end, and no storage.total_limit_size ends the buffer'
+  const buffers = text.match(/<buffer\b[^>]*>[\s\S]*?<\/buffer>/g) ?? []
+  return buffers.some((one) => /@type\s+file\b/.test(one) && !/total_limit_size/.test(one))
+    ? 'fluentd fills up to 64 GB of the disk of its node while its store is away: a buffer of files has no total_limit_size'
+    : undefined
+}
 
 function missingIn({ spec }: Container, { pod }: Workload): string[] {
   const limits = { ...pod.resources?.limits, ...spec.resources?.limits }

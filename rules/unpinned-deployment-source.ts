@@ -13,7 +13,8 @@ clusters at once, with no change of yours to revert.`,
   decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\` or a range. Flux OCIRepository: tag
 latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is
 missing or a range. GitRepositories and Applications that follow a branch are normal for your own
-repositories and silent.
+repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
+\`flux-system\` beside it is an info.
 
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
 \`chartRef\`, and a missing version where a kustomization patches the object. In a cluster the versions that a HelmRelease
@@ -28,11 +29,32 @@ went through stand below.`,
     'helm.toolkit.fluxcd.io/HelmRelease',
     'source.toolkit.fluxcd.io/OCIRepository',
     'source.toolkit.fluxcd.io/HelmChart',
+    'source.toolkit.fluxcd.io/GitRepository',
     'argoproj.io/Application',
     'argoproj.io/ApplicationSet',
   ],
   check(subject, { graph, report }) {
     const fix = advise('the version that is deployed now')
+    if (subject.kind === 'GitRepository') {
+      const spec = objectAt(subject, 'spec')
+      const ref = objectAt(spec, 'ref')
+      const fixed = ['commit', 'tag', 'semver', 'name'].some((one) => stringAt(ref, one) !== undefined)
+      const owner = ownerOf(subject)
+      const own = new Set(
+        graph
+          .siblings('source.toolkit.fluxcd.io/GitRepository', subject)
+          .filter(({ metadata }) => metadata?.name === 'flux-system')
+          .map(ownerOf),
+      )
+      if (spec && !fixed && owner !== undefined && own.size > 0 && !own.has(owner))
+        report(
+          ref ?? spec,
+          ref ? 'branch' : 'url',
+          `What comes from ${owner} changes unasked: ${subject.metadata?.name} follows ${stringAt(ref, 'branch') ? `branch ${stringAt(ref, 'branch')}` : 'the default branch'} of somebody else's repository.`,
+          { severity: 'info', recommended: false, fix: advise('a tag or commit') },
+        )
+      return
+    }
     for (const { node, field, name, text } of versionsOf(subject)) {
       if (text !== undefined && !range.test(text) && text !== 'latest' && text !== '') continue
       if (text === undefined && graph.patched(subject)) continue
@@ -48,6 +70,13 @@ went through stand below.`,
     }
   },
 })
+
+/** `github.com/fluxcd` of the address of a Git repository. */
+function ownerOf(repository: Custom): string | undefined {
+  const url = stringAt(repository, 'spec', 'url') ?? ''
+  const [, host, owner] = /^(?:\w+:\/\/)?(?:[^@/]+@)?([^/:]+)(?::\d+)?[/:]([^/]+)\//.exec(url) ?? []
+  return host && owner ? `${host}/${owner}` : undefined
+}
 
 interface Version {
   readonly node: object

@@ -41,7 +41,7 @@ export interface Repetition {
   readonly range: Range
   /** Where the key stands for the first time. */
   readonly first: Range
-  /** Whether the value is written as it is there, quotes and indentation aside. */
+  /** Whether nothing is lost: the value is written as it is there, quotes and indentation aside, or none is there. */
   readonly isSame: boolean
 }
 

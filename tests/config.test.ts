@@ -333,7 +333,7 @@ describe('settings', () => {
       after: '1h',
       memory: '',
     })
-    const all = (text: string) => settings(text).active[1]?.params['all']
+    const all = (text: string) => settings(text).active[1]?.params.all
     expect(all('preset: all\n')).toBe(true)
     expect(all('preset: all\nrules: { job-without-deadline: { params: { all: false } } }\n')).toBe(false)
     expect(all('rules: { job-without-deadline: { enabled: true } }\n')).toBe(true)

@@ -85,6 +85,16 @@ describe('a program', () => {
     )
     expect(found({ 'web.yaml': part.replace(/ {2}selector.*\n/, '') })).toEqual(['web.yaml unknown-field'])
   })
+  it('or a script beside it puts in the image', () => {
+    const script = (text: string) => ({ ...files, 'assets/web/deploy.sh': text })
+    const jq = "jq '.spec.template.spec.containers[0].image = env.IMAGE'"
+    expect(found(script(`kubectl create -f deployment.yaml -o json --dry-run=client |\n  ${jq}`))).toEqual([
+      all[0],
+      all[2],
+    ])
+    expect(found(script('kubectl apply -f deployment.yaml\n'))).toEqual(all)
+    expect(found(script(`kubectl get -o json deploy other | ${jq}\n`))).toEqual(all)
+  })
   it('fills in the images of its module that are empty', () => {
     expect(found({ ...files, 'go.mod': 'module example.com/web\n' })).toEqual([all[0], all[2]])
   })

@@ -20,7 +20,8 @@ export function leftOpen(programs: Programs | undefined): (draft: Draft) => bool
 
 /**
  * Whether the object is not all that is applied: a program embeds the file and the API server would refuse the object, or the
- * program has it among its sources with images that are empty on purpose, or Flux merges it into what others have written.
+ * program has it among its sources with images that are empty on purpose, or a script beside it puts in the image, or Flux
+ * merges it into what others have written.
  */
 function isCompleted({ document, value, problems }: Resource, programs: Programs | undefined): boolean {
   if (document.live) return false
@@ -29,6 +30,8 @@ function isCompleted({ document, value, problems }: Resource, programs: Programs
   if (!programs) return false
   const { name } = document.file
   const isRefused = problems.some(({ kind }) => kind === 'missing-field' || kind === 'conflict')
+  const lacksImage = problems.some(({ kind, path }) => kind === 'missing-field' && path.at(-1) === 'image')
+  if (lacksImage && programs.edits(name)) return true
   return (isRefused && programs.embeds(name)) || (hasEmptyImage(value) && programs.holds(name))
 }
 

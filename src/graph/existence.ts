@@ -27,7 +27,8 @@ export interface Existence {
   isFilledElsewhere(kind: 'ConfigMap' | 'Secret', name: string): boolean
   /**
    * Whether what is not in the input of a kind, beside an object, does not exist: the input is complete, no pod of it may
-   * make such objects while it runs, and it is not about kube-system, where clusters have more than manifests.
+   * make such objects while it runs, it is not about kube-system, where clusters have more than manifests, and no chart that
+   * is installed from elsewhere has Services in the namespace.
    */
   hasAll(kind: Exclude<MadeKind, 'Pod'>, near: object): boolean
   /**
@@ -46,6 +47,15 @@ const ofCharts: ReadonlySet<KindName> = new Set<KindName>([
   'Secret',
   'Service',
   'ServiceAccount',
+])
+
+/**
+ * Names that no one else gives: users of databases, in whatever namespace they were asked for, and outposts of authentik. Sources:
+ * user manual of Zalando's postgres-operator, authentik's integration with Kubernetes.
+ */
+const namedByMakers: ReadonlyMap<KindName, RegExp> = new Map([
+  ['Secret', /\.credentials\.postgresql\.acid\.zalan\.do$/],
+  ['Service', /^ak-outpost-/],
 ])
 
 /** Answers what rules ask about the existence of objects. */
@@ -73,6 +83,7 @@ export function existence(
       return (
         [...(written(kind).get(name) ?? [])].some(maybeSame) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
+        namedByMakers.get(kind)?.test(name) ||
         (ofCharts.has(kind) &&
           releases().some(
             (one) => maybeSame(one.namespace) && (one.name === undefined || isOf(one.name, name)),
@@ -81,7 +92,9 @@ export function existence(
       )
     },
     isFilledElsewhere: (kind, name) => made().has(madeKey(kind, name)),
-    hasAll: (kind, near) => hasAll(kind, resource(near)),
+    hasAll: (kind, near) =>
+      hasAll(kind, resource(near)) &&
+      (kind !== 'Service' || !releases().some((one) => one.namespace === resource(near).namespace)),
     hasAllPods: (labels = {}, near) =>
       hasAll('Pod', resource(near)) && (live !== undefined || !mayBeOperated(labels, resource(near))),
     mayBeOperated: (labels = {}, near) => mayBeOperated(labels, resource(near)),

@@ -110,7 +110,7 @@ const servingCertificate = [
 /**
  * What an object makes. Sources: the reference documents of external-secrets, sealed-secrets, cert-manager, the Secrets
  * Store CSI driver, CloudNativePG, Crunchy's PGO, Rook, Strimzi, the operators of RabbitMQ, Elastic, MariaDB, Keycloak, Grafana,
- * Jaeger and OpenTelemetry, Zalando's postgres-operator, KubeRay, Knative, KServe, Crossplane and OpenShift.
+ * Jaeger and OpenTelemetry, Zalando's postgres-operator, KubeRay, Knative, KServe, Flagger, Crossplane and OpenShift.
  */
 function madeBy(resource: Resource): readonly Made[] {
   const { document, kindName, value, name, namespace } = resource
@@ -146,6 +146,12 @@ function madeBy(resource: Resource): readonly Made[] {
       return isShimmed(value)
         ? objectsAt(value, 'spec', 'tls').map((tls) => secret(stringAt(tls, 'secretName')))
         : nothing
+    case 'gateway.networking.k8s.io/Gateway':
+      return isShimmed(value)
+        ? objectsAt(value, 'spec', 'listeners')
+            .flatMap((listener) => objectsAt(listener, 'tls', 'certificateRefs'))
+            .map((one) => secret(stringAt(one, 'name'), stringAt(one, 'namespace')))
+        : nothing
     default:
       return document.live ? nothing : madeUnseen(resource)
   }
@@ -162,6 +168,11 @@ function madeUnseen({ document, kindName, value, name, namespace }: Resource): r
         ...(users.length > 0 ? users : [name]).map((user) => secret(`${name}-pguser-${user}`)),
         ...servicesOf(kindName, name, namespace),
       ]
+    }
+    case 'flagger.app/Canary': {
+      const own = stringAt(value, 'spec', 'service', 'name') ?? stringAt(value, 'spec', 'targetRef', 'name')
+      const names = own === undefined ? [] : ['', '-primary', '-canary'].map((suffix) => own + suffix)
+      return names.map((one) => ({ kind: 'Service', name: one, namespace }))
     }
     case 'ceph.rook.io/CephCluster':
       return [secret('rook-ceph-mon'), { kind: 'ConfigMap', name: 'rook-ceph-mon-endpoints', namespace }]
@@ -200,7 +211,7 @@ function servicesOf(kindName: string, name: string, namespace: string): Made[] {
   }))
 }
 
-/** Whether cert-manager's ingress-shim makes the Secrets that the `tls` of an Ingress names. */
+/** Whether cert-manager makes the Secrets that the `tls` of an Ingress names, or those of a Gateway's listeners. */
 function isShimmed({ metadata }: KubernetesObject): boolean {
   return Object.keys(metadata?.annotations ?? {}).some((key) =>
     /^(cert-manager\.io|certmanager\.k8s\.io|acme\.cert-manager\.io)\/|^kubernetes\.io\/tls-acme$/.test(key),

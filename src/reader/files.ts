@@ -12,7 +12,7 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
-import type { GoFolders } from './program.js'
+import type { ProgramFolders } from './program.js'
 
 /** Patterns in gitignore syntax, relative to the folder `base` (an absolute path). */
 export interface IgnorePatterns {
@@ -38,7 +38,7 @@ export interface Found {
   /** Names of folders of test data that a walk met and left out. */
   readonly testData: readonly string[]
   /** The folders with Go sources and modules that a walk met. */
-  readonly go: GoFolders
+  readonly programs: ProgramFolders
   /** Arguments that lead to nothing. */
   readonly missing: readonly string[]
   /** Folders and links that could not be followed. */
@@ -92,14 +92,21 @@ export function find(args: readonly string[], options: FindOptions): Found {
     missing: [],
     unreadable: [],
     folders: new Set(),
-    go: { sources: new Map(), modules: new Set() },
+    programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
   }
   const configuredRules = options.ignore.filter(({ patterns }) => patterns.length > 0).map(configured)
   for (const arg of args) follow(arg, search, options, configuredRules)
-  const { files, ignored, testData, missing, unreadable, folders, go } = search
+  const { files, ignored, testData, missing, unreadable, folders, programs } = search
   // Another argument may have named the folder.
   const leftOut = [...testData].filter(([real]) => !folders.has(real)).map(([, name]) => name)
-  return { files: [...files.values()], ignored: [...ignored], testData: leftOut, go, missing, unreadable }
+  return {
+    files: [...files.values()],
+    ignored: [...ignored],
+    testData: leftOut,
+    programs,
+    missing,
+    unreadable,
+  }
 }
 
 /** What was found so far; files and folders by their real paths. */
@@ -113,7 +120,11 @@ interface Search {
   readonly unreadable: { readonly name: string; readonly error: unknown }[]
   /** Those that were walked. */
   readonly folders: Set<string>
-  readonly go: { readonly sources: Map<string, string>; readonly modules: Set<string> }
+  readonly programs: {
+    readonly sources: Map<string, string>
+    readonly scripts: Map<string, string>
+    readonly modules: Set<string>
+  }
 }
 
 /** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
@@ -198,12 +209,14 @@ function walk(
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   let hasSources = false
+  let hasScripts = false
   for (const entry of entries) {
     const path = folder + sep + entry.name
     const isWanted = isManifestName(entry.name)
     if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) {
-      if (entry.name === 'go.mod') search.go.modules.add(nameOf(folder))
+      if (entry.name === 'go.mod') search.programs.modules.add(nameOf(folder))
       hasSources ||= entry.name.endsWith('.go')
+      hasScripts ||= entry.name.endsWith('.sh')
       continue
     }
     let target: Target
@@ -222,7 +235,8 @@ function walk(
     } else if (isFolder) walk(path, target.real, search, rules, wants)
     else add(path, target.real, search, false, target.isFile)
   }
-  if (hasSources) search.go.sources.set(nameOf(folder), folder)
+  if (hasSources) search.programs.sources.set(nameOf(folder), folder)
+  if (hasScripts) search.programs.scripts.set(nameOf(folder), folder)
 }
 
 /** What stands in a folder, links followed. */

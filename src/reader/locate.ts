@@ -73,7 +73,7 @@ export function locatorOf(text: string, root: TextNode, line: number, column: nu
         path,
         range: range(entry.key.start, entry.key.end),
         first: range(first.key.start, first.key.end),
-        isSame: written(entry) === written(first),
+        isSame: ['', written(entry)].includes(written(first)),
       }))
       return duplicates
     },

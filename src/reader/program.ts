@@ -1,12 +1,15 @@
-/** Manifests that a Go program carries in itself, or finishes: what stands in them is not what is applied. */
+/** Manifests that a Go program carries in itself, or that it or a script finishes: what stands in them is not what is applied. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import picomatch from 'picomatch'
+import { memo } from '../values/lazy.js'
 
 /** Folders as file names have them, with the paths to open them. */
-export interface GoFolders {
-  /** Those with source files. */
+export interface ProgramFolders {
+  /** Those with source files of Go. */
   readonly sources: ReadonlyMap<string, string>
+  /** Those with shell scripts. */
+  readonly scripts: ReadonlyMap<string, string>
   /** Those that a Go module starts in. */
   readonly modules: ReadonlySet<string>
 }
@@ -17,9 +20,11 @@ export interface Programs {
   embeds(file: string): boolean
   /** Whether a file lies in a Go module. */
   holds(file: string): boolean
+  /** Whether a shell script beside a file names it, and a program that changes what it reads, such as jq. */
+  edits(file: string): boolean
 }
 
-export function programsIn({ sources, modules }: GoFolders): Programs {
+export function programsIn({ sources, scripts, modules }: ProgramFolders): Programs {
   const known = new Map<string, readonly ((path: string) => boolean)[]>()
   const embeddedBy = (folder: string) => {
     const path = sources.get(folder)
@@ -27,11 +32,19 @@ export function programsIn({ sources, modules }: GoFolders): Programs {
     known.set(folder, found)
     return found
   }
+  const textsIn = memo((folder: string) => {
+    const texts = filesIn(folder, '.sh').filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
+    return texts.join('\n')
+  })
   return {
     embeds: (file) =>
       sources.size > 0 &&
       foldersOf(file).some((folder) => embeddedBy(folder).some((matches) => isIn(file, folder, matches))),
     holds: (file) => modules.size > 0 && foldersOf(file).some((folder) => modules.has(folder)),
+    edits: (file) => {
+      const path = scripts.get(posix.dirname(file))
+      return path !== undefined && textsIn(path).includes(posix.basename(file))
+    },
   }
 }
 
@@ -49,19 +62,19 @@ function isIn(file: string, folder: string, matches: (path: string) => boolean):
 
 /** What the directives in the source files of a folder name. Source: documentation of the package embed. */
 function patternsIn(folder: string): ((path: string) => boolean)[] {
-  return goFilesIn(folder)
+  return filesIn(folder, '.go')
+    .filter((text) => text.includes('//go:embed'))
     .flatMap((text) => [...text.matchAll(/^[ \t]*\/\/go:embed[ \t]+(.+)$/gm)])
     .flatMap(([, patterns = '']) => patterns.match(/"[^"]*"|`[^`]*`|\S+/g) ?? [])
     .map((pattern) => pattern.replace(/^["`]|["`]$/g, '').replace(/^all:/, ''))
     .map((pattern) => picomatch(pattern, { dot: true, nobrace: true, noglobstar: true, noext: true }))
 }
 
-function goFilesIn(folder: string): string[] {
+function filesIn(folder: string, extension: string): string[] {
   try {
     return readdirSync(folder)
-      .filter((name) => name.endsWith('.go'))
+      .filter((name) => name.endsWith(extension))
       .map((name) => readFileSync(join(folder, name), 'utf8'))
-      .filter((text) => text.includes('//go:embed'))
   } catch {
     // A folder that cannot be read any more tells nothing.
     return []

@@ -83,7 +83,7 @@ export function readPaths(paths: readonly string[], options: ReadOptions): Input
   for (const name of found.ignored) reading.skip(name, 'ignored')
   for (const name of found.testData) reading.skip(name, 'test data')
   for (const { name, error } of found.unreadable) reading.unreadable(name, reasonOf(error))
-  return { ...reading.finish(found.missing), programs: programsIn(found.go) }
+  return { ...reading.finish(found.missing), programs: programsIn(found.programs) }
 }
 
 function inputContent(stdin: () => Buffer | string): Content {
