@@ -35,7 +35,7 @@ whatever the tag. Where the rule is asked for, workloads that run different dige
     },
   },
   for: 'Workload',
-  check(workload, { graph, params, report }) {
+  check(workload, { graph, params, isAsked, report }) {
     for (const { name, image, spec } of workload.containers) {
       const running = image ? digestsOf(workload, name, image, graph) : []
       if (running.length < 2) continue
@@ -67,7 +67,7 @@ whatever the tag. Where the rule is asked for, workloads that run different dige
       )
       return
     }
-    for (const { image, spec } of workload.containers) {
+    for (const { image, spec } of isAsked ? workload.containers : []) {
       const apart = image ? apartOf(image, graph) : []
       if (apart.length < 2 || apart[0]?.first !== workload) continue
       const { name, tag } = imageParts(image ?? '')

@@ -73,14 +73,14 @@ may be gone.`,
   },
   for: 'Node',
   unless: ['kubelet-stale-apiserver-connection'],
-  check(node, { graph, params, report }) {
+  check(node, { graph, params, isAsked, report }) {
     const { live } = graph
     if (!live) return
     const place = placeOfCondition(node, 'Ready')
     if (!isAway(node)) {
       const flaps = graph.once('flaps', () => flapsIn(live)).get(node.metadata?.name ?? '') ?? 0
       if (isLeaving(node)) return
-      const silence = flaps < params.flaps ? silenceOf(node, graph, live) : undefined
+      const silence = isAsked && flaps < params.flaps ? silenceOf(node, graph, live) : undefined
       if (silence !== undefined)
         report(
           ...place,

@@ -48,13 +48,14 @@ manifest does not tell.`,
     'karpenter.k8s.aws/EC2NodeClass',
     'Node',
   ],
-  check(subject, { graph, report }) {
+  check(subject, { graph, isAsked, report }) {
     if (isKind(subject, 'Node')) {
       const drift = graph.once('pools that updated themselves', () => driftsIn(graph)).get(subject)
       const info = subject.status?.nodeInfo
-      const alike = drift
-        ? undefined
-        : graph.once('nodes that update themselves', () => updatersAmong(graph)).get(subject)
+      const alike =
+        isAsked && !drift
+          ? graph.once('nodes that update themselves', () => updatersAmong(graph)).get(subject)
+          : undefined
       if (alike && info)
         report(
           info,

@@ -71,8 +71,9 @@ more than a fifth of their node's memory at this moment stand below.`,
     },
   },
   for: ['Workload', 'ConfigMap'],
-  check(workload, { graph, params, report }) {
+  check(workload, { graph, params, isAsked, report }) {
     if (!isWorkload(workload)) {
+      if (!isAsked) return
       for (const [key, text] of Object.entries(workload.data ?? {})) {
         const growth = growthIn(text)
         if (growth && workload.data)
