@@ -187,9 +187,11 @@ function updatersAmong(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
   const drifted = graph.once('pools that updated themselves', () => driftsIn(graph))
   return drifted.size > 0 || hasKured(graph)
     ? new Map()
-    : nodesBy(
-        graph.all('Node'),
-        ({ status }) => /^(Ubuntu|Debian).*?\d+/.exec(status?.nodeInfo?.osImage ?? '')?.[0],
+    : nodesBy(graph.all('Node'), ({ spec, status }) =>
+        // Nodes that are containers themselves boot nothing.
+        spec?.providerID?.startsWith('kind:')
+          ? undefined
+          : /^(Ubuntu|Debian).*?\d+/.exec(status?.nodeInfo?.osImage ?? '')?.[0],
       )
 }
 
