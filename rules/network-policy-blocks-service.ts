@@ -10,6 +10,7 @@ import {
   rule,
   type Service,
   type ServicePort,
+  selectsAll,
   type Workload,
 } from '../src/rule.js'
 
@@ -49,7 +50,11 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
       if (policies.length === 0 || policies.some((policy) => graph.patched(policy))) continue
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete
-      const rules = policies.flatMap((policy) =>
+      // One for all pods that stands with other applications may be of the same namespace, and allow it.
+      const wide = graph
+        .siblings('NetworkPolicy', service)
+        .filter((policy) => isForIngress(policy) && selectsAll(policy.spec?.podSelector ?? {}))
+      const rules = [...new Set([...policies, ...wide])].flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
       const ports = (service.spec?.ports ?? []).map((port) => ({
