@@ -168,13 +168,15 @@ function isOwnNamespaceOnly({ from = [] }: IngressRule): boolean {
 }
 
 /**
- * Whether pods that the rule admits look like an ingress controller, or are to be called like one: it may stand in the same
- * namespace.
+ * Whether pods that the rule admits look like an ingress controller, or are to be called like one, or it admits all of a
+ * namespace that is: the controller may stand in the same namespace.
  */
 function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph): boolean {
   const controllers = /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/
   const labels = from.flatMap((peer) => Object.values(peer.podSelector?.matchLabels ?? {}))
+  const isTheirs = controllers.test(graph.namespaceOf(policy))
   if (labels.some((label) => controllers.test(label))) return true
+  if (isTheirs && from.some((peer) => selectsAll(peer.podSelector))) return true
   return from
     .flatMap((peer) => graph.matching(peer.podSelector, policy))
     .some((pod) => pod.running.some(({ image }) => controllers.test(image ?? '')))
