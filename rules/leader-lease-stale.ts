@@ -158,7 +158,7 @@ function silenceOf(lease: Lease, graph: Graph, live: Live, factor: number) {
  * `<pod>-external-cert-manager-controller`.
  */
 function elsewhere(host: string, graph: Graph, live: Live): Pod | undefined {
-  const byName = graph.once('pods by name', () => groupBy(live.pods, ({ metadata }) => metadata?.name))
+  const byName = graph.once('pods by name', () => groupBy(live.seen.pods, ({ metadata }) => metadata?.name))
   const found = byName.get(host.replace(/-external(-.*)?$/, '')) ?? []
   return found.length === 1 ? found[0] : undefined
 }

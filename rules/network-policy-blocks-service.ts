@@ -3,8 +3,8 @@ import {
   type Fault,
   type Graph,
   hasOtherPolicies,
-  imageNamed,
   isForIngress,
+  isUnenforced,
   type KubernetesObject,
   type NetworkPolicy,
   rule,
@@ -36,20 +36,16 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
-  check(service, { graph, report }) {
-    if (
-      hasOtherPolicies(service, graph) ||
-      graph.once('policies are not enforced', () => isUnenforced(graph)) ||
-      graph.patched(service)
-    )
-      return
+  check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
-      if (policies.length === 0 || policies.some((policy) => graph.patched(policy))) continue
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete
+      if (policies.length === 0 || (!isCertain && !isAsked)) continue
+      if (policies.some((policy) => graph.patched(policy))) continue
+      if (hasOtherPolicies(service, graph) || isUnenforced(graph) || graph.patched(service)) return
       // One for all pods that stands with other applications may be of the same namespace, and allow it.
       const wide = graph
         .siblings('NetworkPolicy', service)
@@ -210,17 +206,4 @@ function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: 
       )
     return number !== undefined && number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
   })
-}
-
-/** Whether nothing in a cluster enforces policies: flannel alone does not. */
-function isUnenforced(graph: Graph): boolean {
-  if (!graph.live) return false
-  const runs = (images: readonly string[]) =>
-    graph.workloads.some(
-      ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, images)),
-    )
-  return (
-    runs(['flannel']) &&
-    !runs(['calico', 'canal', 'cilium', 'kube-router', 'weave-npc', 'antrea', 'kube-network-policies'])
-  )
 }
