@@ -36,8 +36,8 @@ one that was read first or has the longer rule. When the winner is deleted, made
 one application goes to another, and neither has been changed.`,
   remedy: 'Give each host and path to one route; split traffic by weights or canary annotations.',
   decides: `Rules of Ingresses with the same class, host, path and path type, matches of HTTPRoutes with the same
-parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with the same entry points and
-match, in two objects that lead to different Services. An error when they are of different namespaces and run
+parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with the same class, entry points
+and match, in two objects that lead to different Services. An error when they are of different namespaces and run
 in a cluster. In manifests both must have a namespace, or stand near each other, unless the input is complete.
 
 Exempt: canaries and merged Ingresses of nginx, Ingresses with a priority (\`group.order\` of AWS,
@@ -187,12 +187,17 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
 function claimsOfIngressRoute(route: KubernetesObject, namespace: string): readonly Claim[] {
   const entries = valueAt(route, 'spec', 'entryPoints')
   const tls = isObject(valueAt(route, 'spec', 'tls'))
+  // Without a class it is for the instances of Traefik that ask for none, as with the class traefik.
+  const className =
+    stringAt(route, 'spec', 'ingressClassName') ??
+    route.metadata?.annotations?.['kubernetes.io/ingress.class'] ??
+    'traefik'
   return objectsAt(route, 'spec', 'routes').flatMap((one) => {
     const match = stringAt(one, 'match')
     if (!match || valueAt(one, 'priority') !== undefined) return []
     return [
       {
-        key: `${JSON.stringify(entries)} ${tls} ${match.replaceAll(/\s/g, '')}`,
+        key: `${className} ${JSON.stringify(entries)} ${tls} ${match.replaceAll(/\s/g, '')}`,
         what: match,
         of: route,
         node: one,

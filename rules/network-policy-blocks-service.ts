@@ -10,6 +10,7 @@ import {
   rule,
   type Service,
   type ServicePort,
+  selectsAll,
   type Workload,
 } from '../src/rule.js'
 
@@ -45,7 +46,11 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
       if (policies.length === 0 || (!isCertain && !isAsked)) continue
       if (policies.some((policy) => graph.patched(policy))) continue
       if (hasOtherPolicies(service, graph) || isUnenforced(graph) || graph.patched(service)) return
-      const rules = policies.flatMap((policy) =>
+      // One for all pods that stands with other applications may be of the same namespace, and allow it.
+      const wide = graph
+        .siblings('NetworkPolicy', service)
+        .filter((policy) => isForIngress(policy) && selectsAll(policy.spec?.podSelector ?? {}))
+      const rules = [...new Set([...policies, ...wide])].flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
       const ports = (service.spec?.ports ?? []).map((port) => ({
@@ -159,13 +164,15 @@ function isOwnNamespaceOnly({ from = [] }: IngressRule): boolean {
 }
 
 /**
- * Whether pods that the rule admits look like an ingress controller, or are to be called like one: it may stand in the same
- * namespace.
+ * Whether pods that the rule admits look like an ingress controller, or are to be called like one, or it admits all of a
+ * namespace that is: the controller may stand in the same namespace.
  */
 function admitsController({ policy, rule: { from = [] } }: Allowed, graph: Graph): boolean {
   const controllers = /ingress|traefik|gateway|envoy|haproxy|contour|istio|kong|apisix/
   const labels = from.flatMap((peer) => Object.values(peer.podSelector?.matchLabels ?? {}))
+  const isTheirs = controllers.test(graph.namespaceOf(policy))
   if (labels.some((label) => controllers.test(label))) return true
+  if (isTheirs && from.some((peer) => selectsAll(peer.podSelector))) return true
   return from
     .flatMap((peer) => graph.matching(peer.podSelector, policy))
     .some((pod) => pod.running.some(({ image }) => controllers.test(image ?? '')))

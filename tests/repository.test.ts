@@ -21,6 +21,7 @@ const checked = [
   'lb-readiness-gate-missing',
   'missing-field',
   'namespace-pod-quota-missing',
+  'network-policy-blocks-service',
   'pdb-blocks-drain',
   'referenced-config-missing',
   'unknown-field',
@@ -134,5 +135,49 @@ describe('clusters side by side', () => {
     expect(found({ 'one/keys.yaml': secret, 'three/user.yaml': user })).toHaveLength(1)
     expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'three/user.yaml': user })).toEqual([])
     expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'one/user.yaml': user })).toHaveLength(1)
+  })
+})
+
+const web = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: a:1, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+`
+const policy = (name: string, selector: string, from: string) => `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: ${name}}
+spec: {podSelector: ${selector}, ingress: [${from}]}
+`
+
+describe('applications side by side', () => {
+  const blocked = ['web/web.yaml network-policy-blocks-service']
+  const own = {
+    'web/web.yaml': web,
+    'web/policy.yaml': policy('own', '{matchLabels: {app: web}}', '{from: [{podSelector: {}}]}'),
+  }
+  it("are not closed by each other's policies for all pods", () => {
+    const closed = policy('all', '{}', '{ports: [{port: 9090}]}')
+    expect(found({ 'web/web.yaml': web, 'web/policy.yaml': closed })).toEqual(blocked)
+    expect(found({ 'web/web.yaml': web, 'blog/policy.yaml': closed })).toEqual([])
+  })
+  it('may be opened by them', () => {
+    expect(found(own)).toEqual(blocked)
+    expect(
+      found({ ...own, 'base/policy.yaml': policy('all', '{}', '{from: [{namespaceSelector: {}}]}') }),
+    ).toEqual([])
   })
 })
