@@ -292,7 +292,7 @@ describe('reports', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('findings')
   })
   it.skipIf(!existsSync('/dev/full'))('say when they do not fit on the disk', () => {
-    const why = 'cannot be written: ENOSPC.'
+    const why = 'cannot be written: no space is left (ENOSPC).'
     expect(refusal(lint('-o', 'json=/dev/full', 'bad.yaml'))).toBe(`/dev/full ${why}`)
     for (const command of ['lint -o json', 'rules', '--help'])
       expect(refusal(program.shell(`k8s-af ${command} > /dev/full`, { cwd: files }))).toBe(
