@@ -3,6 +3,7 @@ import {
   editDistance,
   type Graph,
   type LabelSelector,
+  matchesAnywhere,
   matchesSelector,
   type Node,
   type PodAffinityTerm,
@@ -50,7 +51,7 @@ may add them.`,
       severity,
       recommended: !isDoubtful,
       see: more.map((one) => at(workload, one.node, 'labelSelector', 'selects other pods, too')),
-      fix: fixOf(selector, node, workload),
+      fix: isDoubtful ? undefined : fixOf(selector, node, workload),
     })
   },
 })
@@ -131,6 +132,7 @@ function mismatchOfTerm(
   const sure = selector ? isWrong(term, selector, workload, graph) : matchLabelKeys.length === 0
   if (sure === undefined) return undefined
   const why = reason(selector, workload)
+  if (!sure && selector && matchesAnywhere(selector, workload.object, graph)) return undefined
   return sure
     ? { node: term, selector, severity, message: `${effect}: ${why}.` }
     : selector && {

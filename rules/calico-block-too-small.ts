@@ -26,7 +26,7 @@ again and again while its siblings are fine.`,
     'Create pools with blocks as large as the pods per node (`blockSize: 25` for 110); existing pools can not be changed.',
   decides: `An enabled IPPool with IPIP or VXLAN, or one that an Installation of the operator describes, whose block
 (\`blockSize\`, default 26, or 122 for IPv6) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter; in a cluster the most that a Node allows) plus
-one for the tunnel.`,
+one for the tunnel. Silent with the addresses of \`host-local\` (\`cni_network_config\`).`,
   sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
   stories: ['oneandone-calico-ip-collision'],
   params: {
@@ -39,7 +39,11 @@ one for the tunnel.`,
   },
   for: ['projectcalico.org/IPPool', 'crd.projectcalico.org/IPPool', 'operator.tigera.io/Installation'],
   check(object, { graph, params, report }) {
-    if (graph.live && isShownTwice(object, graph)) return
+    if (
+      (graph.live && isShownTwice(object, graph)) ||
+      graph.once('host-local', () => usesBlocksOfNodes(graph))
+    )
+      return
     const pods = graph.once('maxPods', () => maxPodsIn(graph)) ?? params.maxPods
     for (const { node, addresses } of poolsOf(object)) {
       if (addresses >= pods + 1) continue
@@ -81,6 +85,13 @@ function poolsOf(object: KubernetesObject): readonly Pool[] {
 function isShownTwice({ apiVersion = '', kind }: KubernetesObject, graph: Graph): boolean {
   const isSecond = kind === 'Installation' || groupOf(apiVersion) === 'crd.projectcalico.org'
   return isSecond && graph.all('projectcalico.org/IPPool').length > 0
+}
+
+/** Whether the plugin takes addresses from the podCIDRs of nodes, and not from blocks of pools. */
+function usesBlocksOfNodes(graph: Graph): boolean {
+  return graph
+    .all('ConfigMap')
+    .some(({ data }) => /"type":\s*"host-local"/.test(data?.cni_network_config ?? ''))
 }
 
 function maxPodsIn(graph: Graph): number | undefined {

@@ -28,7 +28,8 @@ it: ExternalSecrets, SealedSecrets or Certificates for their own controller, ann
 injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. Where the rule is asked for, also
 without any of these. An error with zero
 replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
-no budget guards and no priority class protects: Secrets that exist outlive their controller's restart. One
+no budget guards and no priority class protects: Secrets that exist outlive their controller's restart (an info where the rule
+is asked for). One
 finding, with all causes. Workloads that run the same image as webhook or for its certificate are left alone.
 
 In a cluster: an error when none of its pods is ready, a warning when at least three ExternalSecrets or
@@ -44,6 +45,7 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
       default: [
         'external-secrets',
         'secrets-store-csi',
+        'csi-secrets-store',
         'vault-k8s',
         'sealed-secrets-controller',
         'bitnami-sealed-secrets-controller',
@@ -89,13 +91,16 @@ SealedSecrets, and half of all, are not: then what it asks is away, or refuses i
     if (limits?.cpu !== undefined) causes.push(`its CPU is limited to ${limits.cpu}`)
     // Secrets that were made stay when their controller is away for a while; pods that ask it directly can't start.
     const isAsked = provider?.kind === undefined
-    if (
-      isAsked &&
-      fewest?.pods === 1 &&
-      !workload.pod.priorityClassName &&
-      graph.budgetsOf(workload).length === 0
-    )
-      causes.push('its only pod has neither priority nor budget')
+    const isAlone =
+      fewest?.pods === 1 && !workload.pod.priorityClassName && graph.budgetsOf(workload).length === 0
+    if (isAlone && isAsked) causes.push('its only pod has neither priority nor budget')
+    else if (isAlone && causes.length === 0)
+      report(
+        fewest.node,
+        fewest.field,
+        `No Secret is made or renewed while ${workload.name} is away: its only pod has neither priority nor budget.`,
+        { severity: 'info', recommended: false, see },
+      )
     if (causes.length === 0) return
     report(
       limits?.cpu !== undefined && limits ? limits : (fewest?.node ?? workload.object),
@@ -163,6 +168,7 @@ const providers: readonly Provider[] = [
   { image: 'bitnami-sealed-secrets-controller', kind: 'bitnami.com/SealedSecret' },
   { image: 'cert-manager-controller', kind: 'cert-manager.io/Certificate' },
   { image: 'secrets-store-csi', driver: 'secrets-store.csi.k8s.io' },
+  { image: 'csi-secrets-store', driver: 'secrets-store.csi.k8s.io' },
   { image: 'vault-k8s', annotation: 'vault.hashicorp.com/agent-inject' },
   { image: 'kiam', annotation: 'iam.amazonaws.com/role' },
 ]

@@ -24,7 +24,7 @@ then fails on them. Under memory pressure the kubelet evicts by priority, too.`,
 \`priorityClassName\`, or with a class of the input whose value is 0 or less. A warning for agents of nodes
 and DNS, an info for the others; an error in a cluster in which pods of it are Pending because they can't be
 scheduled. Any class above 0 is taken for a choice. Asked for, the rule looks at every DaemonSet that chooses no nodes and
-at all of kube-system, too.
+at all of kube-system, too, and names classes of the input below the highest that a user may give.
 
 Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
   falsePositives:
@@ -84,7 +84,9 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods 
     // Others may well wait, and what chooses its nodes has them for itself.
     const isOther =
       !isKnown && (kind === 'DaemonSet' || workload.namespace === 'kube-system') && !isSpecial(pod)
-    if ((!isKnown && !isOther) || hasPriority(workload, graph) || isOtherDns(workload, graph)) return
+    const low = isKnown ? lowClass(workload, graph) : undefined
+    if ((!isKnown && !isOther) || (hasPriority(workload, graph) && !low) || isOtherDns(workload, graph))
+      return
     const pending = graph.live ? pendingPods(graph.live, workload) : []
     const [longest] = pending
     const wanted = kind === 'DaemonSet' ? 'system-node-critical' : 'system-cluster-critical'
@@ -92,14 +94,16 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods 
     report(
       pod,
       'priorityClassName',
-      longest
+      longest && !low
         ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
-        : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
+        : low
+          ? `When ${where} is full pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
+          : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
       {
-        severity: longest && isKnown ? 'error' : grave ? 'warning' : 'info',
-        recommended: isKnown,
+        severity: longest && isKnown && !low ? 'error' : grave && !low ? 'warning' : 'info',
+        recommended: isKnown && !low,
         evidence: linesOf(pending, 2),
-        fix: set(pod, 'priorityClassName', wanted),
+        fix: isKnown ? set(pod, 'priorityClassName', wanted) : undefined,
       },
     )
   },
@@ -121,6 +125,18 @@ function isOtherDns(workload: Workload, graph: Graph): boolean {
     graph.servicesOf(workload).length > 0 &&
     !isOfClusterDns(workload, graph)
   )
+}
+
+/** The highest value of a class that is not the system's. Source: kubernetes/pkg/apis/scheduling/types.go. */
+const highestOfUsers = 1_000_000_000
+
+/** The class of the workload, where the input has it, and others may have a higher one. */
+function lowClass({ pod, object }: Workload, graph: Graph) {
+  const found = pod.priorityClassName
+    ? graph.find('PriorityClass', pod.priorityClassName, object, '')
+    : undefined
+  const value = found?.value ?? 0
+  return found && value > 0 && value < highestOfUsers ? found : undefined
 }
 
 /** Folder changes up to which a class of the input is taken for one of the same cluster. */

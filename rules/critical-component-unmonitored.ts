@@ -3,7 +3,10 @@ import {
   at,
   type Custom,
   type Graph,
+  imageNamed,
+  isKind,
   isObject,
+  isOfClusterDns,
   type LabelSelector,
   matchesSelector,
   objectAt,
@@ -26,23 +29,31 @@ looking at what it broke.`,
   decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor
 that looks into the namespace of the Service or selects its labels; with \`--complete\`, and where the rule is
 asked for, any of them or a PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
-those of its pods, or a rule's expression names it, its workload or its namespace.`,
+those of its pods, or a rule's expression names it, its workload or its namespace. The same goes for the Service of
+the cluster's DNS, and that of an ingress controller with a load balancer.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
   stories: ['dfds-kiam-cert', 'zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down'],
-  for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
+  for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration', 'Service'],
   check(subject, { graph, report }) {
     const monitors = graph.once('monitors', () => monitorsOf(graph))
     if (monitors.length === 0) return
+    if (isKind(subject, 'Service')) {
+      const shared = sharedBehind(subject, graph)
+      if (!shared || isWatched(subject, monitors, graph) || !isCertainOf(subject, monitors, graph)) return
+      report(
+        subject,
+        undefined,
+        `Nobody notices when ${shared.what} is down, and with it all that goes through it: no monitor of ${graph.source} selects ${graph.describe(subject)}.`,
+        { see: [at(shared.workload, shared.workload, undefined, 'its pods')] },
+      )
+      return
+    }
     const found = (subject.webhooks ?? []).flatMap(({ clientConfig, failurePolicy = 'Fail' }) => {
       const client = failurePolicy === 'Fail' ? clientConfig?.service : undefined
       const service = client && graph.find('Service', client.name, subject, client.namespace ?? '')
       if (!service || isWatched(service, monitors, graph)) return []
-      // A folder of several projects holds monitors of others: one must be about this Service or its namespace.
-      const isCertain =
-        graph.complete ||
-        monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
-      return [{ client, service, isCertain }]
+      return [{ client, service, isCertain: isCertainOf(service, monitors, graph) }]
     })
     const [first] = [...found.filter(({ isCertain }) => isCertain), ...found]
     if (!first) return
@@ -59,6 +70,32 @@ those of its pods, or a rule's expression names it, its workload or its namespac
     )
   },
 })
+
+/** A folder of several projects holds monitors of others: one must be about the Service or its namespace. */
+function isCertainOf(service: Service, monitors: readonly Custom[], graph: Graph): boolean {
+  return (
+    graph.complete || monitors.some((one) => looksInto(one, service, graph) || selects(one, service, graph))
+  )
+}
+
+/** The DNS of the cluster or an ingress controller behind a Service. */
+function sharedBehind(service: Service, graph: Graph) {
+  for (const workload of graph.backendsOf(service)) {
+    if (
+      isOfClusterDns(workload, graph) &&
+      workload.running.some(({ image }) => imageNamed(image, ['coredns', 'k8s-dns']))
+    )
+      return { workload, what: 'the DNS of the cluster' }
+    if (
+      service.spec?.type === 'LoadBalancer' &&
+      workload.running.some(({ image }) =>
+        imageNamed(image, ['ingress-nginx/controller', 'traefik', 'haproxy-ingress']),
+      )
+    )
+      return { workload, what: `the ingress controller ${workload.name}` }
+  }
+  return undefined
+}
 
 function monitorsOf(graph: Graph): readonly Custom[] {
   const kinds = [

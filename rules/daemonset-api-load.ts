@@ -4,10 +4,10 @@ import {
   enumerate,
   type Graph,
   imageNamed,
-  matchesSelector,
   type ObjectOf,
   push,
   rule,
+  rulesOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -163,16 +163,6 @@ const defaultRoles: Readonly<Record<string, Rules>> = {
   admin: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
   edit: [{ resources: ['configmaps', 'endpoints', 'events', 'pods', 'secrets'], verbs: ['list'] }],
   view: [{ resources: ['configmaps', 'endpoints', 'events', 'pods'], verbs: ['list'] }],
-}
-
-/** The rules of a role, and of those that it takes together. */
-function rulesOf(role: ObjectOf<'ClusterRole'>, graph: Graph): Rules {
-  const selectors = role.aggregationRule?.clusterRoleSelectors ?? []
-  if (selectors.length === 0) return role.rules ?? []
-  const parts = graph
-    .all('ClusterRole')
-    .filter(({ metadata }) => selectors.some((one) => matchesSelector(one, metadata?.labels)))
-  return [...(role.rules ?? []), ...parts.flatMap(({ rules }) => rules ?? [])]
 }
 
 /** What rules let their holder list or watch in all namespaces, with the first that says so. */

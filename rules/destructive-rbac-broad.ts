@@ -1,4 +1,4 @@
-import { at, type ClusterRole, type ClusterRoleBinding, type Graph, rule } from '../src/rule.js'
+import { at, type ClusterRole, type ClusterRoleBinding, type Graph, rule, rulesOf } from '../src/rule.js'
 
 const precious = ['nodes', 'namespaces', 'persistentvolumes', 'customresourcedefinitions', '*']
 const deletes = ['delete', 'deletecollection', '*']
@@ -13,7 +13,8 @@ remove. With cluster-admin in daily use that is the cluster: namespaces take all
 volumes their data, a definition every object of its kind.`,
   remedy:
     'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
-  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may delete nodes,
+  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may, by itself or by those that it
+aggregates, delete nodes,
 namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody
 is in; a warning for other users and groups that are not in \`breakGlass\`, an info for those that are called
 administrators; ServiceAccounts are left alone
@@ -78,7 +79,7 @@ function powerOf(binding: ClusterRoleBinding, graph: Graph) {
     return { what: 'delete everything', see: at(binding, roleRef, 'name') }
   const role: ClusterRole | undefined =
     roleRef?.kind === 'ClusterRole' ? graph.find('ClusterRole', roleRef.name, binding, '') : undefined
-  const grave = role?.rules?.find(
+  const grave = (role ? rulesOf(role, graph) : []).find(
     (one) =>
       one.verbs?.some((verb) => deletes.includes(verb)) &&
       one.resources?.some((resource) => precious.includes(resource)) &&
@@ -88,7 +89,7 @@ function powerOf(binding: ClusterRoleBinding, graph: Graph) {
   return role && grave
     ? {
         what: `delete ${resource === '*' ? 'everything in its groups' : resource}`,
-        see: at(role, grave, 'verbs'),
+        see: role.rules?.includes(grave) ? at(role, grave, 'verbs') : at(role, role),
       }
     : undefined
 }

@@ -35,7 +35,7 @@ there is none, covers them.`,
   stories: ['bluematador-node-oom', 'betz-log-tailing', 'zalando-misc-races'],
   params: { disk: { type: 'boolean', default: false, asked: true, about: 'Report volumes on disk, too.' } },
   for: 'Workload',
-  check(workload, { graph, params, report }) {
+  check(workload, { graph, params, report, isAsked }) {
     const evicted = evictionsOf(workload, graph.live, 'disk').filter(
       ({ message, excess }) =>
         !message.includes('low on resource') || (excess && excess.used - excess.requested > 2 ** 30),
@@ -57,9 +57,9 @@ there is none, covers them.`,
       return
     }
     if (workload.batch) return
-    const loud = workload.running.find(
-      (container) => isLoud(container) && !isStorageLimited(container, workload),
-    )
+    const loud =
+      isAsked &&
+      workload.running.find((container) => isLoud(container) && !isStorageLimited(container, workload))
     if (loud)
       report(
         loud.spec,
@@ -72,6 +72,7 @@ there is none, covers them.`,
         },
       )
     const isServing = workload.kind === 'DaemonSet' || graph.servicesOf(workload).length > 0
+    if (!isServing && !isAsked) return
     for (const volume of workload.pod.volumes ?? []) {
       const dir = volume.emptyDir
       if (!dir || dir.sizeLimit !== undefined) continue

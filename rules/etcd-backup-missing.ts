@@ -63,9 +63,9 @@ on the Namespace kube-system, for backups from outside.`,
     'etcd.database.coreos.com/EtcdCluster',
     'operator.etcd.io/EtcdCluster',
   ],
-  check(subject, { graph, params, report }) {
+  check(subject, { graph, params, report, isAsked }) {
     // A scan of one namespace sees too little.
-    if (graph.live && !graph.complete) return
+    if (!graph.complete && (graph.live || !isAsked)) return
     const isBackedUp = () => graph.once('etcd-backup', () => hasBackup(graph, params.backupPatterns))
     if (!isWorkload(subject) && subject.kind === 'EtcdCluster') {
       if (!isBackedUp())

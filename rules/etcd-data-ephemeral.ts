@@ -72,8 +72,6 @@ function dataDir(container: Container): string | undefined {
   if (written !== undefined) return written.startsWith('/') ? clean(written) : undefined
   // Scripts and files of configuration may name it, too.
   const words = [...command, ...args].join(' ')
-  const inScript = /(?:^|\s)--data-dir[=\s]+(\/[\w./-]+)(?=\s|$)/.exec(words)?.[1]
-  if (inScript !== undefined && !/\bif\b|\|\|/.test(words)) return clean(inScript)
   if (variable || envFrom || /--data-dir|--config-file|\bsh\b|\bbash\b|\.sh\b/.test(words)) return undefined
   // By default a directory below the working directory, which no volume holds when there is none;
   // Bitnami's image has its own.

@@ -28,7 +28,8 @@ nothing is flushed. A longer hook is cut off itself.`,
   decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command)
 plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the
 hook alone is longer than the grace period, which the API server refuses for \`sleep\`; else a warning.
-Commands whose length can't be read, loops and conditions are left alone.
+Commands whose length can't be read, loops and conditions are left alone in manifests; in a cluster they are a warning where
+a container was killed at the end of the grace period.
 
 In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) at the end of
 their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeriod\`; and how often pods were stopped
@@ -53,7 +54,21 @@ lately, by rollouts, autoscalers and evictions.`,
     const { pod } = workload
     const grace = pod.terminationGracePeriodSeconds ?? 30
     const [longest] = workload.running.map(hookOf).sort((a, b) => b.delay - a.delay)
-    if (!longest?.hook || longest.delay === 0 || longest.delay + params.minShutdownSeconds <= grace) return
+    if (!longest?.hook || longest.delay === 0 || longest.delay + params.minShutdownSeconds <= grace) {
+      const cut = graph.live && cutOffIn(workload, graph.live.seen)
+      if (cut)
+        report(
+          pod,
+          'terminationGracePeriodSeconds',
+          `Container ${cut.name} is killed at the end of its grace period of ${grace} s: its preStop hook and its own end take longer together.`,
+          {
+            severity: 'warning',
+            evidence: cut.evidence,
+            see: [at(workload, cut.spec.lifecycle ?? cut.spec, 'preStop')],
+          },
+        )
+      return
+    }
     const { name, hook, delay } = longest
     const left = Math.max(leastGrace, grace - delay)
     report(
@@ -74,6 +89,19 @@ lately, by rollouts, autoscalers and evictions.`,
     )
   },
 })
+
+/** A container with a hook of a length that nobody can read, of which the end of the pods' grace period was too early. */
+function cutOffIn(workload: Workload, live: Live) {
+  for (const container of workload.running) {
+    const { name, spec } = container
+    const { hook, delay } = hookOf(container)
+    const kills = hook && !hook.sleep && delay === 0 ? killsOf(workload, live) : []
+    // A failed hook tells nothing: it fails also where it has ended the process, as it was to.
+    const isCut = kills.some((one) => one.container === name && one.text.includes('end of its grace period'))
+    if (isCut) return { name, spec, evidence: endsIn(workload, name, live) }
+  }
+  return undefined
+}
 
 /** Hooks that failed, and containers that got SIGKILL: one that is cut off counts as failed. */
 function endsIn(workload: Workload, name: string, live: Live): string[] {

@@ -35,6 +35,8 @@ controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigst
   stories: ['zalando-image-policy', 'google-playbook'],
   for: [
     'apiserver.config.k8s.io/AdmissionConfiguration',
+    // Before 1.17.
+    'apiserver.k8s.io/AdmissionConfiguration',
     'kyverno.io/ClusterPolicy',
     'kyverno.io/Policy',
     'policy.sigstore.dev/ClusterImagePolicy',

@@ -130,7 +130,8 @@ function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] 
       const where = path.path || '/'
       return [
         {
-          key: `${balancer} ${host} ${path.pathType === 'Exact'} ${where}`,
+          // A prefix is one of elements: k8s.io/api/networking/v1/types.go (PathTypePrefix).
+          key: `${balancer} ${host} ${path.pathType === 'Exact'} ${path.pathType === 'Prefix' ? withoutSlash(where) : where}`,
           what: `${host ?? 'any host'}${where === '/' && host ? '' : where}`,
           of: ingress,
           node: path,
@@ -140,6 +141,11 @@ function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] 
       ]
     }),
   )
+}
+
+/** `/api/` and `/api` are the same prefix. */
+function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly Claim[] {
@@ -156,9 +162,10 @@ function claimsOfHttpRoute(route: KubernetesObject, namespace: string): readonly
     const matches = objectsAt(one, 'matches')
     return (matches.length > 0 ? matches : [undefined]).flatMap((match) => {
       const path = stringAt(match, 'path', 'value') ?? '/'
+      const type = stringAt(match, 'path', 'type') ?? 'PathPrefix'
       const how = JSON.stringify([
-        stringAt(match, 'path', 'type') ?? 'PathPrefix',
-        path,
+        type,
+        type === 'PathPrefix' ? withoutSlash(path) : path,
         valueAt(match, 'headers'),
         valueAt(match, 'queryParams'),
         valueAt(match, 'method'),

@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   type Custom,
   firstOf,
@@ -48,8 +49,8 @@ or, where the rule is asked for, an info.`,
       if (!place || graph.live || hasGate(subject, graph) || hasNamespace(subject, graph)) return
       report(
         ...place,
-        `A fast rollout leaves the balancer of ${graph.describe(subject)} without targets unless its namespace, which the input does not have, is labelled ${label}: enabled.`,
-        { severity: 'info', recommended: false },
+        `A fast rollout leaves the balancer of ${graph.describe(subject)} without targets unless its namespace, which the input lacks, asks for readiness gates.`,
+        { severity: 'info', recommended: false, fix: advise(`${label}: enabled on the namespace`) },
       )
       return
     }

@@ -16,7 +16,7 @@ import {
   type Workload,
 } from '../src/rule.js'
 
-const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$/i
+const names = /^(?:[A-Z0-9_]*_)?LOG_?LEVEL$|^RUST_LOG$|^LOGGING_LEVEL_ROOT$/i
 const loud = /^(debug|trace|all|finest|verbose|silly)$|(^|[,=])(debug|trace)$/i
 
 export default rule({
@@ -53,7 +53,7 @@ One finding per workload.`,
     },
   },
   for: ['Workload', 'kubelet.config.k8s.io/KubeletConfiguration', 'ConfigMap'],
-  check(subject, { graph, params, report }) {
+  check(subject, { graph, params, report, isAsked }) {
     if (!isWorkload(subject)) {
       for (const { value, place } of configurationsIn(
         subject,
@@ -76,8 +76,10 @@ One finding per workload.`,
     }
     if (namespaceNamed(subject.namespace, params.quietNamespaces)) return
     const isAlone = subject.kind === 'Pod' || subject.kind === 'Job'
+    if (isAlone && !isAsked) return
     for (const container of subject.running) {
-      const found = loudness(container) ?? loudnessFrom(container, subject, graph) ?? debugging(container)
+      const found =
+        loudness(container) ?? loudnessFrom(container, subject, graph) ?? (isAsked && debugging(container))
       if (!found) continue
       report(
         found.node,

@@ -3,6 +3,7 @@ import {
   enumerateFew,
   hasDefault,
   imageNamed,
+  isMirror,
   memoryTrouble,
   rule,
   type Workload,
@@ -21,7 +22,7 @@ there.`,
 workload.
 
 Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
-which stands in for it), the control plane, images in \`exemptImages\`, single Pods and Jobs (unless the rule is asked for), and workloads with
+which stands in for it), the control plane, images in \`exemptImages\`, single Pods and Jobs (unless the rule is asked for), pods that a kubelet runs from a file, and workloads with
 \`replicas: 0\` that KEDA doesn't scale.
 
 An info where no container of the workload has a limit, which may be a choice; a warning where some have one
@@ -52,6 +53,7 @@ that are short of memory stand below the finding.`,
   unless: ['resource-requests-missing', 'telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
+    if (isMirror(workload)) return
     // Nothing runs, and nothing but a hand starts it.
     if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const bare = workload.running.filter(

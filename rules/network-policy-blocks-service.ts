@@ -3,8 +3,8 @@ import {
   type Fault,
   type Graph,
   hasOtherPolicies,
-  imageNamed,
   isForIngress,
+  isUnenforced,
   type KubernetesObject,
   type NetworkPolicy,
   rule,
@@ -28,27 +28,23 @@ port of the Service, and nothing in the input leads to this one from outside. A 
 traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own
 namespace may come in.
 
-Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
+Exempt: hostNetwork pods; Services and policies that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete (a warning where the rule is asked for), since
 the allow rule may be elsewhere; clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],
   for: 'Service',
-  check(service, { graph, report }) {
-    if (
-      hasOtherPolicies(service, graph) ||
-      graph.once('policies are not enforced', () => isUnenforced(graph)) ||
-      graph.patched(service)
-    )
-      return
+  check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
       if (workload.pod.hostNetwork) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
-      if (policies.length === 0) continue
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete
+      if (policies.length === 0 || (!isCertain && !isAsked)) continue
+      if (policies.some((policy) => graph.patched(policy))) continue
+      if (hasOtherPolicies(service, graph) || isUnenforced(graph) || graph.patched(service)) return
       const rules = policies.flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),
       )
@@ -203,17 +199,4 @@ function allows(one: IngressRule, port: ServicePort, workload: Workload, graph: 
       )
     return number !== undefined && number >= allowed.port && number <= (allowed.endPort ?? allowed.port)
   })
-}
-
-/** Whether nothing in a cluster enforces policies: flannel alone does not. */
-function isUnenforced(graph: Graph): boolean {
-  if (!graph.live) return false
-  const runs = (images: readonly string[]) =>
-    graph.workloads.some(
-      ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, images)),
-    )
-  return (
-    runs(['flannel']) &&
-    !runs(['calico', 'canal', 'cilium', 'kube-router', 'weave-npc', 'antrea', 'kube-network-policies'])
-  )
 }

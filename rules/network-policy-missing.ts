@@ -1,4 +1,12 @@
-import { type Graph, hasOtherPolicies, isForIngress, rule, type Service, type Workload } from '../src/rule.js'
+import {
+  type Graph,
+  hasOtherPolicies,
+  isForIngress,
+  isUnenforced,
+  rule,
+  type Service,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'No NetworkPolicy covers the pods of a Service',
@@ -12,7 +20,7 @@ the namespace.`,
   decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming
 traffic selects; where the rule is asked for, one whose pods are not in the input and whose namespace has no such policy there, too. With \`defaultDeny\`
 it is a warning. Namespaces named \`kube-*\`, pods in the network of their node and inputs with policies of Cilium or
-Calico or of the administrator are exempt.`,
+Calico or of the administrator are exempt, as are clusters with flannel and no agent that enforces policies.`,
   falsePositives: 'A network plugin that does not enforce policies.',
   sources: ['Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
@@ -22,7 +30,7 @@ Calico or of the administrator are exempt.`,
   for: 'Service',
   check(service, { graph, params, report }) {
     const namespace = graph.namespaceOf(service)
-    if (namespace.startsWith('kube-') || hasOtherPolicies(service, graph)) return
+    if (namespace.startsWith('kube-') || hasOtherPolicies(service, graph) || isUnenforced(graph)) return
     const backends = graph.backendsOf(service)
     const covered = (workload: Workload) => graph.policiesOf(workload).some(isForIngress)
     if (backends.length > 0 ? backends.every(isOnHost) || backends.some(covered) : !mayBeOpen(service, graph))

@@ -33,7 +33,7 @@ without pods or with pods that an operator makes, and those for the solvers of c
   sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
   stories: ['machu-kube-proxy-ipvs'],
   for: 'NetworkPolicy',
-  check(policy, { graph, report }) {
+  check(policy, { graph, report, isAsked }) {
     const { spec } = policy
     const selector = spec?.podSelector
     if (!spec || !selector || selectsAll(selector)) return
@@ -52,6 +52,7 @@ without pods or with pods that an operator makes, and those for the solvers of c
       .nearby(policy)
       .find((workload) => slipIn(selector, workload.labels) && graph.together(workload, policy))
     const isCertain = near !== undefined || graph.hasAllPods(selector.matchLabels, policy)
+    if (!isCertain && !isAsked) return
     if (!near && isExpected(policy, selector, graph)) return
     if (!isCertain && (graph.complete || graph.mayBeOperated(selector.matchLabels, policy))) return
     report(

@@ -5,6 +5,7 @@ import {
   isGone,
   isScrapedOnly,
   matchesSelector,
+  mayShareNamespace,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -43,6 +44,7 @@ for metrics, profiles or probes.`,
       .siblings('PodDisruptionBudget', workload.object)
       .find((budget) => graph.apart(budget, workload.object) <= 1)
     const isSure = graph.complete || sibling !== undefined
+    if (!isSure && isGuardedFarAway(workload, graph)) return
     const none = `no PodDisruptionBudget${isSure ? '' : ` of ${graph.source}`} matches them`
     const taken = `all ${fewest.pods} pods behind ${graph.describe(service)}`
     const nodes = isOneToANode(workload) ? undefined : nodesOf(workload, graph)
@@ -65,6 +67,13 @@ for metrics, profiles or probes.`,
     )
   },
 })
+
+/** Whether a budget whose file is far away matches the pods, and may be of their namespace. */
+function isGuardedFarAway({ labels, object }: Workload, graph: Graph): boolean {
+  return graph
+    .all('PodDisruptionBudget')
+    .some((one) => matchesSelector(one.spec?.selector, labels) && mayShareNamespace(one, object, graph))
+}
 
 /** The nodes that its pods stand on now; undefined where no two of them stand anywhere. */
 function nodesOf(workload: Workload, { live }: Graph): readonly string[] | undefined {

@@ -6,6 +6,7 @@ import {
   type Graph,
   groupOf,
   intOrPercent,
+  matchesAnywhere,
   mayMean,
   nearestName,
   type ObjectOf,
@@ -127,14 +128,15 @@ function drainedAtOnce(
 }
 
 /**
- * Whether the pods are surely not in partial input: it has no workload beside the budget, a kustomization brings both together,
- * or a custom resource that the selector names makes them.
+ * Whether the pods may well be elsewhere: partial input has no workload beside the budget, or one far away that fits, a
+ * kustomization brings both together, or a custom resource that the selector names makes them.
  */
 function arePodsElsewhere(budget: Budget, graph: Graph): boolean {
   const values = Object.values(budget.spec?.selector?.matchLabels ?? {})
   return (
     graph.kustomized(budget) ||
     graph.nearby(budget).length === 0 ||
+    matchesAnywhere(budget.spec?.selector ?? {}, budget, graph) ||
     graph.objects.some(
       (one) =>
         values.includes(one.metadata?.name ?? '') &&

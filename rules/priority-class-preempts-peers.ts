@@ -26,7 +26,8 @@ a chain that takes all replicas, as budgets are respected only if that is easy.`
     'Use `preemptionPolicy: Never` (in a new class, as the field can not be changed), or give the class to all pods before nodes are full.',
   decides: `A PriorityClass with \`globalDefault: true\`, a value above 0 and \`preemptionPolicy\` not
 Never; and each but one of several global defaults, of which the lowest counts. In a cluster a workload, too,
-whose pods have different priorities, of which the higher may preempt, while a pod of it is Pending.`,
+whose pods have different priorities, of which the higher may preempt, while a pod of it is Pending. Asked for, the rule names
+in manifests also workloads of several pods whose class of the input is \`highValue\` or more and may preempt, as an info.`,
   falsePositives: 'A default class in a new cluster, in which no pod is older than it.',
   versions: '`preemptionPolicy`: GA 1.24. It can not be changed in a class that exists.',
   sources: [
@@ -35,8 +36,16 @@ whose pods have different priorities, of which the higher may preempt, while a p
     'kubernetes/pkg/apis/scheduling/validation/validation.go',
   ],
   stories: ['grafana-pod-priorities', 'datadog-10-ways'],
+  params: {
+    highValue: {
+      type: 'integer',
+      minimum: 1,
+      default: 1000,
+      about: 'The priority from which on a class outranks most others.',
+    },
+  },
   for: ['PriorityClass', 'Workload'],
-  check(subject, { graph, report }) {
+  check(subject, { graph, params, report }) {
     if (isWorkload(subject)) {
       const found = graph.live && !subject.controlled ? mixed(subject, graph.live) : undefined
       if (found)
@@ -46,6 +55,16 @@ whose pods have different priorities, of which the higher may preempt, while a p
           `New pods of ${subject.name} outrank its running ones: where nodes are full each new pod evicts an old one.`,
           { evidence: found },
         )
+      else if (!graph.live) {
+        const high = outranking(subject, params.highValue, graph)
+        if (high)
+          report(
+            subject.pod,
+            'priorityClassName',
+            `Where nodes are full each rollout or scale-up of ${subject.name} evicts pods of others: its class ${high.metadata?.name} outranks all below ${high.value}.`,
+            { severity: 'info', recommended: false, see: [at(high, high, 'value')] },
+          )
+      }
       return
     }
     const { value = 0, globalDefault, preemptionPolicy, metadata } = subject
@@ -70,6 +89,15 @@ whose pods have different priorities, of which the higher may preempt, while a p
       )
   },
 })
+
+/** The class of the input by which several pods of a workload evict others. */
+function outranking(workload: Workload, least: number, graph: Graph): Class | undefined {
+  const { priorityClassName: name } = workload.pod
+  const found = name ? graph.find('PriorityClass', name, workload.object, '') : undefined
+  if (!found || workload.controlled || workload.batch || (graph.fewestPods(workload)?.pods ?? 0) < 2)
+    return undefined
+  return (found.value ?? 0) >= least && found.preemptionPolicy !== 'Never' ? found : undefined
+}
 
 /** Other global defaults of the same cluster; in manifests, those nearby. */
 function otherDefaults(of: Class, graph: Graph): readonly Class[] {

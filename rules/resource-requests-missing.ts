@@ -6,6 +6,7 @@ import {
   hasDefault,
   heavyPods,
   imageNamed,
+  isMirror,
   rule,
   stringAt,
   targetNamed,
@@ -27,7 +28,7 @@ is on. Pod-level resources count. One finding per workload.
 Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
 or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
 manages (not in mode \`Off\`), Jobs that no CronJob makes (unless \`jobs\` is on), single Pods (unless the rule is asked for), workloads with \`replicas: 0\` that
-KEDA doesn't scale, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
+KEDA doesn't scale, pods that a kubelet runs from a file, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
 there.
 
 An info for pods of the class \`system-node-critical\`: nothing evicts them, and the kernel kills them last.
@@ -59,7 +60,7 @@ moment stand below.`,
   unless: ['telemetry-agent-unbounded'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (workload.kind === 'Job' && !params.jobs) return
+    if ((workload.kind === 'Job' && !params.jobs) || isMirror(workload)) return
     // Nothing runs, and nothing but a hand starts it.
     if (workload.scale?.replicas === 0 && !graph.scaledObjectOf(workload)) return
     const ranges = graph.siblings('LimitRange', workload.object)

@@ -53,7 +53,7 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
     },
   },
   for: 'Service',
-  check(service, { graph, params, report }) {
+  check(service, { graph, params, report, isAsked }) {
     const { spec } = service
     const selector = spec?.selector
     const pairs = Object.entries(selector ?? {})
@@ -82,7 +82,7 @@ the Service, or a Subscription of OLM in its namespace: an operator makes the po
     const isCertain =
       near !== undefined ||
       (graph.hasAllPods(selector, service) && (graph.live !== undefined || !isElsewhere(selector, graph)))
-    if (!isCertain && (graph.complete || mayBeElsewhere(selector, service, graph))) return
+    if (!isCertain && (!isAsked || graph.complete || mayBeElsewhere(selector, service, graph))) return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
     const [[key = '', value = ''] = []] = near?.wrong ?? []

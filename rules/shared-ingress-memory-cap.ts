@@ -6,6 +6,7 @@ import {
   formatBytes,
   formatMemoryKill,
   type Graph,
+  grouped,
   imageNamed,
   type Live,
   memoryKillsOf,
@@ -28,7 +29,8 @@ the load of all and is killed again.`,
   decides: `An ingress controller by its image whose container has a memory limit below \`minMemory\`, or none
 of its own where a LimitRange of the namespace gives it one below that. An error in a cluster in which pods
 of it have been killed for memory. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses
-are left alone unless that has happened.`,
+are left alone unless that has happened. Where the rule is asked for, an info for a controller of fewer than three pods and more than
+\`maxIngresses\` Ingresses.`,
   falsePositives: 'An ingress of a single small application.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (LimitRange)',
@@ -41,6 +43,12 @@ are left alone unless that has happened.`,
       pattern: quantityPattern,
       default: '1Gi',
       about: 'A memory limit that is enough.',
+    },
+    maxIngresses: {
+      type: 'integer',
+      minimum: 0,
+      default: 50,
+      about: 'Ingresses that a controller with fewer than three pods may serve, where the rule is asked for.',
     },
     minIngresses: { type: 'integer', minimum: 0, default: 10, about: 'Ingresses from which it is shared.' },
     images: {
@@ -66,7 +74,18 @@ are left alone unless that has happened.`,
     if (!container || controlled || batch) return
     const limit = limitOf(container, workload, graph)
     const enough = bytes(params.minMemory) ?? 0
-    if (!limit || limit.size >= enough) return
+    if (!limit || limit.size >= enough) {
+      const routes = graph.all('Ingress').length
+      const fewest = graph.fewestPods(workload)
+      if (fewest && fewest.pods > 0 && fewest.pods < 3 && routes > params.maxIngresses)
+        report(
+          fewest.node,
+          fewest.field,
+          `${grouped(routes)} Ingresses fail together when ${fewest.pods === 1 ? `the only pod of ${name} goes` : `two pods of ${name} go`}: nothing else serves them.`,
+          { severity: 'info', recommended: false },
+        )
+      return
+    }
     const killed = graph.live ? killedPods(workload, container, graph.live) : []
     if (killed.length === 0 && graph.complete && graph.all('Ingress').length < params.minIngresses) return
     const { limits } = container.spec.resources ?? {}

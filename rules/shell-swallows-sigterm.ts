@@ -85,7 +85,10 @@ interface Script {
 
 function scriptOf({ spec }: Container): Script | undefined {
   const command = spec.command ?? []
-  const words = [...command, ...(spec.args ?? [])]
+  const all = [...command, ...(spec.args ?? [])]
+  // env replaces itself by what it starts.
+  const skipped = /^(\/usr)?(\/bin\/)?env$/.test(all[0] ?? '') ? 1 : 0
+  const words = all.slice(skipped)
   const [first = ''] = words
   if (!shell.test(first)) return undefined
   const at = words.findIndex((word) => /^-[a-z]*c[a-z]*$/.test(word))
@@ -95,7 +98,7 @@ function scriptOf({ spec }: Container): Script | undefined {
   const text = words[at + 1]
   return text === undefined
     ? undefined
-    : { shell: first, text, field: at + 1 < command.length ? 'command' : 'args' }
+    : { shell: first, text, field: skipped + at + 1 < command.length ? 'command' : 'args' }
 }
 
 interface Deaf {

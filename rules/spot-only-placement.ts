@@ -11,7 +11,7 @@ are. For admission webhooks, DNS and ingress that is an outage of everything.`,
   decides: `\`nodeSelector\` or every term of the required node affinity asks for spot or preemptible nodes of
 GKE, EKS, AKS or Karpenter, in a workload behind a Service, or where the rule is asked for in any; a warning for \`criticalImages\`. In a cluster
 also such an image all of whose running pods are on such nodes without anybody having asked for it, when
-there are others.
+there are others; where the rule is asked for, any workload behind a Service.
 
 Exempt: batch work.`,
   sources: [
@@ -50,13 +50,13 @@ Exempt: batch work.`,
       )
       return
     }
-    const count = critical && graph.live ? podsOnSpot(workload, graph, graph.live) : 0
+    const count = (critical || service) && graph.live ? podsOnSpot(workload, graph, graph.live) : 0
     if (count > 0)
       report(
         pod,
         'affinity',
         `${name} is gone when spot machines are reclaimed: ${count === 1 ? 'its only pod stands' : `all ${count} pods stand`} on such nodes.`,
-        { severity: 'warning' },
+        { severity: critical ? 'warning' : 'info', recommended: critical },
       )
   },
 })

@@ -36,7 +36,7 @@ Pending, and no new node helps.`,
   remedy:
     'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field can not be changed.',
   decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or
-missing (the default). Exempt are classes whose author chose the zone (one in \`allowedTopologies\`, or the
+missing (the default). Exempt are clusters whose Nodes are in one zone, classes whose author chose the zone (one in \`allowedTopologies\`, or the
 parameters \`zone\`, \`zones\` and \`availability\`), and disks that stand in several zones or in none:
 regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.
 
@@ -94,7 +94,7 @@ volume, and no node has the labels that the PersistentVolume asks for, is meant 
         Array.isArray(one.values) ? one.values : [],
       ),
     )
-    if (zones.length === 1) return
+    if (zones.length === 1 || graph.once('single zone', () => isInOneZone(graph))) return
     report(
       storage,
       'volumeBindingMode',
@@ -103,6 +103,14 @@ volume, and no node has the labels that the PersistentVolume asks for, is meant 
     )
   },
 })
+
+/** Whether all nodes, as far as they are known, are in one zone. */
+function isInOneZone(graph: Graph): boolean {
+  const zones = new Set(
+    graph.all('Node').map(({ metadata }) => metadata?.labels?.['topology.kubernetes.io/zone']),
+  )
+  return zones.size === 1 && !zones.has(undefined)
+}
 
 /** Whether a parameter of the class says that the zone is chosen already or does not matter. */
 function freesOfZone([key, value]: readonly [string, unknown]): boolean {

@@ -68,8 +68,8 @@ Ignore\`), when an APIService is not available, and when events say that the API
 webhook although its pods are ready: a network policy, a firewall towards the nodes, or a certificate.
 
 Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
-Services that other tools bring when the input is partial (where the rule is asked for, an info about those that the
-input does not bring).`,
+Services that other tools bring when the input is partial. Where the rule is asked for, an info about those that the
+input does not bring, and about backends of several pods without budget, spread and priority, and a warning about those without pods.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'kubernetes/staging/src/k8s.io/kube-aggregator (availability of APIServices)',
@@ -108,6 +108,11 @@ input does not bring).`,
         isFirst(graph, subject, service) &&
         isShort(service, graph, params.minReplicas),
     )
+    for (const { client, service } of sound) {
+      const fault = client.closed && isFirst(graph, subject, service) && unguarded(client, service, graph)
+      if (fault && !told.has(service.metadata?.name ?? '')) report(...fault)
+      if (fault) told.add(service.metadata?.name ?? '')
+    }
     const [first] = alone
     const backend = first && graph.backendsOf(first.service)[0]
     const fewest = backend && graph.fewestPods(backend)
@@ -183,6 +188,36 @@ function isShort(service: Service, graph: Graph, least: number): boolean {
   const backends = graph.backendsOf(service)
   const pods = backends.map((workload) => graph.fewestPods(workload)?.pods ?? Number.POSITIVE_INFINITY)
   return backends.length > 0 && pods.reduce((sum, one) => sum + one, 0) < least
+}
+
+/** What other rules tell of the workload behind a webhook that fails closed, for those who ask for this one alone. */
+function unguarded(client: Client, service: Service, graph: Graph): Fault | undefined {
+  const [backend, ...others] = graph.backendsOf(service)
+  const fewest = backend && graph.fewestPods(backend)
+  if (!backend || !fewest || others.length > 0 || graph.live) return undefined
+  const name = graph.describe(backend.object)
+  if (fewest.pods === 0)
+    return [
+      client.reference,
+      'name',
+      `${client.what} fail: ${name}, which answers for the webhook, runs no pods.`,
+      {
+        severity: 'warning',
+        recommended: false,
+        see: [at(fewest.of, fewest.node, fewest.field)],
+        symptomOf: { rules: ['service-without-ready-endpoints'], objects: [service] },
+      },
+    ]
+  const { topologySpreadConstraints, affinity, priorityClassName } = backend.pod
+  const isSpread = topologySpreadConstraints !== undefined || affinity?.podAntiAffinity !== undefined
+  if (fewest.pods === 1 || isSpread || priorityClassName || graph.budgetsOf(backend).length > 0)
+    return undefined
+  return [
+    client.reference,
+    'name',
+    `${client.what} fail when one drain takes all pods of ${name}: no budget, spread or priority keeps any.`,
+    { severity: 'info', recommended: false, see: [at(backend, backend.pod)] },
+  ]
 }
 
 /** What a cluster shows: no pod behind the Service is ready, or the API server's calls fail all the same. */

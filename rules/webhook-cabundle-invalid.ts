@@ -35,7 +35,8 @@ a controller.
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
 \`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests
 whose backend's namespace has an account that may change the object; without a bundle
-APIServices that are available or have \`insecureSkipTLSVerify\`, and the Service of the API server itself.`,
+APIServices that are available or have \`insecureSkipTLSVerify\`, and the Service of the API server itself. Where the rule is asked
+for, manifests without a bundle and without such an annotation are told, too.`,
   falsePositives: 'A text that an operator replaces when it starts, without an annotation that says so.',
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
@@ -67,6 +68,13 @@ APIServices that are available or have \`insecureSkipTLSVerify\`, and the Servic
       const bundle = client.caBundle
       if (seen.has(bundle)) continue
       seen.add(bundle)
+      if (!graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph))
+        report(
+          client,
+          'caBundle',
+          `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
+          { severity: closed ? 'warning' : 'info', recommended: false },
+        )
       const verdict =
         graph.live && isEmpty(bundle, subject)
           ? verdictOnNone(callout)
@@ -113,6 +121,12 @@ function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
 interface Verdict {
   readonly message: string
   readonly severity: 'error' | 'warning'
+}
+
+/** Whether a manifest has no bundle for a Service with a certificate that nobody else signs. */
+function isUnsaid({ client, of }: Callout): boolean {
+  const { service, caBundle, insecureSkipTLSVerify } = client
+  return service !== undefined && !insecureSkipTLSVerify && isEmpty(caBundle, of)
 }
 
 /** Whether the API server takes the bundle for none. */

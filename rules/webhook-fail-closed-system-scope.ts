@@ -69,6 +69,23 @@ const vital: readonly {
       { group: '', resource: 'endpoints', operation: 'UPDATE', namespace: 'kube-system' },
     ],
   },
+  {
+    what: 'checks of tokens and permissions',
+    requests: [
+      {
+        group: 'authentication.k8s.io',
+        resource: 'tokenreviews',
+        operation: 'CREATE',
+        namespace: undefined,
+      },
+      {
+        group: 'authorization.k8s.io',
+        resource: 'subjectaccessreviews',
+        operation: 'CREATE',
+        namespace: undefined,
+      },
+    ],
+  },
 ]
 
 export default rule({
@@ -86,7 +103,7 @@ only to namespaced objects and to Namespaces.`,
     'Name the resources that the policy is about, and exclude kube-system and kube-node-lease with a namespaceSelector.',
   decides: `A webhook that fails closed (the default of v1) and whose rules and selectors match one of:
 updates of Leases or of \`nodes/status\` (an error: heartbeats), creation of pods in kube-system, of nodes,
-certificate signing requests or service account tokens, updates of endpoints. \`*\` in \`resources\` leaves
+certificate signing requests, service account tokens, token reviews or subject access reviews, updates of endpoints. \`*\` in \`resources\` leaves
 subresources out, as in the API server. A webhook at a \`url\` is an info: often the provider's, outside the
 cluster.
 
@@ -95,6 +112,7 @@ Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a 
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'k8s.io/apiserver/pkg/admission/plugin/webhook/predicates',
+    'kubernetes/pkg/kubeapiserver/admission/exclusion/resources.go (what policies leave out, and webhooks do not)',
   ],
   stories: ['jetstack-webhook', 'heureka-gatekeeper', 'dfds-kyverno-down'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],

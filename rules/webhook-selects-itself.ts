@@ -1,4 +1,16 @@
-import { at, isRuledIn, rule, selects, type Webhook, webhooksOf } from '../src/rule.js'
+import { at, isRuledIn, rule, selects, type Webhook, type WebhookRequest, webhooksOf } from '../src/rule.js'
+
+/** A write about which a webhook may be asked. */
+type Asked = Pick<WebhookRequest, 'group' | 'resource' | 'operation'>
+
+const pods: Asked = { group: '', resource: 'pods', operation: 'CREATE' }
+/** What else makes up the backend of a webhook, what a new release of it needs first. */
+const makers: readonly Asked[] = [
+  { group: 'apps', resource: 'deployments', operation: 'CREATE' },
+  { group: 'apps', resource: 'replicasets', operation: 'CREATE' },
+  { group: '', resource: 'services', operation: 'CREATE' },
+  { group: '', resource: 'secrets', operation: 'CREATE' },
+]
 
 export default rule({
   title: 'A webhook decides about the pods that serve it',
@@ -10,7 +22,8 @@ webhook is asked about goes through until somebody deletes its configuration by 
   remedy: "Exclude the webhook's own namespace with a namespaceSelector, or its pods with an objectSelector.",
   decides: `A webhook that fails closed (the default of v1), is asked about the creation of pods, and whose
 selectors match the namespace of its Service and the labels of the pods behind it. An error with a single
-replica: its first drain or crash is the deadlock; a warning with more.
+replica: its first drain or crash is the deadlock; a warning with more. Where the rule is asked for, an info for a webhook that is asked
+about the Deployments, ReplicaSets, Services or Secrets of its own namespace instead.
 
 Not reported: webhooks without a Service, with \`matchConditions\` or with selectors that a patch of a
 kustomization adds, Services that the input does not have unless nothing is selected at all, and selectors
@@ -23,23 +36,46 @@ for labels that the input does not show.`,
   unless: ['webhook-fail-closed-system-scope'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
   check(configuration, { graph, report }) {
-    const selectsOwn = (webhook: Webhook) => {
+    const selectsOwn = (webhook: Webhook, { group, resource, operation }: Asked) => {
       const { name, namespace } = webhook.spec.clientConfig?.service ?? {}
       if (!webhook.closed || !name || !namespace) return undefined
-      const request = { group: '', resource: 'pods', operation: 'CREATE', namespace } as const
-      if (!isRuledIn(webhook, request)) return undefined
+      if (!isRuledIn(webhook, { group, resource, operation, namespace })) return undefined
       const service =
         graph.find('Service', name, configuration, namespace) ??
         graph.find('Service', name, configuration, '')
       const [backend] = service ? graph.backendsOf(service) : []
-      // What selects pods by their labels can't be judged without them.
+      // What selects objects by their labels can't be judged without them.
       if (!backend && (webhook.spec.objectSelector || graph.complete)) return undefined
-      const isOwn = selects(webhook, namespace, backend?.labels ?? {}, graph, configuration)
+      const labels = (resource === 'pods' ? backend?.labels : backend?.object.metadata?.labels) ?? {}
+      const isOwn = selects(webhook, namespace, labels, graph, configuration)
       return isOwn ? { webhook, backend, name: `${namespace}/${name}` } : undefined
     }
-    const own = webhooksOf(configuration).flatMap((webhook) => selectsOwn(webhook) ?? [])
+    const webhooks = webhooksOf(configuration)
+    const own = webhooks.flatMap((webhook) => selectsOwn(webhook, pods) ?? [])
     const [first] = own
-    if (!first) return
+    if (!first) {
+      const [other] = makers.flatMap((maker) =>
+        webhooks.flatMap((webhook) => {
+          const found = selectsOwn(webhook, maker)
+          return found ? [{ ...found, maker }] : []
+        }),
+      )
+      if (other)
+        report(
+          other.webhook.spec,
+          other.webhook.spec.namespaceSelector ? 'namespaceSelector' : 'rules',
+          `Nobody can repair ${other.name} by a change of its ${other.maker.resource} while it is away: the webhook is asked about them and fails closed.`,
+          {
+            severity: 'info',
+            recommended: false,
+            restsOn: [
+              [other.webhook.spec, 'namespaceSelector'],
+              [other.webhook.spec, 'objectSelector'],
+            ],
+          },
+        )
+      return
+    }
     const fewest = first.backend && graph.fewestPods(first.backend)
     const isAlone = (fewest?.pods ?? 2) < 2
     report(

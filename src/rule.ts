@@ -58,7 +58,7 @@ export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { mayMean } from './graph/meant.js'
+export { matchesAnywhere, mayMean, mayShareNamespace } from './graph/meant.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
@@ -106,10 +106,11 @@ export {
   unreadySince,
 } from './graph/pod.js'
 export { makersOfPods, type PodMaker } from './graph/pod-maker.js'
-export { hasOtherPolicies, isForIngress } from './graph/policies.js'
+export { hasOtherPolicies, isForIngress, isUnenforced } from './graph/policies.js'
 export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/pull.js'
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
+export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
 export { targetNamed } from './graph/scaling.js'
 export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
@@ -131,7 +132,7 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { accountOf, controllerOf, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
+export { accountOf, controllerOf, isMirror, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'
@@ -347,6 +348,8 @@ export interface Context<P extends Params> {
   readonly params: ParamValues<P>
   /** The target minor version of Kubernetes: 37 for 1.37. */
   readonly minor: number
+  /** The rule is asked for by name or by `--preset all`. Else findings that are not recommended are left out: no need to look for them. */
+  readonly isAsked: boolean
   /**
    * Reports on the subject.
    * @param node a mapping or list inside the subject (or the subject itself)

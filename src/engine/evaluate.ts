@@ -88,6 +88,7 @@ export function evaluate(
       graph: watch?.graph ?? graph,
       params: params as never,
       minor,
+      isAsked: own.isAsked,
       report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
       reportPath: (path, message, options = {}) => add(path, message, options),
       written: (path) =>

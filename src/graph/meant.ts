@@ -16,3 +16,16 @@ export function mayMean(selector: LabelSelector, near: object, graph: Graph): bo
       graph.apart(workload, near) <= reach,
   )
 }
+
+/** Whether two objects may be of one namespace: theirs is the same, or one leaves it to `kubectl -n`. */
+export function mayShareNamespace(one: object, other: object, graph: Graph): boolean {
+  const namespaces = [graph.namespaceOf(one), graph.namespaceOf(other)]
+  return namespaces.includes('') || namespaces[0] === namespaces[1]
+}
+
+/** Whether pods of any workload of the input match the selector of an object that may be of their namespace, however far its file is. */
+export function matchesAnywhere(selector: LabelSelector, of: object, graph: Graph): boolean {
+  return graph.workloads.some(
+    (workload) => matchesSelector(selector, workload.labels) && mayShareNamespace(workload.object, of, graph),
+  )
+}

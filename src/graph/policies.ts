@@ -1,6 +1,7 @@
 /** What rules about NetworkPolicies have in common. */
 import type { NetworkPolicy } from '../kubernetes.js'
 import type { Graph } from './graph.js'
+import { imageNamed } from './image.js'
 
 /**
  * Whether it is about incoming traffic, as it is unless it says otherwise.
@@ -18,6 +19,28 @@ export function hasOtherPolicies(near: object, graph: Graph): boolean {
     namespaced.some((kind) => graph.siblings(kind, near).length > 0)
   )
 }
+
+/** Whether nothing in a cluster enforces policies: flannel alone does not. */
+export function isUnenforced(graph: Graph): boolean {
+  const runs = (images: readonly string[]) =>
+    graph.workloads.some(
+      ({ kind, running }) => kind === 'DaemonSet' && running.some(({ image }) => imageNamed(image, images)),
+    )
+  return (
+    graph.live !== undefined &&
+    graph.once('policies are not enforced', () => runs(['flannel']) && !runs(enforcers))
+  )
+}
+
+const enforcers = [
+  'calico',
+  'canal',
+  'cilium',
+  'kube-router',
+  'weave-npc',
+  'antrea',
+  'kube-network-policies',
+] as const
 
 const namespaced = [
   'cilium.io/CiliumNetworkPolicy',

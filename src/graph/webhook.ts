@@ -1,7 +1,7 @@
 /** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
 import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
 import { grouped } from '../values/enumerate.js'
-import { type Labels, matchesSelector } from '../values/selector.js'
+import { type Labels, labelIn, matchesSelector } from '../values/selector.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
 
@@ -90,13 +90,14 @@ export function selects(
   if (namespaceSelector && namespace !== undefined) {
     const found = graph.find('Namespace', namespace, near, '')
     // The API server gives every namespace this label. Source: k8s.io/api/core/v1/well_known_labels.go.
-    const have = { ...found?.metadata?.labels, 'kubernetes.io/metadata.name': namespace }
+    const have: Labels = { ...found?.metadata?.labels, 'kubernetes.io/metadata.name': namespace }
     if (!matchesSelector(namespaceSelector, have)) return false
     const keys = [
       ...Object.keys(namespaceSelector.matchLabels ?? {}),
       ...(namespaceSelector.matchExpressions ?? []).map(({ key }) => key ?? ''),
     ]
-    if (!graph.complete && keys.some((key) => key !== 'kubernetes.io/metadata.name')) return undefined
+    // A label that the input does not show may be there; one that it shows is.
+    if (!graph.complete && keys.some((key) => labelIn(have, key) === undefined)) return undefined
   }
   return (spec.matchConditions ?? []).length > 0 ? undefined : true
 }

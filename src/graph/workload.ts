@@ -174,3 +174,8 @@ function customSource(object: KubernetesObject, { template, replicas }: Workload
     scale: isObject(node) ? { node, replicas: numberAt(object, ...path) } : undefined,
   }
 }
+
+/** Whether it shows a pod that the kubelet runs from a file on its node. Source: kubernetes/pkg/kubelet/types (ConfigMirrorAnnotationKey). */
+export function isMirror({ annotations }: Workload): boolean {
+  return annotations['kubernetes.io/config.mirror'] !== undefined
+}
