@@ -146,7 +146,7 @@ describe('--fix', () => {
     chmodSync(join(path, 'a'), 0o700)
     expect(read('b.yaml')).toBe(after)
     expect(err).toContain(
-      'not fixed: a/export.yaml:2 removed-api-version: a/export.yaml cannot be written: EACCES',
+      'not fixed: a/export.yaml:2 removed-api-version: a/export.yaml cannot be written: no permission (EACCES)',
     )
   })
 })

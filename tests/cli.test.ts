@@ -47,6 +47,13 @@ describe('the exit code', () => {
     expect(lint(...only, 'good.yaml')).toMatchObject({ code: 0, err: '' })
     expect(lint(...only, 'bad.yaml')).toMatchObject({ code: 0, err: '' })
   })
+  it('is 0 with a word about it where lint can decide nothing that was asked for', () => {
+    const { code, err } = lint('--only', 'node-not-ready', 'good.yaml')
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: 'k8s-af: k8s-af scan decides node-not-ready, lint does not\n',
+    })
+  })
   it('is 1 at the threshold and above', () => {
     expect(lint(...only, 'bad.yaml', '--fail-on', 'info').code).toBe(1)
     expect(lint(...only, 'bad.yaml', '--fail-on', 'error').code).toBe(0)
@@ -87,6 +94,7 @@ describe('the exit code', () => {
 describe('a mistake is one line', () => {
   const cases: Readonly<Record<string, readonly [args: readonly string[], message: string | RegExp]>> = {
     'a missing path': [['lint', 'bda.yaml'], 'no such file or folder: bda.yaml. Did you mean bad.yaml?'],
+    'a pattern without a match': [['lint', 'overlays/*/x.yaml'], 'nothing matches overlays/*/x.yaml.'],
     'a path for a command': [['./bad.yaml'], './bad.yaml is no command. To lint it: k8s-af lint ./bad.yaml'],
     'a file for a command': [['bad.yaml'], 'bad.yaml is no command. To lint it: k8s-af lint bad.yaml'],
     'a misspelt command': [['lnit'], 'there is no command "lnit". Did you mean "lint"?'],
@@ -284,7 +292,7 @@ describe('reports', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('findings')
   })
   it.skipIf(!existsSync('/dev/full'))('say when they do not fit on the disk', () => {
-    const why = 'cannot be written: ENOSPC.'
+    const why = 'cannot be written: no space is left (ENOSPC).'
     expect(refusal(lint('-o', 'json=/dev/full', 'bad.yaml'))).toBe(`/dev/full ${why}`)
     for (const command of ['lint -o json', 'rules', '--help'])
       expect(refusal(program.shell(`k8s-af ${command} > /dev/full`, { cwd: files }))).toBe(

@@ -9,6 +9,7 @@ import type { Report } from '../engine/report.js'
 import type { Input } from '../reader/input.js'
 import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
+import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
@@ -47,6 +48,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
   checkFlags(flags, paths)
+  if (flags.only) noteClusterOnly(settings)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
   const narrowed = await narrowing(flags, cwd, built)
   const run = (): Report => {
@@ -144,6 +146,13 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
     if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
     process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
   }
+}
+
+/** Says so where a lint can decide none of the rules that were asked for: nobody should take its silence for a verdict. */
+function noteClusterOnly({ active }: Settings): void {
+  const asked = active.filter(({ isAsked }) => isAsked)
+  if (asked.length > 0 && asked.every(({ rule }) => rule.needs === 'cluster'))
+    process.stderr.write(`k8s-af: k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not\n`)
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

@@ -7,6 +7,7 @@ import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
+import { refusalOf } from './output.js'
 import { looksLikePath } from './paths.js'
 
 const lintExitCodes = `Exit code:
@@ -48,11 +49,11 @@ function explanation(error: unknown): string[] {
 /** A reader that has seen enough (`| head`) is no error, and does not change the verdict. A full disk is one. */
 function watchStreams(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
-      if (code === 'EPIPE') process.exit()
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit()
       // What standard error cannot take is lost.
       if (stream === process.stdout)
-        process.stderr.write(`k8s-af: standard output cannot be written: ${code}.\n`)
+        process.stderr.write(`k8s-af: standard output cannot be written: ${refusalOf(error)}.\n`)
       process.exit(2)
     })
   }

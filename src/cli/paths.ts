@@ -23,5 +23,6 @@ export function missingPath(path: string, cwd: string): string {
     // The folder is missing, too: nothing to propose.
   }
   const near = nearestName(basename(path), neighbours)
-  return `no such file or folder: ${path}.${near === undefined ? '' : ` Did you mean ${folder === '.' ? near : join(folder, near)}?`}`
+  const isPattern = /[*?{[]/.test(path)
+  return `${isPattern ? 'nothing matches' : 'no such file or folder:'} ${path}.${near === undefined ? '' : ` Did you mean ${folder === '.' ? near : join(folder, near)}?`}`
 }
