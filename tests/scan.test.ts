@@ -418,6 +418,7 @@ describe('the kinds to read', () => {
   /** Kinds that a rule names and no API server serves: files of components. */
   const filesOnly: ReadonlySet<string> = new Set([
     'apiserver.config.k8s.io/AdmissionConfiguration',
+    'apiserver.k8s.io/AdmissionConfiguration',
     'kubeadm.k8s.io/ClusterConfiguration',
     'kubelet.config.k8s.io/KubeletConfiguration',
     'kubeproxy.config.k8s.io/KubeProxyConfiguration',
