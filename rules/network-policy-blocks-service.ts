@@ -28,7 +28,7 @@ port of the Service, and nothing in the input leads to this one from outside. A 
 traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own
 namespace may come in.
 
-Exempt: hostNetwork pods; Services that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
+Exempt: hostNetwork pods; Services and policies that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete (a warning where the rule is asked for), since
 the allow rule may be elsewhere; clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
@@ -43,6 +43,7 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
       // The rule that allows it may be elsewhere.
       const isCertain = !onlyDenies || graph.complete
       if (policies.length === 0 || (!isCertain && !isAsked)) continue
+      if (policies.some((policy) => graph.patched(policy))) continue
       if (hasOtherPolicies(service, graph) || isUnenforced(graph) || graph.patched(service)) return
       const rules = policies.flatMap((policy) =>
         (policy.spec?.ingress ?? []).map((rule): Allowed => ({ policy, rule })),

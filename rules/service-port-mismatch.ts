@@ -305,13 +305,10 @@ function waysTo({ name = '' }: ServicePort, service: Service, live: Live): Ways 
 function settled(names: readonly string[], service: Service, live: Live, minutes: number): readonly string[] {
   if (names.length === 0) return []
   const wanted = new Set(names)
-  return live.pods
+  return live
+    .podsIn(service.metadata?.namespace ?? '')
     .filter(
-      (pod) =>
-        pod.metadata?.namespace === service.metadata?.namespace &&
-        wanted.has(pod.metadata?.name ?? '') &&
-        isReady(pod) &&
-        readyFor(pod, live) >= minutes * 60,
+      (pod) => wanted.has(pod.metadata?.name ?? '') && isReady(pod) && readyFor(pod, live) >= minutes * 60,
     )
     .map(({ metadata }) => metadata?.name ?? '')
     .sort()

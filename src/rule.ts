@@ -262,10 +262,26 @@ export interface RuleFix {
 
 /** Proposes to set `field` of `node`. Its title is the field as YAML, `minReplicas: 4`. */
 export function set(node: Node, field: string | number, value: unknown, title?: string): RuleFix {
-  const text =
-    typeof value === 'object' && value !== null ? JSON.stringify(value).replaceAll('"', '') : String(value)
-  return { title: title ?? `${field}: ${text}`, safe: false, edits: [{ op: 'set', node, field, value }] }
+  return {
+    title: title ?? `${field}: ${typeof value === 'string' ? value : inline(value)}`,
+    safe: false,
+    edits: [{ op: 'set', node, field, value }],
+  }
 }
+
+/** A value as YAML on one line, to be read and copied. */
+function inline(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`
+  if (typeof value === 'object' && value !== null) {
+    const fields = Object.entries(value).filter(([, one]) => one !== undefined)
+    return `{${fields.map(([name, one]) => `${inline(name)}: ${inline(one)}`).join(', ')}}`
+  }
+  const isPlain = typeof value !== 'string' || (/^[A-Za-z][\w./-]*$/.test(value) && !wordsOfYaml.test(value))
+  return isPlain ? String(value) : JSON.stringify(value)
+}
+
+/** What YAML 1.1 reads as something else than text. */
+const wordsOfYaml = /^(?:y|yes|n|no|true|false|on|off|null)$/i
 
 /** Proposes to remove `field` of `node`. */
 export function remove(node: Node, field: string | number, title?: string): RuleFix {

@@ -170,7 +170,8 @@ describe('--diff', () => {
   it('reads standard input, and writes the reports that have files', () => {
     const { path, read } = folder({})
     const flags = ['--diff', '--unsafe-fixes', '-o', 'json=report.json', '-']
-    const { out } = program.run(['lint', ...rules, ...flags], { cwd: path, input: before })
+    const { out, err } = program.run(['lint', ...rules, ...flags], { cwd: path, input: before })
+    expect(err).toMatch(/^k8s-af: --fix --unsafe-fixes changes 1 file, /)
     expect(out).toMatchInlineSnapshot(`
       "--- a/<stdin>
       +++ b/<stdin>

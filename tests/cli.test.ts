@@ -92,6 +92,14 @@ describe('a mistake is one line', () => {
     'a misspelt command': [['lnit'], 'there is no command "lnit". Did you mean "lint"?'],
     'help for a misspelt command': [['help', 'lnit'], 'there is no command "lnit". Did you mean "lint"?'],
     'an unknown command': [['deploy'], 'there is no command "deploy". k8s-af --help lists them.'],
+    'a misspelt command of a command': [
+      ['config', 'prnt'],
+      'there is no command "config prnt". Did you mean "print"?',
+    ],
+    'an unknown command of a command': [
+      ['config', 'deploy'],
+      'there is no command "config deploy". k8s-af config --help lists them.',
+    ],
     'a misspelt flag': [
       ['lint', '--compelte'],
       "unknown option '--compelte'. Did you mean --complete? (k8s-af lint --help)",
@@ -387,6 +395,7 @@ describe('the other commands', () => {
   it('list rules and stories', () => {
     expect(run(['rules', '-o', 'name']).out.split('\n')).toContain('job-without-deadline')
     expect(run(['rules']).out).toMatch(/^ {2}job-without-deadline +\w+/m)
+    expect(run(['rules']).out).toMatch(/^cluster +only scan/m)
     expect(JSON.parse(run(['stories', '-o', 'json']).out)[0]).toHaveProperty('title')
     expect(run(['stories']).out).toContain('Zalando')
   })

@@ -6,14 +6,28 @@ import { lint } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding } from '../src/finding.js'
 import { fixesOf, isFixable } from '../src/fix/fix.js'
+import { parse } from '../src/reader/parse.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
+import { set } from '../src/rule.js'
 import { active, allRules, lintPaths, root, runOf, settings } from './harness.js'
 
 const rules = await allRules()
 
 const named = ({ subject, place, message }: Finding) =>
   `${subject?.kind} ${subject?.name} ${place.path}: ${message}`
+
+describe('what is proposed', () => {
+  const values = [
+    { preStop: { sleep: { seconds: 5 } } },
+    { exec: { command: ['sleep', '5', 'yes', 'a: b', ''] } },
+    [{ 'topology.kubernetes.io/zone': true, on: null }],
+  ]
+  it.each(values)('is YAML that can be copied: %j', (value) => {
+    const read = parse(set({}, 'field', value).title)
+    expect(read.ok && read.value).toEqual({ field: value })
+  })
+})
 
 for (const [id, rule] of rules) {
   const folder = join('fixtures', id)

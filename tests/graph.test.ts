@@ -406,6 +406,24 @@ describe('which objects belong together', () => {
     expect(backends(graph)).toEqual([['Deployment web', 'Deployment canary']])
   })
 
+  it('leaves next applications alone where all pods are meant', () => {
+    const policy = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: all}
+spec: {podSelector: {}}
+`
+    const selectedIn = (files: Readonly<Record<string, string>>) => {
+      const graph = graphOf({ 'shop/policy.yaml': policy, ...files })
+      return graph.workloads.filter((one) => graph.policiesOf(one).length > 0).map(({ name }) => name)
+    }
+    expect(selectedIn({ 'shop/web.yaml': deployment('web'), 'blog/web.yaml': deployment('blog') })).toEqual([
+      'web',
+    ])
+    expect(selectedIn({ 'blog/web.yaml': deployment('blog') })).toEqual([])
+    expect(selectedIn({ 'shop/base/web.yaml': deployment('web') })).toEqual(['web'])
+  })
+
   it('links variants of an object to what is nearest', () => {
     const graph = graphOf({
       'one/web.yaml': `${deployment('web')}---${service('web')}`,

@@ -103,7 +103,10 @@ describe('the page', () => {
     const top = /<header class="top">[\s\S]*?<\/header>/.exec(html)?.[0] ?? ''
     expect(top).toContain('<b>5</b> errors')
     expect(top).toContain('<li>11 objects in 4 files</li>')
-    expect(top).toContain('<li>not decided without the cluster: ')
+    expect(top).toContain(`<li>${incident.summary.notEvaluated.length} need the cluster</li>`)
+    expect(top).not.toContain('Not read')
+    const skipped = { ...incident, summary: { ...incident.summary, skipped: { 'Helm chart': 2 } } }
+    expect(page(skipped)).toContain('<li>left out: 2 files, Helm chart</li>')
   })
   it('is whole when nothing was found', () => {
     expect(pageOf()).toContain('<p>No findings.</p>')

@@ -67,12 +67,13 @@ describe('the table', () => {
     ])
   })
   it('is followed by the details as a terminal shows them, and by what was not read', () => {
-    const text = markdown({})
+    const { summary } = incident
+    const text = markdown({ summary: { ...summary, skipped: { 'Helm chart': 2 } } })
     expect(text).toMatch(/^### k8s-af: 5 errors, /)
     expect(text).toContain('\n\n<details><summary>Details</summary>\n\n```text\nfixtures/stories/')
     expect(text).toContain('\n  error  misplaced-spec-field ')
     expect(text).toContain(
-      '<details><summary>Not read or not decided (1)</summary>\n\n- not decided without the cluster: ',
+      '<details><summary>Not read or not decided (1)</summary>\n\n- left out: 2 files, Helm chart',
     )
     expect(text.match(/<details>/g)?.length).toBe(text.match(/<\/details>/g)?.length)
   })

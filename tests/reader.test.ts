@@ -492,6 +492,7 @@ describe('what is an object', () => {
     ['JSON', '{"apiVersion": "v1", "kind": "Pod"}'],
     ['braces in text', `${configMap('a')}data:\n  rule: "{{ $labels.pod }}"\n  script: |\n    {{ x }}\n`],
     ['shell variables', configMap('${' + 'NAME}')],
+    ['a block scalar in the line below its key', `${configMap('a')}data:\n  a.conf:\n  |\n    x y\n  b: c\n`],
     [
       'an alias right before its colon',
       'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: 1\n',
@@ -609,6 +610,14 @@ describe('what is an object', () => {
   it('a template that parses as a mapping of a mapping is one', () => {
     expect(kindOf(configMap('{{ .Values.name }}'))).toBe('Go template')
     expect(kindOf(configMap('{{ name }}'))).toBe('Go template')
+  })
+  it('variables between braces make a template of a file that is called so', () => {
+    const service =
+      'kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec:\n  ports: [{ port: ${' + 'PORT} }]\n'
+    expect(kindOf(service, 'templates/service.yaml')).toBe('Go template')
+    expect(kindOf(service, 'service-template.yaml')).toBe('Go template')
+    expect(kindOf(service)).toBe('problem')
+    expect(kindOf(service.replace('a}', 'a'), 'templates/service.yaml')).toBe('problem')
   })
   it('a file called a template is one where a name is to be replaced', () => {
     expect(kindOf(configMap('service_name'), 'template.yaml')).toBe('Go template')

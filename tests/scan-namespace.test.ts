@@ -8,6 +8,9 @@ import { lintLive } from './live.js'
 
 beforeAll(allRules)
 
+/** Fixtures whose findings rest on objects of another namespace. */
+const beyond: ReadonlySet<string> = new Set(['fixtures/leader-lease-stale/live-other-namespace.yaml'])
+
 const keyOf = ({ subject, place, message }: Finding) =>
   `${subject?.kind} ${subject?.namespace}/${subject?.name} ${place.path}: ${message}`
 
@@ -22,6 +25,7 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
     'ingress-tls-secret-invalid',
     'leader-lease-stale',
     'pod-stuck-terminating',
+    'service-port-mismatch',
     'service-selects-nothing',
     'service-without-ready-endpoints',
   ])
@@ -32,7 +36,7 @@ describe('a scan of one namespace finds what a scan of the cluster finds in it',
         .filter((name) => name !== 'live-other-namespace.yaml')
         .map((name) => `fixtures/${id}/${name}`)
       let seen = 0
-      for (const file of files.filter((name) => runOf(name).live)) {
+      for (const file of files.filter((name) => runOf(name).live && !beyond.has(name))) {
         const run = runOf(file)
         const { findings } = await lintLive(file, [active(id, rule)], run)
         for (const namespace of new Set(findings.map(({ subject }) => subject?.namespace))) {

@@ -427,6 +427,7 @@ describe('the kinds to read', () => {
     'ceph.rook.io/CephCluster',
     'dragonflydb.io/Dragonfly',
     'elasticsearch.k8s.elastic.co/Elasticsearch',
+    'flagger.app/Canary',
     'grafana.integreatly.org/Grafana',
     'helm.cattle.io/HelmChart',
     'jaegertracing.io/Jaeger',

@@ -80,7 +80,7 @@ export function showFixes(report: Report, { unsafeFixes = false }: FixFlags, loo
   const { made, files } = fixes
   const done =
     made.length > 0
-      ? `--fix changes ${count(files.length, 'file')}, for ${count(made.length, 'finding')}`
+      ? `--fix${unsafeFixes ? ' --unsafe-fixes' : ''} changes ${count(files.length, 'file')}, for ${count(made.length, 'finding')}`
       : 'there is nothing to fix'
   say(done, fixes.left, report, unsafeFixes)
   for (const name of hidden)

@@ -2,6 +2,14 @@
 import { loadRules, loadStories } from '../registry.js'
 import { columns, wrap } from '../reporters/text.js'
 
+/** What stands in the columns of rules. */
+const legend = [
+  ['error, warning, info', 'by default; some rules decide for each finding'],
+  ['cluster', 'only scan and diagnose can decide it'],
+  ['all', 'off unless asked for: --enable, --only, --preset all, or the configuration'],
+  ['k8s-af explain <rule>', 'what it finds, how it decides, and when to ignore it'],
+]
+
 export interface ListFlags {
   readonly output: 'table' | 'name' | 'json'
 }
@@ -19,7 +27,7 @@ export async function rulesCommand({ output }: ListFlags): Promise<number> {
   }))
   print(output, rules, () => {
     const categories = [...new Set(rules.map(({ category }) => category))].sort()
-    return categories.flatMap((category) => [
+    const list = categories.flatMap((category) => [
       '',
       category,
       ...table(
@@ -28,11 +36,12 @@ export async function rulesCommand({ output }: ListFlags): Promise<number> {
           .map(({ id, severity, recommended, needs, title }) => [
             `  ${id}`,
             severity,
-            needs ? 'cluster' : recommended ? '' : 'all',
+            [...(needs ? ['cluster'] : []), ...(recommended ? [] : ['all'])].join(', '),
             title,
           ]),
       ),
     ])
+    return [...list, '', ...table(legend)]
   })
   return 0
 }

@@ -9,13 +9,16 @@ import { printable } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
 
-const exitCodes = `Exit code:
+const lintExitCodes = `Exit code:
   0  nothing found at or above --fail-on
   1  findings at or above it; manifests that cannot be read count as errors
   2  the job could not be done: a wrong flag or configuration, a missing path,
-     no Kubernetes objects, a build that fails, a cluster that cannot be
-     read, an internal error`
-const scanExitCodes = `${exitCodes}
+     no Kubernetes objects, a build that fails, an internal error`
+const scanExitCodes = `Exit code:
+  0  nothing found at or above --fail-on
+  1  findings at or above it
+  2  the job could not be done: a wrong flag or configuration, a cluster that
+     cannot be read, an internal error
   3  one of several clusters could not be read;
      with --require-complete: anything could not be read`
 
@@ -81,19 +84,25 @@ async function run(args: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return 0
     // A command that only has commands was asked for by itself.
     if (error.code === 'commander.help') return 2
+    const group =
+      error.code === 'commander.unknownCommand' && program.commands.find((one) => one.name() === first)
+    if (group) throw unknownCommand(second, group)
     throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
   }
   return code
 }
 
-function unknownCommand(name: string, program: Command): UsageError {
-  if (looksLikePath(name)) return new UsageError(`${name} is no command. To lint it: k8s-af lint ${name}`)
+/** @param parent the program, or a command that only has commands */
+function unknownCommand(name: string, parent: Command): UsageError {
+  const called = parent.parent ? `${parent.parent.name()} ${parent.name()}` : parent.name()
+  if (!parent.parent && looksLikePath(name))
+    return new UsageError(`${name} is no command. To lint it: k8s-af lint ${name}`)
   const near = nearestName(
     name,
-    program.commands.map((command) => command.name()),
+    parent.commands.map((command) => command.name()),
   )
   return new UsageError(
-    `there is no command ${JSON.stringify(name)}. ${near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af --help lists them.'}`,
+    `there is no command ${JSON.stringify(parent.parent ? `${parent.name()} ${name}` : name)}. ${near ? `Did you mean ${JSON.stringify(near)}?` : `${called} --help lists them.`}`,
   )
 }
 
@@ -200,27 +209,34 @@ function addLint(program: Command, done: Done): void {
     .option('--no-recursive', 'read only the files directly in a folder')
     .option(
       '-k, --kustomize <folder>',
-      'build the kustomization in it and lint what that gives; repeatable',
+      'build the kustomization in this folder and lint what that gives; repeatable',
       more,
     )
     .option(
       '--kustomize-arg <argument>',
-      'tell kustomize that, too: --kustomize-arg=--enable-helm; repeatable',
+      'one more argument for kustomize: --kustomize-arg=--enable-helm; repeatable',
       more,
     )
-    .option('--helm <folder>', 'render the chart in it and lint what that gives; repeatable', more)
-    .option('--helm-release <name>', 'with this name of the release; that of the chart by default')
-    .option('--helm-values <file>', 'with these values; repeatable, the last one counts most', more)
-    .option('--helm-arg <argument>', 'tell helm that, too: --helm-arg=--set=tier=prod; repeatable', more)
+    .option('--helm <folder>', 'render the chart in this folder and lint what that gives; repeatable', more)
+    .option('--helm-release <name>', 'the name of the release; that of the chart by default')
+    .option('--helm-values <file>', 'values for the charts; repeatable, later files win', more)
+    .option(
+      '--helm-arg <argument>',
+      'one more argument for helm: --helm-arg=--set=tier=prod; repeatable',
+      more,
+    )
     .option('--stdin-filename <name>', 'what to call standard input')
-    .option('--allow-empty', 'no Kubernetes object at all is fine, too')
-    .option('--since <commit>', 'only what is about files that have changed since the branch left it')
+    .option('--allow-empty', 'exit with 0 where there is no Kubernetes object at all')
+    .option(
+      '--since <commit>',
+      'report only what is about files that have changed since this branch left that commit',
+    )
     .option('--fix', 'make the safe changes that findings propose, and report what is left')
-    .option('--unsafe-fixes', 'the others, too: defaults that somebody should look at')
-    .option('--diff', 'print the changes as a patch instead, and change nothing')
+    .option('--unsafe-fixes', 'with --fix or --diff: the others, too, defaults that somebody should look at')
+    .option('--diff', 'print what --fix would change as a patch, and change nothing')
   withReport(lint)
   withInput(lint)
-  withSettings(lint)
+  withSettings(lint, 'the newest known one')
     .addHelpText(
       'after',
       `
@@ -228,7 +244,7 @@ function addLint(program: Command, done: Done): void {
 network; they do for what a kustomization names that is not on the disk, and
 for what --kustomize-arg and --helm-arg tell them to fetch.`,
     )
-    .addHelpText('after', `\n${exitCodes}`)
+    .addHelpText('after', `\n${lintExitCodes}`)
     .addHelpText(
       'after',
       `
@@ -248,7 +264,7 @@ Examples:
 function addScan(program: Command, done: Done): void {
   const scan = program
     .command('scan')
-    .description('look at a live cluster, through the kubeconfig')
+    .description('judge a live cluster, read through the kubeconfig')
     .option(
       '--context <context>',
       'a context of the kubeconfig; the current one by default; repeatable',
@@ -277,7 +293,7 @@ function addScan(program: Command, done: Done): void {
     .option('--save-snapshot <file>', 'write what was read into a file, too; without the values of Secrets')
   withCluster(scan)
   withReport(scan)
-  withSettings(scan)
+  withSettings(scan, 'that of the cluster')
     .addHelpText('after', `\n${scanExitCodes}`)
     .addHelpText(
       'after',
@@ -343,8 +359,15 @@ function addExplain(program: Command, done: Done): void {
   program
     .command('explain')
     .description('explain a rule or tell a story')
-    .argument('<rule|story>', 'its name')
+    .argument('<rule|story>', 'a name that k8s-af rules or k8s-af stories lists')
     .addOption(formatOption('text', 'markdown', 'json'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  k8s-af explain job-without-deadline
+  k8s-af explain zalando-cronjob-apiserver`,
+    )
     .action(async (name: string, flags) => {
       const { explainCommand } = await import('./explain.js')
       done(await explainCommand(name, flags))
@@ -384,10 +407,10 @@ function addInit(program: Command, done: Done): void {
 }
 
 function addConfig(program: Command, done: Done): void {
-  const config = program.command('config').description('look at the configuration').helpCommand(false)
+  const config = program.command('config').description('print or check the configuration').helpCommand(false)
   const print = config.command('print').description('print the configuration in force, with all defaults')
   withInput(print)
-  withSettings(print).action(async (flags) => {
+  withSettings(print, 'the newest known one').action(async (flags) => {
     const { configPrintCommand } = await import('./config.js')
     done(await configPrintCommand(flags))
   })
@@ -434,7 +457,7 @@ fish:  k8s-af completion fish | source           in ~/.config/fish/config.fish`,
 function addVersion(program: Command, done: Done): void {
   program
     .command('version')
-    .description('print the version, and what it knows')
+    .description('print the version, and which versions of Kubernetes it knows')
     .action(async () => {
       const { versionCommand } = await import('./version.js')
       done(versionCommand())
@@ -454,12 +477,12 @@ function withReport(command: Command): Command {
   command
     .option(
       '-o, --output <format[=file]>',
-      `a report, on standard output or in a file; repeatable: ${formatNames.join(', ')}`,
+      `a report, on standard output or in a file; repeatable: ${formatNames.join(', ').replace('pretty', 'pretty (default)')}`,
       more,
     )
     .option('--show-suppressed', 'show suppressed findings, too')
-    .option('--baseline <file>', 'leave out what this file knows, unless it is worse by now')
-    .option('--write-baseline <file>', 'make such a file of what is found')
+    .option('--baseline <file>', 'leave out the findings in this file, unless they are worse by now')
+    .option('--write-baseline <file>', 'write what is found into such a file')
     .option('--statistics', 'count the findings by rule, on standard error')
     .option('--timings', 'say how long each rule took, on standard error')
   return withColor(command)
@@ -469,18 +492,18 @@ function withReport(command: Command): Command {
 function withCluster(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'this file instead of those that KUBECONFIG and the home folder name')
-    .option('--as <user>', 'look at it with the rights of this user, as far as yours allow that')
+    .option('--as <user>', 'read the cluster with the rights of this user, if yours allow that')
     .option('--as-group <group>', 'and of this group; repeatable', more)
     .option('--concurrency <number>', 'kinds to read at the same time (4)', wholeNumber, 4)
     .option('--chunk-size <number>', 'objects to ask for at once (500)', wholeNumber, 500)
     .option('--request-timeout <time>', 'the longest wait for an answer (30s)', duration, 30_000)
     .option('--timeout <time>', 'the longest time to read the cluster (5m)', duration, 300_000)
-    .option('--from-snapshot <file>', 'look at a file that scan --save-snapshot wrote instead of a cluster')
+    .option('--from-snapshot <file>', 'read a file that scan --save-snapshot wrote instead of a cluster')
 }
 
 function withColor(command: Command): Command {
   return command.addOption(
-    new Option('--color [when]', 'auto, always or never; NO_COLOR and FORCE_COLOR are heeded')
+    new Option('--color [when]', 'auto (default), always or never; NO_COLOR and FORCE_COLOR are heeded')
       .choices(['auto', 'always', 'never'])
       .default('auto')
       .preset('always'),
@@ -494,21 +517,26 @@ function withInput(command: Command): Command {
     .option('--complete', 'the input is the whole of its namespaces: what is not there does not exist')
 }
 
-/** The flags of all that has settings. */
-function withSettings(command: Command): Command {
+/**
+ * The flags of all that has settings.
+ * @param version what the version is by default
+ */
+function withSettings(command: Command, version: string): Command {
   return command
-    .option(
-      '--k8s-version <version>',
-      'the version of the clusters, 1.33; by default that of the scanned one, else the newest known',
-    )
+    .option('--k8s-version <version>', `the version of Kubernetes, such as 1.33; by default ${version}`)
     .addOption(
-      new Option('--preset <preset>', 'the rules to start from: recommended (default) or all').choices(
-        presets,
-      ),
+      new Option(
+        '--preset <preset>',
+        'the rules to start from: recommended (default), or all, with all that they find',
+      ).choices(presets),
     )
-    .option('--only <rules>', 'only these rules, categories or stories, a,b', names)
-    .option('--enable <rules>', 'these rules, too', names)
-    .option('--disable <rules>', 'not these rules', names)
+    .option(
+      '--only <rules>',
+      'these rules, categories or stories (a,b) alone, with all that they find',
+      names,
+    )
+    .option('--enable <rules>', 'these, too, with all that they find', names)
+    .option('--disable <rules>', 'not these', names)
     .addOption(
       new Option(
         '--fail-on <severity>',

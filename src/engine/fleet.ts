@@ -94,7 +94,7 @@ function summaryOf(reports: readonly Report[], dead: readonly DeadCluster[], sta
       ),
       ...dead.map(({ context, message }) => ({ context, unread: [], error: message })),
     ].sort((a, b) => (a.context < b.context ? -1 : 1)),
-    milliseconds: clock() - started,
+    milliseconds: Math.round(clock() - started),
   }
 }
 

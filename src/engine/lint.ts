@@ -96,7 +96,7 @@ export function examine(
     summary: summaryOf(input, settings, notEvaluated, {
       objects: resources.length,
       suppressed: findings.filter((finding) => finding.suppressed).length,
-      milliseconds: clock() - started,
+      milliseconds: Math.round(clock() - started),
     }),
   }
   return { report, graph }

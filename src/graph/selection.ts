@@ -2,7 +2,7 @@
 import type { LabelSelector } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
-import { type Labels, matchesSelector } from '../values/selector.js'
+import { type Labels, matchesSelector, selectsAll } from '../values/selector.js'
 import { type Belonging, foldersInReach, isChosen } from './belonging.js'
 import type { Objects } from './objects.js'
 import { distance, type Resource } from './resource.js'
@@ -47,14 +47,15 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
   }
   return {
     matching,
-    selected: (selector, near) =>
-      selector
-        ? matching(
-            selector.matchLabels ?? noLabels,
-            (workload) => matchesSelector(selector, workload.labels),
-            near,
-          )
-        : [],
+    selected: (selector, near) => {
+      if (!selector) return []
+      const labels = selector.matchLabels ?? noLabels
+      const found = matching(labels, (workload) => matchesSelector(selector, workload.labels), near)
+      // Who means all pods of the namespace says nothing of applications that stand next to his.
+      return selectsAll(selector) && !isChosen(near.namespace)
+        ? found.filter((workload) => distance(resource(workload).folders, near.folders) <= nextDoorAt)
+        : found
+    },
     nearby: (near) => [
       ...new Set(scopesOf(near).flatMap((scope) => byScope().get(scope)?.get(everything) ?? [])),
     ],
@@ -101,8 +102,11 @@ function rarest(byLabel: ByLabel | undefined, pairs: readonly string[]): readonl
   return fewest ?? []
 }
 
+/** Folder changes to what stands next door: in a folder below or above. */
+const nextDoorAt = 1
+
 /** Without a namespace a match next door makes matches further away somebody else's: folders of examples. */
 function nextDoor(found: readonly Workload[], far: (workload: Workload) => number): readonly Workload[] {
-  const most = Math.max(1, Math.min(...found.map(far)))
+  const most = Math.max(nextDoorAt, Math.min(...found.map(far)))
   return found.filter((workload) => far(workload) <= most)
 }

@@ -11,9 +11,16 @@ export function mended(text: string): string {
   let result = text
   if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
   if (text.includes('*')) result = withRoomForColons(result)
+  result = result.replace(
+    blockBelowKey,
+    (all, key: string, _: string, sign: string) => key.padEnd(all.length - sign.length) + sign,
+  )
   if (text.includes("\\'")) result = result.replace(/\\([\\'])/g, (both, c) => (c === "'" ? quote : both))
   return result
 }
+
+/** A key, and in the line below, not further in, the sign of a block scalar: kubectl takes it for the key's value. */
+const blockBelowKey = /(?<=^|\n)(([ \t]*)[\w.-]+:)(?:[ \t]*\r?\n\2)([|>][-+\d]*)(?=[ \t]*\r?\n)/g
 
 /**
  * The text with room before the colons of aliases that are keys, `*app:`, in the place of a letter of their names: kubectl ends the

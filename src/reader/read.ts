@@ -37,6 +37,7 @@ import {
   chartFinder,
   hasBraces,
   hasCommentBlank,
+  hasVariablesInBraces,
   isBlankLine,
   isNamedBlank,
   isTemplate,
@@ -206,7 +207,7 @@ class Reading {
       }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
-      if (isBlankLine(text, offset)) return 'Go template'
+      if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
       this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {

@@ -90,6 +90,16 @@ export function withoutFrame(text: string): string | undefined {
   return bare.join('\n') === text ? undefined : bare.join('\n')
 }
 
+/**
+ * Whether text that does not parse would, with words for its variables: `{ port: ${PORT} }` in a file or folder called a template,
+ * which a program fills in before anybody reads it.
+ */
+export function hasVariablesInBraces(text: string, fileName: string): boolean {
+  if (!text.includes('${') || !/(?:^|[-_./\\])(?:template|tmpl|tpl)s?(?:[-_./\\]|$)/i.test(fileName))
+    return false
+  return parse(text.replace(/\$\{[^{}\n]*\}/g, 'x')).ok
+}
+
 /** Finds the folder of the Helm chart that a file belongs to. Each folder is looked at once. */
 export function chartFinder(): (file: string) => string | undefined {
   const known = new Map<string, string | undefined>()

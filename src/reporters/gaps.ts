@@ -36,15 +36,10 @@ export function gapsOf(summary: Summary): string[] {
 
 /** All that a run did not look at or decide, a line each, for reports that are read without the output around them. Raw text. */
 export function allGaps({ summary, failures }: Report): string[] {
-  const { cluster, clusters, notEvaluated, skipped, unreadable } = summary
-  const isLive = cluster !== undefined || clusters !== undefined
-  const needs = isLive ? [] : [...new Set(notEvaluated.map((one) => one.needs))].sort()
+  const { skipped, unreadable } = summary
+  // Rules that need a cluster are no gap of a lint: the summary counts them.
   return [
     ...gapsOf(summary),
-    ...needs.map((need) => {
-      const rules = notEvaluated.filter((one) => one.needs === need)
-      return `not decided without ${need === 'cluster' ? 'the cluster' : need}: ${some(rules.map(({ rule }) => rule))}`
-    }),
     ...(unreadable > 0 ? [`not read in full: ${count(unreadable, 'file')}`] : []),
     ...Object.entries(skipped)
       .sort(([, a], [, b]) => b - a)

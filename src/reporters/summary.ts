@@ -31,10 +31,15 @@ export function summaryParts(report: Report): string[] {
     dead.length > 0 ? `nothing read of ${dead.map(({ context }) => printable(context)).join(', ')}` : '',
     `${count(summary.rulesRun, 'rule')} for Kubernetes ${versions(summary)}`,
     unread ? `${unread} not read` : '',
-    undecided.size > 0 ? `${undecided.size} need ${clusters.length > 0 ? 'more' : 'the cluster'}` : '',
+    undecided.size > 0 ? notDecided(undecided.size, clusters.length > 0) : '',
     summary.rulesOff ? `${summary.rulesOff} off` : '',
     seconds(summary.milliseconds),
   ].filter((part) => part !== '')
+}
+
+function notDecided(rules: number, isLive: boolean): string {
+  if (isLive) return `${rules} not decided`
+  return `${rules} ${rules === 1 ? 'needs' : 'need'} the cluster`
 }
 
 /** `1.31`, or of several clusters `1.31 to 1.33`. */

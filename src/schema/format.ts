@@ -65,7 +65,7 @@ export function blankKeyIn(name: string): string | undefined {
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 const longNouns =
-  'ACCOUNT|ADDRESS|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
+  'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
 const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
 // Two words or more in capitals of which the last says what is wanted or the first that something is.
