@@ -17,8 +17,10 @@ are the last without patches. A budget protects the application without holding 
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
 on the pod template of a workload with two pods or more. A single pod, and batch work, may have good reason.
-Asked for, the rule also names what the cluster autoscaler leaves alone by default: workloads of
-kube-system without a PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`. In a cluster the nodes that are held stand below, the oldest first.`,
+In a cluster the nodes that are held stand below, the oldest first.
+
+Asked for, the rule also names what the cluster autoscaler leaves alone by default: workloads of kube-system without a
+PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
   stories: ['betz-gke-upgrade', 'datadog-10-ways', 'nordstrom-101-ways'],

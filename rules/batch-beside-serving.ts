@@ -44,7 +44,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
     },
   },
   for: ['Job', 'CronJob'],
-  check(subject, { graph, params, report }) {
+  check(subject, { graph, params, isAsked, report }) {
     const workload = graph.workload(subject)
     const job = jobSpecOf(subject)
     const parallelism = job?.parallelism ?? 1
@@ -62,6 +62,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
     const [first] = serving
     const isWide = parallelism > params.maxParallelism
     if (!isWide || !first) {
+      if (!isAsked) return
       if (isWide)
         report(
           job,

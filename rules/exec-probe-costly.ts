@@ -15,8 +15,9 @@ waits for it. A command that does not end in time fails the probe, and what it s
 as a zombie where process 1 is the application.`,
   remedy: 'Use `httpGet`, `tcpSocket` or `grpc`, or run the command less often, with time to end.',
   decides: `A liveness or readiness probe of an ordinary container or native sidecar runs a command more often
-than every \`minPeriodSeconds\`, or where the rule is asked for, one without \`timeoutSeconds\`, which is a second, or a script of several commands. The shell, which starts more processes, and a timeout of one second stand in
-the message. One finding per workload, about the most frequent one; a \`startupProbe\` ends by itself.
+than every \`minPeriodSeconds\`. The shell, which starts more processes, and a timeout of one second stand in
+the message. One finding per workload, about the most frequent one; a \`startupProbe\` ends by itself. Asked for, the
+rule also names those without \`timeoutSeconds\`, which then is one second, and scripts of several commands.
 
 A warning in a cluster where events of the last hour say that a command was not done in time.`,
   versions: '`timeoutSeconds` holds for commands from 1.20 on. Probes by gRPC are stable from 1.27 on.',

@@ -32,8 +32,9 @@ number of pods as it is, at any load. The container is often a sidecar that was 
   decides: `Metrics of type Resource with a Utilization target (\`targetCPUUtilizationPercentage\` of
 autoscaling/v1, too; an autoscaler without any metric has 80 % of CPU) whose target has an ordinary
 container or native sidecar without request or limit for it. A limit alone becomes the request.
-ContainerResource needs it in its container only, and triggers of a KEDA ScaledObject with \`metricType: Utilization\` count in the same way. A warning where another metric works: then pods are added and never taken away. With requests for the whole pod (1.34 and later) those
-count.
+ContainerResource needs it in its container only. Triggers of a KEDA ScaledObject for CPU or memory with
+\`metricType: Utilization\` count in the same way. A warning where another metric works: then pods are added and never
+taken away. With requests for the whole pod (1.34 and later) those count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
 that a patch of a kustomization changes, and, in a cluster, autoscalers whose condition \`ScalingActive\`

@@ -32,9 +32,11 @@ ends: each attempt is killed.`,
 below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
 than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
 running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit
-below one core or a timeout of one second adds to the message. Asked for, the rule names, as infos, also those that allow less
-than 30 s, or each answer a second, which is the default, and HTTP probes under which a start may take less than 30 s. An error for etcd and kube-apiserver, an info for other Pods of
+below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
 their own. One finding per workload; batch work is exempt.
+
+Asked for, the rule names as infos also such probes that allow less than 30 s, or a second for each answer, which is the
+default, and those under which a start may take less than 30 s.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
 container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory.`,

@@ -34,7 +34,7 @@ for metrics, profiles or probes.`,
     minReplicas: { type: 'integer', minimum: 2, default: 2, about: 'Pods from which a budget is expected.' },
   },
   for: 'Workload',
-  check(workload, { graph, params, report }) {
+  check(workload, { graph, params, isAsked, report }) {
     const fewest = graph.fewestPods(workload)
     const service = graph.servicesOf(workload).find((one) => !isScrapedOnly(one, workload))
     if (!fewest || !service || fewest.pods < params.minReplicas || graph.budgetsOf(workload).length > 0)
@@ -44,7 +44,7 @@ for metrics, profiles or probes.`,
       .siblings('PodDisruptionBudget', workload.object)
       .find((budget) => graph.apart(budget, workload.object) <= 1)
     const isSure = graph.complete || sibling !== undefined
-    if (!isSure && isGuardedFarAway(workload, graph)) return
+    if (!isSure && (!isAsked || isGuardedFarAway(workload, graph))) return
     const none = `no PodDisruptionBudget${isSure ? '' : ` of ${graph.source}`} matches them`
     const taken = `all ${fewest.pods} pods behind ${graph.describe(service)}`
     const nodes = isOneToANode(workload) ? undefined : nodesOf(workload, graph)

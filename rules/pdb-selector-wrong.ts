@@ -42,7 +42,7 @@ input, and, as an info, those for several workloads that let all pods of one of 
     minutes: { type: 'integer', minimum: 0, default: 10, about: 'How old a budget without pods must be.' },
   },
   for: 'PodDisruptionBudget',
-  check(budget, { graph, params, report }) {
+  check(budget, { graph, params, isAsked, report }) {
     const { spec, metadata, status } = budget
     if (!spec?.selector) return
     const guarded = graph.guardedBy(budget)
@@ -59,7 +59,8 @@ input, and, as an info, those for several workloads that let all pods of one of 
       return
     }
     const { live } = graph
-    const drained = live || selectsAll(spec.selector) ? undefined : drainedAtOnce(spec, guarded, graph)
+    const drained =
+      isAsked && !live && !selectsAll(spec.selector) ? drainedAtOnce(spec, guarded, graph) : undefined
     if (drained)
       report(
         spec,
@@ -80,7 +81,7 @@ input, and, as an info, those for several workloads that let all pods of one of 
       near !== undefined ||
       (graph.hasAllPods(selector.matchLabels, budget) &&
         (live !== undefined || !mayMean(selector, budget, graph)))
-    if (!isSure && (live || graph.complete || arePodsElsewhere(budget, graph))) return
+    if (!isSure && (!isAsked || live || graph.complete || arePodsElsewhere(budget, graph))) return
     const name = metadata?.name ?? 'the budget'
     report(
       spec,

@@ -60,7 +60,7 @@ exporters of metrics by the name of their image. Containers that an injector fil
   ],
   stories: ['gke-upgrade-two-replicas', 'oneandone-open-issues', 'dfds-ami-latest'],
   for: 'Workload',
-  check(workload, { graph, report }) {
+  check(workload, { graph, isAsked, report }) {
     if (workload.batch || workload.kind === 'Pod' || (workload.pod.readinessGates?.length ?? 0) > 0) return
     for (const service of clientsFirst(graph.servicesOf(workload))) {
       if (service.spec?.publishNotReadyAddresses || isScrapedOnly(service, workload) || !isCalled(service))
@@ -84,7 +84,7 @@ exporters of metrics by the name of their image. Containers that an injector fil
       )
       return
     }
-    for (const service of graph.servicesOf(workload)) {
+    for (const service of isAsked ? graph.servicesOf(workload) : []) {
       const [first] = service.spec?.publishNotReadyAddresses
         ? []
         : graph.listeners(workload, service).filter(({ spec }) => !spec.readinessProbe && spec.startupProbe)

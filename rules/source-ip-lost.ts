@@ -24,10 +24,11 @@ limits and logs then act on nodes: everybody is let in, or everybody is blocked 
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them (whatever pods they are, where it asks
-for no more than the Service); an Ingress of this
-controller with an allow list or a limit per address; a Middleware of Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image; where the rule is asked for, one for
-SSH, mail, DNS or SIP by the port of the Service. PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as
-are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
+for no more than the Service); an Ingress of this controller with an allow list or a limit per address; a Middleware of
+Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image. Asked for, the rule takes the
+port of SSH, mail, DNS or SIP for a sign, too.
+
+PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
 \`bpf-lb-mode\` dsr or hybrid.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
   sources: [

@@ -9,9 +9,10 @@ zone at the same time, and there may be no others to be had. What runs on nothin
 are. For admission webhooks, DNS and ingress that is an outage of everything.`,
   remedy: 'Let some replicas run on ordinary nodes: spread over the capacity type, with ScheduleAnyway.',
   decides: `\`nodeSelector\` or every term of the required node affinity asks for spot or preemptible nodes of
-GKE, EKS, AKS or Karpenter, in a workload behind a Service, or where the rule is asked for in any; a warning for \`criticalImages\`. In a cluster
-also such an image all of whose running pods are on such nodes without anybody having asked for it, when
-there are others; where the rule is asked for, any workload behind a Service.
+GKE, EKS, AKS or Karpenter, in a workload behind a Service; a warning for \`criticalImages\`. In a cluster also
+such an image all of whose running pods are on such nodes without anybody having asked for it, when there are
+others. Asked for, the rule names workloads without a Service that ask for such nodes, and in a cluster those with one
+that happen to be on them.
 
 Exempt: batch work.`,
   sources: [

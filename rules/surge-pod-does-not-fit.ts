@@ -32,9 +32,9 @@ stalls, or, with a priority class, evicts others for it.`,
     'Use `maxSurge: 0` with `maxUnavailable: 1`, smaller pods, or keep a place free by pods of low priority.',
   decides: `A Deployment whose rollout resolves to maxUnavailable 0 with maxSurge 1 or more, and whose pod
 asks for \`largeCpu\` or \`largeMemory\` or more, or, in a cluster, for a quarter of the largest node that it
-may run on. In manifests those with two pods or more are
-reported, single ones where the rule is asked for: all of them need the place. A warning in a cluster without node autoscaler in which no such node has that much left: what
-its pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is reported there.`,
+may run on. In manifests those with two pods or more are reported, all of which need the place; single ones where the
+rule is asked for. A warning in a cluster without node autoscaler in which no such node has that much left: what its
+pods ask for is taken from \`status.allocatable\`. With an autoscaler nothing is reported there.`,
   sources: [
     'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts)',
     'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',

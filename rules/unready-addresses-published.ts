@@ -30,8 +30,10 @@ of a cluster that must find each other before they can be ready, and wrong for c
 to pods that start, hang or stop.`,
   remedy: 'Remove the field from Services for clients; keep a headless one of its own for peer discovery.',
   decides: `The field is true on a Service that is not headless, or that is of type LoadBalancer or
-NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a
-StatefulSet, which is what it is for, for pods that the input does not show (both unless the rule is asked for), or for the pod that a program such as Vault labels itself. The old annotation is ignored by current releases: an info, as its author believes it works.
+NodePort, or that an Ingress or route leads to. Exempt are Services inside the cluster for pods of a StatefulSet, which
+is what it is for, or for pods that the input does not show (both unless the rule is asked for), and those for the pod
+that a program such as Vault labels itself. The old annotation is ignored by current releases: an info, as its author
+believes it works.
 
 In a cluster an error when its EndpointSlices count pods as ready now whose condition \`Ready\` has been false for a
 minute. Without the field they are reported after ten: the endpoint controller does not follow. That is one finding, for
