@@ -30,6 +30,10 @@ objects.`,
         reportPath(
           problem.path,
           `kubectl apply is refused: ${formatPath(problem.path).slice(1) || object.kind} ${problem.message}.`,
+          // A hook that sleeps longer than the grace period: that rule knows how to make it fit.
+          problem.path.at(-2) === 'sleep'
+            ? { symptomOf: { rules: ['grace-shorter-than-drain'], objects: [object] } }
+            : {},
         )
   },
 })

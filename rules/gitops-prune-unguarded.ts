@@ -16,7 +16,7 @@ import {
 export default rule({
   title: 'GitOps may delete everything at once',
   category: 'config',
-  severity: 'error',
+  severity: 'warning',
   why: `With pruning, what a repository no longer renders is deleted. A template that renders nothing, a folder that
 was moved or a generator that lost its list then deletes namespaces and volumes in minutes, everywhere the
 change arrives. Argo CD refuses to sync an application to nothing, unless \`allowEmpty\` says otherwise; an
@@ -24,7 +24,7 @@ ApplicationSet has no such guard for the applications that it no longer generate
   remedy:
     'Leave allowEmpty out, keep namespaces and volumes with the annotation Prune=false, and preserve resources on deletion.',
   decides: `Argo CD Applications, and the template of ApplicationSets, with \`syncPolicy.automated\` that has both
-\`prune: true\` and \`allowEmpty: true\`: an error. With \`applicationSets\`, ApplicationSets that generate applications from
+\`prune: true\` and \`allowEmpty: true\`. With \`applicationSets\`, ApplicationSets that generate applications from
 folders, files or clusters and neither set \`preserveResourcesOnDeletion: true\` nor a policy without
 deletes (\`applicationsSync\`): an info. In a cluster, a warning when an Application waits to prune more than a
 tenth of its resources, and at least five.

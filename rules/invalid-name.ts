@@ -1,4 +1,4 @@
-import { formatPath, rule, type SchemaProblem } from '../src/rule.js'
+import { formatPath, quoted, rule, type SchemaProblem } from '../src/rule.js'
 
 type BadName = SchemaProblem & { kind: 'bad-name' }
 
@@ -35,7 +35,7 @@ reported by \`unfilled-placeholder\`, and a kustomization sets the name and name
       const reason = reasonOf(problem)
       reportPath(
         path,
-        `kubectl apply is refused: ${where} ${key ? 'has the key' : 'is'} ${JSON.stringify(value.slice(0, 60))}${reason}.`,
+        `kubectl apply is refused: ${where} ${key ? 'has the key' : 'is'} ${quoted(value)}${reason}.`,
         { label: forms[form], onValue: !key },
       )
     }
@@ -48,7 +48,7 @@ function reasonOf({ form, value }: BadName): string {
   if (form !== 'label value' && form !== 'label key' && /[A-Z]/.test(value))
     return ', with upper case letters'
   const strange =
-    /[^A-Za-z0-9._/-]/.exec(value)?.[0] ??
+    /[^A-Za-z0-9._/-]/u.exec(value)?.[0] ??
     (form === 'label key' || form === 'label value' ? '' : /[_/]/.exec(value)?.[0])
   return strange ? `, with ${JSON.stringify(strange)}` : ''
 }

@@ -1,4 +1,12 @@
-import { type Format, formatPath, nearestName, type RuleFix, rule, type SchemaProblem } from '../src/rule.js'
+import {
+  type Format,
+  formatPath,
+  nearestName,
+  quoted,
+  type RuleFix,
+  rule,
+  type SchemaProblem,
+} from '../src/rule.js'
 
 const written: Readonly<Record<Format, string>> = {
   int32: 'is larger than the field can hold, 2147483647 at most',
@@ -68,7 +76,7 @@ function judge(problem: SchemaProblem): Judgement | undefined {
       const { value, allowed } = problem
       const meant = typeof value === 'string' ? nearestName(value, allowed) : undefined
       return {
-        message: `takes ${either(allowed)}, not ${quoted(value)}`,
+        message: `takes ${either(allowed)}, not ${shown(value)}`,
         label: meant && `did you mean ${meant}?`,
         fix: meant ? setTo(path, meant, meant.toLowerCase() === String(value).toLowerCase()) : undefined,
       }
@@ -76,7 +84,7 @@ function judge(problem: SchemaProblem): Judgement | undefined {
     case 'bad-quantity': {
       const meant = quantityMeant(problem.value, path.at(-1) === 'cpu')
       return {
-        message: `is no quantity: ${quoted(problem.value)}`,
+        message: `is no quantity: ${shown(problem.value)}`,
         label: meant && `did you mean ${meant}?`,
         fix: meant === undefined ? undefined : setTo(path, meant, false),
       }
@@ -86,8 +94,8 @@ function judge(problem: SchemaProblem): Judgement | undefined {
       const number = format === 'port name' && typeof value === 'string' && /^\d+$/.test(value)
       return {
         message: number
-          ? `is text, ${quoted(value)}, and no port is called so`
-          : `${written[format]}: ${quoted(value)}`,
+          ? `is text, ${shown(value)}, and no port is called so`
+          : `${written[format]}: ${shown(value)}`,
         label: number ? 'leave the quotes out' : undefined,
         fix: number ? setTo(path, Number(value), true) : undefined,
       }
@@ -113,8 +121,8 @@ function setTo(path: SchemaProblem['path'], value: string | number, safe: boolea
   return { title: `${path.at(-1)}: ${value}`, safe, edits: [{ op: 'set', path, value }] }
 }
 
-function quoted(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value)
+function shown(value: unknown): string {
+  return typeof value === 'string' ? quoted(value) : String(value)
 }
 
 function either(values: readonly string[]): string {

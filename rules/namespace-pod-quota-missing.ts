@@ -96,7 +96,9 @@ Exempt: kube-system, kube-public, kube-node-lease.`,
       {
         severity: isFull ? 'error' : isJob ? 'warning' : 'info',
         recommended: isFull || isJob || !params.onlyWithJobs,
-        evidence: count && [`${grouped(count.own)} pods now, of ${grouped(count.all)} in the cluster`],
+        evidence: count && [
+          `${grouped(count.own)} ${count.own === 1 ? 'pod' : 'pods'} now, of ${grouped(count.all)} in the cluster`,
+        ],
         see: [at(maker, maker), quota ? at(quota, quota.spec ?? quota, 'hard') : undefined],
         fix: { title: 'a ResourceQuota with hard: {pods: …, count/jobs.batch: …}', safe: false, edits: [] },
       },

@@ -152,6 +152,7 @@ export {
   quantity,
   seconds,
 } from './values/quantity.js'
+export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
 export { matchesLabels, matchesSelector, selectsAll, slipIn } from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'

@@ -124,6 +124,7 @@ describe.each([
     'readiness-probe-missing',
   ],
   ['resources that are written twice', 'duplicate-key/resources.yaml', 'resource-requests-missing'],
+  ['a hook longer than the grace period', 'grace-shorter-than-drain/told-once.yaml', 'conflicting-fields'],
 ])('%s', (_, file, symptom) => {
   const [cause = ''] = file.split('/')
   const rules = (...without: string[]) => {
