@@ -2,6 +2,16 @@
 import type { Report } from '../engine/report.js'
 import { count, printable } from './text.js'
 
+/** Why files were left out, of several; the other reasons are said of one and of many alike. */
+const plurals: Readonly<Record<string, string>> = {
+  'Helm template': 'Helm templates',
+  'Go template': 'Go templates',
+  'Helm chart': 'Helm charts',
+  kustomization: 'kustomizations',
+  'kustomize patch': 'kustomize patches',
+  'source of a build': 'sources of a build',
+}
+
 /** The parts of the summary, the most important first: counts, what was read, what was not evaluated, time. */
 export function summaryParts(report: Report): string[] {
   const { summary } = report
@@ -15,9 +25,10 @@ export function summaryParts(report: Report): string[] {
   const fixable = findings.filter((finding) => finding.fix && finding.fix.edits.length > 0).length
   const skipped = Object.entries(summary.skipped).sort((a, b) => b[1] - a[1])
   const skips = skipped.reduce((sum, [, number]) => sum + number, 0)
-  const reasons = skipped
-    .slice(0, 3)
-    .map(([reason, number]) => (skipped.length > 1 ? `${number} ${reason}` : reason))
+  const reasons = skipped.slice(0, 3).map(([reason, number]) => {
+    const many = number > 1 ? (plurals[reason] ?? reason) : reason
+    return skipped.length > 1 ? `${number} ${many}` : many
+  })
   const clusters = summary.clusters ?? (summary.cluster ? [summary.cluster] : [])
   const undecided = new Set(summary.notEvaluated.map(({ rule }) => rule))
   const dead = clusters.filter(({ error }) => error !== undefined)
