@@ -57,9 +57,9 @@ without a LimitRange that gives them one.`,
     },
   },
   for: ['LimitRange', 'Namespace'],
-  check(range, { graph, params, report }) {
+  check(range, { graph, params, report, isAsked }) {
     if (isKind(range, 'Namespace')) {
-      const fault = withoutDefaults(range, graph)
+      const fault = isAsked ? withoutDefaults(range, graph) : undefined
       if (fault) report(...fault)
       return
     }

@@ -60,7 +60,8 @@ that have waited less than ten minutes, in which a node autoscaler may bring a l
   check(workload, { graph, params, report }) {
     for (const resource of ['cpu', 'memory', ...othersOf(workload)]) {
       const total = requestOf(workload, resource)
-      const node = mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
+      const node =
+        total === 0 || mayFindNode(workload, graph) ? undefined : nodeBound(workload, graph, resource, params)
       const bound = node && total > node.most ? node : namespaceBound(workload, graph, resource)
       if (!bound) continue
       const { container } = bound
@@ -99,14 +100,18 @@ const names: Readonly<Record<string, string>> = {
   'ephemeral-storage': 'ephemeral storage',
 }
 
-/** What else its containers ask for that nodes have a number of. */
+/** What else its containers ask for that nodes have a number of. Most ask for nothing else: no list is made for them. */
 function othersOf({ containers }: Workload): readonly Resource[] {
-  const keys = containers.flatMap(({ spec }) => [
-    ...Object.keys(spec.resources?.requests ?? {}),
-    ...Object.keys(spec.resources?.limits ?? {}),
-  ])
-  return [...new Set(keys)].filter((key) => key === 'ephemeral-storage' || key.includes('/'))
+  let others: readonly Resource[] = none
+  for (const { spec } of containers)
+    for (const amounts of [spec.resources?.requests, spec.resources?.limits])
+      for (const key in amounts)
+        if ((key === 'ephemeral-storage' || key.includes('/')) && !others.includes(key))
+          others = [...others, key]
+  return others
 }
+
+const none: readonly Resource[] = []
 
 /**
  * Whether pods of the workload run in the cluster, or a node autoscaler has had no time or
@@ -138,9 +143,9 @@ function nodeBound(
   params: { readonly largestCpu: string; readonly largestMemory: string },
 ): Bound | undefined {
   // Of what only devices give, nodes without one have none.
-  const none = resource.includes('/') ? '0' : undefined
+  const absent = resource.includes('/') ? '0' : undefined
   const read = (text: string | undefined) =>
-    resource === 'cpu' ? cpuCores(text) : resource === 'memory' ? bytes(text) : quantity(text ?? none)
+    resource === 'cpu' ? cpuCores(text) : resource === 'memory' ? bytes(text) : quantity(text ?? absent)
   const set = resource === 'cpu' ? params.largestCpu : resource === 'memory' ? params.largestMemory : ''
   const given = set === '' ? undefined : read(set)
   if (given !== undefined)

@@ -55,7 +55,7 @@ for, manifests without a bundle and without such an annotation are told, too.`,
     },
   },
   for: calloutKinds,
-  check(subject, { graph, params, report }) {
+  check(subject, { graph, params, report, isAsked }) {
     const isInjected = Object.keys(subject.metadata?.annotations ?? {}).some((key) => injectors.test(key))
     if (isInjected && !graph.live) return
     const now = graph.live?.now ?? Date.now()
@@ -68,7 +68,7 @@ for, manifests without a bundle and without such an annotation are told, too.`,
       const bundle = client.caBundle
       if (seen.has(bundle)) continue
       seen.add(bundle)
-      if (!graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph))
+      if (isAsked && !graph.live && isUnsaid(callout) && !isKeptByBackend(callout, graph))
         report(
           client,
           'caBundle',
