@@ -7,6 +7,7 @@ import {
   matchesSelector,
   type Node,
   type PodAffinityTerm,
+  pairsOf,
   rule,
   selectsAll,
   set,
@@ -178,15 +179,7 @@ function wrongPairs(
   selector: LabelSelector | undefined,
   { labels }: Workload,
 ): readonly (readonly [string, string])[] {
-  const single = (selector?.matchExpressions ?? []).flatMap(({ key, operator, values = [] }) => {
-    const [value, ...others] = values
-    return key !== undefined && value !== undefined && others.length === 0 && operator === 'In'
-      ? [[key, value] as const]
-      : []
-  })
-  return [...Object.entries(selector?.matchLabels ?? {}), ...single].filter(
-    ([key, value]) => labels[key] !== value && !givenLabel.test(key),
-  )
+  return pairsOf(selector ?? {}).filter(([key, value]) => labels[key] !== value && !givenLabel.test(key))
 }
 
 /** Whether all that the template lacks are labels that a kustomization may add. */

@@ -1,4 +1,4 @@
-import { firstOf, type Graph, rule, spanSince, type Workload } from '../src/rule.js'
+import { firstOf, type Graph, isMirror, rule, spanSince, type Workload } from '../src/rule.js'
 
 const annotations: Readonly<Record<string, string>> = {
   'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
@@ -58,12 +58,10 @@ PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
  * can prevent CA from removing a node).
  */
 function whyHeld(workload: Workload, graph: Graph): string | undefined {
-  const { kind, namespace, annotations: own, object, pod } = workload
+  const { kind, namespace, annotations: own, pod } = workload
   if (own['cluster-autoscaler.kubernetes.io/safe-to-evict'] === 'true') return undefined
   if (kind === 'Pod')
-    return pod.nodeName === undefined &&
-      (pod.restartPolicy ?? 'Always') === 'Always' &&
-      object.metadata?.annotations?.['kubernetes.io/config.mirror'] === undefined
+    return pod.nodeName === undefined && (pod.restartPolicy ?? 'Always') === 'Always' && !isMirror(workload)
       ? 'nothing would make it anew elsewhere'
       : undefined
   return namespace === 'kube-system' &&

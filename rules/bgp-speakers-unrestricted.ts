@@ -3,9 +3,9 @@ import {
   at,
   counted,
   type Graph,
-  groupOf,
   imageNamed,
   isExcludedFromBalancers,
+  isSecondView,
   type KubernetesObject,
   numberAt,
   objectAt,
@@ -61,7 +61,7 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
       `Every roll of a node resets connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
     if (isCalico) {
       const field = calicosRanges.find((one) => arrayAt(spec, one).length > 0)
-      if (!field || isShownTwice(advertisement, graph)) return
+      if (!field || (graph.live && isSecondView(advertisement, graph))) return
       const peers = calicosPeers.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
       const peer = peers.find(isOfAllNodes)
       // Without a peer nobody is told.
@@ -104,15 +104,6 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
     )
   },
 })
-
-/** Calico's own API server shows each of its objects in a second group. */
-function isShownTwice({ apiVersion = '' }: KubernetesObject, graph: Graph): boolean {
-  return (
-    graph.live !== undefined &&
-    groupOf(apiVersion) === 'crd.projectcalico.org' &&
-    graph.all('projectcalico.org/BGPConfiguration').length > 0
-  )
-}
 
 /** Whether a BGPPeer is one of every node. */
 function isOfAllNodes(peer: KubernetesObject): boolean {

@@ -43,8 +43,8 @@ Exempt: clusters whose names say that they are for development or tests.`,
   check(subject, { graph, params, report }) {
     const burstable = (type: string | undefined) =>
       type !== undefined && params.patterns.some((pattern) => new RegExp(pattern).test(type))
-    const say = (type: string | undefined) =>
-      `etcd stalls when the CPU credits of ${type} are used up, and the API server with it${isPaidFor(type) ? ', unless AWS may bill for more' : ''}.`
+    const say = (type: string | undefined, mayPay = isPaidFor(type)) =>
+      `etcd stalls when the CPU credits of ${type} are used up, and the API server with it${mayPay ? ', unless AWS may bill for more' : ''}.`
     const judge = (type: string | undefined) =>
       burstable(type) ? {} : isPaidFor(type) ? ({ severity: 'info', recommended: false } as const) : undefined
     if (isKind(subject, 'Node')) {
@@ -65,14 +65,7 @@ Exempt: clusters whose names say that they are for development or tests.`,
       const options = credits === 'standard' && isPaidFor(type) ? {} : judge(type)
       const isUnlimited = credits === 'unlimited' && isPaidFor(type)
       if (/^(Master|ControlPlane)$/i.test(stringAt(spec, 'role') ?? '') && options && !isUnlimited)
-        report(
-          spec,
-          'machineType',
-          credits === 'standard'
-            ? `etcd stalls when the CPU credits of ${type} are used up, and the API server with it.`
-            : say(type),
-          options,
-        )
+        report(spec, 'machineType', say(type, credits !== 'standard' && isPaidFor(type)), options)
       return
     }
     const template = templateOf(subject, graph)

@@ -1,7 +1,7 @@
 import {
   configurationsIn,
   type Graph,
-  groupOf,
+  isSecondView,
   type KubernetesObject,
   numberAt,
   objectAt,
@@ -81,10 +81,11 @@ function poolsOf(object: KubernetesObject): readonly Pool[] {
   })
 }
 
-/** Calico's own API server shows each pool in a second group, and the operator makes pools of its Installation. */
-function isShownTwice({ apiVersion = '', kind }: KubernetesObject, graph: Graph): boolean {
-  const isSecond = kind === 'Installation' || groupOf(apiVersion) === 'crd.projectcalico.org'
-  return isSecond && graph.all('projectcalico.org/IPPool').length > 0
+/** The operator makes pools of its Installation, and Calico's own API server shows each in a second group. */
+function isShownTwice(object: KubernetesObject, graph: Graph): boolean {
+  return object.kind === 'Installation'
+    ? graph.all('projectcalico.org/IPPool').length > 0
+    : isSecondView(object, graph)
 }
 
 /** Whether the plugin takes addresses from the podCIDRs of nodes, and not from blocks of pools. */

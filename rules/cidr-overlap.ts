@@ -9,6 +9,7 @@ import {
   type Graph,
   groupOf,
   isKind,
+  isSecondView,
   isWorkload,
   type KubernetesObject,
   type Node,
@@ -210,11 +211,7 @@ function faultOfPool(pool: KubernetesObject, known: readonly Range[], graph: Gra
   const spec = objectAt(pool, 'spec')
   const ranges = rangesOfObject(pool)
   const [first] = ranges
-  // Calico's own API server shows each pool in a second group.
-  const isShownTwice =
-    groupOf(pool.apiVersion ?? '') === 'crd.projectcalico.org' &&
-    graph.all('projectcalico.org/IPPool').length > 0
-  if (!spec || !first || isShownTwice) return undefined
+  if (!spec || !first || isSecondView(pool, graph)) return undefined
   const field = pool.kind === 'IPPool' ? 'cidr' : 'cidrs'
   const others = graph
     .once('cidr-overlap', () => allocators(graph))

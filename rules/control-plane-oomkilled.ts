@@ -4,6 +4,7 @@ import {
   formatMemoryKill,
   formatSpan,
   type Graph,
+  isMirror,
   type Live,
   memoryKillsOf,
   rule,
@@ -92,8 +93,8 @@ function membersOf(workload: Workload, graph: Graph): readonly Workload[] {
   )
 }
 
-function isStatic({ kind, object }: Workload): boolean {
-  return kind === 'Pod' && object.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined
+function isStatic(workload: Workload): boolean {
+  return workload.kind === 'Pod' && isMirror(workload)
 }
 
 function effectOf(container: string): string {

@@ -9,6 +9,7 @@ import {
   imageNamed,
   remove,
   rule,
+  takenVariables,
   throttledOf,
   type Workload,
   wordsOf,
@@ -131,9 +132,7 @@ function isThreaded(
 ): boolean {
   const variables = [
     ...(spec.env ?? []).map(({ name = '' }) => name),
-    ...(spec.envFrom ?? []).flatMap(({ configMapRef }) =>
-      Object.keys(graph.find('ConfigMap', configMapRef?.name, workload.object)?.data ?? {}),
-    ),
+    ...takenVariables(spec, workload, graph).map(({ name }) => name),
   ]
   return (
     variables.some((name) => /^(JAVA_|JDK_JAVA_|DOTNET_)|_JAVA_OPTS$/.test(name)) ||

@@ -1,4 +1,4 @@
-import { type Container, type Graph, rule, type Workload } from '../src/rule.js'
+import { type Container, type Graph, rule, takenVariables, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'External names are looked up through every search domain first',
@@ -73,8 +73,8 @@ function isUrl(text: string | undefined): boolean {
 
 function externalName(workload: Workload, clusterDomain: string, graph: Graph): string | undefined {
   const texts = workload.running.flatMap(({ spec }: Container) => [
-    ...variablesOf(spec, workload, graph).map(([name, value]) =>
-      addressName.test(name) || isUrl(value) ? value : '',
+    ...[...(spec.env ?? []), ...takenVariables(spec, workload, graph)].map(({ name = '', value }) =>
+      addressName.test(name) || isUrl(value) ? (value ?? '') : '',
     ),
     ...(spec.args ?? []).filter(isUrl),
   ])
@@ -90,20 +90,4 @@ function externalName(workload: Workload, clusterDomain: string, graph: Graph): 
     }
   }
   return undefined
-}
-
-/** The variables of a container whose values manifests have, in ConfigMaps or in place. */
-function variablesOf(
-  { env = [], envFrom = [] }: Container['spec'],
-  workload: Workload,
-  graph: Graph,
-): readonly (readonly [name: string, value: string])[] {
-  const dataOf = (name: string | undefined) => graph.find('ConfigMap', name, workload.object)?.data ?? {}
-  return [
-    ...env.map(({ name = '', value, valueFrom }) => {
-      const { name: map, key = '' } = valueFrom?.configMapKeyRef ?? {}
-      return [name, value ?? (map === undefined ? undefined : dataOf(map)[key]) ?? ''] as const
-    }),
-    ...envFrom.flatMap(({ configMapRef }) => (configMapRef ? Object.entries(dataOf(configMapRef.name)) : [])),
-  ]
 }

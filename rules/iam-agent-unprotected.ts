@@ -5,6 +5,7 @@ import {
   imageNamed,
   isStranded,
   rule,
+  toleratesAll,
   troubleOf,
   unreadyPods,
   type Workload,
@@ -69,8 +70,7 @@ whatever its manifest says.`,
     const memory = bytes(limits?.memory)
     if (memory !== undefined && memory < 64 * 2 ** 20) minor.push(`memory limit ${limits?.memory}`)
     if (!requests && !limits) minor.push('no requests')
-    if (!pod.tolerations?.some((one) => one.operator === 'Exists' && !one.key))
-      minor.push('no toleration for all taints')
+    if (!toleratesAll(pod)) minor.push('no toleration for all taints')
     const causes = [...grave, ...minor]
     const { live } = graph
     const down = (live ? unreadyPods(live.podsOf(workload), live, 120) : []).filter(

@@ -12,6 +12,7 @@ import {
   rule,
   type Service,
   set,
+  toleratesAll,
   type Workload,
 } from '../src/rule.js'
 
@@ -45,7 +46,7 @@ Service, outside kube-system; a workload that happens to have a ready pod on eac
     if (!workload) return
     const everywhere = backends.find(isEverywhere)
     if (everywhere) {
-      if (!graph.live && !backends.some(toleratesAny))
+      if (!graph.live && !backends.some(({ pod }) => toleratesAll(pod)))
         report(...keptOffByTaints(spec, service, everywhere, graph))
       return
     }
@@ -98,9 +99,6 @@ function isEverywhere({ kind, pod }: Workload): boolean {
 }
 
 /** Whether it runs on nodes with taints that nobody has thought of, too. */
-function toleratesAny({ pod }: Workload): boolean {
-  return (pod.tolerations ?? []).some(({ key, operator }) => operator === 'Exists' && !key)
-}
 
 /** That nodes may have taints which keep the DaemonSet off. */
 function keptOffByTaints(

@@ -12,6 +12,7 @@ import {
   rule,
   type Sight,
   set,
+  takenVariables,
   valueAt,
   type Workload,
 } from '../src/rule.js'
@@ -109,31 +110,18 @@ interface Loudness {
 
 /** The same in a ConfigMap of the input that the container takes variables from. */
 function loudnessFrom({ spec }: Container, workload: Workload, graph: Graph): Loudness | undefined {
-  const own = new Set((spec.env ?? []).map(({ name }) => name))
-  const taken = [
-    ...(spec.env ?? []).flatMap(({ name = '', valueFrom }) => {
-      const of = valueFrom?.configMapKeyRef
-      return of ? [{ of, name, key: of.key }] : []
-    }),
-    ...(spec.envFrom ?? []).flatMap(({ configMapRef: of, prefix = '' }) =>
-      Object.keys((of && graph.find('ConfigMap', of.name, workload.object)?.data) ?? {})
-        .filter((key) => !own.has(prefix + key))
-        .flatMap((key) => (of ? [{ of, name: prefix + key, key }] : [])),
-    ),
-  ]
-  for (const { of, name, key } of taken) {
-    const config = names.test(name) ? graph.find('ConfigMap', of.name, workload.object) : undefined
-    const value = config?.data?.[key ?? '']
-    if (config?.data && value !== undefined && loud.test(value.trim()))
-      return {
-        node: of,
-        field: 'name',
-        setting: `${name} is ${value.trim()} in ConfigMap ${of.name}`,
-        env: false,
-        see: at(config, config.data, key),
-      }
+  const found = takenVariables(spec, workload, graph).find(
+    ({ name, value }) => names.test(name) && loud.test(value.trim()),
+  )
+  if (!found) return undefined
+  const { name, value, config, key, reference } = found
+  return {
+    node: reference,
+    field: 'name',
+    setting: `${name} is ${value.trim()} in ConfigMap ${config.metadata?.name}`,
+    env: false,
+    see: at(config, config.data ?? config, key),
   }
-  return undefined
 }
 
 function debugging(container: Container): Loudness | undefined {

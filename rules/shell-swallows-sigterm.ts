@@ -51,15 +51,15 @@ another loop, a pipe or a plain \`sleep\`.`,
     if (!one) return
     const { container, script, last, waits } = one
     const grace = workload.pod.terminationGracePeriodSeconds ?? 30
-    const stop = `very stop of ${container.name} takes ${grace} s and ends in SIGKILL: `
+    const effect = `stop of ${container.name} takes ${grace} s and ends in SIGKILL:`
     report(
       container.spec,
       script.field,
       last === undefined
-        ? `E${stop}the loop of ${script.shell} is process 1, and nothing in it heeds SIGTERM.`
+        ? `Every ${effect} the loop of ${script.shell} is process 1, and nothing in it heeds SIGTERM.`
         : waits === 'yes'
-          ? `E${stop}${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
-          : `If ${waits === 'old bash' ? 'its bash is older than 5.1' : `${script.shell} is dash`}, e${stop}process 1 does not pass SIGTERM on to ${last}.`,
+          ? `Every ${effect} ${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
+          : `If ${waits === 'old bash' ? 'its bash is older than 5.1' : `${script.shell} is dash`}, every ${effect} process 1 does not pass SIGTERM on to ${last}.`,
       {
         severity: waits === 'yes' && last !== undefined ? 'warning' : 'info',
         recommended: workload.kind !== 'Pod' && !one.isDoubtful,

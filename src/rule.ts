@@ -16,6 +16,7 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
+export { isSecondView } from './graph/calico.js'
 export {
   askersOf,
   type Callout,
@@ -88,6 +89,7 @@ export {
   requested,
   requestOf,
   requestOfPod,
+  toleratesAll,
 } from './graph/placement.js'
 export {
   type ContainerState,
@@ -120,6 +122,7 @@ export { throttledOf } from './graph/throttling.js'
 export { atMost, causeOf, formatRestarts, spanSince, troubleOf, troubles } from './graph/trouble.js'
 export { formatTurnover, isScaleUp, rescalesOf } from './graph/turnover.js'
 export { allocatableMemory, heavyPods, unevenCpu } from './graph/usage.js'
+export { takenVariables } from './graph/variables.js'
 export { type VeleroBackup, veleroBackups, veleroLocation } from './graph/velero.js'
 export { inRange, type Version, version } from './graph/version.js'
 export {
@@ -154,7 +157,7 @@ export {
 } from './values/quantity.js'
 export { quoted } from './values/quoted.js'
 export { formatStarts, type Schedule, schedule } from './values/schedule.js'
-export { matchesLabels, matchesSelector, selectsAll, slipIn } from './values/selector.js'
+export { matchesLabels, matchesSelector, pairsOf, selectsAll, slipIn } from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
 

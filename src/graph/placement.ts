@@ -53,6 +53,11 @@ function meetsOfNode(requirement: Requirement, labels: Labels): boolean {
 
 type Taint = NonNullable<NonNullable<Node['spec']>['taints']>[number]
 
+/** Whether a pod tolerates whatever taints there are. */
+export function toleratesAll({ tolerations = [] }: PodSpec): boolean {
+  return tolerations.some(({ key, operator }) => operator === 'Exists' && !key)
+}
+
 /** The taints of the node that keep the pod away. Source: k8s.io/api/core/v1/toleration.go (ToleratesTaint). */
 export function taintsAgainst(node: Node, pod: PodSpec): readonly Taint[] {
   return (node.spec?.taints ?? []).filter(

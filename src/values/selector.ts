@@ -66,8 +66,7 @@ export function slipIn(
   labels: Labels,
 ): { readonly key: string; readonly value: string; readonly own: string } | undefined {
   const expressions = selector.matchExpressions ?? []
-  const pairs = [...Object.entries(selector.matchLabels ?? none), ...expressions.flatMap(pairOf)]
-  const wrong = pairs.filter(([key, value]) => labels[key] !== value)
+  const wrong = pairsOf(selector).filter(([key, value]) => labels[key] !== value)
   const [[key = '', value = ''] = []] = wrong
   const own = labelIn(labels, key)
   const most = value.length > 4 ? 2 : 1
@@ -80,8 +79,15 @@ export function slipIn(
     : undefined
 }
 
+/** The labels that a selector asks for; an expression with one value asks for one. */
+export function pairsOf({ matchLabels, matchExpressions = [] }: LabelSelector): readonly Pair[] {
+  return [...Object.entries(matchLabels ?? none), ...matchExpressions.flatMap(pairOf)]
+}
+
+type Pair = readonly [key: string, value: string]
+
 /** The one pair that an expression asks for: `app in (web)` is `app: web`. */
-function pairOf({ key, operator, values = [] }: Requirement): (readonly [key: string, value: string])[] {
+function pairOf({ key, operator, values = [] }: Requirement): Pair[] {
   const [value, ...others] = values
   return operator === 'In' && key && value !== undefined && others.length === 0 ? [[key, value]] : []
 }
