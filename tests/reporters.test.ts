@@ -254,6 +254,13 @@ describe('sarif', () => {
       incident.findings.length,
     )
   })
+  it('tells what was accepted from what a baseline knows', async () => {
+    const kinds = async (suppressed: Finding['suppressed']) =>
+      JSON.parse(await text('sarif', withFindings([{ ...hostile, ...(suppressed && { suppressed }) }])))
+        .runs[0].results[0].suppressions
+    expect(await kinds({ reason: 'x' })).toEqual([{ kind: 'inSource', justification: 'x' }])
+    expect(await kinds({ reason: 'x', baseline: true })).toEqual([{ kind: 'external', justification: 'x' }])
+  })
   it('encodes file names as URIs', async () => {
     const odd = withFindings(
       incident.findings
@@ -340,6 +347,20 @@ describe('findings of files that read the same', () => {
       '     │  Deployment shop/job',
       ...(await shown(found('web', 'a.yaml', 3))).slice(4),
     ])
+  })
+  it('are cut short where they are many: other formats list them', async () => {
+    const at = (count: number) => Array.from({ length: count }, (_, i) => found('web', 'a.yaml', 3 + 10 * i))
+    const also = async (count: number) =>
+      (await shown(...at(count))).filter((line) => /also|more/.test(line)).map((line) => line.trim())
+    expect(await also(10)).toHaveLength(9)
+    expect(await also(12)).toEqual([
+      ...[13, 23, 33, 43, 53, 63, 73, 83].map((line) => `├─ also line ${line}`),
+      '├─ and 3 more: -o concise lists them',
+    ])
+    const narrow = await text('pretty', withFindings(at(12)), { ...look, width: 40 })
+    expect(narrow).toContain('     ├─ and 3 more: -o concise lists\n     │  them\n')
+    expect((await text('concise', withFindings(at(12)))).match(/pdb-missing/g)).toHaveLength(12)
+    expect((await text('html', withFindings(at(12)))).match(/<li id=/g)).toHaveLength(11)
   })
   it('name the others once where one line makes several objects', async () => {
     const findings = ['web', 'api', 'job'].map((name) => found(name, 'kustomization.yaml', 8))
@@ -468,6 +489,50 @@ describe('pretty', () => {
       lines: { line: () => undefined },
     }
     expect(await text('pretty', report)).not.toContain('password')
+  })
+  it('ends with the rules that fill a long report, the gravest first, and with what makes it shorter', async () => {
+    const of = (number: number, rule: string, severity: Severity, more: Partial<Finding> = {}) =>
+      Array.from(
+        { length: number },
+        (_, i): Finding => ({
+          ...hostile,
+          rule,
+          severity,
+          place: { ...hostile.place, line: i + 1 },
+          ...more,
+        }),
+      )
+    const errors = of(2, 'pdb-missing', 'error')
+    const warnings = [...of(30, 'job-without-deadline', 'warning'), ...of(8, 'hpa-at-limit', 'warning')]
+    const infos = of(12, 'mutable-image-tag', 'info')
+    const known = of(1, 'unknown-field', 'error', { suppressed: { reason: 'known', baseline: true } })
+    const ending = async (findings: readonly Finding[], how = look) =>
+      (await text('pretty', withFindings(findings), how)).split('\n').slice(-9)
+    const all = [...infos, ...warnings, ...errors]
+    expect(await ending(all)).toEqual([
+      '',
+      'error    pdb-missing 2',
+      'warning  job-without-deadline 30, hpa-at-limit 8',
+      'info     mutable-image-tag 12',
+      '',
+      expect.stringMatching(/^2 errors, 38 warnings, 12 infos · /),
+      expect.stringMatching(/ rules for Kubernetes /),
+      'For less: --min-severity warning, or a baseline first: --write-baseline FILE',
+      '',
+    ])
+    expect((await ending([...all, ...known])).slice(-4)).toEqual([
+      expect.stringContaining('2 errors, 38 warnings, 12 infos · 1 in the baseline · '),
+      expect.stringMatching(/ rules for Kubernetes /),
+      'For less: --min-severity warning',
+      '',
+    ])
+    expect((await ending(of(51, 'pdb-missing', 'warning'))).at(-2)).toBe(
+      'For less: a baseline first: --write-baseline FILE',
+    )
+    expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
+    expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
+    const short = await text('pretty', withFindings(all.slice(0, 50)))
+    expect(short).not.toMatch(/For less|hpa-at-limit \d/)
   })
   it('ends with the summary when there is nothing to say', async () => {
     expect(await text('pretty', clean)).toMatch(

@@ -27,6 +27,9 @@ function numberOf({ live, built, line }: Place): string {
   return live || built ? '' : String(line)
 }
 
+/** Places of equal findings that are listed: nobody reads more of them here. */
+const mostPlaces = 8
+
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
 export function frame({ first: finding, places, objects }: Gathered, page: Page): string[] {
   const { paint, box, show } = page
@@ -38,6 +41,7 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const full = place.built ? show(`as built${subject ? `: ${fieldOf(place)}` : ''}`) : where(place, show)
   const isSecret = subject?.kind === 'Secret'
+  const shown = places.length > mostPlaces + 1 ? places.slice(0, mostPlaces) : places
   const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const text = textPlace(at)
     const source = page.report.lines.line(text.file, text.line, finding.cluster)
@@ -59,7 +63,10 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
         one.object === undefined ? isSecret : /^Secret /.test(one.object),
       ),
     ]),
-    ...places.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
+    ...shown.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
+    ...(shown.length < places.length
+      ? wrap(`and ${places.length - shown.length} more: -o concise lists them`, besideBox).map(alongside)
+      : []),
     ...[...byKind(objects)].map(([kind, names]) =>
       alongside(fitted(`also ${show(kind)} `, names.map(show), besideBox), 0),
     ),

@@ -3,6 +3,7 @@ import { type Report, storyFor } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { fitted, frame } from './frame.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
+import { overview, remedies } from './overview.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { type Page, pageOf } from './terminal.js'
@@ -16,7 +17,16 @@ export function* render(report: Report, look: Look): Iterable<string> {
     yield entry(group, page, group.first.place.file !== file)
     file = group.first.place.file
   }
-  yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+  const found = shown.filter(({ suppressed }) => !suppressed)
+  const rules = overview(found, page)
+  const isRenewed = report.findings.some(({ suppressed }) => suppressed?.baseline)
+  const ending = [
+    ...rules,
+    ...(rules.length > 0 ? [''] : []),
+    ...wrapParts(summaryParts(report), look.width, page.box.dot),
+    ...remedies(found, isRenewed, page),
+  ]
+  yield `${ending.join('\n')}\n`
 }
 
 /**
