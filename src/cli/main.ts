@@ -1,11 +1,11 @@
 /** The command line: reads the arguments, runs one command, and says in the exit code how it went. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander'
 import { version } from '../../package.json'
 import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
-import { printable } from '../reporters/text.js'
+import { printable, wrap } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
 import { refusalOf } from './output.js'
 import { looksLikePath } from './paths.js'
@@ -173,6 +173,7 @@ export function programWith(done: Done): Command {
     .configureHelp({
       optionDescription: ({ description }) => description,
       argumentDescription: ({ description }) => description,
+      formatItem: helpItem,
     })
     .addHelpText(
       'after',
@@ -180,6 +181,16 @@ export function programWith(done: Done): Command {
     )
   for (const add of everyCommand) add(program, done)
   return program
+}
+
+/** Columns of a description in the help: with less room it stands below what it is about. */
+const leastRoom = 40
+
+function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
+  const { helpWidth = 80 } = helper
+  if (helpWidth - termWidth - 4 >= leastRoom)
+    return Help.prototype.formatItem.call(helper, term, termWidth, description, helper)
+  return [`  ${term}`, ...wrap(description, helpWidth - 6).map((line) => `      ${line}`)].join('\n')
 }
 
 /** Receives the exit code of a command. */
