@@ -205,6 +205,35 @@ describe('yaml', () => {
   })
 })
 
+describe('junit', () => {
+  const named = (xml: string) => [...xml.matchAll(/name="([^"]*)" file/g)].map(([, name]) => name)
+
+  it('has no two cases of a rule with one name, and none that a new line above would change', async () => {
+    const at = (file: string, line: number, path = '.spec') => ({
+      ...hostile,
+      rule: 'pdb-missing',
+      subject: { apiVersion: 'v1', kind: 'Service', name: 'web', namespace: 'shop' },
+      place: { ...hostile.place, file, line, path },
+    })
+    const all = [at('a.yaml', 1), at('a.yaml', 1, '.spec.type'), at('a.yaml', 9), at('b.yaml', 1)]
+    const names = named(await text('junit', withFindings(all)))
+    expect(names).toEqual([
+      'Service shop/web (a.yaml .spec)',
+      'Service shop/web (a.yaml .spec.type)',
+      'Service shop/web (a.yaml .spec) 2',
+      'Service shop/web (b.yaml .spec)',
+    ])
+    const moved = all.map((one) => ({ ...one, place: { ...one.place, line: one.place.line + 5 } }))
+    expect(named(await text('junit', withFindings(moved)))).toEqual(names)
+  })
+  it('has the message where it is an attribute, and where only text is shown', async () => {
+    const [first] = incident.findings
+    if (!first) throw new Error('no finding')
+    const xml = await text('junit', withFindings([{ ...first, message: 'It breaks.' }]))
+    expect(xml).toMatch(/<failure type="\w+" message="It breaks\.">It breaks\.\n[^<]*cronjob\.yaml:\d+:\d+/)
+  })
+})
+
 describe('checkstyle', () => {
   it('has the findings of each file under its name', async () => {
     const [first, second, third] = incident.findings
@@ -498,6 +527,7 @@ describe('pretty', () => {
           ...hostile,
           rule,
           severity,
+          message: `Message ${i}.`,
           place: { ...hostile.place, line: i + 1 },
           ...more,
         }),
@@ -531,8 +561,9 @@ describe('pretty', () => {
     )
     expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
     expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
-    const short = await text('pretty', withFindings(all.slice(0, 50)))
-    expect(short).not.toMatch(/For less|hpa-at-limit \d/)
+    const equal = of(60, 'hpa-at-limit', 'info', { message: 'One.' })
+    for (const short of [all.slice(-30), equal])
+      expect(await text('pretty', withFindings(short))).not.toMatch(/For less|hpa-at-limit \d/)
   })
   it('ends with the summary when there is nothing to say', async () => {
     expect(await text('pretty', clean)).toMatch(

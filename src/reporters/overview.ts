@@ -4,12 +4,8 @@ import { fitted } from './frame.js'
 import type { Page } from './terminal.js'
 import { columns, wrap } from './text.js'
 
-/** Findings that are a long report. */
-const many = 50
-
-/** The rules by severity, the gravest and the most frequent first, a line each; empty for a report of ordinary length. */
+/** The rules by severity, a line each: the gravest first, and in a line the most frequent. */
 export function overview(findings: readonly Finding[], page: Page): string[] {
-  if (findings.length <= many) return []
   const present = severities.filter((severity) => findings.some((one) => one.severity === severity))
   const longest = Math.max(...present.map(columns))
   return present.map((severity) => {
@@ -20,13 +16,13 @@ export function overview(findings: readonly Finding[], page: Page): string[] {
   })
 }
 
-/** Flags that make a long report shorter, as lines. */
+/** Flags that make a report shorter, as lines. */
 export function remedies(
   findings: readonly Finding[],
   hasBaseline: boolean,
   { width, paint }: Page,
 ): string[] {
-  if (findings.length <= many) return []
+  if (findings.length === 0) return []
   const least = severities.findLast((severity) => findings.some((one) => one.severity === severity))
   const above = severities.slice(0, severities.indexOf(least ?? 'error'))
   const next = above.findLast((severity) => findings.some((one) => one.severity === severity))
