@@ -500,6 +500,28 @@ describe('pretty', () => {
       expect(long).toEqual([])
     }
   })
+  it('says which flag makes a fix, wherever there is room for it', async () => {
+    const ending = async (title: string, edits: boolean) => {
+      const fix = { title, safe: false, edits: edits ? [{ op: 'remove' as const, path: ['x'] }] : [] }
+      const one = { ...hostile, fix, place: { ...hostile.place, line: 3 }, related: [] }
+      const shown = await text('pretty', withFindings([one]), { ...look, width: 50, color: true })
+      const plain = shown.replaceAll(/\u001b\[\d+m/g, '').split('\n\n')[0] ?? ''
+      return plain.slice(plain.indexOf('╰')).split('\n').slice(0, 3)
+    }
+    const first = ['╰─ fix  replicas: 2            --unsafe-fixes']
+    expect((await ending('replicas: 2', true)).slice(0, 1)).toEqual(first)
+    expect((await ending('replicas: 2', false)).slice(0, 1)).toEqual(['╰─ fix  replicas: 2'])
+    const long = 'a preStop hook that waits 5 seconds or more'
+    expect((await ending(long, true)).slice(0, 2)).toEqual([
+      '╰─ fix  a preStop hook that waits 5 seconds',
+      '             or more                --unsafe-fixes',
+    ])
+    const full = 'one two three four five six seven'
+    expect((await ending(full, true)).slice(0, 2)).toEqual([
+      `╰─ fix  ${full}`,
+      `             ${' '.repeat(23)}--unsafe-fixes`,
+    ])
+  })
   it('has no colours unless asked', async () => {
     expect(await text('pretty', incident)).not.toContain('\u001b[')
     expect(await text('pretty', incident, { ...look, color: true })).toContain('\u001b[')

@@ -109,16 +109,22 @@ function unshown(
   ].map((line) => `${side} ${line}`)
 }
 
-/** The fix, with the flag that makes it on the right, and how it gets into a cluster. */
+/** The fix, with the flag that makes it on the right of its first or last line, or below, and how it gets into a cluster. */
 function remedy(finding: Finding, { pad, room }: Margin, page: Page): string[] {
   const { paint, box, show } = page
   const { fix, place } = finding
   if (!fix) return []
-  const [title = '', ...rest] = wrap(show(fix.title), room - 6)
+  const beside = room - 6
   const flag = fix.edits.length > 0 && !place.live ? (fix.safe ? '--fix' : '--unsafe-fixes') : ''
-  const gap = ' '.repeat(Math.max(0, room - 6 - columns(title) - flag.length))
+  const hasRoom = (line: string) => columns(line) + 2 + flag.length <= beside
+  const lines = wrap(show(fix.title), beside)
+  if (flag !== '' && !hasRoom(lines[0] ?? '') && !hasRoom(lines.at(-1) ?? '')) lines.push('')
+  const at = hasRoom(lines[0] ?? '') ? 0 : lines.length - 1
+  const [title = '', ...rest] = lines.map((line, i) =>
+    i === at && flag !== '' ? `${line}${paint.dim(flag.padStart(beside - columns(line)))}` : line,
+  )
   return [
-    `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${title}${gap === '' ? '' : paint.dim(gap + flag)}`.trimEnd(),
+    `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${title}`,
     ...[...rest, ...applied(finding, page)].map((line) => `${pad}        ${line}`),
   ]
 }
