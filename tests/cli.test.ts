@@ -128,6 +128,18 @@ describe('a mistake is one line', () => {
       ['lint', '--k8s-version', '1.99'],
       /^--k8s-version: Kubernetes 1\.99 is not known here/,
     ],
+    'a flag of other linters': [
+      ['lint', '--format', 'json'],
+      "unknown option '--format'. Did you mean -o? (k8s-af lint --help)",
+    ],
+    'a flag of other linters with two meanings': [
+      ['lint', '--exclude', 'vendor'],
+      "unknown option '--exclude'. Did you mean --disable for rules, or ignore in .k8s-af.yaml for files? (k8s-af lint --help)",
+    ],
+    'a flag that means nothing there': [
+      ['explain', '--format', 'json', 'x'],
+      "unknown option '--format' (k8s-af explain --help)",
+    ],
     'an unknown format': [['lint', '-o', 'jsno'], 'there is no report format "jsno". Did you mean json?'],
     'a format without its file': [['lint', '-o', 'json='], /^-o json= names no file/],
     'two reports at once': [

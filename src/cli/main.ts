@@ -88,10 +88,30 @@ async function run(args: readonly string[]): Promise<number> {
     const group =
       error.code === 'commander.unknownCommand' && program.commands.find((one) => one.name() === first)
     if (group) throw unknownCommand(second, group)
-    throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
+    const flag = /^error: unknown option '(--[\w-]+)'$/.exec(error.message)?.[1] ?? ''
+    const own = first === 'lint' || first === 'scan' ? flagsElsewhere.get(flag) : undefined
+    const hint = own === undefined ? '' : `. Did you mean ${own}?`
+    throw new UsageError(`${oneLine(error.message)}${hint} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
   }
   return code
 }
+
+const byRuleOrFile = '--disable for rules, or ignore in .k8s-af.yaml for files'
+
+/** How flags that people know from other linters are called here, where their names are not near. */
+const flagsElsewhere: ReadonlyMap<string, string> = new Map([
+  ['--format', '-o'],
+  ['--output-format', '-o'],
+  ['--severity', '--min-severity'],
+  ['--quiet', '--min-severity error'],
+  ['--select', '--only'],
+  ['--rule', '--only'],
+  ['--rules', '--only'],
+  ['--include', '--only'],
+  ['--skip', '--disable'],
+  ['--ignore', byRuleOrFile],
+  ['--exclude', byRuleOrFile],
+])
 
 /** @param parent the program, or a command that only has commands */
 function unknownCommand(name: string, parent: Command): UsageError {
