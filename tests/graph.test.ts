@@ -53,6 +53,7 @@ function graphOf(
     namespace: undefined,
     replicas: [],
     resources: [],
+    references: [],
     patches: [],
     replaced: [],
     ...said,

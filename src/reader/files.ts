@@ -327,7 +327,7 @@ export function displayName(path: string, cwd: string): string {
 }
 
 /** Ignore patterns with the folder that they are relative to. */
-interface Rules {
+export interface Rules {
   readonly base: string
   readonly rules: Ignore
 }
@@ -336,10 +336,10 @@ function configured({ patterns, base }: IgnorePatterns): Rules {
   return { base, rules: ignore().add([...patterns]) }
 }
 
-/** The ignore file of a folder, if it can be read. */
-function rulesIn(folder: string): Rules[] {
+/** The ignore file of that name in a folder, if it can be read. */
+export function rulesIn(folder: string, file = ignoreFile): Rules[] {
   try {
-    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, ignoreFile), 'utf8')) }]
+    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, file), 'utf8')) }]
   } catch {
     return []
   }
@@ -352,7 +352,12 @@ function rulesAbove(path: string): Rules[] {
 }
 
 /** The last rule that says something decides, as in git; `byDefault` where none does. */
-function isIgnored(path: string, isFolder: boolean, all: readonly Rules[], byDefault = false): boolean {
+export function isIgnored(
+  path: string,
+  isFolder: boolean,
+  all: readonly Rules[],
+  byDefault = false,
+): boolean {
   let ignored = byDefault
   for (const { base, rules } of all) {
     const name = relative(base, path).split(sep).join('/')
