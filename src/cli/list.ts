@@ -1,6 +1,7 @@
 /** `k8s-af rules` and `k8s-af stories` */
 import { loadRules, loadStories } from '../registry.js'
 import { columns, wrap } from '../reporters/text.js'
+import { terminalOf, write } from './streams.js'
 
 /** What stands in the columns of rules. */
 const legend = [
@@ -65,7 +66,7 @@ function print(
       : output === 'name'
         ? items.map(({ id }) => id).join('\n')
         : lines().join('\n').trimStart()
-  process.stdout.write(`${text}\n`)
+  write(`${text}\n`)
 }
 
 /** Columns as wide as their widest cell; the last one is as long as it is, and folded for people at a terminal. */
@@ -73,7 +74,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   )
-  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  const { columns: width = Number.POSITIVE_INFINITY } = terminalOf('stdout')
   return rows.flatMap((row) => {
     const before = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `)
     const indent = columns(before.join(''))
