@@ -8,7 +8,7 @@ import { formatNames } from '../reporters/reporter.js'
 import { printable, wrap } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
-import { tell, write } from './streams.js'
+import { tell, terminalOf, write } from './streams.js'
 
 const lintExitCodes = `Exit code:
   0  nothing found at or above --fail-on
@@ -176,7 +176,13 @@ export function programWith(done: Done): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ writeOut: write, writeErr: (text) => write(text, 'stderr'), outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => write(text),
+      writeErr: (text) => write(text, 'stderr'),
+      outputError: () => {},
+      getOutHelpWidth: () => terminalOf('stdout').columns ?? 80,
+      getErrHelpWidth: () => terminalOf('stderr').columns ?? 80,
+    })
     // Choices and defaults stand in the descriptions, in words.
     .configureHelp({
       optionDescription: ({ description }) => description,
