@@ -45,7 +45,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
     '`preStop.sleep` is alpha in 1.29, on by default from 1.30, GA in 1.34; below 1.30 the fix is a command.',
   sources: [
-    'kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)',
+    'kubernetes/pkg/features/kube_features.go of 1.36 (PodLifecycleSleepAction)',
     'Kubernetes documentation, Pod lifecycle (termination of pods)',
     'ingress-nginx/internal/ingress/controller/nginx.go (Stop), docs/user-guide/cli-arguments.md (shutdown-grace-period 0)',
     'istio/pkg/envoy/agent.go (terminationDrainDuration 5s)',

@@ -11,7 +11,7 @@ overloaded first.`,
     'Spread the pods evenly: `topologySpreadConstraints` over `kubernetes.io/hostname`, `maxSkew: 1`, `DoNotSchedule`.',
   decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
 with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
-over the hostname. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
+over the hostname or the zone. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
 \`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are workloads that \`local-traffic-drain-blackhole\` reports on
 the same Service.`,
   sources: ['Kubernetes documentation, external traffic policy'],
@@ -59,8 +59,11 @@ the same Service.`,
           (one.maxSkew ?? 1) <= 1 &&
           matchesSelector(one.labelSelector, labels),
       )
+      // One pod in each zone is one pod on a node.
       const apart = pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.some(
-        (one) => byHost(one.topologyKey) && matchesSelector(one.labelSelector, labels),
+        ({ topologyKey, labelSelector }) =>
+          (byHost(topologyKey) || topologyKey === 'topology.kubernetes.io/zone') &&
+          matchesSelector(labelSelector, labels),
       )
       if (hard || apart) continue
       report(
