@@ -96,7 +96,11 @@ function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
           `No pod can start${outsideOfKyvernos}: the image check is down, fails closed, and its policy leaves no namespace out.`,
           { severity: 'error', evidence: down },
         ]
-      : [first, 'verifyImages', waitsFor('the policy fails closed and leaves no namespace out', outsideOfKyvernos)],
+      : [
+          first,
+          'verifyImages',
+          waitsFor('the policy fails closed and leaves no namespace out', outsideOfKyvernos),
+        ],
   ]
 }
 

@@ -82,7 +82,8 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
         `${graph.describe(entrance)} can take requests for ${first.host}: it claims ${host === '*' ? 'every host' : host}, and ${spaces === 1 ? `namespace ${graph.namespaceOf(first.of)} shares` : `${spaces} other namespaces share`} its balancer.`,
         {
           // These look for the host first, and give a rule without it only what no other host asks for.
-          severity: host !== '*' || shared.includes('nginx') || entrance.kind === 'HTTPRoute' ? 'info' : 'warning',
+          severity:
+            host !== '*' || shared.includes('nginx') || entrance.kind === 'HTTPRoute' ? 'info' : 'warning',
           see: [at(first.of, first.node, first.field, 'this one, too')],
           evidence: graph.live && [`hosts of others: ${firstOf(names)}`],
         },

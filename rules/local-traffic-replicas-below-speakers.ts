@@ -6,6 +6,7 @@ import {
   firstOf,
   type Graph,
   imageNamed,
+  isExcludedFromBalancers,
   isObject,
   numberAt,
   objectsAt,
@@ -27,12 +28,13 @@ nodes; the routers spread connections anew and reset those that end on another n
   decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP
 announcements of Services (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a BGP configuration of Cilium
 that announces Services). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
-that fit the advertisement's and the speaker's node selectors; in a cluster not more than the speaker's DaemonSet has
+that fit the node selectors of the advertisements (else of all peers) and of the speaker, and that balancers do not pass over
+(label \`node.kubernetes.io/exclude-from-external-load-balancers\`); in a cluster not more than the speaker's DaemonSet has
 pods, and the nodes that announce now stand below the finding. Silent for DaemonSets and MetalLB in L2 mode only, and while
 the number of nodes is unknown, unless the rule is asked for and no advertisement chooses its nodes.`,
   sources: [
     'MetalLB documentation, usage (traffic policies)',
-    'metallb/speaker/main.go',
+    'metallb/speaker/bgp_controller.go (ShouldAnnounce), api/v1beta2/bgppeer_types.go',
     'cilium PR 25477 (externalTrafficPolicy Local)',
     'Calico documentation, Advertise Kubernetes service IP addresses',
   ],
@@ -125,8 +127,8 @@ function speakersIn(graph: Graph): number {
   )
   const selectors = selectorsIn(graph)
   const scheduled = graph.live && numberAt(speaker?.object, 'status', 'desiredNumberScheduled')
-  const nodes = graph.all('Node').filter(({ metadata }) => {
-    const labels = metadata?.labels ?? {}
+  const nodes = graph.all('Node').filter((node) => {
+    const labels = node.metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
       ([key, value]) => key === 'kubernetes.io/os' || labels[key] === value,
     )
@@ -136,13 +138,18 @@ function speakersIn(graph: Graph): number {
         const pairs = valueAt(selector, 'matchLabels')
         return isObject(pairs) && Object.keys(pairs).every((key) => labels[key] === stringAt(pairs, key))
       })
-    return fits && chosen
+    return fits && chosen && !isExcludedFromBalancers(node)
   }).length
   // Taints keep the speaker off some nodes.
   return Math.min(nodes, scheduled ?? nodes)
 }
 
-/** Which nodes announce addresses, where advertisements say it. */
+/** Which nodes announce addresses, where advertisements say it, or all peers. */
 function selectorsIn(graph: Graph) {
-  return graph.all('metallb.io/BGPAdvertisement').flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  const of = (kind: 'BGPAdvertisement' | 'BGPPeer') =>
+    graph.all(`metallb.io/${kind}`).map((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  const written = of('BGPAdvertisement').flat()
+  const peers = of('BGPPeer')
+  // A peer without a selector is one of all nodes.
+  return written.length > 0 || peers.some(({ length }) => length === 0) ? written : peers.flat()
 }
