@@ -41,7 +41,7 @@ In a cluster it says how often pods were stopped lately, by rollouts, autoscaler
 known.`,
   falsePositives: 'Where no request takes as long as the grace period, a longer delay costs nothing.',
   sources: [
-    'AWS Load Balancer Controller documentation, annotations',
+    'aws-load-balancer-controller/docs/guide/ingress/annotations.md, docs/guide/service/annotations.md (target-group-attributes)',
     'Elastic Load Balancing documentation, deregistration delay',
     'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig)',
   ],
