@@ -6,6 +6,7 @@ import {
   type ObjectOf,
   readyByNode,
   rule,
+  sendsToPods,
   type Workload,
 } from '../src/rule.js'
 
@@ -20,7 +21,8 @@ its node has passed the health check: total loss for that time.`,
     'Run at least two pods, spread over nodes by a hard constraint, with a budget that lets one go at a time.',
   decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come
 from one workload with two pods or more at least, and no anti-affinity or spread over the hostname or the zone that
-matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt. A single pod is
+matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt, and so are balancers of AWS that
+send to pods (target type ip). A single pod is
 \`single-replica-service\`. In a cluster: an error when all ready pods stand on nodes that are cordoned, not ready,
 being scaled away or kept from balancers by their label, whatever the workload; an info when the pods happen to
 stand on several nodes, and nothing in a cluster of one node.`,
@@ -37,6 +39,7 @@ stand on several nodes, and nothing in a cluster of one node.`,
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
+    if (sendsToPods(service)) return
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload || backends.length > 1) return

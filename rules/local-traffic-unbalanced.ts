@@ -1,4 +1,4 @@
-import { at, type Graph, matchesSelector, readyByNode, rule, type Service } from '../src/rule.js'
+import { at, type Graph, matchesSelector, readyByNode, rule, type Service, sendsToPods } from '../src/rule.js'
 
 export default rule({
   title: 'Traffic is split by node while the pods are not',
@@ -12,8 +12,8 @@ overloaded first.`,
   decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
 with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
 over the hostname or the zone. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
-\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are Services whose balancer goes by the
-number of pods (\`networking.gke.io/weighted-load-balancing: pods-per-node\`) or sends to one node only (MetalLB in L2 mode
+\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are Services whose balancer sends to pods (AWS with target type ip), goes by their
+number (\`networking.gke.io/weighted-load-balancing: pods-per-node\`) or sends to one node only (MetalLB in L2 mode
 alone), and workloads that \`local-traffic-drain-blackhole\` reports on
 the same Service.`,
   sources: [
@@ -36,7 +36,7 @@ the same Service.`,
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
-    if (isWeighted(service) || hasOneNode(graph)) return
+    if (sendsToPods(service) || isWeighted(service) || hasOneNode(graph)) return
     for (const workload of graph.backendsOf(service)) {
       const fewest = graph.fewestPods(workload)
       if (!fewest) continue
