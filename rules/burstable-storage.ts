@@ -8,13 +8,15 @@ export default rule({
 while its credits last. In a
 busy hour, or while a node pulls many images, the credits end and every write of the node or database takes
 many times as long.`,
-  remedy: 'Use gp3, which costs less and does not depend on credits.',
+  remedy:
+    'Use gp3, which costs less and does not depend on credits; a StorageClass that exists has to be deleted and made anew for it.',
   decides: `A StorageClass of AWS EBS with \`type\` gp2, st1 or sc1, or without a type for the old in-tree
 provisioner (default gp2); \`volumeType\` of those in Karpenter's EC2NodeClass; \`rootVolume\` type gp2 of
 kops. A class of gp2 whose claims are all of a tebibyte and more is used for large disks: silent then.`,
   sources: [
     'Amazon EBS documentation, volume types',
     'kubernetes-sigs/aws-ebs-csi-driver documentation, parameters',
+    'kubernetes/pkg/apis/storage/validation/validation.go (ValidateStorageClassUpdate)',
   ],
   stories: ['bluematador-node-oom'],
   for: ['StorageClass', 'karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],

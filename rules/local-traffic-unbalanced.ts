@@ -94,7 +94,8 @@ function isWeighted({ metadata }: Service): boolean {
 /** Whether one node at a time answers for each address, as MetalLB does it without BGP. */
 function hasOneNode(graph: Graph): boolean {
   return (
-    graph.all('metallb.io/L2Advertisement').length > 0 && graph.all('metallb.io/BGPAdvertisement').length === 0
+    graph.all('metallb.io/L2Advertisement').length > 0 &&
+    graph.all('metallb.io/BGPAdvertisement').length === 0
   )
 }
 
