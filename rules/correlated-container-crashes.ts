@@ -37,7 +37,7 @@ Left out while the workload crashes again and again (\`crashloop-restart-storm\`
   sources: [
     'k8s.io/api/core/v1/types.go (ContainerStatus)',
     'kubernetes/pkg/kubelet/container/runtime.go (ContainerStatusUnknown)',
-    'containerd/internal/cri/server/restart.go (unknownContainerStatus, 255)',
+    'containerd/internal/cri/server/helpers.go (unknownContainerStatus, 255)',
   ],
   stories: ['betz-chat-message', 'zalando-skipper-oom', 'zalando-coredns-oom'],
   needs: 'cluster',

@@ -19,7 +19,8 @@ export function announcesServices(config: KubernetesObject, graph: Graph): boole
   if (all.length === 0 && !graph.complete) return undefined
   return all.some((one) =>
     objectsAt(one, 'spec', 'advertisements').some(
-      (part) => stringAt(part, 'advertisementType') === 'Service',
+      // Without a selector it is about none.
+      (part) => stringAt(part, 'advertisementType') === 'Service' && objectAt(part, 'selector') !== undefined,
     ),
   )
 }
