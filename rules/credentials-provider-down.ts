@@ -2,6 +2,7 @@ import {
   at,
   conditionOf,
   formatCondition,
+  formatSpan,
   type Graph,
   imageNamed,
   isReady,
@@ -134,10 +135,12 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
   ]
   const isDown = !pods.some(isReady)
   if (isDown && pods.some((pod) => isFresh(pod, live))) return undefined
+  const seconds = Math.min(...pods.map((pod) => unreadyFor(pod, live)))
+  const span = pods.length > 0 && seconds > 0 ? formatSpan(seconds) : undefined
   if (isDown)
     return {
       severity: 'error',
-      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has no ready pod.`,
+      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has ${span ? `had no ready pod for ${span}` : 'no ready pod'}.`,
       evidence: [...troubles(pods, live), ...lines],
     } as const
   return failing.length >= 3 && 2 * failing.length >= made.length
