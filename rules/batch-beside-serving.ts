@@ -60,7 +60,7 @@ exempt, and so are suspended ones and those with \`managedBy\`.`,
     )
       return
     const serving = graph.once('batch-beside-serving', () =>
-      graph.workloads.filter((one) => !one.batch && !one.controlled && graph.servicesOf(one).length > 0),
+      graph.seenWorkloads.filter((one) => !one.batch && !one.controlled && graph.servicesOf(one).length > 0),
     )
     const [first] = serving
     const isWide = parallelism > params.maxParallelism
@@ -135,7 +135,7 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
   const mine = nodesOf(workload)
   if (mine.length === 0) return []
   const theirs = new Set(serving.flatMap(nodesOf))
-  return graph.all('Node').flatMap((node) => {
+  return graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name ?? ''
     const count = mine.filter((one) => one === name).length
     const pressure = pressures.filter((type) => holds(node, type))

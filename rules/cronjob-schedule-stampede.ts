@@ -129,7 +129,7 @@ interface Crowd {
 /** @param limit the pods that may start in a minute: smaller crowds may be left out */
 function crowdsIn(graph: Graph, limit: number): ReadonlyMap<CronJob, Crowd> {
   const counted = new Set<string>()
-  const all = graph.all('CronJob').flatMap((job) => {
+  const all = graph.seen('CronJob').flatMap((job) => {
     const read = job.spec?.schedule && !job.spec.suspend ? schedule(job.spec.schedule) : undefined
     const id = `${graph.namespaceOf(job)}/${job.metadata?.name ?? ''}`
     if (!read || counted.has(id)) return []

@@ -65,7 +65,7 @@ function isCore(namespace: string | undefined, name: string | undefined): boolea
 /** The Leases that change hands too often, the worst first. */
 function restlessLeases(graph: Graph, live: Live, most: number): readonly Lease[] {
   return graph
-    .all('Lease')
+    .seen('Lease')
     .filter((lease) => (lease.spec?.leaseTransitions ?? 0) >= 20 && perDay(lease, live) > most)
     .sort((a, b) => perDay(b, live) - perDay(a, live))
 }

@@ -68,7 +68,9 @@ or, where the rule is asked for, an info.`,
         {
           see: [at(one, ...place)],
           evidence: bare && [`without a readiness gate: ${firstOf(bare)}`],
-          fix: set(metadata, 'labels', { ...metadata.labels, [label]: 'enabled' }, `${label}: enabled`),
+          fix: metadata.labels
+            ? set(metadata.labels, label, 'enabled')
+            : set(metadata, 'labels', { [label]: 'enabled' }, `${label}: enabled`),
         },
       )
       return

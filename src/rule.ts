@@ -43,6 +43,7 @@ export {
   placeOfCondition,
   type Unmet,
   unmet,
+  withoutAddress,
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export { configuredLately, dataWrittenAt } from './graph/configured.js'
