@@ -71,9 +71,9 @@ describe('what is not there', () => {
   })
 
   it('may be a link that leads nowhere, or differ in a letter of a folder', () => {
-    expect(found({ 'kustomization.yaml': listing('bse/web.yaml'), 'base/web.yaml': configMap })).toEqual([
-      'kustomization.yaml:2 there is no bse/web.yaml, only base/web.yaml.',
-    ])
+    expect(
+      found({ 'kustomization.yaml': listing('overlys/web.yaml'), 'overlays/web.yaml': configMap }),
+    ).toEqual(['kustomization.yaml:2 there is no overlys/web.yaml, only overlays/web.yaml.'])
   })
 
   it('is not put in the place of a name that is listed already', () => {
