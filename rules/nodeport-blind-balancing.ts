@@ -35,7 +35,12 @@ warning, where a pod of \`images\` has not been ready for one.`,
   falsePositives: 'Test clusters, and balancers that probe kube-proxy on port 10256.',
   versions:
     'kube-proxy fails its health check while its node is being deleted from 1.30 on (KubeProxyDrainingTerminatingNodes, GA 1.31).',
-  sources: ['KEP-3836', 'k8s.io/api/core/v1/types.go (ServiceExternalTrafficPolicy)'],
+  sources: [
+    'KEP-3836',
+    'k8s.io/api/core/v1/types.go (ServiceExternalTrafficPolicy)',
+    'AWS Load Balancer Controller documentation, Network Load Balancer (target type ip, formerly type nlb-ip)',
+    'GKE documentation, container-native load balancing (NEG)',
+  ],
   stories: ['oneandone-node-join-timeouts', 'saltside-elb-migration', 'zalando-misc-races'],
   params: {
     images: {
@@ -83,7 +88,7 @@ function nodePortOf({ spec, metadata }: Service) {
   const isOnAll =
     (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer') && spec.externalTrafficPolicy !== 'Local'
   const annotations = JSON.stringify(metadata?.annotations ?? {})
-  return isOnAll && !/cloud\.google\.com\/neg|target-type":"ip/.test(annotations)
+  return isOnAll && !/cloud\.google\.com\/neg|target-type":"ip|balancer-type":"nlb-ip/.test(annotations)
     ? spec.ports?.find((port) => port.nodePort)
     : undefined
 }

@@ -18,8 +18,8 @@ export default rule({
   title: 'The pods see a node address where they need the client',
   category: 'networking',
   severity: 'warning',
-  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node that has no pod forwards the packet to
-one that has, and replaces the client's address by its own so that the answer comes back. Access rules, rate
+  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node forwards the packet to any of the pods, its own or another
+node's, and replaces the client's address by its own so that the answer comes back that way. Access rules, rate
 limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
@@ -34,6 +34,7 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
   sources: [
     'Kubernetes documentation, Using Source IP',
     'k8s.io/api/core/v1/types.go',
+    'kubernetes/pkg/proxy/iptables/proxier.go (masquerade for external destinations)',
     'Calico documentation, eBPF data plane',
     'Cilium documentation, kube-proxy replacement (direct server return)',
   ],
@@ -56,7 +57,8 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
     )
       return
     const annotations = JSON.stringify(service.metadata?.annotations ?? {})
-    if (/proxy-protocol|target-type":"ip|cloud\.google\.com\/neg/.test(annotations)) return
+    if (/proxy-protocol|target-type":"ip|balancer-type":"nlb-ip|cloud\.google\.com\/neg/.test(annotations))
+      return
     const backends = graph.backendsOf(service)
     const [sign] =
       backends.length > 0
