@@ -122,6 +122,8 @@ function freesOfZone([key, value]: readonly [string, unknown]): boolean {
       return text !== ''
     case 'replication-type':
       return text === 'regional-pd'
+    case 'type':
+      return text === 'hyperdisk-balanced-high-availability'
     case 'skuname':
     case 'storageaccounttype':
       return text.endsWith('_zrs')
