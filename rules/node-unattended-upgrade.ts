@@ -37,7 +37,7 @@ Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions who
 manifest does not tell.`,
   falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
   sources: [
-    'kops documentation, Cluster.spec.updatePolicy',
+    'kops documentation, Images (security updates), and nodeup/pkg/model/update_service.go (updatePolicy)',
     'Ubuntu Server documentation, automatic updates',
   ],
   stories: ['datadog-systemd-2023', 'heroku-2025-upgrade', 'zalando-misc-races'],

@@ -29,7 +29,7 @@ Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by 
 port of SSH, mail, DNS or SIP for a sign, too.
 
 PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
-\`bpf-lb-mode\` dsr or hybrid.`,
+\`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
   sources: [
     'Kubernetes documentation, Using Source IP',
@@ -65,7 +65,7 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
         ? backends.flatMap((workload) => signOf(workload, graph, params.images) ?? [])
         : [policySign(policiesFor(service, graph))]
     const found = sign ?? portSign(service, backends[0])
-    if (!found || graph.once('client addresses are kept', () => keepsAddresses(graph))) return
+    if (!found || keepsAddresses(service, graph)) return
     report(
       spec,
       spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
@@ -123,18 +123,22 @@ function policiesFor(service: Service, graph: Graph): readonly NetworkPolicy[] {
 }
 
 /**
- * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode,
- * Cilium with direct server return.
+ * Whether the data plane of the whole cluster keeps the addresses of a Service's clients: Calico in eBPF mode, Cilium with
+ * direct server return, which in mode hybrid is for TCP.
  */
-function keepsAddresses(graph: Graph): boolean {
-  const felix = ['projectcalico.org/FelixConfiguration', 'crd.projectcalico.org/FelixConfiguration'] as const
-  return (
-    felix.some((kind) => graph.all(kind).some((one) => valueAt(one, 'spec', 'bpfEnabled') === true)) ||
-    graph.all('ConfigMap').some(({ metadata, data }) => {
-      const mode = data?.['bpf-lb-mode'] ?? data?.['node-port-mode']
-      return metadata?.name === 'cilium-config' && (mode === 'dsr' || mode === 'hybrid')
-    })
-  )
+function keepsAddresses({ spec }: Service, graph: Graph): boolean {
+  const mode = graph.once('client addresses are kept', () => {
+    const felix = [
+      ...graph.all('projectcalico.org/FelixConfiguration'),
+      ...graph.all('crd.projectcalico.org/FelixConfiguration'),
+    ]
+    if (felix.some((one) => valueAt(one, 'spec', 'bpfEnabled') === true)) return 'ebpf'
+    const cilium = graph.all('ConfigMap').find(({ metadata }) => metadata?.name === 'cilium-config')?.data
+    return cilium?.['bpf-lb-mode'] ?? cilium?.['node-port-mode']
+  })
+  return mode === 'hybrid'
+    ? (spec?.ports ?? []).every(({ protocol = 'TCP' }) => protocol === 'TCP')
+    : mode === 'ebpf' || mode === 'dsr'
 }
 
 const byClient =
