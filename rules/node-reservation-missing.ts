@@ -30,7 +30,7 @@ export default rule({
   category: 'node',
   severity: 'warning',
   why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the
-kubelet, the container runtime and sshd compete with them, the kernel kills whatever it finds first, and a
+kubelet, the container runtime and sshd compete with them, the kernel kills by its own scores, and a
 node dies where one pod should have. Setting a single \`evictionHard\` signal also switches the defaults of
 all others off.`,
   remedy:
