@@ -24,7 +24,7 @@ limits and logs then act on nodes: everybody is let in, or everybody is blocked 
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them (whatever pods they are, where it asks
-for no more than the Service); an Ingress of this controller with an allow list or a limit per address; a Middleware of
+for no more than the Service; an info where all blocks are private, as the nodes may be meant); an Ingress of this controller with an allow list or a limit per address; a Middleware of
 Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image. Asked for, the rule takes the
 port of SSH, mail, DNS or SIP for a sign, too.
 
@@ -71,7 +71,7 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
       spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
       `${found.of ?? `What stands behind ${graph.describe(service)}`} sees the addresses of nodes instead of its clients': ${found.text}.`,
       {
-        severity: found === sign ? 'warning' : 'info',
+        severity: found === sign && !found.isPrivate ? 'warning' : 'info',
         recommended: found === sign,
         see: [found.see],
       },
@@ -84,6 +84,8 @@ interface Sign {
   readonly of?: string
   readonly text: string
   readonly see: Sight
+  /** Addresses as nodes have them: they may be meant. */
+  readonly isPrivate?: boolean
 }
 
 /** Servers that keep lists of, or log, who comes: by the port that their clients use. */
@@ -144,20 +146,27 @@ function keepsAddresses({ spec }: Service, graph: Graph): boolean {
 const byClient =
   /whitelist-source-range|allowlist-source-range|denylist-source-range|limit-rps|limit-rpm|limit-connections/
 
+/** Ranges for private networks: RFC 1918, RFC 4193. */
+const privateRange = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|f[cd])/i
+
 function policySign(policies: readonly NetworkPolicy[]): Sign | undefined {
-  for (const policy of policies) {
-    for (const ingress of policy.spec?.ingress ?? []) {
-      const block = ingress.from?.find(
-        (peer) => peer.ipBlock?.cidr && peer.ipBlock.cidr !== '0.0.0.0/0' && peer.ipBlock.cidr !== '::/0',
-      )
-      if (block?.ipBlock)
-        return {
-          text: `NetworkPolicy ${policy.metadata?.name ?? ''} acts on the wrong ones`,
-          see: at(policy, block, 'ipBlock'),
-        }
+  const blocks = policies.flatMap((policy) =>
+    (policy.spec?.ingress ?? []).flatMap(({ from = [] }) =>
+      from.flatMap((peer) => {
+        const range = peer.ipBlock?.cidr
+        return !range || range === '0.0.0.0/0' || range === '::/0' ? [] : [{ policy, peer, range }]
+      }),
+    ),
+  )
+  const open = blocks.find(({ range }) => !privateRange.test(range))
+  const first = open ?? blocks[0]
+  return (
+    first && {
+      text: `NetworkPolicy ${first.policy.metadata?.name ?? ''} acts on the wrong ones`,
+      see: at(first.policy, first.peer, 'ipBlock'),
+      isPrivate: open === undefined,
     }
-  }
-  return undefined
+  )
 }
 
 function signOf(workload: Workload, graph: Graph, images: readonly string[]): Sign | undefined {
