@@ -9,6 +9,7 @@ import {
   isWorkload,
   numberAt,
   objectAt,
+  objectsAt,
   rule,
   seconds,
   stringAt,
@@ -62,7 +63,7 @@ the 24 hours of a Prometheus resource without any are. Agents that only forward 
 function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
   const spec = objectAt(subject, 'spec')
   const isSentOn =
-    valueAt(spec, 'remoteWrite') !== undefined ||
+    objectsAt(spec, 'remoteWrite').length > 0 ||
     valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined ||
     valueAt(spec, 'thanos', 'objectStorageConfigFile') !== undefined
   if (!spec || isSentOn) return undefined
