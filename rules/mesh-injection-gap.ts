@@ -32,7 +32,7 @@ Exempt: hostNetwork, which is never injected, pods of Jobs, ambient namespaces, 
 opt out.`,
   sources: [
     'istio/pkg/kube/inject/inject.go (injectRequired)',
-    'istio/manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml (both labels)',
+    'istio, chart istio-discovery, templates/mutatingwebhook.yaml (both labels)',
     'istio/security/v1/peer_authentication.proto (UNSET is inherited)',
     'Istio documentation, Installing the sidecar',
     'Linkerd documentation, Automatic proxy injection',
