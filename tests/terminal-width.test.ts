@@ -1,28 +1,23 @@
 /** Lists and helps at terminals of all widths: nothing is wider, and nothing is squeezed into a few columns. */
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { rulesCommand, storiesCommand } from '../src/cli/list.js'
 import { programWith } from '../src/cli/main.js'
 import { columns } from '../src/reporters/text.js'
 
-afterEach(() => vi.restoreAllMocks())
+/** A terminal of that width; without one, a pipe. */
+const standard = vi.hoisted(() => ({ width: undefined as number | undefined, text: '' }))
+vi.mock('../src/cli/streams.js', () => ({
+  write: (text: string) => {
+    standard.text += text
+  },
+  terminalOf: () => (standard.width === undefined ? {} : { isTTY: true, columns: standard.width }),
+}))
 
-/** What is written to a terminal of that width; without one, to a pipe. */
+/** What is written there. */
 async function written(width: number | undefined, work: () => unknown): Promise<string> {
-  const { stdout } = process
-  const { isTTY, columns } = stdout
-  let text = ''
-  const write = vi.spyOn(stdout, 'write').mockImplementation((piece) => {
-    text += piece
-    return true
-  })
-  Object.assign(stdout, { isTTY: width !== undefined, columns: width })
-  try {
-    await work()
-  } finally {
-    write.mockRestore()
-    Object.assign(stdout, { isTTY, columns })
-  }
-  return text
+  Object.assign(standard, { width, text: '' })
+  await work()
+  return standard.text
 }
 
 const rules = (width?: number) => written(width, () => rulesCommand({ output: 'table' }))

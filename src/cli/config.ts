@@ -8,6 +8,7 @@ import { loadRules } from '../registry.js'
 import type { Rule } from '../rule.js'
 import { outputsFor } from './output.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { tell, write } from './streams.js'
 
 /** Prints settings as a configuration file that would make them again. */
 export async function configPrintCommand(flags: SettingsFlags): Promise<number> {
@@ -15,7 +16,7 @@ export async function configPrintCommand(flags: SettingsFlags): Promise<number> 
   const { settings, config } = await settingsFor(flags, process.cwd(), rules)
   const from = settings.configFile ?? 'no file: these are the defaults'
   const value = { ...asConfig(settings, rules), output: config?.output ?? ['pretty'] }
-  process.stdout.write(`# from ${from}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
+  write(`# from ${from}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
   return 0
 }
 
@@ -60,11 +61,11 @@ export async function configValidateCommand(file: string | undefined): Promise<n
   const { loadConfig } = await import('../config/load.js')
   const config = loadConfig(found, cwd, await loadRules())
   outputsFor({}, config)
-  process.stderr.write(`${config.file}: no mistakes\n`)
+  tell(`${config.file}: no mistakes`)
   return 0
 }
 
 export async function configSchemaCommand(): Promise<number> {
-  process.stdout.write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
+  write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
   return 0
 }

@@ -1,6 +1,7 @@
 /** `k8s-af rules` and `k8s-af stories` */
 import { loadRules, loadStories } from '../registry.js'
 import { columns, wrap } from '../reporters/text.js'
+import { terminalOf, write } from './streams.js'
 
 /** What stands in the columns of rules. */
 const legend = [
@@ -62,7 +63,7 @@ function print(
       : output === 'name'
         ? items.map(({ id }) => id).join('\n')
         : lines().join('\n').trimStart()
-  process.stdout.write(`${text}\n`)
+  write(`${text}\n`)
 }
 
 type Row = readonly string[]
@@ -75,7 +76,7 @@ const leastRoom = 40
  * folded for people at a terminal. Where that leaves too little room for it in one of them, it stands below in all.
  */
 function tables(lists: readonly (readonly Row[])[]): string[] {
-  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+  const { columns: width = Number.POSITIVE_INFINITY } = terminalOf('stdout')
   const isNarrow = lists.some((rows) => padded(rows).some((start) => width - columns(start) < leastRoom))
   return lists.flatMap((rows, i) => [
     ...(i > 0 ? [''] : []),

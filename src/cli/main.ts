@@ -7,8 +7,8 @@ import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable, wrap } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
-import { refusalOf } from './output.js'
 import { looksLikePath } from './paths.js'
+import { tell, terminalOf, write } from './streams.js'
 
 const lintExitCodes = `Exit code:
   0  nothing found at or above --fail-on
@@ -23,17 +23,18 @@ const scanExitCodes = `Exit code:
   3  one of several clusters could not be read;
      with --require-complete: anything could not be read`
 
+export { isFlushed } from './streams.js'
+
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
-  watchStreams()
   try {
     process.exitCode = await run(args)
   } catch (error) {
     process.exitCode = 2
-    for (const line of explanation(error)) process.stderr.write(`${line}\n`)
+    for (const line of explanation(error)) tell(line)
   }
 }
 
@@ -44,19 +45,6 @@ function explanation(error: unknown): string[] {
   const lines =
     error instanceof UsageError ? error.lines : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
   return lines.map((line) => `k8s-af: ${printable(line)}`)
-}
-
-/** A reader that has seen enough (`| head`) is no error, and does not change the verdict. A full disk is one. */
-function watchStreams(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit()
-      // What standard error cannot take is lost.
-      if (stream === process.stdout)
-        process.stderr.write(`k8s-af: standard output cannot be written: ${refusalOf(error)}.\n`)
-      process.exit(2)
-    })
-  }
 }
 
 async function run(args: readonly string[]): Promise<number> {
@@ -188,7 +176,13 @@ export function programWith(done: Done): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => write(text),
+      writeErr: (text) => write(text, 'stderr'),
+      outputError: () => {},
+      getOutHelpWidth: () => terminalOf('stdout').columns ?? 80,
+      getErrHelpWidth: () => terminalOf('stderr').columns ?? 80,
+    })
     // Choices and defaults stand in the descriptions, in words.
     .configureHelp({
       optionDescription: ({ description }) => description,

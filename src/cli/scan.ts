@@ -20,6 +20,7 @@ import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readL
 import { checkOutputs, outputsFor } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { tell } from './streams.js'
 
 export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags, BaselineFlags {
   readonly context?: readonly string[]
@@ -62,7 +63,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
-  for (const line of gapsOf(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  for (const line of gapsOf(report.summary)) tell(`k8s-af: ${printable(line)}`)
   const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
   return code < 2 && isShort ? 3 : code
 }
