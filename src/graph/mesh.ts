@@ -1,5 +1,8 @@
 /** Service meshes: whose sidecar a workload's pods are given. */
 import type { Graph } from './graph.js'
+import { imageParts } from './image.js'
+import { kubeletMinor } from './node.js'
+import { inRange, version } from './version.js'
 import type { Workload } from './workload.js'
 
 /** A mesh whose injector looks at pods. */
@@ -34,16 +37,27 @@ export function keptFromIstio({ labels, annotations }: Workload): object | undef
 
 /**
  * Whether the input shows that Istio's sidecars are started before the other containers, and ended after them: they are
- * native ones. Source: istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS).
+ * native ones, by a variable of istiod or by its release: from 1.27 on they are, on nodes of 1.33 and later. Sources:
+ * istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS), istio/pkg/kube/inject/webhook.go (DetectNativeSidecar).
  */
 export function hasNativeSidecars(graph: Graph): boolean {
   return graph.once('native sidecars of Istio', () =>
     graph.workloads.some(({ running }) =>
-      running.some(({ spec }) =>
-        spec.env?.some(({ name, value }) => name === 'ENABLE_NATIVE_SIDECARS' && value === 'true'),
-      ),
+      running.some(({ spec, image }) => {
+        const written = spec.env?.find(({ name }) => name === 'ENABLE_NATIVE_SIDECARS')?.value
+        return written === undefined || written === 'auto'
+          ? isPilotSince127(image) && graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33)
+          : written === 'true'
+      }),
     ),
   )
+}
+
+/** Whether an image is istiod of 1.27 or later. */
+function isPilotSince127(image = ''): boolean {
+  const { repository, tag } = imageParts(image)
+  const release = version(tag)
+  return /istio[^/]*\/pilot$/.test(repository) && release !== undefined && inRange(release, '>=1.27.0')
 }
 
 /** Whether the mesh configuration of the input holds applications back until Istio's sidecar is ready. */
