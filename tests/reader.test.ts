@@ -315,6 +315,29 @@ describe('where manifests come from', () => {
     expect(names(read(cwd, ['*.{yml,json}']))).toEqual(['b', 'c'])
     expect(names(read(cwd, [`${cwd}/sub/*.yaml`]))).toEqual(['e'])
   })
+  it('patterns and folders in any order', () => {
+    const cwd = folder(tree)
+    for (const paths of [
+      ['*.yaml', '.'],
+      ['.', '*.yaml'],
+      ['sub/*.yaml', '*.json', '.', '*.yml'],
+    ]) {
+      const found = read(cwd, paths)
+      expect(names(found).sort()).toEqual(['a', 'b', 'c', 'e', 'f'])
+      expect(found.missing).toEqual([])
+    }
+    expect(read(cwd, ['.', '*.yaml.bak']).missing).toEqual(['*.yaml.bak'])
+  })
+  it('what cannot be read of several arguments once', () => {
+    const cwd = folder(tree)
+    symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
+    expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
+  })
+  it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
+    const cwd = folder({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
+    expect(read(cwd, ['.', 'sub/*.yaml']).missing).toEqual([])
+    expect(read(cwd, ['.', 'other/*.json']).missing).toEqual(['other/*.json'])
+  })
   it('each file once', () => {
     const cwd = folder(tree)
     symlinkSync('a.yaml', join(cwd, 'link.yaml'))

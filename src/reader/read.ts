@@ -14,7 +14,8 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
-import { type FoundFile, find, type IgnorePatterns, isManifestName, kustomizationIn } from './files.js'
+import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
+import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   contentFiles,
