@@ -16,7 +16,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Document, ReadProblem } from '../src/document.js'
 import type { Input } from '../src/reader/input.js'
-import { type ReadOptions, readPaths, secretRanges, unfold } from '../src/reader/read.js'
+import { type ReadOptions, readPaths } from '../src/reader/read.js'
+import { secretRanges } from '../src/reader/secret.js'
+import { unfold } from '../src/reader/unfold.js'
 
 const root = join(__dirname, '..')
 const made: string[] = []

@@ -8,8 +8,8 @@ import {
   isKustomizationFile,
   isLocal,
   isMapping,
-  isMeantAsObject,
   isPatch,
+  looksLikeObject,
   mightHoldObject,
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
@@ -44,9 +44,6 @@ import {
   isTemplate,
   withoutFrame,
 } from './template.js'
-
-export { secretRanges } from './secret.js'
-export { unfold } from './unfold.js'
 
 export interface ReadOptions {
   /** The absolute path that relative paths start from, and that file names are relative to. */
@@ -193,7 +190,7 @@ class Reading {
     const { text, strayOffset } = chunk
     const isMeant = () =>
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
-      isMeantAsObject(file.text)
+      looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
       const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)

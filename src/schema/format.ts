@@ -135,6 +135,7 @@ function isDay(text: string): boolean {
 
 function isDateTime(text: string): boolean {
   const [day = '', time = ''] = text.toLowerCase().split('t')
+  // Any character may stand before the fraction, as in the server's expression.
   return isDay(day) && /^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:.\d+)?(?:z|[+-]\d\d:\d\d)$/.test(time)
 }
 
