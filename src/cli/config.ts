@@ -5,9 +5,8 @@ import { configSchema } from '../config/schema.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
-import { formatNames } from '../reporters/reporter.js'
 import type { Rule } from '../rule.js'
-import { outputsOf } from './output.js'
+import { outputsFor } from './output.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
 
 /** Prints settings as a configuration file that would make them again. */
@@ -60,7 +59,7 @@ export async function configValidateCommand(file: string | undefined): Promise<n
     throw new UsageError('there is no .k8s-af.yaml here or above. k8s-af init writes one.')
   const { loadConfig } = await import('../config/load.js')
   const config = loadConfig(found, cwd, await loadRules())
-  outputsOf(config.output ?? [], formatNames)
+  outputsFor({}, config)
   process.stderr.write(`${config.file}: no mistakes\n`)
   return 0
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../config/usage.js'
 import { rulePage, storyPage } from '../docs/explain.js'
 import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
-import { meantName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 
 export interface ExplainFlags {
   readonly output: 'text' | 'markdown' | 'json'
@@ -32,9 +32,9 @@ export async function explainCommand(name: string, { output }: ExplainFlags): Pr
 }
 
 function unknown(name: string, rules: Iterable<string>, stories: Iterable<string>): UsageError {
-  const near = meantName(name, [...rules, ...stories])
+  const meant = didYouMean(name, [...rules, ...stories])
   return new UsageError(
     `there is no rule or story ${JSON.stringify(name)}. ` +
-      (near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af rules and k8s-af stories list them.'),
+      (meant || 'k8s-af rules and k8s-af stories list them.'),
   )
 }

@@ -12,14 +12,13 @@ import { unfold } from '../reader/unfold.js'
 import { loadRules, loadStories } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
-import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
-import { checkOutputs, outputsOf } from './output.js'
+import { checkOutputs, outputsFor } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -38,7 +37,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const cwd = process.cwd()
   const rules = await loadRules()
   const { settings, config } = await settingsFor(flags, cwd, rules)
-  const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
+  const outputs = outputsFor(flags, config)
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]

@@ -1,11 +1,10 @@
 /** The command line: reads the arguments, runs one command, and says in the exit code how it went. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander'
 import { version } from '../../package.json'
 import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
-import { printable } from '../reporters/text.js'
 import { enumerate } from '../values/enumerate.js'
 import { nearestName } from '../values/similar.js'
 import { refusalOf } from './output.js'
@@ -89,10 +88,30 @@ async function run(args: readonly string[]): Promise<number> {
     const group =
       error.code === 'commander.unknownCommand' && program.commands.find((one) => one.name() === first)
     if (group) throw unknownCommand(second, group)
-    throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
+    const flag = /^error: unknown option '(--[\w-]+)'$/.exec(error.message)?.[1] ?? ''
+    const own = first === 'lint' || first === 'scan' ? flagsElsewhere.get(flag) : undefined
+    const hint = own === undefined ? '' : `. Did you mean ${own}?`
+    throw new UsageError(`${oneLine(error.message)}${hint} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
   }
   return code
 }
+
+const byRuleOrFile = '--disable for rules, or ignore in .k8s-af.yaml for files'
+
+/** How flags that people know from other linters are called here, where their names are not near. */
+const flagsElsewhere: ReadonlyMap<string, string> = new Map([
+  ['--format', '-o'],
+  ['--output-format', '-o'],
+  ['--severity', '--min-severity'],
+  ['--quiet', '--min-severity error'],
+  ['--select', '--only'],
+  ['--rule', '--only'],
+  ['--rules', '--only'],
+  ['--include', '--only'],
+  ['--skip', '--disable'],
+  ['--ignore', byRuleOrFile],
+  ['--exclude', byRuleOrFile],
+])
 
 /** @param parent the program, or a command that only has commands */
 function unknownCommand(name: string, parent: Command): UsageError {
@@ -174,6 +193,7 @@ export function programWith(done: Done): Command {
     .configureHelp({
       optionDescription: ({ description }) => description,
       argumentDescription: ({ description }) => description,
+      formatItem: helpItem,
     })
     .addHelpText(
       'after',
@@ -181,6 +201,16 @@ export function programWith(done: Done): Command {
     )
   for (const add of everyCommand) add(program, done)
   return program
+}
+
+/** Columns of a description in the help: with less room it stands below what it is about. */
+const leastRoom = 40
+
+function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
+  const { helpWidth = 80 } = helper
+  if (helpWidth - termWidth - 4 >= leastRoom)
+    return Help.prototype.formatItem.call(helper, term, termWidth, description, helper)
+  return [`  ${term}`, ...wrap(description, helpWidth - 6).map((line) => `      ${line}`)].join('\n')
 }
 
 /** Receives the exit code of a command. */
