@@ -36,7 +36,8 @@ kustomize refuses:
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in (\`\${ENV}/web.yaml\`), what lies outside of
 the repository or in a submodule, and what may be made before the build: files that \`.gitignore\` names, that a script or pipeline of
 the repository writes, or that stand there encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\` for \`app.env\`).
-The sources of \`secretGenerator\`, and files called \`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization
+What is not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that somebody has copied may be a part of
+their repository. The sources of \`secretGenerator\`, and files called \`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization
 from standard input has no folder, so nothing is said about it.`,
   falsePositives: 'A file that something outside of the repository makes before each build.',
   sources: [
@@ -52,8 +53,10 @@ from standard input has no folder, so nothing is said about it.`,
     for (const reference of references) {
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
+      const isAbsent = reference.found === 'nothing' || reference.found === 'folder'
       reportPath(reference.at, `${own} cannot be built, so nothing of it is applied: ${fact}.`, {
         ...options,
+        ...(isAbsent && !kustomization.isCheckedOut && !graph.complete && { recommended: false }),
         ...(isRarelyCommitted(reference) && { severity: 'warning', recommended: false }),
         ...(reference.found === 'nothing' && reference.name !== '' && { absent: reference.path }),
       })

@@ -53,6 +53,7 @@ function graphOf(
     namespace: undefined,
     replicas: [],
     resources: [],
+    isCheckedOut: true,
     references: [],
     patches: [],
     replaced: [],

@@ -24,6 +24,8 @@ const made: string[] = []
 function folder(files: Readonly<Record<string, string>>): string {
   const path = mkdtempSync(join(tmpdir(), 'k8s-af-kustomizations-'))
   made.push(path)
+  // A checkout, which has all files of its repository.
+  mkdirSync(join(path, '.git'))
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true })
     writeFileSync(join(path, name), content)
@@ -55,6 +57,16 @@ function found(files: Readonly<Record<string, string>>, paths?: readonly string[
 }
 
 describe('what is not there', () => {
+  it('is told where all files of a repository are, or are said to be', () => {
+    const files = { 'a/kustomization.yaml': listing('web.yaml') }
+    const missing = ['a/kustomization.yaml:2 there is no web.yaml.']
+    expect(found(files)).toEqual(missing)
+    expect(found({ ...files, '.git/info/sparse-checkout': '/a/\n' })).toEqual([])
+    const copied = folder(files)
+    rmSync(join(copied, '.git'), { recursive: true })
+    expect(report(copied).findings).toEqual([])
+    expect(report(copied, ['.'], { complete: true }).findings).toHaveLength(1)
+  })
   it('is looked for on the disk, whatever has been read', () => {
     const files = { 'a/kustomization.yaml': listing('web.yaml', '../b'), 'a/web.yaml': configMap }
     expect(found(files, ['a/kustomization.yaml'])).toEqual(['a/kustomization.yaml:3 there is no ../b.'])

@@ -83,7 +83,12 @@ function clusterOf(values: readonly unknown[], now: string): Cluster {
 /** Wherever a kustomization leads, there is something else. */
 function kustomizationsOf(document: Document): Kustomization[] {
   return (['nothing', 'file', 'folder', 'kustomization'] as const).map((there) => {
-    const disk: Disk = { at: () => there, mayCome: () => false, nearest: () => 'near.yaml' }
+    const disk: Disk = {
+      at: () => there,
+      mayCome: () => false,
+      isCheckedOut: () => true,
+      nearest: () => 'near.yaml',
+    }
     const references = referencesOf(document.value, there, '/', disk)
     return {
       ...kustomizationOf(document),

@@ -13,7 +13,7 @@ import type {
   ServicePort,
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
-import type { SchemaProblem } from '../schema/check.js'
+import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
 import type { Container } from './container.js'
@@ -172,7 +172,10 @@ export interface Graph extends Existence, Scaling {
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
-  /** Computes something once per run, for rules that look at many objects together. */
+  /**
+   * Computes something once per run, for rules that look at many objects together.
+   * @param key that nothing else has, with all parameters that the answer depends on
+   */
   once<T>(key: string, compute: () => T): T
 }
 

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
-import { isIgnored, kustomizationIn, rulesIn } from './files.js'
+import { kustomizationIn } from './files.js'
+import { isIgnored, rulesIn } from './ignored.js'
 import type { Disk } from './references.js'
 
 /**
@@ -22,6 +23,8 @@ export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>)
     const parent = dirname(folder)
     return parent === folder ? undefined : rootOf(parent)
   })
+  // Git keeps a part that somebody has chosen, or all files.
+  const isWhole = memo((root: string) => !existsSync(join(root, '.git', 'info', 'sparse-checkout')))
   return {
     at: (path) => {
       if (files.has(path)) return 'file'
@@ -42,6 +45,10 @@ export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>)
         hasSourceBeside(path, entriesOf) ||
         isWritten(path, folders)
       )
+    },
+    isCheckedOut: (folder) => {
+      const root = rootOf(folder)
+      return root !== undefined && isWhole(root)
     },
     nearest: (name, folder) => nearest(name, folder, entriesOf),
   }

@@ -60,6 +60,8 @@ export interface Kustomization {
   readonly resources: readonly string[]
   /** All files and folders that it names; none of one that was read from standard input, which has no folder. */
   readonly references: readonly Reference[]
+  /** Whether it stands in a checkout of git that has all files of its repository; what is copied or exported may be a part of one. */
+  readonly isCheckedOut: boolean
   /** What its patches change, as far as their files were read. */
   readonly patches: readonly PatchTarget[]
   /** The fields that its replacements fill in, as patches. */

@@ -16,6 +16,8 @@ export interface Disk {
    * @param folder of the kustomization that names it
    */
   mayCome(path: string, folder: string): boolean
+  /** Whether the folder stands in a checkout that has all files of its repository. */
+  isCheckedOut(folder: string): boolean
   /** The path, relative to the folder, of what was probably meant by a name that leads to nothing. */
   nearest(name: string, folder: string): string | undefined
 }
