@@ -27,7 +27,7 @@ any overlay above it, until somebody looks at why nothing changes. A roll-back o
 \`crds\`, \`configurations\`, \`openapi\`, \`generators\`, \`transformers\`, \`validators\` and the values of \`helmCharts\`. Reported is what
 kustomize refuses:
 
-- a name that leads to nothing, an empty one, and a folder without a kustomization;
+- a name that leads to nothing (once, however often it is there), an empty one, and a folder without a kustomization;
 - a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its folder;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
@@ -51,6 +51,8 @@ from standard input has no folder, so nothing is said about it.`,
     const { references } = kustomization
     const own = graph.describe(kustomization)
     for (const reference of references) {
+      const first = references.find(({ path, found }) => path === reference.path && found === 'nothing')
+      if (first && first !== reference) continue
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
       const isAbsent = reference.found === 'nothing' || reference.found === 'folder'
