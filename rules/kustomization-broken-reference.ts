@@ -52,7 +52,7 @@ from standard input has no folder, so nothing is said about it.`,
     const own = graph.describe(kustomization)
     for (const reference of references) {
       const first = references.find(({ path, found }) => path === reference.path && found === 'nothing')
-      if (first && first !== reference) continue
+      if (reference.found === 'nothing' && first !== reference) continue
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
       const isAbsent = reference.found === 'nothing' || reference.found === 'folder'
