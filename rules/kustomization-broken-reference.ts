@@ -55,7 +55,7 @@ from standard input has no folder, so nothing is said about it.`,
       if (reference.found === 'nothing' && first !== reference) continue
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
-      const isAbsent = reference.found === 'nothing' || reference.found === 'folder'
+      const isAbsent = reference.name !== '' && ['nothing', 'folder'].includes(reference.found)
       reportPath(reference.at, `${own} cannot be built, so nothing of it is applied: ${fact}.`, {
         ...options,
         ...(isAbsent && !kustomization.isCheckedOut && !graph.complete && { recommended: false }),
