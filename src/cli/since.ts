@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { type Report, withFindings } from '../engine/report.js'
-import type { Place } from '../finding.js'
+import type { Finding, Place } from '../finding.js'
 import { printable } from '../reporters/text.js'
 
 /**
@@ -30,11 +30,17 @@ export function aboutChanges(
   cwd: string,
   madeOf: (output: string) => Iterable<string>,
 ): Report {
+  const areChanged = (files: Iterable<string>) => [...files].some((name) => changed.has(resolve(cwd, name)))
   const isChanged = ({ file, built }: Place) =>
-    [file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])].some((name) =>
-      changed.has(resolve(cwd, name)),
-    )
-  const findings = report.findings.filter(({ place, related }) => [place, ...related].some(isChanged))
+    areChanged([file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])])
+  // Whether there is an object at all, values decide, too.
+  const isChartChanged = (finding: Finding) => {
+    const document = report.resource(finding)?.document
+    return document?.built?.by === 'helm' && areChanged(madeOf(document.file.name))
+  }
+  const findings = report.findings.filter(
+    (finding) => [finding.place, ...finding.related].some(isChanged) || isChartChanged(finding),
+  )
   return withFindings(report, findings)
 }
 

@@ -148,6 +148,9 @@ function placeIn(file: SourceFile, range: Range, documents: readonly Document[])
   const own = documents.findLast(({ built, line }) => built && line <= range.line) ?? documents[0]
   if (!own?.built) return { file: file.name, ...range, path: '' }
   const { from } = own.built
+  const source = own.built.line?.(range)
+  if (source?.isCertain && source.document.file.name === from.file)
+    return { file: from.file, ...source.document.locate().key(source.path), path: '' }
   return { file: from.file, ...from.range, path: '', built: { file: file.name, ...range } }
 }
 
