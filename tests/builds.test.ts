@@ -242,6 +242,7 @@ describe('what helm renders', () => {
       'job-without-deadline templates/jobs.yaml:13:5',
       'mutable-image-tag templates/jobs.yaml:18:13',
       'resource-requests-missing templates/jobs.yaml:18:13',
+      'unknown-field templates/secret.yaml:7:1',
       // In a block that is one value.
       'rollout-drops-all-replicas values.yaml:5:5 templates/deployment.yaml:11:5',
       // A value for a chart within the chart, with a comment beside it.
@@ -255,6 +256,25 @@ describe('what helm renders', () => {
      │           ━━━━━
      ├─ made from places/templates/jobs.yaml:18
 `)
+  })
+  it('is suppressed with its template, wherever its value is set', () => {
+    const files = (name: string) =>
+      `suppressions: [{ rules: [rollout-drops-all-replicas], files: [${name}], reason: x }]\n`
+    const found = (name: string) => {
+      writeFileSync(join(folder, 'config.yaml'), files(name))
+      const only = ['--only', 'rollout-drops-all-replicas', '--config', 'config.yaml']
+      return placesOf(lint(folder, ['--helm', 'places', '-n', 'shop', ...only, ...json]))
+    }
+    expect(found('places/templates/deployment.yaml')).toEqual([])
+    expect(found('places/values.yaml')).toEqual([])
+    expect(found('places/templates/service.yaml')).toHaveLength(1)
+  })
+  it('keeps the values of Secrets to itself, in templates and values', () => {
+    for (const format of ['pretty', 'concise', 'html', 'json', 'sarif']) {
+      const { out } = lint(folder, ['--helm', 'places', '-n', 'shop', '-o', format])
+      expect(out).toContain('templates/secret.yaml')
+      expect(out).not.toMatch(/hunter|aHVudGVyM/)
+    }
   })
   it('is asked for with the namespace, the values and the version', () => {
     writeFileSync(join(folder, 'a,b.yaml'), '')

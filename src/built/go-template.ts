@@ -74,7 +74,7 @@ function endOfString(text: string, start: number): number | undefined {
 /** The keyword of an action that prints nothing itself; undefined for one whose result is printed. */
 export function keywordOf(code: string): string | undefined {
   if (code === '' || /^\$\w*(?:\s*,\s*\$\w*)?\s*:?=/.test(code)) return ''
-  return /^(?:if|else|end|range|with|define|block|break|continue)(?![\w.])/.exec(code)?.[0]
+  return /^(?:if|else|end|range|with|define|block|break|continue)(?!\w)/.exec(code)?.[0]
 }
 
 /**

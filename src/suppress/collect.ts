@@ -248,7 +248,7 @@ export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run):
   )
 }
 
-function configured(one: ConfigSuppression, { settings, resources }: Run): Suppression {
+function configured(one: ConfigSuppression, { settings, resources, otherLines }: Run): Suppression {
   const folder = posix.dirname(settings.configFile ?? '')
   const files = one.files && ignore().add([...one.files])
   const isFile = (name: string) => {
@@ -267,7 +267,10 @@ function configured(one: ConfigSuppression, { settings, resources }: Run): Suppr
     until: one.until,
     reason: one.reason,
     place: one.place,
-    covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
+    covers: (finding) =>
+      // What was built comes from several files.
+      [finding.place, ...otherLines(finding)].some(({ file }) => isFile(file)) &&
+      (finding.subject ? isObject(finding.subject) : anyObject),
     // The object it names is in the input, or the input is everything.
     expected:
       settings.complete ||
