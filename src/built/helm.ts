@@ -67,17 +67,17 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     )
   if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
-  // Marks in named templates change what some charts make of them.
-  const isKnown = (one: Rendered) => (first?.like(one).length ?? 0) > 0
-  const isWhole = made.every((one) => isKnown(one) || !one.source.includes('/templates/'))
-  const second = isWhole ? undefined : await render(false)
   const pieces = made.map(
     (one): TemplatePiece => ({
       ...one,
-      marked: (isKnown(one) ? first : second)?.like(one) ?? [],
+      marked: first?.like(one) ?? [],
       from: { file: displayName(one.template ?? chart, cwd), range: fileStart },
     }),
   )
+  // Marks in named templates change what some charts make of them.
+  const isOther = ({ marked, source }: TemplatePiece) => marked.length === 0 && source.includes('/templates/')
+  const second = pieces.some(isOther) ? await render(false) : undefined
+  const known = pieces.map((one) => (second && isOther(one) ? { ...one, marked: second.like(one) } : one))
   const name = outputName(displayName(folder, cwd), 'helm template')
   const values = run.values.map((file) => resolve(cwd, file))
   const files = new Set([...filesIn(folder), ...values])
@@ -85,9 +85,9 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   for (const { template } of made) if (template !== undefined) files.delete(template)
   const own = made.flatMap(({ template }) => template ?? [])
   const findValue = chartValues(folder, own, values, run.args, sources)
-  const input = inputOf(name, pieces, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
+  const input = inputOf(name, known, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
   const texts = templatesOf([...(first?.marks ?? []), ...(second?.marks ?? [])])
-  return { ...input, texts, hidden: [...input.hidden, ...secretLines(pieces, texts)] }
+  return { ...input, texts, hidden: [...input.hidden, ...secretLines(known, texts)] }
 }
 
 /** What is known about an object. */
@@ -123,7 +123,8 @@ function builtOf(
     line: (shown) => places?.template(shown),
     also: (path, shown) => {
       if (!values?.value(path)) return values?.parts(path) ?? []
-      return [places?.template(shown()) ?? []].flat()
+      const template = values.template(shown())
+      return template ? [template] : []
     },
   }
 }
@@ -164,23 +165,22 @@ function releaseOf(chart: string, sources: Sources): string {
  * The documents with the files of their templates, which Helm names above the first document of each; undefined for those in
  * archives.
  */
-function templates(text: string, folder: string): Omit<TemplatePiece, 'from' | 'marked'>[] {
+function templates(output: string, folder: string): Omit<TemplatePiece, 'from' | 'marked'>[] {
   let template: string | undefined
   let source = ''
-  return split(text).map((chunk) => {
-    const [, chart, name] = /^# Source: ([^/\n]+)\/(.+)$/m.exec(chunk.text) ?? []
+  return split(output).map(({ text }) => {
+    const [, chart, name] = /^# Source: ([^/\n]+)\/(.+)$/m.exec(text) ?? []
     if (name !== undefined) {
       const path = resolve(folder, name)
       const isFile = path.startsWith(folder + sep) && statSync(path, { throwIfNoEntry: false })?.isFile()
       template = isFile ? path : undefined
       source = `${chart}/${name}`
     }
-    const all = chunk.text.split('\n')
-    const head = all.findIndex((line) => line.startsWith('# Source: '))
-    const first = all.findIndex((line, i) => i > head && line.trim() !== '')
-    const start = first < 0 ? all.length : first
-    const lines = all.join('\n').trimEnd().split('\n').slice(start)
-    return { text: chunk.text, template, source, start, lines }
+    const lines = text.trimEnd().split('\n')
+    const head = lines.findIndex((line) => line.startsWith('# Source: '))
+    const first = lines.findIndex((line, i) => i > head && line.trim() !== '')
+    const start = first < 0 ? lines.length : first
+    return { text, template, source, start, lines: lines.slice(start) }
   })
 }
 

@@ -77,6 +77,8 @@ export function isRepeatable(args: readonly string[]): boolean {
 
 /** Those that are the same; where there are none, those that are the same but for what changes each time. */
 function alike(lines: readonly string[], candidates: readonly MarkedDocument[]): readonly MarkedDocument[] {
+  // YAML sees more lines then.
+  if (lines.some((line) => /\r./.test(line))) return []
   const like = candidates.filter((one) => isLike(lines, one))
   const same = like.filter((one) => one.lines.every((line, i) => line === lines[i]))
   return same.length > 0 ? same : like

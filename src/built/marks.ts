@@ -178,5 +178,5 @@ export type Handling = 'reads' | 'passes others' | 'writes'
 /** What a template does to the values of its chart, as far as that can be seen. */
 export function handlingOf(text: string): Handling {
   if (/\b(?:set|unset|merge\w*|mustMerge\w*)\s+\(?\s*\$?\.Values\b/.test(text)) return 'writes'
-  return /["`]Values["`]/.test(text) ? 'passes others' : 'reads'
+  return /["`]Values["`]|\.Subcharts\b/.test(text) ? 'passes others' : 'reads'
 }

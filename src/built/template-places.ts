@@ -153,15 +153,21 @@ class Places implements TemplatePlaces {
     return found.every((one) => one?.mark === first?.mark && one?.outer === first?.outer) ? first : undefined
   }
 
-  /** The same text in the template, or all of its literal text in that line. */
+  /** The same text in the template; where only its beginning stands there, as a quote does, the line from there on. */
   #literal({ line, column, endLine, endColumn }: Range, { mark, offset }: Origin): Range {
-    const text = this.lines[line - this.document.line - this.start] ?? ''
-    const shown = text.slice(column - 1, endLine === line ? endColumn - 1 : undefined).trimEnd()
+    const own = this.lines[line - this.document.line - this.start] ?? ''
+    const shown = own.slice(column - 1, endLine === line ? endColumn - 1 : undefined).trimEnd()
+    const { text } = mark.file
     const start = mark.start + offset
-    return mark.file.text.startsWith(shown, start) && start + shown.length <= mark.end
-      ? rangeOf({ ...mark, start, end: start + shown.length })
-      : rangeOf(mark)
+    if (start >= mark.end || text[start] !== shown[0]) return rangeOf(mark)
+    const end = text.startsWith(shown, start) ? start + shown.length : lineEnd(text, start)
+    return rangeOf({ ...mark, start, end })
   }
+}
+
+function lineEnd(text: string, start: number): number {
+  const end = text.indexOf('\n', start)
+  return end < 0 ? text.length : end
 }
 
 /** What a mark stands for in its template: of an action that fills lines its first one. */
