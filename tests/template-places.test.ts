@@ -5,6 +5,7 @@ import { partsOf } from '../src/built/go-template.js'
 import { markedDocuments } from '../src/built/marked-output.js'
 import { isRepeatable } from '../src/built/marked-render.js'
 import { type Mark, withMarks } from '../src/built/marks.js'
+import { examinedTemplates } from '../src/built/named-templates.js'
 import type { Sources } from '../src/built/sources.js'
 
 const template = (text: string) => ({ name: 'x.yaml', path: '/c/templates/x.yaml', text })
@@ -19,7 +20,7 @@ function render(text: string): string {
 
 function marked(text: string, inDefines = true) {
   const marks: Mark[] = []
-  const copy = withMarks(template(text), marks, inDefines) ?? ''
+  const copy = withMarks(template(text), marks, () => inDefines) ?? ''
   return { copy, marks }
 }
 
@@ -36,8 +37,8 @@ describe('a template', () => {
     expect(codes('a {{ "b }}')).toBeUndefined()
     expect(codes('a {{ b }')).toBeUndefined()
     expect(codes('{{/* b }}')).toBeUndefined()
-    expect(withMarks(template('{{ if .a }} b'), [], true)).toBeUndefined()
-    expect(withMarks(template('b {{ end }}'), [], true)).toBeUndefined()
+    expect(withMarks(template('{{ if .a }} b'), [], () => true)).toBeUndefined()
+    expect(withMarks(template('b {{ end }}'), [], () => true)).toBeUndefined()
   })
 })
 
@@ -98,6 +99,13 @@ describe('marks', () => {
     expect(marked(word + block).copy).toContain(word)
     expect(marked(word + block).copy).not.toContain(block)
     expect(marked(word + block, false).copy).toBe(word + block)
+  })
+  it('are kept out of what is looked into, and of what that includes', () => {
+    const helpers =
+      '{{ define "a" }}{{ include "b" . | nindent 2 }}{{ end }}{{ define "c" }}{{ include "d" . }}{{ end }}'
+    const uses =
+      '{{ if eq (include "a" .) "x" }}{{ include "c" . | nindent 4 }}{{ end }}{{ $x := include "e" . }}{{ include "f" . | fromYaml | toYaml }}'
+    expect([...examinedTemplates([helpers, uses])].sort()).toEqual(['a', 'b', 'e', 'f'])
   })
   it('know the value that is printed', () => {
     const values = (text: string) => marked(text).marks.flatMap((one) => one.values?.join('.') ?? [])

@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
-import { brackets, type Handling, handlingOf, type Mark, withMarks } from './marks.js'
+import { brackets, handlingOf, type Mark, type Template, withMarks } from './marks.js'
+import { examinedTemplates } from './named-templates.js'
 
 export interface MarkedChart {
   /** Its folder. */
@@ -27,7 +28,7 @@ const largest = 16 * 1024 * 1024
 
 /**
  * Copies a chart: its templates and those of the charts in it with marks, all else as links.
- * @param inDefines whether named templates are marked, too
+ * @param inDefines whether named templates are marked, too: those that are printed, and neither compared nor cut
  * @param cwd what the names of files are relative to
  * @returns undefined where that cannot be done
  */
@@ -38,10 +39,11 @@ export function markedChart(chart: string, inDefines: boolean, cwd: string): Mar
   }
   try {
     folder = mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-helm-'))
-    const copy = new Copy(inDefines, cwd)
+    const copy = new Copy(cwd)
     copy.chart(chart, folder)
-    copy.breakOutput(folder)
-    return { folder, marks: withCertainValues(copy.marks, copy.handling), remove }
+    const marks = copy.writeTemplates(inDefines)
+    breakOutput(folder)
+    return { folder, marks, remove }
   } catch {
     // No room, no right to make links, a folder that holds itself: findings are shown as they were built.
     remove()
@@ -50,31 +52,28 @@ export function markedChart(chart: string, inDefines: boolean, cwd: string): Mar
 }
 
 /** Without the paths of values that a template may have changed before, or has passed to another one under their name. */
-function withCertainValues(marks: readonly Mark[], handling: Handling): readonly Mark[] {
+function withCertainValues(marks: readonly Mark[], texts: readonly string[]): readonly Mark[] {
+  const handlings = new Set(texts.map(handlingOf))
+  if (!handlings.has('writes') && !handlings.has('passes others')) return marks
   return marks.map((mark) => {
     const { values, ...rest } = mark
-    const isCertain = handling === 'reads' || (handling === 'passes others' && !mark.isNamed)
-    return values === undefined || isCertain ? mark : rest
+    return values !== undefined && (handlings.has('writes') || mark.isNamed) ? rest : mark
   })
 }
 
 class Copy {
-  readonly marks: Mark[] = []
-  /** What the templates do to values: the most that one of them does. */
-  handling: Handling = 'reads'
-  #size = 0
-  readonly #inDefines: boolean
+  readonly #templates: { readonly file: Template; readonly target: string }[] = []
   readonly #cwd: string
+  #size = 0
 
-  constructor(inDefines: boolean, cwd: string) {
-    this.#inDefines = inDefines
+  constructor(cwd: string) {
     this.#cwd = cwd
   }
 
   chart(from: string, to: string): void {
     for (const name of readdirSync(from).sort()) {
       const [source, target] = [join(from, name), join(to, name)]
-      if (name === 'templates' && isFolder(source)) this.#templates(source, target)
+      if (name === 'templates' && isFolder(source)) this.#folder(source, target)
       else if (name === 'charts' && isFolder(source)) this.#charts(source, target)
       else symlinkSync(source, target)
     }
@@ -91,40 +90,47 @@ class Copy {
     }
   }
 
-  #templates(from: string, to: string): void {
+  #folder(from: string, to: string): void {
     mkdirSync(to)
     for (const name of readdirSync(from).sort()) {
       const [source, target] = [join(from, name), join(to, name)]
-      if (isFolder(source)) this.#templates(source, target)
+      if (isFolder(source)) this.#folder(source, target)
       else this.#template(source, target)
     }
   }
 
   #template(source: string, target: string): void {
     const content = contentOf({ path: source, name: basename(source), explicit: false, isFile: false })
-    const text = 'text' in content && !('problem' in content) ? content.text : undefined
-    this.#size += text?.length ?? 0
-    if (this.#size > largest || (text !== undefined && brackets.some((one) => text.includes(one))))
+    const isText = 'text' in content && !('problem' in content)
+    if (!isText || basename(source) === 'NOTES.txt') return void symlinkSync(source, target)
+    const { text } = content
+    this.#size += text.length
+    if (this.#size > largest || brackets.some((one) => text.includes(one)))
       throw new RangeError('not to be marked')
-    const handling = handlingOf(text ?? '')
-    if (handling === 'writes' || this.handling === 'reads') this.handling = handling
-    const file = { name: displayName(source, this.#cwd), path: source, text: text ?? '' }
-    const marked =
-      text === undefined || basename(source) === 'NOTES.txt'
-        ? undefined
-        : withMarks(file, this.marks, this.#inDefines)
-    if (marked === undefined) symlinkSync(source, target)
-    else writeFileSync(target, marked)
+    this.#templates.push({ file: { name: displayName(source, this.#cwd), path: source, text }, target })
   }
 
-  /**
-   * Adds a template that is no YAML. Where there is one, `helm template --debug` prints all templates as they are rendered, and
-   * neither reads them, nor takes them apart, nor sorts them. Source: renderResources in helm/pkg/action/action.go, 3 and 4.
-   */
-  breakOutput(folder: string): void {
-    mkdirSync(join(folder, 'templates'), { recursive: true })
-    writeFileSync(join(folder, 'templates', brokenTemplate), '[')
+  /** Writes the templates that were met on the way. */
+  writeTemplates(inDefines: boolean): readonly Mark[] {
+    const texts = this.#templates.map(({ file }) => file.text)
+    const examined = inDefines ? examinedTemplates(texts) : undefined
+    const marks: Mark[] = []
+    for (const { file, target } of this.#templates) {
+      const marked = withMarks(file, marks, (name) => examined?.has(name) === false)
+      if (marked === undefined) symlinkSync(file.path, target)
+      else writeFileSync(target, marked)
+    }
+    return withCertainValues(marks, texts)
   }
+}
+
+/**
+ * Adds a template that is no YAML. Where there is one, `helm template --debug` prints all templates as they are rendered, and
+ * neither reads them, nor takes them apart, nor sorts them. Source: renderResources in helm/pkg/action/action.go, 3 and 4.
+ */
+function breakOutput(folder: string): void {
+  mkdirSync(join(folder, 'templates'), { recursive: true })
+  writeFileSync(join(folder, 'templates', brokenTemplate), '[')
 }
 
 /** A name that no chart has. */

@@ -29,7 +29,7 @@ const patience = 30_000
 /**
  * Renders a copy of a chart with marks.
  * @param folder of the chart, absolute
- * @param inDefines whether named templates are marked, too. What is compared, cut or decoded in a chart comes out otherwise then.
+ * @param inDefines whether named templates are marked, too. What a chart does to their text may come out otherwise then.
  * @param argsFor what Helm is told, by the folder of the chart
  * @returns undefined where it cannot be rendered like that
  */

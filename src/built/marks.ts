@@ -5,6 +5,7 @@
 import type { SourceFile } from '../document.js'
 import type { Path } from '../finding.js'
 import { type Dot, keywordOf, type Part, partsOf, valuesPath } from './go-template.js'
+import { nameOf } from './named-templates.js'
 
 /** The file of a template. */
 export interface Template extends SourceFile {
@@ -38,10 +39,14 @@ export function markText(index: number, sign: '' | '+' | '-' = ''): string {
 /**
  * A template with marks.
  * @param marks those of the chart, to which its own are added
- * @param inDefines whether named templates are marked, too: those that write YAML, as others may be compared with words
+ * @param isMarked whether a named template is marked, too, if it writes YAML
  * @returns undefined when it cannot be taken apart
  */
-export function withMarks(file: Template, marks: Mark[], inDefines: boolean): string | undefined {
+export function withMarks(
+  file: Template,
+  marks: Mark[],
+  isMarked: (name: string) => boolean,
+): string | undefined {
   const parts = partsOf(file.text)
   const scopes = parts && scopesOf(parts, file.text)
   if (!parts || !scopes) return undefined
@@ -50,11 +55,11 @@ export function withMarks(file: Template, marks: Mark[], inDefines: boolean): st
     .map((part, i) => {
       const { dot, define } = scopes[i] ?? {}
       const text = file.text.slice(part.start, part.end)
-      if (define && !(inDefines && define.writesYaml)) return text
+      if (define && !(define.writesYaml && isMarked(define.name))) return text
       const isNamed = define !== undefined
       if (part.code === undefined) return markedText(part, text, (start, end) => add({ start, end, isNamed }))
       if (keywordOf(part.code) !== undefined) return text
-      const values = printedValue(part.code, dot, inDefines)
+      const values = printedValue(part.code, dot, isMarked)
       const { start, end, code } = part
       const index = add({ start, end, code, isNamed, ...(values && { values }) })
       return markedAction(part.inner ?? '', index)
@@ -81,6 +86,7 @@ function markedAction(inner: string, index: number): string {
 
 /** A named template that a part stands in. */
 interface Define {
+  readonly name: string
   writesYaml: boolean
 }
 
@@ -140,7 +146,7 @@ function within(code: string, around: Scope): Scope {
     }
     case 'define':
       // Most are called with the root.
-      return { dot: 'root', define: { writesYaml: false } }
+      return { dot: 'root', define: { name: nameOf(code), writesYaml: false } }
     case 'block':
       return { dot: /\s[.$]$/.test(argument) ? around.dot : undefined, define: around.define }
     default:
@@ -150,21 +156,20 @@ function within(code: string, around: Scope): Scope {
 
 /** Functions that print the value that they are given, in one way or another, or one in the place of none. */
 const printing = new Set(
-  'toYaml toYamlPretty toJson toString quote squote indent nindent trim int int64 float64 default tpl required'.split(
+  'toYaml toYamlPretty toJson toString quote squote indent nindent trim int int64 float64 default tpl required true false'.split(
     ' ',
   ),
 )
 
-/** A named template may do that, too: where it writes anything itself, that has marks of its own. */
-const calling = new Set(['include', 'dict'])
-
 /** The path of the only value that an action prints. */
-function printedValue(code: string, dot: Dot, inDefines: boolean): Path | undefined {
+function printedValue(code: string, dot: Dot, isMarked: (name: string) => boolean): Path | undefined {
   const words = code.match(/"(?:[^"\\]|\\.)*"|`[^`]*`|[\w.$]+|[^\s]/g) ?? []
   const names = words.filter((word) => /^[A-Za-z]/.test(word))
-  const isPrinting = (word: string) =>
-    printing.has(word) || (inDefines && calling.has(word)) || /^(?:true|false|nil)$/.test(word)
-  if (!names.every(isPrinting)) return undefined
+  // A named template may do that, too: where it writes anything itself, that has marks of its own.
+  const [, called] = /^include\s+"([^"]+)"\s/.exec(code) ?? []
+  const isCalling = (word: string) =>
+    called !== undefined && isMarked(called) && (word === 'include' || word === 'dict')
+  if (!names.every((word) => printing.has(word) || isCalling(word))) return undefined
   const found = words.flatMap((word) => {
     const path = /^[.$]/.test(word) ? valuesPath(word, dot) : undefined
     return path ? [path] : []

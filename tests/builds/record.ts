@@ -45,7 +45,9 @@ function helm(): void {
     const marked = spawnSync('helm', ['template', release, copy.folder, ...args, '--debug'], {
       encoding: 'utf8',
     })
-    record(`marked-${name}`, marked.stdout)
+    // Helm prints them in any order.
+    const templates = marked.stdout.split(/^(?=---\n# Source: )/m).sort()
+    record(`marked-${name}`, templates.join(''))
     copy.remove()
   }
 }
