@@ -14,6 +14,7 @@ import { nearestName } from '../values/similar.js'
 import { aimOf, type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { terminalOf, write } from './streams.js'
 
 export interface DiagnoseFlags extends SettingsFlags, ClusterFlags, Pick<ReportFlags, 'color'> {
   readonly context?: string
@@ -59,8 +60,8 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
   const { report, graph } = examineSnapshot(snapshot, flags, options, aim)
   const object = objectNamed(wanted, namespace, graph)
   const diagnosis = diagnose(object, graph, report, flags.symptom, aim)
-  const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })
-  process.stdout.write(
+  const look = lookOf(terminalOf('stdout'), process.env, { color: flags.color, showSuppressed: false })
+  write(
     flags.output === 'json'
       ? `${escapeJson(JSON.stringify(diagnosis, null, 2))}\n`
       : render(diagnosis, report, look),

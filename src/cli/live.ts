@@ -18,6 +18,7 @@ import { nearestName } from '../values/similar.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
+import { tell, terminalOf, write } from './streams.js'
 
 export interface LiveFlags {
   readonly kubeconfig?: string
@@ -74,12 +75,12 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
 
 /** A line that comes and goes, for people who wait at a terminal. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+  if (terminalOf('stderr').isTTY) write(`\r\u001b[K${text}`, 'stderr')
 }
 
 function warn(text: string): void {
   progress('')
-  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+  tell(`k8s-af: ${printable(text)}`)
 }
 
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
@@ -160,9 +161,7 @@ export async function readLive(
   if (flags.timings) {
     const seconds = ((clock() - started) / 1000).toFixed(2)
     const of = printable(connection.context)
-    process.stderr.write(
-      `${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`,
-    )
+    tell(`${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept`)
   }
   if (found.documents.length === 0)
     throw new UsageError(
