@@ -4,7 +4,7 @@ import { chartValues } from '../src/built/chart-values.js'
 import { partsOf } from '../src/built/go-template.js'
 import { markedDocuments } from '../src/built/marked-output.js'
 import { isRepeatable } from '../src/built/marked-render.js'
-import { type Mark, withMarks } from '../src/built/marks.js'
+import { type Mark, withMarks, writtenValues } from '../src/built/marks.js'
 import { examinedTemplates } from '../src/built/named-templates.js'
 import type { Sources } from '../src/built/sources.js'
 
@@ -123,6 +123,11 @@ describe('marks', () => {
     expect(values('{{ range .Values.a }}{{ .b }}{{ end }}{{ with .Chart }}{{ .Values.d }}{{ end }}')).toEqual(
       [],
     )
+    expect(
+      writtenValues(
+        '{{ $_ := set .Values.a.b "c" 1 }}{{ merge (index $.Values "x") . }}{{ set $x .Values.y }}',
+      ),
+    ).toEqual([['a', 'b'], []])
     expect(values('{{ add .Values.a 1 }}{{ default .Values.a .Values.b }}{{ $x }}{{ .Chart.Name }}')).toEqual(
       [],
     )

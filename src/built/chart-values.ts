@@ -72,7 +72,7 @@ function chartNames(path: string): readonly string[] {
 }
 
 /** Whether one of two paths leads to the other, or to something in it. */
-function touch(one: Path, other: Path): boolean {
+export function touch(one: Path, other: Path): boolean {
   return one.slice(0, other.length).every((step, i) => step === other[i])
 }
 

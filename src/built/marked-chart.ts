@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
-import { brackets, handlingOf, type Mark, type Template, withMarks } from './marks.js'
+import { touch } from './chart-values.js'
+import { brackets, type Mark, passesOtherValues, type Template, withMarks, writtenValues } from './marks.js'
 import { examinedTemplates } from './named-templates.js'
 
 export interface MarkedChart {
@@ -53,11 +54,12 @@ export function markedChart(chart: string, inDefines: boolean, cwd: string): Mar
 
 /** Without the paths of values that a template may have changed before, or has passed to another one under their name. */
 function withCertainValues(marks: readonly Mark[], texts: readonly string[]): readonly Mark[] {
-  const handlings = new Set(texts.map(handlingOf))
-  if (!handlings.has('writes') && !handlings.has('passes others')) return marks
+  const written = texts.flatMap(writtenValues)
+  const isPassing = texts.some(passesOtherValues)
   return marks.map((mark) => {
     const { values, ...rest } = mark
-    return values !== undefined && (handlings.has('writes') || mark.isNamed) ? rest : mark
+    if (values === undefined) return mark
+    return (isPassing && mark.isNamed) || written.some((one) => touch(one, values)) ? rest : mark
   })
 }
 

@@ -177,11 +177,17 @@ function printedValue(code: string, dot: Dot, isMarked: (name: string) => boolea
   return found.length === 1 ? found[0] : undefined
 }
 
-/** What templates do to the values that they find: nothing, call named templates with others, or write into them. */
-export type Handling = 'reads' | 'passes others' | 'writes'
+/** The paths of the values that a template writes into, as `set .Values.ingress "x" 1` does, as far as that can be seen. */
+export function writtenValues(text: string): readonly Path[] {
+  const call =
+    /\b(?:set|unset|(?:mustM|m)erge\w*)\s+\(?\s*(?:index\s+)?\$?\.Values((?:\.\w+)*)(?:\s+"(\w+)")?/g
+  return [...text.matchAll(call)].map(([, steps = '', key]) => [
+    ...steps.split('.').slice(1),
+    ...(key === undefined ? [] : [key]),
+  ])
+}
 
-/** What a template does to the values of its chart, as far as that can be seen. */
-export function handlingOf(text: string): Handling {
-  if (/\b(?:set|unset|merge\w*|mustMerge\w*)\s+\(?\s*\$?\.Values\b/.test(text)) return 'writes'
-  return /["`]Values["`]|\.Subcharts\b/.test(text) ? 'passes others' : 'reads'
+/** Whether a template may hand something else as the values to a named template. */
+export function passesOtherValues(text: string): boolean {
+  return /["`]Values["`]|\.Subcharts\b/.test(text)
 }
