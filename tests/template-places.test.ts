@@ -127,7 +127,7 @@ describe('marks', () => {
       writtenValues(
         '{{ $_ := set .Values.a.b "c" 1 }}{{ merge (index $.Values "x") . }}{{ set $x .Values.y }}',
       ),
-    ).toEqual([['a', 'b'], []])
+    ).toEqual([['a', 'b', 'c'], ['x']])
     expect(values('{{ add .Values.a 1 }}{{ default .Values.a .Values.b }}{{ $x }}{{ .Chart.Name }}')).toEqual(
       [],
     )
