@@ -12,7 +12,9 @@ import {
   isReady,
   type KubernetesObject,
   type Live,
+  lastEnd,
   nearestName,
+  type Pod,
   presentPods,
   push,
   rule,
@@ -25,8 +27,9 @@ export default rule({
   title: 'A pod needs a Secret, ConfigMap, claim or account that is not there',
   category: 'config',
   severity: 'error',
-  why: `The kubelet starts no container before all Secrets and ConfigMaps exist that the pod names: it waits
-in ContainerCreating, or in CreateContainerConfigError for a missing key. A missing claim keeps the pod
+  why: `The kubelet starts no container before the Secrets and ConfigMaps of all volumes exist, with the keys that they name: the
+pod waits in ContainerCreating. A container whose variables name one that is missing, or a missing key, stays in
+CreateContainerConfigError. A missing claim keeps the pod
 Pending, a missing ServiceAccount refuses it. Running pods go on, so it shows at the next restart, when a
 node is replaced or the provider of the Secret is already gone.`,
   remedy: 'Create the object, correct its name, or mark the reference as optional.',
@@ -62,7 +65,12 @@ kubelet goes on without it. It is an error where the registry refuses an image f
   check(workload, { graph, params, report }) {
     const { live } = graph
     const waiting = live ? waitingPods(workload, live) : []
-    const scene = { workload, graph, waiting, runs: live !== undefined && isServing(workload, live.seen) }
+    const scene = {
+      workload,
+      graph,
+      waiting,
+      runs: live !== undefined && waiting.length === 0 && isServing(workload, live.seen),
+    }
     const gaps = gapsIn(workload, graph, params.partialInput && !live)
     const told = gaps.map(({ reference }) => reference.name)
     for (const fault of [...faultsOf(gaps, scene), ...unexplained(told, scene)]) report(...fault)
@@ -350,7 +358,14 @@ const subjectOf = (reference: ConfigReference, workload: Workload) =>
 
 function isServing(workload: Workload, live: Live): boolean {
   const pods = presentPods(workload, live)
-  return pods.length > 0 && pods.every(isReady)
+  return pods.length > 0 && pods.every((pod) => isReady(pod) || hasStarted(pod))
+}
+
+/** Whether the kubelet has started a container of the pod, however that went on: the volumes of the pod are there. */
+function hasStarted({ status }: Pod): boolean {
+  return (status?.containerStatuses ?? []).some(
+    (container) => container.state?.running !== undefined || lastEnd(container) !== undefined,
+  )
 }
 
 function startless(reference: ConfigReference, { workload, runs }: Scene): string {

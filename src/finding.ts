@@ -167,3 +167,12 @@ export function formatPath(path: Path): string {
     )
     .join('')
 }
+
+/** An object as people name it: `Deployment shop/web`, `Namespace shop`. */
+export function formatSubject({
+  kind,
+  namespace,
+  name,
+}: Pick<Subject, 'kind' | 'namespace' | 'name'>): string {
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+}

@@ -16,7 +16,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Document, ReadProblem } from '../src/document.js'
 import type { Input } from '../src/reader/input.js'
-import { type ReadOptions, readPaths, secretRanges, unfold } from '../src/reader/read.js'
+import { type ReadOptions, readPaths } from '../src/reader/read.js'
+import { secretRanges } from '../src/reader/secret.js'
+import { unfold } from '../src/reader/unfold.js'
 
 const root = join(__dirname, '..')
 const made: string[] = []
@@ -314,6 +316,29 @@ describe('where manifests come from', () => {
     expect(names(read(cwd, ['**/*.yaml']))).toEqual(['a', 'f', 'e'])
     expect(names(read(cwd, ['*.{yml,json}']))).toEqual(['b', 'c'])
     expect(names(read(cwd, [`${cwd}/sub/*.yaml`]))).toEqual(['e'])
+  })
+  it('patterns and folders in any order', () => {
+    const cwd = folder(tree)
+    for (const paths of [
+      ['*.yaml', '.'],
+      ['.', '*.yaml'],
+      ['sub/*.yaml', '*.json', '.', '*.yml'],
+    ]) {
+      const found = read(cwd, paths)
+      expect(names(found).sort()).toEqual(['a', 'b', 'c', 'e', 'f'])
+      expect(found.missing).toEqual([])
+    }
+    expect(read(cwd, ['.', '*.yaml.bak']).missing).toEqual(['*.yaml.bak'])
+  })
+  it('what cannot be read of several arguments once', () => {
+    const cwd = folder(tree)
+    symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
+    expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
+  })
+  it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
+    const cwd = folder({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
+    expect(read(cwd, ['.', 'sub/*.yaml']).missing).toEqual([])
+    expect(read(cwd, ['.', 'other/*.json']).missing).toEqual(['other/*.json'])
   })
   it('each file once', () => {
     const cwd = folder(tree)

@@ -438,6 +438,25 @@ describe('live objects for people', () => {
       'apis info.',
     ])
   })
+  it('stand first of equals where a whole cluster depends on the object', async () => {
+    const within = (one: Finding, namespace: string): Finding => ({
+      ...one,
+      subject: { apiVersion: 'v1', kind: 'Object', name: one.place.file, namespace },
+    })
+    const all = [
+      found('api', 'error', 1),
+      within(found('dns', 'error', 2), 'kube-system'),
+      within(found('hook', 'error', 3), ''),
+      within(found('node', 'warning', 4), ''),
+    ]
+    const pretty = await text('pretty', withFindings(all))
+    expect(pretty.match(/\w+ (error|warning)\./g)).toEqual([
+      'hooks error.',
+      'dnss error.',
+      'apis error.',
+      'nodes warning.',
+    ])
+  })
   it('stand no higher for what happens often, which is shown with what was seen', async () => {
     const seen = { ...found('mail', 'warning', 1), evidence: ['pod mail-1: 3 restarts'] }
     const often = { ...found('api', 'warning', 2), often: ['rolled out 6 times in the last 7 days'] }

@@ -2,6 +2,7 @@
 
 import { type Connection, connect } from '../cluster/connect.js'
 import { countedKinds, scannedKinds } from '../cluster/kinds.js'
+import { limited } from '../cluster/limit.js'
 import { clientOf, type Get, RequestError } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
@@ -125,7 +126,8 @@ export async function readLive(
   const { kubeconfig, namespace, as, asGroup, concurrency } = flags
   const started = clock()
   let requests = 0
-  const ending = AbortSignal.any([AbortSignal.timeout(flags.timeout), signal])
+  // Held until this process ends: what it limits is the whole run.
+  const { signal: ending } = limited(flags.timeout, signal)
   const options = {
     context,
     kubeconfig,

@@ -2,11 +2,13 @@
 import { type Aim, aimed } from '../engine/patch.js'
 import type { Report } from '../engine/report.js'
 import type { Finding, Severity } from '../finding.js'
+import { withoutAddress } from '../graph/condition.js'
 import type { Graph } from '../graph/graph.js'
 import { countOf, timeOf } from '../graph/live.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nameOf } from '../reporters/text.js'
+import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
 import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
@@ -138,6 +140,6 @@ function eventsOf(object: KubernetesObject, graph: Graph): string[] {
     .slice(0, 5)
     .map(
       ([reason, { count, last, message }]) =>
-        `${reason}, ${count} ${count === 1 ? 'time' : 'times'}, ${formatSpan((live.now - last) / 1000)} ago: ${message}`,
+        `${reason}, ${counted(count, 'time')}, ${formatSpan((live.now - last) / 1000)} ago: ${withoutAddress(message)}`,
     )
 }

@@ -11,6 +11,7 @@ import type { Rule } from '../rule.js'
 import { shape } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
 import { clock } from '../values/clock.js'
+import { countBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import { type Draft, evaluate } from './evaluate.js'
@@ -129,13 +130,11 @@ function summaryOf(
   counted: Pick<Summary, 'objects' | 'suppressed' | 'milliseconds'>,
 ): Summary {
   const needCluster = cluster ? [] : active.filter(({ rule }) => rule.needs === 'cluster')
-  const skipped: Record<string, number> = {}
-  for (const { reason } of skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   return {
     files,
     ...(builds !== undefined && { builds }),
     objects: counted.objects,
-    skipped,
+    skipped: Object.fromEntries(countBy(skips, ({ reason }) => reason)),
     unreadable: new Set(problems.map((problem) => problem.file)).size,
     rulesRun: active.length - needCluster.length,
     notEvaluated: [
@@ -150,10 +149,14 @@ function summaryOf(
   }
 }
 
-/** The settings without the rules about how manifests are written: an API server lets nothing else in. */
+/**
+ * The settings without the rules about how manifests are written: an API server lets nothing else in. Its objects that name no
+ * namespace are in none.
+ */
 function forCluster(settings: Settings): Settings {
   return {
     ...settings,
+    namespace: undefined,
     active: settings.active.filter(({ rule }) => rule.category !== 'api-schema' || rule.live),
   }
 }

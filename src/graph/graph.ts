@@ -13,7 +13,7 @@ import type {
   ServicePort,
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
-import type { SchemaProblem } from '../schema/check.js'
+import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
 import type { Container } from './container.js'
@@ -72,6 +72,10 @@ export interface Graph extends Existence, Scaling {
   readonly live: Live | undefined
   /** All workloads; those that a controller made included (see `Workload.controlled`). */
   readonly workloads: readonly Workload[]
+  /** The same, as evidence: see `seen`. */
+  readonly seenWorkloads: readonly Workload[]
+  /** Whether all objects of a kind are known that a namespace has; without one, those of the whole cluster. */
+  hasRead(kind: KindName, namespace?: string): boolean
   readonly kustomizations: readonly Kustomization[]
   /** The workload that an object is; undefined for all that make no pods. */
   workload(object: object): Workload | undefined
@@ -160,7 +164,10 @@ export interface Graph extends Existence, Scaling {
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
-  /** Computes something once per run, for rules that look at many objects together. */
+  /**
+   * Computes something once per run, for rules that look at many objects together.
+   * @param key that nothing else has, with all parameters that the answer depends on
+   */
   once<T>(key: string, compute: () => T): T
 }
 
@@ -212,6 +219,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     objects: values,
     seenObjects: values,
     workloads: objects.workloads,
+    seenWorkloads: objects.workloads,
+    hasRead: () => true,
     resource,
     all: objects.all,
     seen: objects.all,

@@ -8,13 +8,14 @@ import {
   isKustomizationFile,
   isLocal,
   isMapping,
-  isMeantAsObject,
   isPatch,
+  looksLikeObject,
   mightHoldObject,
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { explain } from './explain.js'
-import { type FoundFile, find, type IgnorePatterns, isManifestName, kustomizationIn } from './files.js'
+import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
+import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   contentFiles,
@@ -43,9 +44,6 @@ import {
   isTemplate,
   withoutFrame,
 } from './template.js'
-
-export { secretRanges } from './secret.js'
-export { unfold } from './unfold.js'
 
 export interface ReadOptions {
   /** The absolute path that relative paths start from, and that file names are relative to. */
@@ -192,7 +190,7 @@ class Reading {
     const { text, strayOffset } = chunk
     const isMeant = () =>
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
-      isMeantAsObject(file.text)
+      looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
       const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
