@@ -91,6 +91,8 @@ export interface Finding {
   /** Absent for findings about a file as a whole. */
   readonly subject?: Subject
   readonly place: Place
+  /** The file or folder that it is about and that is not there, as files are named. */
+  readonly absent?: string
   readonly related: readonly Related[]
   /** Story ids, the closest one first. */
   readonly stories: readonly string[]

@@ -53,6 +53,8 @@ function graphOf(
     namespace: undefined,
     replicas: [],
     resources: [],
+    isCheckedOut: true,
+    references: [],
     patches: [],
     replaced: [],
     ...said,

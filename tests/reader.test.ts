@@ -733,7 +733,7 @@ replacements:
       'plain',
       'strange',
     ])
-    const { document, ...overlay } = input.kustomizations[2] ?? {}
+    const { document, references = [], ...overlay } = input.kustomizations[2] ?? {}
     expect(overlay).toEqual({
       folder: 'overlay',
       namespace: 'shop',
@@ -751,11 +751,34 @@ replacements:
       ],
       resources: ['overlay/resource.yaml', 'base', 'component'],
       patches: [
-        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }] },
-        { kind: 'Service', name: 'web', change: { kind: 'Service', metadata: { name: 'web' } } },
-        { kind: 'ConfigMap', name: 'patch', change: named('patch') },
-        { kind: 'Secret', name: 'keys', change: [{ op: 'remove', path: '/kind' }] },
-        { kind: 'ConfigMap', name: 'merge', change: named('merge') },
+        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }], at: ['patches', 2, 'patch'] },
+        {
+          kind: 'Service',
+          name: 'web',
+          change: { kind: 'Service', metadata: { name: 'web' } },
+          at: ['patches', 3, 'patch'],
+          isOwnTarget: true,
+        },
+        {
+          kind: 'ConfigMap',
+          name: 'patch',
+          change: named('patch'),
+          at: ['patches', 0, 'path'],
+          isOwnTarget: true,
+        },
+        {
+          kind: 'Secret',
+          name: 'keys',
+          change: [{ op: 'remove', path: '/kind' }],
+          at: ['patchesJson6902', 0, 'path'],
+        },
+        {
+          kind: 'ConfigMap',
+          name: 'merge',
+          change: named('merge'),
+          at: ['patchesStrategicMerge', 0],
+          isOwnTarget: true,
+        },
       ],
       replaced: [
         {
@@ -770,6 +793,17 @@ replacements:
         },
       ],
     })
+    expect(references.map(({ path, found, isRead }) => `${path} ${found} ${isRead ?? false}`)).toEqual([
+      'overlay/resource.yaml file true',
+      'base nothing false',
+      'component kustomization false',
+      'overlay/sub/merge.yaml file false',
+      'overlay/patch.yaml file false',
+      'overlay/json.yaml file false',
+      'overlay/program.yaml file false',
+      'overlay/templates/job.yaml file false',
+      'overlay/resource.yaml file true',
+    ])
     expect(JSON.stringify(document?.value)).not.toContain('hunter2')
     expect(document && hiddenText(document)).toContain('hunter2')
   })
@@ -780,7 +814,6 @@ replacements:
       'overlay/json.yaml': 'not Kubernetes',
       'overlay/directive.yaml': 'kustomize patch',
       'overlay/server-patch.yaml': 'kustomize patch',
-      'overlay/kustomization.yaml': 'kustomization',
     })
   })
   it('list patches as texts, and replacements in files', () => {

@@ -70,7 +70,8 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       timings: flags.timings ?? false,
       started,
     })
-    if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
+    const { objects, unreadable } = report.summary
+    if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
@@ -190,7 +191,10 @@ function named(paths: readonly string[]): string {
 
 /** Why there was nothing to do, and what to type instead. */
 function nothingFound(input: Input, paths: readonly string[]): string {
-  const reasons = countBy(input.skips, ({ reason }) => reason)
+  const reasons = countBy(
+    [...input.kustomizations.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
+    (reason) => reason,
+  )
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')

@@ -1,6 +1,6 @@
 /** `lint --since REF`: what is about files that have changed. The whole input is read all the same, as rules compare objects. */
 import { spawnSync } from 'node:child_process'
-import { relative, resolve } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { type Report, withFindings } from '../engine/report.js'
 import type { Finding, Place } from '../finding.js'
@@ -20,7 +20,7 @@ export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
 }
 
 /**
- * The report with those findings of which one of the places is in such a file. What has no place in a file of its own comes from
+ * The report with those findings of which one of the places is in such a file, or that are about one that was taken away. What has no place in a file of its own comes from
  * any of those that made it.
  * @param madeOf the absolute paths of those, by the name of the output
  */
@@ -38,9 +38,19 @@ export function aboutChanges(
     const document = report.resource(finding)?.document
     return document?.built?.by === 'helm' && areChanged(madeOf(document.file.name))
   }
-  const findings = report.findings.filter(
-    (finding) => [finding.place, ...finding.related].some(isChanged) || isChartChanged(finding),
-  )
+  // Somebody has taken away what others still name.
+  const isGone = (absent: string) => {
+    const path = resolve(cwd, absent)
+    return changed.has(path) || [...changed].some((one) => one.startsWith(path + sep))
+  }
+  const findings = report.findings.filter((finding) => {
+    const { place, related, absent } = finding
+    return (
+      [place, ...related].some(isChanged) ||
+      isChartChanged(finding) ||
+      (absent !== undefined && isGone(absent))
+    )
+  })
   return withFindings(report, findings)
 }
 

@@ -46,13 +46,14 @@ export function examine(
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? clock()
-  const { resources, unusable } = recordsOf(input, settings)
+  const { resources, kustomizations, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
+    kustomizationRecords: kustomizations,
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })
   const { drafts, failures, notEvaluated, timings } = evaluate(
@@ -73,7 +74,7 @@ export function examine(
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
     graph,
-    resources,
+    resources: [...resources, ...kustomizations.values()],
     input,
     settings: evaluated,
     rules,

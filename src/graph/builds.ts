@@ -6,13 +6,17 @@ import { stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
 export interface Builds {
+  /** What a kustomization builds. */
+  of(one: Kustomization): Build
+  /** The kustomizations whose builds one changes: itself; for a component those that use it, directly or through others. */
+  changing(one: Kustomization): readonly Kustomization[]
   /** What is built from the kustomizations that no other one builds on: all that is applied. */
   outermost(): readonly Build[]
   /** The files whose objects a kustomization changes: what it builds on, for a component what those build on that use it. */
   changedBy(one: Kustomization): ReadonlySet<string>
 }
 
-interface Build {
+export interface Build {
   /** The kustomization and those that it builds on, directly or not, each with the namespace that its objects get or ''. */
   readonly parts: ReadonlyMap<Kustomization, string>
   /** The files that they list, with the namespace; undefined for a file that gets more than one. */
@@ -28,15 +32,18 @@ export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
     for (const one of kustomizations) for (const path of one.resources) push(users, path, one)
     return users
   })
+  const usersAnd = (one: Kustomization) => {
+    // Components may be used by components.
+    const changing = new Set([one])
+    for (const part of changing)
+      if (isComponent(part)) for (const user of usersOf().get(part.folder) ?? []) changing.add(user)
+    return [...changing]
+  }
   return {
+    of: buildOf,
+    changing: (one) => usersAnd(one).filter((user) => !isComponent(user)),
     outermost: lazy(() => kustomizations.filter(({ folder }) => !usersOf().has(folder)).map(buildOf)),
-    changedBy: (one) => {
-      // Components may be used by components.
-      const changing = new Set([one])
-      for (const part of changing)
-        if (isComponent(part)) for (const user of usersOf().get(part.folder) ?? []) changing.add(user)
-      return new Set([...changing].flatMap((part) => [...buildOf(part).files.keys()]))
-    },
+    changedBy: (one) => new Set(usersAnd(one).flatMap((part) => [...buildOf(part).files.keys()])),
   }
 }
 
@@ -69,6 +76,6 @@ function agree(homes: Map<string, string | undefined>, file: string, namespace: 
   homes.set(file, !homes.has(file) || homes.get(file) === namespace ? namespace : undefined)
 }
 
-function isComponent({ document }: Kustomization): boolean {
+export function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }

@@ -23,10 +23,10 @@ export function configured({ patterns, base }: IgnorePatterns): Rules {
   return { base, rules: ignore().add([...patterns]) }
 }
 
-/** The ignore file of a folder, if it can be read. */
-export function rulesIn(folder: string): Rules[] {
+/** The ignore file of that name in a folder, if it can be read. */
+export function rulesIn(folder: string, file = ignoreFile): Rules[] {
   try {
-    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, ignoreFile), 'utf8')) }]
+    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, file), 'utf8')) }]
   } catch {
     return []
   }
