@@ -68,10 +68,17 @@ export interface Built {
   readonly by: 'kustomize' | 'helm'
   /** The file that was made into it, as far as that is known for all of it: the kustomization, the template. */
   readonly from: { readonly file: string; readonly range: Range }
-  /** Where the thing at a path is written, or the nearest thing around it. Undefined when not even the object is known. */
-  source(path: Path): Written | undefined
+  /**
+   * Where the thing at a path is written, or the nearest thing around it. Undefined when not even the object is known.
+   * @param shown where the thing, or what is around it, is shown in the output
+   */
+  source(path: Path, shown: () => Range): Written | undefined
   /** The nearest thing around it, or itself, in the file that the object comes from, whatever has been written over it. */
-  origin(path: Path): Written | undefined
+  origin(path: Path, shown: () => Range): Written | undefined
+  /** Where a line of the output comes from, if that is known. */
+  line?(shown: Range): Written | undefined
+  /** Other places that have a part in it: the template beside the values. */
+  also?(path: Path, shown: () => Range): readonly Written[]
 }
 
 /** Something in a source of a build. */
@@ -83,6 +90,8 @@ export interface Written {
   readonly path: Path
   /** Whether this is the thing itself, with the same value, and not only something around it. */
   readonly isCertain: boolean
+  /** Set where this is not the thing, and certainly the line that makes it: one that includes a block. */
+  readonly isMaker?: boolean
 }
 
 export interface Live {

@@ -22,7 +22,7 @@ export interface Place {
   readonly path: string
   /**
    * Set where kustomize or Helm has made the text and no file is known to hold it: where it stands in their output. The place
-   * itself is then that of the kustomization or the template.
+   * itself is then that of the kustomization or the template, or the line of the template that has made it.
    */
   readonly built?: BuiltPlace
 }

@@ -32,9 +32,13 @@ process.stdout.write(readFileSync(file, 'utf8').replaceAll('@SHOP@', (wrapped ??
   helm: `#!${process.execPath}
 const { appendFileSync, existsSync, readFileSync } = require('node:fs')
 const { join } = require('node:path')
-appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
+const isMarked = process.argv.includes('--debug')
+if (!isMarked) appendFileSync(join(__dirname, 'calls'), JSON.stringify(process.argv.slice(2)) + '\\n')
 const own = join(process.argv[4], 'output')
-process.stdout.write(readFileSync(existsSync(own) ? own : join(${JSON.stringify(recorded)}, 'chart.yaml')))
+const [, chart] = /^name: (.+)$/m.exec(readFileSync(join(process.argv[4], 'Chart.yaml'), 'utf8'))
+const name = (isMarked ? 'marked-' : '') + (chart === 'web' ? 'chart' : chart)
+process.stdout.write(readFileSync(existsSync(own) ? own : join(${JSON.stringify(recorded)}, name + '.yaml')))
+process.exitCode = isMarked ? 1 : 0
 `,
 })
 for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
@@ -42,7 +46,7 @@ for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
 /** The folders of tests/builds, in a place of their own. */
 function copy(): string {
   const folder = program.folderWith({})
-  for (const name of ['shop', 'chart'])
+  for (const name of ['shop', 'chart', 'places'])
     cpSync(join(repository, 'tests', 'builds', name), join(folder, name), { recursive: true })
   return folder
 }
@@ -140,8 +144,7 @@ describe('a build', () => {
     // Anything of the template may come from the values.
     writeFileSync(join(folder, 'chart/values.yaml'), 'replicas: 2\nimage: example/web:1.4.2\n\n')
     expect(since().filter((place) => place.startsWith('chart'))).toEqual([
-      'chart/templates/deployment.yaml:1:1 resource-requests-missing',
-      'chart/templates/deployment.yaml:1:1 suppression-unused',
+      'chart/templates/deployment.yaml:17:17 resource-requests-missing',
       'chart/templates/service.yaml:7:5 service-selects-nothing',
     ])
   })
@@ -214,22 +217,64 @@ describe('what helm renders', () => {
   it.each([
     ['recorded', tools, true],
     ['real', process.env.PATH ?? '', real.helm],
-  ])('is shown with the name of its template (%s)', (_, PATH, isThere) => {
+  ])('is found where its parts are written: in templates and values (%s)', (_, PATH, isThere) => {
     if (!isThere) return
-    const { out } = lint(folder, [...chart, '--only', 'resource-requests-missing'], { PATH })
-    expect(out.split('\n').slice(0, 7)).toEqual([
-      'chart/templates/deployment.yaml',
-      '  warning  resource-requests-missing                         Deployment shop/web',
-      '  Nodes are filled as if web needed no memory or CPU, and it is killed first',
-      '  when memory runs out.',
-      '     ╭─ as built: .spec.template.spec.containers[0].resources',
-      '     │         - name: web',
-      '     │                 ━━━ no resources',
+    expect(placesOf(lint(folder, [...chart, ...json], { PATH }))).toEqual([
+      'chart/templates/deployment.yaml:16:9 suppression-unused',
+      'chart/templates/deployment.yaml:17:17 resource-requests-missing',
+      'chart/templates/service.yaml:7:5 service-selects-nothing',
     ])
-    // Where Helm has filled in nothing, the line is known.
-    expect(
-      placesOf(lint(folder, [...chart, '--only', 'service-selects-nothing', ...json], { PATH })),
-    ).toEqual(['chart/templates/service.yaml:7:5 service-selects-nothing'])
+    const found = findingsOf(
+      lint(folder, ['--helm', 'places', '-n', 'shop', '--show-suppressed', ...json], { PATH }),
+    )
+    const all = found.map(({ rule, place, related, suppressed }) => {
+      const own = related.filter(({ path }) => path === place.path)
+      const lines = [place, ...own].map(({ file, line, column }) => `${file.slice(7)}:${line}:${column}`)
+      return `${rule}${suppressed ? ' (suppressed)' : ''} ${lines.join(' ')}`
+    })
+    expect([...new Set(all)]).toEqual([
+      'resource-requests-missing charts/db/templates/db.yaml:14:17',
+      // Written in a named template, which others include.
+      'readiness-probe-missing templates/_helpers.tpl:6:9',
+      // Put together from two values.
+      'mutable-image-tag templates/_helpers.tpl:7:3 values.yaml:7:3 values.yaml:8:3',
+      'job-retries-despite-never templates/jobs.yaml:13:5',
+      'job-without-deadline templates/jobs.yaml:13:5',
+      'mutable-image-tag templates/jobs.yaml:18:13',
+      'resource-requests-missing templates/jobs.yaml:18:13',
+      'unknown-field templates/secret.yaml:7:1',
+      // In a block that is one value.
+      'rollout-drops-all-replicas values.yaml:5:5 templates/deployment.yaml:11:5',
+      // A value for a chart within the chart, with a comment beside it.
+      'mutable-image-tag (suppressed) values.yaml:13:3 charts/db/templates/db.yaml:15:11',
+    ])
+    // A block that a function makes has a line, and no text there.
+    const { out } = lint(folder, ['--helm', 'places', '--only', 'mutable-image-tag'], { PATH })
+    expect(out).toContain(`
+     ╭─ as built: .spec.jobTemplate.spec.template.spec.containers[0].image
+     │         - image: example/job:latest
+     │           ━━━━━
+     ├─ made from places/templates/jobs.yaml:18
+`)
+  })
+  it('is suppressed with its template, wherever its value is set', () => {
+    const files = (name: string) =>
+      `suppressions: [{ rules: [rollout-drops-all-replicas], files: [${name}], reason: x }]\n`
+    const found = (name: string) => {
+      writeFileSync(join(folder, 'config.yaml'), files(name))
+      const only = ['--only', 'rollout-drops-all-replicas', '--config', 'config.yaml']
+      return placesOf(lint(folder, ['--helm', 'places', '-n', 'shop', ...only, ...json]))
+    }
+    expect(found('places/templates/deployment.yaml')).toEqual([])
+    expect(found('places/values.yaml')).toEqual([])
+    expect(found('places/templates/service.yaml')).toHaveLength(1)
+  })
+  it('keeps the values of Secrets to itself, in templates and values', () => {
+    for (const format of ['pretty', 'concise', 'html', 'json', 'sarif']) {
+      const { out } = lint(folder, ['--helm', 'places', '-n', 'shop', '-o', format])
+      expect(out).toContain('templates/secret.yaml')
+      expect(out).not.toMatch(/hunter|aHVudGVyM/)
+    }
   })
   it('is asked for with the namespace, the values and the version', () => {
     writeFileSync(join(folder, 'a,b.yaml'), '')
@@ -258,7 +303,7 @@ describe('what helm renders', () => {
   })
   it('heeds the comments of templates', () => {
     const { out } = lint(folder, [...chart, '-o', 'concise'])
-    expect(out).toContain('chart/templates/deployment.yaml:1:1: warning suppression-unused')
+    expect(out).toContain('chart/templates/deployment.yaml:16:9: warning suppression-unused')
     expect(out).not.toContain('.metadata.name')
   })
 })

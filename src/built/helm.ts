@@ -7,11 +7,16 @@ import type { Path } from '../finding.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
+import { lazy } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
+import { chartValues, type FindValue } from './chart-values.js'
 import { refusal, runFirst } from './command.js'
+import type { MarkedDocument } from './marked-output.js'
+import { isRepeatable, markedRender, type Rendered, secretLines, templatesOf } from './marked-render.js'
 import { writtenIn } from './match.js'
-import { type BuiltInput, inputOf, outputName, type Piece } from './output.js'
+import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
 import type { Sources } from './sources.js'
+import { templatePlaces } from './template-places.js'
 
 export interface HelmRun {
   readonly cwd: string
@@ -29,9 +34,13 @@ export interface HelmRun {
   readonly signal: AbortSignal
 }
 
-interface TemplatePiece extends Piece {
+interface TemplatePiece extends Piece, Rendered {
   /** The file of its template, where there is one. */
   readonly template: string | undefined
+  /** The index of the first line that the template has made. */
+  readonly start: number
+  /** What Helm has rendered in its place with marks. */
+  readonly marked: readonly MarkedDocument[]
 }
 
 /**
@@ -43,11 +52,15 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   const { cwd, sources } = run
   const folder = realpathSync(resolve(cwd, dir))
   const chart = join(folder, 'Chart.yaml')
-  const outcome = await runFirst(
-    [{ name: 'helm', args: argumentsFor(dir, run.release ?? releaseOf(chart, sources), run) }],
-    cwd,
-    run.signal,
-  )
+  const release = run.release ?? releaseOf(chart, sources)
+  const argsFor = (path: string) => argumentsFor(path, release, run)
+  const render = (inDefines: boolean) =>
+    isRepeatable(run.args) ? markedRender(folder, inDefines, argsFor, run) : undefined
+  const [outcome, first] = await Promise.all([
+    // A path is no flag, whatever it begins with; and it is no name of a repository.
+    runFirst([{ name: 'helm', args: argsFor(isAbsolute(dir) ? dir : `./${dir}`) }], cwd, run.signal),
+    render(true),
+  ])
   if (outcome === undefined)
     throw new UsageError(
       '--helm needs helm on the PATH, and does not find it. Install it: https://helm.sh/docs/intro/install/',
@@ -55,32 +68,73 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
   const pieces = made.map(
-    ({ text, template }): TemplatePiece => ({
-      text,
-      template,
-      from: { file: displayName(template ?? chart, cwd), range: fileStart },
+    (one): TemplatePiece => ({
+      ...one,
+      marked: first?.like(one) ?? [],
+      from: { file: displayName(one.template ?? chart, cwd), range: fileStart },
     }),
   )
+  // Marks in named templates change what some charts make of them.
+  const isOther = ({ marked, source }: TemplatePiece) => marked.length === 0 && source.includes('/templates/')
+  const second = pieces.some(isOther) ? await render(false) : undefined
+  const known = pieces.map((one) => (second && isOther(one) ? { ...one, marked: second.like(one) } : one))
   const name = outputName(displayName(folder, cwd), 'helm template')
-  const files = new Set([...filesIn(folder), ...run.values.map((file) => resolve(cwd, file))])
+  const values = run.values.map((file) => resolve(cwd, file))
+  const files = new Set([...filesIn(folder), ...values])
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
-  return inputOf(name, pieces, files, (read) =>
-    read.map(({ piece, value }): Built => {
-      const source = verbatim(piece, sources)
-      const origin = (path: Path) => source && writtenIn({ document: source, path: [], value }, value, path)
-      return { by: 'helm', from: piece.from, source: origin, origin }
-    }),
-  )
+  const own = made.flatMap(({ template }) => template ?? [])
+  const findValue = chartValues(folder, own, values, run.args, sources)
+  const input = inputOf(name, known, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
+  const texts = templatesOf([...(first?.marks ?? []), ...(second?.marks ?? [])])
+  return { ...input, texts, hidden: [...input.hidden, ...secretLines(known, texts)] }
 }
 
-function argumentsFor(dir: string, release: string, run: HelmRun): string[] {
+/** What is known about an object. */
+function builtOf(
+  { piece, value, document }: Read<TemplatePiece>,
+  findValue: FindValue,
+  sources: Sources,
+): Built {
+  const { from, source, start, marked } = piece
+  const places =
+    marked.length === 0
+      ? undefined
+      : templatePlaces(
+          document,
+          start,
+          marked,
+          (_, { file }) =>
+            (path) =>
+              findValue(source, file.path, path),
+        )
+  const text = lazy(() => verbatim(piece, sources))
+  const inText = (path: Path) => {
+    const own = text()
+    return own && writtenIn({ document: own, path: [], value }, value, path)
+  }
+  // Nobody has read the values of Secrets.
+  const values = value.kind === 'Secret' ? undefined : places
+  return {
+    by: 'helm',
+    from,
+    source: (path, shown) => values?.value(path) ?? places?.template(shown()) ?? inText(path),
+    origin: (path, shown) => places?.outer(shown()) ?? inText(path),
+    line: (shown) => places?.template(shown),
+    also: (path, shown) => {
+      if (!values?.value(path)) return values?.parts(path) ?? []
+      const template = values.template(shown())
+      return template ? [template] : []
+    },
+  }
+}
+
+function argumentsFor(path: string, release: string, run: HelmRun): string[] {
   const { values, namespace, kubernetesVersion, args } = run
   return [
     'template',
     release,
-    // A path is no flag, whatever it begins with; and it is no name of a repository.
-    isAbsolute(dir) ? dir : `./${dir}`,
+    path,
     '--include-crds',
     ...values.map((file) => `--values=${listItem(file)}`),
     ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
@@ -111,16 +165,22 @@ function releaseOf(chart: string, sources: Sources): string {
  * The documents with the files of their templates, which Helm names above the first document of each; undefined for those in
  * archives.
  */
-function templates(text: string, folder: string) {
+function templates(output: string, folder: string): Omit<TemplatePiece, 'from' | 'marked'>[] {
   let template: string | undefined
-  return split(text).map((chunk) => {
-    const [, name] = /^# Source: [^/\n]+\/(.+)$/m.exec(chunk.text) ?? []
+  let source = ''
+  return split(output).map(({ text }) => {
+    const [, chart, name] = /^# Source: ([^/\n]+)\/(.+)$/m.exec(text) ?? []
     if (name !== undefined) {
       const path = resolve(folder, name)
       const isFile = path.startsWith(folder + sep) && statSync(path, { throwIfNoEntry: false })?.isFile()
       template = isFile ? path : undefined
+      source = `${chart}/${name}`
     }
-    return { text: chunk.text, template }
+    const lines = text.trimEnd().split('\n')
+    const head = lines.findIndex((line) => line.startsWith('# Source: '))
+    const first = lines.findIndex((line, i) => i > head && line.trim() !== '')
+    const start = first < 0 ? lines.length : first
+    return { text, template, source, start, lines: lines.slice(start) }
   })
 }
 

@@ -17,6 +17,8 @@ export interface BuiltInput {
   /** Lines that may hold the values of Secrets, both ends included, in texts that cannot be read. */
   readonly hidden: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
   readonly broken: readonly SourceFile[]
+  /** Files that findings name and that are no YAML: templates. */
+  readonly texts?: readonly SourceFile[]
   /** Absolute paths of the local files that say how it is made; those that hold its objects may be among them. */
   readonly files: ReadonlySet<string>
 }
@@ -37,6 +39,7 @@ export interface Piece {
 export interface Read<P extends Piece> {
   readonly piece: P
   readonly value: Mapping
+  readonly document: Document
 }
 
 /**
@@ -53,7 +56,7 @@ export function inputOf<P extends Piece>(
   const file = { name, text: pieces.map(({ text }) => ended(text)).join('---\n') }
   const problems: ReadProblem[] = []
   const hidden: BuiltInput['hidden'][number][] = []
-  const read: (Read<P> & { readonly document: Document })[] = []
+  const read: Read<P>[] = []
   let line = 1
   let offset = 0
   for (const piece of pieces) {

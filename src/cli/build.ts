@@ -86,6 +86,7 @@ function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources)
     problems: [...input.problems, ...parts.flatMap(({ problems }) => problems)],
     hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],
     broken: [...(input.broken ?? []), ...parts.flatMap(({ broken }) => broken)],
+    texts: parts.flatMap(({ texts = [] }) => texts),
     builds: parts.length,
     sources: sources.all().filter(({ file }) => !linted.has(file.name)),
   }

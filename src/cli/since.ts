@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { type Report, withFindings } from '../engine/report.js'
-import type { Place } from '../finding.js'
+import type { Finding, Place } from '../finding.js'
 import { printable } from '../reporters/text.js'
 
 /**
@@ -30,19 +30,27 @@ export function aboutChanges(
   cwd: string,
   madeOf: (output: string) => Iterable<string>,
 ): Report {
+  const areChanged = (files: Iterable<string>) => [...files].some((name) => changed.has(resolve(cwd, name)))
   const isChanged = ({ file, built }: Place) =>
-    [file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])].some((name) =>
-      changed.has(resolve(cwd, name)),
-    )
+    areChanged([file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])])
+  // Whether there is an object at all, values decide, too.
+  const isChartChanged = (finding: Finding) => {
+    const document = report.resource(finding)?.document
+    return document?.built?.by === 'helm' && areChanged(madeOf(document.file.name))
+  }
   // Somebody has taken away what others still name.
   const isGone = (absent: string) => {
     const path = resolve(cwd, absent)
     return changed.has(path) || [...changed].some((one) => one.startsWith(path + sep))
   }
-  const findings = report.findings.filter(
-    ({ place, related, absent }) =>
-      [place, ...related].some(isChanged) || (absent !== undefined && isGone(absent)),
-  )
+  const findings = report.findings.filter((finding) => {
+    const { place, related, absent } = finding
+    return (
+      [place, ...related].some(isChanged) ||
+      isChartChanged(finding) ||
+      (absent !== undefined && isGone(absent))
+    )
+  })
   return withFindings(report, findings)
 }
 

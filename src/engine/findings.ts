@@ -20,7 +20,7 @@ import type { Draft } from './evaluate.js'
 import { isFrozen } from './frozen.js'
 import { patchCommand } from './patch.js'
 import { pathOf } from './path.js'
-import { isWritten, placeOf } from './place.js'
+import { isWritten, morePlacesOf, placeOf } from './place.js'
 
 /** The drafts without those that are about what a kustomization or program changes, and those that another one explains. */
 export function relevant(
@@ -99,9 +99,10 @@ export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
     subject: subjectOf(resource),
     place,
     ...(absent !== undefined && { absent }),
-    related: see
-      .flatMap((sight) => (sight ? related(sight, resource, graph) : []))
-      .filter((one) => !resource.document.built || !isThere(one, place)),
+    related: [
+      ...morePlacesOf(resource, path, options.onValue),
+      ...see.flatMap((sight) => (sight ? related(sight, resource, graph) : [])),
+    ].filter((one) => !resource.document.built || !isThere(one, place)),
     stories: options.stories ?? active.rule.stories,
     ...(fix && { fix: fixOf(fix, resource) }),
   }

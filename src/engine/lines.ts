@@ -14,11 +14,12 @@ export function sourceLines({
   sources = [],
   kustomizations,
   broken = [],
+  texts = [],
   hidden = [],
 }: Input): Lines {
   const all = lazy(() => [...documents, ...crds, ...sources, ...kustomizations.map((one) => one.document)])
   const files = lazy(
-    () => new Map([...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
+    () => new Map([...texts, ...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
   )
   const documentsOf = lazy(() => groupBy(all(), ({ file }) => file.name))
   const linesIn = memo((file: string) => linesOf(files().get(file)?.text ?? ''))

@@ -64,22 +64,34 @@ function builtPlace(
   path: string,
   onValue: boolean,
 ): Place {
-  const source = built.source(full)
-  if (source?.isCertain) {
-    const found = rangeOf(source.document.locate(), source.object, source.path, onValue)
-    return { file: source.document.file.name, ...found, path }
-  }
+  const source = built.source(full, range)
+  if (source?.isCertain) return sourcePlace(source, path, onValue)
   const { file, range: from } = built.from
-  return { file, ...from, path, built: { file: output, ...range(), ...(source && { near: lineOf(source) }) } }
+  return {
+    ...(source?.isMaker ? sourcePlace(source, path, onValue) : { file, ...from, path }),
+    built: { file: output, ...range(), ...(source && { near: lineOf(source) }) },
+  }
+}
+
+function sourcePlace({ document, object, path: own }: Written, path: string, onValue: boolean): Place {
+  return { file: document.file.name, ...rangeOf(document.locate(), object, own, onValue), path }
+}
+
+/** Other places of what was built at a path: where a template puts the value, the values that are parts of it. */
+export function morePlacesOf(resource: Resource, path: Path, onValue = false): readonly Place[] {
+  const { built } = resource.document
+  const range = () => rangeOf(resource.document.locate(), resource.path, path, onValue)
+  const more = built?.also?.([...resource.path, ...path], range) ?? []
+  return more.map((one) => sourcePlace(one, formatPath(path), onValue))
 }
 
 /** The lines of what was built besides that of its place: in the output, and in the file that it comes from. */
 export function otherLines(resource: Resource, path: Path): readonly Line[] {
   const { file, built } = resource.document
   if (!built) return []
-  const { line } = rangeOf(resource.document.locate(), resource.path, path, false)
-  const origin = built.origin([...resource.path, ...path])
-  return [{ file: file.name, line }, ...(origin ? [lineOf(origin)] : [])]
+  const range = rangeOf(resource.document.locate(), resource.path, path, false)
+  const origin = built.origin([...resource.path, ...path], () => range)
+  return [{ file: file.name, line: range.line }, ...(origin ? [lineOf(origin)] : [])]
 }
 
 function lineOf({ document, object, path }: Written): Line {

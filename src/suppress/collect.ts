@@ -156,6 +156,9 @@ function placeIn(file: SourceFile, range: Range, documents: readonly Document[])
   const own = documents.findLast(({ built, line }) => built && line <= range.line) ?? documents[0]
   if (!own?.built) return { file: file.name, ...range, path: '' }
   const { from } = own.built
+  const source = own.built.line?.(range)
+  if (source?.isCertain && source.document.file.name === from.file)
+    return { file: from.file, ...source.document.locate().key(source.path), path: '' }
   return { file: from.file, ...from.range, path: '', built: { file: file.name, ...range } }
 }
 
@@ -257,7 +260,7 @@ export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run):
   )
 }
 
-function configured(one: ConfigSuppression, { settings, resources }: Run): Suppression {
+function configured(one: ConfigSuppression, { settings, resources, otherLines }: Run): Suppression {
   const folder = posix.dirname(settings.configFile ?? '')
   const files = one.files && ignore().add([...one.files])
   const isFile = (name: string) => {
@@ -276,7 +279,10 @@ function configured(one: ConfigSuppression, { settings, resources }: Run): Suppr
     until: one.until,
     reason: one.reason,
     place: one.place,
-    covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
+    covers: (finding) =>
+      // What was built comes from several files.
+      [finding.place, ...otherLines(finding)].some(({ file }) => isFile(file)) &&
+      (finding.subject ? isObject(finding.subject) : anyObject),
     // The object it names is in the input, or the input is everything.
     expects: () =>
       settings.complete ||
