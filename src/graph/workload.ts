@@ -14,6 +14,7 @@ import {
 import type { Labels } from '../values/selector.js'
 import { isObject, numberAt, valueAt } from '../values/untyped.js'
 import { type Container, containersOf } from './container.js'
+import type { Resource } from './resource.js'
 
 /** An object that makes pods, or a Pod itself. */
 export interface Workload {
@@ -27,7 +28,7 @@ export interface Workload {
   /** The pod's metadata and spec: the pod template, or the Pod itself. Report on it for what the template lacks. */
   readonly template: { readonly metadata?: ObjectMeta | undefined; readonly spec?: PodSpec | undefined }
   readonly pod: PodSpec
-  /** The labels of its pods. */
+  /** The labels of its pods: those of the template, and those that kustomizations add. */
   readonly labels: Labels
   /** The annotations of its pods. */
   readonly annotations: Labels
@@ -88,9 +89,7 @@ const empty: Labels = {}
  * makes.
  */
 export function workloadOf(
-  object: KubernetesObject,
-  kindName: string,
-  namespace: string,
+  { value: object, kindName, namespace, podLabels }: Resource,
   custom: ReadonlyMap<string, WorkloadKind>,
 ): Workload | undefined {
   if (isTest(object)) return undefined
@@ -106,7 +105,7 @@ export function workloadOf(
     namespace,
     template,
     pod,
-    labels: template.metadata?.labels ?? empty,
+    labels: podLabels ? { ...template.metadata?.labels, ...podLabels } : (template.metadata?.labels ?? empty),
     annotations: template.metadata?.annotations ?? empty,
     containers,
     running: containers.filter((container) => container.role !== 'init'),
