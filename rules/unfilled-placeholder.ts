@@ -14,7 +14,8 @@ in a manifest that is applied as it is, a step was forgotten.`,
 times and base64. It counts as a placeholder with brackets of its own (\`<…>\`, \`__…__\`, \`%…%\`, \`@…@\`,
 \`#{…}\`, \`[[…]]\`), as words in capitals that begin with an order or end with what is wanted
 (\`REPLACE_ME\`, \`PV_NAME\`), as one such word alone (\`PORT\`), as a long one beside small letters
-or between dots (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`), and as a field whose name begins with such words and a mark (\`WEB_IMAGE|-image\`). All of an object are one finding. Other
+or between dots (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`), as a sentence (\`replaced by the overlay\`), and as a field whose name
+begins with such words and a mark (\`WEB_IMAGE|-image\`). All of an object are one finding. Other
 capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\` a wrong word.
 
 Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,

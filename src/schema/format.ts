@@ -47,13 +47,14 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `PV_NAME`, `YOUR_PROJECT_ID`.
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `PV_NAME`, `YOUR_PROJECT_ID`,
+ * `replaced by an overlay`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
 export function blankIn(text: string, marksOnly = false): string | undefined {
-  const found = marks.exec(text) ?? (marksOnly ? null : (speaking.exec(text) ?? noun.exec(text)))
-  return found?.[0]
+  const found = marks.exec(text) ?? promise.exec(text)
+  return (found ?? (marksOnly ? null : (speaking.exec(text) ?? noun.exec(text))))?.[0]
 }
 
 /** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
@@ -64,6 +65,8 @@ export function blankKeyIn(name: string): string | undefined {
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
   /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+// A sentence that says who writes the value.
+const promise = /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
