@@ -397,6 +397,7 @@ describe('test data', () => {
   it('is called otherwise by some', () => {
     const cwd = folder({
       'lib/testData/a.yaml': configMap('a'),
+      'unit/test_data/expected/e.yaml': configMap('e'),
       'tools/tests/fixtures/b.yaml': configMap('b'),
       'fixtures/c.yaml': configMap('c'),
       'tests/manifests/d.yaml': configMap('d'),
@@ -716,6 +717,7 @@ replacements:
         { name: 'web', pinned: true },
         { name: 'api', pinned: false },
       ],
+      podLabels: {},
       replicas: [
         { name: 'web', count: 3 },
         { name: 'server', count: 3 },

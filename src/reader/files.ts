@@ -59,9 +59,9 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
-/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and `tests/fixtures`. */
+/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, and `tests/fixtures`. */
 function isTestDataFolder(name: string, parent: string): boolean {
-  return /^testdata$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
+  return /^test[-_]?data$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
 }
 
 /**
