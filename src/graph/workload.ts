@@ -98,6 +98,8 @@ export function workloadOf(
   if (!template || !pod) return undefined
   const containers = containersOf(pod)
   const kind = object.kind ?? ''
+  // Kustomize writes a label over one that is there, and over what selectors ask for: what is written fits what is written.
+  const labels = podLabels ? { ...podLabels, ...template.metadata?.labels } : template.metadata?.labels
   const workload: Workload = {
     object,
     kind,
@@ -105,7 +107,7 @@ export function workloadOf(
     namespace,
     template,
     pod,
-    labels: podLabels ? { ...template.metadata?.labels, ...podLabels } : (template.metadata?.labels ?? empty),
+    labels: labels ?? empty,
     annotations: template.metadata?.annotations ?? empty,
     containers,
     running: containers.filter((container) => container.role !== 'init'),
