@@ -83,6 +83,7 @@ describe('what is broken', () => {
     ['middle-of-three.yaml', 'namespace: shop', /indented/],
     ['missing-colon.yaml', 'metadata', /colon/],
     ['missing-space.yaml', 'shop', /space is missing after the colon/],
+    ['non-breaking-space.yaml', '\u00a0 labels', /non-breaking space/],
     ['null-key.yaml', 'null:', /key is missing or null/],
     ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
     ['reserved-character.yaml', '@admin', /@.*quotes/],
@@ -424,6 +425,16 @@ describe('test data', () => {
     const cwd = folder({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
   })
+  it('is what stands beside an assertion of KUTTL', () => {
+    const cwd = folder({
+      'e2e/kuttl-test.yaml': configMap('suite'),
+      'e2e/claims/00-install.yaml': configMap('claim'),
+      'e2e/claims/00-assert.yaml': configMap('bound'),
+      'app/assert.yaml': configMap('app'),
+    })
+    expect(names(read(cwd))).toEqual(['app', 'suite'])
+    expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
+  })
   it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
     const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
     const cwd = folder({
@@ -623,6 +634,7 @@ describe('what is an object', () => {
   it('a file called a template is one where a name is to be replaced', () => {
     expect(kindOf(configMap('service_name'), 'template.yaml')).toBe('Go template')
     expect(kindOf(configMap('TEST_NAME'), 'test.tmpl.yaml')).toBe('Go template')
+    expect(kindOf(configMap('web-{THREAD_ID}'), 'web.template.yaml')).toBe('Go template')
     expect(kindOf(configMap('service_name'))).toBe('object')
     expect(kindOf(configMap('web'), 'template.yaml')).toBe('object')
     expect(kindOf(configMap('${jobName}'), 'job.tmpl.yaml')).toBe('object')

@@ -64,9 +64,12 @@ function isTestDataFolder(name: string, parent: string): boolean {
   return /^test[-_]?data$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
 }
 
+/** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
+const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
+
 /**
- * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
- * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
+ * assertion compares. The last one's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  */
 function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   const name = basename(folder)
@@ -74,6 +77,7 @@ function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   if (name === '.chainsaw-test' || name === '.kyverno-test') return true
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
+  if (entries.some((entry) => kuttlFile.test(entry.name))) return true
   return has('chainsaw-test') || (/test/i.test(`${parent}/${name}`) && has('kyverno-test'))
 }
 
