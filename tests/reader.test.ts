@@ -509,6 +509,10 @@ describe('what is an object', () => {
       'an alias right before its colon',
       'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: 1\n',
     ],
+    [
+      'the same where the text is looked at twice',
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: &x {y: 1}\n  b: *x\n',
+    ],
   ])('%s is', (_, text) => {
     expect(kindOf(text)).toBe('object')
   })
