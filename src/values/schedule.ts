@@ -81,8 +81,8 @@ function parse(text: string): Schedule | undefined {
     const byWeekday = weekday.has[at.weekday] ?? false
     return either ? byDate || byWeekday : byDate && byWeekday
   }
-  const daily = date.star && weekday.star && month.values.length === 12
-  const gaps = gapsOf(times, daily ? [1] : dayGaps(runsOn))
+  const weekly = date.star && month.values.length === 12
+  const gaps = gapsOf(times, dayGaps(runsOn, weekly ? january() : calendar()))
   if (!gaps) return undefined
   return {
     minutes: minute.values,
@@ -90,9 +90,7 @@ function parse(text: string): Schedule | undefined {
     longestInterval: gaps.most,
     timeZone,
     starts: () => {
-      return calendar()
-        .slice(0, 31)
-        .flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : []))
+      return january().flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : []))
     },
   }
 }
@@ -109,6 +107,11 @@ interface Day {
   readonly date: number
   readonly month: number
   readonly weekday: number
+}
+
+/** The 31 days of January 2024, from a Monday on: enough for what is the same every week. */
+function january(): readonly Day[] {
+  return Array.from({ length: 31 }, (_, i) => ({ date: i + 1, month: 1, weekday: (i + 1) % 7 }))
 }
 
 let days: readonly Day[] | undefined
@@ -130,11 +133,11 @@ function* daysFrom(first: number, years: number): Generator<Day> {
   }
 }
 
-/** The numbers of days between two days with starts, each once; undefined when there is no such day (30 February). */
-function dayGaps(runsOn: (day: Day) => boolean): readonly number[] | undefined {
+/** The numbers of days between two of the days that have starts, each once; undefined when none has (30 February). */
+function dayGaps(runsOn: (day: Day) => boolean, days: readonly Day[]): readonly number[] | undefined {
   const gaps = new Set<number>()
   let before: number | undefined
-  calendar().forEach((at, i) => {
+  days.forEach((at, i) => {
     if (!runsOn(at)) return
     if (before !== undefined) gaps.add(i - before)
     before = i
