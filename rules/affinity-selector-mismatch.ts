@@ -163,7 +163,7 @@ function isWrong(
 
 /** Labels that controllers give to pods, so that no template has them. */
 const givenLabel =
-  /^(job-name|controller-uid|pod-template-hash|controller-revision-hash|(apps|batch|statefulset)\.kubernetes\.io\/.+|(jobset|leaderworkerset)\.sigs\.k8s\.io\/.+)$/
+  /^(job-name|controller-uid|(rollouts-)?pod-template-hash|controller-revision-hash|(apps|batch|statefulset)\.kubernetes\.io\/.+|(jobset|leaderworkerset)\.sigs\.k8s\.io\/.+)$/
 
 function matchesOwn(selector: LabelSelector | undefined, { labels }: Workload): boolean {
   const given = Object.entries(selector?.matchLabels ?? {}).filter(([key]) => givenLabel.test(key))

@@ -8,6 +8,7 @@ import {
   linesOf,
   matchesSelector,
   type Pending,
+  type PodAffinityTerm,
   pendingPods,
   rule,
   set,
@@ -52,6 +53,7 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
       (one) =>
         one.topologyKey === 'kubernetes.io/hostname' &&
         matchesSelector(one.labelSelector, workload?.labels) &&
+        looksAtHome(one, workload?.namespace ?? '') &&
         !one.matchLabelKeys?.includes('pod-template-hash'),
     )
     if (!workload || !spec || !term || (spec.strategy?.type ?? 'RollingUpdate') !== 'RollingUpdate') return
@@ -92,6 +94,11 @@ Exempt: \`matchLabelKeys\` with \`pod-template-hash\`, which lets old and new po
     )
   },
 })
+
+/** Whether a term is about pods of the workload's own namespace, as it is unless it names others. */
+function looksAtHome({ namespaces = [], namespaceSelector }: PodAffinityTerm, own: string): boolean {
+  return namespaceSelector !== undefined || namespaces.length === 0 || namespaces.includes(own)
+}
 
 /** Whether the scheduler names anti-affinity as a reason. */
 function isKeptApart({ message }: Pending): boolean {

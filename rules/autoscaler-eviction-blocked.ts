@@ -11,8 +11,9 @@ export default rule({
   category: 'autoscaling',
   severity: 'info',
   recommended: false,
-  why: `With this annotation the node autoscaler neither empties a node to save it nor, with Karpenter,
-replaces it for an update or by its age. Each replica holds one node: half empty nodes stay, and old ones
+  why: `With its annotation the cluster autoscaler empties no node to save it, and Karpenter neither does that nor
+replaces a node for an update; a node whose time is over it begins to drain, and then waits for such a pod as long as
+\`terminationGracePeriod\` lets it. Each replica holds one node: half empty nodes stay, and old ones
 are the last without patches. A budget protects the application without holding the nodes.`,
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
@@ -22,7 +23,10 @@ In a cluster the nodes that are held stand below, the oldest first.
 Asked for, the rule also names what the cluster autoscaler leaves alone by default: workloads of kube-system without a
 PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
-  sources: ['autoscaler/cluster-autoscaler/FAQ.md', 'Karpenter documentation, Disruption'],
+  sources: [
+    'autoscaler/cluster-autoscaler/FAQ.md (What types of pods can prevent CA from removing a node)',
+    'Karpenter documentation, Disruption (Pod-Level Controls, Expiration)',
+  ],
   stories: ['betz-gke-upgrade', 'datadog-10-ways', 'nordstrom-101-ways'],
   for: 'Workload',
   check(workload, { graph, report }) {
@@ -47,7 +51,7 @@ PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
     report(
       written,
       key,
-      `No node autoscaler removes or renews the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
+      `${key.startsWith('karpenter') ? 'Karpenter neither empties nor renews' : 'The cluster autoscaler empties none of'} the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
       { evidence: held.length > 0 ? [`holds ${firstOf(held, 4)}`] : undefined },
     )
   },

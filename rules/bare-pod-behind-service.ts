@@ -16,14 +16,14 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `A Pod is bound to one node for its whole life. The kubelet restarts its containers there; when the node is drained,
-replaced or lost, or the Pod is evicted, it is deleted, and only a controller (a Deployment, a StatefulSet) would make
-another one. The Service then has no endpoint until somebody applies the manifest again. \`kubectl drain\` refuses to delete
+replaced or lost the Pod is deleted, when it is evicted it stays failed, and only a controller (a Deployment, a
+StatefulSet) would make another one. The Service then has no endpoint until somebody applies the manifest again. \`kubectl drain\` refuses to delete
 such Pods without \`--force\`; an upgrade of managed nodes does not ask.`,
   remedy: 'Make it the pod template of a Deployment.',
   decides: `Pods without an owner, behind a Service of type LoadBalancer or with an Ingress or route, when no workload with a
 controller is behind it. In a cluster also on which node the Pod is, since when, and whether that node is going away.
 
-Exempt: static and mirror Pods, Pods with \`restartPolicy\` Never or OnFailure (tasks), tests of Helm, and namespaces of
+Exempt: Pods of a file of the kubelet and their mirrors, Pods with \`restartPolicy\` Never or OnFailure (tasks), tests of Helm, and namespaces of
 development or previews. Services of type NodePort without a route are left alone.`,
   falsePositives: 'Demonstrations: suppress with that reason.',
   sources: [

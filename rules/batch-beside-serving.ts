@@ -8,6 +8,7 @@ import {
   type Job,
   jobSpecOf,
   type Live,
+  podsAtOnce,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -21,18 +22,20 @@ that Services run on, up to the last request. Pods of a Service that must move, 
 as pods of the same priority are never displaced; and what the batch takes beyond its requests, memory, disk
 and network, it takes from its neighbours.`,
   remedy: 'Give the Job a PriorityClass below 0, nodes of its own, or a queue with a quota.',
-  decides: `A Job or CronJob with \`parallelism\` above \`maxParallelism\` whose pods have neither a
+  decides: `A Job or CronJob that runs more than \`maxParallelism\` pods at a time (\`parallelism\`, or fewer
+\`completions\`), and whose pods have neither a
 \`nodeSelector\`, a required node affinity, a toleration of a taint, nor a PriorityClass of their own (one of the
 input with a value of 0 or more does not count), where the input has a workload behind a Service. Asked for, the
 rule also names such Jobs where the input has none, and, as an info, CronJobs and Jobs of a few pods at a time beside
 a workload behind a Service.
 
 An error in a cluster while pods of it run on nodes that are short of memory, disk or process ids, beside pods of
-Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are exempt.`,
+Services. Jobs that a queue or another scheduler admits (\`kueue.x-k8s.io/queue-name\`, Volcano, \`schedulerName\`) are
+exempt, and so are suspended ones and those with \`managedBy\`.`,
   falsePositives: 'Clusters in which only batch runs, apart from what watches it.',
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/defaultpreemption',
-    'k8s.io/api/batch/v1/types.go (JobSpec.parallelism)',
+    'k8s.io/api/batch/v1/types.go (JobSpec.parallelism, completions)',
   ],
   stories: ['algolia-jobs', 'universe-job-restart', 'dfds-agent-system-oom', 'civis-large-cluster'],
   params: {
@@ -47,7 +50,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
   check(subject, { graph, params, isAsked, report }) {
     const workload = graph.workload(subject)
     const job = jobSpecOf(subject)
-    const parallelism = job?.parallelism ?? 1
+    const parallelism = job ? podsAtOnce(job) : 1
     if (!workload || !job || workload.controlled) return
     if (
       job.suspend ||
@@ -57,7 +60,7 @@ Services. Jobs that a queue admits (\`kueue.x-k8s.io/queue-name\`, Volcano) are 
     )
       return
     const serving = graph.once('batch-beside-serving', () =>
-      graph.workloads.filter((one) => !one.batch && !one.controlled && graph.servicesOf(one).length > 0),
+      graph.seenWorkloads.filter((one) => !one.batch && !one.controlled && graph.servicesOf(one).length > 0),
     )
     const [first] = serving
     const isWide = parallelism > params.maxParallelism
@@ -132,7 +135,7 @@ function pressedNodes(workload: Workload, serving: readonly Workload[], graph: G
   const mine = nodesOf(workload)
   if (mine.length === 0) return []
   const theirs = new Set(serving.flatMap(nodesOf))
-  return graph.all('Node').flatMap((node) => {
+  return graph.seen('Node').flatMap((node) => {
     const name = node.metadata?.name ?? ''
     const count = mine.filter((one) => one === name).length
     const pressure = pressures.filter((type) => holds(node, type))

@@ -1,4 +1,5 @@
 import {
+  announcesServices,
   arrayAt,
   at,
   counted,
@@ -31,13 +32,16 @@ routers spread anew, and connections that then reach another node are reset. Whe
 node roll, scale-up or reboot does that to all services.`,
   remedy: 'Let a few stable edge nodes announce, by node selectors.',
   decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input
-has no node selector or affinity of its own; a CiliumBGPPeeringPolicy or CiliumBGPClusterConfig with no or
-an empty node selector; a BGPConfiguration of Calico with addresses of Services to announce and a BGPPeer of all nodes (where
-the rule is asked for, also where the input has no BGPPeer). Silent when the input holds at most \`maxSpeakers\` Nodes; in a cluster also when the speaker's
-DaemonSet has no more pods than that, and when there is no Service of type LoadBalancer.`,
+has no node selector or affinity of its own, and some BGPPeer has no \`nodeSelectors\` either; a CiliumBGPPeeringPolicy with a \`serviceSelector\`, or a CiliumBGPClusterConfig beside a
+CiliumBGPAdvertisement of Services (where the rule is asked for, also without any), with no or an empty node selector; a BGPConfiguration of Calico with addresses of Services to announce and a BGPPeer of all nodes (where
+the rule is asked for, also where the input has no BGPPeer). Silent when the input holds at most \`maxSpeakers\` Nodes that MetalLB and Calico do not pass over
+(label \`node.kubernetes.io/exclude-from-external-load-balancers\`); in a cluster also when the speaker's
+DaemonSet has no more pods than that, and when there is no Service of type LoadBalancer whose address all of them announce:
+with \`externalTrafficPolicy: Local\` only nodes with a pod do.`,
   sources: [
-    'MetalLB API reference (BGPAdvertisementSpec)',
-    'Cilium documentation, BGP control plane',
+    'metallb/api/v1beta1/bgpadvertisement_types.go, api/v1beta2/bgppeer_types.go (nodeSelectors)',
+    'metallb/speaker/bgp_controller.go (ShouldAnnounce)',
+    'cilium/pkg/k8s/apis/cilium.io/v2alpha1 (bgpp_types.go, bgp_cluster_types.go, bgp_advert_types.go)',
     'Calico documentation, Advertise Kubernetes service IP addresses',
   ],
   stories: ['oneandone-ecmp-resets'],
@@ -51,10 +55,14 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
   check(advertisement, { graph, params, report }) {
     const spec = objectAt(advertisement, 'spec')
     const isCalico = advertisement.kind === 'BGPConfiguration'
-    const nodes = graph.all('Node').filter((node) => !isCalico || !isExcludedFromBalancers(node)).length
+    const isCilium = advertisement.kind?.startsWith('Cilium')
+    const nodes = graph.all('Node').filter((node) => isCilium || !isExcludedFromBalancers(node)).length
     if (nodes > 0 && nodes <= params.maxSpeakers) return
     const announced =
-      graph.live && graph.all('Service').filter(({ spec }) => spec?.type === 'LoadBalancer').length
+      graph.live &&
+      graph
+        .all('Service')
+        .filter(({ spec }) => spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy !== 'Local').length
     if (announced === 0) return
     const services = announced === undefined ? 'all services' : counted(announced, 'LoadBalancer Service')
     const say = (speakers: number) =>
@@ -72,7 +80,9 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
       })
       return
     }
-    if (advertisement.kind !== 'BGPAdvertisement') {
+    if (isCilium) {
+      const announces = announcesServices(advertisement, graph)
+      if (announces === false) return
       const selector = objectAt(spec, 'nodeSelector')
       if (
         !selector ||
@@ -80,10 +90,13 @@ DaemonSet has no more pods than that, and when there is no Service of type LoadB
           (one) => one === undefined || JSON.stringify(one) === '{}' || JSON.stringify(one) === '[]',
         )
       )
-        report(spec ?? advertisement, 'nodeSelector', say(nodes))
+        report(spec ?? advertisement, 'nodeSelector', say(nodes), { recommended: announces === true })
       return
     }
-    if (arrayAt(spec, 'nodeSelectors').length > 0) return
+    const peers = graph.all('metallb.io/BGPPeer')
+    const choosePeers =
+      peers.length > 0 && peers.every((one) => arrayAt(one, 'spec', 'nodeSelectors').length > 0)
+    if (choosePeers || arrayAt(spec, 'nodeSelectors').length > 0) return
     const speaker = graph.once('metallb-speaker', () => speakerIn(graph))
     if (
       speaker &&

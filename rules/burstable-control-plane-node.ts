@@ -17,8 +17,9 @@ export default rule({
   title: 'The control plane runs on burstable machines',
   category: 'control-plane',
   severity: 'warning',
-  why: `A burstable machine lives on CPU credits. etcd must write to disk and answer its peers within a
-fraction of a second; when the credits are gone, or the provider moves the machine, elections time out and
+  why: `A burstable machine has a part of a core, and more for a while: until its CPU credits are gone (AWS, Azure,
+Alibaba), or while its host has time left (Google). etcd must write to disk and answer its peers within a
+fraction of a second; when the burst ends elections time out and
 with them the API server, in the busiest hour of all.`,
   remedy: 'Use a machine type with fixed performance for etcd and the control plane.',
   decides: `The machine type of kops InstanceGroups with role Master or ControlPlane, of the machine
@@ -29,7 +30,11 @@ without it they are an info where the rule is asked for.
 
 Exempt: clusters whose names say that they are for development or tests.`,
   falsePositives: 'Clusters for development and tests.',
-  sources: ['AWS, Google Cloud and Azure documentation of burstable machine families'],
+  sources: [
+    'AWS, Google Cloud and Azure documentation of burstable machine families',
+    'cluster-api/api/controlplane/kubeadm/v1beta2/kubeadm_control_plane_types.go (infrastructureRef)',
+    'kops/pkg/apis/kops/instancegroup.go (CPUCredits)',
+  ],
   stories: ['zalando-t2-etcd', 'saltside-first-outage'],
   params: {
     patterns: {
@@ -44,7 +49,7 @@ Exempt: clusters whose names say that they are for development or tests.`,
     const burstable = (type: string | undefined) =>
       type !== undefined && params.patterns.some((pattern) => new RegExp(pattern).test(type))
     const say = (type: string | undefined, mayPay = isPaidFor(type)) =>
-      `etcd stalls when the CPU credits of ${type} are used up, and the API server with it${mayPay ? ', unless AWS may bill for more' : ''}.`
+      `etcd stalls when the CPU burst of ${type} is used up, and the API server with it${mayPay ? ', unless AWS may bill for more' : ''}.`
     const judge = (type: string | undefined) =>
       burstable(type) ? {} : isPaidFor(type) ? ({ severity: 'info', recommended: false } as const) : undefined
     if (isKind(subject, 'Node')) {
@@ -111,9 +116,13 @@ const templates = [
   'infrastructure.cluster.x-k8s.io/GCPMachineTemplate',
 ] as const
 
-/** The machine template that the control plane names (`infrastructureRef`, before v1beta1 `infrastructureTemplate`). */
+/**
+ * The machine template that the control plane names. Source: cluster-api/api/controlplane/kubeadm/v1beta1 and v1beta2
+ * (kubeadm_control_plane_types.go); before v1beta1 it was `infrastructureTemplate`.
+ */
 function templateOf(controlPlane: Custom, graph: Graph): Custom | undefined {
   const name =
+    stringAt(controlPlane, 'spec', 'machineTemplate', 'spec', 'infrastructureRef', 'name') ??
     stringAt(controlPlane, 'spec', 'machineTemplate', 'infrastructureRef', 'name') ??
     stringAt(controlPlane, 'spec', 'infrastructureTemplate', 'name')
   return templates.map((kind) => graph.find(kind, name, controlPlane)).find((found) => found !== undefined)

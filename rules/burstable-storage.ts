@@ -4,16 +4,19 @@ export default rule({
   title: 'The disks live on burst credits',
   category: 'storage',
   severity: 'info',
-  why: `A gp2 disk below one tebibyte may do more than its size pays for only while its credits last. In a
+  why: `A gp2 disk below one tebibyte, and an st1 or sc1 disk of nearly any size, may do more than its size pays for only
+while its credits last. In a
 busy hour, or while a node pulls many images, the credits end and every write of the node or database takes
 many times as long.`,
-  remedy: 'Use gp3, which costs less and does not depend on credits.',
+  remedy:
+    'Use gp3, which costs less and does not depend on credits; a StorageClass that exists has to be deleted and made anew for it.',
   decides: `A StorageClass of AWS EBS with \`type\` gp2, st1 or sc1, or without a type for the old in-tree
 provisioner (default gp2); \`volumeType\` of those in Karpenter's EC2NodeClass; \`rootVolume\` type gp2 of
-kops. Claims of the class of a tebibyte and more show that it is used for large disks: silent then.`,
+kops. A class of gp2 whose claims are all of a tebibyte and more is used for large disks: silent then.`,
   sources: [
     'Amazon EBS documentation, volume types',
     'kubernetes-sigs/aws-ebs-csi-driver documentation, parameters',
+    'kubernetes/pkg/apis/storage/validation/validation.go (ValidateStorageClassUpdate)',
   ],
   stories: ['bluematador-node-oom'],
   for: ['StorageClass', 'karpenter.k8s.aws/EC2NodeClass', 'kops.k8s.io/InstanceGroup'],
@@ -34,6 +37,7 @@ kops. Claims of the class of a tebibyte and more show that it is used for large 
         .all('PersistentVolumeClaim')
         .filter((claim) => claim.spec?.storageClassName === subject.metadata?.name)
       if (
+        type === 'gp2' &&
         claims.length > 0 &&
         claims.every((claim) => (bytes(claim.spec?.resources?.requests?.storage) ?? 0) >= 2 ** 40)
       )

@@ -37,7 +37,7 @@ Certificates of one issuer are one finding.
 ConfigMaps: a warning for a key ending in \`.crt\` or \`.pem\` whose certificates have all expired. Secrets are
 not looked at: their values are never read.`,
   sources: [
-    'cert-manager documentation, Certificate resource',
+    'cert-manager/pkg/apis/certmanager/v1/types_certificate.go (duration, renewBefore, issuerRef, renewalTime)',
     'cert-manager/internal/apis/certmanager/validation/certificate.go',
   ],
   stories: ['dfds-kiam-cert', 'webhookrelay-gke-certs', 'oath-101-ways'],

@@ -39,7 +39,7 @@ address is that of a Service cannot be reached, and a node inside the pod range 
 Only some addresses are hit, so it shows up late, and ranges can hardly be changed on a running cluster.`,
   remedy:
     'Rebuild with ranges that are apart; for Calico make a new IPPool, and disable and drain the old one.',
-  decides: `\`podSubnet\` and \`serviceSubnet\` of a kubeadm ClusterConfiguration, the ranges of a Cluster of Cluster API, and \`--cluster-cidr\` and
+  decides: `\`podSubnet\` and \`serviceSubnet\` (10.96.0.0/12 where none is written) of a kubeadm ClusterConfiguration, the ranges of a Cluster of Cluster API, and \`--cluster-cidr\` and
 \`--service-cluster-ip-range\` of a kube-controller-manager, with each other and with \`nodeCidrs\`. Enabled Calico
 IPPools with each other and with the ranges of Services. InternalIPs of Nodes with the ranges of kubeadm. Where the rule is asked
 for, a warning when Cilium's own pool (\`cluster-pool-ipv4-cidr\`) has addresses of Services. In a cluster also: the podCIDR of a Node with those of
@@ -50,6 +50,7 @@ are in one folder.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (ServiceCIDR, GA 1.33)',
     'kubernetes/pkg/controller/nodeipam/ipam/range_allocator.go',
+    'kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/defaults.go (DefaultServicesSubnet)',
     'Calico documentation, IPPool',
   ],
   stories: ['veracode-pod-cidr', 'oath-101-ways'],
@@ -118,6 +119,9 @@ interface Network {
   readonly servicesAt: readonly [node: Node, field: string | undefined]
 }
 
+/** The range of Services where none is written. Source: kubernetes/cmd/kubeadm/app/apis/kubeadm/v1beta4/defaults.go. */
+const kubeadmServices = '10.96.0.0/12'
+
 function networksOf(subject: KubernetesObject): readonly Network[] {
   if (groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io') {
     const network = objectAt(subject, 'spec', 'clusterNetwork')
@@ -142,11 +146,15 @@ function networksOf(subject: KubernetesObject): readonly Network[] {
       const [node, at_] = place(networking, field)
       return rangesOf(cidrs(stringAt(networking, field)), use, at(subject, node, at_))
     }
+    const pods = ranges('podSubnet', 'the pods')
+    const isDefault = pods.length > 0 && networking.serviceSubnet === undefined
     return [
       {
-        pods: ranges('podSubnet', 'the pods'),
+        pods,
         podsAt: place(networking, 'podSubnet'),
-        services: ranges('serviceSubnet', 'the Services'),
+        services: isDefault
+          ? rangesOf(cidrs(kubeadmServices), 'the Services, the default of kubeadm')
+          : ranges('serviceSubnet', 'the Services'),
         servicesAt: place(networking, 'serviceSubnet'),
       },
     ]

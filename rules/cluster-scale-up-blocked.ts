@@ -35,7 +35,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
   falsePositives: 'Work that is meant to wait for room, as low-priority batch jobs are.',
   sources: [
     'k8s.io/api/core/v1/types.go (PodReasonUnschedulable)',
-    'autoscaler/cluster-autoscaler/clusterstate/api/types.go',
+    'autoscaler/cluster-autoscaler/clusterstate/api/types.go, clusterstate.go (ScaleUpTimedOut)',
     'Karpenter documentation, NodeClaims',
   ],
   stories: [

@@ -24,7 +24,7 @@ export default rule({
 two: losing either of them stops every write. An even number bears no more losses than the odd one below it,
 and gives one more machine that can fail.`,
   remedy: 'Run three or five members, in three zones.',
-  decides: `\`replicas\` of a KubeadmControlPlane, or members of the main etcd of a kops Cluster: 1 (an info), even, or above \`maxMembers\`. Where
+  decides: `\`replicas\` of a KubeadmControlPlane, or members of the main etcd of a kops Cluster: 1 (an info), even (an error for Cluster API, which refuses it), or above \`maxMembers\`. Where
 the rule is asked for, a ClusterConfiguration of kubeadm without \`controlPlaneEndpoint\`, which no second machine
 can join: an info. In a cluster: a single
 node with the label of the control plane while there are other nodes, an even number of etcd pods or more than
@@ -33,6 +33,7 @@ node with the label of the control plane while there are other nodes, an even nu
 Exempt: managed control planes (no such nodes are visible), clusters of one node, kind, minikube and k3s.`,
   sources: [
     'etcd documentation, FAQ (cluster size)',
+    'cluster-api/controlplane/kubeadm/webhooks/admission/kubeadmcontrolplane.go (an even number when etcd is stacked)',
     'kubernetes/cmd/kubeadm/app/cmd/phases/join/preflight.go (controlPlaneEndpoint)',
     'Kubernetes documentation, options for highly available topology',
   ],
@@ -77,6 +78,15 @@ Exempt: managed control planes (no such nodes are visible), clusters of one node
       const isExternal =
         objectAt(spec, 'kubeadmConfigSpec', 'clusterConfiguration', 'etcd', 'external') !== undefined
       if (!spec || count === undefined) return
+      if (!isExternal && count > 0 && count % 2 === 0) {
+        report(
+          spec,
+          'replicas',
+          `Cluster API refuses ${count} replicas: with etcd on the same machines their number is odd, as ${count} bear no more losses than ${count - 1}.`,
+          { severity: 'error' },
+        )
+        return
+      }
       const trouble = count === 1 || !isExternal ? troubleOf(count, params.maxMembers) : undefined
       if (trouble) report(spec, 'replicas', trouble, { severity: count === 1 ? 'info' : 'warning' })
       return

@@ -70,7 +70,7 @@ are one finding.`,
             3,
             kills.map((kill) => formatMemoryKill(kill, live)),
           ),
-          ...sizeOf(last.container, live),
+          ...sizeOf(last.container, graph, live),
         ],
       },
     )
@@ -88,9 +88,7 @@ function isOfCluster({ namespace, pod, batch }: Workload): boolean {
 function membersOf(workload: Workload, graph: Graph): readonly Workload[] {
   const { component } = workload.labels
   if (!isStatic(workload) || !component) return [workload]
-  return graph.workloads.filter(
-    (one) => isStatic(one) && one.namespace === workload.namespace && one.labels.component === component,
-  )
+  return graph.nearby(workload.object).filter((one) => isStatic(one) && one.labels.component === component)
 }
 
 function isStatic(workload: Workload): boolean {
@@ -112,6 +110,6 @@ function placeOf(
 }
 
 /** What the control plane's memory is needed for. */
-function sizeOf(container: string, live: Live): readonly string[] {
-  return core.test(container) ? [`the cluster has ${live.pods.length} pods`] : []
+function sizeOf(container: string, graph: Graph, live: Live): readonly string[] {
+  return core.test(container) && graph.hasRead('Pod') ? [`the cluster has ${live.pods.length} pods`] : []
 }

@@ -31,10 +31,14 @@ comes back with the next such input.`,
     'Find what they had in common at that time; bound retries, and set messages aside that fail again and again.',
   decides: `Containers of \`minPercent\` of a workload's pods, of \`minPods\` at least and on two nodes or more,
 ended last within \`seconds\` of each other with the same exit code other than 0, during the last \`days\`. What
-the kubelet itself loses (exit code 255, reason Unknown: a node that restarts) does not count.
+the runtime or the kubelet has lost sight of (exit code 255, or a reason that ends in Unknown: a node that restarted) does not count.
 
 Left out while the workload crashes again and again (\`crashloop-restart-storm\`), and during a rollout.`,
-  sources: ['k8s.io/api/core/v1/types.go (ContainerStatus)', 'kubernetes/pkg/kubelet/kuberuntime/helpers.go'],
+  sources: [
+    'k8s.io/api/core/v1/types.go (ContainerStatus)',
+    'kubernetes/pkg/kubelet/container/runtime.go (ContainerStatusUnknown)',
+    'containerd/internal/cri/server/helpers.go (unknownContainerStatus, 255)',
+  ],
   stories: ['betz-chat-message', 'zalando-skipper-oom', 'zalando-coredns-oom'],
   needs: 'cluster',
   params: {

@@ -30,11 +30,12 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `The kubelet starts a container that ended again, after 10 s, 20 s and so on up to five minutes.
-Without a readiness probe and \`minReadySeconds\` a container counts as ready the moment it starts: each
+Without a readiness probe a container counts as ready the moment it starts: each
 short life of a crashing pod is then two changes of its Service's endpoints, and every kube-proxy of the
-cluster processes each of them. Twenty crashing pods have overloaded all nodes that way.`,
+cluster processes each of them. Twenty crashing pods have overloaded all nodes that way. \`minReadySeconds\` does not
+delay the endpoints; it keeps a rollout from replacing more pods while the new ones crash.`,
   remedy:
-    'Cure the crash or scale the workload down; a readiness probe, and `minReadySeconds` of a few seconds, dampen the churn.',
+    'Cure the crash or scale the workload down; a readiness probe dampens the churn, and `minReadySeconds` of a few seconds keeps a bad rollout to its first pods.',
   decides: `In manifests: a workload behind a Service with more than \`minPods\` pods at least, no readiness
 or startup probe in any container, and \`minReadySeconds\` 0. Headless Services don't count: kube-proxy does not
 watch their endpoints.
@@ -44,8 +45,10 @@ its pod and ended within the last hour. So does a workload of which \`evictions\
 hour for want of memory or disk, unless what its own containers used explains it: then the rules about memory and
 volumes say so. An error when no pod of the workload is ready. Exit codes, what the kubelet said of probes and
 hooks, and which ConfigMaps and Secrets of the pods were written within the last hour, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
+  versions:
+    'From 1.35 on a node may have a shorter longest delay (`crashLoopBackOff.maxContainerRestartPeriod` of the kubelet).',
   sources: [
-    'kubernetes/pkg/controller/endpointslice',
+    'k8s.io/endpointslice/utils.go (podToEndpoint: the condition Ready of the pod alone)',
     'kubernetes/cmd/kube-proxy/app/server.go (noHeadlessEndpoints)',
     'k8s.io/api/apps/v1/types.go (MinReadySeconds)',
     'kubernetes/pkg/kubelet/kubelet.go (MaxCrashLoopBackOff)',
@@ -209,7 +212,7 @@ function churnOf(workload: Workload, graph: Graph, minPods: number) {
   const minReady = workload.scale?.node as { minReadySeconds?: unknown } | undefined
   if (typeof minReady?.minReadySeconds === 'number' && minReady.minReadySeconds > 0) return undefined
   return {
-    message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: nothing delays their readiness.`,
+    message: `If ${workload.name} crashes at start, ${fewest.pods} pods flip their endpoints again and again on every node: without a probe each counts as ready when it starts.`,
     see: [at(service, service), at(fewest.of, fewest.node, fewest.field, fewest.note)],
   }
 }

@@ -2,15 +2,19 @@ import {
   at,
   conditionOf,
   formatCondition,
+  formatSpan,
   type Graph,
   imageNamed,
   isReady,
   type KindName,
   type KubernetesObject,
   type Live,
+  type Pod,
   presentPods,
   rule,
   troubles,
+  unreadyFor,
+  unreadySince,
   type Workload,
   wordsOf,
 } from '../src/rule.js'
@@ -32,7 +36,7 @@ no budget guards and no priority class protects: Secrets that exist outlive thei
 is asked for). One
 finding, with all causes. Workloads that run the same image as webhook or for its certificate are left alone.
 
-In a cluster: an error when none of its pods is ready, a warning when at least three ExternalSecrets or
+In a cluster: an error when none of its pods has been ready for two minutes, a warning when at least three ExternalSecrets or
 SealedSecrets, and half of all, are not: then what it asks is away, or refuses it.`,
   sources: [
     'Documentation of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver',
@@ -129,10 +133,14 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
     ...(failing.length > 0 ? [`${failing.length} of ${made.length} ${made[0]?.kind}s are not ready`] : []),
     ...reasons.slice(0, 2).map(String),
   ]
-  if (!pods.some(isReady))
+  const isDown = !pods.some(isReady)
+  if (isDown && pods.some((pod) => isFresh(pod, live))) return undefined
+  const seconds = Math.min(...pods.map((pod) => unreadyFor(pod, live)))
+  const span = pods.length > 0 && seconds > 0 ? formatSpan(seconds) : undefined
+  if (isDown)
     return {
       severity: 'error',
-      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has no ready pod.`,
+      message: `New pods that need credentials do not start: ${workload.name}, which makes them, has ${span ? `had no ready pod for ${span}` : 'no ready pod'}.`,
       evidence: [...troubles(pods, live), ...lines],
     } as const
   return failing.length >= 3 && 2 * failing.length >= made.length
@@ -142,6 +150,11 @@ function troubleNow(workload: Workload, provider: Provider | undefined, graph: G
         evidence: lines.slice(1),
       } as const)
     : undefined
+}
+
+/** Whether the pod has just started, or just stopped being ready: what moves to another node is soon back. */
+function isFresh(pod: Pod, live: Live): boolean {
+  return unreadySince(pod) !== undefined && unreadyFor(pod, live) < 120
 }
 
 /** Why the object is not ready; undefined when it is. */

@@ -33,6 +33,7 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, or in a StatefulSe
   sources: [
     'kubernetes/pkg/apis/scheduling/types.go',
     'kubernetes/plugin/pkg/admission/priority/admission.go',
+    'kubernetes CHANGELOG-1.17 (PR 76310)',
   ],
   stories: ['dfds-node-deletion', 'datadog-10-ways', 'zalando-credentials-queue'],
   unless: ['iam-agent-unprotected'],

@@ -32,7 +32,7 @@ asked for, any of them or a PrometheusRule. The Service behind a fail-closed web
 those of its pods, or a rule's expression names it, its workload or its namespace. The same goes for the Service of
 the cluster's DNS, and that of an ingress controller with a load balancer.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
-  sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec)'],
+  sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec, NamespaceSelector)'],
   stories: ['dfds-kiam-cert', 'zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration', 'Service'],
   check(subject, { graph, report }) {
@@ -130,7 +130,8 @@ function looksInto(monitor: Custom, service: Service, graph: Graph): boolean {
   return (
     valueAt(names, 'any') === true ||
     arrayAt(names, 'matchNames').includes(namespace) ||
-    (!names && graph.namespaceOf(monitor) === namespace)
+    // An empty selector is that of its own namespace, as none is.
+    (arrayAt(names, 'matchNames').length === 0 && graph.namespaceOf(monitor) === namespace)
   )
 }
 

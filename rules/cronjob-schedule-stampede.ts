@@ -6,6 +6,7 @@ import {
   type Graph,
   groupBy,
   type Live,
+  podsAtOnce,
   rule,
   schedule,
 } from '../src/rule.js'
@@ -20,7 +21,7 @@ see a spike several times an hour, while the minutes between are idle. Such spik
 memory, DNS and API servers.`,
   remedy: 'Spread the minutes, for example by a hash of the name: `7,22,37,52` instead of `*/15`.',
   decides: `The starts of all CronJobs of the input are laid over one month, minute by minute, each with the
-weight of its \`parallelism\`. CronJobs whose busiest minute is the same and holds more than
+weight of its \`parallelism\` (or fewer \`completions\`). CronJobs whose busiest minute is the same and holds more than
 \`maxStartsPerMinute\` pods are one finding, on the first of them. With \`reportSingle\` a CronJob that
 starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by
 itself.
@@ -128,13 +129,13 @@ interface Crowd {
 /** @param limit the pods that may start in a minute: smaller crowds may be left out */
 function crowdsIn(graph: Graph, limit: number): ReadonlyMap<CronJob, Crowd> {
   const counted = new Set<string>()
-  const all = graph.all('CronJob').flatMap((job) => {
+  const all = graph.seen('CronJob').flatMap((job) => {
     const read = job.spec?.schedule && !job.spec.suspend ? schedule(job.spec.schedule) : undefined
     const id = `${graph.namespaceOf(job)}/${job.metadata?.name ?? ''}`
     if (!read || counted.has(id)) return []
     counted.add(id)
     const zone = job.spec?.timeZone ?? read.timeZone ?? ''
-    return [{ job, zone, read, pods: job.spec?.jobTemplate?.spec?.parallelism ?? 1 }]
+    return [{ job, zone, read, pods: podsAtOnce(job.spec?.jobTemplate?.spec ?? {}) }]
   })
   // What starts in one minute of the day starts in that minute of the hour: most CronJobs need no closer look.
   const byMinuteOfHour = new Uint32Array(60)

@@ -25,7 +25,7 @@ enough to take the API server down, as all pods list everything at once.`,
     'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema with little concurrency.',
   decides: `A DaemonSet, or another workload of more than \`minPods\` pods, whose ServiceAccount is bound by a
 ClusterRoleBinding to a ClusterRole of the input (or cluster-admin, admin, edit or view)
-with \`list\` or \`watch\` on \`resources\`, and whose containers don't learn the name of their node
+with \`list\` or \`watch\` on \`resources\` of the core group, discovery.k8s.io or events.k8s.io, and whose containers don't learn the name of their node
 (\`fieldRef: spec.nodeName\`), without which they can't filter by it. An info for pods, endpoints and nodes; a
 warning for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error
 with ten times as many.
@@ -155,6 +155,9 @@ function bindingsOf(account: string, workload: Workload, graph: Graph): readonly
   return graph.live ? bindings : bindings.filter((one) => graph.apart(one, workload.object) <= 3)
 }
 
+/** The API groups of what there is much of in every cluster; `*` is all groups. */
+const groups = ['', 'discovery.k8s.io', 'events.k8s.io', '*']
+
 type Rules = NonNullable<ObjectOf<'ClusterRole'>['rules']>
 
 /** What the roles that every cluster has let somebody list. Source: kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy. */
@@ -168,8 +171,11 @@ const defaultRoles: Readonly<Record<string, Rules>> = {
 /** What rules let their holder list or watch in all namespaces, with the first that says so. */
 function listedBy(rules: Rules, resources: readonly string[]) {
   const wide = rules.filter(
-    ({ verbs = [], resourceNames }) =>
-      !resourceNames?.length && verbs.some((verb) => verb === 'list' || verb === 'watch' || verb === '*'),
+    ({ apiGroups = ['*'], verbs = [], resourceNames }) =>
+      !resourceNames?.length &&
+      // A resource of the same name in another group, such as the nodes of metrics.k8s.io, is another one.
+      apiGroups.some((group) => groups.includes(group)) &&
+      verbs.some((verb) => verb === 'list' || verb === 'watch' || verb === '*'),
   )
   const names = new Set<string>()
   for (const one of wide)

@@ -49,7 +49,11 @@ Exempt: pods whose containers only pause, as those that pull images onto the nod
       if (!tooMany || (nodes !== undefined && count <= 2)) continue
       const all = percent === 100 && typeof value === 'string'
       const probed = all || workload.running.some((container) => container.spec.readinessProbe)
-      const many = all ? 'all nodes' : `${value}${typeof value === 'number' ? '' : ' of the'} nodes`
+      const many = all
+        ? 'all nodes'
+        : typeof value === 'number'
+          ? `up to ${value} nodes`
+          : `${value} of the nodes`
       const { numberUnavailable = 0, updatedNumberScheduled = 0 } = status ?? {}
       report(
         rolling,

@@ -29,7 +29,7 @@ start of its process. Shown on the APIService of the version, and only where ano
 Which client it was stands in the audit log. Of several API servers one is asked.`,
   falsePositives: 'In a cluster, clients that have stopped to ask since the API server started.',
   sources: [
-    'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
+    'k8s.io/api/*/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-policy/',
     'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
   ],

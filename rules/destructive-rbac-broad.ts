@@ -1,6 +1,11 @@
 import { at, type ClusterRole, type ClusterRoleBinding, type Graph, rule, rulesOf } from '../src/rule.js'
 
-const precious = ['nodes', 'namespaces', 'persistentvolumes', 'customresourcedefinitions', '*']
+/** What takes others with it when it is deleted, by API group. */
+const precious: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', ['nodes', 'namespaces', 'persistentvolumes', '*']],
+  ['apiextensions.k8s.io', ['customresourcedefinitions', '*']],
+  ['*', ['nodes', 'namespaces', 'persistentvolumes', 'customresourcedefinitions', '*']],
+])
 const deletes = ['delete', 'deletecollection', '*']
 const everybody = ['system:authenticated', 'system:serviceaccounts', 'system:unauthenticated']
 
@@ -15,7 +20,7 @@ volumes their data, a definition every object of its kind.`,
     'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
   decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may, by itself or by those that it
 aggregates, delete nodes,
-namespaces, persistentvolumes, customresourcedefinitions or everything. An error for groups that everybody
+namespaces, persistentvolumes, customresourcedefinitions or everything in their API groups. An error for groups that everybody
 is in; a warning for other users and groups that are not in \`breakGlass\`, an info for those that are called
 administrators; ServiceAccounts are left alone
 unless \`serviceAccounts\` is on: operators need such rights.
@@ -23,7 +28,11 @@ unless \`serviceAccounts\` is on: operators need such rights.
 Exempt: bindings that the API server makes itself, subjects that are to be filled in (\`<group>\`), and groups in \`breakGlass\`.`,
   falsePositives:
     'The group of the people on call, if they use it only in emergencies: name it in `breakGlass`.',
-  sources: ['Kubernetes documentation, Using RBAC Authorization'],
+  sources: [
+    'Kubernetes documentation, Using RBAC Authorization',
+    'kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy (rbac-defaults)',
+    'kubernetes/cmd/kubeadm/app/constants/constants.go (kubeadm:cluster-admins)',
+  ],
   stories: ['dfds-node-deletion', 'spotify-deleted-clusters', 'oath-101-ways', 'zalando-etcd-delete'],
   params: {
     breakGlass: {
@@ -75,6 +84,15 @@ function isOfAdmins(name: string): boolean {
   return /(^|[^a-z])(admin(s|istrators?)?|sre|break-?glass)([^a-z]|$)/i.test(name)
 }
 
+/** A resource of the rule that takes others with it; a resource of the same name in a group of somebody else is another one. */
+function preciousIn({
+  apiGroups = [],
+  resources = [],
+}: NonNullable<ClusterRole['rules']>[number]): string | undefined {
+  const known = apiGroups.flatMap((group) => precious.get(group) ?? [])
+  return resources.find((one) => known.includes(one))
+}
+
 function powerOf(binding: ClusterRoleBinding, graph: Graph) {
   const { roleRef } = binding
   if (roleRef?.name === 'cluster-admin')
@@ -83,11 +101,9 @@ function powerOf(binding: ClusterRoleBinding, graph: Graph) {
     roleRef?.kind === 'ClusterRole' ? graph.find('ClusterRole', roleRef.name, binding, '') : undefined
   const grave = (role ? rulesOf(role, graph) : []).find(
     (one) =>
-      one.verbs?.some((verb) => deletes.includes(verb)) &&
-      one.resources?.some((resource) => precious.includes(resource)) &&
-      !one.resourceNames?.length,
+      one.verbs?.some((verb) => deletes.includes(verb)) && preciousIn(one) && !one.resourceNames?.length,
   )
-  const resource = grave?.resources?.find((one) => precious.includes(one))
+  const resource = grave && preciousIn(grave)
   return role && grave
     ? {
         what: `delete ${resource === '*' ? 'everything in its groups' : resource}`,

@@ -60,7 +60,7 @@ pods are no endpoints of a Service.`,
         data,
         'Corefile',
         `DNS queries are lost in each rollout of CoreDNS: it ${lameduck === 0 ? 'exits at once' : `answers for ${formatSeconds(lameduck)} only`} while nodes still send to it.`,
-        { fix: advise(`health { lameduck ${params.minLameduck}s }`) },
+        { fix: advise(`lameduck ${params.minLameduck}s, on a line of its own in the block of health`) },
       )
       return
     }

@@ -11,8 +11,8 @@ eight to ten queries. On a busy service that multiplies the load on the DNS serv
 to each new connection.`,
   remedy: 'Set `dnsConfig.options` `ndots` to 2, or write external names with a trailing dot.',
   decides: `A pod template with dnsPolicy ClusterFirst (the default) and no \`ndots\` option of \`ndotsMax\`
-or less, where an environment variable, in place or from a ConfigMap, or an argument holds the name of an external host: one to four dots, no
-trailing dot, not below \`.svc\`, the cluster domain or \`.local\`, no address. hostNetwork pods resolve
+or less, where an environment variable, in place or from a ConfigMap, or an argument holds the name of an external host: two to four dots, no
+trailing dot, not below \`.svc\`, the cluster domain, \`.local\` or \`.internal\`, no address. hostNetwork pods resolve
 like their node and are exempt.`,
   falsePositives:
     'A name that is used once at start, or kept by a connection pool, costs nothing worth mentioning.',
@@ -50,7 +50,13 @@ like their node and are exempt.`,
               op: 'set',
               node: pod,
               field: 'dnsConfig',
-              value: { ...pod.dnsConfig, options: [{ name: 'ndots', value: String(params.ndotsMax) }] },
+              value: {
+                ...pod.dnsConfig,
+                options: [
+                  ...(pod.dnsConfig?.options ?? []).filter((option) => option.name !== 'ndots'),
+                  { name: 'ndots', value: String(params.ndotsMax) },
+                ],
+              },
             },
           ],
         },

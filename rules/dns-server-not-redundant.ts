@@ -36,8 +36,8 @@ the other. Each change of their number moves UDP flows of clients, which lose th
 marked with \`kubernetes.io/cluster-service\`) and is written with
 fewer than \`minReplicas\` replicas and that no autoscaler resizes. The
 ConfigMap of its cluster-proportional-autoscaler (\`linear\`): \`min\` below \`minReplicas\` without
-\`preventSinglePointFailure\`, or so few nodes or cores for each replica that every node that comes or goes
-changes the number. An autoscaler that takes its pods away after less than a minute. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
+\`preventSinglePointFailure\`, or so few nodes or cores for each replica (two, or 16) that the number changes whenever a
+node or a few come or go. An autoscaler that takes its pods away after less than a minute. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
 pod, and ready pods that all stand on one node, or in one of several zones.
 
 DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`replicas-not-spread\` and
@@ -168,7 +168,7 @@ function problemOf({ metadata, data }: ConfigMap, least: number): string | undef
   const nodes = numberAt(linear, 'nodesPerReplica') ?? 0
   const cores = numberAt(linear, 'coresPerReplica') ?? 0
   if ((nodes > 0 && nodes <= 2) || (cores > 0 && cores <= 16))
-    return `Every node that comes or goes resizes cluster DNS: one pod for ${nodes > 0 && nodes <= 2 ? nodesOf(nodes) : `${cores} cores`}.`
+    return `Cluster DNS is resized whenever ${nodes === 1 ? 'a node comes or goes' : 'a node or a few come or go'}: one pod for ${nodes > 0 && nodes <= 2 ? nodesOf(nodes) : `${cores} cores`}.`
   return undefined
 }
 

@@ -38,7 +38,7 @@ same versions as one finding. Newer kubelets reach Docker through cri-dockerd, w
   falsePositives:
     'CI builders on nodes of their own that do run the Docker engine: name their containers in `builders`.',
   versions: 'dockershim was removed in 1.24.',
-  sources: ['KEP-2221', 'kops/pkg/apis/kops/cluster.go'],
+  sources: ['KEP-2221 (removing dockershim)', 'kops/pkg/apis/kops/cluster.go (ContainerRuntime)'],
   stories: ['zalando-misc-races', 'target-cascading', 'google-playbook'],
   params: {
     builders: {
@@ -85,7 +85,11 @@ function dockershimOf({ status }: ObjectOf<'Node'>): string | undefined {
 function faultOfCluster(cluster: Custom): Fault | undefined {
   const spec = objectAt(cluster, 'spec')
   if (!spec || stringAt(spec, 'containerRuntime') !== 'docker') return undefined
-  const message = 'Nodes fail to join: the kubelet speaks no Docker since 1.24.'
+  const release = version(stringAt(spec, 'kubernetesVersion'))
+  const message =
+    release && inRange(release, '<1.24.0')
+      ? 'One hung daemon stops all pods of a node, and nodes of 1.24 would not join: their kubelet speaks no Docker.'
+      : 'Nodes fail to join: the kubelet speaks no Docker since 1.24.'
   return [spec, 'containerRuntime', message, { onValue: true }]
 }
 

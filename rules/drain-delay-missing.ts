@@ -4,6 +4,7 @@ import {
   type Container,
   delayOfCommand,
   enumerate,
+  flagOf,
   formatTurnover,
   isAlone,
   isInjected,
@@ -32,7 +33,7 @@ that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint 
 command is taken to drain by itself. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
+rollout anyway), ingress-nginx with \`--shutdown-grace-period\`, StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
 \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
 that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
 
@@ -44,8 +45,10 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   versions:
     '`preStop.sleep` is alpha in 1.29, on by default from 1.30, GA in 1.34; below 1.30 the fix is a command.',
   sources: [
-    'kubernetes/pkg/features/kube_features.go (PodLifecycleSleepAction)',
+    'kubernetes/pkg/features/kube_features.go of 1.36 (PodLifecycleSleepAction)',
     'Kubernetes documentation, Pod lifecycle (termination of pods)',
+    'ingress-nginx/internal/ingress/controller/nginx.go (Stop), docs/user-guide/cli-arguments.md (shutdown-grace-period 0)',
+    'istio/pkg/envoy/agent.go (terminationDrainDuration 5s)',
     'kubernetes/pkg/controller/deployment/sync.go, pkg/controller/podautoscaler/horizontal.go (SuccessfulRescale)',
   ],
   stories: [
@@ -59,7 +62,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     drainingImages: {
       type: 'array',
       items: { type: 'string' },
-      default: ['ingress-nginx/controller', 'proxyv2'],
+      default: ['proxyv2'],
       about: 'Image repositories (end of the name) that delay their shutdown by themselves.',
     },
   },
@@ -145,7 +148,8 @@ function onlyUdp({ spec }: Service): boolean {
 /** Seconds until SIGTERM; unlimited for hooks that may drain by themselves. */
 function delayOf(container: Container): number {
   const hook = container.spec.lifecycle?.preStop
-  if (!hook) return 0
+  // ingress-nginx: it goes on for so long after SIGTERM, and by default stops at once.
+  if (!hook) return Number(flagOf(container, 'shutdown-grace-period') ?? 0) || 0
   if (hook.sleep) return hook.sleep.seconds ?? 0
   if (hook.httpGet) return Number.POSITIVE_INFINITY
   return delayOfCommand(hook.exec?.command) || Number.POSITIVE_INFINITY

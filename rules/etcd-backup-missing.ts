@@ -20,7 +20,7 @@ it: every object has to be made again from whatever repositories exist.`,
   decides: `An etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with
 local etcd), or an EtcdCluster of an operator, and no object that takes snapshots: a workload whose
 command runs \`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an
-EtcdBackup or EtcdSnapshotSchedule of an operator. etcd of an application, in another namespace, is a
+EtcdBackup or EtcdBackupSchedule of an operator, a Backup of OpenShift. etcd of an application, in another namespace, is a
 warning, and so is all etcd of a running cluster: what its machines do is not visible there.
 
 In input that is not declared complete it is reported only where the rule is asked for, as a warning: the
@@ -138,7 +138,7 @@ function hasBackup(graph: Graph, patterns: readonly string[]): boolean {
   const kinds = [
     'velero.io/Schedule',
     'etcd.database.coreos.com/EtcdBackup',
-    'operator.etcd.io/EtcdSnapshotSchedule',
+    'etcd.aenix.io/EtcdBackupSchedule',
     'config.openshift.io/Backup',
   ] as const
   return (

@@ -45,7 +45,7 @@ the image (\`etcdctl\`).`,
     report(
       container.spec,
       container.spec.volumeMounts ? 'volumeMounts' : undefined,
-      `${pods > 1 ? `Each of the ${pods} members of ${workload.name} loses its data with its pod` : `All data of ${workload.name} is lost with its pod`}: ${where} is ${fate}.`,
+      `${pods > 1 ? `Each of the ${pods} members of ${workload.name} loses its data` : `All data of ${workload.name} is lost`} with its ${volume?.hostPath ? 'node' : 'pod'}: ${where} is ${fate}.`,
       {
         severity: pods > 1 ? 'error' : 'warning',
         see: volume ? [at(workload.object, volume, undefined, 'the volume')] : [],
@@ -100,6 +100,6 @@ function fateOf(isMounted: boolean, volume: Volume | undefined): string | undefi
   if (volume?.emptyDir) return 'an emptyDir, deleted with the pod'
   const host = volume?.hostPath?.path
   return host !== undefined && /^\/(tmp|run|var\/run|dev\/shm)(\/|$)/.test(host)
-    ? `${host} of the machine, emptied when it boots`
+    ? `${host} of the node, which a boot may empty`
     : undefined
 }

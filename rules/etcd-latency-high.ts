@@ -7,7 +7,7 @@ export default rule({
   category: 'control-plane',
   severity: 'warning',
   why: `A leader that can't renew its Lease in 10 s gives up, and its process ends. When that happens again and
-again, the API server or etcd behind it answers too slowly: a small machine, a slow disk, too many objects or
+again, the API server or etcd behind it most often answers too slowly: a small machine, a slow disk, too many objects or
 too large lists. Probes fail in the same moments, and whatever restarts reads everything again.`,
   remedy:
     'Look at etcd_disk_wal_fsync_duration_seconds and apiserver_request_duration_seconds; then faster disks or fewer objects.',
@@ -15,7 +15,11 @@ too large lists. Probes fail in the same moments, and whatever restarts reads ev
 their holder a day since they exist, and at least 20. Other Leases with as many changes are named below. The
 metrics of the API server are not read.`,
   falsePositives: 'A Lease keeps its count for good: changes that are long over still show.',
-  sources: ['k8s.io/api/coordination/v1/types.go', 'k8s.io/client-go/tools/leaderelection/leaderelection.go'],
+  sources: [
+    'k8s.io/api/coordination/v1/types.go',
+    'k8s.io/client-go/tools/leaderelection/leaderelection.go',
+    'k8s.io/component-base/config/v1alpha1/defaults.go (RenewDeadline 10s)',
+  ],
   stories: ['zalando-t2-etcd', 'nrelabs-etcd-liveness', 'civis-large-cluster', 'fullstaq-dex-crs'],
   needs: 'cluster',
   params: {
@@ -40,7 +44,7 @@ metrics of the API server are not read.`,
     report(
       lease.spec ?? lease,
       'leaseTransitions',
-      `${name} has lost its lead ${lossesOf(lease, live)}: the API server or etcd was too slow to renew it.`,
+      `${name} has lost its lead ${lossesOf(lease, live)}: most often the API server or etcd is too slow to renew it.`,
       {
         evidence: atMost(
           3,
@@ -61,7 +65,7 @@ function isCore(namespace: string | undefined, name: string | undefined): boolea
 /** The Leases that change hands too often, the worst first. */
 function restlessLeases(graph: Graph, live: Live, most: number): readonly Lease[] {
   return graph
-    .all('Lease')
+    .seen('Lease')
     .filter((lease) => (lease.spec?.leaseTransitions ?? 0) >= 20 && perDay(lease, live) > most)
     .sort((a, b) => perDay(b, live) - perDay(a, live))
 }

@@ -25,9 +25,9 @@ ApplicationSet has no such guard for the applications that it no longer generate
     'Leave allowEmpty out, keep namespaces and volumes with the annotation Prune=false, and preserve resources on deletion.',
   decides: `Argo CD Applications, and the template of ApplicationSets, with \`syncPolicy.automated\` that has both
 \`prune: true\` and \`allowEmpty: true\`. With \`applicationSets\`, ApplicationSets that generate applications from
-folders, files or clusters and neither set \`preserveResourcesOnDeletion: true\` nor a policy without
-deletes (\`applicationsSync\`): an info. In a cluster, a warning when an Application waits to prune more than a
-tenth of its resources, and at least five.
+folders, files, clusters or repositories and neither set \`preserveResourcesOnDeletion: true\` nor a policy without
+deletes (\`applicationsSync\`): an info. In a cluster, when an Application waits to prune more than a
+tenth of its resources, and at least five: an error where it is synced and pruned by itself, else a warning.
 
 Where the rule is asked for, as an info: \`prune: true\` without \`PruneLast=true\`, and the finalizer that deletes
 resources on an Application of applications (one that deploys into its own namespace). Not reported:

@@ -18,7 +18,7 @@ export default rule({
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `A drain waits for every pod of the node. With grace periods of an hour an upgrade takes hours per
-node, or is cut short: managed upgrades end pods after an hour at most, the cluster autoscaler after ten
+node, or is cut short: upgrades of GKE end pods after an hour, the cluster autoscaler by default after ten
 minutes, and a spot machine is gone within 15 to 120 seconds of its notice.`,
   remedy: 'Hand the work over or save it sooner, and keep the grace period below ten minutes.',
   decides: `\`terminationGracePeriodSeconds\` above \`warnAbove\`; for StatefulSets with volume claims,
@@ -30,7 +30,11 @@ In a cluster the pods stand below the finding that have been ending for more tha
   falsePositives:
     'Connections that can not be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',
-  sources: ['cluster-autoscaler FAQ', 'GKE documentation, surge upgrades', 'kubernetes issue 94435'],
+  sources: [
+    'autoscaler/cluster-autoscaler/FAQ.md (max-graceful-termination-sec)',
+    'GKE documentation, surge upgrades',
+    'kubernetes issue 94435',
+  ],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade'],
   params: {
     warnAbove: { type: 'integer', minimum: 1, default: 600, about: 'Seconds that are fine.' },

@@ -160,7 +160,7 @@ function missingSame(condition: Condition, graph: Graph): readonly Autoscaler[] 
   const cause = causeOf(condition)
   return cause === undefined
     ? []
-    : graph.all('HorizontalPodAutoscaler').filter((one) => {
+    : graph.seen('HorizontalPodAutoscaler').filter((one) => {
         const other = conditionOf(one, 'ScalingActive')
         return other?.status === 'False' && causeOf(other) === cause && !nonePodReady(one, graph)
       })

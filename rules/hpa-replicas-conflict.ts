@@ -18,7 +18,7 @@ export default rule({
   severity: 'warning',
   why: `Each time the manifest is applied the workload goes back to the number in it, whatever the autoscaler
 has made of it. At peak most pods are stopped at once, and the autoscaler needs minutes to bring them back:
-it doubles the pods every 15 s at most, and each must start and become ready.`,
+it doubles the pods every 15 s at most (or adds four, where that is more), and each must start and become ready.`,
   remedy: 'Leave `replicas` out of the manifest; read below how.',
   decides: `A HorizontalPodAutoscaler or KEDA ScaledObject of the input targets a workload whose
 \`spec.replicas\` is set. An error when the number lies outside of what the autoscaler allows: every apply

@@ -17,6 +17,7 @@ import {
   rescalesOf,
   rule,
   seconds,
+  sendsToPods,
   set,
   stringAt,
   timeOf,
@@ -34,7 +35,7 @@ announced by the nodes that have pods, moves traffic between nodes.`,
   remedy: 'Leave `scaleDown.stabilizationWindowSeconds` at 300 or more.',
   decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is
 fine), of an autoscaler or in a KEDA ScaledObject, for a workload behind a Service or a DNS server. A warning when such a
-Service has \`externalTrafficPolicy: Local\` or the pods are DNS servers. The flag
+Service has \`externalTrafficPolicy: Local\` (and no balancer of AWS that sends to pods) or the pods are DNS servers. The flag
 \`--horizontal-pod-autoscaler-downscale-stabilization\` of a kube-controller-manager is measured in the same way. Asked
 for, the rule looks at autoscalers whose workload the input does not show, too.
 
@@ -95,7 +96,7 @@ most.`,
       return
     }
     if (!short || window === undefined || isSlow(short)) return
-    const local = services.find((one) => one.spec?.externalTrafficPolicy === 'Local')
+    const local = services.find((one) => one.spec?.externalTrafficPolicy === 'Local' && !sendsToPods(one))
     const after = window === 0 ? 'at the first quiet moment' : `after ${formatSeconds(window)} of quiet`
     report(
       short,

@@ -2,6 +2,7 @@ import {
   atMost,
   bytes,
   counted,
+  formatSpan,
   imageNamed,
   isStranded,
   rule,
@@ -77,12 +78,13 @@ whatever its manifest says.`,
       ({ pod }) => !isStranded(pod, graph, daemonSet),
     )
     if (live && down.length > 0) {
+      const span = formatSpan(Math.min(...down.map(({ seconds }) => seconds)))
       report(
         daemonSet,
         undefined,
         agent
-          ? `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} is not ready there.`
-          : `New pods on ${counted(down.length, 'node')} get no volumes of secrets: the provider ${workload.name} is not ready there.`,
+          ? `Pods on ${counted(down.length, 'node')} get no cloud credentials: the agent ${workload.name} has not been ready there for ${span}.`
+          : `New pods on ${counted(down.length, 'node')} get no volumes of secrets: the provider ${workload.name} has not been ready there for ${span}.`,
         {
           severity: 'error',
           evidence: [

@@ -26,12 +26,14 @@ sessions last exactly that long by default: every single request then fetches ne
 latency is ten times what it was.`,
   remedy: 'Let sessions last an hour.',
   decides: `A kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or
-below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; the annotation
-\`${annotation}\` below an hour on a ServiceAccount; a projected token with \`expirationSeconds\` below 600,
-which the API server refuses; where the rule is asked for, one below an hour.`,
+below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; a projected token with
+\`expirationSeconds\` below 600, which the API server refuses; where the rule is asked for, one below an hour, and
+the annotation \`${annotation}\` below an hour on a ServiceAccount: an info, as the SDKs of AWS read the file anew
+for each session, and others may not.`,
   versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
   sources: [
     'uswitch/kiam cmd/kiam/server.go',
+    'aws/amazon-eks-pod-identity-webhook README (token-expiration) and PR 207',
     'kubernetes/pkg/apis/core/validation/validation.go (expirationSeconds)',
   ],
   stories: ['adevinta-kiam-latency', 'chiefio-four-stories'],
@@ -62,8 +64,8 @@ function ofAccount({ metadata }: ServiceAccount, enough: number): readonly Fault
     [
       annotations,
       annotation,
-      `SDKs fetch new credentials all the time: tokens of ${metadata?.name ?? 'this account'} last ${formatSeconds(lasts)} (default 1 d).`,
-      { fix: set(annotations, annotation, '86400') },
+      `Who reads the token of ${metadata?.name ?? 'this account'} only once is refused after ${formatSeconds(lasts)} (default 1 d): the kubelet writes a new one into the file by then.`,
+      { severity: 'info', recommended: false, fix: set(annotations, annotation, '86400') },
     ],
   ]
 }

@@ -25,13 +25,17 @@ can't be repaired by the usual way.`,
     'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert.',
   decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
 a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose
-match excludes no namespace at all; a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
+match excludes no namespace at all (policies that say that they only audit are left alone); a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
 input that fails closed without a namespace selector. In a cluster an error, with the events, while
 controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigstore can't be called.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',
-  sources: ['kubernetes/plugin/pkg/admission/imagepolicy/config.go', 'Kyverno documentation, verify images'],
+  sources: [
+    'kubernetes/plugin/pkg/admission/imagepolicy/config.go',
+    'Kyverno documentation, verify images',
+    'kyverno/charts/kyverno/values.yaml (config.webhooks, config.excludeKyvernoNamespace)',
+  ],
   stories: ['zalando-image-policy', 'google-playbook'],
   for: [
     'apiserver.config.k8s.io/AdmissionConfiguration',
@@ -57,9 +61,12 @@ function faultsOf(subject: Custom, graph: Graph): readonly Fault[] {
   }
 }
 
-function waitsFor(what: string): string {
-  return `No pod can start while the image check is down, its own repair included: ${what}.`
+function waitsFor(what: string, where = ''): string {
+  return `No pod can start${where} while the image check is down, its own repair included: ${what}.`
 }
+
+/** By default these are kube-system and Kyverno's own. Source: kyverno/charts/kyverno/values.yaml (config.webhooks). */
+const outsideOfKyvernos = ' outside of the namespaces that its webhooks leave out'
 
 function faultOfPlugin(plugin: Untyped): Fault[] {
   const policy =
@@ -86,10 +93,14 @@ function faultOfKyverno(subject: Custom, graph: Graph): Fault[] {
       ? [
           first,
           'verifyImages',
-          'No pod can start, its own repair included: the image check is down, fails closed and leaves no namespace out.',
+          `No pod can start${outsideOfKyvernos}: the image check is down, fails closed, and its policy leaves no namespace out.`,
           { severity: 'error', evidence: down },
         ]
-      : [first, 'verifyImages', waitsFor('the policy fails closed and leaves no namespace out')],
+      : [
+          first,
+          'verifyImages',
+          waitsFor('the policy fails closed and leaves no namespace out', outsideOfKyvernos),
+        ],
   ]
 }
 

@@ -17,7 +17,8 @@ export default rule({
   why: `With \`imagePullPolicy: IfNotPresent\` (the default for every tag but latest) a node that has the
 tag keeps its old image, and a new node pulls the new one. With a tag that moves, replicas of one workload
 run different code, by the age of their nodes.`,
-  remedy: 'Pin a version or a digest; `imagePullPolicy: Always` only helps until the next restart.',
+  remedy:
+    'Pin a version or a digest; with `imagePullPolicy: Always` replicas still differ, by when they were last started.',
   decides: `A workload with two or more pods at least (or a DaemonSet) and an image with a tag of
 \`mutableTags\` that is pulled only if it is not present, by \`imagePullPolicy\` or by default.
 

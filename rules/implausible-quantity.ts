@@ -72,7 +72,7 @@ function slipsOf({ name, spec }: Container, cores: number): Slip[] {
       asked,
       'cpu',
       'warning',
-      `Pods stay Pending: container ${name} asks for ${asked.cpu} cores, more than nodes have.`,
+      `Pods stay Pending: container ${name} asks for ${asked.cpu} cores, more than almost any node has.`,
     )
   for (const [resource, what] of [
     ['memory', 'memory'],

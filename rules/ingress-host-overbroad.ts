@@ -35,7 +35,8 @@ dashboard that claims \`/api\` of every host has answered 404 for all applicatio
   remedy: 'Name the host in the rule.',
   decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress, a Traefik match without
 \`Host\`, or an HTTPRoute without hostnames, where another namespace has entrances at the same class, entry points
-or Gateway whose hosts the rule covers; an info for wildcards and for nginx, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is
+or Gateway whose hosts the rule covers; an info for wildcards, for nginx and for
+HTTPRoutes, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is
 complete. Where the rule is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
@@ -43,7 +44,7 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
     'Traefik documentation, router priority',
-    'Gateway API specification, HTTPRouteSpec (hostnames)',
+    'Gateway API specification, HTTPRouteSpec (hostnames: the longest one that matches comes first)',
   ],
   stories: ['google-how-not-to', 'dfds-traefik-route-hijack'],
   unless: ['ingress-route-conflict'],
@@ -81,7 +82,8 @@ AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a h
         `${graph.describe(entrance)} can take requests for ${first.host}: it claims ${host === '*' ? 'every host' : host}, and ${spaces === 1 ? `namespace ${graph.namespaceOf(first.of)} shares` : `${spaces} other namespaces share`} its balancer.`,
         {
           // These look for the host first, and give a rule without it only what no other host asks for.
-          severity: host !== '*' || shared.includes('nginx') ? 'info' : 'warning',
+          severity:
+            host !== '*' || shared.includes('nginx') || entrance.kind === 'HTTPRoute' ? 'info' : 'warning',
           see: [at(first.of, first.node, first.field, 'this one, too')],
           evidence: graph.live && [`hosts of others: ${firstOf(names)}`],
         },

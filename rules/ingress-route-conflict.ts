@@ -35,7 +35,7 @@ export default rule({
 one that was read first or has the longer rule. When the winner is deleted, made anew or renamed, the traffic of
 one application goes to another, and neither has been changed.`,
   remedy: 'Give each host and path to one route; split traffic by weights or canary annotations.',
-  decides: `Rules of Ingresses with the same class, host, path and path type, matches of HTTPRoutes with the same
+  decides: `Rules of Ingresses with the same class (and entry points of Traefik), host, path and path type, matches of HTTPRoutes with the same
 parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with the same class, entry points
 and match, in two objects that lead to different Services. An error when they are of different namespaces and run
 in a cluster. In manifests both must have a namespace, or stand near each other, unless the input is complete.
@@ -122,6 +122,8 @@ function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] 
     /(\/canary|mergeable-ingress-type|group\.order|router\.priority)$/.test(key),
   )
   if (balancer === undefined || isOrdered) return []
+  const entryPoints =
+    ingress.metadata?.annotations?.['traefik.ingress.kubernetes.io/router.entrypoints'] ?? ''
   return (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
     // A host that is filled in later is not known.
     (host && /__|[<${]/.test(host) ? [] : (http?.paths ?? [])).flatMap((path) => {
@@ -131,7 +133,7 @@ function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] 
       return [
         {
           // A prefix is one of elements: k8s.io/api/networking/v1/types.go (PathTypePrefix).
-          key: `${balancer} ${host} ${path.pathType === 'Exact'} ${path.pathType === 'Prefix' ? withoutSlash(where) : where}`,
+          key: `${balancer} ${entryPoints} ${host} ${path.pathType === 'Exact'} ${path.pathType === 'Prefix' ? withoutSlash(where) : where}`,
           what: `${host ?? 'any host'}${where === '/' && host ? '' : where}`,
           of: ingress,
           node: path,

@@ -20,6 +20,12 @@ import {
   stringAt,
 } from '../src/rule.js'
 
+/**
+ * The annotations by which cert-manager makes a Certificate for an Ingress or Gateway.
+ * Source: cert-manager/pkg/apis/certmanager/v1/types.go (IngressIssuerNameAnnotationKey, IngressClusterIssuerNameAnnotationKey).
+ */
+const issuers: ReadonlySet<string> = new Set(['cert-manager.io/issuer', 'cert-manager.io/cluster-issuer'])
+
 /** A place that names a Secret with a certificate. */
 interface Reference {
   readonly name: string
@@ -115,7 +121,7 @@ Secrets.`,
         {
           fix: near ? set(node, field, near) : undefined,
           evidence: [
-            ...(maker ? [formatMaker(maker, graph)] : []),
+            ...(maker ? [formatMaker(maker, graph)] : askedOf(entrance, graph)),
             ...(others.length > 0
               ? [`${firstOf(others.map((one) => graph.describe(one)))} names it, too`]
               : []),
@@ -186,6 +192,13 @@ function unserved({ spec }: Ingress, graph: Graph): readonly Fault[] {
 /** The certificate may still be on its way. */
 function isYoung(one: KubernetesObject, { live }: Graph): boolean {
   return live !== undefined && ageOf(one, live) < 600
+}
+
+/** That the annotations of an Ingress ask cert-manager for a Certificate which is not there. */
+function askedOf({ metadata }: KubernetesObject, { live, hasRead }: Graph): readonly string[] {
+  const asked = Object.entries(metadata?.annotations ?? {}).find(([key]) => issuers.has(key))
+  const isKnown = live && hasRead('cert-manager.io/Certificate', metadata?.namespace)
+  return isKnown && asked ? [`annotation ${asked.join(': ')} asks for it, and there is no Certificate`] : []
 }
 
 /** The other entrances of the namespace that name the Secret, without those that wait for it. */

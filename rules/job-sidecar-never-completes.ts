@@ -47,7 +47,7 @@ manifests whose pods Istio or Linkerd inject, too: whether they do so as init co
   versions: 'Init containers with `restartPolicy: Always` are on by default from 1.29, stable in 1.33.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go (getPhase)',
-    'kubernetes/pkg/features/kube_features.go (SidecarContainers)',
+    'kubernetes/pkg/features/kube_features.go of 1.36 (SidecarContainers)',
     'cloud-sql-proxy documentation, job with a sidecar',
   ],
   stories: ['lyft-cronjobs', 'exponea-istio', 'target-cascading'],

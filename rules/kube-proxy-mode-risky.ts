@@ -16,20 +16,23 @@ export default rule({
   category: 'networking',
   severity: 'info',
   why: `IPVS mode is deprecated from 1.35 and will be switched off, so its defects are no longer a priority
-for anybody. In iptables mode every change of a Service or endpoint rewrites rules in proportion to all
-Services; with thousands of them updates lag and new pods get traffic late.`,
+for anybody. In iptables mode the first packet of each connection is held against the rules of all Services in turn.
+Before 1.27 every change of a Service or endpoint wrote all these rules anew, too: with thousands of them updates lag and
+new pods get traffic late.`,
   remedy: 'Plan the move to `mode: nftables` (kernel 5.13 or newer), on one node pool first.',
   decides: `\`mode\` of a KubeProxyConfiguration (a file, or inside a ConfigMap) or kube-proxy's
 \`--proxy-mode\`: \`ipvs\` for targets from 1.35; \`iptables\` or nothing when the input holds more than
 \`maxServices\` Services. In a cluster also, as an error: \`nftables\` while nodes
 run a kernel below 5.13, on which kube-proxy does not start; and configuration that no kube-proxy reads (Cilium and
 others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
-  versions: 'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, off in 1.40; nftables GA in 1.33.',
+  versions:
+    'IPVS deprecated in 1.35, gate KubeProxyIPVS from 1.37, off in 1.40; nftables GA in 1.33. In iptables mode only what has changed is written from 1.27 on (MinimizeIPTablesRestore).',
   sources: [
     'kubernetes/cmd/kube-proxy/app/server_linux.go',
     'kubernetes/pkg/proxy/nftables/supported.go (kernel 5.13)',
     'KEP-5495',
-    'KEP-3866',
+    'KEP-3866 (nftables)',
+    'KEP-3453 and kubernetes CHANGELOG-1.27 (MinimizeIPTablesRestore)',
   ],
   stories: ['machu-kube-proxy-ipvs', 'datadog-10-ways'],
   params: {
@@ -51,7 +54,9 @@ others in its place) is left alone. Windows (\`kernelspace\`) is exempt.`,
       if (mode === 'ipvs' && minor >= 35)
         return `kube-proxy runs in IPVS mode, which is deprecated since 1.35 and planned to be off in 1.40.`
       if ((mode === '' || mode === 'iptables') && services > params.maxServices)
-        return `Endpoint changes reach the nodes late: kube-proxy rewrites iptables rules for ${services} Services.`
+        return minor < 27
+          ? `Endpoint changes reach the nodes late: kube-proxy rewrites iptables rules for ${services} Services.`
+          : `Connections are made slowly: the first packet of each may pass the iptables rules of ${services} Services in turn.`
       return undefined
     }
     const options = (mode: string | undefined) =>

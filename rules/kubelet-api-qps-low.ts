@@ -23,11 +23,14 @@ pod's address hand out no credentials, and pods that run already look Pending.`,
   remedy: 'Use the defaults of today: `kubeAPIQPS: 50` and `kubeAPIBurst: 100`.',
   decides: `\`kubeAPIQPS\` below \`minQps\` in a KubeletConfiguration (a file or inside a ConfigMap), or
 \`kubeAPIBurst\` below \`kubeAPIQPS\`; the same for \`--kube-api-qps\` of a container. A missing value
-counts for targets below 1.27, whose default was 5.
+counts for targets below 1.27, whose default was 5, and so does 0, which the client takes for 5.
 
 In a cluster the minute stands below the finding in which the most pods were started on one node, from thirty on.`,
   versions: 'Defaults 5 and 10 until 1.26, 50 and 100 from 1.27.',
-  sources: ['k8s.io/kubelet/config/v1beta1/types.go at 0.26.15 and 0.27.0'],
+  sources: [
+    'k8s.io/kubelet/config/v1beta1/types.go at 0.26.15 and 0.27.0',
+    'k8s.io/client-go/rest/config.go (DefaultQPS)',
+  ],
   stories: ['zalando-kubelet-qps', 'chiefio-four-stories'],
   params: {
     minQps: { type: 'integer', minimum: 1, default: 20, about: 'Requests a second that are enough.' },
@@ -50,16 +53,17 @@ In a cluster the minute stands below the finding in which the most pods were sta
     for (const { value, place } of configurationsIn(subject, 'kubelet.config.k8s.io/KubeletConfiguration')) {
       const written = numberAt(value, 'kubeAPIQPS')
       const burst = numberAt(value, 'kubeAPIBurst')
-      const qps = written || (minor < 27 ? 5 : 50)
+      // 0 becomes the default of the client. Source: k8s.io/client-go/rest/config.go (DefaultQPS).
+      const qps = written === 0 ? 5 : (written ?? (minor < 27 ? 5 : 50))
       const [node, field] = place(value, 'kubeAPIQPS')
       const fix = node === value ? safe(set(value, 'kubeAPIQPS', 50)) : undefined
-      // A negative value means no limit at all.
+      // A negative one the kubelet refuses: kubernetes/pkg/kubelet/apis/config/validation/validation.go.
       if (qps > 0 && qps < params.minQps)
         report(node, field, say(qps), { fix, evidence: busiestMinute(graph) })
       else if (burst !== undefined && burst > 0 && burst < qps) {
         report(
           ...place(value, 'kubeAPIBurst'),
-          `The kubelet stalls when many pods start at once: kubeAPIBurst ${burst} is below kubeAPIQPS ${qps}.`,
+          `The kubelet is held back when many pods start at once: kubeAPIBurst ${burst} is below kubeAPIQPS ${qps}.`,
           { fix: node === value ? safe(set(value, 'kubeAPIBurst', Math.max(100, qps * 2))) : undefined },
         )
       }

@@ -34,7 +34,8 @@ export default rule({
   severity: 'info',
   why: `The kubelet keeps one connection to the API server. When the addresses behind a balancer's name
 change, old clients go on writing into a connection that nobody answers; all nodes stop posting their status
-together, and after some minutes the control plane starts to evict every pod.`,
+together. The control plane then takes the pods of these nodes for unready: their Services lose them. It may begin to
+evict them, too; when most nodes of a zone are silent it slows down, and when all are it does not.`,
   remedy:
     'Give the API server an endpoint with static addresses (a network load balancer, a virtual IP), and keep kubelets current.',
   decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of
@@ -52,7 +53,7 @@ connection), and below 1.18.18 and 1.19.0 to 1.19.4 (HTTP/2 without a health che
   sources: [
     'kubernetes issue 48638',
     'kubernetes PRs 63492 and 95981',
-    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (tryUpdateNodeHealth)',
+    'kubernetes/pkg/controller/nodelifecycle/node_lifecycle_controller.go (tryUpdateNodeHealth, MarkPodsNotReady, handleDisruption)',
   ],
   stories: ['turnitin-elb', 'zalando-hamburg-elb-notready', 'salemove-master-dns', 'nordstrom-101-ways'],
   for: ['kubeadm.k8s.io/ClusterConfiguration', 'ConfigMap', '/Config', 'Node'],
@@ -104,7 +105,7 @@ function seenOn(node: Node, graph: Graph): Fault | undefined {
     return isSilent
       ? [
           ...place,
-          `The control plane is about to evict the pods of most nodes: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
+          `Services lose the pods of most nodes, which may be evicted: ${many} fell silent within ${formatSpan(span)}, ${when} ago.`,
           { severity: 'error', evidence },
         ]
       : [
@@ -123,7 +124,7 @@ function seenOn(node: Node, graph: Graph): Fault | undefined {
   return [
     info,
     'kubeletVersion',
-    `${who} may write into a dead connection to the API server until the pods are evicted: ${info.kubeletVersion} does not check it.`,
+    `${who} may write into a dead connection to the API server until the node is taken for lost: ${info.kubeletVersion} does not check it.`,
     {
       severity: 'warning',
       onValue: true,

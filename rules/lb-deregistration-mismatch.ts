@@ -29,7 +29,7 @@ export default rule({
   severity: 'info',
   why: `After a pod is taken out of the target group the balancer keeps its open connections for the
 deregistration delay. A delay of a few seconds cuts requests in flight; one longer than the pod's grace
-period keeps connections to a pod that is dead.`,
+period promises them time that the pod does not have.`,
   remedy:
     'Make the delay at least as long as your longest request, and the grace period at least as long as the delay.',
   decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service
@@ -39,10 +39,11 @@ written, unless the rule is asked for. The same for \`drainingTimeoutSec\` of a 
 
 In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
 known.`,
+  falsePositives: 'Where no request takes as long as the grace period, a longer delay costs nothing.',
   sources: [
-    'AWS Load Balancer Controller documentation, annotations',
+    'aws-load-balancer-controller/docs/guide/ingress/annotations.md, docs/guide/service/annotations.md (target-group-attributes)',
     'Elastic Load Balancing documentation, deregistration delay',
-    'GKE documentation, BackendConfig (connectionDraining)',
+    'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig)',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'betz-gke-upgrade'],
   params: {
@@ -72,7 +73,7 @@ known.`,
       report(
         node,
         field,
-        `Clients keep connections to pods that are dead: the balancer waits ${formatSeconds(delay)}${isWritten ? '' : ' by default'}, pods of ${workload.name} end after ${formatSeconds(grace)}.`,
+        `Requests of more than ${formatSeconds(grace)} are cut off when a pod stops: the balancer waits ${formatSeconds(delay)}${isWritten ? '' : ' by default'} for them, pods of ${workload.name} end before.`,
         {
           recommended: isWritten,
           often: stopped(workload),

@@ -40,7 +40,7 @@ is in the input without the label and whose pods have no \`target-health.elbv2.k
 their own; in a cluster its pods themselves count, whoever gave them the gate. Without the Namespace in the input it is silent,
 or, where the rule is asked for, an info.`,
   versions: 'The label takes effect for pods created after it.',
-  sources: ['AWS Load Balancer Controller documentation, pod readiness gate'],
+  sources: ['aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md'],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],
   for: ['Namespace', ...targetKinds],
   check(subject, { graph, report }) {
@@ -68,7 +68,9 @@ or, where the rule is asked for, an info.`,
         {
           see: [at(one, ...place)],
           evidence: bare && [`without a readiness gate: ${firstOf(bare)}`],
-          fix: set(metadata, 'labels', { ...metadata.labels, [label]: 'enabled' }, `${label}: enabled`),
+          fix: metadata.labels
+            ? set(metadata.labels, label, 'enabled')
+            : set(metadata, 'labels', { [label]: 'enabled' }, `${label}: enabled`),
         },
       )
       return

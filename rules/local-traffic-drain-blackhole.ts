@@ -6,6 +6,7 @@ import {
   type ObjectOf,
   readyByNode,
   rule,
+  sendsToPods,
   type Workload,
 } from '../src/rule.js'
 
@@ -19,19 +20,26 @@ its node has passed the health check: total loss for that time.`,
   remedy:
     'Run at least two pods, spread over nodes by a hard constraint, with a budget that lets one go at a time.',
   decides: `A Service of type LoadBalancer or NodePort with \`externalTrafficPolicy: Local\` whose pods come
-from one workload with two pods or more at least, and no anti-affinity or spread over the hostname that
-matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt. A single pod is
+from one workload with two pods or more at least, and no anti-affinity or spread over the hostname or the zone that
+matches them. DaemonSets and pods with a hostPort, which cannot share a node, are exempt, and so are balancers of AWS that
+send to pods (target type ip). A single pod is
 \`single-replica-service\`. In a cluster: an error when all ready pods stand on nodes that are cordoned, not ready,
 being scaled away or kept from balancers by their label, whatever the workload; an info when the pods happen to
 stand on several nodes, and nothing in a cluster of one node.`,
   versions: 'Cordoned nodes stay behind cloud balancers from 1.19 on, NotReady nodes from 1.27 on.',
-  sources: ['kubernetes PR 90823', 'kubernetes/pkg/features/kube_features.go (StableLoadBalancerNodeSet)'],
+  sources: [
+    'kubernetes PR 90823',
+    'kubernetes/pkg/features/kube_features.go of 1.31 (StableLoadBalancerNodeSet)',
+    'k8s.io/cloud-provider/controllers/service/controller.go (stableNodeSetPredicates)',
+    'kubernetes/pkg/apis/core/v1/defaults.go (hostPort of hostNetwork pods)',
+  ],
   stories: ['devopshof-drain-local', 'oneandone-node-join-timeouts'],
   for: 'Service',
   check(service, { graph, report }) {
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
+    if (sendsToPods(service)) return
     const backends = graph.backendsOf(service)
     const [workload] = backends
     if (!workload || backends.length > 1) return
@@ -99,6 +107,9 @@ function leavingBy(node: ObjectOf<'Node'> | undefined, byLabel: boolean): string
   return byLabel && isExcludedFromBalancers(node) ? 'excluded from load balancers by its label' : undefined
 }
 
+/** What is different for pods only if their nodes are. */
+const apart: readonly string[] = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']
+
 /** Whether something keeps the workload's pods on different nodes. */
 function keepsApart({ labels, pod, running }: Workload): boolean {
   const { podAntiAffinity } = pod.affinity ?? {}
@@ -114,7 +125,7 @@ function keepsApart({ labels, pod, running }: Workload): boolean {
     // With hostNetwork every port is a hostPort: pkg/apis/core/v1/defaults.go.
     ports.some((port) => port.hostPort || (pod.hostNetwork && port.containerPort)) ||
     terms.some(
-      (term) => term.topologyKey === 'kubernetes.io/hostname' && matchesSelector(term.labelSelector, labels),
+      (term) => apart.includes(term.topologyKey ?? '') && matchesSelector(term.labelSelector, labels),
     )
   )
 }

@@ -1,10 +1,12 @@
 import {
+  announcesServices,
   arrayAt,
   at,
   counted,
   firstOf,
   type Graph,
   imageNamed,
+  isExcludedFromBalancers,
   isObject,
   numberAt,
   objectsAt,
@@ -24,12 +26,18 @@ nodes; the routers spread connections anew and reset those that end on another n
   remedy:
     'Keep more pods than announcing nodes at all times (the autoscaler minimum counts), or announce from fewer nodes.',
   decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP
-announcements (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a Cilium BGP policy,
-kube-vip). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
-that fit the advertisement's and the speaker's node selectors; in a cluster not more than the speaker's DaemonSet has
+announcements of Services (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a BGP configuration of Cilium
+that announces Services). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
+that fit the node selectors of the advertisements (else of all peers) and of the speaker, and that balancers do not pass over
+(label \`node.kubernetes.io/exclude-from-external-load-balancers\`); in a cluster not more than the speaker's DaemonSet has
 pods, and the nodes that announce now stand below the finding. Silent for DaemonSets and MetalLB in L2 mode only, and while
 the number of nodes is unknown, unless the rule is asked for and no advertisement chooses its nodes.`,
-  sources: ['MetalLB documentation, usage (traffic policies)', 'metallb/speaker/main.go'],
+  sources: [
+    'MetalLB documentation, usage (traffic policies)',
+    'metallb/speaker/bgp_controller.go (ShouldAnnounce), api/v1beta2/bgppeer_types.go',
+    'cilium PR 25477 (externalTrafficPolicy Local)',
+    'Calico documentation, Advertise Kubernetes service IP addresses',
+  ],
   stories: ['oneandone-ecmp-resets'],
   params: {
     speakers: {
@@ -95,12 +103,9 @@ function announcing(places: readonly (readonly [string, number])[], speakers: nu
 
 /** An object of the input that shows that addresses are announced by BGP. */
 function announcer(graph: Graph): object | undefined {
-  const kinds = [
-    'metallb.io/BGPAdvertisement',
-    'metallb.io/BGPPeer',
-    'cilium.io/CiliumBGPPeeringPolicy',
-    'cilium.io/CiliumBGPClusterConfig',
-  ] as const
+  const kinds = ['metallb.io/BGPAdvertisement', 'metallb.io/BGPPeer'] as const
+  const ciliums = ['cilium.io/CiliumBGPPeeringPolicy', 'cilium.io/CiliumBGPClusterConfig'] as const
+  const cilium = ciliums.flatMap((kind) => graph.all(kind)).find((one) => announcesServices(one, graph))
   const calico = [
     ...graph.all('projectcalico.org/BGPConfiguration'),
     ...graph.all('crd.projectcalico.org/BGPConfiguration'),
@@ -108,7 +113,9 @@ function announcer(graph: Graph): object | undefined {
   const legacy = graph
     .all('ConfigMap')
     .find((one) => one.metadata?.name === 'config' && /protocol:\s*bgp/.test(one.data?.config ?? ''))
-  return kinds.map((kind) => graph.all(kind)[0]).find((found) => found !== undefined) ?? calico ?? legacy
+  return (
+    kinds.map((kind) => graph.all(kind)[0]).find((found) => found !== undefined) ?? cilium ?? calico ?? legacy
+  )
 }
 
 /** The Nodes of the input that fit the speaker's node selector and the node selectors of an advertisement. */
@@ -116,12 +123,12 @@ function speakersIn(graph: Graph): number {
   const speaker = graph.workloads.find(
     (one) =>
       one.kind === 'DaemonSet' &&
-      one.running.some(({ image }) => imageNamed(image, ['metallb/speaker', 'speaker', 'kube-vip'])),
+      one.running.some(({ image }) => imageNamed(image, ['metallb/speaker', 'speaker'])),
   )
   const selectors = selectorsIn(graph)
   const scheduled = graph.live && numberAt(speaker?.object, 'status', 'desiredNumberScheduled')
-  const nodes = graph.all('Node').filter(({ metadata }) => {
-    const labels = metadata?.labels ?? {}
+  const nodes = graph.all('Node').filter((node) => {
+    const labels = node.metadata?.labels ?? {}
     const fits = Object.entries(speaker?.pod.nodeSelector ?? {}).every(
       ([key, value]) => key === 'kubernetes.io/os' || labels[key] === value,
     )
@@ -131,13 +138,18 @@ function speakersIn(graph: Graph): number {
         const pairs = valueAt(selector, 'matchLabels')
         return isObject(pairs) && Object.keys(pairs).every((key) => labels[key] === stringAt(pairs, key))
       })
-    return fits && chosen
+    return fits && chosen && !isExcludedFromBalancers(node)
   }).length
   // Taints keep the speaker off some nodes.
   return Math.min(nodes, scheduled ?? nodes)
 }
 
-/** Which nodes announce addresses, where advertisements say it. */
+/** Which nodes announce addresses, where advertisements say it, or all peers. */
 function selectorsIn(graph: Graph) {
-  return graph.all('metallb.io/BGPAdvertisement').flatMap((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  const of = (kind: 'BGPAdvertisement' | 'BGPPeer') =>
+    graph.all(`metallb.io/${kind}`).map((one) => objectsAt(one, 'spec', 'nodeSelectors'))
+  const written = of('BGPAdvertisement').flat()
+  const peers = of('BGPPeer')
+  // A peer without a selector is one of all nodes.
+  return written.length > 0 || peers.some(({ length }) => length === 0) ? written : peers.flat()
 }

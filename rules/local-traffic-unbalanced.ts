@@ -1,4 +1,4 @@
-import { at, matchesSelector, readyByNode, rule } from '../src/rule.js'
+import { at, type Graph, matchesSelector, readyByNode, rule, type Service, sendsToPods } from '../src/rule.js'
 
 export default rule({
   title: 'Traffic is split by node while the pods are not',
@@ -11,10 +11,16 @@ overloaded first.`,
     'Spread the pods evenly: `topologySpreadConstraints` over `kubernetes.io/hostname`, `maxSkew: 1`, `DoNotSchedule`.',
   decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
 with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
-over the hostname. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
-\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are workloads that \`local-traffic-drain-blackhole\` reports on
+over the hostname or the zone. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
+\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are Services whose balancer sends to pods (AWS with target type ip), goes by their
+number (\`networking.gke.io/weighted-load-balancing: pods-per-node\`) or sends to one node only (MetalLB in L2 mode
+alone), and workloads that \`local-traffic-drain-blackhole\` reports on
 the same Service.`,
-  sources: ['Kubernetes documentation, external traffic policy'],
+  sources: [
+    'Kubernetes documentation, external traffic policy',
+    'ingress-gce/pkg/l4/annotations/service.go (pods-per-node)',
+    'metallb/speaker/layer2_controller.go (ShouldAnnounce)',
+  ],
   stories: ['oneandone-ecmp-resets', 'skyscanner-haproxy-template'],
   unless: ['local-traffic-drain-blackhole'],
   params: {
@@ -30,6 +36,7 @@ the same Service.`,
     const { spec } = service
     if (spec?.externalTrafficPolicy !== 'Local' || (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort'))
       return
+    if (sendsToPods(service) || isWeighted(service) || hasOneNode(graph)) return
     for (const workload of graph.backendsOf(service)) {
       const fewest = graph.fewestPods(workload)
       if (!fewest) continue
@@ -59,8 +66,11 @@ the same Service.`,
           (one.maxSkew ?? 1) <= 1 &&
           matchesSelector(one.labelSelector, labels),
       )
+      // One pod in each zone is one pod on a node.
       const apart = pod.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.some(
-        (one) => byHost(one.topologyKey) && matchesSelector(one.labelSelector, labels),
+        ({ topologyKey, labelSelector }) =>
+          (byHost(topologyKey) || topologyKey === 'topology.kubernetes.io/zone') &&
+          matchesSelector(labelSelector, labels),
       )
       if (hard || apart) continue
       report(
@@ -75,6 +85,19 @@ the same Service.`,
     }
   },
 })
+
+/** Whether the balancer sends to nodes by the number of their pods. */
+function isWeighted({ metadata }: Service): boolean {
+  return metadata?.annotations?.['networking.gke.io/weighted-load-balancing'] === 'pods-per-node'
+}
+
+/** Whether one node at a time answers for each address, as MetalLB does it without BGP. */
+function hasOneNode(graph: Graph): boolean {
+  return (
+    graph.all('metallb.io/L2Advertisement').length > 0 &&
+    graph.all('metallb.io/BGPAdvertisement').length === 0
+  )
+}
 
 /** `3 times`, `2.5 times`. */
 function times(ratio: number): string {

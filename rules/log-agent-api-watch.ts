@@ -1,4 +1,4 @@
-import { rule } from '../src/rule.js'
+import { rule, type Workload } from '../src/rule.js'
 
 export default rule({
   title: 'The log agent of every node asks the API server about pods',
@@ -11,12 +11,16 @@ the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
   decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\` (in the classic form or in
 YAML); Filebeat's \`add_kubernetes_metadata\` with \`scope: cluster\`;
-fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`; an OpenTelemetry
+fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`, and is not told its node (\`K8S_NODE_NAME\`); an OpenTelemetry
 \`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
 for the node. Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked
 for, also where no workload of the input does.`,
   falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
-  sources: ['Fluent Bit documentation, Kubernetes filter', 'OpenTelemetry Collector, k8sattributesprocessor'],
+  sources: [
+    'Fluent Bit documentation, Kubernetes filter',
+    'fluent-plugin-kubernetes_metadata_filter README (watch, K8S_NODE_NAME)',
+    'OpenTelemetry Collector, k8sattributesprocessor',
+  ],
   stories: ['betz-log-tailing', 'openai-telemetry', 'civis-large-cluster'],
   params: {
     minNodes: {
@@ -43,6 +47,7 @@ for, also where no workload of the input does.`,
             .referencesOf(one)
             .some((reference) => reference.kind === 'ConfigMap' && reference.name === name),
       )
+      if (agent === 'fluentd' && readers.length > 0 && readers.every(knowsNode)) continue
       const mounted = readers.some(({ kind }) => kind === 'DaemonSet')
       // Read by others, it is that of an aggregator.
       if (!mounted && (graph.live || readers.length > 0)) continue
@@ -58,6 +63,11 @@ for, also where no workload of the input does.`,
     }
   },
 })
+
+/** Whether the filter of fluentd watches the pods of its node alone. Source: fluent-plugin-kubernetes_metadata_filter README. */
+function knowsNode({ containers }: Workload): boolean {
+  return containers.some(({ spec }) => spec.env?.some(({ name }) => name === 'K8S_NODE_NAME'))
+}
 
 function watcherIn(text: string, names: string): string | undefined {
   const filters = text

@@ -71,7 +71,7 @@ Internet.`,
       const first = graph
         .once(
           'first-services',
-          () => new Map([...graph.all('Service')].reverse().map((one) => [graph.namespaceOf(one), one])),
+          () => new Map([...graph.seen('Service')].reverse().map((one) => [graph.namespaceOf(one), one])),
         )
         .get(own)
       if (first !== subject) return

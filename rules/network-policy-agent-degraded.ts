@@ -2,10 +2,9 @@ import {
   ageOf,
   atMost,
   formatSpan,
-  type Graph,
   imageNamed,
   imageParts,
-  isAway,
+  isStranded,
   type Live,
   type Pod,
   presentPods,
@@ -58,10 +57,9 @@ The rules on the nodes themselves cannot be read through the API.`,
     )
     if (!agent) return
     const pods = presentPods(workload, live)
-    const away = graph.once('nodes-away', () => nodesAway(graph))
     const down = unreadyPods(pods, live, params.minutes * 60)
       .map(({ pod }) => pod)
-      .filter(({ spec }) => !away.has(spec?.nodeName ?? ''))
+      .filter((pod) => !isStranded(pod, graph, workload.object))
     if (down.length > 0) {
       const [first] = down
       report(
@@ -93,15 +91,6 @@ The rules on the nodes themselves cannot be read through the API.`,
     )
   },
 })
-
-function nodesAway(graph: Graph): ReadonlySet<string> {
-  return new Set(
-    graph
-      .all('Node')
-      .filter(isAway)
-      .map(({ metadata }) => metadata?.name ?? ''),
-  )
-}
 
 function lineOf(pod: Pod, live: Live): string {
   return `node ${pod.spec?.nodeName}: ${troubleOf(pod, live) ?? 'not ready'}, for ${formatSpan(unreadyFor(pod, live))}`

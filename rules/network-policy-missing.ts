@@ -1,4 +1,6 @@
 import {
+  at,
+  firstOf,
   type Graph,
   hasOtherPolicies,
   isForIngress,
@@ -18,7 +20,8 @@ that denies by default it means that the Service works by accident, until somebo
 the namespace.`,
   remedy: 'Write a NetworkPolicy that says who may reach these pods.',
   decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming
-traffic selects; where the rule is asked for, one whose pods are not in the input and whose namespace has no such policy there, too. With \`defaultDeny\`
+traffic selects; where the rule is asked for, one whose pods are not in the input and whose namespace has no such policy there, too.
+One finding for all Services of a namespace, in manifests without one for those of near folders: at the first of them. With \`defaultDeny\`
 it is a warning. Namespaces named \`kube-*\`, pods in the network of their node and inputs with policies of Cilium or
 Calico or of the administrator are exempt, as are clusters with flannel and no agent that enforces policies.`,
   falsePositives: 'A network plugin that does not enforce policies.',
@@ -28,25 +31,67 @@ Calico or of the administrator are exempt, as are clusters with flannel and no a
     defaultDeny: { type: 'boolean', default: false, about: 'The platform drops what no policy allows.' },
   },
   for: 'Service',
-  check(service, { graph, params, report }) {
-    const namespace = graph.namespaceOf(service)
-    if (namespace.startsWith('kube-') || hasOtherPolicies(service, graph) || isUnenforced(graph)) return
-    const backends = graph.backendsOf(service)
-    const covered = (workload: Workload) => graph.policiesOf(workload).some(isForIngress)
-    if (backends.length > 0 ? backends.every(isOnHost) || backends.some(covered) : !mayBeOpen(service, graph))
-      return
-    const open = backends.find((workload) => !isOnHost(workload))
-    const what = open ? `selects ${open.name}` : `of ${graph.source} can select its pods`
+  check(service, { graph, params, report, isAsked }) {
+    const group = graph.once('Services that no policy covers', () => openGroups(graph, isAsked)).get(service)
+    if (!group) return
+    const [what, why] = described(group, graph)
     report(
       service,
       undefined,
       params.defaultDeny
-        ? `Connections to ${graph.describe(service)} are dropped by default: no NetworkPolicy ${what}.`
-        : `Every pod of the cluster may connect to ${graph.describe(service)}: no NetworkPolicy ${what}.`,
-      { severity: params.defaultDeny ? 'warning' : 'info', recommended: open !== undefined },
+        ? `Connections to ${what} are dropped by default: no NetworkPolicy ${why}.`
+        : `Every pod of the cluster may connect to ${what}: no NetworkPolicy ${why}.`,
+      {
+        severity: params.defaultDeny ? 'warning' : 'info',
+        see: group.slice(1, 4).map((one) => at(one, one)),
+      },
     )
   },
 })
+
+/** The Services that belong together and that no policy covers, by the first of them. */
+function openGroups(graph: Graph, isAsked: boolean): ReadonlyMap<Service, readonly Service[]> {
+  const groups = new Map<Service, Service[]>()
+  if (isUnenforced(graph)) return groups
+  const ofNamespace = new Map<string, Service[][]>()
+  for (const service of graph.all('Service')) {
+    if (!isOpen(service, graph, isAsked)) continue
+    const namespace = graph.namespaceOf(service)
+    const near = ofNamespace.get(namespace) ?? []
+    const group = near.find(([first]) => first && graph.together(first, service))
+    if (group) group.push(service)
+    else {
+      const own = [service]
+      groups.set(service, own)
+      ofNamespace.set(namespace, [...near, own])
+    }
+  }
+  return groups
+}
+
+/** @param isAsked whether Services count whose pods the input lacks */
+function isOpen(service: Service, graph: Graph, isAsked: boolean): boolean {
+  if (graph.namespaceOf(service).startsWith('kube-') || hasOtherPolicies(service, graph)) return false
+  const backends = graph.backendsOf(service)
+  if (backends.length === 0) return isAsked && mayBeOpen(service, graph)
+  const covered = (workload: Workload) => graph.policiesOf(workload).some(isForIngress)
+  return !backends.every(isOnHost) && !backends.some(covered)
+}
+
+/** The Services, and what no policy does. */
+function described([service, ...others]: readonly Service[], graph: Graph): readonly [string, string] {
+  if (!service) return ['', '']
+  if (others.length === 0) {
+    const open = graph.backendsOf(service).find((workload) => !isOnHost(workload))
+    return [graph.describe(service), open ? `selects ${open.name}` : `of ${graph.source} can select its pods`]
+  }
+  const names = [...new Set([service, ...others].map(({ metadata }) => metadata?.name ?? ''))]
+  const namespace = graph.namespaceOf(service)
+  return [
+    `Services ${firstOf(names)}${namespace ? ` of namespace ${namespace}` : ''}`,
+    `${graph.complete ? '' : `of ${graph.source} `}selects their pods`,
+  ]
+}
 
 function isOnHost({ pod }: Workload): boolean {
   return pod.hostNetwork === true

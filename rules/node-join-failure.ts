@@ -98,7 +98,7 @@ interface Stuck {
 function stuckIn(graph: Graph, live: Live, patience: number): readonly (readonly Stuck[])[] {
   const groups = new Map<string, Stuck[]>()
   for (const kind of machines)
-    for (const machine of graph.all(kind)) {
+    for (const machine of graph.seen(kind)) {
       const seconds = (live.now - Date.parse(machine.metadata?.creationTimestamp ?? '')) / 1000
       const found = machine.metadata?.deletionTimestamp ? undefined : stateOf(machine)
       if (!found || !(seconds >= patience)) continue

@@ -162,6 +162,8 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
     }
   // Too few healthy ones are for pdb-protects-unhealthy-pods to tell.
   if (currentHealthy < desiredHealthy) return undefined
+  // Broken pods may go, and there are no others. Source: kubernetes/pkg/registry/core/pod/storage/eviction.go.
+  if (currentHealthy === 0 && budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow') return undefined
   const broken = guarded
     .flatMap((workload) => unreadyPods(live.podsOf(workload), live, least))
     .filter(({ pod }) => pod.status?.phase === 'Running')

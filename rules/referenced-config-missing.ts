@@ -12,7 +12,9 @@ import {
   isReady,
   type KubernetesObject,
   type Live,
+  lastEnd,
   nearestName,
+  type Pod,
   presentPods,
   push,
   rule,
@@ -62,7 +64,12 @@ kubelet goes on without it. It is an error where the registry refuses an image f
   check(workload, { graph, params, report }) {
     const { live } = graph
     const waiting = live ? waitingPods(workload, live) : []
-    const scene = { workload, graph, waiting, runs: live !== undefined && isServing(workload, live.seen) }
+    const scene = {
+      workload,
+      graph,
+      waiting,
+      runs: live !== undefined && waiting.length === 0 && isServing(workload, live.seen),
+    }
     const gaps = gapsIn(workload, graph, params.partialInput && !live)
     const told = gaps.map(({ reference }) => reference.name)
     for (const fault of [...faultsOf(gaps, scene), ...unexplained(told, scene)]) report(...fault)
@@ -357,7 +364,14 @@ const subjectOf = (reference: ConfigReference, workload: Workload) =>
 
 function isServing(workload: Workload, live: Live): boolean {
   const pods = presentPods(workload, live)
-  return pods.length > 0 && pods.every(isReady)
+  return pods.length > 0 && pods.every((pod) => isReady(pod) || hasStarted(pod))
+}
+
+/** Whether the kubelet has started a container of the pod, however that went on: the volumes of the pod are there. */
+function hasStarted({ status }: Pod): boolean {
+  return (status?.containerStatuses ?? []).some(
+    (container) => container.state?.running !== undefined || lastEnd(container) !== undefined,
+  )
 }
 
 function startless(reference: ConfigReference, { workload, runs }: Scene): string {

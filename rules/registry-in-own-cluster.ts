@@ -80,7 +80,7 @@ const controllers =
 /** The hosts under which each workload is reached, and those that each ingress controller leads to. */
 function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
   const found = new Map<Workload, Entry[]>()
-  for (const service of graph.all('Service')) {
+  for (const service of graph.seen('Service')) {
     const hosts = hostsOfService(service, graph.namespaceOf(service))
     for (const workload of graph.backendsOf(service)) {
       for (const host of hosts) push(found, workload, { host, of: service, own: true })
@@ -88,10 +88,10 @@ function hostsOf(graph: Graph): ReadonlyMap<Workload, Entry[]> {
         for (const host of hostsOfRoute(from)) push(found, workload, { host, of: from, own: true })
     }
   }
-  const gates = graph.workloads.filter(({ running }) =>
+  const gates = graph.seenWorkloads.filter(({ running }) =>
     running.some(({ image }) => image && controllers.test(imageParts(image).repository)),
   )
-  for (const route of [...graph.all('Ingress'), ...graph.all('gateway.networking.k8s.io/HTTPRoute')]) {
+  for (const route of [...graph.seen('Ingress'), ...graph.seen('gateway.networking.k8s.io/HTTPRoute')]) {
     const hosts = hostsOfRoute(route)
     for (const host of hosts) for (const gate of gates) push(found, gate, { host, of: route, own: false })
     for (const { name, service } of graph.backendsNamedBy(route)) {

@@ -13,6 +13,7 @@ import {
   formatCondition,
   formatSpan,
   type Graph,
+  isGone,
   isKind,
   type Live,
   type Pod,
@@ -152,7 +153,12 @@ function checkDeployment(
     `${serving === 0 ? 'Nothing serves' : `${serving} of ${replicas} pods serve`}: the ${old ? 'rollout' : 'Deployment'} has not progressed${span}${why}.`,
     {
       severity: serving === 0 ? 'error' : 'warning',
-      evidence: [...refusal, ...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
+      // Failed pods are replaced, and tell why all the same.
+      evidence: [
+        ...refusal,
+        ...troubles([...stuck, ...pods.filter(isFailed)], live),
+        ...inItsWake(subject, stuck, graph, live),
+      ],
       symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
@@ -172,9 +178,13 @@ function causeOf(stuck: readonly Pod[], subject: object, graph: Graph, live: Liv
     : undefined
 }
 
+function isFailed({ status }: Pod): boolean {
+  return status?.phase === 'Failed'
+}
+
 /**
- * The finding about what lets no pod be made: an account that is missing, or a quota. Source:
- * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go.
+ * The finding about what lets no pod be made: an account that is missing, a webhook that does not answer, or a quota. Source:
+ * k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/admission/plugin/webhook/errors/statuserror.go.
  */
 function refusedBy(
   stuck: readonly Pod[],
@@ -185,9 +195,25 @@ function refusedBy(
   if (stuck.length > 0) return undefined
   if (/serviceaccount "[^"]+" not found/.test(refusal))
     return { rules: ['referenced-config-missing'], objects: [subject] }
+  const webhook = /failed calling webhook "([^"]+)"/.exec(refusal)?.[1]
+  if (webhook !== undefined) {
+    const rules = [
+      'webhook-backend-unavailable',
+      ...(/x509|tls:/.test(refusal) ? ['webhook-cabundle-invalid'] : []),
+    ]
+    return { rules, objects: configurationsOf(webhook, graph) }
+  }
   const name = /(?:exceeded|failed) quota: ([^,:]+)/.exec(refusal)?.[1]
   const quota = graph.find('ResourceQuota', name, subject)
   return quota && { rules: ['quota-exhausted'], objects: [quota] }
+}
+
+/** The webhook configurations that have a webhook of that name. */
+function configurationsOf(webhook: string, graph: Graph): readonly object[] {
+  return [
+    ...graph.seen('ValidatingWebhookConfiguration'),
+    ...graph.seen('MutatingWebhookConfiguration'),
+  ].filter(({ webhooks = [] }) => webhooks.some(({ name }) => name === webhook))
 }
 
 /** What fails with it, and the configuration that crashing pods have read and that was written lately. */
@@ -211,7 +237,7 @@ function notReady(count: number, all: number): string {
 /** The pods that have not been ready for some minutes, the longest first. */
 function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly Pod[] {
   return pods
-    .filter((pod) => pod.metadata?.deletionTimestamp === undefined && pod.status?.phase !== 'Succeeded')
+    .filter((pod) => !isGone(pod))
     .filter((pod) => unreadySince(pod) !== undefined && unreadyFor(pod, live) >= minutes * 60)
     .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
 }

@@ -84,7 +84,13 @@ function faultOf(ref: Untyped, route: KubernetesObject, graph: Graph): Fault | u
   const isGateway =
     (stringAt(ref, 'group') ?? group) === group && (stringAt(ref, 'kind') ?? 'Gateway') === 'Gateway'
   if (!name || !isGateway) return undefined
-  const gateway = graph.find(gatewayKind, name, route, stringAt(ref, 'namespace'))
+  const namespace = stringAt(ref, 'namespace')
+  // Of a Gateway in a namespace that was not read its controller tells, in the route.
+  const told = graph.hasRead(gatewayKind, namespace ?? graph.namespaceOf(route))
+    ? undefined
+    : refusalOf(ref, route, graph)
+  if (told) return told
+  const gateway = graph.find(gatewayKind, name, route, namespace)
   if (!gateway) return absenceOf(ref, name, route, graph)
   return graph.patched(gateway) || graph.patched(route)
     ? undefined

@@ -193,6 +193,7 @@ function allUnready(
     .sort(byRank(graph))
   if (same[0] !== service) return undefined
   const user = userOf(service, graph)
+  const isCalled = user !== undefined || service.spec?.type === 'LoadBalancer'
   const who =
     pods.length === 1
       ? `its only pod, of ${backend.kind} ${backend.name}, has not`
@@ -203,7 +204,7 @@ function allUnready(
     undefined,
     `Calls of ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
     {
-      severity: user ? 'error' : 'warning',
+      severity: isCalled ? 'error' : 'warning',
       see: [user],
       evidence: evidenceOf(pods, same.slice(1), live),
       symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)

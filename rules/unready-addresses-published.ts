@@ -127,10 +127,9 @@ function published(service: Service, graph: Graph): Fault | undefined {
 
 /** The pods that the slices of a Service count as ready, and that have not been ready for so many seconds. */
 function unreadyBehind(service: Service, graph: Graph, live: Live, seconds: number): readonly Pod[] {
-  const unready = graph
-    .once('unready pods by namespace and name', () => unreadyIn(live))
-    .get(service.metadata?.namespace ?? '')
-  if (!unready) return []
+  const namespace = service.metadata?.namespace ?? ''
+  const unready = graph.once(`unready pods of ${namespace}`, () => unreadyIn(namespace, live))
+  if (unready.size === 0) return []
   const found = new Set<Pod>()
   for (const { ready } of live.slicesOf(service) ?? [])
     for (const name of ready) {
@@ -140,21 +139,18 @@ function unreadyBehind(service: Service, graph: Graph, live: Live, seconds: numb
   return [...found]
 }
 
-function unreadyIn({ pods }: Live): ReadonlyMap<string, ReadonlyMap<string, Pod>> {
-  const unready = new Map<string, Map<string, Pod>>()
-  for (const pod of pods) {
-    if (isGone(pod) || unreadySince(pod) === undefined) continue
-    const { namespace = '', name = '' } = pod.metadata ?? {}
-    const own = unready.get(namespace)
-    if (own) own.set(name, pod)
-    else unready.set(namespace, new Map([[name, pod]]))
-  }
-  return unready
+/** The pods of a namespace that are not ready, by name. */
+function unreadyIn(namespace: string, { podsIn }: Live): ReadonlyMap<string, Pod> {
+  return new Map(
+    podsIn(namespace)
+      .filter((pod) => !isGone(pod) && unreadySince(pod) !== undefined)
+      .map((pod) => [pod.metadata?.name ?? '', pod]),
+  )
 }
 
 /** Services that ought to send to ready pods only and do not, because nobody keeps their slices up to date. */
 function staleServices(graph: Graph, live: Live): readonly Service[] {
-  return graph.all('Service').filter(
+  return graph.seen('Service').filter(
     (service) =>
       !service.spec?.publishNotReadyAddresses &&
       // Others have their own reasons to send to a pod: Patroni to its leader.

@@ -1,5 +1,6 @@
 import {
   at,
+  atMost,
   type Callout,
   calloutKinds,
   calloutsOf,
@@ -12,6 +13,7 @@ import {
   formatCondition,
   formatSpan,
   type Graph,
+  groupBy,
   isKind,
   isOptIn,
   isReady,
@@ -27,7 +29,9 @@ import {
   timeOf,
   times,
   troubles,
+  unreadyFor,
   type Webhook,
+  withoutAddress,
 } from '../src/rule.js'
 
 type WebhookRule = NonNullable<Webhook['spec']['rules']>[number]
@@ -235,12 +239,14 @@ function troubleNow(client: Client, service: Service, graph: Graph): Fault | und
 function noPods(client: Client, service: Service, pods: readonly Pod[], graph: Graph, live: Live): Fault {
   const [backend] = graph.backendsOf(service)
   const name = graph.describe(service)
+  const seconds = Math.min(...pods.map((pod) => unreadyFor(pod, live)))
+  const span = pods.length > 0 && seconds > 0 ? ` for ${formatSpan(seconds)}` : ''
   const none =
     pods.length === 0
       ? `${backend ? graph.describe(backend.object) : 'nothing'} runs no pods for ${name}`
       : pods.length === 1
-        ? `the only pod of ${name} is not ready`
-        : `none of the ${pods.length} pods of ${name} is ready`
+        ? `the only pod of ${name} ${span ? 'has not been ready' : 'is not ready'}${span}`
+        : `none of the ${pods.length} pods of ${name} ${span ? 'has been ready' : 'is ready'}${span}`
   return [
     client.reference,
     'name',
@@ -250,6 +256,7 @@ function noPods(client: Client, service: Service, pods: readonly Pod[], graph: G
       evidence: [
         ...troubles(pods, live),
         ...(backend ? refusalOf(backend.object, live) : []),
+        ...refusedOthers(client, backend?.object, live),
         ...callsOf(client.webhook?.name ?? '', live),
       ],
       see: backend ? [at(backend.object, backend.object, undefined, 'its backend')] : [],
@@ -296,6 +303,22 @@ function refusalOf(backend: KubernetesObject, live: Live): readonly string[] {
   return event ? [`${kind} ${name} makes none: ${callError(event.message ?? 'FailedCreate')}`] : []
 }
 
+/** What else could not be written for want of the webhook: `ReplicaSet shop/web-1: refused 14 times, the last 2 min ago`. */
+function refusedOthers(client: Client, backend: KubernetesObject | undefined, live: Live): readonly string[] {
+  const own = new Set(backend && live.eventsOf(backend))
+  const failed = live.events.filter((event) => !own.has(event) && isFailure(event, client))
+  const about = groupBy(
+    failed,
+    ({ involvedObject: of }) => `${of?.kind} ${of?.namespace ? `${of.namespace}/` : ''}${of?.name}`,
+  )
+  const lines = [...about].map(([name, events]) => {
+    const count = events.reduce((sum, event) => sum + countOf(event), 0)
+    const last = Math.max(...events.map(timeOf))
+    return `${name}: refused ${times(count)}, the last ${formatSpan((live.now - last) / 1000)} ago`
+  })
+  return atMost(3, lines)
+}
+
 /** Whether the event tells that the webhook could not be called; a refusal by the webhook itself is none. */
 function isFailure({ message = '' }: Event, { webhook }: Client): boolean {
   return webhook !== undefined && message.includes(`failed calling webhook "${webhook.name}"`)
@@ -303,10 +326,7 @@ function isFailure({ message = '' }: Event, { webhook }: Client): boolean {
 
 /** The end of the message, where the network's error stands, without the address that was called. */
 function callError(message: string): string {
-  return message
-    .slice(message.indexOf('failed calling webhook'))
-    .replace(/failed to call webhook: \w+ "[^"]*": /, '')
-    .slice(0, 200)
+  return withoutAddress(message.slice(message.indexOf('failed calling webhook'))).slice(0, 200)
 }
 
 /**

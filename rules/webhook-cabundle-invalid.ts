@@ -1,4 +1,5 @@
 import {
+  ageOf,
   type Callout,
   calloutKinds,
   calloutsOf,
@@ -29,8 +30,8 @@ authorities of the API server's machine count: public ones sign no \`.svc\` name
   decides: `\`caBundle\` of webhooks, APIServices and the conversion webhooks of CustomResourceDefinitions. An
 error when it is base64 but holds no certificate, or when the last of its certificates has expired; a warning
 when that happens within \`warnDays\`. In a cluster also a warning when there is none and the backend is a
-Service, and an error when it is blank (for conversion webhooks that counts as none); manifests may leave it to
-a controller.
+Service, and an error when it is blank (for conversion webhooks that counts as none), ten minutes after the object was
+made where an annotation asks a controller for it; manifests may leave it to one.
 
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
 \`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests
@@ -56,8 +57,9 @@ for, manifests without a bundle and without such an annotation are told, too.`,
   },
   for: calloutKinds,
   check(subject, { graph, params, report, isAsked }) {
-    const isInjected = Object.keys(subject.metadata?.annotations ?? {}).some((key) => injectors.test(key))
-    if (isInjected && !graph.live) return
+    const injection = injectionOf(subject)
+    if (injection && !graph.live) return
+    const isAwaited = injection !== undefined && graph.live !== undefined && ageOf(subject, graph.live) < 600
     const now = graph.live?.now ?? Date.now()
     // Webhooks of one configuration share a bundle: each is told once.
     const seen = new Set<string | undefined>()
@@ -75,14 +77,15 @@ for, manifests without a bundle and without such an annotation are told, too.`,
           `${whatOf(callout)} fail unless something fills in the caBundle: it is empty, and no annotation says who does.`,
           { severity: closed ? 'warning' : 'info', recommended: false },
         )
-      const verdict =
-        graph.live && isEmpty(bundle, subject)
-          ? verdictOnNone(callout)
-          : verdictOn(bundle, now, params.warnDays, graph)
+      const isNone = graph.live !== undefined && isEmpty(bundle, subject)
+      // Its controller may be about to fill it in.
+      if (isNone && isAwaited) continue
+      const verdict = isNone ? verdictOnNone(callout) : verdictOn(bundle, now, params.warnDays, graph)
       if (verdict && (graph.live || !isKeptByBackend(callout, graph)))
         report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
           // A webhook that fails open only delays.
           severity: closed ? verdict.severity : 'warning',
+          evidence: injection ? [`annotation ${injection} has it kept by a controller`] : [],
         })
     }
   },
@@ -116,6 +119,12 @@ function isKeptByBackend({ client, of }: Callout, graph: Graph): boolean {
       ({ roleRef, subjects }) =>
         keepers.includes(roleRef?.name) && subjects?.some(({ namespace }) => namespace === home),
     )
+}
+
+/** The annotation by which a controller fills the bundle in, `cert-manager.io/inject-ca-from: shop/serving-cert`. */
+function injectionOf({ metadata }: KubernetesObject): string | undefined {
+  const found = Object.entries(metadata?.annotations ?? {}).find(([key]) => injectors.test(key))
+  return found?.join(': ')
 }
 
 interface Verdict {

@@ -96,7 +96,12 @@ export interface Finding {
   readonly stories: readonly string[]
   readonly fix?: Fix
   /** Set on findings that a suppression hides; they are counted, and shown on request. */
-  readonly suppressed?: { readonly reason: string; readonly place?: Place }
+  readonly suppressed?: {
+    readonly reason: string
+    readonly place?: Place
+    /** True when a baseline knows it: nobody has accepted it. */
+    readonly baseline?: true
+  }
 }
 
 /** A cluster that was looked at. */
@@ -139,6 +144,7 @@ export interface Summary {
   }[]
   /** Rules that the configuration or the preset leaves off. */
   readonly rulesOff: number
+  /** Findings that are suppressed or in the baseline. */
   readonly suppressed: number
   /** The Kubernetes minor version that was assumed, `1.37`; of several clusters the oldest one. */
   readonly kubernetesVersion: string

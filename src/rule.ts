@@ -16,6 +16,7 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
+export { sendsToPods } from './graph/balancer.js'
 export { isSecondView } from './graph/calico.js'
 export {
   askersOf,
@@ -27,6 +28,7 @@ export {
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
+export { announcesServices } from './graph/cilium-bgp.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
 export {
@@ -41,6 +43,7 @@ export {
   placeOfCondition,
   type Unmet,
   unmet,
+  withoutAddress,
 } from './graph/condition.js'
 export { type Configuration, configurationsIn, documentsIn } from './graph/configuration.js'
 export { configuredLately, dataWrittenAt } from './graph/configured.js'
@@ -135,7 +138,15 @@ export {
   type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
-export { accountOf, controllerOf, isMirror, isWorkload, jobSpecOf, type Workload } from './graph/workload.js'
+export {
+  accountOf,
+  controllerOf,
+  isMirror,
+  isWorkload,
+  jobSpecOf,
+  podsAtOnce,
+  type Workload,
+} from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'

@@ -108,6 +108,33 @@ describe('--fix', () => {
     expect(read('two.yaml')).toBe(`a: b\n---\n${after}---\n${secret}`)
   })
 
+  it('keeps the other options of a pod when it adds one', () => {
+    const { path } = folder({
+      'web.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      dnsConfig:
+        options:
+          - name: single-request-reopen
+      containers:
+        - name: web
+          image: registry.example.com/web:1.4.2
+          env: [{ name: API_URL, value: "https://api.example.com" }]
+`,
+    })
+    const run = ['lint', '--only', 'dns-ndots-amplification', '--unsafe-fixes', '--diff', 'web.yaml']
+    const { out } = program.run(run, { cwd: path })
+    expect(out.split('\n').filter((line) => /^[-+] /.test(line))).toEqual([
+      '+          - name: ndots',
+      "+            value: '2'",
+    ])
+  })
+
   it('leaves alone what it cannot change for sure, and says so', () => {
     const files = {
       'rendered.yaml': `---\n# Source: app/templates/cronjob.yaml\n${before}`,

@@ -45,7 +45,7 @@ describe('a baseline', () => {
       code: 0,
       err: 'k8s-af: 2 findings kept in known.json: --baseline known.json reports what is new or worse\n',
     })
-    expect(out).toMatch(/^No findings · 2 suppressed/)
+    expect(out).toMatch(/^No findings · 2 in the baseline/)
     expect(read('known.json')).toBe(`{
   "baseline": 1,
   "findings": [

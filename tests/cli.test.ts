@@ -128,6 +128,18 @@ describe('a mistake is one line', () => {
       ['lint', '--k8s-version', '1.99'],
       /^--k8s-version: Kubernetes 1\.99 is not known here/,
     ],
+    'a flag of other linters': [
+      ['lint', '--format', 'json'],
+      "unknown option '--format'. Did you mean -o? (k8s-af lint --help)",
+    ],
+    'a flag of other linters with two meanings': [
+      ['lint', '--exclude', 'vendor'],
+      "unknown option '--exclude'. Did you mean --disable for rules, or ignore in .k8s-af.yaml for files? (k8s-af lint --help)",
+    ],
+    'a flag that means nothing there': [
+      ['explain', '--format', 'json', 'x'],
+      "unknown option '--format' (k8s-af explain --help)",
+    ],
     'an unknown format': [['lint', '-o', 'jsno'], 'there is no report format "jsno". Did you mean json?'],
     'a format without its file': [['lint', '-o', 'json='], /^-o json= names no file/],
     'two reports at once': [
@@ -167,6 +179,26 @@ describe('a mistake is one line', () => {
     'an unknown rule to explain': [
       ['explain', 'job-without-dedline'],
       /^there is no rule or story "job-without-dedline"\. Did you mean "job-without-deadline"\?$/,
+    ],
+    'a part of a name': [
+      ['explain', 'job-deadline'],
+      'there is no rule or story "job-deadline". Did you mean "job-without-deadline"?',
+    ],
+    'a name in one word': [
+      ['explain', 'networkpolicymissing'],
+      'there is no rule or story "networkpolicymissing". Did you mean "network-policy-missing"?',
+    ],
+    'the beginning of several names': [
+      ['lint', '--only', 'pdb-p'],
+      /Did you mean "pdb-protects-unhealthy-pods"\?$/,
+    ],
+    'a word of many names': [
+      ['explain', 'zalando'],
+      /Did you mean "zalando-[\w-]+"(, "zalando-[\w-]+"){3} or one of \d+ more\?$/,
+    ],
+    'no part of any name': [
+      ['explain', 'xyzzy'],
+      'there is no rule or story "xyzzy". k8s-af rules and k8s-af stories list them.',
     ],
     'an unknown shell': [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
     'no configuration to check': [
@@ -291,6 +323,18 @@ describe('reports', () => {
     expect([err, code]).toEqual(['', 1])
     expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('findings')
   })
+  it('come whole through a pipe that another process has set not to wait', () => {
+    const set = `node -e "new (require('net').Socket)({ fd: 1 }); process.kill(process.pid, 'SIGKILL')" 2>/dev/null`
+    const { out } = program.shell(
+      `{ ${set}; k8s-af lint -o jsonl fixtures; echo end; } 2>/dev/null | { sleep 2; cat; }`,
+      {
+        cwd: repository,
+      },
+    )
+    const lines = out.trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(500)
+    expect(lines.slice(0, -1).filter((line) => !line.startsWith('{') || !line.endsWith('}'))).toEqual([])
+  })
   it.skipIf(!existsSync('/dev/full'))('say when they do not fit on the disk', () => {
     const why = 'cannot be written: no space is left (ENOSPC).'
     expect(refusal(lint('-o', 'json=/dev/full', 'bad.yaml'))).toBe(`/dev/full ${why}`)
@@ -365,6 +409,17 @@ spec:
       'k8s-af: .k8s-af.yaml:3:3: There is no rule "job-without-deadlin". Did you mean "job-without-deadline"?',
       '',
     ])
+  })
+  it('names its mistakes in the order of its lines', () => {
+    const cwd = folderWith({ '.k8s-af.yaml': 'kubernetesVersion: 1.30\npresets: all\nfailOn: warn\n' })
+    expect(run(['lint'], { cwd }).err.match(/yaml:\d+/g)).toEqual(['yaml:1', 'yaml:2', 'yaml:3'])
+  })
+  it('is named where it asks for a report that there is not', () => {
+    const cwd = folderWith({ '.k8s-af.yaml': 'output: [prety]\n', 'bad.yaml': job('bad') })
+    const why = '.k8s-af.yaml: output: there is no report format "prety". Did you mean pretty?'
+    expect(refusal(run(['lint'], { cwd }))).toBe(why)
+    expect(refusal(run(['config', 'validate'], { cwd }))).toBe(why)
+    expect(run(['lint', '-o', 'concise'], { cwd }).err).toBe('')
   })
   it('is written by init, once', () => {
     const cwd = folderWith({ 'bad.yaml': job('bad') })
@@ -442,10 +497,9 @@ describe('the start', () => {
     expect(without.filter((file) => file.endsWith('ajv.cjs'))).toEqual([])
     expect(withConfig.filter((file) => file.endsWith('ajv.cjs'))).toHaveLength(1)
   })
-  it('loads nothing of the network', () => {
-    expect(without.filter((part) => /^NativeModule (http|https|tls|dns|child_process)$/.test(part))).toEqual(
-      [],
-    )
+  it('loads nothing of the network, and no streams for files and pipes', () => {
+    const unneeded = /^NativeModule (http|https|tls|dns|net|tty|stream|zlib|v8|child_process)$/
+    expect(without.filter((part) => unneeded.test(part))).toEqual([])
   })
 })
 

@@ -39,7 +39,7 @@ export interface Run {
   /** Those of node-exporter, by pod. */
   readonly exporters?: Readonly<Record<string, readonly string[]>>
   readonly minor?: number
-  readonly namespace?: string
+  readonly namespace?: string | undefined
   readonly externals?: Settings['externals']
   readonly params?: Readonly<Record<string, unknown>>
 }

@@ -128,6 +128,31 @@ describe('the page', () => {
       '<p class="place"><a href="https://git.example/a&#38;b.yaml#L3" rel="noopener noreferrer">a&#38;b.yaml:3:1</a></p>',
     )
   })
+  it('names a file once in an article', () => {
+    const place = (line: number) => ({
+      file: 'a.yaml',
+      line,
+      column: 1,
+      endLine: line,
+      endColumn: 5,
+      path: '',
+    })
+    const elsewhere = { ...place(7), file: 'b.yaml', object: 'Service shop/gate' }
+    const related = [{ ...place(5), note: 'here, too' }, elsewhere]
+    const html = pageOf(
+      found('web', { place: place(3), related }),
+      found('api', { place: place(30), related, message: 'One drain may stop api.' }),
+      found('job', { place: { ...place(4), file: 'c.yaml' }, related: [] }),
+    )
+    const [first = ''] = articles(html)
+    expect(first).toContain('<p class="place">a.yaml:3:1</p>')
+    expect(first).toContain('<p class="place">line 5</p>')
+    expect(first).toContain('<p class="place">b.yaml:7:1 <span>Service shop/gate</span></p>')
+    expect(first).toMatch(/<li id="[^"]*">line 30 <span>Deployment shop\/api<\/span><\/li>/)
+    expect(articles(html)[1]).toContain('<p class="place">c.yaml:4:1</p>')
+    expect(html).toContain('<p role="status">2 entries, 3 findings</p>')
+    expect(pageOf(found('web'))).toContain('<p role="status">1 entry</p>')
+  })
   it('comes in pieces', () => {
     const pieces = [
       ...render(

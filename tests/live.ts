@@ -1,14 +1,14 @@
 /** Fixtures of clusters: the objects of a file are read as a scan reads them from an API server. */
 
 import { countedKinds, scannedKinds } from '../src/cluster/kinds.js'
-import { scan } from '../src/cluster/scan.js'
+import { type Scan, scan } from '../src/cluster/scan.js'
 import { inputOf } from '../src/cluster/snapshot.js'
 import type { ActiveRule } from '../src/config/settings.js'
 import type { Document } from '../src/document.js'
 import { examine } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Path } from '../src/finding.js'
-import { groupOf, type KindName, type Untyped, versionOf } from '../src/kubernetes.js'
+import { groupOf, type KindName, kindNameOf, type Untyped, versionOf } from '../src/kubernetes.js'
 import type { Cluster } from '../src/reader/input.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
@@ -25,9 +25,44 @@ export async function lintLive(file: string, rulesToRun: readonly ActiveRule[], 
 
 /** The same, with the graph that the rules looked at. */
 export async function examineLive(file: string, rulesToRun: readonly ActiveRule[], run: Run) {
+  const found = await readLive(file, run)
+  const gaps = run.namespace === undefined ? {} : gapsOfOneNamespace([])
+  return examineRead({ ...found, ...gaps }, rulesToRun, run)
+}
+
+/**
+ * Runs rules as on one namespace of a cluster and on some objects of the rest of it.
+ * @param beyond the kinds of these
+ */
+export async function lintPart(
+  file: string,
+  rulesToRun: readonly ActiveRule[],
+  run: Run & { readonly namespace: string },
+  beyond: readonly KindName[],
+): Promise<Report> {
+  const part = await readLive(file, run)
+  const whole = await readLive(file, { ...run, namespace: undefined })
+  const isBeyond = (object: unknown) =>
+    (stringAt(object, 'metadata', 'namespace') ?? stringAt(object, 'namespace')) !== run.namespace &&
+    beyond.includes(kindNameOf(stringAt(object, 'apiVersion') ?? '', stringAt(object, 'kind') ?? ''))
+  const found = {
+    ...part,
+    documents: [...part.documents, ...whole.documents.filter(({ value }) => isBeyond(value))].sort((a, b) =>
+      a.file.name < b.file.name ? -1 : 1,
+    ),
+    made: [...part.made, ...whole.made.filter(isBeyond)],
+    // Those of node-exporter come with its pods.
+    samples: beyond.includes('Pod') ? (whole.samples ?? []) : (part.samples ?? []),
+    ...gapsOfOneNamespace(beyond),
+  }
+  return examineRead(found, rulesToRun, run).report
+}
+
+/** Reads the objects of a file as a scan reads a cluster. */
+async function readLive(file: string, run: Run): Promise<Scan> {
   const { documents } = readPaths([file], { cwd: root })
   const objects = documents.map(({ value }) => withIdentity(value))
-  const found = await scan(async (path) => answer(path, objects), {
+  return scan(async (path) => answer(path, objects), {
     kinds: scannedKinds([]),
     counted: countedKinds,
     namespace: run.namespace,
@@ -39,12 +74,20 @@ export async function examineLive(file: string, rulesToRun: readonly ActiveRule[
       for (const line of metricsAt(path, run) ?? []) onLine(line)
     },
   })
-  const gaps = run.namespace === undefined ? {} : gapsOfOneNamespace()
-  return examine(inputOf({ ...found, ...gaps, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
+}
+
+function examineRead(found: Scan, rulesToRun: readonly ActiveRule[], run: Run) {
+  return examine(inputOf({ ...found, context: 'test', readAt: Date.parse(run.now ?? defaultNow) }), {
     settings: settings(rulesToRun, run),
     rules: rulesById(),
     stories: loadStories,
   })
+}
+
+/** The namespaces of the objects of a file. */
+export function namespacesIn(file: string): readonly string[] {
+  const { documents } = readPaths([file], { cwd: root })
+  return [...new Set(documents.flatMap(({ value }) => stringAt(value, 'metadata', 'namespace') ?? []))]
 }
 
 function metricsAt(path: string, { metrics, kubelets, exporters }: Run): readonly string[] | undefined {
@@ -53,25 +96,60 @@ function metricsAt(path: string, { metrics, kubelets, exporters }: Run): readonl
   return node !== undefined ? kubelets?.[node] : pod !== undefined ? exporters?.[pod] : metrics
 }
 
-/** What a scan of one namespace does not know of a cluster that serves every kind, whatever the fixture has of it. */
-function gapsOfOneNamespace(): Pick<Cluster, 'unreadKinds' | 'partialKinds'> {
-  const unreadKinds = new Set<KindName>([
-    'APIService',
-    'ClusterRole',
-    'ClusterRoleBinding',
-    'CustomResourceDefinition',
-    'MutatingWebhookConfiguration',
-    'Namespace',
-    'Node',
-    'PersistentVolume',
-    'PriorityClass',
-    'StorageClass',
-    'ValidatingWebhookConfiguration',
-  ])
-  return {
-    unreadKinds,
-    partialKinds: new Set([...scannedKinds([])].filter((kind) => !unreadKinds.has(kind))),
-  }
+/** Kinds whose objects are in no namespace. */
+const clusterScoped: readonly KindName[] = [
+  'APIService',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'CustomResourceDefinition',
+  'MutatingWebhookConfiguration',
+  'Namespace',
+  'Node',
+  'PersistentVolume',
+  'PriorityClass',
+  'StorageClass',
+  'ValidatingWebhookConfiguration',
+  'cert-manager.io/ClusterIssuer',
+  'certificates.k8s.io/CertificateSigningRequest',
+  'cilium.io/CiliumBGPClusterConfig',
+  'cilium.io/CiliumBGPPeeringPolicy',
+  'cilium.io/CiliumClusterwideNetworkPolicy',
+  'crd.projectcalico.org/BGPConfiguration',
+  'crd.projectcalico.org/BGPPeer',
+  'crd.projectcalico.org/FelixConfiguration',
+  'crd.projectcalico.org/GlobalNetworkPolicy',
+  'crd.projectcalico.org/IPPool',
+  'external-secrets.io/ClusterExternalSecret',
+  'gateway.networking.k8s.io/GatewayClass',
+  'karpenter.k8s.aws/EC2NodeClass',
+  'karpenter.sh/NodeClaim',
+  'karpenter.sh/NodePool',
+  'kyverno.io/ClusterPolicy',
+  'networking.k8s.io/ServiceCIDR',
+  'operator.tigera.io/Installation',
+  'policy.networking.k8s.io/AdminNetworkPolicy',
+  'policy.networking.k8s.io/BaselineAdminNetworkPolicy',
+  'policy.networking.k8s.io/ClusterNetworkPolicy',
+  'policy.sigstore.dev/ClusterImagePolicy',
+  'projectcalico.org/BGPConfiguration',
+  'projectcalico.org/BGPPeer',
+  'projectcalico.org/FelixConfiguration',
+  'projectcalico.org/GlobalNetworkPolicy',
+  'projectcalico.org/IPPool',
+  'trust.cert-manager.io/Bundle',
+]
+
+/**
+ * What a scan of one namespace does not know of a cluster that serves every kind, whatever the fixture has of it.
+ * @param beyond kinds that are read all the same, in all of the cluster
+ */
+function gapsOfOneNamespace(beyond: readonly KindName[]): Pick<Cluster, 'unreadKinds' | 'partialKinds'> {
+  const isMissing = (kind: KindName) => !beyond.includes(kind)
+  const unreadKinds = new Set(clusterScoped.filter(isMissing))
+  const partialKinds = [...scannedKinds([])].filter(
+    (kind) => !clusterScoped.includes(kind) && isMissing(kind),
+  )
+  return { unreadKinds, partialKinds: new Set(partialKinds) }
 }
 
 /** The findings as marks: the lines of the fixture that they are about. */

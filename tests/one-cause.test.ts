@@ -85,6 +85,12 @@ describe.each([
     'service-without-ready-endpoints',
   ],
   [
+    'a webhook that refuses all pods',
+    'fixtures/webhook-backend-unavailable/live-refused.yaml',
+    'webhook-backend-unavailable',
+    'rollout-stalled',
+  ],
+  [
     'a claim without a volume',
     'fixtures/cluster-scale-up-blocked/claim-not-bound.yaml',
     'cluster-scale-up-blocked',

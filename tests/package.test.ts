@@ -99,10 +99,18 @@ describe('the package', () => {
     }
     const first = run()
     expect(readFileSync(file).equals(whole)).toBe(true)
-    const damaged = Buffer.from(whole)
-    for (let at = 100; at < damaged.length; at += 1000) damaged[at] = 0xff ^ (damaged[at] ?? 0)
+    const damaged = (...sectors: number[]) => {
+      const bytes = Buffer.from(whole)
+      for (const sector of sectors) bytes.fill(0, 512 * sector, 512 * (sector + 1))
+      return bytes
+    }
+    const last = Math.floor(whole.length / 512) - 1
     for (const bytes of [
-      damaged,
+      damaged(0),
+      damaged(1),
+      damaged(Math.floor(last / 2)),
+      damaged(last),
+      damaged(...Array.from({ length: last }, (_, i) => i)),
       whole.subarray(0, whole.length / 2),
       Buffer.alloc(0),
       Buffer.from('no code'),
@@ -114,7 +122,9 @@ describe('the package', () => {
     // Bytecode of another bundle.
     const bundle = join(folder, 'k8s-af.cjs')
     const source = readFileSync(bundle, 'utf8')
-    writeFileSync(bundle, `${source}\nconsole.error('another one')`)
+    const [, stamp = ''] = /^\/\/ (\w+)\n/.exec(source) ?? []
+    const other = source.replace(stamp, '0'.repeat(stamp.length))
+    writeFileSync(bundle, other.replace(/\}\);?\s*$/, "console.error('another one')\n})"))
     expect(run().err).toBe('another one\n')
     writeFileSync(bundle, source)
   })

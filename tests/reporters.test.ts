@@ -205,6 +205,35 @@ describe('yaml', () => {
   })
 })
 
+describe('junit', () => {
+  const named = (xml: string) => [...xml.matchAll(/name="([^"]*)" file/g)].map(([, name]) => name)
+
+  it('has no two cases of a rule with one name, and none that a new line above would change', async () => {
+    const at = (file: string, line: number, path = '.spec') => ({
+      ...hostile,
+      rule: 'pdb-missing',
+      subject: { apiVersion: 'v1', kind: 'Service', name: 'web', namespace: 'shop' },
+      place: { ...hostile.place, file, line, path },
+    })
+    const all = [at('a.yaml', 1), at('a.yaml', 1, '.spec.type'), at('a.yaml', 9), at('b.yaml', 1)]
+    const names = named(await text('junit', withFindings(all)))
+    expect(names).toEqual([
+      'Service shop/web (a.yaml .spec)',
+      'Service shop/web (a.yaml .spec.type)',
+      'Service shop/web (a.yaml .spec) 2',
+      'Service shop/web (b.yaml .spec)',
+    ])
+    const moved = all.map((one) => ({ ...one, place: { ...one.place, line: one.place.line + 5 } }))
+    expect(named(await text('junit', withFindings(moved)))).toEqual(names)
+  })
+  it('has the message where it is an attribute, and where only text is shown', async () => {
+    const [first] = incident.findings
+    if (!first) throw new Error('no finding')
+    const xml = await text('junit', withFindings([{ ...first, message: 'It breaks.' }]))
+    expect(xml).toMatch(/<failure type="\w+" message="It breaks\.">It breaks\.\n[^<]*cronjob\.yaml:\d+:\d+/)
+  })
+})
+
 describe('checkstyle', () => {
   it('has the findings of each file under its name', async () => {
     const [first, second, third] = incident.findings
@@ -253,6 +282,13 @@ describe('sarif', () => {
     expect(new Set((await prints(incident))?.map((one) => JSON.stringify(one))).size).toBe(
       incident.findings.length,
     )
+  })
+  it('tells what was accepted from what a baseline knows', async () => {
+    const kinds = async (suppressed: Finding['suppressed']) =>
+      JSON.parse(await text('sarif', withFindings([{ ...hostile, ...(suppressed && { suppressed }) }])))
+        .runs[0].results[0].suppressions
+    expect(await kinds({ reason: 'x' })).toEqual([{ kind: 'inSource', justification: 'x' }])
+    expect(await kinds({ reason: 'x', baseline: true })).toEqual([{ kind: 'external', justification: 'x' }])
   })
   it('encodes file names as URIs', async () => {
     const odd = withFindings(
@@ -341,6 +377,20 @@ describe('findings of files that read the same', () => {
       ...(await shown(found('web', 'a.yaml', 3))).slice(4),
     ])
   })
+  it('are cut short where they are many: other formats list them', async () => {
+    const at = (count: number) => Array.from({ length: count }, (_, i) => found('web', 'a.yaml', 3 + 10 * i))
+    const also = async (count: number) =>
+      (await shown(...at(count))).filter((line) => /also|more/.test(line)).map((line) => line.trim())
+    expect(await also(10)).toHaveLength(9)
+    expect(await also(12)).toEqual([
+      ...[13, 23, 33, 43, 53, 63, 73, 83].map((line) => `├─ also line ${line}`),
+      '├─ and 3 more: -o concise lists them',
+    ])
+    const narrow = await text('pretty', withFindings(at(12)), { ...look, width: 40 })
+    expect(narrow).toContain('     ├─ and 3 more: -o concise lists\n     │  them\n')
+    expect((await text('concise', withFindings(at(12)))).match(/pdb-missing/g)).toHaveLength(12)
+    expect((await text('html', withFindings(at(12)))).match(/<li id=/g)).toHaveLength(11)
+  })
   it('name the others once where one line makes several objects', async () => {
     const findings = ['web', 'api', 'job'].map((name) => found(name, 'kustomization.yaml', 8))
     expect((await shown(...findings)).slice(3)).toEqual([
@@ -386,6 +436,25 @@ describe('live objects for people', () => {
       'mails warning.',
       'jobs warning.',
       'apis info.',
+    ])
+  })
+  it('stand first of equals where a whole cluster depends on the object', async () => {
+    const within = (one: Finding, namespace: string): Finding => ({
+      ...one,
+      subject: { apiVersion: 'v1', kind: 'Object', name: one.place.file, namespace },
+    })
+    const all = [
+      found('api', 'error', 1),
+      within(found('dns', 'error', 2), 'kube-system'),
+      within(found('hook', 'error', 3), ''),
+      within(found('node', 'warning', 4), ''),
+    ]
+    const pretty = await text('pretty', withFindings(all))
+    expect(pretty.match(/\w+ (error|warning)\./g)).toEqual([
+      'hooks error.',
+      'dnss error.',
+      'apis error.',
+      'nodes warning.',
     ])
   })
   it('stand no higher for what happens often, which is shown with what was seen', async () => {
@@ -450,6 +519,28 @@ describe('pretty', () => {
       expect(long).toEqual([])
     }
   })
+  it('says which flag makes a fix, wherever there is room for it', async () => {
+    const ending = async (title: string, edits: boolean) => {
+      const fix = { title, safe: false, edits: edits ? [{ op: 'remove' as const, path: ['x'] }] : [] }
+      const one = { ...hostile, fix, place: { ...hostile.place, line: 3 }, related: [] }
+      const shown = await text('pretty', withFindings([one]), { ...look, width: 50, color: true })
+      const plain = shown.replaceAll(/\u001b\[\d+m/g, '').split('\n\n')[0] ?? ''
+      return plain.slice(plain.indexOf('╰')).split('\n').slice(0, 3)
+    }
+    const first = ['╰─ fix  replicas: 2            --unsafe-fixes']
+    expect((await ending('replicas: 2', true)).slice(0, 1)).toEqual(first)
+    expect((await ending('replicas: 2', false)).slice(0, 1)).toEqual(['╰─ fix  replicas: 2'])
+    const long = 'a preStop hook that waits 5 seconds or more'
+    expect((await ending(long, true)).slice(0, 2)).toEqual([
+      '╰─ fix  a preStop hook that waits 5 seconds',
+      '             or more                --unsafe-fixes',
+    ])
+    const full = 'one two three four five six seven'
+    expect((await ending(full, true)).slice(0, 2)).toEqual([
+      `╰─ fix  ${full}`,
+      `             ${' '.repeat(23)}--unsafe-fixes`,
+    ])
+  })
   it('has no colours unless asked', async () => {
     expect(await text('pretty', incident)).not.toContain('\u001b[')
     expect(await text('pretty', incident, { ...look, color: true })).toContain('\u001b[')
@@ -468,6 +559,52 @@ describe('pretty', () => {
       lines: { line: () => undefined },
     }
     expect(await text('pretty', report)).not.toContain('password')
+  })
+  it('ends with the rules that fill a long report, the gravest first, and with what makes it shorter', async () => {
+    const of = (number: number, rule: string, severity: Severity, more: Partial<Finding> = {}) =>
+      Array.from(
+        { length: number },
+        (_, i): Finding => ({
+          ...hostile,
+          rule,
+          severity,
+          message: `Message ${i}.`,
+          place: { ...hostile.place, line: i + 1 },
+          ...more,
+        }),
+      )
+    const errors = of(2, 'pdb-missing', 'error')
+    const warnings = [...of(30, 'job-without-deadline', 'warning'), ...of(8, 'hpa-at-limit', 'warning')]
+    const infos = of(12, 'mutable-image-tag', 'info')
+    const known = of(1, 'unknown-field', 'error', { suppressed: { reason: 'known', baseline: true } })
+    const ending = async (findings: readonly Finding[], how = look) =>
+      (await text('pretty', withFindings(findings), how)).split('\n').slice(-9)
+    const all = [...infos, ...warnings, ...errors]
+    expect(await ending(all)).toEqual([
+      '',
+      'error    pdb-missing 2',
+      'warning  job-without-deadline 30, hpa-at-limit 8',
+      'info     mutable-image-tag 12',
+      '',
+      expect.stringMatching(/^2 errors, 38 warnings, 12 infos · /),
+      expect.stringMatching(/ rules for Kubernetes /),
+      'For less: --min-severity warning, or a baseline first: --write-baseline FILE',
+      '',
+    ])
+    expect((await ending([...all, ...known])).slice(-4)).toEqual([
+      expect.stringContaining('2 errors, 38 warnings, 12 infos · 1 in the baseline · '),
+      expect.stringMatching(/ rules for Kubernetes /),
+      'For less: --min-severity warning',
+      '',
+    ])
+    expect((await ending(of(51, 'pdb-missing', 'warning'))).at(-2)).toBe(
+      'For less: a baseline first: --write-baseline FILE',
+    )
+    expect((await ending([...of(51, 'pdb-missing', 'warning'), ...known])).join()).not.toContain('For less')
+    expect((await ending(all, { ...look, width: 40 })).filter((line) => columns(line) > 40)).toEqual([])
+    const equal = of(60, 'hpa-at-limit', 'info', { message: 'One.' })
+    for (const short of [all.slice(-30), equal])
+      expect(await text('pretty', withFindings(short))).not.toMatch(/For less|hpa-at-limit \d/)
   })
   it('ends with the summary when there is nothing to say', async () => {
     expect(await text('pretty', clean)).toMatch(

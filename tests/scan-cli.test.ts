@@ -328,6 +328,13 @@ describe('a snapshot', () => {
     const ask = (object: string) =>
       program.run(['diagnose', object, '--from-snapshot', 'prod.gz'], { cwd: folder })
     expect(ask('svc/web')).toMatchObject({ code: 0, out: expect.stringMatching(/^Service shop\/web\n/) })
+    expect(ask('service/shop/web')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^Service shop\/web\n/),
+    })
+    expect(ask('service/other/web').err).toMatch(
+      /^k8s-af: there is no service "web" in the namespace other\. /,
+    )
     expect(ask('svc/wbe').err).toBe('k8s-af: there is no svc "wbe". Did you mean "web"?\n')
     expect(ask('cm/web').err).toBe('k8s-af: there is no cm "web". kubectl get cm -A lists them.\n')
     expect(ask('kafka/web').err).toMatch(/^k8s-af: a scan reads no objects of the kind kafka\. /)

@@ -123,6 +123,37 @@ describe('lists', () => {
     expect(unread).toMatchObject([{ resource: 'configmaps', reason: 'failed' }])
   })
 
+  it('are asked for in smaller pages when one is too large to be read at once', async () => {
+    const large = gzipSync(Buffer.alloc(257 * 1024 * 1024), { level: 1 })
+    const { names, unread, asked } = await scanned({
+      objects: maps(7),
+      chunk: 50,
+      answer: (url, response) => {
+        if (!isList(url, 'configmaps') || Number(url.searchParams.get('limit')) < 50) return false
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(large)
+        return true
+      },
+    })
+    expect([new Set(names).size, unread]).toEqual([7, []])
+    const limits = asked.map(({ path }) => /configmaps\?limit=(\d+)/.exec(path)?.[1]).filter((one) => one)
+    expect(limits).toEqual(['50', '5', '5'])
+  })
+
+  it('that never end are given up', async () => {
+    const { unread } = await scanned({
+      answer: (url, response) =>
+        isList(url, 'configmaps') &&
+        send(response, 200, { metadata: { continue: 'again' }, items: [object('a')] }),
+    })
+    expect(unread).toEqual([
+      {
+        resource: 'configmaps',
+        reason: 'failed',
+        message: 'the list does not end: each page leads to itself',
+      },
+    ])
+  })
+
   it('start again, once, when the server has forgotten their beginning', async () => {
     let gone = 0
     const forget = (most: number) => (url: URL, response: ServerResponse) =>
@@ -529,6 +560,48 @@ describe('a server in trouble', () => {
         url.searchParams.has('limit') && send(response, 403, status(403, 'forbidden: no')),
     })
     await expect(forbidden).rejects.toMatchObject({ status: 403 })
+  })
+
+  it('may have something else answer in its place', async () => {
+    const page = { 'content-type': 'text/html; charset=utf-8' }
+    const inPlace = (code: number, headers: Record<string, string>, body: unknown = '<html>Log in</html>') =>
+      scanned({ answer: (_, response) => send(response, code, body, headers) }).catch(String)
+    expect(await Promise.all([inPlace(200, page), inPlace(403, page)])).toEqual([
+      'RequestError: a web page answers: a proxy or a login stands in front of the API server',
+      'RequestError: a web page answers, HTTP 403: a proxy or a login stands in front of the API server',
+    ])
+    expect(await inPlace(302, { location: 'https://login.example.com/?to=me' })).toBe(
+      'RequestError: HTTP 302: it leads to https://login.example.com',
+    )
+    expect(await inPlace(302, { location: '/login' })).toBe('RequestError: HTTP 302: it leads elsewhere')
+    expect(await inPlace(200, {}, {})).toContain('what answers there is no API server')
+  })
+
+  it('is not taken to have nothing when its list is none', async () => {
+    for (const items of ['abc', {}, undefined]) {
+      const { unread } = await scanned({
+        answer: (url, response) => isList(url, 'configmaps') && send(response, 200, { metadata: {}, items }),
+      })
+      expect(unread).toEqual([{ resource: 'configmaps', reason: 'failed', message: 'the answer is no list' }])
+    }
+  })
+
+  it('may have kinds that it does not list', async () => {
+    const kinds = [
+      { resource: 'deployments', responseKind: { kind: 'Deployment' }, verbs: ['create', 'watch'] },
+    ]
+    const { unread, unreadKinds } = await scanned({
+      answer: (url, response) =>
+        url.pathname === '/apis' &&
+        send(response, 200, {
+          kind: 'APIGroupDiscoveryList',
+          items: [{ metadata: { name: 'apps' }, versions: [{ version: 'v1', resources: kinds }] }],
+        }),
+    })
+    expect(unread).toEqual([
+      { resource: 'deployments.apps', reason: 'failed', message: 'the server does not list them' },
+    ])
+    expect([unreadKinds.has('Deployment'), unreadKinds.has('StatefulSet')]).toEqual([true, false])
   })
 
   it('may know no aggregated discovery, and have groups that are down', async () => {

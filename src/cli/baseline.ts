@@ -7,6 +7,7 @@ import { count, printable } from '../reporters/text.js'
 import { baselineOf, type Known, knownIn, readBaseline, withBaseline } from '../suppress/baseline.js'
 import { checkOutputs, writeWhole } from './output.js'
 import type { SettingsFlags } from './settings.js'
+import { tell } from './streams.js'
 
 export interface BaselineFlags {
   readonly baseline?: string
@@ -95,5 +96,5 @@ function read(file: string): readonly Known[] {
 }
 
 function say(text: string): void {
-  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+  tell(`k8s-af: ${printable(text)}`)
 }

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import type { Command } from 'commander'
 import { allPlaces, type Place, type Values } from './completion.js'
+import { write } from './streams.js'
 
 /**
  * Prints what may stand in the place of the last word, a line each, with a tab before what it means; and in the last line
@@ -12,7 +13,7 @@ import { allPlaces, type Place, type Values } from './completion.js'
 export async function kubectlCompletionCommand(words: readonly string[], program: Command): Promise<number> {
   const offered = offers(await allPlaces(program), words)
   const directive = { files: ':0', folders: ':16', nothing: ':4' }[offered.besides]
-  process.stdout.write(`${[...offered.lines, directive].join('\n')}\n`)
+  write(`${[...offered.lines, directive].join('\n')}\n`)
   return 0
 }
 

@@ -4,6 +4,7 @@ import { quoted } from '../engine/patch.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
 import { categories } from '../rule.js'
+import { write } from './streams.js'
 
 /** What may stand in the place of a value: a file, a folder, a context, words, words with commas between them, or nothing that we know. */
 export type Values =
@@ -29,7 +30,7 @@ export interface Place {
 
 export async function completionCommand(shell: 'bash' | 'zsh' | 'fish', program: Command): Promise<number> {
   const places = await allPlaces(program)
-  process.stdout.write({ bash, zsh, fish }[shell](places))
+  write({ bash, zsh, fish }[shell](places))
   return 0
 }
 

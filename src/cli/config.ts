@@ -5,10 +5,10 @@ import { configSchema } from '../config/schema.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
-import { formatNames } from '../reporters/reporter.js'
 import type { Rule } from '../rule.js'
-import { outputsOf } from './output.js'
+import { outputsFor } from './output.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { tell, write } from './streams.js'
 
 /** Prints settings as a configuration file that would make them again. */
 export async function configPrintCommand(flags: SettingsFlags): Promise<number> {
@@ -16,7 +16,7 @@ export async function configPrintCommand(flags: SettingsFlags): Promise<number> 
   const { settings, config } = await settingsFor(flags, process.cwd(), rules)
   const from = settings.configFile ?? 'no file: these are the defaults'
   const value = { ...asConfig(settings, rules), output: config?.output ?? ['pretty'] }
-  process.stdout.write(`# from ${from}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
+  write(`# from ${from}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
   return 0
 }
 
@@ -60,12 +60,12 @@ export async function configValidateCommand(file: string | undefined): Promise<n
     throw new UsageError('there is no .k8s-af.yaml here or above. k8s-af init writes one.')
   const { loadConfig } = await import('../config/load.js')
   const config = loadConfig(found, cwd, await loadRules())
-  outputsOf(config.output ?? [], formatNames)
-  process.stderr.write(`${config.file}: no mistakes\n`)
+  outputsFor({}, config)
+  tell(`${config.file}: no mistakes`)
   return 0
 }
 
 export async function configSchemaCommand(): Promise<number> {
-  process.stdout.write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
+  write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
   return 0
 }

@@ -14,6 +14,7 @@ import { nearestName } from '../values/similar.js'
 import { aimOf, type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { terminalOf, write } from './streams.js'
 
 export interface DiagnoseFlags extends SettingsFlags, ClusterFlags, Pick<ReportFlags, 'color'> {
   readonly context?: string
@@ -44,7 +45,7 @@ const shortNames: Readonly<Record<string, string>> = {
 /** Reads the cluster, and tells what may be wrong with one object; gives the exit code. */
 export async function diagnoseCommand(words: readonly string[], flags: DiagnoseFlags): Promise<number> {
   const started = clock()
-  const wanted = objectIn(words)
+  const wanted = objectIn(words, flags.namespace)
   const rules = await loadRules()
   const { settings } = await settingsFor(
     { ...flags, preset: flags.preset ?? 'all', namespace: undefined },
@@ -52,15 +53,15 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
     rules,
   )
   // What is around the object may stand in other namespaces, and be of no namespace at all.
-  const { context, namespace, ...where } = flags
+  const { context, namespace: _, ...where } = flags
   const snapshot = await readCluster(context, where, settings)
   const options = { settings, rules, stories: loadStories, started }
   const aim = aimOf(context, flags, snapshot)
   const { report, graph } = examineSnapshot(snapshot, flags, options, aim)
-  const object = objectNamed(wanted, namespace, graph)
+  const object = objectNamed(wanted, graph)
   const diagnosis = diagnose(object, graph, report, flags.symptom, aim)
-  const look = lookOf(process.stdout, process.env, { color: flags.color, showSuppressed: false })
-  process.stdout.write(
+  const look = lookOf(terminalOf('stdout'), process.env, { color: flags.color, showSuppressed: false })
+  write(
     flags.output === 'json'
       ? `${escapeJson(JSON.stringify(diagnosis, null, 2))}\n`
       : render(diagnosis, report, look),
@@ -71,20 +72,26 @@ export async function diagnoseCommand(words: readonly string[], flags: DiagnoseF
 interface Wanted {
   readonly kind: string
   readonly name: string
+  /** Any when absent. */
+  readonly namespace: string | undefined
 }
 
-/** `deployment/web`, or the two as words. */
-function objectIn(words: readonly string[]): Wanted {
-  const [kind = '', name = '', ...more] = words.flatMap((word) => word.split('/'))
-  if (kind === '' || name === '' || more.length > 0)
+/** `deployment/web`, or `deployment/shop/web` as reports have it, or the parts as words. */
+function objectIn(words: readonly string[], flag: string | undefined): Wanted {
+  const parts = words.flatMap((word) => word.split('/'))
+  const [kind = '', name = ''] = parts.length === 3 ? [parts[0], parts[2]] : parts
+  const namespace = parts.length === 3 ? parts[1] : flag
+  if (parts.length > 3 || [kind, name, namespace].includes(''))
     throw new UsageError(
       `${JSON.stringify(words.join(' '))} names no object. Write KIND/NAME: k8s-af diagnose deployment/web -n shop`,
     )
-  return { kind, name }
+  if (flag !== undefined && namespace !== flag)
+    throw new UsageError(`${JSON.stringify(words.join(' '))} is not in the namespace ${flag}.`)
+  return { kind, name, namespace }
 }
 
 /** The object; of a pod that a workload made, the workload. */
-function objectNamed({ kind, name }: Wanted, namespace: string | undefined, graph: Graph): KubernetesObject {
+function objectNamed({ kind, name, namespace }: Wanted, graph: Graph): KubernetesObject {
   const type = singular(kind.toLowerCase())
   const isInPlace = (one: KubernetesObject) =>
     namespace === undefined || (one.metadata?.namespace ?? namespace) === namespace

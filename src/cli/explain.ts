@@ -3,7 +3,8 @@ import { UsageError } from '../config/usage.js'
 import { rulePage, storyPage } from '../docs/explain.js'
 import { loadExamples, loadRules, loadStories } from '../registry.js'
 import { lookOf } from '../reporters/look.js'
-import { meantName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
+import { terminalOf, write } from './streams.js'
 
 export interface ExplainFlags {
   readonly output: 'text' | 'markdown' | 'json'
@@ -17,24 +18,24 @@ export async function explainCommand(name: string, { output }: ExplainFlags): Pr
   const story = stories.get(name)
   if (!rule && !story) throw unknown(name, rules.keys(), stories.keys())
   if (output === 'json') {
-    process.stdout.write(`${JSON.stringify(rule ? { id: name, ...rule } : story, undefined, 2)}\n`)
+    write(`${JSON.stringify(rule ? { id: name, ...rule } : story, undefined, 2)}\n`)
     return 0
   }
   const told = (rule?.stories ?? []).flatMap((id) => stories.get(id) ?? [])
   const page = rule ? rulePage(name, rule, told, loadExamples(name)) : story ? storyPage(story, rules) : ''
   if (output === 'markdown') {
-    process.stdout.write(page)
+    write(page)
     return 0
   }
   const { forTerminal } = await import('../docs/terminal.js')
-  process.stdout.write(forTerminal(page, lookOf(process.stdout, process.env)))
+  write(forTerminal(page, lookOf(terminalOf('stdout'), process.env)))
   return 0
 }
 
 function unknown(name: string, rules: Iterable<string>, stories: Iterable<string>): UsageError {
-  const near = meantName(name, [...rules, ...stories])
+  const meant = didYouMean(name, [...rules, ...stories])
   return new UsageError(
     `there is no rule or story ${JSON.stringify(name)}. ` +
-      (near ? `Did you mean ${JSON.stringify(near)}?` : 'k8s-af rules and k8s-af stories list them.'),
+      (meant || 'k8s-af rules and k8s-af stories list them.'),
   )
 }

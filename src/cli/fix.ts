@@ -10,6 +10,7 @@ import { type FixedFile, type Fixes, fixesOf, isFixable } from '../fix/fix.js'
 import type { Look } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { writeWhole } from './output.js'
+import { tell } from './streams.js'
 
 export interface FixFlags {
   readonly fix?: boolean
@@ -84,9 +85,7 @@ export function showFixes(report: Report, { unsafeFixes = false }: FixFlags, loo
       : 'there is nothing to fix'
   say(done, fixes.left, report, unsafeFixes)
   for (const name of hidden)
-    process.stderr.write(
-      `k8s-af: not shown: ${printable(name)}: near the changes there is what should not be printed\n`,
-    )
+    tell(`k8s-af: not shown: ${printable(name)}: near the changes there is what should not be printed`)
   return text
 }
 
@@ -97,7 +96,7 @@ function say(done: string, left: Fixes['left'], report: Report, unsafe: boolean)
     ...left.slice(0, mostNamed).map(({ finding, reason }) => `not fixed: ${nameOf(finding)}: ${reason}`),
     ...(left.length > mostNamed ? [`not fixed: ${left.length - mostNamed} more`] : []),
   ]
-  process.stderr.write(lines.map((line) => `k8s-af: ${line}\n`).join(''))
+  for (const line of lines) tell(`k8s-af: ${line}`)
 }
 
 function nameOf({ place, rule }: Finding): string {

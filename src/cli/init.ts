@@ -7,6 +7,7 @@ import { UsageError } from '../config/usage.js'
 import { loadRules } from '../registry.js'
 import { newestMinor } from '../schema/definitions.js'
 import { attempt } from './output.js'
+import { tell } from './streams.js'
 
 const name = '.k8s-af.yaml'
 const schemaName = '.k8s-af.schema.json'
@@ -19,17 +20,16 @@ export async function initCommand(): Promise<number> {
   const present = findConfig(cwd)
   if (present !== undefined && dirname(present) === cwd)
     throw new UsageError(`${basename(present)} is here already; it stays as it is.`)
-  if (present !== undefined)
-    process.stderr.write(`${present} holds no longer here and below, unless the new file extends it\n`)
+  if (present !== undefined) tell(`${present} holds no longer here and below, unless the new file extends it`)
   const hasPackage = existsSync(join(cwd, installed))
   attempt(name, () =>
     writeFileSync(join(cwd, name), template(hasPackage ? installed : schemaName), { flag: 'wx' }),
   )
-  process.stderr.write(`wrote ${name}\n`)
+  tell(`wrote ${name}`)
   if (!hasPackage) {
     const schema = `${JSON.stringify(configSchema(await loadRules()))}\n`
     attempt(schemaName, () => writeFileSync(join(cwd, schemaName), schema))
-    process.stderr.write(`wrote ${schemaName}, which tells editors what may stand in it\n`)
+    tell(`wrote ${schemaName}, which tells editors what may stand in it`)
   }
   return 0
 }

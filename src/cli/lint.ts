@@ -11,16 +11,16 @@ import { readPaths, unfold } from '../reader/read.js'
 import { loadRules, loadStories } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
-import { formatNames } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
-import { checkOutputs, outputsOf } from './output.js'
+import { checkOutputs, outputsFor } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { tell, terminalOf } from './streams.js'
 
 export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
@@ -36,7 +36,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const cwd = process.cwd()
   const rules = await loadRules()
   const { settings, config } = await settingsFor(flags, cwd, rules)
-  const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
+  const outputs = outputsFor(flags, config)
   checkOutputs(outputs)
 
   const given = [...args, ...(flags.filename ?? [])]
@@ -46,7 +46,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const isBuilding = builtFolders.length > 0
   const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
-    process.stderr.write('k8s-af: reading manifests from the terminal; Ctrl-D ends them\n')
+    tell('k8s-af: reading manifests from the terminal; Ctrl-D ends them')
   checkFlags(flags, paths)
   if (flags.only) noteClusterOnly(settings)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
@@ -80,7 +80,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const { fixFiles, showFixes } = await import('./fix.js')
   if (flags.fix) return show(fixFiles(run, flags, cwd), outputs)
   const report = run()
-  await print([showFixes(report, flags, lookOf(process.stdout, process.env, flags))])
+  await print([showFixes(report, flags, lookOf(terminalOf('stdout'), process.env, flags))])
   return show(
     report,
     outputs.filter(({ file }) => file !== undefined),
@@ -105,7 +105,7 @@ async function buildsFor(
   // What is wrong with the machine is wrong with all of them.
   const failed = [...new Map(built.failures.map(({ message, lines }) => [message, lines])).values()].flat()
   if (failed.length > 0 && built.isEmpty && paths.length === 0) throw new UsageError(...failed)
-  for (const line of [...failed, ...built.notes]) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  for (const line of [...failed, ...built.notes]) tell(`k8s-af: ${printable(line)}`)
   return built
 }
 
@@ -144,7 +144,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
   if ((fix || diff) && (kustomize || helm)) {
     const why = `${fix ? '--fix' : '--diff'} does not change what is built`
     if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
-    process.stderr.write(`k8s-af: ${why}, and looks at the manifests that are named alone\n`)
+    tell(`k8s-af: ${why}, and looks at the manifests that are named alone`)
   }
 }
 
@@ -152,7 +152,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
 function noteClusterOnly({ active }: Settings): void {
   const asked = active.filter(({ isAsked }) => isAsked)
   if (asked.length > 0 && asked.every(({ rule }) => rule.needs === 'cluster'))
-    process.stderr.write(`k8s-af: k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not\n`)
+    tell(`k8s-af: k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not`)
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

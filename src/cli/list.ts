@@ -1,6 +1,7 @@
 /** `k8s-af rules` and `k8s-af stories` */
 import { loadRules, loadStories } from '../registry.js'
 import { columns, wrap } from '../reporters/text.js'
+import { terminalOf, write } from './streams.js'
 
 /** What stands in the columns of rules. */
 const legend = [
@@ -27,21 +28,18 @@ export async function rulesCommand({ output }: ListFlags): Promise<number> {
   }))
   print(output, rules, () => {
     const categories = [...new Set(rules.map(({ category }) => category))].sort()
-    const list = categories.flatMap((category) => [
-      '',
-      category,
-      ...table(
-        rules
-          .filter((rule) => rule.category === category)
-          .map(({ id, severity, recommended, needs, title }) => [
-            `  ${id}`,
-            severity,
-            [...(needs ? ['cluster'] : []), ...(recommended ? [] : ['all'])].join(', '),
-            title,
-          ]),
-      ),
+    const lists = categories.map((category) => [
+      [category],
+      ...rules
+        .filter((rule) => rule.category === category)
+        .map(({ id, severity, recommended, needs, title }) => [
+          `  ${id}`,
+          severity,
+          [...(needs ? ['cluster'] : []), ...(recommended ? [] : ['all'])].join(', '),
+          title,
+        ]),
     ])
-    return [...list, '', ...table(legend)]
+    return [...tables(lists), '', ...tables([legend])]
   })
   return 0
 }
@@ -49,7 +47,7 @@ export async function rulesCommand({ output }: ListFlags): Promise<number> {
 export function storiesCommand({ output }: ListFlags): number {
   const stories = [...loadStories().values()].sort((a, b) => b.year - a.year || (a.id < b.id ? -1 : 1))
   print(output, stories, () =>
-    table(stories.map(({ id, org, year, title }) => [id, String(year), `${org}: ${title}`])),
+    tables([stories.map(({ id, org, year, title }) => [id, String(year), `${org}: ${title}`])]),
   )
   return 0
 }
@@ -65,20 +63,55 @@ function print(
       : output === 'name'
         ? items.map(({ id }) => id).join('\n')
         : lines().join('\n').trimStart()
-  process.stdout.write(`${text}\n`)
+  write(`${text}\n`)
 }
 
-/** Columns as wide as their widest cell; the last one is as long as it is, and folded for people at a terminal. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  )
-  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
-  return rows.flatMap((row) => {
-    const before = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `)
-    const indent = columns(before.join(''))
-    return wrap(row.at(-1) ?? '', Math.max(20, width - indent)).map(
-      (part, i) => `${i === 0 ? before.join('') : ' '.repeat(indent)}${part}`,
+type Row = readonly string[]
+
+/** Columns of text: with less room the last cell stands below the others. */
+const leastRoom = 40
+
+/**
+ * Tables, an empty line between them. Columns are as wide as their widest cell; the last one is as long as it is, and
+ * folded for people at a terminal. Where that leaves too little room for it in one of them, it stands below in all.
+ */
+function tables(lists: readonly (readonly Row[])[]): string[] {
+  const { columns: width = Number.POSITIVE_INFINITY } = terminalOf('stdout')
+  const isNarrow = lists.some((rows) => padded(rows).some((start) => width - columns(start) < leastRoom))
+  return lists.flatMap((rows, i) => [
+    ...(i > 0 ? [''] : []),
+    ...(isNarrow ? rows.flatMap((row) => stacked(row, width)) : sideBySide(rows, width)),
+  ])
+}
+
+function sideBySide(rows: readonly Row[], width: number): string[] {
+  const before = padded(rows)
+  return rows.flatMap((row, i) => {
+    const start = before[i] ?? ''
+    const indent = ' '.repeat(columns(start))
+    return wrap(row.at(-1) ?? '', width - indent.length).map(
+      (part, line) => `${line === 0 ? start : indent}${part}`,
     )
   })
+}
+
+/** All cells of each row but the last. A row with only one cell is a heading. */
+function padded(rows: readonly Row[]): string[] {
+  const cells = rows.map((row) => row.slice(0, -1))
+  const widths = (cells.find(({ length }) => length > 0) ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => (row[column] ?? '').length)),
+  )
+  return cells.map((row) => row.map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `).join(''))
+}
+
+function stacked(row: Row, width: number): string[] {
+  if (row.length === 1) return [...row]
+  const [name = '', ...facts] = row.slice(0, -1).filter((cell) => cell !== '')
+  const margin = /^ */.exec(name)?.[0] ?? ''
+  const below = (text: string) => wrap(text, width - margin.length - 2).map((line) => `${margin}  ${line}`)
+  const head = [name, ...facts].join('  ')
+  return [
+    ...(columns(head) <= width ? [head] : [name, ...below(facts.join(', '))]),
+    ...below(row.at(-1) ?? ''),
+  ]
 }

@@ -2,6 +2,7 @@
 
 import { type Connection, connect } from '../cluster/connect.js'
 import { countedKinds, scannedKinds } from '../cluster/kinds.js'
+import { limited } from '../cluster/limit.js'
 import { clientOf, type Get, RequestError } from '../cluster/request.js'
 import { type Scan, scan } from '../cluster/scan.js'
 import { inputOf, loadSnapshot, type Snapshot } from '../cluster/snapshot.js'
@@ -18,6 +19,7 @@ import { nearestName } from '../values/similar.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
+import { tell, terminalOf, write } from './streams.js'
 
 export interface LiveFlags {
   readonly kubeconfig?: string
@@ -74,12 +76,12 @@ function fromFile(file: string, flags: ClusterFlags): Snapshot {
 
 /** A line that comes and goes, for people who wait at a terminal. */
 export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+  if (terminalOf('stderr').isTTY) write(`\r\u001b[K${text}`, 'stderr')
 }
 
 function warn(text: string): void {
   progress('')
-  process.stderr.write(`k8s-af: ${printable(text)}\n`)
+  tell(`k8s-af: ${printable(text)}`)
 }
 
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
@@ -124,7 +126,8 @@ export async function readLive(
   const { kubeconfig, namespace, as, asGroup, concurrency } = flags
   const started = clock()
   let requests = 0
-  const ending = AbortSignal.any([AbortSignal.timeout(flags.timeout), signal])
+  // Held until this process ends: what it limits is the whole run.
+  const { signal: ending } = limited(flags.timeout, signal)
   const options = {
     context,
     kubeconfig,
@@ -160,9 +163,7 @@ export async function readLive(
   if (flags.timings) {
     const seconds = ((clock() - started) / 1000).toFixed(2)
     const of = printable(connection.context)
-    process.stderr.write(
-      `${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept\n`,
-    )
+    tell(`${of}: ${requests} requests in ${seconds} s, ${found.documents.length} objects kept`)
   }
   if (found.documents.length === 0)
     throw new UsageError(

@@ -1,14 +1,14 @@
 /** The command line: reads the arguments, runs one command, and says in the exit code how it went. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander'
 import { version } from '../../package.json'
 import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
-import { printable } from '../reporters/text.js'
+import { printable, wrap } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
-import { refusalOf } from './output.js'
 import { looksLikePath } from './paths.js'
+import { tell, terminalOf, write } from './streams.js'
 
 const lintExitCodes = `Exit code:
   0  nothing found at or above --fail-on
@@ -23,17 +23,18 @@ const scanExitCodes = `Exit code:
   3  one of several clusters could not be read;
      with --require-complete: anything could not be read`
 
+export { isFlushed } from './streams.js'
+
 /**
  * Runs the program with its arguments and sets the exit code of the process. Never throws.
  * @param args without the node executable and the script
  */
 export async function main(args: readonly string[]): Promise<void> {
-  watchStreams()
   try {
     process.exitCode = await run(args)
   } catch (error) {
     process.exitCode = 2
-    for (const line of explanation(error)) process.stderr.write(`${line}\n`)
+    for (const line of explanation(error)) tell(line)
   }
 }
 
@@ -44,19 +45,6 @@ function explanation(error: unknown): string[] {
   const lines =
     error instanceof UsageError ? error.lines : [`internal error: ${message} (K8S_AF_DEBUG=1 shows where)`]
   return lines.map((line) => `k8s-af: ${printable(line)}`)
-}
-
-/** A reader that has seen enough (`| head`) is no error, and does not change the verdict. A full disk is one. */
-function watchStreams(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit()
-      // What standard error cannot take is lost.
-      if (stream === process.stdout)
-        process.stderr.write(`k8s-af: standard output cannot be written: ${refusalOf(error)}.\n`)
-      process.exit(2)
-    })
-  }
 }
 
 async function run(args: readonly string[]): Promise<number> {
@@ -88,10 +76,30 @@ async function run(args: readonly string[]): Promise<number> {
     const group =
       error.code === 'commander.unknownCommand' && program.commands.find((one) => one.name() === first)
     if (group) throw unknownCommand(second, group)
-    throw new UsageError(`${oneLine(error.message)} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
+    const flag = /^error: unknown option '(--[\w-]+)'$/.exec(error.message)?.[1] ?? ''
+    const own = first === 'lint' || first === 'scan' ? flagsElsewhere.get(flag) : undefined
+    const hint = own === undefined ? '' : `. Did you mean ${own}?`
+    throw new UsageError(`${oneLine(error.message)}${hint} (k8s-af ${isCommand ? `${first} ` : ''}--help)`)
   }
   return code
 }
+
+const byRuleOrFile = '--disable for rules, or ignore in .k8s-af.yaml for files'
+
+/** How flags that people know from other linters are called here, where their names are not near. */
+const flagsElsewhere: ReadonlyMap<string, string> = new Map([
+  ['--format', '-o'],
+  ['--output-format', '-o'],
+  ['--severity', '--min-severity'],
+  ['--quiet', '--min-severity error'],
+  ['--select', '--only'],
+  ['--rule', '--only'],
+  ['--rules', '--only'],
+  ['--include', '--only'],
+  ['--skip', '--disable'],
+  ['--ignore', byRuleOrFile],
+  ['--exclude', byRuleOrFile],
+])
 
 /** @param parent the program, or a command that only has commands */
 function unknownCommand(name: string, parent: Command): UsageError {
@@ -168,11 +176,18 @@ export function programWith(done: Done): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => write(text),
+      writeErr: (text) => write(text, 'stderr'),
+      outputError: () => {},
+      getOutHelpWidth: () => terminalOf('stdout').columns ?? 80,
+      getErrHelpWidth: () => terminalOf('stderr').columns ?? 80,
+    })
     // Choices and defaults stand in the descriptions, in words.
     .configureHelp({
       optionDescription: ({ description }) => description,
       argumentDescription: ({ description }) => description,
+      formatItem: helpItem,
     })
     .addHelpText(
       'after',
@@ -180,6 +195,16 @@ export function programWith(done: Done): Command {
     )
   for (const add of everyCommand) add(program, done)
   return program
+}
+
+/** Columns of a description in the help: with less room it stands below what it is about. */
+const leastRoom = 40
+
+function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
+  const { helpWidth = 80 } = helper
+  if (helpWidth - termWidth - 4 >= leastRoom)
+    return Help.prototype.formatItem.call(helper, term, termWidth, description, helper)
+  return [`  ${term}`, ...wrap(description, helpWidth - 6).map((line) => `      ${line}`)].join('\n')
 }
 
 /** Receives the exit code of a command. */

@@ -1,7 +1,9 @@
 /** Where reports go: standard output, or files that appear whole or not at all. */
 import { realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import type { Config } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
+import { formatNames } from '../reporters/reporter.js'
 import { nearestName } from '../values/similar.js'
 
 export interface Output {
@@ -35,6 +37,24 @@ export function outputsOf(texts: readonly string[], formats: readonly string[]):
   const twice = files.find((file, i) => files.some((other, j) => j < i && resolve(other) === resolve(file)))
   if (twice !== undefined) throw new UsageError(`two reports cannot go to one file: ${twice}`)
   return outputs
+}
+
+/**
+ * The reports that a run gives: those of its flags, else those of the configuration, else one for people.
+ * @throws UsageError that names the configuration where that is wrong
+ */
+export function outputsFor(
+  { output }: { readonly output?: readonly string[] },
+  config: Pick<Config, 'file' | 'output'> | undefined,
+): readonly Output[] {
+  if (output || !config?.output) return outputsOf(output ?? ['pretty'], formatNames)
+  try {
+    return outputsOf(config.output, formatNames)
+  } catch (error) {
+    throw error instanceof UsageError
+      ? new UsageError(...error.lines.map((line) => `${config.file}: output: ${line}`))
+      : error
+  }
 }
 
 /** Finds out before the work starts whether the reports can be written. */

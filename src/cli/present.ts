@@ -1,11 +1,11 @@
 /** What every run ends with: the reports, the notes on standard error, the exit code. */
-import { once } from 'node:events'
 import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
 import { type Output, writeWhole } from './output.js'
+import { readersPace, tell, terminalOf, write } from './streams.js'
 
 export interface ReportFlags {
   readonly output?: readonly string[]
@@ -36,7 +36,7 @@ export async function present(
     ...(report.timings ? timings(report.timings) : []),
     ...failures(report),
   ])
-    process.stderr.write(`${line}\n`)
+    tell(line)
   return code
 }
 
@@ -45,7 +45,7 @@ async function show(report: Report, outputs: readonly Output[], flags: ReportFla
     if (!isFormat(format)) continue
     const { render } = await formats[format]()
     const { color, showSuppressed = false } = flags
-    const look = lookOf(file === undefined ? process.stdout : {}, process.env, {
+    const look = lookOf(file === undefined ? terminalOf('stdout') : {}, process.env, {
       color: file === undefined ? color : 'never',
       showSuppressed,
     })
@@ -60,10 +60,11 @@ export async function print(pieces: Iterable<string>): Promise<void> {
   for (const piece of pieces) {
     text += piece
     if (text.length < 65536) continue
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+    write(text)
+    await readersPace()
     text = ''
   }
-  if (text !== '') process.stdout.write(text)
+  if (text !== '') write(text)
 }
 
 /** Manifests that cannot be read count whatever the threshold, unless nothing does. */

@@ -11,16 +11,16 @@ import type { Report } from '../engine/report.js'
 import type { ClusterSummary } from '../finding.js'
 import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
-import { formatNames } from '../reporters/reporter.js'
 import { count, printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { nearestName } from '../values/similar.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
 import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
-import { checkOutputs, outputsOf } from './output.js'
+import { checkOutputs, outputsFor } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
+import { tell } from './streams.js'
 
 export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags, BaselineFlags {
   readonly context?: readonly string[]
@@ -46,7 +46,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
     throw new UsageError('--node-metrics is about whole nodes: it does not go with -n.')
   const rules = await loadRules()
   const { settings, config } = await settingsFor({ ...flags, namespace: undefined }, process.cwd(), rules)
-  const outputs = outputsOf(flags.output ?? config?.output ?? ['pretty'], formatNames)
+  const outputs = outputsFor(flags, config)
   checkOutputs(outputs)
   const known = knownBefore(flags)
   const contexts = flags.fromSnapshot === undefined ? await contextsOf(flags) : []
@@ -63,7 +63,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
-  for (const line of gapsOf(report.summary)) process.stderr.write(`k8s-af: ${printable(line)}\n`)
+  for (const line of gapsOf(report.summary)) tell(`k8s-af: ${printable(line)}`)
   const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
   return code < 2 && isShort ? 3 : code
 }

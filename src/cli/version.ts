@@ -1,9 +1,10 @@
 /** `k8s-af version` */
 import { version } from '../../package.json'
 import { newestMinor, oldestMinor } from '../schema/definitions.js'
+import { write } from './streams.js'
 
 export function versionCommand(): number {
-  process.stdout.write(
+  write(
     `k8s-af ${version}\nKubernetes 1.${oldestMinor} to 1.${newestMinor}\nNode.js ${process.versions.node}\n`,
   )
   return 0

@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { promisify } from 'node:util'
 import { constants, createGunzip, gunzip, gunzipSync } from 'node:zlib'
 import { stringAt } from '../values/untyped.js'
-import { RequestError } from './failure.js'
+import { RequestError, TooLarge } from './failure.js'
 
 /** Bytes of an answer's start: the metadata of a list fits. */
 const startBytes = 4096
@@ -37,7 +37,7 @@ export async function textOf(
     size += chunk.length
     if (size > most) {
       response.destroy()
-      throw tooLarge(most)
+      throw new TooLarge(most)
     }
     if (chunks.push(chunk) === 1 && onStart) onStart(startOf(chunk, response))
   }
@@ -62,13 +62,8 @@ async function whole(bytes: Buffer, most: number): Promise<Buffer> {
     const length = bytes.length < 4 ? 0 : Math.min(most, bytes.readUInt32LE(bytes.length - 4))
     return await promisify(gunzip)(bytes, { maxOutputLength: most, chunkSize: length + 64 })
   } catch (error) {
-    throw stringAt(error, 'code') === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(most) : error
+    throw stringAt(error, 'code') === 'ERR_BUFFER_TOO_LARGE' ? new TooLarge(most) : error
   }
-}
-
-function tooLarge(most: number): RequestError {
-  const hint = most === largest ? '; ask for less at once: --chunk-size' : ''
-  return new RequestError(0, `the answer is larger than ${most >> 20} MiB${hint}`)
 }
 
 /** A text that ends within a line was cut off there: what is left of it is no line. */

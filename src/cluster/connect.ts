@@ -84,6 +84,8 @@ function chosen({ client, where }: Kubeconfig, asked: string | undefined): Conte
       ? `It has ${names.slice(0, 10).join(', ')}${names.length > 10 ? ', …' : ''}.`
       : 'It has none.'
   const name = asked ?? client.getCurrentContext()
+  if (!name && names.length === 0)
+    throw new UsageError(`there are no contexts in ${where}. Name another file: --kubeconfig FILE`)
   if (!name) throw new UsageError(`no context is set in ${where}. ${list} Choose one: --context NAME`)
   const found = client.getContextObject(name)
   if (found) return found

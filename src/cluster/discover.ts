@@ -17,6 +17,8 @@ export interface Resource {
 export interface Discovery {
   /** Those of the wanted kinds that the server has, each in the version that the server prefers. */
   readonly resources: readonly Resource[]
+  /** Those that it has and does not list in any version. */
+  readonly unlisted: readonly Resource[]
   /** Groups or versions that could not be asked: their kinds may exist. `''` is the core group. */
   readonly down: readonly { readonly group: string; readonly reason: string }[]
 }
@@ -32,15 +34,18 @@ const aggregated = ['v2', 'v2beta1']
 export async function discover(get: Get, wanted: ReadonlySet<KindName>): Promise<Discovery> {
   const accept = `${aggregated},application/json`
   const [core, groups] = await Promise.all([get('/api', accept), get('/apis', accept)])
+  if (!isDiscovery(core) || !isDiscovery(groups))
+    throw new RequestError(0, 'what answers there is no API server: it does not tell which kinds it has')
   const found = new Map<KindName, Resource>()
+  const unlisted = new Map<KindName, Resource>()
   const down: { group: string; reason: string }[] = []
   const add = (group: string, version: string, entries: readonly Entry[]) => {
     const apiVersion = group === '' ? version : `${group}/${version}`
     for (const { plural, kind, namespaced, verbs } of entries) {
       const kindName = kindNameOf(apiVersion, kind)
-      if (plural.includes('/') || !verbs.includes('list') || !wanted.has(kindName) || found.has(kindName))
-        continue
-      found.set(kindName, { kindName, apiVersion, kind, plural, namespaced })
+      if (plural.includes('/') || !wanted.has(kindName) || found.has(kindName)) continue
+      const those = verbs.includes('list') ? found : unlisted
+      those.set(kindName, { kindName, apiVersion, kind, plural, namespaced })
     }
   }
   for (const answer of [core, groups]) {
@@ -70,7 +75,16 @@ export async function discover(get: Get, wanted: ReadonlySet<KindName>): Promise
       }
     }
   }
-  return { resources: [...found.values()], down: firstOfEach(down) }
+  return {
+    resources: [...found.values()],
+    unlisted: [...unlisted.values()].filter(({ kindName }) => !found.has(kindName)),
+    down: firstOfEach(down),
+  }
+}
+
+/** Source: k8s.io/api/apidiscovery/v2/types.go, k8s.io/apimachinery/pkg/apis/meta/v1/types.go. */
+function isDiscovery(answer: unknown): boolean {
+  return ['APIGroupDiscoveryList', 'APIVersions', 'APIGroupList'].includes(stringAt(answer, 'kind') ?? '')
 }
 
 interface Entry {

@@ -14,6 +14,14 @@ export class RequestError extends Error {
   }
 }
 
+/** That an answer is longer than may be read at once: less may be asked for. */
+export class TooLarge extends RequestError {
+  /** @param most bytes */
+  constructor(most: number) {
+    super(0, `the answer is larger than ${most >> 20} MiB`)
+  }
+}
+
 /** What ends a request: a time of its own, and what ends everything. */
 interface Limits {
   /** Milliseconds. */
@@ -21,8 +29,29 @@ interface Limits {
   readonly signal: AbortSignal
 }
 
+/** Whether the answer is a page for people: no API server sends one, but proxies and logins in front of it do. */
+export function isWebPage({ headers }: IncomingMessage): boolean {
+  return /^(text\/html|application\/xhtml\+xml)\b/.test(headers['content-type'] ?? '')
+}
+
+/** That something else answers in the place of the API server. */
+export function notTheServer({ statusCode: status = 0 }: IncomingMessage): RequestError {
+  return new RequestError(
+    0,
+    `a web page answers${status === 200 ? '' : `, HTTP ${status}`}: a proxy or a login stands in front of the API server`,
+  )
+}
+
 /** An answer that is not what was asked for, in the server's words. */
-export function refusal({ statusCode: status = 0, headers }: IncomingMessage, text: string): RequestError {
+export function refusal(response: IncomingMessage, text: string): RequestError {
+  const { statusCode: status = 0, headers } = response
+  const { location = '' } = headers
+  if (status >= 300 && status < 400)
+    return new RequestError(
+      status,
+      `HTTP ${status}: it leads ${URL.canParse(location) ? `to ${new URL(location).origin}` : 'elsewhere'}`,
+    )
+  if (isWebPage(response) && status < 500) return notTheServer(response)
   const isText = (headers['content-type'] ?? 'text/plain').startsWith('text/plain')
   const said = messageIn(text) ?? (isText ? `HTTP ${status}: ${text.trim().slice(0, 300)}` : `HTTP ${status}`)
   return new RequestError(status, said)

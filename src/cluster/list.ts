@@ -1,8 +1,9 @@
 /** Reads all objects of a kind, page by page, or asks how many there are. */
 
 import type { KindName, Untyped } from '../kubernetes.js'
-import { isObject, numberAt, objectsAt, stringAt } from '../values/untyped.js'
+import { isObject, numberAt, stringAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
+import { TooLarge } from './failure.js'
 import { pageIn } from './page.js'
 import { type Get, RequestError } from './request.js'
 
@@ -49,7 +50,8 @@ export function pathOf({ apiVersion, plural, namespaced }: Resource, namespace: 
 
 /**
  * All objects of a kind, as `keep` makes them on arrival; undefined from it leaves one out. Of Secrets only the metadata is
- * asked for. When the server has forgotten where a list began (410 Gone), it's read once more from the start.
+ * asked for. When the server has forgotten where a list began (410 Gone), it's read once more from the start; what is too
+ * large to be read at once is asked for in smaller pages.
  * @throws RequestError
  */
 export async function list<T>(
@@ -58,22 +60,39 @@ export async function list<T>(
   options: ListOptions,
   keep: (item: Untyped) => T | undefined,
 ): Promise<T[]> {
-  const read = pagesOf(get, resource, options)
   for (let isSecondTry = false; ; isSecondTry = true) {
-    const kept: T[] = []
     try {
-      let token: string | undefined
-      do {
-        const page = await read(token)
-        for (const item of itemsOf(page)) {
-          const one = isObject(item) ? keep(item) : undefined
-          if (one !== undefined) kept.push(one)
-        }
-        token = stringAt(page, 'metadata', 'continue')
-      } while (token)
-      return kept
+      return await listOnce(get, resource, options, keep)
     } catch (error) {
       if (!(error instanceof RequestError) || error.status !== 410 || isSecondTry) throw error
+    }
+  }
+}
+
+async function listOnce<T>(
+  get: Get,
+  resource: Resource,
+  options: ListOptions,
+  keep: (item: Untyped) => T | undefined,
+): Promise<T[]> {
+  const kept: T[] = []
+  let { chunk } = options
+  let read = pagesOf(get, resource, options)
+  let token: string | undefined
+  for (;;) {
+    try {
+      const { items, next } = await read(token)
+      for (const item of items) {
+        const one = isObject(item) ? keep(item) : undefined
+        if (one !== undefined) kept.push(one)
+      }
+      if (next === undefined) return kept
+      if (next === token) throw new RequestError(0, 'the list does not end: each page leads to itself')
+      token = next
+    } catch (error) {
+      if (!(error instanceof TooLarge) || chunk === 1) throw error
+      chunk = Math.max(1, Math.floor(chunk / 10))
+      read = pagesOf(get, resource, { ...options, chunk })
     }
   }
 }
@@ -91,7 +110,7 @@ function pagesOf(
   get: Get,
   resource: Resource,
   { namespace, chunk, fieldSelector }: ListOptions,
-): (token: string | undefined) => Promise<Untyped> {
+): (token: string | undefined) => Promise<Items> {
   const accept = resource.kindName === 'Secret' ? metadataOnly : whole
   /** Those that are under way, in the order of the list. */
   const pages: Page[] = []
@@ -138,9 +157,22 @@ function pagesOf(
   }
 }
 
-/** An empty list of metadata has null for items. @throws RequestError */
-function listIn(answer: unknown): Untyped {
-  if (isObject(answer) && 'items' in answer) return answer
+/** The objects of a page, and where the next one begins. */
+interface Items {
+  readonly items: Iterable<unknown>
+  readonly next: string | undefined
+}
+
+/** @throws RequestError when the answer is no list */
+function listIn(answer: unknown): Items {
+  const next = stringAt(answer, 'metadata', 'continue') || undefined
+  if (isObject(answer) && 'items' in answer) {
+    const { items } = answer
+    // An empty list has null.
+    if (items === null) return { items: [], next }
+    if (typeof items === 'object' && Symbol.iterator in items)
+      return { items: items as Iterable<unknown>, next }
+  }
   throw new RequestError(0, 'the answer is no list')
 }
 
@@ -149,17 +181,12 @@ function listIn(answer: unknown): Untyped {
  * @throws RequestError also when the server does not tell
  */
 export async function count(get: Get, resource: Resource, namespace: string | undefined): Promise<number> {
-  const answer = listIn(await get(`${pathOf(resource, namespace)}?limit=1`, metadataOnly))
+  const answer = await get(`${pathOf(resource, namespace)}?limit=1`, metadataOnly)
+  const { items, next } = listIn(answer)
   const remaining = numberAt(answer, 'metadata', 'remainingItemCount')
-  if (remaining === undefined && stringAt(answer, 'metadata', 'continue'))
+  if (remaining === undefined && next !== undefined)
     throw new RequestError(0, 'the answer does not say how many there are')
-  return objectsAt(answer, 'items').length + (remaining ?? 0)
-}
-
-function itemsOf({ items }: Untyped): Iterable<unknown> {
-  return typeof items === 'object' && items !== null && Symbol.iterator in items
-    ? (items as Iterable<unknown>)
-    : []
+  return [...items].filter(isObject).length + (remaining ?? 0)
 }
 
 /** The token at the start of a list of typed objects, whose metadata stands before its items. */

@@ -11,6 +11,7 @@ import { arrayAt, numberAt, objectAt, stringAt } from '../values/untyped.js'
 import { textOf } from './answer.js'
 import { ending, reasonOf } from './failure.js'
 import { type Entry, fieldsIn, pathAt, reasonOf as reasonIn, titleOf } from './kubeconfig.js'
+import { limited } from './limit.js'
 import { authorityOf } from './pem.js'
 import { agentFor, proxyFor } from './proxy.js'
 import { sent } from './request.js'
@@ -160,9 +161,9 @@ async function answered(
 ): Promise<unknown> {
   const url = new URL(address)
   const agent = agentFor(url, proxyFor(url, process.env), { ca: options.ca }, 1)
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(30_000)])
+  const limit = limited(30_000, signal)
   try {
-    const response = await sent(url, { ...options, agent }, limit, body)
+    const response = await sent(url, { ...options, agent }, limit.signal, body)
     const said = await textOf(response, undefined, largest)
     const { statusCode: status } = response
     const answer: unknown = parsed(said)
@@ -170,8 +171,11 @@ async function answered(
     const why = stringAt(answer, 'error_description') ?? stringAt(answer, 'error')
     throw new Error(`HTTP ${status}${why === undefined ? '' : `: ${why.slice(0, 300)}`}`)
   } catch (error) {
-    throw limit.aborted && !signal.aborted ? new Error('no answer within 30 s') : new Error(reasonOf(error))
+    throw limit.signal.aborted && !signal.aborted
+      ? new Error('no answer within 30 s')
+      : new Error(reasonOf(error))
   } finally {
+    limit.release()
     agent.destroy()
   }
 }

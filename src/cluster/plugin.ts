@@ -74,6 +74,9 @@ export async function fromPlugin(entry: Entry, cluster: () => object, signal: Ab
   return { token, pair: pairOf({ text: cert, from: 'the certificate' }, { text: key, from: 'the key' }, of) }
 }
 
+/** Characters of what a plugin prints: a token and a certificate are some thousand. */
+const largestOutput = 1024 * 1024
+
 type Outcome =
   | { readonly error: NodeJS.ErrnoException }
   /** `end` says how it ended where that was not well; `said` is the last of its messages. */
@@ -91,6 +94,7 @@ function run(
     let said = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
+      if (output.length > largestOutput) stop(`printed more than ${largestOutput >> 20} MiB`)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = `${said}${text}`.slice(-1000)
@@ -101,20 +105,21 @@ function run(
       done({ end, said: said.replace(/\s+/g, ' ').trim(), output })
     }
     // What it has started itself may live on and hold the streams: nobody waits for that.
-    const stop = () => {
+    const stop = (end: string) => {
       child.kill()
       child.stdout.destroy()
       child.stderr.destroy()
       child.unref()
-      finish(`did not end (${ending(signal)})`)
+      finish(end)
     }
+    const onAbort = () => stop(`did not end (${ending(signal)})`)
     child.on('error', (error) => done({ error }))
     child.on('close', (code, killer) => {
-      signal.removeEventListener('abort', stop)
+      signal.removeEventListener('abort', onAbort)
       finish(code === 0 ? undefined : `failed with ${killer ?? `exit code ${code}`}`)
     })
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
   })
 }
 

@@ -4,7 +4,8 @@ import { type RequestOptions as HttpOptions, request as secure } from 'node:http
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readLines, textOf } from './answer.js'
 import type { Connection } from './connect.js'
-import { failure, RequestError, refusal } from './failure.js'
+import { failure, isWebPage, notTheServer, RequestError, refusal } from './failure.js'
+import { limited } from './limit.js'
 
 export { RequestError }
 
@@ -108,19 +109,22 @@ async function once(
   { timeout, signal, onRequest }: RequestOptions,
   { onStart, parse = JSON.parse }: Reading,
 ): Promise<Answer> {
-  const limit = AbortSignal.timeout(timeout)
+  const limit = limited(timeout, signal)
   onRequest?.()
   try {
-    const response = await open(connection, path, accept, AbortSignal.any([limit, signal]))
+    const response = await open(connection, path, accept, limit.signal)
     const { statusCode: status = 0 } = response
     const text = await textOf(response, status === 200 ? onStart : undefined)
+    if (status === 200 && isWebPage(response)) return { ok: false, error: notTheServer(response) }
     if (status === 200) return { ok: true, body: parse(text) }
     const error = refusal(response, text)
     if (status !== 429 && status < 500) return { ok: false, error }
     const after = Number(response.headers['retry-after'])
     return { ok: false, error, wait: Number.isFinite(after) ? after * 1000 : 0 }
   } catch (error) {
-    return { ok: false, ...failure(error, limit, { timeout, signal }) }
+    return { ok: false, ...failure(error, limit.signal, { timeout, signal }) }
+  } finally {
+    limit.release()
   }
 }
 
@@ -130,17 +134,18 @@ function lineReader(using: Using, options: RequestOptions): GetLines {
     // Who answers behind the API server has not seen the credentials: others would be no better.
     const isOwn = !path.includes('/proxy/')
     const answer = await using(async (connection) => {
-      const limit = AbortSignal.timeout(options.timeout)
+      const limit = limited(options.timeout, options.signal)
       options.onRequest?.()
       try {
-        const signal = AbortSignal.any([limit, options.signal])
-        const response = await open(connection, path, 'text/plain;version=0.0.4', signal)
+        const response = await open(connection, path, 'text/plain;version=0.0.4', limit.signal)
         if (response.statusCode !== 200)
           throw refusal(response, await textOf(response, undefined, largestRefusal))
         await readLines(response, onLine)
         return { ok: true, body: undefined }
       } catch (error) {
-        return { ok: false, ...failure(error, limit, options) }
+        return { ok: false, ...failure(error, limit.signal, options) }
+      } finally {
+        limit.release()
       }
     }, isOwn)
     if (!answer.ok) throw answer.error

@@ -55,7 +55,7 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const { documents, failed, refusal } = reading
   if (refusal && listed.every(({ kindName }) => failed.has(kindName))) throw refusal
   const down = new Set(discovery.down.map(({ group }) => group))
-  const served = new Set(discovery.resources.map(({ kindName }) => kindName))
+  const served = new Set([...discovery.resources, ...discovery.unlisted].map(({ kindName }) => kindName))
   return {
     version,
     namespace,
@@ -66,6 +66,9 @@ export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
     readAt,
     unread: [
       ...[...reading.unread, ...measuring.unread].sort((a, b) => (a.resource < b.resource ? -1 : 1)),
+      ...discovery.unlisted.map((resource): Unread => {
+        return { resource: nameOf(resource), reason: 'failed', message: 'the server does not list them' }
+      }),
       ...discovery.down.map(({ group, reason }): Unread => {
         return { resource: group || 'the core group', reason: 'failed', message: reason }
       }),

@@ -45,8 +45,11 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
   const found = source.value ?? {}
   if (!isObject(found)) throw new UsageError(`${name}:1:1: a configuration is a mapping of keys to values.`)
   const problems = configProblems(found, rules)
-  if (problems.length > 0)
-    throw new UsageError(...problems.map((one) => sentence(source, one.path, one.at, one.message)))
+  if (problems.length > 0) {
+    const places = problems.map(({ path, at, message }) => ({ message, ...source.locate(path, at) }))
+    places.sort((a, b) => a.line - b.line || a.column - b.column)
+    throw new UsageError(...places.map((one) => `${name}:${one.line}:${one.column}: ${one.message}`))
+  }
   const value = found as Written
   const here = (path: string) => relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
   const own = { ...configOf(value, source), crds: (value.crds ?? []).map(here) }

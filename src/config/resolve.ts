@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import type { Severity } from '../finding.js'
 import { categories, type Params, type Rule } from '../rule.js'
-import { meantName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import type { Config, Preset } from './config.js'
 import type { ActiveRule, Settings } from './settings.js'
 import { UsageError } from './usage.js'
@@ -121,10 +121,10 @@ function select(
     const members = [...rules].filter(([, rule]) => rule.category === name || rule.stories.includes(name))
     if (members.length === 0) {
       const known = [...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]
-      const near = meantName(name, known)
+      const meant = didYouMean(name, known)
       throw new UsageError(
         `${flag}: there is no rule, category or story ${JSON.stringify(name)}.` +
-          (near ? ` Did you mean ${JSON.stringify(near)}?` : ' k8s-af rules and k8s-af stories list them.'),
+          ` ${meant || 'k8s-af rules and k8s-af stories list them.'}`,
       )
     }
     for (const [id] of members) found.add(id)

@@ -2,6 +2,7 @@
 import { type Aim, aimed } from '../engine/patch.js'
 import type { Report } from '../engine/report.js'
 import type { Finding, Severity } from '../finding.js'
+import { withoutAddress } from '../graph/condition.js'
 import type { Graph } from '../graph/graph.js'
 import { countOf, timeOf } from '../graph/live.js'
 import { kubectlName } from '../graph/resource.js'
@@ -138,6 +139,6 @@ function eventsOf(object: KubernetesObject, graph: Graph): string[] {
     .slice(0, 5)
     .map(
       ([reason, { count, last, message }]) =>
-        `${reason}, ${count} ${count === 1 ? 'time' : 'times'}, ${formatSpan((live.now - last) / 1000)} ago: ${message}`,
+        `${reason}, ${count} ${count === 1 ? 'time' : 'times'}, ${formatSpan((live.now - last) / 1000)} ago: ${withoutAddress(message)}`,
     )
 }

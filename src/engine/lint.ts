@@ -150,10 +150,14 @@ function summaryOf(
   }
 }
 
-/** The settings without the rules about how manifests are written: an API server lets nothing else in. */
+/**
+ * The settings without the rules about how manifests are written: an API server lets nothing else in. Its objects that name no
+ * namespace are in none.
+ */
 function forCluster(settings: Settings): Settings {
   return {
     ...settings,
+    namespace: undefined,
     active: settings.active.filter(({ rule }) => rule.category !== 'api-schema' || rule.live),
   }
 }

@@ -85,12 +85,20 @@ export function placeOfCondition(of: Conditioned, type: string): readonly [objec
   return index < 0 ? [of, undefined] : [conditions, index]
 }
 
+/** Characters of a condition that are shown. */
+const longest = 200
+
 /** A line for evidence, as much as is said: `FailedCreate: pods "web-1" is forbidden: exceeded quota`. */
 export function formatCondition({ reason, message }: Condition): string {
-  return [reason, message]
-    .filter((text) => text)
-    .join(': ')
-    .slice(0, 200)
+  const text = [reason, message && withoutAddress(message)].filter((part) => part).join(': ')
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
+}
+
+/** What the API server says of a webhook that it could not call, without the address: the network's error stands at the end. */
+export function withoutAddress(message: string): string {
+  return message
+    .replace(/Internal error occurred: (?=failed calling webhook)/, '')
+    .replace(/failed to call webhook: \w+ "[^"]*": /, '')
 }
 
 /** Milliseconds that a controller may take. */

@@ -72,6 +72,10 @@ export interface Graph extends Existence, Scaling {
   readonly live: Live | undefined
   /** All workloads; those that a controller made included (see `Workload.controlled`). */
   readonly workloads: readonly Workload[]
+  /** The same, as evidence: see `seen`. */
+  readonly seenWorkloads: readonly Workload[]
+  /** Whether all objects of a kind are known that a namespace has; without one, those of the whole cluster. */
+  hasRead(kind: KindName, namespace?: string): boolean
   readonly kustomizations: readonly Kustomization[]
   /** The workload that an object is; undefined for all that make no pods. */
   workload(object: object): Workload | undefined
@@ -212,6 +216,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     objects: values,
     seenObjects: values,
     workloads: objects.workloads,
+    seenWorkloads: objects.workloads,
+    hasRead: () => true,
     resource,
     all: objects.all,
     seen: objects.all,

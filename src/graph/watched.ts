@@ -50,7 +50,7 @@ export interface Gaps {
  * too; those about what belongs together with an object do not. Of unread kinds every object is taken to exist.
  */
 export function watched(graph: Graph, gaps: Gaps): Watched {
-  const { unreadKinds: unread, namespace: own } = gaps
+  const { unreadKinds: unread, partialKinds: partial, namespace: own } = gaps
   let noted = new Set<KindName>()
   const notes = notesOf(gaps, (kind) => noted.add(kind))
   const { note, noteAll, noteIn, noting } = notes
@@ -88,6 +88,8 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
         note(kind)
         return graph.namesNear(kind, near)
       },
+      hasRead: (kind, namespace) =>
+        !unread.has(kind) && (!partial.has(kind) || (namespace !== undefined && namespace === own)),
       exists: (kind, name, near) => unread.has(kind) || graph.exists(kind, name, near),
       isFilledElsewhere: (kind, name) => unread.has(kind) || graph.isFilledElsewhere(kind, name),
       nearby: noting(workloads, graph.nearby),

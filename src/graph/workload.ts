@@ -60,6 +60,14 @@ export function controllerOf({ metadata }: KubernetesObject) {
 }
 
 /** What a Job is to do, or each of a CronJob's. */
+/** How many pods of a Job run at the same time at most. Source: k8s.io/api/batch/v1/types.go (JobSpec.Parallelism). */
+export function podsAtOnce({
+  parallelism = 1,
+  completions,
+}: Pick<NonNullable<Job['spec']>, 'parallelism' | 'completions'>): number {
+  return Math.min(parallelism, completions ?? parallelism)
+}
+
 export function jobSpecOf(subject: CronJob | Job) {
   return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
 }

@@ -6,7 +6,7 @@ export function escapeJson(json: string): string {
   // A line break of JSON text is none of a string, where it would be written as an escape.
   return json
     .split('\n')
-    .map((line) => line.replace(unprintable, escapeUnits))
+    .map((line) => line.replace(unprintable(), escapeUnits))
     .join('\n')
 }
 

@@ -27,6 +27,9 @@ function numberOf({ live, built, line }: Place): string {
   return live || built ? '' : String(line)
 }
 
+/** Places of equal findings that are listed: nobody reads more of them here. */
+const mostPlaces = 8
+
 /** The lines of the input with the place marked, the related places under it, equal findings, and the fix. */
 export function frame({ first: finding, places, objects }: Gathered, page: Page): string[] {
   const { paint, box, show } = page
@@ -38,6 +41,7 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const full = place.built ? show(`as built${subject ? `: ${fieldOf(place)}` : ''}`) : where(place, show)
   const isSecret = subject?.kind === 'Secret'
+  const shown = places.length > mostPlaces + 1 ? places.slice(0, mostPlaces) : places
   const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
     const text = textPlace(at)
     const source = page.report.lines.line(text.file, text.line, finding.cluster)
@@ -59,7 +63,10 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
         one.object === undefined ? isSecret : /^Secret /.test(one.object),
       ),
     ]),
-    ...places.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
+    ...shown.flatMap((other) => alsoAt(other, finding, besideBox, page).map(alongside)),
+    ...(shown.length < places.length
+      ? wrap(`and ${places.length - shown.length} more: -o concise lists them`, besideBox).map(alongside)
+      : []),
     ...[...byKind(objects)].map(([kind, names]) =>
       alongside(fitted(`also ${show(kind)} `, names.map(show), besideBox), 0),
     ),
@@ -102,16 +109,22 @@ function unshown(
   ].map((line) => `${side} ${line}`)
 }
 
-/** The fix, with the flag that makes it on the right, and how it gets into a cluster. */
+/** The fix, with the flag that makes it on the right of its first or last line, or below, and how it gets into a cluster. */
 function remedy(finding: Finding, { pad, room }: Margin, page: Page): string[] {
   const { paint, box, show } = page
   const { fix, place } = finding
   if (!fix) return []
-  const [title = '', ...rest] = wrap(show(fix.title), room - 6)
+  const beside = room - 6
   const flag = fix.edits.length > 0 && !place.live ? (fix.safe ? '--fix' : '--unsafe-fixes') : ''
-  const gap = ' '.repeat(Math.max(0, room - 6 - columns(title) - flag.length))
+  const hasRoom = (line: string) => columns(line) + 2 + flag.length <= beside
+  const lines = wrap(show(fix.title), beside)
+  if (flag !== '' && !hasRoom(lines[0] ?? '') && !hasRoom(lines.at(-1) ?? '')) lines.push('')
+  const at = hasRoom(lines[0] ?? '') ? 0 : lines.length - 1
+  const [title = '', ...rest] = lines.map((line, i) =>
+    i === at && flag !== '' ? `${line}${paint.dim(flag.padStart(beside - columns(line)))}` : line,
+  )
   return [
-    `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${title}${gap === '' ? '' : paint.dim(gap + flag)}`.trimEnd(),
+    `${pad}${paint.dim(box.bottom)} ${paint.green('fix')}  ${title}`,
     ...[...rest, ...applied(finding, page)].map((line) => `${pad}        ${line}`),
   ]
 }

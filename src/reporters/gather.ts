@@ -88,11 +88,12 @@ const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info
 
 /**
  * Files, or live objects, with errors before those with warnings, of equal ones those where something was seen to happen first, and
- * so in each of them: people read from the top. Of equal findings of a file the lines decide.
+ * so in each of them: people read from the top. Of equal live objects those come first that a whole cluster depends on. Of equal
+ * findings of a file the lines decide.
  */
 export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
-  const graveness = ({ severity, evidence = [] }: Finding) =>
-    gravity[severity] + (evidence.length > 0 ? 0 : 0.5)
+  const graveness = (one: Finding) =>
+    gravity[one.severity] + (one.evidence && one.evidence.length > 0 ? 0 : 0.5) + reach(one)
   const worst = new Map<string, number>()
   for (const one of findings) {
     const { file } = one.place
@@ -101,6 +102,12 @@ export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
   const rank = new Map([...worst].sort(([, a], [, b]) => a - b).map(([file], i) => [file, i]))
   const of = ({ place }: Finding) => rank.get(place.file) ?? 0
   return [...findings].sort((a, b) => of(a) - of(b) || graveness(a) - graveness(b))
+}
+
+/** Less for what a whole cluster depends on: objects in no namespace, and those of kube-system. */
+function reach({ place, subject }: Finding): number {
+  if (!place.live || !subject || subject.namespace === '') return 0
+  return subject.namespace === 'kube-system' ? 0.1 : 0.2
 }
 
 /** A file; of a live object its name. */

@@ -76,7 +76,7 @@ function frames(finding: Finding, page: Page): string {
     frame(place, where(place, page), label, isSecret(undefined), finding, page),
     ...related.map((one) => {
       const object = one.object === undefined ? '' : ` <span>${short(one.object)}</span>`
-      return frame(one, `${where(one, page)}${object}`, one.note, isSecret(one.object), finding, page)
+      return frame(one, `${beside(one, place, page)}${object}`, one.note, isSecret(one.object), finding, page)
     }),
   ].join('')}</div>\n`
 }
@@ -112,9 +112,18 @@ function sourceLine(source: string, place: Place): string {
 }
 
 /** A field of a live object, or a line, with a link to it where the run knows one. */
-function where(place: Place, { linkTo }: Page): string {
+function where(place: Place, page: Page): string {
+  return linked(place, place.live ? fieldOf(place) : whereShown(place), page)
+}
+
+/** The same beside another place: a file is named once. */
+function beside(place: Place, other: Place, page: Page): string {
+  const isNear = !place.live && !place.built && place.file === other.file
+  return isNear ? linked(place, `line ${place.line}`, page) : where(place, page)
+}
+
+function linked(place: Place, text: string, { linkTo }: Page): string {
   const url = place.live ? undefined : linkTo?.(place.file, place.line)
-  const text = place.live ? fieldOf(place) : whereShown(place)
   return url === undefined ? short(text) : link(url, clipped(text))
 }
 
@@ -125,7 +134,7 @@ function also({ first, places, objects }: Gathered, page: Page): string {
       const { subject } = other
       const isOther =
         subject && !other.place.live && (!first.subject || nameOf(subject) !== nameOf(first.subject))
-      return `<li id="${page.idOf(other)}">${where(other.place, page)}${isOther ? ` <span>${short(nameOf(subject))}</span>` : ''}</li>`
+      return `<li id="${page.idOf(other)}">${beside(other.place, first.place, page)}${isOther ? ` <span>${short(nameOf(subject))}</span>` : ''}</li>`
     }),
     ...objects.map((subject: Subject) => `<li>${short(nameOf(subject))}</li>`),
   ]

@@ -22,7 +22,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, groups, look)
   yield* head(report)
   yield summary(report)
-  yield filters(page, groups)
+  yield filters(page, groups, shown.length)
   yield groups.length > many ? '<main class="long">\n' : '<main>\n'
   let file: string | undefined
   for (const group of groups) {
@@ -85,7 +85,7 @@ function notSeen(gaps: readonly string[]): string {
 }
 
 /** What findings can be filtered by: useless without the script, which shows it. */
-function filters({ namespaces, clusters }: Page, groups: readonly Gathered[]): string {
+function filters({ namespaces, clusters }: Page, groups: readonly Gathered[], findings: number): string {
   if (groups.length === 0) return ''
   const rules = counted(groups.map(({ first }) => [first.rule]))
   const select = (name: string, values: ReadonlyMap<string, number>) =>
@@ -98,9 +98,15 @@ function filters({ namespaces, clusters }: Page, groups: readonly Gathered[]): s
 <fieldset><legend>severity</legend>${severities.map((one) => `<label class="${one}"><input type="checkbox" name="severity" value="${one}" checked>${one}</label>`).join('')}</fieldset>
 ${select('rule', rules)}${select('namespace', namespaces)}${select('cluster', clusters)}<label>text <input type="search" name="text" autocomplete="off" spellcheck="false"></label>
 <button type="button" class="reset">Show all</button>
-<p role="status"></p>
+<p role="status">${entries(groups.length, findings)}</p>
 </search>
 `
+}
+
+/** How many articles there are, and of how many findings, where equal ones share one. */
+function entries(articles: number, findings: number): string {
+  const shown = count(articles, 'entry', 'entries')
+  return findings > articles ? `${shown}, ${count(findings, 'finding')}` : shown
 }
 
 /** What all articles share. */

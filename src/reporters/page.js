@@ -5,6 +5,8 @@ const bar = document.querySelector('.filters')
 const fields = bar ? [...bar.querySelectorAll('select, input[type=search]')] : []
 const boxes = bar ? [...bar.querySelectorAll('input[type=checkbox]')] : []
 const texts = new Map()
+const status = bar?.querySelector('[role=status]')
+const whole = status?.textContent
 
 const field = (name) => fields.find((one) => one.name === name)
 // Namespaces and clusters of an article are numbers of the options of their select.
@@ -37,8 +39,10 @@ function filter() {
   }
   for (const section of document.querySelectorAll('main > section'))
     section.hidden = section.querySelector('article:not([hidden])') === null
-  bar.querySelector('[role=status]').textContent =
-    `${shown === articles.length ? '' : `${shown} of `}${articles.length} entries`
+  status.textContent =
+    shown === articles.length
+      ? whole
+      : `${shown} of ${articles.length} ${articles.length === 1 ? 'entry' : 'entries'}`
   bar.querySelector('.reset').hidden = state() === ''
 }
 

@@ -3,20 +3,34 @@ import { type Report, storyFor } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { fitted, frame } from './frame.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
+import { overview, remedies } from './overview.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { type Page, pageOf } from './terminal.js'
 import { columns, cut, nameOf, seenOf, wrap } from './text.js'
 
+/** Entries that are a long report: its end says what fills it, and how to see less. */
+const many = 30
+
 export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
   const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const groups = gather(gravestFirst(shown))
   let file: string | undefined
-  for (const group of gather(gravestFirst(shown))) {
+  for (const group of groups) {
     yield entry(group, page, group.first.place.file !== file)
     file = group.first.place.file
   }
-  yield `${wrapParts(summaryParts(report), look.width, page.box.dot).join('\n')}\n`
+  const found = groups.length > many ? shown.filter(({ suppressed }) => !suppressed) : []
+  const rules = overview(found, page)
+  const isRenewed = report.findings.some(({ suppressed }) => suppressed?.baseline)
+  const ending = [
+    ...rules,
+    ...(rules.length > 0 ? [''] : []),
+    ...wrapParts(summaryParts(report), look.width, page.box.dot),
+    ...remedies(found, isRenewed, page),
+  ]
+  yield `${ending.join('\n')}\n`
 }
 
 /**

@@ -123,6 +123,10 @@ function result(finding: Finding, ruleIndex: number, print: string) {
       })),
     }),
     partialFingerprints: { 'k8sAf/v1': print },
-    ...(suppressed && { suppressions: [{ kind: 'inSource', justification: suppressed.reason }] }),
+    ...(suppressed && {
+      suppressions: [
+        { kind: suppressed.baseline ? 'external' : 'inSource', justification: suppressed.reason },
+      ],
+    }),
   }
 }

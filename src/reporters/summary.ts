@@ -22,6 +22,8 @@ export function summaryParts(report: Report): string[] {
     of('warning') && count(of('warning'), 'warning'),
     of('info') && count(of('info'), 'info'),
   ].filter((part) => part !== 0)
+  const known = report.findings.filter(({ suppressed }) => suppressed?.baseline).length
+  const accepted = report.findings.filter(({ suppressed }) => suppressed && !suppressed.baseline).length
   const fixable = findings.filter((finding) => finding.fix && finding.fix.edits.length > 0).length
   const skipped = Object.entries(summary.skipped).sort((a, b) => b[1] - a[1])
   const skips = skipped.reduce((sum, [, number]) => sum + number, 0)
@@ -35,7 +37,8 @@ export function summaryParts(report: Report): string[] {
   const unread = clusters.reduce((sum, one) => sum + one.unread.length, 0)
   return [
     counts.length > 0 ? `${counts.join(', ')}${fixable ? ` (${fixable} with a fix)` : ''}` : 'No findings',
-    summary.suppressed ? `${summary.suppressed} suppressed` : '',
+    accepted ? `${accepted} suppressed` : '',
+    known ? `${known} in the baseline` : '',
     `${count(summary.objects, 'object')} in ${place(summary)}`,
     skips ? `${skips} skipped (${reasons.join(', ')}${skipped.length > 3 ? ', …' : ''})` : '',
     summary.unreadable ? `${summary.unreadable} unreadable` : '',

@@ -5,9 +5,12 @@ import { lazy } from '../values/lazy.js'
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
  * bidirectional and other format characters, lone surrogates, spaces other than the ordinary one, and what Unicode
- * lets programs show as nothing. The selector that makes ⚠ an emoji is harmless and common.
+ * lets programs show as nothing. The selector that makes ⚠ an emoji is harmless and common. Made when it is needed, as
+ * all expressions with properties of Unicode here: V8 takes milliseconds for them, even where they are only written down.
  */
-export const unprintable = /(?! |\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}]/gu
+export const unprintable = lazy(
+  () => /(?! |\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}]/gu,
+)
 
 const plain = /^[ -~]*$/
 /** Letters of Europe, dashes, dots and lines of frames: one column each. */
@@ -17,7 +20,7 @@ const narrow = /^[ -~\u00a1-\u02ff\u2010-\u2027\u2500-\u257f]*$/
 export function printable(text: string): string {
   if (plain.test(text)) return text
   return text.replace(
-    unprintable,
+    unprintable(),
     (character) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[character] ?? escaped(character),
   )
 }
@@ -43,19 +46,19 @@ function escaped(character: string): string {
   return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
 }
 
-/** East Asian wide and fullwidth characters of Unicode 15.1, and emoji that are pictures by themselves. Made when one is met: that takes a millisecond. */
+/** East Asian wide and fullwidth characters of Unicode 15.1, and emoji that are pictures by themselves. */
 const wide = lazy(
   () =>
     /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|(?!\p{Regional_Indicator})\p{Emoji_Presentation})/u,
 )
-const mark = /^[\p{Mn}\p{Me}]/u
+const mark = lazy(() => /^[\p{Mn}\p{Me}]/u)
 
 /** The number of columns that printable text takes: wide characters two, combining marks none. */
 export function columns(text: string): number {
   if (narrow.test(text)) return text.length
   let sum = 0
   for (const character of text) {
-    if (!mark.test(character)) sum += wide().test(character) ? 2 : 1
+    if (!mark().test(character)) sum += wide().test(character) ? 2 : 1
   }
   return sum
 }

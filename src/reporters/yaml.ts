@@ -43,7 +43,7 @@ const plain = /^(?!(?:y|n|yes|no|on|off|true|false|null|inf|nan)$)[a-z][\w./-]*(
 function scalar(value: unknown): string {
   if (typeof value !== 'string') return Array.isArray(value) ? '[]' : JSON.stringify(value)
   if (plain.test(value)) return value
-  return JSON.stringify(value.toWellFormed()).replace(unprintable, (character) => {
+  return JSON.stringify(value.toWellFormed()).replace(unprintable(), (character) => {
     const hex = (character.codePointAt(0) ?? 0).toString(16)
     return hex.length > 4 ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
   })

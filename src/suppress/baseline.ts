@@ -101,7 +101,7 @@ export function withBaseline(
     )
     if (at < 0) return finding
     same.splice(at, 1)
-    return { ...finding, suppressed: { reason } }
+    return { ...finding, suppressed: { reason, baseline: true } }
   })
   return {
     report: withFindings(report, findings),

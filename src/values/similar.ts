@@ -1,4 +1,5 @@
 /** "Did you mean": the nearest name by edits. */
+import { enumerate } from './enumerate.js'
 
 /**
  * The number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`;
@@ -33,17 +34,22 @@ export function inSeries(a: string, b: string): boolean {
   return a !== b && stem(a) === stem(b)
 }
 
+const lettersOf = (name: string) => [...name].sort().join('')
+
 /**
  * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length, or
- * the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names.
+ * the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names, nor are
+ * words of three letters by others: `api` is not `app`, but `tpc` is `tcp`.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))
+  const isShort = name.length < 4
   let best: string | undefined
   let least = most + 1
   for (const candidate of candidates) {
     if (candidate === name || inSeries(candidate, name)) continue
     if (candidate.toLowerCase() === name.toLowerCase()) return candidate
+    if (isShort && lettersOf(candidate) !== lettersOf(name)) continue
     const distance = editDistance(name, candidate, most)
     if (distance < least) {
       least = distance
@@ -53,10 +59,31 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   return best
 }
 
-/** The candidate that a person meant who typed `name`: the nearest one, else the only one that begins with it. */
-export function meantName(name: string, candidates: readonly string[]): string | undefined {
+/** Names that are told: more help nobody. */
+const few = 4
+
+/**
+ * `Did you mean "a" or "b"?` for what a person meant who typed `name`: the nearest name, else those that begin with it, else
+ * those that have all of its words. Empty when there are none.
+ */
+export function didYouMean(name: string, candidates: readonly string[]): string {
+  const meant = meantNames(name, [...new Set(candidates)]).map((one) => JSON.stringify(one))
+  if (meant.length === 0) return ''
+  return meant.length > few + 1
+    ? `Did you mean ${meant.slice(0, few).join(', ')} or one of ${meant.length - few} more?`
+    : `Did you mean ${enumerate(meant, 'or')}?`
+}
+
+function meantNames(name: string, candidates: readonly string[]): readonly string[] {
   const near = nearestName(name, candidates)
-  if (near !== undefined) return near
-  const [first, ...others] = new Set(candidates.filter((one) => one.startsWith(name)))
-  return others.length === 0 ? first : undefined
+  if (near !== undefined) return [near]
+  const typed = name.toLowerCase()
+  const words = typed.split(/[^a-z0-9]+/).filter((word) => word.length > 2)
+  if (words.length === 0) return []
+  const begun = candidates.filter((one) => one.startsWith(typed)).sort()
+  if (begun.length > 0) return begun
+  const inOne = words.join('')
+  const has = (one: string) =>
+    words.every((word) => one.includes(word)) || one.replaceAll('-', '').includes(inOne)
+  return candidates.filter(has).sort()
 }
