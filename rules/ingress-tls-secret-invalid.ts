@@ -110,7 +110,7 @@ Secrets.`,
           )
         continue
       }
-      const others = near || namespace ? [] : otherUsers(name, entrance, graph)
+      const others = namespace || (near && !graph.live) ? [] : otherUsers(name, entrance, graph)
       // Of those that name it the first tells of all.
       if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue
       const maker = graph.live && secretMaker(name, namespace ?? graph.namespaceOf(entrance), graph)
