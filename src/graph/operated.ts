@@ -91,9 +91,9 @@ function mayMakePods({ apiVersion, kind }: Resource): boolean {
 }
 
 /** Whether Flux applies by its name what no repository has: an artifact of a registry or a bucket, in whatever namespaces. */
-function isBundle({ kindName, value }: Resource): boolean {
+function isBundle({ apiVersion, value }: Resource): boolean {
   return (
-    kindName === 'kustomize.toolkit.fluxcd.io/Kustomization' &&
+    groupOf(apiVersion) === 'kustomize.toolkit.fluxcd.io' &&
     stringAt(value, 'spec', 'sourceRef', 'kind') !== 'GitRepository'
   )
 }
