@@ -5,7 +5,8 @@
  *
  * They are done as `lint` does them, first of all and once.
  */
-import { readPaths, unfold } from '../src/reader/read.js'
+import { readPaths } from '../src/reader/read.js'
+import { unfold } from '../src/reader/unfold.js'
 import { check } from '../src/schema/check.js'
 import { customKinds } from '../src/schema/custom-kinds.js'
 import { newestMinor } from '../src/schema/definitions.js'

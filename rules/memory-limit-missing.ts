@@ -14,8 +14,8 @@ export default rule({
   category: 'resources',
   severity: 'warning',
   why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills
-whatever it finds, the kubelet and its neighbours included; the pod moves to the next node and does the same
-there.`,
+by its own scores: it may be a neighbour that asked for little, or a daemon of the node, before it is the one that leaks. A pod
+that is evicted for it moves to the next node and does the same there.`,
   remedy: 'Set a memory limit of about one and a half times the highest use that you have measured.',
   decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set
 (without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per
@@ -33,6 +33,7 @@ that are short of memory stand below the finding.`,
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
     'kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_LimitRangeItem)',
+    'kubernetes/pkg/kubelet/qos/policy.go (GetContainerOOMScoreAdjust)',
   ],
   stories: [
     'nunl-elastalert-oom',

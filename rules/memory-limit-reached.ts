@@ -36,6 +36,7 @@ container that is killed many times a day is \`crashloop-restart-storm\`.`,
     'A process below the first one that was killed and that the container could do without, where the kernel kills one process alone (cgroup v1, a kubelet before 1.28, or its setting `singleProcessOOMKill`).',
   sources: [
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (last state)',
+    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container_linux.go (memory.oom.group)',
     'Linux documentation, cgroup v2 (memory.max, memory.oom.group)',
   ],
   stories: ['grafana-hosted-metrics-capacity', 'zalando-skipper-oom'],

@@ -26,12 +26,14 @@ neighbours that accept mTLS only. Replicas of one workload then behave different
 namespace with injection (\`istio-injection: enabled\`, \`istio.io/rev\`, annotation \`linkerd.io/inject\`), an error
 where a PeerAuthentication of the namespace or of the mesh asks for STRICT mTLS. In manifests and clusters: a pod template that opts out
 (\`sidecar.istio.io/inject: "false"\`) and has a Service in such a namespace with STRICT; and a Namespace that has both of Istio's labels, of which
-\`istio-injection\` wins. Asked for, the rule also names templates that opt out and have no Service.
+\`istio-injection\` wins (with \`enabled\` beside the revision \`default\` both say the same). Asked for, the rule also names templates that opt out and have no Service.
 
 Exempt: hostNetwork, which is never injected, pods of Jobs, ambient namespaces, and in a cluster templates that
 opt out.`,
   sources: [
     'istio/pkg/kube/inject/inject.go (injectRequired)',
+    'istio, chart istio-discovery, templates/mutatingwebhook.yaml (both labels)',
+    'istio/security/v1/peer_authentication.proto (UNSET is inherited)',
     'Istio documentation, Installing the sidecar',
     'Linkerd documentation, Automatic proxy injection',
   ],
@@ -41,7 +43,9 @@ opt out.`,
     if (!isWorkload(subject)) {
       const { labels } = subject.metadata ?? {}
       const revision = labels?.['istio.io/rev']
-      if (!labels || !revision || labels['istio-injection'] === undefined) return
+      const injection = labels?.['istio-injection']
+      if (!labels || !revision || injection === undefined) return
+      if (injection === 'enabled' && revision === 'default') return
       report(
         labels,
         'istio.io/rev',
@@ -87,11 +91,16 @@ function strictFor(workload: Workload, graph: Graph) {
   const own = graph.namespaceOf(workload.object)
   const all = graph
     .all('security.istio.io/PeerAuthentication')
-    .filter((one) => valueAt(one, 'spec', 'selector') === undefined)
+    .filter((one) => valueAt(one, 'spec', 'selector') === undefined && modeOf(one) !== 'UNSET')
   const decisive =
     all.find((one) => graph.namespaceOf(one) === own) ??
     all.find((one) => graph.namespaceOf(one) === 'istio-system')
-  return stringAt(decisive, 'spec', 'mtls', 'mode') === 'STRICT' ? decisive : undefined
+  return decisive && modeOf(decisive) === 'STRICT' ? decisive : undefined
+}
+
+/** What a PeerAuthentication asks for; `UNSET` leaves it to that of the mesh. */
+function modeOf(policy: object): string {
+  return stringAt(policy, 'spec', 'mtls', 'mode') ?? 'UNSET'
 }
 
 /** Whether the pod has a proxy, as a container or as a native sidecar. */

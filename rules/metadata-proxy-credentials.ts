@@ -17,7 +17,7 @@ export default rule({
   why: `kube2iam, kiam and aad-pod-identity answer calls to the metadata address on behalf of the cloud.
 They must first learn which pod has which address: a pod that starts faster than that news travels gets no
 credentials, or those of the pod that had the address before. A slow kubelet or API server makes the gap
-minutes long, and the projects are retired.`,
+minutes long, and kiam and aad-pod-identity are retired.`,
   remedy:
     'Give the ServiceAccount a cloud identity (IRSA, EKS Pod Identity, Workload Identity) and drop the annotation.',
   decides: `The pod annotation \`iam.amazonaws.com/role\`, the pod label \`aadpodidbinding\`, and
@@ -27,7 +27,11 @@ In a cluster, the pods whose node has no agent that is ready stand below the fin
 the agent, by \`iam-agent-unprotected\`.
 
 Exempt: pods whose ServiceAccount in the input has \`eks.amazonaws.com/role-arn\` (a move under way).`,
-  sources: ['kube2iam and kiam documentation', 'Azure AD Pod Identity announcement of its end'],
+  sources: [
+    'kube2iam and kiam documentation',
+    'uswitch/kiam README (no longer maintained)',
+    'Azure AD Pod Identity announcement of its end',
+  ],
   stories: [
     'zalando-kubelet-qps',
     'chiefio-four-stories',

@@ -9,6 +9,7 @@ import {
   isWorkload,
   numberAt,
   objectAt,
+  objectsAt,
   rule,
   seconds,
   stringAt,
@@ -26,12 +27,15 @@ an emptyDir, or nothing kept for longer than a day, there is nothing left for th
   remedy: 'Put the data on a PersistentVolume, or write it to a remote store.',
   decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`,
 and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir,
-and where the rule is asked for, on no volume at all; a VMSingle without \`storage\`; a retention below \`minRetention\`. Agents that only forward are exempt.`,
+and where the rule is asked for, on no volume at all; a VMSingle without \`storage\`; a retention below \`minRetention\`, which
+the 24 hours of a Prometheus resource without any are. Agents that only forward are exempt.`,
   falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
   sources: [
     'Prometheus Operator API reference (PrometheusSpec)',
+    'prometheus-operator/pkg/prometheus/server/statefulset.go (defaultRetention)',
     'Prometheus documentation, storage',
     'VictoriaMetrics operator documentation, VMSingle',
+    'VictoriaMetrics/lib/flagutil/duration.go (a number alone is months)',
   ],
   stories: ['dfds-pvc-stuck', 'oneandone-open-issues', 'nunl-elastalert-oom'],
   params: {
@@ -49,7 +53,7 @@ and where the rule is asked for, on no volume at all; a VMSingle without \`stora
     const fault = isWorkload(subject)
       ? faultOfServer(subject, enough)
       : subject.kind === 'VMSingle'
-        ? faultOfSingle(subject)
+        ? faultOfSingle(subject, enough)
         : faultOfPrometheus(subject, enough)
     if (fault) report(...fault)
   },
@@ -59,7 +63,9 @@ and where the rule is asked for, on no volume at all; a VMSingle without \`stora
 function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
   const spec = objectAt(subject, 'spec')
   const isSentOn =
-    valueAt(spec, 'remoteWrite') !== undefined || valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined
+    objectsAt(spec, 'remoteWrite').length > 0 ||
+    valueAt(spec, 'thanos', 'objectStorageConfig') !== undefined ||
+    valueAt(spec, 'thanos', 'objectStorageConfigFile') !== undefined
   if (!spec || isSentOn) return undefined
   const storage = objectAt(spec, 'storage')
   if (!storage || (storage.volumeClaimTemplate === undefined && storage.ephemeral === undefined))
@@ -69,16 +75,26 @@ function faultOfPrometheus(subject: Custom, enough: number): Fault | undefined {
       `${lossOf(subject.metadata?.name ?? 'this Prometheus', numberAt(spec, 'replicas'))}: they are on an emptyDir.`,
       { fix: advise('storage.volumeClaimTemplate with the space for your retention') },
     ]
-  const message = shortRetention(stringAt(spec, 'retention'), enough)
+  const isBounded = ['retention', 'retentionSize', 'retentionPercentage'].some(
+    (field) => spec[field] !== undefined,
+  )
+  const message = isBounded
+    ? shortRetention(stringAt(spec, 'retention'), enough)
+    : shortRetention(defaultRetention, enough, ", the operator's default")
   return message === undefined ? undefined : [spec, 'retention', message]
 }
 
+/** What the operator tells a Prometheus that has no bound of time or size. Source: its pkg/prometheus/server/statefulset.go. */
+const defaultRetention = '24h'
+
 /** What is wrong with a VMSingle: without storage its operator takes an emptyDir. Source: VictoriaMetrics operator, API reference. */
-function faultOfSingle(subject: Custom): Fault | undefined {
+function faultOfSingle(subject: Custom, enough: number): Fault | undefined {
   const spec = objectAt(subject, 'spec')
-  return spec && spec.storage === undefined && spec.storageDataPath === undefined
-    ? [spec, 'storage', `${lossOf(subject.metadata?.name ?? 'this VMSingle')}: they are on an emptyDir.`]
-    : undefined
+  if (!spec) return undefined
+  if (spec.storage === undefined && spec.storageDataPath === undefined)
+    return [spec, 'storage', `${lossOf(subject.metadata?.name ?? 'this VMSingle')}: they are on an emptyDir.`]
+  const message = shortRetention(inMonths(stringAt(spec, 'retentionPeriod')), enough)
+  return message === undefined ? undefined : [spec, 'retentionPeriod', message]
 }
 
 /** What is wrong with a workload that runs a metrics server by itself. */
@@ -112,7 +128,8 @@ function faultOfServer(workload: Workload, enough: number): Fault | undefined {
       `${loss}: ${path} is on no volume.`,
       { recommended: false },
     ]
-  const retention = flagOf(container, 'storage.tsdb.retention.time') ?? flagOf(container, 'retentionPeriod')
+  const retention =
+    flagOf(container, 'storage.tsdb.retention.time') ?? inMonths(flagOf(container, 'retentionPeriod'))
   const message = shortRetention(retention, enough)
   return message === undefined
     ? undefined
@@ -134,11 +151,16 @@ const servers = ['prometheus', 'victoria-metrics', 'loki']
 /** What stands beside a server, or is named after it. */
 const companions = ['operator', 'config-reloader', 'prometheus-operator', 'adapter', 'prometheus-adapter']
 
-function shortRetention(text: string | undefined, enough: number): string | undefined {
+function shortRetention(text: string | undefined, enough: number, why = ''): string | undefined {
   const kept = text === undefined ? undefined : duration(text)
   return kept !== undefined && kept < enough
-    ? `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept.`
+    ? `Metrics are gone before most post-mortems are written: ${formatSeconds(kept)} are kept${why}.`
     : undefined
+}
+
+/** To VictoriaMetrics a number without a unit is one of months, of 31 days each. Source: lib/flagutil/duration.go. */
+function inMonths(text: string | undefined): string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? `${Number(text) * 31}d` : text
 }
 
 /** Replicas hold the same metrics: what one loses the others have, until they move, too. */

@@ -40,7 +40,7 @@ there.`,
   check(subject, { graph, params, report }) {
     if (subject.kind === 'Alertmanager' || subject.kind === 'Prometheus') {
       const spec = objectAt(subject, 'spec')
-      if (spec && spec.remoteWrite === undefined && (numberAt(spec, 'replicas') ?? 1) === 1)
+      if (spec && objectsAt(spec, 'remoteWrite').length === 0 && (numberAt(spec, 'replicas') ?? 1) === 1)
         report(
           spec,
           'replicas',

@@ -31,7 +31,7 @@ namespaces are silent unless the input is complete.
 In a cluster an error when it has come so far: most pods of the cluster are of this namespace, and all of them take
 more than \`share\` of the pods that the nodes may have. How many there are stands below every finding.
 
-Exempt: kube-system, kube-public, kube-node-lease.`,
+Exempt: namespaces whose names begin with \`kube-\`.`,
   falsePositives:
     'Quotas that another repository or a policy engine creates: name them in `externals`, kind ResourceQuota.',
   versions: '`pods` counts pods that have not ended, `count/pods` all of them.',

@@ -36,6 +36,7 @@ The rules on the nodes themselves cannot be read through the API.`,
       items: { type: 'string' },
       default: [
         'calico/node',
+        'calico-node',
         'kube-router',
         'cilium',
         'weave-npc',

@@ -10,6 +10,7 @@ import {
   rule,
   stringAt,
   valueAt,
+  versionOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -20,14 +21,18 @@ export default rule({
 container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
 production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
-  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, or
-\`amiFamily\` without \`amiSelectorTerms\` (v1beta1, where it meant the newest). kops InstanceGroup: an SSM
+  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, an SSM parameter of the
+newest release, or \`amiFamily\` without \`amiSelectorTerms\` (before v1, where it meant the newest). kops InstanceGroup: an SSM
 parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were
 made from it stand below the finding.
 
-Exempt: those whose names say that they are not for production.`,
+Exempt: those whose names say that they are not for production, and aliases of Windows, which have no other version.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',
-  sources: ['Karpenter documentation, NodeClasses (amiSelectorTerms)', 'kops documentation, instance groups'],
+  sources: [
+    'Karpenter documentation, NodeClasses (amiSelectorTerms)',
+    'karpenter-provider-aws/pkg/apis/v1/ec2nodeclass.go (AMISelectorTerm)',
+    'kops documentation, instance groups',
+  ],
   stories: ['dfds-ami-latest', 'freenow-node-join', 'zalando-misc-races'],
   params: {
     quietNames: {
@@ -54,13 +59,17 @@ Exempt: those whose names say that they are not for production.`,
     for (const term of objectsAt(spec, 'amiSelectorTerms')) {
       const alias = stringAt(term, 'alias')
       const name = stringAt(term, 'name')
-      if (alias?.endsWith('@latest'))
+      const parameter = stringAt(term, 'ssmParameter')
+      if (alias?.endsWith('@latest') && !alias.startsWith('windows'))
         return report(term, 'alias', say(`alias ${alias} follows the newest release`), options)
       if (name?.includes('*'))
         return report(term, 'name', say(`the newest image named ${name} wins`), options)
+      if (parameter && /\/(latest|recommended)(\/|$)/.test(parameter))
+        return report(term, 'ssmParameter', say(`${parameter} follows the newest release`), options)
     }
     const family = stringAt(spec, 'amiFamily')
-    if (family && family !== 'Custom' && valueAt(spec, 'amiSelectorTerms') === undefined)
+    const isOld = versionOf(subject.apiVersion ?? '') !== 'v1'
+    if (isOld && family && family !== 'Custom' && valueAt(spec, 'amiSelectorTerms') === undefined)
       report(spec, 'amiFamily', say(`amiFamily ${family} alone means the newest release`), options)
   },
 })

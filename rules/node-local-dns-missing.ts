@@ -15,7 +15,7 @@ talks TCP to the servers.`,
 that runs a DNS cache or server on the nodes (node-local-dns, dnsmasq, CoreDNS, unbound), from \`minNodes\`
 Nodes on when Nodes are known. Cilium's local redirect policies for DNS count too. Where the rule is asked for, in
 input that is not complete, too.`,
-  falsePositives: 'GKE with Cloud DNS or Dataplane V2 brings a cache that no manifest shows.',
+  falsePositives: 'GKE with Cloud DNS, or as Autopilot, brings a cache that no manifest shows.',
   sources: ['Kubernetes documentation, Using NodeLocal DNSCache in Kubernetes clusters'],
   stories: [
     'zalando-coredns-oom',

@@ -18,15 +18,18 @@ export default rule({
 fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with
 it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
-  decides: `The memory limits of a pod together are above \`share\` of the
+  decides: `The memory limits of a pod together, or the limit of the pod itself, are above \`share\` of the
 largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing
-dedicates a node to it: no node selector, node affinity or toleration of its own. Where the rule is asked for, an info where the
+dedicates a node to it: no node selector but for operating system and architecture, no node affinity, no toleration of its own. Where the rule is asked for, an info where the
 request is as large, or there is no limit.
 
 In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by
 its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node
 is not known).`,
-  sources: ['Kubernetes documentation, node-pressure eviction'],
+  sources: [
+    'Kubernetes documentation, node-pressure eviction',
+    'k8s.io/api/core/v1/types.go (PodSpec.Resources: it stands for all containers)',
+  ],
   stories: ['dfds-agent-system-oom', 'bluematador-node-oom', 'nunl-elastalert-oom', 'dfds-pvc-stuck'],
   params: {
     share: {
@@ -74,16 +77,18 @@ is not known).`,
       (a, b) =>
         (bytes(b.spec.resources?.limits?.memory) ?? 0) - (bytes(a.spec.resources?.limits?.memory) ?? 0),
     )
-    const limits = heaviest?.spec.resources?.limits
-    const limit = workload.running.reduce(
-      (sum, { spec }) => sum + (bytes(spec.resources?.limits?.memory) ?? 0),
-      0,
-    )
-    const request = workload.running.reduce(
-      (sum, { spec }) =>
-        sum + (bytes(spec.resources?.requests?.memory ?? spec.resources?.limits?.memory) ?? 0),
-      0,
-    )
+    const { resources: whole } = workload.pod
+    const limits = whole?.limits?.memory === undefined ? heaviest?.spec.resources?.limits : whole.limits
+    const limit =
+      bytes(whole?.limits?.memory) ??
+      workload.running.reduce((sum, { spec }) => sum + (bytes(spec.resources?.limits?.memory) ?? 0), 0)
+    const request =
+      bytes(whole?.requests?.memory ?? whole?.limits?.memory) ??
+      workload.running.reduce(
+        (sum, { spec }) =>
+          sum + (bytes(spec.resources?.requests?.memory ?? spec.resources?.limits?.memory) ?? 0),
+        0,
+      )
     const most = node * params.share
     if (!limits || limit <= most || request >= limit) {
       const place = limits ?? heaviest?.spec.resources?.requests

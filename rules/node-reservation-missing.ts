@@ -30,7 +30,7 @@ export default rule({
   category: 'node',
   severity: 'warning',
   why: `Without a reservation the scheduler gives all memory of a node to pods. When they use it, the
-kubelet, the container runtime and sshd compete with them, the kernel kills whatever it finds first, and a
+kubelet, the container runtime and sshd compete with them, the kernel kills by its own scores, and a
 node dies where one pod should have. Setting a single \`evictionHard\` signal also switches the defaults of
 all others off.`,
   remedy:
@@ -38,7 +38,7 @@ all others off.`,
   decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster or InstanceGroup):
 \`memory.available\` eviction switched off (0, or missing beside other signals while
 \`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
-\`kubeReserved\` nor \`systemReserved\` with memory. One finding per configuration, the gravest cause.
+\`kubeReserved\` nor \`systemReserved\` with memory, unless \`evictionHard\` keeps 500Mi or more free. One finding per configuration, the gravest cause.
 
 In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of
 their \`capacity\`, from \`smallest\` on. What they tell goes before a configuration that reserves nothing, as flags may

@@ -36,6 +36,7 @@ Windows wait for nodes that there may never be.`,
   sources: [
     'k8s.io/component-helpers/scheduling/corev1/nodeaffinity/nodeaffinity.go',
     'k8s.io/api/core/v1/toleration.go',
+    'kubernetes/pkg/controller/daemon/daemon_controller.go (NodeShouldRunDaemonPod)',
   ],
   stories: ['reddit-pi-day', 'loveholidays-gke-ips', 'dfds-node-deletion'],
   params: {
@@ -49,7 +50,7 @@ Windows wait for nodes that there may never be.`,
   unless: ['removed-node-label-selector'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { pod, name } = workload
+    const { pod } = workload
     if (workload.controlled) return
     const clash = clashIn(pod)
     if (clash) {
@@ -57,7 +58,7 @@ Windows wait for nodes that there may never be.`,
       report(
         pod.nodeSelector ?? pod,
         key,
-        `Pods of ${name} stay Pending: nodeSelector asks for ${key}=${value}, and the node affinity excludes it.`,
+        `${whatFollows(workload)}: nodeSelector asks for ${key}=${value}, and the node affinity excludes it.`,
         { see: [at(workload.object, of, 'nodeSelectorTerms')] },
       )
       return
@@ -69,7 +70,7 @@ Windows wait for nodes that there may never be.`,
       report(
         required,
         'nodeSelectorTerms',
-        `Pods of ${name} stay Pending: what the node affinity asks of ${enumerate([...new Set(keys)], 'and')} contradicts itself, and all of a term has to hold.`,
+        `${whatFollows(workload)}: what the node affinity asks of ${enumerate([...new Set(keys)], 'and')} contradicts itself, and all of a term has to hold.`,
       )
       return
     }
@@ -145,9 +146,15 @@ function askedOf({ nodeSelector, affinity }: PodSpec): readonly [string | undefi
   return required ? ['affinity', 'the required node affinity'] : ['tolerations', 'the pod']
 }
 
-function whatWaits({ kind, name }: Workload, pending: readonly Pending[]): string {
+/** A DaemonSet makes pods for the nodes that they may go to. Source: kubernetes/pkg/controller/daemon/daemon_controller.go. */
+function whatFollows({ kind, name }: Workload): string {
+  return kind === 'DaemonSet' ? `DaemonSet ${name} has no pods at all` : `Pods of ${name} stay Pending`
+}
+
+function whatWaits(workload: Workload, pending: readonly Pending[]): string {
+  const { name } = workload
   const [longest] = pending
-  if (!longest) return `${kind} ${name} has no pods at all`
+  if (!longest) return whatFollows(workload)
   const count = pending.length === 1 ? 'A pod' : `${pending.length} pods`
   return `${count} of ${name} ${pending.length === 1 ? 'has' : 'have'} been Pending for ${formatSpan(longest.since)}`
 }

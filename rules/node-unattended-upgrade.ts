@@ -27,7 +27,7 @@ the node. It reaches the whole fleet before anybody has looked, past every stage
   decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster
 API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and
 mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops:
-\`updatePolicy: external\` switches them off. An operator for Flatcar updates in the input counts as well.
+\`updatePolicy: external\` says that somebody else decides about them. An operator for Flatcar updates in the input counts as well.
 
 In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
 run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot
@@ -37,7 +37,7 @@ Exempt: image-based systems (Bottlerocket, COS, Talos), and node definitions who
 manifest does not tell.`,
   falsePositives: 'The image may have been built with automatic updates off: suppress with that reason.',
   sources: [
-    'kops documentation, Cluster.spec.updatePolicy',
+    'kops documentation, Images (security updates), and nodeup/pkg/model/update_service.go (updatePolicy)',
     'Ubuntu Server documentation, automatic updates',
   ],
   stories: ['datadog-systemd-2023', 'heroku-2025-upgrade', 'zalando-misc-races'],

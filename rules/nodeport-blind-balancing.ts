@@ -35,13 +35,27 @@ warning, where a pod of \`images\` has not been ready for one.`,
   falsePositives: 'Test clusters, and balancers that probe kube-proxy on port 10256.',
   versions:
     'kube-proxy fails its health check while its node is being deleted from 1.30 on (KubeProxyDrainingTerminatingNodes, GA 1.31).',
-  sources: ['KEP-3836', 'k8s.io/api/core/v1/types.go (ServiceExternalTrafficPolicy)'],
+  sources: [
+    'KEP-3836',
+    'k8s.io/api/core/v1/types.go (ServiceExternalTrafficPolicy)',
+    'AWS Load Balancer Controller documentation, Network Load Balancer (target type ip, formerly type nlb-ip)',
+    'GKE documentation, container-native load balancing (NEG)',
+  ],
   stories: ['oneandone-node-join-timeouts', 'saltside-elb-migration', 'zalando-misc-races'],
   params: {
     images: {
       type: 'array',
       items: { type: 'string' },
-      default: ['kube-proxy', 'calico/node', 'cilium', 'flannel', 'amazon-k8s-cni', 'kube-router', 'antrea'],
+      default: [
+        'kube-proxy',
+        'calico/node',
+        'calico-node',
+        'cilium',
+        'flannel',
+        'amazon-k8s-cni',
+        'kube-router',
+        'antrea',
+      ],
       about: 'Images of what makes the rules of Services and the network of a node, as parts of their names.',
     },
   },
@@ -83,7 +97,7 @@ function nodePortOf({ spec, metadata }: Service) {
   const isOnAll =
     (spec?.type === 'NodePort' || spec?.type === 'LoadBalancer') && spec.externalTrafficPolicy !== 'Local'
   const annotations = JSON.stringify(metadata?.annotations ?? {})
-  return isOnAll && !/cloud\.google\.com\/neg|target-type":"ip/.test(annotations)
+  return isOnAll && !/cloud\.google\.com\/neg|target-type":"ip|balancer-type":"nlb-ip/.test(annotations)
     ? spec.ports?.find((port) => port.nodePort)
     : undefined
 }

@@ -4,11 +4,13 @@ import {
   enumerate,
   formatSpan,
   type Graph,
+  type IntOrString,
   intOrPercent,
   type Live,
   numberAt,
   type ObjectOf,
   objectAt,
+  type RuleFix,
   rule,
   set,
   unreadyPods,
@@ -31,7 +33,8 @@ labels that the Prometheus operator gives their pods. With N pods (the autoscale
 else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
 up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
 makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
-it unseen. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
+it unseen. Pods that nothing controls count for nothing but a \`minAvailable\` that is a number: with maxUnavailable or a percentage
+none of them is ever let go. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
 controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning,
 one that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
 
@@ -42,7 +45,7 @@ does not evict the former, and the latter have no number of replicas), and singl
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
   versions: '`maxUnavailable: 0` and `minAvailable: 100%` are legal in policy/v1.',
   sources: [
-    'kubernetes/pkg/controller/disruption/disruption.go (getExpectedPodCount)',
+    'kubernetes/pkg/controller/disruption/disruption.go (getExpectedPodCount, getExpectedScale, updatePdbStatus)',
     'prometheus-operator/pkg/alertmanager/statefulset.go, pkg/prometheus/server/statefulset.go, pkg/thanos/statefulset.go (pod labels)',
   ],
   stories: ['betz-gke-upgrade', 'devopshof-drain-local', 'loveholidays-gke-upgrade'],
@@ -65,14 +68,14 @@ does not evict the former, and the latter have no number of replicas), and singl
     if (!spec) return
     const field = spec.maxUnavailable !== undefined ? 'maxUnavailable' : 'minAvailable'
     const wanted = spec[field]
-    const guarded = graph.guardedBy(budget).filter(isEvicted)
+    const selected = graph.guardedBy(budget)
+    const guarded = selected.filter(isEvicted)
     // Whatever their number, these never allow one.
     const never = field === 'maxUnavailable' ? wanted === 0 || wanted === '0%' : wanted === '100%'
     const operated = guarded.length === 0 ? operatedBy(budget, graph) : undefined
     const count = operated?.pods ?? podsOf(guarded, graph) ?? (never ? 1 : 0)
-    const share = intOrPercent(wanted, count, 'up')
-    const allowed =
-      share === undefined || count === 0 ? 1 : field === 'maxUnavailable' ? share : count - share
+    const isUncounted = areUncounted(selected) && (field === 'maxUnavailable' || typeof wanted === 'string')
+    const allowed = isUncounted ? 0 : allowedBy(field, wanted, count)
     const { live } = graph
     if (allowed > 0 && live) {
       const seen = seenInStatus(budget, guarded, live, params.minutes * 60)
@@ -108,17 +111,35 @@ does not evict the former, and the latter have no number of replicas), and singl
       field,
       never
         ? `Node drains hang: ${field} ${wanted} lets no pod of ${names} go, whatever their number.`
-        : `Node drains hang: ${field} ${wanted} lets none of the ${count === 1 ? '1 pod' : `${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
+        : isUncounted
+          ? `Node drains hang: nothing controls ${names}, and ${field} ${wanted} lets no such pod go.`
+          : `Node drains hang: ${field} ${wanted} lets none of the ${count === 1 ? '1 pod' : `${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
       {
         severity: single || (scaler && !never) ? 'warning' : 'error',
         evidence: waitingNodes(guarded, graph),
         see: never ? [] : sizes.map((size) => at(size.of, size.node, size.field)),
-        fix:
-          field === 'maxUnavailable' ? set(spec, field, 1) : count > 1 ? useMaxUnavailable(spec) : undefined,
+        fix: isUncounted ? undefined : fixOf(spec, field, count),
       },
     )
   },
 })
+
+/** How many of so many pods the budget lets go; one where that can't be told. */
+function allowedBy(field: string, wanted: IntOrString | undefined, count: number): number {
+  const share = intOrPercent(wanted, count, 'up')
+  if (share === undefined || count === 0) return 1
+  return field === 'maxUnavailable' ? share : count - share
+}
+
+/** Whether all are pods that nothing controls. The controller adds up the scales of what controls pods: disruption.go (getExpectedScale). */
+function areUncounted(selected: readonly Workload[]): boolean {
+  return selected.length > 0 && selected.every(({ kind, controlled }) => kind === 'Pod' && !controlled)
+}
+
+function fixOf(spec: object, field: string, count: number): RuleFix | undefined {
+  if (field === 'maxUnavailable') return set(spec, field, 1)
+  return count > 1 ? useMaxUnavailable(spec) : undefined
+}
 
 /** The label by which the Prometheus operator names the resource that pods are of. */
 const operators = [

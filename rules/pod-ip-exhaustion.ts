@@ -34,18 +34,21 @@ blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pe
 adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
   remedy: 'Choose a pod range with room for several times the nodes of today, or a smaller block per node.',
   decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at
-\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API and for the
+\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API (by the mask
+of its KubeadmControlPlane in the input; not for control planes that a provider manages) and for the
 \`--cluster-cidr\` of a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools together,
-as each node holds at least one block. In a cluster twice the nodes of today are planned for, where that is less.
+as each node wants a block at least; an info, as a node without one takes single addresses from the blocks of others, unless
+\`strictAffinity\` forbids that. In a cluster twice the nodes of today are planned for, where that is less.
 
 In a cluster also: pods that get no address by what the network plugin says in their events (host-local,
 Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), and IPPools of which the pods use
 \`warnRatio\`. Of many nodes with the same trouble the one with the most events is reported.`,
   falsePositives:
-    'A small range is right for a cluster that will stay small (edge sites, tests): set `plannedNodes`.',
+    'A small range is right for a cluster that will stay small (edge sites, tests): set `plannedNodes`. Network plugins with addresses of their own, as Calico, do without the blocks of the controller manager.',
   sources: [
     'kubernetes/pkg/controller/nodeipam/ipam/range_allocator.go',
     'kubernetes/cmd/kube-controller-manager/app/core.go (default masks)',
+    'Calico documentation, IPPool (blockSize) and IPAMConfiguration (strictAffinity)',
   ],
   stories: ['loveholidays-gke-ips', 'dfds-ip-starvation', 'dfds-node-deletion', 'betz-vpc-native'],
   params: {
@@ -108,12 +111,18 @@ Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), an
       )
       if (nodes >= planned) return
       const range = pools.map((pool) => stringAt(pool, 'spec', 'cidr')).join(' and ')
-      report(spec, 'cidr', say(range, numberAt(spec, 'blockSize') ?? 26, nodes), {
-        label,
-      })
+      const mask = numberAt(spec, 'blockSize') ?? 26
+      if (isStrict(graph)) report(spec, 'cidr', say(range, mask, nodes), { label })
+      else
+        report(
+          spec,
+          'cidr',
+          `Node ${nodes + 1} borrows its pod addresses one by one, each with a route of its own: there is room for ${nodes} blocks of size /${mask} in ${range}.`,
+          { severity: 'info', label },
+        )
       return
     }
-    const few = rangesIn(subject).find(({ range, mask }) => blocks(range, mask) < planned)
+    const few = rangesIn(subject, graph).find(({ range, mask }) => blocks(range, mask) < planned)
     if (!few) return
     const { node, field, range, mask } = few
     report(node, field, say(range, mask, blocks(range, mask)), { label })
@@ -130,7 +139,7 @@ interface BlockRange {
 }
 
 /** The IPv4 ranges for pods of kubeadm's configuration, of a Cluster of Cluster API or of a kube-controller-manager. */
-function rangesIn(subject: KubernetesObject | Workload): readonly BlockRange[] {
+function rangesIn(subject: KubernetesObject | Workload, graph: Graph): readonly BlockRange[] {
   if (isWorkload(subject))
     return subject.running.flatMap((container) => {
       const mask =
@@ -141,19 +150,48 @@ function rangesIn(subject: KubernetesObject | Workload): readonly BlockRange[] {
       return v4(ranges).map((range) => ({ node: container.spec, field, range, mask: Number(mask) }))
     })
   const pods = objectAt(subject, 'spec', 'clusterNetwork', 'pods')
-  if (pods && groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io')
+  if (pods && groupOf(subject.apiVersion ?? '') === 'cluster.x-k8s.io') {
+    const mask = maskOfMachines(subject, graph)
     return v4(arrayAt(pods, 'cidrBlocks').map(String)).map((range) => {
-      return { node: pods, field: 'cidrBlocks', range, mask: 24 }
+      return { node: pods, field: 'cidrBlocks', range, mask }
     })
+  }
   return configurationsIn(subject, 'kubeadm.k8s.io/ClusterConfiguration').flatMap(({ value, place }) => {
     const networking = objectAt(value, 'networking')
     if (!networking) return []
     const [node, field] = place(networking, 'podSubnet')
-    const mask = extraArg(value, 'node-cidr-mask-size') ?? extraArg(value, 'node-cidr-mask-size-ipv4') ?? 24
+    const mask = maskIn(value)
     return v4(stringAt(networking, 'podSubnet')?.split(',') ?? []).map((range) => {
-      return { node, field, range, mask: Number(mask) }
+      return { node, field, range, mask }
     })
   })
+}
+
+/** The length of the prefix of a node's block in a ClusterConfiguration of kubeadm. */
+function maskIn(configuration: unknown): number {
+  return Number(
+    extraArg(configuration, 'node-cidr-mask-size') ??
+      extraArg(configuration, 'node-cidr-mask-size-ipv4') ??
+      24,
+  )
+}
+
+/** The same of a Cluster of Cluster API; not a number where its provider manages the control plane, and the addresses of pods with it. */
+function maskOfMachines(cluster: KubernetesObject, graph: Graph): number {
+  const { kind = '', name } = objectAt(cluster, 'spec', 'controlPlaneRef') ?? {}
+  if (/managed|rosa/i.test(String(kind))) return Number.NaN
+  const machines = graph.find(
+    'controlplane.cluster.x-k8s.io/KubeadmControlPlane',
+    typeof name === 'string' ? name : undefined,
+    cluster,
+  )
+  return maskIn(objectAt(machines, 'spec', 'kubeadmConfigSpec', 'clusterConfiguration'))
+}
+
+/** Whether Calico lets no node take addresses from the blocks of others. */
+function isStrict(graph: Graph): boolean {
+  const kinds = ['projectcalico.org/IPAMConfiguration', 'crd.projectcalico.org/IPAMConfig'] as const
+  return kinds.some((kind) => graph.all(kind).some((one) => valueAt(one, 'spec', 'strictAffinity') === true))
 }
 
 function v4(ranges: readonly string[]): readonly string[] {

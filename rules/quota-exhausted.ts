@@ -62,13 +62,13 @@ be full, as are those of less than three pieces; they are reported only when pod
       .sort((a, b) => b.share - a.share)
     const evidence = full.slice(0, 3).map(({ key, text }) => `${key}: ${text} used`)
     if (last) {
-      const unsaid = /must specify ([\w./,-]+)/.exec(last.message ?? '')?.[1]
+      const unsaid = unsaidIn(last.message ?? '')
       const names = [...new Set(refused.map(nameOf))].sort()
       report(
         quota.spec ?? quota,
         'hard',
-        unsaid
-          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${unsaid.replaceAll(',', ', ')}.`
+        unsaid.length > 0
+          ? `Pods of ${firstOf(names)} are refused: this quota demands that they state ${unsaid.join(', ')}.`
           : `Pods of ${firstOf(names)} are refused: this quota has no room for them.`,
         { evidence: [...refused.slice(0, 1).map(lineOf), ...evidence] },
       )
@@ -86,6 +86,17 @@ be full, as are those of less than three pieces; they are reported only when pod
     )
   },
 })
+
+/**
+ * What a pod must state and does not: `limits.cpu for: app; limits.memory for: app`, or `limits.cpu,limits.memory` of older
+ * API servers. Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints).
+ */
+function unsaidIn(message: string): readonly string[] {
+  const list = /must specify (.+)/s.exec(message)?.[1] ?? ''
+  return list.includes(' for: ')
+    ? [...list.matchAll(/([\w./-]+) for: /g)].map(([, resource = '']) => resource)
+    : (/^[\w./,-]+/.exec(list)?.[0].split(',') ?? [])
+}
 
 /** Whether a quota on it keeps pods out when it is full, and is no mere cap. */
 function isCounted(key: string, limit: number): boolean {

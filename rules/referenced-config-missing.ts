@@ -27,8 +27,9 @@ export default rule({
   title: 'A pod needs a Secret, ConfigMap, claim or account that is not there',
   category: 'config',
   severity: 'error',
-  why: `The kubelet starts no container before all Secrets and ConfigMaps exist that the pod names: it waits
-in ContainerCreating, or in CreateContainerConfigError for a missing key. A missing claim keeps the pod
+  why: `The kubelet starts no container before the Secrets and ConfigMaps of all volumes exist, with the keys that they name: the
+pod waits in ContainerCreating. A container whose variables name one that is missing, or a missing key, stays in
+CreateContainerConfigError. A missing claim keeps the pod
 Pending, a missing ServiceAccount refuses it. Running pods go on, so it shows at the next restart, when a
 node is replaced or the provider of the Secret is already gone.`,
   remedy: 'Create the object, correct its name, or mark the reference as optional.',

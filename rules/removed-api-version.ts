@@ -24,8 +24,8 @@ writes the old one stops working on the day of the upgrade.`,
   decides: `apiVersion and kind together are looked up in a table of all removals from 1.16 to 1.37;
 versions were reused for other kinds, so that a group's version alone says nothing. Reported when the
 removal is at or before the target version. The fix is safe where the newer version reads the same manifest
-in the same way; a PodDisruptionBudget with an empty or missing selector is the exception, because
-\`policy/v1\` lets it select every pod.
+in the same way; a PodDisruptionBudget with an empty selector is the exception: it selects no pod in \`policy/v1beta1\`
+and every pod in \`policy/v1\`. One without a selector selects none in both.
 
 Of the objects of a cluster, the versions in which clients last applied them are looked at: kubectl's annotation
 and the \`Apply\` entries of managedFields. So is what clients asked for: the API server counts requests for deprecated
@@ -42,6 +42,7 @@ annotation stays as it was. Clients that have stopped to ask since the API serve
   sources: [
     'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-guide/',
+    'k8s.io/api/policy/v1/types.go and v1beta1/types.go (PodDisruptionBudgetSpec.Selector)',
     'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',
     'helm/pkg/chartutil/capabilities.go (allKnownVersions: groups and versions, no kinds)',
   ],
@@ -111,7 +112,7 @@ function fixOf(
   const edits = [{ op: 'set' as const, path: ['apiVersion'], value: successor }]
   const selector = valueAt(object, 'spec', 'selector')
   const selects = typeof selector === 'object' && selector !== null && Object.keys(selector).length > 0
-  if (kind === 'PodDisruptionBudget') return { title, safe: selects, edits }
+  if (kind === 'PodDisruptionBudget') return { title, safe: selects || selector === undefined, edits }
   if (sameShape) return { title, safe: true, edits }
   // The same fields, but other defaults: how updates roll, how many old revisions stay.
   if (successor === 'apps/v1' && selects) return { title, safe: false, edits }

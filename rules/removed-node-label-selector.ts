@@ -49,20 +49,22 @@ at every short string of any other object that is such a label or an expression 
 
 An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
 tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
-which nodes still have. In a cluster its nodes decide: silent where every control plane node has the old label (as k3s
-and OpenShift set it), or none has the taint; a warning where only some of them have it; and an error for a
+which nodes still have. In a cluster its nodes decide: silent where every control plane node has the old label (as OpenShift sets it,
+and k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
 \`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
 and annotations that objects carry themselves, schemas, and text of several lines; and in manifests
 \`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig or, near by, what is in a namespace \`openshift-…\`, or k3s is named in the manifest: their
-nodes keep the old label.`,
+nodes have the old label, or keep it when they are upgraded.`,
   falsePositives:
-    'In manifests for distributions that still set the old label (k3s, OpenShift): suppress with that reason.',
+    'In manifests for distributions whose nodes still have the old label (OpenShift, older k3s): suppress with that reason.',
   versions:
     'Label gone from 1.24, taint from 1.25; both labels were there from 1.20 to 1.23. The renamed ones are still set by 1.37.',
   sources: [
     'kubernetes/enhancements KEP-2067, kubernetes#107533, kubernetes#110095',
     'kubernetes/pkg/api/node/util.go, GetWarningsForNodeSelector',
     'kubernetes/pkg/kubelet/kubelet_node_status.go',
+    'k8s.io/cloud-provider/controllers/node/node_controller.go (zone and region, by both names)',
+    'k3s-io/k3s#11117 and k3s-io/k3s#12395',
   ],
   stories: ['reddit-pi-day', 'zalando-misc-races'],
   live: true,

@@ -28,7 +28,7 @@ many together. In a cluster the pods that are ready are counted: all of them on 
 warning whatever the manifest says and however many there are; spread over nodes, they are not reported. Asked for, the
 rule looks at workloads without a Service, too.
 
-Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets, batch work, hostNetwork pods with host ports (they can't share a node), pods pinned to
+Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets, batch work, pods with ports of their node (they can't share one), pods pinned to
 one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
 constraints.`,
   versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',

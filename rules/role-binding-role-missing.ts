@@ -12,15 +12,15 @@ import {
   type Workload,
 } from '../src/rule.js'
 
-/** Milliseconds in which a role may follow its binding. */
+/** Seconds in which a role may follow its binding. */
 const patience = 600
 
 export default rule({
   title: 'A binding grants a role that does not exist',
   category: 'identity',
   severity: 'warning',
-  why: `The API server stores a binding without looking for its role, and when it checks a request it passes over one whose
-role it does not find. Its subjects have none of the rights that were meant for them: an operator or a leader election
+  why: `From whoever may bind every role, as a cluster admin may, the API server takes a binding without looking for its role, and
+when it checks a request it passes over one whose role it does not find. Its subjects have none of the rights that were meant for them: an operator or a leader election
 gets "forbidden" at its first request, often only in the code that handles a rare case.`,
   remedy:
     'Create the role, or make the binding anew with the right one: `roleRef` can not be changed afterwards.',
@@ -33,6 +33,7 @@ Exempt: in manifests the roles that the API server makes itself, bindings younge
   falsePositives: 'Bindings that a chart left behind for an account that needs no rights any more.',
   sources: [
     'kubernetes/pkg/registry/rbac/validation/rule.go (VisitRulesFor, GetRoleReferenceRules)',
+    'kubernetes/pkg/registry/rbac/rolebinding/policybased/storage.go (EscalationAllowed, BindingAuthorized)',
     'kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy (policy.go, namespace_policy.go)',
   ],
   stories: [],

@@ -13,6 +13,7 @@ import {
   formatCondition,
   formatSpan,
   type Graph,
+  intOrPercent,
   isGone,
   isKind,
   type Live,
@@ -52,12 +53,13 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
-for \`stuckMinutes\`; and a StatefulSet of ordered pods that lacks pods for as long. An error when a
+for \`stuckMinutes\` (as many where \`maxUnavailable\` of a parallel StatefulSet lets several go at a time); and a StatefulSet of ordered pods that lacks pods for as long. An error when a
 Deployment has no pod that serves. Why the newest pods are not ready stands below the finding. Images that will not
 come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',
+    'kubernetes/pkg/features/kube_features.go (MaxUnavailableStatefulSet: on by default from 1.37)',
     'kubernetes/pkg/controller/daemon/update.go',
   ],
   stories: [
@@ -77,7 +79,7 @@ come are \`image-unavailable\`.`,
   },
   unless: ['image-unavailable'],
   for: ['Deployment', 'StatefulSet', 'DaemonSet'],
-  check(subject, { graph, params, report }) {
+  check(subject, { graph, minor, params, report }) {
     const { live } = graph
     if (controllerOf(subject)) return
     if (isKind(subject, 'Deployment')) {
@@ -89,7 +91,7 @@ come are \`image-unavailable\`.`,
     const stuck = stuckPods(live.troubledPodsOf(subject), live, params.stuckMinutes)
     const stall = isKind(subject, 'DaemonSet')
       ? daemonStall(subject, stuck, live)
-      : orderedStall(subject, stuck, live)
+      : orderedStall(subject, stuck, minor, live)
     if (stall)
       report(stall.node, stall.field, stall.message, {
         evidence: [...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
@@ -242,19 +244,33 @@ function stuckPods(pods: readonly Pod[], live: Live, minutes: number): readonly 
     .sort((a, b) => unreadyFor(b, live) - unreadyFor(a, live))
 }
 
-/** A StatefulSet replaces and makes its pods one by one, and waits for each of them. */
-function orderedStall(subject: StatefulSet, stuck: readonly Pod[], live: Live): Stall | undefined {
+/**
+ * A StatefulSet makes and replaces its pods one by one and waits for each of them. Only those that it makes in parallel it
+ * replaces, from 1.37 on, as many at a time as `maxUnavailable` says. Sources: stateful_set_control.go (processReplica),
+ * kubernetes/pkg/features/kube_features.go (MaxUnavailableStatefulSet).
+ */
+function orderedStall(
+  subject: StatefulSet,
+  stuck: readonly Pod[],
+  minor: number,
+  live: Live,
+): Stall | undefined {
   const { spec, status } = subject
   const [first] = stuck
   const replicas = spec?.replicas ?? 1
   if (!status || !first || replicas === 0) return undefined
   const strategy = spec?.updateStrategy
-  const due = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0))
+  const { partition = 0, maxUnavailable = 1 } = strategy?.rollingUpdate ?? {}
+  const due = Math.max(0, replicas - partition)
   const updated = status.updatedReplicas ?? 0
-  const replaces =
-    strategy?.type !== 'OnDelete' && status.currentRevision !== status.updateRevision && updated < due
-  const name = first.metadata?.name ?? ''
   const ordered = spec?.podManagementPolicy !== 'Parallel'
+  const atOnce = ordered || minor < 37 ? 1 : (intOrPercent(maxUnavailable, replicas, 'up') ?? 1)
+  const replaces =
+    strategy?.type !== 'OnDelete' &&
+    status.currentRevision !== status.updateRevision &&
+    updated < due &&
+    stuck.length >= atOnce
+  const name = first.metadata?.name ?? ''
   const lacks = ordered && (status.replicas ?? 0) < replicas
   if (!replaces && !lacks) return undefined
   const span = formatSpan(unreadyFor(first, live))

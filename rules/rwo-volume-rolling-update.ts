@@ -199,7 +199,7 @@ function isForOneNode({ spec }: PersistentVolumeClaim): boolean {
 
 const shares = ['nfs', 'cephfs', 'glusterfs', 'azureFile', 'hostPath', 'local'] as const
 const shareClass =
-  /(^|[-_./])(nfs|efs|cephfs|glusterfs|smb|cifs|azure-?file|filestore|local(-?path)?|host-?path)/i
+  /(^|[-_./])(nfs|efs|fsx|cephfs|glusterfs|smb|cifs|azure-?file|filestore|local(-?path)?|host-?path)|^file\.csi\.azure\.com$/i
 
 /** Whether the volume is not attached to a node at all, or stands on one node and takes its pods there. */
 function isNeverAttached({ spec, metadata }: PersistentVolumeClaim, graph: Graph): boolean {

@@ -34,7 +34,10 @@ times as many refresh tokens (one for each person and application that stays log
 error. It is reported at the configuration that keeps them so long, or else at the CustomResourceDefinition with most
 of them. The numbers come from the metrics of the API server or, where they may not be read, from lists of one
 object that say how many remain.`,
-  sources: ['Dex documentation, storage (Kubernetes custom resources)', 'dex cmd/dex/config.go (Expiry)'],
+  sources: [
+    'Dex documentation, storage (Kubernetes custom resources)',
+    'dex cmd/dex/config.go (Expiry), server/server.go (AuthRequestsValidFor)',
+  ],
   stories: ['fullstaq-dex-crs', 'swade-sso-authrequests'],
   params: {
     maxAuthRequest: {

@@ -30,15 +30,18 @@ failed connection ends the process, each trouble of the network becomes a wave o
   remedy: 'Make the proxy an init container with `restartPolicy: Always` and a `startupProbe`.',
   decides: `An ordinary container whose image or name is one of \`proxies\`, beside other containers, that is not
 the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Istio's proxy is exempt
-where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod. Jobs are
+where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod, or an istiod of 1.27 or later
+that does not switch it off. Jobs are
 \`job-sidecar-never-completes\`.
 
 A warning in a cluster where a container crashed before its proxy, also an injected one, had been up for
 ${warmUp / 1000} s, and runs since.`,
-  versions: 'Init containers with `restartPolicy: Always` are on by default from 1.29, stable in 1.33.',
+  versions:
+    'Init containers with `restartPolicy: Always` are on by default from 1.29, stable in 1.33. Istio makes its proxy one from 1.27 on, on nodes of 1.33.',
   sources: [
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (SyncPod)',
     'kubernetes/pkg/features/kube_features.go (SidecarContainers)',
+    'istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS), istio/pkg/kube/inject/webhook.go (DetectNativeSidecar)',
   ],
   stories: ['airmap-pleg', 'exponea-istio'],
   params: {

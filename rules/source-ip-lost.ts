@@ -19,22 +19,23 @@ export default rule({
   title: 'The pods see a node address where they need the client',
   category: 'networking',
   severity: 'warning',
-  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node that has no pod forwards the packet to
-one that has, and replaces the client's address by its own so that the answer comes back. Access rules, rate
+  why: `With \`externalTrafficPolicy: Cluster\`, the default, a node forwards the packet to any of the pods, its own or another
+node's, and replaces the client's address by its own so that the answer comes back that way. Access rules, rate
 limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
 address matters to its pods: a NetworkPolicy with \`ipBlock\` for one of its ports that selects them (whatever pods they are, where it
-asks for no more than the Service); an Ingress of this controller with an allow list or a limit per address; a Middleware of
+asks for no more than the Service; an info where all blocks are private, as the nodes may be meant); an Ingress of this controller with an allow list or a limit per address; a Middleware of
 Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image. Asked for, the rule takes the
 port of SSH, mail, DNS or SIP for a sign, too.
 
 PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
-\`bpf-lb-mode\` dsr or hybrid; and the class \`tailscale\`, whose clients come through a pod.`,
+\`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports; and the class \`tailscale\`, whose clients come through a pod.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
   sources: [
     'Kubernetes documentation, Using Source IP',
     'k8s.io/api/core/v1/types.go',
+    'kubernetes/pkg/proxy/iptables/proxier.go (masquerade for external destinations)',
     'Calico documentation, eBPF data plane',
     'Cilium documentation, kube-proxy replacement (direct server return)',
     'Tailscale documentation, Kubernetes operator architecture',
@@ -59,20 +60,21 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
     )
       return
     const annotations = JSON.stringify(service.metadata?.annotations ?? {})
-    if (/proxy-protocol|target-type":"ip|cloud\.google\.com\/neg/.test(annotations)) return
+    if (/proxy-protocol|target-type":"ip|balancer-type":"nlb-ip|cloud\.google\.com\/neg/.test(annotations))
+      return
     const backends = graph.backendsOf(service)
     const [sign] =
       backends.length > 0
         ? backends.flatMap((workload) => signOf(workload, service, graph, params.images) ?? [])
         : [policySign(policiesFor(service, graph), service)]
     const found = sign ?? portSign(service, backends[0])
-    if (!found || graph.once('client addresses are kept', () => keepsAddresses(graph))) return
+    if (!found || keepsAddresses(service, graph)) return
     report(
       spec,
       spec.externalTrafficPolicy ? 'externalTrafficPolicy' : 'type',
       `${found.of ?? `What stands behind ${graph.describe(service)}`} sees the addresses of nodes instead of its clients': ${found.text}.`,
       {
-        severity: found === sign ? 'warning' : 'info',
+        severity: found === sign && !found.isPrivate ? 'warning' : 'info',
         recommended: found === sign,
         see: [found.see],
       },
@@ -85,6 +87,8 @@ interface Sign {
   readonly of?: string
   readonly text: string
   readonly see: Sight
+  /** Addresses as nodes have them: they may be meant. */
+  readonly isPrivate?: boolean
 }
 
 /** Servers that keep lists of, or log, who comes: by the port that their clients use. */
@@ -124,38 +128,48 @@ function policiesFor(service: Service, graph: Graph): readonly NetworkPolicy[] {
 }
 
 /**
- * Whether the data plane of the whole cluster keeps the addresses of clients: Calico in eBPF mode,
- * Cilium with direct server return.
+ * Whether the data plane of the whole cluster keeps the addresses of a Service's clients: Calico in eBPF mode, Cilium with
+ * direct server return, which in mode hybrid is for TCP.
  */
-function keepsAddresses(graph: Graph): boolean {
-  const felix = ['projectcalico.org/FelixConfiguration', 'crd.projectcalico.org/FelixConfiguration'] as const
-  return (
-    felix.some((kind) => graph.all(kind).some((one) => valueAt(one, 'spec', 'bpfEnabled') === true)) ||
-    graph.all('ConfigMap').some(({ metadata, data }) => {
-      const mode = data?.['bpf-lb-mode'] ?? data?.['node-port-mode']
-      return metadata?.name === 'cilium-config' && (mode === 'dsr' || mode === 'hybrid')
-    })
-  )
+function keepsAddresses({ spec }: Service, graph: Graph): boolean {
+  const mode = graph.once('client addresses are kept', () => {
+    const felix = [
+      ...graph.all('projectcalico.org/FelixConfiguration'),
+      ...graph.all('crd.projectcalico.org/FelixConfiguration'),
+    ]
+    if (felix.some((one) => valueAt(one, 'spec', 'bpfEnabled') === true)) return 'ebpf'
+    const cilium = graph.all('ConfigMap').find(({ metadata }) => metadata?.name === 'cilium-config')?.data
+    return cilium?.['bpf-lb-mode'] ?? cilium?.['node-port-mode']
+  })
+  return mode === 'hybrid'
+    ? (spec?.ports ?? []).every(({ protocol = 'TCP' }) => protocol === 'TCP')
+    : mode === 'ebpf' || mode === 'dsr'
 }
 
 const byClient =
   /whitelist-source-range|allowlist-source-range|denylist-source-range|limit-rps|limit-rpm|limit-connections/
 
+/** Ranges for private networks: RFC 1918, RFC 4193. */
+const privateRange = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|f[cd])/i
+
 function policySign(policies: readonly NetworkPolicy[], { spec }: Service): Sign | undefined {
-  for (const policy of policies) {
-    for (const ingress of policy.spec?.ingress ?? []) {
-      if (!mayBeAbout(ingress.ports, spec?.ports ?? [])) continue
-      const block = ingress.from?.find(
-        (peer) => peer.ipBlock?.cidr && peer.ipBlock.cidr !== '0.0.0.0/0' && peer.ipBlock.cidr !== '::/0',
-      )
-      if (block?.ipBlock)
-        return {
-          text: `NetworkPolicy ${policy.metadata?.name ?? ''} acts on the wrong ones`,
-          see: at(policy, block, 'ipBlock'),
-        }
+  const blocks = policies.flatMap((policy) =>
+    (policy.spec?.ingress ?? []).flatMap(({ from = [], ports }) =>
+      from.flatMap((peer) => {
+        const range = mayBeAbout(ports, spec?.ports ?? []) && peer.ipBlock?.cidr
+        return !range || range === '0.0.0.0/0' || range === '::/0' ? [] : [{ policy, peer, range }]
+      }),
+    ),
+  )
+  const open = blocks.find(({ range }) => !privateRange.test(range))
+  const first = open ?? blocks[0]
+  return (
+    first && {
+      text: `NetworkPolicy ${first.policy.metadata?.name ?? ''} acts on the wrong ones`,
+      see: at(first.policy, first.peer, 'ipBlock'),
+      isPrivate: open === undefined,
     }
-  }
-  return undefined
+  )
 }
 
 type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]

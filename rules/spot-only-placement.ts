@@ -65,6 +65,7 @@ Exempt: batch work.`,
 const labels: Readonly<Record<string, string>> = {
   'cloud.google.com/gke-spot': 'true',
   'cloud.google.com/gke-preemptible': 'true',
+  'cloud.google.com/gke-provisioning': 'spot',
   'eks.amazonaws.com/capacityType': 'SPOT',
   'karpenter.sh/capacity-type': 'spot',
   'kubernetes.azure.com/scalesetpriority': 'spot',

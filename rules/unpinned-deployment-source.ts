@@ -1,6 +1,11 @@
-import { advise, type Custom, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
+import { advise, type Custom, groupOf, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
 
 const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
+/**
+ * To Flux a version without all its parts is the range of those that begin with it; Argo CD looks for just that one. Sources:
+ * Masterminds/semver (NewConstraint), argo-cd/util/versions/tags.go (MaxVersion).
+ */
+const part = /^v?\d+(\.\d+)?$/
 
 export default rule({
   title: 'What is deployed changes without a commit',
@@ -10,19 +15,21 @@ export default rule({
 every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all
 clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
-  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\` or a range. Flux OCIRepository: tag
-latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is
-missing or a range. GitRepositories and Applications that follow a branch are normal for your own
+  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version (\`1.2\`), which is one unless a chart has just that version.
+Flux OCIRepository: tag latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is
+a range, or missing: such an Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
 \`flux-system\` beside it is an info.
 
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
-\`chartRef\`, and a missing version where a kustomization patches the object. In a cluster the versions that a HelmRelease
+\`chartRef\`, and a missing version where a kustomization or a \`templatePatch\` fills it in. In a cluster the versions that a HelmRelease
 went through stand below.`,
   falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
   sources: [
     'Flux documentation, HelmRelease and OCIRepository',
+    'fluxcd/source-controller, internal/helm/repository/chart_repository.go (GetChartVersion) and api/v1/ocirepository_types.go',
     'Argo CD documentation, Tracking and Deployment Strategies',
+    'argo-cd/util/argo/argo.go (targetRevision is required for a chart) and util/versions/tags.go',
   ],
   stories: ['dfds-flux-unpinned', 'dfds-kiam-cert', 'zalando-image-policy', 'dfds-ami-latest'],
   for: [
@@ -56,15 +63,25 @@ went through stand below.`,
       return
     }
     for (const { node, field, name, text } of versionsOf(subject)) {
-      if (text !== undefined && !range.test(text) && text !== 'latest' && text !== '') continue
-      if (text === undefined && graph.patched(subject)) continue
+      const isPart =
+        groupOf(subject.apiVersion ?? '') !== 'argoproj.io' && field !== 'tag' && part.test(text ?? '')
+      if (text && !isPart && !range.test(text) && text !== 'latest') continue
+      if (text === undefined && (graph.patched(subject) || stringAt(subject, 'spec', 'templatePatch')))
+        continue
       // Templates of an ApplicationSet are filled in elsewhere.
       if (text?.includes('{{')) continue
+      const isRefused = field === 'targetRevision' && !text
       report(
         node,
         field,
-        `${name} is upgraded unasked when a new release is published: ${text === undefined || text === '' ? 'no version is named' : `version ${text} is a range`}.`,
-        { fix, evidence: releasesOf(subject) },
+        isRefused
+          ? `Argo CD does not deploy ${name}: it demands a targetRevision of every chart.`
+          : `${name} is upgraded unasked when a new release is published: ${text ? `version ${text} is a range` : 'no version is named'}.`,
+        {
+          ...(isPart && { severity: 'info' }),
+          fix: isRefused ? advise('the version to deploy') : fix,
+          evidence: releasesOf(subject),
+        },
       )
       return
     }

@@ -31,13 +31,13 @@ the server does not know; one that is too old uses API versions that are gone, a
 loses pods and heartbeats over it. Managed control planes are upgraded on a date: nodes at the limit then fall
 out of support in one night, or the provider upgrades them by force.`,
   remedy: 'Upgrade the nodes before the control plane; never a node above it.',
-  decides: `\`status.nodeInfo.kubeletVersion\` of nodes, and the image tags of kube-proxy, kube-controller-manager
-and kube-scheduler, against the version of the API server. An error when one is newer, or when a
-kubelet or kube-proxy is more than 3 minor versions older (2 for a kubelet below 1.25), a controller manager
+  decides: `\`status.nodeInfo.kubeletVersion\` of nodes, and the image tags of kube-proxy, kube-controller-manager,
+kube-scheduler and cloud-controller-manager in kube-system, against the version of the API server. An error when one is newer, or when a
+kubelet or kube-proxy is more than 3 minor versions older (2 for one below 1.25), a controller manager
 or scheduler more than one. So is \`version\` of a MachineDeployment of Cluster API against the
 KubeadmControlPlane of its cluster, where the input has both. A warning for kubelets that have reached the limit. Nodes of the same minor
 version are one finding; virtual kubelets are left out.`,
-  versions: 'Three versions since 1.28 (kubelets from 1.25 on), two before.',
+  versions: 'Three versions since 1.28 (kubelets and kube-proxies from 1.25 on), two before.',
   sources: ['Kubernetes documentation, version skew policy'],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade', 'monzo-linkerd-etcd', 'zalando-upgrade-5xx'],
   for: ['Node', 'Workload', 'cluster.x-k8s.io/MachineDeployment'],
@@ -130,9 +130,10 @@ function checkComponent(
   if (namespace !== 'kube-system') return
   for (const { spec, image } of running) {
     const { name, tag } = imageParts(image ?? '')
-    const own = version(tag)?.[1]
-    if (own === undefined || (name !== 'kube-proxy' && !(name in behind))) continue
-    const most = behind[name] ?? 3
+    const [major, own] = version(tag) ?? []
+    // Some providers count the releases of their own controller manager otherwise.
+    if (own === undefined || major !== 1 || (name !== 'kube-proxy' && !(name in behind))) continue
+    const most = behind[name] ?? (own < 25 ? 2 : 3)
     const lag = minor - own
     if (lag >= 0 && lag <= most) continue
     report(

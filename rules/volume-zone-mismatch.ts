@@ -44,7 +44,7 @@ In a cluster an error on a workload: the scheduler has said for \`minutes\` that
 volume, and no node has the labels that the PersistentVolume asks for, is meant for the pod and takes new pods.`,
   falsePositives: 'Clusters in a single zone.',
   versions:
-    'The scheduler says "volume node affinity conflict" up to 1.33, "didn\'t match PersistentVolume\'s node affinity" later.',
+    'The scheduler says "volume node affinity conflict" up to 1.32, "didn\'t match PersistentVolume\'s node affinity" later.',
   sources: [
     'k8s.io/csi-translation-lib/plugins (parameters of the older provisioners)',
     'k8s.io/api/storage/v1/types.go (VolumeBindingMode)',
@@ -122,6 +122,8 @@ function freesOfZone([key, value]: readonly [string, unknown]): boolean {
       return text !== ''
     case 'replication-type':
       return text === 'regional-pd'
+    case 'type':
+      return text === 'hyperdisk-balanced-high-availability'
     case 'skuname':
     case 'storageaccounttype':
       return text.endsWith('_zrs')

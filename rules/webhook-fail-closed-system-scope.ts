@@ -13,6 +13,8 @@ const vital: readonly {
   readonly what: string
   /** Without them nodes and controllers are taken for dead, whether or not anything else is wrong. */
   readonly isHeartbeat?: true
+  /** The first minor version of Kubernetes that asks no webhook about them. */
+  readonly until?: number
   readonly requests: readonly WebhookRequest[]
 }[] = [
   {
@@ -71,6 +73,7 @@ const vital: readonly {
   },
   {
     what: 'checks of tokens and permissions',
+    until: 37,
     requests: [
       {
         group: 'authentication.k8s.io',
@@ -103,7 +106,7 @@ only to namespaced objects and to Namespaces.`,
     'Name the resources that the policy is about, and exclude kube-system and kube-node-lease with a namespaceSelector.',
   decides: `A webhook that fails closed (the default of v1) and whose rules and selectors match one of:
 updates of Leases or of \`nodes/status\` (an error: heartbeats), creation of pods in kube-system, of nodes,
-certificate signing requests, service account tokens, token reviews or subject access reviews, updates of endpoints. \`*\` in \`resources\` leaves
+certificate signing requests, service account tokens, for targets before 1.37 token reviews or subject access reviews, updates of endpoints. \`*\` in \`resources\` leaves
 subresources out, as in the API server. A webhook at a \`url\` is an info: often the provider's, outside the
 cluster.
 
@@ -112,13 +115,17 @@ Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a 
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'k8s.io/apiserver/pkg/admission/plugin/webhook/predicates',
-    'kubernetes/pkg/kubeapiserver/admission/exclusion/resources.go (what policies leave out, and webhooks do not)',
+    'kubernetes/pkg/kubeapiserver/admission/exclusion/resources.go (what policies leave out, and webhooks from 1.37 on)',
+    'k8s.io/apiserver/pkg/features/kube_features.go (ExcludeAdmissionWebhookVirtualResources)',
   ],
+  versions:
+    'Token reviews and access reviews are sent to no webhook from 1.37 on (ExcludeAdmissionWebhookVirtualResources, beta and on by default).',
   stories: ['jetstack-webhook', 'heureka-gatekeeper', 'dfds-kyverno-down'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
-  check(configuration, { graph, report }) {
+  check(configuration, { graph, minor, report }) {
+    const asked = vital.filter(({ until }) => until === undefined || minor < until)
     const refusedBy = (webhook: Webhook) =>
-      vital.filter(({ requests }) =>
+      asked.filter(({ requests }) =>
         requests.some(
           (request) =>
             isRuledIn(webhook, request) &&

@@ -27,6 +27,7 @@ of the cluster make \`podsPerDay\` pods or more for each node. How many groups t
 not tell. Nodes with the same kernel are one finding. Kernels of Red Hat are left out: theirs got the cure
 without a new number.`,
   sources: [
+    'GitHub, Debugging network stalls on Kubernetes (cured in 4.19 and later)',
     'Linux kernel documentation, memory resource controller (cgroup v1)',
     'kubernetes/pkg/kubelet/cadvisor/cadvisor_linux.go',
   ],

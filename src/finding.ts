@@ -91,6 +91,8 @@ export interface Finding {
   /** Absent for findings about a file as a whole. */
   readonly subject?: Subject
   readonly place: Place
+  /** The file or folder that it is about and that is not there, as files are named. */
+  readonly absent?: string
   readonly related: readonly Related[]
   /** Story ids, the closest one first. */
   readonly stories: readonly string[]
@@ -166,4 +168,13 @@ export function formatPath(path: Path): string {
           : `[${JSON.stringify(step)}]`,
     )
     .join('')
+}
+
+/** An object as people name it: `Deployment shop/web`, `Namespace shop`. */
+export function formatSubject({
+  kind,
+  namespace,
+  name,
+}: Pick<Subject, 'kind' | 'namespace' | 'name'>): string {
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }

@@ -247,3 +247,13 @@ export function kindNameOf(apiVersion: string, kind: string): KindName {
     : undefined
   return groups?.includes(group) ? (kind as BuiltinKind) : `${group}/${kind}`
 }
+
+/**
+ * The plural that paths and roles have for a kind, as it follows from its name: that of all built-in kinds but Endpoints.
+ * Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go.
+ */
+export function pluralOf(kind: string): string {
+  const name = kind.toLowerCase()
+  if (name.endsWith('s')) return `${name}es`
+  return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
+}

@@ -10,6 +10,7 @@ import type { Edit, Path, Severity } from './finding.js'
 import type { Graph } from './graph/graph.js'
 import type { Workload } from './graph/workload.js'
 import type { KindName, KubernetesObject, ObjectOf } from './kubernetes.js'
+import type { Kustomization } from './reader/input.js'
 
 export { formatPath, type Path } from './finding.js'
 export { absentFor } from './graph/absent.js'
@@ -150,6 +151,7 @@ export {
 export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'
+export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
@@ -226,17 +228,20 @@ export type ParamValues<P extends Params> = {
 /**
  * What a rule can be asked to look at: every object of a kind, every workload whatever its kind (those that another
  * object controls are left out: their owner is looked at), every object, every object that the schema finds fault with,
- * or every object that is being deleted (of which no other interest in a cluster tells).
+ * every object that is being deleted (of which no other interest in a cluster tells), or every kustomization of kustomize, which is
+ * no object: Flux's Kustomizations are.
  */
-export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject'
+export type Interest = KindName | 'Workload' | 'Object' | 'FaultyObject' | 'EndingObject' | 'Kustomization'
 /** What `check` is called with for an interest. */
 export type SubjectOf<I extends Interest> = I extends 'Workload'
   ? Workload
   : I extends 'Object' | 'FaultyObject' | 'EndingObject'
     ? KubernetesObject
-    : I extends KindName
-      ? ObjectOf<I>
-      : never
+    : I extends 'Kustomization'
+      ? Kustomization
+      : I extends KindName
+        ? ObjectOf<I>
+        : never
 
 /** A node of an object: any mapping or list that the rule reached by walking from an object's root. */
 export type Node = object
@@ -349,6 +354,8 @@ export interface ReportOptions {
   readonly stories?: readonly string[]
   /** Point at the field's value instead of its key. */
   readonly onValue?: boolean
+  /** What the finding is about and is not there, in the form of the file names: whoever takes it away is told. */
+  readonly absent?: string
 }
 
 /** What a finding follows from: any of these rules on any of these objects. */

@@ -2,7 +2,7 @@
  * Imports flow one way: rules → rule.ts → graph → what the reader and the schema know; the engine above them, the command line on
  * top. No file needs itself, whichever way round.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { groupBy } from '../src/values/group.js'
@@ -75,6 +75,20 @@ describe('answers', () => {
       asks.test(readFileSync(join(root, file), 'utf8')),
     )
     expect(found).toEqual([])
+  })
+})
+
+describe('what is computed once per run', () => {
+  it('has a name that no other file uses', () => {
+    const files = [...readdirSync(join(root, 'rules')), ...readdirSync(join(root, 'src', 'graph'))]
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(existsSync(join(root, 'rules', name)) ? 'rules' : 'src/graph', name))
+    const names = files.flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8')
+      return [...new Set([...text.matchAll(/\bonce\(\s*(['`])(.*?)\1/gs)].map((match) => match[2] ?? ''))]
+    })
+    expect(names.length).toBeGreaterThan(50)
+    expect(names.filter((name, i) => names.indexOf(name) < i)).toEqual([])
   })
 })
 

@@ -84,6 +84,12 @@ describe('the exit code', () => {
     expect(refusal(run(['lint'], { cwd: folderWith({}) }))).toBe(
       'there are no Kubernetes objects in this folder.',
     )
+    const kustomization = (text: string) => run(['lint'], { cwd: folderWith({ 'kustomization.yaml': text }) })
+    expect(refusal(kustomization('resources: []'))).toMatch(
+      / \(left out: 1 kustomization\)\. .*lint -k FOLDER$/,
+    )
+    // What is found in one is something.
+    expect(kustomization('resources: [gone.yaml]').code).toBe(1)
   })
   it('is 0 for help that was asked for, and 2 for a command that is incomplete', () => {
     expect(run(['help', 'lint']).code).toBe(0)

@@ -29,6 +29,19 @@ describe('what is proposed', () => {
   })
 })
 
+describe('a newer version of a budget', () => {
+  it('is a safe fix unless it selects other pods', () => {
+    const rule = rules.get('removed-api-version')
+    const toRun = rule ? [active('removed-api-version', rule)] : []
+    const { findings } = lintPaths(['fixtures/removed-api-version/budgets.yaml'], toRun)
+    expect(findings.map(({ subject, fix }) => [subject?.name, fix?.safe])).toEqual([
+      ['none', true],
+      ['some', true],
+      ['all', false],
+    ])
+  })
+})
+
 for (const [id, rule] of rules) {
   const folder = join('fixtures', id)
   if (!existsSync(join(root, folder)) || rule.for.length === 0) continue

@@ -54,6 +54,8 @@ function graphOf(
     podLabels: {},
     replicas: [],
     resources: [],
+    isCheckedOut: true,
+    references: [],
     patches: [],
     replaced: [],
     ...said,

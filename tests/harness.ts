@@ -42,6 +42,8 @@ export interface Run {
   readonly namespace?: string | undefined
   readonly externals?: Settings['externals']
   readonly params?: Readonly<Record<string, unknown>>
+  /** Files and folders beside the fixture that are read with it. */
+  readonly beside?: readonly string[]
 }
 
 /** The rule as it runs by default, whether recommended or not; or, where the run says so, as one that was asked for. */

@@ -9,7 +9,10 @@ import { describe, expect, it } from 'vitest'
 import type { Document, SourceFile } from '../src/document.js'
 import { lint } from '../src/engine/lint.js'
 import type { Path } from '../src/finding.js'
-import type { Cluster } from '../src/reader/input.js'
+import { classify } from '../src/reader/classify.js'
+import type { Cluster, Kustomization } from '../src/reader/input.js'
+import { kustomizationOf } from '../src/reader/kustomization.js'
+import { type Disk, referencesOf } from '../src/reader/references.js'
 import { isObject } from '../src/values/untyped.js'
 import { active, allRules, type Run, root, runOf, settings } from './harness.js'
 import { withIdentity } from './live.js'
@@ -77,11 +80,31 @@ function clusterOf(values: readonly unknown[], now: string): Cluster {
   }
 }
 
+/** Wherever a kustomization leads, there is something else. */
+function kustomizationsOf(document: Document): Kustomization[] {
+  return (['nothing', 'file', 'folder', 'kustomization'] as const).map((there) => {
+    const disk: Disk = {
+      at: () => there,
+      mayCome: () => false,
+      isCheckedOut: () => true,
+      nearest: () => 'near.yaml',
+    }
+    const references = referencesOf(document.value, there, '/', disk)
+    return {
+      ...kustomizationOf(document),
+      folder: there,
+      references: references.map((one) => (there === 'file' ? { ...one, isRead: true } : one)),
+    }
+  })
+}
+
 function failuresOf(values: readonly unknown[], { live = false, now = '2026-11-21T12:00:00Z' }: Run) {
+  const documents = values.map((value) => documentOf(value, live))
+  const isKustomization = ({ value }: Document) => classify(value, 'mangled.yaml') === 'kustomization'
   const input = {
-    documents: values.map((value) => documentOf(value, live)),
+    documents: documents.filter((one) => !isKustomization(one)),
     ...(live && { cluster: clusterOf(values, now) }),
-    kustomizations: [],
+    kustomizations: documents.filter(isKustomization).flatMap(kustomizationsOf),
     problems: [],
     skips: [],
     files: 1,

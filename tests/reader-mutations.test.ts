@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readPaths, secretRanges, unfold } from '../src/reader/read.js'
+import { readPaths } from '../src/reader/read.js'
+import { secretRanges } from '../src/reader/secret.js'
+import { unfold } from '../src/reader/unfold.js'
 import { cases } from './oracle/cases.js'
 
 const root = join(__dirname, '..', 'fixtures')

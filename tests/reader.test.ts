@@ -16,7 +16,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Document, ReadProblem } from '../src/document.js'
 import type { Input } from '../src/reader/input.js'
-import { type ReadOptions, readPaths, secretRanges, unfold } from '../src/reader/read.js'
+import { type ReadOptions, readPaths } from '../src/reader/read.js'
+import { secretRanges } from '../src/reader/secret.js'
+import { unfold } from '../src/reader/unfold.js'
 
 const root = join(__dirname, '..')
 const made: string[] = []
@@ -315,6 +317,29 @@ describe('where manifests come from', () => {
     expect(names(read(cwd, ['**/*.yaml']))).toEqual(['a', 'f', 'e'])
     expect(names(read(cwd, ['*.{yml,json}']))).toEqual(['b', 'c'])
     expect(names(read(cwd, [`${cwd}/sub/*.yaml`]))).toEqual(['e'])
+  })
+  it('patterns and folders in any order', () => {
+    const cwd = folder(tree)
+    for (const paths of [
+      ['*.yaml', '.'],
+      ['.', '*.yaml'],
+      ['sub/*.yaml', '*.json', '.', '*.yml'],
+    ]) {
+      const found = read(cwd, paths)
+      expect(names(found).sort()).toEqual(['a', 'b', 'c', 'e', 'f'])
+      expect(found.missing).toEqual([])
+    }
+    expect(read(cwd, ['.', '*.yaml.bak']).missing).toEqual(['*.yaml.bak'])
+  })
+  it('what cannot be read of several arguments once', () => {
+    const cwd = folder(tree)
+    symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
+    expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
+  })
+  it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
+    const cwd = folder({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
+    expect(read(cwd, ['.', 'sub/*.yaml']).missing).toEqual([])
+    expect(read(cwd, ['.', 'other/*.json']).missing).toEqual(['other/*.json'])
   })
   it('each file once', () => {
     const cwd = folder(tree)
@@ -725,7 +750,7 @@ replacements:
       'plain',
       'strange',
     ])
-    const { document, ...overlay } = input.kustomizations[2] ?? {}
+    const { document, references = [], ...overlay } = input.kustomizations[2] ?? {}
     expect(overlay).toEqual({
       folder: 'overlay',
       namespace: 'shop',
@@ -744,11 +769,34 @@ replacements:
       ],
       resources: ['overlay/resource.yaml', 'base', 'component'],
       patches: [
-        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }] },
-        { kind: 'Service', name: 'web', change: { kind: 'Service', metadata: { name: 'web' } } },
-        { kind: 'ConfigMap', name: 'patch', change: named('patch') },
-        { kind: 'Secret', name: 'keys', change: [{ op: 'remove', path: '/kind' }] },
-        { kind: 'ConfigMap', name: 'merge', change: named('merge') },
+        { kind: 'Deployment', name: 'web-.*', change: [{ op: 'remove' }], at: ['patches', 2, 'patch'] },
+        {
+          kind: 'Service',
+          name: 'web',
+          change: { kind: 'Service', metadata: { name: 'web' } },
+          at: ['patches', 3, 'patch'],
+          isOwnTarget: true,
+        },
+        {
+          kind: 'ConfigMap',
+          name: 'patch',
+          change: named('patch'),
+          at: ['patches', 0, 'path'],
+          isOwnTarget: true,
+        },
+        {
+          kind: 'Secret',
+          name: 'keys',
+          change: [{ op: 'remove', path: '/kind' }],
+          at: ['patchesJson6902', 0, 'path'],
+        },
+        {
+          kind: 'ConfigMap',
+          name: 'merge',
+          change: named('merge'),
+          at: ['patchesStrategicMerge', 0],
+          isOwnTarget: true,
+        },
       ],
       replaced: [
         {
@@ -763,6 +811,17 @@ replacements:
         },
       ],
     })
+    expect(references.map(({ path, found, isRead }) => `${path} ${found} ${isRead ?? false}`)).toEqual([
+      'overlay/resource.yaml file true',
+      'base nothing false',
+      'component kustomization false',
+      'overlay/sub/merge.yaml file false',
+      'overlay/patch.yaml file false',
+      'overlay/json.yaml file false',
+      'overlay/program.yaml file false',
+      'overlay/templates/job.yaml file false',
+      'overlay/resource.yaml file true',
+    ])
     expect(JSON.stringify(document?.value)).not.toContain('hunter2')
     expect(document && hiddenText(document)).toContain('hunter2')
   })
@@ -773,7 +832,6 @@ replacements:
       'overlay/json.yaml': 'not Kubernetes',
       'overlay/directive.yaml': 'kustomize patch',
       'overlay/server-patch.yaml': 'kustomize patch',
-      'overlay/kustomization.yaml': 'kustomization',
     })
   })
   it('list patches as texts, and replacements in files', () => {

@@ -30,7 +30,9 @@ for (const [id, rule] of rules) {
         const file = `${folder}/${name}`
         const run = runOf(file)
         const toRun = [active(id, rule, run)]
-        const report = run.live ? await lintLive(file, toRun, run) : lintPaths([file], toRun, run)
+        const report = run.live
+          ? await lintLive(file, toRun, run)
+          : lintPaths([file, ...(run.beside ?? []).map((name) => `${folder}/${name}`)], toRun, run)
         expect(report.failures).toEqual([])
         const found = run.live ? marksIn(report, file) : foundIn(report, file)
         expect(found.filter((mark) => mark.endsWith(` ${id}`))).toEqual(

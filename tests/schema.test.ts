@@ -4,7 +4,7 @@ import { load } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import { formatPath } from '../src/finding.js'
 import type { KubernetesObject } from '../src/kubernetes.js'
-import { check, originalIndex, shapePodTemplate } from '../src/schema/check.js'
+import { check, shapePodTemplate } from '../src/schema/check.js'
 import {
   definition,
   isServed,
@@ -16,6 +16,7 @@ import {
 import { fieldExists, fieldsAt, formatPlace, placesOfField, rootOf } from '../src/schema/lookup.js'
 import { retiredApi, retiredApis, successorOf, versionsOf } from '../src/schema/removed-apis.js'
 import { suggestion } from '../src/schema/suggest.js'
+import { originalIndex } from '../src/schema/walk.js'
 
 interface Manifest extends KubernetesObject {
   readonly [field: string]: unknown

@@ -7,12 +7,14 @@ import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import type { Input } from '../reader/input.js'
-import { readPaths, unfold } from '../reader/read.js'
+import { readPaths } from '../reader/read.js'
+import { unfold } from '../reader/unfold.js'
 import { loadRules, loadStories } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
+import { countBy } from '../values/group.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import type { BuildFlags, Builds } from './build.js'
 import type { FixFlags } from './fix.js'
@@ -68,7 +70,8 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       timings: flags.timings ?? false,
       started,
     })
-    if (report.summary.objects === 0 && report.summary.unreadable === 0 && !flags.allowEmpty)
+    const { objects, unreadable } = report.summary
+    if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
     return narrowed(report)
   }
@@ -188,8 +191,10 @@ function named(paths: readonly string[]): string {
 
 /** Why there was nothing to do, and what to type instead. */
 function nothingFound(input: Input, paths: readonly string[]): string {
-  const reasons = new Map<string, number>()
-  for (const { reason } of input.skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+  const reasons = countBy(
+    [...input.kustomizations.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
+    (reason) => reason,
+  )
   const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')

@@ -6,6 +6,7 @@ import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
 import { printable, wrap } from '../reporters/text.js'
+import { enumerate } from '../values/enumerate.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
 import { tell, terminalOf, write } from './streams.js'
@@ -493,7 +494,7 @@ function addVersion(program: Command, done: Done): void {
 /** A choice of formats, the first one by default. */
 function formatOption(first: string, ...others: readonly string[]): Option {
   const words = [`${first} (default)`, ...others]
-  return new Option('-o, --output <format>', `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`)
+  return new Option('-o, --output <format>', enumerate(words, 'or'))
     .choices([first, ...others])
     .default(first)
 }

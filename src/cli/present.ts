@@ -4,6 +4,7 @@ import { type Finding, severities } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
+import { countBy } from '../values/group.js'
 import { type Output, writeWhole } from './output.js'
 import { readersPace, tell, terminalOf, write } from './streams.js'
 
@@ -74,11 +75,8 @@ function counts(finding: Finding, failOn: 'error' | 'warning' | 'info' | 'never'
 }
 
 function statistics(report: Report): string[] {
-  const found = new Map<string, number>()
-  for (const { rule, suppressed } of report.findings) {
-    if (!suppressed) found.set(rule, (found.get(rule) ?? 0) + 1)
-  }
-  return [...found]
+  const found = report.findings.filter(({ suppressed }) => !suppressed)
+  return [...countBy(found, ({ rule }) => rule)]
     .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
     .map(([rule, count]) => `${String(count).padStart(6)}  ${rule}`)
 }

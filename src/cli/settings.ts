@@ -11,7 +11,7 @@ export interface SettingsFlags extends Flags {
 }
 
 /** The configuration in force, if there is one. Its parser and validator are loaded only then. */
-export async function configFor(
+async function configFor(
   flags: SettingsFlags,
   cwd: string,
   rules: ReadonlyMap<string, Rule>,

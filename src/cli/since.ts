@@ -1,6 +1,6 @@
 /** `lint --since REF`: what is about files that have changed. The whole input is read all the same, as rules compare objects. */
 import { spawnSync } from 'node:child_process'
-import { relative, resolve } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import { type Report, withFindings } from '../engine/report.js'
 import type { Place } from '../finding.js'
@@ -20,7 +20,7 @@ export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
 }
 
 /**
- * The report with those findings of which one of the places is in such a file. What has no place in a file of its own comes from
+ * The report with those findings of which one of the places is in such a file, or that are about one that was taken away. What has no place in a file of its own comes from
  * any of those that made it.
  * @param madeOf the absolute paths of those, by the name of the output
  */
@@ -34,7 +34,15 @@ export function aboutChanges(
     [file, ...(built?.near ? [built.near.file] : []), ...(built ? madeOf(built.file) : [])].some((name) =>
       changed.has(resolve(cwd, name)),
     )
-  const findings = report.findings.filter(({ place, related }) => [place, ...related].some(isChanged))
+  // Somebody has taken away what others still name.
+  const isGone = (absent: string) => {
+    const path = resolve(cwd, absent)
+    return changed.has(path) || [...changed].some((one) => one.startsWith(path + sep))
+  }
+  const findings = report.findings.filter(
+    ({ place, related, absent }) =>
+      [place, ...related].some(isChanged) || (absent !== undefined && isGone(absent)),
+  )
   return withFindings(report, findings)
 }
 

@@ -1,11 +1,11 @@
 /** Finds fields that kubectl has sent and the API server has dropped: its copy of the manifest has them, the object has not. */
 import type { Path, Step } from '../finding.js'
-import { type Dropped, isScalar } from '../graph/dropped.js'
+import type { Dropped } from '../graph/dropped.js'
 import { kindNameOf, type Untyped } from '../kubernetes.js'
 import { check } from '../schema/check.js'
 import { isServed, servedKind } from '../schema/definitions.js'
 import { suggestion } from '../schema/suggest.js'
-import { isObject, stringAt, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, stringAt, valueAt } from '../values/untyped.js'
 import type { Resource } from './discover.js'
 
 /** Characters of a text from which it is no setting. */

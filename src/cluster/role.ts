@@ -1,6 +1,15 @@
 /** The role that lets a scan read what it looks at, and nothing else. */
 
-import { builtinGroups, clusterScoped, groupOf, isBuiltin, type KindName, versionOf } from '../kubernetes.js'
+import {
+  builtinGroups,
+  clusterScoped,
+  groupOf,
+  isBuiltin,
+  type KindName,
+  pluralOf,
+  versionOf,
+} from '../kubernetes.js'
+import { push } from '../values/group.js'
 import { countedKinds } from './kinds.js'
 
 /**
@@ -12,7 +21,7 @@ export function role(kinds: ReadonlySet<KindName>, namespace: string | undefined
   const builtin = new Map<string, string[]>()
   const addOns = new Map<string, string[]>()
   const add = (rules: Map<string, string[]>, group: string, kind: string) =>
-    rules.set(group, [...(rules.get(group) ?? []), pluralOf(kind)])
+    push(rules, group, resourceOf(kind))
   for (const kind of [...new Set([...kinds, ...countedKinds])].sort()) {
     if (isSecret(kind) || (namespace !== undefined && clusterScoped.has(kind))) continue
     if (isBuiltin(kind)) add(builtin, builtinGroups[kind][0], kind)
@@ -31,7 +40,7 @@ ${[...addOns].map(ruleOf).join('')}${namespace === undefined ? metrics : ''}  # 
   #   verbs: [list]
   # Lets a scan count the logins that Dex keeps, where /metrics does not tell. Of them, too, who may list them may
   # read them, and log in with them.
-${ruleOf([dex, [...countedKinds].filter((kind) => groupOf(kind) === dex).map((kind) => pluralOf(versionOf(kind)))]).replaceAll(/^ {2}/gm, '  # ')}`
+${ruleOf([dex, [...countedKinds].filter((kind) => groupOf(kind) === dex).map((kind) => resourceOf(versionOf(kind)))]).replaceAll(/^ {2}/gm, '  # ')}`
 }
 
 /** The group of Dex, which keeps codes and tokens in its objects. */
@@ -65,13 +74,9 @@ function ruleOf([group, resources]: readonly [string, readonly string[]]): strin
   return `  - apiGroups: [${group === '' ? '""' : group}]\n    resources: [${[...resources].sort().join(', ')}]\n    verbs: [list]\n`
 }
 
-/** Plurals that do not follow from the kind. */
+/** Plurals that do not follow from the kind, of those that are scanned. */
 const plurals: Readonly<Record<string, string>> = { Gateway: 'gateways', PodMetrics: 'pods' }
 
-/** Holds for all other kinds that are scanned. Source: UnsafeGuessKindToResource, k8s.io/apimachinery/pkg/api/meta/restmapper.go. */
-function pluralOf(kind: string): string {
-  const name = kind.toLowerCase()
-  const known = plurals[kind]
-  if (known !== undefined) return known
-  return name.endsWith('s') ? `${name}es` : name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
+function resourceOf(kind: string): string {
+  return plurals[kind] ?? pluralOf(kind)
 }

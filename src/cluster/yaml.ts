@@ -35,7 +35,7 @@ class Writer {
   #scalar(written: string, isNull: boolean): TextNode {
     const start = this.text.length
     this.text += written
-    return scalarAt(start, start + written.replace(/[ \n]+$/, '').length, isNull)
+    return scalarAt(start, start + lengthWithout(written, ' \n'), isNull)
   }
 
   #mapping(value: Untyped, indent: number, depth: number): TextNode {
@@ -99,10 +99,17 @@ function isBlock(text: string): boolean {
 }
 
 /** Characters that YAML does not take as they are, and white space of which nobody sees how far it goes. */
-const lossy = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^ +$|\t[ \t]*$/m
+const lossy = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|^ +$|$(?<=\t[ \t]*)/m
+
+/** The length of a text without certain characters at its end. An expression would look for the end from each of many in a row. */
+function lengthWithout(text: string, characters: string): number {
+  let length = text.length
+  while (length > 0 && characters.includes(text.charAt(length - 1))) length--
+  return length
+}
 
 function block(text: string, indent: number): string {
-  const end = /\n*$/.exec(text)?.[0].length ?? 0
+  const end = text.length - lengthWithout(text, '\n')
   const mark = end === 0 ? '|-' : end === 1 ? '|' : '|+'
   const lines = (end === 0 ? text : text.slice(0, -1)).split('\n')
   return [mark, ...lines.map((line) => (line === '' ? '' : ' '.repeat(indent) + line))].join('\n')

@@ -8,6 +8,7 @@ import { countOf, timeOf } from '../graph/live.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nameOf } from '../reporters/text.js'
+import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
 import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
 import { fitFor } from './symptom.js'
@@ -139,6 +140,6 @@ function eventsOf(object: KubernetesObject, graph: Graph): string[] {
     .slice(0, 5)
     .map(
       ([reason, { count, last, message }]) =>
-        `${reason}, ${count} ${count === 1 ? 'time' : 'times'}, ${formatSpan((live.now - last) / 1000)} ago: ${withoutAddress(message)}`,
+        `${reason}, ${counted(count, 'time')}, ${formatSpan((live.now - last) / 1000)} ago: ${withoutAddress(message)}`,
     )
 }

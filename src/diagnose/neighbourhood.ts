@@ -1,10 +1,13 @@
 /** What an object's health may depend on: the objects around it in the graph, with the way that leads to each. */
 import { askersOf } from '../graph/callout.js'
+import { conditionOf } from '../graph/condition.js'
 import type { Graph } from '../graph/graph.js'
-import { containerStates } from '../graph/pod.js'
+import { type ContainerState, containerStates } from '../graph/pod.js'
 import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
+import { counted } from '../values/enumerate.js'
+import { countBy } from '../values/group.js'
 import { objectsAt } from '../values/untyped.js'
 
 export interface Neighbour {
@@ -156,40 +159,39 @@ export function podsAbout(object: KubernetesObject, graph: Graph): readonly Pod[
  * conditions before.
  */
 export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
-  const counts = new Map<string, number>()
   const pods = podsAbout(object, graph)
-  for (const pod of pods) {
-    const { status, metadata } = pod
-    const states: string[] = []
-    if (metadata?.deletionTimestamp) states.push('is being deleted')
-    if (status?.phase === 'Failed') states.push(`has failed${status.reason ? `: ${status.reason}` : ''}`)
-    for (const { name, state, lastState, restartCount = 0 } of containerStates(pod)) {
-      const { reason } = state?.waiting ?? {}
-      if (reason && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
-        states.push(`container ${name} waits: ${reason}`)
-      const ended = lastState?.terminated
-      if (ended && restartCount > 0)
-        states.push(
-          `container ${name} ended with ${ended.exitCode}${ended.reason ? ` (${ended.reason})` : ''} before`,
-        )
-    }
-    if (status?.phase === 'Pending') {
-      const unscheduled = status.conditions?.find(
-        ({ type, status: is }) => type === 'PodScheduled' && is === 'False',
-      )
-      states.push(unscheduled?.message ? `is not scheduled: ${unscheduled.message}` : 'is pending')
-    } else if (
-      status?.phase === 'Running' &&
-      states.length === 0 &&
-      status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False')
-    )
-      states.push('is not ready')
-    for (const one of states) counts.set(one, (counts.get(one) ?? 0) + 1)
-  }
-  const ofPods = [...counts]
+  const ofPods = [...countBy(pods.flatMap(symptomsOfPod), (symptom) => symptom)]
     .sort(([, a], [, b]) => b - a)
-    .map(([state, count]) => `${count} of ${pods.length} ${pods.length === 1 ? 'pod' : 'pods'}: ${state}`)
+    .map(([symptom, count]) => `${count} of ${counted(pods.length, 'pod')}: ${symptom}`)
   return [...conditionsOf(object), ...ofPods]
+}
+
+function symptomsOfPod(pod: Pod): string[] {
+  const { status, metadata } = pod
+  const found = [
+    ...(metadata?.deletionTimestamp ? ['is being deleted'] : []),
+    ...(status?.phase === 'Failed' ? [`has failed${status.reason ? `: ${status.reason}` : ''}`] : []),
+    ...containerStates(pod).flatMap(symptomsOfContainer),
+  ]
+  if (status?.phase === 'Pending') {
+    const placed = conditionOf(pod, 'PodScheduled')
+    const isRefused = placed?.status === 'False' && placed.message
+    return [...found, isRefused ? `is not scheduled: ${placed.message}` : 'is pending']
+  }
+  const isUnready = status?.phase === 'Running' && conditionOf(pod, 'Ready')?.status === 'False'
+  return found.length === 0 && isUnready ? ['is not ready'] : found
+}
+
+function symptomsOfContainer({ name, state, lastState, restartCount = 0 }: ContainerState): string[] {
+  const { reason } = state?.waiting ?? {}
+  const isStuck = reason && reason !== 'ContainerCreating' && reason !== 'PodInitializing'
+  const ended = restartCount > 0 ? lastState?.terminated : undefined
+  return [
+    ...(isStuck ? [`container ${name} waits: ${reason}`] : []),
+    ...(ended
+      ? [`container ${name} ended with ${ended.exitCode}${ended.reason ? ` (${ended.reason})` : ''} before`]
+      : []),
+  ]
 }
 
 /** What is wrong with a Node by its own account. Source: k8s.io/api/core/v1/types.go (NodeConditionType). */

@@ -1,6 +1,7 @@
 /** Which rules and stories speak of what somebody sees: `502 during deploys`. */
 import type { Story } from '../engine/report.js'
 import type { Rule } from '../rule.js'
+import { countBy } from '../values/group.js'
 
 /** How well a rule fits a symptom, from 0 (not at all) to 1 (as none else does). */
 export type Fit = (rule: string) => number
@@ -32,13 +33,8 @@ const stopWords = new Set(
 
 /** How often each meaning is named in a text; synonyms count as one. */
 function meanings(text: string): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const word of text.toLowerCase().match(/[a-z0-9]+/g) ?? []) {
-    if (stopWords.has(word)) continue
-    const meaning = groupOf.get(word) ?? word
-    counts.set(meaning, (counts.get(meaning) ?? 0) + 1)
-  }
-  return counts
+  const words = (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).filter((word) => !stopWords.has(word))
+  return countBy(words, (word) => groupOf.get(word) ?? word)
 }
 
 /** What a word counts in the title, in the explanation, and in the stories behind a rule, which tell of more than the rule. */

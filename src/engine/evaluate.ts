@@ -48,6 +48,8 @@ function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] 
       return graph.objects.filter((object) => graph.problems(object).length > 0)
     case 'EndingObject':
       return graph.objects.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
+    case 'Kustomization':
+      return graph.kustomizations
     default:
       return graph.all(interest)
   }

@@ -86,7 +86,7 @@ function reportersOfDropped({ problems }: Resource, path: Path): readonly string
 /** Looks up the places of what is to be reported. */
 export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
   const { active, severity, resource, path, message, options } = draft
-  const { evidence = [], often = [], see = [], fix } = options
+  const { evidence = [], often = [], see = [], fix, absent } = options
   const label = options.label ?? missing(resource, path)
   const place = placeOf(resource, path, options.onValue)
   return {
@@ -98,6 +98,7 @@ export function findingOf(draft: Draft, graph: IndexedGraph): Finding {
     ...(label !== undefined && { label }),
     subject: subjectOf(resource),
     place,
+    ...(absent !== undefined && { absent }),
     related: see
       .flatMap((sight) => (sight ? related(sight, resource, graph) : []))
       .filter((one) => !resource.document.built || !isThere(one, place)),

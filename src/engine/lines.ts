@@ -2,7 +2,7 @@
 
 import type { Input } from '../reader/input.js'
 import { linesOf } from '../reader/lines.js'
-import { secretRanges } from '../reader/read.js'
+import { secretRanges } from '../reader/secret.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import type { Lines } from './report.js'

@@ -11,6 +11,7 @@ import type { Rule } from '../rule.js'
 import { shape } from '../schema/check.js'
 import { suppress } from '../suppress/suppress.js'
 import { clock } from '../values/clock.js'
+import { countBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import { type Draft, evaluate } from './evaluate.js'
@@ -45,13 +46,14 @@ export function examine(
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? clock()
-  const { resources, unusable } = recordsOf(input, settings)
+  const { resources, kustomizations, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
+    kustomizationRecords: kustomizations,
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })
   const { drafts, failures, notEvaluated, timings } = evaluate(
@@ -72,7 +74,7 @@ export function examine(
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
     graph,
-    resources,
+    resources: [...resources, ...kustomizations.values()],
     input,
     settings: evaluated,
     rules,
@@ -129,13 +131,11 @@ function summaryOf(
   counted: Pick<Summary, 'objects' | 'suppressed' | 'milliseconds'>,
 ): Summary {
   const needCluster = cluster ? [] : active.filter(({ rule }) => rule.needs === 'cluster')
-  const skipped: Record<string, number> = {}
-  for (const { reason } of skips) skipped[reason] = (skipped[reason] ?? 0) + 1
   return {
     files,
     ...(builds !== undefined && { builds }),
     objects: counted.objects,
-    skipped,
+    skipped: Object.fromEntries(countBy(skips, ({ reason }) => reason)),
     unreadable: new Set(problems.map((problem) => problem.file)).size,
     rulesRun: active.length - needCluster.length,
     notEvaluated: [

@@ -2,7 +2,7 @@
 import type { Path, Step } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 import type { Node } from '../rule.js'
-import { originalIndex } from '../schema/check.js'
+import { originalIndex } from '../schema/walk.js'
 
 /** The path of a field of `node` from the root of its object. */
 export function pathOf(resource: Resource, node: Node, field?: Step): Path {

@@ -1,4 +1,5 @@
 /** From the documents that were read to the objects of the graph. */
+import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
 import type { Path } from '../finding.js'
@@ -7,12 +8,12 @@ import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
 import { clusterScoped, type KubernetesObject, kindNameOf, type Untyped } from '../kubernetes.js'
-import type { Input } from '../reader/input.js'
-import { unfold } from '../reader/read.js'
+import type { Input, Kustomization } from '../reader/input.js'
+import { unfold } from '../reader/unfold.js'
 import { check, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
 import { lazy, memo } from '../values/lazy.js'
-import { isObject, valueAt } from '../values/untyped.js'
+import { isObject, stringAt, valueAt } from '../values/untyped.js'
 import { inRelease } from './release.js'
 
 /** What cannot be read, or not be used, and the rule that says so. */
@@ -23,6 +24,8 @@ export interface Unreadable extends Omit<ReadProblem, 'rule'> {
 /** The objects of the input, and the schemas that cannot be used in definitions that are not part of it: no rule sees those. */
 export interface Records {
   readonly resources: readonly Resource[]
+  /** The kustomizations: they say how objects are made, and are none. */
+  readonly kustomizations: ReadonlyMap<Kustomization, Resource>
   readonly unusable: readonly Unreadable[]
 }
 
@@ -79,7 +82,32 @@ export function recordsOf(input: Input, settings: Settings): Records {
   }
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
+    kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
+  }
+}
+
+/**
+ * A kustomization as a subject of rules. It needs neither apiVersion nor kind, and hardly ever has a name: that of its folder tells.
+ * Source of what it gets: sigs.k8s.io/kustomize/api/types (FixKustomization).
+ */
+function recordOf({ document, folder }: Kustomization, minor: number): Resource {
+  const raw = isObject(document.value) ? document.value : {}
+  const kind = stringAt(raw, 'kind') || 'Kustomization'
+  const apiVersion =
+    stringAt(raw, 'apiVersion') || `kustomize.config.k8s.io/${kind === 'Component' ? 'v1alpha1' : 'v1beta1'}`
+  const value = shape(raw, apiVersion, kind, minor)
+  return {
+    value,
+    document,
+    path: [],
+    kindName: kindNameOf(apiVersion, kind),
+    apiVersion,
+    kind,
+    name: value.metadata?.name || posix.basename(/^[./]*$/.test(folder) ? document.file.name : folder),
+    namespace: '',
+    folders: folder === '.' ? [] : folder.split('/'),
+    problems: [],
   }
 }
 

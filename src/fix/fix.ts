@@ -4,6 +4,7 @@ import type { Report } from '../engine/report.js'
 import type { Edit, Finding, Path } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 import { secretRanges } from '../reader/secret.js'
+import { groupBy } from '../values/group.js'
 import { memo } from '../values/lazy.js'
 import { spliced } from './splice.js'
 
@@ -102,13 +103,10 @@ const isWithin = (path: Path, whole: Path) => whole.every((step, i) => path[i] =
 
 /** The texts of the files, with those of their documents that have changed. */
 function filesOf(texts: ReadonlyMap<Document, string>): FixedFile[] {
-  const documents = new Map<SourceFile, Document[]>()
-  for (const document of texts.keys())
-    documents.set(document.file, [...(documents.get(document.file) ?? []), document])
-  return [...documents].map(([file, own]) => {
+  return [...groupBy(texts.keys(), ({ file }) => file)].map(([file, own]) => {
     let text = ''
     let end = 0
-    for (const document of own.sort((a, b) => a.line - b.line)) {
+    for (const document of own.toSorted((a, b) => a.line - b.line)) {
       const start = file.text.indexOf(document.text, Math.max(end, offsetOf(file.text, document.line)))
       const changed = texts.get(document) ?? document.text
       text +=

@@ -7,13 +7,17 @@ import { stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
 export interface Builds {
+  /** What a kustomization builds. */
+  of(one: Kustomization): Build
+  /** The kustomizations whose builds one changes: itself; for a component those that use it, directly or through others. */
+  changing(one: Kustomization): readonly Kustomization[]
   /** What is built from the kustomizations that no other one builds on: all that is applied. */
   outermost(): readonly Build[]
   /** The files whose objects a kustomization changes: what it builds on, for a component what those build on that use it. */
   changedBy(one: Kustomization): ReadonlySet<string>
 }
 
-interface Build {
+export interface Build {
   /** The kustomization and those that it builds on, directly or not, each with what its objects get. */
   readonly parts: ReadonlyMap<Kustomization, Given>
   /** The files that they list, with what each of those that list it gives them. */
@@ -36,15 +40,18 @@ export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
     for (const one of kustomizations) for (const path of one.resources) push(users, path, one)
     return users
   })
+  const usersAnd = (one: Kustomization) => {
+    // Components may be used by components.
+    const changing = new Set([one])
+    for (const part of changing)
+      if (isComponent(part)) for (const user of usersOf().get(part.folder) ?? []) changing.add(user)
+    return [...changing]
+  }
   return {
+    of: buildOf,
+    changing: (one) => usersAnd(one).filter((user) => !isComponent(user)),
     outermost: lazy(() => kustomizations.filter(({ folder }) => !usersOf().has(folder)).map(buildOf)),
-    changedBy: (one) => {
-      // Components may be used by components.
-      const changing = new Set([one])
-      for (const part of changing)
-        if (isComponent(part)) for (const user of usersOf().get(part.folder) ?? []) changing.add(user)
-      return new Set([...changing].flatMap((part) => [...buildOf(part).files.keys()]))
-    },
+    changedBy: (one) => new Set(usersAnd(one).flatMap((part) => [...buildOf(part).files.keys()])),
   }
 }
 
@@ -100,6 +107,6 @@ export function podLabelsOf(kustomizations: readonly Kustomization[]): ReadonlyM
   return new Map([...labels].filter(([, pairs]) => Object.keys(pairs).length > 0))
 }
 
-function isComponent({ document }: Kustomization): boolean {
+export function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }

@@ -4,7 +4,7 @@ import type { KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { enumerate } from '../values/enumerate.js'
 import { push } from '../values/group.js'
-import { arrayAt, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import { arrayAt, isScalar, numberAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { atMost } from './trouble.js'
 
 /** A field that the API server drops without a word. */
@@ -37,11 +37,6 @@ export function droppedOf(object: object): readonly Dropped[] {
 function pathIn(one: object, field: string): Path | undefined {
   const steps = arrayAt(one, field).filter((step) => typeof step === 'string' || typeof step === 'number')
   return steps.length > 0 ? steps : undefined
-}
-
-/** Tells plain values from mappings, lists and what is absent. */
-export function isScalar(value: unknown): value is string | number | boolean {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
 /** Fields that stood in one mapping, as one finding. */

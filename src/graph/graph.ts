@@ -13,7 +13,7 @@ import type {
   ServicePort,
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
-import type { SchemaProblem } from '../schema/check.js'
+import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
 import type { Container } from './container.js'
@@ -37,6 +37,7 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
+import { type Unmatched, unmatchedIn } from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -47,6 +48,8 @@ export interface GraphOptions {
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
   readonly kustomizations: readonly Kustomization[]
+  /** The records behind the kustomizations, for those that report on them. */
+  readonly kustomizationRecords?: ReadonlyMap<Kustomization, Resource>
   /** Makes the state of the cluster that the objects are of, if they are of one. */
   readonly live?: ((objects: readonly KubernetesObject[]) => Live) | undefined
 }
@@ -160,11 +163,19 @@ export interface Graph extends Existence, Scaling {
    * the object: a mark that a script puts something in the place of.
    */
   markBehind(object: object, value: string): string | undefined
+  /**
+   * The patches of a kustomization for objects of which none is in any build that it changes; none where not all that is built is
+   * known.
+   */
+  unmatchedPatches(one: Kustomization): readonly Unmatched[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
-  /** Computes something once per run, for rules that look at many objects together. */
+  /**
+   * Computes something once per run, for rules that look at many objects together.
+   * @param key that nothing else has, with all parameters that the answer depends on
+   */
   once<T>(key: string, compute: () => T): T
 }
 
@@ -182,7 +193,7 @@ export interface IndexedGraph extends Graph {
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
 export function buildGraph(resources: readonly Resource[], options: GraphOptions): IndexedGraph {
   const { kustomizations } = options
-  const objects = indexObjects(resources, options.workloadKinds)
+  const objects = indexObjects(resources, options.workloadKinds, options.kustomizationRecords)
   const { resource } = objects
   const belong = belonging(objects)
   const { nearestFirst } = belong
@@ -222,6 +233,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     all: objects.all,
     seen: objects.all,
     workload: objects.workload,
+    unmatchedPatches: memo(unmatchedIn(kustomizations, resources)),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,

@@ -1,4 +1,5 @@
 /** References to images, and what their names tell. */
+import { memo } from '../values/lazy.js'
 
 /** An image reference, `registry/repository:tag@digest`, in its parts. */
 export interface ImageParts {
@@ -42,17 +43,8 @@ export const proxyNames = [
   'alloydb-auth-proxy',
 ] as const
 
-const split = new Map<string, ImageParts>()
-
 /** Splits an image reference by the rules of distribution/reference. */
-export function imageParts(image: string): ImageParts {
-  let parts = split.get(image)
-  if (!parts) {
-    parts = partsOf(image)
-    split.set(image, parts)
-  }
-  return parts
-}
+export const imageParts: (image: string) => ImageParts = memo(partsOf)
 
 function partsOf(image: string): ImageParts {
   const at = image.indexOf('@')
@@ -99,20 +91,18 @@ export function isImageAlias(image: string): boolean {
   return /^[a-z0-9._-]+$/.test(image) && !officialImages.has(image)
 }
 
-const patterns = new Map<string, RegExp>()
+/** One expression for words with spaces between them, none of which is empty. */
+const patternOf = memo((words: string): RegExp => {
+  const any = words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(' ', '|')
+  return words === '' ? /(?!)/ : new RegExp(`(^|[/_.-])(${any})($|[/_.-])`)
+})
 const patternsOfLists = new WeakMap<readonly string[], RegExp>()
 
-/** One expression for a list of words; rules ask with few lists, many times. */
-function patternOf(words: readonly string[]): RegExp {
-  let pattern = patternsOfLists.get(words)
-  if (pattern) return pattern
-  const key = words.join(' ')
-  pattern = patterns.get(key)
-  if (!pattern) {
-    const any = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
-    pattern = words.length > 0 ? new RegExp(`(^|[/_.-])(${any})($|[/_.-])`) : /(?!)/
-    patterns.set(key, pattern)
-  }
+/** Rules ask with few lists, many times; some write their list anew each time. */
+function patternOfAny(words: readonly string[]): RegExp {
+  const known = patternsOfLists.get(words)
+  if (known) return known
+  const pattern = patternOf(words.join(' '))
   patternsOfLists.set(words, pattern)
   return pattern
 }
@@ -124,7 +114,7 @@ function patternOf(words: readonly string[]): RegExp {
 export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
   if (!image) return false
   const { repository } = imageParts(image)
-  return patternOf(words).test(repository)
+  return patternOfAny(words).test(repository)
 }
 
 /** Whether it is an image of kube-proxy. Those of old releases are called after their architecture, `kube-proxy-amd64`. */

@@ -1,5 +1,9 @@
 /** Service meshes: whose sidecar a workload's pods are given. */
 import type { Graph } from './graph.js'
+import { imageParts } from './image.js'
+import { namespacesCalled } from './namespace.js'
+import { kubeletMinor } from './node.js'
+import { inRange, version } from './version.js'
 import type { Workload } from './workload.js'
 
 /** A mesh whose injector looks at pods. */
@@ -12,13 +16,8 @@ export type Mesh = 'Istio' | 'Linkerd'
 export function meshOf(workload: Workload, graph: Graph): Mesh | undefined {
   const own = workload.annotations['linkerd.io/inject']
   if (own === 'enabled') return 'Linkerd'
-  const { labels, annotations } =
-    graph
-      .once(
-        'namespaces-by-name',
-        () => new Map(graph.all('Namespace').map((one) => [one.metadata?.name, one])),
-      )
-      .get(graph.namespaceOf(workload.object))?.metadata ?? {}
+  const namespace = namespacesCalled(graph.namespaceOf(workload.object), graph).at(-1)
+  const { labels, annotations } = namespace?.metadata ?? {}
   if (annotations?.['linkerd.io/inject'] === 'enabled') return own === 'disabled' ? undefined : 'Linkerd'
   if (labels?.['istio.io/dataplane-mode'] === 'ambient') return undefined
   const injection = labels?.['istio-injection']
@@ -34,16 +33,27 @@ export function keptFromIstio({ labels, annotations }: Workload): object | undef
 
 /**
  * Whether the input shows that Istio's sidecars are started before the other containers, and ended after them: they are
- * native ones. Source: istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS).
+ * native ones, by a variable of istiod or by its release: from 1.27 on they are, on nodes of 1.33 and later. Sources:
+ * istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS), istio/pkg/kube/inject/webhook.go (DetectNativeSidecar).
  */
 export function hasNativeSidecars(graph: Graph): boolean {
   return graph.once('native sidecars of Istio', () =>
     graph.workloads.some(({ running }) =>
-      running.some(({ spec }) =>
-        spec.env?.some(({ name, value }) => name === 'ENABLE_NATIVE_SIDECARS' && value === 'true'),
-      ),
+      running.some(({ spec, image }) => {
+        const written = spec.env?.find(({ name }) => name === 'ENABLE_NATIVE_SIDECARS')?.value
+        return written === undefined || written === 'auto'
+          ? isPilotSince127(image) && graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33)
+          : written === 'true'
+      }),
     ),
   )
+}
+
+/** Whether an image is istiod of 1.27 or later. */
+function isPilotSince127(image = ''): boolean {
+  const { repository, tag } = imageParts(image)
+  const release = version(tag)
+  return /istio[^/]*\/pilot$/.test(repository) && release !== undefined && inRange(release, '>=1.27.0')
 }
 
 /** Whether the mesh configuration of the input holds applications back until Istio's sidecar is ready. */

@@ -8,6 +8,14 @@ export function namespaceNamed(namespace: string, words: readonly string[]): boo
   return namespace.split('-').some((part) => words.includes(part))
 }
 
+/** The Namespaces of a name, in the order of the input: a repository for several clusters may have one for each. */
+export function namespacesCalled(name: string, graph: Graph): readonly ObjectOf<'Namespace'>[] {
+  const byName = graph.once('namespaces by name', () =>
+    groupBy(graph.all('Namespace'), (one) => one.metadata?.name),
+  )
+  return byName.get(name) ?? []
+}
+
 /**
  * Whether an object is in this Namespace and not in one of the same name whose file is nearer: in a repository for several
  * clusters each of them has its own.
@@ -17,11 +25,8 @@ export function isNamespaceOf(
   object: KubernetesObject,
   graph: Graph,
 ): boolean {
-  const name = namespace.metadata?.name
-  if (graph.namespaceOf(object) !== name) return false
-  const byName = graph.once('namespaces by name', () =>
-    groupBy(graph.all('Namespace'), (one) => one.metadata?.name),
-  )
+  const name = graph.namespaceOf(object)
+  if (namespace.metadata?.name !== name) return false
   const own = graph.apart(namespace, object)
-  return byName.get(name)?.every((one) => graph.apart(one, object) >= own) ?? true
+  return namespacesCalled(name, graph).every((one) => graph.apart(one, object) >= own)
 }

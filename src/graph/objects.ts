@@ -13,7 +13,7 @@ export type ResourceOf<K extends KindName> = Resource & { readonly value: Object
 export interface Objects {
   readonly resources: readonly Resource[]
   readonly workloads: readonly Workload[]
-  /** The record behind an object's root or a workload. Throws a TypeError for anything else. */
+  /** The record behind an object's root, a workload or a kustomization. Throws a TypeError for anything else. */
   resource(object: object): Resource
   /** The workload that an object is; undefined for all that make no pods. */
   workload(object: object): Workload | undefined
@@ -34,12 +34,17 @@ export function identity(kind: string, namespace: string, name: string): string 
   return `${kind}\n${namespace}\n${name}`
 }
 
-/** Indexes the objects of the input. */
+/**
+ * Indexes the objects of the input.
+ * @param others what rules look at besides, with the records behind them
+ */
 export function indexObjects(
   resources: readonly Resource[],
   workloadKinds: readonly WorkloadKind[],
+  others: ReadonlyMap<object, Resource> = new Map(),
 ): Objects {
-  const byRoot = new Map<object, Resource>()
+  const byRoot = new Map<object, Resource>(others)
+  for (const record of others.values()) byRoot.set(record.value, record)
   const byKind = new Map<string, Resource[]>()
   const byIdentity = new Map<string, Resource[]>()
   const variants = new Map<Resource, readonly Resource[]>()

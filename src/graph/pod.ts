@@ -1,6 +1,7 @@
 /** How a pod of a cluster is, in the words of its status. */
 import type * as k8s from '@kubernetes/client-node'
 import type { KubernetesObject, Loose, Pod } from '../kubernetes.js'
+import { countBy } from '../values/group.js'
 import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
@@ -135,12 +136,8 @@ export function formatEnd({ exitCode, reason }: Pick<Crash, 'exitCode' | 'reason
 
 /** How many of the pods are ready on each node, those with the most first. */
 export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: string, ready: number])[] {
-  const counts = new Map<string, number>()
-  for (const pod of pods) {
-    const node = pod.spec?.nodeName
-    if (node && isReady(pod) && !isGone(pod)) counts.set(node, (counts.get(node) ?? 0) + 1)
-  }
-  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  const nodes = pods.flatMap((pod) => (isReady(pod) && !isGone(pod) && pod.spec?.nodeName) || [])
+  return [...countBy(nodes, (node) => node)].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
 }
 
 /**

@@ -1,5 +1,5 @@
 /** API versions on their way out that clients of a cluster ask for. */
-import type { KubernetesObject } from '../kubernetes.js'
+import { type KubernetesObject, pluralOf } from '../kubernetes.js'
 import { retiredApis, successorOf } from '../schema/removed-apis.js'
 import { stringAt } from '../values/untyped.js'
 import type { Live } from './live.js'
@@ -36,11 +36,4 @@ export function requestedOf(object: KubernetesObject, live: Live | undefined): r
   return [...byRelease]
     .map(([removed, resources]) => ({ apiVersion, resources: [...resources].sort(), removed }))
     .sort((a, b) => a.removed - b.removed)
-}
-
-/** Holds for all kinds of the table. */
-function pluralOf(kind: string): string {
-  const name = kind.toLowerCase()
-  if (name.endsWith('s')) return `${name}es`
-  return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
 }

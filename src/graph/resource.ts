@@ -1,8 +1,8 @@
 /** One object of the input with where it came from. */
 import type { Document } from '../document.js'
-import type { Path } from '../finding.js'
-import type { KindName, KubernetesObject } from '../kubernetes.js'
-import type { SchemaProblem } from '../schema/check.js'
+import { formatSubject, type Path } from '../finding.js'
+import { groupOf, type KindName, type KubernetesObject } from '../kubernetes.js'
+import type { SchemaProblem } from '../schema/problem.js'
 import type { Labels } from '../values/selector.js'
 
 /** An object with what the reader knows of it. */
@@ -46,13 +46,11 @@ export function shared(a: readonly string[], b: readonly string[]): number {
 }
 
 /** `Service shop/web`, `Namespace shop`: for messages. */
-export function formatResource({ kind, namespace, name }: Resource): string {
-  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
-}
+export const formatResource: (resource: Resource) => string = formatSubject
 
 /** The name by which kubectl finds an object: `deployment/web`. */
 export function kubectlName({ kind = '', metadata, apiVersion = '' }: KubernetesObject): string {
-  const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+  const group = groupOf(apiVersion)
   const type =
     group.includes('.') && !group.endsWith('.k8s.io') ? `${kind.toLowerCase()}.${group}` : kind.toLowerCase()
   return `${type}/${metadata?.name ?? ''}`

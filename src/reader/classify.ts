@@ -1,20 +1,19 @@
 /** What a document is: a Kubernetes object, something for kustomize, or none of our business. */
-import { builtinGroups } from '../kubernetes.js'
+import { builtinGroups, type Untyped } from '../kubernetes.js'
+import { isObject } from '../values/untyped.js'
 
 export type Class = 'object' | 'kustomization' | 'kustomize patch' | 'other'
 
-export type Mapping = Readonly<Record<string, unknown>>
-
-export function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+/** What YAML calls an object, and what tells it from lists and plain values. */
+export type Mapping = Untyped
+export const isMapping: (value: unknown) => value is Mapping = isObject
 
 /** `fileName` is the last part of the file's name. */
 export function classify(value: unknown, fileName: string): Class {
   if (!isMapping(value)) return 'other'
   const { apiVersion, kind } = value
   if (isKustomization(apiVersion, kind, fileName)) return 'kustomization'
-  return isObject(value) ? 'object' : 'other'
+  return isMeantAsObject(value) ? 'object' : 'other'
 }
 
 /** Flux's objects of the same name have a group of their own and are ordinary objects. */
@@ -34,7 +33,7 @@ export function isKustomizationFile(fileName: string): boolean {
  * An object has an apiVersion and a kind. With one of them missing or misshapen it still counts when everything else
  * says that an object was meant.
  */
-function isObject(value: Mapping): boolean {
+function isMeantAsObject(value: Mapping): boolean {
   const { apiVersion, kind, metadata } = value
   const hasVersion = typeof apiVersion === 'string' && apiVersion !== ''
   const hasKind = typeof kind === 'string' && kind !== ''
@@ -67,7 +66,7 @@ export function mightHoldObject(text: string): boolean {
 }
 
 /** Broken text that was meant to be an object: one of the two fields starts a line, or the JSON text has both. */
-export function isMeantAsObject(text: string): boolean {
+export function looksLikeObject(text: string): boolean {
   if (/^(?:["']?apiVersion["']?\s*:|["']?kind["']?\s*:\s*["']?[A-Z])/m.test(text)) return true
   return /^\s*\{/.test(text) && /"apiVersion"\s*:/.test(text) && /"kind"\s*:/.test(text)
 }

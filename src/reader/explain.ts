@@ -214,13 +214,13 @@ function behind(match: RegExpExecArray | null, line: Line, message: string): Fau
 }
 
 function listOnKeyLine({ line }: Scene): Fault | undefined {
-  const match = /^[\s-]*[\w./-]+:\s+(?=- )/.exec(line.text)
+  const match = /^[\s-]*[\w./][\w./-]*:\s+(?=- )/.exec(line.text)
   return behind(match, line, 'A list cannot start on the line of its key: put the dash on the next line.')
 }
 
 function colonInValue({ reason, line }: Scene): Fault | undefined {
   if (!/indentation of a mapping entry|indentation of a sequence entry/.test(reason)) return undefined
-  const match = /^[\s-]*[^\s:"'[{|>&*!#][^:"']*:\s+[^\s"'[{|>&*!#][^#]*?(?=:(?:\s|$))/.exec(line.text)
+  const match = /^[\s-]*[^\s:"'[{|>&*!#-][^:"']*:\s+[^\s"'[{|>&*!#][^#]*?(?=:(?:\s|$))/.exec(line.text)
   return behind(
     match,
     line,
@@ -230,9 +230,7 @@ function colonInValue({ reason, line }: Scene): Fault | undefined {
 
 function textAfterQuote({ reason, line }: Scene): Fault | undefined {
   if (!/indentation of a|end of the stream|missed comma/.test(reason)) return undefined
-  const match = /^(?:[^"'#]*[:\s[{,-])?\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?=[^\s#,\]}:])/.exec(
-    line.text,
-  )
+  const match = /^(?:[^"'#]*[:\s[{,-])?(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?=[^\s#,\]}:])/.exec(line.text)
   return behind(
     match,
     line,

@@ -1,24 +1,17 @@
 /** From the paths that the user gave to the files to read. */
-import {
-  type Dirent,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs'
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
-import ignore, { type Ignore } from 'ignore'
+import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
+import {
+  configured,
+  type IgnorePatterns,
+  ignoreFile,
+  isIgnored,
+  type Rules,
+  rulesAbove,
+  rulesIn,
+} from './ignored.js'
 import type { ProgramFolders } from './program.js'
-
-/** Patterns in gitignore syntax, relative to the folder `base` (an absolute path). */
-export interface IgnorePatterns {
-  readonly patterns: readonly string[]
-  readonly base: string
-}
 
 export interface FoundFile {
   /** How to open it. */
@@ -50,9 +43,6 @@ export interface FindOptions {
   readonly recursive: boolean
   readonly ignore: readonly IgnorePatterns[]
 }
-
-/** The file that lists what to leave out, in gitignore syntax, in any folder. */
-export const ignoreFile = '.k8s-af-ignore'
 
 const manifest = /\.(?:ya?ml|json)$/i
 const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
@@ -94,7 +84,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     ignored: new Set(),
     testData: new Map(),
     missing: [],
-    unreadable: [],
+    unreadable: new Map(),
     folders: new Set(),
     programs: { sources: new Map(), scripts: new Map(), modules: new Set() },
   }
@@ -109,7 +99,7 @@ export function find(args: readonly string[], options: FindOptions): Found {
     testData: leftOut,
     programs,
     missing,
-    unreadable,
+    unreadable: [...unreadable].map(([name, error]) => ({ name, error })),
   }
 }
 
@@ -121,8 +111,9 @@ interface Search {
   /** Folders of test data that were left out, with their names. */
   readonly testData: Map<string, string>
   readonly missing: string[]
-  readonly unreadable: { readonly name: string; readonly error: unknown }[]
-  /** Those that were walked. */
+  /** What could not be followed, by its name. */
+  readonly unreadable: Map<string, unknown>
+  /** Those that were walked, for any of the arguments. */
   readonly folders: Set<string>
   readonly programs: {
     readonly sources: Map<string, string>
@@ -131,12 +122,27 @@ interface Search {
   }
 }
 
-/** What an argument asks for: the files of a walk, and whether folders of test data are among them. */
-interface Wants {
-  readonly file: (path: string) => boolean
+/** A walk from an argument: which files it asks for, and how far it has come. */
+interface Walk {
+  readonly isWanted: (path: string) => boolean
+  /** Whether folders of test data are walked. */
   readonly testData: boolean
   /** Folders in folders, too. */
   readonly deep: boolean
+  /** Those that it has been in, by their real paths: a link may lead back. */
+  readonly folders: Set<string>
+  /** Whether it came upon a file that is wanted, or something that ignore patterns leave out. */
+  hasFound: boolean
+}
+
+/** A folder on a walk. */
+interface Folder {
+  readonly path: string
+  readonly real: string
+  /** The rules that hold in its parent. */
+  readonly above: readonly Rules[]
+  /** The user may have named it. */
+  readonly isNamed: boolean
 }
 
 /** Looks for what an argument names: a file, a folder or a pattern. */
@@ -148,76 +154,64 @@ function follow(
 ): void {
   const path = resolve(cwd, arg)
   const stats = statOf(path)
-  const testData = arg
+  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
+  const walkFrom = (start: string, real: string, isWanted: Walk['isWanted'], deep: boolean) => {
+    const run: Walk = { isWanted, testData: namesTestData(arg), deep, folders: new Set(), hasFound: false }
+    walk({ path: start, real, above: rulesFor(start), isNamed: true }, run, search)
+    return run.hasFound
+  }
+  if (stats?.isDirectory()) walkFrom(path, realpathSync(path), anything, recursive)
+  else if (stats && isIgnored(path, false, rulesFor(path))) search.ignored.add(search.nameOf(path))
+  else if (stats) add({ path, explicit: true, isFile: stats.isFile() }, realOf(path) ?? path, search)
+  else {
+    const pattern = globOf(arg)
+    const base = pattern && resolve(cwd, pattern.base)
+    const real = base && realOf(base)
+    if (!pattern || !base || real === undefined) return void search.missing.push(arg)
+    const matches = picomatch(pattern.glob, { dot: true })
+    const isMatch = (name: string) => matches(relative(base, name).split(sep).join('/'))
+    if (!walkFrom(base, real, isMatch, true)) search.missing.push(arg)
+  }
+}
+
+/** Whether a part of a path is called as folders of test data are: who names them wants them. */
+function namesTestData(path: string): boolean {
+  return path
     .split(/[\\/]/)
     .some(
       (part, i, all) =>
         isTestDataFolder(part, all[i - 1] ?? '') || /^\.?(?:chainsaw|kyverno)-test$/.test(part),
     )
-  const rulesFor = (start: string) => [...configuredRules, ...rulesAbove(start)]
-  if (stats?.isDirectory())
-    walk(
-      path,
-      realpathSync(path),
-      search,
-      rulesFor(path),
-      { file: anything, testData, deep: recursive },
-      true,
-    )
-  else if (stats && isIgnored(path, false, rulesFor(path))) search.ignored.add(search.nameOf(path))
-  else if (stats) add(path, realOf(path) ?? path, search, true, stats.isFile())
-  else {
-    const before = search.files.size
-    const pattern = globOf(arg)
-    if (pattern) {
-      const base = resolve(cwd, pattern.base)
-      const matches = picomatch(pattern.glob, { dot: true })
-      const file = (name: string) => matches(relative(base, name).split(sep).join('/'))
-      const start = realOf(base)
-      if (start !== undefined) {
-        // The pattern may want other files of a folder than the argument before it.
-        search.folders.clear()
-        walk(base, start, search, rulesFor(base), { file, testData, deep: true }, true)
-      }
-    }
-    if (search.files.size === before && !(pattern && search.ignored.size > 0)) search.missing.push(arg)
-  }
 }
 
-/** Reads a folder, which the user may have named. `above` are the rules that hold in its parent. */
-function walk(
-  folder: string,
-  real: string,
-  search: Search,
-  above: readonly Rules[],
-  wants: Wants,
-  isNamed = false,
-): void {
+function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search: Search): void {
   const { nameOf, unreadable } = search
-  if (search.folders.has(real)) return
+  if (run.folders.has(real)) return
   let entries: Dirent[]
   try {
     entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   } catch (error) {
+    run.folders.add(real)
     search.folders.add(real)
-    unreadable.push({ name: nameOf(folder), error })
+    unreadable.set(nameOf(folder), error)
     return
   }
-  const isTest = !isNamed && !wants.testData && isPolicyTest(folder, entries)
+  const isTest = !isNamed && !run.testData && isPolicyTest(folder, entries)
   if (isTest && isIgnored(folder, true, above, true)) {
     search.testData.set(real, nameOf(folder))
     return
   }
   if (!isNamed && basename(folder) === vendored.folder && entries.some(({ name }) => name === vendored.list))
     return
+  run.folders.add(real)
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
     const path = folder + sep + entry.name
-    const isWanted = isManifestName(entry.name)
-    if (!entry.isDirectory() && !isWanted && !entry.isSymbolicLink()) {
+    const isManifest = isManifestName(entry.name)
+    if (!entry.isDirectory() && !isManifest && !entry.isSymbolicLink()) {
       if (entry.name === 'go.mod') search.programs.modules.add(nameOf(folder))
       hasSources ||= entry.name.endsWith('.go')
       hasScripts ||= entry.name.endsWith('.sh')
@@ -227,17 +221,23 @@ function walk(
     try {
       target = targetOf(entry, path, real + sep + entry.name)
     } catch (error) {
-      if (isWanted) unreadable.push({ name: nameOf(path), error })
+      if (isManifest) unreadable.set(nameOf(path), error)
       continue
     }
-    const { isFolder } = target
-    if (isFolder ? !wants.deep || skippedFolders.has(entry.name) : !isWanted || !wants.file(path)) continue
-    const isTestData = isFolder && !wants.testData && isTestDataFolder(entry.name, basename(folder))
+    const { isFolder, isFile } = target
+    if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
+    const isTestData = isFolder && !run.testData && isTestDataFolder(entry.name, basename(folder))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
-      else search.ignored.add(nameOf(path))
-    } else if (isFolder) walk(path, target.real, search, rules, wants)
-    else add(path, target.real, search, false, target.isFile)
+      else {
+        run.hasFound = true
+        search.ignored.add(nameOf(path))
+      }
+    } else if (isFolder) walk({ path, real: target.real, above: rules, isNamed: false }, run, search)
+    else {
+      run.hasFound = true
+      add({ path, explicit: false, isFile }, target.real, search)
+    }
   }
   if (hasSources) search.programs.sources.set(nameOf(folder), folder)
   if (hasScripts) search.programs.scripts.set(nameOf(folder), folder)
@@ -258,16 +258,10 @@ function targetOf(entry: Dirent, path: string, real: string): Target {
   return { real: end, isFolder: stats.isDirectory(), isFile: stats.isFile() }
 }
 
-function add(
-  path: string,
-  real: string,
-  { files, nameOf }: Search,
-  explicit: boolean,
-  isFile: boolean,
-): void {
+function add(file: Omit<FoundFile, 'name'>, real: string, { files, nameOf }: Search): void {
   const known = files.get(real)
-  if (!known || (explicit && !known.explicit))
-    files.set(real, { path, name: known?.name ?? nameOf(path), explicit, isFile })
+  if (!known || (file.explicit && !known.explicit))
+    files.set(real, { ...file, name: known?.name ?? nameOf(file.path) })
 }
 
 /** `displayName`, which takes a path apart: most files stand in a folder that it was asked about. */
@@ -328,42 +322,4 @@ export function displayName(path: string, cwd: string): string {
   const name = relative(cwd, path)
   if (name === '') return '.'
   return (name.startsWith('..') && path.length < name.length ? path : name).split(sep).join('/')
-}
-
-/** Ignore patterns with the folder that they are relative to. */
-interface Rules {
-  readonly base: string
-  readonly rules: Ignore
-}
-
-function configured({ patterns, base }: IgnorePatterns): Rules {
-  return { base, rules: ignore().add([...patterns]) }
-}
-
-/** The ignore file of a folder, if it can be read. */
-function rulesIn(folder: string): Rules[] {
-  try {
-    return [{ base: folder, rules: ignore().add(readFileSync(join(folder, ignoreFile), 'utf8')) }]
-  } catch {
-    return []
-  }
-}
-
-/** The ignore files of all folders above a path, nearest last. */
-function rulesAbove(path: string): Rules[] {
-  const folder = dirname(path)
-  return folder === path ? [] : [...rulesAbove(folder), ...rulesIn(folder)]
-}
-
-/** The last rule that says something decides, as in git; `byDefault` where none does. */
-function isIgnored(path: string, isFolder: boolean, all: readonly Rules[], byDefault = false): boolean {
-  let ignored = byDefault
-  for (const { base, rules } of all) {
-    const name = relative(base, path).split(sep).join('/')
-    if (name === '' || name.startsWith('..') || isAbsolute(name)) continue
-    const result = rules.test(isFolder ? `${name}/` : name)
-    if (result.ignored) ignored = true
-    else if (result.unignored) ignored = false
-  }
-  return ignored
 }

@@ -1,5 +1,6 @@
 /** Everything that was read, before it becomes a graph. */
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
+import type { Path } from '../finding.js'
 import type { KindName, Untyped } from '../kubernetes.js'
 import type { Labels } from '../values/selector.js'
 import type { Programs } from './program.js'
@@ -14,9 +15,34 @@ export interface PatchTarget {
   readonly annotations?: string | undefined
   /** A strategic-merge patch, or a list of JSON patch operations; absent where it could not be read. */
   readonly change?: unknown
+  /** Where the kustomization lists it, or its file; absent of what is no patch. */
+  readonly at?: Path
+  /** Whether the patch itself names the object: kustomize refuses to build where there is none. */
+  readonly isOwnTarget?: true
 }
 
-/** A kustomization file: not linted itself, but evidence of what will exist. */
+/** A file or folder that a kustomization names. */
+export interface Reference {
+  /** Where the name stands in the kustomization. */
+  readonly at: Path
+  /** The name as it is written; of `key=file` the file. */
+  readonly name: string
+  /** What kustomize takes there: a file with objects or the folder of a kustomization, the folder of a component, a file. */
+  readonly takes: 'resource' | 'component' | 'file'
+  /** Where it leads, in the form of the file names. */
+  readonly path: string
+  /**
+   * What is there: `folder` is one without a kustomization; `elsewhere` is on the network, outside of the repository, or may come before
+   * somebody builds.
+   */
+  readonly found: 'file' | 'folder' | 'kustomization' | 'elsewhere' | 'nothing'
+  /** The name that was probably meant by one that leads to nothing. */
+  readonly near?: string
+  /** Present on a file with objects when the input has all that it holds. */
+  readonly isRead?: true
+}
+
+/** A kustomization file: what it names and patches is judged, and it is evidence of what will exist. */
 export interface Kustomization {
   readonly document: Document
   /** The file's folder, in the form of the file names. */
@@ -35,6 +61,10 @@ export interface Kustomization {
   readonly replicas: readonly { readonly name: string; readonly count: number }[]
   /** The files and folders that it builds on, in the form of the file names; addresses of remote ones lead nowhere. */
   readonly resources: readonly string[]
+  /** All files and folders that it names; none of one that was read from standard input, which has no folder. */
+  readonly references: readonly Reference[]
+  /** Whether it stands in a checkout of git that has all files of its repository; what is copied or exported may be a part of one. */
+  readonly isCheckedOut: boolean
   /** What its patches change, as far as their files were read. */
   readonly patches: readonly PatchTarget[]
   /** The fields that its replacements fill in, as patches. */

@@ -39,8 +39,10 @@ export function kustomizationOf(document: Document): Kustomization {
     resources: [...list(value.resources), ...list(value.bases), ...list(value.components)].flatMap((path) =>
       typeof path === 'string' && path !== '' ? [posix.join(folder, path).replace(/\/$/, '')] : [],
     ),
-    patches: listedPatches(value).flatMap(({ target, inline }) =>
-      inline === undefined ? [] : patchesFor(target, bodyOf(inline)),
+    references: [],
+    isCheckedOut: false,
+    patches: listedPatches(value).flatMap(({ target, inline, at }) =>
+      inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
     ),
     replaced: replacedFields(list(value.replacements)),
   }
@@ -104,13 +106,16 @@ function targetOf({ kind, name, namespace, labelSelector, annotationSelector }: 
   return { ...target, ...Object.fromEntries(given) }
 }
 
-/** What a patch changes: the objects that its kustomization names, else the one that a strategic-merge patch names itself. */
-export function patchesFor(target: PatchTarget | undefined, body: unknown): PatchTarget[] {
-  if (target) return [body === undefined ? target : { ...target, change: body }]
+/**
+ * What a patch changes: the objects that its kustomization names, else the one that a strategic-merge patch names itself.
+ * @param at where the kustomization lists it
+ */
+export function patchesFor(target: PatchTarget | undefined, body: unknown, at: Path): PatchTarget[] {
+  if (target) return [body === undefined ? { ...target, at } : { ...target, change: body, at }]
   if (!isMapping(body) || !isMapping(body.metadata)) return []
   const kind = text(body.kind)
   const name = text(body.metadata.name)
-  return kind !== undefined && name !== undefined ? [{ kind, name, change: body }] : []
+  return kind !== undefined && name !== undefined ? [{ kind, name, change: body, at, isOwnTarget: true }] : []
 }
 
 function bodyOf(patch: string): unknown {

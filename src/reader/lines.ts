@@ -37,7 +37,8 @@ export function positions(text: string, line: number, column: number): Positions
   }
 }
 
-function lineStarts(text: string): readonly number[] {
+/** The offsets at which the lines of a text start. */
+export function lineStarts(text: string): readonly number[] {
   const starts = [0]
   if (text.includes('\r')) {
     const ends = /\r\n|\n|\r/g

@@ -42,27 +42,28 @@ export function locatorOf(text: string, root: TextNode, line: number, column: nu
     const key = root.entries[0]?.key
     return { key, value: root }
   }
+  const key = (path: Path): Range => {
+    const { spot, depth } = nearest(root, path)
+    return rangeOfKey(depth === 0 ? firstKey() : spot)
+  }
+  /** The value that is written at a path. */
+  const writtenAt = (path: Path): TextNode | undefined => {
+    const { spot, depth } = nearest(root, path)
+    return depth < path.length || spot.value.kind === 'nothing' ? undefined : spot.value
+  }
   return {
-    key: (path) => {
-      const found = nearest(root, path)
-      return rangeOfKey(found.depth === 0 ? firstKey() : found.spot)
-    },
+    key,
     value: (path) => {
-      const { spot, depth } = nearest(root, path)
-      return depth < path.length || spot.value.kind === 'nothing'
-        ? rangeOfKey(depth === 0 ? firstKey() : spot)
-        : rangeOfValue(spot.value)
+      const node = writtenAt(path)
+      return node ? rangeOfValue(node) : key(path)
     },
     extent: (path) => {
-      const { spot, depth } = nearest(root, path)
-      return depth < path.length || spot.value.kind === 'nothing'
-        ? rangeOfKey(depth === 0 ? firstKey() : spot)
-        : range(spot.value.start, spot.value.end)
+      const node = writtenAt(path)
+      return node ? range(node.start, node.end) : key(path)
     },
     written: (path) => {
-      const { spot, depth } = nearest(root, path)
-      if (depth < path.length || spot.value.kind === 'nothing') return undefined
-      return text.slice(spot.value.start, spot.value.end)
+      const node = writtenAt(path)
+      return node && text.slice(node.start, node.end)
     },
     has: (path) => nearest(root, path).depth === path.length,
     get duplicates() {

@@ -9,7 +9,7 @@ const quote = '\ue0d1\ue0d2'
 /** The text in a form that js-yaml reads, each character at its place; the text itself when there is nothing to do. */
 export function mended(text: string): string {
   let result = text
-  if (text.includes('-')) result = result.replace(/(?<=[[{,]\s*)-(?=\s*[,\]}])/g, dash)
+  if (text.includes('-')) result = result.replace(/-(?<=[[{,]\s*-)(?=\s*[,\]}])/g, dash)
   if (text.includes('*')) result = withRoomForColons(result)
   result = result.replace(
     blockBelowKey,
@@ -29,11 +29,15 @@ const blockBelowKey = /(?<=^|\n)(([ \t]*)[\w.-]+:)(?:[ \t]*\r?\n\2)([|>][-+\d]*)
 function withRoomForColons(text: string): string {
   const keys = text.matchAll(/^[ \t]*(?:- +)*\*([\w-]{2,}):(?=\s)/gm)
   const names = [...new Set([...keys].map(([, name = '']) => name))]
-  return names.reduce((result, name, i) => {
-    const short = name.slice(2) + String.fromCharCode(0xe0d3 + i)
-    const uses = new RegExp(`(?<=^|[\\s[{,])([&*])${name}(?![\\w-])(:?)`, 'gm')
-    return result.replace(uses, (_, sign: string, colon: string) => `${sign}${short} ${colon}`)
-  }, text)
+  if (names.length === 0) return text
+  const shorter = new Map(names.map((name, i) => [name, name.slice(2) + String.fromCharCode(0xe0d3 + i)]))
+  return text.replace(
+    /(?<=^|[\s[{,])([&*])([\w-]+)(:?)/gm,
+    (all, sign: string, name: string, colon: string) => {
+      const short = shorter.get(name)
+      return short === undefined ? all : `${sign}${short} ${colon}`
+    },
+  )
 }
 
 /** The name of an anchor without what stands in it for room. */

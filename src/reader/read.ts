@@ -8,13 +8,15 @@ import {
   isKustomizationFile,
   isLocal,
   isMapping,
-  isMeantAsObject,
   isPatch,
+  looksLikeObject,
   mightHoldObject,
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
+import { diskWith } from './disk.js'
 import { explain } from './explain.js'
-import { type FoundFile, find, type IgnorePatterns, isManifestName, kustomizationIn } from './files.js'
+import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
+import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
 import {
   contentFiles,
@@ -31,6 +33,7 @@ import { fileStart, positions } from './lines.js'
 import { locator } from './locate.js'
 import { parse, parseChunk, type Values } from './parse.js'
 import { programsIn } from './program.js'
+import { referencesOf } from './references.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
@@ -43,9 +46,6 @@ import {
   isTemplate,
   withoutFrame,
 } from './template.js'
-
-export { secretRanges } from './secret.js'
-export { unfold } from './unfold.js'
 
 export interface ReadOptions {
   /** The absolute path that relative paths start from, and that file names are relative to. */
@@ -121,10 +121,15 @@ class Reading {
   /** The patches with directives. */
   readonly #directives: { readonly path: string | undefined; readonly body: unknown }[] = []
   readonly #chartOf = chartFinder()
+  /** Absolute paths of the files that were opened. */
+  readonly #paths = new Set<string>()
+  /** Names of files with documents that were left out, beside others that were not. */
+  readonly #parts = new Set<string>()
   #files = 0
 
   add(source: Source, content: Content): void {
     this.#files++
+    if (source.path !== undefined) this.#paths.add(source.path)
     if ('problem' in content) {
       const { problem, text, offset, isEncrypted = false } = content
       if (isEncrypted && !source.explicit) return void this.skip(source.name, 'encrypted')
@@ -178,6 +183,7 @@ class Reading {
       if (reason && (skip === 'empty' || reason !== 'empty')) skip = reason
     }
     if (this.#found() === before) this.skip(file.name, skip)
+    else if (skip !== 'empty') this.#parts.add(file.name)
   }
 
   #found(): number {
@@ -192,7 +198,7 @@ class Reading {
     const { text, strayOffset } = chunk
     const isMeant = () =>
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
-      isMeantAsObject(file.text)
+      looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
       const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
       this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
@@ -266,6 +272,28 @@ class Reading {
     }
   }
 
+  /** Adds what stands where the kustomizations point to, on the disk or among these documents. */
+  #withReferences(kustomizations: readonly Kustomization[], documents: readonly Document[]): Kustomization[] {
+    if (kustomizations.length === 0) return []
+    const broken = new Set([...this.#broken].map(({ name }) => name))
+    const read = new Set(documents.map(({ file }) => file.name))
+    const isRead = (file: string) => read.has(file) && !broken.has(file) && !this.#parts.has(file)
+    const folders = this.#kustomizations.flatMap(({ source: { path } }) =>
+      path !== undefined && isKustomizationFile(basename(path)) ? [dirname(path)] : [],
+    )
+    const disk = diskWith(this.#paths, new Set(folders))
+    return kustomizations.map((one, i) => {
+      const path = this.#kustomizations[i]?.source.path
+      if (path === undefined) return one
+      const references = referencesOf(one.document.value, one.folder, dirname(path), disk).map((reference) =>
+        reference.found === 'file' && isRead(reference.path)
+          ? { ...reference, isRead: true as const }
+          : reference,
+      )
+      return { ...one, references, isCheckedOut: disk.isCheckedOut(dirname(path)) }
+    })
+  }
+
   /** The kustomizations, with what the files of their patches change and the replicas that these set. */
   #withPatches(): Kustomization[] {
     const bodies = new Map<string, unknown[]>()
@@ -292,10 +320,10 @@ class Reading {
       const { folder, document } = kustomization
       const replicas = this.#scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
       const { path } = source
-      const patches = listedPatches(document.value).flatMap(({ target, file }) => {
+      const patches = listedPatches(document.value).flatMap(({ target, file, at }) => {
         if (file === undefined) return []
         const found = path === undefined ? [] : bodiesOf(resolve(dirname(path), file))
-        return found.length > 0 ? found.flatMap((body) => patchesFor(target, body)) : (target ?? [])
+        return (found.length > 0 ? found : [undefined]).flatMap((body) => patchesFor(target, body, at))
       })
       const replaced = replacementFiles(document.value).flatMap((file) =>
         path === undefined ? [] : replacementsOf(resolve(dirname(path), file)),
@@ -360,11 +388,9 @@ class Reading {
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const name of contents) this.skip(name, 'kustomization')
-    for (const { kustomization } of this.#kustomizations)
-      this.skip(kustomization.document.file.name, 'kustomization')
     return {
       documents,
-      kustomizations: this.#withPatches(),
+      kustomizations: this.#withReferences(this.#withPatches(), documents),
       problems: this.#problems,
       skips: this.#skips,
       files: this.#files,

@@ -17,20 +17,21 @@ export interface Fault {
 export function isSuspicious(text: string): boolean {
   return (
     // A collection as a key, template braces among them.
-    (text.includes('{{') && /(?:[:-] +|^\s*|[[{,]\s*)\{\{/m.test(text)) ||
+    (text.includes('{{') && /(?:[:-] +|^[ \t]*|[[{,]\s*)\{\{/m.test(text)) ||
     /[\]}][ \t]*:/.test(text) ||
     // An alias as a key, which may stand for a collection.
-    (text.includes('*') && /\*\S+[ \t]+:/.test(text)) ||
+    (text.includes('*') && /\*[^\s*,[\]{}]+[ \t]+:/.test(text)) ||
     // Null as a key.
     /(?:~|null|Null|NULL)[ \t]*:(?:\s|$)/.test(text) ||
     // A question mark in a plain scalar of a flow collection, or as the mark of a key.
     isAfterBracket(text, '?') ||
-    (text.includes('?') && /^[\s-]*\?\s/m.test(text)) ||
+    (text.includes('?') && /^[ \t-]*\?\s/m.test(text)) ||
     // Escapes that JSON has and go-yaml has not.
     (text.includes('\\/') && /"[^"\n]{0,500}\\\//.test(text)) ||
     (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) ||
     // Anchors with other names than kubectl takes, or before a mapping on the same line.
-    (text.includes('&') && /(?:^|[\s[{,])&(?:[\w-]*[./:\u0080-\uffff]|[\w-]+ +[^\s#&].*:)/.test(text)) ||
+    (text.includes('&') &&
+      /(?:^|[\s[{,])&(?:[\w-]*[./:\u0080-\uffff]|[\w-]+ +[^\s#&].{0,1000}:)/.test(text)) ||
     // Tabs where kubectl wants spaces.
     (text.includes('\t') && /^ *\t|- *\t/m.test(text))
   )

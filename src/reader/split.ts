@@ -111,7 +111,8 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 
 /** The extents of bracketed values that follow each other. */
 function* topLevelValues(text: string): Generator<[number, number]> {
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]/gs
+  // A text without an end goes on to that of the file: nothing in it is looked at again.
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|[{}[\]]/gs
   let depth = 0
   let start = 0
   for (let match = token.exec(text); match; match = token.exec(text)) {

@@ -24,7 +24,24 @@ export function isTemplate(text: string): boolean {
 }
 
 function filledIn(text: string): string {
-  return text.replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '').replace(/\{\{.*?\}\}/g, 'x')
+  return text
+    .replace(/^[ \t]*\{[{%][^\n]*[}%]\}[ \t]*$/gm, '')
+    .split('\n')
+    .map(withoutActions)
+    .join('\n')
+}
+
+/** A line with a word in the place of each `{{ … }}`. An expression would look for the end from every brace of a line that has none. */
+function withoutActions(line: string): string {
+  let result = ''
+  let from = 0
+  for (;;) {
+    const open = line.indexOf('{{', from)
+    const close = open < 0 ? -1 : line.indexOf('}}', open + 2)
+    if (close < 0) return result + line.slice(from)
+    result += `${line.slice(from, open)}x`
+    from = close + 2
+  }
 }
 
 /**
@@ -46,11 +63,11 @@ export function isNamedBlank(value: unknown, fileName: string): boolean {
 export function hasCommentBlank(text: string): boolean {
   // Every text is asked, and hardly one has a comment there.
   if (text.includes('#@') && isYtt(text)) return true
-  return text.includes(': #') && /^[ \t-]*[\w.-]+: #[A-Z][A-Z0-9_]*#/m.test(text)
+  return text.includes(': #') && /^[ \t-]*[\w.][\w.-]*: #[A-Z][A-Z0-9_]*#/m.test(text)
 }
 
 function isYtt(text: string): boolean {
-  return /^[ \t]*#@(?: (?:load\(|def |for\b|if\b|end\b|data\.)|overlay\/)|^[ \t-]*[\w.-]+: #@ |^[ \t]*- #@ /m.test(
+  return /^[ \t]*#@(?: (?:load\(|def |for\b|if\b|end\b|data\.)|overlay\/)|^[ \t-]*[\w.][\w.-]*: #@ |^[ \t]*- #@ /m.test(
     text,
   )
 }
@@ -80,7 +97,7 @@ export function isBlankLine(text: string, offset: number): boolean {
  */
 export function withoutFrame(text: string): string | undefined {
   const lines = text.split('\n')
-  const isFrame = (line: string) => /^\s*(?:#.*|\{\{.*\}\}|\{%.*%\})?\s*$/.test(line)
+  const isFrame = (line: string) => /^\s*(?:(?:#.*|\{\{.*\}\}|\{%.*%\})\s*)?$/.test(line)
   const first = lines.findIndex((line) => !isFrame(line))
   const last = lines.findLastIndex((line) => !isFrame(line))
   if (first < 0) return undefined

@@ -1,14 +1,13 @@
 /** What people are told about what could not be read or decided. */
 import type { Report } from '../engine/report.js'
 import type { ClusterSummary, Summary } from '../finding.js'
+import { groupBy } from '../values/group.js'
 import { count } from './text.js'
 
 /** A line for each reason. */
 export function unreadNotes(unread: ClusterSummary['unread']): string[] {
   const forbidden = unread.filter(({ reason }) => reason === 'forbidden').map(({ resource }) => resource)
-  const failed = new Map<string, string[]>()
-  for (const { reason, resource, message } of unread)
-    if (reason === 'failed') failed.set(message, [...(failed.get(message) ?? []), resource])
+  const failed = groupBy(unread, ({ reason, message }) => (reason === 'failed' ? message : undefined))
   return [
     ...(forbidden.length > 0
       ? [
@@ -16,7 +15,9 @@ export function unreadNotes(unread: ClusterSummary['unread']): string[] {
           `not read, forbidden: ${some(forbidden)}${forbidden.join() === 'secrets' ? '' : '. k8s-af rbac prints the role that allows it'}`,
         ]
       : []),
-    ...[...failed].map(([message, resources]) => `not read: ${some(resources)}: ${message}`),
+    ...[...failed].map(
+      ([message, all]) => `not read: ${some(all.map(({ resource }) => resource))}: ${message}`,
+    ),
   ]
 }
 

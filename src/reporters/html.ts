@@ -6,6 +6,7 @@ import { forBrowser } from '../docs/browser.js'
 import { rulePage } from '../docs/explain.js'
 import type { Report } from '../engine/report.js'
 import { severities } from '../finding.js'
+import { countBy } from '../values/group.js'
 import { escapeXml } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import { allGaps } from './gaps.js'
@@ -134,10 +135,8 @@ function pageOf(report: Report, groups: readonly Gathered[], { linkTo }: Look): 
 
 /** The names in alphabetical order, each with the number of lists that have it. */
 function counted(lists: readonly (readonly string[])[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const name of lists.flatMap((names) => [...new Set(names)]))
-    counts.set(name, (counts.get(name) ?? 0) + 1)
-  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : Number(a > b))))
+  const each = lists.flatMap((names) => [...new Set(names)])
+  return new Map([...countBy(each, (name) => name)].sort(([a], [b]) => (a < b ? -1 : Number(a > b))))
 }
 
 function numbered(names: ReadonlyMap<string, number>): (name: string) => number {

@@ -5,6 +5,7 @@
 import type { Report } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { clusterScoped, kindNameOf } from '../kubernetes.js'
+import { push } from '../values/group.js'
 import { escapeJson } from './escape.js'
 import type { Look } from './reporter.js'
 import { withEvidence } from './text.js'
@@ -29,12 +30,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
     if (finding.suppressed && !look.showSuppressed) continue
     const result = resultOf(finding, report)
     if (isOfCluster(finding)) cluster.push(result)
-    else {
-      const namespace = finding.subject?.namespace ?? ''
-      const results = namespaces.get(namespace) ?? []
-      results.push(result)
-      namespaces.set(namespace, results)
-    }
+    else push(namespaces, finding.subject?.namespace ?? '', result)
   }
   yield '{"apiVersion":"v1","kind":"List","items":['
   yield* objects('ClusterPolicyReport', {}, cluster, '\n')

@@ -1,6 +1,9 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
-import type { Finding, Place, Subject } from '../finding.js'
+import type { Finding, Place } from '../finding.js'
+import { grouped } from '../values/enumerate.js'
 import { lazy } from '../values/lazy.js'
+
+export { formatSubject as nameOf } from '../finding.js'
 
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
@@ -119,8 +122,7 @@ export function wrap(text: string, most: number, measure = columns): string[] {
 
 /** `1 error`, `2 errors`. */
 export function count(number: number, one: string, many = `${one}s`): string {
-  // toLocaleString would load the data of all languages: 20 ms.
-  return `${String(number).replace(/\B(?=(\d{3})+$)/g, ',')} ${number === 1 ? one : many}`
+  return `${grouped(number)} ${number === 1 ? one : many}`
 }
 
 /** The message with what was seen, and where it is when no line tells, for formats that have one text for all. */
@@ -162,11 +164,6 @@ export function seenOf({
   often = [],
 }: Pick<Finding, 'evidence' | 'often'>): readonly string[] {
   return [...evidence, ...often.slice(0, Math.max(0, mostSeen - evidence.length))]
-}
-
-/** `Deployment shop/web`, as people name an object. */
-export function nameOf({ kind, namespace, name }: Subject): string {
-  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
 }
 
 /** ` in prod-eu`, where there are several clusters. */

@@ -1,9 +1,10 @@
 /** The kinds that CustomResourceDefinitions of the input define. A schema is read when the first object of its kind comes along. */
 import { formatPath, type Path } from '../finding.js'
 import { groupOf, type Untyped, versionOf } from '../kubernetes.js'
+import { push } from '../values/group.js'
+import { lazy, memo } from '../values/lazy.js'
 import { isObject, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { definitionFor, judge } from './custom.js'
-import type { Definition } from './definitions.js'
 import type { SchemaProblem } from './problem.js'
 import { readSchema, type Schema, Unusable } from './structural.js'
 
@@ -52,27 +53,12 @@ export function customKinds(
   for (const definition of objects) {
     const own = versionsIn(definition)
     if (own.length > 0) versionsOf.set(definition, own)
-    for (const version of own) {
-      const key = keyOf(version.apiVersion, version.kind)
-      const known = versions.get(key)
-      if (known) known.push(version)
-      else versions.set(key, [version])
-    }
+    for (const version of own) push(versions, keyOf(version.apiVersion, version.kind), version)
   }
   const unusable = new Map<object, UnusableSchema[]>()
-  const judges = new Map<Version, (object: Untyped) => readonly SchemaProblem[]>()
-  const judgeOf = (version: Version) => {
-    let found = judges.get(version)
-    if (found === undefined) {
-      found = judgeFor(version, (problem) => {
-        const known = unusable.get(version.definition)
-        if (known) known.push(problem)
-        else unusable.set(version.definition, [problem])
-      })
-      judges.set(version, found)
-    }
-    return found
-  }
+  const judgeOf = memo((version: Version) =>
+    judgeFor(version, (problem) => push(unusable, version.definition, problem)),
+  )
   return {
     problems(object, apiVersion, kind) {
       const known = versions
@@ -131,11 +117,7 @@ function judgeFor(
     return () => []
   }
   const budget = { steps: mostSteps }
-  let definition: Definition | undefined
-  const root = () => {
-    definition ??= definitionFor(schema, `${apiVersion}.${kind}`)
-    return definition
-  }
+  const root = lazy(() => definitionFor(schema, `${apiVersion}.${kind}`))
   const skipped = version.hasStatus ? ['status'] : []
   let spent = false
   return (object) => {

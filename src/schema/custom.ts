@@ -8,13 +8,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Step } from '../finding.js'
 import type { Untyped } from '../kubernetes.js'
+import { enumerate } from '../values/enumerate.js'
 import { isObject } from '../values/untyped.js'
 import { metadataProblems } from './check.js'
 import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
 import { isPlaceholder } from './format.js'
 import { definitionAt } from './lookup.js'
 import type { Budget } from './pattern.js'
-import { type Expected, jsonType, type SchemaProblem } from './problem.js'
+import { type Expected, type SchemaProblem, wrongType } from './problem.js'
 import { type Schema, type SchemaType, shown } from './structural.js'
 
 export interface Judging {
@@ -106,7 +107,7 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
   }
   if (Array.isArray(value) && type === 'string' && schema.formatted) return
   if (type !== undefined && !fits(type, value)) {
-    walk.problems.push(wrongType(type, value, walk))
+    walk.problems.push(wrongType(walk.path, expected[type], value))
     return
   }
   walk.budget.steps -= values?.all.length ?? 0
@@ -124,17 +125,6 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
   if (Array.isArray(value)) visitList(schema, value, walk)
   else if (isObject(value)) visitMapping(schema, value, walk)
   visitBranches(schema, value, walk)
-}
-
-function wrongType(type: SchemaType, value: unknown, { path }: Walk): SchemaProblem {
-  const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-  return {
-    kind: 'wrong-type',
-    path: [...path],
-    expected: expected[type],
-    actual: jsonType(value),
-    ...(scalar && { value }),
-  }
 }
 
 const expected: Readonly<Record<SchemaType, Expected>> = {
@@ -244,7 +234,7 @@ function visitEmbedded(value: Untyped, walk: Walk): void {
     if (own === undefined || own === '')
       walk.problems.push({ kind: 'missing-field', path: [...walk.path], empty: own === '' })
     else if (!isPlaceholder(own) && typeof own !== 'string')
-      walk.problems.push(wrongType('string', own, walk))
+      walk.problems.push(wrongType(walk.path, expected.string, own))
     walk.path.pop()
   }
   if (walk.path.length === 0) return
@@ -302,7 +292,10 @@ function noneFits(results: readonly (readonly SchemaProblem[])[]): string {
   )
   return missing.includes(undefined)
     ? `fits none of the ${results.length} alternatives in its schema`
-    : `needs ${either(missing.map((fields) => (fields ?? []).join(' and ')))}`
+    : `needs ${enumerate(
+        missing.map((fields) => (fields ?? []).join(' and ')),
+        'or',
+      )}`
 }
 
 function tooMany(accepted: readonly Schema[]): string {
@@ -333,10 +326,6 @@ function wantsFieldsOnly(schema: Schema): boolean {
     not === undefined &&
     items === undefined
   )
-}
-
-function either(words: readonly string[]): string {
-  return words.length < 2 ? String(words[0]) : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
 function hasPlaceholder(value: unknown): boolean {

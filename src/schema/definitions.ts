@@ -7,6 +7,9 @@
  * apart by `keys` (`=`: by themselves; `!keys`: the API server refuses two alike; `a,b|c`: by a and b, and by c);
  * `{}T` = map; values `A|B`, after `!` without empty text; bounds `1..65535`.
  */
+import { groupOf } from '../kubernetes.js'
+import { push } from '../values/group.js'
+import { lazy } from '../values/lazy.js'
 import { definitions as definitionText } from './data/definitions.js'
 import { kinds as kindText } from './data/kinds.js'
 import { checks } from './validation.js'
@@ -15,7 +18,7 @@ import { checks } from './validation.js'
 export const oldestMinor = 22
 export const newestMinor = 37
 
-export type Basic =
+type Basic =
   | 'string'
   | 'boolean'
   | 'int32'
@@ -96,10 +99,7 @@ export const kindsByName: ReadonlyMap<string, readonly ServedKind[]> = readKinds
 
 /** The groups of the API server itself; `''` is the core group. */
 export const builtinApiGroups: ReadonlySet<string> = new Set(
-  [...kindsByName.values()].flat().map(({ apiVersion }) => {
-    const slash = apiVersion.indexOf('/')
-    return slash < 0 ? '' : apiVersion.slice(0, slash)
-  }),
+  [...kindsByName.values()].flat().map(({ apiVersion }) => groupOf(apiVersion)),
 )
 
 /** The kind of an object, whether or not it is served today; undefined for custom resources. */
@@ -107,8 +107,8 @@ export function servedKind(apiVersion: string, kind: string): ServedKind | undef
   return kindsByName.get(kind)?.find((one) => one.apiVersion === apiVersion)
 }
 
-/** Whether a minor version serves the kind. */
-export function isServed({ since, until }: ServedKind, minor: number): boolean {
+/** Whether a minor version serves a kind, or has a field. */
+export function isServed({ since, until }: Pick<ServedKind, 'since' | 'until'>, minor: number): boolean {
   return (since === undefined || minor >= since) && (until === undefined || minor <= until)
 }
 
@@ -117,10 +117,7 @@ function readKinds(): Map<string, ServedKind[]> {
   for (const line of kindText.split('\n')) {
     const [apiVersion, kind, range, definition] = line.split(' ')
     if (!apiVersion || !kind || !definition) continue
-    const served = { apiVersion, kind, ...readRange(range), definition }
-    const others = kinds.get(kind)
-    if (others) others.push(served)
-    else kinds.set(kind, [served])
+    push(kinds, kind, { apiVersion, kind, ...readRange(range), definition })
   }
   return kinds
 }
@@ -130,7 +127,16 @@ function readRange(text: string | undefined): Pick<ServedKind, 'since' | 'until'
   return { since: since ? Number(since) : undefined, until: until ? Number(until) : undefined }
 }
 
-let blocks: ReadonlyMap<string, string> | undefined
+/** The texts of the definitions by their names. */
+const blocks = lazy(
+  () =>
+    new Map(
+      definitionText.split('\n\n').map((block) => {
+        const end = block.indexOf('\n')
+        return end < 0 ? [block, ''] : [block.slice(0, end), block.slice(end + 2)]
+      }),
+    ),
+)
 const read = new Map<number, Map<string, Definition>>()
 
 /** A definition as a minor version has it. Throws when there is none of that name: names come from the data only. */
@@ -155,13 +161,7 @@ export function definitionOf(type: Type, minor: number): Definition {
 }
 
 function readDefinition(name: string, minor: number): Definition {
-  blocks ??= new Map(
-    definitionText.split('\n\n').map((block) => {
-      const end = block.indexOf('\n')
-      return end < 0 ? [block, ''] : [block.slice(0, end), block.slice(end + 2)]
-    }),
-  )
-  const block = blocks.get(name)
+  const block = blocks().get(name)
   if (block === undefined) throw new Error(`no definition ${name}`)
   const fields = new Map<string, Field>()
   for (const line of block.split('\n ')) {
@@ -169,7 +169,7 @@ function readDefinition(name: string, minor: number): Definition {
     if (!match) continue
     const [, field = '', required, range, type = '', limits] = match
     const { since, until } = readRange(range)
-    const served = (since === undefined || minor >= since) && (until === undefined || minor <= until)
+    const served = isServed({ since, until }, minor)
     // A field that changed its type has a line for each; the one of this version counts.
     const before = fields.get(field)
     if (before?.served) fields.set(field, { ...before, until: undefined })

@@ -2,7 +2,7 @@
 import { isIP } from '../values/ip.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
-const quantityText = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
+const quantityText = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
 
 export function isQuantity(text: string): boolean {
   return quantityText.test(text.trim())
@@ -73,14 +73,15 @@ const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
 const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
-// Two words or more in capitals of which the last says what is wanted or the first that something is.
+// Two words or more in capitals of which the last says what is wanted or the first that something is. Every word may be the first:
+// without a limit to their number, a long text of such words would be read as often as it has words.
 const speaking = new RegExp(
-  `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-])+(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
+  `(?<![A-Za-z0-9_])(?:(?:[A-Z][A-Z0-9]*[_-]){1,20}(?:${nouns})|(?:YOUR|REPLACE|CHANGE|INSERT|ENTER|TODO)[_-][A-Z0-9_-]*[A-Z0-9])(?![A-Za-z0-9_])`,
 )
 // Alone, the last or first part of a text in small letters, `disk-wipe-HOSTNAME`, or one between dots: `APP.DOMAIN.COM`. Short
-// words may be abbreviations there: `web-IP`.
+// words may be abbreviations there: `web-IP`. What stands before is looked at behind what stands there: that is seldom a noun.
 const noun = new RegExp(
-  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?<=^[a-z0-9.-]+-)(?:${longNouns})$|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})(?=\\.[A-Za-z]+$)`,
+  `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?=(?:${longNouns})$)(?<=^[a-z0-9.-]+-)(?:${longNouns})|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?=(?:MY|YOUR)?(?:${longNouns})\\.[A-Za-z]+$)(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})`,
 )
 
 // Words in capitals that underscores join, beside small letters: `hello.LB_IP_DASHED.example`.
@@ -143,6 +144,7 @@ function isDay(text: string): boolean {
 
 function isDateTime(text: string): boolean {
   const [day = '', time = ''] = text.toLowerCase().split('t')
+  // Any character may stand before the fraction, as in the server's expression.
   return isDay(day) && /^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:.\d+)?(?:z|[+-]\d\d:\d\d)$/.test(time)
 }
 
@@ -150,7 +152,7 @@ function isDateTime(text: string): boolean {
 function isDuration(text: string): boolean {
   if (/^[+-]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[nu\u00b5\u03bcm]s|[smh]))+)$/.test(text)) return true
   const units = /^(?:[nu\u00b5m]s|[smhdw]|hr|wk|(?:nano|micro|milli|sec|min|hour|day|week).*)$/i
-  return [...text.matchAll(/\d+\s*([A-Za-z\u00b5]+)/g)].some(([, unit = '']) => units.test(unit))
+  return [...text.matchAll(/(?<!\d)\d+\s*([A-Za-z\u00b5]+)/g)].some(([, unit = '']) => units.test(unit))
 }
 
 function isAddress(text: string): boolean {

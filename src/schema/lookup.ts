@@ -1,5 +1,6 @@
 /** Questions about the fields of a kind. */
 import type { Path, Step } from '../finding.js'
+import { push } from '../values/group.js'
 import { type Definition, definition, definitionOf, servedKind, type Type } from './definitions.js'
 import { isQuantity } from './format.js'
 
@@ -73,6 +74,7 @@ interface Placed {
   readonly type: Type
 }
 
+/** The places of the fields of a definition, by their names. */
 const indices = new WeakMap<Definition, ReadonlyMap<string, readonly Placed[]>>()
 
 /**
@@ -103,9 +105,7 @@ function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly 
     for (const [field, { type, served }] of fields) {
       if (!served || (place.length === 0 && field === 'status') || field === 'managedFields') continue
       const here = [...place, field]
-      const known = index.get(field)
-      if (known) known.push({ place: here, type })
-      else index.set(field, [{ place: here, type }])
+      push(index, field, { place: here, type })
       let inner: Type | undefined = type
       let deeper: Place = here
       while (inner?.is === 'list' || inner?.is === 'map') {

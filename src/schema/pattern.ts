@@ -9,7 +9,7 @@
 /** Patterns and programs beyond these sizes are not judged. */
 const longestPattern = 2000
 const mostStates = 5000
-/** Go refuses larger counts. */
+/** Go refuses larger counts, also as the product of those within each other. */
 const mostRepeats = 1000
 
 type Test = (char: string) => boolean
@@ -207,7 +207,17 @@ function repeated(reader: Reader, of: Node): Node {
   const endless = sign === '*' || sign === '+' || (comma !== undefined && limit === undefined)
   const most = endless ? Number.POSITIVE_INFINITY : sign === '?' ? 1 : Number(limit ?? count)
   if (least > mostRepeats || least > most || (most > mostRepeats && !endless)) throw new Unreadable()
-  return { is: 'repeat', of, least, most }
+  const node: Node = { is: 'repeat', of, least, most }
+  if (!isRepeatable(node, mostRepeats)) throw new Unreadable()
+  return node
+}
+
+/** Whether repetitions within each other ask for so many at most: repeatIsValid of Go. */
+function isRepeatable(node: Node, most: number): boolean {
+  if (node.is === 'all' || node.is === 'any') return node.of.every((one) => isRepeatable(one, most))
+  if (node.is !== 'repeat' || node.most === 0) return true
+  const times = node.most === Number.POSITIVE_INFINITY ? node.least : node.most
+  return times <= most && isRepeatable(node.of, Math.floor(most / Math.max(1, times)))
 }
 
 function atom(reader: Reader, flags: Flags): Node {

@@ -1,5 +1,6 @@
 /** What is wrong with an object in the eyes of the API server, as plain data. */
 import type { Path } from '../finding.js'
+import { isScalar } from '../values/untyped.js'
 import type { Definition } from './definitions.js'
 import type { NameForm } from './format.js'
 
@@ -166,4 +167,9 @@ export type SchemaProblem =
       /** The minor version that serves it first, when that is still to come. */
       readonly since?: number
     }
-export type SchemaProblemKind = SchemaProblem['kind']
+
+/** A value of another type than it has to be. */
+export function wrongType(path: Path, expected: Expected, value: unknown): SchemaProblem {
+  const actual = jsonType(value)
+  return { kind: 'wrong-type', path: [...path], expected, actual, ...(isScalar(value) && { value }) }
+}

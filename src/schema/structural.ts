@@ -21,7 +21,7 @@ export type SchemaType =
   | 'integer or string'
 
 /** Says what is wrong with a value, to be read after its path: `has to be at least 1`. */
-export type Test = (value: unknown, budget: Budget) => string | undefined
+type Test = (value: unknown, budget: Budget) => string | undefined
 
 export interface Schema {
   /** Undefined where anything goes. */

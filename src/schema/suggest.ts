@@ -61,11 +61,12 @@ export function suggestion(
   const parent = path.slice(0, -1)
   if (typeof field !== 'string' || root === undefined) return undefined
   const value = valueAt(object, ...path)
+  const unknown: UnknownField = { object, path, value, minor, root }
   const siblings = fieldsAt(root, parent, minor) ?? []
   const other = otherNames[definitionAt(root, parent, minor)?.name ?? '']?.[field]
   if (other !== undefined) {
     const right = other === 'service.port.number' && typeof value === 'string' ? 'service.port.name' : other
-    const found = suggested('name', right.split('.'), [...parent, ...right.split('.')], true, value, object)
+    const found = named(unknown, right.split('.'))
     const { place, value: said = '' } = besides[right] ?? {}
     const beside = place && [...parent, ...place]
     return beside && valueAt(object, ...beside) === undefined
@@ -73,57 +74,62 @@ export function suggestion(
       : found
   }
   const near = nearestName(field, siblings)
-  const named =
-    near === undefined ? undefined : suggested('name', [near], [...parent, near], true, value, object)
+  const meant = near === undefined ? undefined : named(unknown, [near])
   // The same name in another case is misspelt for certain.
-  if (near?.toLowerCase() === field.toLowerCase()) return named
-  const placed = placeOf(root, object, path, value, minor, named === undefined)
-  return placed ?? named
+  if (near?.toLowerCase() === field.toLowerCase()) return meant
+  return placed(unknown, meant === undefined) ?? meant
 }
 
-function placeOf(
-  root: Definition,
-  object: KubernetesObject,
-  path: Path,
-  value: unknown,
-  minor: number,
-  unrelated: boolean,
-): Suggestion | undefined {
+/** A field that does not exist, in its object. */
+interface UnknownField {
+  readonly object: KubernetesObject
+  readonly path: Path
+  readonly value: unknown
+  readonly minor: number
+  /** The definition of the object. */
+  readonly root: Definition
+}
+
+/** The field under its right name, which may lead deeper. */
+function named(unknown: UnknownField, name: readonly string[]): Suggestion {
+  return {
+    wrong: 'name',
+    place: formatPlace(name),
+    only: true,
+    ...targeted(unknown, [...unknown.path.slice(0, -1), ...name]),
+  }
+}
+
+/**
+ * The field in its right place, if there is one that it may have been meant for.
+ * @param isNameless whether no other name of the place where it stands is near
+ */
+function placed(unknown: UnknownField, isNameless: boolean): Suggestion | undefined {
+  const { object, path, value, minor, root } = unknown
   const all = placesOfField(root, String(path.at(-1)), minor, value)
   const places = all.filter(
     (place) => !isType(place) && (!isSide(place) || !all.some((other) => isMain(other, place))),
   )
   if (places.length === 0 || places.length > mostPlaces) return undefined
+  const only = places.length === 1
   const near = places
     .map((place) => ({ place, ...relation(place, path) }))
-    .filter(
-      ({ place, related }) => related || (unrelated && places.length === 1 && place.at(-2) === path.at(-2)),
-    )
+    .filter(({ place, related }) => related || (isNameless && only && place.at(-2) === path.at(-2)))
     .sort((a, b) => a.distance - b.distance)
   const [best, second] = near
   if (!best || (second && second.distance === best.distance)) return undefined
   const target = best.related ? resolve(best.place, path, object) : undefined
-  return suggested('place', best.place, target, places.length === 1, value, object)
+  return { wrong: 'place', place: formatPlace(best.place), only, ...targeted(unknown, target) }
 }
 
-function suggested(
-  wrong: Suggestion['wrong'],
-  place: Place,
+/** What a suggestion says of the place in the object. */
+function targeted(
+  { object, value }: UnknownField,
   target: Path | undefined,
-  only: boolean,
-  value: unknown,
-  object: KubernetesObject,
-): Suggestion {
+): Pick<Suggestion, 'path' | 'there' | 'beside'> {
   const present = target && valueAt(object, ...target)
   const there = present !== undefined && JSON.stringify(present) === JSON.stringify(value)
-  return {
-    wrong,
-    place: formatPlace(place),
-    path: present === undefined || there ? target : undefined,
-    only,
-    there,
-    beside: undefined,
-  }
+  return { path: present === undefined || there ? target : undefined, there, beside: undefined }
 }
 
 /** What an object is, stands there in every one. */

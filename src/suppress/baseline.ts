@@ -1,6 +1,7 @@
 /** A baseline: what was found when a team began. It stays out of the way until it gets worse, and what is new is reported. */
 import { type Report, withFindings } from '../engine/report.js'
 import { type Finding, type Severity, severities } from '../finding.js'
+import { push } from '../values/group.js'
 import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 
 /** A finding as a baseline knows it: no line, which the next edit would change, and no message, which the next version may. */
@@ -89,10 +90,7 @@ export function withBaseline(
   reason: string,
 ): { readonly report: Report; readonly gone: readonly Known[] } {
   const left = new Map<string, Known[]>()
-  for (const one of baseline) {
-    const key = keyOf(one)
-    left.set(key, [...(left.get(key) ?? []), one])
-  }
+  for (const one of baseline) push(left, keyOf(one), one)
   const findings = report.findings.map((finding): Finding => {
     if (finding.suppressed || isOutside(finding)) return finding
     const same = left.get(keyOf(known(finding, nameFile))) ?? []

@@ -39,8 +39,11 @@ export interface Suppression extends Directive {
   readonly place: Place | undefined
   readonly subject?: Subject
   covers(finding: Finding): boolean
-  /** False when nothing can be concluded from its being unused: what it is about may not be in this input. */
-  readonly expected: boolean
+  /**
+   * Whether it should cover something of a rule. False when nothing can be concluded from its being unused: what it is about may not be
+   * in this input.
+   */
+  expects(rule: string): boolean
 }
 
 /** What was meant as a suppression, and is none. */
@@ -56,7 +59,7 @@ interface Written {
   readonly place: Place
   readonly subject?: Subject
   readonly covers: Suppression['covers']
-  readonly expected: boolean
+  readonly expects: Suppression['expects']
 }
 
 /** Reads all suppressions of the run. */
@@ -108,21 +111,26 @@ function meantBy(word: string): string | undefined {
 function inComments({ input, rules, otherLines }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
-  for (const { file, documents, isBroken, isSource } of speakingFiles(input)) {
+  const isOfKustomization = (id: string) => rules.get(id)?.for.includes('Kustomization') === true
+  for (const { file, documents, isBroken, judged } of speakingFiles(input)) {
     for (const { word, text, range, from, to } of commentsOf(file, documents)) {
       const place = placeIn(file, range, documents)
       const isIn = (one: Finding) => [one.place, ...otherLines(one)].some((line) => line.file === place.file)
-      // What this build has no use for may be for another one.
-      const expected = !isSource
+      // What this build has no use for may be for another one, and what a kustomization changes is judged where it is built.
+      const expects = {
+        all: () => true,
+        'the kustomization': isOfKustomization,
+        nothing: () => false,
+      }[judged]
       if (word === 'k8s-af-ignore-file')
-        written.push({ text, place, covers: isIn, expected: expected && !isBroken })
+        written.push({ text, place, covers: isIn, expects: isBroken ? () => false : expects })
       else if (word === 'k8s-af-ignore') {
         const covers = (one: Finding) =>
           [...linesOf(one), ...otherLines(one)].some(
             (line) => line.file === file.name && line.line >= from && line.line <= to,
           )
         // It may belong to the part that could not be read.
-        if (to >= from || !isBroken) written.push({ text, place, covers, expected })
+        if (to >= from || !isBroken) written.push({ text, place, covers, expects })
       } else if (isAttempt(word, text, rules)) {
         const near = meantBy(word)
         invalid.push({
@@ -175,7 +183,7 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
         }
         const covers = (finding: Finding) => isAbout(finding, resource, run)
         for (const text of texts.split(/[\n;]/))
-          if (text.trim() !== '') written.push({ ...about, text, covers, expected: true })
+          if (text.trim() !== '') written.push({ ...about, text, covers, expects: () => true })
       }
     }
   }
@@ -188,29 +196,33 @@ interface SpeakingFile {
   readonly documents: Document[]
   /** A part of it could not be read. */
   readonly isBroken: boolean
-  /** It is not linted itself. */
-  readonly isSource: boolean
+  /** What in it is linted itself. */
+  readonly judged: 'all' | 'the kustomization' | 'nothing'
 }
 
 /** The files that may hold comments for us. */
-function speakingFiles({ documents, sources = [], broken = [] }: Input): Iterable<SpeakingFile> {
+function speakingFiles({
+  documents,
+  kustomizations,
+  sources = [],
+  broken = [],
+}: Input): Iterable<SpeakingFile> {
   const files = new Map<string, SpeakingFile | undefined>()
-  const start = (file: SourceFile, isBroken: boolean, isSource: boolean) =>
-    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken, isSource } : undefined)
-  for (const file of broken) start(file, true, false)
-  for (const document of documents) {
-    const { file, live } = document
-    // Its YAML has no comments.
-    if (live) continue
-    if (!files.has(file.name)) start(file, false, false)
-    files.get(file.name)?.documents.push(document)
-  }
-  for (const document of sources) {
+  const start = (file: SourceFile, judged: SpeakingFile['judged'], isBroken = false) =>
+    files.set(file.name, maySpeak(file) ? { file, documents: [], isBroken, judged } : undefined)
+  const add = (document: Document, judged: SpeakingFile['judged']) => {
     const { file } = document
-    if (!files.has(file.name)) start(file, false, true)
+    if (!files.has(file.name)) start(file, judged)
     const known = files.get(file.name)
-    if (known?.isSource) known.documents.push(document)
+    if (known?.judged === judged) known.documents.push(document)
   }
+  for (const file of broken) start(file, 'all', true)
+  for (const document of documents) {
+    // The YAML of an object of a cluster has no comments.
+    if (!document.live) add(document, 'all')
+  }
+  for (const { document } of kustomizations) add(document, 'the kustomization')
+  for (const document of sources) add(document, 'nothing')
   return [...files.values()].filter((file) => file !== undefined)
 }
 
@@ -266,7 +278,7 @@ function configured(one: ConfigSuppression, { settings, resources }: Run): Suppr
     place: one.place,
     covers: ({ subject, place }) => isFile(place.file) && (subject ? isObject(subject) : anyObject),
     // The object it names is in the input, or the input is everything.
-    expected:
+    expects: () =>
       settings.complete ||
       (one.name !== undefined &&
         resources.some((resource) => isObject(resource) && isFile(resource.document.file.name))),

@@ -1,6 +1,6 @@
 /** Finds the comments that speak to this program, and the lines that each of them is about. */
 import type { Document, Range, SourceFile } from '../document.js'
-import { linesOf } from '../reader/lines.js'
+import { lineStarts, linesOf } from '../reader/lines.js'
 import type { TextNode } from '../reader/node.js'
 import { outline } from '../reader/outline.js'
 
@@ -24,7 +24,7 @@ interface Candidate extends Omit<Comment, 'from' | 'to'> {
   readonly alone: boolean
 }
 
-const pattern = /(?:^|\s)(#\s*)(k8s[-_ ]?af(?:[-_:]\s*|\s+)[\w-]+):?(?:\s+(.*?))?\s*$/i
+const pattern = /(?:^|\s)(#\s*)(k8s[-_ ]?af(?:[-_:]\s*|\s+)[\w-]+):?(?:\s+(.*))?$/i
 const silent = /^\s*(#.*)?$/
 
 /** Whether a file may hold comments for this program: quick, and right whenever it says no. */
@@ -62,7 +62,7 @@ function candidateOf(line: string, index: number): Candidate[] {
   return [
     {
       word,
-      text,
+      text: text.trimEnd(),
       index,
       at: hashAt + hash.length,
       alone: /^(---)?\s*$/.test(before),
@@ -93,20 +93,24 @@ function spanOf(document: Document, lines: readonly string[]): Span {
   return { document, start, end, first }
 }
 
-const scalarsOf = new WeakMap<Document, { readonly text: string; readonly scalars: readonly TextNode[] }>()
+/** Where the lines of a document's outline start, and its scalars. */
+interface Outlined {
+  readonly starts: readonly number[]
+  readonly scalars: readonly TextNode[]
+}
+
+const outlines = new WeakMap<Document, Outlined>()
 
 /** Whether the candidate stands inside a scalar of its document. */
 function isScalar({ index, at }: Candidate, { document, start }: Span): boolean {
-  let found = scalarsOf.get(document)
+  let found = outlines.get(document)
   if (!found) {
     // The outline's text has the lines of the document's, though perhaps longer ones.
     const { root, text } = outline(document.text) ?? { root: undefined, text: document.text }
-    found = { text, scalars: [...scalarsIn(root)] }
-    scalarsOf.set(document, found)
+    found = { starts: lineStarts(text), scalars: [...scalarsIn(root)] }
+    outlines.set(document, found)
   }
-  let offset = at
-  const before = found.text.split(/(?<=\r\n|\n|\r(?!\n))/).slice(0, index - start)
-  for (const line of before) offset += line.length
+  const offset = (found.starts[index - start] ?? 0) + at
   return found.scalars.some((scalar) => offset >= scalar.start && offset < scalar.end)
 }
 

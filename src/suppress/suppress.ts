@@ -51,14 +51,13 @@ function expiry({ place, subject, rules, until }: Suppression): Finding {
 
 /** The rules of a suppression that ran and found nothing for it to cover. */
 function idleness(
-  { expected, place, rules, subject }: Suppression,
+  { expects, place, rules, subject }: Suppression,
   used: ReadonlySet<string> | undefined,
   active: ReadonlyMap<string, ActiveRule>,
 ): Finding[] {
-  if (!expected) return []
   const idle = rules.filter((id) => {
     const own = active.get(id)
-    return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id)
+    return own && own.rule.needs !== 'cluster' && !isOwn(id) && !used?.has(id) && expects(id)
   })
   if (idle.length === 0) return []
   const find = `${enumerate(idle, 'and')} ${idle.length > 1 ? 'find' : 'finds'} nothing`

@@ -1,4 +1,4 @@
-/** Maps of lists. */
+/** Maps of lists, and of how often something is there. */
 
 /** The items by a key, in the order in which the keys first come; those without a key are left out. */
 export function groupBy<T, K>(
@@ -18,4 +18,14 @@ export function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   const list = lists.get(key)
   if (list) list.push(value)
   else lists.set(key, [value])
+}
+
+/** How many items have each key, in the order in which the keys first come. */
+export function countBy<T, K>(items: Iterable<T>, keyOf: (one: T) => K): ReadonlyMap<K, number> {
+  const counts = new Map<K, number>()
+  for (const one of items) {
+    const key = keyOf(one)
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return counts
 }

@@ -13,7 +13,10 @@ export function lazy<T>(compute: () => T): () => T {
 export function memo<A, T>(compute: (argument: A) => T): (argument: A) => T {
   const known = new Map<A, T>()
   return (argument) => {
-    if (!known.has(argument)) known.set(argument, compute(argument))
-    return known.get(argument) as T
+    const found = known.get(argument)
+    if (found !== undefined || known.has(argument)) return found as T
+    const answer = compute(argument)
+    known.set(argument, answer)
+    return answer
   }
 }

@@ -21,7 +21,7 @@ const decimal: Readonly<Record<string, string>> = {
   P: 'e15',
   E: 'e18',
 }
-const quantityText = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))$/
+const quantityText = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))$/
 
 /**
  * A quantity as a number in its base unit (cores, bytes, pieces); undefined for text that is no quantity.
@@ -83,7 +83,7 @@ export function seconds(value: unknown): number | undefined {
   let rest = value
   let sum = 0
   while (rest) {
-    const match = /^(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/.exec(rest)
+    const match = /^(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/.exec(rest)
     if (!match) return undefined
     sum += Number(match[1]) * (units[match[2] ?? ''] ?? 0)
     rest = rest.slice(match[0].length)

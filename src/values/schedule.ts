@@ -2,6 +2,7 @@
  * Cron schedules as the CronJob controller reads them: `ParseStandard` of robfig/cron v3, which differs from other
  * crons. Sunday is 0 only, `N/step` runs to the end of the field, and `?` is `*`.
  */
+import { lazy, memo } from './lazy.js'
 import { formatInterval, seconds } from './quantity.js'
 
 /** When a cron schedule starts something. */
@@ -22,16 +23,12 @@ export interface Schedule {
 }
 
 const day = 86400
-const known = new Map<string, Schedule | undefined>()
 
 /**
  * Reads a schedule; undefined when it is refused, and when no day fits (30 February). The time zone does not change its
  * intervals.
  */
-export function schedule(text: string): Schedule | undefined {
-  if (!known.has(text)) known.set(text, parse(text))
-  return known.get(text)
-}
+export const schedule: (text: string) => Schedule | undefined = memo(parse)
 
 /**
  * Whether the API server takes the text, without a time zone, as a schedule. It does not ask whether a day fits: `0 0 31 2 *`
@@ -89,9 +86,7 @@ function parse(text: string): Schedule | undefined {
     interval: gaps.least,
     longestInterval: gaps.most,
     timeZone,
-    starts: () => {
-      return january().flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : []))
-    },
+    starts: () => january().flatMap((at, i) => (runsOn(at) ? times.map((time) => i * 1440 + time) : [])),
   }
 }
 
@@ -114,13 +109,8 @@ function january(): readonly Day[] {
   return Array.from({ length: 31 }, (_, i) => ({ date: i + 1, month: 1, weekday: (i + 1) % 7 }))
 }
 
-let days: readonly Day[] | undefined
-
 /** The days from Monday, 1 January 2024, on. 29 February falls on each day of the week once in 28 years. */
-function calendar(): readonly Day[] {
-  days ??= [...daysFrom(2024, 28)]
-  return days
-}
+const calendar = lazy((): readonly Day[] => [...daysFrom(2024, 28)])
 
 /** The days of some years from a first one on that starts with a Monday. */
 function* daysFrom(first: number, years: number): Generator<Day> {

@@ -6,6 +6,11 @@ export function isObject(value: unknown): value is Untyped {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Tells plain values from mappings, lists and what is absent. */
+export function isScalar(value: unknown): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+}
+
 /** The value at the end of the path, or undefined as soon as a step does not exist. */
 export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value

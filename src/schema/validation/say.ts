@@ -5,6 +5,7 @@
  * tried with a kube-apiserver (docs/validation.md).
  */
 import type { Path } from '../../finding.js'
+import { enumerate } from '../../values/enumerate.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
 
 /** Says that something is refused. `path` starts at the value that is looked at. */
@@ -41,8 +42,7 @@ export function oneOf(value: object, fields: readonly string[]): readonly string
 }
 
 /** `a, b or c` */
-export const list = (fields: readonly string[]) =>
-  fields.length < 2 ? String(fields[0]) : `${fields.slice(0, -1).join(', ')} or ${fields.at(-1)}`
+export const list = (fields: readonly string[]) => enumerate(fields, 'or')
 
 /** The tables as one; a type may stand in several. */
 export function merged(...tables: readonly Checks[]): Checks {

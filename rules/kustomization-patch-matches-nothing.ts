@@ -1,0 +1,58 @@
+import { at, type PatchTarget, rule, stringAt } from '../src/rule.js'
+
+export default rule({
+  title: 'A patch of a kustomization changes nothing',
+  category: 'config',
+  severity: 'warning',
+  why: `A patch with a \`target\` that selects none of the objects is left out, and kustomize says nothing: the limit, replica count or
+flag that it sets is missing in the cluster, and whoever reads the overlay believes that it is there. A patch without a target is for
+the one object that it names itself; where that is not built, \`kustomize build\` fails, and nothing of the folder can be applied. Both
+happen when an object is renamed, or changes its kind, and its patches stay as they were.`,
+  remedy: 'Name the object as it is called now, or take the patch out.',
+  decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no object of the build has. A patch
+of a component is looked for in all builds that use it, and reported when it is for nothing in any of them.
+
+Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and generators beside them; no
+remote bases, charts or plugins, and no patches that give other objects new names. Labels, annotations and namespaces of targets are not
+compared; the namespace of a patch without a target is, unless a kustomization sets namespaces. Patches whose target is no single name (a
+pattern, or labels alone) are for whatever comes to fit: an info, for those who ask.`,
+  falsePositives: 'Patches that are kept for objects which come and go.',
+  sources: [
+    'sigs.k8s.io/kustomize/api/internal/builtins/PatchTransformer.go (transformStrategicMerge, transformJson6902)',
+    'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById)',
+  ],
+  stories: [],
+  unless: ['kustomization-broken-reference'],
+  for: 'Kustomization',
+  check(kustomization, { graph, reportPath }) {
+    const own = graph.describe(kustomization)
+    for (const { patch, near } of graph.unmatchedPatches(kustomization)) {
+      if (!patch.at) continue
+      const fact = `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
+      const see = near && [at(near, near.metadata ?? near, 'name')]
+      if (patch.isOwnTarget)
+        reportPath(
+          patch.at,
+          `${own} cannot be built, so nothing of it is applied. Its patch is for nothing: ${fact}`,
+          {
+            severity: 'error',
+            ...(see && { see }),
+          },
+        )
+      else
+        reportPath([...patch.at.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
+          ...(!isOneName(patch) && { severity: 'info', recommended: false }),
+          ...(see && { see }),
+        })
+    }
+  },
+})
+
+function wanted({ kind, name, change, isOwnTarget }: PatchTarget): string {
+  const namespace = isOwnTarget ? stringAt(change, 'metadata', 'namespace') : undefined
+  return `${kind ?? 'object'} ${namespace ? `${namespace}/` : ''}${name ?? ''}`.trimEnd()
+}
+
+function isOneName({ name }: PatchTarget): boolean {
+  return name !== undefined && /^[\w.-]+$/.test(name)
+}

@@ -1,0 +1,167 @@
+/** What stands on the disk beside a kustomization, and what may yet come there before somebody builds it. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { memo } from '../values/lazy.js'
+import { nearestName } from '../values/similar.js'
+import { kustomizationIn } from './files.js'
+import { isIgnored, rulesIn } from './ignored.js'
+import type { Disk } from './references.js'
+
+/**
+ * The disk.
+ * @param files absolute paths of files that are known to be there
+ * @param built absolute paths of folders that are known to have a kustomization
+ */
+export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>): Disk {
+  // Several names often lead to nothing in one folder, or from neighbours.
+  const entriesOf = memo(entriesIn)
+  const isWritten = writtenByScripts(entriesOf)
+  const submodulesIn = memo(submodules)
+  const ignoreRules = memo((folder: string) => rulesIn(folder, '.gitignore'))
+  const rootOf = memo((folder: string): string | undefined => {
+    if (existsSync(join(folder, '.git'))) return folder
+    const parent = dirname(folder)
+    return parent === folder ? undefined : rootOf(parent)
+  })
+  // Git keeps a part that somebody has chosen, or all files.
+  const isWhole = memo((root: string) => !existsSync(join(root, '.git', 'info', 'sparse-checkout')))
+  return {
+    at: (path) => {
+      if (files.has(path)) return 'file'
+      if (built.has(path)) return 'kustomization'
+      const stats = statSync(path, { throwIfNoEntry: false })
+      if (!stats) return 'nothing'
+      if (!stats.isDirectory()) return 'file'
+      return kustomizationIn(path) === undefined ? 'folder' : 'kustomization'
+    },
+    mayCome: (path, folder) => {
+      const root = rootOf(folder)
+      if (root !== undefined && !isWithin(path, root)) return true
+      const folders = above(folder, root)
+      const rules = above(dirname(path), root).toReversed().flatMap(ignoreRules)
+      return (
+        isIgnored(path, false, rules) ||
+        folders.flatMap(submodulesIn).some((module) => isWithin(path, module)) ||
+        hasSourceBeside(path, entriesOf) ||
+        isWritten(path, folders)
+      )
+    },
+    isCheckedOut: (folder) => {
+      const root = rootOf(folder)
+      return root !== undefined && isWhole(root)
+    },
+    nearest: (name, folder) => nearest(name, folder, entriesOf),
+  }
+}
+
+type Entries = (folder: string) => readonly string[]
+
+/** A folder and those above it, up to the last one or the root of the disk. */
+function above(folder: string, last: string | undefined): readonly string[] {
+  const parent = dirname(folder)
+  return folder === last || parent === folder ? [folder] : [folder, ...above(parent, last)]
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}
+
+/** The folders of other repositories that git puts below this one, absolute. */
+function submodules(root: string): readonly string[] {
+  const text = textOf(join(root, '.gitmodules')) ?? ''
+  return [...text.matchAll(/^\s*path\s*=\s*(.+?)\s*$/gm)].map(([, path = '']) => resolve(root, path))
+}
+
+/** How files are called that another one of the same name is decrypted or filled in from. */
+const forms =
+  /^(?:enc|encrypted|sops|gpg|pgp|age|asc|vault|tmpl|tpl|template|example|sample|dist|in|j2|jinja2?|erb|gotmpl|jsonnet|cue|envsubst)$/i
+
+/** Whether a file stands beside it that it is made from: `secrets.enc.yaml` for `secrets.yaml`, `app.env.example` for `app.env`. */
+function hasSourceBeside(path: string, entriesOf: Entries): boolean {
+  const plain = (name: string) =>
+    name
+      .split(/[._-]/)
+      .filter((part) => part !== '' && !forms.test(part))
+      .join('.')
+  const wanted = plain(basename(path))
+  return entriesOf(dirname(path)).some(
+    (name) => name.split(/[._-]/).some((part) => forms.test(part)) && plain(name) === wanted,
+  )
+}
+
+const scripts =
+  /^(?:gnu)?makefile$|^justfile$|^taskfile\.ya?ml$|^tiltfile$|^earthfile$|^jenkinsfile$|^\.gitlab-ci\.ya?ml$|^kustomize$|\.(?:mk|sh|bash|py|rb|ps1|go)$/i
+const scriptFolders = ['scripts', 'script', 'hack', 'ci', '.ci', 'bin']
+const workflows = join('.github', 'workflows')
+/** A line that makes files, or has names of what is made: of shells, Makefiles and programs. */
+const writing =
+  />|\b(?:tee|cp|mv|ln|curl|wget|touch|sops|envsubst|create|write\w*|open|output)\b|\s-[oO]\b|--out|^\s*[\w.-]+\s*[:?+]?=|^[^\s#]+.*:/i
+const largestScript = 256 * 1024
+
+/**
+ * Tells whether a script seems to write a file, in one of the folders from that of its kustomization upwards. The first two speak of their
+ * own files; those further up have to name its folder, too. Each folder is looked through once.
+ */
+function writtenByScripts(entriesOf: Entries): (path: string, folders: readonly string[]) => boolean {
+  const linesIn = memo((folder: string) =>
+    entriesOf(folder)
+      .filter((name) => scripts.test(name) || (folder.endsWith(workflows) && /\.ya?ml$/.test(name)))
+      .flatMap((name) => (textOf(join(folder, name)) ?? '').split('\n').filter((line) => writing.test(line))),
+  )
+  const linesAround = memo((folder: string) => {
+    const entries = entriesOf(folder)
+    const below = [...scriptFolders, workflows].filter((one) => entries.includes(one.split(sep)[0] ?? ''))
+    return [folder, ...below.map((one) => join(folder, one))].flatMap(linesIn)
+  })
+  return (path, folders) => {
+    const name = basename(path)
+    // A word alone is anything.
+    if (!name.includes('.')) return false
+    const full = `${basename(dirname(path))}/${name}`
+    return folders.some((folder, i) =>
+      linesAround(folder).some((line) => holdsName(line, i < 2 ? name : full)),
+    )
+  }
+}
+
+/** Whether a name stands in a line, and is not the end of another one. */
+function holdsName(line: string, name: string): boolean {
+  const at = line.indexOf(name)
+  return at >= 0 && !/[\w-]/.test(line[at - 1] ?? '') && !/[\w-]/.test(line[at + name.length] ?? '')
+}
+
+/** The first step that leads to nothing, by the nearest name that is there and leads on. */
+function nearest(name: string, folder: string, entriesOf: Entries): string | undefined {
+  const steps = name.split('/')
+  for (const [i, step] of steps.entries()) {
+    const before = steps.slice(0, i)
+    const here = resolve(folder, ...before)
+    if (step === '' || step === '.' || step === '..') continue
+    const entries = entriesOf(here)
+    if (entries.includes(step)) continue
+    const near = nearestName(step, entries)
+    if (near === undefined) return undefined
+    const meant = [...before, near, ...steps.slice(i + 1)].join('/')
+    return existsSync(resolve(folder, meant)) ? meant : undefined
+  }
+  return undefined
+}
+
+function entriesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** The text of a file; undefined where there is none, or one too large for a script. */
+function textOf(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (!stats?.isFile() || stats.size > largestScript) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

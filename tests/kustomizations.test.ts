@@ -1,0 +1,245 @@
+/** Kustomizations as subjects of rules: what is on the disk beside them, suppressions, and what they are called. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { aboutChanges, changedSince } from '../src/cli/since.js'
+import type { Settings } from '../src/config/settings.js'
+import { lint } from '../src/engine/lint.js'
+import { fixesOf } from '../src/fix/fix.js'
+import { readPaths } from '../src/reader/read.js'
+import { baselineOf, knownIn, readBaseline, withBaseline } from '../src/suppress/baseline.js'
+import { active, allRules, settings } from './harness.js'
+
+const rules = await allRules()
+const ids = [
+  'kustomization-broken-reference',
+  'suppression-unused',
+  'suppression-invalid',
+  'job-without-deadline',
+]
+const made: string[] = []
+
+function folder(files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(tmpdir(), 'k8s-af-kustomizations-'))
+  made.push(path)
+  // A checkout, which has all files of its repository.
+  mkdirSync(join(path, '.git'))
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true })
+    writeFileSync(join(path, name), content)
+  }
+  return path
+}
+
+afterAll(() => {
+  for (const path of made) rmSync(path, { recursive: true, force: true })
+})
+
+const configMap = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n'
+const listing = (...names: string[]) => `resources:\n${names.map((name) => `  - ${name}\n`).join('')}`
+
+function report(cwd: string, paths: readonly string[] = ['.'], others: Partial<Settings> = {}) {
+  const chosen = ids.flatMap((id) => rules.get(id) ?? []).map((rule, i) => active(ids[i] ?? '', rule))
+  return lint(readPaths(paths, { cwd }), {
+    settings: { ...settings(chosen), ...others },
+    rules,
+    stories: () => new Map(),
+  })
+}
+
+/** What is found, `file:line the end of the message`. */
+function found(files: Readonly<Record<string, string>>, paths?: readonly string[]) {
+  return report(folder(files), paths)
+    .findings.filter(({ suppressed }) => !suppressed)
+    .map(({ place, message }) => `${place.file}:${place.line} ${message.replace(/^.*applied: /, '')}`)
+}
+
+describe('what is not there', () => {
+  it('is told where all files of a repository are, or are said to be', () => {
+    const files = { 'a/kustomization.yaml': listing('web.yaml') }
+    const missing = ['a/kustomization.yaml:2 there is no web.yaml.']
+    expect(found(files)).toEqual(missing)
+    expect(found({ ...files, '.git/info/sparse-checkout': '/a/\n' })).toEqual([])
+    const copied = folder(files)
+    rmSync(join(copied, '.git'), { recursive: true })
+    expect(report(copied).findings).toEqual([])
+    expect(report(copied, ['.'], { complete: true }).findings).toHaveLength(1)
+  })
+  it('is looked for on the disk, whatever has been read', () => {
+    const files = { 'a/kustomization.yaml': listing('web.yaml', '../b'), 'a/web.yaml': configMap }
+    expect(found(files, ['a/kustomization.yaml'])).toEqual(['a/kustomization.yaml:3 there is no ../b.'])
+    expect(found({ ...files, 'b/kustomization.yml': listing('../a/web.yaml') }, ['a'])).toEqual([])
+  })
+
+  it('is nobody’s business where there is no disk beside the text', () => {
+    const input = readPaths(['-'], {
+      cwd: '/',
+      stdin: () => listing('gone.yaml'),
+      stdinFilename: 'kustomization.yaml',
+    })
+    expect(input.kustomizations.map(({ references }) => references)).toEqual([[]])
+  })
+
+  it('may be a link that leads nowhere, or differ in a letter of a folder', () => {
+    expect(
+      found({ 'kustomization.yaml': listing('overlys/web.yaml'), 'overlays/web.yaml': configMap }),
+    ).toEqual(['kustomization.yaml:2 there is no overlys/web.yaml, only overlays/web.yaml.'])
+  })
+
+  it('is not put in the place of a name that is listed already', () => {
+    expect(
+      found({ 'kustomization.yaml': listing('./web.yaml', 'webs.yaml'), 'web.yaml': configMap }),
+    ).toEqual(['kustomization.yaml:3 there is no webs.yaml.'])
+  })
+
+  const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    'git ignores it': { '.gitignore': 'made/\n*.local.yaml\n' },
+    'it is in a submodule': { '.gitmodules': '[submodule "made"]\n\tpath = made\n\turl = ../made.git\n' },
+    'it is outside of the repository': {
+      '.git/HEAD': '',
+      'app/kustomization.yaml': listing('../../made/web.yaml'),
+    },
+    'a script writes it': { 'hack/make.sh': 'mkdir -p made\nhelm template web > made/web.yaml\n' },
+    'a pipeline writes it': { '.github/workflows/ci.yaml': 'run: curl -o made/web.yaml https://example.com' },
+    'a Makefile makes it': { Makefile: 'made/web.yaml: web.jsonnet\n\tjsonnet $< > $@\n' },
+    'it is encrypted': { 'made/web.enc.yaml': 'a: ENC[x]' },
+    'it is written as a template': { 'made/web.yaml.tmpl': '{{ x }}' },
+    'it is shown by an example': { 'made/example.web.yaml': 'a: b' },
+  }
+  it.each(Object.entries(expected))('is waited for where %s', (_, files) => {
+    expect(found({ 'kustomization.yaml': listing('made/web.yaml'), ...files })).toEqual(
+      'app/kustomization.yaml' in files ? ['kustomization.yaml:2 there is no made/web.yaml.'] : [],
+    )
+  })
+
+  const unexpected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    'git ignores others': { '.gitignore': 'made/*\n!made/web.yaml\n' },
+    'a script reads it': { 'hack/apply.sh': 'kubectl apply -f made/web.yaml\n' },
+    'a script writes one that ends alike': { 'hack/make.sh': 'helm template web > made/my-web.yaml\n' },
+    'others are encrypted': { 'made/api.enc.yaml': 'a: ENC[x]' },
+  }
+  it.each(Object.entries(unexpected))('is reported where %s', (_, files) => {
+    expect(found({ 'kustomization.yaml': listing('made/web.yaml'), ...files })).toEqual([
+      'kustomization.yaml:2 there is no made/web.yaml.',
+    ])
+  })
+})
+
+describe('a circle', () => {
+  it('is told once, with the other half', () => {
+    const files = {
+      'a/kustomization.yaml': listing('../b'),
+      'b/kustomization.yaml': listing('../c', '../0'),
+      'c/kustomization.yaml': listing('../a'),
+      '0/kustomization.yaml': 'resources: []',
+    }
+    const { findings } = report(folder(files))
+    expect(
+      findings.map(({ place, message, related }) => [place.file, message, related.map((one) => one.file)]),
+    ).toEqual([
+      [
+        'a/kustomization.yaml',
+        'Kustomization a cannot be built, so nothing of it is applied: ../b builds on it again, by way of c.',
+        ['c/kustomization.yaml'],
+      ],
+    ])
+  })
+})
+
+describe('a finding about a kustomization', () => {
+  const broken = listing('gone.yaml')
+  const reasons = (text: string, others: Partial<Settings> = {}) => {
+    const { findings } = report(folder({ 'shop/kustomization.yaml': text }), ['.'], others)
+    return findings.map(({ rule, suppressed }) => `${rule}: ${suppressed?.reason}`)
+  }
+
+  it('has the kustomization as its subject, by the name of its folder or its own', () => {
+    const cwd = folder({
+      'kustomization.yaml': broken,
+      'shop/kustomization.yaml': broken,
+      'tmp/kustomization.yaml': `apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata:\n  name: cache\n${broken}`,
+    })
+    expect(report(cwd).findings.map(({ subject, absent }) => [subject?.kind, subject?.name, absent])).toEqual(
+      [
+        ['Kustomization', 'kustomization.yaml', 'gone.yaml'],
+        ['Kustomization', 'shop', 'shop/gone.yaml'],
+        ['Component', 'cache', 'tmp/gone.yaml'],
+      ],
+    )
+    const { summary } = report(cwd)
+    expect([summary.objects, summary.skipped]).toEqual([0, {}])
+  })
+
+  it('is suppressed by comments, annotations and the configuration', () => {
+    const rule = 'kustomization-broken-reference'
+    expect(reasons(`resources:\n  - gone.yaml # k8s-af-ignore ${rule} -- made later\n`)).toEqual([
+      `${rule}: made later`,
+    ])
+    expect(reasons(`# k8s-af-ignore ${rule} -- made later\n${broken}`)).toEqual([`${rule}: made later`])
+    expect(reasons(`${broken}# k8s-af-ignore-file ${rule} -- made later\n`)).toEqual([`${rule}: made later`])
+    expect(
+      reasons(`metadata:\n  annotations:\n    k8s-af.dev/ignore: ${rule} -- made later\n${broken}`),
+    ).toEqual([`${rule}: made later`])
+    const suppression = {
+      rules: [rule],
+      kind: 'Kustomization',
+      name: 'shop',
+      reason: 'made later',
+      files: undefined,
+      namespace: undefined,
+      container: undefined,
+      until: undefined,
+      place: undefined,
+    }
+    expect(reasons(broken, { suppressions: [suppression] })).toEqual([`${rule}: made later`])
+  })
+
+  it('is missed by a suppression of its rule that has nothing left to do, and by no other one', () => {
+    const line = (rule: string) => `images: [] # k8s-af-ignore ${rule} -- for a while\n`
+    expect(reasons(line('kustomization-broken-reference'))).toEqual(['suppression-unused: undefined'])
+    // What is built of it is judged elsewhere.
+    expect(reasons(line('job-without-deadline'))).toEqual([])
+  })
+
+  it('is kept in a baseline', () => {
+    const first = report(folder({ 'kustomization.yaml': broken }))
+    const known = readBaseline(baselineOf(knownIn(first, (file) => file)))
+    const later = report(folder({ 'kustomization.yaml': `# moved\n${broken}  - lost.yaml\n` }))
+    const { findings } = withBaseline(later, known, (file) => file, 'known').report
+    expect(findings.map(({ suppressed, absent }) => [absent, suppressed?.reason])).toEqual([
+      ['gone.yaml', 'known'],
+      ['lost.yaml', undefined],
+    ])
+  })
+
+  it('is about the file that a branch takes away', () => {
+    const cwd = folder({
+      'kustomization.yaml': listing('gone.yaml', 'lost.yaml', 'base'),
+      'gone.yaml': configMap,
+      'base/kustomization.yaml': 'resources: []',
+    })
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args], {
+        cwd,
+        stdio: 'ignore',
+      })
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-qm', 'first')
+    rmSync(join(cwd, 'gone.yaml'))
+    rmSync(join(cwd, 'base'), { recursive: true })
+    const { findings } = aboutChanges(report(cwd), changedSince('HEAD', cwd), cwd, () => [])
+    expect(findings.map(({ absent }) => absent)).toEqual(['gone.yaml', 'base'])
+  })
+
+  it('is mended by the nearest name, which a generator keeps under its key', () => {
+    const text = 'configMapGenerator:\n  - name: page\n    files:\n      - index.html=sites/index.htm\n'
+    const cwd = folder({ 'kustomization.yaml': text, 'sites/index.html': '' })
+    expect(fixesOf(report(cwd), false).files).toEqual([])
+    expect(fixesOf(report(cwd), true).files.map((one) => one.text)).toEqual([
+      text.replace(/index.html=.*/, '"index.html=sites/index.html"'),
+    ])
+  })
+})
