@@ -89,7 +89,7 @@ describe('the exit code', () => {
       / \(left out: 1 kustomization\)\. .*lint -k FOLDER$/,
     )
     // What is found in one is something.
-    expect(kustomization('resources: [gone.yaml]').code).toBe(1)
+    expect(kustomization('resources: [""]').code).toBe(1)
   })
   it('is 0 for help that was asked for, and 2 for a command that is incomplete', () => {
     expect(run(['help', 'lint']).code).toBe(0)

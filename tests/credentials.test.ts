@@ -14,6 +14,7 @@ import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
+import { tell } from '../src/cli/streams.js'
 import { connect } from '../src/cluster/connect.js'
 import { clientOf } from '../src/cluster/request.js'
 import { apiServer, send } from './api-server.js'
@@ -30,6 +31,8 @@ import {
   testCluster,
   trusted,
 } from './connection.js'
+
+vi.mock('../src/cli/streams.js', async (actual) => ({ ...(await actual()), tell: vi.fn() }))
 
 const v1 = 'client.authentication.k8s.io/v1'
 const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
@@ -373,10 +376,9 @@ describe('OpenID Connect', () => {
       const before = `# mine\n${JSON.stringify(kubeconfig(address, user), undefined, 2)}`
       const folder = folderWith({ config: before })
       symlinkSync('config', join(folder, 'link'))
-      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      const told = vi.mocked(tell).mockClear()
       const count = await readFrom(join(folder, name))
-      const warnings = written.mock.calls.map(([text]) => String(text).trim().replaceAll(`${folder}/`, ''))
-      written.mockRestore()
+      const warnings = told.mock.calls.map(([line]) => line.replaceAll(`${folder}/`, ''))
       expect(count).toBe(1)
       return { folder, before, after: readFileSync(join(folder, 'config'), 'utf8'), warnings }
     }
@@ -439,9 +441,7 @@ describe('OpenID Connect', () => {
       })
       const config = kubeconfig(address, authProvider(from, { 'id-token': expired, 'refresh-token': old }))
       const file = join(folderWith({ config }), 'config')
-      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
       expect([await readFrom(file), await readFrom(file)]).toEqual([1, 1])
-      written.mockRestore()
       expect(sent.map(({ form }) => form.refresh_token)).toEqual([old, 'a: b'])
     })
 

@@ -39,7 +39,7 @@ const lettersOf = (name: string) => [...name].sort().join('')
 /**
  * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length, or
  * the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names, nor are
- * words of three letters by others: `api` is not `app`, but `tpc` is `tcp`.
+ * words of three letters by others of three: `api` is not `app`, but `tpc` is `tcp` and `shp` is `shop`.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))
@@ -49,7 +49,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   for (const candidate of candidates) {
     if (candidate === name || inSeries(candidate, name)) continue
     if (candidate.toLowerCase() === name.toLowerCase()) return candidate
-    if (isShort && lettersOf(candidate) !== lettersOf(name)) continue
+    if (isShort && candidate.length === name.length && lettersOf(candidate) !== lettersOf(name)) continue
     const distance = editDistance(name, candidate, most)
     if (distance < least) {
       least = distance
