@@ -758,6 +758,7 @@ replacements:
         { name: 'web', pinned: true },
         { name: 'api', pinned: false },
       ],
+      isCheckedOut: false,
       podLabels: {},
       replicas: [
         { name: 'web', count: 3 },
