@@ -26,7 +26,7 @@ and DNS, an info for the others; an error in a cluster in which pods of it are P
 scheduled. Any class above 0 is taken for a choice. Asked for, the rule looks at every DaemonSet that chooses no nodes and
 at all of kube-system, too, and names classes of the input below the highest that a user may give.
 
-Exempt: a CoreDNS behind a Service that is not the cluster's, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
+Exempt: a CoreDNS behind a Service that is not the cluster's, or in a StatefulSet or a Service of Knative, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
   falsePositives:
     'A chart that sets the class by a value may be rendered without it; GKE allows system classes outside kube-system only with a ResourceQuota for them.',
   versions: 'System classes are allowed in all namespaces since 1.17.',
@@ -118,14 +118,15 @@ function isSpecial({ nodeSelector, affinity }: PodSpec): boolean {
   )
 }
 
-/** Whether it is a CoreDNS behind a Service, and neither is that of the cluster: it serves names of its own. */
+/**
+ * Whether it is a CoreDNS that serves names of its own: behind a Service, and neither is that of the cluster, or of a kind that no
+ * cluster runs its DNS as.
+ */
 function isOtherDns(workload: Workload, graph: Graph): boolean {
-  return (
-    workload.kind === 'Deployment' &&
-    workload.running.some(({ image }) => imageNamed(image, ['coredns'])) &&
-    graph.servicesOf(workload).length > 0 &&
-    !isOfClusterDns(workload, graph)
-  )
+  if (!workload.running.some(({ image }) => imageNamed(image, ['coredns']))) return false
+  return workload.kind === 'Deployment'
+    ? graph.servicesOf(workload).length > 0 && !isOfClusterDns(workload, graph)
+    : workload.kind !== 'DaemonSet'
 }
 
 /** The highest value of a class that is not the system's. Source: kubernetes/pkg/apis/scheduling/types.go. */

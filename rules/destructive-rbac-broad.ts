@@ -25,7 +25,7 @@ is in; a warning for other users and groups that are not in \`breakGlass\`, an i
 administrators; ServiceAccounts are left alone
 unless \`serviceAccounts\` is on: operators need such rights.
 
-Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.`,
+Exempt: bindings that the API server makes itself, subjects that are to be filled in (\`<group>\`), and groups in \`breakGlass\`.`,
   falsePositives:
     'The group of the people on call, if they use it only in emergencies: name it in `breakGlass`.',
   sources: [
@@ -66,6 +66,8 @@ Exempt: bindings that the API server makes itself, and groups in \`breakGlass\`.
       const all = kind === 'Group' && (everybody.includes(name) || name.startsWith('system:serviceaccounts:'))
       if (kind === 'ServiceAccount' && (!params.serviceAccounts || namespace === 'kube-system')) continue
       if (kind === 'User' && name.startsWith('system:')) continue
+      // Somebody else writes who it is.
+      if (/^<.*>$/.test(name)) continue
       report(
         subject,
         'name',

@@ -1,4 +1,5 @@
 import {
+  arrayAt,
   atMost,
   type CronJob,
   type Custom,
@@ -45,7 +46,7 @@ export default rule({
 An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the
 file; a warning when it starts less often than \`maxInterval\`. Where the rule is asked
 for, \`failedJobsHistoryLimit: 0\` is an info. One finding, the gravest. Schedules of Velero, which
-saves what the API server holds, when they are paused (a warning).
+saves what the API server holds, when they are paused and no other one saves their namespaces (a warning).
 
 In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
 although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long (a
@@ -174,7 +175,9 @@ function faultOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Fa
   const status = objectAt(subject, 'status')
   const name = subject.metadata?.name ?? 'this schedule'
   if (spec?.paused === true)
-    return [spec, 'paused', `Velero takes no new backups: ${name} is paused.`, { severity: 'warning' }]
+    return isReplaced(subject, graph)
+      ? undefined
+      : [spec, 'paused', `Velero takes no new backups for ${name}: it is paused.`, { severity: 'warning' }]
   if (status && stringAt(status, 'phase') === 'FailedValidation')
     return [
       status,
@@ -183,6 +186,19 @@ function faultOfSchedule(subject: Custom, graph: Graph, maxInterval: number): Fa
       { severity: 'error' },
     ]
   return faultOfBackups(subject, graph, maxInterval)
+}
+
+/** Whether another schedule, that is not paused, saves all namespaces that this one saves. */
+function isReplaced(schedule: Custom, graph: Graph): boolean {
+  const namespacesOf = (one: Custom) => {
+    const named = arrayAt(one, 'spec', 'template', 'includedNamespaces')
+    return named.length > 0 ? named : ['*']
+  }
+  return graph
+    .siblings('velero.io/Schedule', schedule)
+    .filter((one) => valueAt(one, 'spec', 'paused') !== true)
+    .map(namespacesOf)
+    .some((saved) => saved.includes('*') || namespacesOf(schedule).every((one) => saved.includes(one)))
 }
 
 /** That no backup of a schedule has succeeded, or been whole, for too long. */

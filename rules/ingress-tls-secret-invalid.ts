@@ -37,6 +37,13 @@ interface Reference {
   readonly hosts: readonly string[]
 }
 
+const entrances = [
+  'Ingress',
+  'gateway.networking.k8s.io/Gateway',
+  'traefik.io/IngressRoute',
+  'traefik.containo.us/IngressRoute',
+] as const
+
 export default rule({
   title: 'The TLS secret of an entrance is absent or has no certificate',
   category: 'networking',
@@ -47,9 +54,9 @@ with it.`,
   remedy: 'Create the Secret with the keys `tls.crt` and `tls.key`, or find out why it was not issued.',
   decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute
 names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
-that name is there, or, in complete input where no account may make any, none at all. In a cluster every absent one is reported, those that
-cert-manager or external-secrets should have made included, once the entrance is older than ten minutes: once
-for all Ingresses that name it, and not where \`certificate-expiring\` reports the Certificate that makes it. A warning when a host of \`tls\` is a slip of
+that name is there, or, in complete input where no account may make any, none at all: once for all entrances that name it. In a cluster
+every absent one is reported, those that cert-manager or external-secrets should have made included, once the entrance is older than ten
+minutes, and not where \`certificate-expiring\` reports the Certificate that makes it. A warning when a host of \`tls\` is a slip of
 the host of a rule.
 
 Where the rule is asked for, an info for Secrets that partial input neither has nor makes, and for hosts of \`tls\` that
@@ -64,12 +71,7 @@ Secrets.`,
     'Gateway API specification (GatewayTLSConfig)',
   ],
   stories: ['dfds-traefik-tls-secret'],
-  for: [
-    'Ingress',
-    'gateway.networking.k8s.io/Gateway',
-    'traefik.io/IngressRoute',
-    'traefik.containo.us/IngressRoute',
-  ],
+  for: entrances,
   check(entrance, { graph, report }) {
     if (/^alb/.test(ingressClassOf(entrance))) return
     if (isKind(entrance, 'Ingress')) for (const fault of unserved(entrance, graph)) report(...fault)
@@ -108,7 +110,7 @@ Secrets.`,
           )
         continue
       }
-      const others = graph.live ? otherUsers(name, entrance, graph) : []
+      const others = namespace || (near && !graph.live) ? [] : otherUsers(name, entrance, graph)
       // Of those that name it the first tells of all.
       if (others.some((one) => graph.describe(one) < graph.describe(entrance))) continue
       const maker = graph.live && secretMaker(name, namespace ?? graph.namespaceOf(entrance), graph)
@@ -199,12 +201,11 @@ function askedOf({ metadata }: KubernetesObject, { live, hasRead }: Graph): read
   return isKnown && asked ? [`annotation ${asked.join(': ')} asks for it, and there is no Certificate`] : []
 }
 
-/** The other Ingresses of the namespace that name the Secret, without those that wait for it. */
+/** The other entrances of the namespace that name the Secret, without those that wait for it. */
 function otherUsers(secret: string, entrance: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
-  if (entrance.kind !== 'Ingress') return []
-  return graph
-    .siblings('Ingress', entrance)
-    .filter(({ spec }) => spec?.tls?.some(({ secretName }) => secretName === secret))
+  return entrances
+    .flatMap((kind): readonly KubernetesObject[] => graph.siblings(kind, entrance))
+    .filter((one) => referencesIn(one).some(({ name, namespace }) => name === secret && !namespace))
     .filter((one) => !isYoung(one, graph) && !/^alb/.test(ingressClassOf(one)))
 }
 

@@ -6,6 +6,7 @@ import {
   type Namespace,
   type NetworkPolicy,
   type Node,
+  pairsOf,
   type RuleFix,
   rule,
   selectsAll,
@@ -28,7 +29,7 @@ matches. A \`namespaceSelector\` that matches no Namespace while one differs as 
 Namespace under a key that this one does not have.
 
 Nothing follows from peers that match nothing at all, not even in a cluster: they may come later. Exempt: policies and
-namespaces that a kustomization patches.`,
+namespaces that a kustomization patches, and names of namespaces that the API server makes or that workloads are in.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (NetworkPolicyPeer)',
     'kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Namespace: kubernetes.io/metadata.name)',
@@ -134,7 +135,8 @@ function nearPod(selector: LabelSelector, pods: readonly Workload[], graph: Grap
 function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined {
   const namespaces = graph.seen('Namespace')
   const key = `network-policy-peer-missing: ${JSON.stringify(selector)}`
-  if (graph.once(key, () => namespaces.some((one) => isIn(selector, one)))) return undefined
+  if (graph.once(key, () => namespaces.some((one) => isIn(selector, one)) || isElsewhere(selector, graph)))
+    return undefined
   for (const namespace of namespaces) {
     const slip = slipIn(selector, labelsOf(namespace)) ?? unlabelled(selector, namespace)
     if (!slip || graph.patched(namespace)) continue
@@ -158,6 +160,17 @@ function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined 
     }
   }
   return undefined
+}
+
+/** Namespaces that the API server makes. Source: kubernetes/cmd/kube-apiserver/app/options. */
+const own: readonly unknown[] = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+
+/** Whether the selector asks by its name for a namespace that every cluster has, or that objects of the input are in. */
+function isElsewhere(selector: LabelSelector, graph: Graph): boolean {
+  const name = pairsOf(selector).find(([key]) => key === nameLabel)?.[1]
+  return (
+    name !== undefined && (own.includes(name) || graph.workloads.some(({ namespace }) => namespace === name))
+  )
 }
 
 /** Every namespace has it. */

@@ -109,7 +109,7 @@ function gapsIn(workload: Workload, graph: Graph, isPartial: boolean): readonly 
   const gaps = new Map<string, Gap>()
   for (const reference of graph.referencesOf(workload)) {
     const id = `${reference.kind}/${reference.name}`
-    if (reference.optional || gaps.has(id) || isBuiltIn(reference)) continue
+    if (reference.optional || gaps.has(id) || isBuiltIn(reference, workload)) continue
     const gap = gapAt(reference, workload, graph, isPartial)
     if (gap) gaps.set(id, gap)
   }
@@ -330,9 +330,16 @@ function unexplained(told: readonly string[], scene: Scene): Fault[] {
   ]
 }
 
-function isBuiltIn({ kind, name }: ConfigReference): boolean {
-  return (kind === 'ServiceAccount' && name === 'default') || (kind === 'ConfigMap' && everywhere.has(name))
+function isBuiltIn({ kind, name }: ConfigReference, workload: Workload): boolean {
+  return (
+    (kind === 'ServiceAccount' &&
+      (name === 'default' || (workload.kind === 'DeploymentConfig' && ofProjects.includes(name)))) ||
+    (kind === 'ConfigMap' && everywhere.has(name))
+  )
 }
+
+/** The accounts that OpenShift makes in every project. Source: its documentation, default service accounts. */
+const ofProjects: readonly string[] = ['builder', 'deployer']
 
 /** The kubelet goes on without an image pull secret: pods wait only where the registry asks for one. */
 function severityOf({ as }: ConfigReference, isWaitedFor: boolean): 'error' | 'warning' {

@@ -8,6 +8,7 @@ import {
   objectAt,
   rule,
   type Service,
+  type ServicePort,
   type Sight,
   valueAt,
   type Workload,
@@ -23,13 +24,13 @@ node's, and replaces the client's address by its own so that the answer comes ba
 limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
   decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
-address matters to its pods: a NetworkPolicy with \`ipBlock\` that selects them (whatever pods they are, where it asks
-for no more than the Service; an info where all blocks are private, as the nodes may be meant); an Ingress of this controller with an allow list or a limit per address; a Middleware of
+address matters to its pods: a NetworkPolicy with \`ipBlock\` for one of its ports that selects them (whatever pods they are, where it
+asks for no more than the Service; an info where all blocks are private, as the nodes may be meant); an Ingress of this controller with an allow list or a limit per address; a Middleware of
 Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image. Asked for, the rule takes the
 port of SSH, mail, DNS or SIP for a sign, too.
 
 PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
-\`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports.`,
+\`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports; and the class \`tailscale\`, whose clients come through a pod.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
   sources: [
     'Kubernetes documentation, Using Source IP',
@@ -37,6 +38,7 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
     'kubernetes/pkg/proxy/iptables/proxier.go (masquerade for external destinations)',
     'Calico documentation, eBPF data plane',
     'Cilium documentation, kube-proxy replacement (direct server return)',
+    'Tailscale documentation, Kubernetes operator architecture',
   ],
   stories: ['oneandone-source-ip-loss'],
   params: {
@@ -53,7 +55,8 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
     if (
       !spec ||
       (spec.type !== 'LoadBalancer' && spec.type !== 'NodePort') ||
-      spec.externalTrafficPolicy === 'Local'
+      spec.externalTrafficPolicy === 'Local' ||
+      spec.loadBalancerClass === 'tailscale'
     )
       return
     const annotations = JSON.stringify(service.metadata?.annotations ?? {})
@@ -62,8 +65,8 @@ PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balan
     const backends = graph.backendsOf(service)
     const [sign] =
       backends.length > 0
-        ? backends.flatMap((workload) => signOf(workload, graph, params.images) ?? [])
-        : [policySign(policiesFor(service, graph))]
+        ? backends.flatMap((workload) => signOf(workload, service, graph, params.images) ?? [])
+        : [policySign(policiesFor(service, graph), service)]
     const found = sign ?? portSign(service, backends[0])
     if (!found || keepsAddresses(service, graph)) return
     report(
@@ -149,11 +152,11 @@ const byClient =
 /** Ranges for private networks: RFC 1918, RFC 4193. */
 const privateRange = /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|f[cd])/i
 
-function policySign(policies: readonly NetworkPolicy[]): Sign | undefined {
+function policySign(policies: readonly NetworkPolicy[], { spec }: Service): Sign | undefined {
   const blocks = policies.flatMap((policy) =>
-    (policy.spec?.ingress ?? []).flatMap(({ from = [] }) =>
+    (policy.spec?.ingress ?? []).flatMap(({ from = [], ports }) =>
       from.flatMap((peer) => {
-        const range = peer.ipBlock?.cidr
+        const range = mayBeAbout(ports, spec?.ports ?? []) && peer.ipBlock?.cidr
         return !range || range === '0.0.0.0/0' || range === '::/0' ? [] : [{ policy, peer, range }]
       }),
     ),
@@ -169,9 +172,33 @@ function policySign(policies: readonly NetworkPolicy[]): Sign | undefined {
   )
 }
 
-function signOf(workload: Workload, graph: Graph, images: readonly string[]): Sign | undefined {
+type IngressRule = NonNullable<NonNullable<NetworkPolicy['spec']>['ingress']>[number]
+
+/** Whether a policy's rule is for a port that the Service leads to, as far as both are numbers. */
+function mayBeAbout(allowed: IngressRule['ports'] = [], ports: readonly ServicePort[]): boolean {
+  const targets = ports.map(({ port, targetPort }) => targetPort || port)
+  return (
+    allowed.length === 0 ||
+    allowed.some(({ port, endPort = port }) =>
+      targets.some(
+        (target) =>
+          typeof port !== 'number' ||
+          typeof endPort !== 'number' ||
+          typeof target !== 'number' ||
+          (port <= target && target <= endPort),
+      ),
+    )
+  )
+}
+
+function signOf(
+  workload: Workload,
+  service: Service,
+  graph: Graph,
+  images: readonly string[],
+): Sign | undefined {
   const of = workload.name
-  const policy = policySign(graph.policiesOf(workload))
+  const policy = policySign(graph.policiesOf(workload), service)
   if (policy) return { of, ...policy }
   if (imageNamed(workload.running[0]?.image, ['ingress-nginx', 'nginx-ingress-controller'])) {
     for (const ingress of graph.all('Ingress')) {

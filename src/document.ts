@@ -41,7 +41,7 @@ export interface Repetition {
   readonly range: Range
   /** Where the key stands for the first time. */
   readonly first: Range
-  /** Whether nothing is lost: the value is written as it is there, quotes and indentation aside, or none is there. */
+  /** Whether nothing is lost: the last value has all that stands there, quotes and indentation aside. */
   readonly isSame: boolean
 }
 

@@ -325,7 +325,7 @@ export interface RepeatedKey {
   readonly line: number
   /** Shows the first one. */
   readonly first: Sight
-  /** Whether the values are written alike. */
+  /** Whether nothing is lost: the last value has all of the others. */
   readonly isSame: boolean
 }
 

@@ -2,7 +2,7 @@
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
-import { homesOf } from '../src/graph/builds.js'
+import { homesOf, podLabelsOf } from '../src/graph/builds.js'
 import { delayOfCommand } from '../src/graph/command.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { imageNamed, imageParts, isImageAlias } from '../src/graph/image.js'
@@ -51,6 +51,7 @@ function graphOf(
     generated: [],
     images: [],
     namespace: undefined,
+    podLabels: {},
     replicas: [],
     resources: [],
     isCheckedOut: true,
@@ -824,5 +825,40 @@ describe('the namespaces of kustomizations', () => {
     expect(homes({ base, prod, again: { namespace: 'prod', resources: ['base'] } })).toEqual({
       'base/web.yaml': 'prod',
     })
+  })
+})
+
+describe('the labels that kustomizations put on pods', () => {
+  const labels = (kustomizations: Readonly<Record<string, Partial<Kustomization>>>) => {
+    const graph = graphOf({}, { overlays: kustomizations })
+    return Object.fromEntries(podLabelsOf(graph.kustomizations))
+  }
+  const base = { podLabels: { app: 'web', tier: 'front' }, resources: ['base/web.yaml'] }
+  it('add up, and what the outermost one says counts', () => {
+    expect(labels({ base })).toEqual({ 'base/web.yaml': base.podLabels })
+    expect(labels({ base, prod: { podLabels: { tier: 'edge', env: 'prod' }, resources: ['base'] } })).toEqual(
+      {
+        'base/web.yaml': { app: 'web', tier: 'edge', env: 'prod' },
+      },
+    )
+  })
+  it('come from components, too', () => {
+    const more = { ...graphOf({}, { overlays: { more: { podLabels: { mesh: 'on' } } } }).kustomizations[0] }
+    const component = {
+      ...more,
+      document: { ...more.document, value: { kind: 'Component' } },
+    } as Kustomization
+    expect(labels({ base, more: component, prod: { resources: ['base', 'more'] } })).toEqual({
+      'base/web.yaml': { ...base.podLabels, mesh: 'on' },
+    })
+  })
+  it('are left out where builds differ', () => {
+    const overlay = (env: string) => ({ podLabels: { env }, resources: ['base'] })
+    expect(labels({ base, prod: overlay('prod'), test: overlay('test') })).toEqual({
+      'base/web.yaml': base.podLabels,
+    })
+    expect(
+      labels({ base: { ...base, podLabels: {} }, prod: overlay('prod'), bare: { resources: ['base'] } }),
+    ).toEqual({})
   })
 })

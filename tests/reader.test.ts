@@ -85,6 +85,7 @@ describe('what is broken', () => {
     ['middle-of-three.yaml', 'namespace: shop', /indented/],
     ['missing-colon.yaml', 'metadata', /colon/],
     ['missing-space.yaml', 'shop', /space is missing after the colon/],
+    ['non-breaking-space.yaml', '\u00a0 labels', /non-breaking space/],
     ['null-key.yaml', 'null:', /key is missing or null/],
     ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
     ['reserved-character.yaml', '@admin', /@.*quotes/],
@@ -422,6 +423,7 @@ describe('test data', () => {
   it('is called otherwise by some', () => {
     const cwd = folder({
       'lib/testData/a.yaml': configMap('a'),
+      'unit/test_data/expected/e.yaml': configMap('e'),
       'tools/tests/fixtures/b.yaml': configMap('b'),
       'fixtures/c.yaml': configMap('c'),
       'tests/manifests/d.yaml': configMap('d'),
@@ -447,6 +449,16 @@ describe('test data', () => {
     ])
     const cwd = folder({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
+  })
+  it('is what stands beside an assertion of KUTTL', () => {
+    const cwd = folder({
+      'e2e/kuttl-test.yaml': configMap('suite'),
+      'e2e/claims/00-install.yaml': configMap('claim'),
+      'e2e/claims/00-assert.yaml': configMap('bound'),
+      'app/assert.yaml': configMap('app'),
+    })
+    expect(names(read(cwd))).toEqual(['app', 'suite'])
+    expect(skips(read(cwd))).toEqual({ 'e2e/claims': 'test data' })
   })
   it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
     const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
@@ -521,6 +533,10 @@ describe('what is an object', () => {
     [
       'an alias right before its colon',
       'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: 1\n',
+    ],
+    [
+      'the same where the text is looked at twice',
+      'apiVersion: v1\nkind: Pod\nmetadata: {name: &app a}\nspec:\n  *app:\n    x: &x {y: 1}\n  b: *x\n',
     ],
   ])('%s is', (_, text) => {
     expect(kindOf(text)).toBe('object')
@@ -647,6 +663,7 @@ describe('what is an object', () => {
   it('a file called a template is one where a name is to be replaced', () => {
     expect(kindOf(configMap('service_name'), 'template.yaml')).toBe('Go template')
     expect(kindOf(configMap('TEST_NAME'), 'test.tmpl.yaml')).toBe('Go template')
+    expect(kindOf(configMap('web-{THREAD_ID}'), 'web.template.yaml')).toBe('Go template')
     expect(kindOf(configMap('service_name'))).toBe('object')
     expect(kindOf(configMap('web'), 'template.yaml')).toBe('object')
     expect(kindOf(configMap('${jobName}'), 'job.tmpl.yaml')).toBe('object')
@@ -741,6 +758,8 @@ replacements:
         { name: 'web', pinned: true },
         { name: 'api', pinned: false },
       ],
+      isCheckedOut: false,
+      podLabels: {},
       replicas: [
         { name: 'web', count: 3 },
         { name: 'server', count: 3 },

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
 import type { Path } from '../finding.js'
-import { homesOf } from '../graph/builds.js'
+import { homesOf, podLabelsOf } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -42,6 +42,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
   const homes = homesOf(input.kustomizations)
+  const podLabels = podLabelsOf(input.kustomizations)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
@@ -64,6 +65,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (isScoped ? '' : (settings.namespace ?? '')),
       home: isScoped ? undefined : homes.get(document.file.name),
+      podLabels: podLabels.get(document.file.name),
       folders,
       problems: checked.problems,
     }

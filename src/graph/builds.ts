@@ -2,6 +2,7 @@
 import type { Kustomization } from '../reader/input.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
+import type { Labels } from '../values/selector.js'
 import { stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
@@ -17,10 +18,17 @@ export interface Builds {
 }
 
 export interface Build {
-  /** The kustomization and those that it builds on, directly or not, each with the namespace that its objects get or ''. */
-  readonly parts: ReadonlyMap<Kustomization, string>
-  /** The files that they list, with the namespace; undefined for a file that gets more than one. */
-  readonly files: ReadonlyMap<string, string | undefined>
+  /** The kustomization and those that it builds on, directly or not, each with what its objects get. */
+  readonly parts: ReadonlyMap<Kustomization, Given>
+  /** The files that they list, with what each of those that list it gives them. */
+  readonly files: ReadonlyMap<string, readonly Given[]>
+}
+
+/** What kustomizations give all objects of a file. */
+interface Given {
+  /** '' where they leave it as it is written. */
+  readonly namespace: string
+  readonly podLabels: Labels
 }
 
 /** Paths of files are compared as they are written, relative to the same folder. */
@@ -48,16 +56,28 @@ export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
 }
 
 function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>): Build {
-  const parts = new Map([[root, root.namespace ?? '']])
-  const files = new Map<string, string | undefined>()
-  for (const [{ resources }, namespace] of parts)
+  /** What a kustomization gives all that it builds. Components change what is built before them, and stand for their user here. */
+  const own = ({ namespace = '', podLabels, resources }: Kustomization): Given => {
+    const components = resources.flatMap((path) => byFolder.get(path) ?? []).filter(isComponent)
+    return { namespace, podLabels: Object.assign({}, ...components.map((one) => one.podLabels), podLabels) }
+  }
+  const parts = new Map([[root, own(root)]])
+  const files = new Map<string, Given[]>()
+  for (const [{ resources }, outer] of parts)
     for (const path of resources) {
       const next = byFolder.get(path)
-      if (!next) agree(files, path, namespace)
-      // The namespace of the outermost one counts.
-      else if (!parts.has(next)) parts.set(next, namespace || (next.namespace ?? ''))
+      if (!next) push(files, path, outer)
+      else if (!parts.has(next)) parts.set(next, within(outer, own(next)))
     }
   return { parts, files }
+}
+
+/** What the outermost one says counts. */
+function within(outer: Given, inner: Given): Given {
+  return {
+    namespace: outer.namespace || inner.namespace,
+    podLabels: { ...inner.podLabels, ...outer.podLabels },
+  }
 }
 
 /**
@@ -67,13 +87,24 @@ function build(root: Kustomization, byFolder: ReadonlyMap<string, Kustomization>
 export function homesOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, string | undefined> {
   const homes = new Map<string, string | undefined>()
   for (const { files } of buildsOf(kustomizations).outermost())
-    for (const [file, namespace] of files) agree(homes, file, namespace)
+    for (const [file, given] of files)
+      for (const { namespace } of given)
+        homes.set(file, !homes.has(file) || homes.get(file) === namespace ? namespace : undefined)
   return homes
 }
 
-/** Notes a file's namespace: undefined where another one is known. */
-function agree(homes: Map<string, string | undefined>, file: string, namespace: string | undefined): void {
-  homes.set(file, !homes.has(file) || homes.get(file) === namespace ? namespace : undefined)
+/** By file the labels that kustomizations put on the pods of its objects, without those that only some of the builds put on. */
+export function podLabelsOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, Labels> {
+  const labels = new Map<string, Labels>()
+  if (kustomizations.every(({ podLabels }) => Object.keys(podLabels).length === 0)) return labels
+  for (const { files } of buildsOf(kustomizations).outermost())
+    for (const [file, given] of files)
+      for (const { podLabels } of given) {
+        const known = labels.get(file) ?? podLabels
+        const agreed = Object.entries(podLabels).filter(([key, value]) => known[key] === value)
+        labels.set(file, Object.fromEntries(agreed))
+      }
+  return new Map([...labels].filter(([, pairs]) => Object.keys(pairs).length > 0))
 }
 
 export function isComponent({ document }: Kustomization): boolean {

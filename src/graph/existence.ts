@@ -33,7 +33,7 @@ export interface Existence {
   hasAll(kind: Exclude<MadeKind, 'Pod'>, near: object): boolean
   /**
    * The same of pods with the labels that a selector asks for: none is there but those of the workloads of the input, and no
-   * operator seems to make any.
+   * operator or chart from elsewhere seems to make any.
    */
   hasAllPods(labels: Labels | undefined, near: object): boolean
   /** Whether something in the input tells that an operator makes pods with these labels. */
@@ -76,6 +76,8 @@ export function existence(
   const mayBeOperated = operated(objects)
   const hasAll = (kind: MadeKind, near: Resource) =>
     complete && (live !== undefined || (near.namespace !== 'kube-system' && !mayMake(kind, near)))
+  /** Whether charts that are installed from elsewhere have something in the namespace. */
+  const hasCharts = ({ namespace }: Resource) => releases().some((one) => one.namespace === namespace)
   return {
     exists: (kind, name, near) => {
       const { namespace } = resource(near)
@@ -93,10 +95,10 @@ export function existence(
     },
     isFilledElsewhere: (kind, name) => made().has(madeKey(kind, name)),
     hasAll: (kind, near) =>
-      hasAll(kind, resource(near)) &&
-      (kind !== 'Service' || !releases().some((one) => one.namespace === resource(near).namespace)),
+      hasAll(kind, resource(near)) && (kind !== 'Service' || !hasCharts(resource(near))),
     hasAllPods: (labels = {}, near) =>
-      hasAll('Pod', resource(near)) && (live !== undefined || !mayBeOperated(labels, resource(near))),
+      hasAll('Pod', resource(near)) &&
+      (live !== undefined || (!mayBeOperated(labels, resource(near)) && !hasCharts(resource(near)))),
     mayBeOperated: (labels = {}, near) => mayBeOperated(labels, resource(near)),
   }
 }
@@ -112,12 +114,14 @@ function releaseOf({ document, kindName, value, name, namespace }: Resource): Re
   // In a cluster, what is not there was not made.
   if (document.live) return []
   switch (kindName) {
-    case 'helm.toolkit.fluxcd.io/HelmRelease':
-      return calledBy(
-        objectAt(value, 'spec', 'values'),
-        stringAt(value, 'spec', 'releaseName') ?? name,
-        stringAt(value, 'spec', 'targetNamespace') ?? namespace,
-      )
+    case 'helm.toolkit.fluxcd.io/HelmRelease': {
+      const target = stringAt(value, 'spec', 'targetNamespace')
+      const values = objectAt(value, 'spec', 'values')
+      const said = stringAt(value, 'spec', 'releaseName')
+      // Source: helm-controller/api/v2/helmrelease_types.go (releaseName).
+      const composed = target && !said ? calledBy(undefined, `${target}-${name}`, target) : []
+      return [...composed, ...calledBy(values, said ?? name, target ?? namespace)]
+    }
     case 'helm.cattle.io/HelmChart':
       return [{ name, namespace: stringAt(value, 'spec', 'targetNamespace') ?? namespace }]
     case 'argoproj.io/Application':

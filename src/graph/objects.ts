@@ -58,7 +58,7 @@ export function indexObjects(
     const key = identity(kindName, namespace, name)
     push(byIdentity, key, resource)
     variants.set(resource, byIdentity.get(key) ?? [])
-    const workload = workloadOf(value, kindName, namespace, custom)
+    const workload = workloadOf(resource, custom)
     if (workload) {
       workloads.push(workload)
       workloadByRoot.set(value, workload)

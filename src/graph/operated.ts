@@ -3,6 +3,7 @@ import { groupOf, type ObjectOf } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { lazy } from '../values/lazy.js'
 import type { Labels } from '../values/selector.js'
+import { stringAt } from '../values/untyped.js'
 import { isChosen, isNear } from './belonging.js'
 import type { Objects } from './objects.js'
 import type { Resource } from './resource.js'
@@ -38,17 +39,21 @@ export const operatorLabels: readonly string[] = [
 const podless =
   /(?:^|\.)(?:k8s\.io|cert-manager\.io|external-secrets\.io|traefik\.(?:io|containo\.us)|istio\.io|projectcontour\.io|keda\.sh|cilium\.io|projectcalico\.org|route\.openshift\.io)$/
 
+/** What Flink writes on the pods that it makes itself. Source: flink-kubernetes/utils/Constants.java (LABEL_TYPE_NATIVE_TYPE). */
+const ofFlink = 'flink-native-kubernetes'
+
 /** Says of an object which program keeps it: recommended labels of Kubernetes. */
 const managedBy = 'app.kubernetes.io/managed-by'
 
 /**
  * Tells whether the pods with some labels, beside an object, may be some that an operator makes: it or the program puts one of
  * the labels on them, an operator is said to manage them, the domain of a label is the group of a definition of the input, or a
- * custom resource of the same namespace has the name that a label gives, or its beginning (`argocd`, `argocd-server`). Of what an
- * operator of OLM makes in its namespace nothing is known.
+ * custom resource of the same namespace, or a bundle of Flux, has the name that a label gives, or its beginning (`argocd`,
+ * `argocd-server`). Of what an operator of OLM makes in its namespace nothing is known.
  */
 export function operated({ resources, all }: Objects): (labels: Labels, near: Resource) => boolean {
   const groups = lazy(() => groupsOf(all('CustomResourceDefinition')))
+  const bundles = lazy(() => resources.filter(isBundle).map(({ name }) => name))
   const makers = lazy(() => {
     const found = new Map<string, Resource[]>()
     for (const one of resources) {
@@ -60,9 +65,10 @@ export function operated({ resources, all }: Objects): (labels: Labels, near: Re
   return (labels, near) => {
     const keys = Object.keys(labels)
     if (keys.some((key) => operatorLabels.some((start) => key.startsWith(start)))) return true
-    if (/operator|controller/.test(labels[managedBy] ?? '')) return true
+    if (/operator|controller/.test(labels[managedBy] ?? '') || labels.type === ofFlink) return true
     if (keys.some((key) => key.includes('/') && groups().has(key.slice(0, key.indexOf('/'))))) return true
     const values = Object.values(labels)
+    if (values.some((value) => bundles().some((name) => isOf(name, value)))) return true
     return (makers().get(near.namespace) ?? []).some(
       (one) =>
         (isChosen(near.namespace) || isNear(one.folders, near.folders)) &&
@@ -82,6 +88,14 @@ function mayMakePods({ apiVersion, kind }: Resource): boolean {
   if (group === 'monitoring.coreos.com')
     return /^(Prometheus|PrometheusAgent|Alertmanager|ThanosRuler)$/.test(kind)
   return group.includes('.') && !podless.test(group) && !kind.startsWith('App')
+}
+
+/** Whether Flux applies by its name what no repository has: an artifact of a registry or a bucket, in whatever namespaces. */
+function isBundle({ apiVersion, value }: Resource): boolean {
+  return (
+    groupOf(apiVersion) === 'kustomize.toolkit.fluxcd.io' &&
+    stringAt(value, 'spec', 'sourceRef', 'kind') !== 'GitRepository'
+  )
 }
 
 function isOfOlm({ apiVersion }: Resource): boolean {

@@ -3,6 +3,7 @@ import type { Document } from '../document.js'
 import { formatSubject, type Path } from '../finding.js'
 import { groupOf, type KindName, type KubernetesObject } from '../kubernetes.js'
 import type { SchemaProblem } from '../schema/problem.js'
+import type { Labels } from '../values/selector.js'
 
 /** An object with what the reader knows of it. */
 export interface Resource {
@@ -20,6 +21,8 @@ export interface Resource {
   readonly namespace: string
   /** The namespace that kustomizations give it, where that is certain; empty where they leave it as it is written. */
   readonly home?: string | undefined
+  /** The labels that kustomizations put on its pods, where that is certain. */
+  readonly podLabels?: Labels | undefined
   /** The folders of its file, outermost first. */
   readonly folders: readonly string[]
   /** What the schema found wrong. */

@@ -14,6 +14,7 @@ import {
 import type { Labels } from '../values/selector.js'
 import { isObject, numberAt, valueAt } from '../values/untyped.js'
 import { type Container, containersOf } from './container.js'
+import type { Resource } from './resource.js'
 
 /** An object that makes pods, or a Pod itself. */
 export interface Workload {
@@ -27,7 +28,7 @@ export interface Workload {
   /** The pod's metadata and spec: the pod template, or the Pod itself. Report on it for what the template lacks. */
   readonly template: { readonly metadata?: ObjectMeta | undefined; readonly spec?: PodSpec | undefined }
   readonly pod: PodSpec
-  /** The labels of its pods. */
+  /** The labels of its pods: those of the template, and those that kustomizations add. */
   readonly labels: Labels
   /** The annotations of its pods. */
   readonly annotations: Labels
@@ -96,9 +97,7 @@ const empty: Labels = {}
  * makes.
  */
 export function workloadOf(
-  object: KubernetesObject,
-  kindName: string,
-  namespace: string,
+  { value: object, kindName, namespace, podLabels }: Resource,
   custom: ReadonlyMap<string, WorkloadKind>,
 ): Workload | undefined {
   if (isTest(object)) return undefined
@@ -107,6 +106,8 @@ export function workloadOf(
   if (!template || !pod) return undefined
   const containers = containersOf(pod)
   const kind = object.kind ?? ''
+  // Kustomize writes a label over one that is there, and over what selectors ask for: what is written fits what is written.
+  const labels = podLabels ? { ...podLabels, ...template.metadata?.labels } : template.metadata?.labels
   const workload: Workload = {
     object,
     kind,
@@ -114,7 +115,7 @@ export function workloadOf(
     namespace,
     template,
     pod,
-    labels: template.metadata?.labels ?? empty,
+    labels: labels ?? empty,
     annotations: template.metadata?.annotations ?? empty,
     containers,
     running: containers.filter((container) => container.role !== 'init'),

@@ -91,6 +91,7 @@ const atOpening = ({ opening }: Scene) => opening
 /** In the order in which they are tried: what is certain first. */
 const causes: readonly Cause[] = [
   tab,
+  otherSpace,
   when(
     /^unexpected end of the (?:stream|document) within a (?:double|single) quoted scalar/,
     'The quote that opens here is never closed: close it.',
@@ -162,6 +163,22 @@ function tab({ reason, offset, line, text }: Scene): Fault | undefined {
     message: 'A tab indents this line, and YAML allows only spaces there: replace it with spaces.',
     offset: reason.startsWith('tab') ? offset : at,
   }
+}
+
+/** Lines above a mistake that may have led to it: what follows a wrong indentation reads well for a while. */
+const reach = 8
+
+/** Spaces that come with texts from web pages and word processors; for YAML they are letters. */
+function otherSpace({ line, text }: Scene): Fault | undefined {
+  let at: Line | undefined = line
+  for (let i = 0; at && i <= reach; i++, at = lineAbove(text, at))
+    if (/^ *[\u00a0\u2000-\u200a\u202f\u3000]/.test(at.text))
+      return {
+        message:
+          'A non-breaking space, or another one that YAML does not know, indents this line: replace it with an ordinary space.',
+        offset: at.start + at.text.search(/[^ ]/),
+      }
+  return undefined
 }
 
 function controlCharacter({ text, offset }: Scene): number {

@@ -49,14 +49,17 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
-/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and `tests/fixtures`. */
+/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, and `tests/fixtures`. */
 function isTestDataFolder(name: string, parent: string): boolean {
-  return /^testdata$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
+  return /^test[-_]?data$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
 }
 
+/** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
+const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
+
 /**
- * Whether a folder is a test of Chainsaw or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
- * assertion compares. The latter's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
+ * assertion compares. The last one's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  */
 function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   const name = basename(folder)
@@ -64,6 +67,7 @@ function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
   if (name === '.chainsaw-test' || name === '.kyverno-test') return true
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
+  if (entries.some((entry) => kuttlFile.test(entry.name))) return true
   return has('chainsaw-test') || (/test/i.test(`${parent}/${name}`) && has('kyverno-test'))
 }
 

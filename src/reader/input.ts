@@ -2,6 +2,7 @@
 import type { Document, ReadProblem, Skip, SourceFile } from '../document.js'
 import type { Path } from '../finding.js'
 import type { KindName, Untyped } from '../kubernetes.js'
+import type { Labels } from '../values/selector.js'
 import type { Programs } from './program.js'
 
 /** The object that a kustomize patch changes, or all that fit. Kind, name and namespace may be regular expressions. */
@@ -55,6 +56,8 @@ export interface Kustomization {
   /** The images that it rewrites: `name` as written in manifests, and whether a tag or digest is set. */
   readonly images: readonly { readonly name: string; readonly pinned: boolean }[]
   readonly namespace: string | undefined
+  /** The labels that it puts on the pods of all workloads. */
+  readonly podLabels: Labels
   readonly replicas: readonly { readonly name: string; readonly count: number }[]
   /** The files and folders that it builds on, in the form of the file names; addresses of remote ones lead nowhere. */
   readonly resources: readonly string[]

@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import type { Document } from '../document.js'
 import type { Path } from '../finding.js'
 import { escapedStep } from '../values/pointer.js'
+import type { Labels } from '../values/selector.js'
 import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
@@ -30,6 +31,7 @@ export function kustomizationOf(document: Document): Kustomization {
       return name === undefined ? [] : [{ name, pinned: isSet(one.newTag) || isSet(one.digest) }]
     }),
     namespace,
+    podLabels: podLabelsIn(value),
     replicas: mappings(value.replicas).flatMap((one) => {
       const name = text(one.name)
       return name !== undefined && typeof one.count === 'number' ? [{ name, count: one.count }] : []
@@ -44,6 +46,20 @@ export function kustomizationOf(document: Document): Kustomization {
     ),
     replaced: replacedFields(list(value.replacements)),
   }
+}
+
+/**
+ * The labels that a kustomization puts into pod templates: `commonLabels` always, `labels` where it says so. Source:
+ * sigs.k8s.io/kustomize/api/types (Label).
+ */
+function podLabelsIn({ commonLabels, labels }: Mapping): Labels {
+  const inTemplates = mappings(labels).filter(
+    ({ includeSelectors, includeTemplates }) => includeSelectors === true || includeTemplates === true,
+  )
+  const pairs = [commonLabels, ...inTemplates.map((one) => one.pairs)]
+    .filter(isMapping)
+    .flatMap(Object.entries)
+  return Object.fromEntries(pairs.filter((pair): pair is [string, string] => typeof pair[1] === 'string'))
 }
 
 /** A patch as a kustomization lists it: its own text or the name of a file, and the objects that it is for, if they are named. */

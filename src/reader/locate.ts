@@ -68,13 +68,21 @@ export function locatorOf(text: string, root: TextNode, line: number, column: nu
     has: (path) => nearest(root, path).depth === path.length,
     get duplicates() {
       // Quotes and indentation seldom make a difference.
-      const written = ({ value }: Entry) =>
-        text.slice(value.start, value.end).replace(/["']/g, '').replace(/\s+/g, ' ')
+      const written = ({ start, end }: TextNode) =>
+        text.slice(start, end).replace(/["']/g, '').replace(/\s+/g, ' ')
+      /** Whether all of the first value is in the second one. */
+      const isKept = (first: TextNode, second: TextNode): boolean =>
+        ['', written(second)].includes(written(first)) ||
+        (first.kind === 'mapping' &&
+          first.entries.every(({ name, value }) => {
+            const kept = second.entries.find((entry) => entry.name === name)
+            return kept !== undefined && isKept(value, kept.value)
+          }))
       duplicates ??= [...repetitions(root, [])].map(({ path, entry, first }) => ({
         path,
         range: range(entry.key.start, entry.key.end),
         first: range(first.key.start, first.key.end),
-        isSame: ['', written(entry)].includes(written(first)),
+        isSame: isKept(first.value, entry.value),
       }))
       return duplicates
     },

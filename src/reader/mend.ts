@@ -40,6 +40,11 @@ function withRoomForColons(text: string): string {
   )
 }
 
+/** The name of an anchor without what stands in it for room. */
+export function unmendedName(name: string): string {
+  return name.replace(/[\ue0d3-\uf8ff]$/, '')
+}
+
 export function unmended(value: unknown): unknown {
   if (typeof value === 'string') return value === dash ? '-' : value.replaceAll(quote, "'")
   if (Array.isArray(value)) return value.map(unmended)

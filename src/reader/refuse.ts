@@ -1,5 +1,6 @@
 /** What kubectl refuses although js-yaml reads it. Looked for only in texts that show a sign of it. */
 import { lineStart } from './lines.js'
+import { unmendedName } from './mend.js'
 import type { TextNode } from './node.js'
 import { skipSpace } from './outline.js'
 
@@ -49,7 +50,7 @@ export function faultIn(text: string, root: TextNode): Fault | undefined {
 }
 
 function faultBelow(text: string, node: TextNode, inFlow: boolean): Fault | undefined {
-  if (node.anchor !== undefined && !/^[A-Za-z0-9_-]+$/.test(node.anchor))
+  if (node.anchor !== undefined && !/^[A-Za-z0-9_-]*$/.test(unmendedName(node.anchor)))
     return {
       message: 'The name of an anchor may hold letters, digits, - and _ only: rename it.',
       offset: node.start,

@@ -45,14 +45,14 @@ function withoutActions(line: string): string {
 }
 
 /**
- * Whether an object of a file that is called a template has a name to be replaced: `service_name`, `APP_NAME`. Names of roles
- * may look so.
+ * Whether an object of a file that is called a template has a name to be replaced: `service_name`, `APP_NAME`, `web-{ID}`. Names
+ * of roles may look so.
  */
 export function isNamedBlank(value: unknown, fileName: string): boolean {
   if (!/(?:^|[-_.])(?:template|tmpl|tpl)s?(?:[-_.]|$)/i.test(fileName) || !isMapping(value)) return false
   const { kind, metadata } = value
   const name = isMapping(metadata) ? metadata.name : undefined
-  if (typeof name !== 'string' || !/^[\w.-]+$/.test(name)) return false
+  if (typeof name !== 'string' || !/^(?:[\w.-]|\{\w+\})+$/.test(name)) return false
   return /[_A-Z]/.test(name) && !/Role(?:Binding)?$/.test(String(kind))
 }
 

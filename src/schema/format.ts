@@ -47,13 +47,15 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `PV_NAME`, `YOUR_PROJECT_ID`.
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `{ID}`, `PV_NAME`, `YOUR_PROJECT_ID`,
+ * `replaced by an overlay`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
 export function blankIn(text: string, marksOnly = false): string | undefined {
-  const found = marks.exec(text) ?? (marksOnly ? null : (speaking.exec(text) ?? noun.exec(text)))
-  return found?.[0]
+  const found = marks.exec(text) ?? promise.exec(text)
+  const words = marksOnly ? null : (speaking.exec(text) ?? noun.exec(text) ?? beside.exec(text))
+  return (found ?? words)?.[0]
 }
 
 /** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
@@ -63,7 +65,10 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
-  /<[A-Za-z][^<>]*>|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+  /<[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+// A sentence that says who writes the value.
+const promise =
+  /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
@@ -78,6 +83,10 @@ const speaking = new RegExp(
 const noun = new RegExp(
   `^(?:${nouns}|TODO|TBD|FIXME|CHANGEME|PLACEHOLDER)$|(?=(?:${longNouns})$)(?<=^[a-z0-9.-]+-)(?:${longNouns})|^(?:${longNouns}|APP)(?=-[a-z0-9.-]+$)|(?=(?:MY|YOUR)?(?:${longNouns})\\.[A-Za-z]+$)(?<=^(?:[\\w-]+\\.)*)(?:MY|YOUR)?(?:${longNouns})`,
 )
+
+// Words in capitals that underscores join, beside small letters: `hello.LB_IP_DASHED.example`.
+const beside =
+  /(?<=[a-z0-9][.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_])|(?<![\w.-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[.-][a-z])/
 
 /** The forms of names, as k8s.io/apimachinery/pkg/util/validation has them. */
 export type NameForm = 'label' | 'subdomain' | 'label key' | 'label value' | 'port'
