@@ -47,20 +47,23 @@ from standard input has no folder, so nothing is said about it.`,
   ],
   stories: [],
   for: 'Kustomization',
-  check(kustomization, { graph, reportPath }) {
+  check(kustomization, { graph, isAsked, reportPath }) {
     const { references } = kustomization
     const own = graph.describe(kustomization)
+    const isWhole = () => isAsked || graph.complete || kustomization.isCheckedOut()
+    const told = new Set<string>()
     for (const reference of references) {
-      const first = references.find(({ path, found }) => path === reference.path && found === 'nothing')
-      if (reference.found === 'nothing' && first !== reference) continue
+      const { name, found, path } = reference
+      if (name !== '' && (found === 'nothing' || found === 'folder')) {
+        if (!isWhole() || told.has(path) || reference.mayCome()) continue
+        told.add(path)
+      }
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
       if (fact === undefined) continue
-      const isAbsent = reference.name !== '' && ['nothing', 'folder'].includes(reference.found)
       reportPath(reference.at, `${own} cannot be built, so nothing of it is applied: ${fact}.`, {
         ...options,
-        ...(isAbsent && !kustomization.isCheckedOut && !graph.complete && { recommended: false }),
         ...(isRarelyCommitted(reference) && { severity: 'warning', recommended: false }),
-        ...(reference.found === 'nothing' && reference.name !== '' && { absent: reference.path }),
+        ...(found === 'nothing' && name !== '' && { absent: path }),
       })
     }
   },
@@ -85,7 +88,9 @@ function wrong(reference: Reference, own: Kustomization, graph: Graph): Wrong | 
   }
 }
 
-function missing({ name, near, at: path }: Reference, own: Kustomization): Wrong {
+function missing(reference: Reference, own: Kustomization): Wrong {
+  const { name, at: path } = reference
+  const near = reference.near()
   const fact = `there is no ${name}`
   const written = stringAt(own.document.value, ...path)
   const isNamed = own.references.some((one) => one.name.replace(/^\.\//, '') === near?.replace(/^\.\//, ''))

@@ -54,7 +54,7 @@ function graphOf(
     podLabels: {},
     replicas: [],
     resources: [],
-    isCheckedOut: true,
+    isCheckedOut: () => true,
     references: [],
     patches: [],
     replaced: [],

@@ -758,7 +758,7 @@ replacements:
         { name: 'web', pinned: true },
         { name: 'api', pinned: false },
       ],
-      isCheckedOut: false,
+      isCheckedOut: expect.any(Function),
       podLabels: {},
       replicas: [
         { name: 'web', count: 3 },

@@ -31,13 +31,12 @@ export interface Reference {
   readonly takes: 'resource' | 'component' | 'file'
   /** Where it leads, in the form of the file names. */
   readonly path: string
-  /**
-   * What is there: `folder` is one without a kustomization; `elsewhere` is on the network, outside of the repository, or may come before
-   * somebody builds.
-   */
+  /** What is there: `folder` is one without a kustomization; `elsewhere` leads to the network, or is still to be filled in. */
   readonly found: 'file' | 'folder' | 'kustomization' | 'elsewhere' | 'nothing'
+  /** Whether what is not there may come from outside of the repository, or be made before somebody builds. */
+  mayCome(): boolean
   /** The name that was probably meant by one that leads to nothing. */
-  readonly near?: string
+  near(): string | undefined
   /** Present on a file with objects when the input has all that it holds. */
   readonly isRead?: true
 }
@@ -64,7 +63,7 @@ export interface Kustomization {
   /** All files and folders that it names; none of one that was read from standard input, which has no folder. */
   readonly references: readonly Reference[]
   /** Whether it stands in a checkout of git that has all files of its repository; what is copied or exported may be a part of one. */
-  readonly isCheckedOut: boolean
+  isCheckedOut(): boolean
   /** What its patches change, as far as their files were read. */
   readonly patches: readonly PatchTarget[]
   /** The fields that its replacements fill in, as patches. */

@@ -40,7 +40,7 @@ export function kustomizationOf(document: Document): Kustomization {
       typeof path === 'string' && path !== '' ? [posix.join(folder, path).replace(/\/$/, '')] : [],
     ),
     references: [],
-    isCheckedOut: false,
+    isCheckedOut: () => false,
     patches: listedPatches(value).flatMap(({ target, inline, at }) =>
       inline === undefined ? [] : patchesFor(target, bodyOf(inline), at),
     ),

@@ -290,7 +290,7 @@ class Reading {
           ? { ...reference, isRead: true as const }
           : reference,
       )
-      return { ...one, references, isCheckedOut: disk.isCheckedOut(dirname(path)) }
+      return { ...one, references, isCheckedOut: () => disk.isCheckedOut(dirname(path)) }
     })
   }
 

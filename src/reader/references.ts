@@ -1,6 +1,7 @@
 /** What a kustomization names on the disk, and what is there. */
 import { posix, resolve } from 'node:path'
 import type { Path } from '../finding.js'
+import { lazy } from '../values/lazy.js'
 import { isMapping, type Mapping } from './classify.js'
 import type { Reference } from './input.js'
 
@@ -30,14 +31,14 @@ export interface Disk {
 export function referencesOf(value: unknown, folder: string, path: string, disk: Disk): Reference[] {
   return namesIn(value).map((one): Reference => {
     const { name } = one
-    const own = { ...one, path: posix.join(folder, name).replace(/\/$/, '') }
-    if (isElsewhere(name)) return { ...own, found: 'elsewhere' }
     const target = resolve(path, name)
-    const found = name === '' ? 'nothing' : disk.at(target)
-    if (found === 'file' || found === 'kustomization' || name === '') return { ...own, found }
-    if (disk.mayCome(target, path)) return { ...own, found: 'elsewhere' }
-    const near = found === 'nothing' ? disk.nearest(name, path) : undefined
-    return { ...own, found, ...(near !== undefined && { near }) }
+    return {
+      ...one,
+      path: posix.join(folder, name).replace(/\/$/, ''),
+      found: name === '' ? 'nothing' : isElsewhere(name) ? 'elsewhere' : disk.at(target),
+      mayCome: lazy(() => disk.mayCome(target, path)),
+      near: lazy(() => disk.nearest(name, path)),
+    }
   })
 }
 
