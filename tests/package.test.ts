@@ -99,12 +99,12 @@ describe('the package', () => {
     }
     const first = run()
     expect(readFileSync(file).equals(whole)).toBe(true)
-    const damaged = (...sectors: number[]) => {
+    const damaged = (...pages: number[]) => {
       const bytes = Buffer.from(whole)
-      for (const sector of sectors) bytes.fill(0, 512 * sector, 512 * (sector + 1))
+      for (const page of pages) bytes.fill(0, 4096 * page, 4096 * (page + 1))
       return bytes
     }
-    const last = Math.floor(whole.length / 512) - 1
+    const last = Math.floor(whole.length / 4096) - 1
     for (const bytes of [
       damaged(0),
       damaged(1),
