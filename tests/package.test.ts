@@ -101,7 +101,7 @@ describe('the package', () => {
     expect(readFileSync(file).equals(whole)).toBe(true)
     const damaged = (...pages: number[]) => {
       const bytes = Buffer.from(whole)
-      for (const page of pages) bytes.fill(0, 4096 * page, 4096 * (page + 1))
+      for (const page of pages) bytes.fill(0xaa, 4096 * page, 4096 * (page + 1))
       return bytes
     }
     const last = Math.floor(whole.length / 4096) - 1
