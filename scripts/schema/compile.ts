@@ -1,5 +1,5 @@
 /** Merges the definitions of all versions into one text: see src/schema/definitions.ts for its grammar. */
-import { bounds, filled, never, optional, percentages, required, unique, values } from './facts.js'
+import { bounds, dropped, filled, never, optional, percentages, required, unique, values } from './facts.js'
 import type { OpenApi, Sources } from './packages.js'
 
 /** Field differences are kept from this minor version on; of kinds removed earlier, the last shape is kept. */
@@ -208,6 +208,7 @@ function need(definition: string, field: string, inDocument: boolean): Shape['re
 /** The type of a field, with what the facts add to its document. */
 function typeIn(definition: string, field: string, schema: OpenApi): string {
   const type = typeOf(schema)
+  if (listed(dropped, definition, field)) return 'any'
   if (type === 'int-or-string')
     return listed(percentages, definition, field) ? 'int-or-percent' : 'int-or-port'
   const keys = unique[unversioned(definition)]?.[field]

@@ -28,7 +28,7 @@ export const bounds: Table = {
   'apps.ReplicaSetSpec': { minReadySeconds: count, replicas: count },
   'apps.RollingUpdateDaemonSet': { maxSurge: count, maxUnavailable: count },
   'apps.RollingUpdateDeployment': { maxSurge: count, maxUnavailable: count },
-  'apps.RollingUpdateStatefulSetStrategy': { maxUnavailable: count, partition: count },
+  'apps.RollingUpdateStatefulSetStrategy': { partition: count },
   'apps.StatefulSetSpec': { minReadySeconds: count, replicas: count },
   'autoscaling.HPAScalingPolicy': { periodSeconds: '1..1800', value: some },
   'autoscaling.HPAScalingRules': { stabilizationWindowSeconds: '0..3600' },
@@ -354,11 +354,15 @@ export const unique: Table = {
   'storage.CSINodeSpec': { drivers: '!name' },
 }
 
+/** Fields that servers drop before some release, whatever they hold. From there on src/schema/validation judges them. */
+export const dropped: Fields = {
+  'apps.RollingUpdateStatefulSetStrategy': 'maxUnavailable',
+}
+
 /** Fields of type IntOrString whose text is a percentage; that of all others is the name of a port. */
 export const percentages: Fields = {
   'apps.RollingUpdateDaemonSet': 'maxSurge maxUnavailable',
   'apps.RollingUpdateDeployment': 'maxSurge maxUnavailable',
-  'apps.RollingUpdateStatefulSetStrategy': 'maxUnavailable',
   'extensions.RollingUpdateDaemonSet': 'maxUnavailable',
   'extensions.RollingUpdateDeployment': 'maxSurge maxUnavailable',
   'policy.PodDisruptionBudgetSpec': 'maxUnavailable minAvailable',

@@ -972,7 +972,7 @@ apps/v1.RollingUpdateDeployment
  maxUnavailable int-or-percent 0..
 
 apps/v1.RollingUpdateStatefulSetStrategy
- maxUnavailable@24- int-or-percent 0..
+ maxUnavailable@24- any
  partition int32 0..
 
 apps/v1.StatefulSet

@@ -82,9 +82,15 @@ export const workloads: Checks = {
     }),
   ],
   'apps.StatefulSetUpdateStrategy': [
-    on<{ readonly type?: string; readonly rollingUpdate?: object }>(({ type, rollingUpdate }, say) => {
+    on<NonNullable<Spec<StatefulSet>['updateStrategy']>>(({ type, rollingUpdate }, say) => {
       if (type === 'OnDelete' && rollingUpdate)
         say.conflict(['rollingUpdate'], 'cannot stand beside type OnDelete')
+      // Servers drop the field before: MaxUnavailableStatefulSet is on by default from 1.37. Source: pkg/features/kube_features.go.
+      const { maxUnavailable } = rollingUpdate ?? {}
+      if (say.minor < 37 || maxUnavailable === undefined) return
+      if (isZero(maxUnavailable)) say.conflict(['rollingUpdate', 'maxUnavailable'], 'cannot be 0')
+      else if (typeof maxUnavailable === 'number' && maxUnavailable < 0)
+        say.conflict(['rollingUpdate', 'maxUnavailable'], `is ${maxUnavailable}, and has to be at least 1`)
     }),
   ],
   'core.ReplicationControllerSpec': [
