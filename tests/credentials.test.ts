@@ -301,12 +301,18 @@ interface Issuer {
   readonly meanwhile?: () => void
 }
 
-/** An issuer of tokens over TLS, and what its token endpoint was sent. */
+let realms = 0
+
+/**
+ * An issuer of tokens over TLS, and what its token endpoint was sent. Each has a name of its own: tokens are remembered by
+ * issuer for the run, and a port may be that of the issuer of an earlier test.
+ */
 async function issuer({ tokens = {}, metadata = {}, meanwhile }: Issuer) {
   const sent: { authorization: string | undefined; form: Record<string, string> }[] = []
+  const realm = `/realm-${realms++}`
   const server = createServer({ ...serverPair }, async (request, response) => {
     const form = Object.fromEntries(new URLSearchParams(await text(request)))
-    if (request.url === '/realm/.well-known/openid-configuration')
+    if (request.url === `${realm}/.well-known/openid-configuration`)
       return void send(response, 200, { token_endpoint: `${address}/token`, ...metadata })
     sent.push({ authorization: request.headers.authorization, form })
     meanwhile?.()
@@ -315,7 +321,7 @@ async function issuer({ tokens = {}, metadata = {}, meanwhile }: Issuer) {
     send(response, 400, { error: 'invalid_grant', error_description: 'Token is not active' })
   })
   const address = await listening(server)
-  return { address: `${address}/realm`, sent }
+  return { address: `${address}${realm}`, sent }
 }
 
 describe('OpenID Connect', () => {
