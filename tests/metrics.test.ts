@@ -87,7 +87,7 @@ async function scanned(
   const agent = new Agent({ keepAlive: true, maxSockets: 4 })
   const connection = connectionTo(server, agent)
   const { get, getLines } = clientOf(connection, {
-    timeout: 500,
+    timeout: 1500,
     signal: AbortSignal.timeout(60_000),
     renewed: async () => ({ ...connection, headers: { authorization: 'Bearer second' } }),
   })
@@ -167,7 +167,7 @@ describe('what a server has counted', () => {
       'silent',
       (response: ServerResponse) => void response.writeHead(200, plain).write(sample(1)),
       [1],
-      /within 0.5 s/,
+      /within 1.5 s/,
     ],
     [
       'endless',
@@ -180,7 +180,7 @@ describe('what a server has counted', () => {
         more()
       },
       [1],
-      /larger than 64 MiB|within 0.5 s/,
+      /larger than 64 MiB|within 1.5 s/,
     ],
   ])('counts as far as it came when the server is %s', async (_, answer, values, message) => {
     const found = await scanned(answer)
@@ -216,7 +216,7 @@ describe('what kubelets have counted', () => {
     const agent = new Agent()
     const connection = connectionTo(server, agent)
     const { samples, unread } = await scan(
-      clientOf(connection, { timeout: 500, signal: AbortSignal.timeout(60_000) }).get,
+      clientOf(connection, { timeout: 1500, signal: AbortSignal.timeout(60_000) }).get,
       {
         kinds: scannedKinds([]),
         namespace: undefined,
@@ -315,7 +315,7 @@ describe('what node-exporter has measured', () => {
     const connection = connectionTo(server, agent)
     let renewals = 0
     const { get, getLines } = clientOf(connection, {
-      timeout: 500,
+      timeout: 1500,
       signal: AbortSignal.timeout(60_000),
       renewed: async () => {
         renewals++
@@ -479,7 +479,7 @@ describe('what node-exporter has measured', () => {
     [
       'says nothing',
       (response: ServerResponse) => void response.writeHead(200, plain).write('node_load1 1\n'),
-      /within 0.5 s/,
+      /within 1.5 s/,
     ],
     [
       'refuses at length',

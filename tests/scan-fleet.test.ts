@@ -225,7 +225,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     })
     await isHanging
     // The last answer is on its way.
-    setTimeout(() => child?.kill('SIGINT'), 300)
+    setTimeout(() => child?.kill('SIGINT'), 1500)
     return outcome
   }
   const deployment = {
