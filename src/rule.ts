@@ -17,7 +17,12 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
-export { sendsToPods } from './graph/balancer.js'
+export {
+  type PodTargets,
+  podTargetsOfIngress,
+  podTargetsTo,
+  sendsToPods,
+} from './graph/balancer.js'
 export { isSecondView } from './graph/calico.js'
 export {
   askersOf,
