@@ -39,14 +39,13 @@ export function keptFromIstio({ labels, annotations }: Workload): object | undef
  */
 export function hasNativeSidecars(graph: Graph, minor: number): boolean {
   return graph.once(`native sidecars of Istio, ${minor}`, () => {
-    const isSince133 = graph.live
-      ? graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33)
-      : minor >= 33
+    const isSince133 = () =>
+      graph.live ? graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33) : minor >= 33
     return graph.workloads.some(({ running }) =>
       running.some(({ spec, image }) => {
         const written = spec.env?.find(({ name }) => name === 'ENABLE_NATIVE_SIDECARS')?.value
         return written === undefined || written === 'auto'
-          ? isSince133 && isPilotSince127(image)
+          ? isPilotSince127(image) && isSince133()
           : written === 'true'
       }),
     )
