@@ -32,7 +32,9 @@ the port (all ordinary containers when that is not known) needs a \`preStop\` ho
 that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other
 command is taken to drain by itself, except for the \`/wait-shutdown\` of ingress-nginx: it sends SIGTERM at once, and new
 connections are refused from then on unless \`--shutdown-grace-period\` (default 0) delays that. A native sidecar that owns
-the port gets SIGTERM only when the ordinary containers have ended: there one of these needs the delay. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
+the port gets SIGTERM only when the ordinary containers have ended: there one of these needs the delay. Where an ordinary
+container is a proxy for another one beside it, such as Envoy, both need it; who sends to whom is not to be seen, and the owner of
+the port alone is looked at. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
 rollout anyway), ingress-nginx with \`--shutdown-grace-period\`, StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
