@@ -1,4 +1,13 @@
-import { firstOf, type Graph, isMirror, rule, spanSince, type Workload } from '../src/rule.js'
+import {
+  firstOf,
+  type Graph,
+  isGone,
+  isMirror,
+  type Pod,
+  rule,
+  spanSince,
+  type Workload,
+} from '../src/rule.js'
 
 const annotations: Readonly<Record<string, string>> = {
   'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
@@ -21,7 +30,8 @@ on the pod template of a workload with two pods or more. A single pod, and batch
 In a cluster the nodes that are held stand below, the oldest first.
 
 Asked for, the rule also names what the cluster autoscaler leaves alone by default: workloads of kube-system without a
-PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
+PodDisruptionBudget, and in a cluster Pods of their own with \`restartPolicy: Always\` that are more than a day old. In a
+manifest such a Pod is a test or a tool more often than not, and says nothing of how long it is to run.`,
   versions: '`karpenter.sh/do-not-evict` is the name before Karpenter 0.32.',
   sources: [
     'autoscaler/cluster-autoscaler/FAQ.md (What types of pods can prevent CA from removing a node)',
@@ -41,18 +51,15 @@ PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
           workload.object,
           undefined,
           `The cluster autoscaler removes no node that has a pod of ${name}: ${why}.`,
-          {
-            recommended: false,
-          },
+          { recommended: false, evidence: heldEvidence(workload, graph) },
         )
     }
     if (!key || !written || batch || !fewest || fewest.pods < 2) return
-    const held = heldBy(workload, graph)
     report(
       written,
       key,
       `${key.startsWith('karpenter') ? 'Karpenter neither empties nor renews' : 'The cluster autoscaler empties none of'} the nodes of ${name}: each of its ${fewest.pods} pods holds the one that it is on.`,
-      { evidence: held.length > 0 ? [`holds ${firstOf(held, 4)}`] : undefined },
+      { evidence: heldEvidence(workload, graph) },
     )
   },
 })
@@ -62,18 +69,32 @@ PodDisruptionBudget, and Pods of their own with \`restartPolicy: Always\`.`,
  * can prevent CA from removing a node).
  */
 function whyHeld(workload: Workload, graph: Graph): string | undefined {
-  const { kind, namespace, annotations: own, pod } = workload
+  const { kind, namespace, annotations: own, object, pod } = workload
   if (own['cluster-autoscaler.kubernetes.io/safe-to-evict'] === 'true') return undefined
-  if (kind === 'Pod')
-    return pod.nodeName === undefined && (pod.restartPolicy ?? 'Always') === 'Always' && !isMirror(workload)
+  if (kind === 'Pod') {
+    const { live } = graph
+    const isOld = live && live.now - Date.parse(object.metadata?.creationTimestamp ?? '') > day
+    return isOld &&
+      (pod.restartPolicy ?? 'Always') === 'Always' &&
+      !isMirror(workload) &&
+      !isGone(object as Pod)
       ? 'nothing would make it anew elsewhere'
       : undefined
+  }
   return namespace === 'kube-system' &&
     kind !== 'DaemonSet' &&
     graph.fewestPods(workload)?.pods !== 0 &&
     graph.budgetsOf(workload).length === 0
     ? `it is in kube-system, and no PodDisruptionBudget${graph.complete ? '' : ` of ${graph.source}`} lets it go`
     : undefined
+}
+
+/** Milliseconds. */
+const day = 86_400_000
+
+function heldEvidence(workload: Workload, graph: Graph): readonly string[] | undefined {
+  const held = heldBy(workload, graph)
+  return held.length > 0 ? [`holds ${firstOf(held, 4)}`] : undefined
 }
 
 /** The nodes of the workload's pods with their ages where they are known, the oldest first. */

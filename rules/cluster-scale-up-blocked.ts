@@ -3,6 +3,7 @@ import {
   conditionOf,
   countOf,
   failingCalls,
+  failingRoute,
   formatSpan,
   type Graph,
   type Live,
@@ -27,7 +28,7 @@ type is to be had, addresses or quota of the provider are used up, new machines 
 fit the pod.`,
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
   decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an
-error when none of the workload's pods runs. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
+error when none of the workload's pods runs, or calls of a Service fail as none is ready. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
 about them, node groups that back off by the ConfigMap \`cluster-autoscaler-status\`, and Karpenter's
 NodeClaims that got no machine.
 
@@ -67,6 +68,7 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
     const { name, kind } = workload
     const span = formatSpan(longest.since)
     const claims = unboundClaims(pending, workload, graph)
+    const calls = failingCalls(workload, graph, live.seen)
     const obstacle = obstacleFor(pending.length, kind, claims[0])
     report(
       workload.object,
@@ -75,13 +77,14 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
         ? `Pod ${name} has been Pending for ${span}: ${obstacle}.`
         : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? 'one has been Pending for' : `${pending.length} have been Pending for up to`} ${span} and ${obstacle}.`,
       {
-        severity: running === 0 && !workload.batch ? 'error' : 'warning',
+        severity: (running === 0 && !workload.batch) || calls.length > 0 ? 'error' : 'warning',
+        see: [failingRoute(workload, graph, live.seen)],
         symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
           ? { rules: ['referenced-config-missing'], objects: [workload.object] }
           : undefined,
         evidence: [
           ...linesOf(pending, 1),
-          ...failingCalls(workload, graph, live.seen),
+          ...calls,
           ...claims.slice(0, 1).map((one) => lineOf(one, live)),
           ...saidByAutoscaler(workload, pending, live),
           ...(claims.length > 0 ? [] : blocked(graph)),

@@ -10,6 +10,7 @@ import {
   type Eviction,
   evictionsOf,
   failingCalls,
+  failingRoute,
   formatBytes,
   formatEvictions,
   formatRestarts,
@@ -122,6 +123,7 @@ hooks, and which ConfigMaps and Secrets of the pods were written within the last
           ...failingCalls(workload, graph, live.seen),
           ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
         ],
+        see: [failingRoute(workload, graph, live.seen)],
       },
     )
   },

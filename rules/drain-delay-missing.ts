@@ -30,7 +30,11 @@ node drain.`,
 type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns
 the port (all ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command
 that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other
-command is taken to drain by itself. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
+command is taken to drain by itself, except for the \`/wait-shutdown\` of ingress-nginx: it sends SIGTERM at once, and new
+connections are refused from then on unless \`--shutdown-grace-period\` (default 0) delays that. A native sidecar that owns
+the port gets SIGTERM only when the ordinary containers have ended: there one of these needs the delay. Where an ordinary
+container is a proxy for another one beside it, such as Envoy, both need it; who sends to whom is not to be seen, and the owner of
+the port alone is looked at. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
 
 Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
 rollout anyway), ingress-nginx with \`--shutdown-grace-period\`, StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
@@ -48,6 +52,8 @@ seen in a manifest: suppress the rule on that workload and say so.`,
     'kubernetes/pkg/features/kube_features.go of 1.36 (PodLifecycleSleepAction)',
     'Kubernetes documentation, Pod lifecycle (termination of pods)',
     'ingress-nginx/internal/ingress/controller/nginx.go (Stop), docs/user-guide/cli-arguments.md (shutdown-grace-period 0)',
+    'ingress-nginx/cmd/waitshutdown/main.go; ingress-nginx#5855 (New option to set a shutdown grace period)',
+    'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer), kuberuntime_termination_order.go',
     'istio/pkg/envoy/agent.go (terminationDrainDuration 5s)',
     'kubernetes/pkg/controller/deployment/sync.go, pkg/controller/podautoscaler/horizontal.go (SuccessfulRescale)',
   ],
@@ -75,13 +81,16 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
       const owners = graph.listeners(workload, service)
       const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
-      const hastier = (least: number) =>
-        serving.filter(
-          (container) =>
-            !isInjected(container) &&
-            delayOf(container) < least &&
-            !params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image)),
-        )
+      const ordinary = workload.running.filter(({ role }) => role === 'ordinary')
+      const isDraining = (container: Container) =>
+        isInjected(container) ||
+        params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image))
+      const delayOf = (container: Container) =>
+        isDraining(container) ? Number.POSITIVE_INFINITY : ownDelayOf(container)
+      // A native sidecar gets SIGTERM when the ordinary containers have ended.
+      const lastOf = (container: Container) =>
+        Math.max(...(container.role === 'sidecar' ? [container, ...ordinary] : [container]).map(delayOf))
+      const hastier = (least: number) => serving.filter((container) => lastOf(container) < least)
       const plain = hastier(params.minSleepSeconds)
       const isPlain = plain.length > 0
       // Balancers of providers look at the health of their targets every ten seconds or so.
@@ -89,24 +98,21 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       const [first] = hasty
       // Where the port's owner is unknown the hook may well be the owner's.
       if (!first || (owners.length === 0 && hasty.length < serving.length)) continue
-      const { preStop } = first.spec.lifecycle ?? {}
-      const names = `${hasty.length === 1 ? 'container' : 'containers'} ${enumerate(
-        hasty.map(({ name }) => name),
-        'and',
-      )}`
+      const sidecar = hasty.find(({ role }) => role === 'sidecar')
+      const ending = sidecar ? ordinary : hasty
+      const [place = first] = ending
+      const { preStop } = place.spec.lifecycle ?? {}
       report(
-        preStop ?? first.spec,
+        preStop ?? place.spec,
         preStop ? undefined : 'lifecycle',
-        preStop
-          ? `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM after ${delayOf(first)} s, and ${entrance.by} may still send to it.`
-          : `Requests may fail whenever a pod stops: ${names} ${hasty.length === 1 ? 'gets' : 'get'} SIGTERM at once, while ${entrance.by} still sends to it.`,
+        `Requests may fail whenever a pod stops: ${formatEnding(ending, delayOf(place), entrance.by, sidecar?.name)}.`,
         {
           severity: isPlain ? 'warning' : 'info',
           recommended: isPlain,
           often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
           fix: fixOf(
-            first,
+            place,
             workload.pod.terminationGracePeriodSeconds ?? 30,
             isPlain ? params.minSleepSeconds : balancerDelay,
             minor,
@@ -118,11 +124,38 @@ seen in a manifest: suppress the rule on that workload and say so.`,
   },
 })
 
+/** How the pod stops, while its clients still send to it. */
+function formatEnding(
+  ending: readonly Container[],
+  delay: number,
+  by: string,
+  sidecar: string | undefined,
+): string {
+  const one = ending.length === 1
+  const names = `${one ? 'container' : 'containers'} ${enumerate(
+    ending.map(({ name }) => name),
+    'and',
+  )}`
+  const when = delay === 0 ? 'at once' : `after ${delay} s`
+  if (ending.some(isToldToQuit)) return `/wait-shutdown ends ${names} ${when}, while ${by} still sends to it`
+  const gets = `${names} ${one ? 'gets' : 'get'} SIGTERM ${when}`
+  if (sidecar !== undefined)
+    return `${gets}, and sidecar ${sidecar}, to which ${by} still sends, when ${one ? 'it has' : 'they have'} ended`
+  return delay === 0 ? `${gets}, while ${by} still sends to it` : `${gets}, and ${by} may still send to it`
+}
+
 /** A sleep in front of SIGTERM, where there is no hook that would be lost and the grace period has room for it. */
-function fixOf({ spec }: Container, grace: number, sleep: number, minor: number) {
-  const { lifecycle } = spec
+function fixOf(container: Container, grace: number, sleep: number, minor: number) {
+  const { spec } = container
+  const { lifecycle, args } = spec
   if (grace < sleep + 5)
     return advise(`a preStop hook that waits ${sleep} s or more, and a grace period longer than ${grace} s`)
+  if (lifecycle?.preStop && isToldToQuit(container)) {
+    const flag = `--${gracePeriod}=${sleep}`
+    return args && flagOf(container, gracePeriod) === undefined
+      ? set(args, args.length, flag, `args: ${flag}`)
+      : advise(flag)
+  }
   if (lifecycle?.preStop?.exec)
     return advise(`a preStop hook that waits ${sleep} s or more, within the grace period of ${grace} s`)
   const preStop =
@@ -146,11 +179,22 @@ function onlyUdp({ spec }: Service): boolean {
 }
 
 /** Seconds until SIGTERM; unlimited for hooks that may drain by themselves. */
-function delayOf(container: Container): number {
+function ownDelayOf(container: Container): number {
   const hook = container.spec.lifecycle?.preStop
   // ingress-nginx: it goes on for so long after SIGTERM, and by default stops at once.
-  if (!hook) return Number(flagOf(container, 'shutdown-grace-period') ?? 0) || 0
+  if (!hook || isToldToQuit(container)) return Number(flagOf(container, gracePeriod) ?? 0) || 0
   if (hook.sleep) return hook.sleep.seconds ?? 0
   if (hook.httpGet) return Number.POSITIVE_INFINITY
   return delayOfCommand(hook.exec?.command) || Number.POSITIVE_INFINITY
+}
+
+const gracePeriod = 'shutdown-grace-period'
+
+/**
+ * Whether the hook is that of ingress-nginx, which sends SIGTERM itself, before anything else, and waits for the end of nginx only.
+ * Source: ingress-nginx/cmd/waitshutdown/main.go.
+ */
+function isToldToQuit({ spec }: Container): boolean {
+  const command = spec.lifecycle?.preStop?.exec?.command
+  return (command?.some((word) => word === '/wait-shutdown') ?? false) && delayOfCommand(command) === 0
 }

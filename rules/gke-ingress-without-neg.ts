@@ -6,6 +6,7 @@ import {
   type Graph,
   type Ingress,
   isObject,
+  podTargetsOfIngress,
   rule,
   type Service,
   set,
@@ -32,7 +33,7 @@ node ports (type ClusterIP): then GKE makes no balancer. GKE adds the annotation
 Services of VPC-native clusters, so its absence is silent (an info where the rule is asked for). In a cluster what its controller has made counts: a warning when a Service
 behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer Controller (class
 \`alb\`): \`target-type: instance\` written out is an info, an error where a Service has no node ports for it, and its absence
-is an info where the rule is asked for.
+is an info where the rule is asked for, unless the Services say \`ip\` themselves, which counts first.
 
 Exempt: Gateway API on GKE and Ingresses of the class \`gce-internal\`, which always use NEG.`,
   versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',
@@ -116,6 +117,9 @@ function lacksNodePorts(service: Service, graph: Graph): boolean {
 function faultOfAmazon(ingress: Ingress, graph: Graph): Fault | undefined {
   const annotations = ingress.metadata?.annotations
   if (annotations?.[target] === 'ip') return undefined
+  // The annotation of a Service comes before that of the Ingress.
+  const services = new Set(graph.backendsNamedBy(ingress).map(({ service }) => service))
+  if (services.size > 0 && podTargetsOfIngress(ingress, graph).length === services.size) return undefined
   const fix = annotations ? set(annotations, target, 'ip') : advise(`${target}: ip`)
   if (!annotations || annotations[target] === undefined)
     return [
@@ -125,11 +129,9 @@ function faultOfAmazon(ingress: Ingress, graph: Graph): Fault | undefined {
       // The controller may have been given another default.
       { severity: 'info', recommended: false, fix },
     ]
-  // The annotation of a Service comes before that of the Ingress.
-  const bare = graph
-    .backendsNamedBy(ingress)
-    .flatMap(({ service }) => service ?? [])
-    .find((one) => one.metadata?.annotations?.[target] === undefined && lacksNodePorts(one, graph))
+  const bare = [...services].find(
+    (one) => one && one.metadata?.annotations?.[target] === undefined && lacksNodePorts(one, graph),
+  )
   return [
     annotations,
     target,

@@ -1,6 +1,7 @@
 import {
   absentFor,
   failingCalls,
+  failingRoute,
   imageParts,
   isGone,
   isReady,
@@ -75,6 +76,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
         ),
         ...failingCalls(workload, graph, live.seen),
       ],
+      see: [failingRoute(workload, graph, live.seen)],
       symptomOf: stuck.every(({ pod }) => absentFor(pod, live).length > 0)
         ? { rules: ['referenced-config-missing'], objects: [workload.object] }
         : undefined,

@@ -98,7 +98,7 @@ manifests whose pods Istio or Linkerd inject, too: whether they do so as init co
     if (work.length === 0 || workload.pod.shareProcessNamespace || work.some(endsOthers)) return
     const deadline = deadlineOf(workload)
     if (!helper) {
-      const mesh = live ? undefined : injectedBy(workload, graph)
+      const mesh = live ? undefined : injectedBy(workload, graph, minor)
       if (mesh)
         report(
           workload.template,
@@ -134,9 +134,12 @@ manifests whose pods Istio or Linkerd inject, too: whether they do so as init co
 })
 
 /** The mesh that gives the pods a proxy, as far as the input tells. */
-function injectedBy(workload: Workload, graph: Graph): Mesh | undefined {
+function injectedBy(workload: Workload, graph: Graph, minor: number): Mesh | undefined {
   const mesh = meshOf(workload, graph)
-  if (workload.pod.hostNetwork || (mesh === 'Istio' && (keptFromIstio(workload) || hasNativeSidecars(graph))))
+  if (
+    workload.pod.hostNetwork ||
+    (mesh === 'Istio' && (keptFromIstio(workload) || hasNativeSidecars(graph, minor)))
+  )
     return undefined
   const isNative = Object.entries(workload.annotations).some(
     ([key, value]) => /native-?sidecar/i.test(key) && value !== 'false',

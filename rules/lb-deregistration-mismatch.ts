@@ -9,19 +9,14 @@ import {
   type Node,
   numberAt,
   objectAt,
+  type PodTargets,
+  podTargetsOfIngress,
+  podTargetsTo,
   rule,
   type Service,
+  type Sight,
   type Workload,
 } from '../src/rule.js'
-
-const keys = [
-  'alb.ingress.kubernetes.io/target-group-attributes',
-  'service.beta.kubernetes.io/aws-load-balancer-target-group-attributes',
-]
-const types = [
-  'alb.ingress.kubernetes.io/target-type',
-  'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type',
-]
 
 export default rule({
   title: 'The balancer lets go of a pod sooner or later than the pod stops',
@@ -33,8 +28,9 @@ period promises them time that the pod does not have.`,
   remedy:
     'Make the delay at least as long as your longest request, and the grace period at least as long as the delay.',
   decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service
-of the AWS Load Balancer Controller with target type ip: below \`minDelay\`, or above
-\`terminationGracePeriodSeconds\` (default 30) of the pods behind it. The default of 300 is not reported when nothing is
+of the AWS Load Balancer Controller with target type ip (or type nlb-ip): below \`minDelay\`, or above
+\`terminationGracePeriodSeconds\` (default 30) of the pods behind it. What a Service says of an Ingress's target group, its
+type and its attributes, counts before what the Ingress says. The default of 300 is not reported when nothing is
 written, unless the rule is asked for. The same for \`drainingTimeoutSec\` of a BackendConfig of GKE that Services name.
 
 In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
@@ -42,6 +38,7 @@ known.`,
   falsePositives: 'Where no request takes as long as the grace period, a longer delay costs nothing.',
   sources: [
     'aws-load-balancer-controller/docs/guide/ingress/annotations.md, docs/guide/service/annotations.md (target-group-attributes)',
+    'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec)',
     'Elastic Load Balancing documentation, deregistration delay',
     'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig)',
   ],
@@ -51,39 +48,38 @@ known.`,
   },
   for: ['Ingress', 'Service', 'cloud.google.com/BackendConfig'],
   check(subject, { graph, params, report }) {
-    const draining = drainingOf(subject)
-    if (!draining) return
-    const { node, field, seconds: delay, isWritten } = draining
-    const workloads = servicesOf(subject, graph).flatMap(graph.backendsOf)
-    const stopped = (workload: Workload) =>
-      formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made'])
-    if (delay < params.minDelay) {
-      const [only, ...others] = workloads
+    for (const { node, field, seconds: delay, isWritten, services, see } of drainingsOf(subject, graph)) {
+      const workloads = services.flatMap(graph.backendsOf)
+      const stopped = (workload: Workload) =>
+        formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made'])
+      if (delay < params.minDelay) {
+        const [only, ...others] = workloads
+        report(
+          node,
+          field,
+          `Requests in flight are cut at every rollout: the balancer waits ${formatSeconds(delay)} for them.`,
+          { often: only && others.length === 0 ? stopped(only) : [], see: [see] },
+        )
+        continue
+      }
+      const short = workloads.find(({ pod }) => delay > graceOf(pod))
+      if (!short) continue
+      const grace = graceOf(short.pod)
       report(
         node,
         field,
-        `Requests in flight are cut at every rollout: the balancer waits ${formatSeconds(delay)} for them.`,
-        { often: only && others.length === 0 ? stopped(only) : [] },
-      )
-      return
-    }
-    for (const workload of workloads) {
-      const grace = workload.pod.terminationGracePeriodSeconds ?? 30
-      if (delay <= grace) continue
-      report(
-        node,
-        field,
-        `Requests of more than ${formatSeconds(grace)} are cut off when a pod stops: the balancer waits ${formatSeconds(delay)}${isWritten ? '' : ' by default'} for them, pods of ${workload.name} end before.`,
+        `Requests of more than ${formatSeconds(grace)} are cut off when a pod stops: the balancer waits ${formatSeconds(delay)}${isWritten ? '' : ' by default'} for them, pods of ${short.name} end before.`,
         {
           recommended: isWritten,
-          often: stopped(workload),
-          see: [at(workload, workload.pod, 'terminationGracePeriodSeconds')],
+          often: stopped(short),
+          see: [at(short, short.pod, 'terminationGracePeriodSeconds'), see],
         },
       )
-      return
     }
   },
 })
+
+const graceOf = ({ terminationGracePeriodSeconds = 30 }: Workload['pod']) => terminationGracePeriodSeconds
 
 /** How long a balancer keeps the connections of a pod that goes, and where that is written. */
 interface Draining {
@@ -91,38 +87,49 @@ interface Draining {
   readonly field: string
   readonly seconds: number
   readonly isWritten: boolean
-}
-
-function drainingOf(subject: Subject): Draining | undefined {
-  if (subject.kind === 'BackendConfig') {
-    const node = objectAt(subject, 'spec', 'connectionDraining')
-    const seconds = numberAt(node, 'drainingTimeoutSec')
-    return node && seconds !== undefined
-      ? { node, field: 'drainingTimeoutSec', seconds, isWritten: true }
-      : undefined
-  }
-  const annotations = subject.metadata?.annotations
-  const type = types.find((one) => annotations?.[one] === 'ip')
-  if (!annotations || !type) return undefined
-  const key = keys.find((one) => annotations[one] !== undefined)
-  const text = /deregistration_delay\.timeout_seconds=(\d+)/.exec(annotations[key ?? ''] ?? '')?.[1]
-  // 300 s: Elastic Load Balancing documentation, deregistration delay.
-  return {
-    node: annotations,
-    field: key ?? type,
-    seconds: Number(text ?? 300),
-    isWritten: text !== undefined,
-  }
+  /** The Services whose pods it is about. */
+  readonly services: readonly Service[]
+  /** What says that it is pods that the balancer sends to, where that is another object. */
+  readonly see?: Sight | undefined
 }
 
 type Subject = Ingress | Service | Custom
 
-function servicesOf(subject: Subject, graph: Graph): readonly Service[] {
-  if (isKind(subject, 'Service')) return [subject]
-  if (isKind(subject, 'Ingress'))
-    return graph.backendsNamedBy(subject).flatMap(({ service }) => service ?? [])
+function drainingsOf(subject: Subject, graph: Graph): readonly Draining[] {
+  if (isKind(subject, 'Ingress')) return drainingsIn(podTargetsOfIngress(subject, graph), subject)
+  if (isKind(subject, 'Service')) return drainingsIn(podTargetsTo(subject, graph), subject)
+  const node = objectAt(subject, 'spec', 'connectionDraining')
+  const seconds = numberAt(node, 'drainingTimeoutSec')
+  return node && seconds !== undefined
+    ? [{ node, field: 'drainingTimeoutSec', seconds, isWritten: true, services: namedFor(subject, graph) }]
+    : []
+}
+
+/** What the subject decides of these target groups: one for each of its annotations. */
+function drainingsIn(groups: readonly PodTargets[], subject: Ingress | Service): readonly Draining[] {
+  const places = new Map<string, Draining>()
+  for (const { type, attributes, service } of groups) {
+    const { of, annotations, key } = attributes ?? type
+    if (of !== subject) continue
+    const text = /deregistration_delay\.timeout_seconds=(\d+)/.exec(
+      attributes ? (annotations[key] ?? '') : '',
+    )?.[1]
+    places.set(key, {
+      node: annotations,
+      field: key,
+      // 300 s: Elastic Load Balancing documentation, deregistration delay.
+      seconds: Number(text ?? 300),
+      isWritten: text !== undefined,
+      services: [...(places.get(key)?.services ?? []), ...(service ? [service] : [])],
+      see: type.of === subject ? undefined : at(type.of, type.annotations, type.key),
+    })
+  }
+  return [...places.values()]
+}
+
+/** The Services that name a BackendConfig: {"default": "web"} or {"ports": {"80": "web"}}. */
+function namedFor(subject: Custom, graph: Graph): readonly Service[] {
   const { name } = subject.metadata ?? {}
-  // {"default": "web"} or {"ports": {"80": "web"}}.
   return graph
     .siblings('Service', subject)
     .filter(({ metadata }) => metadata?.annotations?.[backendConfig]?.includes(`"${name}"`))

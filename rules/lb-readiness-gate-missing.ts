@@ -9,23 +9,27 @@ import {
   isKind,
   isNamespaceOf,
   type Live,
-  type Node,
   objectAt,
   type PodSpec,
+  podTargetsOfIngress,
+  podTargetsTo,
   rule,
   type Service,
+  type Sight,
   set,
   stringAt,
-  type Workload,
 } from '../src/rule.js'
 
 const label = 'elbv2.k8s.aws/pod-readiness-gate-inject'
-const annotations = [
-  'alb.ingress.kubernetes.io/target-type',
-  'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type',
-]
+/** The label of EKS Auto Mode, whose balancers AWS makes without a controller in the cluster. */
+const autoLabel = 'eks.amazonaws.com/pod-readiness-gate-inject'
 
-const targetKinds = ['Ingress', 'Service', 'elbv2.k8s.aws/TargetGroupBinding'] as const
+const targetKinds = [
+  'Ingress',
+  'Service',
+  'elbv2.k8s.aws/TargetGroupBinding',
+  'eks.amazonaws.com/TargetGroupBinding',
+] as const
 
 export default rule({
   title: 'Pods count as ready before the load balancer knows them',
@@ -35,42 +39,60 @@ export default rule({
 than the pod's start. A rollout that goes by the pods' own readiness can replace all of them before one is
 registered, and the balancer answers 502 or 503 from an empty target group.`,
   remedy: `Label the namespace \`${label}: enabled\`, so that the controller adds a readiness gate.`,
-  decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip, whose Namespace
-is in the input without the label and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of
-their own; in a cluster its pods themselves count, whoever gave them the gate. Without the Namespace in the input it is silent,
+  decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip (or type nlb-ip), whose Namespace
+is in the input without the label, which is \`${autoLabel}\` in EKS Auto Mode, and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of
+their own; in a cluster its pods themselves count, whoever gave them the gate. The target type that a Service says for
+Ingresses counts before theirs. Without the Namespace in the input it is silent,
 or, where the rule is asked for, an info.`,
   versions: 'The label takes effect for pods created after it.',
-  sources: ['aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md'],
+  sources: [
+    'aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md',
+    'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupTargetType)',
+    'Amazon EKS documentation, EKS Auto Mode (TargetGroupBinding); its webhook eks-load-balancing-webhook (namespace selector)',
+  ],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],
   for: ['Namespace', ...targetKinds],
   check(subject, { graph, report }) {
     if (!isKind(subject, 'Namespace')) {
-      const place = placeOfTarget(subject)
-      if (!place || graph.live || hasGate(subject, graph) || hasNamespace(subject, graph)) return
+      if (graph.live || hasNamespace(subject, graph)) return
+      const target = targetOf(subject, graph)
+      if (!target || hasGate(target, graph)) return
+      const { node, field } = target.place
       report(
-        ...place,
+        node,
+        field,
         `A fast rollout leaves the balancer of ${graph.describe(subject)} without targets unless its namespace, which the input lacks, asks for readiness gates.`,
-        { severity: 'info', recommended: false, fix: advise(`${label}: enabled on the namespace`) },
+        {
+          severity: 'info',
+          recommended: false,
+          fix: advise(`${labelFor(subject)}: enabled on the namespace`),
+        },
       )
       return
     }
     const { metadata } = subject
-    if (!metadata?.name || metadata.labels?.[label] === 'enabled') return
-    for (const one of graph.once('targets of type ip', () => targetsIn(graph))) {
-      const place = placeOfTarget(one)
-      if (!place || !isNamespaceOf(subject, one, graph) || hasGate(one, graph)) continue
-      const bare = graph.live && bareBehind(one, graph, graph.live)
+    if (
+      !metadata?.name ||
+      metadata.labels?.[label] === 'enabled' ||
+      metadata.labels?.[autoLabel] === 'enabled'
+    )
+      return
+    for (const target of graph.once('targets of type ip', () => targetsIn(graph))) {
+      const { one } = target
+      if (!isNamespaceOf(subject, one, graph) || hasGate(target, graph)) continue
+      const bare = graph.live && bareBehind(target, graph, graph.live)
       if (bare?.length === 0) continue
+      const wanted = labelFor(one)
       report(
         metadata,
         'labels',
         `A fast rollout leaves the balancer of ${graph.describe(one)} without targets: pods here get no readiness gate.`,
         {
-          see: [at(one, ...place)],
+          see: [target.place],
           evidence: bare && [`without a readiness gate: ${firstOf(bare)}`],
           fix: metadata.labels
-            ? set(metadata.labels, label, 'enabled')
-            : set(metadata, 'labels', { [label]: 'enabled' }, `${label}: enabled`),
+            ? set(metadata.labels, wanted, 'enabled')
+            : set(metadata, 'labels', { [wanted]: 'enabled' }, `${wanted}: enabled`),
         },
       )
       return
@@ -78,46 +100,62 @@ or, where the rule is asked for, an info.`,
   },
 })
 
-/** What may make a balancer send to pods directly. */
-type Target = Ingress | Service | Custom
-
-/** Where it says that it does; undefined where it does not. */
-function placeOfTarget(one: Target): readonly [node: Node, field: string] | undefined {
-  const spec = objectAt(one, 'spec')
-  if (one.kind === 'TargetGroupBinding')
-    return spec && stringAt(spec, 'targetType') === 'ip' ? [spec, 'targetType'] : undefined
-  const own = one.metadata?.annotations
-  const key = annotations.find((name) => own?.[name] === 'ip')
-  return own && key ? [own, key] : undefined
+/** What makes a balancer send to pods directly. */
+interface Target {
+  readonly one: Ingress | Service | Custom
+  /** The Services whose pods it sends to, as far as they are in the input. */
+  readonly services: readonly Service[]
+  /** Where it is said that it does. */
+  readonly place: Sight
 }
 
-function hasNamespace(one: Target, graph: Graph): boolean {
+function targetOf(one: Target['one'], graph: Graph): Target | undefined {
+  const groups = isKind(one, 'Ingress')
+    ? podTargetsOfIngress(one, graph)
+    : isKind(one, 'Service')
+      ? podTargetsTo(one, graph)
+      : undefined
+  if (groups) {
+    const own = groups.filter(({ type }) => type.of === one)
+    const [first] = own
+    return (
+      first && {
+        one,
+        services: own.flatMap(({ service }) => service ?? []),
+        place: at(one, first.type.annotations, first.type.key),
+      }
+    )
+  }
+  const spec = objectAt(one, 'spec')
+  if (!spec || stringAt(spec, 'targetType') !== 'ip') return undefined
+  const service = graph.find('Service', stringAt(spec, 'serviceRef', 'name'), one)
+  return { one, services: service ? [service] : [], place: at(one, spec, 'targetType') }
+}
+
+/** The label that asks for readiness gates: EKS Auto Mode has its own. */
+function labelFor(one: Target['one']): string {
+  return one.apiVersion?.startsWith('eks.amazonaws.com/') ||
+    (isKind(one, 'Service') && one.spec?.loadBalancerClass === 'eks.amazonaws.com/nlb')
+    ? autoLabel
+    : label
+}
+
+function hasNamespace(one: Target['one'], graph: Graph): boolean {
   return graph.all('Namespace').some((namespace) => isNamespaceOf(namespace, one, graph))
 }
 
-/** Whether the pods behind it have a readiness gate for the balancer already. */
-function hasGate(one: Target, graph: Graph): boolean {
-  return backendsOf(one, graph).some(({ pod }) => isGated(pod))
+/** Whether pods behind it have a readiness gate for the balancer already. */
+function hasGate({ services }: Target, graph: Graph): boolean {
+  return services.flatMap(graph.backendsOf).some(({ pod }) => isGated(pod))
 }
 
 /** The pods of a cluster that stand behind it without a readiness gate. */
-function bareBehind(one: Target, graph: Graph, live: Live): readonly string[] {
-  const pods = new Set(backendsOf(one, graph).flatMap(live.podsOf))
+function bareBehind({ services }: Target, graph: Graph, live: Live): readonly string[] {
+  const pods = new Set(services.flatMap(graph.backendsOf).flatMap(live.podsOf))
   return [...pods]
     .filter((pod) => !isGone(pod) && !isGated(pod.spec))
     .map(({ metadata }) => metadata?.name ?? '')
     .sort()
-}
-
-function backendsOf(one: Target, graph: Graph): readonly Workload[] {
-  return servicesOf(one, graph).flatMap(graph.backendsOf)
-}
-
-function servicesOf(one: Target, graph: Graph): readonly Service[] {
-  if (isKind(one, 'Service')) return [one]
-  if (isKind(one, 'Ingress')) return graph.backendsNamedBy(one).flatMap(({ service }) => service ?? [])
-  const service = graph.find('Service', stringAt(one, 'spec', 'serviceRef', 'name'), one)
-  return service ? [service] : []
 }
 
 function isGated(pod: PodSpec | undefined): boolean {
@@ -131,6 +169,6 @@ function isGated(pod: PodSpec | undefined): boolean {
 /** What has balancers that send to pods directly. */
 function targetsIn(graph: Graph): readonly Target[] {
   return targetKinds
-    .flatMap((kind): readonly Target[] => graph.all(kind))
-    .filter((one) => placeOfTarget(one) !== undefined)
+    .flatMap((kind): readonly Target['one'][] => graph.all(kind))
+    .flatMap((one) => targetOf(one, graph) ?? [])
 }

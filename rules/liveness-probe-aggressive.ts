@@ -1,6 +1,7 @@
 import {
   at,
   type Container,
+  type ContainerSpec,
   containerStates,
   countOf,
   cpuCores,
@@ -35,8 +36,8 @@ running process is made by the kernel, slow or not, so its budget does not matte
 below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
 their own. One finding per workload; batch work is exempt.
 
-Asked for, the rule names as infos also such probes that allow less than 30 s, or a second for each answer, which is the
-default, and those under which a start may take less than 30 s.
+Asked for, the rule names as infos also such probes that allow less than 30 s, those under which a start may take less than
+30 s, and the defaults, 30 s and a second for each answer, where a CPU limit below one core makes answers slow.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
 container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory.`,
@@ -72,11 +73,14 @@ container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137)
   for: 'Workload',
   check(workload, { graph, params, report }) {
     if (workload.batch) return
-    const probed = workload.running.flatMap((container) => probedBy(container, params) ?? [])
+    const { live } = graph
+    const probed = workload.running
+      .flatMap((container) => probedBy(container, params) ?? [])
+      .map((one) => ({ ...one, evidence: live ? killsOf(one.container, workload, live) : [] }))
+      .filter(({ isUsual, evidence }) => !isUsual || evidence.length > 0)
     const one = probed.find(({ recommended }) => recommended) ?? probed[0]
     if (!one) return
-    const { container, probe, recommended, isStart, period, failures, budget, start } = one
-    const evidence = graph.live ? killsOf(container, workload, graph.live) : []
+    const { container, probe, recommended, isStart, period, failures, budget, start, evidence } = one
     const patience = failuresFor(isStart ? params.minStartSeconds : params.minBudgetSeconds, period)
     const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(generous, period)))
     if (isStart) {
@@ -134,13 +138,14 @@ function probedBy(
   const budget = Math.max(period, timeout) * failures
   // A process that does not listen yet refuses at once: no timeout passes.
   const start = (probe.initialDelaySeconds ?? 0) + period * failures
-  const facts = { container, probe, period, failures, budget, start }
+  const facts = { container, probe, period, failures, budget, start, isUsual: false }
   if (!probe.tcpSocket && budget < minBudgetSeconds) return { ...facts, recommended: true, isStart: false }
   if (!startupProbe && start < (probe.tcpSocket ? minStartSeconds : generous))
     return { ...facts, recommended: probe.tcpSocket !== undefined, isStart: true }
-  return !probe.tcpSocket && (budget < generous || timeout <= 1)
-    ? { ...facts, recommended: false, isStart: false }
-    : undefined
+  if (probe.tcpSocket || (budget >= generous && timeout > 1)) return undefined
+  // A second for each answer is the default: by itself it is no sign of trouble.
+  const isUsual = budget > generous || (budget === generous && !isThrottled(container.spec))
+  return { ...facts, recommended: false, isStart: false, isUsual }
 }
 
 const failuresFor = (seconds: number, period: number) => Math.ceil(seconds / Math.max(1, period))
@@ -149,10 +154,14 @@ function isControlPlane({ image }: Container): boolean {
   return image !== undefined && ['etcd', 'kube-apiserver'].includes(imageParts(image).name)
 }
 
+function isThrottled({ resources }: ContainerSpec): boolean {
+  return (cpuCores(resources?.limits?.cpu) ?? 1) < 1
+}
+
 /** What makes the process slow or the probe strict besides. */
 function slowness({ spec }: Container, probe: Probe) {
   const { limits } = spec.resources ?? {}
-  if (limits && (cpuCores(limits.cpu) ?? 1) < 1)
+  if (limits && isThrottled(spec))
     return { why: `CPU beyond ${limits.cpu} is throttled`, node: limits, field: 'cpu' }
   const timeout = probe.timeoutSeconds ?? defaults.timeout
   return timeout <= 1

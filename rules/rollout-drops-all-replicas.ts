@@ -1,5 +1,7 @@
 import {
+  arrayAt,
   at,
+  type Custom,
   changedAt,
   conditionOf,
   type DaemonSet,
@@ -9,9 +11,14 @@ import {
   intOrPercent,
   isKind,
   isScrapedOnly,
+  type Node,
+  objectAt,
   rule,
+  type Sight,
+  type StatefulSet,
   set,
   spanSince,
+  valueAt,
   type Workload,
 } from '../src/rule.js'
 
@@ -30,6 +37,9 @@ take, and a rollout of an image that can't be pulled or started is one until som
   decides: `A Deployment behind a Service with \`strategy: Recreate\` and two pods or more, or one that an
 Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not less than its pods at least
 (autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
+The same for a Rollout of Argo with the strategy canary, without steps and traffic routing, which keep old pods; the
+\`maxUnavailable\` of blueGreen is about restarts only. From 1.37 on a StatefulSet behind a Service, of two pods or more and
+without a partition, whose \`maxUnavailable\` is not less than its pods: servers drop the field before.
 A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time; an info from 20 %
 on where the rule is asked for.
 
@@ -42,6 +52,8 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
     'kubernetes/pkg/controller/deployment/util/deployment_util.go (ResolveFenceposts, MaxUnavailable)',
     'kubernetes/pkg/controller/deployment/recreate.go',
     'kubernetes/pkg/controller/daemon/update.go',
+    'kubernetes/pkg/controller/statefulset/stateful_set_utils.go (getStatefulSetMaxUnavailable)',
+    'argo-rollouts/utils/replicaset/canary.go (CalculateReplicaCountsForBasicCanary), pkg/apis/rollouts/v1alpha1/types.go',
   ],
   stories: ['dfds-image-pull-qps', 'loveholidays-gke-upgrade', 'render-mass-restart'],
   params: {
@@ -54,20 +66,26 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
     },
   },
   unless: ['dns-server-not-redundant', 'rollout-stalled', 'rwo-volume-rolling-update'],
-  for: ['Deployment', 'DaemonSet'],
-  check(subject, { graph, params, report }) {
+  for: ['Deployment', 'StatefulSet', 'DaemonSet', 'argoproj.io/Rollout'],
+  check(subject, { graph, params, minor, report }) {
     const workload = graph.workload(subject)
     const service =
       workload &&
       graph
         .servicesOf(workload)
         .find((one) => one.spec?.clusterIP !== 'None' && !isScrapedOnly(one, workload))
-    if (!workload || !service || workload.controlled || isTied(workload)) return
-    const found = isKind(subject, 'Deployment')
-      ? ofDeployment(subject, workload, graph)
-      : ofDaemonSet(subject, Math.min(params.maxDaemonUnavailable, most))
+    if (!workload || !service || workload.controlled) return
+    const found = isKind(subject, 'StatefulSet')
+      ? minor >= 37 && ofStatefulSet(subject, workload, graph)
+      : !isTied(workload) &&
+        (isKind(subject, 'Deployment')
+          ? ofDeployment(subject, workload, graph)
+          : isKind(subject, 'DaemonSet')
+            ? ofDaemonSet(subject, Math.min(params.maxDaemonUnavailable, most))
+            : ofRollout(subject, workload, graph))
     if (!found) return
-    const isFew = (found.share ?? 100) < params.maxDaemonUnavailable && !isKind(subject, 'Deployment')
+    const { share = 100 } = found
+    const isFew = share < params.maxDaemonUnavailable
     const going = isKind(subject, 'Deployment') ? goingOn(subject, graph) : undefined
     report(
       found.node,
@@ -80,11 +98,23 @@ how many rollouts of the last seven days have left a ReplicaSet.`,
         recommended: !isFew,
         often: formatTurnover(workload, graph, ['rollouts']),
         see: [at(service, service), found.see],
-        fix: isKind(subject, 'Deployment') ? undefined : set(found.node, found.field, '5%'),
+        fix: found.most === undefined ? undefined : set(found.node, found.field, found.most),
       },
     )
   },
 })
+
+/** What lets a rollout take pods away. */
+interface Loss {
+  readonly node: Node
+  readonly field: string
+  readonly why: string
+  readonly see?: Sight
+  /** The percentage of the pods, where it is not all of them. */
+  readonly share?: number | undefined
+  /** What `maxUnavailable` is to be. */
+  readonly most?: number | string
+}
 
 /** Whether two pods can't run side by side: a claim, or a port or the network of the node. */
 function isTied({ pod }: Workload): boolean {
@@ -95,23 +125,27 @@ function isTied({ pod }: Workload): boolean {
   )
 }
 
-function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
+/** The pods that there are at least: `all 3 pods`, and what says so. None where it is scaled to 0. */
+function fewestOf(workload: Workload, graph: Graph) {
   const fewest = graph.fewestPods(workload)
-  if (!spec || !fewest || fewest.pods === 0) return undefined
-  const { pods } = fewest
-  const see = at(fewest.of, fewest.node, fewest.field, pods === 1 ? 'one pod' : `${pods} pods`)
-  const all = pods === 1 ? 'its only pod' : `all ${pods} pods`
+  if (!fewest || fewest.pods === 0) return undefined
+  const { pods, of, node, field } = fewest
+  return {
+    pods,
+    all: pods === 1 ? 'its only pod' : `all ${pods} pods`,
+    see: at(of, node, field, pods === 1 ? 'one pod' : `${pods} pods`),
+  }
+}
+
+function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph): Loss | undefined {
+  const fewest = fewestOf(workload, graph)
+  if (!spec || !fewest) return undefined
+  const { pods, all, see } = fewest
   const { strategy } = spec
   if (strategy?.type === 'Recreate') {
     const isPublic = graph.servicesOf(workload).some((service) => graph.routesTo(service).length > 0)
     return pods > 1 || isPublic
-      ? {
-          node: strategy,
-          field: 'type',
-          why: `Recreate stops ${all} before a new one starts`,
-          see,
-          share: undefined,
-        }
+      ? { node: strategy, field: 'type', why: `Recreate stops ${all} before a new one starts`, see }
       : undefined
   }
   const update = strategy?.rollingUpdate
@@ -125,11 +159,47 @@ function ofDeployment({ spec }: Deployment, workload: Workload, graph: Graph) {
     field: update.maxUnavailable === undefined ? 'maxSurge' : 'maxUnavailable',
     why: `${all} may be taken away before a new one is ready`,
     see,
-    share: undefined,
   }
 }
 
-function ofDaemonSet({ spec, status }: DaemonSet, least: number) {
+/** Without steps a canary has all of the traffic from the start, and no old pod is kept for the others. */
+function ofRollout(rollout: Custom, workload: Workload, graph: Graph): Loss | undefined {
+  const canary = objectAt(rollout, 'spec', 'strategy', 'canary')
+  const fewest = fewestOf(workload, graph)
+  if (!canary || !fewest || arrayAt(canary, 'steps').length > 0 || objectAt(canary, 'trafficRouting'))
+    return undefined
+  const { pods, all, see } = fewest
+  const unavailable = intOrPercent(valueAt(canary, 'maxUnavailable'), pods, 'down') ?? 0
+  return unavailable < pods
+    ? undefined
+    : {
+        node: canary,
+        field: 'maxUnavailable',
+        why: `${all} may be taken away before a new one is ready`,
+        see,
+      }
+}
+
+/** Its pods never run side by side with their successors: only the number of those that go at the same time counts. */
+function ofStatefulSet({ spec }: StatefulSet, workload: Workload, graph: Graph): Loss | undefined {
+  const { type, rollingUpdate: update } = spec?.updateStrategy ?? {}
+  const fewest = fewestOf(workload, graph)
+  if (!update || !fewest || type === 'OnDelete' || (update.partition ?? 0) > 0 || fewest.pods === 1)
+    return undefined
+  const { pods, all, see } = fewest
+  const unavailable = intOrPercent(update.maxUnavailable, pods, 'down') ?? 0
+  return unavailable < pods
+    ? undefined
+    : {
+        node: update,
+        field: 'maxUnavailable',
+        why: `${all} may be replaced at the same time`,
+        see,
+        most: 1,
+      }
+}
+
+function ofDaemonSet({ spec, status }: DaemonSet, least: number): Loss | undefined {
   const update = spec?.updateStrategy?.rollingUpdate
   const desired = status?.desiredNumberScheduled
   const written = update?.maxUnavailable
@@ -144,8 +214,8 @@ function ofDaemonSet({ spec, status }: DaemonSet, least: number) {
     node: update,
     field: 'maxUnavailable',
     why: `${share === 100 ? 'all pods' : 'as many'} may be replaced at the same time`,
-    see: undefined,
     share: share === 100 ? undefined : share,
+    most: '5%',
   }
 }
 

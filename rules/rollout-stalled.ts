@@ -10,6 +10,7 @@ import {
   type DaemonSet,
   type Deployment,
   failingCalls,
+  failingRoute,
   formatCondition,
   formatSpan,
   type Graph,
@@ -54,7 +55,7 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
 for \`stuckMinutes\` (as many where \`maxUnavailable\` of a parallel StatefulSet lets several go at a time); and a StatefulSet of ordered pods that lacks pods for as long. An error when a
-Deployment has no pod that serves. Why the newest pods are not ready stands below the finding. Images that will not
+Deployment has no pod that serves, or calls of a Service fail as no pod of the others is ready. Why the newest pods are not ready stands below the finding. Images that will not
 come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
@@ -92,11 +93,15 @@ come are \`image-unavailable\`.`,
     const stall = isKind(subject, 'DaemonSet')
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, minor, live)
-    if (stall)
-      report(stall.node, stall.field, stall.message, {
-        evidence: [...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
-        symptomOf: causeOf(stuck, subject, graph, live),
-      })
+    if (!stall) return
+    const workload = graph.workload(subject)
+    const isDown = workload !== undefined && failingCalls(workload, graph, live.seen).length > 0
+    report(stall.node, stall.field, stall.message, {
+      severity: isDown ? 'error' : 'warning',
+      evidence: [...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
+      see: [workload && failingRoute(workload, graph, live.seen)],
+      symptomOf: causeOf(stuck, subject, graph, live),
+    })
   },
 })
 
@@ -148,6 +153,7 @@ function checkDeployment(
       : isRefused
         ? ', no new pod can be made'
         : ''
+  const workload = graph.workload(subject)
   const refusal = refused?.message ? [formatCondition(refused)] : []
   report(
     status ?? subject,
@@ -161,6 +167,7 @@ function checkDeployment(
         ...troubles([...stuck, ...pods.filter(isFailed)], live),
         ...inItsWake(subject, stuck, graph, live),
       ],
+      see: [workload && failingRoute(workload, graph, live.seen)],
       symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )

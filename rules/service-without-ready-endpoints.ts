@@ -36,8 +36,8 @@ treat a service without endpoints as an error of their own, and a webhook behind
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
   decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
 that could raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
-\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where nothing but pods calls the Service and
-the workload's finding says why it is down. An error when an Ingress or route, an APIService, or a webhook that
+\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where the workload's finding says why
+it is down: that one names the Service, and the Ingress or route that leads to it. An error when an Ingress or route, an APIService, or a webhook that
 fails closed leads to the Service. What is parked, with \`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or
 route leads to it; an error only for an APIService or a webhook that fails closed.
 
@@ -167,7 +167,7 @@ function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefin
   ]
 }
 
-/** Rules that say of a workload without a ready pod why that is so, and which Services that leaves without one. */
+/** Rules that say of a workload without a ready pod why that is so, as errors, and which calls of Services and through routes fail. */
 const tellDown = [
   'cluster-scale-up-blocked',
   'crashloop-restart-storm',
@@ -209,9 +209,7 @@ function allUnready(
       evidence: evidenceOf(pods, same.slice(1), live),
       symptomOf: pods.every((pod) => absentFor(pod, live).length > 0)
         ? { rules: ['referenced-config-missing'], objects }
-        : user
-          ? toldByAskers(service, graph)
-          : { rules: tellDown, objects },
+        : (toldByAskers(service, graph) ?? { rules: tellDown, objects }),
     },
   ]
 }

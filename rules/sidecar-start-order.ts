@@ -31,7 +31,7 @@ failed connection ends the process, each trouble of the network becomes a wave o
   decides: `An ordinary container whose image or name is one of \`proxies\`, beside other containers, that is not
 the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Istio's proxy is exempt
 where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod, or an istiod of 1.27 or later
-that does not switch it off. Jobs are
+that does not switch it off and nodes, in manifests a target version, of 1.33 or later. Jobs are
 \`job-sidecar-never-completes\`.
 
 A warning in a cluster where a container crashed before its proxy, also an injected one, had been up for
@@ -82,7 +82,7 @@ ${warmUp / 1000} s, and runs since.`,
     const [first] = others
     if (!proxy || !first || isFirst || waits) return
     // The injector merges what it knows into a container that is there.
-    if (proxy.name === 'istio-proxy' && (holdsApplications(graph) || hasNativeSidecars(graph))) return
+    if (proxy.name === 'istio-proxy' && (holdsApplications(graph) || hasNativeSidecars(graph, minor))) return
     report(
       proxy.spec,
       'name',

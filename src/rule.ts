@@ -17,7 +17,12 @@ export { absentFor } from './graph/absent.js'
 export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
-export { sendsToPods } from './graph/balancer.js'
+export {
+  type PodTargets,
+  podTargetsOfIngress,
+  podTargetsTo,
+  sendsToPods,
+} from './graph/balancer.js'
 export { isSecondView } from './graph/calico.js'
 export {
   askersOf,
@@ -57,7 +62,7 @@ export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
-export { failingCalls } from './graph/harm.js'
+export { failingCalls, failingRoute } from './graph/harm.js'
 export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'

@@ -102,6 +102,12 @@ describe.each([
     'crashloop-restart-storm',
     'service-without-ready-endpoints',
   ],
+  [
+    'a crash behind an Ingress',
+    'fixtures/service-without-ready-endpoints/live-crash-behind-ingress.yaml',
+    'crashloop-restart-storm',
+    'service-without-ready-endpoints',
+  ],
 ])('%s', (_, file, cause, symptom) => {
   const rules = async (...without: string[]) => (await all(file, ...without)).map(({ rule }) => rule)
 
@@ -109,6 +115,18 @@ describe.each([
     expect(await rules()).toContain(cause)
     expect(await rules()).not.toContain(symptom)
     expect(await rules(cause)).toContain(symptom)
+  })
+})
+
+describe('a crash behind an Ingress', () => {
+  it('says which calls fail, and shows the second place', async () => {
+    const file = 'fixtures/service-without-ready-endpoints/live-crash-behind-ingress.yaml'
+    const crash = (await found(file)).find(({ rule }) => rule === 'crashloop-restart-storm')
+    expect(crash?.severity).toBe('error')
+    expect(crash?.evidence).toContain(
+      'calls of Service shop/api and Service shop/api-headless fail, so do those through Ingress shop/api',
+    )
+    expect(crash?.related.map(({ note }) => note)).toContain('fails, too')
   })
 })
 

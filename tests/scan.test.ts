@@ -455,6 +455,8 @@ describe('the kinds to read', () => {
     'kubeproxy.config.k8s.io/KubeProxyConfiguration',
     'kubescheduler.config.k8s.io/KubeSchedulerConfiguration',
     'skaffold/Config',
+    // Named beside kustomizations, which are files.
+    'kustomize.toolkit.fluxcd.io/Kustomization',
     // Named for what operators make of them. A cluster has that itself.
     'ceph.rook.io/CephCluster',
     'dragonflydb.io/Dragonfly',

@@ -36,6 +36,7 @@ const custom = [
   'crd.projectcalico.org/IPAMConfig',
   'crd.projectcalico.org/IPPool',
   'crd.projectcalico.org/NetworkPolicy',
+  'eks.amazonaws.com/TargetGroupBinding',
   'elbv2.k8s.aws/TargetGroupBinding',
   'etcd.aenix.io/EtcdBackupSchedule',
   'etcd.database.coreos.com/EtcdBackup',

@@ -113,6 +113,8 @@ export interface Graph extends Existence, Scaling {
   servicesOf(workload: Workload): readonly Service[]
   /** What routes traffic to a Service, the nearest file first. */
   routesTo(service: Service): readonly Backend[]
+  /** The same, as evidence: see `seen`. */
+  seenRoutesTo(service: Service): readonly Backend[]
   /** What lets clients outside the cluster reach the Service: a route to it, or its type. */
   entranceOf(service: Service): Entrance | undefined
   /** The Services and their ports that an Ingress or route names, resolved or not. */
@@ -250,6 +252,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     portOf,
     listeners,
     routesTo,
+    seenRoutesTo: routesTo,
     entranceOf: (service) => entranceOf(service, routesTo(service), objects),
     backendsNamedBy: (route) => backendsNamedBy(resource(route), belong),
     budgetsOf: (workload) => budgets().get(workload) ?? [],

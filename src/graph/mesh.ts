@@ -35,18 +35,21 @@ export function keptFromIstio({ labels, annotations }: Workload): object | undef
  * Whether the input shows that Istio's sidecars are started before the other containers, and ended after them: they are
  * native ones, by a variable of istiod or by its release: from 1.27 on they are, on nodes of 1.33 and later. Sources:
  * istio/pilot/pkg/features/pilot.go (ENABLE_NATIVE_SIDECARS), istio/pkg/kube/inject/webhook.go (DetectNativeSidecar).
+ * @param minor the target version, which nodes of manifests are taken to have: those of a cluster say theirs
  */
-export function hasNativeSidecars(graph: Graph): boolean {
-  return graph.once('native sidecars of Istio', () =>
-    graph.workloads.some(({ running }) =>
+export function hasNativeSidecars(graph: Graph, minor: number): boolean {
+  return graph.once(`native sidecars of Istio, ${minor}`, () => {
+    const isSince133 = () =>
+      graph.live ? graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33) : minor >= 33
+    return graph.workloads.some(({ running }) =>
       running.some(({ spec, image }) => {
         const written = spec.env?.find(({ name }) => name === 'ENABLE_NATIVE_SIDECARS')?.value
         return written === undefined || written === 'auto'
-          ? isPilotSince127(image) && graph.all('Node').every((node) => (kubeletMinor(node) ?? 0) >= 33)
+          ? isPilotSince127(image) && isSince133()
           : written === 'true'
       }),
-    ),
-  )
+    )
+  })
 }
 
 /** Whether an image is istiod of 1.27 or later. */
