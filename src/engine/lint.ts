@@ -2,6 +2,7 @@
 
 import type { Settings } from '../config/settings.js'
 import { type Finding, type Place, type Summary, severities } from '../finding.js'
+import { buildsOf } from '../graph/builds.js'
 import { buildGraph, type Graph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
@@ -46,13 +47,15 @@ export function examine(
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? clock()
-  const { resources, kustomizations, unusable } = recordsOf(input, settings)
+  const builds = buildsOf(input.kustomizations)
+  const { resources, kustomizations, unusable } = recordsOf(input, builds, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
+    builds,
     kustomizationRecords: kustomizations,
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
 import type { Path } from '../finding.js'
-import { homesOf, podLabelsOf } from '../graph/builds.js'
+import { type Builds, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -29,8 +29,11 @@ export interface Records {
   readonly unusable: readonly Unreadable[]
 }
 
-/** Names the kinds of objects and makes their types true. */
-export function recordsOf(input: Input, settings: Settings): Records {
+/**
+ * Names the kinds of objects and makes their types true.
+ * @param builds of the kustomizations of the input
+ */
+export function recordsOf(input: Input, builds: Builds, settings: Settings): Records {
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
   // The API server has judged live objects by their schemas.
@@ -41,8 +44,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
   const templates = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
-  const homes = homesOf(input.kustomizations)
-  const podLabels = podLabelsOf(input.kustomizations)
+  const given = givenBy(builds)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
@@ -55,6 +57,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
     const isScoped = clusterScoped.has(kindName)
+    const { namespace: home, podLabels } = given.get(document.file.name) ?? {}
     return {
       value,
       document,
@@ -64,8 +67,8 @@ export function recordsOf(input: Input, settings: Settings): Records {
       kind,
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (isScoped ? '' : (settings.namespace ?? '')),
-      home: isScoped ? undefined : homes.get(document.file.name),
-      podLabels: podLabels.get(document.file.name),
+      home: isScoped ? undefined : home,
+      podLabels,
       folders,
       problems: checked.problems,
     }
