@@ -59,7 +59,7 @@ export function refusal(response: IncomingMessage, text: string): RequestError {
 
 /**
  * Why a request has failed.
- * @param limit its own time
+ * @param limit what has ended it, if anything has: its own time, or the signal
  * @returns with `wait`, milliseconds, where the next attempt may succeed
  */
 export function failure(
