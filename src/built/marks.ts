@@ -32,7 +32,7 @@ export const brackets = ['⟦', '⟧'] as const
 const [opening, closing] = brackets
 
 /** A mark before literal text; with `+` and `-` those around what an action prints. */
-export function markText(index: number, sign: '' | '+' | '-' = ''): string {
+function markText(index: number, sign: '' | '+' | '-' = ''): string {
   return `${opening}${sign}${index}${closing}`
 }
 

@@ -108,6 +108,6 @@ function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
   }
 }
 
-export function isComponent({ document }: Kustomization): boolean {
+function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }
