@@ -73,7 +73,6 @@ function graphOf(
     externals: options.externals ?? [],
     workloadKinds: [],
     kustomizations,
-    builds: buildsOf(kustomizations),
   })
 }
 

@@ -1,19 +1,12 @@
 /** What a graph tells about what was asked of it, and how findings that rest on unread kinds are left out. */
 import { describe, expect, it } from 'vitest'
 import { liveDocument } from '../src/cluster/live.js'
-import { buildsOf } from '../src/graph/builds.js'
 import { buildGraph } from '../src/graph/graph.js'
 import { liveState } from '../src/graph/live.js'
 import { watched } from '../src/graph/watched.js'
 import type { KindName, KubernetesObject } from '../src/kubernetes.js'
 
-const options = {
-  complete: true,
-  externals: [],
-  workloadKinds: [],
-  kustomizations: [],
-  builds: buildsOf([]),
-}
+const options = { complete: true, externals: [], workloadKinds: [], kustomizations: [] }
 const empty = buildGraph([], options)
 const without = (...kinds: KindName[]) =>
   watched(empty, { unreadKinds: new Set(kinds), partialKinds: new Set(), namespace: undefined })

@@ -2,7 +2,6 @@
 
 import type { Settings } from '../config/settings.js'
 import { type Finding, type Place, type Summary, severities } from '../finding.js'
-import { buildsOf } from '../graph/builds.js'
 import { buildGraph, type Graph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
@@ -47,8 +46,7 @@ export function examine(
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? clock()
-  const builds = buildsOf(input.kustomizations)
-  const { resources, kustomizations, unusable } = recordsOf(input, builds, settings)
+  const { resources, kustomizations, builds, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
 import type { Path } from '../finding.js'
-import { type Builds, givenBy } from '../graph/builds.js'
+import { type Builds, buildsOf, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -26,14 +26,13 @@ export interface Records {
   readonly resources: readonly Resource[]
   /** The kustomizations: they say how objects are made, and are none. */
   readonly kustomizations: ReadonlyMap<Kustomization, Resource>
+  /** What they build. */
+  readonly builds: Builds
   readonly unusable: readonly Unreadable[]
 }
 
-/**
- * Names the kinds of objects and makes their types true.
- * @param builds of the kustomizations of the input
- */
-export function recordsOf(input: Input, builds: Builds, settings: Settings): Records {
+/** Names the kinds of objects and makes their types true. */
+export function recordsOf(input: Input, settings: Settings): Records {
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
   // The API server has judged live objects by their schemas.
@@ -44,6 +43,7 @@ export function recordsOf(input: Input, builds: Builds, settings: Settings): Rec
   const templates = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
+  const builds = buildsOf(input.kustomizations)
   const given = givenBy(builds)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
@@ -85,6 +85,7 @@ export function recordsOf(input: Input, builds: Builds, settings: Settings): Rec
   }
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
+    builds,
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }

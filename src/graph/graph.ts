@@ -16,7 +16,7 @@ import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
-import type { Builds } from './builds.js'
+import { type Builds, buildsOf } from './builds.js'
 import type { Container } from './container.js'
 import {
   type Backend,
@@ -49,8 +49,8 @@ export interface GraphOptions {
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
   readonly kustomizations: readonly Kustomization[]
-  /** What they build. */
-  readonly builds: Builds
+  /** What they build, where that has been worked out before. */
+  readonly builds?: Builds
   /** The records behind the kustomizations, for those that report on them. */
   readonly kustomizationRecords?: ReadonlyMap<Kustomization, Resource>
   /** Makes the state of the cluster that the objects are of, if they are of one. */
@@ -195,7 +195,7 @@ export interface IndexedGraph extends Graph {
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
 export function buildGraph(resources: readonly Resource[], options: GraphOptions): IndexedGraph {
-  const { kustomizations, builds } = options
+  const { kustomizations, builds = buildsOf(kustomizations) } = options
   const objects = indexObjects(resources, options.workloadKinds, options.kustomizationRecords)
   const { resource } = objects
   const belong = belonging(objects)
