@@ -1,4 +1,4 @@
-import { atMost, grouped, inRange, isKind, kernelOf, rule, wordsOf } from '../src/rule.js'
+import { atMost, countBy, grouped, inRange, isKind, kernelOf, rule, wordsOf } from '../src/rule.js'
 
 /** The kernel's default of net.ipv4.neigh.default.gc_thresh3. Source: net/ipv4/arp.c. */
 const table = 1024
@@ -57,10 +57,9 @@ shows that the table is larger: silent, too.`,
       const kernel = kernelOf(node)
       return kernel !== undefined && inRange(kernel.release, '<5.0.0')
     })
-    const pods = new Map<string, number>()
-    for (const { spec, status } of graph.live?.pods ?? [])
-      if (spec?.nodeName && !spec.hostNetwork && status?.phase === 'Running')
-        pods.set(spec.nodeName, (pods.get(spec.nodeName) ?? 0) + 1)
+    const pods = countBy(graph.live?.pods ?? [], ({ spec, status }) =>
+      spec?.nodeName && !spec.hostNetwork && status?.phase === 'Running' ? spec.nodeName : undefined,
+    )
     const [fullest = ['', 0]] = [...pods].sort(([, a], [, b]) => b - a)
     const entries = nodes.length * (isOld ? 2 : 1) + fullest[1]
     const raised =

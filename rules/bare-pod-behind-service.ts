@@ -15,10 +15,10 @@ export default rule({
   title: 'Clients outside the cluster depend on a Pod that nothing brings back',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `A Pod is bound to one node for its whole life. The kubelet restarts its containers there; when the node is drained,
-replaced or lost the Pod is deleted, when it is evicted it stays failed, and only a controller (a Deployment, a
-StatefulSet) would make another one. The Service then has no endpoint until somebody applies the manifest again. \`kubectl drain\` refuses to delete
-such Pods without \`--force\`; an upgrade of managed nodes does not ask.`,
+  why: `A Pod is bound to one node for its whole life. The kubelet restarts its containers there. When the node is drained,
+replaced or lost, the Pod is deleted; when the kubelet evicts it, it stays failed. Only a controller (a Deployment, a
+StatefulSet) would make another one: until somebody applies the manifest again, the Service has no endpoint.
+\`kubectl drain\` refuses to delete such Pods without \`--force\`; an upgrade of managed nodes does not ask.`,
   remedy: 'Make it the pod template of a Deployment.',
   decides: `Pods without an owner, behind a Service of type LoadBalancer or with an Ingress or route, when no workload with a
 controller is behind it. In a cluster also on which node the Pod is, since when, and whether that node is going away.

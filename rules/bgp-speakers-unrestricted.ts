@@ -3,6 +3,7 @@ import {
   arrayAt,
   at,
   counted,
+  type Fault,
   type Graph,
   imageNamed,
   isExcludedFromBalancers,
@@ -53,7 +54,6 @@ with \`externalTrafficPolicy: Local\` only nodes with a pod do.`,
     ...calicosConfigurations,
   ],
   check(advertisement, { graph, params, report }) {
-    const spec = objectAt(advertisement, 'spec')
     const isCalico = advertisement.kind === 'BGPConfiguration'
     const isCilium = advertisement.kind?.startsWith('Cilium')
     const nodes = graph.all('Node').filter((node) => isCilium || !isExcludedFromBalancers(node)).length
@@ -67,56 +67,74 @@ with \`externalTrafficPolicy: Local\` only nodes with a pod do.`,
     const services = announced === undefined ? 'all services' : counted(announced, 'LoadBalancer Service')
     const say = (speakers: number) =>
       `Every roll of a node resets connections of ${services}: ${speakers > 0 ? `all ${speakers}` : 'all'} nodes announce their addresses.`
-    if (isCalico) {
-      const field = calicosRanges.find((one) => arrayAt(spec, one).length > 0)
-      if (!field || (graph.live && isSecondView(advertisement, graph))) return
-      const peers = calicosPeers.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
-      const peer = peers.find(isOfAllNodes)
-      // Without a peer nobody is told.
-      if (!peer && (peers.length > 0 || graph.complete)) return
-      report(spec ?? advertisement, field, say(nodes), {
-        recommended: peer !== undefined,
-        see: [peer && at(peer, peer, undefined, 'peers with all nodes')],
-      })
-      return
-    }
-    if (isCilium) {
-      const announces = announcesServices(advertisement, graph)
-      if (announces === false) return
-      const selector = objectAt(spec, 'nodeSelector')
-      if (
-        !selector ||
-        Object.values(selector).every(
-          (one) => one === undefined || JSON.stringify(one) === '{}' || JSON.stringify(one) === '[]',
-        )
-      )
-        report(spec ?? advertisement, 'nodeSelector', say(nodes), { recommended: announces === true })
-      return
-    }
-    const peers = graph.all('metallb.io/BGPPeer')
-    const choosePeers =
-      peers.length > 0 && peers.every((one) => arrayAt(one, 'spec', 'nodeSelectors').length > 0)
-    if (choosePeers || arrayAt(spec, 'nodeSelectors').length > 0) return
-    const speaker = graph.once('metallb-speaker', () => speakerIn(graph))
-    if (
-      speaker &&
-      (Object.keys(speaker.pod.nodeSelector ?? {}).some((key) => key !== 'kubernetes.io/os') ||
-        speaker.pod.affinity?.nodeAffinity)
-    )
-      return
-    // Taints keep the speaker off some nodes.
-    const speakers = graph.live
-      ? (numberAt(speaker?.object, 'status', 'desiredNumberScheduled') ?? nodes)
-      : nodes
-    if (graph.live && speakers <= params.maxSpeakers) return
-    report(
-      spec ?? advertisement,
-      valueAt(spec, 'nodeSelectors') === undefined ? undefined : 'nodeSelectors',
-      say(speakers),
-      { see: [speaker ? at(speaker, speaker.pod, 'nodeSelector', 'no node selector') : undefined] },
-    )
+    const fault = isCalico
+      ? faultOfCalico(advertisement, graph, say(nodes))
+      : isCilium
+        ? faultOfCilium(advertisement, graph, say(nodes))
+        : faultOfMetalLB(advertisement, graph, nodes, params.maxSpeakers, say)
+    if (fault) report(...fault)
   },
 })
+
+function faultOfCalico(configuration: KubernetesObject, graph: Graph, message: string): Fault | undefined {
+  const spec = objectAt(configuration, 'spec')
+  const field = calicosRanges.find((one) => arrayAt(spec, one).length > 0)
+  if (!field || (graph.live && isSecondView(configuration, graph))) return undefined
+  const peers = calicosPeers.flatMap((kind): readonly KubernetesObject[] => graph.all(kind))
+  const peer = peers.find(isOfAllNodes)
+  // Without a peer nobody is told.
+  if (!peer && (peers.length > 0 || graph.complete)) return undefined
+  return [
+    spec ?? configuration,
+    field,
+    message,
+    { recommended: peer !== undefined, see: [peer && at(peer, peer, undefined, 'peers with all nodes')] },
+  ]
+}
+
+function faultOfCilium(policy: KubernetesObject, graph: Graph, message: string): Fault | undefined {
+  const announces = announcesServices(policy, graph)
+  const spec = objectAt(policy, 'spec')
+  const requirements = Object.values(objectAt(spec, 'nodeSelector') ?? {})
+  const isChoosing = requirements.some(
+    (one) => one !== undefined && JSON.stringify(one) !== '{}' && JSON.stringify(one) !== '[]',
+  )
+  return announces === false || isChoosing
+    ? undefined
+    : [spec ?? policy, 'nodeSelector', message, { recommended: announces === true }]
+}
+
+function faultOfMetalLB(
+  advertisement: KubernetesObject,
+  graph: Graph,
+  nodes: number,
+  most: number,
+  say: (speakers: number) => string,
+): Fault | undefined {
+  const spec = objectAt(advertisement, 'spec')
+  const peers = graph.all('metallb.io/BGPPeer')
+  const choosePeers =
+    peers.length > 0 && peers.every((one) => arrayAt(one, 'spec', 'nodeSelectors').length > 0)
+  if (choosePeers || arrayAt(spec, 'nodeSelectors').length > 0) return undefined
+  const speaker = graph.once('metallb-speaker', () => speakerIn(graph))
+  if (
+    speaker &&
+    (Object.keys(speaker.pod.nodeSelector ?? {}).some((key) => key !== 'kubernetes.io/os') ||
+      speaker.pod.affinity?.nodeAffinity)
+  )
+    return undefined
+  // Taints keep the speaker off some nodes.
+  const speakers = graph.live
+    ? (numberAt(speaker?.object, 'status', 'desiredNumberScheduled') ?? nodes)
+    : nodes
+  if (graph.live && speakers <= most) return undefined
+  return [
+    spec ?? advertisement,
+    valueAt(spec, 'nodeSelectors') === undefined ? undefined : 'nodeSelectors',
+    say(speakers),
+    { see: [speaker ? at(speaker, speaker.pod, 'nodeSelector', 'no node selector') : undefined] },
+  ]
+}
 
 /** Whether a BGPPeer is one of every node. */
 function isOfAllNodes(peer: KubernetesObject): boolean {

@@ -2,6 +2,7 @@ import {
   advise,
   conditionOf,
   controllerOf,
+  countBy,
   formatSeconds,
   grouped,
   hasEnded,
@@ -110,18 +111,15 @@ function isHook({ metadata }: Job): boolean {
 
 /** By namespace: the Jobs that are over for an hour and are kept for ever, and the pods. */
 function countEnded(allJobs: readonly Job[], live: Live) {
-  const jobs = new Map<string, number>()
-  const pods = new Map<string, number>()
-  const add = (counts: Map<string, number>, { metadata }: KubernetesObject) => {
-    const namespace = metadata?.namespace ?? ''
-    counts.set(namespace, (counts.get(namespace) ?? 0) + 1)
-  }
-  for (const job of allJobs) {
+  const isKept = (job: Job) => {
     const end = ['Complete', 'Failed']
       .map((type) => conditionOf(job, type))
       .find((one) => one?.status === 'True')
-    if (job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest) add(jobs, job)
+    return job.spec?.ttlSecondsAfterFinished === undefined && heldFor(end, live) > rest
   }
-  for (const pod of live.pods) if (hasEnded(pod)) add(pods, pod)
-  return { jobs, pods }
+  const namespaceOf = ({ metadata }: KubernetesObject) => metadata?.namespace ?? ''
+  return {
+    jobs: countBy(allJobs.filter(isKept), namespaceOf),
+    pods: countBy(live.pods.filter(hasEnded), namespaceOf),
+  }
 }

@@ -1,8 +1,10 @@
 import {
   containerStates,
   controllerOf,
+  countBy,
   type Graph,
   type Live,
+  mostFirst,
   type Pod,
   rule,
   spanSince,
@@ -78,14 +80,12 @@ function waveIn(live: Live, within: number) {
     from = begin
   })
   const best = starts.slice(from, from + size)
-  const counts = new Map<string, number>()
-  for (const { pod } of best) {
+  const counts = countBy(best, ({ pod }) => {
     const name = pod.metadata?.namespace ?? ''
     // Kubernetes keeps its own namespaces: nobody looks at findings there.
-    if (!name.startsWith('kube-')) counts.set(name, (counts.get(name) ?? 0) + 1)
-  }
-  const [most] = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
-  return { starts: best, all: starts.length, namespace: most?.[0] }
+    return name.startsWith('kube-') ? undefined : name
+  })
+  return { starts: best, all: starts.length, namespace: mostFirst(counts)[0]?.[0] }
 }
 
 function startOf(pod: Pod): Start | undefined {

@@ -64,7 +64,7 @@ function ofAccount({ metadata }: ServiceAccount, enough: number): readonly Fault
     [
       annotations,
       annotation,
-      `Who reads the token of ${metadata?.name ?? 'this account'} only once is refused after ${formatSeconds(lasts)} (default 1 d): the kubelet writes a new one into the file by then.`,
+      `A client that reads the token of ${metadata?.name ?? 'this account'} only once is refused after ${formatSeconds(lasts)} (default 1 d): by then the kubelet has written a new one into the file.`,
       { severity: 'info', recommended: false, fix: set(annotations, annotation, '86400') },
     ],
   ]
@@ -82,7 +82,7 @@ function ofTokens({ pod }: Workload): readonly Fault[] {
         [
           token,
           'expirationSeconds',
-          `Who reads the token only once is refused after ${formatSeconds(token.expirationSeconds)}: the kubelet writes a new one into the file by then.`,
+          `A client that reads the token only once is refused after ${formatSeconds(token.expirationSeconds)}: by then the kubelet has written a new one into the file.`,
           { severity: 'info', recommended: false },
         ],
       ]

@@ -123,7 +123,9 @@ Secrets.`,
           evidence: [
             ...(maker ? [formatMaker(maker, graph)] : askedOf(entrance, graph)),
             ...(others.length > 0
-              ? [`${firstOf(others.map((one) => graph.describe(one)))} names it, too`]
+              ? [
+                  `${firstOf(others.map((one) => graph.describe(one)))} ${others.length === 1 ? 'names' : 'name'} it, too`,
+                ]
               : []),
           ],
           symptomOf: maker && { rules: ['certificate-expiring'], objects: certificatesLike(maker, graph) },

@@ -98,8 +98,6 @@ function isEverywhere({ kind, pod }: Workload): boolean {
   )
 }
 
-/** Whether it runs on nodes with taints that nobody has thought of, too. */
-
 /** That nodes may have taints which keep the DaemonSet off. */
 function keptOffByTaints(
   spec: NonNullable<Service['spec']>,

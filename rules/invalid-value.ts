@@ -1,4 +1,5 @@
 import {
+  enumerate,
   type Format,
   formatPath,
   nearestName,
@@ -126,8 +127,7 @@ function shown(value: unknown): string {
 }
 
 function either(values: readonly string[]): string {
-  if (values.length > 8) return `one of ${values.length} words`
-  return values.length < 2 ? String(values[0]) : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+  return values.length > 8 ? `one of ${values.length} words` : enumerate(values, 'or')
 }
 
 /** `1GB` → `1G`, `512mb` → `512M`, `2gi` → `2Gi`, `1 Gi` → `1Gi`, `64K` → `64Ki`; of processors `500mi` → `500m`. */

@@ -1,5 +1,6 @@
 import {
   configurationsIn,
+  countBy,
   counted,
   flagOf,
   type Graph,
@@ -75,12 +76,9 @@ In a cluster the minute stands below the finding in which the most pods were sta
 function busiestMinute(graph: Graph): readonly string[] {
   const pods = graph.live?.seen.pods ?? []
   return graph.once('kubelet-api-qps-low', () => {
-    const counts = new Map<string, number>()
-    for (const { spec, status } of pods) {
-      if (!spec?.nodeName || !status?.startTime) continue
-      const key = `${spec.nodeName} ${status.startTime.slice(0, 16)}`
-      counts.set(key, (counts.get(key) ?? 0) + 1)
-    }
+    const counts = countBy(pods, ({ spec, status }) =>
+      spec?.nodeName && status?.startTime ? `${spec.nodeName} ${status.startTime.slice(0, 16)}` : undefined,
+    )
     const [[key, count] = ['', 0]] = [...counts].sort(([, m], [, n]) => n - m)
     const [node, minute] = key.split(' ')
     return count < manyPods

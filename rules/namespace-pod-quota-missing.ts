@@ -1,5 +1,6 @@
 import {
   at,
+  countBy,
   durationPattern,
   type Graph,
   grouped,
@@ -131,14 +132,9 @@ function runsOneByOne({ kind, object }: Workload): boolean {
  * (none where no node is known).
  */
 function countIn(namespace: string, graph: Graph, live: Live) {
-  const counts = graph.once('pods of namespaces', () => {
-    const found = new Map<string, number>()
-    for (const pod of live.pods) {
-      const of = pod.metadata?.namespace ?? ''
-      if (!isGone(pod)) found.set(of, (found.get(of) ?? 0) + 1)
-    }
-    return found
-  })
+  const counts = graph.once('pods of namespaces', () =>
+    countBy(live.pods, (pod) => (isGone(pod) ? undefined : (pod.metadata?.namespace ?? ''))),
+  )
   const places = graph.seen('Node').map(({ status }) => quantity(status?.allocatable?.pods) ?? 0)
   const most = places.reduce((sum, one) => sum + one, 0)
   return {

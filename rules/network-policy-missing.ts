@@ -5,6 +5,7 @@ import {
   hasOtherPolicies,
   isForIngress,
   isUnenforced,
+  push,
   rule,
   type Service,
   type Workload,
@@ -34,13 +35,13 @@ Calico or of the administrator are exempt, as are clusters with flannel and no a
   check(service, { graph, params, report, isAsked }) {
     const group = graph.once('Services that no policy covers', () => openGroups(graph, isAsked)).get(service)
     if (!group) return
-    const [what, why] = described(group, graph)
+    const { what, lack } = described(group, graph)
     report(
       service,
       undefined,
       params.defaultDeny
-        ? `Connections to ${what} are dropped by default: no NetworkPolicy ${why}.`
-        : `Every pod of the cluster may connect to ${what}: no NetworkPolicy ${why}.`,
+        ? `Connections to ${what} are dropped by default: no NetworkPolicy ${lack}.`
+        : `Every pod of the cluster may connect to ${what}: no NetworkPolicy ${lack}.`,
       {
         severity: params.defaultDeny ? 'warning' : 'info',
         see: group.slice(1, 4).map((one) => at(one, one)),
@@ -49,21 +50,22 @@ Calico or of the administrator are exempt, as are clusters with flannel and no a
   },
 })
 
+type Group = [first: Service, ...others: Service[]]
+
 /** The Services that belong together and that no policy covers, by the first of them. */
-function openGroups(graph: Graph, isAsked: boolean): ReadonlyMap<Service, readonly Service[]> {
-  const groups = new Map<Service, Service[]>()
+function openGroups(graph: Graph, isAsked: boolean): ReadonlyMap<Service, Readonly<Group>> {
+  const groups = new Map<Service, Group>()
   if (isUnenforced(graph)) return groups
-  const ofNamespace = new Map<string, Service[][]>()
+  const ofNamespace = new Map<string, Group[]>()
   for (const service of graph.all('Service')) {
     if (!isOpen(service, graph, isAsked)) continue
     const namespace = graph.namespaceOf(service)
-    const near = ofNamespace.get(namespace) ?? []
-    const group = near.find(([first]) => first && graph.together(first, service))
+    const group = ofNamespace.get(namespace)?.find(([first]) => graph.together(first, service))
     if (group) group.push(service)
     else {
-      const own = [service]
+      const own: Group = [service]
       groups.set(service, own)
-      ofNamespace.set(namespace, [...near, own])
+      push(ofNamespace, namespace, own)
     }
   }
   return groups
@@ -79,18 +81,20 @@ function isOpen(service: Service, graph: Graph, isAsked: boolean): boolean {
 }
 
 /** The Services, and what no policy does. */
-function described([service, ...others]: readonly Service[], graph: Graph): readonly [string, string] {
-  if (!service) return ['', '']
+function described([service, ...others]: Readonly<Group>, graph: Graph) {
   if (others.length === 0) {
     const open = graph.backendsOf(service).find((workload) => !isOnHost(workload))
-    return [graph.describe(service), open ? `selects ${open.name}` : `of ${graph.source} can select its pods`]
+    return {
+      what: graph.describe(service),
+      lack: open ? `selects ${open.name}` : `of ${graph.source} can select its pods`,
+    }
   }
   const names = [...new Set([service, ...others].map(({ metadata }) => metadata?.name ?? ''))]
   const namespace = graph.namespaceOf(service)
-  return [
-    `Services ${firstOf(names)}${namespace ? ` of namespace ${namespace}` : ''}`,
-    `${graph.complete ? '' : `of ${graph.source} `}selects their pods`,
-  ]
+  return {
+    what: `Services ${firstOf(names)}${namespace ? ` of namespace ${namespace}` : ''}`,
+    lack: `${graph.complete ? '' : `of ${graph.source} `}selects their pods`,
+  }
 }
 
 function isOnHost({ pod }: Workload): boolean {

@@ -163,13 +163,14 @@ function namespaceSlip(selector: LabelSelector, graph: Graph): Slip | undefined 
 }
 
 /** Namespaces that the API server makes. Source: kubernetes/cmd/kube-apiserver/app/options. */
-const own: readonly unknown[] = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+const everywhere: readonly string[] = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
 /** Whether the selector asks by its name for a namespace that every cluster has, or that objects of the input are in. */
 function isElsewhere(selector: LabelSelector, graph: Graph): boolean {
   const name = pairsOf(selector).find(([key]) => key === nameLabel)?.[1]
   return (
-    name !== undefined && (own.includes(name) || graph.workloads.some(({ namespace }) => namespace === name))
+    name !== undefined &&
+    (everywhere.includes(name) || graph.workloads.some(({ namespace }) => namespace === name))
   )
 }
 

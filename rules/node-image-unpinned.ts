@@ -2,6 +2,7 @@ import {
   advise,
   atMost,
   type Custom,
+  countBy,
   counted,
   type Graph,
   namespaceNamed,
@@ -80,13 +81,13 @@ Exempt: those whose names say that they are not for production, and aliases of W
  */
 function imagesOf({ kind, metadata }: Custom, graph: Graph): readonly string[] {
   const label = kind === 'InstanceGroup' ? 'kops.k8s.io/instancegroup' : 'karpenter.k8s.aws/ec2nodeclass'
-  const counts = new Map<string, number>()
-  for (const node of graph.live ? graph.all('Node') : []) {
-    const { osImage, kernelVersion } = node.status?.nodeInfo ?? {}
-    if (node.metadata?.labels?.[label] !== metadata?.name || !osImage) continue
-    const image = `${osImage}, kernel ${kernelVersion}`
-    counts.set(image, (counts.get(image) ?? 0) + 1)
-  }
+  const own = (graph.live ? graph.all('Node') : []).filter(
+    (node) => node.metadata?.labels?.[label] === metadata?.name,
+  )
+  const counts = countBy(own, ({ status }) => {
+    const { osImage, kernelVersion } = status?.nodeInfo ?? {}
+    return osImage ? `${osImage}, kernel ${kernelVersion}` : undefined
+  })
   if (counts.size < 2) return []
   const lines = [...counts]
     .sort(([, a], [, b]) => b - a)

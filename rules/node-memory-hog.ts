@@ -1,11 +1,14 @@
 import {
   at,
   bytes,
+  type Container,
   evictionsOf,
+  type Fault,
   formatBytes,
   formatEvictions,
   type Graph,
   quantityPattern,
+  requested,
   rule,
   type Workload,
 } from '../src/rule.js'
@@ -49,72 +52,73 @@ is not known).`,
   unless: ['request-exceeds-node'],
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    const { live } = graph
-    const evicted = evictionsOf(workload, live, 'memory').filter(({ node: name, excess }) => {
-      const size = bytes(graph.find('Node', name, workload.object, '')?.status?.allocatable?.memory)
-      return excess !== undefined && excess.used - excess.requested > (size ?? 10 * 2 ** 30) / 10
-    })
-    const [worst] = [...evicted].sort((a, b) => (b.excess?.used ?? 0) - (a.excess?.used ?? 0))
-    if (worst?.excess) {
-      const { container, used, requested } = worst.excess
-      const spec = workload.containers.find(({ name }) => name === container)?.spec
-      const { requests } = spec?.resources ?? {}
-      report(
-        requests ?? spec ?? workload.object,
-        requests ? 'memory' : spec && 'resources',
-        `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} of ${formatBytes(requested)} requested, and was evicted.`,
-        {
-          severity: 'error',
-          evidence: [formatEvictions(evicted), worst.message],
-        },
-      )
-      return
-    }
-    const node =
-      bytes(params.largestMemory || undefined) ?? graph.once('largest node', () => largestNode(graph))
-    if (node === undefined || isDedicated(workload)) return
-    const [heaviest] = [...workload.running].sort(
-      (a, b) =>
-        (bytes(b.spec.resources?.limits?.memory) ?? 0) - (bytes(a.spec.resources?.limits?.memory) ?? 0),
-    )
-    const { resources: whole } = workload.pod
-    const limits = whole?.limits?.memory === undefined ? heaviest?.spec.resources?.limits : whole.limits
-    const limit =
-      bytes(whole?.limits?.memory) ??
-      workload.running.reduce((sum, { spec }) => sum + (bytes(spec.resources?.limits?.memory) ?? 0), 0)
-    const request =
-      bytes(whole?.requests?.memory ?? whole?.limits?.memory) ??
-      workload.running.reduce(
-        (sum, { spec }) =>
-          sum + (bytes(spec.resources?.requests?.memory ?? spec.resources?.limits?.memory) ?? 0),
-        0,
-      )
-    const most = node * params.share
-    if (!limits || limit <= most || request >= limit) {
-      const place = limits ?? heaviest?.spec.resources?.requests
-      if (place && Math.max(limit, request) > most)
-        report(
-          place,
-          'memory',
-          `Little else fits beside ${workload.name}: it takes ${formatBytes(Math.max(limit, request))} of a node's ${formatBytes(node)}, and no node is set aside for it.`,
-          { severity: 'info', recommended: false },
-        )
-      return
-    }
-    report(
+    const fault = eviction(workload, graph) ?? overcommitment(workload, graph, params)
+    if (fault) report(...fault)
+  },
+})
+
+/** That the kubelet has evicted pods that used much more memory than they request. */
+function eviction(workload: Workload, graph: Graph): Fault | undefined {
+  const evicted = evictionsOf(workload, graph.live, 'memory').filter(({ node: name, excess }) => {
+    const size = bytes(graph.find('Node', name, workload.object, '')?.status?.allocatable?.memory)
+    return excess !== undefined && excess.used - excess.requested > (size ?? 10 * 2 ** 30) / 10
+  })
+  const [worst] = [...evicted].sort((a, b) => (b.excess?.used ?? 0) - (a.excess?.used ?? 0))
+  if (!worst?.excess) return undefined
+  const { container, used, requested } = worst.excess
+  const spec = workload.containers.find(({ name }) => name === container)?.spec
+  const { requests } = spec?.resources ?? {}
+  return [
+    requests ?? spec ?? workload.object,
+    requests ? 'memory' : spec && 'resources',
+    `${workload.name} takes the memory of its node: container ${container} used ${formatBytes(used)} of ${formatBytes(requested)} requested, and was evicted.`,
+    { severity: 'error', evidence: [formatEvictions(evicted), worst.message] },
+  ]
+}
+
+/** That a pod may take, or takes, a large part of a node which is not set aside for it. */
+function overcommitment(
+  workload: Workload,
+  graph: Graph,
+  { share, largestMemory }: { readonly share: number; readonly largestMemory: string },
+): Fault | undefined {
+  const node = bytes(largestMemory || undefined) ?? graph.once('largest node', () => largestNode(graph))
+  if (node === undefined || isDedicated(workload)) return undefined
+  const { running, pod } = workload
+  const [heaviest] = [...running].sort((a, b) => limitOf(b) - limitOf(a))
+  const { requests } = heaviest?.spec.resources ?? {}
+  const { resources: whole } = pod
+  const limits = whole?.limits?.memory === undefined ? heaviest?.spec.resources?.limits : whole.limits
+  const limit = bytes(whole?.limits?.memory) ?? sumOf(running, limitOf)
+  const request =
+    bytes(whole?.requests?.memory ?? whole?.limits?.memory) ??
+    sumOf(running, (container) => requested(container, 'memory'))
+  const most = node * share
+  if (limits && limit > most && request < limit)
+    return [
       limits,
       'memory',
       `The next peak of ${workload.name} can take its node down: it may use ${formatBytes(limit)} of ${formatBytes(node)}, and ${formatBytes(request)} are set aside.`,
-      {
-        see: [
-          heaviest?.spec.resources?.requests
-            ? at(workload, heaviest.spec.resources.requests, 'memory')
-            : undefined,
-        ],
-      },
-    )
-  },
-})
+      { see: [requests ? at(workload, requests, 'memory') : undefined] },
+    ]
+  const place = limits ?? requests
+  return place && Math.max(limit, request) > most
+    ? [
+        place,
+        'memory',
+        `Little else fits beside ${workload.name}: it takes ${formatBytes(Math.max(limit, request))} of a node's ${formatBytes(node)}, and no node is set aside for it.`,
+        { severity: 'info', recommended: false },
+      ]
+    : undefined
+}
+
+function limitOf({ spec }: Container): number {
+  return bytes(spec.resources?.limits?.memory) ?? 0
+}
+
+function sumOf(containers: readonly Container[], amountOf: (container: Container) => number): number {
+  return containers.reduce((sum, container) => sum + amountOf(container), 0)
+}
 
 function largestNode(graph: Graph): number | undefined {
   const sizes = graph

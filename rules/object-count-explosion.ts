@@ -13,6 +13,7 @@ import {
   isWorkload,
   type KubernetesObject,
   type Live,
+  mostFirst,
   numberAt,
   objectAt,
   rule,
@@ -268,7 +269,7 @@ function tallies(graph: Graph, live: Live): readonly Tally[] {
     const isCustom = custom.has(kind)
     const read = [...own.values()].reduce((sum, count) => sum + count, 0)
     const count = live.countOf(kind === 'Event' ? 'events' : kind) ?? read
-    const sorted = [...own].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    const sorted = mostFirst(own)
     return {
       definition: isCustom ? kind : undefined,
       kind: isCustom ? kind : `${kind}s`,

@@ -1,6 +1,7 @@
 import {
   at,
   conditionOf,
+  counted,
   enumerate,
   formatSpan,
   type Graph,
@@ -113,7 +114,7 @@ does not evict the former, and the latter have no number of replicas), and singl
         ? `Node drains hang: ${field} ${wanted} lets no pod of ${names} go, whatever their number.`
         : isUncounted
           ? `Node drains hang: nothing controls ${names}, and ${field} ${wanted} lets no such pod go.`
-          : `Node drains hang: ${field} ${wanted} lets none of the ${count === 1 ? '1 pod' : `${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
+          : `Node drains hang: ${field} ${wanted} lets none of the ${counted(count, 'pod')} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
       {
         severity: single || (scaler && !never) ? 'warning' : 'error',
         evidence: waitingNodes(guarded, graph),

@@ -11,6 +11,7 @@ import {
   isObject,
   isWorkload,
   type KubernetesObject,
+  mostFirst,
   type Node,
   numberAt,
   objectAt,
@@ -257,7 +258,7 @@ function ranked(
   counts: ReadonlyMap<string, number>,
   nodes: ReadonlyMap<string, object>,
 ): readonly (readonly [string, number])[] {
-  return [...counts].filter(([name]) => nodes.has(name)).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  return mostFirst(counts).filter(([name]) => nodes.has(name))
 }
 
 /** How many addresses of a pool the pods have. */

@@ -40,7 +40,7 @@ Exempt: the API groups of custom resources.`,
 annotation stays as it was. Clients that have stopped to ask since the API server started.`,
   versions: 'The target version is `--k8s-version`, by default the newest that is known.',
   sources: [
-    'k8s.io/api/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
+    'k8s.io/api/*/*/zz_generated.prerelease-lifecycle.go, v0.21 to v0.37',
     'https://kubernetes.io/docs/reference/using-api/deprecation-guide/',
     'k8s.io/api/policy/v1/types.go and v1beta1/types.go (PodDisruptionBudgetSpec.Selector)',
     'k8s.io/apiserver/pkg/endpoints/metrics/metrics.go (apiserver_requested_deprecated_apis)',

@@ -4,6 +4,7 @@ import {
   isFor,
   isReady,
   matchesSelector,
+  mostFirst,
   type PodSpec,
   presentPods,
   rule,
@@ -84,7 +85,7 @@ function lopsided(
     if (domain === undefined || !isReady(pod)) return undefined
     counts.set(domain, (counts.get(domain) ?? 0) + 1)
   }
-  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  const sorted = mostFirst(counts)
   const skew = (sorted[0]?.[1] ?? 0) - (sorted.at(-1)?.[1] ?? 0)
   return skew > maxSkew ? sorted : undefined
 }

@@ -85,7 +85,7 @@ for, manifests without a bundle and without such an annotation are told, too.`,
         report(client, 'caBundle', `${whatOf(callout)} ${verdict.message}`, {
           // A webhook that fails open only delays.
           severity: closed ? verdict.severity : 'warning',
-          evidence: injection ? [`annotation ${injection} has it kept by a controller`] : [],
+          evidence: injection ? [`annotation ${injection} asks a controller to fill it in`] : [],
         })
     }
   },

@@ -14,7 +14,7 @@ const vital: readonly {
   /** Without them nodes and controllers are taken for dead, whether or not anything else is wrong. */
   readonly isHeartbeat?: true
   /** The first minor version of Kubernetes that asks no webhook about them. */
-  readonly until?: number
+  readonly exemptFrom?: number
   readonly requests: readonly WebhookRequest[]
 }[] = [
   {
@@ -73,7 +73,7 @@ const vital: readonly {
   },
   {
     what: 'checks of tokens and permissions',
-    until: 37,
+    exemptFrom: 37,
     requests: [
       {
         group: 'authentication.k8s.io',
@@ -123,7 +123,7 @@ Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a 
   stories: ['jetstack-webhook', 'heureka-gatekeeper', 'dfds-kyverno-down'],
   for: ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'],
   check(configuration, { graph, minor, report }) {
-    const asked = vital.filter(({ until }) => until === undefined || minor < until)
+    const asked = vital.filter(({ exemptFrom }) => exemptFrom === undefined || minor < exemptFrom)
     const refusedBy = (webhook: Webhook) =>
       asked.filter(({ requests }) =>
         requests.some(

@@ -12,6 +12,7 @@ import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { load } from 'js-yaml'
 import { configSchema } from '../src/config/schema.js'
 import { loadRules } from '../src/registry.js'
+import { escapeUnits } from '../src/reporters/escape.js'
 import { definitions } from '../src/schema/data/definitions.js'
 import { kinds } from '../src/schema/data/kinds.js'
 
@@ -204,10 +205,7 @@ function licences(inputs: readonly string[]): string {
 
 /** JSON in ASCII: V8 takes half the time for it. */
 function json(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return JSON.stringify(value).replace(/[\u0080-\uffff]/g, escapeUnits)
 }
 
 function write(name: string, text: string): void {

@@ -141,7 +141,6 @@ export {
   type Request as WebhookRequest,
   selects,
   type Webhook,
-  type WebhookConfiguration,
   webhooksOf,
 } from './graph/webhook.js'
 export {
@@ -161,7 +160,7 @@ export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
-export { groupBy, push } from './values/group.js'
+export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
   bytes,
   cpuCores,

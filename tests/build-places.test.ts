@@ -1,8 +1,6 @@
 /** Where the parts of built objects are written: certain, or nothing. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { sourcesOf, writtenIn } from '../src/built/match.js'
 import { takeOrigin } from '../src/built/origin.js'
 import { sourcesFrom } from '../src/built/sources.js'
@@ -11,15 +9,13 @@ import { writersOf, writtenBy } from '../src/built/writers.js'
 import type { Document, Written } from '../src/document.js'
 import type { Path } from '../src/finding.js'
 import type { Mapping } from '../src/reader/classify.js'
+import { folderWith, writeFiles } from './folders.js'
 
-const root = mkdtempSync(join(realpathSync(tmpdir()), 'k8s-af-places-'))
-afterAll(() => rmSync(root, { recursive: true }))
+const root = folderWith()
 
 function file(name: string, text: string): string {
-  const path = join(root, name)
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, text)
-  return path
+  writeFiles(root, { [name]: text })
+  return join(root, name)
 }
 
 const map = (name: string, more: object = {}): Mapping => ({

@@ -2,16 +2,16 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Finding } from '../src/finding.js'
+import { folderWith } from './folders.js'
 import { builtProgram, type Outcome, repository } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 const recorded = join(repository, 'tests', 'builds', 'recorded')
 
 /** Tools that print what the real ones have printed, and note how they were called. */
-const tools = program.folderWith({
+const tools = folderWith({
   kustomize: `#!${process.execPath}
 const { appendFileSync, existsSync, readFileSync } = require('node:fs')
 const { basename, join } = require('node:path')
@@ -45,7 +45,7 @@ for (const name of ['kustomize', 'helm']) chmodSync(join(tools, name), 0o755)
 
 /** The folders of tests/builds, in a place of their own. */
 function copy(): string {
-  const folder = program.folderWith({})
+  const folder = folderWith()
   for (const name of ['shop', 'chart', 'places'])
     cpSync(join(repository, 'tests', 'builds', name), join(folder, name), { recursive: true })
   return folder
@@ -170,7 +170,7 @@ describe('a build', () => {
     expect(readdirSync(folder, { recursive: true })).toEqual(before)
   })
   it('is made by kubectl where there is no kustomize', () => {
-    const only = program.folderWith({})
+    const only = folderWith()
     cpSync(join(tools, 'kustomize'), join(only, 'kubectl'))
     const found = lint(folder, ['-k', 'shop/overlays/prod', ...json], { PATH: only })
     expect(findingsOf(found).length).toBeGreaterThan(0)
@@ -324,7 +324,7 @@ spec:
 `
   const rendered = (file: string, text: string) => `---\n# Source: two/templates/${file}\n${text}`
   const plain = `${comment('ignore')}${deployment('plain')}`
-  const folder = program.folderWith({
+  const folder = folderWith({
     'two/Chart.yaml': 'apiVersion: v2\nname: two\nversion: 0.1.0\n',
     'two/templates/mixed.yaml': `${plain}---\n${deployment('{{ .Release.Name }}')}`,
     'two/templates/one.yaml': `${comment('ignore')}${deployment('{{ .Release.Name }}')}`,
@@ -354,7 +354,7 @@ stringdata: {}
 data:
   password: ${value}
 `
-  const folder = program.folderWith({
+  const folder = folderWith({
     '-x\n\u001b[2J/kustomization.yaml': 'resources: [keys.yaml]\n',
     '-x\n\u001b[2J/keys.yaml': secret('aHVudGVyMg=='),
     '-x\n\u001b[2J/output': secret(

@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { folderWith } from './folders.js'
 import { builtProgram } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 
 const has = (shell: string) => spawnSync(shell, ['--version']).status === 0
 
@@ -41,11 +41,11 @@ const completions: Readonly<Record<string, (words: readonly string[]) => string[
     ),
 }
 
-const kubectl = program.folderWith({
+const kubectl = folderWith({
   kubectl: `#!/bin/sh\nprintf '%s\\n' prod-eu prod-us 'prod-$(touch x)' staging\n`,
 })
 chmodSync(join(kubectl, 'kubectl'), 0o755)
-const folders = program.folderWith({ 'over lays/a': '', 'over.yaml': '' })
+const folders = folderWith({ 'over lays/a': '', 'over.yaml': '' })
 
 function lines(shell: string, script: string): string[] {
   const path = [join(program.folder, 'bin'), kubectl, process.env.PATH].join(':')

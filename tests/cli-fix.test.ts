@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { folderWith } from './folders.js'
 import { builtProgram } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 
 /** A CronJob of a removed version, whose policy stands in the wrong place, and which has no deadline. */
 const before = `# The nightly export.
@@ -49,7 +49,7 @@ const rules = ['--only', 'removed-api-version,misplaced-spec-field,job-without-d
 const secret = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: keys\nstringData:\n  key: hunter2\n'
 
 function folder(files: Readonly<Record<string, string>>) {
-  const path = program.folderWith(files)
+  const path = folderWith(files)
   return {
     path,
     lint: (...args: string[]) => program.run(['lint', ...rules, '-o', 'concise', ...args], { cwd: path }),

@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { folderWith } from './folders.js'
 import { builtProgram } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 
 const job = (name: string, schedule = '0 3 * * *') => `apiVersion: batch/v1
 kind: CronJob
@@ -26,7 +26,7 @@ spec:
 const rules = ['--only', 'job-without-deadline,misplaced-spec-field', '-o', 'concise']
 
 function folder(files: Readonly<Record<string, string>>) {
-  const path = program.folderWith(files)
+  const path = folderWith(files)
   return {
     path,
     lint: (...args: string[]) => program.run(['lint', ...rules, ...args], { cwd: path }),

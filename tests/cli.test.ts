@@ -1,12 +1,12 @@
 /** The built program from outside: exit codes, streams, files, mistakes. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { folderWith } from './folders.js'
 import { builtProgram, type Outcome, repository } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
-const { run, folderWith } = program
+const { run } = program
 
 const job = (name: string, extra = '') => `apiVersion: batch/v1
 kind: CronJob
@@ -81,7 +81,7 @@ describe('the exit code', () => {
       /^there are no Kubernetes objects in values\.yaml \(left out: 1 not Kubernetes\)/,
     )
     expect(lint('values.yaml', '--allow-empty').code).toBe(0)
-    expect(refusal(run(['lint'], { cwd: folderWith({}) }))).toBe(
+    expect(refusal(run(['lint'], { cwd: folderWith() }))).toBe(
       'there are no Kubernetes objects in this folder.',
     )
     const kustomization = (text: string) => run(['lint'], { cwd: folderWith({ 'kustomization.yaml': text }) })
@@ -276,7 +276,7 @@ describe('broken and hostile input', () => {
   })
   it('does not make a report unreadable', () => {
     const { out } = run(['lint', '-o', 'json', '-o', 'github=annotations.txt', '--show-suppressed', broken], {
-      cwd: folderWith({}),
+      cwd: folderWith(),
     })
     expect(JSON.parse(out)).toHaveProperty('summary')
   })
@@ -321,7 +321,7 @@ describe('reports', () => {
     expect(colored({ FORCE_COLOR: '1' }, '--color=never')).toBe(false)
   })
   it('end quietly when nobody reads on, with all files and the same verdict', () => {
-    const file = join(folderWith({}), 'report.json')
+    const file = join(folderWith(), 'report.json')
     const { err, code } = program.shell(
       `k8s-af lint -o pretty -o json=${file} fixtures | head -c 1 >/dev/null; exit \${PIPESTATUS[0]}`,
       { cwd: repository },

@@ -1,9 +1,8 @@
 /** Configuration files: found, read, merged, checked; and what flags and they make of a run. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Ajv } from 'ajv'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config/load.js'
 import { type Flags, findConfig, resolveSettings } from '../src/config/resolve.js'
 import { configSchema } from '../src/config/schema.js'
@@ -13,6 +12,7 @@ import { configProblems } from '../src/config/validate.js'
 import { minorOf } from '../src/config/version.js'
 import { loadRules } from '../src/registry.js'
 import { durationPattern, quantityPattern, type Rule, rule } from '../src/rule.js'
+import { folderWith } from './folders.js'
 
 const made = (spec: Partial<Rule> = {}) =>
   ({
@@ -53,22 +53,8 @@ const rules = new Map<string, Rule>([
   ['probe-missing', made({ category: 'networking', recommended: false })],
 ])
 
-const folder = mkdtempSync(join(tmpdir(), 'k8s-af-config-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-let count = 0
-/** Writes files into a folder of their own. */
-function written(files: Readonly<Record<string, string>>): string {
-  const own = join(folder, String(count++))
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(own, name)), { recursive: true })
-    writeFileSync(join(own, name), text)
-  }
-  return own
-}
-
 function config(text: string, others: Readonly<Record<string, string>> = {}) {
-  return loadConfig('.k8s-af.yaml', written({ ...others, '.k8s-af.yaml': text }), rules)
+  return loadConfig('.k8s-af.yaml', folderWith({ ...others, '.k8s-af.yaml': text }), rules)
 }
 
 /** What the user is told. */
@@ -137,7 +123,7 @@ output: [pretty, sarif=out.sarif]
     })
   })
   it('may be JSON', () => {
-    const cwd = written({ '.k8s-af.json': '{"failOn": "never"}' })
+    const cwd = folderWith({ '.k8s-af.json': '{"failOn": "never"}' })
     expect(loadConfig('.k8s-af.json', cwd, rules).failOn).toBe('never')
   })
   it('builds on others: values replace, rules merge, lists grow', () => {
@@ -299,7 +285,7 @@ describe('a mistake in a configuration', () => {
 
 describe('the configuration that applies', () => {
   it('is the nearest one, not above the repository', () => {
-    const own = written({
+    const own = folderWith({
       '.k8s-af.yaml': '',
       'repo/.git/HEAD': '',
       'repo/team/.k8s-af.yml': '',
@@ -311,7 +297,7 @@ describe('the configuration that applies', () => {
     expect(findConfig(own)).toBe(join(own, '.k8s-af.yaml'))
   })
   it('is never a choice between two', () => {
-    expect(() => findConfig(written({ '.k8s-af.yaml': '', '.k8s-af.json': '' }))).toThrow(
+    expect(() => findConfig(folderWith({ '.k8s-af.yaml': '', '.k8s-af.json': '' }))).toThrow(
       /\.k8s-af\.yaml, \.k8s-af\.json/,
     )
   })

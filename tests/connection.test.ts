@@ -2,16 +2,8 @@
 import { delimiter, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { authority } from './authority.js'
-import {
-  base64,
-  folderWith,
-  kubeconfig,
-  read,
-  readFrom,
-  serverPair,
-  testCluster,
-  trusted,
-} from './connection.js'
+import { base64, kubeconfig, read, readFrom, serverPair, testCluster, trusted } from './connection.js'
+import { folderWith } from './folders.js'
 
 const longAgo = new Date('2020-02-03T04:05:06Z')
 const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }

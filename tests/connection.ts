@@ -1,17 +1,16 @@
 /** Ways to a cluster on loopback: an API server over TLS, the kubeconfigs that lead to it, and what it was shown of whom. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import type { ServerOptions } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
-import { afterAll, afterEach, vi } from 'vitest'
+import { afterEach, vi } from 'vitest'
 import { type LiveFlags, readLive } from '../src/cli/live.js'
 import { UsageError } from '../src/config/usage.js'
 import { type ApiServer, apiServer, send, status } from './api-server.js'
 import { authority } from './authority.js'
+import { folderWith } from './folders.js'
 import { settings } from './harness.js'
 
 /** The authority that all kubeconfigs trust. */
@@ -90,21 +89,6 @@ function visitorOf({ headers, socket }: IncomingMessage): Visitor {
         .map(([name, value]) => [name, Buffer.from(String(value), 'latin1').toString()]),
     ),
   }
-}
-
-const folders = mkdtempSync(join(tmpdir(), 'k8s-af-connection-'))
-afterAll(() => rmSync(folders, { recursive: true, force: true }))
-let cases = 0
-
-/** Makes a folder with files in it, given as text or as an object to be written as JSON. */
-export function folderWith(files: Readonly<Record<string, string | object>>): string {
-  const folder = join(folders, String(cases++))
-  mkdirSync(folder)
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true })
-    writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content))
-  }
-  return folder
 }
 
 export function base64(text: string): string {

@@ -1,6 +1,4 @@
 /** How many objects there are of what is not read: asked once, taken from metrics where they tell, and never taken for none. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { RequestError } from '../src/cluster/request.js'
@@ -9,6 +7,7 @@ import { inputOf, loadSnapshot, type Snapshot, saveSnapshot } from '../src/clust
 import { examine } from '../src/engine/lint.js'
 import type { KindName } from '../src/kubernetes.js'
 import { loadStories } from '../src/registry.js'
+import { folderWith } from './folders.js'
 import { active, allRules, rulesById, settings } from './harness.js'
 
 beforeAll(async () => void (await allRules()))
@@ -95,12 +94,10 @@ describe('a count', () => {
   it('is asked for with one request, and gives the same findings from a snapshot', async () => {
     const { asked, ...snapshot } = await counted({ counted: () => many })
     expect(asked).toEqual([list])
-    const folder = mkdtempSync(join(tmpdir(), 'k8s-af-'))
-    const file = join(folder, 'prod.gz')
+    const file = join(folderWith(), 'prod.gz')
     await saveSnapshot(file, snapshot)
     for (const one of [snapshot, loadSnapshot(file)])
       expect(look(one)).toEqual({ count: 61_234, findings: [['error', name]], notEvaluated: [] })
-    rmSync(folder, { recursive: true })
   })
 
   it('is that of the items when there are no more, or none', async () => {

@@ -22,7 +22,6 @@ import { authority } from './authority.js'
 import {
   base64,
   closing,
-  folderWith,
   kubeconfig,
   listening,
   read,
@@ -31,6 +30,7 @@ import {
   testCluster,
   trusted,
 } from './connection.js'
+import { folderWith } from './folders.js'
 
 vi.mock('../src/cli/streams.js', async (actual) => ({ ...(await actual()), tell: vi.fn() }))
 
@@ -184,7 +184,7 @@ describe('a server with http://', () => {
         },
       }),
     )
-    const log = join(folderWith({}), 'log')
+    const log = join(folderWith(), 'log')
     const script = `require('fs').writeFileSync(${JSON.stringify(log)}, '');${giving('{token: "abc"}')}`
     const users = [
       { token: 'abc' },
@@ -231,7 +231,7 @@ describe('credentials that end while a cluster is read', () => {
 
   it('are not fetched again when they have never been good for anything', async () => {
     const { address } = await testCluster({}, () => true)
-    const folder = folderWith({})
+    const folder = folderWith()
     const log = join(folder, 'log')
     const script = `require('fs').appendFileSync(${JSON.stringify(log)}, 'x');${giving('{token: "abc"}')}`
     expect(await read(kubeconfig(address, plugged(script)))).toMatchInlineSnapshot(

@@ -2,7 +2,7 @@
 import { loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { External } from '../src/config/settings.js'
-import { homesOf, podLabelsOf } from '../src/graph/builds.js'
+import { buildsOf, givenBy } from '../src/graph/builds.js'
 import { delayOfCommand } from '../src/graph/command.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { imageNamed, imageParts, isImageAlias } from '../src/graph/image.js'
@@ -787,7 +787,8 @@ spec: {template: {spec: {containers: [{name: only}]}}}
 describe('the namespaces of kustomizations', () => {
   const homes = (kustomizations: Readonly<Record<string, Partial<Kustomization>>>) => {
     const graph = graphOf({}, { overlays: kustomizations })
-    return Object.fromEntries(homesOf(graph.kustomizations))
+    const given = givenBy(buildsOf(graph.kustomizations))
+    return Object.fromEntries([...given].map(([file, { namespace }]) => [file, namespace]))
   }
   it('count where they are certain, the outermost first', () => {
     expect(homes({ app: { namespace: 'shop', resources: ['app/web.yaml'] } })).toEqual({
@@ -831,7 +832,8 @@ describe('the namespaces of kustomizations', () => {
 describe('the labels that kustomizations put on pods', () => {
   const labels = (kustomizations: Readonly<Record<string, Partial<Kustomization>>>) => {
     const graph = graphOf({}, { overlays: kustomizations })
-    return Object.fromEntries(podLabelsOf(graph.kustomizations))
+    const given = givenBy(buildsOf(graph.kustomizations))
+    return Object.fromEntries([...given].map(([file, { podLabels }]) => [file, podLabels]))
   }
   const base = { podLabels: { app: 'web', tier: 'front' }, resources: ['base/web.yaml'] }
   it('add up, and what the outermost one says counts', () => {
@@ -859,6 +861,6 @@ describe('the labels that kustomizations put on pods', () => {
     })
     expect(
       labels({ base: { ...base, podLabels: {} }, prod: overlay('prod'), bare: { resources: ['base'] } }),
-    ).toEqual({})
+    ).toEqual({ 'base/web.yaml': {} })
   })
 })

@@ -1,15 +1,15 @@
 /** Kustomizations as subjects of rules: what is on the disk beside them, suppressions, and what they are called. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { aboutChanges, changedSince } from '../src/cli/since.js'
 import type { Settings } from '../src/config/settings.js'
 import { lint } from '../src/engine/lint.js'
 import { fixesOf } from '../src/fix/fix.js'
 import { readPaths } from '../src/reader/read.js'
 import { baselineOf, knownIn, readBaseline, withBaseline } from '../src/suppress/baseline.js'
+import { type Files, folderWith } from './folders.js'
 import { active, allRules, settings } from './harness.js'
 
 const rules = await allRules()
@@ -19,23 +19,10 @@ const ids = [
   'suppression-invalid',
   'job-without-deadline',
 ]
-const made: string[] = []
-
-function folder(files: Readonly<Record<string, string>>): string {
-  const path = mkdtempSync(join(tmpdir(), 'k8s-af-kustomizations-'))
-  made.push(path)
-  // A checkout, which has all files of its repository.
-  mkdirSync(join(path, '.git'))
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true })
-    writeFileSync(join(path, name), content)
-  }
-  return path
+/** A checkout of a repository with these files. */
+function checkout(files: Files): string {
+  return folderWith({ '.git/info/exclude': '', ...files })
 }
-
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true })
-})
 
 const configMap = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n'
 const listing = (...names: string[]) => `resources:\n${names.map((name) => `  - ${name}\n`).join('')}`
@@ -51,7 +38,7 @@ function report(cwd: string, paths: readonly string[] = ['.'], others: Partial<S
 
 /** What is found, `file:line the end of the message`. */
 function found(files: Readonly<Record<string, string>>, paths?: readonly string[]) {
-  return report(folder(files), paths)
+  return report(checkout(files), paths)
     .findings.filter(({ suppressed }) => !suppressed)
     .map(({ place, message }) => `${place.file}:${place.line} ${message.replace(/^.*applied: /, '')}`)
 }
@@ -62,7 +49,7 @@ describe('what is not there', () => {
     const missing = ['a/kustomization.yaml:2 there is no web.yaml.']
     expect(found(files)).toEqual(missing)
     expect(found({ ...files, '.git/info/sparse-checkout': '/a/\n' })).toEqual([])
-    const copied = folder(files)
+    const copied = checkout(files)
     rmSync(join(copied, '.git'), { recursive: true })
     expect(report(copied).findings).toEqual([])
     expect(report(copied, ['.'], { complete: true }).findings).toHaveLength(1)
@@ -135,7 +122,7 @@ describe('a circle', () => {
       'c/kustomization.yaml': listing('../a'),
       '0/kustomization.yaml': 'resources: []',
     }
-    const { findings } = report(folder(files))
+    const { findings } = report(checkout(files))
     expect(
       findings.map(({ place, message, related }) => [place.file, message, related.map((one) => one.file)]),
     ).toEqual([
@@ -151,12 +138,12 @@ describe('a circle', () => {
 describe('a finding about a kustomization', () => {
   const broken = listing('gone.yaml')
   const reasons = (text: string, others: Partial<Settings> = {}) => {
-    const { findings } = report(folder({ 'shop/kustomization.yaml': text }), ['.'], others)
+    const { findings } = report(checkout({ 'shop/kustomization.yaml': text }), ['.'], others)
     return findings.map(({ rule, suppressed }) => `${rule}: ${suppressed?.reason}`)
   }
 
   it('has the kustomization as its subject, by the name of its folder or its own', () => {
-    const cwd = folder({
+    const cwd = checkout({
       'kustomization.yaml': broken,
       'shop/kustomization.yaml': broken,
       'tmp/kustomization.yaml': `apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nmetadata:\n  name: cache\n${broken}`,
@@ -204,9 +191,9 @@ describe('a finding about a kustomization', () => {
   })
 
   it('is kept in a baseline', () => {
-    const first = report(folder({ 'kustomization.yaml': broken }))
+    const first = report(checkout({ 'kustomization.yaml': broken }))
     const known = readBaseline(baselineOf(knownIn(first, (file) => file)))
-    const later = report(folder({ 'kustomization.yaml': `# moved\n${broken}  - lost.yaml\n` }))
+    const later = report(checkout({ 'kustomization.yaml': `# moved\n${broken}  - lost.yaml\n` }))
     const { findings } = withBaseline(later, known, (file) => file, 'known').report
     expect(findings.map(({ suppressed, absent }) => [absent, suppressed?.reason])).toEqual([
       ['gone.yaml', 'known'],
@@ -215,7 +202,7 @@ describe('a finding about a kustomization', () => {
   })
 
   it('is about the file that a branch takes away', () => {
-    const cwd = folder({
+    const cwd = checkout({
       'kustomization.yaml': listing('gone.yaml', 'lost.yaml', 'base'),
       'gone.yaml': configMap,
       'base/kustomization.yaml': 'resources: []',
@@ -236,7 +223,7 @@ describe('a finding about a kustomization', () => {
 
   it('is mended by the nearest name, which a generator keeps under its key', () => {
     const text = 'configMapGenerator:\n  - name: page\n    files:\n      - index.html=sites/index.htm\n'
-    const cwd = folder({ 'kustomization.yaml': text, 'sites/index.html': '' })
+    const cwd = checkout({ 'kustomization.yaml': text, 'sites/index.html': '' })
     expect(fixesOf(report(cwd), false).files).toEqual([])
     expect(fixesOf(report(cwd), true).files.map((one) => one.text)).toEqual([
       text.replace(/index.html=.*/, '"index.html=sites/index.html"'),

@@ -8,7 +8,14 @@ import type { Document } from '../src/document.js'
 import { examine } from '../src/engine/lint.js'
 import type { Report } from '../src/engine/report.js'
 import type { Finding, Path } from '../src/finding.js'
-import { groupOf, type KindName, kindNameOf, type Untyped, versionOf } from '../src/kubernetes.js'
+import {
+  clusterScoped,
+  groupOf,
+  type KindName,
+  kindNameOf,
+  type Untyped,
+  versionOf,
+} from '../src/kubernetes.js'
 import type { Cluster } from '../src/reader/input.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
@@ -96,28 +103,20 @@ function metricsAt(path: string, { metrics, kubelets, exporters }: Run): readonl
   return node !== undefined ? kubelets?.[node] : pod !== undefined ? exporters?.[pod] : metrics
 }
 
-/** Kinds whose objects are in no namespace. */
-const clusterScoped: readonly KindName[] = [
-  'APIService',
-  'ClusterRole',
-  'ClusterRoleBinding',
-  'CustomResourceDefinition',
-  'MutatingWebhookConfiguration',
-  'Namespace',
-  'Node',
-  'PersistentVolume',
-  'PriorityClass',
-  'StorageClass',
-  'ValidatingWebhookConfiguration',
+/** Custom kinds whose objects are in no namespace. */
+const customScoped: readonly KindName[] = [
   'cert-manager.io/ClusterIssuer',
   'certificates.k8s.io/CertificateSigningRequest',
+  'cilium.io/CiliumBGPAdvertisement',
   'cilium.io/CiliumBGPClusterConfig',
   'cilium.io/CiliumBGPPeeringPolicy',
   'cilium.io/CiliumClusterwideNetworkPolicy',
+  'config.openshift.io/Backup',
   'crd.projectcalico.org/BGPConfiguration',
   'crd.projectcalico.org/BGPPeer',
   'crd.projectcalico.org/FelixConfiguration',
   'crd.projectcalico.org/GlobalNetworkPolicy',
+  'crd.projectcalico.org/IPAMConfig',
   'crd.projectcalico.org/IPPool',
   'external-secrets.io/ClusterExternalSecret',
   'gateway.networking.k8s.io/GatewayClass',
@@ -135,6 +134,7 @@ const clusterScoped: readonly KindName[] = [
   'projectcalico.org/BGPPeer',
   'projectcalico.org/FelixConfiguration',
   'projectcalico.org/GlobalNetworkPolicy',
+  'projectcalico.org/IPAMConfiguration',
   'projectcalico.org/IPPool',
   'trust.cert-manager.io/Bundle',
 ]
@@ -144,12 +144,12 @@ const clusterScoped: readonly KindName[] = [
  * @param beyond kinds that are read all the same, in all of the cluster
  */
 function gapsOfOneNamespace(beyond: readonly KindName[]): Pick<Cluster, 'unreadKinds' | 'partialKinds'> {
-  const isMissing = (kind: KindName) => !beyond.includes(kind)
-  const unreadKinds = new Set(clusterScoped.filter(isMissing))
-  const partialKinds = [...scannedKinds([])].filter(
-    (kind) => !clusterScoped.includes(kind) && isMissing(kind),
-  )
-  return { unreadKinds, partialKinds: new Set(partialKinds) }
+  const missing = [...scannedKinds([])].filter((kind) => !beyond.includes(kind))
+  const isScoped = (kind: KindName) => clusterScoped.has(kind) || customScoped.includes(kind)
+  return {
+    unreadKinds: new Set(missing.filter(isScoped)),
+    partialKinds: new Set(missing.filter((kind) => !isScoped(kind))),
+  }
 }
 
 /** The findings as marks: the lines of the fixture that they are about. */

@@ -1,6 +1,4 @@
 /** What a cluster has measured of itself: read when it is there, and never taken for nothing when it is not. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scannedKinds } from '../src/cluster/kinds.js'
@@ -10,6 +8,7 @@ import { inputOf, loadSnapshot, type Snapshot, saveSnapshot } from '../src/clust
 import { examine } from '../src/engine/lint.js'
 import type { Pod } from '../src/kubernetes.js'
 import { loadStories } from '../src/registry.js'
+import { folderWith } from './folders.js'
 import { active, allRules, root, rulesById, runOf, settings } from './harness.js'
 import { lintLive } from './live.js'
 
@@ -77,11 +76,10 @@ describe('what pods use', () => {
         containers: [{ name: 'web', usage: { cpu: 1.23456789, memory: 4294967296 } }],
       },
     ])
-    const folder = mkdtempSync(join(tmpdir(), 'k8s-af-'))
+    const folder = folderWith()
     await saveSnapshot(join(folder, 'prod.gz'), snapshot)
     const loaded = loadSnapshot(join(folder, 'prod.gz'))
     const again = look(loaded)
-    rmSync(folder, { recursive: true })
     const { report, usage: own } = look(snapshot)
     expect(own).toEqual([{ container: 'web', cpu: 1.23456789, memory: 4294967296 }])
     expect(again.usage).toEqual(own)

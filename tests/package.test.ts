@@ -1,17 +1,13 @@
 /** The published package: what is in it, and that it works where nothing else is installed. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { folderWith, writeFiles } from './folders.js'
 import { builtProgram, repository } from './program.js'
 
 const program = builtProgram()
-const root = mkdtempSync(join(tmpdir(), 'k8s-af-package-'))
-afterAll(() => {
-  program.remove()
-  rmSync(root, { recursive: true, force: true })
-})
+const root = folderWith()
 
 /** Never asks a registry: a package that needed one would fail here. */
 function npm(command: 'npm' | 'npx', args: readonly string[], cwd: string) {
@@ -43,12 +39,11 @@ writeFileSync(join(program.folder, 'dist', 'k8s-af.cjs.v20.0.0-x64'), '')
 const packed = npm('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', root], program.folder)
 const tarball = join(root, `k8s-af-${about.version}.tgz`)
 const project = join(root, 'project')
-mkdirSync(project)
-writeFileSync(join(project, 'package.json'), '{"private": true}')
-writeFileSync(
-  join(project, 'job.yaml'),
-  'apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec:\n  schedule: 7 4 * * *\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}\n',
-)
+writeFiles(project, {
+  'package.json': '{"private": true}',
+  'job.yaml':
+    'apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec:\n  schedule: 7 4 * * *\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}\n',
+})
 const lint = ['lint', '--only', 'job-without-deadline', '-o', 'concise', 'job.yaml']
 
 describe('the package', () => {

@@ -1,8 +1,8 @@
 /** The built program in a folder of its own, as an installed package has it. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { folderWith } from './folders.js'
 
 export const repository = join(__dirname, '..')
 
@@ -25,16 +25,11 @@ export interface Program {
   run(args: readonly string[], call?: Call): Outcome
   /** Runs a shell command in which `k8s-af` is the program. */
   shell(command: string, call?: Call & { readonly shell?: string }): Outcome
-  /** Makes a folder with files in it. */
-  folderWith(files: Readonly<Record<string, string>>): string
-  remove(): void
 }
 
 /** Builds the program from the sources as they are. */
 export function builtProgram(): Program {
-  const root = mkdtempSync(join(tmpdir(), 'k8s-af-test-'))
-  const folder = join(root, 'package')
-  mkdirSync(folder)
+  const folder = folderWith()
   cpSync(join(repository, 'bin'), join(folder, 'bin'), { recursive: true })
   const tsx = join(repository, 'node_modules', '.bin', 'tsx')
   const build = spawnSync(tsx, [join(repository, 'scripts', 'build.ts'), join(folder, 'dist')], {
@@ -42,9 +37,7 @@ export function builtProgram(): Program {
   })
   if (build.status !== 0) throw new Error(build.stderr)
   const bin = join(folder, 'bin', 'k8s-af')
-  const empty = join(root, 'empty')
-  mkdirSync(empty)
-  let folders = 0
+  const empty = folderWith()
 
   const call = (
     command: string,
@@ -65,15 +58,5 @@ export function builtProgram(): Program {
     bin,
     run: (args, options = {}) => call(process.execPath, [bin, ...args], options),
     shell: (command, { shell = 'bash', ...options } = {}) => call(shell, ['-c', command], options),
-    folderWith: (files) => {
-      const made = join(root, `case-${folders++}`)
-      mkdirSync(made)
-      for (const [name, text] of Object.entries(files)) {
-        mkdirSync(dirname(join(made, name)), { recursive: true })
-        writeFileSync(join(made, name), text)
-      }
-      return made
-    },
-    remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }

@@ -1,42 +1,16 @@
 /** What the reader makes of files, folders, patterns and standard input, good and bad. */
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { chmodSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import type { Document, ReadProblem } from '../src/document.js'
 import type { Input } from '../src/reader/input.js'
 import { type ReadOptions, readPaths } from '../src/reader/read.js'
 import { secretRanges } from '../src/reader/secret.js'
 import { unfold } from '../src/reader/unfold.js'
+import { folderWith } from './folders.js'
 
 const root = join(__dirname, '..')
-const made: string[] = []
-
-/** A new folder with these files. */
-function folder(files: Readonly<Record<string, string | Buffer>> = {}): string {
-  const path = mkdtempSync(join(tmpdir(), 'k8s-af-reader-'))
-  made.push(path)
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true })
-    writeFileSync(join(path, name), content)
-  }
-  return path
-}
-
-afterAll(() => {
-  for (const path of made) rmSync(path, { recursive: true, force: true })
-})
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n`
 
@@ -178,7 +152,7 @@ describe('what is broken', () => {
 
 describe('what cannot be read', () => {
   it('is one huge file among good ones', () => {
-    const cwd = folder({ 'good.yaml': configMap('good') })
+    const cwd = folderWith({ 'good.yaml': configMap('good') })
     writeFileSync(
       join(cwd, 'huge.yaml'),
       `${configMap('huge')}data:\n  a: "${'x'.repeat(50 * 1024 * 1024)}"\n`,
@@ -198,7 +172,7 @@ describe('what cannot be read', () => {
     ],
     ['dashes', `${'- '.repeat(10_000)}x`],
   ])('is nesting without end: %s', (_, text) => {
-    const cwd = folder({
+    const cwd = folderWith({
       'good.yaml': configMap('good'),
       'deep.yaml': `${configMap('deep')}data:\n  ${text}\n`,
     })
@@ -210,18 +184,18 @@ describe('what cannot be read', () => {
   })
   it('is nesting without end in JSON', () => {
     const deep = `{"apiVersion": "v1", "kind": "ConfigMap", "data": ${'['.repeat(10_000)}${']'.repeat(10_000)}}`
-    const cwd = folder({ 'good.yaml': configMap('good'), 'deep.json': deep })
+    const cwd = folderWith({ 'good.yaml': configMap('good'), 'deep.json': deep })
     const input = read(cwd)
     expect(names(input)).toEqual(['good'])
     expect(input.problems).toMatchObject([{ file: 'deep.json', message: expect.stringMatching(/nested/) }])
   })
   it.runIf(process.platform === 'linux')('is a name that is not UTF-8', () => {
-    const cwd = folder({ 'good.yaml': configMap('good') })
+    const cwd = folderWith({ 'good.yaml': configMap('good') })
     writeFileSync(Buffer.concat([Buffer.from(join(cwd, 'a')), Buffer.from([0xff]), Buffer.from('.yaml')]), '')
     expect(read(cwd).problems).toMatchObject([{ message: expect.stringMatching(/^Its name.* is not UTF-8/) }])
   })
   it('is a link that leads to itself, or nowhere', () => {
-    const cwd = folder({ 'good.yaml': configMap('good') })
+    const cwd = folderWith({ 'good.yaml': configMap('good') })
     symlinkSync('loop.yaml', join(cwd, 'loop.yaml'))
     symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
     symlinkSync('.', join(cwd, 'again'))
@@ -237,7 +211,7 @@ describe('what cannot be read', () => {
     ])
   })
   it.skipIf(process.platform === 'win32')('is a pipe that nobody writes to', () => {
-    const cwd = folder({ 'good.yaml': configMap('good') })
+    const cwd = folderWith({ 'good.yaml': configMap('good') })
     execFileSync('mkfifo', [join(cwd, 'pipe.yaml')])
     const input = read(cwd)
     expect(names(input)).toEqual(['good'])
@@ -246,12 +220,12 @@ describe('what cannot be read', () => {
     expect(read(cwd, ['pipe.yaml']).problems).toMatchObject([problem])
   })
   it.skipIf(!existsSync('/dev/null'))('is a device', () => {
-    expect(read(folder(), ['/dev/null']).problems).toMatchObject([
+    expect(read(folderWith(), ['/dev/null']).problems).toMatchObject([
       { message: expect.stringMatching(/device/) },
     ])
   })
   it.skipIf(process.getuid?.() === 0)('is a file or folder without permission', () => {
-    const cwd = folder({
+    const cwd = folderWith({
       'good.yaml': configMap('good'),
       'secret.yaml': configMap('x'),
       'closed/a.yaml': configMap('y'),
@@ -264,14 +238,14 @@ describe('what cannot be read', () => {
     expect(input.problems.map(({ file }) => file).sort()).toEqual(['closed', 'secret.yaml'])
   })
   it('is a path that does not exist', () => {
-    const cwd = folder({ 'good.yaml': configMap('good') })
+    const cwd = folderWith({ 'good.yaml': configMap('good') })
     const input = read(cwd, ['good.yaml', 'missing.yaml', 'missing/', '*.json'])
     expect(names(input)).toEqual(['good'])
     expect(input.missing).toEqual(['missing.yaml', 'missing/', '*.json'])
     expect(input.problems).toEqual([])
   })
   it('is text in another encoding, only where it matters', () => {
-    const cwd = folder({
+    const cwd = folderWith({
       'other.yaml': Buffer.from('name: caf\xe9\n', 'latin1'),
       'mine.yaml': Buffer.from(
         `${configMap('x')}data:\n  ok: "\ufffd"\n  a: caf\xe9\n`.replace('\ufffd', '?'),
@@ -298,7 +272,7 @@ describe('where manifests come from', () => {
     'node_modules/h/h.yaml': configMap('h'),
   }
   it('folders, with all below them', () => {
-    expect(fileNames(read(folder(tree)))).toEqual([
+    expect(fileNames(read(folderWith(tree)))).toEqual([
       'a.yaml',
       'b.yml',
       'c.json',
@@ -307,19 +281,19 @@ describe('where manifests come from', () => {
     ])
   })
   it('folders alone', () => {
-    expect(names(read(folder(tree), ['.'], { recursive: false }))).toEqual(['a', 'b', 'c'])
+    expect(names(read(folderWith(tree), ['.'], { recursive: false }))).toEqual(['a', 'b', 'c'])
   })
   it('files of any name', () => {
-    expect(names(read(folder(tree), ['d.txt', '.git/g.yaml']))).toEqual(['d', 'g'])
+    expect(names(read(folderWith(tree), ['d.txt', '.git/g.yaml']))).toEqual(['d', 'g'])
   })
   it('patterns', () => {
-    const cwd = folder(tree)
+    const cwd = folderWith(tree)
     expect(names(read(cwd, ['**/*.yaml']))).toEqual(['a', 'f', 'e'])
     expect(names(read(cwd, ['*.{yml,json}']))).toEqual(['b', 'c'])
     expect(names(read(cwd, [`${cwd}/sub/*.yaml`]))).toEqual(['e'])
   })
   it('patterns and folders in any order', () => {
-    const cwd = folder(tree)
+    const cwd = folderWith(tree)
     for (const paths of [
       ['*.yaml', '.'],
       ['.', '*.yaml'],
@@ -332,17 +306,17 @@ describe('where manifests come from', () => {
     expect(read(cwd, ['.', '*.yaml.bak']).missing).toEqual(['*.yaml.bak'])
   })
   it('what cannot be read of several arguments once', () => {
-    const cwd = folder(tree)
+    const cwd = folderWith(tree)
     symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
     expect(read(cwd, ['.', '*.yaml', '.']).problems.map(({ file }) => file)).toEqual(['gone.yaml'])
   })
   it('nothing where a pattern matches nothing, whatever another argument leaves out', () => {
-    const cwd = folder({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
+    const cwd = folderWith({ ...tree, 'other/i.yaml': configMap('i'), '.k8s-af-ignore': 'sub\n' })
     expect(read(cwd, ['.', 'sub/*.yaml']).missing).toEqual([])
     expect(read(cwd, ['.', 'other/*.json']).missing).toEqual(['other/*.json'])
   })
   it('each file once', () => {
-    const cwd = folder(tree)
+    const cwd = folderWith(tree)
     symlinkSync('a.yaml', join(cwd, 'link.yaml'))
     symlinkSync('sub', join(cwd, 'sub-link'))
     expect(names(read(cwd, ['.', 'a.yaml', './a.yaml', cwd, 'sub', 'link.yaml']))).toEqual([
@@ -355,10 +329,12 @@ describe('where manifests come from', () => {
   })
   it('standard input', () => {
     const stdin = () => configMap('in')
-    expect(fileNames(read(folder(), ['-'], { stdin }))).toEqual(['<stdin>'])
-    expect(fileNames(read(folder(), ['-'], { stdin, stdinFilename: 'x.yaml' }))).toEqual(['x.yaml'])
-    expect(read(folder(), ['-'], { stdin: () => '' }).skips).toEqual([{ file: '<stdin>', reason: 'empty' }])
-    expect(read(folder(), ['-'], { stdin: () => 'a: [' }).problems).toMatchObject([
+    expect(fileNames(read(folderWith(), ['-'], { stdin }))).toEqual(['<stdin>'])
+    expect(fileNames(read(folderWith(), ['-'], { stdin, stdinFilename: 'x.yaml' }))).toEqual(['x.yaml'])
+    expect(read(folderWith(), ['-'], { stdin: () => '' }).skips).toEqual([
+      { file: '<stdin>', reason: 'empty' },
+    ])
+    expect(read(folderWith(), ['-'], { stdin: () => 'a: [' }).problems).toMatchObject([
       { file: '<stdin>', rule: 'invalid-yaml' },
     ])
   })
@@ -366,7 +342,7 @@ describe('where manifests come from', () => {
     const script = join(root, 'src', 'reader', 'read.ts')
     const program = `import { readPaths } from ${JSON.stringify(script)}
       console.log(readPaths([process.argv[2]], { cwd: '/' }).documents.length)`
-    const file = join(folder({ 'run.ts': program }), 'run.ts')
+    const file = join(folderWith({ 'run.ts': program }), 'run.ts')
     const tsx = join(root, 'node_modules', '.bin', 'tsx')
     const out = execFileSync('bash', [
       '-c',
@@ -375,14 +351,14 @@ describe('where manifests come from', () => {
     expect(out.toString().trim()).toBe('1')
   })
   it('names outside of the working directory', () => {
-    const cwd = folder(tree)
+    const cwd = folderWith(tree)
     expect(fileNames(read(join(cwd, 'sub'), ['../a.yaml']))).toEqual(['../a.yaml'])
   })
 })
 
 describe('what is ignored', () => {
   it('is listed in ignore files, as in git', () => {
-    const cwd = folder({
+    const cwd = folderWith({
       '.k8s-af-ignore': '# generated\n/generated/\n*.skip.yaml\n!keep.skip.yaml\n',
       'a.yaml': configMap('a'),
       'b.skip.yaml': configMap('b'),
@@ -400,7 +376,7 @@ describe('what is ignored', () => {
     expect(skips(read(cwd, ['b.skip.yaml']))).toEqual({ 'b.skip.yaml': 'ignored' })
   })
   it('is given by the configuration', () => {
-    const cwd = folder({ 'a.yaml': configMap('a'), 'sub/b.yaml': configMap('b') })
+    const cwd = folderWith({ 'a.yaml': configMap('a'), 'sub/b.yaml': configMap('b') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['/b.yaml'], base: cwd }] }))).toEqual(['a', 'b'])
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['/b.yaml'], base: join(cwd, 'sub') }] }))).toEqual([
       'a',
@@ -416,12 +392,12 @@ describe('test data', () => {
     'api/testdata.yaml': configMap('d'),
   }
   it('is left out on a walk, as one', () => {
-    const input = read(folder(tree))
+    const input = read(folderWith(tree))
     expect(names(input)).toEqual(['a', 'd'])
     expect(skips(input)).toEqual({ 'api/testdata': 'test data' })
   })
   it('is called otherwise by some', () => {
-    const cwd = folder({
+    const cwd = folderWith({
       'lib/testData/a.yaml': configMap('a'),
       'unit/test_data/expected/e.yaml': configMap('e'),
       'tools/tests/fixtures/b.yaml': configMap('b'),
@@ -432,7 +408,7 @@ describe('test data', () => {
     expect(names(read(cwd, ['tools/tests/fixtures/b.yaml', 'tools/tests/fixtures']))).toEqual(['b'])
   })
   it('is read where an argument names it', () => {
-    const cwd = folder({ ...tree, 'api/testdata/old/testdata/e.yaml': configMap('e') })
+    const cwd = folderWith({ ...tree, 'api/testdata/old/testdata/e.yaml': configMap('e') })
     expect(names(read(cwd, ['api/testdata']))).toEqual(['b', 'c', 'e'])
     expect(names(read(cwd, ['api/testdata/old/c.yaml']))).toEqual(['c'])
     expect(skips(read(cwd, ['.', 'api/testdata']))).toEqual({})
@@ -441,17 +417,17 @@ describe('test data', () => {
     expect(names(read(join(cwd, 'api', 'testdata', 'old')))).toEqual(['c'])
   })
   it('is read where a pattern takes it back', () => {
-    expect(names(read(folder({ ...tree, '.k8s-af-ignore': '!/api/testdata/\n' })))).toEqual([
+    expect(names(read(folderWith({ ...tree, '.k8s-af-ignore': '!/api/testdata/\n' })))).toEqual([
       'a',
       'b',
       'c',
       'd',
     ])
-    const cwd = folder({ 'testdata/a.yaml': configMap('a') })
+    const cwd = folderWith({ 'testdata/a.yaml': configMap('a') })
     expect(names(read(cwd, ['.'], { ignore: [{ patterns: ['!testdata/'], base: cwd }] }))).toEqual(['a'])
   })
   it('is what stands beside an assertion of KUTTL', () => {
-    const cwd = folder({
+    const cwd = folderWith({
       'e2e/kuttl-test.yaml': configMap('suite'),
       'e2e/claims/00-install.yaml': configMap('claim'),
       'e2e/claims/00-assert.yaml': configMap('bound'),
@@ -462,7 +438,7 @@ describe('test data', () => {
   })
   it('is what stands beside a test of Chainsaw or the Kyverno CLI', () => {
     const test = 'apiVersion: chainsaw.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n'
-    const cwd = folder({
+    const cwd = folderWith({
       'policy.yaml': configMap('policy'),
       '.chainsaw-test/chainsaw-test.yaml': test,
       '.chainsaw-test/resources/refused.yaml': configMap('refused'),
@@ -489,7 +465,7 @@ describe('test data', () => {
 })
 
 describe("Go's modules", () => {
-  const cwd = folder({
+  const cwd = folderWith({
     'a.yaml': configMap('a'),
     'tools/vendor/modules.txt': '# example.com/x v1.0.0\n',
     'tools/vendor/example.com/x/b.yaml': configMap('b'),
@@ -505,7 +481,7 @@ describe("Go's modules", () => {
 
 describe('what is an object', () => {
   const kindOf = (text: string, file = 'a.yaml') => {
-    const input = read(folder({ [file]: text }))
+    const input = read(folderWith({ [file]: text }))
     if (input.problems.length > 0) return 'problem'
     if (input.kustomizations.length > 0) return 'kustomization'
     return input.documents.length > 0 ? 'object' : Object.values(skips(input)).join()
@@ -581,7 +557,7 @@ describe('what is an object', () => {
       'Go template',
     )
     expect(
-      read(folder({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
+      read(folderWith({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
     ).toHaveLength(1)
   })
   it('a definition with nothing but what is merged is a patch', () => {
@@ -624,7 +600,7 @@ describe('what is an object', () => {
   })
   it('Helm charts are left out, but for plain manifests', () => {
     const input = read(
-      folder({
+      folderWith({
         'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.0.0\n',
         'values.yaml': 'kind: x\n',
         'values-prod.yaml': configMap('values'),
@@ -670,7 +646,7 @@ describe('what is an object', () => {
   })
   it('directives around a whole document are none of its text', () => {
     const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`
-    const input = read(folder({ 'a.yaml': text }))
+    const input = read(folderWith({ 'a.yaml': text }))
     expect(names(input)).toEqual(['a', 'b'])
     expect(input.problems).toEqual([])
     expect(input.documents[0]?.locate().key(['metadata', 'name'])).toMatchObject({ line: 6, column: 3 })
@@ -678,7 +654,7 @@ describe('what is an object', () => {
 })
 
 describe('kustomizations', () => {
-  const cwd = folder({
+  const cwd = folderWith({
     'overlay/kustomization.yaml': `namespace: shop
 images:
 - name: web
@@ -837,7 +813,7 @@ replacements:
   })
   it('list patches as texts, and replacements in files', () => {
     const input = read(
-      folder({
+      folderWith({
         'kustomization.yaml':
           'resources: [web.yaml]\npatches: [one.yaml]\nreplacements:\n- path: cpu.yaml\n- path: both.yaml\n- path: none.yaml\n',
         'web.yaml': configMap('web'),
@@ -857,7 +833,7 @@ replacements:
     ])
   })
   it('leave patches to be switched on', () => {
-    const tree = folder({
+    const tree = folderWith({
       'crd/kustomization.yaml':
         'resources: [widgets.yaml, patches/listed.yaml]\n#patches:\n#- path: patches/webhook_in_widgets.yaml\n',
       'crd/widgets.yaml': configMap('widgets'),
@@ -910,7 +886,7 @@ stringData: {user: hunter4}
         .replace(/^([\s\S]*)(extra.*\n)$/, '$2$1'),
     ],
   ])('lose their values: %s', (_, text) => {
-    const [document] = read(folder({ 'a.yaml': text })).documents
+    const [document] = read(folderWith({ 'a.yaml': text })).documents
     if (!document) throw new Error('no document')
     const [object] = unfold(document)
     expect(object?.value.data).toEqual({ password: '', certificate: '' })
@@ -919,7 +895,7 @@ stringData: {user: hunter4}
     expect(JSON.stringify(rest)).not.toMatch(/hunter|aHVudGVyMg/)
   })
   it('have lines that are not to be shown', () => {
-    const [document] = read(folder({ 'a.yaml': `# first\n---\n${secret}` })).documents
+    const [document] = read(folderWith({ 'a.yaml': `# first\n---\n${secret}` })).documents
     if (!document) throw new Error('no document')
     const hidden = hiddenText(document)
     for (const value of ['aHVudGVyMg==', 'hunter3', 'hunter4', '{"data"']) expect(hidden).toContain(value)
@@ -928,13 +904,13 @@ stringData: {user: hunter4}
   it('are known in a SecretList without being named', () => {
     const text =
       '{"apiVersion": "v1", "kind": "SecretList", "items": [{"metadata": {"name": "a"}, "data": {"b": "c"}}]}'
-    const [document] = read(folder({ 'a.json': text })).documents
+    const [document] = read(folderWith({ 'a.json': text })).documents
     expect(document?.value).toMatchObject({ items: [{ data: { b: '' } }] })
     expect(document && secretRanges(document)).toHaveLength(1)
   })
   it('of other groups keep theirs', () => {
     const [document] = read(
-      folder({ 'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n' }),
+      folderWith({ 'a.yaml': 'apiVersion: example.com/v1\nkind: Secret\ndata: {a: b}\n' }),
     ).documents
     expect(document?.value).toMatchObject({ data: { a: 'b' } })
     expect(document && secretRanges(document)).toEqual([])
@@ -944,7 +920,7 @@ stringData: {user: hunter4}
 describe('documents', () => {
   it('of a file are numbered by their lines', () => {
     const text = `# comment\n---\n${configMap('a')}---\n# more\n${configMap('b')}...\nignored: true\n---\n${configMap('c')}`
-    const { documents } = read(folder({ 'a.yaml': text }))
+    const { documents } = read(folderWith({ 'a.yaml': text }))
     const lines = text.split('\n')
     for (const document of documents) {
       const name = (document.value as { metadata: { name: string } }).metadata.name
@@ -958,7 +934,7 @@ describe('documents', () => {
     const object = (name: string) =>
       `{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "${name}"}}`
     const text = `${object('a')} ${object('b')}\n\n${object('c')}`
-    const { documents } = read(folder({ 'a.json': text }))
+    const { documents } = read(folderWith({ 'a.json': text }))
     expect(documents).toHaveLength(3)
     for (const document of documents) {
       const { line, column } = document.locate().key(['metadata', 'name'])
@@ -968,7 +944,7 @@ describe('documents', () => {
   })
   it('know their repeated keys', () => {
     const { documents } = read(
-      folder({
+      folderWith({
         'a.yaml': `${configMap('a')}data:\n  x: 1\n  y: 2\n  x: 3\n`,
         'b.json': '{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": 1, "x": 2}}',
         'c.yaml': configMap('c'),
@@ -981,7 +957,7 @@ describe('documents', () => {
   })
   it('without a final line break, with CRLF and a byte order mark', () => {
     const text = `\ufeff---\r\n${configMap('a').replaceAll('\n', '\r\n')}---\r\n${configMap('b').replaceAll('\n', '\r\n').trimEnd()}`
-    const { documents } = read(folder({ 'a.yaml': text }))
+    const { documents } = read(folderWith({ 'a.yaml': text }))
     expect(documents.map(({ value }) => (value as { metadata: unknown }).metadata)).toEqual([
       { name: 'a' },
       { name: 'b' },

@@ -1,16 +1,11 @@
 /** What the folders of a repository tell: manifests that somebody completes, and clusters side by side. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { lint } from '../src/engine/lint.js'
 import { readPaths } from '../src/reader/read.js'
 import { loadStories } from '../src/registry.js'
 import type { Rule } from '../src/rule.js'
+import { folderWith } from './folders.js'
 import { active, allRules, settings } from './harness.js'
-
-const parent = mkdtempSync(join(tmpdir(), 'k8s-af-repository-'))
-afterAll(() => rmSync(parent, { recursive: true }))
 
 let rules: ReadonlyMap<string, Rule>
 beforeAll(async () => {
@@ -29,11 +24,7 @@ const checked = [
 
 /** What is found in a folder of these files: `file rule`. */
 function found(files: Readonly<Record<string, string>>): string[] {
-  const cwd = mkdtempSync(join(parent, 'of-'))
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(cwd, name)), { recursive: true })
-    writeFileSync(join(cwd, name), text)
-  }
+  const cwd = folderWith(files)
   const toRun = checked.flatMap((id) => {
     const rule = rules.get(id)
     return rule ? [active(id, rule)] : []

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import Ajv2020 from 'ajv/dist/2020.js'
 import { load } from 'js-yaml'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
 import { authority } from './authority.js'
+import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
   reportSchema,
 )
@@ -46,7 +46,7 @@ function run(
 async function scanned(options: ApiServerOptions, ...args: readonly string[]): Promise<Outcome> {
   const server = await apiServer(options)
   open.push(server)
-  return run(args, program.folderWith({ '.kube/config': server.kubeconfig }))
+  return run(args, folderWith({ '.kube/config': server.kubeconfig }))
 }
 
 const container = { name: 'web', image: 'a/web:1.0.0' }
@@ -89,7 +89,7 @@ describe('a scan', () => {
   it('reports what is new, once a baseline is kept', async () => {
     const server = await apiServer({ objects: { ...objects, services: [lonely] } })
     open.push(server)
-    const cwd = program.folderWith({ '.kube/config': server.kubeconfig })
+    const cwd = folderWith({ '.kube/config': server.kubeconfig })
     const only = ['--only', 'service-selects-nothing']
     const first = await run([...only, '--write-baseline', 'known.json'], cwd)
     expect([first.code, first.err]).toEqual([
@@ -266,7 +266,7 @@ describe('a scan', () => {
     expect(late.err).toContain('the time for the whole run is over')
     const server = await apiServer()
     await server.close()
-    const gone = await run([], program.folderWith({ '.kube/config': server.kubeconfig }))
+    const gone = await run([], folderWith({ '.kube/config': server.kubeconfig }))
     expect(gone.code).toBe(2)
     expect(gone.err).toContain('nothing listens there')
   })
@@ -300,7 +300,7 @@ describe('a snapshot', () => {
       answer: forbid('pods'),
     })
     open.push(server)
-    const folder = program.folderWith({ '.kube/config': server.kubeconfig })
+    const folder = folderWith({ '.kube/config': server.kubeconfig })
     const live = await run(
       ['--context', 'prod', '--preset', 'all', '-o', 'json', '--save-snapshot', 'prod.gz'],
       folder,
@@ -323,7 +323,7 @@ describe('a snapshot', () => {
   it('tells diagnose what is there, and which kinds nobody reads', async () => {
     const server = await apiServer({ objects })
     open.push(server)
-    const folder = program.folderWith({ '.kube/config': server.kubeconfig })
+    const folder = folderWith({ '.kube/config': server.kubeconfig })
     await run(['--save-snapshot', 'prod.gz'], folder)
     const ask = (object: string) =>
       program.run(['diagnose', object, '--from-snapshot', 'prod.gz'], { cwd: folder })
@@ -341,7 +341,7 @@ describe('a snapshot', () => {
   })
 
   it('that is none is refused', async () => {
-    const folder = program.folderWith({ text: 'kind: Pod\n' })
+    const folder = folderWith({ text: 'kind: Pod\n' })
     writeFileSync(join(folder, 'cut'), gzipSync('{"snapshot":1}\n{"kind":"Pod"}\n').subarray(0, 30))
     writeFileSync(join(folder, 'other'), gzipSync('{"a":1}\n'))
     writeFileSync(join(folder, 'newer'), gzipSync('{"snapshot":99}\n'))
@@ -378,7 +378,7 @@ describe('numbers of node-exporter', () => {
         pathname === path && send(response, code, text, { 'content-type': 'text/plain' }),
     })
     open.push(server)
-    return { server, folder: program.folderWith({ '.kube/config': server.kubeconfig }) }
+    return { server, folder: folderWith({ '.kube/config': server.kubeconfig }) }
   }
 
   it('are read on request, and kept in snapshots', async () => {
@@ -410,7 +410,7 @@ describe('numbers of node-exporter', () => {
   })
 
   it('are of whole nodes of a cluster', async () => {
-    const folder = program.folderWith({})
+    const folder = folderWith()
     const one = await run(['--node-metrics', '-n', 'shop'], folder)
     expect([one.code, one.err]).toEqual([
       2,
@@ -491,10 +491,10 @@ describe('a kubeconfig', () => {
   })
 
   it('that is missing or broken is named, without what is in it', async () => {
-    const none = await run([], program.folderWith({}))
+    const none = await run([], folderWith())
     expect(none.code).toBe(2)
     expect(none.err).toContain('there is no kubeconfig')
-    const folder = program.folderWith({ broken: 'users:\n- token: hunter2\n  - x: y\n', text: 'hunter2' })
+    const folder = folderWith({ broken: 'users:\n- token: hunter2\n  - x: y\n', text: 'hunter2' })
     const broken = await run(['--kubeconfig', 'broken'], folder)
     expect(broken.code).toBe(2)
     expect(broken.err).toMatch(/^k8s-af: ~\/broken cannot be used as a kubeconfig: .*\(line 3\)/)
@@ -508,7 +508,7 @@ describe('a kubeconfig', () => {
   it('may be several: the first entry of a name counts, and files that are not there do not', async () => {
     const server = await apiServer({ objects })
     open.push(server)
-    const folder = program.folderWith({ a: config('other'), b: server.kubeconfig, c: config('prod') })
+    const folder = folderWith({ a: config('other'), b: server.kubeconfig, c: config('prod') })
     const files = ['a', 'missing', 'b', 'c'].map((name) => join(folder, name)).join(':')
     const { code, out } = await run(['--only', 'pdb-missing'], folder, { KUBECONFIG: files })
     expect(code).toBe(0)
@@ -529,7 +529,7 @@ describe('a kubeconfig', () => {
     const text = server.kubeconfig
       .replace('"token":"abc"', '"tokenFile":"token"')
       .replaceAll('"server":', '"insecure-skip-tls-verify":true,"server":')
-    const folder = program.folderWith({ 'sub/config': text, 'sub/token': 'from-file\n', alone: text })
+    const folder = folderWith({ 'sub/config': text, 'sub/token': 'from-file\n', alone: text })
     expect((await run(['--kubeconfig', 'sub/config', '--only', 'pdb-missing'], folder)).code).toBe(0)
     expect([...tokens]).toEqual(['Bearer from-file'])
     const missing = await run(['--kubeconfig', 'alone'], folder)
@@ -556,7 +556,7 @@ describe('a kubeconfig', () => {
         clusters: [{ name: 'prod', cluster: { server: server.address, 'insecure-skip-tls-verify': true } }],
         users: [{ name: 'prod', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', ...exec } } }],
       })
-    const folder = program.folderWith({
+    const folder = folderWith({
       good: withExec({ command: process.execPath, args: ['-e', script] }),
       'sub/beside': withExec({ command: './plugin' }),
       'sub/plugin': `#!${process.execPath}\n${script}`,
@@ -593,7 +593,7 @@ describe('a kubeconfig', () => {
       command: process.execPath,
       args: ['-e', script],
     }
-    const folder = program.folderWith({
+    const folder = folderWith({
       proxy: config('prod', { 'current-context': 'prod', clusters }),
       plugin: config('prod', {
         'current-context': 'prod',

@@ -1,13 +1,13 @@
 /** `k8s-af scan` of several clusters: the built program against small API servers. */
 import { type ChildProcess, execFile } from 'node:child_process'
 import Ajv2020 from 'ajv/dist/2020.js'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import reportSchema from '../src/reporters/report.schema.json'
 import { type ApiServer, type ApiServerOptions, apiServer, send, status } from './api-server.js'
+import { folderWith } from './folders.js'
 import { builtProgram, type Outcome } from './program.js'
 
 const program = builtProgram()
-afterAll(() => program.remove())
 const isReport = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
   reportSchema,
 )
@@ -59,7 +59,7 @@ async function start(
     ]),
     'current-context': addresses[0]?.[0],
   })
-  const cwd = program.folderWith({ '.kube/config': kubeconfig })
+  const cwd = folderWith({ '.kube/config': kubeconfig })
   return execFile(
     process.execPath,
     [program.bin, 'scan', ...args],

@@ -3,23 +3,12 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../src/engine/report.js'
+import { workloadKinds } from '../src/graph/watched.js'
 import type { KindName } from '../src/kubernetes.js'
 import { active, allRules, type Run, root, rulesById, runOf } from './harness.js'
 import { lintLive, lintPart, namespacesIn } from './live.js'
 
 await allRules()
-
-const workloads: readonly KindName[] = [
-  'Pod',
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'ReplicaSet',
-  'ReplicationController',
-  'Job',
-  'CronJob',
-  'argoproj.io/Rollout',
-]
 
 /**
  * What rules need to know beyond a namespace to judge it as a scan of the cluster does: kinds that are in no namespace, and objects
@@ -27,15 +16,15 @@ const workloads: readonly KindName[] = [
  */
 const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'anti-affinity-rollout-deadlock': ['Node'],
-  'arp-table-overflow-risk': [...workloads, 'Node'],
+  'arp-table-overflow-risk': [...workloadKinds, 'Node'],
   'batch-beside-serving': ['Node'],
-  'bgp-speakers-unrestricted': [...workloads, 'Service', 'Node', 'metallb.io/BGPPeer'],
+  'bgp-speakers-unrestricted': [...workloadKinds, 'Service', 'Node', 'metallb.io/BGPPeer'],
   'certificate-expiring': ['cert-manager.io/Certificate'],
   'credentials-provider-down': ['external-secrets.io/ExternalSecret'],
   'critical-addon-priority-missing': ['PriorityClass'],
   'dns-server-not-redundant': ['Node'],
   'etcd-backup-missing': [
-    ...workloads,
+    ...workloadKinds,
     'Namespace',
     'config.openshift.io/Backup',
     'etcd.aenix.io/EtcdBackupSchedule',
@@ -43,10 +32,10 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'velero.io/Schedule',
   ],
   'gateway-not-programmed': ['gateway.networking.k8s.io/GatewayClass'],
-  'hpa-exceeds-capacity': [...workloads, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
+  'hpa-exceeds-capacity': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
   'iam-agent-unprotected': ['Node', 'PriorityClass'],
   'image-oversized': ['Node'],
-  'image-tag-drift': [...workloads, 'Node'],
+  'image-tag-drift': [...workloadKinds, 'Node'],
   'ingress-host-overbroad': [
     'Ingress',
     'gateway.networking.k8s.io/HTTPRoute',
@@ -60,18 +49,18 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'traefik.io/IngressRoute',
   ],
   'ingress-upstream-service-vip': [
-    ...workloads,
+    ...workloadKinds,
     'Namespace',
     'networking.istio.io/DestinationRule',
     'networking.istio.io/VirtualService',
     'security.istio.io/PeerAuthentication',
   ],
   'internal-traffic-local-without-daemonset': ['Pod'],
-  'kube-proxy-mode-risky': [...workloads, 'Service', 'Node'],
+  'kube-proxy-mode-risky': [...workloadKinds, 'Service', 'Node'],
   'leader-lease-stale': ['Pod'],
   'local-traffic-drain-blackhole': ['Node'],
   'local-traffic-replicas-below-speakers': [
-    ...workloads,
+    ...workloadKinds,
     'ConfigMap',
     'Node',
     'cilium.io/CiliumBGPClusterConfig',
@@ -82,15 +71,15 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'projectcalico.org/BGPConfiguration',
   ],
   'local-traffic-unbalanced': ['metallb.io/L2Advertisement'],
-  'log-agent-api-watch': [...workloads, 'Node'],
+  'log-agent-api-watch': [...workloadKinds, 'Node'],
   'memory-limit-reached': ['Node'],
   'mesh-injection-gap': ['Namespace', 'security.istio.io/PeerAuthentication'],
   'network-policy-agent-degraded': ['Node'],
   'network-policy-peer-missing': ['Namespace'],
-  'node-local-dns-missing': [...workloads, 'Node', 'cilium.io/CiliumLocalRedirectPolicy'],
+  'node-local-dns-missing': [...workloadKinds, 'Node', 'cilium.io/CiliumLocalRedirectPolicy'],
   'node-memory-hog': ['Node'],
   'node-selector-unsatisfiable': ['Node'],
-  'nodeport-blind-balancing': [...workloads, 'Service', 'Node'],
+  'nodeport-blind-balancing': [...workloadKinds, 'Service', 'Node'],
   'pdb-protects-unhealthy-pods': ['Node'],
   'persistent-connections-pinned': ['Namespace'],
   'pod-stuck-terminating': ['Namespace', 'Node'],
@@ -109,7 +98,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   ],
   'spot-only-placement': ['Node'],
   'spread-ignores-rollout': ['Node'],
-  'surge-pod-does-not-fit': [...workloads, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
+  'surge-pod-does-not-fit': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
   'toleration-matches-everything': ['Node'],
   'usage-request-gap': ['Pod', 'Node'],
   'volume-lost': ['PersistentVolume'],

@@ -573,9 +573,9 @@ describe('a server in trouble', () => {
       'RequestError: a web page answers, HTTP 403: a proxy or a login stands in front of the API server',
     ])
     expect(await inPlace(302, { location: 'https://login.example.com/?to=me' })).toBe(
-      'RequestError: HTTP 302: it leads to https://login.example.com',
+      'RequestError: HTTP 302: a redirect to https://login.example.com',
     )
-    expect(await inPlace(302, { location: '/login' })).toBe('RequestError: HTTP 302: it leads elsewhere')
+    expect(await inPlace(302, { location: '/login' })).toBe('RequestError: HTTP 302: a redirect')
     expect(await inPlace(200, {}, {})).toContain('what answers there is no API server')
   })
 

@@ -100,14 +100,7 @@ function builtOf(
   const places =
     marked.length === 0
       ? undefined
-      : templatePlaces(
-          document,
-          start,
-          marked,
-          (_, { file }) =>
-            (path) =>
-              findValue(source, file.path, path),
-        )
+      : templatePlaces(document, start, marked, (template, path) => findValue(source, template.path, path))
   const text = lazy(() => verbatim(piece, sources))
   const inText = (path: Path) => {
     const own = text()

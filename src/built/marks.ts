@@ -4,8 +4,8 @@
  */
 import type { SourceFile } from '../document.js'
 import type { Path } from '../finding.js'
-import { type Dot, keywordOf, type Part, partsOf, valuesPath } from './go-template.js'
-import { nameOf } from './named-templates.js'
+import { type Dot, keywordOf, type Part, valuesPath } from './go-template.js'
+import { scopedParts } from './scopes.js'
 
 /** The file of a template. */
 export interface Template extends SourceFile {
@@ -32,7 +32,7 @@ export const brackets = ['⟦', '⟧'] as const
 const [opening, closing] = brackets
 
 /** A mark before literal text; with `+` and `-` those around what an action prints. */
-export function markText(index: number, sign: '' | '+' | '-' = ''): string {
+function markText(index: number, sign: '' | '+' | '-' = ''): string {
   return `${opening}${sign}${index}${closing}`
 }
 
@@ -47,22 +47,18 @@ export function withMarks(
   marks: Mark[],
   isMarked: (name: string) => boolean,
 ): string | undefined {
-  const parts = partsOf(file.text)
-  const scopes = parts && scopesOf(parts, file.text)
-  if (!parts || !scopes) return undefined
   const add = (mark: Omit<Mark, 'file'>) => marks.push({ file, ...mark }) - 1
-  return parts
-    .map((part, i) => {
-      const { dot, define } = scopes[i] ?? {}
-      const text = file.text.slice(part.start, part.end)
+  return scopedParts(file.text)
+    ?.map((part) => {
+      const { start, end, code, inner = '', dot, define } = part
+      const text = file.text.slice(start, end)
       if (define && !(define.writesYaml && isMarked(define.name))) return text
       const isNamed = define !== undefined
-      if (part.code === undefined) return markedText(part, text, (start, end) => add({ start, end, isNamed }))
-      if (keywordOf(part.code) !== undefined) return text
-      const values = printedValue(part.code, dot, isMarked)
-      const { start, end, code } = part
-      const index = add({ start, end, code, isNamed, ...(values && { values }) })
-      return markedAction(part.inner ?? '', index)
+      if (code === undefined)
+        return markedText(part, text, (from, to) => add({ start: from, end: to, isNamed }))
+      if (keywordOf(code) !== undefined) return text
+      const values = printedValue(code, dot, isMarked)
+      return markedAction(inner, add({ start, end, code, isNamed, ...(values && { values }) }))
     })
     .join('')
 }
@@ -82,76 +78,6 @@ function markedAction(inner: string, index: number): string {
   const after = /(?<=\s)-$/.test(inner) ? ' -' : ''
   const code = inner.slice(before === '' ? 0 : 1, after === '' ? undefined : -1)
   return `{{${before}"${markText(index, '+')}"}}{{${code}}}{{"${markText(index, '-')}"${after}}}`
-}
-
-/** A named template that a part stands in. */
-interface Define {
-  readonly name: string
-  writesYaml: boolean
-}
-
-interface Scope {
-  readonly dot: Dot
-  readonly define: Define | undefined
-}
-
-/** A key, or an item of a list, at the start of a line. */
-const yamlLine = /^[ \t]*(?:- (?=\S)|["']?[A-Za-z][\w./-]*["']?:(?=[ \t\r\n]|$))/m
-
-/** What surrounds each part; undefined when blocks do not end. */
-function scopesOf(parts: readonly Part[], text: string): readonly Scope[] | undefined {
-  let scope: Scope = { dot: 'root', define: undefined }
-  const outer: Scope[] = []
-  const found: Scope[] = []
-  for (const { start, end, code } of parts) {
-    found.push(scope)
-    if (code === undefined) {
-      if (scope.define) scope.define.writesYaml ||= writesYaml(text, start, end)
-      continue
-    }
-    const keyword = keywordOf(code)
-    if (keyword === undefined || keyword === '') continue
-    if (keyword === 'end') {
-      const before = outer.pop()
-      if (!before) return undefined
-      scope = before
-    } else if (keyword === 'else') {
-      // It belongs to the block that is open.
-      const around = outer.at(-1)
-      if (!around) return undefined
-      scope = code.startsWith('else with') ? within(code.slice(5), around) : around
-    } else if (!/^(?:break|continue)$/.test(keyword)) {
-      outer.push(scope)
-      scope = within(code, scope)
-    }
-  }
-  return outer.length === 0 ? found : undefined
-}
-
-function writesYaml(text: string, start: number, end: number): boolean {
-  const isLineStart = start === 0 || text[start - 1] === '\n'
-  const from = isLineStart ? start : text.indexOf('\n', start)
-  return from >= 0 && from < end && yamlLine.test(text.slice(from, end))
-}
-
-/** What surrounds the body of a block. */
-function within(code: string, around: Scope): Scope {
-  const [, keyword = '', argument = ''] = /^(\w+)\s*(.*)$/s.exec(code) ?? []
-  switch (keyword) {
-    case 'if':
-      return around
-    case 'with': {
-      const values = valuesPath(argument.replace(/^\$\w*\s*:=\s*/, ''), around.dot)
-      return { ...around, dot: values && { values } }
-    }
-    case 'define':
-      // Most are called with the root.
-      return { dot: 'root', define: { name: nameOf(code), writesYaml: false } }
-    case 'block':
-      return { dot: /\s[.$]$/.test(argument) ? around.dot : undefined, define: around.define }
-    default:
-      return { ...around, dot: undefined }
-  }
 }
 
 /** Functions that print the value that they are given, in one way or another, or one in the place of none. */

@@ -4,9 +4,10 @@ import type { Document, Locator, Range, SourceFile, Written } from '../document.
 import type { Path } from '../finding.js'
 import { at } from '../fix/edited.js'
 import { positions } from '../reader/lines.js'
+import { isScalar } from '../values/untyped.js'
 import type { SetValue } from './chart-values.js'
 import type { MarkedDocument, Origin } from './marked-output.js'
-import type { Mark } from './marks.js'
+import type { Mark, Template } from './marks.js'
 
 /** What is known of a rendered object. */
 export interface TemplatePlaces {
@@ -20,14 +21,13 @@ export interface TemplatePlaces {
   parts(path: Path): readonly Written[]
 }
 
-/** Finds values as the chart of a template sees them. */
-export type ValueFor = (mark: Mark, outer: Mark) => ((path: Path) => SetValue | undefined) | undefined
+/** Finds a value as the chart of a template sees it. */
+export type ValueFor = (template: Template, path: Path) => SetValue | undefined
 
 /**
  * @param document as it was rendered
  * @param start the index of the first line in it that its template has made
  * @param marked what Helm has rendered in its place with marks; of several that it may be each
- * @param valueFor finds a value as a template sees it
  */
 export function templatePlaces(
   document: Document,
@@ -66,32 +66,20 @@ class Places implements TemplatePlaces {
   value(path: Path): Written | undefined {
     const there = this.#existing(path)
     const found = there.length > 0 ? this.#valueAt(there) : undefined
-    return (
-      found && {
-        document: found.document,
-        object: [],
-        path: [...found.path, ...path.slice(there.length)],
-        isCertain: true,
-      }
-    )
+    return found && certain(found, path.slice(there.length))
   }
 
   parts(path: Path): readonly Written[] {
     const text = at(this.document.value, path)
     if (typeof text !== 'string') return []
-    const { line } = this.document.locate().value(path)
+    const index = this.#index(this.document.locate().value(path).line)
     const found = new Map<string, Written>()
     for (const one of this.marked)
-      for (const mark of one.marksIn(line - this.document.line - this.start)) {
-        const outer = one.origin(line - this.document.line - this.start, 0)?.outer ?? mark
-        const part = mark.values && this.valueFor(mark, outer)?.(mark.values)
+      for (const mark of one.marksIn(index)) {
+        const outer = one.origin(index, 0)?.outer ?? mark
+        const part = mark.values && this.valueFor(outer.file, mark.values)
         if (part && isPart(part.value, text))
-          found.set(`${part.document.file.name} ${part.path.join('.')}`, {
-            document: part.document,
-            object: [],
-            path: part.path,
-            isCertain: true,
-          })
+          found.set(`${part.document.file.name} ${part.path.join('.')}`, certain(part))
       }
     return [...found.values()]
   }
@@ -103,7 +91,7 @@ class Places implements TemplatePlaces {
       const from = this.#printedIn(path, depth)
       if (from) {
         const { mark, outer } = from
-        const found = mark.values && this.valueFor(mark, outer)?.([...mark.values, ...path.slice(depth)])
+        const found = mark.values && this.valueFor(outer.file, [...mark.values, ...path.slice(depth)])
         return found && isSameValue(built, found.value) ? found : undefined
       }
       // Around what a template says itself nothing else comes from a value.
@@ -137,6 +125,11 @@ class Places implements TemplatePlaces {
       : first
   }
 
+  /** The index of a line of the document among those that the template has made. */
+  #index(line: number): number {
+    return line - this.document.line - this.start
+  }
+
   #existing(path: Path): Path {
     let found = path
     while (found.length > 0 && at(this.document.value, found) === undefined) found = found.slice(0, -1)
@@ -145,7 +138,7 @@ class Places implements TemplatePlaces {
 
   /** Where the start of a range comes from, if there is one answer. */
   #origin({ line, column }: Range): Origin | undefined {
-    const index = line - this.document.line - this.start
+    const index = this.#index(line)
     const found = this.marked.map((one) =>
       one.lines[index] === this.lines[index] ? one.origin(index, column - 1) : undefined,
     )
@@ -155,7 +148,7 @@ class Places implements TemplatePlaces {
 
   /** The same text in the template; where only its beginning stands there, as a quote does, the line from there on. */
   #literal({ line, column, endLine, endColumn }: Range, { mark, offset }: Origin): Range {
-    const own = this.lines[line - this.document.line - this.start] ?? ''
+    const own = this.lines[this.#index(line)] ?? ''
     const shown = own.slice(column - 1, endLine === line ? endColumn - 1 : undefined).trimEnd()
     const { text } = mark.file
     const start = mark.start + offset
@@ -176,6 +169,11 @@ function rangeOf({ file, start, end }: Mark): Range {
   return positions(file.text, 1, 1).range(start, start + line.trimEnd().length)
 }
 
+/** Where a value is set, or what is inside it. */
+function certain({ document, path }: SetValue, inside: Path = []): Written {
+  return { document, object: [], path: [...path, ...inside], isCertain: true }
+}
+
 /** A range of a file that nobody has parsed. */
 function spot(file: SourceFile, range: Range, isCertain: boolean): Written {
   const locator: Locator = {
@@ -192,12 +190,11 @@ function spot(file: SourceFile, range: Range, isCertain: boolean): Written {
 
 /** Text may be written as a number, and numbers as text. */
 function isSameValue(one: unknown, other: unknown): boolean {
-  const isScalar = (value: unknown) => typeof value !== 'object'
   return isScalar(one) && isScalar(other) ? String(one) === String(other) : isDeepStrictEqual(one, other)
 }
 
 /** A value that text has been made of. */
 function isPart(value: unknown, text: string): boolean {
-  const part = typeof value === 'object' ? '' : String(value)
+  const part = isScalar(value) ? String(value) : ''
   return part !== '' && text.includes(part)
 }

@@ -42,7 +42,7 @@ export function treeOf(
 }
 
 /** A kustomization and all below it, itself first. */
-export function allIn(root: Kustomization): readonly Kustomization[] {
+function allIn(root: Kustomization): readonly Kustomization[] {
   const found = new Set([root])
   for (const { parts } of found) for (const part of parts) found.add(part)
   return [...found]

@@ -1,6 +1,6 @@
 /** `k8s-af rules` and `k8s-af stories` */
 import { loadRules, loadStories } from '../registry.js'
-import { columns, wrap } from '../reporters/text.js'
+import { columns, leastRoom, wrap } from '../reporters/text.js'
 import { terminalOf, write } from './streams.js'
 
 /** What stands in the columns of rules. */
@@ -67,9 +67,6 @@ function print(
 }
 
 type Row = readonly string[]
-
-/** Columns of text: with less room the last cell stands below the others. */
-const leastRoom = 40
 
 /**
  * Tables, an empty line between them. Columns are as wide as their widest cell; the last one is as long as it is, and

@@ -5,7 +5,7 @@ import { namespacePattern, presets } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
-import { printable, wrap } from '../reporters/text.js'
+import { leastRoom, printable, wrap } from '../reporters/text.js'
 import { enumerate } from '../values/enumerate.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
@@ -197,9 +197,6 @@ export function programWith(done: Done): Command {
   for (const add of everyCommand) add(program, done)
   return program
 }
-
-/** Columns of a description in the help: with less room it stands below what it is about. */
-const leastRoom = 40
 
 function helpItem(term: string, termWidth: number, description: string, helper: Help): string {
   const { helpWidth = 80 } = helper

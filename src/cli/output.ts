@@ -13,7 +13,7 @@ export interface Output {
 }
 
 /** Reads `FORMAT` and `FORMAT=FILE`. */
-export function outputsOf(texts: readonly string[], formats: readonly string[]): readonly Output[] {
+function outputsOf(texts: readonly string[], formats: readonly string[]): readonly Output[] {
   const outputs = texts.map((text): Output => {
     const [, format = '', file] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
     if (!formats.includes(format)) {

@@ -4,7 +4,7 @@ import { type Finding, severities } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
 import { printable } from '../reporters/text.js'
-import { countBy } from '../values/group.js'
+import { countBy, mostFirst } from '../values/group.js'
 import { type Output, writeWhole } from './output.js'
 import { readersPace, tell, terminalOf, write } from './streams.js'
 
@@ -76,9 +76,9 @@ function counts(finding: Finding, failOn: 'error' | 'warning' | 'info' | 'never'
 
 function statistics(report: Report): string[] {
   const found = report.findings.filter(({ suppressed }) => !suppressed)
-  return [...countBy(found, ({ rule }) => rule)]
-    .sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
-    .map(([rule, count]) => `${String(count).padStart(6)}  ${rule}`)
+  return mostFirst(countBy(found, ({ rule }) => rule)).map(
+    ([rule, count]) => `${String(count).padStart(6)}  ${rule}`,
+  )
 }
 
 function timings(spent: ReadonlyMap<string, number>): string[] {

@@ -20,8 +20,8 @@ export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
 }
 
 /**
- * The report with those findings of which one of the places is in such a file, or that are about one that was taken away. What has no place in a file of its own comes from
- * any of those that made it.
+ * The report with those findings of which one of the places is in such a file, or that are about one that was taken away. What has no
+ * place in a file of its own comes from any of those that made it.
  * @param madeOf the absolute paths of those, by the name of the output
  */
 export function aboutChanges(

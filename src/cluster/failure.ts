@@ -49,7 +49,7 @@ export function refusal(response: IncomingMessage, text: string): RequestError {
   if (status >= 300 && status < 400)
     return new RequestError(
       status,
-      `HTTP ${status}: it leads ${URL.canParse(location) ? `to ${new URL(location).origin}` : 'elsewhere'}`,
+      `HTTP ${status}: a redirect${URL.canParse(location) ? ` to ${new URL(location).origin}` : ''}`,
     )
   if (isWebPage(response) && status < 500) return notTheServer(response)
   const isText = (headers['content-type'] ?? 'text/plain').startsWith('text/plain')
@@ -59,7 +59,7 @@ export function refusal(response: IncomingMessage, text: string): RequestError {
 
 /**
  * Why a request has failed.
- * @param limit its own time
+ * @param limit what has ended it, if anything has: its own time, or the signal
  * @returns with `wait`, milliseconds, where the next attempt may succeed
  */
 export function failure(

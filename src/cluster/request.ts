@@ -102,17 +102,15 @@ function reader(using: Using, options: RequestOptions): Get {
   }
 }
 
-async function once(
+function once(
   connection: Connection,
   path: string,
   accept: string,
-  { timeout, signal, onRequest }: RequestOptions,
+  options: RequestOptions,
   { onStart, parse = JSON.parse }: Reading,
 ): Promise<Answer> {
-  const limit = limited(timeout, signal)
-  onRequest?.()
-  try {
-    const response = await open(connection, path, accept, limit.signal)
+  return within(options, async (limit) => {
+    const response = await open(connection, path, accept, limit)
     const { statusCode: status = 0 } = response
     const text = await textOf(response, status === 200 ? onStart : undefined)
     if (status === 200 && isWebPage(response)) return { ok: false, error: notTheServer(response) }
@@ -121,8 +119,21 @@ async function once(
     if (status !== 429 && status < 500) return { ok: false, error }
     const after = Number(response.headers['retry-after'])
     return { ok: false, error, wait: Number.isFinite(after) ? after * 1000 : 0 }
+  })
+}
+
+/** Sends one request within its time. What ends it otherwise is its answer, too. */
+async function within(
+  options: RequestOptions,
+  send: (limit: AbortSignal) => Promise<Answer>,
+): Promise<Answer> {
+  const { timeout, signal, onRequest } = options
+  const limit = limited(timeout, signal)
+  onRequest?.()
+  try {
+    return await send(limit.signal)
   } catch (error) {
-    return { ok: false, ...failure(error, limit.signal, { timeout, signal }) }
+    return { ok: false, ...failure(error, limit.signal, options) }
   } finally {
     limit.release()
   }
@@ -133,21 +144,17 @@ function lineReader(using: Using, options: RequestOptions): GetLines {
   return async (path, onLine) => {
     // Who answers behind the API server has not seen the credentials: others would be no better.
     const isOwn = !path.includes('/proxy/')
-    const answer = await using(async (connection) => {
-      const limit = limited(options.timeout, options.signal)
-      options.onRequest?.()
-      try {
-        const response = await open(connection, path, 'text/plain;version=0.0.4', limit.signal)
-        if (response.statusCode !== 200)
-          throw refusal(response, await textOf(response, undefined, largestRefusal))
-        await readLines(response, onLine)
-        return { ok: true, body: undefined }
-      } catch (error) {
-        return { ok: false, ...failure(error, limit.signal, options) }
-      } finally {
-        limit.release()
-      }
-    }, isOwn)
+    const answer = await using(
+      (connection) =>
+        within(options, async (limit) => {
+          const response = await open(connection, path, 'text/plain;version=0.0.4', limit)
+          if (response.statusCode !== 200)
+            throw refusal(response, await textOf(response, undefined, largestRefusal))
+          await readLines(response, onLine)
+          return { ok: true, body: undefined }
+        }),
+      isOwn,
+    )
     if (!answer.ok) throw answer.error
   }
 }

@@ -1,7 +1,7 @@
 /** Finds, reads and merges configuration files. Loaded only when there is one. */
 import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
-import type { Path } from '../finding.js'
+import type { Range } from '../document.js'
 import type { Rule } from '../rule.js'
 import { isDate } from '../suppress/grammar.js'
 import { isObject } from '../values/untyped.js'
@@ -46,9 +46,9 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
   if (!isObject(found)) throw new UsageError(`${name}:1:1: a configuration is a mapping of keys to values.`)
   const problems = configProblems(found, rules)
   if (problems.length > 0) {
-    const places = problems.map(({ path, at, message }) => ({ message, ...source.locate(path, at) }))
-    places.sort((a, b) => a.line - b.line || a.column - b.column)
-    throw new UsageError(...places.map((one) => `${name}:${one.line}:${one.column}: ${one.message}`))
+    const placed = problems.map(({ path, at, message }) => ({ range: source.locate(path, at), message }))
+    placed.sort(({ range: a }, { range: b }) => a.line - b.line || a.column - b.column)
+    throw new UsageError(...placed.map(({ range, message }) => sentence(source, range, message)))
   }
   const value = found as Written
   const here = (path: string) => relative(cwd, resolve(dirname(file), path)).replaceAll('\\', '/') || '.'
@@ -57,24 +57,23 @@ function load(file: string, cwd: string, rules: ReadonlyMap<string, Rule>, above
   return bases
     .map((base, i) => {
       const path = resolve(dirname(file), base)
-      const step: Path = typeof value.extends === 'string' ? ['extends'] : ['extends', i]
-      if (path === file || above.includes(path))
-        throw new UsageError(sentence(source, step, 'value', `${base} extends this file again.`))
+      const refusal = (why: string) => {
+        const range = source.locate(typeof value.extends === 'string' ? ['extends'] : ['extends', i], 'value')
+        return new UsageError(sentence(source, range, `${base} ${why}.`))
+      }
+      if (path === file || above.includes(path)) throw refusal('extends this file again')
       try {
         return load(path, cwd, rules, [...above, file])
       } catch (error) {
-        if (error instanceof Unreadable)
-          throw new UsageError(sentence(source, step, 'value', `${base} cannot be read: ${error.why}.`))
-        throw error
+        throw error instanceof Unreadable ? refusal(`cannot be read: ${error.why}`) : error
       }
     })
     .concat(own)
     .reduce(over)
 }
 
-function sentence(source: Source, path: Path, at: 'key' | 'value', message: string): string {
-  const { line, column } = source.locate(path, at)
-  return `${source.name}:${line}:${column}: ${message}`
+function sentence({ name }: Source, { line, column }: Range, message: string): string {
+  return `${name}:${line}:${column}: ${message}`
 }
 
 class Unreadable extends UsageError {
@@ -106,7 +105,7 @@ function configOf(value: Written, source: Source): Omit<Config, 'crds'> {
         ? undefined
         : minorOf(
             value.kubernetesVersion,
-            sentence(source, ['kubernetesVersion'], 'value', 'kubernetesVersion'),
+            sentence(source, source.locate(['kubernetesVersion'], 'value'), 'kubernetesVersion'),
           ),
     complete: value.complete,
     namespace: value.namespace,
@@ -121,8 +120,7 @@ function configOf(value: Written, source: Source): Omit<Config, 'crds'> {
         throw new UsageError(
           sentence(
             source,
-            ['suppressions', i, 'until'],
-            'value',
+            source.locate(['suppressions', i, 'until'], 'value'),
             `${one.until} is not a day of the calendar.`,
           ),
         )

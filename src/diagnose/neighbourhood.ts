@@ -2,7 +2,7 @@
 import { askersOf } from '../graph/callout.js'
 import { conditionOf } from '../graph/condition.js'
 import type { Graph } from '../graph/graph.js'
-import { type ContainerState, containerStates } from '../graph/pod.js'
+import { type ContainerState, containerStates, isHeldUp } from '../graph/pod.js'
 import { isRuledIn, selects, type Webhook, type WebhookConfiguration, webhooksOf } from '../graph/webhook.js'
 import type { Workload } from '../graph/workload.js'
 import type { KindName, KubernetesObject, Pod } from '../kubernetes.js'
@@ -175,19 +175,18 @@ function symptomsOfPod(pod: Pod): string[] {
   ]
   if (status?.phase === 'Pending') {
     const placed = conditionOf(pod, 'PodScheduled')
-    const isRefused = placed?.status === 'False' && placed.message
-    return [...found, isRefused ? `is not scheduled: ${placed.message}` : 'is pending']
+    const why = placed?.status === 'False' ? placed.message : undefined
+    return [...found, why ? `is not scheduled: ${why}` : 'is pending']
   }
   const isUnready = status?.phase === 'Running' && conditionOf(pod, 'Ready')?.status === 'False'
   return found.length === 0 && isUnready ? ['is not ready'] : found
 }
 
 function symptomsOfContainer({ name, state, lastState, restartCount = 0 }: ContainerState): string[] {
-  const { reason } = state?.waiting ?? {}
-  const isStuck = reason && reason !== 'ContainerCreating' && reason !== 'PodInitializing'
+  const { reason = '' } = state?.waiting ?? {}
   const ended = restartCount > 0 ? lastState?.terminated : undefined
   return [
-    ...(isStuck ? [`container ${name} waits: ${reason}`] : []),
+    ...(isHeldUp(reason) ? [`container ${name} waits: ${reason}`] : []),
     ...(ended
       ? [`container ${name} ended with ${ended.exitCode}${ended.reason ? ` (${ended.reason})` : ''} before`]
       : []),

@@ -46,13 +46,14 @@ export function examine(
   const { cluster } = input
   const settings = cluster ? forCluster(options.settings) : options.settings
   const started = options.started ?? clock()
-  const { resources, kustomizations, unusable } = recordsOf(input, settings)
+  const { resources, kustomizations, builds, unusable } = recordsOf(input, settings)
   const graph = buildGraph(resources, {
     complete: cluster !== undefined || settings.complete,
     source: cluster && 'the cluster',
     externals: settings.externals,
     workloadKinds: settings.workloadKinds,
     kustomizations: input.kustomizations,
+    builds,
     kustomizationRecords: kustomizations,
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Settings } from '../config/settings.js'
 import type { Document, ReadProblem } from '../document.js'
 import type { Path } from '../finding.js'
-import { homesOf, podLabelsOf } from '../graph/builds.js'
+import { type Builds, buildsOf, givenBy } from '../graph/builds.js'
 import { droppedOf } from '../graph/dropped.js'
 import { distance, type Resource, shared } from '../graph/resource.js'
 import { customWorkloads } from '../graph/workload.js'
@@ -26,6 +26,8 @@ export interface Records {
   readonly resources: readonly Resource[]
   /** The kustomizations: they say how objects are made, and are none. */
   readonly kustomizations: ReadonlyMap<Kustomization, Resource>
+  /** What they build. */
+  readonly builds: Builds
   readonly unusable: readonly Unreadable[]
 }
 
@@ -41,8 +43,8 @@ export function recordsOf(input: Input, settings: Settings): Records {
   const templates = new Map(
     [...customWorkloads, ...settings.workloadKinds].map((kind) => [kind.kind, kind.template.split('.')]),
   )
-  const homes = homesOf(input.kustomizations)
-  const podLabels = podLabelsOf(input.kustomizations)
+  const builds = buildsOf(input.kustomizations)
+  const given = givenBy(builds)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
     const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
     const kind = String(valueAt(raw, 'kind') ?? '')
@@ -55,6 +57,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
     const value = template ? withShapedTemplate(checked.value, template) : checked.value
     const { metadata } = value
     const isScoped = clusterScoped.has(kindName)
+    const { namespace: home, podLabels } = given.get(document.file.name) ?? {}
     return {
       value,
       document,
@@ -64,8 +67,8 @@ export function recordsOf(input: Input, settings: Settings): Records {
       kind,
       name: metadata?.name ?? '',
       namespace: metadata?.namespace ?? (isScoped ? '' : (settings.namespace ?? '')),
-      home: isScoped ? undefined : homes.get(document.file.name),
-      podLabels: podLabels.get(document.file.name),
+      home: isScoped ? undefined : home,
+      podLabels,
       folders,
       problems: checked.problems,
     }
@@ -82,6 +85,7 @@ export function recordsOf(input: Input, settings: Settings): Records {
   }
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
+    builds,
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }

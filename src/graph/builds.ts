@@ -31,6 +31,14 @@ interface Given {
   readonly podLabels: Labels
 }
 
+/** What the builds agree on. */
+interface Agreed {
+  /** Undefined where they differ. */
+  readonly namespace: string | undefined
+  /** Without those that only some of them put on. */
+  readonly podLabels: Labels
+}
+
 /** Paths of files are compared as they are written, relative to the same folder. */
 export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
   const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
@@ -80,33 +88,26 @@ function within(outer: Given, inner: Given): Given {
   }
 }
 
-/**
- * By file the namespace that kustomizations give its objects, '' where they leave it as it is written; undefined where the builds
- * differ.
- */
-export function homesOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, string | undefined> {
-  const homes = new Map<string, string | undefined>()
-  for (const { files } of buildsOf(kustomizations).outermost())
+/** By file what its objects get in all that is applied. */
+export function givenBy(builds: Builds): ReadonlyMap<string, Agreed> {
+  const agreed = new Map<string, Agreed>()
+  for (const { files } of builds.outermost())
     for (const [file, given] of files)
-      for (const { namespace } of given)
-        homes.set(file, !homes.has(file) || homes.get(file) === namespace ? namespace : undefined)
-  return homes
-}
-
-/** By file the labels that kustomizations put on the pods of its objects, without those that only some of the builds put on. */
-export function podLabelsOf(kustomizations: readonly Kustomization[]): ReadonlyMap<string, Labels> {
-  const labels = new Map<string, Labels>()
-  if (kustomizations.every(({ podLabels }) => Object.keys(podLabels).length === 0)) return labels
-  for (const { files } of buildsOf(kustomizations).outermost())
-    for (const [file, given] of files)
-      for (const { podLabels } of given) {
-        const known = labels.get(file) ?? podLabels
-        const agreed = Object.entries(podLabels).filter(([key, value]) => known[key] === value)
-        labels.set(file, Object.fromEntries(agreed))
+      for (const one of given) {
+        const known = agreed.get(file)
+        agreed.set(file, known ? agreement(known, one) : one)
       }
-  return new Map([...labels].filter(([, pairs]) => Object.keys(pairs).length > 0))
+  return agreed
 }
 
-export function isComponent({ document }: Kustomization): boolean {
+function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
+  const shared = Object.entries(podLabels).filter(([key, value]) => known.podLabels[key] === value)
+  return {
+    namespace: known.namespace === namespace ? namespace : undefined,
+    podLabels: Object.fromEntries(shared),
+  }
+}
+
+function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }

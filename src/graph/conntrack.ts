@@ -1,5 +1,6 @@
 /** The tables in which the kernels of nodes track connections, where node-exporter was asked about them. */
 import { grouped } from '../values/enumerate.js'
+import { mostFirst } from '../values/group.js'
 import type { Live } from './live.js'
 
 /** Entries in use. Source: prometheus/node_exporter, collector/conntrack_linux.go. */
@@ -43,9 +44,8 @@ export function connectionClashes(
   live: Live,
   isAsked: (node: string) => boolean = () => true,
 ): readonly string[] {
-  return [...byNode(live, conntrackClashes)]
+  return mostFirst(byNode(live, conntrackClashes))
     .filter(([node, count]) => count >= fewClashes && isAsked(node))
-    .sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1))
     .map(([node, count]) => `node ${node}: ${grouped(count)} failed insertions into the table since boot`)
 }
 

@@ -16,6 +16,7 @@ import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
+import { type Builds, buildsOf } from './builds.js'
 import type { Container } from './container.js'
 import {
   type Backend,
@@ -48,6 +49,8 @@ export interface GraphOptions {
   readonly externals: readonly External[]
   readonly workloadKinds: readonly WorkloadKind[]
   readonly kustomizations: readonly Kustomization[]
+  /** What they build, where that has been worked out before. */
+  readonly builds?: Builds
   /** The records behind the kustomizations, for those that report on them. */
   readonly kustomizationRecords?: ReadonlyMap<Kustomization, Resource>
   /** Makes the state of the cluster that the objects are of, if they are of one. */
@@ -194,7 +197,7 @@ export interface IndexedGraph extends Graph {
 
 /** Builds the graph. Cost: near-linear in objects; relations are computed when first asked for. */
 export function buildGraph(resources: readonly Resource[], options: GraphOptions): IndexedGraph {
-  const { kustomizations } = options
+  const { kustomizations, builds = buildsOf(kustomizations) } = options
   const objects = indexObjects(resources, options.workloadKinds, options.kustomizationRecords)
   const { resource } = objects
   const belong = belonging(objects)
@@ -211,7 +214,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
-  const patches = lazy(() => patchesOf(kustomizations))
+  const patches = lazy(() => patchesOf(kustomizations, builds))
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
@@ -235,7 +238,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     all: objects.all,
     seen: objects.all,
     workload: objects.workload,
-    unmatchedPatches: memo(unmatchedIn(kustomizations, resources)),
+    unmatchedPatches: memo(unmatchedIn(kustomizations, builds, resources)),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,

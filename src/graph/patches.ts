@@ -6,7 +6,7 @@ import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
 import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
-import { buildsOf } from './builds.js'
+import type { Builds } from './builds.js'
 import type { Resource } from './resource.js'
 
 /** The questions about patches. */
@@ -20,8 +20,7 @@ export interface Patches {
 }
 
 /** Paths of files are compared as they are written, relative to the same folder. */
-export function patchesOf(kustomizations: readonly Kustomization[]): Patches {
-  const builds = buildsOf(kustomizations)
+export function patchesOf(kustomizations: readonly Kustomization[], builds: Builds): Patches {
   const byFile = new Map<string, { readonly patch: PatchTarget; readonly by: Kustomization }[]>()
   for (const one of kustomizations) {
     const changing = [...one.patches, ...one.replaced]

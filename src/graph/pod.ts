@@ -1,7 +1,7 @@
 /** How a pod of a cluster is, in the words of its status. */
 import type * as k8s from '@kubernetes/client-node'
 import type { KubernetesObject, Loose, Pod } from '../kubernetes.js'
-import { countBy } from '../values/group.js'
+import { countBy, mostFirst } from '../values/group.js'
 import { conditionOf, heldFor, holds } from './condition.js'
 import type { Live } from './live.js'
 import type { Workload } from './workload.js'
@@ -128,6 +128,11 @@ export function lastEnd({ state, lastState }: ContainerState): Crash | undefined
   return { exitCode, reason, startedAt: start ?? 0, endedAt: end ?? 0 }
 }
 
+/** Whether a container waits for a reason of its own, and not for what every start takes. */
+export function isHeldUp(reason: string): boolean {
+  return reason !== '' && reason !== 'ContainerCreating' && reason !== 'PodInitializing'
+}
+
 /** `exit code 137 (OOMKilled)`. */
 export function formatEnd({ exitCode, reason }: Pick<Crash, 'exitCode' | 'reason'>): string {
   const plain = reason === '' || reason === 'Error' || reason === 'Completed'
@@ -137,7 +142,7 @@ export function formatEnd({ exitCode, reason }: Pick<Crash, 'exitCode' | 'reason
 /** How many of the pods are ready on each node, those with the most first. */
 export function readyByNode(pods: readonly Pod[]): readonly (readonly [node: string, ready: number])[] {
   const nodes = pods.flatMap((pod) => (isReady(pod) && !isGone(pod) && pod.spec?.nodeName) || [])
-  return [...countBy(nodes, (node) => node)].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+  return mostFirst(countBy(nodes, (node) => node))
 }
 
 /**

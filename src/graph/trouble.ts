@@ -5,7 +5,7 @@ import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
 import { conditionOf } from './condition.js'
 import type { Live } from './live.js'
-import { type ContainerState, containerStates, formatEnd, isReady, lastEnd } from './pod.js'
+import { type ContainerState, containerStates, formatEnd, isHeldUp, isReady, lastEnd } from './pod.js'
 import { saidOfPull, waitingForImages } from './pull.js'
 
 /** Characters of somebody else's message that are shown. */
@@ -69,8 +69,7 @@ function containerTrouble(container: ContainerState): string | undefined {
     const restarts = restartCount > 0 ? `, ${counted(restartCount, 'restart')}` : ''
     return `container ${name}: ${end ? formatEnd(end) : reason}${restarts}`
   }
-  if (reason === '' || reason === 'ContainerCreating' || reason === 'PodInitializing') return undefined
-  return `container ${name}: ${withMessage(reason, message)}`
+  return isHeldUp(reason) ? `container ${name}: ${withMessage(reason, message)}` : undefined
 }
 
 /** What the registry or runtime said, without who said it to whom: the image stands at its end, too. */

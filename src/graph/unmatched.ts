@@ -5,7 +5,7 @@ import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, stringAt } from '../values/untyped.js'
-import { type Builds, buildsOf } from './builds.js'
+import type { Builds } from './builds.js'
 import { isCalled } from './patches.js'
 import type { Resource } from './resource.js'
 
@@ -34,13 +34,13 @@ interface Content {
  */
 export function unmatchedIn(
   kustomizations: readonly Kustomization[],
+  builds: Builds,
   resources: readonly Resource[],
 ): (one: Kustomization) => readonly Unmatched[] {
-  const builds = lazy(() => buildsOf(kustomizations))
-  const contents = lazy(() => contentsOf(builds(), kustomizations, resources))
+  const contents = lazy(() => contentsOf(builds, kustomizations, resources))
   return (one) => {
     if (one.patches.length === 0) return []
-    const changed = builds().changing(one).map(contents())
+    const changed = builds.changing(one).map(contents())
     const known = changed.filter((content) => content !== undefined)
     if (known.length === 0 || known.length < changed.length) return []
     const objects = known.flatMap((content) => content.objects)

@@ -21,7 +21,8 @@ const routes: readonly KindName[] = [
   'route.openshift.io/Route',
   'traefik.io/IngressRoute',
 ]
-const workloads: readonly KindName[] = [
+/** What answers about workloads rest on. */
+export const workloadKinds: readonly KindName[] = [
   'Pod',
   'Deployment',
   'StatefulSet',
@@ -65,11 +66,11 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
       ...graph,
       live: graph.live && watchedLive(graph.live, notes),
       get objects() {
-        noteAll(...workloads)
+        noteAll(...workloadKinds)
         return graph.objects
       },
       get workloads() {
-        noteAll(...workloads)
+        noteAll(...workloadKinds)
         return graph.workloads
       },
       all: (kind) => {
@@ -92,11 +93,11 @@ export function watched(graph: Graph, gaps: Gaps): Watched {
         !unread.has(kind) && (!partial.has(kind) || (namespace !== undefined && namespace === own)),
       exists: (kind, name, near) => unread.has(kind) || graph.exists(kind, name, near),
       isFilledElsewhere: (kind, name) => unread.has(kind) || graph.isFilledElsewhere(kind, name),
-      nearby: noting(workloads, graph.nearby),
-      matching: noting(workloads, graph.matching),
-      backendsOf: noting(workloads, graph.backendsOf),
-      guardedBy: noting(workloads, graph.guardedBy),
-      targetOf: noting(workloads, graph.targetOf),
+      nearby: noting(workloadKinds, graph.nearby),
+      matching: noting(workloadKinds, graph.matching),
+      backendsOf: noting(workloadKinds, graph.backendsOf),
+      guardedBy: noting(workloadKinds, graph.guardedBy),
+      targetOf: noting(workloadKinds, graph.targetOf),
       servicesOf: noting(['Service'], graph.servicesOf),
       backendsNamedBy: noting(['Service'], graph.backendsNamedBy),
       routesTo: noting(routes, graph.routesTo),

@@ -59,7 +59,6 @@ export function controllerOf({ metadata }: KubernetesObject) {
   return metadata?.ownerReferences?.find(({ controller }) => controller === true)
 }
 
-/** What a Job is to do, or each of a CronJob's. */
 /** How many pods of a Job run at the same time at most. Source: k8s.io/api/batch/v1/types.go (JobSpec.Parallelism). */
 export function podsAtOnce({
   parallelism = 1,
@@ -68,6 +67,7 @@ export function podsAtOnce({
   return Math.min(parallelism, completions ?? parallelism)
 }
 
+/** What a Job is to do, or each of a CronJob's. */
 export function jobSpecOf(subject: CronJob | Job) {
   return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
+import { push } from '../values/group.js'
 import { isSopsRecord } from '../values/sops.js'
 import {
   classify,
@@ -301,8 +302,7 @@ class Reading {
       .filter(({ source }) => source.path !== undefined && this.#patches.has(source.path))
       .map(({ document, source }) => ({ path: source.path, body: document.value }))
     for (const { path, body } of [...files, ...this.#directives]) {
-      if (path === undefined) continue
-      bodies.set(path, [...(bodies.get(path) ?? []), body])
+      if (path !== undefined) push(bodies, path, body)
     }
     const bodiesOf = (path: string) => {
       const found = bodies.get(path) ?? operationsIn(path)

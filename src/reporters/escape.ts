@@ -10,8 +10,9 @@ export function escapeJson(json: string): string {
     .join('\n')
 }
 
-function escapeUnits(character: string): string {
-  return character
+/** Each UTF-16 unit as JSON and JavaScript escape it. */
+export function escapeUnits(text: string): string {
+  return text
     .split('')
     .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .join('')

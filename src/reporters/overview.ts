@@ -1,5 +1,6 @@
 /** What helps with a report too long to be read in one go: the rules that fill it, and how to see less. */
 import { type Finding, severities } from '../finding.js'
+import { countBy, mostFirst } from '../values/group.js'
 import { fitted } from './frame.js'
 import type { Page } from './terminal.js'
 import { columns, wrap } from './text.js'
@@ -9,8 +10,8 @@ export function overview(findings: readonly Finding[], page: Page): string[] {
   const present = severities.filter((severity) => findings.some((one) => one.severity === severity))
   const longest = Math.max(...present.map(columns))
   return present.map((severity) => {
-    const rules = byFrequency(findings.filter((one) => one.severity === severity))
-    const names = rules.map(([rule, number]) => `${rule} ${number}`)
+    const own = findings.filter((one) => one.severity === severity)
+    const names = mostFirst(countBy(own, ({ rule }) => rule)).map(([rule, number]) => `${rule} ${number}`)
     const gap = ' '.repeat(longest - columns(severity) + 2)
     return `${page.severity[severity](severity)}${gap}${fitted('', names, page.width - longest - 2)}`
   })
@@ -33,10 +34,4 @@ export function remedies(
   return ways.length === 0
     ? []
     : wrap(`For less: ${ways.join(', or ')}`, width).map((line) => paint.dim(line))
-}
-
-function byFrequency(findings: readonly Finding[]): readonly (readonly [string, number])[] {
-  const counts = new Map<string, number>()
-  for (const { rule } of findings) counts.set(rule, (counts.get(rule) ?? 0) + 1)
-  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
 }

@@ -96,6 +96,9 @@ export function cutFront(text: string, most: number, more: string): string {
   return `${more}${rest}`
 }
 
+/** Columns that a description needs beside what it is about: with less room it stands below. */
+export const leastRoom = 40
+
 /** Spaces, but for that between a number and its unit. */
 const gap = /(?<!\d)\s+|\s+(?!(?:ms|s|h|%)(?!\w))/
 

@@ -129,7 +129,7 @@ function removeIf(problems: SchemaProblem[], unwanted: (one: SchemaProblem) => b
 function shapedForViews(
   value: unknown,
   kindName: string,
-  served: ReturnType<typeof servedKind>,
+  served: ServedKind | undefined,
   walk: Walk,
 ): unknown {
   let shaped = value

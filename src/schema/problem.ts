@@ -8,7 +8,7 @@ import type { NameForm } from './format.js'
 export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
 
 /** The type of a value of JSON. */
-export function jsonType(value: unknown): JsonType {
+function jsonType(value: unknown): JsonType {
   if (typeof value === 'string') return 'text'
   if (typeof value === 'number') return Number.isInteger(value) ? 'number' : 'fraction'
   if (typeof value === 'boolean') return 'boolean'

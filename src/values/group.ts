@@ -20,12 +20,19 @@ export function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   else lists.set(key, [value])
 }
 
-/** How many items have each key, in the order in which the keys first come. */
-export function countBy<T, K>(items: Iterable<T>, keyOf: (one: T) => K): ReadonlyMap<K, number> {
+/** How many items have each key, in the order in which the keys first come; those without a key are left out. */
+export function countBy<T, K>(items: Iterable<T>, keyOf: (one: T) => K | undefined): ReadonlyMap<K, number> {
   const counts = new Map<K, number>()
   for (const one of items) {
     const key = keyOf(one)
-    counts.set(key, (counts.get(key) ?? 0) + 1)
+    if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1)
   }
   return counts
+}
+
+/** Names with their counts, the highest count first, and equal ones in the order of the alphabet. */
+export function mostFirst(
+  counts: Iterable<readonly [name: string, count: number]>,
+): readonly (readonly [name: string, count: number])[] {
+  return [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
 }

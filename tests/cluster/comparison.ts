@@ -1,4 +1,6 @@
 /** Compares what the server says about many objects with what our rules say, and counts. */
+
+import { groupBy } from '../../src/values/group.js'
 import type { Mapping } from './mapping.js'
 import type { Mutant } from './mutations.js'
 import type { Create } from './resources.js'
@@ -63,12 +65,7 @@ export function summary(name: string, comparison: Comparison): string {
 
 /** The misses by the server's reason without names, values and places; the most frequent reason first. */
 export function causes(missed: readonly Miss[]): string[] {
-  const groups = new Map<string, Miss[]>()
-  for (const miss of missed) {
-    const cause = causeOf(miss.message)
-    groups.set(cause, [...(groups.get(cause) ?? []), miss])
-  }
-  return [...groups]
+  return [...groupBy(missed, ({ message }) => causeOf(message))]
     .sort(([, a], [, b]) => b.length - a.length)
     .map(([cause, misses]) => {
       const examples = [...new Set(misses.map((miss) => miss.what))].slice(0, 3)

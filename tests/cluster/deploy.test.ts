@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { loadAll } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isObject, objectsAt, stringAt, valueAt } from '../../src/values/untyped.js'
+import { folderWith } from '../folders.js'
 import { builtProgram, repository } from '../program.js'
 import { binary } from './binary.js'
 import { type Cluster, startCluster } from './cluster.js'
@@ -16,7 +17,7 @@ const able = mayMount()
 if (!able) console.error('SKIPPED: the pods of deploy/ are not run: that needs Linux and the right to mount')
 
 const program = builtProgram()
-const scratch = program.folderWith({})
+const scratch = folderWith()
 let cluster: Cluster
 let create: Create
 /** The kubeconfig of the deployment of a cluster that is there, with rights for everything. */
@@ -51,7 +52,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await cluster?.stop()
-  program.remove()
 })
 
 async function apply(file: string): Promise<void> {

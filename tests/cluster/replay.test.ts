@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Diagnosis } from '../../src/diagnose/diagnose.js'
 import type { Finding } from '../../src/finding.js'
 import { valueAt as at, objectsAt } from '../../src/values/untyped.js'
+import { folderWith } from '../folders.js'
 import { builtProgram } from '../program.js'
 import { type Cluster, startCluster } from './cluster.js'
 import type { Mapping } from './mapping.js'
@@ -18,7 +19,7 @@ const atOnce = {
   'service-port-mismatch': { minutes: 0 },
   'service-without-ready-endpoints': { minutes: 0 },
 }
-const folder = program.folderWith({
+const folder = folderWith({
   '.k8s-af.json': JSON.stringify({
     rules: Object.fromEntries(Object.entries(atOnce).map(([id, params]) => [id, { params }])),
   }),
@@ -31,7 +32,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await cluster?.stop()
-  program.remove()
 })
 
 function scan(): readonly Finding[] {

@@ -1,8 +1,9 @@
 /** HorizontalPodAutoscalers. */
 import type { HorizontalPodAutoscaler } from '../../kubernetes.js'
+import { enumerate } from '../../values/enumerate.js'
 import { isPlaceholder } from '../format.js'
 import { names } from './forms.js'
-import { type Checks, list, merged, on, oneOf, type Spec } from './say.js'
+import { type Checks, merged, on, oneOf, type Spec } from './say.js'
 
 const resourceTarget = on<{
   readonly target?: { readonly averageValue?: unknown; readonly averageUtilization?: unknown }
@@ -60,7 +61,7 @@ export const autoscaling: Checks = merged(
     'autoscaling.ResourceMetricSource': [resourceTarget],
     'autoscaling.MetricTarget': [
       on<object>((target, say) => {
-        if (oneOf(target, targets).length === 0) say.conflict([], `needs one of ${list(targets)}`)
+        if (oneOf(target, targets).length === 0) say.conflict([], `needs one of ${enumerate(targets, 'or')}`)
       }),
     ],
   },

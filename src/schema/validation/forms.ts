@@ -1,9 +1,10 @@
 /** Checks that many types share, as tables of their fields. */
 
 import type { Path } from '../../finding.js'
+import { enumerate } from '../../values/enumerate.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
-import { type Check, type Checks, type Labels, list, on, oneOf, type Say } from './say.js'
+import { type Check, type Checks, type Labels, on, oneOf, type Say } from './say.js'
 
 /** A table with one check for each of its types. */
 function table<T>(types: Readonly<Record<string, T>>, check: (fields: T) => Check): Checks {
@@ -14,7 +15,7 @@ function table<T>(types: Readonly<Record<string, T>>, check: (fields: T) => Chec
 export function choice(fields: readonly string[], least: 0 | 1): Check {
   return on<object>((value, say) => {
     const found = oneOf(value, fields)
-    if (found.length < least) say.conflict([], `needs one of ${list(fields)}`)
+    if (found.length < least) say.conflict([], `needs one of ${enumerate(fields, 'or')}`)
     else if (found.length > 1) say.conflict([String(found[1])], `cannot stand beside ${found[0]}`)
   })
 }

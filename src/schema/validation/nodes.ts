@@ -1,8 +1,9 @@
 /** Nodes, their devices and runtimes. */
+import { enumerate } from '../../values/enumerate.js'
 import { quantity } from '../../values/quantity.js'
 import { isPlaceholder } from '../format.js'
 import { addresses, choices, names } from './forms.js'
-import { type Checks, list, merged, on, oneOf } from './say.js'
+import { type Checks, merged, on, oneOf } from './say.js'
 
 interface DeviceClaim {
   readonly requests?: readonly { readonly name?: string }[]
@@ -67,14 +68,15 @@ export const nodes: Checks = merged(
       on<object>((attribute, say) => {
         const found = Object.keys(attribute)
         const [first, second] = found.filter((field) => single.includes(field))
-        if (found.length === 0) say.conflict([], `needs one of ${list(single)}`)
+        if (found.length === 0) say.conflict([], `needs one of ${enumerate(single, 'or')}`)
         else if (second !== undefined) say.conflict([second], `cannot stand beside ${first}`)
       }),
     ],
     'resource/v1.DeviceConstraint': [
       on<object>((constraint, say) => {
         const fields = ['matchAttribute', 'distinctAttribute']
-        if (oneOf(constraint, fields).length === 0) say.conflict([], `needs one of ${list(fields)}`)
+        if (oneOf(constraint, fields).length === 0)
+          say.conflict([], `needs one of ${enumerate(fields, 'or')}`)
       }),
     ],
     'node.Overhead': [

@@ -1,9 +1,10 @@
 /** Pods, wherever they stand. */
 import type { Path } from '../../finding.js'
 import type { Pod, PodSpec } from '../../kubernetes.js'
+import { enumerate } from '../../values/enumerate.js'
 import { isPlaceholder } from '../format.js'
 import { addresses, choices, companions, filled, labels, names } from './forms.js'
-import { type Checks, type Item, list, merged, on, oneOf, type Say } from './say.js'
+import { type Checks, type Item, merged, on, oneOf, type Say } from './say.js'
 
 /** What only pods have that are there already. */
 function template(
@@ -100,8 +101,8 @@ export const pod: (
     say.conflict(
       [...at, 'restartPolicy'],
       spec.restartPolicy
-        ? `is ${spec.restartPolicy}, and takes ${list(restart)} only`
-        : `is Always by default, and takes ${list(restart)} only`,
+        ? `is ${spec.restartPolicy}, and takes ${enumerate(restart, 'or')} only`
+        : `is Always by default, and takes ${enumerate(restart, 'or')} only`,
     )
 }
 

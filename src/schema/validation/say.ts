@@ -5,7 +5,6 @@
  * tried with a kube-apiserver (docs/validation.md).
  */
 import type { Path } from '../../finding.js'
-import { enumerate } from '../../values/enumerate.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
 
 /** Says that something is refused. `path` starts at the value that is looked at. */
@@ -40,9 +39,6 @@ export type Labels = Readonly<Record<string, string>>
 export function oneOf(value: object, fields: readonly string[]): readonly string[] {
   return fields.filter((field) => ((value as Readonly<Record<string, unknown>>)[field] ?? '') !== '')
 }
-
-/** `a, b or c` */
-export const list = (fields: readonly string[]) => enumerate(fields, 'or')
 
 /** The tables as one; a type may stand in several. */
 export function merged(...tables: readonly Checks[]): Checks {
