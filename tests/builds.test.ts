@@ -210,6 +210,55 @@ describe('a build', () => {
   })
 })
 
+describe('the kustomizations of a build', () => {
+  const patch = (name: string) =>
+    `patches:\n- target: {kind: ConfigMap, name: ${name}}\n  patch: |\n    - {op: add, path: /data, value: {}}\n`
+  const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n'
+  const ignored = '# k8s-af-ignore kustomization-patch-matches-nothing -- it comes later\n'
+  const component = 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
+  const folder = program.folderWith({
+    '.git/HEAD': '',
+    'base/kustomization.yaml': 'resources: [map.yaml]\n',
+    'base/map.yaml': map,
+    'common/kustomization.yaml': `${component}${patch('other')}`,
+    'late/kustomization.yaml': `resources: [../base]\n${ignored}${patch('setting')}`,
+    'late/output': map,
+    'prod/kustomization.yaml': `resources: [../base]\ncomponents: [../common]\n${patch('setting')}`,
+    'prod/output': map,
+    'right/kustomization.yaml': `resources: [../base]\n${ignored}${patch('settings')}`,
+    'right/output': map,
+    'gone/kustomization.yaml': 'resources: [../base, web.yaml]\n',
+  })
+  const only = '--only=kustomization-patch-matches-nothing,kustomization-broken-reference,suppression-unused'
+  const placesIn = (...args: string[]) => {
+    const { out, ...rest } = lint(folder, [...args, only, ...json])
+    return { ...rest, places: placesOf({ out, err: '', code: 0 }) }
+  }
+
+  it('are judged, at their own lines, and once where the folder is linted, too', () => {
+    const prod = 'prod/kustomization.yaml:4:3 kustomization-patch-matches-nothing'
+    expect(placesIn('-k', 'prod').places).toEqual([prod])
+    expect(placesIn('-k', 'prod', 'prod', 'base').places).toEqual([prod])
+    // Other kustomizations may use a component, unless it is linted with them.
+    const common = 'common/kustomization.yaml:4:3 kustomization-patch-matches-nothing'
+    expect(placesIn('-k', 'prod', 'prod', 'base', 'common').places).toEqual([common, prod])
+  })
+  it('heed the comments in them, and tell of those that nothing needs', () => {
+    expect(placesIn('-k', 'late').places).toEqual([])
+    expect(placesIn('-k', 'right').places).toEqual(['right/kustomization.yaml:2:1 suppression-unused'])
+  })
+  it('that cannot be built are judged, after what kustomize says', () => {
+    const { places, err, code } = placesIn('-k', 'gone')
+    expect(places).toEqual(['gone/kustomization.yaml:1:22 kustomization-broken-reference'])
+    expect(err).toMatch(/^k8s-af: gone cannot be built\. kustomize says:\nk8s-af: {3}Error: no .*gone/)
+    expect(code).toBe(2)
+  })
+  it('are not judged where they are ignored', () => {
+    writeFileSync(join(folder, '.k8s-af.yaml'), 'ignore: [prod/]\n')
+    expect(placesIn('-k', 'prod').places).toEqual([])
+  })
+})
+
 describe('what helm renders', () => {
   const folder = copy()
   const chart = ['--helm', 'chart', '-n', 'shop']

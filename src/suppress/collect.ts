@@ -207,6 +207,7 @@ interface SpeakingFile {
 function speakingFiles({
   documents,
   kustomizations,
+  unbuilt,
   sources = [],
   broken = [],
 }: Input): Iterable<SpeakingFile> {
@@ -224,7 +225,8 @@ function speakingFiles({
     // The YAML of an object of a cluster has no comments.
     if (!document.live) add(document, 'all')
   }
-  for (const { document } of kustomizations) add(document, 'the kustomization')
+  for (const { document, isEvidence } of unbuilt?.kustomizations ?? kustomizations)
+    add(document, isEvidence ? 'nothing' : 'the kustomization')
   for (const document of sources) add(document, 'nothing')
   return [...files.values()].filter((file) => file !== undefined)
 }
