@@ -393,6 +393,66 @@ spec:
   })
 })
 
+describe('comments that Helm does not print', () => {
+  const says = (rule: string, word = 'ignore') => `{{- /* k8s-af-${word} ${rule} -- why */}}`
+  const edited = (folder: string, file: string, line: string, comment: string) => {
+    const path = join(folder, 'places', 'templates', file)
+    const text = readFileSync(path, 'utf8')
+    expect(text).toContain(line)
+    writeFileSync(path, text.replace(line, `${comment}\n${line}`))
+  }
+  const found = (folder: string, PATH: string, ...args: string[]) =>
+    findingsOf(lint(folder, ['--helm', 'places', '-n', 'shop', ...args, ...json], { PATH })).map(
+      ({ rule, place, suppressed }) =>
+        `${place.file.replace('places/templates/', '')}:${place.line} ${rule}${suppressed ? ' (suppressed)' : ''}`,
+    )
+  const kinds = [
+    ['recorded', tools, true],
+    ['real', process.env.PATH ?? '', real.helm],
+  ] as const
+
+  it.each(kinds)('count at the lines of templates (%s)', (_, PATH, isThere) => {
+    if (!isThere) return
+    const folder = copy()
+    edited(folder, 'jobs.yaml', '  jobTemplate:', `  ${says('job-without-deadline')}`)
+    edited(folder, 'jobs.yaml', '  schedule:', `  ${says('job-retries-despite-never')}`)
+    edited(folder, 'jobs.yaml', 'spec:', says('job-without-deadlines'))
+    edited(folder, '_helpers.tpl', '{{- define "places.container" -}}', says('mutable-image-tag'))
+    const only = 'job-without-deadline,mutable-image-tag,suppression-unused,suppression-invalid'
+    const all = found(folder, PATH, '--only', `${only},job-retries-despite-never`, '--show-suppressed')
+    expect([...new Set(all)].filter((one) => !one.startsWith('places/'))).toEqual([
+      '_helpers.tpl:8 mutable-image-tag (suppressed)',
+      'jobs.yaml:7 suppression-invalid',
+      'jobs.yaml:9 suppression-unused',
+      'jobs.yaml:16 job-retries-despite-never',
+      'jobs.yaml:16 job-without-deadline (suppressed)',
+      'jobs.yaml:21 mutable-image-tag',
+    ])
+  })
+  it.skipIf(!real.helm)('are not called unused where these values print nothing', () => {
+    const folder = copy()
+    const branch = (value: string) =>
+      `  {{- if eq $job "${value}" }}\n  ${says('job-without-deadline')}\n  suspend: false\n  {{- end }}`
+    edited(folder, 'jobs.yaml', '  schedule:', `${branch('other')}\n${branch('export')}`)
+    const only = ['--only', 'job-without-deadline,suppression-unused', '-o', 'concise']
+    const { out } = lint(folder, ['--helm', 'places', ...only], { PATH: process.env.PATH ?? '' })
+    expect(out.match(/jobs\.yaml:\d+:\d+: \w+ suppression-unused/g)).toEqual([
+      'jobs.yaml:13:3: warning suppression-unused',
+    ])
+  })
+  it('count for the file, or its only document, where nothing has a line', () => {
+    const folder = copy()
+    edited(folder, 'deployment.yaml', 'apiVersion:', says('rollout-drops-all-replicas', 'ignore-file'))
+    edited(folder, 'jobs.yaml', '{{- range', says('job-without-deadline'))
+    edited(folder, 'jobs.yaml', '  jobTemplate:', says('job-retries-despite-never'))
+    const rules = 'rollout-drops-all-replicas,job-without-deadline,job-retries-despite-never'
+    const only = ['--only', `${rules},suppression-unused`]
+    expect([...new Set(found(folder, tools, ...only, '--helm-arg=--post-renderer=cat'))]).toEqual([
+      'jobs.yaml:1 job-retries-despite-never',
+    ])
+  })
+})
+
 describe('hostile builds', () => {
   const secret = (value: string, origin = '') => `apiVersion: v1
 kind: Secret

@@ -1,9 +1,10 @@
 /** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
 import { readdirSync, realpathSync, statSync } from 'node:fs'
-import { isAbsolute, join, resolve, sep } from 'node:path'
+import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Built, Document } from '../document.js'
+import type { Built, Document, SourceFile } from '../document.js'
 import type { Path } from '../finding.js'
+import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
@@ -83,11 +84,17 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   const files = new Set([...filesIn(folder), ...values])
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
-  const own = made.flatMap(({ template }) => template ?? [])
+  const own = [...new Set(made.flatMap(({ template }) => template ?? []))]
   const findValue = chartValues(folder, own, values, run.args, sources)
   const input = inputOf(name, known, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
   const texts = templatesOf([...(first?.marks ?? []), ...(second?.marks ?? [])])
-  return { ...input, texts, hidden: [...input.hidden, ...secretLines(known, texts)] }
+  const unmarked = own.filter((path) => !texts.some((one) => one.path === path))
+  return {
+    ...input,
+    texts,
+    templates: [...texts, ...unmarked.flatMap((path) => textOf(path, cwd) ?? [])],
+    hidden: [...input.hidden, ...secretLines(known, texts)],
+  }
 }
 
 /** What is known about an object. */
@@ -191,6 +198,13 @@ function verbatim({ text, template }: TemplatePiece, sources: Sources): Document
     (one) => bare(one.text) === bare(text),
   )
   return same.length === 1 ? same[0] : undefined
+}
+
+function textOf(path: string, cwd: string): SourceFile | undefined {
+  const content = contentOf({ path, name: basename(path), explicit: false, isFile: true })
+  return 'text' in content && !('problem' in content)
+    ? { name: displayName(path, cwd), text: content.text }
+    : undefined
 }
 
 function filesIn(folder: string): string[] {

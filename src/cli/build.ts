@@ -99,6 +99,7 @@ function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources)
     hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],
     broken: [...(input.broken ?? []), ...parts.flatMap(({ broken }) => broken)],
     texts: parts.flatMap(({ texts = [] }) => texts),
+    templates: parts.flatMap(({ templates = [] }) => templates),
     builds: parts.length,
     sources: sources.all().filter(({ file }) => !linted.has(file.name)),
   }

@@ -85,13 +85,13 @@ export function morePlacesOf(resource: Resource, path: Path, onValue = false): r
   return more.map((one) => sourcePlace(one, formatPath(path), onValue))
 }
 
-/** The lines of what was built besides that of its place: in the output, and in the file that it comes from. */
+/** The lines of what was built besides that of its place: in the output, and in the files that it comes from. */
 export function otherLines(resource: Resource, path: Path): readonly Line[] {
   const { file, built } = resource.document
   if (!built) return []
   const range = rangeOf(resource.document.locate(), resource.path, path, false)
-  const origin = built.origin([...resource.path, ...path], () => range)
-  return [{ file: file.name, line: range.line }, ...(origin ? [lineOf(origin)] : [])]
+  const made = [built.origin([...resource.path, ...path], () => range), built.line?.(range)]
+  return [{ file: file.name, line: range.line }, ...made.flatMap((one) => (one ? [lineOf(one)] : []))]
 }
 
 function lineOf({ document, object, path }: Written): Line {

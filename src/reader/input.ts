@@ -97,6 +97,8 @@ export interface Input {
   readonly broken?: readonly SourceFile[]
   /** Files that are read for their lines alone: templates. */
   readonly texts?: readonly SourceFile[]
+  /** Templates, read for their comments alone. */
+  readonly templates?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
   readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
   /** What is known of the programs that the files belong to. */
