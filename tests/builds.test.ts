@@ -393,6 +393,48 @@ spec:
   })
 })
 
+describe('charts in archives', () => {
+  const chart = (dependencies: string) =>
+    `apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies:\n${dependencies}`
+  const folder = program.folderWith({
+    'shop/Chart.yaml': chart('  - {name: other, version: 1.0.0}\n  - name: redis\n    alias: cache\n'),
+    'shop/output': `---\n# Source: shop/charts/cache/templates/job.yaml
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: a}
+spec:
+  schedule: 7 4 * * *
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}
+`,
+    'shop/charts/redis-1.2.3.tgz': '',
+    'shop/charts/redis-cluster-1.2.3.tgz': '',
+  })
+  const only = ['--helm', 'shop', '--only', 'job-without-deadline']
+  const archive = 'shop/charts/redis-1.2.3.tgz'
+
+  it('are found at the dependency, with the template in the archive', () => {
+    expect(findingsOf(lint(folder, [...only, ...json]))).toMatchObject([
+      { place: { file: 'shop/Chart.yaml', line: 6, built: { archived: `${archive}/templates/job.yaml` } } },
+    ])
+    expect(lint(folder, only).out).toContain(`made from ${archive}/templates/job.yaml\n`)
+    const suppressed = `suppressions: [{ rules: [job-without-deadline], files: [${archive}], reason: x }]\n`
+    writeFileSync(join(folder, 'config.yaml'), suppressed)
+    expect(findingsOf(lint(folder, [...only, '--config', 'config.yaml', ...json]))).toEqual([])
+  })
+  it('may be suppressed there, and are named by the chart where nobody knows which they are', () => {
+    const path = join(folder, 'shop', 'Chart.yaml')
+    writeFileSync(
+      path,
+      chart('  # k8s-af-ignore job-without-deadline -- theirs\n  - {name: redis, alias: cache}\n'),
+    )
+    expect(findingsOf(lint(folder, [...only, ...json]))).toEqual([])
+    writeFileSync(join(folder, 'shop', 'charts', 'redis-1.2.4.tgz'), '')
+    const [{ place } = { place: undefined }] = findingsOf(lint(folder, [...only, ...json]))
+    expect(place).toMatchObject({ file: 'shop/Chart.yaml', line: 1 })
+    expect(place?.built?.archived).toBeUndefined()
+  })
+})
+
 describe('comments that Helm does not print', () => {
   const says = (rule: string, word = 'ignore') => `{{- /* k8s-af-${word} ${rule} -- why */}}`
   const edited = (folder: string, file: string, line: string, comment: string) => {

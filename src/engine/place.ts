@@ -69,7 +69,12 @@ function builtPlace(
   const { file, range: from } = built.from
   return {
     ...(source?.isMaker ? sourcePlace(source, path, onValue) : { file, ...from, path }),
-    built: { file: output, ...range(), ...(source && { near: lineOf(source) }) },
+    built: {
+      file: output,
+      ...range(),
+      ...(source && { near: lineOf(source) }),
+      ...(built.archived !== undefined && { archived: built.archived }),
+    },
   }
 }
 
@@ -91,7 +96,12 @@ export function otherLines(resource: Resource, path: Path): readonly Line[] {
   if (!built) return []
   const range = rangeOf(resource.document.locate(), resource.path, path, false)
   const made = [built.origin([...resource.path, ...path], () => range), built.line?.(range)]
-  return [{ file: file.name, line: range.line }, ...made.flatMap((one) => (one ? [lineOf(one)] : []))]
+  const archived = built.archived === undefined ? [] : [{ file: built.archived, line: 1 }]
+  return [
+    { file: file.name, line: range.line },
+    ...archived,
+    ...made.flatMap((one) => (one ? [lineOf(one)] : [])),
+  ]
 }
 
 function lineOf({ document, object, path }: Written): Line {
