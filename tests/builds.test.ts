@@ -210,6 +210,30 @@ describe('a build', () => {
   })
 })
 
+describe('ignored files in a build', () => {
+  const folder = copy()
+  const linted = (ignore: string, ...args: string[]) => {
+    writeFileSync(join(folder, '.k8s-af.yaml'), `ignore: [${ignore}]\n`)
+    return lint(folder, args)
+  }
+
+  it('are evidence, and nothing is said about them, unless somebody else writes over them', () => {
+    const all = placesOf(linted('', '-k', 'shop/overlays/prod', ...json))
+    const isBase = (place: string) => place.startsWith('shop/base/')
+    expect(all.some(isBase)).toBe(true)
+    const own = all.filter((place) => !isBase(place))
+    expect(own.length).toBeGreaterThan(0)
+    expect(placesOf(linted('shop/base/', '-k', 'shop/overlays/prod', ...json))).toEqual(own)
+    const { out } = linted('shop/base/', '-k', 'shop/overlays/prod')
+    expect(out).toContain('1 skipped (ignored)')
+  })
+  it('do not keep a folder from being judged that is named', () => {
+    const built = ['--helm', 'chart', '-n', 'shop', ...json]
+    expect(placesOf(linted('chart/', ...built))).toEqual(placesOf(linted('', ...built)))
+    expect(placesOf(linted('chart/templates/service.yaml', ...built))).toHaveLength(2)
+  })
+})
+
 describe('the kustomizations of a build', () => {
   const patch = (name: string) =>
     `patches:\n- target: {kind: ConfigMap, name: ${name}}\n  patch: |\n    - {op: add, path: /data, value: {}}\n`

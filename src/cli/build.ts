@@ -8,11 +8,13 @@ import type { BuiltInput } from '../built/output.js'
 import { type Sources, sourcesFrom } from '../built/sources.js'
 import { filesOf, treeOf } from '../built/tree.js'
 import { UsageError } from '../config/usage.js'
+import { type Report, withFindings } from '../engine/report.js'
 import { isComponent } from '../graph/builds.js'
 import { displayName, find, isManifestName, kustomizationIn, kustomizationNames } from '../reader/files.js'
-import type { IgnorePatterns } from '../reader/ignored.js'
+import { configured, type IgnorePatterns, isIgnored, rulesAbove } from '../reader/ignored.js'
 import type { Input, Kustomization } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
+import { memo } from '../values/lazy.js'
 import { interruptible } from './interrupt.js'
 import { missingPath } from './paths.js'
 
@@ -38,6 +40,8 @@ export interface Builds {
    * @param ignore what is left out of the files that it was built from
    */
   within(input: Input, ignore: readonly IgnorePatterns[]): Input
+  /** The report without what is about ignored files that something was built of; they count as left out. */
+  withoutIgnored(report: Report, ignore: readonly IgnorePatterns[]): Report
   /** Absolute paths of the files whose objects are in there. */
   readonly sources: ReadonlySet<string>
   /** The absolute paths of the files that say how an output was made, without those that hold other objects of it. */
@@ -79,6 +83,7 @@ export async function builds(
     notes: folders.length > 0 ? strayFolders(paths, cwd) : [],
     isEmpty: parts.length === 0,
     within: (input, ignore) => withBuilt(withUnbuilt(input, made, ignore, cwd), parts, sources),
+    withoutIgnored: (report, ignore) => withoutIgnored(report, ignore, cwd),
     sources: sources.built(),
     madeOf: (output) => {
       const files = parts.find(({ name }) => name === output)?.files ?? []
@@ -157,6 +162,31 @@ function withUnbuilt(
 
 function nameOf({ document }: Kustomization): string {
   return document.file.name
+}
+
+/** An ignored file may be a part of what is built, and is evidence then. A folder that is named although it is ignored is meant. */
+function withoutIgnored(report: Report, ignore: readonly IgnorePatterns[], cwd: string): Report {
+  const rules = ignore.map(configured)
+  const rulesFor = (path: string) => [...rules, ...rulesAbove(path)]
+  const isLeftOut = memo((path: string) => isIgnored(path, false, rulesFor(path)))
+  const isMeant = memo((output: string) => {
+    const folder = resolve(cwd, dirname(output))
+    return isIgnored(folder, true, rulesFor(folder))
+  })
+  const left = new Set<string>()
+  const findings = report.findings.filter((finding) => {
+    const { file, built } = report.resource(finding)?.document ?? {}
+    if (!file || !built || isMeant(file.name)) return true
+    const { place } = finding
+    const own = place.built?.near?.file ?? place.file
+    if (!isLeftOut(resolve(cwd, own))) return true
+    left.add(own)
+    return false
+  })
+  if (left.size === 0) return report
+  const { summary } = report
+  const skipped = { ...summary.skipped, ignored: (summary.skipped.ignored ?? 0) + left.size }
+  return withFindings({ ...report, summary: { ...summary, skipped } }, findings)
 }
 
 /** A shell puts all but the first match of a pattern behind `-k` in the place of paths. */

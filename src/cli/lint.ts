@@ -78,7 +78,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     if (isUnbuilt && report.findings.length === 0) throw new UsageError(...built.failures)
     if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
-    return narrowed(report)
+    return narrowed(built?.withoutIgnored(report, ignore) ?? report)
   }
   const show = async (report: Report, shown: typeof outputs) => {
     if (isUnbuilt) tellAll(built.failures)
