@@ -1,6 +1,6 @@
 /** `k8s-af lint` */
 
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
@@ -12,6 +12,7 @@ import { unfold } from '../reader/unfold.js'
 import { loadRules, loadStories } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
+import { reasonFor } from '../reporters/summary.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
@@ -197,14 +198,23 @@ function nothingFound(input: Input, paths: readonly string[]): string {
     [...input.kustomizations.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
     (reason) => reason,
   )
-  const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
+  const skipped = [...reasons].map(([reason, count]) => `${count} ${reasonFor(reason, count)}`).join(', ')
+  const charts = input.skips.flatMap(({ file }) => (basename(file) === 'Chart.yaml' ? [dirname(file)] : []))
+  // Standard input has no folder.
+  const kustomizations = paths.includes('-') ? [] : input.kustomizations.map(({ folder }) => folder)
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
-    ? ' Charts are rendered first with: k8s-af lint --helm CHART'
+    ? ` Charts are rendered first with: k8s-af lint --helm ${onlyOne(charts) ?? 'CHART'}`
     : has('kusto')
-      ? ' Kustomizations are built first with: k8s-af lint -k FOLDER'
+      ? ` Kustomizations are built first with: k8s-af lint -k ${onlyOne(kustomizations) ?? 'FOLDER'}`
       : has('test data')
         ? ' Folders of test data are read where they are named.'
         : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
+}
+
+/** What can be typed as it stands. */
+function onlyOne(folders: readonly string[]): string | undefined {
+  const [first, ...others] = folders
+  return others.length === 0 && first !== undefined && /^[\w./][\w./-]*$/.test(first) ? first : undefined
 }
