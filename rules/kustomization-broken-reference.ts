@@ -48,7 +48,8 @@ from standard input has no folder, so nothing is said about it.`,
   stories: [],
   for: 'Kustomization',
   check(kustomization, { graph, isAsked, reportPath }) {
-    const { references } = kustomization
+    const { references, isBuilt } = kustomization
+    if (isBuilt) return
     const own = graph.describe(kustomization)
     const isWhole = () => isAsked || graph.complete || kustomization.isCheckedOut()
     const told = new Set<string>()

@@ -10,7 +10,8 @@ the one object that it names itself; where that is not built, \`kustomize build\
 happen when an object is renamed, or changes its kind, and its patches stay as they were.`,
   remedy: 'Name the object as it is called now, or take the patch out.',
   decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no object of the build has. A patch
-of a component is looked for in all builds that use it, and reported when it is for nothing in any of them.
+of a component is looked for in all builds that use it, and reported when it is for nothing in any of them; not with \`lint -k\` alone, which
+does not know all of them.
 
 Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and generators beside them; no
 remote bases, charts or plugins, and no patches that give other objects new names. Labels, annotations and namespaces of targets are not
@@ -27,7 +28,7 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
   check(kustomization, { graph, reportPath }) {
     const own = graph.describe(kustomization)
     for (const { patch, near } of graph.unmatchedPatches(kustomization)) {
-      if (!patch.at) continue
+      if (!patch.at || (patch.isOwnTarget && kustomization.isBuilt)) continue
       const fact = `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
       const see = near && [at(near, near.metadata ?? near, 'name')]
       if (patch.isOwnTarget)

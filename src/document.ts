@@ -66,8 +66,13 @@ export interface Document {
 /** What is known about where a document comes from that a tool has made. */
 export interface Built {
   readonly by: 'kustomize' | 'helm'
-  /** The file that was made into it, as far as that is known for all of it: the kustomization, the template. */
+  /**
+   * The file that was made into it, as far as that is known for all of it: the kustomization, the template; of a template in an archive
+   * what names the archive.
+   */
   readonly from: { readonly file: string; readonly range: Range }
+  /** The template in an archive that it was made from. */
+  readonly archived?: string
   /**
    * Where the thing at a path is written, or the nearest thing around it. Undefined when not even the object is known.
    * @param shown where the thing, or what is around it, is shown in the output

@@ -37,6 +37,8 @@ export interface BuiltPlace {
   readonly endColumn: number
   /** Where the nearest thing around it is written: a part of the object, or the object. */
   readonly near?: { readonly file: string; readonly line: number }
+  /** The template in the archive of a chart that it comes from: `charts/redis-1.2.3.tgz/templates/web.yaml`. */
+  readonly archived?: string
 }
 
 /** Another place that belongs to the finding: the other half of a contradiction. */

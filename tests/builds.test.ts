@@ -210,6 +210,79 @@ describe('a build', () => {
   })
 })
 
+describe('ignored files in a build', () => {
+  const folder = copy()
+  const linted = (ignore: string, ...args: string[]) => {
+    writeFileSync(join(folder, '.k8s-af.yaml'), `ignore: [${ignore}]\n`)
+    return lint(folder, args)
+  }
+
+  it('are evidence, and nothing is said about them, unless somebody else writes over them', () => {
+    const all = placesOf(linted('', '-k', 'shop/overlays/prod', ...json))
+    const isBase = (place: string) => place.startsWith('shop/base/')
+    expect(all.some(isBase)).toBe(true)
+    const own = all.filter((place) => !isBase(place))
+    expect(own.length).toBeGreaterThan(0)
+    expect(placesOf(linted('shop/base/', '-k', 'shop/overlays/prod', ...json))).toEqual(own)
+    const { out } = linted('shop/base/', '-k', 'shop/overlays/prod')
+    expect(out).toContain('1 skipped (ignored)')
+  })
+  it('do not keep a folder from being judged that is named', () => {
+    const built = ['--helm', 'chart', '-n', 'shop', ...json]
+    expect(placesOf(linted('chart/', ...built))).toEqual(placesOf(linted('', ...built)))
+    expect(placesOf(linted('chart/templates/service.yaml', ...built))).toHaveLength(2)
+  })
+})
+
+describe('the kustomizations of a build', () => {
+  const patch = (name: string) =>
+    `patches:\n- target: {kind: ConfigMap, name: ${name}}\n  patch: |\n    - {op: add, path: /data, value: {}}\n`
+  const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n'
+  const ignored = '# k8s-af-ignore kustomization-patch-matches-nothing -- it comes later\n'
+  const component = 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n'
+  const folder = folderWith({
+    '.git/HEAD': '',
+    'base/kustomization.yaml': 'resources: [map.yaml]\n',
+    'base/map.yaml': map,
+    'common/kustomization.yaml': `${component}${patch('other')}`,
+    'late/kustomization.yaml': `resources: [../base]\n${ignored}${patch('setting')}`,
+    'late/output': map,
+    'prod/kustomization.yaml': `resources: [../base]\ncomponents: [../common]\n${patch('setting')}`,
+    'prod/output': map,
+    'right/kustomization.yaml': `resources: [../base]\n${ignored}${patch('settings')}`,
+    'right/output': map,
+    'gone/kustomization.yaml': 'resources: [../base, web.yaml]\n',
+  })
+  const only = '--only=kustomization-patch-matches-nothing,kustomization-broken-reference,suppression-unused'
+  const placesIn = (...args: string[]) => {
+    const { out, ...rest } = lint(folder, [...args, only, ...json])
+    return { ...rest, places: placesOf({ out, err: '', code: 0 }) }
+  }
+
+  it('are judged, at their own lines, and once where the folder is linted, too', () => {
+    const prod = 'prod/kustomization.yaml:4:3 kustomization-patch-matches-nothing'
+    expect(placesIn('-k', 'prod').places).toEqual([prod])
+    expect(placesIn('-k', 'prod', 'prod', 'base').places).toEqual([prod])
+    // Other kustomizations may use a component, unless it is linted with them.
+    const common = 'common/kustomization.yaml:4:3 kustomization-patch-matches-nothing'
+    expect(placesIn('-k', 'prod', 'prod', 'base', 'common').places).toEqual([common, prod])
+  })
+  it('heed the comments in them, and tell of those that nothing needs', () => {
+    expect(placesIn('-k', 'late').places).toEqual([])
+    expect(placesIn('-k', 'right').places).toEqual(['right/kustomization.yaml:2:1 suppression-unused'])
+  })
+  it('that cannot be built are judged, after what kustomize says', () => {
+    const { places, err, code } = placesIn('-k', 'gone')
+    expect(places).toEqual(['gone/kustomization.yaml:1:22 kustomization-broken-reference'])
+    expect(err).toMatch(/^k8s-af: gone cannot be built\. kustomize says:\nk8s-af: {3}Error: no .*gone/)
+    expect(code).toBe(2)
+  })
+  it('are not judged where they are ignored', () => {
+    writeFileSync(join(folder, '.k8s-af.yaml'), 'ignore: [prod/]\n')
+    expect(placesIn('-k', 'prod').places).toEqual([])
+  })
+})
+
 describe('what helm renders', () => {
   const folder = copy()
   const chart = ['--helm', 'chart', '-n', 'shop']
@@ -340,6 +413,108 @@ spec:
     const only = 'resource-requests-missing,suppression-unused'
     expect(findingsOf(lint(folder, ['--helm', 'two', '--only', only, ...json]))).toMatchObject([
       { subject: { name: 'second' }, place: { file: 'two/templates/mixed.yaml', line: 1 } },
+    ])
+  })
+})
+
+describe('charts in archives', () => {
+  const chart = (dependencies: string) =>
+    `apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies:\n${dependencies}`
+  const folder = folderWith({
+    'shop/Chart.yaml': chart('  - {name: other, version: 1.0.0}\n  - name: redis\n    alias: cache\n'),
+    'shop/output': `---\n# Source: shop/charts/cache/templates/job.yaml
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: a}
+spec:
+  schedule: 7 4 * * *
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "a/b:1.0.0"}]}}}}
+`,
+    'shop/charts/redis-1.2.3.tgz': '',
+    'shop/charts/redis-cluster-1.2.3.tgz': '',
+  })
+  const only = ['--helm', 'shop', '--only', 'job-without-deadline']
+  const archive = 'shop/charts/redis-1.2.3.tgz'
+
+  it('are found at the dependency, with the template in the archive', () => {
+    expect(findingsOf(lint(folder, [...only, ...json]))).toMatchObject([
+      { place: { file: 'shop/Chart.yaml', line: 6, built: { archived: `${archive}/templates/job.yaml` } } },
+    ])
+    expect(lint(folder, only).out).toContain(`made from ${archive}/templates/job.yaml\n`)
+    const suppressed = `suppressions: [{ rules: [job-without-deadline], files: [${archive}], reason: x }]\n`
+    writeFileSync(join(folder, 'config.yaml'), suppressed)
+    expect(findingsOf(lint(folder, [...only, '--config', 'config.yaml', ...json]))).toEqual([])
+  })
+  it('may be suppressed there, and are named by the chart where nobody knows which they are', () => {
+    const path = join(folder, 'shop', 'Chart.yaml')
+    writeFileSync(
+      path,
+      chart('  # k8s-af-ignore job-without-deadline -- theirs\n  - {name: redis, alias: cache}\n'),
+    )
+    expect(findingsOf(lint(folder, [...only, ...json]))).toEqual([])
+    writeFileSync(join(folder, 'shop', 'charts', 'redis-1.2.4.tgz'), '')
+    const [{ place } = { place: undefined }] = findingsOf(lint(folder, [...only, ...json]))
+    expect(place).toMatchObject({ file: 'shop/Chart.yaml', line: 1 })
+    expect(place?.built?.archived).toBeUndefined()
+  })
+})
+
+describe('comments that Helm does not print', () => {
+  const says = (rule: string, word = 'ignore') => `{{- /* k8s-af-${word} ${rule} -- why */}}`
+  const edited = (folder: string, file: string, line: string, comment: string) => {
+    const path = join(folder, 'places', 'templates', file)
+    const text = readFileSync(path, 'utf8')
+    expect(text).toContain(line)
+    writeFileSync(path, text.replace(line, `${comment}\n${line}`))
+  }
+  const found = (folder: string, PATH: string, ...args: string[]) =>
+    findingsOf(lint(folder, ['--helm', 'places', '-n', 'shop', ...args, ...json], { PATH })).map(
+      ({ rule, place, suppressed }) =>
+        `${place.file.replace('places/templates/', '')}:${place.line} ${rule}${suppressed ? ' (suppressed)' : ''}`,
+    )
+  const kinds = [
+    ['recorded', tools, true],
+    ['real', process.env.PATH ?? '', real.helm],
+  ] as const
+
+  it.each(kinds)('count at the lines of templates (%s)', (_, PATH, isThere) => {
+    if (!isThere) return
+    const folder = copy()
+    edited(folder, 'jobs.yaml', '  jobTemplate:', `  ${says('job-without-deadline')}`)
+    edited(folder, 'jobs.yaml', '  schedule:', `  ${says('job-retries-despite-never')}`)
+    edited(folder, 'jobs.yaml', 'spec:', says('job-without-deadlines'))
+    edited(folder, '_helpers.tpl', '{{- define "places.container" -}}', says('mutable-image-tag'))
+    const only = 'job-without-deadline,mutable-image-tag,suppression-unused,suppression-invalid'
+    const all = found(folder, PATH, '--only', `${only},job-retries-despite-never`, '--show-suppressed')
+    expect([...new Set(all)].filter((one) => !one.startsWith('places/'))).toEqual([
+      '_helpers.tpl:8 mutable-image-tag (suppressed)',
+      'jobs.yaml:7 suppression-invalid',
+      'jobs.yaml:9 suppression-unused',
+      'jobs.yaml:16 job-retries-despite-never',
+      'jobs.yaml:16 job-without-deadline (suppressed)',
+      'jobs.yaml:21 mutable-image-tag',
+    ])
+  })
+  it.skipIf(!real.helm)('are not called unused where these values print nothing', () => {
+    const folder = copy()
+    const branch = (value: string) =>
+      `  {{- if eq $job "${value}" }}\n  ${says('job-without-deadline')}\n  suspend: false\n  {{- end }}`
+    edited(folder, 'jobs.yaml', '  schedule:', `${branch('other')}\n${branch('export')}`)
+    const only = ['--only', 'job-without-deadline,suppression-unused', '-o', 'concise']
+    const { out } = lint(folder, ['--helm', 'places', ...only], { PATH: process.env.PATH ?? '' })
+    expect(out.match(/jobs\.yaml:\d+:\d+: \w+ suppression-unused/g)).toEqual([
+      'jobs.yaml:13:3: warning suppression-unused',
+    ])
+  })
+  it('count for the file, or its only document, where nothing has a line', () => {
+    const folder = copy()
+    edited(folder, 'deployment.yaml', 'apiVersion:', says('rollout-drops-all-replicas', 'ignore-file'))
+    edited(folder, 'jobs.yaml', '{{- range', says('job-without-deadline'))
+    edited(folder, 'jobs.yaml', '  jobTemplate:', says('job-retries-despite-never'))
+    const rules = 'rollout-drops-all-replicas,job-without-deadline,job-retries-despite-never'
+    const only = ['--only', `${rules},suppression-unused`]
+    expect([...new Set(found(folder, tools, ...only, '--helm-arg=--post-renderer=cat'))]).toEqual([
+      'jobs.yaml:1 job-retries-despite-never',
     ])
   })
 })

@@ -85,11 +85,23 @@ describe('the exit code', () => {
       'there are no Kubernetes objects in this folder.',
     )
     const kustomization = (text: string) => run(['lint'], { cwd: folderWith({ 'kustomization.yaml': text }) })
-    expect(refusal(kustomization('resources: []'))).toMatch(
-      / \(left out: 1 kustomization\)\. .*lint -k FOLDER$/,
-    )
+    expect(refusal(kustomization('resources: []'))).toMatch(/ \(left out: 1 kustomization\)\. .*lint -k \.$/)
+    const many = folderWith({
+      'a/kustomization.yaml': 'resources: []',
+      'b/kustomization.yaml': 'resources: []',
+      'shop/Chart.yaml': 'name: shop',
+      'shop/values.yaml': 'a: b',
+    })
+    expect(refusal(run(['lint', 'a', 'b'], { cwd: many }))).toMatch(/ 2 kustomizations\)\. .*lint -k FOLDER$/)
+    expect(refusal(run(['lint', 'shop'], { cwd: many }))).toMatch(/ 2 Helm charts\)\. .*lint --helm shop$/)
     // What is found in one is something.
     expect(kustomization('resources: [""]').code).toBe(1)
+  })
+  it('comes with what is in the reports where all of them are files', () => {
+    const cwd = folderWith({ 'bare.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n' })
+    const { out, err, code } = run(['lint', 'bare.yaml', '-o', 'json=a.json', '-o', 'sarif=b'], { cwd })
+    expect([out, err, code]).toEqual(['', 'k8s-af: No findings: a.json, b\n', 0])
+    expect(run(['lint', 'bare.yaml', '-o', 'json=a.json', '-o', 'concise'], { cwd }).err).toBe('')
   })
   it('is 0 for help that was asked for, and 2 for a command that is incomplete', () => {
     expect(run(['help', 'lint']).code).toBe(0)

@@ -90,7 +90,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
   'route-parent-missing': ['gateway.networking.k8s.io/Gateway'],
   'rwo-volume-rolling-update': ['Node', 'PersistentVolume'],
   'service-without-ready-endpoints': ['ValidatingWebhookConfiguration'],
-  'sidecar-start-order': [...workloads, 'ConfigMap', 'Node'],
+  'sidecar-start-order': [...workloadKinds, 'ConfigMap', 'Node'],
   'source-ip-lost': [
     'ConfigMap',
     'crd.projectcalico.org/FelixConfiguration',

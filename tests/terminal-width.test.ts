@@ -1,7 +1,7 @@
 /** Lists and helps at terminals of all widths: nothing is wider, and nothing is squeezed into a few columns. */
 import { describe, expect, it, vi } from 'vitest'
 import { rulesCommand, storiesCommand } from '../src/cli/list.js'
-import { programWith } from '../src/cli/main.js'
+import { programWith } from '../src/cli/program.js'
 import { columns } from '../src/reporters/text.js'
 
 /** A terminal of that width; without one, a pipe. */

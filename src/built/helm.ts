@@ -1,14 +1,16 @@
 /** `lint --helm`: what Helm renders of a chart, and which template each object comes from. */
 import { readdirSync, realpathSync, statSync } from 'node:fs'
-import { isAbsolute, join, resolve, sep } from 'node:path'
+import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { UsageError } from '../config/usage.js'
-import type { Built, Document } from '../document.js'
+import type { Built, Document, SourceFile } from '../document.js'
 import type { Path } from '../finding.js'
+import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
-import { lazy } from '../values/lazy.js'
+import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
+import { archivedTemplate } from './archive.js'
 import { chartValues, type FindValue } from './chart-values.js'
 import { refusal, runFirst } from './command.js'
 import type { MarkedDocument } from './marked-output.js'
@@ -37,6 +39,8 @@ export interface HelmRun {
 interface TemplatePiece extends Piece, Rendered {
   /** The file of its template, where there is one. */
   readonly template: string | undefined
+  /** The template in the archive of a chart. */
+  readonly archived: string | undefined
   /** The index of the first line that the template has made. */
   readonly start: number
   /** What Helm has rendered in its place with marks. */
@@ -67,13 +71,18 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     )
   if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
-  const pieces = made.map(
-    (one): TemplatePiece => ({
+  const archivedIn = memo((source: string) =>
+    archivedTemplate(folder, source.slice(source.indexOf('/') + 1), cwd, sources),
+  )
+  const pieces = made.map((one): TemplatePiece => {
+    const archived = one.template === undefined ? archivedIn(one.source) : undefined
+    return {
       ...one,
       marked: first?.like(one) ?? [],
-      from: { file: displayName(one.template ?? chart, cwd), range: fileStart },
-    }),
-  )
+      archived: archived?.name,
+      from: archived?.from ?? { file: displayName(one.template ?? chart, cwd), range: fileStart },
+    }
+  })
   // Marks in named templates change what some charts make of them.
   const isOther = ({ marked, source }: TemplatePiece) => marked.length === 0 && source.includes('/templates/')
   const second = pieces.some(isOther) ? await render(false) : undefined
@@ -83,11 +92,17 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
   const files = new Set([...filesIn(folder), ...values])
   // Another template makes other objects.
   for (const { template } of made) if (template !== undefined) files.delete(template)
-  const own = made.flatMap(({ template }) => template ?? [])
+  const own = [...new Set(made.flatMap(({ template }) => template ?? []))]
   const findValue = chartValues(folder, own, values, run.args, sources)
   const input = inputOf(name, known, files, (read) => read.map((one) => builtOf(one, findValue, sources)))
   const texts = templatesOf([...(first?.marks ?? []), ...(second?.marks ?? [])])
-  return { ...input, texts, hidden: [...input.hidden, ...secretLines(known, texts)] }
+  const unmarked = own.filter((path) => !texts.some((one) => one.path === path))
+  return {
+    ...input,
+    texts,
+    templates: [...texts, ...unmarked.flatMap((path) => textOf(path, cwd) ?? [])],
+    hidden: [...input.hidden, ...secretLines(known, texts)],
+  }
 }
 
 /** What is known about an object. */
@@ -96,7 +111,7 @@ function builtOf(
   findValue: FindValue,
   sources: Sources,
 ): Built {
-  const { from, source, start, marked } = piece
+  const { from, archived, source, start, marked } = piece
   const places =
     marked.length === 0
       ? undefined
@@ -111,6 +126,7 @@ function builtOf(
   return {
     by: 'helm',
     from,
+    ...(archived !== undefined && { archived }),
     source: (path, shown) => values?.value(path) ?? places?.template(shown()) ?? inText(path),
     origin: (path, shown) => places?.outer(shown()) ?? inText(path),
     line: (shown) => places?.template(shown),
@@ -158,7 +174,7 @@ function releaseOf(chart: string, sources: Sources): string {
  * The documents with the files of their templates, which Helm names above the first document of each; undefined for those in
  * archives.
  */
-function templates(output: string, folder: string): Omit<TemplatePiece, 'from' | 'marked'>[] {
+function templates(output: string, folder: string): Omit<TemplatePiece, 'from' | 'marked' | 'archived'>[] {
   let template: string | undefined
   let source = ''
   return split(output).map(({ text }) => {
@@ -184,6 +200,13 @@ function verbatim({ text, template }: TemplatePiece, sources: Sources): Document
     (one) => bare(one.text) === bare(text),
   )
   return same.length === 1 ? same[0] : undefined
+}
+
+function textOf(path: string, cwd: string): SourceFile | undefined {
+  const content = contentOf({ path, name: basename(path), explicit: false, isFile: true })
+  return 'text' in content && !('problem' in content)
+    ? { name: displayName(path, cwd), text: content.text }
+    : undefined
 }
 
 function filesIn(folder: string): string[] {

@@ -19,6 +19,8 @@ export interface BuiltInput {
   readonly broken: readonly SourceFile[]
   /** Files that findings name and that are no YAML: templates. */
   readonly texts?: readonly SourceFile[]
+  /** Files that may have comments of templates. */
+  readonly templates?: readonly SourceFile[]
   /** Absolute paths of the local files that say how it is made; those that hold its objects may be among them. */
   readonly files: ReadonlySet<string>
 }

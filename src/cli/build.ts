@@ -1,14 +1,20 @@
 /** `lint -k` and `lint --helm`: what the user's own tools make, as a part of the input. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type HelmRun, helm, isReleaseName } from '../built/helm.js'
 import { kustomize } from '../built/kustomize.js'
 import type { BuiltInput } from '../built/output.js'
 import { type Sources, sourcesFrom } from '../built/sources.js'
+import { filesOf, treeOf } from '../built/tree.js'
 import { UsageError } from '../config/usage.js'
-import { find, kustomizationIn, kustomizationNames } from '../reader/files.js'
-import type { Input } from '../reader/input.js'
+import { type Report, withFindings } from '../engine/report.js'
+import { isComponent } from '../graph/builds.js'
+import { displayName, find, isManifestName, kustomizationIn, kustomizationNames } from '../reader/files.js'
+import { configured, type IgnorePatterns, isIgnored, rulesAbove } from '../reader/ignored.js'
+import type { Input, Kustomization } from '../reader/input.js'
+import { readPaths } from '../reader/read.js'
+import { memo } from '../values/lazy.js'
 import { interruptible } from './interrupt.js'
 import { missingPath } from './paths.js'
 
@@ -23,14 +29,19 @@ export interface BuildFlags {
 
 /** What was built. */
 export interface Builds {
-  /** What could not be built, and why. The rest is linted all the same. */
-  readonly failures: readonly UsageError[]
+  /** What could not be built, and why, in lines. The rest is linted all the same. */
+  readonly failures: readonly string[]
   /** What the user may not have meant. */
   readonly notes: readonly string[]
   /** Nothing could be built. */
   readonly isEmpty: boolean
-  /** The input with it. */
-  within(input: Input): Input
+  /**
+   * The input with it.
+   * @param ignore what is left out of the files that it was built from
+   */
+  within(input: Input, ignore: readonly IgnorePatterns[]): Input
+  /** The report without what is about ignored files that something was built of; they count as left out. */
+  withoutIgnored(report: Report, ignore: readonly IgnorePatterns[]): Report
   /** Absolute paths of the files whose objects are in there. */
   readonly sources: ReadonlySet<string>
   /** The absolute paths of the files that say how an output was made, without those that hold other objects of it. */
@@ -62,11 +73,17 @@ export async function builds(
     ])
   })
   const parts = outcomes.flatMap((one) => (one instanceof UsageError ? [] : [one]))
+  const made = folders.map((dir, i): Made => {
+    const outcome = outcomes[i]
+    const isBuilt = outcome !== undefined && !(outcome instanceof UsageError)
+    return { isBuilt, files: isBuilt ? outcome.files : filesBelow(resolve(cwd, dir), cwd) }
+  })
   return {
-    failures: outcomes.filter((one) => one instanceof UsageError),
+    failures: linesOf(outcomes.filter((one) => one instanceof UsageError)),
     notes: folders.length > 0 ? strayFolders(paths, cwd) : [],
     isEmpty: parts.length === 0,
-    within: (input) => withBuilt(input, parts, sources),
+    within: (input, ignore) => withBuilt(withUnbuilt(input, made, ignore, cwd), parts, sources),
+    withoutIgnored: (report, ignore) => withoutIgnored(report, ignore, cwd),
     sources: sources.built(),
     madeOf: (output) => {
       const files = parts.find(({ name }) => name === output)?.files ?? []
@@ -87,9 +104,89 @@ function withBuilt(input: Input, parts: readonly BuiltInput[], sources: Sources)
     hidden: [...(input.hidden ?? []), ...parts.flatMap(({ hidden }) => hidden)],
     broken: [...(input.broken ?? []), ...parts.flatMap(({ broken }) => broken)],
     texts: parts.flatMap(({ texts = [] }) => texts),
+    templates: parts.flatMap(({ templates = [] }) => templates),
     builds: parts.length,
     sources: sources.all().filter(({ file }) => !linted.has(file.name)),
   }
+}
+
+/** What is wrong with the machine is wrong with all builds, and said once. */
+function linesOf(failures: readonly UsageError[]): readonly string[] {
+  return [...new Map(failures.map(({ message, lines }) => [message, lines])).values()].flat()
+}
+
+/** The files of a build, absolute. */
+interface Made {
+  readonly isBuilt: boolean
+  readonly files: ReadonlySet<string>
+}
+
+/** What a kustomization that cannot be built names. */
+function filesBelow(folder: string, cwd: string): ReadonlySet<string> {
+  const path = kustomizationIn(realpathSync(folder))
+  return path === undefined ? new Set() : filesOf(treeOf(path, sourcesFrom(cwd)))
+}
+
+/** The input with the kustomizations that were to be built, as they are read without a build, and what they list. */
+function withUnbuilt(
+  input: Input,
+  made: readonly Made[],
+  ignore: readonly IgnorePatterns[],
+  cwd: string,
+): Input {
+  if (made.length === 0) return input
+  const filesWhere = (isBuilt: boolean) =>
+    new Set(made.filter((one) => one.isBuilt === isBuilt).flatMap(({ files }) => [...files]))
+  const built = new Set([...filesWhere(true)].map((path) => displayName(path, cwd)))
+  const paths = [...filesWhere(true), ...filesWhere(false)].filter(isManifestName)
+  const { documents, kustomizations, hidden = [] } = readPaths(paths, { cwd, ignore })
+  const linted = new Set(input.kustomizations.map(nameOf))
+  const own = new Set([...documents.map(({ file }) => file.name), ...kustomizations.map(nameOf)])
+  const all = [
+    ...kustomizations.map((one) => ({
+      ...one,
+      ...(built.has(nameOf(one)) && { isBuilt: true as const }),
+      // Other kustomizations may use it.
+      ...(isComponent(one) && !linted.has(nameOf(one)) && { isEvidence: true as const }),
+    })),
+    ...input.kustomizations.filter((one) => !own.has(nameOf(one))),
+  ]
+  const listed = new Set(all.flatMap(({ resources }) => resources))
+  const beside = input.documents.filter(({ file }) => listed.has(file.name) && !own.has(file.name))
+  return {
+    ...input,
+    hidden: [...(input.hidden ?? []), ...hidden],
+    unbuilt: { documents: [...documents, ...beside], kustomizations: all },
+  }
+}
+
+function nameOf({ document }: Kustomization): string {
+  return document.file.name
+}
+
+/** An ignored file may be a part of what is built, and is evidence then. A folder that is named although it is ignored is meant. */
+function withoutIgnored(report: Report, ignore: readonly IgnorePatterns[], cwd: string): Report {
+  const rules = ignore.map(configured)
+  const rulesFor = (path: string) => [...rules, ...rulesAbove(path)]
+  const isLeftOut = memo((path: string) => isIgnored(path, false, rulesFor(path)))
+  const isMeant = memo((output: string) => {
+    const folder = resolve(cwd, dirname(output))
+    return isIgnored(folder, true, rulesFor(folder))
+  })
+  const left = new Set<string>()
+  const findings = report.findings.filter((finding) => {
+    const { file, built } = report.resource(finding)?.document ?? {}
+    if (!file || !built || isMeant(file.name)) return true
+    const { place } = finding
+    const own = place.built?.near?.file ?? place.file
+    if (!isLeftOut(resolve(cwd, own))) return true
+    left.add(own)
+    return false
+  })
+  if (left.size === 0) return report
+  const { summary } = report
+  const skipped = { ...summary.skipped, ignored: (summary.skipped.ignored ?? 0) + left.size }
+  return withFindings({ ...report, summary: { ...summary, skipped } }, findings)
 }
 
 /** A shell puts all but the first match of a pattern behind `-k` in the place of paths. */

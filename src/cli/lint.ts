@@ -1,6 +1,6 @@
 /** `k8s-af lint` */
 
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
@@ -12,6 +12,7 @@ import { unfold } from '../reader/unfold.js'
 import { loadRules, loadStories } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
+import { reasonFor } from '../reporters/summary.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
@@ -53,16 +54,20 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   if (flags.only) noteClusterOnly(settings)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
   const narrowed = await narrowing(flags, cwd, built)
+  // Kustomizations that cannot be built are all that is left to be judged.
+  const isUnbuilt = built?.isEmpty === true && paths.length === 0
+  if (built && !isUnbuilt) tellAll([...built.failures, ...built.notes])
+  const ignore = config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : []
   const run = (): Report => {
     const read = readPaths(paths, {
       cwd,
       recursive: flags.recursive ?? true,
       stdinFilename: flags.stdinFilename,
-      ignore: config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : [],
+      ignore,
       ...(built && { built: built.sources }),
     })
     if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
-    const input = withDefinitions(built?.within(read) ?? read, settings.crds, cwd)
+    const input = withDefinitions(built?.within(read, ignore) ?? read, settings.crds, cwd)
     const report = lint(input, {
       settings,
       rules,
@@ -71,11 +76,13 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
       started,
     })
     const { objects, unreadable } = report.summary
+    if (isUnbuilt && report.findings.length === 0) throw new UsageError(...built.failures)
     if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
       throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
-    return narrowed(report)
+    return narrowed(built?.withoutIgnored(report, ignore) ?? report)
   }
   const show = async (report: Report, shown: typeof outputs) => {
+    if (isUnbuilt) tellAll(built.failures)
     const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
     return built && built.failures.length > 0 ? 2 : code
   }
@@ -90,10 +97,11 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
-/**
- * Builds what the flags name, and says what could not be built. Charts are told the version of the cluster where somebody has chosen it.
- * @throws UsageError when nothing is left to be linted
- */
+function tellAll(lines: readonly string[]): void {
+  for (const line of lines) tell(`k8s-af: ${printable(line)}`)
+}
+
+/** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
 async function buildsFor(
   flags: LintFlags,
   paths: readonly string[],
@@ -104,12 +112,7 @@ async function buildsFor(
   const { builds } = await import('./build.js')
   const isChosen = flags.k8sVersion !== undefined || config?.minor !== undefined
   const release = { namespace, kubernetesVersion: isChosen ? `1.${minor}` : undefined }
-  const built = await builds(flags, paths, release, cwd)
-  // What is wrong with the machine is wrong with all of them.
-  const failed = [...new Map(built.failures.map(({ message, lines }) => [message, lines])).values()].flat()
-  if (failed.length > 0 && built.isEmpty && paths.length === 0) throw new UsageError(...failed)
-  for (const line of [...failed, ...built.notes]) tell(`k8s-af: ${printable(line)}`)
-  return built
+  return builds(flags, paths, release, cwd)
 }
 
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
@@ -195,14 +198,23 @@ function nothingFound(input: Input, paths: readonly string[]): string {
     [...input.kustomizations.map(() => 'kustomization'), ...input.skips.map(({ reason }) => reason)],
     (reason) => reason,
   )
-  const skipped = [...reasons].map(([reason, count]) => `${count} ${reason}`).join(', ')
+  const skipped = [...reasons].map(([reason, count]) => `${count} ${reasonFor(reason, count)}`).join(', ')
+  const charts = input.skips.flatMap(({ file }) => (basename(file) === 'Chart.yaml' ? [dirname(file)] : []))
+  // Standard input has no folder.
+  const kustomizations = paths.includes('-') ? [] : input.kustomizations.map(({ folder }) => folder)
   const has = (reason: string) => [...reasons.keys()].some((one) => one.startsWith(reason))
   const remedy = has('Helm')
-    ? ' Charts are rendered first with: k8s-af lint --helm CHART'
+    ? ` Charts are rendered first with: k8s-af lint --helm ${onlyOne(charts) ?? 'CHART'}`
     : has('kusto')
-      ? ' Kustomizations are built first with: k8s-af lint -k FOLDER'
+      ? ` Kustomizations are built first with: k8s-af lint -k ${onlyOne(kustomizations) ?? 'FOLDER'}`
       : has('test data')
         ? ' Folders of test data are read where they are named.'
         : ''
   return `there are no Kubernetes objects in ${named(paths)}${skipped === '' ? '' : ` (left out: ${skipped})`}.${remedy}`
+}
+
+/** What can be typed as it stands. */
+function onlyOne(folders: readonly string[]): string | undefined {
+  const [first, ...others] = folders
+  return others.length === 0 && first !== undefined && /^[\w./][\w./-]*$/.test(first) ? first : undefined
 }

@@ -3,6 +3,7 @@ import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
+import { summaryParts } from '../reporters/summary.js'
 import { printable } from '../reporters/text.js'
 import { countBy, mostFirst } from '../values/group.js'
 import { type Output, writeWhole } from './output.js'
@@ -33,6 +34,7 @@ export async function present(
     flags,
   )
   for (const line of [
+    ...written(report, outputs),
     ...(flags.statistics ? statistics(report) : []),
     ...(report.timings ? timings(report.timings) : []),
     ...failures(report),
@@ -53,6 +55,15 @@ async function show(report: Report, outputs: readonly Output[], flags: ReportFla
     if (file === undefined) await print(render(report, look))
     else writeWhole(file, [...render(report, look)].join(''))
   }
+}
+
+/** What is in the files, where nothing else tells. */
+function written(report: Report, outputs: readonly Output[]): string[] {
+  const files = outputs.flatMap(({ file }) => file ?? [])
+  const [found = ''] = summaryParts(report)
+  return files.length === 0 || files.length < outputs.length
+    ? []
+    : [`k8s-af: ${found}: ${files.map(printable).join(', ')}`]
 }
 
 /** Writes in pieces of some size, at the pace of whoever reads. */

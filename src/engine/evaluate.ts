@@ -49,7 +49,7 @@ function subjectsIn(graph: IndexedGraph, interest: Interest): readonly object[] 
     case 'EndingObject':
       return graph.objects.filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)
     case 'Kustomization':
-      return graph.kustomizations
+      return graph.kustomizations.filter(({ isEvidence }) => !isEvidence)
     default:
       return graph.all(interest)
   }

@@ -13,11 +13,18 @@ export function sourceLines({
   crds = [],
   sources = [],
   kustomizations,
+  unbuilt,
   broken = [],
   texts = [],
   hidden = [],
 }: Input): Lines {
-  const all = lazy(() => [...documents, ...crds, ...sources, ...kustomizations.map((one) => one.document)])
+  const all = lazy(() => [
+    ...documents,
+    ...crds,
+    ...sources,
+    ...(unbuilt?.documents ?? []),
+    ...[...kustomizations, ...(unbuilt?.kustomizations ?? [])].map((one) => one.document),
+  ])
   const files = lazy(
     () => new Map([...texts, ...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
   )

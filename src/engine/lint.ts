@@ -2,7 +2,7 @@
 
 import type { Settings } from '../config/settings.js'
 import { type Finding, type Place, type Summary, severities } from '../finding.js'
-import { buildGraph, type Graph } from '../graph/graph.js'
+import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
 import type { KubernetesObject, Untyped } from '../kubernetes.js'
@@ -57,25 +57,30 @@ export function examine(
     kustomizationRecords: kustomizations,
     live: cluster && ((objects) => liveOf(cluster, objects, settings.minor)),
   })
+  const withTimings = options.timings ?? false
   const { drafts, failures, notEvaluated, timings } = evaluate(
     graph,
-    settings,
+    input.unbuilt ? withRules(settings, (rule) => !isOfKustomizations(rule)) : settings,
     cluster,
-    options.timings ?? false,
+    withTimings,
   )
   const draftOf = new WeakMap<Finding, Draft>()
-  const each = relevant(drafts, graph, input.programs).map((draft) => {
-    const finding = findingOf(draft, graph)
-    draftOf.set(finding, draft)
-    return finding
-  })
+  const findingsOf = (reported: readonly Draft[], from: IndexedGraph) =>
+    relevant(reported, from, input.programs).map((draft) => {
+      const made = findingOf(draft, from)
+      const finding = from === graph ? made : withAdvice(made, input)
+      draftOf.set(finding, draft)
+      return finding
+    })
+  const unbuilt = input.unbuilt && unbuiltOf(input.unbuilt, settings, withTimings)
+  const each = [...findingsOf(drafts, graph), ...(unbuilt ? findingsOf(unbuilt.drafts, unbuilt.graph) : [])]
   const ownerOf = (finding: Finding) => draftOf.get(finding)?.resource
   const found = onceEach(each, (finding) => ownerOf(finding)?.document.built !== undefined)
   const read = [...input.problems, ...unusable].flatMap((problem) => readFinding(problem, settings))
   const evaluated = { ...settings, active: settings.active.filter(({ id }) => !notEvaluated.has(id)) }
   const findings = suppress([...read, ...found], {
     graph,
-    resources: [...resources, ...kustomizations.values()],
+    resources: [...resources, ...(unbuilt ?? { kustomizations }).kustomizations.values()],
     input,
     settings: evaluated,
     rules,
@@ -90,8 +95,8 @@ export function examine(
   const stories = lazy(options.stories)
   const report: Report = {
     findings,
-    failures,
-    ...(timings && { timings }),
+    failures: [...failures, ...(unbuilt?.failures ?? [])],
+    ...(timings && { timings: new Map([...timings, ...(unbuilt?.timings ?? [])]) }),
     rules,
     lines: sourceLines(input),
     resource: ownerOf,
@@ -103,6 +108,34 @@ export function examine(
     }),
   }
   return { report, graph }
+}
+
+/** The kustomizations of what was built, judged among the files that they name. */
+function unbuiltOf(input: NonNullable<Input['unbuilt']>, settings: Settings, withTimings: boolean) {
+  const { resources, kustomizations } = recordsOf(input, settings)
+  const graph = buildGraph(resources, {
+    complete: settings.complete,
+    externals: settings.externals,
+    workloadKinds: settings.workloadKinds,
+    kustomizations: input.kustomizations,
+    kustomizationRecords: kustomizations,
+  })
+  const own = withRules(settings, isOfKustomizations)
+  return { ...evaluate(graph, own, undefined, withTimings), graph, kustomizations }
+}
+
+function withRules(settings: Settings, isWanted: (rule: Rule) => boolean): Settings {
+  return { ...settings, active: settings.active.filter(({ rule }) => isWanted(rule)) }
+}
+
+function isOfKustomizations({ for: kinds }: Rule): boolean {
+  return kinds.every((kind) => kind === 'Kustomization')
+}
+
+/** A kustomization that nobody has named is not changed: another build may use it. */
+function withAdvice(finding: Finding, { kustomizations }: Input): Finding {
+  const isNamed = kustomizations.some(({ document }) => document.file.name === finding.place.file)
+  return finding.fix && !isNamed ? { ...finding, fix: { ...finding.fix, edits: [] } } : finding
 }
 
 /** Without those that two builds of the same sources have in common. */

@@ -69,7 +69,12 @@ function builtPlace(
   const { file, range: from } = built.from
   return {
     ...(source?.isMaker ? sourcePlace(source, path, onValue) : { file, ...from, path }),
-    built: { file: output, ...range(), ...(source && { near: lineOf(source) }) },
+    built: {
+      file: output,
+      ...range(),
+      ...(source && { near: lineOf(source) }),
+      ...(built.archived !== undefined && { archived: built.archived }),
+    },
   }
 }
 
@@ -85,13 +90,18 @@ export function morePlacesOf(resource: Resource, path: Path, onValue = false): r
   return more.map((one) => sourcePlace(one, formatPath(path), onValue))
 }
 
-/** The lines of what was built besides that of its place: in the output, and in the file that it comes from. */
+/** The lines of what was built besides that of its place: in the output, and in the files that it comes from. */
 export function otherLines(resource: Resource, path: Path): readonly Line[] {
   const { file, built } = resource.document
   if (!built) return []
   const range = rangeOf(resource.document.locate(), resource.path, path, false)
-  const origin = built.origin([...resource.path, ...path], () => range)
-  return [{ file: file.name, line: range.line }, ...(origin ? [lineOf(origin)] : [])]
+  const made = [built.origin([...resource.path, ...path], () => range), built.line?.(range)]
+  const archived = built.archived === undefined ? [] : [{ file: built.archived, line: 1 }]
+  return [
+    { file: file.name, line: range.line },
+    ...archived,
+    ...made.flatMap((one) => (one ? [lineOf(one)] : [])),
+  ]
 }
 
 function lineOf({ document, object, path }: Written): Line {

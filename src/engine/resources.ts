@@ -32,7 +32,10 @@ export interface Records {
 }
 
 /** Names the kinds of objects and makes their types true. */
-export function recordsOf(input: Input, settings: Settings): Records {
+export function recordsOf(
+  input: Pick<Input, 'documents' | 'kustomizations' | 'crds' | 'cluster'>,
+  settings: Settings,
+): Records {
   const objects = unfolded(input.documents)
   const definitions = unfolded(input.crds ?? [])
   // The API server has judged live objects by their schemas.

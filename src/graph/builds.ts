@@ -108,6 +108,6 @@ function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
   }
 }
 
-function isComponent({ document }: Kustomization): boolean {
+export function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }

@@ -64,6 +64,10 @@ export interface Kustomization {
   readonly references: readonly Reference[]
   /** Whether it stands in a checkout of git that has all files of its repository; what is copied or exported may be a part of one. */
   isCheckedOut(): boolean
+  /** Set where kustomize has built it: nothing keeps it from that. */
+  readonly isBuilt?: true
+  /** Set where others may use it that are not known: it is evidence, and not judged. */
+  readonly isEvidence?: true
   /** What its patches change, as far as their files were read. */
   readonly patches: readonly PatchTarget[]
   /** The fields that its replacements fill in, as patches. */
@@ -87,10 +91,14 @@ export interface Input {
   readonly missing: readonly string[]
   /** Documents of files that others were built from: not linted, and read for their lines and comments. */
   readonly sources?: readonly Document[]
+  /** What others were built from, as it is read without a build, with what was read beside it: its kustomizations are judged. */
+  readonly unbuilt?: Pick<Input, 'documents' | 'kustomizations'>
   /** The texts of files with problems, where they are texts. */
   readonly broken?: readonly SourceFile[]
   /** Files that are read for their lines alone: templates. */
   readonly texts?: readonly SourceFile[]
+  /** Templates, read for their comments alone. */
+  readonly templates?: readonly SourceFile[]
   /** Lines (both ends included) of broken documents that may be Secrets: they are never shown. */
   readonly hidden?: readonly { readonly file: string; readonly startLine: number; readonly endLine: number }[]
   /** What is known of the programs that the files belong to. */

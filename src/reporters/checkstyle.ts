@@ -2,6 +2,7 @@
 import type { Report } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { escapeXml } from './escape.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { inCluster, nameOf, withEvidence } from './text.js'
 
@@ -9,8 +10,7 @@ export function* render(report: Report, look: Look): Iterable<string> {
   yield '<?xml version="1.0" encoding="UTF-8"?>\n<checkstyle version="4.3">\n'
   let file: string | undefined
   // They come sorted by file.
-  for (const finding of report.findings) {
-    if (finding.suppressed && !look.showSuppressed) continue
+  for (const finding of shownIn(report, look)) {
     if (finding.place.file !== file) {
       if (file !== undefined) yield '  </file>\n'
       file = finding.place.file

@@ -1,13 +1,13 @@
 /** One line a finding, for grep, editors and problem matchers: `file:line:column: severity rule: message [Kind ns/name]`; live: `kind/ns/name field: severity rule: message`, behind the context when there are several clusters. */
 import type { Report } from '../engine/report.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { builtNote, nameOf, printable, whereIs } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  for (const finding of report.findings) {
+  for (const finding of shownIn(report, look)) {
     const { cluster, place, severity, rule, message, subject, suppressed } = finding
-    if (suppressed && !look.showSuppressed) continue
     const built = place.built ? ` ${builtNote(finding)}.` : ''
     const object = subject && !place.live ? ` [${nameOf(subject)}]` : ''
     yield `${printable(`${cluster === undefined ? '' : `${cluster} `}${whereIs(place)}: ${severity} ${rule}: ${message}${built}${object}`)}${suppressed ? ' (suppressed)' : ''}\n`

@@ -40,6 +40,7 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
   const alongside = (line: string, i: number) =>
     `${pad}${paint.dim(`${i === 0 ? box.middle : `${box.side} `} ${line}`)}`
   const full = place.built ? show(`as built${subject ? `: ${fieldOf(place)}` : ''}`) : where(place, show)
+  const made = nearOf(place, 'made from ')
   const isSecret = subject?.kind === 'Secret'
   const shown = places.length > mostPlaces + 1 ? places.slice(0, mostPlaces) : places
   const sourceOf = (at: Place, note: string | undefined, mark: ChalkInstance, isSecret: boolean) => {
@@ -53,7 +54,7 @@ export function frame({ first: finding, places, objects }: Gathered, page: Page)
     // The file's name is above already.
     `${pad}${paint.dim(`${box.top} ${columns(full) <= besideBox || place.live || place.built ? full : `line ${place.line}, column ${place.column}`}`)}`,
     ...sourceOf(place, label, page.severity[finding.severity], isSecret),
-    ...(place.built?.near ? [alongside(show(nearOf(place, 'made from ')), 0)] : []),
+    ...(made === '' ? [] : [alongside(show(made), 0)]),
     ...related.flatMap((one) => [
       ...relatedHead(one, place.file, besideBox, show).map(alongside),
       ...sourceOf(

@@ -4,6 +4,7 @@
  */
 import type { Report } from '../engine/report.js'
 import type { Place } from '../finding.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { inCluster, nameOf, printable, withEvidence } from './text.js'
@@ -30,8 +31,7 @@ function rangeOf({ file, line, column, endLine, endColumn }: Place): string[] {
 }
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  for (const finding of report.findings) {
-    if (finding.suppressed && !look.showSuppressed) continue
+  for (const finding of shownIn(report, look)) {
     const { place, subject, fix } = finding
     const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
     const text = `${withEvidence(finding)}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`

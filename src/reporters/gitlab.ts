@@ -2,6 +2,7 @@
 import type { Report } from '../engine/report.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { withEvidence } from './text.js'
 
@@ -10,8 +11,7 @@ const severities = { error: 'critical', warning: 'major', info: 'info' } as cons
 export function* render(report: Report, look: Look): Iterable<string> {
   const fingerprint = fingerprints()
   let separator = '['
-  for (const finding of report.findings) {
-    if (finding.suppressed && !look.showSuppressed) continue
+  for (const finding of shownIn(report, look)) {
     const { rule, cluster, place, severity } = finding
     const issue = {
       description: withEvidence(finding),

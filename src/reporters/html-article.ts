@@ -91,7 +91,8 @@ function frame(
 ): string {
   const text = textPlace(place)
   const source = report.lines.line(text.file, text.line, cluster)
-  const near = place.built?.near ? `<p class="note">${short(nearOf(place, 'made from '))}</p>` : ''
+  const made = nearOf(place, 'made from ')
+  const near = made === '' ? '' : `<p class="note">${short(made)}</p>`
   return `<p class="place">${title}</p>${source === undefined ? '' : sourceLine(source, text)}${near}${source === undefined && isSecret ? '<p>not shown: Secret</p>' : ''}${note === undefined ? '' : `<p class="note">${short(note)}</p>`}`
 }
 

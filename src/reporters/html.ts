@@ -12,13 +12,14 @@ import { fingerprints } from './fingerprint.js'
 import { allGaps } from './gaps.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
 import { article, type Page, short } from './html-article.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { count } from './text.js'
 import { tool } from './tool.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const shown = shownIn(report, look)
   const groups = gather(gravestFirst(shown))
   const page = pageOf(report, groups, look)
   yield* head(report)

@@ -1,6 +1,7 @@
 /** The whole report as one JSON text; its schema is report.schema.json. */
 import type { Report } from '../engine/report.js'
 import { escapeJson } from './escape.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { tool } from './tool.js'
 
@@ -8,7 +9,7 @@ import { tool } from './tool.js'
 export const schemaVersion = 1
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const findings = shownIn(report, look)
   yield `{\n  "schemaVersion": ${schemaVersion},\n  "tool": ${JSON.stringify(tool)},\n  "summary": ${JSON.stringify(report.summary)},\n  "findings": [`
   let separator = '\n'
   for (const finding of findings) {

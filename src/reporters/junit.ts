@@ -6,11 +6,12 @@
 import type { Report } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { escapeXml } from './escape.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { inCluster, nameOf, whereIs, withEvidence } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const findings = shownIn(report, look)
   const failures = findings.filter((finding) => finding.severity !== 'info' && !finding.suppressed)
   const seconds = (report.summary.milliseconds / 1000).toFixed(3)
   yield `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="k8s-af" tests="${Math.max(1, findings.length)}" failures="${failures.length}" time="${seconds}">\n  <testsuite name="k8s-af" tests="${Math.max(1, findings.length)}" failures="${failures.length}" time="${seconds}">\n`

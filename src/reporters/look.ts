@@ -1,5 +1,7 @@
 /** Decides how output looks from the stream, the environment and the flag. */
 import { relative, resolve, sep } from 'node:path'
+import type { Report } from '../engine/report.js'
+import type { Finding } from '../finding.js'
 import type { Look } from './reporter.js'
 
 export interface Terminal {
@@ -41,6 +43,11 @@ export function lookOf(
     showSuppressed: options.showSuppressed ?? false,
     ...(linkTo && { linkTo }),
   }
+}
+
+/** The findings that are shown: suppressed ones where somebody asks for them. */
+export function shownIn(report: Report, { showSuppressed }: Look): readonly Finding[] {
+  return showSuppressed ? report.findings : report.findings.filter(({ suppressed }) => !suppressed)
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Report } from '../engine/report.js'
 import { type Finding, severities } from '../finding.js'
 import { allGaps } from './gaps.js'
 import { type Gathered, gather, gravestFirst } from './gather.js'
+import { shownIn } from './look.js'
 import { entry } from './pretty.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
@@ -18,7 +19,7 @@ const most = { table: 27_000, details: 27_000, gaps: 4000 } as const
 const mostColumns = 300
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const shown = shownIn(report, look)
   // Errors first, so that what is cut matters least.
   const groups = gather(gravestFirst(shown)).sort((a, b) => rank(a.first) - rank(b.first))
   const [found = '', ...rest] = summaryParts(report)

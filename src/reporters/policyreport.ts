@@ -7,6 +7,7 @@ import type { Finding } from '../finding.js'
 import { clusterScoped, kindNameOf } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { escapeJson } from './escape.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { withEvidence } from './text.js'
 import { tool } from './tool.js'
@@ -26,8 +27,7 @@ type Result = ReturnType<typeof resultOf>
 export function* render(report: Report, look: Look): Iterable<string> {
   const cluster: Result[] = []
   const namespaces = new Map<string, Result[]>()
-  for (const finding of report.findings) {
-    if (finding.suppressed && !look.showSuppressed) continue
+  for (const finding of shownIn(report, look)) {
     const result = resultOf(finding, report)
     if (isOfCluster(finding)) cluster.push(result)
     else push(namespaces, finding.subject?.namespace ?? '', result)

@@ -3,6 +3,7 @@ import { type Report, storyFor } from '../engine/report.js'
 import type { Finding } from '../finding.js'
 import { fitted, frame } from './frame.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
+import { shownIn } from './look.js'
 import { overview, remedies } from './overview.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
@@ -14,7 +15,7 @@ const many = 30
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const page = pageOf(report, look)
-  const shown = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const shown = shownIn(report, look)
   const groups = gather(gravestFirst(shown))
   let file: string | undefined
   for (const group of groups) {

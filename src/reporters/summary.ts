@@ -12,6 +12,11 @@ const plurals: Readonly<Record<string, string>> = {
   'source of a build': 'sources of a build',
 }
 
+/** Why so many files were left out. */
+export function reasonFor(reason: string, files: number): string {
+  return files > 1 ? (plurals[reason] ?? reason) : reason
+}
+
 /** The parts of the summary, the most important first: counts, what was read, what was not evaluated, time. */
 export function summaryParts(report: Report): string[] {
   const { summary } = report
@@ -28,8 +33,8 @@ export function summaryParts(report: Report): string[] {
   const skipped = Object.entries(summary.skipped).sort((a, b) => b[1] - a[1])
   const skips = skipped.reduce((sum, [, number]) => sum + number, 0)
   const reasons = skipped.slice(0, 3).map(([reason, number]) => {
-    const many = number > 1 ? (plurals[reason] ?? reason) : reason
-    return skipped.length > 1 ? `${number} ${many}` : many
+    const said = reasonFor(reason, number)
+    return skipped.length > 1 ? `${number} ${said}` : said
   })
   const clusters = summary.clusters ?? (summary.cluster ? [summary.cluster] : [])
   const undecided = new Set(summary.notEvaluated.map(({ rule }) => rule))

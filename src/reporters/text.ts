@@ -148,9 +148,10 @@ export function builtNote({ place, subject }: Pick<Finding, 'place' | 'subject'>
   return `As built${field}${nearOf(place, ', from ')}`
 }
 
-/** Where the nearest thing around it is written, behind a word. */
+/** Where the nearest thing around it is written, or in which file of an archive, behind a word. */
 export function nearOf({ built }: Pick<Place, 'built'>, word: string): string {
-  return built?.near ? `${word}${built.near.file}:${built.near.line}` : ''
+  const name = built?.near ? `${built.near.file}:${built.near.line}` : built?.archived
+  return name === undefined ? '' : `${word}${name}`
 }
 
 /** Where the text of a place stands: in its file, or in what was built. */

@@ -1,12 +1,13 @@
 /** The whole report as one YAML document: what the json format says, in the same order. */
 import type { Report } from '../engine/report.js'
 import { schemaVersion } from './json.js'
+import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { unprintable } from './text.js'
 import { tool } from './tool.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
-  const findings = report.findings.filter((finding) => look.showSuppressed || !finding.suppressed)
+  const findings = shownIn(report, look)
   yield `${block({ schemaVersion, tool, summary: report.summary }, '')}\n`
   yield findings.length === 0 ? 'findings: []\n' : 'findings:\n'
   for (const finding of findings) yield `- ${block(finding, '  ')}\n`

@@ -10,11 +10,13 @@ import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import type { Input } from '../reader/input.js'
 import type { Rule } from '../rule.js'
+import { lazy } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { isObject } from '../values/untyped.js'
 import { matchesWildcard } from '../values/wildcard.js'
 import { commentsOf, maySpeak } from './comments.js'
 import { type Directive, grammar, parseDirective } from './grammar.js'
+import { templateCommentsOf } from './template-comments.js'
 
 /** What starts a comment for us. */
 const words = ['k8s-af-ignore', 'k8s-af-ignore-file']
@@ -65,10 +67,11 @@ interface Written {
 /** Reads all suppressions of the run. */
 export function collect(run: Run): { suppressions: Suppression[]; invalid: Invalid[] } {
   const comments = inComments(run)
+  const templates = inTemplates(run)
   const annotations = inAnnotations(run)
-  const invalid = [...comments.invalid, ...annotations.invalid]
+  const invalid = [...comments.invalid, ...templates.invalid, ...annotations.invalid]
   const suppressions: Suppression[] = []
-  for (const { text, ...one } of [...comments.written, ...annotations.written]) {
+  for (const { text, ...one } of [...comments.written, ...templates.written, ...annotations.written]) {
     const directive = parseDirective(text)
     if (typeof directive === 'string') {
       invalid.push({
@@ -131,18 +134,73 @@ function inComments({ input, rules, otherLines }: Run): { written: Written[]; in
           )
         // It may belong to the part that could not be read.
         if (to >= from || !isBroken) written.push({ text, place, covers, expects })
-      } else if (isAttempt(word, text, rules)) {
-        const near = meantBy(word)
-        invalid.push({
-          place,
-          message: near
-            ? `This suppression has no effect: it starts with "${word}". Did you mean ${near}?`
-            : `This suppression has no effect: it starts with "${word}", not k8s-af-ignore or k8s-af-ignore-file.`,
-        })
-      }
+      } else if (isAttempt(word, text, rules)) invalid.push(misspeltComment(word, place))
     }
   }
   return { written, invalid }
+}
+
+function misspeltComment(word: string, place: Place): Invalid {
+  const near = meantBy(word)
+  return {
+    place,
+    message: near
+      ? `This suppression has no effect: it starts with "${word}". Did you mean ${near}?`
+      : `This suppression has no effect: it starts with "${word}", not k8s-af-ignore or k8s-af-ignore-file.`,
+  }
+}
+
+/** Comments of templates, which Helm does not print. They are about what their lines have made. */
+function inTemplates({ input, rules, otherLines }: Run): { written: Written[]; invalid: Invalid[] } {
+  const written: Written[] = []
+  const invalid: Invalid[] = []
+  // Other values may make more of them.
+  const isRendered = renderedLines(input.documents)
+  for (const file of input.templates ?? [])
+    for (const { word, text, range, from, to, isWhole } of templateCommentsOf(file)) {
+      const place: Place = { file: file.name, ...range, path: '' }
+      const isFile = word === 'k8s-af-ignore-file'
+      if (!words.includes(word)) {
+        if (isAttempt(word, text, rules)) invalid.push(misspeltComment(word, place))
+        continue
+      }
+      const isIn = ({ file: name, line }: Line) =>
+        name === file.name && (isFile || isWhole || (line >= from && line <= to))
+      const hasAny = () => (isFile || to < from ? isRendered(file.name) : isRendered(file.name, from, to))
+      written.push({
+        text,
+        place,
+        covers: (one) => (isFile || isWhole ? [one.place] : linesOf(one)).concat(otherLines(one)).some(isIn),
+        expects: hasAny,
+      })
+    }
+  return { written, invalid }
+}
+
+/** Tells whether any of the lines of a template has made something. */
+function renderedLines(
+  documents: readonly Document[],
+): (file: string, from?: number, to?: number) => boolean {
+  const known = lazy(() => {
+    const found = new Map<string, Set<number>>()
+    for (const { built, line, text } of documents) {
+      if (built?.by !== 'helm') continue
+      for (const [i, one] of text.split('\n').entries()) {
+        const start = one.search(/\S/)
+        if (start < 0) continue
+        const shown = { line: line + i, column: start + 1, endLine: line + i, endColumn: one.length + 1 }
+        for (const made of [built.line?.(shown), built.origin([], () => shown)]) {
+          if (!made) continue
+          const { name } = made.document.file
+          const lines = found.get(name) ?? new Set()
+          found.set(name, lines.add(made.document.locate().key([...made.object, ...made.path]).line))
+        }
+      }
+    }
+    return found
+  })
+  return (file, from = 1, to = Number.POSITIVE_INFINITY) =>
+    [...(known().get(file) ?? [])].some((line) => line >= from && line <= to)
 }
 
 /** Where a finding stands. The first line of what something was built from stands for all of it. */
@@ -207,6 +265,7 @@ interface SpeakingFile {
 function speakingFiles({
   documents,
   kustomizations,
+  unbuilt,
   sources = [],
   broken = [],
 }: Input): Iterable<SpeakingFile> {
@@ -224,7 +283,8 @@ function speakingFiles({
     // The YAML of an object of a cluster has no comments.
     if (!document.live) add(document, 'all')
   }
-  for (const { document } of kustomizations) add(document, 'the kustomization')
+  for (const { document, isEvidence } of unbuilt?.kustomizations ?? kustomizations)
+    add(document, isEvidence ? 'nothing' : 'the kustomization')
   for (const document of sources) add(document, 'nothing')
   return [...files.values()].filter((file) => file !== undefined)
 }

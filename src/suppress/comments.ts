@@ -24,8 +24,16 @@ interface Candidate extends Omit<Comment, 'from' | 'to'> {
   readonly alone: boolean
 }
 
-const pattern = /(?:^|\s)(#\s*)(k8s[-_ ]?af(?:[-_:]\s*|\s+)[\w-]+):?(?:\s+(.*))?$/i
+const speech = '(k8s[-_ ]?af(?:[-_:]\\s*|\\s+)[\\w-]+):?(?:\\s+(.*))?$'
+const pattern = new RegExp(`(?:^|\\s)(#\\s*)${speech}`, 'i')
+const bare = new RegExp(`^${speech}`, 'i')
 const silent = /^\s*(#.*)?$/
+
+/** What the text of a comment says to this program; undefined where it does not speak to it. */
+export function spokenIn(comment: string): Pick<Comment, 'word' | 'text'> | undefined {
+  const [, word, text = ''] = bare.exec(comment) ?? []
+  return word === undefined ? undefined : { word, text: text.trimEnd() }
+}
 
 /** Whether a file may hold comments for this program: quick, and right whenever it says no. */
 export function maySpeak({ text }: SourceFile): boolean {
