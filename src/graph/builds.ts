@@ -31,8 +31,16 @@ interface Given {
   readonly podLabels: Labels
 }
 
-/** Paths of files are compared as they are written, relative to the same folder. */
+const made = new WeakMap<readonly Kustomization[], Builds>()
+
+/** Paths of files are compared as they are written, relative to the same folder. Several parts of a run ask: each build is made once. */
 export function buildsOf(kustomizations: readonly Kustomization[]): Builds {
+  const builds = made.get(kustomizations) ?? makeBuilds(kustomizations)
+  made.set(kustomizations, builds)
+  return builds
+}
+
+function makeBuilds(kustomizations: readonly Kustomization[]): Builds {
   const byFolder = new Map(kustomizations.map((one) => [one.folder, one]))
   const buildOf = memo((root: Kustomization) => build(root, byFolder))
   const usersOf = lazy(() => {
