@@ -50,14 +50,18 @@ function explanation(error: unknown): string[] {
 
 async function run(args: readonly string[]): Promise<number> {
   let code = 0
-  const program = programWith((result) => {
-    code = result
-  })
+  const [first = '', second = ''] = args
+  const program = programWith(
+    (result) => {
+      code = result
+    },
+    // To describe all the others takes a fiftieth of a short run.
+    Object.hasOwn(everyCommand, first) ? [first] : undefined,
+  )
   if (args.length === 0) {
     program.outputHelp({ error: true })
     return 2
   }
-  const [first = '', second = ''] = args
   // What bin/kubectl_complete-af asks: its words are unfinished, and nobody else's.
   if (first === '__complete') {
     const { kubectlCompletionCommand } = await import('./completion-kubectl.js')
@@ -164,10 +168,11 @@ function more(value: string, before: readonly string[] = []): readonly string[] 
 }
 
 /**
- * All commands. What each of them needs is imported when it runs.
+ * The program with its commands. What each of them needs is imported when it runs.
  * @param done receives the exit code
+ * @param commands those that it has to know; all by default
  */
-export function programWith(done: Done): Command {
+export function programWith(done: Done, commands = Object.keys(everyCommand)): Command {
   const program = new Command('k8s-af')
     .description(
       'Finds in Kubernetes manifests and live clusters the failure patterns that teams have published after their outages.',
@@ -194,7 +199,7 @@ export function programWith(done: Done): Command {
       'after',
       '\nStart with:  k8s-af lint .\n             k8s-af scan\n             k8s-af explain <rule>',
     )
-  for (const add of everyCommand) add(program, done)
+  for (const name of commands) everyCommand[name]?.(program, done)
   return program
 }
 
@@ -212,19 +217,19 @@ function helpItem(term: string, termWidth: number, description: string, helper: 
 type Done = (code: number) => void
 
 /** In the order of the help. */
-const everyCommand: readonly ((program: Command, done: Done) => void)[] = [
-  addLint,
-  addScan,
-  addDiagnose,
-  addRbac,
-  addExplain,
-  addRules,
-  addStories,
-  addInit,
-  addConfig,
-  addCompletion,
-  addVersion,
-]
+const everyCommand: Readonly<Record<string, (program: Command, done: Done) => void>> = {
+  lint: addLint,
+  scan: addScan,
+  diagnose: addDiagnose,
+  rbac: addRbac,
+  explain: addExplain,
+  rules: addRules,
+  stories: addStories,
+  init: addInit,
+  config: addConfig,
+  completion: addCompletion,
+  version: addVersion,
+}
 
 function addLint(program: Command, done: Done): void {
   const lint = program
