@@ -32,14 +32,12 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     const wanted = Object.entries(objectAt(selector, 'matchLabels') ?? {})
     if (!selector || wanted.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
     const has = (labels: object | undefined) => wanted.every(([key, value]) => value === valueAt(labels, key))
-    const services = graph.all('Service')
-    const isInReach = reachOf(monitor, graph)
-    if (services.some((service) => has(service.metadata?.labels) && isInReach(service))) return
+    const services = inReach(monitor, graph)
+    if (services.some(({ metadata }) => has(metadata?.labels))) return
     const ports = objectsAt(monitor, 'spec', 'endpoints').map((one) => stringAt(one, 'port'))
     const meant = services.find(
       (service) =>
         has(service.spec?.selector) &&
-        isInReach(service) &&
         service.spec?.ports?.some(({ name }) => name !== undefined && ports.includes(name)) &&
         !graph.kustomized(service),
     )
@@ -60,15 +58,15 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
   },
 })
 
-/** Tells the Services that the monitor looks at. */
-function reachOf(monitor: Custom, graph: Graph): (service: Service) => boolean {
+/** The Services that the monitor looks at. */
+function inReach(monitor: Custom, graph: Graph): readonly Service[] {
   const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
-  if (valueAt(chosen, 'any') === true) return () => true
+  if (valueAt(chosen, 'any') === true) return graph.all('Service')
   const named = arrayAt(chosen, 'matchNames')
   const names = named.length > 0 ? named : [graph.namespaceOf(monitor)]
   // Whoever applies a manifest without a namespace chooses one.
-  return (service) => {
+  return graph.all('Service').filter((service) => {
     const namespace = graph.namespaceOf(service)
     return namespace === '' || names.includes('') || names.includes(namespace)
-  }
+  })
 }

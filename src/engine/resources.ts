@@ -71,15 +71,15 @@ export function recordsOf(input: Input, settings: Settings): Records {
     }
   })
   // Which schemas can be used is known when all their objects have been looked at.
-  for (const [i, { raw, document }] of objects.entries()) {
+  objects.forEach(({ raw, document }, i) => {
     const resource = resources[i]
-    if (document.live || !resource) continue
+    if (document.live || !resource) return
     if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
     const isReadable = !resource.problems.some(({ kind }) => kind === 'wrong-type')
     if (unusable.length > 0 && isReadable)
       resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
-  }
+  })
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
