@@ -23,6 +23,7 @@ stands in the folder, else an info.`,
   for: 'Object',
   check(object, { graph, repeatedKeys, reportPath }) {
     const repeated = repeatedKeys()
+    if (repeated.length === 0) return
     for (const { path, line, first, isSame } of repeated)
       if (!isSame)
         reportPath(

@@ -121,6 +121,7 @@ function patternOf(...pods: readonly string[]): RegExp {
 
 /** The names in a text that are of the workload's namespace. */
 function* namesIn(text: string, pattern: RegExp, { namespace }: Workload, sight: Sight): Generator<Use> {
+  if (!text.includes('.')) return
   for (const [name, service = '', own] of text.matchAll(pattern))
     if (own === undefined || own === namespace || namespace === '') yield { name, service, sight }
 }

@@ -31,7 +31,10 @@ function namesIn(folder: string, extension: string): string[] {
 const rules = namesIn('rules', '.ts')
 const stories = namesIn('rules/stories', '.yaml')
 
-/** The registry with all rules imported by name, and stories and examples in files beside the bundle. */
+/**
+ * The registry with all rules imported by name, and stories and examples in files beside the bundle. Stories stand one on a line: to parse
+ * them all for one that is shown takes a fiftieth of a short run.
+ */
 const registry = `
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,7 +42,17 @@ ${rules.map((id, i) => `import r${i} from ${JSON.stringify(`../rules/${id}.ts`)}
 const rules = new Map([${rules.map((id, i) => `[${JSON.stringify(id)}, r${i}]`).join(', ')}])
 const data = (name) => JSON.parse(readFileSync(join(__dirname, name), 'latin1'))
 export const loadRules = async () => rules
-export const loadStories = () => new Map(data('stories.json').map((story) => [story.id, story]))
+const stories = () => readFileSync(join(__dirname, 'stories.jsonl'), 'latin1')
+export const loadStories = () => new Map(stories().split('\\n').map((line) => JSON.parse(line)).map((story) => [story.id, story]))
+export const findStories = () => {
+  const text = '\\n' + stories() + '\\n'
+  return {
+    get: (id) => {
+      const start = text.indexOf('\\n{"id":' + JSON.stringify(id) + ',') + 1
+      return start > 0 ? JSON.parse(text.slice(start, text.indexOf('\\n', start))) : undefined
+    },
+  }
+}
 export const loadExamples = (id) => data('examples.json')[id] ?? {}
 `
 
@@ -228,13 +241,15 @@ async function main(): Promise<void> {
   const inputs = await bundle()
   wrap()
   write(
-    'stories.json',
-    json(
-      stories.map((id) => ({
-        id,
-        ...(load(readFileSync(join(root, 'rules/stories', `${id}.yaml`), 'utf8')) as object),
-      })),
-    ),
+    'stories.jsonl',
+    stories
+      .map((id) =>
+        json({
+          id,
+          ...(load(readFileSync(join(root, 'rules/stories', `${id}.yaml`), 'utf8')) as object),
+        }),
+      )
+      .join('\n'),
   )
   for (const [name, text] of Object.entries(texts)) write(`${name}.txt`, text)
   write('examples.json', json(examples()))

@@ -42,6 +42,9 @@ export function loadStories(): ReadonlyMap<string, Story> {
   )
 }
 
+/** The same for those who look up a few. */
+export const findStories: () => Pick<ReadonlyMap<string, Story>, 'get'> = loadStories
+
 /** The texts of a rule's fixtures, for its page. */
 export function loadExamples(id: string): Example {
   const read = (name: string) => {

@@ -9,7 +9,7 @@ import type { Report } from '../engine/report.js'
 import type { Input } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
 import { unfold } from '../reader/unfold.js'
-import { loadRules, loadStories } from '../registry.js'
+import { findStories, loadRules } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { reasonFor } from '../reporters/summary.js'
@@ -71,7 +71,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     const report = lint(input, {
       settings,
       rules,
-      stories: loadStories,
+      stories: findStories,
       timings: flags.timings ?? false,
       started,
     })

@@ -4,7 +4,7 @@ import { UsageError } from '../config/usage.js'
 import { printable } from '../reporters/text.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
-import { programWith } from './program.js'
+import { isCommandName, programWith } from './program.js'
 import { tell } from './streams.js'
 
 export { isFlushed } from './streams.js'
@@ -33,14 +33,18 @@ function explanation(error: unknown): string[] {
 
 async function run(args: readonly string[]): Promise<number> {
   let code = 0
-  const program = programWith((result) => {
-    code = result
-  })
+  const [first = '', second = ''] = args
+  const program = programWith(
+    (result) => {
+      code = result
+    },
+    // To describe all the others takes a fiftieth of a short run.
+    isCommandName(first) ? [first] : undefined,
+  )
   if (args.length === 0) {
     program.outputHelp({ error: true })
     return 2
   }
-  const [first = '', second = ''] = args
   // What bin/kubectl_complete-af asks: its words are unfinished, and nobody else's.
   if (first === '__complete') {
     const { kubectlCompletionCommand } = await import('./completion-kubectl.js')

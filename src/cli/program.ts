@@ -29,10 +29,11 @@ const scanExitCodes = `Exit code:
      with --require-complete: anything could not be read`
 
 /**
- * All commands. What each of them needs is imported when it runs.
+ * The program with its commands. What each of them needs is imported when it runs.
  * @param done receives the exit code
+ * @param commands those that it has to know; all by default
  */
-export function programWith(done: Done): Command {
+export function programWith(done: Done, commands: readonly CommandName[] = commandNames): Command {
   const program = new Command('k8s-af')
     .description(
       'Finds in Kubernetes manifests and live clusters the failure patterns that teams have published after their outages.',
@@ -59,7 +60,7 @@ export function programWith(done: Done): Command {
       'after',
       '\nStart with:  k8s-af lint .\n             k8s-af scan\n             k8s-af explain <rule>',
     )
-  for (const add of everyCommand) add(program, done)
+  for (const name of commands) everyCommand[name](program, done)
   return program
 }
 
@@ -74,19 +75,27 @@ function helpItem(term: string, termWidth: number, description: string, helper: 
 type Done = (code: number) => void
 
 /** In the order of the help. */
-const everyCommand: readonly ((program: Command, done: Done) => void)[] = [
-  addLint,
-  addScan,
-  addDiagnose,
-  addRbac,
-  addExplain,
-  addRules,
-  addStories,
-  addInit,
-  addConfig,
-  addCompletion,
-  addVersion,
-]
+const everyCommand = {
+  lint: addLint,
+  scan: addScan,
+  diagnose: addDiagnose,
+  rbac: addRbac,
+  explain: addExplain,
+  rules: addRules,
+  stories: addStories,
+  init: addInit,
+  config: addConfig,
+  completion: addCompletion,
+  version: addVersion,
+} satisfies Readonly<Record<string, (program: Command, done: Done) => void>>
+
+type CommandName = keyof typeof everyCommand
+
+const commandNames = Object.keys(everyCommand) as CommandName[]
+
+export function isCommandName(word: string): word is CommandName {
+  return Object.hasOwn(everyCommand, word)
+}
 
 function addLint(program: Command, done: Done): void {
   const lint = program

@@ -81,8 +81,8 @@ export function evaluate(
     const { rule, params, id } = own
     // One context for all subjects of a rule: millions of calls need no object each.
     let resource: Resource
+    const isLeftOut = ({ recommended }: ReportOptions) => recommended === false && !own.isAsked
     const add = (path: Path, message: string, options: ReportOptions) => {
-      if (options.recommended === false && !own.isAsked) return
       const severity = own.severity ?? options.severity ?? rule.severity
       drafts.push({ active: own, severity, resource, path, message, options })
     }
@@ -91,8 +91,12 @@ export function evaluate(
       params: params as never,
       minor,
       isAsked: own.isAsked,
-      report: (node, field, message, options = {}) => add(pathOf(resource, node, field), message, options),
-      reportPath: (path, message, options = {}) => add(path, message, options),
+      report: (node, field, message, options = {}) => {
+        if (!isLeftOut(options)) add(pathOf(resource, node, field), message, options)
+      },
+      reportPath: (path, message, options = {}) => {
+        if (!isLeftOut(options)) add(path, message, options)
+      },
       written: (path) =>
         resource.kindName === 'Secret'
           ? undefined

@@ -25,7 +25,7 @@ export interface LintOptions {
   readonly settings: Settings
   /** All rules by id, those that are off included. */
   readonly rules: ReadonlyMap<string, Rule>
-  readonly stories: () => ReadonlyMap<string, Story>
+  readonly stories: () => Pick<ReadonlyMap<string, Story>, 'get'>
   /** Measure the time spent in each rule. */
   readonly timings?: boolean
   /** `clock()` at the start of the run, for the summary. */

@@ -36,7 +36,7 @@ export function isWritten({ document, path: start }: Resource, path: Path): bool
 /** Where a path of the object at `object` stands in a document. */
 function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Range {
   const written = nearest(found, object, path)
-  const full = [...object, ...written]
+  const full = below(object, written)
   const isItem = typeof written.at(-1) === 'number'
   if (written.length === 0) return nameOf(found, object)
   if (isItem && found.has([...full, 'name'])) return found.value([...full, 'name'])
@@ -46,8 +46,13 @@ function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Ra
 /** The longest beginning of the path that is written in the text. */
 function nearest(found: Locator, object: Path, path: Path): Path {
   let written = path
-  while (written.length > 0 && !found.has([...object, ...written])) written = written.slice(0, -1)
+  while (written.length > 0 && !found.has(below(object, written))) written = written.slice(0, -1)
   return written
+}
+
+/** The path in the document: that of nearly every object is empty. */
+function below(object: Path, path: Path): Path {
+  return object.length === 0 ? path : [...object, ...path]
 }
 
 function nameOf(found: Locator, object: Path): Range {

@@ -77,15 +77,15 @@ export function recordsOf(
     }
   })
   // Which schemas can be used is known when all their objects have been looked at.
-  for (const [i, { raw, document }] of objects.entries()) {
+  objects.forEach(({ raw, document }, i) => {
     const resource = resources[i]
-    if (document.live || !resource) continue
+    if (document.live || !resource) return
     if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
     const isReadable = !resource.problems.some(({ kind }) => kind === 'wrong-type')
     if (unusable.length > 0 && isReadable)
       resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
-  }
+  })
   return {
     resources: settings.namespace === undefined ? inRelease(resources) : resources,
     builds,

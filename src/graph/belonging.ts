@@ -62,16 +62,19 @@ export function belonging({ inNamespace, named, resource, variants }: Objects): 
     memo((folders: readonly string[]) => leastDistance(group, folders)),
   )
   /** Whether `a` is, among its variants, the one nearest to `b` (the same file is nearer than the same folder). */
-  const isNearest = (a: Resource, b: Resource): boolean => {
+  const isNearest = (a: Resource, b: Resource, apart: number): boolean => {
     // Objects that leave their name to the API server (generateName) are no variants of each other.
     if (a.name === '') return true
     const group = variants(a)
     if (group.length < 2) return true
-    const apart = distance(a.folders, b.folders)
     if (apart > nearest(group)(b.folders)) return false
     return apart > 0 || isSameFile(a, b) || !group.some((other) => isSameFile(other, b))
   }
-  const together = (a: Resource, b: Resource) => mayBelong(a, b) && isNearest(a, b) && isNearest(b, a)
+  const together = (a: Resource, b: Resource) => {
+    if (a.namespace !== b.namespace) return false
+    const apart = distance(a.folders, b.folders)
+    return mayShare(a, b, apart) && isNearest(a, b, apart) && isNearest(b, a, apart)
+  }
   return {
     together,
     find: (kind, name, near, namespace = near.namespace) => {
@@ -104,9 +107,13 @@ function isSameFile(a: Resource, b: Resource): boolean {
 
 /** Whether two objects belong together, variants left aside. */
 function mayBelong(a: Resource, b: Resource): boolean {
-  if (a.namespace !== b.namespace) return false
+  return a.namespace === b.namespace && mayShare(a, b, distance(a.folders, b.folders))
+}
+
+/** The same for two of equal namespaces, so many folder changes apart. */
+function mayShare(a: Resource, b: Resource, apart: number): boolean {
   if (isChosen(a.namespace)) return !isMovedAway(a, b) && !isMovedAway(b, a)
-  return isNear(a.folders, b.folders) && (!a.home || !b.home || a.home === b.home)
+  return apart <= reach && (!a.home || !b.home || a.home === b.home)
 }
 
 /** Whether kustomizations put one object into another namespace than is written, and build the other one without it. */

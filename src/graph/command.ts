@@ -36,12 +36,13 @@ export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly st
  * flags with two dashes and a value count.
  */
 export function flagOf(container: Container, name: string): string | undefined {
-  const { command = [], args = [] } = container.spec
+  const { command, args } = container.spec
+  // Most containers have neither, and rules ask each of them for dozens of flags.
+  if (!command && !args) return undefined
+  const words = wordsOf(container.spec)
   let value: string | undefined
-  const count = command.length + args.length
-  const wordAt = (i: number) => (i < command.length ? command[i] : args[i - command.length])
-  for (let i = 0; i < count; i++) {
-    const word = wordAt(i) ?? ''
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? ''
     if (!word.startsWith('-')) {
       if (word.includes(`--${name}`)) value = flagInScript(word, name) ?? value
       continue
@@ -49,7 +50,7 @@ export function flagOf(container: Container, name: string): string | undefined {
     const start = word.startsWith('--') ? 2 : 1
     if (!word.startsWith(name, start)) continue
     const end = start + name.length
-    const next = wordAt(i + 1)
+    const next = words[i + 1]
     if (word.length === end) value = next === undefined || next.startsWith('-') ? 'true' : next
     else if (word[end] === '=') value = word.slice(end + 1)
   }

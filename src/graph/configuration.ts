@@ -2,6 +2,7 @@
 import { groupOf, isKind, type KubernetesObject, type Untyped } from '../kubernetes.js'
 import { parse } from '../reader/parse.js'
 import { split } from '../reader/split.js'
+import { memo } from '../values/lazy.js'
 import { isObject } from '../values/untyped.js'
 
 /** A configuration file of a component, and where a report on it points. */
@@ -29,15 +30,16 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
   if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
   const data = isKind(subject, 'ConfigMap') ? subject.data : undefined
   if (!data) return []
-  // As a value of its own: parsing all that mentions a Config takes time.
-  const named = new RegExp(`(?:^|[\\s:"'&])${kind}(?:$|[\\s"',}#])`)
   return Object.entries(data).flatMap(([key, text]) => {
-    if (!text.includes(kind) || !named.test(text)) return []
+    if (!text.includes(kind) || !naming(kind).test(text)) return []
     return documentsIn(text)
       .filter(isOne)
       .map((value): Configuration => ({ value, place: () => [data, key] }))
   })
 }
+
+/** Finds a kind as a value of its own: parsing all that mentions a Config takes time. */
+const naming = memo((kind: string) => new RegExp(`(?:^|[\\s:"'&])${kind}(?:$|[\\s"',}#])`))
 
 /** The YAML documents of a text; none when it is not YAML. */
 export function documentsIn(text: string): readonly unknown[] {

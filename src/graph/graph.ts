@@ -272,9 +272,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     patched: (object) => patches().isPatched(resource(object)),
     patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
-      const { document } = resource(object)
+      const { document, path } = resource(object)
       // The text of an object of a cluster is only made when somebody is to see it.
-      return document.live !== undefined || textIn(document)(text)
+      if (document.live !== undefined) return true
+      return path.length === 0 ? document.text.includes(text) : textIn(document)(text)
     },
     textLength: (object) => {
       const { document } = resource(object)

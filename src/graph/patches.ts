@@ -152,7 +152,9 @@ function isFor(patch: PatchTarget, { kind, name, namespace, value }: Resource): 
 }
 
 /** Patterns as Go reads them: a kustomization may be anybody's, and JavaScript's own could take for ever. */
-const pattern = memo((text: string) => matcher(`^(?:${text})$`))
+const pattern = memo((text: string) => (plain.test(text) ? undefined : matcher(`^(?:${text})$`)))
+/** A name that matches nothing but itself, as nearly all are. */
+const plain = /^[\w-]*$/
 const mostSteps = 100_000
 
 /** Whether a name is the one that a target gives, or matches it as a pattern. */

@@ -61,10 +61,14 @@ function inContainer({ name: container, spec }: Container) {
     reference('Secret', 'envFrom', secretRef, 'name', { optional: secretRef?.optional, container }),
     reference('ConfigMap', 'envFrom', configMapRef, 'name', { optional: configMapRef?.optional, container }),
   ])
-  const single = (spec.env ?? []).flatMap(({ valueFrom }) => [
-    variable('Secret', valueFrom?.secretKeyRef, container),
-    variable('ConfigMap', valueFrom?.configMapKeyRef, container),
-  ])
+  const single = (spec.env ?? []).flatMap(({ valueFrom }) =>
+    valueFrom
+      ? [
+          variable('Secret', valueFrom.secretKeyRef, container),
+          variable('ConfigMap', valueFrom.configMapKeyRef, container),
+        ]
+      : [],
+  )
   return [...all, ...single]
 }
 

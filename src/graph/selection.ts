@@ -30,10 +30,14 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
   const scopesOfFolders = memo((folders: readonly string[]) =>
     foldersInReach(folders).map((path) => `f ${path}`),
   )
-  /** Where to look for what may belong together with an object: in its namespace; without one, in near folders. */
+  const scopesOfNamespace = memo((namespace: string) => [`n ${namespace}`])
+  /** Where to look for what may belong together with an object: in its namespace; without one, in near folders. One list for each. */
   const scopesOf = ({ namespace, folders }: Resource): readonly string[] =>
-    namespace !== '' ? [`n ${namespace}`] : scopesOfFolders(folders)
+    namespace !== '' ? scopesOfNamespace(namespace) : scopesOfFolders(folders)
   const byScope = lazy(() => workloadsByScope(workloads, (workload) => scopesOf(resource(workload))))
+  const within = memo((scopes: readonly string[]) => [
+    ...new Set(scopes.flatMap((scope) => byScope().get(scope)?.get(everything) ?? [])),
+  ])
 
   const matching: Selection['matching'] = (labels, test, near) => {
     const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
@@ -56,9 +60,7 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
         ? found.filter((workload) => distance(resource(workload).folders, near.folders) <= nextDoorAt)
         : found
     },
-    nearby: (near) => [
-      ...new Set(scopesOf(near).flatMap((scope) => byScope().get(scope)?.get(everything) ?? [])),
-    ],
+    nearby: (near) => within(scopesOf(near)),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Environment variables that containers take from ConfigMaps. */
 import type { ConfigMap, ContainerSpec } from '../kubernetes.js'
+import { memo } from '../values/lazy.js'
 import type { Graph } from './graph.js'
 import type { Workload } from './workload.js'
 
@@ -23,7 +24,7 @@ export function takenVariables(
   workload: Workload,
   graph: Graph,
 ): readonly TakenVariable[] {
-  const configOf = (name: string | undefined) => graph.find('ConfigMap', name, workload.object)
+  const configOf = memo((name: string | undefined) => graph.find('ConfigMap', name, workload.object))
   const single = env.flatMap(({ name = '', valueFrom }): readonly TakenVariable[] => {
     const reference = valueFrom?.configMapKeyRef
     const config = reference && configOf(reference.name)

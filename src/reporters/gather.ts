@@ -22,7 +22,7 @@ export function gather(findings: readonly Finding[]): Gathered[] {
   const groups = new Map<unknown, Gathered>()
   for (const [finding, clusters] of across(findings)) {
     const { subject, place } = finding
-    const key = JSON.stringify([clusters, text(finding), subject ? '' : place.file])
+    const key = `${clusters.length > 0 ? JSON.stringify(clusters) : ''} ${text(finding)} ${subject ? '' : place.file}`
     const group = groups.get(key)
     if (!group) groups.set(key, { first: finding, places: [], objects: [], clusters })
     else if (isInPlaces(finding, group.first)) group.places.push(finding)
@@ -67,7 +67,8 @@ function text({ rule, severity, message, label, related, fix, suppressed, subjec
   ])
   // What was seen of each live object is its own: ages, counts, messages.
   const all = JSON.stringify([message, label, fix?.title, others])
-  return JSON.stringify([rule, severity, suppressed?.reason, subject ? nameless(all, subject) : all])
+  const reason = suppressed ? JSON.stringify(suppressed.reason) : ''
+  return `${rule} ${severity} ${reason} ${subject ? nameless(all, subject) : all}`
 }
 
 /** The text with marks in the place of an object's name and namespace, as whole words. */
