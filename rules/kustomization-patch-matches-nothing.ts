@@ -1,4 +1,4 @@
-import { at, type PatchTarget, rule, stringAt } from '../src/rule.js'
+import { advise, at, type PatchTarget, rule, stringAt } from '../src/rule.js'
 
 export default rule({
   title: 'A patch of a kustomization changes nothing',
@@ -10,16 +10,18 @@ the one object that it names itself; where that is not built, \`kustomize build\
 happen when an object is renamed, or changes its kind, and its patches stay as they were.`,
   remedy: 'Name the object as it is called now, or take the patch out.',
   decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no object of the build has. A patch
-of a component is looked for in all builds that use it, and reported when it is for nothing in any of them.
+of a component is looked for in all builds that use it, and reported when it is for nothing in any of them. Generators with
+\`behavior: merge\` or \`replace\` are patches, too: kustomize wants a ConfigMap or Secret of the name among the resources, in the namespace that
+the generator itself names, before it sets the namespace of the kustomization.
 
 Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and generators beside them; no
-remote bases, charts or plugins, and no patches that give other objects new names. Labels, annotations and namespaces of targets are not
+remote bases, charts or plugins, and no patches that give other objects new names. Nor of a kustomization that builds no object at all. Labels, annotations and namespaces of targets are not
 compared; the namespace of a patch without a target is, unless a kustomization sets namespaces. Patches whose target is no single name (a
 pattern, or labels alone) are for whatever comes to fit: an info, for those who ask.`,
   falsePositives: 'Patches that are kept for objects which come and go.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/builtins/PatchTransformer.go (transformStrategicMerge, transformJson6902)',
-    'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById)',
+    'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById, appendReplaceOrMerge)',
   ],
   stories: [],
   unless: ['kustomization-broken-reference'],
@@ -44,6 +46,29 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
           ...(!isOneName(patch) && { severity: 'info', recommended: false }),
           ...(see && { see }),
         })
+    }
+    for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
+      if (behavior === undefined) continue
+      const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
+      reportPath(
+        [...path, 'behavior'],
+        `${own} cannot be built, so nothing of it is applied. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${
+          namespace
+            ? `without a namespace, only ${namespace}/${name}`
+            : `there${near ? `, only ${near.metadata?.name}` : ''}`
+        }.`,
+        {
+          severity: 'error',
+          ...(near && { see: [at(near, near.metadata ?? near, namespace ? 'namespace' : 'name')] }),
+          fix: namespace
+            ? {
+                title: `namespace: ${namespace}`,
+                safe: false,
+                edits: [{ op: 'set', path: [...path, 'namespace'], value: namespace }],
+              }
+            : advise(`${near ? 'the name as it is now' : 'no behavior'}`),
+        },
+      )
     }
   },
 })

@@ -37,7 +37,7 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
-import { type Unmatched, unmatchedIn } from './unmatched.js'
+import { type Stray, type Unmatched, unmatchedIn } from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -168,6 +168,8 @@ export interface Graph extends Existence, Scaling {
    * known.
    */
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
+  /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
+  strayGenerators(one: Kustomization): readonly Stray[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
   /** What the schema found wrong with the object. */
@@ -210,6 +212,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
   const patches = lazy(() => patchesOf(kustomizations))
+  const unmatching = unmatchedIn(kustomizations, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
@@ -233,7 +236,8 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     all: objects.all,
     seen: objects.all,
     workload: objects.workload,
-    unmatchedPatches: memo(unmatchedIn(kustomizations, resources)),
+    unmatchedPatches: unmatching.patches,
+    strayGenerators: unmatching.generators,
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,
