@@ -1,4 +1,4 @@
-import { advise, at, type PatchTarget, rule, stringAt } from '../src/rule.js'
+import { advise, at, firstOf, formatPath, type PatchTarget, rule, stringAt } from '../src/rule.js'
 
 export default rule({
   title: 'A patch of a kustomization changes nothing',
@@ -28,13 +28,27 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
   for: 'Kustomization',
   check(kustomization, { graph, reportPath }) {
     const own = graph.describe(kustomization)
-    for (const { patch, near } of graph.unmatchedPatches(kustomization)) {
-      if (!patch.at) continue
-      const fact = `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
+    const told = new Set<string>()
+    const unmatched = graph.unmatchedPatches(kustomization)
+    for (const { patch, near } of unmatched) {
+      const { at: place, isOwnTarget } = patch
+      if (!place) continue
+      // A file of patches without targets may have several.
+      const beside = unmatched.flatMap((one) =>
+        isOwnTarget && one.patch.at && formatPath(one.patch.at) === formatPath(place)
+          ? [`no ${wanted(one.patch)}`]
+          : [],
+      )
+      if (beside.length > 1 && told.has(formatPath(place))) continue
+      told.add(formatPath(place))
+      const fact =
+        beside.length > 1
+          ? `${firstOf(beside)} is built there.`
+          : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
       const see = near && [at(near, near.metadata ?? near, 'name')]
-      if (patch.isOwnTarget)
+      if (isOwnTarget)
         reportPath(
-          patch.at,
+          place,
           `${own} cannot be built, so nothing of it is applied. Its patch is for nothing: ${fact}`,
           {
             severity: 'error',
@@ -42,7 +56,7 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
           },
         )
       else
-        reportPath([...patch.at.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
+        reportPath([...place.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
           ...(!isOneName(patch) && { severity: 'info', recommended: false }),
           ...(see && { see }),
         })

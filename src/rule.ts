@@ -357,6 +357,8 @@ export interface ReportOptions {
   readonly onValue?: boolean
   /** What the finding is about and is not there, in the form of the file names: whoever takes it away is told. */
   readonly absent?: string
+  /** The key of a ConfigMap or Secret that it is about: nothing is said where a script makes that object with it. */
+  readonly lacks?: { readonly name: string; readonly key: string }
 }
 
 /** What a finding follows from: any of these rules on any of these objects. */
