@@ -32,7 +32,7 @@ kustomize refuses:
   unless that has a \`metadata.name\`: then kustomize takes it for an object;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
-- the same resource twice, where it holds objects, and a generator without \`behavior\` of a ConfigMap or Secret that the resources have.
+- the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a generator without \`behavior\` of a ConfigMap or Secret that the resources have.
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in (\`\${ENV}/web.yaml\`), what lies outside of
 the repository or in a submodule, and what may be made before the build: files that \`.gitignore\` names, that a script or pipeline of
@@ -67,6 +67,14 @@ from standard input has no folder, so nothing is said about it.`,
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
     }
+    for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
+      reportPath(
+        path,
+        `${own} cannot be built, so nothing of it is applied: ${graph.describe(again)} is there twice.`,
+        {
+          see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')],
+        },
+      )
     for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
       if (behavior !== undefined) continue
       reportPath(

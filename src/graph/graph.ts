@@ -37,7 +37,7 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
-import { type Stray, type Unmatched, unmatchedIn } from './unmatched.js'
+import { type Stray, type Twice, type Unmatched, unmatchedIn } from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -170,8 +170,12 @@ export interface Graph extends Existence, Scaling {
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
+  /** The objects that the files of a kustomization hold twice. */
+  repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
+  /** Whether such a patch may write a field of its containers, or add a container that has it. */
+  patchedContainers(object: object, field: string): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /**
@@ -238,6 +242,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     workload: objects.workload,
     unmatchedPatches: unmatching.patches,
     strayGenerators: unmatching.generators,
+    repeatedObjects: unmatching.repeated,
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,
@@ -268,6 +273,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
     patched: (object) => patches().isPatched(resource(object)),
+    patchedContainers: (object, field) => patches().mayAdd(resource(object), field),
     patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document } = resource(object)

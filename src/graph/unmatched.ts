@@ -30,10 +30,20 @@ export interface Stray {
   readonly near: KubernetesObject | undefined
 }
 
+/** An object that files of one kustomization hold twice. */
+export interface Twice {
+  readonly first: KubernetesObject
+  readonly again: KubernetesObject
+  /** Where the kustomization lists the file that has it again. */
+  readonly at: Path
+}
+
 /** What tells the patches and generators that are out of place. */
 export interface Unmatching {
   patches(one: Kustomization): readonly Unmatched[]
   generators(one: Kustomization): readonly Stray[]
+  /** The objects that its own files hold twice. */
+  repeated(one: Kustomization): readonly Twice[]
 }
 
 /** All objects of a build. */
@@ -59,7 +69,8 @@ export function unmatchedIn(
   resources: readonly Resource[],
 ): Unmatching {
   const builds = lazy(() => buildsOf(kustomizations))
-  const contents = lazy(() => contentsOf(builds(), kustomizations, resources))
+  const byFile = lazy(() => groupBy(resources, ({ document }) => document.file.name))
+  const contents = lazy(() => contentsOf(builds(), kustomizations, byFile()))
   const contentsChangedBy = (one: Kustomization) => {
     const changed = builds().changing(one).map(contents())
     const known = changed.filter((content) => content !== undefined)
@@ -79,7 +90,33 @@ export function unmatchedIn(
       if (one.generated.length === 0 || isComponent(one)) return []
       return contentsChangedBy(one).flatMap((content) => straysOf(one, content))
     }),
+    repeated: (one) => repeatedIn(one, byFile()),
   }
+}
+
+/**
+ * Objects are one where version, kind, namespace and name are. A file that is listed twice is another matter.
+ * Source: sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append).
+ */
+function repeatedIn(
+  { references }: Kustomization,
+  byFile: ReadonlyMap<string, readonly Resource[]>,
+): readonly Twice[] {
+  const files = new Map(
+    references.flatMap(({ path, at, isRead, takes }) => (isRead && takes === 'resource' ? [[path, at]] : [])),
+  )
+  const known = new Map<string, Resource>()
+  const twice: Twice[] = []
+  for (const [path, at] of files)
+    for (const object of byFile.get(path) ?? []) {
+      const { apiVersion, kind, name, value } = object
+      if (name === '') continue
+      const id = `${apiVersion} ${kind} ${value.metadata?.namespace || 'default'} ${name}`
+      const first = known.get(id)
+      if (first) twice.push({ first: first.value, again: value, at })
+      else known.set(id, object)
+    }
+  return twice
 }
 
 /** A generator as it is written. */
@@ -155,10 +192,9 @@ function straysOf(own: Kustomization, { parts, objects, isRenamed }: Content): r
 function contentsOf(
   builds: Builds,
   kustomizations: readonly Kustomization[],
-  resources: readonly Resource[],
+  byFile: ReadonlyMap<string, readonly Resource[]>,
 ): (root: Kustomization) => Content | undefined {
   const byFolder = groupBy(kustomizations, ({ folder }) => folder)
-  const byFile = groupBy(resources, ({ document }) => document.file.name)
   const isAlone = (folder: string) => byFolder.get(folder)?.length === 1
   const isKnown = memo(
     (one: Kustomization) =>
