@@ -37,7 +37,7 @@ ContainerResource needs it in its container only. Triggers of a KEDA ScaledObjec
 taken away. With requests for the whole pod (1.34 and later) those count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
-that a patch of a kustomization changes, and, in a cluster, autoscalers whose condition \`ScalingActive\`
+to whose containers a patch of a kustomization may add resources, and, in a cluster, autoscalers whose condition \`ScalingActive\`
 does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [
@@ -53,7 +53,12 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     const target = graph.targetOf(autoscaler)
     // In a cluster KEDA has made an autoscaler of its ScaledObject, with a condition.
     const active = hpa && conditionOf(hpa, 'ScalingActive')
-    if (!target || graph.patched(target.object) || (graph.live && !lacksRequest(active))) return
+    if (
+      !target ||
+      graph.patchedContainers(target.object, 'resources') ||
+      (graph.live && !lacksRequest(active))
+    )
+      return
     const triggers = hpa ? [] : objectsAt(autoscaler, 'spec', 'triggers')
     const measured = hpa ? measuredBy(hpa) : triggers.flatMap(measuredByTrigger)
     const [first, ...others] = measured.flatMap((one) => gapOf(one, target, graph, minor))

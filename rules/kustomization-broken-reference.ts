@@ -28,10 +28,11 @@ any overlay above it, until somebody looks at why nothing changes. A roll-back o
 kustomize refuses:
 
 - a name that leads to nothing (once, however often it is there), an empty one, and a folder without a kustomization;
-- a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its folder;
+- a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its folder,
+  unless that has a \`metadata.name\`: then kustomize takes it for an object;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
-- the same resource twice, where it holds objects.
+- the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a generator without \`behavior\` of a ConfigMap or Secret that the resources have.
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in (\`\${ENV}/web.yaml\`), what lies outside of
 the repository or in a submodule, and what may be made before the build: files that \`.gitignore\` names, that a script or pipeline of
@@ -66,6 +67,29 @@ from standard input has no folder, so nothing is said about it.`,
         ...(isRarelyCommitted(reference) && { severity: 'warning', recommended: false }),
         ...(found === 'nothing' && name !== '' && { absent: path }),
       })
+    }
+    for (const { first, again, at: path } of graph.repeatedObjects(kustomization))
+      reportPath(
+        path,
+        `${own} cannot be built, so nothing of it is applied: ${graph.describe(again)} is there twice.`,
+        {
+          see: [at(first, first.metadata ?? first, 'name'), at(again, again.metadata ?? again, 'name')],
+        },
+      )
+    for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
+      if (behavior !== undefined) continue
+      reportPath(
+        [...path, 'name'],
+        `${own} cannot be built, so nothing of it is applied: it generates ${kind} ${name}, which is built there already.`,
+        {
+          ...(near && { see: [at(near, near.metadata ?? near, 'name')] }),
+          fix: {
+            title: 'behavior: merge',
+            safe: false,
+            edits: [{ op: 'set', path: [...path, 'behavior'], value: 'merge' }],
+          },
+        },
+      )
     }
   },
 })
@@ -106,15 +130,18 @@ function missing(reference: Reference, own: Kustomization): Wrong {
 function wrongFile(reference: Reference, own: Kustomization, graph: Graph): Wrong | undefined {
   const { name, takes, path } = reference
   if (takes !== 'resource') return undefined
-  if (fileNames(graph).has(path))
+  const other = byFile(graph).get(path)
+  // With a name it passes for an object, which Flux leaves out of what it applies, and kubectl refuses by itself.
+  if (other && stringAt(other.document.value, 'metadata', 'name')) return undefined
+  if (other)
     return [`${name} is a kustomization and no object`, { fix: advise(`name its folder, ${folderOf(name)}`) }]
   return reference.isRead ? repeated(reference, own) : undefined
 }
 
-function fileNames(graph: Graph): ReadonlySet<string> {
+function byFile(graph: Graph): ReadonlyMap<string, Kustomization> {
   return graph.once(
-    'files of kustomizations',
-    () => new Set(graph.kustomizations.map(({ document }) => document.file.name)),
+    'kustomizations by file',
+    () => new Map(graph.kustomizations.map((one) => [one.document.file.name, one])),
   )
 }
 

@@ -1,4 +1,4 @@
-import { at, type PatchTarget, rule, stringAt } from '../src/rule.js'
+import { advise, at, firstOf, formatPath, type PatchTarget, rule, stringAt } from '../src/rule.js'
 
 export default rule({
   title: 'A patch of a kustomization changes nothing',
@@ -11,29 +11,44 @@ happen when an object is renamed, or changes its kind, and its patches stay as t
   remedy: 'Name the object as it is called now, or take the patch out.',
   decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no object of the build has. A patch
 of a component is looked for in all builds that use it, and reported when it is for nothing in any of them; not with \`lint -k\` alone, which
-does not know all of them.
+does not know all of them. Generators with \`behavior: merge\` or \`replace\` are patches, too: kustomize wants a ConfigMap or Secret of the
+name among the resources, in the namespace that the generator itself names, before it sets the namespace of the kustomization.
 
 Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and generators beside them; no
-remote bases, charts or plugins, and no patches that give other objects new names. Labels, annotations and namespaces of targets are not
+remote bases, charts or plugins, and no patches that give other objects new names. Nor of a kustomization that builds no object at all. Labels, annotations and namespaces of targets are not
 compared; the namespace of a patch without a target is, unless a kustomization sets namespaces. Patches whose target is no single name (a
 pattern, or labels alone) are for whatever comes to fit: an info, for those who ask.`,
   falsePositives: 'Patches that are kept for objects which come and go.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/builtins/PatchTransformer.go (transformStrategicMerge, transformJson6902)',
-    'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById)',
+    'sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Select, GetById, appendReplaceOrMerge)',
   ],
   stories: [],
   unless: ['kustomization-broken-reference'],
   for: 'Kustomization',
   check(kustomization, { graph, reportPath }) {
     const own = graph.describe(kustomization)
-    for (const { patch, near } of graph.unmatchedPatches(kustomization)) {
-      if (!patch.at || (patch.isOwnTarget && kustomization.isBuilt)) continue
-      const fact = `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
+    const told = new Set<string>()
+    const unmatched = graph.unmatchedPatches(kustomization)
+    for (const { patch, near } of unmatched) {
+      const { at: place, isOwnTarget } = patch
+      if (!place || (isOwnTarget && kustomization.isBuilt)) continue
+      // A file of patches without targets may have several.
+      const beside = unmatched.flatMap((one) =>
+        isOwnTarget && one.patch.at && formatPath(one.patch.at) === formatPath(place)
+          ? [`no ${wanted(one.patch)}`]
+          : [],
+      )
+      if (beside.length > 1 && told.has(formatPath(place))) continue
+      told.add(formatPath(place))
+      const fact =
+        beside.length > 1
+          ? `${firstOf(beside)} is built there.`
+          : `no ${wanted(patch)} is built there${near ? `, ${graph.describe(near)} is` : ''}.`
       const see = near && [at(near, near.metadata ?? near, 'name')]
-      if (patch.isOwnTarget)
+      if (isOwnTarget)
         reportPath(
-          patch.at,
+          place,
           `${own} cannot be built, so nothing of it is applied. Its patch is for nothing: ${fact}`,
           {
             severity: 'error',
@@ -41,10 +56,34 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
           },
         )
       else
-        reportPath([...patch.at.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
+        reportPath([...place.slice(0, -1), 'target'], `A patch of ${own} changes nothing: ${fact}`, {
           ...(!isOneName(patch) && { severity: 'info', recommended: false }),
           ...(see && { see }),
         })
+    }
+    if (kustomization.isBuilt) return
+    for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
+      if (behavior === undefined) continue
+      const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined
+      reportPath(
+        [...path, 'behavior'],
+        `${own} cannot be built, so nothing of it is applied. Its generator is to ${behavior} what is not there: no ${kind} ${name} is built ${
+          namespace
+            ? `without a namespace, only ${namespace}/${name}`
+            : `there${near ? `, only ${near.metadata?.name}` : ''}`
+        }.`,
+        {
+          severity: 'error',
+          ...(near && { see: [at(near, near.metadata ?? near, namespace ? 'namespace' : 'name')] }),
+          fix: namespace
+            ? {
+                title: `namespace: ${namespace}`,
+                safe: false,
+                edits: [{ op: 'set', path: [...path, 'namespace'], value: namespace }],
+              }
+            : advise(`${near ? 'the name as it is now' : 'no behavior'}`),
+        },
+      )
     }
   },
 })

@@ -1,4 +1,13 @@
-import { formatPath, type Graph, type KubernetesObject, type Path, rule, suggestion } from '../src/rule.js'
+import {
+  formatPath,
+  type Graph,
+  type KubernetesObject,
+  type Path,
+  retiredApi,
+  rule,
+  successorOf,
+  suggestion,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A required field is missing',
@@ -10,7 +19,8 @@ of it fails.`,
   decides: `Fields that the schema of the API version calls required, and those that the validation of the
 API server wants besides; empty text and empty lists count as missing where the server says so. What the
 schema calls required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not
-reported, nor one that stands there by a name which \`unknown-field\` reports. Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
+reported, nor one that stands there by a name which \`unknown-field\` reports, nor any of a kind that no version is left of
+(\`removed-api-version\` reports it). Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
 looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they hold parts of
@@ -21,6 +31,7 @@ in a Go module whose images are empty, that is known.`,
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
+    if (isGone(object, minor)) return
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field') continue
       if (graph.kustomized(object)) return
@@ -36,6 +47,12 @@ in a Go module whose images are empty, that is known.`,
     }
   },
 })
+
+/** Whether the kind was removed and nothing took its place: then no field would help. */
+function isGone({ apiVersion = '', kind = '' }: KubernetesObject, minor: number): boolean {
+  const removed = retiredApi(apiVersion, kind)?.removed
+  return removed !== undefined && removed <= minor && successorOf(apiVersion, kind, minor) === undefined
+}
 
 /** Whether a field with another name stands in for the missing one: `unknown-field` reports that. */
 function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: number): boolean {

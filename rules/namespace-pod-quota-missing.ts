@@ -26,7 +26,7 @@ whole cluster instead of one namespace.`,
   decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side and that start at
 least once in \`startsWithin\` (with
 \`onlyWithJobs\` off an info for any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
-\`count/jobs.batch\`. As the Namespace itself is part of the input its quotas are expected there, too; other
+\`count/jobs.batch\`, or the CPU or memory that its pods request or may use: each pod that has not ended takes a part of that. As the Namespace itself is part of the input its quotas are expected there, too; other
 namespaces are silent unless the input is complete.
 
 In a cluster an error when it has come so far: most pods of the cluster are of this namespace, and all of them take
@@ -72,7 +72,9 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
     const quotas = graph.all('ResourceQuota').filter((quota) => graph.namespaceOf(quota) === name)
     const counts = quotas.some(
       ({ spec }) =>
-        !spec?.scopes && !spec?.scopeSelector && params.keys.some((key) => spec?.hard?.[key] !== undefined),
+        !spec?.scopes &&
+        !spec?.scopeSelector &&
+        [...params.keys, ...shares].some((key) => spec?.hard?.[key] !== undefined),
     )
     if (counts || graph.exists('ResourceQuota', name, namespace)) return
     const count = graph.live && countIn(name, graph, graph.live.seen)
@@ -106,6 +108,12 @@ Exempt: namespaces whose names begin with \`kube-\`.`,
     )
   },
 })
+
+/**
+ * Amounts of which every pod of the namespace that has not ended takes a part: the API server refuses pods that request none.
+ * Source: kubernetes/pkg/quota/v1/evaluator/core/pods.go (Constraints).
+ */
+const shares = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 
 /** What makes pods over and over in the namespace. */
 function makersIn(namespace: string, graph: Graph, onlyJobs: boolean): readonly Workload[] {

@@ -29,7 +29,7 @@ port of the Service, and nothing in the input leads to this one from outside. A 
 traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own
 namespace may come in.
 
-Exempt: hostNetwork pods; Services and policies that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
+Exempt: hostNetwork pods; headless Services beside one with an address that leads to the same ports; Services and policies that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
 without any other policy for these pods, unless the input is complete (a warning where the rule is asked for), since
 the allow rule may be elsewhere; clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
@@ -38,7 +38,7 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
   for: 'Service',
   check(service, { graph, report, isAsked }) {
     for (const workload of graph.backendsOf(service)) {
-      if (workload.pod.hostNetwork) continue
+      if (workload.pod.hostNetwork || hasTwin(service, workload, graph)) continue
       const policies = graph.policiesOf(workload).filter(isForIngress)
       const onlyDenies = policies.every((policy) => (policy.spec?.ingress?.length ?? 0) === 0)
       // The rule that allows it may be elsewhere.
@@ -74,6 +74,18 @@ the allow rule may be elsewhere; clusters with flannel and no agent that enforce
     }
   },
 })
+
+/** Whether a Service with an address leads to the same ports: then the headless one for the names of the pods is told of with it. */
+function hasTwin(service: Service, workload: Workload, graph: Graph): boolean {
+  const targets = ({ spec }: Service) => spec?.ports?.map((port) => port.targetPort ?? port.port) ?? []
+  const own = targets(service)
+  return (
+    service.spec?.clusterIP === 'None' &&
+    graph
+      .servicesOf(workload)
+      .some((one) => one.spec?.clusterIP !== 'None' && own.every((target) => targets(one).includes(target)))
+  )
+}
 
 /** A rule of a policy that lets traffic in at the port in question. */
 interface Allowed {

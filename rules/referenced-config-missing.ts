@@ -158,7 +158,11 @@ function keyFault(reference: ConfigReference, key: MissingKey, scene: Scene): Fa
     node,
     'key' in node ? 'key' : field,
     `${startless(reference, scene)}: ${kind} ${name} has no key ${key.key}${but}.`,
-    { see: [at(key.of, key.data)], evidence: evidenceFor([], linesFor(name, scene), scene) },
+    {
+      see: [at(key.of, key.data)],
+      evidence: evidenceFor([], linesFor(name, scene), scene),
+      lacks: { name, key: key.key },
+    },
   ]
 }
 

@@ -46,8 +46,7 @@ some lack it that have been ready for \`minutes\` (two versions behind one Servi
 somebody makes by hand must call their ports as the Service does: an error when none of them does.
 
 Exempt: headless Services without ports, ExternalName, pods with a container that an injector fills in (image \`auto\`),
-and Services or workloads that a kustomization
-patches, which may add the port.`,
+Services that a kustomization patches, and workloads to whose containers it may add ports.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: [
     'kubernetes/staging/src/k8s.io/endpointslice/utils.go (getEndpointPorts, FindPort)',
@@ -67,7 +66,8 @@ patches, which may add the port.`,
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if (backends.some(({ running }) => running.some(isInjected))) return
-    if ([service, ...backends.map((workload) => workload.object)].some(graph.patched)) return
+    if (graph.patched(service) || backends.some(({ object }) => graph.patchedContainers(object, 'ports')))
+      return
     // Where one port is declared as it should be the others may be open without being listed.
     const listed = backends.some((workload) =>
       ports.some((port) => graph.portOf(workload, port)?.port !== undefined),

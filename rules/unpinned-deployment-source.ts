@@ -1,4 +1,14 @@
-import { advise, type Custom, groupOf, objectAt, objectsAt, rule, stringAt } from '../src/rule.js'
+import {
+  advise,
+  blankIn,
+  type Custom,
+  groupOf,
+  isPlaceholder,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+} from '../src/rule.js'
 
 const range = /[*^~<>|]|\bx\b|\.x|\s-\s/i
 /**
@@ -68,8 +78,8 @@ went through stand below.`,
       if (text && !isPart && !range.test(text) && text !== 'latest') continue
       if (text === undefined && (graph.patched(subject) || stringAt(subject, 'spec', 'templatePatch')))
         continue
-      // Templates of an ApplicationSet are filled in elsewhere.
-      if (text?.includes('{{')) continue
+      // Templates, of an ApplicationSet among others, are filled in elsewhere.
+      if (text !== undefined && (isPlaceholder(text) || blankIn(text))) continue
       const isRefused = field === 'targetRevision' && !text
       report(
         node,

@@ -156,6 +156,7 @@ export { type Written, writtenVersions } from './graph/written.js'
 export type * from './kubernetes.js'
 export { groupOf, isKind, versionOf } from './kubernetes.js'
 export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
+export { blankIn, isPlaceholder } from './schema/format.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, suggestion } from './schema/suggest.js'
@@ -360,6 +361,8 @@ export interface ReportOptions {
   readonly onValue?: boolean
   /** What the finding is about and is not there, in the form of the file names: whoever takes it away is told. */
   readonly absent?: string
+  /** The key of a ConfigMap or Secret that it is about: nothing is said where a script makes that object with it. */
+  readonly lacks?: { readonly name: string; readonly key: string }
 }
 
 /** What a finding follows from: any of these rules on any of these objects. */

@@ -401,6 +401,8 @@ describe('test data', () => {
       'lib/testData/a.yaml': configMap('a'),
       'unit/test_data/expected/e.yaml': configMap('e'),
       'tools/tests/fixtures/b.yaml': configMap('b'),
+      'chart/tests/expected/f.yaml': configMap('f'),
+      'src/test/resources/g.yaml': configMap('g'),
       'fixtures/c.yaml': configMap('c'),
       'tests/manifests/d.yaml': configMap('d'),
     })
@@ -643,6 +645,21 @@ describe('what is an object', () => {
     expect(kindOf(configMap('service_name'))).toBe('object')
     expect(kindOf(configMap('web'), 'template.yaml')).toBe('object')
     expect(kindOf(configMap('${jobName}'), 'job.tmpl.yaml')).toBe('object')
+  })
+  it('a variable in the place of a kind or of a field makes a template', () => {
+    const variable = (name: string) => `$\{${name}}`
+    const role = 'apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: a\n'
+    expect(kindOf(role.replace('Role', variable('ROLE_KIND')))).toBe('Go template')
+    expect(kindOf(`${role}  ${variable('COMMENT')}namespace: b\n`)).toBe('Go template')
+    expect(kindOf(role.replace('name: a', `name: ${variable('NAME')}`))).toBe('object')
+  })
+  it('what a test of Chainsaw compares is test data, wherever it stands', () => {
+    const service = 'apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n'
+    expect(kindOf(service.replace('name: a', 'name: ($name)'))).toBe('test data')
+    expect(kindOf(service.replace('name: a', 'namespace: ($namespace)'))).toBe('test data')
+    expect(kindOf(`${service}status:\n  (length(loadBalancer) == \`0\`): true\n`)).toBe('test data')
+    expect(kindOf(`${service}spec:\n  # (none)\n  ports: []\n`)).toBe('object')
+    expect(kindOf(service.replace('name: a', 'name: a(b)'))).toBe('object')
   })
   it('directives around a whole document are none of its text', () => {
     const text = `{{- if .Enabled }}\n# one\n${configMap('a')}{{ end }}\n---\n${configMap('b')}---\n{{ with .X }}\nkind: {{ . }}\n{{ end }}\n`

@@ -122,6 +122,15 @@ describe('clusters side by side', () => {
       'gcp/namespace.yaml namespace-pod-quota-missing',
     ])
   })
+  it('have Secrets that a script makes with more keys', () => {
+    const files = { 'k8s/keys.yaml': secret, 'k8s/user.yaml': user }
+    const create =
+      'kubectl create secret generic keys \\\n  --from-literal=a="$A" \\\n  --from-literal=other="$B"\n'
+    expect(found({ ...files, 'k8s/deploy.sh': create })).toEqual([])
+    expect(found({ ...files, 'deploy.sh': create })).toEqual([])
+    expect(found({ ...files, 'k8s/deploy.sh': create.replace('other', 'another') })).toHaveLength(1)
+    expect(found({ ...files, 'k8s/deploy.sh': create.replace(' keys', ' keys-of-web') })).toHaveLength(1)
+  })
   it('have Secrets of one name, some of them outside of Git', () => {
     expect(found({ 'one/keys.yaml': secret, 'three/user.yaml': user })).toHaveLength(1)
     expect(found({ 'one/keys.yaml': secret, 'two/keys.yaml': secret, 'three/user.yaml': user })).toEqual([])

@@ -8,6 +8,7 @@ import { contentOf } from '../reader/content.js'
 import { displayName } from '../reader/files.js'
 import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
+import { kindsServedAt } from '../schema/definitions.js'
 import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import { archivedTemplate } from './archive.js'
@@ -148,8 +149,18 @@ function argumentsFor(path: string, release: string, run: HelmRun): string[] {
     ...values.map((file) => `--values=${listItem(file)}`),
     ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
     ...(kubernetesVersion === undefined ? [] : [`--kube-version=${kubernetesVersion}`]),
+    `--api-versions=${servedAt(kubernetesVersion)}`,
     ...args,
   ]
+}
+
+/**
+ * What charts ask for with `.Capabilities.APIVersions.Has "batch/v1/CronJob"`: a cluster names its kinds to `helm install`, and
+ * `helm template` knows the versions of groups alone. Source: allKnownVersions in helm/pkg/chartutil/capabilities.go.
+ */
+function servedAt(version: string | undefined): string {
+  const minor = /^v?1\.(\d+)/.exec(version ?? '')?.[1]
+  return kindsServedAt(minor === undefined ? undefined : Number(minor)).join(',')
 }
 
 /** Helm reads a list with commas, as spreadsheets write it. */

@@ -10,9 +10,10 @@ import type { Draft } from './evaluate.js'
 /** Tells of a draft whether what it finds ends when somebody completes the object; what is written wrongly stays wrong. */
 export function leftOpen(programs: Programs | undefined): (draft: Draft) => boolean {
   const isPart = memo((resource: Resource) => isCompleted(resource, programs))
-  return ({ active: { id, rule }, resource }) => {
+  return ({ active: { id, rule }, resource, options: { lacks } }) => {
     // A program that embeds a workload scales it, too.
     if (rule.countsPods && programs?.embeds(resource.document.file.name)) return true
+    if (lacks && !resource.document.live && programs?.makes(resource.document.file.name, lacks)) return true
     const isOpen = rule.category !== 'api-schema' || id === 'missing-field' || id === 'conflicting-fields'
     return isOpen && isPart(resource)
   }

@@ -38,7 +38,7 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
-import { type Unmatched, unmatchedIn } from './unmatched.js'
+import { type Stray, type Twice, type Unmatched, unmatchedIn } from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -173,8 +173,14 @@ export interface Graph extends Existence, Scaling {
    * known.
    */
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
+  /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
+  strayGenerators(one: Kustomization): readonly Stray[]
+  /** The objects that the files of a kustomization hold twice. */
+  repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
+  /** Whether such a patch may write a field of its containers, or add a container that has it. */
+  patchedContainers(object: object, field: string): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /**
@@ -215,6 +221,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const routes = lazy(() => routesByService(objects, belong))
   const routesTo = (service: Service) => routes().get(service) ?? []
   const patches = lazy(() => patchesOf(kustomizations, builds))
+  const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   /** A List has one text for all its objects: it is searched once. */
@@ -238,7 +245,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     all: objects.all,
     seen: objects.all,
     workload: objects.workload,
-    unmatchedPatches: memo(unmatchedIn(kustomizations, builds, resources)),
+    unmatchedPatches: unmatching.patches,
+    strayGenerators: unmatching.generators,
+    repeatedObjects: unmatching.repeated,
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,
@@ -270,6 +279,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
     patched: (object) => patches().isPatched(resource(object)),
+    patchedContainers: (object, field) => patches().mayAdd(resource(object), field),
     patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document, path } = resource(object)

@@ -13,6 +13,8 @@ import type { Resource } from './resource.js'
 export interface Patches {
   /** Whether a patch of a kustomization that builds on the object's file is for the object. */
   isPatched(object: Resource): boolean
+  /** Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it. */
+  mayAdd(object: Resource, field: string): boolean
   /** Tells whether such a patch, or a replacement, writes or removes a field or what it is part of; undefined without any. */
   of(object: Resource): ((path: Path) => boolean) | undefined
   /** The numbers of replicas that such patches set. */
@@ -39,6 +41,12 @@ export function patchesOf(kustomizations: readonly Kustomization[], builds: Buil
     builds.outermost().every(({ files, parts }) => !files.has(file) || parts.has(one))
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
+    mayAdd: (object, field) =>
+      found(object).some(({ patch: { change } }) =>
+        Array.isArray(change)
+          ? change.some((operation) => operatesOnContainers(operation, field))
+          : change === undefined || mergesContainers(valueAt(change, 'spec', 'template', 'spec'), field),
+      ),
     of: (object) => {
       const own = found(object)
       if (own.length === 0) return undefined
@@ -59,6 +67,27 @@ function replicasIn(change: unknown): number[] {
     ? change.map((one) => (stringAt(one, 'path') === '/spec/replicas' ? numberAt(one, 'value') : undefined))
     : [numberAt(change, 'spec', 'replicas')]
   return numbers.filter((one) => one !== undefined)
+}
+
+/** Whether a JSON patch operation may write a field of a container in a pod template: the field, a container, or what holds them. */
+function operatesOnContainers(operation: unknown, field: string): boolean {
+  const pointer = stringAt(operation, 'path')
+  if (pointer === undefined) return true
+  const [, spec, template, inner, list, , own] = pointer.split('/')
+  if (![undefined, '', 'spec'].includes(spec) || ![undefined, 'template'].includes(template)) return false
+  if (![undefined, 'spec'].includes(inner)) return false
+  return list === undefined || (/^(?:initC|c)ontainers$/.test(list) && (own === undefined || own === field))
+}
+
+/** Whether a strategic-merge patch for the specification of pods may. */
+function mergesContainers(pod: unknown, field: string): boolean {
+  if (pod === undefined) return false
+  if (!isObject(pod) || '$patch' in pod) return true
+  return [pod.containers, pod.initContainers].some((list) => {
+    if (list === undefined) return false
+    const adds = (one: unknown) => !isObject(one) || !('name' in one) || field in one || '$patch' in one
+    return !Array.isArray(list) || list.some(adds)
+  })
 }
 
 /** Whether a patch takes the whole object away. */

@@ -1,11 +1,13 @@
-/** The patches of kustomizations that are for nothing of what is built. */
+/** The patches and generators of kustomizations that are for nothing of what is built, or for what is built already. */
+
+import type { Path } from '../finding.js'
 import { clusterScoped, type KubernetesObject } from '../kubernetes.js'
 import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, stringAt } from '../values/untyped.js'
-import type { Builds } from './builds.js'
+import { type Builds, isComponent } from './builds.js'
 import { isCalled } from './patches.js'
 import type { Resource } from './resource.js'
 
@@ -16,8 +18,38 @@ export interface Unmatched {
   readonly near: KubernetesObject | undefined
 }
 
+/** A generator that kustomize refuses. */
+export interface Stray {
+  readonly kind: Kustomization['generated'][number]['kind']
+  readonly name: string
+  /** Where the generator stands in the kustomization. */
+  readonly at: Path
+  /** What it is told to do with what is there: `merge`, `replace`; undefined of one that makes what is there already. */
+  readonly behavior: string | undefined
+  /** What is there: the object of that name, or of one like it, in whatever namespace. */
+  readonly near: KubernetesObject | undefined
+}
+
+/** An object that files of one kustomization hold twice. */
+export interface Twice {
+  readonly first: KubernetesObject
+  readonly again: KubernetesObject
+  /** Where the kustomization lists the file that has it again. */
+  readonly at: Path
+}
+
+/** What tells the patches and generators that are out of place. */
+export interface Unmatching {
+  patches(one: Kustomization): readonly Unmatched[]
+  generators(one: Kustomization): readonly Stray[]
+  /** The objects that its own files hold twice. */
+  repeated(one: Kustomization): readonly Twice[]
+}
+
 /** All objects of a build. */
 interface Content {
+  /** The kustomizations of the build, the outermost first. */
+  readonly parts: readonly Kustomization[]
   readonly objects: readonly Resource[]
   readonly generated: Kustomization['generated']
   /** Their names get something before or behind them on the way. */
@@ -30,34 +62,139 @@ interface Content {
  * Tells the patches of a kustomization that are for no object of any build that they change: by kind and name, for labels may come from
  * kustomizations, and by the namespace of patches that name their object themselves, where no kustomization sets one. None where not all of
  * these builds is known: what comes from elsewhere or is made by charts and plugins, files that were not read as a whole, and objects to
- * which patches give another name.
+ * which patches give another name. Nor of one that builds nothing at all: somebody adds what it is for.
  */
 export function unmatchedIn(
   kustomizations: readonly Kustomization[],
   builds: Builds,
   resources: readonly Resource[],
-): (one: Kustomization) => readonly Unmatched[] {
-  const contents = lazy(() => contentsOf(builds, kustomizations, resources))
-  return (one) => {
-    if (one.patches.length === 0) return []
+): Unmatching {
+  const byFile = lazy(() => groupBy(resources, ({ document }) => document.file.name))
+  const contents = lazy(() => contentsOf(builds, kustomizations, byFile()))
+  const contentsChangedBy = (one: Kustomization) => {
     const changed = builds.changing(one).map(contents())
     const known = changed.filter((content) => content !== undefined)
-    if (known.length === 0 || known.length < changed.length) return []
-    const objects = known.flatMap((content) => content.objects)
-    return one.patches
-      .filter((patch) => !known.some((content) => isForAny(content, patch)))
-      .map((patch) => ({ patch, near: nearest(patch, objects)?.value }))
+    const isAnything = known.every(({ objects, generated }) => objects.length + generated.length > 0)
+    return isAnything && known.length === changed.length ? known : []
   }
+  return {
+    patches: memo((one) => {
+      const known = one.patches.length === 0 ? [] : contentsChangedBy(one)
+      if (known.length === 0) return []
+      const objects = known.flatMap((content) => content.objects)
+      return one.patches
+        .filter((patch) => !known.some((content) => isForAny(content, patch)))
+        .map((patch) => ({ patch, near: nearest(patch, objects)?.value }))
+    }),
+    generators: memo((one) => {
+      if (one.generated.length === 0 || isComponent(one)) return []
+      return contentsChangedBy(one).flatMap((content) => straysOf(one, content))
+    }),
+    repeated: (one) => repeatedIn(one, byFile()),
+  }
+}
+
+/**
+ * Objects are one where version, kind, namespace and name are. A file that is listed twice is another matter.
+ * Source: sigs.k8s.io/kustomize/api/resmap/reswrangler.go (Append).
+ */
+function repeatedIn(
+  { references }: Kustomization,
+  byFile: ReadonlyMap<string, readonly Resource[]>,
+): readonly Twice[] {
+  const files = new Map(
+    references.flatMap(({ path, at, isRead, takes }) => (isRead && takes === 'resource' ? [[path, at]] : [])),
+  )
+  const known = new Map<string, Resource>()
+  const twice: Twice[] = []
+  for (const [path, at] of files)
+    for (const object of byFile.get(path) ?? []) {
+      const { apiVersion, kind, name, value } = object
+      if (name === '') continue
+      const id = `${apiVersion} ${kind} ${value.metadata?.namespace || 'default'} ${name}`
+      const first = known.get(id)
+      if (first) twice.push({ first: first.value, again: value, at })
+      else known.set(id, object)
+    }
+  return twice
+}
+
+/** A generator as it is written. */
+interface Generator {
+  readonly kind: Stray['kind']
+  readonly name: string
+  readonly namespace: string | undefined
+  readonly behavior: string | undefined
+  readonly at: Path
+}
+
+function generatorsOf({ document }: Kustomization): readonly Generator[] {
+  const kinds = { configMapGenerator: 'ConfigMap', secretGenerator: 'Secret' } as const
+  return Object.entries(kinds).flatMap(([field, kind]) =>
+    arrayAt(document.value, field).flatMap((one, i) => {
+      const name = stringAt(one, 'name')
+      const behavior = stringAt(one, 'behavior')
+      return name === undefined
+        ? []
+        : [{ kind, name, namespace: stringAt(one, 'namespace'), behavior, at: [field, i] }]
+    }),
+  )
+}
+
+/**
+ * The generators of a kustomization that are told to change what its resources do not have, or to make what they have. A name counts as it
+ * is written and as kustomizations below have made it; the namespace that this one sets is set later.
+ * Sources: sigs.k8s.io/kustomize/api/resmap/reswrangler.go (appendReplaceOrMerge),
+ * sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (accumulateTarget: components come after generators).
+ */
+function straysOf(own: Kustomization, { parts, objects, isRenamed }: Content): readonly Stray[] {
+  const below = parts.filter((one) => one !== own)
+  const set = new Set(below.flatMap(({ namespace }) => namespace ?? []))
+  const generators = below.flatMap(generatorsOf)
+  const hasComponents = below.some(isComponent)
+  const mayDelete = below.some(({ document, patches }) =>
+    [document.text, JSON.stringify(patches.map(({ change }) => change))].some((text) =>
+      text.includes('$patch'),
+    ),
+  )
+  const strays: Stray[] = []
+  const before: Generator[] = [...generators]
+  for (const one of generatorsOf(own)) {
+    const { kind, name, namespace, behavior, at } = one
+    const alike = objects.filter((object) => object.kind === kind)
+    const isSame = (other: string | undefined) => (other || 'default') === (namespace || 'default')
+    const named = alike.filter((object) => object.name === name)
+    const made = before.filter((other) => other.kind === kind && other.name === name)
+    const isNamed = named.length + made.length > 0
+    const isThere =
+      named.some(({ value }) => isSame(value.metadata?.namespace)) ||
+      made.some((other) => isSame(other.namespace))
+    before.push(one)
+    if (behavior === 'merge' || behavior === 'replace') {
+      const mayBe =
+        isThere ||
+        (isNamed && set.has(namespace ?? '')) ||
+        (isRenamed && [...alike, ...generators].some((other) => mayMean(name, other.name)))
+      if (mayBe) continue
+      const likest = nearestName(
+        name,
+        alike.map((other) => other.name),
+      )
+      const near = named[0] ?? alike.find((other) => other.name === likest)
+      strays.push({ kind, name, at, behavior, near: near?.value })
+    } else if ((behavior === undefined || behavior === 'create') && isThere && !hasComponents && !mayDelete)
+      strays.push({ kind, name, at, behavior: undefined, near: named[0]?.value })
+  }
+  return strays
 }
 
 /** Gives all that a kustomization builds; undefined where that is not known. */
 function contentsOf(
   builds: Builds,
   kustomizations: readonly Kustomization[],
-  resources: readonly Resource[],
+  byFile: ReadonlyMap<string, readonly Resource[]>,
 ): (root: Kustomization) => Content | undefined {
   const byFolder = groupBy(kustomizations, ({ folder }) => folder)
-  const byFile = groupBy(resources, ({ document }) => document.file.name)
   const isAlone = (folder: string) => byFolder.get(folder)?.length === 1
   const isKnown = memo(
     (one: Kustomization) =>
@@ -75,6 +212,7 @@ function contentsOf(
     const all = [...parts.keys()]
     if (!all.every(isKnown)) return undefined
     return {
+      parts: all,
       objects: [...files.keys()].flatMap((file) => byFile.get(file) ?? []),
       generated: all.flatMap(({ generated }) => generated),
       isPlaced: all.some(({ namespace }) => namespace !== undefined),

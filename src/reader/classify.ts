@@ -91,6 +91,19 @@ export function isLocal(value: unknown): boolean {
   return 'config.kubernetes.io/local-config' in value.metadata.annotations
 }
 
+/**
+ * Whether an object is what a test of Chainsaw compares with the cluster, and no manifest: its name, or a field of it, is an expression
+ * in brackets, which no name and no field of Kubernetes may have. Kyverno's policies have such fields deep inside.
+ * Source: https://kyverno.github.io/chainsaw/latest/quick-start/assertion-trees/
+ */
+export function isAssertion(value: unknown): boolean {
+  if (!isMapping(value)) return false
+  const { metadata, spec, status } = value
+  const isExpression = (text: unknown) => typeof text === 'string' && /^\(.+\)$/s.test(text)
+  if (isMapping(metadata) && (isExpression(metadata.name) || isExpression(metadata.namespace))) return true
+  return [value, metadata, spec, status].some((one) => isMapping(one) && Object.keys(one).some(isExpression))
+}
+
 function lacksSelector(value: unknown): boolean {
   if (!isMapping(value) || value.apiVersion !== 'apps/v1') return false
   const { kind, spec } = value

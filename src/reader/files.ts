@@ -49,9 +49,16 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 /** Where Go keeps the modules that a program is built from: a folder of this name with this list in it. */
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
-/** Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, and `tests/fixtures`. */
+/**
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `tests/fixtures`, what tests
+ * expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
+ */
 function isTestDataFolder(name: string, parent: string): boolean {
-  return /^test[-_]?data$/i.test(name) || (name === 'fixtures' && /^(?:tests?|__tests__)$/.test(parent))
+  return (
+    /^test[-_]?data$/i.test(name) ||
+    (/^(?:fixtures|expected)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent)) ||
+    (name === 'resources' && parent === 'test')
+  )
 }
 
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */

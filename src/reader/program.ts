@@ -22,6 +22,8 @@ export interface Programs {
   holds(file: string): boolean
   /** Whether a shell script beside a file names it, and a program that changes what it reads, such as jq. */
   edits(file: string): boolean
+  /** Whether a shell script beside a file, or in a folder above it, makes a ConfigMap or Secret of a name with a key. */
+  makes(file: string, wanted: { readonly name: string; readonly key: string }): boolean
 }
 
 export function programsIn({ sources, scripts, modules }: ProgramFolders): Programs {
@@ -32,10 +34,12 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
     known.set(folder, found)
     return found
   }
-  const textsIn = memo((folder: string) => {
-    const texts = filesIn(folder, '.sh').filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
-    return texts.join('\n')
-  })
+  const scriptsIn = memo((folder: string) => filesIn(folder, '.sh'))
+  const textsIn = memo((folder: string) =>
+    scriptsIn(folder)
+      .filter((text) => /\b(?:jq|yq|sed|envsubst)\b/.test(text))
+      .join('\n'),
+  )
   return {
     embeds: (file) =>
       sources.size > 0 &&
@@ -45,7 +49,27 @@ export function programsIn({ sources, scripts, modules }: ProgramFolders): Progr
       const path = scripts.get(posix.dirname(file))
       return path !== undefined && textsIn(path).includes(posix.basename(file))
     },
+    makes: (file, wanted) =>
+      scripts.size > 0 &&
+      foldersOf(file).some((folder) => {
+        const path = scripts.get(folder)
+        return path !== undefined && scriptsIn(path).some((text) => makesWith(text, wanted))
+      }),
   }
+}
+
+/** Whether a script has a `kubectl create secret generic NAME … --from-literal=KEY=…`, on as many lines as it takes. */
+function makesWith(text: string, { name, key }: { readonly name: string; readonly key: string }): boolean {
+  if (!text.includes(name) || !text.includes(key)) return false
+  return text
+    .replace(/\\\r?\n/g, ' ')
+    .split('\n')
+    .some(
+      (line) =>
+        /\bcreate (?:secret|configmap|cm) /.test(line) &&
+        line.split(/[\s"']+/).includes(name) &&
+        [' ', '=', '"', "'"].some((before) => line.includes(`${before}${key}=`)),
+    )
 }
 
 /** The folders that a file is in, from its own up. */

@@ -6,6 +6,7 @@ import { push } from '../values/group.js'
 import { isSopsRecord } from '../values/sops.js'
 import {
   classify,
+  isAssertion,
   isKustomizationFile,
   isLocal,
   isMapping,
@@ -39,6 +40,7 @@ import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
   chartFinder,
+  hasBlankField,
   hasBraces,
   hasCommentBlank,
   hasVariablesInBraces,
@@ -234,7 +236,8 @@ class Reading {
       if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
       return undefined
     }
-    if (isNamedBlank(value, base) || hasCommentBlank(text)) return 'Go template'
+    if (isNamedBlank(value, base) || hasCommentBlank(text) || hasBlankField(value)) return 'Go template'
+    if (text.includes('(') && isAssertion(value)) return 'test data'
     if (isLocal(value)) return 'kustomization'
     // Without a name it is what a tool decrypts and takes its values from.
     if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'

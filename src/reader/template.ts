@@ -57,6 +57,17 @@ export function isNamedBlank(value: unknown, fileName: string): boolean {
 }
 
 /**
+ * Whether a variable stands where no value does: the kind (`kind: ${ROLE_KIND}`), or a field that is switched off by it
+ * (`${COMMENT}namespace: web`). What comes of it is known to the program that fills it in.
+ */
+export function hasBlankField(value: unknown): boolean {
+  if (!isMapping(value)) return false
+  const isBlank = (key: string) => key.startsWith('${')
+  if (isBlank(String(value.kind))) return true
+  return [value, value.metadata, value.spec].some((one) => isMapping(one) && Object.keys(one).some(isBlank))
+}
+
+/**
  * Whether something is left to a program by a mark that YAML takes for a comment: `name: #SERVICE_NAME#-web`, or what ytt works
  * with, `#@ for …`, `name: #@ data.values.name` and `#@overlay/match`.
  */

@@ -112,6 +112,15 @@ export function isServed({ since, until }: Pick<ServedKind, 'since' | 'until'>, 
   return (since === undefined || minor >= since) && (until === undefined || minor <= until)
 }
 
+/** The kinds that a minor version serves in stable API versions, as Helm names them: `batch/v1/CronJob`. */
+export function kindsServedAt(minor: number = newestMinor): readonly string[] {
+  const known = Math.min(Math.max(minor, oldestMinor), newestMinor)
+  return [...kindsByName.values()]
+    .flat()
+    .filter((one) => isServed(one, known) && /(?:^|\/)v\d+$/.test(one.apiVersion))
+    .map(({ apiVersion, kind }) => `${apiVersion}/${kind}`)
+}
+
 function readKinds(): Map<string, ServedKind[]> {
   const kinds = new Map<string, ServedKind[]>()
   for (const line of kindText.split('\n')) {

@@ -72,7 +72,7 @@ const promise =
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
-const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE`
+const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|REPLACEME|CHANGEME`
 // Two words or more in capitals of which the last says what is wanted or the first that something is. Every word may be the first:
 // without a limit to their number, a long text of such words would be read as often as it has words.
 const speaking = new RegExp(

@@ -58,9 +58,16 @@ export const services: Checks = merged(
         if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
           say.lacks(['ports'], 'and only headless and ExternalName Services do without')
         if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
-        if ((ports ?? []).length > 1)
-          for (const [i, port] of (ports ?? []).entries())
-            if (!port.name) say.lacks(['ports', i, 'name'], 'and there is more than one port')
+        const nameless = [...(ports ?? []).entries()].filter(([, { name }]) => !name)
+        const [one, ...more] = nameless
+        const others =
+          more.length === 1
+            ? ', so has another one'
+            : more.length > 1
+              ? `, ${more.length} others have none either`
+              : ''
+        if (one && (ports ?? []).length > 1)
+          say.lacks(['ports', one[0], 'name'], `and there is more than one port${others}`)
         for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
         labels(selector, say, ['selector'])
         if (external) say.name(['externalName'], 'subdomain', externalName?.replace(/\.$/, ''))
