@@ -25,6 +25,9 @@ type Node =
 /** What this reader does not know, or Go refuses. */
 class Unreadable extends Error {}
 
+/** A pattern that one text matches alone, as names in kustomizations do. */
+const wholeWord = /^\^\(\?:([\w-]*)\)\$$/
+
 /** What may still be done: every step takes one off, and below zero nothing is looked at any more. */
 export interface Budget {
   steps: number
@@ -36,6 +39,8 @@ export interface Budget {
  */
 export function matcher(pattern: string): ((text: string, budget: Budget) => boolean) | undefined {
   if (pattern.length > longestPattern) return undefined
+  const word = wholeWord.exec(pattern)?.[1]
+  if (word !== undefined) return (text) => text === word
   try {
     const states: State[] = [{ is: 'end' }]
     const start = build(parse(pattern), 0, states)
