@@ -164,6 +164,7 @@ const apostrophe = 0x27
 const asterisk = 0x2a
 const comma = 0x2c
 const dash = 0x2d
+const dot = 0x2e
 const colon = 0x3a
 const greater = 0x3e
 const openBracket = 0x5b
@@ -288,7 +289,8 @@ class Reader {
         if (at < 0) break
       } else if (code !== lineFeed) {
         if (at >= text.length) break
-        if (code === 9 || (at === start && (text.startsWith('---', at) || text.startsWith('...', at))))
+        const mayBeMark = at === start && (code === dash || code === dot)
+        if (code === 9 || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
           throw unusual
         this.at = at
         this.column = at - start
