@@ -1,12 +1,52 @@
 /** Address ranges and Corefiles, as rules read them. */
+import { isIP } from 'node:net'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, cidrs, overlaps } from '../src/graph/cidr.js'
 import { corefile } from '../src/graph/corefile.js'
+import { isIP as version } from '../src/values/ip.js'
 
 const range = (text: string) => {
   const found = cidr(text)
   return found && [found.first, found.last - found.first + 1n, found.width, found.bits]
 }
+
+describe('an address', () => {
+  it('has the version that Node.js finds', () => {
+    const byte = fc.constantFrom(
+      '0',
+      '1',
+      '9',
+      '10',
+      '99',
+      '100',
+      '199',
+      '249',
+      '250',
+      '255',
+      '256',
+      '300',
+      '01',
+      '00',
+      '',
+      'a',
+    )
+    const dotted = fc.array(byte, { minLength: 3, maxLength: 5 }).map((all) => all.join('.'))
+    const text = fc.oneof(
+      dotted,
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.ipV6().map((one) => `${one}%eth0`),
+      fc.string(),
+    )
+    fc.assert(
+      fc.property(text, (one) => version(one) === isIP(one)),
+      { numRuns: 3000 },
+    )
+    for (const one of ['1.2.3.4\n', ' 1.2.3.4', '1.2.3.4 ', '1.2.3.4.', '::ffff:1.2.3.4', '::', ':'])
+      expect([one, version(one)]).toEqual([one, isIP(one)])
+  })
+})
 
 describe('a range', () => {
   it('begins where its prefix does', () => {

@@ -136,6 +136,27 @@ describe('plain block YAML', () => {
     expect(readBlock('a: &a\n  k: v\nb: *a\n')?.value).toEqual({ a: { k: 'v' }, b: { k: 'v' } })
   })
 
+  it('may repeat keys, however they are written', () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'toString', 'constructor', 'web-1', 'web-2', 'x', 'a b')
+    const quoted = fc.constantFrom('a', 'b', 'toString', '1', '01', 'web-1').map((text) => `"${text}"`)
+    const key = fc.oneof(
+      name,
+      quoted,
+      name.map((text) => `'${text}'`),
+    )
+    const inner = fc.array(key, { maxLength: 3 })
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, inner), { minLength: 1, maxLength: 40 }), (entries) => {
+        const lines = entries.flatMap(([one, within], i) => [
+          within.length > 0 ? `${one}:` : `${one}: ${i}`,
+          ...within.map((child) => `  ${child}: ${i}`),
+        ])
+        expect(compare(lines.join('\n'))).toBe(true)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
   it('gives no value twice, as rules tell values apart by identity', () => {
     const value = readBlock('a: &a\n  k: v\nb: *a\n')?.value
     expect(valueAt(value, 'a')).toEqual({ k: 'v' })

@@ -270,6 +270,13 @@ describe('null and defaults', () => {
 
 describe('a pattern of Go', () => {
   const matches = (pattern: string, text: string) => matcher(pattern)?.(text, { steps: 1e6 })
+  it('may be a name, which matches nothing else', () => {
+    for (const name of ['web', 'web-1', 'web_1', ''])
+      for (const text of ['web', 'web-1', 'web_1', '', 'web-', 'xweb', 'web\n', 'WEB'])
+        expect([name, text, matches(`^(?:${name})$`, text)]).toEqual([name, text, name === text])
+    expect(matches('^(?:web.1)$', 'web-1')).toBe(true)
+    expect(matches('^(?:a|web-1)$', 'web-1')).toBe(true)
+  })
   it('matches as JavaScript does where both mean the same', () => {
     const parts = [
       'a',

@@ -25,7 +25,7 @@ export interface Block {
 /** Reads one document, or gives up. */
 export function readBlock(text: string): Block | undefined {
   const plain = withoutReturns(text)
-  if (!isLittleEndian || strange.test(plain)) return undefined
+  if (!isLittleEndian || (foreign.test(plain) && strange.test(plain))) return undefined
   write(plain)
   try {
     return new Reader(plain).document()
@@ -137,6 +137,8 @@ class Postponed implements TextNode {
   }
 }
 
+/** What few texts hold, `strange` or not; it is found twice as fast. */
+const foreign = /[^\n -~]/
 /** Control characters other than line feed and tab, other line breaks, byte order marks and surrogates. */
 const strange = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]/
 
@@ -145,6 +147,9 @@ const unusual = new Error('not plain block YAML')
 
 /** Deeper documents are left to js-yaml, which knows the limit. */
 const deep = 60
+
+/** What `keyBits` are of a key of which nobody knows more. */
+const anyKey = -1
 
 /** YAML's limit for the length of a key without `?`. */
 const longestKey = 1000
@@ -159,6 +164,7 @@ const apostrophe = 0x27
 const asterisk = 0x2a
 const comma = 0x2c
 const dash = 0x2d
+const dot = 0x2e
 const colon = 0x3a
 const greater = 0x3e
 const openBracket = 0x5b
@@ -224,52 +230,55 @@ for (const c of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_
 /** How a plain scalar's line ends. */
 type Ending = 'line' | 'comment' | 'colon'
 
+/** The fields and methods are private to the compiler alone: before its optimizer runs, V8 looks for each `#name` as for a computed key. */
 class Reader {
-  readonly #text: string
+  private readonly text: string
   /** Where the text starts in its document, when the nodes of one block are read: the blocks in it are postponed. Else undefined. */
-  readonly #base: number | undefined
+  private readonly base: number | undefined
   /** Where the next content starts. */
-  #at = 0
+  private at = 0
   /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
-  #column = 0
+  private column = 0
   /** Lines in which a scalar or a flow collection goes on are indented more than this. */
-  #floor = end
+  private floor = end
   /** How the last plain scalar's line ended. */
-  #ending: Ending = 'line'
-  #hasDuplicates = false
-  #depth = 0
+  private ending: Ending = 'line'
+  private hasDuplicates = false
+  /** One of 32 bits for the key that was read last: two keys with different bits are different. */
+  private keyBits = anyKey
+  private depth = 0
   /** Values with an anchor. */
-  #anchored: Map<string, unknown> | undefined
+  private anchored: Map<string, unknown> | undefined
   /** Whether an alias of a collection was met. */
-  #isShared = false
+  private isShared = false
   /** The node of the value that was read last, when nodes are read. */
-  #node: TextNode | undefined
+  private lastNode: TextNode | undefined
 
   constructor(text: string, base?: number) {
-    this.#text = text
-    this.#base = base
+    this.text = text
+    this.base = base
   }
 
   document(): Block {
-    this.#toContent(0)
-    if (this.#isAtEnd) return { value: null, hasDuplicates: false }
-    if (this.#column !== 0) throw unusual
-    const value = this.#block(end)
-    if (!this.#isAtEnd) throw unusual
-    return { value: this.#isShared ? expand(value) : value, hasDuplicates: this.#hasDuplicates }
+    this.toContent(0)
+    if (this.isAtEnd) return { value: null, hasDuplicates: false }
+    if (this.column !== 0) throw unusual
+    const value = this.block(end)
+    if (!this.isAtEnd) throw unusual
+    return { value: this.isShared ? expand(value) : value, hasDuplicates: this.hasDuplicates }
   }
 
   /** The node of the block that the text holds. */
   node(column: number | undefined, parent: number): TextNode {
-    if (column === undefined) this.#toContent(0)
-    else this.#column = column
-    if (!this.#isAtEnd) this.#blockHere(parent)
-    return this.#node ?? nothingAt(this.#base ?? 0)
+    if (column === undefined) this.toContent(0)
+    else this.column = column
+    if (!this.isAtEnd) this.blockHere(parent)
+    return this.lastNode ?? nothingAt(this.base ?? 0)
   }
 
   /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
-  #toContent(lineStart: number): void {
-    const text = this.#text
+  private toContent(lineStart: number): void {
+    const text = this.text
     let start = lineStart
     for (;;) {
       let at = start
@@ -280,42 +289,43 @@ class Reader {
         if (at < 0) break
       } else if (code !== lineFeed) {
         if (at >= text.length) break
-        if (code === 9 || (at === start && (text.startsWith('---', at) || text.startsWith('...', at))))
+        const mayBeMark = at === start && (code === dash || code === dot)
+        if (code === 9 || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
           throw unusual
-        this.#at = at
-        this.#column = at - start
+        this.at = at
+        this.column = at - start
         return
       }
       start = at + 1
     }
-    this.#at = text.length
-    this.#column = end
+    this.at = text.length
+    this.column = end
   }
 
   /** From the end of a value to the next content: only a comment may stand between. */
-  #finishLine(from: number): void {
-    const text = this.#text
+  private finishLine(from: number): void {
+    const text = this.text
     let at = from
     let code = units[at]
     while (code === space) code = units[++at]
     if (code === hash && at > from) at = text.indexOf('\n', at)
     else if (code !== lineFeed && at < text.length) throw unusual
     if (at < 0 || at >= text.length) {
-      this.#at = text.length
-      this.#column = end
-    } else this.#toContent(at + 1)
+      this.at = text.length
+      this.column = end
+    } else this.toContent(at + 1)
   }
 
   /** What starts a line, below a parent in the column `parent`. */
-  #block(parent: number): unknown {
-    return this.#base === undefined ? this.#blockHere(parent) : this.#postpone(parent)
+  private block(parent: number): unknown {
+    return this.base === undefined ? this.blockHere(parent) : this.postpone(parent)
   }
 
   /** Past the block that starts here: it has been read before, and its nodes are read when they are asked for. */
-  #postpone(parent: number): undefined {
-    const text = this.#text
-    const start = this.#at
-    const isListOfKey = this.#column === parent
+  private postpone(parent: number): undefined {
+    const text = this.text
+    const start = this.at
+    const isListOfKey = this.column === parent
     let stop = text.length
     let next = { at: stop, column: end }
     for (let lineEnd = text.indexOf('\n', start); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
@@ -332,107 +342,105 @@ class Reader {
       next = { at, column }
       break
     }
-    this.#node = new Postponed(text.slice(start, stop), (this.#base ?? 0) + start, this.#column, parent)
-    this.#at = next.at
-    this.#column = next.column
+    this.lastNode = new Postponed(text.slice(start, stop), (this.base ?? 0) + start, this.column, parent)
+    this.at = next.at
+    this.column = next.column
   }
 
-  #blockHere(parent: number): unknown {
-    if (++this.#depth > deep) throw unusual
-    const value = this.#isItem() ? this.#sequence(this.#column) : this.#mappingOrInline(this.#column, parent)
-    this.#depth--
+  private blockHere(parent: number): unknown {
+    if (++this.depth > deep) throw unusual
+    const value = this.isItem() ? this.sequence(this.column) : this.mappingOrInline(this.column, parent)
+    this.depth--
     return value
   }
 
-  #mappingOrInline(column: number, parent: number): unknown {
-    this.#floor = parent
-    const key = this.#keyOrNothing()
-    return key === undefined ? this.#inline(parent) : this.#mapping(column, key)
+  private mappingOrInline(column: number, parent: number): unknown {
+    this.floor = parent
+    const key = this.keyOrNothing()
+    return key === undefined ? this.inline(parent) : this.mapping(column, key)
   }
 
-  #isItem(): boolean {
-    return isItemAt(this.#at)
+  private isItem(): boolean {
+    return isItemAt(this.at)
   }
 
-  get #isAtEnd(): boolean {
-    return this.#column === end
+  private get isAtEnd(): boolean {
+    return this.column === end
   }
 
   /** The key that starts here; the position is then behind its colon. */
-  #key(): string {
-    this.#floor = this.#column
-    const key = this.#keyOrNothing()
+  private key(): string {
+    this.floor = this.column
+    const key = this.keyOrNothing()
     if (key === undefined) throw unusual
     return key
   }
 
   /** Undefined when what starts here is no key; the position is then as it was. */
-  #keyOrNothing(): string | undefined {
-    const text = this.#text
-    const start = this.#at
-    const code = units[this.#at] ?? 0
+  private keyOrNothing(): string | undefined {
+    const text = this.text
+    const start = this.at
+    const code = units[this.at] ?? 0
     let key: string
     let at: number
     if (code === quote || code === apostrophe) {
-      key = this.#quoted(code)
-      at = this.#at
+      key = this.quoted(code)
+      at = this.at
       if (units[at] !== colon || !isGap(at + 1)) {
-        this.#at = start
+        this.at = start
         return undefined
       }
       const lineEnd = text.indexOf('\n', start)
-      if (lineEnd >= 0 && lineEnd < at) throw unusual
+      if ((lineEnd >= 0 && lineEnd < at) || key === '__proto__') throw unusual
+      this.keyBits = anyKey
     } else {
       if (code < 128 && special[code] === 1) {
         if (code === openBracket || code === openBrace || code === ampersand || code === asterisk)
           return undefined
         throw unusual
       }
-      at = this.#plainEnd(start)
-      if (this.#ending !== 'colon') return undefined
+      at = this.plainEnd(start)
+      if (this.ending !== 'colon') return undefined
       if (code === colon) throw unusual
       if (units[at] !== colon) throw unusual
-      key = this.#plainKey(start, at)
+      key = this.plainKey(start, at)
     }
     if (at - start > longestKey) throw unusual
-    this.#noteScalar(start, at)
-    this.#at = at + 1
+    this.noteScalar(start, at)
+    this.at = at + 1
     return key
   }
 
-  #plainKey(start: number, end: number): string {
+  private plainKey(start: number, end: number): string {
     const place = placeOf(start, end)
-    const known = this.#known(knownKeys[place], start, end)
-    if (known !== undefined) return known
-    const key = this.#text.slice(start, end)
-    // Numbers, booleans and null as keys, and merges.
-    if (plainValue(key) !== key || key === '<<') throw unusual
+    this.keyBits = 1 << place
+    // Cut out first: `startsWith` takes as long for each character of it as the rest takes for a line.
+    const key = this.text.slice(start, end)
+    const known = knownKeys[place]
+    if (known === key) return known
+    // Numbers, booleans and null as keys, merges, and what is no property of its own.
+    if (plainValue(key) !== key || key === '<<' || key === '__proto__') throw unusual
     knownKeys[place] = key
     return key
   }
 
-  /** The text, if it stands between the offsets. */
-  #known(text: string | undefined, start: number, end: number): string | undefined {
-    return text?.length === end - start && this.#text.startsWith(text, start) ? text : undefined
-  }
-
   /** The end of the plain scalar's part on this line, without the spaces behind it; notes how the line ends. */
-  #plainEnd(start: number): number {
+  private plainEnd(start: number): number {
     let last = start
     for (let at = start; ; at++) {
       const code = units[at]
       if (code === space) continue
       if (code === lineFeed || code === 0) {
-        this.#ending = 'line'
+        this.ending = 'line'
         return last
       }
       if (code === colon && isGap(at + 1)) {
         if (last !== at) throw unusual
-        this.#ending = 'colon'
+        this.ending = 'colon'
         return last
       }
       if (code === hash && last !== at) {
-        this.#ending = 'comment'
+        this.ending = 'comment'
         return last
       }
       if (code === 9) throw unusual
@@ -441,227 +449,227 @@ class Reader {
   }
 
   /** The mapping whose first key was read already. */
-  #mapping(column: number, firstKey: string): unknown {
+  private mapping(column: number, firstKey: string): unknown {
     const value: Record<string, unknown> = {}
-    const node = this.#openNode('mapping')
+    const node = this.openNode('mapping')
     let key = firstKey
+    let seenBits = 0
     for (;;) {
-      const keyNode = this.#node
-      const item = this.#valueOfKey(column)
+      const keyNode = this.lastNode
+      const keyBits = this.keyBits
+      const item = this.valueOfKey(column)
       if (node && keyNode) {
-        const of = this.#node ?? nothingAt(keyNode.end + 1)
+        const of = this.lastNode ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
       } else {
-        if (value[key] !== undefined || key === '__proto__') {
-          // Of a plain object's prototype, perhaps.
-          if (!Object.hasOwn(value, key)) throw unusual
-          this.#hasDuplicates = true
-        }
+        // A mapping has few keys: hardly ever one has to be looked up.
+        if ((seenBits & keyBits) !== 0 && Object.hasOwn(value, key)) this.hasDuplicates = true
+        seenBits |= keyBits
         value[key] = item
       }
-      if (this.#column !== column) {
-        if (this.#column > column) throw unusual
+      if (this.column !== column) {
+        if (this.column > column) throw unusual
         break
       }
-      if (this.#isItem()) throw unusual
-      key = this.#key()
+      if (this.isItem()) throw unusual
+      key = this.key()
     }
-    this.#node = node
+    this.lastNode = node
     return value
   }
 
   /** The node of a collection in block style, when nodes are read; a mapping's first key has been read. */
-  #openNode(kind: 'mapping' | 'sequence'): TextNode | undefined {
-    if (this.#base === undefined) return undefined
-    return new BlockNode(kind, kind === 'mapping' ? (this.#node?.start ?? 0) : this.#base + this.#at)
+  private openNode(kind: 'mapping' | 'sequence'): TextNode | undefined {
+    if (this.base === undefined) return undefined
+    return new BlockNode(kind, kind === 'mapping' ? (this.lastNode?.start ?? 0) : this.base + this.at)
   }
 
   /** Notes the node of a scalar, when nodes are read. */
-  #noteScalar(start: number, end: number, isNull = false): void {
-    if (this.#base !== undefined) this.#node = scalarAt(this.#base + start, this.#base + end, isNull)
+  private noteScalar(start: number, end: number, isNull = false): void {
+    if (this.base !== undefined) this.lastNode = scalarAt(this.base + start, this.base + end, isNull)
   }
 
   /** What stands behind a key of a mapping in `column`. */
-  #valueOfKey(column: number): unknown {
-    const text = this.#text
-    let at = this.#at
+  private valueOfKey(column: number): unknown {
+    const text = this.text
+    let at = this.at
     let code = units[at]
     while (code === space) code = units[++at]
-    if (code !== lineFeed && at < text.length && !(code === hash && at > this.#at)) {
-      this.#at = at
-      return code === ampersand ? this.#anchor(column, true) : this.#inline(column)
+    if (code !== lineFeed && at < text.length && !(code === hash && at > this.at)) {
+      this.at = at
+      return code === ampersand ? this.anchor(column, true) : this.inline(column)
     }
-    this.#finishLine(this.#at)
-    if (this.#isBlockOfKey(column)) return this.#block(column)
-    this.#node = undefined
+    this.finishLine(this.at)
+    if (this.isBlockOfKey(column)) return this.block(column)
+    this.lastNode = undefined
     return null
   }
 
   /** Whether a block stands here that belongs to the key in `column` above it: a list may stand as far left as that. */
-  #isBlockOfKey(column: number): boolean {
-    return this.#column > column || (this.#column === column && this.#isItem())
+  private isBlockOfKey(column: number): boolean {
+    return this.column > column || (this.column === column && this.isItem())
   }
 
-  #sequence(column: number): unknown {
+  private sequence(column: number): unknown {
     const value: unknown[] = []
-    const node = this.#openNode('sequence')
-    while (this.#column === column && this.#isItem()) {
-      const dashAt = this.#at
-      value.push(this.#item(column))
-      if (node) node.items.push(this.#node ?? nothingAt((this.#base ?? 0) + dashAt + 1))
+    const node = this.openNode('sequence')
+    while (this.column === column && this.isItem()) {
+      const dashAt = this.at
+      value.push(this.item(column))
+      if (node) node.items.push(this.lastNode ?? nothingAt((this.base ?? 0) + dashAt + 1))
     }
-    if (this.#column > column) throw unusual
-    this.#node = node
+    if (this.column > column) throw unusual
+    this.lastNode = node
     return value
   }
 
   /** The value behind the dash that stands here, in `column`. */
-  #item(column: number): unknown {
-    const text = this.#text
-    const start = this.#at
+  private item(column: number): unknown {
+    const text = this.text
+    const start = this.at
     let at = start + 1
     let code = units[at]
     while (code === space) code = units[++at]
     if (code === lineFeed || at >= text.length || code === hash) {
-      this.#finishLine(start + 1)
-      if (this.#column > column) return this.#block(column)
-      this.#node = undefined
+      this.finishLine(start + 1)
+      if (this.column > column) return this.block(column)
+      this.lastNode = undefined
       return null
     }
     if (code === bar || code === greater) {
-      this.#at = at
-      return this.#blockScalar(column)
+      this.at = at
+      return this.blockScalar(column)
     }
     // A mapping or a list may start on the line of the dash.
-    this.#at = at
-    this.#column = column + at - start
-    return this.#block(column)
+    this.at = at
+    this.column = column + at - start
+    return this.block(column)
   }
 
   /** A scalar or a flow collection; it may go on in lines that are indented more than `column`. */
-  #inline(column: number): unknown {
-    const code = units[this.#at] ?? 0
-    const start = this.#at
-    this.#floor = column
+  private inline(column: number): unknown {
+    const code = units[this.at] ?? 0
+    const start = this.at
+    this.floor = column
     if (code === quote || code === apostrophe) {
-      const value = this.#quoted(code)
-      this.#noteScalar(start, this.#at)
-      this.#finishLine(this.#at)
+      const value = this.quoted(code)
+      this.noteScalar(start, this.at)
+      this.finishLine(this.at)
       return value
     }
-    if (code === bar || code === greater) return this.#blockScalar(column)
+    if (code === bar || code === greater) return this.blockScalar(column)
     if (code === openBracket || code === openBrace) {
-      const value = this.#flow()
-      this.#finishLine(this.#at)
+      const value = this.flow()
+      this.finishLine(this.at)
       return value
     }
-    if (code === ampersand) return this.#anchor(column)
-    if (code === asterisk) return this.#alias(column)
+    if (code === ampersand) return this.anchor(column)
+    if (code === asterisk) return this.alias(column)
     if (code < 128 && special[code] === 1) throw unusual
     // A dash or colon alone means something else.
     if ((code === dash || code === colon) && isGap(start + 1)) throw unusual
-    const at = this.#plainEnd(start)
-    const ending = this.#ending
+    const at = this.plainEnd(start)
+    const ending = this.ending
     if (ending === 'colon') throw unusual
-    this.#finishLine(at)
-    if (this.#column > column) {
+    this.finishLine(at)
+    if (this.column > column) {
       if (ending === 'comment') throw unusual
-      return this.#folded(column, start, at)
+      return this.folded(column, start, at)
     }
     const place = placeOf(start, at)
-    const known = this.#known(knownTexts[place], start, at)
-    if (known !== undefined) {
-      this.#noteScalar(start, at)
+    const written = this.text.slice(start, at)
+    const known = knownTexts[place]
+    if (known === written) {
+      this.noteScalar(start, at)
       return known
     }
-    const written = this.#text.slice(start, at)
-    const value = this.#plain(written, start, at)
+    const value = this.plain(written, start, at)
     if (value === written && written.length <= longestKnown) knownTexts[place] = written
     return value
   }
 
   /** `&name value`, for a scalar on the same line or a block below it. */
-  #anchor(column: number, isOfKey = false): unknown {
-    const name = this.#anchorName()
-    this.#anchored ??= new Map()
+  private anchor(column: number, isOfKey = false): unknown {
+    const name = this.anchorName()
+    this.anchored ??= new Map()
     // No alias inside of the value means the value, nor one of the same name before it.
-    this.#anchored.delete(name)
-    while (units[this.#at] === space) this.#at++
-    const value = this.#anchoredValue(column, isOfKey)
-    this.#anchored.set(name, value)
-    if (this.#node) this.#node.anchor = name
+    this.anchored.delete(name)
+    while (units[this.at] === space) this.at++
+    const value = this.anchoredValue(column, isOfKey)
+    this.anchored.set(name, value)
+    if (this.lastNode) this.lastNode.anchor = name
     return value
   }
 
-  #anchoredValue(column: number, isOfKey: boolean): unknown {
-    const code = units[this.#at] ?? 0
+  private anchoredValue(column: number, isOfKey: boolean): unknown {
+    const code = units[this.at] ?? 0
     if (code === lineFeed) {
-      this.#finishLine(this.#at)
-      if (isOfKey ? !this.#isBlockOfKey(column) : this.#column <= column) throw unusual
+      this.finishLine(this.at)
+      if (isOfKey ? !this.isBlockOfKey(column) : this.column <= column) throw unusual
       // A value has one anchor at most, and an alias none.
-      if (units[this.#at] === ampersand || units[this.#at] === asterisk) throw unusual
-      return this.#block(column)
+      if (units[this.at] === ampersand || units[this.at] === asterisk) throw unusual
+      return this.block(column)
     }
     const isScalar = code === quote || code === apostrophe || special[code] !== 1
     if (!isScalar || code === 0) throw unusual
-    return this.#inline(column)
+    return this.inline(column)
   }
 
   /** `*name` on the same line. */
-  #alias(column: number): unknown {
-    const start = this.#at
-    const name = this.#anchorName()
-    const stop = this.#at
-    this.#finishLine(stop)
-    if (this.#column > column) throw unusual
-    if (this.#base !== undefined) {
-      this.#node = aliasAt(this.#base + start, this.#base + stop)
+  private alias(column: number): unknown {
+    const start = this.at
+    const name = this.anchorName()
+    const stop = this.at
+    this.finishLine(stop)
+    if (this.column > column) throw unusual
+    if (this.base !== undefined) {
+      this.lastNode = aliasAt(this.base + start, this.base + stop)
       return undefined
     }
-    if (!this.#anchored?.has(name)) throw unusual
-    const value = this.#anchored.get(name)
-    if (typeof value === 'object' && value !== null) this.#isShared = true
+    if (!this.anchored?.has(name)) throw unusual
+    const value = this.anchored.get(name)
+    if (typeof value === 'object' && value !== null) this.isShared = true
     return value
   }
 
   /** The name behind the mark that stands here; a space, a line feed or the end follows it. */
-  #anchorName(): string {
-    const text = this.#text
-    const start = this.#at + 1
+  private anchorName(): string {
+    const text = this.text
+    const start = this.at + 1
     let at = start
     while (isNameChar(units[at] ?? 0)) at++
     if (at === start || !isGap(at)) throw unusual
-    this.#at = at
+    this.at = at
     return text.slice(start, at)
   }
 
-  #plain(written: string, start: number, at: number): unknown {
+  private plain(written: string, start: number, at: number): unknown {
     const value = plainValue(written)
     if (typeof value === 'number' && !Number.isFinite(value)) throw unusual
-    this.#noteScalar(start, at, value === null)
+    this.noteScalar(start, at, value === null)
     return value
   }
 
   /** A plain scalar that goes on in further lines: a line break becomes a space, each empty line a line feed. */
-  #folded(column: number, start: number, firstEnd: number): unknown {
-    const text = this.#text
+  private folded(column: number, start: number, firstEnd: number): unknown {
+    const text = this.text
     let written = text.slice(start, firstEnd)
     let at = firstEnd
-    while (this.#column > column) {
-      const next = this.#at
-      const breaks = this.#breaks(at, next)
-      at = this.#plainEnd(next)
-      if (this.#ending === 'colon') throw unusual
+    while (this.column > column) {
+      const next = this.at
+      const breaks = this.breaks(at, next)
+      at = this.plainEnd(next)
+      if (this.ending === 'colon') throw unusual
       written += (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ') + text.slice(next, at)
-      const isOver = this.#ending === 'comment'
-      this.#finishLine(at)
-      if (isOver && this.#column > column) throw unusual
+      const isOver = this.ending === 'comment'
+      this.finishLine(at)
+      if (isOver && this.column > column) throw unusual
     }
-    return this.#plain(written, start, at)
+    return this.plain(written, start, at)
   }
 
   /** The line feeds between two offsets with nothing but spaces between them. */
-  #breaks(from: number, to: number): number {
+  private breaks(from: number, to: number): number {
     let count = 0
     for (let at = from; at < to; at++) {
       const code = units[at]
@@ -673,24 +681,24 @@ class Reader {
   }
 
   /** A quoted scalar; the position is then behind it. */
-  #quoted(mark: number): string {
-    const text = this.#text
-    const start = this.#at + 1
+  private quoted(mark: number): string {
+    const text = this.text
+    const start = this.at + 1
     const close = text.indexOf(mark === quote ? '"' : "'", start)
     if (close < 0) throw unusual
     for (let at = start; at < close; at++) {
       const code = units[at]
-      if (code === lineFeed || (code === backslash && mark === quote)) return this.#longQuoted(mark, start)
+      if (code === lineFeed || (code === backslash && mark === quote)) return this.longQuoted(mark, start)
       if (code === 9) throw unusual
     }
-    if (mark === apostrophe && units[close + 1] === apostrophe) return this.#longQuoted(mark, start)
-    this.#at = close + 1
+    if (mark === apostrophe && units[close + 1] === apostrophe) return this.longQuoted(mark, start)
+    this.at = close + 1
     return text.slice(start, close)
   }
 
   /** A quoted scalar with escapes or line breaks. */
-  #longQuoted(mark: number, start: number): string {
-    const text = this.#text
+  private longQuoted(mark: number, start: number): string {
+    const text = this.text
     let value = ''
     let from = start
     for (let at = start; at < text.length; at++) {
@@ -698,7 +706,7 @@ class Reader {
       if (code === mark) {
         value += text.slice(from, at)
         if (mark === quote || units[at + 1] !== apostrophe) {
-          this.#at = at + 1
+          this.at = at + 1
           return value
         }
         // Two single quotes are one.
@@ -706,7 +714,7 @@ class Reader {
       } else if (code === backslash && mark === quote) {
         value += text.slice(from, at)
         if (units[at + 1] === lineFeed) {
-          from = this.#contentAfter(at + 1)
+          from = this.contentAfter(at + 1)
           if (text.lastIndexOf('\n', from) !== at + 1) throw unusual
         } else {
           const meaning = escapes[text[at + 1] ?? '']
@@ -717,8 +725,8 @@ class Reader {
         at = from - 1
       } else if (code === lineFeed) {
         // The spaces around a line break do not count; one break is a space, each further one a line feed.
-        const next = this.#contentAfter(at)
-        const breaks = this.#breaks(at, next)
+        const next = this.contentAfter(at)
+        const breaks = this.breaks(at, next)
         value += text.slice(from, trimmed(at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
         from = next
         at = next - 1
@@ -731,98 +739,98 @@ class Reader {
    * The first content after a line feed, which must be indented as far as it should; a bracket that closes may stand right
    * below what it belongs to.
    */
-  #contentAfter(lineFeedAt: number, inFlow = false): number {
+  private contentAfter(lineFeedAt: number, inFlow = false): number {
     let start = lineFeedAt + 1
     for (let at = start; ; at++) {
       const code = units[at]
       if (code === lineFeed) start = at + 1
       else if (code !== space) {
         const isClosing = inFlow && (code === closeBracket || code === closeBrace)
-        if (at - start < this.#floor + (isClosing ? 0 : 1) || code === 9) throw unusual
+        if (at - start < this.floor + (isClosing ? 0 : 1) || code === 9) throw unusual
         return at
       }
     }
   }
 
-  #openFlow(kind: 'mapping' | 'sequence'): TextNode | undefined {
-    return this.#base === undefined ? undefined : nodeAt(kind, this.#base + this.#at)
+  private openFlow(kind: 'mapping' | 'sequence'): TextNode | undefined {
+    return this.base === undefined ? undefined : nodeAt(kind, this.base + this.at)
   }
 
   /** A flow collection; the position is then behind it. */
-  #flow(): unknown {
-    if (++this.#depth > deep) throw unusual
-    const value = units[this.#at] === openBracket ? this.#flowSequence() : this.#flowMapping()
-    this.#depth--
+  private flow(): unknown {
+    if (++this.depth > deep) throw unusual
+    const value = units[this.at] === openBracket ? this.flowSequence() : this.flowMapping()
+    this.depth--
     return value
   }
 
-  #flowSequence(): unknown {
+  private flowSequence(): unknown {
     const value: unknown[] = []
-    const node = this.#openFlow('sequence')
-    this.#at++
-    this.#skipSpaces()
-    while (units[this.#at] !== closeBracket) {
-      value.push(this.#flowValue())
-      if (node && this.#node) node.items.push(this.#node)
-      this.#flowComma(closeBracket)
+    const node = this.openFlow('sequence')
+    this.at++
+    this.skipSpaces()
+    while (units[this.at] !== closeBracket) {
+      value.push(this.flowValue())
+      if (node && this.lastNode) node.items.push(this.lastNode)
+      this.flowComma(closeBracket)
     }
-    this.#at++
-    if (node) node.end = (this.#base ?? 0) + this.#at
-    this.#node = node
+    this.at++
+    if (node) node.end = (this.base ?? 0) + this.at
+    this.lastNode = node
     return value
   }
 
-  #flowMapping(): unknown {
+  private flowMapping(): unknown {
     const value: Record<string, unknown> = {}
-    const node = this.#openFlow('mapping')
-    this.#at++
-    this.#skipSpaces()
-    while (units[this.#at] !== closeBrace) {
-      const code = units[this.#at] ?? 0
-      const key = code === openBracket || code === openBrace ? undefined : this.#flowValue()
-      const keyNode = this.#node
+    const node = this.openFlow('mapping')
+    this.at++
+    this.skipSpaces()
+    while (units[this.at] !== closeBrace) {
+      const code = units[this.at] ?? 0
+      const key = code === openBracket || code === openBrace ? undefined : this.flowValue()
+      const keyNode = this.lastNode
       if (typeof key !== 'string' || key === '<<' || value[key] !== undefined || key === '__proto__')
         throw unusual
-      if (units[this.#at] !== colon || units[this.#at + 1] !== space) throw unusual
-      this.#at++
-      this.#skipSpaces()
-      value[key] = this.#flowValue()
-      if (node && keyNode && this.#node)
-        node.entries.push({ name: key, key: keyNode, value: this.#node, isMerge: false })
-      this.#flowComma(closeBrace)
+      if (units[this.at] !== colon || units[this.at + 1] !== space) throw unusual
+      this.at++
+      this.skipSpaces()
+      value[key] = this.flowValue()
+      if (node && keyNode && this.lastNode)
+        node.entries.push({ name: key, key: keyNode, value: this.lastNode, isMerge: false })
+      this.flowComma(closeBrace)
     }
-    this.#at++
-    if (node) node.end = (this.#base ?? 0) + this.#at
-    this.#node = node
+    this.at++
+    if (node) node.end = (this.base ?? 0) + this.at
+    this.lastNode = node
     return value
   }
 
   /** Past the comma after an item, or up to the bracket that closes. */
-  #flowComma(close: number): void {
-    this.#skipSpaces()
-    if (units[this.#at] === comma) {
-      this.#at++
-      this.#skipSpaces()
-    } else if (units[this.#at] !== close) throw unusual
+  private flowComma(close: number): void {
+    this.skipSpaces()
+    if (units[this.at] === comma) {
+      this.at++
+      this.skipSpaces()
+    } else if (units[this.at] !== close) throw unusual
   }
 
   /** Past spaces and line feeds. */
-  #skipSpaces(): void {
-    while (units[this.#at] === space) this.#at++
-    if (units[this.#at] === lineFeed) this.#at = this.#contentAfter(this.#at, true)
+  private skipSpaces(): void {
+    while (units[this.at] === space) this.at++
+    if (units[this.at] === lineFeed) this.at = this.contentAfter(this.at, true)
   }
 
-  #flowValue(): unknown {
-    const code = units[this.#at] ?? 0
-    if (code === openBracket || code === openBrace) return this.#flow()
-    const start = this.#at
+  private flowValue(): unknown {
+    const code = units[this.at] ?? 0
+    if (code === openBracket || code === openBrace) return this.flow()
+    const start = this.at
     if (code === quote || code === apostrophe) {
-      const value = this.#quoted(code)
-      this.#noteScalar(start, this.#at)
+      const value = this.quoted(code)
+      this.noteScalar(start, this.at)
       return value
     }
     if (special[code] === 1 || (code === dash && units[start + 1] === space)) throw unusual
-    const text = this.#text
+    const text = this.text
     let at = start
     while (harmless[units[at] ?? 0] === 1) at++
     const stop = at
@@ -831,16 +839,16 @@ class Reader {
     const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
     // Words with spaces between them, and all that is not as simple.
     if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
-    this.#at = at
+    this.at = at
     if (stop - start === 1 && code === dash) throw unusual
-    return this.#plain(text.slice(start, stop), start, stop)
+    return this.plain(text.slice(start, stop), start, stop)
   }
 
   /** A literal or folded scalar below a parent in `column`. */
-  #blockScalar(column: number): string {
-    const text = this.#text
-    const start = this.#at
-    const isLiteral = units[this.#at] === bar
+  private blockScalar(column: number): string {
+    const text = this.text
+    const start = this.at
+    const isLiteral = units[this.at] === bar
     let at = start + 1
     const chomping = text[at]
     if (chomping === '-' || chomping === '+') at++
@@ -885,11 +893,11 @@ class Reader {
       trailing++
     }
     const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
-    this.#noteScalar(start, trimmed(last, start))
+    this.noteScalar(start, trimmed(last, start))
     if (line >= text.length) {
-      this.#at = text.length
-      this.#column = end
-    } else this.#toContent(line)
+      this.at = text.length
+      this.column = end
+    } else this.toContent(line)
     return (isLiteral ? lines.join('\n') : folded(lines)) + '\n'.repeat(breaks)
   }
 }

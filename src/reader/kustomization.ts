@@ -8,6 +8,7 @@ import { isMapping, type Mapping } from './classify.js'
 import { setOwn } from './expand.js'
 import type { Kustomization, PatchTarget } from './input.js'
 import { parse } from './parse.js'
+import { pathFrom } from './references.js'
 
 /** Reads a kustomization; what is misshapen in it is left out. */
 export function kustomizationOf(document: Document): Kustomization {
@@ -37,7 +38,7 @@ export function kustomizationOf(document: Document): Kustomization {
       return name !== undefined && typeof one.count === 'number' ? [{ name, count: one.count }] : []
     }),
     resources: [...list(value.resources), ...list(value.bases), ...list(value.components)].flatMap((path) =>
-      typeof path === 'string' && path !== '' ? [posix.join(folder, path).replace(/\/$/, '')] : [],
+      typeof path === 'string' && path !== '' ? [pathFrom(folder, path)] : [],
     ),
     references: [],
     isCheckedOut: () => false,

@@ -28,7 +28,9 @@ export type Parsed = Values | { readonly ok: false; readonly mistake: Mistake }
 /** Reads one document. Never throws. */
 export function parse(text: string): Parsed {
   const block = readBlock(text)
-  return block ? { ok: true, ...block, isPlain: true } : parseAny(text)
+  if (!block) return parseAny(text)
+  const { value, hasDuplicates } = block
+  return { ok: true, value, hasDuplicates, isPlain: true }
 }
 
 /** Reads a part of a file; of JSON the value is known already. */

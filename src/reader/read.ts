@@ -159,14 +159,14 @@ class Reading {
     if (text.trim() === '') return 'empty'
     const chart = this.#chartSkip(source, text)
     if (chart) return chart
-    const isEvidence = source.explicit || mightHoldObject(text) || isKustomizationFile(basename(source.name))
+    const isEvidence = source.explicit || mightHoldObject(text) || isKustomizationFile(baseOf(source.name))
     return isEvidence ? undefined : 'not Kubernetes'
   }
 
   /** Templates and values of a Helm chart are left out; other files in a chart are read. */
-  #chartSkip({ path }: Source, text: string): SkipReason | undefined {
+  #chartSkip({ path, name }: Source, text: string): SkipReason | undefined {
     if (path === undefined) return undefined
-    const fileName = basename(path)
+    const fileName = baseOf(name)
     if (fileName === 'Chart.yaml') return 'Helm chart'
     const isValues = /^values.*\.ya?ml$/.test(fileName)
     if (!isValues && !hasBraces(text)) return undefined
@@ -180,7 +180,7 @@ class Reading {
   #read(source: Source, file: SourceFile): void {
     const before = this.#found()
     let skip: SkipReason = 'empty'
-    const base = basename(file.name)
+    const base = baseOf(file.name)
     for (const chunk of split(file.text)) {
       const reason = this.#readChunk(source, file, base, chunk)
       if (reason && (skip === 'empty' || reason !== 'empty')) skip = reason
@@ -289,11 +289,7 @@ class Reading {
     return kustomizations.map((one, i) => {
       const path = this.#kustomizations[i]?.source.path
       if (path === undefined) return one
-      const references = referencesOf(one.document.value, one.folder, dirname(path), disk).map((reference) =>
-        reference.found === 'file' && isRead(reference.path)
-          ? { ...reference, isRead: true as const }
-          : reference,
-      )
+      const references = referencesOf(one.document.value, one.folder, dirname(path), disk, isRead)
       return { ...one, references, isCheckedOut: () => disk.isCheckedOut(dirname(path)) }
     })
   }
@@ -435,6 +431,11 @@ function keysIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   const items = Object.values(value)
   return items.reduce((sum: number, item) => sum + keysIn(item), Array.isArray(value) ? 0 : items.length)
+}
+
+/** The last part of a file's name: `basename` goes through all of it. */
+function baseOf(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
 }
 
 /** The end of the word that starts at an offset, or of the one character there. */

@@ -1,5 +1,5 @@
 /** What a kustomization names on the disk, and what is there. */
-import { posix, resolve } from 'node:path'
+import { posix, resolve, sep } from 'node:path'
 import type { Path } from '../finding.js'
 import { lazy } from '../values/lazy.js'
 import { isMapping, type Mapping } from './classify.js'
@@ -23,22 +23,47 @@ export interface Disk {
   nearest(name: string, folder: string): string | undefined
 }
 
+/** A name in which there is nothing to resolve, as most that stand in kustomizations; and a whole path. */
+const simple = /^\w[\w.-]*(?:\/\w[\w.-]*)*$/
+const simplePath = /^(?:\/|(?:\.\.\/)+)?\w[\w.-]*(?:\/\w[\w.-]*)*$/
+
+/** Where a name in a kustomization leads, in the form of the file names. `node:path` goes through all of a path letter by letter. */
+export function pathFrom(folder: string, name: string): string {
+  const path = folder === '.' ? name : `${folder}/${name}`
+  const isResolved = simple.test(name) && simplePath.test(path)
+  return isResolved ? path : posix.join(folder, name).replace(/\/$/, '')
+}
+
+/** The same on the disk. */
+function targetFrom(folder: string, name: string): string {
+  return sep === '/' && folder !== '/' && simple.test(name) ? `${folder}/${name}` : resolve(folder, name)
+}
+
 /**
  * The files and folders that a kustomization names, in all fields that kustomize reads from.
  * @param folder its name, in the form of the file names
  * @param path of the folder, absolute
+ * @param isRead whether the input has all that a file holds
  */
-export function referencesOf(value: unknown, folder: string, path: string, disk: Disk): Reference[] {
-  return namesIn(value).map((one): Reference => {
-    const { name } = one
-    const target = resolve(path, name)
-    return {
-      ...one,
-      path: posix.join(folder, name).replace(/\/$/, ''),
+export function referencesOf(
+  value: unknown,
+  folder: string,
+  path: string,
+  disk: Disk,
+  isRead: (file: string) => boolean = () => false,
+): Reference[] {
+  return namesIn(value).map(({ at, name, takes }): Reference => {
+    const target = targetFrom(path, name)
+    const reference: Reference = {
+      at,
+      name,
+      takes,
+      path: pathFrom(folder, name),
       found: name === '' ? 'nothing' : isElsewhere(name) ? 'elsewhere' : disk.at(target),
       mayCome: lazy(() => disk.mayCome(target, path)),
       near: lazy(() => disk.nearest(name, path)),
     }
+    return reference.found === 'file' && isRead(reference.path) ? { ...reference, isRead: true } : reference
   })
 }
 

@@ -37,15 +37,10 @@ function yamlChunks(text: string): Chunk[] {
     const end = at < 0 ? text.length : at
     const chunk = text.slice(start, end)
     const lineEnd = at < 0 ? -1 : text.indexOf('\n', at)
+    const found: Chunk = { text: beforeEndMark(chunk), offset: start, line, column: 1 }
     const after = at < 0 ? '' : text.slice(at + 3, lineEnd < 0 ? text.length : lineEnd)
-    const stray = /^\s*[^\s#]/.exec(after)
-    chunks.push({
-      text: beforeEndMark(chunk),
-      offset: start,
-      line,
-      column: 1,
-      ...(stray && { strayOffset: at + 3 + stray[0].length - 1 }),
-    })
+    const stray = after === '' ? undefined : /^\s*[^\s#]/.exec(after)
+    chunks.push(stray ? { ...found, strayOffset: at + 3 + stray[0].length - 1 } : found)
     if (lineEnd < 0) return chunks
     line += breaks(chunk) + 1
     start = lineEnd + 1

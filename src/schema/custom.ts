@@ -17,6 +17,7 @@ import { definitionAt } from './lookup.js'
 import type { Budget } from './pattern.js'
 import { type Expected, type SchemaProblem, wrongType } from './problem.js'
 import { type Schema, type SchemaType, shown } from './structural.js'
+import { replaced } from './walk.js'
 
 export interface Judging {
   /** Whether fields that the schema does not know are dropped. */
@@ -39,7 +40,9 @@ export function judge(schema: Schema, object: Untyped, judging: Judging): readon
     embedded: true,
     required: schema.required.filter((name) => !metaFields.has(name) && !skipped.includes(name)),
   }
-  const seen = Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
+  const seen = skipped.some((field) => field in object)
+    ? Object.fromEntries(Object.entries(object).filter(([field]) => !skipped.includes(field)))
+    : object
   const walk: Walk = { ...judging, path: [], problems: [], nested: false }
   visit(root, prepared(root, seen, budget), walk)
   for (const field of skipped)
@@ -64,24 +67,32 @@ interface Walk extends Judging {
   readonly nested: boolean
 }
 
-/** The value without nulls that stand for nothing, and with its defaults: PruneNonNullableNulls and Default of the server. */
+/**
+ * The value without nulls that stand for nothing, and with its defaults: PruneNonNullableNulls and Default of the server. Copied only
+ * where something has to change.
+ */
 function prepared(schema: Schema, value: unknown, budget: Budget): unknown {
   if (budget.steps-- < 0) return value
   if (Array.isArray(value)) {
     const { items } = schema
-    return items === undefined ? value : value.map((item) => prepared(items, orDefault(items, item), budget))
+    if (items === undefined) return value
+    const list = value.map((item) => prepared(items, orDefault(items, item), budget))
+    return list.some((item, i) => item !== value[i]) ? list : value
   }
   if (!isObject(value)) return value
-  const out = new Map<string, unknown>()
-  for (const [name, item] of Object.entries(value)) {
+  let out: Untyped = value
+  for (const name in value) {
     const child = childOf(schema, name)
-    const kept = child === undefined ? item : orDefault(child, item)
-    if (kept === null && child && !child.nullable) continue
-    out.set(name, child === undefined ? kept : prepared(child, kept, budget))
+    if (child === undefined) continue
+    const item = value[name]
+    const kept = orDefault(child, item)
+    const own = kept === null && !child.nullable ? undefined : prepared(child, kept, budget)
+    if (own !== item) out = replaced(value, out, name, own)
   }
   for (const [name, child] of schema.properties)
-    if (child.default !== undefined && !out.has(name)) out.set(name, prepared(child, child.default, budget))
-  return Object.fromEntries(out)
+    if (child.default !== undefined && !Object.hasOwn(out, name))
+      out = replaced(value, out, name, prepared(child, child.default, budget))
+  return out
 }
 
 function orDefault(schema: Schema, value: unknown): unknown {

@@ -54,7 +54,7 @@ export function originalIndex(list: readonly unknown[], index: number): number {
 
 const originals = new WeakMap<object, readonly number[]>()
 
-/** The value with true types, or undefined when it cannot have them. */
+/** The value with true types, or undefined when it cannot have them. The types are compared one by one: the most common first. */
 function visit(type: Type, value: unknown, walk: Walk): unknown {
   switch (type.is) {
     case 'string':
@@ -62,19 +62,19 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
       if (type.values !== undefined && !type.values.includes(value) && (value !== '' || !type.mayBeEmpty))
         report(walk, { kind: 'bad-enum', path: [...walk.path], value, allowed: type.values })
       return value
-    case 'boolean':
-      return typeof value === 'boolean' ? value : refuse('boolean', value, walk)
-    case 'int32':
-    case 'int64':
-      return visitInteger(type, value, walk)
-    case 'number':
-      return typeof value === 'number' ? value : refuse('number', value, walk)
     case 'definition':
       return visitObject(definitionOf(type, walk.minor), value, walk)
     case 'list':
       return visitList(type, value, walk)
     case 'map':
       return visitMap(type, value, walk)
+    case 'int32':
+    case 'int64':
+      return visitInteger(type, value, walk)
+    case 'boolean':
+      return typeof value === 'boolean' ? value : refuse('boolean', value, walk)
+    case 'number':
+      return typeof value === 'number' ? value : refuse('number', value, walk)
     case 'quantity':
       return visitQuantity(value, walk)
     case 'int-or-percent':

@@ -4,7 +4,7 @@ import type { Path } from '../../finding.js'
 import { enumerate } from '../../values/enumerate.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder, type NameForm, nameForms } from '../format.js'
-import { type Check, type Checks, type Labels, on, oneOf, type Say } from './say.js'
+import { type Check, type Checks, hasForm, type Labels, on, oneOf, type Say } from './say.js'
 
 /** A table with one check for each of its types. */
 function table<T>(types: Readonly<Record<string, T>>, check: (fields: T) => Check): Checks {
@@ -116,9 +116,10 @@ export function prefixed(types: Readonly<Record<string, string>>): Checks {
 
 /** Keys and values of labels. */
 export function labels(pairs: Labels | undefined, say: Say, at: Path): void {
+  // There are more of them than of anything else, and hardly one is wrong: only then its place is put together.
   for (const key in pairs) {
-    say.name([...at, key], 'label key', key)
-    say.name([...at, key], 'label value', pairs[key])
+    if (!hasForm('label key', key)) say.name([...at, key], 'label key', key)
+    if (!hasForm('label value', pairs[key])) say.name([...at, key], 'label value', pairs[key])
   }
 }
 
