@@ -156,7 +156,7 @@ describe.skipIf(!able)('a pod', () => {
       ['forget', 0],
       ['apply', 0],
     ])
-    expect(ended[0]?.err).toBe(unread)
+    expect(ended[0]?.err).toBe(`k8s-af: 1 error, 2 warnings (1 with a fix): /reports/reports.json\n${unread}`)
     const reports = objectsAt(await ask('/apis/wgpolicyk8s.io/v1alpha2/policyreports'), 'items')
     expect(reports.map((one) => stringAt(one, 'metadata', 'name'))).toMatchInlineSnapshot(`
       [
