@@ -428,7 +428,12 @@ class Reader {
   private plainEnd(start: number): number {
     let last = start
     for (let at = start; ; at++) {
-      const code = units[at]
+      const code = units[at] ?? 0
+      // All that may end it comes before the letters.
+      if (code > colon) {
+        last = at + 1
+        continue
+      }
       if (code === space) continue
       if (code === lineFeed || code === 0) {
         this.ending = 'line'
