@@ -29,9 +29,10 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
   for: 'monitoring.coreos.com/ServiceMonitor',
   check(monitor, { graph, report }) {
     const selector = objectAt(monitor, 'spec', 'selector')
-    const wanted = Object.entries(objectAt(selector, 'matchLabels') ?? {})
-    if (!selector || wanted.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
-    const has = (labels: object | undefined) => wanted.every(([key, value]) => value === valueAt(labels, key))
+    const wanted = objectAt(selector, 'matchLabels') ?? {}
+    const names = Object.keys(wanted)
+    if (!selector || names.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
+    const has = (labels: object | undefined) => names.every((name) => wanted[name] === valueAt(labels, name))
     const services = inReach(monitor, graph)
     if (services.some(({ metadata }) => has(metadata?.labels))) return
     const ports = objectsAt(monitor, 'spec', 'endpoints').map((one) => stringAt(one, 'port'))
@@ -41,17 +42,18 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
         service.spec?.ports?.some(({ name }) => name !== undefined && ports.includes(name)) &&
         !graph.kustomized(service),
     )
-    const [key = '', value] = wanted.find(([key, value]) => meant?.metadata?.labels?.[key] !== value) ?? []
     if (!meant) return
-    const own = meant.metadata?.labels?.[key]
+    const { labels } = meant.metadata ?? {}
+    const key = names.find((name) => labels?.[name] !== wanted[name]) ?? ''
+    const own = labels?.[key]
     report(
       selector,
       'matchLabels',
-      `Nothing behind ${graph.describe(meant)} is scraped: its pods have label ${key}: ${String(value)}, the Service itself has ${own === undefined ? 'no such label' : own}.`,
+      `Nothing behind ${graph.describe(meant)} is scraped: its pods have label ${key}: ${String(wanted[key])}, the Service itself has ${own === undefined ? 'no such label' : own}.`,
       {
-        see: [at(meant, meant.metadata ?? meant, meant.metadata?.labels ? 'labels' : 'name')],
+        see: [at(meant, meant.metadata ?? meant, labels ? 'labels' : 'name')],
         fix: advise(
-          `labels of ${graph.describe(meant)}: ${wanted.map(([name, text]) => `${name}: ${String(text)}`).join(', ')}`,
+          `labels of ${graph.describe(meant)}: ${names.map((name) => `${name}: ${String(wanted[name])}`).join(', ')}`,
         ),
       },
     )

@@ -31,6 +31,8 @@ export interface Locator {
   written(path: Path): string | undefined
   /** Whether something is written at `path`, merge keys and aliases followed. */
   has(path: Path): boolean
+  /** How many steps of `path` are written, merge keys and aliases followed. */
+  depth(path: Path): number
   /** Keys written more than once in one mapping: each repetition. */
   readonly duplicates: readonly Repetition[]
 }

@@ -59,6 +59,7 @@ function documentOf(value: unknown, live: boolean): Document {
       extent: () => nowhere,
       written: () => undefined,
       has: () => false,
+      depth: () => 0,
       duplicates: [],
     }),
     ...(live && { live: { isSilent: false } }),

@@ -42,6 +42,7 @@ function check(text: string, value: unknown, place: Locator, path: Path = []): v
   }
   expect(place.has([...path, 'no such key'])).toBe(false)
   expect(place.has([...path, 10_000])).toBe(false)
+  expect(place.depth([...path, 'no such key', 0])).toBe(path.length)
 }
 
 function checkText(text: string, value: unknown): void {

@@ -182,6 +182,7 @@ function spot(file: SourceFile, range: Range, isCertain: boolean): Written {
     extent: () => range,
     written: () => undefined,
     has: () => true,
+    depth: (path) => path.length,
     duplicates: [],
   }
   const document = { file, line: 1, value: null, text: '', hasDuplicates: false, locate: () => locator }

@@ -45,9 +45,8 @@ function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Ra
 
 /** The longest beginning of the path that is written in the text. */
 function nearest(found: Locator, object: Path, path: Path): Path {
-  let written = path
-  while (written.length > 0 && !found.has(below(object, written))) written = written.slice(0, -1)
-  return written
+  const depth = Math.max(0, found.depth(below(object, path)) - object.length)
+  return depth < path.length ? path.slice(0, depth) : path
 }
 
 /** The path in the document: that of nearly every object is empty. */

@@ -26,8 +26,8 @@ export function delayOfCommand(command: readonly string[] | undefined): number {
  * The words that the container's process is started with, as far as the manifest has them: its
  * command and its arguments.
  */
-export function wordsOf({ command = [], args = [] }: ContainerSpec): readonly string[] {
-  return [...command, ...args]
+export function wordsOf({ command, args }: ContainerSpec): readonly string[] {
+  return command && args ? [...command, ...args] : (command ?? args ?? [])
 }
 
 /**

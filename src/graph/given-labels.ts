@@ -1,4 +1,5 @@
 /** Labels that a workload's controller gives its pods, and that no template has. */
+import type { Labels } from '../values/selector.js'
 import type { Workload } from './workload.js'
 
 type Given = (workload: Workload, value: string) => boolean
@@ -25,7 +26,11 @@ export function isGivenLabel(key: string): boolean {
   return given.has(key)
 }
 
-/** Whether the workload's pods have the label with that value: in its template, or from its controller. */
-export function podsHaveLabel(workload: Workload, key: string, value: string): boolean {
-  return workload.labels[key] === value || (given.get(key)?.(workload, value) ?? false)
+/** Whether the workload's pods have the labels with these values: in its template, or from its controller. */
+export function podsHaveLabels(workload: Workload, labels: Labels): boolean {
+  for (const key in labels) {
+    const value = labels[key] as string
+    if (workload.labels[key] !== value && !given.get(key)?.(workload, value)) return false
+  }
+  return true
 }

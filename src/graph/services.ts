@@ -1,7 +1,7 @@
 /** What serves behind a Service, and at which ports. */
 import type { ContainerPort, Service, ServicePort } from '../kubernetes.js'
 import type { Container } from './container.js'
-import { isGivenLabel, podsHaveLabel } from './given-labels.js'
+import { isGivenLabel, podsHaveLabels } from './given-labels.js'
 import type { Resource } from './resource.js'
 import type { Selection } from './selection.js'
 import type { Workload } from './workload.js'
@@ -20,14 +20,11 @@ export function workloadsBehind(
   near: Resource,
   { matching }: Selection,
 ): readonly Workload[] {
-  const pairs = Object.entries(spec?.selector ?? {})
+  const selector = spec?.selector ?? {}
+  const pairs = Object.entries(selector)
   if (pairs.length === 0 || spec?.type === 'ExternalName') return []
   const written = Object.fromEntries(pairs.filter(([key]) => !isGivenLabel(key)))
-  return matching(
-    written,
-    (workload) => pairs.every(([key, value]) => podsHaveLabel(workload, key, value)),
-    near,
-  )
+  return matching(written, (workload) => podsHaveLabels(workload, selector), near)
 }
 
 /**

@@ -66,13 +66,13 @@ function linkAliases(node: TextNode, text: string, anchors: Map<string, TextNode
 
 /** A block whose nodes are read when somebody asks for them, one level at a time. */
 class Postponed implements TextNode {
-  readonly #text: string
-  readonly #base: number
-  readonly #column: number | undefined
-  readonly #parent: number
+  private readonly text: string
+  private readonly base: number
+  private readonly column: number | undefined
+  private readonly parent: number
   /** One that stands on the line above. */
-  #anchor: string | undefined
-  #known: TextNode | undefined
+  private anchorAbove: string | undefined
+  private known: TextNode | undefined
 
   /**
    * @param text that of the block: its first line from where its content starts, its others whole
@@ -81,59 +81,59 @@ class Postponed implements TextNode {
    * @param parent the column of what it belongs to
    */
   constructor(text: string, base: number, column: number | undefined, parent: number) {
-    this.#text = text
-    this.#base = base
-    this.#column = column
-    this.#parent = parent
+    this.text = text
+    this.base = base
+    this.column = column
+    this.parent = parent
   }
 
-  get #node(): TextNode {
-    if (!this.#known) {
-      write(this.#text)
-      this.#known = new Reader(this.#text, this.#base).node(this.#column, this.#parent)
+  private get node(): TextNode {
+    if (!this.known) {
+      write(this.text)
+      this.known = new Reader(this.text, this.base).node(this.column, this.parent)
       units = kept
     }
-    return this.#known
+    return this.known
   }
 
   get kind(): TextNode['kind'] {
-    return this.#node.kind
+    return this.node.kind
   }
 
   get start(): number {
-    return this.#node.start
+    return this.node.start
   }
 
   get end(): number {
-    return this.#node.end
+    return this.node.end
   }
 
   get entries(): Entry[] {
-    return this.#node.entries
+    return this.node.entries
   }
 
   get items(): TextNode[] {
-    return this.#node.items
+    return this.node.items
   }
 
   get isNull(): boolean {
-    return this.#node.isNull ?? false
+    return this.node.isNull ?? false
   }
 
   get target(): TextNode | undefined {
-    return this.#node.target
+    return this.node.target
   }
 
   set target(target: TextNode | undefined) {
-    this.#node.target = target
+    this.node.target = target
   }
 
   get anchor(): string | undefined {
-    return this.#anchor ?? this.#node.anchor
+    return this.anchorAbove ?? this.node.anchor
   }
 
   set anchor(name: string | undefined) {
-    this.#anchor = name
+    this.anchorAbove = name
   }
 }
 
@@ -428,7 +428,12 @@ class Reader {
   private plainEnd(start: number): number {
     let last = start
     for (let at = start; ; at++) {
-      const code = units[at]
+      const code = units[at] ?? 0
+      // All that may end it comes before the letters.
+      if (code > colon) {
+        last = at + 1
+        continue
+      }
       if (code === space) continue
       if (code === lineFeed || code === 0) {
         this.ending = 'line'

@@ -213,6 +213,7 @@ function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search:
   run.folders.add(real)
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
+  const isReal = real === folder
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
@@ -226,7 +227,8 @@ function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search:
     }
     let target: Target
     try {
-      target = targetOf(entry, path, real + sep + entry.name)
+      // Most paths have no links in them, and one text is hashed once.
+      target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
     } catch (error) {
       if (isManifest) unreadable.set(nameOf(path), error)
       continue

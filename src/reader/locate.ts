@@ -66,6 +66,7 @@ export function locatorOf(text: string, root: TextNode, line: number, column: nu
       return node && text.slice(node.start, node.end)
     },
     has: (path) => nearest(root, path).depth === path.length,
+    depth: (path) => nearest(root, path).depth,
     get duplicates() {
       // Quotes and indentation seldom make a difference.
       const written = ({ start, end }: TextNode) =>

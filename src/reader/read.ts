@@ -108,31 +108,32 @@ interface Source {
 
 /** What was read so far. Which documents are patches is only known once all kustomizations have been read. */
 class Reading {
-  readonly #documents: { readonly document: Document; readonly source: Source }[] = []
-  readonly #kustomizations: { readonly kustomization: Kustomization; readonly source: Source }[] = []
-  readonly #problems: ReadProblem[] = []
-  readonly #skips: Skip[] = []
-  readonly #broken = new Set<SourceFile>()
-  readonly #hidden: { file: string; startLine: number; endLine: number }[] = []
-  readonly #kustomizationFolders = new Set<string>()
+  private readonly documents: { readonly document: Document; readonly source: Source }[] = []
+  private readonly kustomizations: { readonly kustomization: Kustomization; readonly source: Source }[] = []
+  private readonly problems: ReadProblem[] = []
+  private readonly skips: Skip[] = []
+  private readonly broken = new Set<SourceFile>()
+  private readonly hidden: { file: string; startLine: number; endLine: number }[] = []
+  private readonly kustomizationFolders = new Set<string>()
   /** Absolute paths of the files that kustomizations use as patches. */
-  readonly #patches = new Set<string>()
+  private readonly patches = new Set<string>()
   /** Absolute paths of the files that kustomizations put into ConfigMaps and Secrets. */
-  readonly #contents = new Set<string>()
+  private readonly contents = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
-  readonly #scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] = []
+  private readonly scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] =
+    []
   /** The patches with directives. */
-  readonly #directives: { readonly path: string | undefined; readonly body: unknown }[] = []
-  readonly #chartOf = chartFinder()
+  private readonly directives: { readonly path: string | undefined; readonly body: unknown }[] = []
+  private readonly chartOf = chartFinder()
   /** Absolute paths of the files that were opened. */
-  readonly #paths = new Set<string>()
+  private readonly paths = new Set<string>()
   /** Names of files with documents that were left out, beside others that were not. */
-  readonly #parts = new Set<string>()
-  #files = 0
+  private readonly parts = new Set<string>()
+  private files = 0
 
   add(source: Source, content: Content): void {
-    this.#files++
-    if (source.path !== undefined) this.#paths.add(source.path)
+    this.files++
+    if (source.path !== undefined) this.paths.add(source.path)
     if ('problem' in content) {
       const { problem, text, offset, isEncrypted = false } = content
       if (isEncrypted && !source.explicit) return void this.skip(source.name, 'encrypted')
@@ -149,79 +150,79 @@ class Reading {
       return
     }
     const { text } = content
-    const reason = this.#skipUnread(source, text)
+    const reason = this.skipUnread(source, text)
     if (reason) this.skip(source.name, reason)
-    else this.#read(source, { name: source.name, text })
+    else this.read(source, { name: source.name, text })
   }
 
   /** Why a file need not even be parsed. */
-  #skipUnread(source: Source, text: string): SkipReason | undefined {
+  private skipUnread(source: Source, text: string): SkipReason | undefined {
     if (text.trim() === '') return 'empty'
-    const chart = this.#chartSkip(source, text)
+    const chart = this.chartSkip(source, text)
     if (chart) return chart
     const isEvidence = source.explicit || mightHoldObject(text) || isKustomizationFile(baseOf(source.name))
     return isEvidence ? undefined : 'not Kubernetes'
   }
 
   /** Templates and values of a Helm chart are left out; other files in a chart are read. */
-  #chartSkip({ path, name }: Source, text: string): SkipReason | undefined {
+  private chartSkip({ path, name }: Source, text: string): SkipReason | undefined {
     if (path === undefined) return undefined
     const fileName = baseOf(name)
     if (fileName === 'Chart.yaml') return 'Helm chart'
     const isValues = /^values.*\.ya?ml$/.test(fileName)
     if (!isValues && !hasBraces(text)) return undefined
-    const chart = this.#chartOf(path)
+    const chart = this.chartOf(path)
     if (chart === undefined) return undefined
     const inside = path.slice(chart.length + 1).replaceAll('\\', '/')
     if (inside.startsWith('templates/')) return hasBraces(text) ? 'Helm template' : undefined
     return isValues && !inside.includes('/') ? 'Helm chart' : undefined
   }
 
-  #read(source: Source, file: SourceFile): void {
-    const before = this.#found()
+  private read(source: Source, file: SourceFile): void {
+    const before = this.found()
     let skip: SkipReason = 'empty'
     const base = baseOf(file.name)
     for (const chunk of split(file.text)) {
-      const reason = this.#readChunk(source, file, base, chunk)
+      const reason = this.readChunk(source, file, base, chunk)
       if (reason && (skip === 'empty' || reason !== 'empty')) skip = reason
     }
-    if (this.#found() === before) this.skip(file.name, skip)
-    else if (skip !== 'empty') this.#parts.add(file.name)
+    if (this.found() === before) this.skip(file.name, skip)
+    else if (skip !== 'empty') this.parts.add(file.name)
   }
 
-  #found(): number {
-    return this.#documents.length + this.#kustomizations.length + this.#problems.length
+  private found(): number {
+    return this.documents.length + this.kustomizations.length + this.problems.length
   }
 
   /**
    * Gives the reason when the chunk holds no object.
    * @param base the name of the file without its folders
    */
-  #readChunk(source: Source, file: SourceFile, base: string, chunk: Chunk): SkipReason | undefined {
+  private readChunk(source: Source, file: SourceFile, base: string, chunk: Chunk): SkipReason | undefined {
     const { text, strayOffset } = chunk
     const isMeant = () =>
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
       looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
       const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
-      this.#invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
+      this.invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
     }
     const parsed = parseChunk(chunk)
     if (!parsed.ok) {
       if (isTemplate(text)) {
         const bare = withoutFrame(text)
         return bare !== undefined && parse(bare).ok
-          ? this.#readChunk(source, file, base, { ...chunk, text: bare })
+          ? this.readChunk(source, file, base, { ...chunk, text: bare })
           : 'Go template'
       }
       if (!isMeant()) return 'not Kubernetes'
       const { message, offset } = explain(parsed.mistake, text)
       if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
-      this.#invalid(file, message, place.range(offset, wordEnd(text, offset)))
+      this.invalid(file, message, place.range(offset, wordEnd(text, offset)))
       if (mayBeSecret(text)) {
         const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
-        this.#hidden.push({ file: file.name, startLine, endLine })
+        this.hidden.push({ file: file.name, startLine, endLine })
       }
       return undefined
     }
@@ -232,8 +233,8 @@ class Reading {
     if (found === 'kustomization') {
       const document = documentOf(file, chunk, parsed)
       dropGeneratedSecrets(value)
-      this.#kustomizations.push({ kustomization: kustomizationOf(document), source })
-      if (source.path !== undefined) this.#notePatches(value, dirname(source.path))
+      this.kustomizations.push({ kustomization: kustomizationOf(document), source })
+      if (source.path !== undefined) this.notePatches(value, dirname(source.path))
       return undefined
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text) || hasBlankField(value)) return 'Go template'
@@ -242,52 +243,55 @@ class Reading {
     // Without a name it is what a tool decrypts and takes its values from.
     if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'
     if (isPatch(text, value, base)) {
-      this.#noteReplicas(file.name, value)
-      this.#directives.push({ path: source.path, body: value })
+      this.noteReplicas(file.name, value)
+      this.directives.push({ path: source.path, body: value })
       return 'kustomize patch'
     }
     dropSecretValues(value)
-    this.#documents.push({ document: documentOf(file, chunk, parsed), source })
+    this.documents.push({ document: documentOf(file, chunk, parsed), source })
     return undefined
   }
 
-  #noteReplicas(file: string, value: unknown): void {
+  private noteReplicas(file: string, value: unknown): void {
     const replicas = replicasIn(value)
-    if (replicas) this.#scaled.push({ file, replicas })
+    if (replicas) this.scaled.push({ file, replicas })
   }
 
-  #notePatches(value: unknown, folder: string): void {
-    this.#kustomizationFolders.add(folder)
-    for (const patch of patchFiles(value)) this.#patches.add(resolve(folder, patch))
-    for (const file of contentFiles(value)) this.#contents.add(resolve(folder, file))
+  private notePatches(value: unknown, folder: string): void {
+    this.kustomizationFolders.add(folder)
+    for (const patch of patchFiles(value)) this.patches.add(resolve(folder, patch))
+    for (const file of contentFiles(value)) this.contents.add(resolve(folder, file))
   }
 
   /** A patch that is named alone is still one: the kustomizations of its folder and of the one above say so. */
-  #lookForKustomizations(): void {
-    for (const { source } of this.#documents) {
+  private lookForKustomizations(): void {
+    for (const { source } of this.documents) {
       if (!source.explicit || source.path === undefined) continue
       const folder = dirname(source.path)
       for (const one of [folder, dirname(folder)]) {
-        if (this.#kustomizationFolders.has(one)) continue
-        this.#kustomizationFolders.add(one)
+        if (this.kustomizationFolders.has(one)) continue
+        this.kustomizationFolders.add(one)
         const path = kustomizationIn(one)
-        if (path !== undefined) this.#notePatches(valueIn(path), one)
+        if (path !== undefined) this.notePatches(valueIn(path), one)
       }
     }
   }
 
   /** Adds what stands where the kustomizations point to, on the disk or among these documents. */
-  #withReferences(kustomizations: readonly Kustomization[], documents: readonly Document[]): Kustomization[] {
+  private withReferences(
+    kustomizations: readonly Kustomization[],
+    documents: readonly Document[],
+  ): Kustomization[] {
     if (kustomizations.length === 0) return []
-    const broken = new Set([...this.#broken].map(({ name }) => name))
+    const broken = new Set([...this.broken].map(({ name }) => name))
     const read = new Set(documents.map(({ file }) => file.name))
-    const isRead = (file: string) => read.has(file) && !broken.has(file) && !this.#parts.has(file)
-    const folders = this.#kustomizations.flatMap(({ source: { path } }) =>
+    const isRead = (file: string) => read.has(file) && !broken.has(file) && !this.parts.has(file)
+    const folders = this.kustomizations.flatMap(({ source: { path } }) =>
       path !== undefined && isKustomizationFile(basename(path)) ? [dirname(path)] : [],
     )
-    const disk = diskWith(this.#paths, new Set(folders))
+    const disk = diskWith(this.paths, new Set(folders))
     return kustomizations.map((one, i) => {
-      const path = this.#kustomizations[i]?.source.path
+      const path = this.kustomizations[i]?.source.path
       if (path === undefined) return one
       const references = referencesOf(one.document.value, one.folder, dirname(path), disk, isRead)
       return { ...one, references, isCheckedOut: () => disk.isCheckedOut(dirname(path)) }
@@ -295,12 +299,12 @@ class Reading {
   }
 
   /** The kustomizations, with what the files of their patches change and the replicas that these set. */
-  #withPatches(): Kustomization[] {
+  private withPatches(): Kustomization[] {
     const bodies = new Map<string, unknown[]>()
-    const files = this.#documents
-      .filter(({ source }) => source.path !== undefined && this.#patches.has(source.path))
+    const files = this.documents
+      .filter(({ source }) => source.path !== undefined && this.patches.has(source.path))
       .map(({ document, source }) => ({ path: source.path, body: document.value }))
-    for (const { path, body } of [...files, ...this.#directives]) {
+    for (const { path, body } of [...files, ...this.directives]) {
       if (path !== undefined) push(bodies, path, body)
     }
     const bodiesOf = (path: string) => {
@@ -315,9 +319,9 @@ class Reading {
       return found
     }
     const holds = (folder: string, file: string) => folder === '.' || file.startsWith(`${folder}/`)
-    return this.#kustomizations.map(({ kustomization, source }) => {
+    return this.kustomizations.map(({ kustomization, source }) => {
       const { folder, document } = kustomization
-      const replicas = this.#scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
+      const replicas = this.scaled.filter(({ file }) => holds(folder, file)).map((one) => one.replicas)
       const { path } = source
       const patches = listedPatches(document.value).flatMap(({ target, file, at }) => {
         if (file === undefined) return []
@@ -336,26 +340,26 @@ class Reading {
     })
   }
 
-  #invalid(file: SourceFile, message: string, range: Range): void {
-    this.#broken.add(file)
-    this.#problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
+  private invalid(file: SourceFile, message: string, range: Range): void {
+    this.broken.add(file)
+    this.problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
   }
 
   skip(file: string, reason: SkipReason): void {
-    this.#skips.push({ file, reason })
+    this.skips.push({ file, reason })
   }
 
   unreadable(file: string, message: string, range = fileStart): void {
-    this.#problems.push({ rule: 'unreadable-file', file, range, message })
+    this.problems.push({ rule: 'unreadable-file', file, range, message })
   }
 
   /**
    * Tells whether a file, or its folder, is called a patch, while the kustomization beside or above it doesn't list it as a
    * resource: scaffolds leave patches to be switched on.
    */
-  #unusedPatches(): (name: string) => boolean {
-    const folders = new Set(this.#kustomizations.map(({ kustomization }) => kustomization.folder))
-    const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
+  private unusedPatches(): (name: string) => boolean {
+    const folders = new Set(this.kustomizations.map(({ kustomization }) => kustomization.folder))
+    const listed = new Set(this.kustomizations.flatMap(({ kustomization }) => kustomization.resources))
     return (name) => {
       // Paths are taken apart slowly, and most files are called otherwise.
       if (!/patch/i.test(name)) return false
@@ -369,18 +373,18 @@ class Reading {
   }
 
   finish(missing: readonly string[]): Input {
-    this.#lookForKustomizations()
+    this.lookForKustomizations()
     const documents: Document[] = []
     const patches = new Set<string>()
     const contents = new Set<string>()
-    const isUnusedPatch = this.#unusedPatches()
-    const listed = new Set(this.#kustomizations.flatMap(({ kustomization }) => kustomization.resources))
+    const isUnusedPatch = this.unusedPatches()
+    const listed = new Set(this.kustomizations.flatMap(({ kustomization }) => kustomization.resources))
     const isContent = ({ path, name, explicit }: Source) =>
-      path !== undefined && this.#contents.has(path) && !listed.has(name) && !explicit
-    for (const { document, source } of this.#documents) {
-      if (source.path !== undefined && this.#patches.has(source.path)) {
+      path !== undefined && this.contents.has(path) && !listed.has(name) && !explicit
+    for (const { document, source } of this.documents) {
+      if (source.path !== undefined && this.patches.has(source.path)) {
         patches.add(source.name)
-        this.#noteReplicas(source.name, document.value)
+        this.noteReplicas(source.name, document.value)
       } else if (isUnusedPatch(source.name)) patches.add(source.name)
       else if (isContent(source)) contents.add(source.name)
       else documents.push(document)
@@ -389,13 +393,13 @@ class Reading {
     for (const name of contents) this.skip(name, 'kustomization')
     return {
       documents,
-      kustomizations: this.#withReferences(this.#withPatches(), documents),
-      problems: this.#problems,
-      skips: this.#skips,
-      files: this.#files,
+      kustomizations: this.withReferences(this.withPatches(), documents),
+      problems: this.problems,
+      skips: this.skips,
+      files: this.files,
       missing,
-      broken: [...this.#broken],
-      hidden: this.#hidden,
+      broken: [...this.broken],
+      hidden: this.hidden,
     }
   }
 }

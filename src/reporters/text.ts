@@ -15,13 +15,13 @@ export const unprintable = lazy(
   () => /(?! |\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}]/gu,
 )
 
-const plain = /^[ -~]*$/
-/** Letters of Europe, dashes, dots and lines of frames: one column each. */
-const narrow = /^[ -~\u00a1-\u02ff\u2010-\u2027\u2500-\u257f]*$/
+const unplain = /[^ -~]/
+/** All but ASCII, letters of Europe, dashes, dots and lines of frames, which take one column each. */
+const unusual = /[^ -~\u00a1-\u02ff\u2010-\u2027\u2500-\u257f]/
 
 /** The text with everything unprintable written out, `\u001b`. Line breaks and tabs are written out, too. */
 export function printable(text: string): string {
-  if (plain.test(text)) return text
+  if (!unplain.test(text)) return text
   return text.replace(
     unprintable(),
     (character) => ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[character] ?? escaped(character),
@@ -58,7 +58,7 @@ const mark = lazy(() => /^[\p{Mn}\p{Me}]/u)
 
 /** The number of columns that printable text takes: wide characters two, combining marks none. */
 export function columns(text: string): number {
-  if (narrow.test(text)) return text.length
+  if (!unusual.test(text)) return text.length
   let sum = 0
   for (const character of text) {
     if (!mark().test(character)) sum += wide().test(character) ? 2 : 1

@@ -182,8 +182,10 @@ function unknownKind(apiVersion: string, kind: string, minor: number) {
  */
 function withTrueMetadata(value: object, { problems, minor }: Walk, isDefined: boolean): object {
   const walk = walkAt(minor, false)
-  let out: Record<string, unknown> = value as Record<string, unknown>
-  for (const [field, item] of Object.entries(value)) {
+  const fields = value as Readonly<Record<string, unknown>>
+  let out = fields
+  for (const field in fields) {
+    const item = fields[field]
     const shaped =
       field === 'metadata'
         ? visitMetadata(item, walk)

@@ -223,21 +223,12 @@ function read(value: unknown, place: Place): Schema {
   if (structural) checkType(value, type, preserves, place)
   if (isPlain) return plain(type)
   if (structural && !nested && !isSimple) checkExtensions(value, type, place)
-  const inner = (child: unknown, steps: Path, isNested = nested): Schema =>
-    read(child, { steps, above: place, depth: depth + 1, structural, nested: isNested, count })
-  const branches = (key: 'allOf' | 'anyOf' | 'oneOf'): readonly Schema[] => {
-    const all = list(value, key, place)
-    if (all.length === 0 || isDeepStrictEqual(all, integerOrString)) return none
-    return all
-      .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
-      .map((one, i) => inner(one ?? {}, [key, i], true))
-  }
   const written = mapping(value, 'properties', place)
   const { additionalProperties, items } = value
   let properties: Map<string, Schema> | undefined
   for (const name in written) {
     properties ??= new Map()
-    properties.set(name, leaf(written[name], place) ?? inner(written[name], ['properties', name]))
+    properties.set(name, leaf(written[name], place) ?? part(written[name], place, ['properties', name]))
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
@@ -245,12 +236,12 @@ function read(value: unknown, place: Place): Schema {
     ...plain(type),
     properties: properties ?? noProperties,
     additional: isObject(additionalProperties)
-      ? inner(additionalProperties, ['additionalProperties'])
+      ? part(additionalProperties, place, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
         ? // The server keeps what stands there, and drops all fields of mappings in it.
           plain(undefined)
         : undefined,
-    items: items === undefined || items === null ? undefined : inner(items, ['items']),
+    items: items === undefined || items === null ? undefined : part(items, place, ['items']),
     required: texts(value, 'required', place),
   }
   if (isSimple) return simple
@@ -265,12 +256,26 @@ function read(value: unknown, place: Place): Schema {
     values: valuesOf(value, place),
     tests: hasTests ? testsOf(value, type, place) : none,
     ...(hasBranches && {
-      allOf: branches('allOf'),
-      anyOf: branches('anyOf'),
-      oneOf: branches('oneOf'),
-      not: value.not === undefined || value.not === null ? undefined : inner(value.not, ['not'], true),
+      allOf: branches(value, 'allOf', place),
+      anyOf: branches(value, 'anyOf', place),
+      oneOf: branches(value, 'oneOf', place),
+      not: value.not === undefined || value.not === null ? undefined : part(value.not, place, ['not'], true),
     }),
   }
+}
+
+/** The schema of a part of the one at `above`. */
+function part(value: unknown, above: Place, steps: Path, nested = above.nested): Schema {
+  const { depth, structural, count } = above
+  return read(value, { steps, above, depth: depth + 1, structural, nested, count })
+}
+
+function branches(value: Untyped, key: 'allOf' | 'anyOf' | 'oneOf', place: Place): readonly Schema[] {
+  const all = list(value, key, place)
+  if (all.length === 0 || isDeepStrictEqual(all, integerOrString)) return none
+  return all
+    .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
+    .map((one, i) => part(one ?? {}, place, [key, i], true))
 }
 
 function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {
@@ -285,9 +290,15 @@ function checkType(value: Untyped, type: string | undefined, preserves: boolean,
 function leaf(value: unknown, { nested, count }: Place): Schema | undefined {
   if (nested || count.nodes >= mostNodes || !isObject(value)) return undefined
   const { type } = value
-  if (type === 'array' || !types.has(type) || !wordsOf(value).isPlain) return undefined
+  if (type === 'array' || !types.has(type) || !isLeaf(value)) return undefined
   count.nodes++
   return plain(type as SchemaType)
+}
+
+/** Whether a schema says its type and no more. */
+function isLeaf(value: Untyped): boolean {
+  for (const word in value) if (word !== 'type' && word !== 'description') return false
+  return true
 }
 
 /** Most parts of a schema say their type and no more, and most of the others what they consist of. */

@@ -135,23 +135,25 @@ export function visitObject(shape: Definition, value: unknown, walk: Walk): unkn
 }
 
 function findMissing({ required, filled }: Definition, value: Untyped, walk: Walk): void {
-  // Most have none of either, and there are too many of them for iterators.
-  if (required.length > 0)
-    for (const name of required)
-      if ((value[name] ?? undefined) === undefined)
-        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
-  if (filled.length > 0)
-    for (const name of filled) {
-      const list = value[name]
-      if (Array.isArray(list) && list.length === 0)
-        report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: true })
-    }
+  // There are too many of them for iterators.
+  for (let i = 0; i < required.length; i++) {
+    const name = required[i] as string
+    if ((value[name] ?? undefined) === undefined)
+      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
+  }
+  for (let i = 0; i < filled.length; i++) {
+    const name = filled[i] as string
+    const list = value[name]
+    if (Array.isArray(list) && list.length === 0)
+      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: true })
+  }
 }
 
 function applyChecks(shape: Definition, value: Untyped, walk: Walk): void {
-  if (shape.checks === undefined) return
+  const { checks } = shape
+  if (checks === undefined) return
   const say = sayOf(walk)
-  for (const check of shape.checks) check(value as never, say)
+  for (let i = 0; i < checks.length; i++) checks[i]?.(value as never, say)
 }
 
 /** What the checks of single types report with, at the place where the walk is. */

@@ -37,7 +37,9 @@ export function spokenIn(comment: string): Pick<Comment, 'word' | 'text'> | unde
 
 /** Whether a file may hold comments for this program: quick, and right whenever it says no. */
 export function maySpeak({ text }: SourceFile): boolean {
-  return (text.includes('8s') || text.includes('8S')) && /#\s*k8s[-_ ]?af/i.test(text)
+  // Most files have neither, and the shorter expression takes a fraction of the time.
+  if (!text.includes('8s') && !text.includes('8S')) return false
+  return /k8s[-_ ]?af/i.test(text) && /#\s*k8s[-_ ]?af/i.test(text)
 }
 
 /**

@@ -12,11 +12,18 @@ export function isScalar(value: unknown): value is string | number | boolean {
 }
 
 /** The value at the end of the path, or undefined as soon as a step does not exist. */
-export function valueAt(value: unknown, ...path: readonly (string | number)[]): unknown {
+export function valueAt(value: unknown, ...path: readonly Step[]): unknown {
+  return follow(value, path)
+}
+
+type Step = string | number
+
+/** The same with the path as a list: to spread it once more takes longer than to follow it. */
+function follow(value: unknown, path: readonly Step[]): unknown {
   let here = value
   // No iterators: nothing is called more often.
   for (let i = 0; i < path.length; i++) {
-    const step = path[i] as string | number
+    const step = path[i] as Step
     if (typeof step === 'number') here = Array.isArray(here) ? here[step] : undefined
     else here = isObject(here) && Object.hasOwn(here, step) ? here[step] : undefined
   }
@@ -24,30 +31,34 @@ export function valueAt(value: unknown, ...path: readonly (string | number)[]): 
 }
 
 /** The string there; undefined where there is something else. */
-export function stringAt(value: unknown, ...path: readonly (string | number)[]): string | undefined {
-  const found = valueAt(value, ...path)
+export function stringAt(value: unknown, ...path: readonly Step[]): string | undefined {
+  const found = follow(value, path)
   return typeof found === 'string' ? found : undefined
 }
 
 /** The number there; undefined where there is something else. */
-export function numberAt(value: unknown, ...path: readonly (string | number)[]): number | undefined {
-  const found = valueAt(value, ...path)
+export function numberAt(value: unknown, ...path: readonly Step[]): number | undefined {
+  const found = follow(value, path)
   return typeof found === 'number' ? found : undefined
 }
 
 /** The mapping there; undefined where there is something else. */
-export function objectAt(value: unknown, ...path: readonly (string | number)[]): Untyped | undefined {
-  const found = valueAt(value, ...path)
+export function objectAt(value: unknown, ...path: readonly Step[]): Untyped | undefined {
+  const found = follow(value, path)
   return isObject(found) ? found : undefined
 }
 
 /** The list there; empty when there is none. */
-export function arrayAt(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
-  const found = valueAt(value, ...path)
+export function arrayAt(value: unknown, ...path: readonly Step[]): readonly unknown[] {
+  return listAt(value, path)
+}
+
+function listAt(value: unknown, path: readonly Step[]): readonly unknown[] {
+  const found = follow(value, path)
   return Array.isArray(found) ? found : []
 }
 
 /** The mappings of the list there; other items are left out. */
-export function objectsAt(value: unknown, ...path: readonly (string | number)[]): readonly Untyped[] {
-  return arrayAt(value, ...path).filter(isObject)
+export function objectsAt(value: unknown, ...path: readonly Step[]): readonly Untyped[] {
+  return listAt(value, path).filter(isObject)
 }

@@ -60,8 +60,9 @@ export function names(types: Readonly<Record<string, Readonly<Record<string, Nam
 
 const namesIn = (fields: Readonly<Record<string, NameForm>>): Check =>
   on<Readonly<Record<string, string | readonly string[] | undefined>>>((value, say) => {
-    for (const [field, form] of Object.entries(fields)) {
+    for (const field in fields) {
       const found = value[field]
+      const form = fields[field] as NameForm
       if (typeof found === 'string') say.name([field], form, found)
       else
         for (const [i, one] of (found ?? []).entries())

@@ -2,7 +2,7 @@
 import type { KubernetesObject, ObjectMeta } from '../../kubernetes.js'
 import type { NameForm } from '../format.js'
 import { labels } from './forms.js'
-import { type Checks, type Labels, on, type Say } from './say.js'
+import { type Checks, hasForm, type Labels, on, type Say } from './say.js'
 
 interface Requirement {
   readonly operator?: string
@@ -98,8 +98,10 @@ export const metadata: Checks = {
   'meta.ObjectMeta': [
     on<ObjectMeta>((metadata, say) => {
       labels(metadata.labels, say, ['labels'])
-      for (const key of Object.keys(metadata.annotations ?? {}))
-        say.name(['annotations', key], 'label key', key.toLowerCase())
+      for (const key in metadata.annotations) {
+        const name = key.toLowerCase()
+        if (!hasForm('label key', name)) say.name(['annotations', key], 'label key', name)
+      }
       say.name(['namespace'], 'label', metadata.namespace)
     }),
   ],
