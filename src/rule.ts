@@ -69,6 +69,14 @@ export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { matchesAnywhere, mayMean, mayShareNamespace } from './graph/meant.js'
+export {
+  controlledBy,
+  type Measured,
+  measuredBy,
+  targetNamed,
+  updateModeOf,
+  verticalAutoscalerOf,
+} from './graph/measured.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
@@ -123,7 +131,6 @@ export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
-export { targetNamed } from './graph/scaling.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { standbysOf } from './graph/standby.js'
