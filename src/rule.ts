@@ -185,6 +185,7 @@ export { formatStarts, type Schedule, schedule } from './values/schedule.js'
 export { matchesLabels, matchesSelector, pairsOf, selectsAll, slipIn } from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
+export { matchesWildcard } from './values/wildcard.js'
 
 /** For the `pattern` of a parameter that `seconds` reads: a Go duration, or a number of seconds. */
 export const durationPattern = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$|^[0-9]+(\\.[0-9]+)?$'
