@@ -1,4 +1,4 @@
-import { formatPath, type Path, rule } from '../src/rule.js'
+import { formatPath, type Path, rule, strayVolumes, stringAt, valueAt } from '../src/rule.js'
 
 export default rule({
   title: 'Fields that contradict each other',
@@ -18,13 +18,16 @@ objects.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
   for: 'FaultyObject',
-  check(object, { graph, reportPath }) {
+  check(object, { graph, minor, reportPath }) {
     const problems = graph.problems(object)
     // A mount whose volume is in a list that stands elsewhere: another finding tells that.
     const hasStrayVolumes = problems.some(
       ({ kind, path }) => kind === 'unknown-field' && path.at(-1) === 'volumes',
     )
-    const isOfStray = (path: Path) => hasStrayVolumes && path.at(-3) === 'volumeMounts'
+    const strays = strayVolumes(object, problems, minor).map((path) => stringAt(object, ...path, 'name'))
+    const isOfStray = (path: Path) =>
+      path.at(-3) === 'volumeMounts' &&
+      (hasStrayVolumes || strays.includes(stringAt(valueAt(object, ...path))))
     for (const problem of problems)
       if (problem.kind === 'conflict' && !isOfStray(problem.path) && !graph.kustomized(object))
         reportPath(

@@ -7,12 +7,12 @@ import {
   isKind,
   isObject,
   isOfClusterDns,
-  type LabelSelector,
   matchesSelector,
   objectAt,
   objectsAt,
   rule,
   type Service,
+  selectorIn,
   stringAt,
   valueAt,
 } from '../src/rule.js'
@@ -144,17 +144,4 @@ function selects(monitor: Custom, service: Service, graph: Graph): boolean {
       ? [service.metadata?.labels]
       : graph.backendsOf(service).map((one) => one.labels)
   return labels.some((one) => matchesSelector(selectorIn(selector), one))
-}
-
-/** A selector of a custom resource, with what is misshapen left out. */
-function selectorIn(value: object): LabelSelector {
-  const pairs = Object.entries(objectAt(value, 'matchLabels') ?? {}).filter(
-    (pair): pair is [string, string] => typeof pair[1] === 'string',
-  )
-  const expressions = objectsAt(value, 'matchExpressions').map((one) => ({
-    key: stringAt(one, 'key') ?? '',
-    operator: stringAt(one, 'operator') ?? '',
-    values: arrayAt(one, 'values').filter((text) => typeof text === 'string'),
-  }))
-  return { matchLabels: Object.fromEntries(pairs), matchExpressions: expressions }
 }

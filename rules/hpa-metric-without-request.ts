@@ -8,18 +8,15 @@ import {
   type Graph,
   hasDefault,
   isKind,
-  numberAt,
-  type ObjectOf,
+  type Measured,
+  measuredBy,
   objectsAt,
   requested,
   requestOf,
   rule,
-  stringAt,
-  targetNamed,
+  verticalAutoscalerOf,
   type Workload,
 } from '../src/rule.js'
-
-type Autoscaler = ObjectOf<'HorizontalPodAutoscaler'>
 
 export default rule({
   title: 'The autoscaler measures use in percent of a request that is not there',
@@ -60,8 +57,7 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     )
       return
     const triggers = hpa ? [] : objectsAt(autoscaler, 'spec', 'triggers')
-    const measured = hpa ? measuredBy(hpa) : triggers.flatMap(measuredByTrigger)
-    const [first, ...others] = measured.flatMap((one) => gapOf(one, target, graph, minor))
+    const [first, ...others] = measuredBy(autoscaler).flatMap((one) => gapOf(one, target, graph, minor))
     if (!first) return
     // With one metric that works the others only keep the number from going down.
     const isStuck = others.length + 1 >= (hpa ? (hpa.spec?.metrics?.length ?? 1) : triggers.length)
@@ -96,41 +92,6 @@ function lacksRequest(active: Condition | undefined): boolean {
   return active?.status === 'False' && /missing (pod-level )?request for /.test(active.message ?? '')
 }
 
-/** What an autoscaler measures in percent of a request, and where it says so. */
-interface Measured {
-  readonly resource: string
-  /** The one container that it measures; absent for whole pods. */
-  readonly container: string | undefined
-  readonly node: object
-  readonly field: string
-}
-
-function measuredBy(hpa: Autoscaler): readonly Measured[] {
-  const { spec } = hpa
-  if (!spec) return []
-  if (spec.targetCPUUtilizationPercentage !== undefined)
-    return [{ resource: 'cpu', container: undefined, node: spec, field: 'targetCPUUtilizationPercentage' }]
-  if (!spec.metrics?.length) return [{ resource: 'cpu', container: undefined, node: spec, field: 'metrics' }]
-  return spec.metrics.flatMap((metric) => {
-    const source = metric.resource ?? metric.containerResource
-    // autoscaling/v2beta1 has the percentage beside the name.
-    const percent = source?.target?.averageUtilization ?? numberAt(source, 'targetAverageUtilization')
-    if (!source?.name || percent === undefined) return []
-    return [
-      { resource: source.name, container: metric.containerResource?.container, node: source, field: 'name' },
-    ]
-  })
-}
-
-/** What a trigger of KEDA for CPU or memory measures. */
-function measuredByTrigger(trigger: object): readonly Measured[] {
-  const resource = stringAt(trigger, 'type') ?? ''
-  const type = stringAt(trigger, 'metricType') ?? stringAt(trigger, 'metadata', 'type')
-  return (resource === 'cpu' || resource === 'memory') && type === 'Utilization'
-    ? [{ resource, container: stringAt(trigger, 'metadata', 'containerName'), node: trigger, field: 'type' }]
-    : []
-}
-
 function isSetForPod({ pod }: Workload, minor: number): boolean {
   return minor >= 34 && Object.keys(pod.resources?.requests ?? pod.resources?.limits ?? {}).length > 0
 }
@@ -139,11 +100,7 @@ function isSetForPod({ pod }: Workload, minor: number): boolean {
 function isFilledIn(target: Workload, resource: string, graph: Graph): boolean {
   return (
     hasDefault(graph.siblings('LimitRange', target.object), 'request', resource) ||
-    graph
-      .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', target.object)
-      .some(
-        (one) => targetNamed(one, target) && stringAt(one, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
-      )
+    verticalAutoscalerOf(target, graph) !== undefined
   )
 }
 

@@ -48,6 +48,10 @@ from standard input has no folder, so nothing is said about it.`,
   ],
   stories: [],
   for: 'Kustomization',
+  canTell: (kustomization, { graph, isAsked }) =>
+    !kustomization.isBuilt &&
+    (isAsked || graph.complete || kustomization.isCheckedOut()) &&
+    (kustomization.generated.length === 0 || graph.knowsBuildsOf(kustomization)),
   check(kustomization, { graph, isAsked, reportPath }) {
     const { references, isBuilt } = kustomization
     if (isBuilt) return

@@ -26,6 +26,7 @@ pattern, or labels alone) are for whatever comes to fit: an info, for those who 
   stories: [],
   unless: ['kustomization-broken-reference'],
   for: 'Kustomization',
+  canTell: (kustomization, { graph }) => graph.knowsBuildsOf(kustomization),
   check(kustomization, { graph, reportPath }) {
     const own = graph.describe(kustomization)
     const told = new Set<string>()

@@ -25,6 +25,8 @@ a new one changes the label and starts no rollout. Argo CD and \`kustomize build
   ],
   stories: [],
   for: 'Kustomization',
+  // Who applies it may be written elsewhere.
+  canTell: (kustomization, { graph }) => graph.complete || appliedBy(kustomization, graph) !== undefined,
   check(kustomization, { graph, reportPath }) {
     const options = arrayAt(kustomization.document.value, 'buildMetadata')
     const index = options.indexOf(option)

@@ -5,6 +5,7 @@ import {
   type Path,
   retiredApi,
   rule,
+  strayVolumes,
   successorOf,
   suggestion,
 } from '../src/rule.js'
@@ -32,8 +33,9 @@ in a Go module whose images are empty, that is known.`,
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     if (isGone(object, minor)) return
+    const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'missing-field') continue
+      if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
       if (graph.kustomized(object)) return
       if (isMeant(problem.path, object, graph, minor)) continue
       const path = formatPath(problem.path).slice(1)

@@ -3,6 +3,7 @@ import {
   at,
   clientsFirst,
   type Graph,
+  isForTrial,
   isGone,
   isReady,
   isScrapedOnly,
@@ -54,14 +55,15 @@ constraints.`,
   check(workload, { graph, params, report }) {
     const fewest = graph.fewestPods(workload)
     const services = clientsFirst(graph.servicesOf(workload)).filter((one) => !isScrapedOnly(one, workload))
-    const service = services.find(graph.entranceOf) ?? services[0]
+    const steady = services.filter((one) => !isForTrial(one, workload))
+    const service = steady.find(graph.entranceOf) ?? steady[0] ?? services[0]
     if (!fewest || fewest.pods < params.minReplicas) return
     if (workload.batch || (!service && graph.servicesOf(workload).length > 0)) return
     const stand = graph.live ? whereTheyStand(workload, graph) : undefined
     if (stand && stand.nodes > 1) return
     const asks = isSpread(workload, new Set(params.topologyKeys))
     if ((asks && !stand) || isPinned(workload) || isMoot(graph)) return
-    const whole = graph.describe(service ?? workload.object)
+    const whole = graph.describe(steady.length > 0 && service ? service : workload.object)
     report(
       workload.pod,
       'topologySpreadConstraints',

@@ -2,14 +2,12 @@ import {
   at,
   type Container,
   enumerateFew,
-  type Graph,
   hasDefault,
   heavyPods,
   imageNamed,
   isMirror,
   rule,
-  stringAt,
-  targetNamed,
+  verticalAutoscalerOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -73,7 +71,7 @@ moment stand below.`,
         (isBare(container, 'memory') || (params.cpu && isBare(container, 'cpu'))),
     )
     const [first] = bare
-    if (!first || isManaged(workload, graph)) return
+    if (!first || verticalAutoscalerOf(workload, graph)) return
     const bareNames = bare.map(({ name }) => name)
     const names = enumerateFew(bareNames, 'container', 'and')
     const kinds = [isBare(first, 'memory') ? 'memory' : '', isBare(first, 'cpu') ? 'CPU' : '']
@@ -107,12 +105,4 @@ function lacks({ spec }: Container, { pod }: Workload, resource: 'memory' | 'cpu
 /** The kernel spares these last, whatever they request. Source: kubernetes/pkg/kubelet/qos/policy.go. */
 function isCritical({ pod }: Workload): boolean {
   return pod.priorityClassName === 'system-node-critical'
-}
-
-function isManaged(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings('autoscaling.k8s.io/VerticalPodAutoscaler', workload.object)
-    .some(
-      (vpa) => targetNamed(vpa, workload) && stringAt(vpa, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
-    )
 }

@@ -1,16 +1,4 @@
-import {
-  advise,
-  arrayAt,
-  at,
-  type Custom,
-  type Graph,
-  objectAt,
-  objectsAt,
-  rule,
-  type Service,
-  stringAt,
-  valueAt,
-} from '../src/rule.js'
+import { advise, at, looksInto, objectAt, objectsAt, rule, stringAt, valueAt } from '../src/rule.js'
 
 export default rule({
   title: 'Prometheus scrapes nothing: the labels are those of the pods',
@@ -33,7 +21,7 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     const names = Object.keys(wanted)
     if (!selector || names.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
     const has = (labels: object | undefined) => names.every((name) => wanted[name] === valueAt(labels, name))
-    const services = inReach(monitor, graph)
+    const services = graph.all('Service').filter(looksInto(monitor, graph))
     if (services.some(({ metadata }) => has(metadata?.labels))) return
     const ports = objectsAt(monitor, 'spec', 'endpoints').map((one) => stringAt(one, 'port'))
     const meant = services.find(
@@ -59,16 +47,3 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     )
   },
 })
-
-/** The Services that the monitor looks at. */
-function inReach(monitor: Custom, graph: Graph): readonly Service[] {
-  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
-  if (valueAt(chosen, 'any') === true) return graph.all('Service')
-  const named = arrayAt(chosen, 'matchNames')
-  const names = named.length > 0 ? named : [graph.namespaceOf(monitor)]
-  // Whoever applies a manifest without a namespace chooses one.
-  return graph.all('Service').filter((service) => {
-    const namespace = graph.namespaceOf(service)
-    return namespace === '' || names.includes('') || names.includes(namespace)
-  })
-}

@@ -1,4 +1,4 @@
-import { type Dropped, losses, rule, suggestion } from '../src/rule.js'
+import { type Dropped, formatPath, losses, rule, strayVolumes, suggestion } from '../src/rule.js'
 
 export default rule({
   title: 'A field that the API server does not know',
@@ -45,6 +45,7 @@ the annotation stays as it was.`,
       .problems(object)
       .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong !== 'place')
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
+    const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field') continue
       const { path, since, until, isNull = false } = problem
@@ -61,6 +62,13 @@ the annotation stays as it was.`,
             : `${refused}: Kubernetes has had no such field since 1.${(until ?? minor) + 1}.`,
           harm,
         )
+        continue
+      }
+      if (strays.includes(formatPath(path.slice(0, -1)))) {
+        const volumes = formatPath([...path.slice(0, -3), 'volumes'])
+        reportPath(path, `${refused}: a volume stands among the containers.`, {
+          label: `belongs under ${volumes}`,
+        })
         continue
       }
       const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)

@@ -13,6 +13,7 @@ import {
   rule,
   stringAt,
   targetNamed,
+  verticalAutoscalerOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -83,7 +84,7 @@ shipper may look larger than what it needs. The kubelet counts in the same way w
   check(workload, { graph, params, report }) {
     const { live } = graph
     const [container] = workload.running
-    if (!live || !container || workload.batch || isWritten(workload, graph)) return
+    if (!live || !container || workload.batch || verticalAutoscalerOf(workload, graph)) return
     const pods = measured(workload, live, params.minAge)
     const grave = worstNode(pods, graph, live, params)
     // Who asks for it wants to hear of each that asked for too little.
@@ -218,15 +219,6 @@ function isIdle(workload: Workload, live: Live, under: number): boolean {
 }
 
 const autoscalers = 'autoscaling.k8s.io/VerticalPodAutoscaler'
-
-/** Whether an autoscaler gives the pods other requests than their template has. */
-function isWritten(workload: Workload, graph: Graph): boolean {
-  return graph
-    .siblings(autoscalers, workload.object)
-    .some(
-      (vpa) => targetNamed(vpa, workload) && stringAt(vpa, 'spec', 'updatePolicy', 'updateMode') !== 'Off',
-    )
-}
 
 /** Source: autoscaler/vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1/types.go. */
 function recommendations(workload: Workload, graph: Graph): string[] {

@@ -69,8 +69,17 @@ export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { matchesAnywhere, mayMean, mayShareNamespace } from './graph/meant.js'
+export {
+  controlledBy,
+  type Measured,
+  measuredBy,
+  targetNamed,
+  updateModeOf,
+  verticalAutoscalerOf,
+} from './graph/measured.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
+export { looksInto, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
 export {
   isAway,
@@ -123,8 +132,7 @@ export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
-export { targetNamed } from './graph/scaling.js'
-export { areForScrapers, clientsFirst, isScrapedOnly } from './graph/scraped.js'
+export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { standbysOf } from './graph/standby.js'
 export { throttledOf } from './graph/throttling.js'
@@ -159,7 +167,7 @@ export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
-export { type Suggestion, suggestion } from './schema/suggest.js'
+export { type Suggestion, strayVolumes, suggestion } from './schema/suggest.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
@@ -178,6 +186,7 @@ export { formatStarts, type Schedule, schedule } from './values/schedule.js'
 export { matchesLabels, matchesSelector, pairsOf, selectsAll, slipIn } from './values/selector.js'
 export { editDistance, inSeries, nearestName } from './values/similar.js'
 export { arrayAt, isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from './values/untyped.js'
+export { matchesWildcard } from './values/wildcard.js'
 
 /** For the `pattern` of a parameter that `seconds` reads: a Go duration, or a number of seconds. */
 export const durationPattern = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$|^[0-9]+(\\.[0-9]+)?$'
@@ -435,6 +444,8 @@ export interface RuleSpec<I extends Interest, P extends Params> {
   /** What only a cluster can tell; the rule is then listed as not evaluated by `lint`. */
   readonly needs?: 'cluster'
   readonly for: I | readonly I[]
+  /** False where the input does not tell whether the rule has something to report: a suppression is not unused there. Default true. */
+  canTell?(subject: SubjectOf<I>, context: Pick<Context<P>, 'graph' | 'isAsked'>): boolean
   check(subject: SubjectOf<I>, context: Context<P>): void
 }
 
@@ -461,9 +472,10 @@ export const categories = [
 export type Category = (typeof categories)[number]
 
 /** A rule with its subject's type forgotten, as the engine holds it. */
-export interface Rule extends Omit<RuleSpec<Interest, Params>, 'check' | 'for' | 'params'> {
+export interface Rule extends Omit<RuleSpec<Interest, Params>, 'canTell' | 'check' | 'for' | 'params'> {
   readonly for: readonly Interest[]
   readonly params: Params
+  canTell?(subject: object, context: Pick<Context<Params>, 'graph' | 'isAsked'>): boolean
   check(subject: object, context: Context<Params>): void
 }
 
@@ -471,12 +483,13 @@ export interface Rule extends Omit<RuleSpec<Interest, Params>, 'check' | 'for' |
 export function rule<I extends Interest, const P extends Params = Record<never, never>>(
   spec: RuleSpec<I, P>,
 ): Rule {
-  const { check, params } = spec
+  const { canTell, check, params, ...rest } = spec
   return {
-    ...spec,
+    ...rest,
     for: (Array.isArray(spec.for) ? spec.for : [spec.for]) as readonly Interest[],
     params: params ?? {},
     // The engine calls a rule only with the subjects it asked for and with its own params.
+    ...(canTell && { canTell: canTell as unknown as NonNullable<Rule['canTell']> }),
     check: check as unknown as Rule['check'],
   }
 }
@@ -485,6 +498,8 @@ export function rule<I extends Interest, const P extends Params = Record<never, 
  * Declares what the program itself finds before or after the rules run (a file that cannot be read, a suppression that
  * is not needed): a severity and the prose, and nothing to check.
  */
-export function builtin(spec: Omit<RuleSpec<never, Params>, 'for' | 'check' | 'params' | 'needs'>): Rule {
+export function builtin(
+  spec: Omit<RuleSpec<never, Params>, 'for' | 'canTell' | 'check' | 'params' | 'needs'>,
+): Rule {
   return { ...spec, for: [], params: {}, check: () => {} }
 }

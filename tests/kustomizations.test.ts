@@ -15,6 +15,7 @@ import { active, allRules, settings } from './harness.js'
 const rules = await allRules()
 const ids = [
   'kustomization-broken-reference',
+  'kustomization-patch-matches-nothing',
   'suppression-unused',
   'suppression-invalid',
   'job-without-deadline',
@@ -188,6 +189,23 @@ describe('a finding about a kustomization', () => {
     expect(reasons(line('kustomization-broken-reference'))).toEqual(['suppression-unused: undefined'])
     // What is built of it is judged elsewhere.
     expect(reasons(line('job-without-deadline'))).toEqual([])
+  })
+
+  it('is not missed where the rule cannot tell', () => {
+    const rule = 'kustomization-patch-matches-nothing'
+    const patch = `patches: # k8s-af-ignore ${rule} -- made later
+  - target: {kind: ConfigMap, name: settings}
+    patch: '[{op: add, path: /data, value: {}}]'
+`
+    const files = {
+      'base/kustomization.yaml': listing('map.yaml'),
+      'base/map.yaml': configMap,
+      'prod/kustomization.yaml': `resources: [../base]\n${patch}`,
+    }
+    const cwd = checkout(files)
+    const rulesIn = (...paths: string[]) => report(cwd, paths).findings.map((one) => one.rule)
+    expect(rulesIn('.')).toEqual(['suppression-unused'])
+    expect(rulesIn('prod')).toEqual([])
   })
 
   it('is kept in a baseline', () => {

@@ -464,6 +464,17 @@ describe('test data', () => {
       skips(read(cwd, ['.', 'other/test', '.chainsaw-test', 'sub/.chainsaw-test', 'tests/labels'])),
     ).toEqual({})
   })
+  it('is not what a folder holds because the one that was named is called a test', () => {
+    const cwd = folderWith({
+      'latest/app/kyverno-test.yaml': configMap('app test'),
+      'latest/app/deployment.yaml': configMap('app'),
+      'latest/tests/labels/kyverno-test.yaml': configMap('labels'),
+    })
+    const found = read(cwd, ['latest'])
+    expect(names(found)).toEqual(['app', 'app test'])
+    expect(skips(found)).toEqual({ 'latest/tests/labels': 'test data' })
+    expect(names(read(join(cwd, 'latest')))).toEqual(['app', 'app test'])
+  })
 })
 
 describe("Go's modules", () => {

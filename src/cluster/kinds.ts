@@ -108,6 +108,7 @@ const custom = [
   'source.toolkit.fluxcd.io/OCIRepository',
   'traefik.containo.us/IngressRoute',
   'traefik.io/IngressRoute',
+  'traefik.io/TLSStore',
   'trust.cert-manager.io/Bundle',
   'velero.io/Backup',
   'velero.io/BackupStorageLocation',

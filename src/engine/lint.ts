@@ -85,6 +85,11 @@ export function examine(
     settings: evaluated,
     rules,
     ownerOf,
+    canTell: tellerIn(
+      evaluated,
+      input.unbuilt?.kustomizations ?? input.kustomizations,
+      unbuilt?.graph ?? graph,
+    ),
     otherLines: memo((finding: Finding) => {
       const draft = draftOf.get(finding)
       return draft ? otherLines(draft.resource, draft.path) : []
@@ -122,6 +127,21 @@ function unbuiltOf(input: NonNullable<Input['unbuilt']>, settings: Settings, wit
   })
   const own = withRules(settings, isOfKustomizations)
   return { ...evaluate(graph, own, undefined, withTimings), graph, kustomizations }
+}
+
+/** Tells whether a rule could have found something in the kustomization of a file. */
+function tellerIn(
+  { active }: Settings,
+  kustomizations: Input['kustomizations'],
+  graph: Graph,
+): (id: string, file: string) => boolean {
+  const byFile = lazy(() => new Map(kustomizations.map((one) => [one.document.file.name, one])))
+  return (id, file) => {
+    const kustomization = byFile().get(file)
+    const { rule, isAsked } = active.find((one) => one.id === id) ?? {}
+    if (!kustomization || !rule?.canTell || isAsked === undefined) return true
+    return rule.canTell(kustomization, { graph, isAsked })
+  }
 }
 
 function withRules(settings: Settings, isWanted: (rule: Rule) => boolean): Settings {

@@ -109,6 +109,8 @@ export interface Graph extends Existence, Scaling {
    * The number of folder changes between the files of two objects: 1 to a parent or child, 2 between sibling folders.
    */
   apart(a: object, b: object): number
+  /** Sorts roots and workloads by how near they stand to one of them: in its file, in its folder, folders away. */
+  nearestFirst(near: object): (a: object, b: object) => number
 
   /** The workloads whose pods the Service selects, the nearest file first. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
@@ -168,6 +170,8 @@ export interface Graph extends Existence, Scaling {
    * the object: a mark that a script puts something in the place of.
    */
   markBehind(object: object, value: string): string | undefined
+  /** Whether all that is known which the builds hold that a kustomization changes, and whether they hold anything at all. */
+  knowsBuildsOf(one: Kustomization): boolean
   /**
    * The patches of a kustomization for objects of which none is in any build that it changes; none where not all that is built is
    * known.
@@ -245,6 +249,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     all: objects.all,
     seen: objects.all,
     workload: objects.workload,
+    knowsBuildsOf: unmatching.isKnown,
     unmatchedPatches: unmatching.patches,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
@@ -257,6 +262,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     namesNear: (kind, near) => belong.namesNear(kind, resource(near)),
     nearby: (object) => select.nearby(resource(object)),
     together: (a, b) => belong.together(resource(a), resource(b)),
+    nearestFirst,
     apart: (a, b) => distance(resource(a).folders, resource(b).folders),
 
     backendsOf,

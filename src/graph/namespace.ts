@@ -27,6 +27,6 @@ export function isNamespaceOf(
 ): boolean {
   const name = graph.namespaceOf(object)
   if (namespace.metadata?.name !== name) return false
-  const own = graph.apart(namespace, object)
-  return namespacesCalled(name, graph).every((one) => graph.apart(one, object) >= own)
+  const byNearness = graph.nearestFirst(object)
+  return namespacesCalled(name, graph).every((one) => byNearness(one, namespace) >= 0)
 }

@@ -94,12 +94,6 @@ export function scaling(
   }
 }
 
-/** Whether an autoscaler's `targetRef` (as VerticalPodAutoscalers have it) names the workload. */
-export function targetNamed(autoscaler: object, { kind, name }: Workload): boolean {
-  const ref = valueAt(autoscaler, 'spec', 'targetRef')
-  return stringAt(ref, 'name') === name && (stringAt(ref, 'kind') ?? kind) === kind
-}
-
 function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {
   return { pods: hpa.spec?.minReplicas ?? 1, of: hpa, node: hpa.spec ?? hpa, field: 'minReplicas' }
 }

@@ -1,5 +1,6 @@
 /** Which of a workload's Services clients ask. */
 import type { Service, ServicePort } from '../kubernetes.js'
+import { stringAt } from '../values/untyped.js'
 import { portOf } from './services.js'
 import type { Workload } from './workload.js'
 
@@ -37,4 +38,17 @@ export function areForScrapers(ports: readonly { readonly name?: string | undefi
 export function clientsFirst(services: readonly Service[]): readonly Service[] {
   const isHeadless = (service: Service) => service.spec?.clusterIP === 'None'
   return [...services.filter((one) => !isHeadless(one)), ...services.filter(isHeadless)]
+}
+
+/**
+ * Whether a Service is for those of a Rollout's pods that are tried out: Argo gives it a selector of its own while it does.
+ * Source: argo-rollouts/pkg/apis/rollouts/v1alpha1/types.go (CanaryStrategy, BlueGreenStrategy).
+ */
+export function isForTrial({ metadata }: Service, { object }: Workload): boolean {
+  const strategy = ['spec', 'strategy'] as const
+  const names = [
+    stringAt(object, ...strategy, 'canary', 'canaryService'),
+    stringAt(object, ...strategy, 'blueGreen', 'previewService'),
+  ]
+  return metadata?.name !== undefined && names.includes(metadata.name)
 }

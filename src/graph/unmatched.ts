@@ -40,6 +40,8 @@ export interface Twice {
 
 /** What tells the patches and generators that are out of place. */
 export interface Unmatching {
+  /** Whether all that the builds hold which a kustomization changes is known, and is anything at all. */
+  isKnown(one: Kustomization): boolean
   patches(one: Kustomization): readonly Unmatched[]
   generators(one: Kustomization): readonly Stray[]
   /** The objects that its own files hold twice. */
@@ -78,6 +80,7 @@ export function unmatchedIn(
     return isAnything && known.length === changed.length ? known : []
   }
   return {
+    isKnown: (one) => contentsChangedBy(one).length > 0,
     patches: memo((one) => {
       const known = one.patches.length === 0 ? [] : contentsChangedBy(one)
       if (known.length === 0) return []

@@ -1,6 +1,6 @@
 /** From the paths that the user gave to the files to read. */
 import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { basename, join, relative, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import {
   configured,
@@ -67,15 +67,15 @@ const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
  * assertion compares. The last one's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * @param parent the name of the folder that it is in, where the walk has come through that one
  */
-function isPolicyTest(folder: string, entries: readonly Dirent[]): boolean {
+function isPolicyTest(folder: string, parent: string | undefined, entries: readonly Dirent[]): boolean {
   const name = basename(folder)
-  const parent = basename(dirname(folder))
   if (name === '.chainsaw-test' || name === '.kyverno-test') return true
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
-  return has('chainsaw-test') || (/test/i.test(`${parent}/${name}`) && has('kyverno-test'))
+  return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
 }
 
 /** Whether a file's name says that it may be a manifest. */
@@ -150,6 +150,8 @@ interface Folder {
   readonly above: readonly Rules[]
   /** The user may have named it. */
   readonly isNamed: boolean
+  /** The name of the folder above, where that is not the one that the walk started from: what a checkout is called tells nothing. */
+  readonly parent?: string
 }
 
 /** Looks for what an argument names: a file, a folder or a pattern. */
@@ -191,7 +193,7 @@ function namesTestData(path: string): boolean {
     )
 }
 
-function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search: Search): void {
+function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk, search: Search): void {
   const { nameOf, unreadable } = search
   if (run.folders.has(real)) return
   let entries: Dirent[]
@@ -203,7 +205,7 @@ function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search:
     unreadable.set(nameOf(folder), error)
     return
   }
-  const isTest = !isNamed && !run.testData && isPolicyTest(folder, entries)
+  const isTest = !isNamed && !run.testData && isPolicyTest(folder, parent, entries)
   if (isTest && isIgnored(folder, true, above, true)) {
     search.testData.set(real, nameOf(folder))
     return
@@ -242,8 +244,10 @@ function walk({ path: folder, real, above, isNamed }: Folder, run: Walk, search:
         run.hasFound = true
         search.ignored.add(nameOf(path))
       }
-    } else if (isFolder) walk({ path, real: target.real, above: rules, isNamed: false }, run, search)
-    else {
+    } else if (isFolder) {
+      const below: Folder = { path, real: target.real, above: rules, isNamed: false }
+      walk(isNamed ? below : { ...below, parent: basename(folder) }, run, search)
+    } else {
       run.hasFound = true
       add({ path, explicit: false, isFile }, target.real, search)
     }

@@ -2,9 +2,10 @@
 import type { Path, Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
-import { valueAt } from '../values/untyped.js'
-import type { Definition } from './definitions.js'
+import { isObject, valueAt } from '../values/untyped.js'
+import { type Definition, definition } from './definitions.js'
 import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
+import type { SchemaProblem } from './problem.js'
 
 export interface Suggestion {
   /** Whether the field has the wrong name or stands in the wrong place. */
@@ -78,6 +79,29 @@ export function suggestion(
   // The same name in another case is misspelt for certain.
   if (near?.toLowerCase() === field.toLowerCase()) return meant
   return placed(unknown, meant === undefined) ?? meant
+}
+
+/** The places among a pod's containers where a volume stands: nothing but a name and what only volumes have. */
+export function strayVolumes(
+  object: KubernetesObject,
+  problems: readonly SchemaProblem[],
+  minor: number,
+): readonly Path[] {
+  const { fields } = definition('core/v1.Volume', minor)
+  const isVolume = (entry: unknown) =>
+    isObject(entry) &&
+    Object.keys(entry).every((field) => field !== 'image' && fields.get(field)?.served === true)
+  const places = new Map<string, Path>()
+  for (const { kind, path } of problems) {
+    const place = path.slice(0, -1)
+    if (
+      kind === 'unknown-field' &&
+      /^(?:initC|c)ontainers$/.test(String(place.at(-2))) &&
+      isVolume(valueAt(object, ...place))
+    )
+      places.set(place.join('/'), place)
+  }
+  return [...places.values()]
 }
 
 /** A field that does not exist, in its object. */

@@ -33,6 +33,8 @@ export interface Run {
   readonly ownerOf: (finding: Finding) => Resource | undefined
   /** The lines of such a finding besides that of its place. */
   readonly otherLines: (finding: Finding) => readonly Line[]
+  /** Whether what is known of the kustomization in a file is enough for a rule; true of other files. */
+  readonly canTell: (rule: string, file: string) => boolean
 }
 
 /** What covers findings: a comment, an annotation or an entry of the configuration. */
@@ -111,7 +113,7 @@ function meantBy(word: string): string | undefined {
   return words.includes(spelt) ? spelt : nearestName(spelt, words)
 }
 
-function inComments({ input, rules, otherLines }: Run): { written: Written[]; invalid: Invalid[] } {
+function inComments({ input, rules, otherLines, canTell }: Run): { written: Written[]; invalid: Invalid[] } {
   const written: Written[] = []
   const invalid: Invalid[] = []
   const isOfKustomization = (id: string) => rules.get(id)?.for.includes('Kustomization') === true
@@ -122,7 +124,7 @@ function inComments({ input, rules, otherLines }: Run): { written: Written[]; in
       // What this build has no use for may be for another one, and what a kustomization changes is judged where it is built.
       const expects = {
         all: () => true,
-        'the kustomization': isOfKustomization,
+        'the kustomization': (id: string) => isOfKustomization(id) && canTell(id, file.name),
         nothing: () => false,
       }[judged]
       if (word === 'k8s-af-ignore-file')
@@ -243,8 +245,9 @@ function inAnnotations(run: Run): { written: Written[]; invalid: Invalid[] } {
           continue
         }
         const covers = (finding: Finding) => isAbout(finding, resource, run)
+        const expects = (rule: string) => run.canTell(rule, resource.document.file.name)
         for (const text of texts.split(/[\n;]/))
-          if (text.trim() !== '') written.push({ ...about, text, covers, expects: () => true })
+          if (text.trim() !== '') written.push({ ...about, text, covers, expects })
       }
     }
   }
@@ -320,7 +323,7 @@ export function isAbout(finding: Finding, resource: Resource, { ownerOf }: Run):
   )
 }
 
-function configured(one: ConfigSuppression, { settings, resources, otherLines }: Run): Suppression {
+function configured(one: ConfigSuppression, { settings, resources, otherLines, canTell }: Run): Suppression {
   const folder = posix.dirname(settings.configFile ?? '')
   const files = one.files && ignore().add([...one.files])
   const isFile = (name: string) => {
@@ -344,10 +347,15 @@ function configured(one: ConfigSuppression, { settings, resources, otherLines }:
       [finding.place, ...otherLines(finding)].some(({ file }) => isFile(file)) &&
       (finding.subject ? isObject(finding.subject) : anyObject),
     // The object it names is in the input, or the input is everything.
-    expects: () =>
+    expects: (rule) =>
       settings.complete ||
       (one.name !== undefined &&
-        resources.some((resource) => isObject(resource) && isFile(resource.document.file.name))),
+        resources.some(
+          (resource) =>
+            isObject(resource) &&
+            isFile(resource.document.file.name) &&
+            canTell(rule, resource.document.file.name),
+        )),
   }
 }
 

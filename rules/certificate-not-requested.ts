@@ -1,0 +1,100 @@
+import {
+  arrayAt,
+  at,
+  firstOf,
+  flagOf,
+  type Graph,
+  ingressClassOf,
+  matchesWildcard,
+  rule,
+  set,
+} from '../src/rule.js'
+
+/** Source: cert-manager/pkg/apis/certmanager/v1/types.go (IngressIssuerNameAnnotationKey, IngressClusterIssuerNameAnnotationKey). */
+const issuers = ['cert-manager.io/issuer', 'cert-manager.io/cluster-issuer'] as const
+
+/** Classes whose controllers have certificates of their own. */
+const ownTls = /^alb|tunnel|cloudflare|ngrok|tailscale/
+
+export default rule({
+  title: 'cert-manager is asked for a certificate, and makes none',
+  category: 'networking',
+  severity: 'warning',
+  why: `The annotation only tells which issuer to use. What cert-manager makes it reads in \`tls\`: a Certificate for each entry, for the
+\`hosts\` there, in the Secret \`secretName\`. Without \`tls\` it does nothing and says nothing; an entry without hosts or Secret it leaves out,
+with an event. The controller answers HTTPS with its own default certificate, which no client trusts.`,
+  remedy: 'Add an entry to `tls` with the hosts and the name of a Secret.',
+  decides: `An Ingress with the annotation \`cert-manager.io/issuer\` or \`cert-manager.io/cluster-issuer\` and without \`tls\`, or with an entry
+of \`tls\` that lacks \`hosts\` or \`secretName\`.
+
+Not reported: hosts for which another Ingress or a Certificate of the input has an entry, entries whose Secret is in the input,
+Ingresses without any host, those of AWS load balancers and tunnels, which take no Secrets, and all where the input gives its controller a
+default certificate (\`--default-ssl-certificate\` of ingress-nginx, a TLSStore of Traefik).`,
+  falsePositives:
+    'Controllers with a default certificate for these hosts of which the input does not tell: the annotation is not needed then.',
+  sources: [
+    'cert-manager/pkg/controller/certificate-shim/sync.go (buildCertificates, validateIngressTLSBlock)',
+    'cert-manager documentation, Annotated Ingress resource',
+    'ingress-nginx documentation, TLS (default SSL certificate); Traefik documentation, TLSStore',
+  ],
+  stories: [],
+  for: 'Ingress',
+  check(ingress, { graph, report }) {
+    const { metadata, spec } = ingress
+    const annotations = metadata?.annotations
+    const issuer = issuers.find((key) => annotations?.[key])
+    if (!spec || !annotations || !issuer || ownTls.test(ingressClassOf(ingress))) return
+    const isCovered = () => graph.once('default certificate', () => hasDefaultCertificate(graph))
+    const see = [at(ingress, annotations, issuer)]
+    const own = graph.describe(ingress)
+    const hosts = [...new Set((spec.rules ?? []).flatMap(({ host }) => host || []))]
+    if (!spec.tls?.length) {
+      const bare = hosts.filter((host) => !isServed(host, graph))
+      if (bare.length === 0 || isCovered()) return
+      const entry = { hosts: bare, secretName: `${metadata?.name ?? ''}-tls` }
+      report(
+        spec,
+        'tls',
+        `HTTPS clients of ${firstOf(bare)} get the default certificate of the controller: ${own} has no tls, so cert-manager makes none.`,
+        { see, fix: metadata?.name ? set(spec, 'tls', [entry]) : undefined },
+      )
+      return
+    }
+    for (const tls of spec.tls) {
+      const named = tls.hosts ?? []
+      if (tls.secretName && named.length > 0) continue
+      if (tls.secretName && graph.find('Secret', tls.secretName, ingress)) continue
+      const bare = (named.length > 0 ? named : hosts).filter((host) => !isServed(host, graph))
+      if (bare.length === 0 || isCovered()) continue
+      const field = tls.secretName ? 'hosts' : 'secretName'
+      report(
+        tls,
+        field,
+        `HTTPS clients of ${firstOf(bare)} get the default certificate of the controller: cert-manager leaves out an entry of tls without ${field}.`,
+        { see },
+      )
+    }
+  },
+})
+
+/** Whether another Ingress or a Certificate of the input has a certificate for the host. */
+function isServed(host: string, graph: Graph): boolean {
+  const isFor = (names: readonly unknown[] | undefined) =>
+    names?.some((name) => typeof name === 'string' && matchesWildcard(name, host)) ?? false
+  return (
+    graph.all('Ingress').some((one) => one.spec?.tls?.some((tls) => tls.secretName && isFor(tls.hosts))) ||
+    graph.all('cert-manager.io/Certificate').some((one) => isFor(arrayAt(one, 'spec', 'dnsNames')))
+  )
+}
+
+/** Whether the input gives a controller a certificate for what has none. */
+function hasDefaultCertificate(graph: Graph): boolean {
+  const flag = 'default-ssl-certificate'
+  const isSet = (one: object) => JSON.stringify(one).includes(flag)
+  return (
+    graph.all('traefik.io/TLSStore').length > 0 ||
+    graph.all('helm.toolkit.fluxcd.io/HelmRelease').some(isSet) ||
+    graph.all('argoproj.io/Application').some(isSet) ||
+    graph.workloads.some(({ running }) => running.some((one) => flagOf(one, flag) !== undefined))
+  )
+}
