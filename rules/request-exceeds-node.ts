@@ -6,10 +6,12 @@ import {
   formatBytes,
   type Graph,
   isFor,
+  type LimitRange,
   linesOf,
   pendingPods,
   quantity,
   quantityPattern,
+  type ResourceQuota,
   requested,
   requestOf,
   rule,
@@ -32,7 +34,8 @@ ReplicaSet's events tell.`,
 init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes that their
 labels and taints open to the pod, or with the parameters; CPU, memory, ephemeral storage, and what devices give
 (\`nvidia.com/gpu\`); with \`max\` of a LimitRange (per container and
-pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace. Nodes count only where no
+pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace; one that names none and stands in a
+folder with workloads counts for that folder alone. Nodes count only where no
 Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left alone, and those
 that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
   sources: [
@@ -173,6 +176,7 @@ function nodeBound(
 /** What a LimitRange or quota of the namespace allows, where the pods exceed it. */
 function namespaceBound(workload: Workload, graph: Graph, resource: Resource): Bound | undefined {
   for (const range of graph.siblings('LimitRange', workload.object)) {
+    if (isOfOthers(range, workload, graph)) continue
     for (const { type, max } of range.spec?.limits ?? []) {
       const most = quantity(max?.[resource])
       if (!max || most === undefined) continue
@@ -189,6 +193,7 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
     }
   }
   for (const quota of graph.siblings('ResourceQuota', workload.object)) {
+    if (isOfOthers(quota, workload, graph)) continue
     const hard = quota.spec?.hard
     if (!hard || quota.spec?.scopes || quota.spec?.scopeSelector) continue
     const key = [`requests.${resource}`, resource].find((one) => hard[one] !== undefined)
@@ -197,4 +202,18 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
       return { most, what: 'the whole quota is', consequence: 'are refused', see: at(quota, hard, key) }
   }
   return undefined
+}
+
+/**
+ * Whether a bound without a namespace is for what stands in its own folder: an example with workloads of its own, which nothing puts
+ * together with those of another folder.
+ */
+function isOfOthers(bound: LimitRange | ResourceQuota, { object }: Workload, graph: Graph): boolean {
+  return (
+    !graph.live &&
+    graph.namespaceOf(bound) === '' &&
+    graph.apart(bound, object) > 0 &&
+    !graph.kustomized(bound) &&
+    graph.workloads.some((one) => graph.apart(bound, one.object) === 0)
+  )
 }

@@ -194,10 +194,20 @@ describe('what cannot be read', () => {
     writeFileSync(Buffer.concat([Buffer.from(join(cwd, 'a')), Buffer.from([0xff]), Buffer.from('.yaml')]), '')
     expect(read(cwd).problems).toMatchObject([{ message: expect.stringMatching(/^Its name.* is not UTF-8/) }])
   })
+  it('is a merge that left conflicts in several documents: told once', () => {
+    const conflict = (name: string) =>
+      `${configMap(name)}\n<<<<<<< ours\n  a: b\n=======\n  a: c\n>>>>>>> theirs\n`
+    const cwd = folderWith({ 'a.yaml': `${conflict('a')}---\n${conflict('b')}`, 'c.yaml': conflict('c') })
+    expect(read(cwd).problems.map(({ file, range }) => `${file} ${range.line}`)).toEqual([
+      expect.stringMatching(/^a\.yaml /),
+      expect.stringMatching(/^c\.yaml /),
+    ])
+  })
   it('is a link that leads to itself, or nowhere', () => {
     const cwd = folderWith({ 'good.yaml': configMap('good') })
     symlinkSync('loop.yaml', join(cwd, 'loop.yaml'))
     symlinkSync('nowhere.yaml', join(cwd, 'gone.yaml'))
+    symlinkSync('/nix/store/nowhere.json', join(cwd, '.pre-commit-config.yaml'))
     symlinkSync('.', join(cwd, 'again'))
     const input = read(cwd)
     expect(names(input)).toEqual(['good'])
@@ -402,6 +412,7 @@ describe('test data', () => {
       'unit/test_data/expected/e.yaml': configMap('e'),
       'tools/tests/fixtures/b.yaml': configMap('b'),
       'chart/tests/expected/f.yaml': configMap('f'),
+      'app/tests/data/kubectl/h.yaml': configMap('h'),
       'src/test/resources/g.yaml': configMap('g'),
       'fixtures/c.yaml': configMap('c'),
       'tests/manifests/d.yaml': configMap('d'),

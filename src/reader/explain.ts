@@ -4,15 +4,14 @@ import { lineStart } from './lines.js'
 import type { Mistake } from './parse.js'
 import type { Fault } from './refuse.js'
 
+/** Of a merge: documents of one file that have conflicts have them together. */
+export const conflictMessage = 'A merge conflict is not resolved: remove its marks and keep one side.'
+
 /** What a person should read about a mistake; the place may be another one than the parser stopped at. */
 export function explain({ reason, offset, message }: Mistake, text: string): Fault {
   if (message !== undefined) return { message, offset }
   const conflict = text.search(/^(?:<{7}|>{7}|={7}$)/m)
-  if (conflict >= 0 && /^={7}$/m.test(text))
-    return {
-      message: 'A merge conflict is not resolved: remove its marks and keep one side.',
-      offset: conflict,
-    }
+  if (conflict >= 0 && /^={7}$/m.test(text)) return { message: conflictMessage, offset: conflict }
   const scene: Scene = { reason, text, offset, line: lineAt(text, offset), opening: openingAt(text) }
   for (const cause of causes) {
     const found = cause(scene)

@@ -50,13 +50,13 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `tests/fixtures`, what tests
- * expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `tests/fixtures` and
+ * `tests/data`, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
  */
 function isTestDataFolder(name: string, parent: string): boolean {
   return (
     /^test[-_]?data$/i.test(name) ||
-    (/^(?:fixtures|expected)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent)) ||
+    (/^(?:fixtures|expected|data)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent)) ||
     (name === 'resources' && parent === 'test')
   )
 }
@@ -232,7 +232,8 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
       // Most paths have no links in them, and one text is hashed once.
       target = targetOf(entry, path, isReal ? path : real + sep + entry.name)
     } catch (error) {
-      if (isManifest) unreadable.set(nameOf(path), error)
+      // A hidden one is a tool's that is not installed here, as pre-commit's in a Nix store.
+      if (isManifest && !entry.name.startsWith('.')) unreadable.set(nameOf(path), error)
       continue
     }
     const { isFolder, isFile } = target

@@ -16,7 +16,7 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
-import { explain } from './explain.js'
+import { conflictMessage, explain } from './explain.js'
 import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
@@ -129,6 +129,8 @@ class Reading {
   private readonly paths = new Set<string>()
   /** Names of files with documents that were left out, beside others that were not. */
   private readonly parts = new Set<string>()
+  /** The files in which a merge conflict is told already. */
+  private readonly conflicts = new Set<SourceFile>()
   private files = 0
 
   add(source: Source, content: Content): void {
@@ -219,7 +221,9 @@ class Reading {
       const { message, offset } = explain(parsed.mistake, text)
       if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
-      this.invalid(file, message, place.range(offset, wordEnd(text, offset)))
+      if (message !== conflictMessage || !this.conflicts.has(file))
+        this.invalid(file, message, place.range(offset, wordEnd(text, offset)))
+      if (message === conflictMessage) this.conflicts.add(file)
       if (mayBeSecret(text)) {
         const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
         this.hidden.push({ file: file.name, startLine, endLine })

@@ -17,7 +17,7 @@ import { definitionAt } from './lookup.js'
 import type { Budget } from './pattern.js'
 import { type Expected, type SchemaProblem, wrongType } from './problem.js'
 import { type Schema, type SchemaType, shown } from './structural.js'
-import { replaced } from './walk.js'
+import { asBlank, replaced } from './walk.js'
 
 export interface Judging {
   /** Whether fields that the schema does not know are dropped. */
@@ -118,7 +118,8 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
   }
   if (Array.isArray(value) && type === 'string' && schema.formatted) return
   if (type !== undefined && !fits(type, value)) {
-    walk.problems.push(wrongType(walk.path, expected[type], value))
+    const problem = wrongType(walk.path, expected[type], value)
+    walk.problems.push(asBlank(problem) ?? problem)
     return
   }
   walk.budget.steps -= values?.all.length ?? 0

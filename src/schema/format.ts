@@ -48,12 +48,12 @@ export function isPlaceholder(value: unknown): boolean {
 
 /**
  * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `{ID}`, `PV_NAME`, `YOUR_PROJECT_ID`,
- * `replaced by an overlay`.
+ * `replace_namespace`, `replaced by an overlay`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
 export function blankIn(text: string, marksOnly = false): string | undefined {
-  const found = marks.exec(text) ?? promise.exec(text)
+  const found = marks.exec(text) ?? promise.exec(text) ?? order.exec(text)
   const words = marksOnly ? null : (speaking.exec(text) ?? noun.exec(text) ?? beside.exec(text))
   return (found ?? words)?.[0]
 }
@@ -69,6 +69,8 @@ const marks =
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
+// An order to whoever fills it in, with the underscores of a variable: `replace_namespace`.
+const order = /(?<![A-Za-z0-9_])(?:replace|your)_[a-z0-9_]*[a-z0-9](?![A-Za-z0-9_])/
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'

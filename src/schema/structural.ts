@@ -247,6 +247,7 @@ function read(value: unknown, place: Place): Schema {
   if (isSimple) return simple
   return {
     ...simple,
+    items: preserves && simple.items ? preserving(simple.items) : simple.items,
     nullable: flag(value, 'nullable', place),
     default: value.default ?? undefined,
     preserves,
@@ -276,6 +277,14 @@ function branches(value: Untyped, key: 'allOf' | 'anyOf' | 'oneOf', place: Place
   return all
     .filter((one) => !isDeepStrictEqual(one, { anyOf: integerOrString }))
     .map((one, i) => part(one ?? {}, place, [key, i], true))
+}
+
+/**
+ * The items of a list that keeps what its schema does not know: so do they, while their own fields drop it.
+ * Source: apiextensions-apiserver/pkg/apiserver/schema/pruning/algorithm.go (skipPrune).
+ */
+function preserving(items: Schema): Schema {
+  return { ...items, preserves: true, items: items.items && preserving(items.items) }
 }
 
 function checkType(value: Untyped, type: string | undefined, preserves: boolean, place: Place): void {

@@ -345,7 +345,7 @@ function report(walk: Walk, problem: SchemaProblem): void {
 }
 
 /** What is refused only because nobody has filled it in yet. */
-function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
+export function asBlank(problem: SchemaProblem): SchemaProblem | undefined {
   if (!('value' in problem) || typeof problem.value !== 'string') return undefined
   const { kind, path, value } = problem
   // TCP_PORT for TCP is a mistake, and so is TRUE for true.
