@@ -8,18 +8,12 @@ import {
   type KubernetesObject,
   objectAt,
   rule,
+  scaledKinds,
   stringAt,
 } from '../src/rule.js'
 
-/** The built-in kinds with a scale. */
-const scaled: ReadonlySet<string> = new Set([
-  'Deployment',
-  'ReplicaSet',
-  'ReplicationController',
-  'StatefulSet',
-])
 /** Source: autoscaler/vertical-pod-autoscaler/pkg/target/fetcher.go (wellKnownController). */
-const sized: ReadonlySet<string> = new Set([...scaled, 'CronJob', 'DaemonSet', 'Job'])
+const sized: ReadonlySet<string> = new Set([...scaledKinds, 'CronJob', 'DaemonSet', 'Job'])
 
 export default rule({
   title: 'An autoscaler is for a workload that is not there',
@@ -45,7 +39,7 @@ Not reported: kinds of add-ons, and names that a kustomization may change.`,
     const field = hpa ? 'scaleTargetRef' : 'targetRef'
     const spec = objectAt(autoscaler, 'spec')
     const [kind = '', name] = [stringAt(spec, field, 'kind'), stringAt(spec, field, 'name')]
-    if (!spec || !name || !(hpa ? scaled : sized).has(kind) || graph.patched(autoscaler)) return
+    if (!spec || !name || !(hpa ? scaledKinds : sized).has(kind) || graph.patched(autoscaler)) return
     const isThere = (one: { readonly kind: string; readonly name: string; readonly namespace: string }) =>
       one.kind === kind && one.name === name && one.namespace === graph.namespaceOf(autoscaler)
     if ((graph.live ? graph.nearby(autoscaler) : graph.workloads).some(isThere)) return

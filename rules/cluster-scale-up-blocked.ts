@@ -3,7 +3,6 @@ import {
   conditionOf,
   countOf,
   failingCalls,
-  failingRoute,
   formatSpan,
   type Graph,
   type Live,
@@ -77,14 +76,14 @@ Exempt: pods with scheduling gates, and workloads for which another rule names t
         ? `Pod ${name} has been Pending for ${span}: ${obstacle}.`
         : `${running === 0 ? `No pod of ${name} runs` : `${name} runs with ${running} of ${running + pending.length} pods`}: ${pending.length === 1 ? 'one has been Pending for' : `${pending.length} have been Pending for up to`} ${span} and ${obstacle}.`,
       {
-        severity: (running === 0 && !workload.batch) || calls.length > 0 ? 'error' : 'warning',
-        see: [failingRoute(workload, graph, live.seen)],
+        severity: (running === 0 && !workload.batch) || calls.said.length > 0 ? 'error' : 'warning',
+        see: [calls.route],
         symptomOf: pending.every(({ pod }) => absentFor(pod, live).length > 0)
           ? { rules: ['referenced-config-missing'], objects: [workload.object] }
           : undefined,
         evidence: [
           ...linesOf(pending, 1),
-          ...calls,
+          ...calls.said,
           ...claims.slice(0, 1).map((one) => lineOf(one, live)),
           ...saidByAutoscaler(workload, pending, live),
           ...(claims.length > 0 ? [] : blocked(graph)),

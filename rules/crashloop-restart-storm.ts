@@ -10,7 +10,6 @@ import {
   type Eviction,
   evictionsOf,
   failingCalls,
-  failingRoute,
   formatBytes,
   formatEvictions,
   formatRestarts,
@@ -109,6 +108,7 @@ hooks, and which ConfigMaps and Secrets of the pods were written within the last
     const first = workload.containers.find((container) => container.name === name)
     const count = new Set(crashing.map(({ pod }) => pod)).size
     const lastEndAt = Math.max(...crashing.map(({ container }) => lastEnd(container)?.endedAt ?? 0))
+    const calls = failingCalls(workload, graph, live.seen)
     const which = names.length > 1 ? `${names.length} containers` : `container ${name}`
     report(
       first?.spec ?? workload.template,
@@ -120,10 +120,10 @@ hooks, and which ConfigMaps and Secrets of the pods were written within the last
         severity: ready === 0 && !workload.batch ? 'error' : 'warning',
         evidence: [
           ...evidenceOf(crashing, workload, live),
-          ...failingCalls(workload, graph, live.seen),
+          ...calls.said,
           ...configuredLately(workload, graph, live, lastEndAt).slice(0, 2),
         ],
-        see: [failingRoute(workload, graph, live.seen)],
+        see: [calls.route],
       },
     )
   },

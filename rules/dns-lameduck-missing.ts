@@ -1,4 +1,14 @@
-import { advise, at, corednsOf, corefile, formatSeconds, rule, seconds, type Workload } from '../src/rule.js'
+import {
+  advise,
+  at,
+  corednsOf,
+  corefile,
+  formatSeconds,
+  graceOf,
+  rule,
+  seconds,
+  type Workload,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A DNS server goes away before its clients know',
@@ -64,8 +74,9 @@ pods are no endpoints of a Service.`,
       )
       return
     }
-    const grace = server?.pod.terminationGracePeriodSeconds ?? 30
-    if (!server || grace > lameduck) return
+    if (!server) return
+    const grace = graceOf(server)
+    if (grace > lameduck) return
     report(
       data,
       'Corefile',

@@ -6,6 +6,7 @@ import {
   enumerate,
   flagOf,
   formatTurnover,
+  graceOf,
   isAlone,
   isInjected,
   rule,
@@ -80,8 +81,8 @@ seen in a manifest: suppress the rule on that workload and say so.`,
       const entrance = graph.entranceOf(service)
       if (!entrance || onlyUdp(service) || isOfOnePod(service)) continue
       const owners = graph.listeners(workload, service)
-      const serving = owners.length > 0 ? owners : workload.running.filter(({ role }) => role === 'ordinary')
       const ordinary = workload.running.filter(({ role }) => role === 'ordinary')
+      const serving = owners.length > 0 ? owners : ordinary
       const isDraining = (container: Container) =>
         isInjected(container) ||
         params.drainingImages.some((image) => container.image?.split(/[:@]/)[0]?.endsWith(image))
@@ -111,12 +112,7 @@ seen in a manifest: suppress the rule on that workload and say so.`,
           recommended: isPlain,
           often: formatTurnover(workload, graph, ['scaleDowns', 'rollouts', 'evictions', 'made']),
           see: [at(entrance.of, entrance.node, entrance.field)],
-          fix: fixOf(
-            place,
-            workload.pod.terminationGracePeriodSeconds ?? 30,
-            isPlain ? params.minSleepSeconds : balancerDelay,
-            minor,
-          ),
+          fix: fixOf(place, graceOf(workload), isPlain ? params.minSleepSeconds : balancerDelay, minor),
         },
       )
       return

@@ -6,6 +6,7 @@ import {
   countOf,
   delayOfCommand,
   formatTurnover,
+  graceOf,
   killsOf,
   type Live,
   rule,
@@ -52,7 +53,7 @@ lately, by rollouts, autoscalers and evictions.`,
   for: 'Workload',
   check(workload, { graph, params, report }) {
     const { pod } = workload
-    const grace = pod.terminationGracePeriodSeconds ?? 30
+    const grace = graceOf(workload)
     const [longest] = workload.running.map(hookOf).sort((a, b) => b.delay - a.delay)
     if (!longest?.hook || longest.delay === 0 || longest.delay + params.minShutdownSeconds <= grace) {
       const cut = graph.live && cutOffIn(workload, graph.live.seen)

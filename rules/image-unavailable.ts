@@ -1,7 +1,6 @@
 import {
   absentFor,
   failingCalls,
-  failingRoute,
   imageParts,
   isGone,
   isReady,
@@ -67,6 +66,7 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
       platform: `image ${named} is not made for the platform of the node`,
       denied: `${registry} does not let it pull ${named}`,
     }[first.refusal]
+    const calls = failingCalls(workload, graph, live.seen)
     report(first.container.spec, 'image', `${effectOn(workload, ready, pods.length)}: ${answer}.`, {
       severity: ready === 0 ? 'error' : 'warning',
       evidence: [
@@ -74,9 +74,9 @@ their number (\`image-pull-throttled\`). Neither are pull secrets that the kubel
           stuck.map(({ pod }) => pod),
           live,
         ),
-        ...failingCalls(workload, graph, live.seen),
+        ...calls.said,
       ],
-      see: [failingRoute(workload, graph, live.seen)],
+      see: [calls.route],
       symptomOf: stuck.every(({ pod }) => absentFor(pod, live).length > 0)
         ? { rules: ['referenced-config-missing'], objects: [workload.object] }
         : undefined,

@@ -4,6 +4,7 @@ import {
   formatSeconds,
   formatTurnover,
   type Graph,
+  graceOf,
   type Ingress,
   isKind,
   type Node,
@@ -62,9 +63,9 @@ known.`,
         )
         continue
       }
-      const short = workloads.find(({ pod }) => delay > graceOf(pod))
+      const short = workloads.find((workload) => delay > graceOf(workload))
       if (!short) continue
-      const grace = graceOf(short.pod)
+      const grace = graceOf(short)
       report(
         node,
         field,
@@ -78,8 +79,6 @@ known.`,
     }
   },
 })
-
-const graceOf = ({ terminationGracePeriodSeconds = 30 }: Workload['pod']) => terminationGracePeriodSeconds
 
 /** How long a balancer keeps the connections of a pod that goes, and where that is written. */
 interface Draining {

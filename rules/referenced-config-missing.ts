@@ -310,7 +310,7 @@ function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
   const ready = pods.filter(isReady).length
   if (ready > 0) return [`${ready} of ${counted(pods.length, 'pod')} ${ready === 1 ? 'is' : 'are'} ready`]
   const none = pods.length === 1 ? 'its only pod is not ready' : `none of ${pods.length} pods is ready`
-  const [calls] = failingCalls(workload, graph, live)
+  const [calls] = failingCalls(workload, graph, live).said
   return [calls ? `${none}: ${calls}` : none]
 }
 

@@ -10,7 +10,6 @@ import {
   type DaemonSet,
   type Deployment,
   failingCalls,
-  failingRoute,
   formatCondition,
   formatSpan,
   type Graph,
@@ -94,12 +93,11 @@ come are \`image-unavailable\`.`,
       ? daemonStall(subject, stuck, live)
       : orderedStall(subject, stuck, minor, live)
     if (!stall) return
-    const workload = graph.workload(subject)
-    const isDown = workload !== undefined && failingCalls(workload, graph, live.seen).length > 0
+    const wake = wakeOf(subject, stuck, graph, live)
     report(stall.node, stall.field, stall.message, {
-      severity: isDown ? 'error' : 'warning',
-      evidence: [...troubles(stuck, live), ...inItsWake(subject, stuck, graph, live)],
-      see: [workload && failingRoute(workload, graph, live.seen)],
+      severity: wake.isDown ? 'error' : 'warning',
+      evidence: [...troubles(stuck, live), ...wake.evidence],
+      see: [wake.route],
       symptomOf: causeOf(stuck, subject, graph, live),
     })
   },
@@ -153,7 +151,7 @@ function checkDeployment(
       : isRefused
         ? ', no new pod can be made'
         : ''
-  const workload = graph.workload(subject)
+  const wake = wakeOf(subject, stuck, graph, live)
   const refusal = refused?.message ? [formatCondition(refused)] : []
   report(
     status ?? subject,
@@ -162,12 +160,8 @@ function checkDeployment(
     {
       severity: serving === 0 ? 'error' : 'warning',
       // Failed pods are replaced, and tell why all the same.
-      evidence: [
-        ...refusal,
-        ...troubles([...stuck, ...pods.filter(isFailed)], live),
-        ...inItsWake(subject, stuck, graph, live),
-      ],
-      see: [workload && failingRoute(workload, graph, live.seen)],
+      evidence: [...refusal, ...troubles([...stuck, ...pods.filter(isFailed)], live), ...wake.evidence],
+      see: [wake.route],
       symptomOf: causeOf(stuck, subject, graph, live) ?? refusedBy(stuck, refused?.message, subject, graph),
     },
   )
@@ -226,14 +220,13 @@ function configurationsOf(webhook: string, graph: Graph): readonly object[] {
 }
 
 /** What fails with it, and the configuration that crashing pods have read and that was written lately. */
-function inItsWake(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live): readonly string[] {
+function wakeOf(subject: Subject, stuck: readonly Pod[], graph: Graph, live: Live) {
   const workload = graph.workload(subject)
-  if (!workload) return []
+  if (!workload) return { isDown: false, evidence: [], route: undefined }
+  const { said, route } = failingCalls(workload, graph, live.seen)
   const isCrash = (pod: Pod) => containerStates(pod).some(({ restartCount = 0 }) => restartCount > 0)
-  return [
-    ...failingCalls(workload, graph, live.seen),
-    ...(stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []),
-  ]
+  const written = stuck.some(isCrash) ? configuredLately(workload, graph, live, live.now).slice(0, 1) : []
+  return { isDown: said.length > 0, evidence: [...said, ...written], route }
 }
 
 function notReady(count: number, all: number): string {

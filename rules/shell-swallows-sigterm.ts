@@ -1,4 +1,4 @@
-import { atMost, type Container, killsOf, type Live, rule, type Workload } from '../src/rule.js'
+import { atMost, type Container, graceOf, killsOf, type Live, rule, type Workload } from '../src/rule.js'
 
 const shell = /^(?:\/usr)?(?:\/bin\/)?(ba|da|a|z|k)?sh$/
 /** What images say about their `sh` in name or tag. */
@@ -50,7 +50,7 @@ another loop, a pipe or a plain \`sleep\`.`,
     const one = deaf.find(({ isDoubtful }) => !isDoubtful) ?? deaf[0]
     if (!one) return
     const { container, script, last, waits } = one
-    const grace = workload.pod.terminationGracePeriodSeconds ?? 30
+    const grace = graceOf(workload)
     const effect = `stop of ${container.name} takes ${grace} s and ends in SIGKILL:`
     report(
       container.spec,

@@ -62,7 +62,7 @@ export { isUnhealthy, type Kill, killsOf } from './graph/ending.js'
 export type { NamedBackend } from './graph/entrance.js'
 export { type Eviction, evictedAt, evictionsOf, formatEvictions } from './graph/eviction.js'
 export type { Graph } from './graph/graph.js'
-export { failingCalls, failingRoute } from './graph/harm.js'
+export { failingCalls } from './graph/harm.js'
 export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './graph/image.js'
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
@@ -154,10 +154,12 @@ export {
 export {
   accountOf,
   controllerOf,
+  graceOf,
   isMirror,
   isWorkload,
   jobSpecOf,
   podsAtOnce,
+  scaledKinds,
   type Workload,
 } from './graph/workload.js'
 export { type Written, writtenVersions } from './graph/written.js'

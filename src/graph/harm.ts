@@ -8,21 +8,21 @@ import { isReady, presentPods } from './pod.js'
 import type { Workload } from './workload.js'
 
 /**
- * The Services that have no ready pod but those of the workload, of which none is, and what leads to them from outside:
- * `calls of Service shop/web fail, so do those through Ingress shop/web`, for evidence.
+ * The calls of Services that have no ready pod but those of the workload, of which none is.
+ * @returns what is `said` of them, for evidence (`calls of Service shop/web fail, so do those through Ingress shop/web`), if there are any,
+ * and the place of the first `route` from outside that leads to them
  */
-export function failingCalls(workload: Workload, graph: Graph, live: Live): string[] {
+export function failingCalls(workload: Workload, graph: Graph, live: Live) {
   const services = failing(workload, graph, live)
-  if (services.length === 0) return []
-  const routes = new Set(services.flatMap(graph.seenRoutesTo).map(({ from }) => graph.describe(from)))
+  if (services.length === 0) return { said: [], route: undefined }
+  const found = services.flatMap(graph.seenRoutesTo)
+  const routes = new Set(found.map(({ from }) => graph.describe(from)))
   const through = routes.size > 0 ? `, so do those through ${firstOf([...routes])}` : ''
-  return [`calls of ${firstOf(services.map(graph.describe))} fail${through}`]
-}
-
-/** The place of the first route from outside that leads to such a Service. */
-export function failingRoute(workload: Workload, graph: Graph, live: Live) {
-  const [route] = failing(workload, graph, live).flatMap(graph.seenRoutesTo)
-  return route && { of: route.from, node: route.node, field: route.field, note: 'fails, too' }
+  const [first] = found
+  return {
+    said: [`calls of ${firstOf(services.map(graph.describe))} fail${through}`],
+    route: first && { of: first.from, node: first.node, field: first.field, note: 'fails, too' },
+  }
 }
 
 function failing(workload: Workload, graph: Graph, live: Live): readonly Service[] {

@@ -67,6 +67,14 @@ export function podsAtOnce({
   return Math.min(parallelism, completions ?? parallelism)
 }
 
+/**
+ * The seconds that the pods have between the wish to end them and SIGKILL.
+ * Source: kubernetes/pkg/apis/core/v1/defaults.go (terminationGracePeriodSeconds 30).
+ */
+export function graceOf({ pod }: Workload): number {
+  return pod.terminationGracePeriodSeconds ?? 30
+}
+
 /** What a Job is to do, or each of a CronJob's. */
 export function jobSpecOf(subject: CronJob | Job) {
   return isKind(subject, 'CronJob') ? subject.spec?.jobTemplate?.spec : subject.spec
@@ -89,7 +97,13 @@ export const customWorkloads: readonly WorkloadKind[] = [
 ]
 
 const batchKinds = new Set(['Job', 'CronJob', 'ScaledJob'])
-const scaled = new Set(['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController'])
+/** The built-in kinds with a scale. */
+export const scaledKinds: ReadonlySet<string> = new Set([
+  'Deployment',
+  'StatefulSet',
+  'ReplicaSet',
+  'ReplicationController',
+])
 const empty: Labels = {}
 
 /**
@@ -162,7 +176,7 @@ function sourceOf(
     case 'ReplicationController':
     case 'Job': {
       const { spec } = object as Deployment
-      const scale = spec && scaled.has(kindName) ? { node: spec, replicas: spec.replicas } : undefined
+      const scale = spec && scaledKinds.has(kindName) ? { node: spec, replicas: spec.replicas } : undefined
       return { template: spec?.template, scale }
     }
     default: {
