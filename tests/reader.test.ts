@@ -486,6 +486,18 @@ describe('test data', () => {
     expect(skips(found)).toEqual({ 'latest/tests/labels': 'test data' })
     expect(names(read(join(cwd, 'latest')))).toEqual(['app', 'app test'])
   })
+  it('is not what is in a checkout that is called as the folders of test data are', () => {
+    const cwd = folderWith({
+      'tests/data/a.yaml': configMap('a'),
+      'tests/test/fixtures/b.yaml': configMap('b'),
+      'test/resources/c.yaml': configMap('c'),
+    })
+    const found = read(join(cwd, 'tests'))
+    expect(names(found)).toEqual(['a'])
+    expect(skips(found)).toEqual({ 'test/fixtures': 'test data' })
+    expect(names(read(cwd, ['test']))).toEqual(['c'])
+    expect(names(read(cwd))).toEqual([])
+  })
 })
 
 describe("Go's modules", () => {

@@ -52,11 +52,12 @@ const vendored = { folder: 'vendor', list: 'modules.txt' }
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `tests/fixtures` and
  * `tests/data`, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
+ * @param parent the name of the folder that it is in, where that says anything
  */
-function isTestDataFolder(name: string, parent: string): boolean {
+function isTestDataFolder(name: string, parent: string | undefined): boolean {
   return (
     /^test[-_]?data$/i.test(name) ||
-    (/^(?:fixtures|expected|data)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent)) ||
+    (/^(?:fixtures|expected|data)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent ?? '')) ||
     (name === 'resources' && parent === 'test')
   )
 }
@@ -151,7 +152,7 @@ interface Folder {
   /** The user may have named it. */
   readonly isNamed: boolean
   /** The name of the folder above, where that is not the one that the walk started from: what a checkout is called tells nothing. */
-  readonly parent?: string
+  readonly parent?: string | undefined
 }
 
 /** Looks for what an argument names: a file, a folder or a pattern. */
@@ -187,10 +188,7 @@ function follow(
 function namesTestData(path: string): boolean {
   return path
     .split(/[\\/]/)
-    .some(
-      (part, i, all) =>
-        isTestDataFolder(part, all[i - 1] ?? '') || /^\.?(?:chainsaw|kyverno)-test$/.test(part),
-    )
+    .some((part, i, all) => isTestDataFolder(part, all[i - 1]) || /^\.?(?:chainsaw|kyverno)-test$/.test(part))
 }
 
 function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk, search: Search): void {
@@ -216,6 +214,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
   search.folders.add(real)
   const rules = entries.some(({ name }) => name === ignoreFile) ? [...above, ...rulesIn(folder)] : above
   const isReal = real === folder
+  const own = isNamed ? undefined : basename(folder)
   let hasSources = false
   let hasScripts = false
   for (const entry of entries) {
@@ -238,7 +237,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     }
     const { isFolder, isFile } = target
     if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
-    const isTestData = isFolder && !run.testData && isTestDataFolder(entry.name, basename(folder))
+    const isTestData = isFolder && !run.testData && isTestDataFolder(entry.name, own)
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else {
@@ -246,8 +245,7 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
         search.ignored.add(nameOf(path))
       }
     } else if (isFolder) {
-      const below: Folder = { path, real: target.real, above: rules, isNamed: false }
-      walk(isNamed ? below : { ...below, parent: basename(folder) }, run, search)
+      walk({ path, real: target.real, above: rules, isNamed: false, parent: own }, run, search)
     } else {
       run.hasFound = true
       add({ path, explicit: false, isFile }, target.real, search)
