@@ -28,19 +28,25 @@ export default rule({
 object: every \`kubectl apply\`, sync and reconciliation fails until it is corrected. YAML decides the type
 from the text: \`on\`, \`yes\` and \`y\` are booleans, \`0755\` is a number in octal, \`1e3\` is 1000 and
 \`1.10\` is the number 1.1. Labels, annotations, \`data\` of ConfigMaps and \`env\` values have to be text,
-so such values need quotes.`,
+so such values need quotes. Flux does not refuse a label of the object itself that is no text: it puts its
+own labels on every object, cannot read those that are there, and applies the object without any of them.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
   decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
 their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
 what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
 alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the
-like as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds.`,
+like as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds, or
+Flux, which always builds with kustomize. A label of an object itself is a warning where Flux applies it: a
+Kustomization of Flux names its folder, or one that builds on its file, or it is one of Flux's own objects in such a
+repository.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',
     'sigs.k8s.io/yaml, how kubectl reads YAML',
     'kustomize 5.8: a build of on, off, yes and n, and of numbers and booleans in labels and annotations',
+    'fluxcd/kustomize-controller and fluxcd/pkg/ssa 0.48 to 0.83: SetOwnerLabels, run on what kustomize builds',
+    'k8s.io/apimachinery, unstructured: GetLabels has none where one is no text',
   ],
   stories: [],
   for: 'FaultyObject',
@@ -50,15 +56,19 @@ like as text, and writes quotes around annotations of objects, so both are left 
       const { path, expected } = problem
       const isSecret = object.kind === 'Secret'
       const text = plainText(problem, written(path))
+      const isFlux = expected === 'text' && graph.appliedByFlux(object)
       // What kustomize builds has quotes around it: only to YAML 1.1 is it a boolean, or it is an annotation of the object itself.
       const isAnnotation = path.length === 3 && path[1] === 'annotations' && problem.value !== undefined
-      if (expected === 'text' && (isAnnotation || isOldBoolean(text)) && graph.kustomized(object)) continue
+      if (expected === 'text' && (isAnnotation || isOldBoolean(text)) && (isFlux || graph.kustomized(object)))
+        continue
+      const isLost = isFlux && path.length === 3 && path[1] === 'labels'
       const read = isSecret ? kinds[problem.actual] : made(problem)
       const differs = text !== undefined && text !== String(problem.value)
       reportPath(
         path,
-        `kubectl apply is refused: ${formatPath(path).slice(1)} takes ${wanted[expected]}, and YAML ${differs ? `reads ${text} as` : 'makes this'} ${read}.`,
+        `${isLost ? 'Flux applies the object without any of its labels' : 'kubectl apply is refused'}: ${formatPath(path).slice(1)} takes ${wanted[expected]}, and YAML ${differs ? `reads ${text} as` : 'makes this'} ${read}.`,
         {
+          ...(isLost && { severity: 'warning' }),
           label: hint(problem),
           onValue: problem.value !== undefined,
           fix: isSecret ? undefined : fixOf(problem, text),

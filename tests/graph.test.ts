@@ -864,3 +864,56 @@ describe('the labels that kustomizations put on pods', () => {
     ).toEqual({ 'base/web.yaml': {} })
   })
 })
+
+describe('what Flux applies', () => {
+  const map = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`
+  const flux = (name: string, path: string) =>
+    `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: ${name}}\nspec: {path: ${path}}\n`
+  const applied = (
+    files: Readonly<Record<string, string>>,
+    overlays: Readonly<Record<string, Partial<Kustomization>>> = {},
+  ) => {
+    const graph = graphOf(files, { overlays })
+    return graph.objects.filter((one) => graph.appliedByFlux(one)).map(({ metadata }) => metadata?.name)
+  }
+  it('is in the folders that its Kustomizations name, from the top of their repository', () => {
+    for (const top of ['', 'repo/', '../repo/', '../']) {
+      const files = {
+        [`${top}clusters/prod/apps.yaml`]: flux('apps', './apps/prod'),
+        [`${top}apps/prod/web/web.yaml`]: map('web'),
+        [`${top}apps/test/web.yaml`]: map('test'),
+        [`${top}apps/prod2/web.yaml`]: map('prod2'),
+        [`${top}old/db.yaml`]: flux('db', './old/db'),
+        'elsewhere/apps/prod/web.yaml': map('elsewhere'),
+        'other/queue.yaml': flux('queue', './nowhere'),
+      }
+      expect(applied(files)).toEqual(
+        // The working directory is the top of all that stands in it.
+        top === '' ? ['apps', 'web', 'db', 'queue'] : ['apps', 'web', 'db'],
+      )
+    }
+  })
+  it('is what the kustomizations of these folders build, wherever it stands', () => {
+    const files = {
+      'clusters/apps.yaml': flux('apps', 'apps/prod/'),
+      'clusters/infra.yaml': flux('infra', '/infra'),
+      'apps/prod/left-out.yaml': map('left-out'),
+      'apps/prod/hpa.yaml': map('hpa'),
+      'apps/base/web.yaml': map('web'),
+      'infra/dns/dns.yaml': map('dns'),
+      'infra/dns/left-out.yaml': map('dns-left-out'),
+      'infra/tls.yaml': map('tls'),
+    }
+    const overlays = {
+      'apps/prod': { resources: ['apps/prod/hpa.yaml', 'apps/base'] },
+      'apps/base': { resources: ['apps/base/web.yaml'] },
+      'infra/dns': { resources: ['infra/dns/dns.yaml'] },
+    }
+    expect(applied(files, overlays)).toEqual(['apps', 'infra', 'hpa', 'web', 'dns', 'tls'])
+  })
+  it('is nothing where all that is said is the top of a repository, or nothing at all', () => {
+    expect(applied({ 'a/flux.yaml': flux('a', './'), 'a/web.yaml': map('web') })).toEqual([])
+    expect(applied({ 'a/flux.yaml': flux('a', '""'), 'a/web.yaml': map('web') })).toEqual([])
+    expect(applied({ 'a/flux.yaml': flux('a', '../a'), 'a/web.yaml': map('web') })).toEqual([])
+  })
+})

@@ -27,6 +27,7 @@ import {
   routesByService,
 } from './entrance.js'
 import { type Existence, existence } from './existence.js'
+import { appliedByFlux } from './flux.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
@@ -158,6 +159,8 @@ export interface Graph extends Existence, Scaling {
    * folder are called a patch or overlay.
    */
   kustomized(object: object): boolean
+  /** Whether a Kustomization of Flux in the input applies the file that the object is in. */
+  appliedByFlux(object: object): boolean
   /**
    * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't,
    * there is nothing to look for.
@@ -228,6 +231,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
+  const byFlux = lazy(() => appliedByFlux(resources, kustomizations, builds))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
@@ -284,6 +288,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
+    appliedByFlux: (object) => byFlux()(resource(object)),
     patched: (object) => patches().isPatched(resource(object)),
     patchedContainers: (object, field) => patches().mayAdd(resource(object), field),
     patchOf: (object) => patches().of(object),
