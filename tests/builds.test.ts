@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { essence } from '../src/built/kustomize-error.js'
 import type { Finding } from '../src/finding.js'
 import { folderWith } from './folders.js'
 import { builtProgram, type Outcome, repository } from './program.js'
@@ -22,6 +23,11 @@ const [wrapped] = text.startsWith('{') ? JSON.parse(text).resources : []
 const name = basename(wrapped ?? folder)
 const own = join(wrapped ? join(folder, wrapped) : folder, 'output')
 const file = existsSync(own) ? own : join(${JSON.stringify(recorded)}, (wrapped ? 'wrapped-' : '') + name + '.yaml')
+const refusal = join(folder, 'refusal')
+if (existsSync(refusal)) {
+  process.stderr.write(readFileSync(refusal))
+  process.exit(1)
+}
 if (!existsSync(file)) {
   process.stderr.write('# Warning: old\\nError: no \\u001b[31m' + name + '\\n')
   process.stderr.write('E1122 00:49:05.129675    3968 run.go:72] "command failed" err="no \\\\"' + name + '\\\\""\\n')
@@ -194,6 +200,21 @@ describe('a build', () => {
     expect(out).toContain('[Deployment shop/prod-web]')
     expect(lint(folder, ['-k', 'shop/base'])).toMatchObject({ code: 2, out: '' })
   })
+  it('that fails says what is wrong, not by way of which folders kustomize has come there', () => {
+    const long = `accumulating resources: accumulation err='accumulating resources from '../base': '${folder}/base' must resolve to a file': recursed accumulation of path '${folder}/base': invalid Kustomization: json: unknown field "resource"`
+    mkdirSync(join(folder, 'wrong'))
+    writeFileSync(join(folder, 'wrong/kustomization.yaml'), 'resources: [../base]\n')
+    writeFileSync(join(folder, 'wrong/refusal'), `Error: ${long}\n`)
+    expect(lint(folder, ['-k', 'wrong', '--kustomize-arg=--as-current-user']).err).toBe(
+      [
+        'wrong cannot be built. kustomize says:',
+        '  base: invalid Kustomization: json: unknown field "resource"',
+        'All that it says: kustomize build wrong --as-current-user',
+      ]
+        .map((line) => `k8s-af: ${line}\n`)
+        .join(''),
+    )
+  })
   it('needs a folder with something to build', () => {
     const refusal = (...args: string[]) => lint(folder, args).err
     expect(refusal('-k', 'shop')).toBe(
@@ -207,6 +228,80 @@ describe('a build', () => {
     expect(refusal('--helm', 'chart', '--helm-values', 'chart/value.yaml')).toMatch(
       /Did you mean chart\/values/,
     )
+  })
+})
+
+describe('what matters of an error of kustomize', () => {
+  const tried = (path: string, folder: string) =>
+    `accumulating resources: accumulation err='accumulating resources from '${path}': '${folder}' must resolve to a file': recursed accumulation of path '${folder}': `
+  const noFile = (path: string) =>
+    `evalsymlink failure on '${path}' : lstat ${path}: no such file or directory`
+  const listed = (path: string, why: string, then = 'must build at directory: not a valid directory: x') =>
+    `accumulating resources: accumulation err='accumulating resources from '${path}': ${why}': ${then}`
+  const gone = (folder: string) => listed('gone.yaml', noFile(`${folder}/gone.yaml`))
+  const told = (error: string) => essence(error, '/repo/app', '/repo')
+
+  // As kustomize 5.5 says it.
+  it.each([
+    [gone('/repo/app'), 'app/gone.yaml: no such file or directory'],
+    [
+      `Error: ${tried('../base', '/repo/base')}${gone('/repo/base')}`,
+      'base/gone.yaml: no such file or directory',
+    ],
+    [
+      tried('../c', '/repo/c') + tried('../b', '/repo/b') + tried('../a', '/repo/a') + gone('/repo/a'),
+      'a/gone.yaml: no such file or directory\n(by way of c and b)',
+    ],
+    [
+      `accumulating components: accumulateDirectory: ${JSON.stringify(`recursed accumulation of path '/repo/common': ${gone('/repo/common')}`)}`,
+      'common/gone.yaml: no such file or directory',
+    ],
+    [
+      `accumulating components: loader.New ${JSON.stringify(`must build at directory: not a valid directory: ${noFile('/repo/common')}`)}`,
+      'common: no such file or directory',
+    ],
+    [
+      "accumulating resources: accumulating resources from 'cm.yaml': MalformedYAMLError: yaml: line 3: mapping values are not allowed in this context in File: cm.yaml",
+      'app/cm.yaml: yaml: line 3: mapping values are not allowed in this context',
+    ],
+    [
+      "accumulating resources: accumulation err='merging resources from 'cm.yaml': may not add resource with an already registered id: ConfigMap.v1.[noGrp]/a.[noNs]': must build at directory: '/repo/app/cm.yaml': file is not directory",
+      'app/cm.yaml: may not add resource with an already registered id: ConfigMap.v1.[noGrp]/a.[noNs]',
+    ],
+    [
+      listed('../cm.yaml', "security; file '/repo/cm.yaml' is not in or below '/repo/app'"),
+      "cm.yaml: security; file 'cm.yaml' is not in or below 'app'",
+    ],
+    [
+      "accumulating resources: accumulation err='accumulating resources from '../web': '/repo/web' must resolve to a file': couldn't make target for path '/repo/web': unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '/repo/web'",
+      "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory 'web'",
+    ],
+    [
+      listed(
+        'https://example.org/a/b//c?ref=v1',
+        'URL is a git repository',
+        "failed to run '/usr/bin/git fetch --depth=1 https://example.org/a/b v1': exit status 128",
+      ),
+      "app: failed to run '/usr/bin/git fetch --depth=1 https://example.org/a/b v1': exit status 128",
+    ],
+    [
+      listed(
+        'https://example.org/a/b',
+        'Get "https://example.org/a/b": connection refused',
+        "failed to run '/usr/bin/git fetch --depth=1 https://example.org/a/b': exit status 128",
+      ),
+      "https://example.org/a/b: failed to run '/usr/bin/git fetch --depth=1 https://example.org/a/b': exit status 128",
+    ],
+    [
+      `${tried('../base', '/repo/base')}trouble configuring builtin PatchTransformer with config: \`\npath: p.yaml\n\`: failed to get the patch file from path(p.yaml): ${noFile('/repo/base/p.yaml')}`,
+      'trouble configuring builtin PatchTransformer with config: `\npath: p.yaml\n`: failed to get the patch file from path(p.yaml): base/p.yaml: no such file or directory',
+    ],
+  ])('%#', (error, what) => {
+    expect(told(error)).toBe(what)
+  })
+  it('is all of it where it has no more', () => {
+    expect(told('Error: nothing selected by Secret.[noVer].[noGrp]/x.[noNs]')).toBeUndefined()
+    expect(told('')).toBeUndefined()
   })
 })
 

@@ -107,20 +107,34 @@ const mostLines = 20
 /**
  * Why something could not be made, in the tool's own words.
  * @param what as the beginning of a sentence: `overlays/prod cannot be built`
- * @param remedy what may help, if that is known
+ * @param error what it says, as `errorIn` gives it
+ * @param remedies what may help, if anything is known
  */
-export function refusal(what: string, { name, said }: Outcome, remedy: string | undefined): UsageError {
-  const lines = said
-    .split('\n')
-    .map((line) => line.replaceAll('\t', '  ').trimEnd())
-    // kubectl puts errors of several lines between these; kustomize warns of what it will not read one day.
-    .filter((line) => !/^$|^E\d{4} .* err=<$|^ >$|^# Warning: |^Use --debug /.test(line))
-    .map(withoutLogging)
+export function refusal(
+  what: string,
+  name: string,
+  error: string,
+  ...remedies: readonly (string | undefined)[]
+): UsageError {
+  const lines = error === '' ? [] : error.split('\n')
   return new UsageError(
     `${what}. ${name} says:`,
     ...lines.slice(0, mostLines).map((line) => `  ${line}`),
     ...(lines.length > mostLines ? [`  and ${lines.length - mostLines} lines more`] : []),
-    ...(remedy === undefined ? [] : [remedy]),
+    ...remedies.filter((one) => one !== undefined),
+  )
+}
+
+/** What a tool says is wrong, without what only frames it. */
+export function errorIn({ said }: Outcome): string {
+  return (
+    said
+      .split('\n')
+      .map((line) => line.replaceAll('\t', '  ').trimEnd())
+      // kubectl puts errors of several lines between these; kustomize warns of what it will not read one day.
+      .filter((line) => !/^$|^E\d{4} .* err=<$|^ >$|^# Warning: |^Use --debug /.test(line))
+      .map(withoutLogging)
+      .join('\n')
   )
 }
 

@@ -13,7 +13,7 @@ import { lazy, memo } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import { archivedTemplate } from './archive.js'
 import { chartValues, type FindValue } from './chart-values.js'
-import { refusal, runFirst } from './command.js'
+import { errorIn, refusal, runFirst } from './command.js'
 import type { MarkedDocument } from './marked-output.js'
 import { isRepeatable, markedRender, type Rendered, secretLines, templatesOf } from './marked-render.js'
 import { writtenIn } from './match.js'
@@ -70,7 +70,8 @@ export async function helm(dir: string, run: HelmRun): Promise<BuiltInput> {
     throw new UsageError(
       '--helm needs helm on the PATH, and does not find it. Install it: https://helm.sh/docs/intro/install/',
     )
-  if (outcome.code !== 0) throw refusal(`${dir} cannot be rendered`, outcome, remedyFor(dir, outcome.said))
+  if (outcome.code !== 0)
+    throw refusal(`${dir} cannot be rendered`, outcome.name, errorIn(outcome), remedyFor(dir, outcome.said))
   const made = templates(outcome.out, folder)
   const archivedIn = memo((source: string) =>
     archivedTemplate(folder, source.slice(source.indexOf('/') + 1), cwd, sources),

@@ -11,7 +11,8 @@ import { fileStart } from '../reader/lines.js'
 import { split } from '../reader/split.js'
 import { groupBy } from '../values/group.js'
 import { arrayAt } from '../values/untyped.js'
-import { type Outcome, refusal, runFirst } from './command.js'
+import { errorIn, type Outcome, refusal, runFirst } from './command.js'
+import { essence } from './kustomize-error.js'
 import { isWhole, nameOf, type SourceObject, sourcesOf, writtenIn } from './match.js'
 import { type Origin, takeOrigin } from './origin.js'
 import { type BuiltInput, inputOf, outputName, type Piece, type Read } from './output.js'
@@ -39,13 +40,25 @@ export interface KustomizeRun {
 export async function kustomize(dir: string, run: KustomizeRun): Promise<BuiltInput> {
   const { cwd } = run
   const wrapped = await wrappedBuild(dir, run)
-  const outcome = wrapped?.code === 0 ? wrapped : await build(plainPath(dir), run)
+  const tools = toolsFor(plainPath(dir), run)
+  const outcome = wrapped?.code === 0 ? wrapped : await runFirst(tools, cwd, run.signal)
   if (outcome === undefined)
     throw new UsageError(
       '-k needs kustomize or kubectl on the PATH, and finds neither. Install one: https://kubectl.docs.kubernetes.io/installation/kustomize/',
     )
-  if (outcome.code !== 0) throw refusal(`${dir} cannot be built`, outcome, remedyFor(outcome.said))
   const folder = realpathSync(resolve(cwd, dir))
+  if (outcome.code !== 0) {
+    const error = errorIn(outcome)
+    const short = essence(error, folder, cwd)
+    const tool = tools.find(({ name }) => name === outcome.name)
+    throw refusal(
+      `${dir} cannot be built`,
+      outcome.name,
+      short ?? error,
+      remedyFor(outcome.said),
+      short === undefined || !tool ? undefined : `All that it says: ${tool.name} ${tool.args.join(' ')}`,
+    )
+  }
   const from = { file: displayName(kustomizationIn(folder) ?? folder, cwd), range: fileStart }
   const pieces = split(outcome.out).map(
     ({ text }): OriginPiece => ({
@@ -79,7 +92,7 @@ async function wrappedBuild(
       buildMetadata: ['originAnnotations', ...(isLabelled(folder) ? ['managedByLabel'] : [])],
     }
     writeFileSync(join(base, 'kustomization.yaml'), JSON.stringify(kustomization))
-    const outcome = await build(base, run, patienceForOrigins)
+    const outcome = await runFirst(toolsFor(base, run), run.cwd, run.signal, patienceForOrigins)
     return outcome && { ...outcome, base }
   } finally {
     rmSync(base, { recursive: true, force: true })
@@ -107,20 +120,12 @@ function isLabelled(folder: string): boolean {
   return path !== undefined && readFileSync(path, 'utf8').includes('managedByLabel')
 }
 
-function build(
-  folder: string,
-  { args, cwd, signal }: KustomizeRun,
-  limit?: number,
-): Promise<Outcome | undefined> {
-  return runFirst(
-    [
-      { name: 'kustomize', args: ['build', folder, ...args] },
-      { name: 'kubectl', args: ['kustomize', folder, ...args] },
-    ],
-    cwd,
-    signal,
-    limit,
-  )
+/** The tools that build a folder, the better one first. */
+function toolsFor(folder: string, { args }: KustomizeRun) {
+  return [
+    { name: 'kustomize', args: ['build', folder, ...args] },
+    { name: 'kubectl', args: ['kustomize', folder, ...args] },
+  ]
 }
 
 /** A path that is no flag, whatever it begins with. */
