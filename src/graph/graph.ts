@@ -35,6 +35,7 @@ import { kustomizedFinder, patchesOf } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
+import { steadyFirst } from './scraped.js'
 import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
@@ -115,7 +116,7 @@ export interface Graph extends Existence, Scaling {
 
   /** The workloads whose pods the Service selects, the nearest file first. Empty for a Service without selector. */
   backendsOf(service: Service): readonly Workload[]
-  /** The Services that select the workload's pods, the nearest file first. */
+  /** The Services that select the workload's pods, the nearest file first; those for what a Rollout tries out come last. */
   servicesOf(workload: Workload): readonly Service[]
   /** What routes traffic to a Service, the nearest file first. */
   routesTo(service: Service): readonly Backend[]
@@ -222,7 +223,11 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   )
   const guardedBy = memo((budget: PodDisruptionBudget) => guardedByBudget(budget, resource(budget), select))
   const policed = (policy: NetworkPolicy) => guardedByPolicy(policy, resource(policy), select)
-  const services = lazy(() => byWorkload(objects.all('Service'), backendsOf, nearestFirst))
+  const services = lazy(() =>
+    byWorkload(objects.all('Service'), backendsOf, (workload) =>
+      steadyFirst(workload, nearestFirst(workload)),
+    ),
+  )
   const budgets = lazy(() => byWorkload(objects.all('PodDisruptionBudget'), guardedBy, nearestFirst))
   const policies = lazy(() => byWorkload(objects.all('NetworkPolicy'), policed, nearestFirst))
   const routes = lazy(() => routesByService(objects, belong))

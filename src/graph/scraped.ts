@@ -52,3 +52,9 @@ export function isForTrial({ metadata }: Service, { object }: Workload): boolean
   ]
   return metadata?.name !== undefined && names.includes(metadata.name)
 }
+
+/** Sorts the Services of a workload: those for what is tried out come last, each kind as another order has it. */
+export function steadyFirst(workload: Workload, then: (a: Service, b: Service) => number) {
+  return (a: Service, b: Service): number =>
+    Number(isForTrial(a, workload)) - Number(isForTrial(b, workload)) || then(a, b)
+}

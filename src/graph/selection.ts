@@ -64,15 +64,15 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
   }
 }
 
-/** The other way round: for each workload the objects that mean it, the nearest file first. */
+/** The other way round: for each workload the objects that mean it, in an order such as the nearest file first. */
 export function byWorkload<T extends object>(
   objects: readonly T[],
   workloadsOf: (one: T) => readonly Workload[],
-  nearestFirst: Belonging['nearestFirst'],
+  orderFor: (workload: Workload) => (a: T, b: T) => number,
 ): ReadonlyMap<Workload, readonly T[]> {
   const index = new Map<Workload, T[]>()
   for (const one of objects) for (const workload of workloadsOf(one)) push(index, workload, one)
-  for (const [workload, found] of index) found.sort(nearestFirst(workload))
+  for (const [workload, found] of index) found.sort(orderFor(workload))
   return index
 }
 
