@@ -8,6 +8,7 @@ import {
   type Graph,
   hasDefault,
   isKind,
+  isObject,
   type Measured,
   measuredBy,
   objectsAt,
@@ -34,7 +35,7 @@ ContainerResource needs it in its container only. Triggers of a KEDA ScaledObjec
 taken away. With requests for the whole pod (1.34 and later) those count.
 
 Exempt: a LimitRange of the namespace with a default, a VerticalPodAutoscaler that sets requests, targets
-to whose containers a patch of a kustomization may add resources, and, in a cluster, autoscalers whose condition \`ScalingActive\`
+to whose containers a patch of a kustomization may add a request for it, and, in a cluster, autoscalers whose condition \`ScalingActive\`
 does not say so: somebody filled the request in, or another cause comes first.`,
   versions: 'ContainerResource: beta 1.27, GA 1.30. Requests of pods: on by default from 1.34.',
   sources: [
@@ -50,12 +51,7 @@ does not say so: somebody filled the request in, or another cause comes first.`,
     const target = graph.targetOf(autoscaler)
     // In a cluster KEDA has made an autoscaler of its ScaledObject, with a condition.
     const active = hpa && conditionOf(hpa, 'ScalingActive')
-    if (
-      !target ||
-      graph.patchedContainers(target.object, 'resources') ||
-      (graph.live && !lacksRequest(active))
-    )
-      return
+    if (!target || (graph.live && !lacksRequest(active))) return
     const triggers = hpa ? [] : objectsAt(autoscaler, 'spec', 'triggers')
     const [first, ...others] = measuredBy(autoscaler).flatMap((one) => gapOf(one, target, graph, minor))
     if (!first) return
@@ -83,8 +79,17 @@ function gapOf(measured: Measured, target: Workload, graph: Graph, minor: number
     (one) => (container === undefined || one.name === container) && requested(one, resource) === 0,
   )
   if (lacking.length === 0 || isFilledIn(target, resource, graph)) return []
+  if (graph.patchedContainers(target.object, 'resources', (own) => mayHave(own, resource))) return []
   if (container === undefined && isSetForPod(target, minor) && requestOf(target, resource) > 0) return []
   return [{ ...measured, lacking, what: resource === 'cpu' ? 'CPU' : resource }]
+}
+
+/** Whether resources that a patch writes may have a request, or a limit that becomes one. */
+function mayHave(resources: unknown, resource: string): boolean {
+  if (!isObject(resources) || '$patch' in resources) return true
+  return [resources.requests, resources.limits].some((own) =>
+    isObject(own) ? resource in own || '$patch' in own : Boolean(own),
+  )
 }
 
 /** Whether the controller says that a request is missing. */

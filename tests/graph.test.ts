@@ -592,6 +592,54 @@ describe('patches of kustomizations', () => {
   })
 })
 
+describe('the fields of containers that patches of kustomizations may add', () => {
+  const graphWith = (change: unknown) =>
+    graphOf(
+      { 'base/web.yaml': deployment('web') },
+      {
+        overlays: {
+          base: { resources: ['base/web.yaml'], patches: [{ kind: 'Deployment', name: 'web', change }] },
+        },
+      },
+    )
+  const adds = (change: unknown, counts?: (value: unknown) => boolean) => {
+    const graph = graphWith(change)
+    return graph.patchedContainers(first(graph.workloads).object, 'resources', counts)
+  }
+  const merged = (container: unknown) => ({ spec: { template: { spec: { containers: [container] } } } })
+  const at = (path: string, value?: unknown, op = 'add') => [
+    { op, path: `/spec/template/spec/containers${path}`, ...(value !== undefined && { value }) },
+  ]
+  const written: unknown[] = []
+  const noted = (value: unknown) => {
+    written.push(value)
+    return false
+  }
+  it('are those that they write', () => {
+    expect(adds(merged({ name: 'main', image: 'x' }))).toBe(false)
+    expect(adds(merged({ name: 'main', resources: {} }))).toBe(true)
+    expect(adds(at('/0/image', 'x'))).toBe(false)
+    expect(adds(at('/0/resources', {}))).toBe(true)
+    expect(adds(at('/-', { name: 'more' }))).toBe(true)
+  })
+  it('are asked about by what is written', () => {
+    expect(adds(merged({ name: 'main', resources: { requests: { memory: '1Gi' } } }), noted)).toBe(false)
+    expect(adds(at('/0/resources', { limits: {} }), noted)).toBe(false)
+    expect(adds(at('/0/resources/requests/example.com~1gpu', 1), noted)).toBe(false)
+    expect(adds(at('/0/resources/requests', undefined, 'copy'), noted)).toBe(false)
+    expect(adds(at('/0/resources/requests', undefined, 'remove'), noted)).toBe(false)
+    expect(written).toEqual([
+      { requests: { memory: '1Gi' } },
+      { limits: {} },
+      { requests: { 'example.com/gpu': 1 } },
+      { requests: true },
+      { requests: {} },
+    ])
+    expect(adds(at('/0', {}, 'replace'), noted)).toBe(true)
+    expect(adds(undefined, noted)).toBe(true)
+  })
+})
+
 describe('the fields that patches of kustomizations change', () => {
   const files = { 'base/web.yaml': deployment('web', 'replicas: 2') }
   const changed = (change: unknown, overlays: Readonly<Record<string, Partial<Kustomization>>> = {}) => {

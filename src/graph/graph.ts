@@ -187,8 +187,11 @@ export interface Graph extends Existence, Scaling {
   repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
   patched(object: object): boolean
-  /** Whether such a patch may write a field of its containers, or add a container that has it. */
-  patchedContainers(object: object, field: string): boolean
+  /**
+   * Whether such a patch may write a field of its containers, or add a container that has it.
+   * @param counts whether what is written there matters; all does by default
+   */
+  patchedContainers(object: object, field: string, counts?: (value: unknown) => boolean): boolean
   /** What the schema found wrong with the object. */
   problems(object: object): readonly SchemaProblem[]
   /**
@@ -295,7 +298,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     kustomized: (object) => kustomized()(resource(object)),
     appliedByFlux: (object) => byFlux()(resource(object)),
     patched: (object) => patches().isPatched(resource(object)),
-    patchedContainers: (object, field) => patches().mayAdd(resource(object), field),
+    patchedContainers: (object, field, counts) => patches().mayAdd(resource(object), field, counts),
     patchOf: (object) => patches().of(object),
     mentions: (object, text) => {
       const { document, path } = resource(object)

@@ -13,8 +13,11 @@ import type { Resource } from './resource.js'
 export interface Patches {
   /** Whether a patch of a kustomization that builds on the object's file is for the object. */
   isPatched(object: Resource): boolean
-  /** Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it. */
-  mayAdd(object: Resource, field: string): boolean
+  /**
+   * Whether such a patch, or a replacement, may write a field of a container of the object, or add a container that has it.
+   * @param counts whether what is written there matters; all does by default
+   */
+  mayAdd(object: Resource, field: string, counts?: (value: unknown) => boolean): boolean
   /** Tells whether such a patch, or a replacement, writes or removes a field or what it is part of; undefined without any. */
   of(object: Resource): ((path: Path) => boolean) | undefined
   /** The numbers of replicas that such patches set. */
@@ -41,11 +44,12 @@ export function patchesOf(kustomizations: readonly Kustomization[], builds: Buil
     builds.outermost().every(({ files, parts }) => !files.has(file) || parts.has(one))
   return {
     isPatched: (object) => found(object).some(({ patch, by }) => by.patches.includes(patch)),
-    mayAdd: (object, field) =>
+    mayAdd: (object, field, counts = () => true) =>
       found(object).some(({ patch: { change } }) =>
         Array.isArray(change)
-          ? change.some((operation) => operatesOnContainers(operation, field))
-          : change === undefined || mergesContainers(valueAt(change, 'spec', 'template', 'spec'), field),
+          ? change.some((operation) => operatesOnContainers(operation, field, counts))
+          : change === undefined ||
+            mergesContainers(valueAt(change, 'spec', 'template', 'spec'), field, counts),
       ),
     of: (object) => {
       const own = found(object)
@@ -70,22 +74,35 @@ function replicasIn(change: unknown): number[] {
 }
 
 /** Whether a JSON patch operation may write a field of a container in a pod template: the field, a container, or what holds them. */
-function operatesOnContainers(operation: unknown, field: string): boolean {
+function operatesOnContainers(
+  operation: unknown,
+  field: string,
+  counts: (value: unknown) => boolean,
+): boolean {
   const pointer = stringAt(operation, 'path')
   if (pointer === undefined) return true
-  const [, spec, template, inner, list, , own] = pointer.split('/')
+  const [, spec, template, inner, list, , own, ...within] = pointer.split('/')
   if (![undefined, '', 'spec'].includes(spec) || ![undefined, 'template'].includes(template)) return false
   if (![undefined, 'spec'].includes(inner)) return false
-  return list === undefined || (/^(?:initC|c)ontainers$/.test(list) && (own === undefined || own === field))
+  if (list === undefined) return true
+  if (!/^(?:initC|c)ontainers$/.test(list)) return false
+  return own === undefined || (own === field && counts(writtenBy(operation, within)))
+}
+
+/** What an operation writes into a field, by the steps that it goes into it; `true` stands for what it does not say itself. */
+function writtenBy(operation: unknown, steps: readonly string[]): unknown {
+  const value = stringAt(operation, 'op') === 'remove' ? {} : (valueAt(operation, 'value') ?? true)
+  return steps.reduceRight((inner, step) => ({ [unescapedStep(step)]: inner }), value)
 }
 
 /** Whether a strategic-merge patch for the specification of pods may. */
-function mergesContainers(pod: unknown, field: string): boolean {
+function mergesContainers(pod: unknown, field: string, counts: (value: unknown) => boolean): boolean {
   if (pod === undefined) return false
   if (!isObject(pod) || '$patch' in pod) return true
   return [pod.containers, pod.initContainers].some((list) => {
     if (list === undefined) return false
-    const adds = (one: unknown) => !isObject(one) || !('name' in one) || field in one || '$patch' in one
+    const adds = (one: unknown) =>
+      !isObject(one) || !('name' in one) || '$patch' in one || (field in one && counts(one[field]))
     return !Array.isArray(list) || list.some(adds)
   })
 }
