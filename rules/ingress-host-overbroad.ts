@@ -113,7 +113,7 @@ function hostsIn(graph: Graph): ReadonlyMap<string, readonly Use[]> {
 function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {
   switch (entrance.kind) {
     case 'Ingress':
-      return claimsOfIngress(entrance)
+      return claimsOfIngress(entrance, graph)
     case 'HTTPRoute':
       return claimsOfHttpRoute(entrance, graph)
     default:
@@ -121,9 +121,9 @@ function claimsOf(entrance: KubernetesObject, graph: Graph): readonly Claim[] {
   }
 }
 
-function claimsOfIngress(ingress: Ingress): readonly Claim[] {
+function claimsOfIngress(ingress: Ingress, graph: Graph): readonly Claim[] {
   const { spec } = ingress
-  const shared = balancerOf(ingress)
+  const shared = balancerOf(ingress, graph)
   if (!spec || shared === undefined) return []
   return [
     ...(spec.defaultBackend ? [{ host: '*', node: spec, field: 'defaultBackend', shared }] : []),

@@ -108,7 +108,7 @@ function claimsOf(route: KubernetesObject, graph: Graph): readonly Claim[] {
   const own = graph.namespaceOf(route)
   switch (route.kind) {
     case 'Ingress':
-      return claimsOfIngress(route, own)
+      return claimsOfIngress(route, own, graph)
     case 'HTTPRoute':
       return claimsOfHttpRoute(route, own)
     default:
@@ -116,8 +116,8 @@ function claimsOf(route: KubernetesObject, graph: Graph): readonly Claim[] {
   }
 }
 
-function claimsOfIngress(ingress: Ingress, namespace: string): readonly Claim[] {
-  const balancer = balancerOf(ingress)
+function claimsOfIngress(ingress: Ingress, namespace: string, graph: Graph): readonly Claim[] {
+  const balancer = balancerOf(ingress, graph)
   const isOrdered = Object.keys(ingress.metadata?.annotations ?? {}).some((key) =>
     /(\/canary|mergeable-ingress-type|group\.order|router\.priority)$/.test(key),
   )

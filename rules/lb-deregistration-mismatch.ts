@@ -1,6 +1,7 @@
 import {
   at,
   type Custom,
+  configuredService,
   formatSeconds,
   formatTurnover,
   type Graph,
@@ -10,12 +11,15 @@ import {
   type Node,
   numberAt,
   objectAt,
+  objectsAt,
   type PodTargets,
   podTargetsOfIngress,
   podTargetsTo,
   rule,
   type Service,
   type Sight,
+  stringAt,
+  targetGroupsOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -32,7 +36,8 @@ period promises them time that the pod does not have.`,
 of the AWS Load Balancer Controller with target type ip (or type nlb-ip): below \`minDelay\`, or above
 \`terminationGracePeriodSeconds\` (default 30) of the pods behind it. What a Service says of an Ingress's target group, its
 type and its attributes, counts before what the Ingress says. The default of 300 is not reported when nothing is
-written, unless the rule is asked for. The same for \`drainingTimeoutSec\` of a BackendConfig of GKE that Services name.
+written, unless the rule is asked for; the type that the IngressClassParams of its class have counts before all of these. The same
+for this attribute in a TargetGroupConfiguration with target type ip, and for \`drainingTimeoutSec\` of a BackendConfig of GKE that Services name.
 
 In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
 known.`,
@@ -40,6 +45,7 @@ known.`,
   sources: [
     'aws-load-balancer-controller/docs/guide/ingress/annotations.md, docs/guide/service/annotations.md (target-group-attributes)',
     'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec)',
+    'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, apis/gateway/v1/targetgroupconfig_types.go',
     'Elastic Load Balancing documentation, deregistration delay',
     'ingress-gce/pkg/apis/backendconfig/v1/types.go (ConnectionDrainingConfig)',
   ],
@@ -47,7 +53,7 @@ known.`,
   params: {
     minDelay: { type: 'integer', minimum: 0, default: 10, about: 'Seconds that requests in flight need.' },
   },
-  for: ['Ingress', 'Service', 'cloud.google.com/BackendConfig'],
+  for: ['Ingress', 'Service', 'cloud.google.com/BackendConfig', 'gateway.k8s.aws/TargetGroupConfiguration'],
   check(subject, { graph, params, report }) {
     for (const { node, field, seconds: delay, isWritten, services, see } of drainingsOf(subject, graph)) {
       const workloads = services.flatMap(graph.backendsOf)
@@ -97,6 +103,7 @@ type Subject = Ingress | Service | Custom
 function drainingsOf(subject: Subject, graph: Graph): readonly Draining[] {
   if (isKind(subject, 'Ingress')) return drainingsIn(podTargetsOfIngress(subject, graph), subject)
   if (isKind(subject, 'Service')) return drainingsIn(podTargetsTo(subject, graph), subject)
+  if (subject.kind === 'TargetGroupConfiguration') return drainingsOfGroups(subject, graph)
   const node = objectAt(subject, 'spec', 'connectionDraining')
   const seconds = numberAt(node, 'drainingTimeoutSec')
   return node && seconds !== undefined
@@ -108,22 +115,39 @@ function drainingsOf(subject: Subject, graph: Graph): readonly Draining[] {
 function drainingsIn(groups: readonly PodTargets[], subject: Ingress | Service): readonly Draining[] {
   const places = new Map<string, Draining>()
   for (const { type, attributes, service } of groups) {
-    const { of, annotations, key } = attributes ?? type
+    const { of, node, key } = attributes ?? type
     if (of !== subject) continue
     const text = /deregistration_delay\.timeout_seconds=(\d+)/.exec(
-      attributes ? (annotations[key] ?? '') : '',
+      attributes ? (stringAt(node, key) ?? '') : '',
     )?.[1]
     places.set(key, {
-      node: annotations,
+      node,
       field: key,
       // 300 s: Elastic Load Balancing documentation, deregistration delay.
       seconds: Number(text ?? 300),
       isWritten: text !== undefined,
       services: [...(places.get(key)?.services ?? []), ...(service ? [service] : [])],
-      see: type.of === subject ? undefined : at(type.of, type.annotations, type.key),
+      see: type.params
+        ? at(type.params.of, type.params.spec, 'targetType')
+        : type.of === subject
+          ? undefined
+          : at(type.of, type.node, type.key),
     })
   }
   return [...places.values()]
+}
+
+/** What a configuration says of the target groups that routes of the Gateway API make: for all of them, and for some. */
+function drainingsOfGroups(subject: Custom, graph: Graph): readonly Draining[] {
+  const service = configuredService(subject, graph)
+  return targetGroupsOf(subject).flatMap(({ type, node }) => {
+    const attribute = objectsAt(node, 'targetGroupAttributes').find(
+      (one) => stringAt(one, 'key') === 'deregistration_delay.timeout_seconds',
+    )
+    const seconds = Number(stringAt(attribute, 'value') ?? Number.NaN)
+    if (type !== 'ip' || !attribute || Number.isNaN(seconds)) return []
+    return [{ node: attribute, field: 'value', seconds, isWritten: true, services: service ? [service] : [] }]
+  })
 }
 
 /** The Services that name a BackendConfig: {"default": "web"} or {"ports": {"80": "web"}}. */

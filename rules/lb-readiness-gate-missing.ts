@@ -2,6 +2,7 @@ import {
   advise,
   at,
   type Custom,
+  configuredService,
   firstOf,
   type Graph,
   type Ingress,
@@ -18,17 +19,21 @@ import {
   type Sight,
   set,
   stringAt,
+  targetGroupsOf,
 } from '../src/rule.js'
 
 const label = 'elbv2.k8s.aws/pod-readiness-gate-inject'
 /** The label of EKS Auto Mode, whose balancers AWS makes without a controller in the cluster. */
 const autoLabel = 'eks.amazonaws.com/pod-readiness-gate-inject'
 
+const gatewayApi = 'gateway.networking.k8s.io/'
+
 const targetKinds = [
   'Ingress',
   'Service',
   'elbv2.k8s.aws/TargetGroupBinding',
   'eks.amazonaws.com/TargetGroupBinding',
+  'gateway.k8s.aws/TargetGroupConfiguration',
 ] as const
 
 export default rule({
@@ -42,12 +47,14 @@ registered, and the balancer answers 502 or 503 from an empty target group.`,
   decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip (or type nlb-ip), whose Namespace
 is in the input without the label, which is \`${autoLabel}\` in EKS Auto Mode, and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of
 their own; in a cluster its pods themselves count, whoever gave them the gate. The target type that a Service says for
-Ingresses counts before theirs. Without the Namespace in the input it is silent,
+Ingresses counts before theirs, and that of the IngressClassParams of their class before both. The same for a TargetGroupConfiguration with
+target type ip for a Service that a route of the Gateway API leads to. Without the Namespace in the input it is silent,
 or, where the rule is asked for, an info.`,
   versions: 'The label takes effect for pods created after it.',
   sources: [
     'aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md',
     'aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupTargetType)',
+    'aws-load-balancer-controller/docs/guide/gateway/targetgroupconfig.md, pkg/inject/pod_readiness.go',
     'Amazon EKS documentation, EKS Auto Mode (TargetGroupBinding); its webhook eks-load-balancing-webhook (namespace selector)',
   ],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],
@@ -65,6 +72,7 @@ or, where the rule is asked for, an info.`,
         {
           severity: 'info',
           recommended: false,
+          see: [target.decider],
           fix: advise(`${labelFor(subject)}: enabled on the namespace`),
         },
       )
@@ -88,7 +96,7 @@ or, where the rule is asked for, an info.`,
         'labels',
         `A fast rollout leaves the balancer of ${graph.describe(one)} without targets: pods here get no readiness gate.`,
         {
-          see: [target.place],
+          see: [target.place, target.decider],
           evidence: bare && [`without a readiness gate: ${firstOf(bare)}`],
           fix: metadata.labels
             ? set(metadata.labels, wanted, 'enabled')
@@ -107,6 +115,8 @@ interface Target {
   readonly services: readonly Service[]
   /** Where it is said that it does. */
   readonly place: Sight
+  /** What says it for all Ingresses of a class. */
+  readonly decider?: Sight | undefined
 }
 
 function targetOf(one: Target['one'], graph: Graph): Target | undefined {
@@ -122,14 +132,26 @@ function targetOf(one: Target['one'], graph: Graph): Target | undefined {
       first && {
         one,
         services: own.flatMap(({ service }) => service ?? []),
-        place: at(one, first.type.annotations, first.type.key),
+        place: at(one, first.type.node, first.type.key),
+        decider: first.type.params && at(first.type.params.of, first.type.params.spec, 'targetType'),
       }
     )
   }
+  if (one.kind === 'TargetGroupConfiguration') return targetOfConfiguration(one, graph)
   const spec = objectAt(one, 'spec')
   if (!spec || stringAt(spec, 'targetType') !== 'ip') return undefined
   const service = graph.find('Service', stringAt(spec, 'serviceRef', 'name'), one)
   return { one, services: service ? [service] : [], place: at(one, spec, 'targetType') }
+}
+
+/** Of a configuration for the target groups of a Service that routes of the Gateway API lead to. */
+function targetOfConfiguration(one: Target['one'], graph: Graph): Target | undefined {
+  const [of, ...ofRoutes] = targetGroupsOf(one)
+  if (of?.type !== 'ip' || ofRoutes.some(({ type }) => type !== 'ip')) return undefined
+  const service = configuredService(one, graph)
+  const isRouted =
+    service && graph.routesTo(service).some(({ from }) => from.apiVersion?.startsWith(gatewayApi))
+  return isRouted ? { one, services: [service], place: at(one, of.node, 'targetType') } : undefined
 }
 
 /** The label that asks for readiness gates: EKS Auto Mode has its own. */

@@ -18,10 +18,12 @@ export { saidOfAddress } from './graph/address.js'
 export { hasRollouts, isAlone } from './graph/alone.js'
 export { etcdBackupAnnotation } from './graph/annotation.js'
 export {
+  configuredService,
   type PodTargets,
   podTargetsOfIngress,
   podTargetsTo,
   sendsToPods,
+  targetGroupsOf,
 } from './graph/balancer.js'
 export { isSecondView } from './graph/calico.js'
 export {

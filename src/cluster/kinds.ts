@@ -3,7 +3,7 @@ import { customWorkloads } from '../graph/workload.js'
 import { builtinGroups, isBuiltin, type KindName } from '../kubernetes.js'
 
 /** Built-in kinds that no rule asks for in a cluster. */
-const unread: ReadonlySet<string> = new Set(['Endpoints', 'IngressClass', 'ValidatingAdmissionPolicy'])
+const unread: ReadonlySet<string> = new Set(['Endpoints', 'ValidatingAdmissionPolicy'])
 
 /** Custom kinds that rules and the graph name. tests/scan.test.ts finds those that are forgotten here. */
 const custom = [
@@ -37,12 +37,14 @@ const custom = [
   'crd.projectcalico.org/IPPool',
   'crd.projectcalico.org/NetworkPolicy',
   'eks.amazonaws.com/TargetGroupBinding',
+  'elbv2.k8s.aws/IngressClassParams',
   'elbv2.k8s.aws/TargetGroupBinding',
   'etcd.aenix.io/EtcdBackupSchedule',
   'etcd.database.coreos.com/EtcdBackup',
   'etcd.database.coreos.com/EtcdCluster',
   'external-secrets.io/ClusterExternalSecret',
   'external-secrets.io/ExternalSecret',
+  'gateway.k8s.aws/TargetGroupConfiguration',
   'gateway.networking.k8s.io/GRPCRoute',
   'gateway.networking.k8s.io/Gateway',
   'gateway.networking.k8s.io/GatewayClass',

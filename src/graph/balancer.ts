@@ -1,8 +1,16 @@
 /** How the balancers of providers send to the pods of a Service. */
-import { type Ingress, isKind, type Service } from '../kubernetes.js'
+import {
+  type Custom,
+  type Ingress,
+  isKind,
+  type KubernetesObject,
+  type Service,
+  type Untyped,
+} from '../kubernetes.js'
 import type { Labels } from '../values/selector.js'
+import { objectAt, objectsAt, stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
-import { ingressClassOf } from './routes.js'
+import { classParamsOf, ingressClassOf } from './routes.js'
 
 const albType = 'alb.ingress.kubernetes.io/target-type'
 const albAttributes = 'alb.ingress.kubernetes.io/target-group-attributes'
@@ -14,11 +22,13 @@ const controllerType = 'service.beta.kubernetes.io/aws-load-balancer-type'
 const amazons: readonly string[] = ['service.k8s.aws/nlb', 'eks.amazonaws.com/nlb']
 const empty: Labels = {}
 
-/** An annotation that is there, on the object that has it. */
-export interface Annotated {
+/** What an object says: an annotation, or the field that names what says it. */
+export interface Said {
   readonly of: Ingress | Service
-  readonly annotations: Labels
+  readonly node: object
   readonly key: string
+  /** The IngressClassParams that say it for all Ingresses of their class, with the mapping of their `targetType`. */
+  readonly params?: { readonly of: Custom; readonly spec: Untyped }
 }
 
 /** A target group of the AWS Load Balancer Controller that has pods for targets, not nodes. */
@@ -26,9 +36,9 @@ export interface PodTargets {
   /** The Service whose pods they are; undefined where it is not in the input. */
   readonly service: Service | undefined
   /** What says that its targets are pods. */
-  readonly type: Annotated
+  readonly type: Said
   /** The attributes of the target group, where they are written. */
-  readonly attributes: Annotated | undefined
+  readonly attributes: Said | undefined
 }
 
 /**
@@ -57,22 +67,29 @@ function podTargetsOfService(service: Service): PodTargets | undefined {
   const key = annotations[nlbType] === 'ip' ? nlbType : controllerType
   return {
     service,
-    type: { of: service, annotations, key },
+    type: { of: service, node: annotations, key },
     attributes: annotated(service, nlbAttributes),
   }
 }
 
 /**
- * The target groups of an Ingress (ALB) that have pods for targets, one for each Service that it names: what is written on the
- * Service counts before what is written on the Ingress, as a whole. Source:
- * aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec: MergeStringMap).
+ * The target groups of an Ingress (ALB) that have pods for targets, one for each Service that it names: what the parameters of its
+ * class say of the type counts, then what is written on the Service, then what is written on the Ingress, as a whole. Source:
+ * aws-load-balancer-controller/pkg/ingress/model_build_target_group.go (buildTargetGroupSpec: MergeStringMap, buildTargetGroupTargetType).
  */
 export function podTargetsOfIngress(ingress: Ingress, graph: Graph): readonly PodTargets[] {
-  if (otherControllers.test(ingressClassOf(ingress))) return []
+  const params = classParamsOf(ingress, graph)
+  if (!params && otherControllers.test(ingressClassOf(ingress))) return []
+  const spec = objectAt(params, 'spec')
+  const ofClass = stringAt(spec, 'targetType')
   const services = [...new Set(graph.backendsNamedBy(ingress).map(({ service }) => service))]
-  return (services.length > 0 ? services : [undefined]).flatMap((service) => {
-    const type = annotatedFirst(albType, service, ingress)
-    return type?.annotations[type.key] === 'ip'
+  return (services.length > 0 ? services : [undefined]).flatMap((service): readonly PodTargets[] => {
+    const written = annotatedFirst(albType, service, ingress)
+    const type =
+      ofClass && params && spec && ingress.spec
+        ? { of: ingress, node: ingress.spec, key: 'ingressClassName', params: { of: params, spec } }
+        : written
+    return type && (ofClass ?? stringAt(type.node, type.key)) === 'ip'
       ? [{ service, type, attributes: annotatedFirst(albAttributes, service, ingress) }]
       : []
   })
@@ -88,7 +105,7 @@ export function podTargetsTo(service: Service, graph: Graph): readonly PodTarget
   const ingresses = routes.filter((from) => isKind(from, 'Ingress'))
   const type = annotated(service, albType)
   const ofIngresses: readonly PodTargets[] =
-    ingresses.length === 0 && type?.annotations[albType] === 'ip'
+    ingresses.length === 0 && type && stringAt(type.node, albType) === 'ip'
       ? [{ service, type, attributes: annotated(service, albAttributes) }]
       : ingresses.flatMap((ingress) => podTargetsOfIngress(ingress, graph))
   return [...(own ? [own] : []), ...ofIngresses.filter((one) => one.service === service)]
@@ -105,7 +122,37 @@ function annotatedFirst(key: string, ...objects: readonly (Ingress | Service | u
   return undefined
 }
 
-function annotated(of: Ingress | Service, key: string): Annotated | undefined {
+function annotated(of: Ingress | Service, key: string): Said | undefined {
   const annotations = of.metadata?.annotations
-  return annotations?.[key] === undefined ? undefined : { of, annotations, key }
+  return annotations?.[key] === undefined ? undefined : { of, node: annotations, key }
+}
+
+/** What a TargetGroupConfiguration says of target groups. */
+export interface TargetGroups {
+  /** The properties as they are written. */
+  readonly node: Untyped
+  readonly type: string | undefined
+}
+
+/**
+ * What a TargetGroupConfiguration of the AWS Load Balancer Controller says: first of all target groups, then of those of some routes,
+ * which have the rest from the first. Source: aws-load-balancer-controller/apis/gateway/v1/targetgroupconfig_types.go.
+ */
+export function targetGroupsOf(configuration: KubernetesObject): readonly TargetGroups[] {
+  const all = objectAt(configuration, 'spec', 'defaultConfiguration') ?? {}
+  const type = stringAt(all, 'targetType')
+  const ofRoutes = objectsAt(configuration, 'spec', 'routeConfigurations').map(
+    (one) => objectAt(one, 'targetGroupProps') ?? {},
+  )
+  return [
+    { node: all, type },
+    ...ofRoutes.map((node) => ({ node, type: stringAt(node, 'targetType') ?? type })),
+  ]
+}
+
+/** The Service that a TargetGroupConfiguration is for; undefined where it is for others, or the input does not have it. */
+export function configuredService(configuration: KubernetesObject, graph: Graph): Service | undefined {
+  const reference = objectAt(configuration, 'spec', 'targetReference')
+  const isOfService = (stringAt(reference, 'kind') ?? 'Service') === 'Service'
+  return isOfService ? graph.find('Service', stringAt(reference, 'name'), configuration) : undefined
 }

@@ -1,6 +1,7 @@
 /** Which Services an Ingress, a Gateway API route or an ingress controller's own kind leads to. */
-import type { KubernetesObject, Untyped } from '../kubernetes.js'
+import type { Custom, IngressClass, KubernetesObject, Untyped } from '../kubernetes.js'
 import { isObject, numberAt, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import type { Graph } from './graph.js'
 
 /** A place in a route that names a Service. */
 export interface BackendReference {
@@ -32,19 +33,56 @@ export function ingressClassOf(ingress: KubernetesObject): string {
   )
 }
 
+/** The IngressClass that an Ingress names by field, of several the nearest; of the annotation the AWS Load Balancer Controller reads none. */
+function classOf(ingress: KubernetesObject, graph: Graph): IngressClass | undefined {
+  const name = stringAt(ingress, 'spec', 'ingressClassName')
+  if (name === undefined || ingress.metadata?.annotations?.['kubernetes.io/ingress.class'] !== undefined)
+    return undefined
+  return nearestCalled(name, graph.seen('IngressClass'), ingress, graph)
+}
+
+/**
+ * What the class of an Ingress says of all its Ingresses to the AWS Load Balancer Controller, whatever their annotations say.
+ * Source: aws-load-balancer-controller/pkg/ingress/class_loader.go (Load), docs/guide/ingress/ingress_class.md.
+ */
+export function classParamsOf(ingress: KubernetesObject, graph: Graph): Custom | undefined {
+  const { controller, parameters } = classOf(ingress, graph)?.spec ?? {}
+  if (controller !== albController || parameters?.apiGroup !== 'elbv2.k8s.aws') return undefined
+  return nearestCalled(parameters.name, graph.seen('elbv2.k8s.aws/IngressClassParams'), ingress, graph)
+}
+
+const albController = 'ingress.k8s.aws/alb'
+
+function nearestCalled<T extends KubernetesObject>(
+  name: string | undefined,
+  objects: readonly T[],
+  near: object,
+  graph: Graph,
+): T | undefined {
+  const [nearest] = objects
+    .filter(({ metadata }) => metadata?.name === name)
+    .toSorted(graph.nearestFirst(near))
+  return nearest
+}
+
 /**
  * What serves an Ingress, equal for those that share it; undefined where each has a balancer of its own. Without a class
  * a provider's annotations tell whose it is. Sources: documentation of GKE Ingress, and of the AWS Load Balancer
- * Controller (group.name).
+ * Controller (group.name, and spec.group of IngressClassParams, which comes first).
  */
-export function balancerOf(ingress: KubernetesObject): string | undefined {
+export function balancerOf(ingress: KubernetesObject, graph: Graph): string | undefined {
   const name = ingressClassOf(ingress)
   const annotations = ingress.metadata?.annotations ?? {}
-  const group = annotations['alb.ingress.kubernetes.io/group.name']
+  const group =
+    stringAt(classParamsOf(ingress, graph), 'spec', 'group', 'name') ??
+    annotations['alb.ingress.kubernetes.io/group.name']
   const speaks = (provider: RegExp) =>
     name === '' && Object.keys(annotations).some((key) => provider.test(key))
   const isGoogles = /^gce/.test(name) || speaks(googles)
-  const isAmazons = /^alb/.test(name) || speaks(/^alb\.ingress\.kubernetes\.io\//)
+  const isAmazons =
+    /^alb/.test(name) ||
+    speaks(/^alb\.ingress\.kubernetes\.io\//) ||
+    classOf(ingress, graph)?.spec?.controller === albController
   return isGoogles || (isAmazons && !group) ? undefined : `Ingress ${name} ${group ?? ''}`
 }
 
