@@ -1,4 +1,5 @@
 import {
+  advise,
   at,
   type Container,
   type ContainerSpec,
@@ -6,6 +7,7 @@ import {
   countOf,
   cpuCores,
   formatRestarts,
+  graceOf,
   imageParts,
   type Live,
   lastEnd,
@@ -40,13 +42,16 @@ Asked for, the rule names as infos also such probes that allow less than 30 s, t
 30 s, and the defaults, 30 s and a second for each answer, where a CPU limit below one core makes answers slow.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
-container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory.`,
+container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory. That tells of probes that
+are not reported otherwise, too, the defaults among them, where the probe waited in vain for an answer or the container was killed
+before it listened.`,
   falsePositives: 'Small processes whose check costs nothing and that restart within a second.',
   versions:
     'Defaults: periodSeconds 10, failureThreshold 3, timeoutSeconds 1, initialDelaySeconds 0. kubeadm uses 8 failures and 15 seconds for the control plane.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go',
     'kubernetes/pkg/kubelet/prober/worker.go (run)',
+    'kubernetes/pkg/probe/http/http.go, pkg/probe/grpc/grpc.go, pkg/probe/exec/exec.go (what a probe says that failed)',
     'kubernetes/cmd/kubeadm/app/util/staticpod/utils.go',
   ],
   stories: [
@@ -76,13 +81,14 @@ container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137)
     const { live } = graph
     const probed = workload.running
       .flatMap((container) => probedBy(container, params) ?? [])
-      .map((one) => ({ ...one, evidence: live ? killsOf(one.container, workload, live) : [] }))
+      .map((one) => (live ? withKills(one, workload, live) : { ...one, evidence: nothing }))
       .filter(({ isUsual, evidence }) => !isUsual || evidence.length > 0)
     const one = probed.find(({ recommended }) => recommended) ?? probed[0]
     if (!one) return
     const { container, probe, recommended, isStart, period, failures, budget, start, evidence } = one
     const patience = failuresFor(isStart ? params.minStartSeconds : params.minBudgetSeconds, period)
-    const fix = set(probe, 'failureThreshold', Math.max(patience, failuresFor(generous, period)))
+    const enough = Math.max(patience, failuresFor(generous, period))
+    const fix = enough > failures ? set(probe, 'failureThreshold', enough) : undefined
     if (isStart) {
       report(
         probe,
@@ -92,7 +98,7 @@ container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137)
           severity: evidence.length > 0 ? 'error' : recommended ? 'warning' : 'info',
           recommended,
           evidence,
-          fix,
+          fix: fix ?? advise('a startupProbe with the same check, for as long as a start may take'),
         },
       )
       return
@@ -113,11 +119,13 @@ container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137)
         recommended,
         evidence,
         see: [slow?.node && at(workload, slow.node, slow.field)],
-        fix: recommended || budget < generous ? fix : set(probe, 'timeoutSeconds', 5),
+        fix: fix ?? set(probe, 'timeoutSeconds', 5),
       },
     )
   },
 })
+
+const nothing: readonly string[] = []
 
 /** Seconds of failures that any process can do with. */
 const generous = 30
@@ -173,8 +181,28 @@ function slowness({ spec }: Container, probe: Probe) {
     : undefined
 }
 
-/** Restarts of a container by its liveness probe: the pods, and what the probe said. */
-function killsOf({ name }: Container, workload: Workload, live: Live): string[] {
+/** A probe with what a cluster shows of the restarts that it is to blame for; with them it is worth a word to anybody. */
+function withKills(one: NonNullable<ReturnType<typeof probedBy>>, workload: Workload, live: Live) {
+  const kills = killsOf(one.container, workload, live)
+  if (kills.evidence.length === 0) return { ...one, evidence: nothing }
+  const { probe, period, start } = one
+  const grace = probe.terminationGracePeriodSeconds ?? graceOf(workload)
+  const isDuringStart =
+    one.container.spec.startupProbe === undefined &&
+    kills.said.includes('connection refused') &&
+    kills.longestRun <= start + period + grace
+  // A process that says itself that it is not healthy is restarted as it asks for.
+  const isOfProbe = isDuringStart || /deadline exceeded|time(?:d )?out/i.test(kills.said)
+  return {
+    ...one,
+    evidence: kills.evidence,
+    isStart: isDuringStart || (one.isStart && !isOfProbe),
+    recommended: one.recommended || isOfProbe,
+  }
+}
+
+/** Restarts of a container by its liveness probe: the pods, what the probe said, and the seconds that it ran before at most. */
+function killsOf({ name }: Container, workload: Workload, live: Live) {
   const failures = live
     .eventsOf(workload)
     .filter(
@@ -184,15 +212,17 @@ function killsOf({ name }: Container, workload: Workload, live: Live): string[] 
         (involvedObject?.fieldPath ?? `{${name}}`).includes(`{${name}}`),
     )
   const [last] = failures
-  if (!last) return []
-  const killed = live.troubledPodsOf(workload).flatMap((pod) => {
+  const killed = (last ? live.troubledPodsOf(workload) : []).flatMap((pod) => {
     const state = containerStates(pod).find((one) => one.name === name)
     const end = state && lastEnd(state)
     const byProbe = end && (end.exitCode === 137 || end.exitCode === 143) && end.reason !== 'OOMKilled'
-    return state && byProbe ? [formatRestarts(pod, state, live)] : []
+    return state && byProbe ? [{ text: formatRestarts(pod, state, live), end }] : []
   })
-  if (killed.length === 0) return []
+  const said = last?.message ?? ''
+  const longestRun = Math.max(...killed.map(({ end }) => (end.endedAt - end.startedAt) / 1000))
+  if (killed.length === 0) return { evidence: nothing, said, longestRun }
   const count = failures.reduce((sum, event) => sum + countOf(event), 0)
-  const message = (last.message ?? '').slice(0, 140).trim().replace(/\.$/, '')
-  return [...killed.slice(0, 2), `${count} times in the events: ${message}`]
+  const message = said.slice(0, 140).trim().replace(/\.$/, '')
+  const texts = killed.slice(0, 2).map(({ text }) => text)
+  return { evidence: [...texts, `${count} times in the events: ${message}`], said, longestRun }
 }
