@@ -29,6 +29,7 @@ import {
 import { type Existence, existence } from './existence.js'
 import { appliedByFlux } from './flux.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
+import { type LeftOut, leftOutBy } from './left-out.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf } from './patches.js'
@@ -183,6 +184,8 @@ export interface Graph extends Existence, Scaling {
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
+  /** The files with objects beside a kustomization that neither it nor another one names. */
+  leftOutBy(one: Kustomization): readonly LeftOut[]
   /** The objects that the files of a kustomization hold twice. */
   repeatedObjects(one: Kustomization): readonly Twice[]
   /** Whether a patch of a kustomization changes the object: what is missing in it may be added there. */
@@ -265,6 +268,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     unmatchedPatches: unmatching.patches,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
+    leftOutBy: leftOutBy(resources, kustomizations),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,

@@ -1,0 +1,68 @@
+/** Files that stand beside a kustomization and that nothing builds. */
+import { posix } from 'node:path'
+import { groupOf, type KubernetesObject } from '../kubernetes.js'
+import type { Kustomization } from '../reader/input.js'
+import { groupBy } from '../values/group.js'
+import { lazy } from '../values/lazy.js'
+import type { Resource } from './resource.js'
+
+/** A file that no kustomization names. */
+export interface LeftOut {
+  /** Its name in the folder of the kustomization. */
+  readonly file: string
+  /** The first object that it holds and that is not applied by hand. */
+  readonly object: KubernetesObject
+}
+
+/** What tools on a desk read: nobody applies it. */
+const ofTools =
+  /(?:^|\.)(?:k3d|kind\.x-k8s|skaffold|tilt|test\.gatekeeper|cli\.kyverno|config\.k8s|kubebuilder)\.(?:io|sh|dev)$/
+/** What somebody applies by hand, once or when it is needed: secrets, jobs, and what tells Flux and Argo CD where to begin. */
+const byHand: ReadonlySet<string> = new Set([
+  'Secret',
+  'Job',
+  'Pod',
+  'kustomize.toolkit.fluxcd.io/Kustomization',
+  'argoproj.io/Application',
+  'argoproj.io/ApplicationSet',
+])
+/** Files that say by their names that they are for somebody's hand. */
+const aside =
+  /example|sample|template|bootstrap|(?:^|[-_.])(?:old|bak|backup|unused|disabled|test|tmp|enc|sops)(?=[-_.])/i
+
+/** An entry of a list in a comment: `# - web.yaml`. */
+const commentedOut = /^[ \t]*#[# \t]*(?:-[ \t]*)?["']?(?:\.\/)?([^\s"']+)/gm
+
+/**
+ * Tells which files beside a kustomization hold objects and are named by no kustomization of the input, where it names others that stand
+ * there: one that names none of its folder's files is no list of them. Not those that it has in a comment: somebody has set them aside.
+ */
+export function leftOutBy(
+  resources: readonly Resource[],
+  kustomizations: readonly Kustomization[],
+): (one: Kustomization) => readonly LeftOut[] {
+  const byFolder = lazy(() => groupBy(resources, ({ folders }) => folders.join('/') || '.'))
+  const named = lazy(
+    () =>
+      new Set(
+        kustomizations.flatMap(({ document, resources: listed, references }) => [
+          document.file.name,
+          ...listed,
+          ...references.map(({ path }) => path),
+        ]),
+      ),
+  )
+  return ({ folder, resources: listed, document }) => {
+    const byFile = groupBy(byFolder().get(folder) ?? [], (one) => one.document.file.name)
+    if (!listed.some((path) => byFile.has(path))) return []
+    const setAside = new Set([...document.file.text.matchAll(commentedOut)].map(([, name]) => name))
+    return [...byFile].flatMap(([path, objects]): LeftOut[] => {
+      const file = posix.basename(path)
+      const first = objects.find(
+        ({ kindName, apiVersion }) => !byHand.has(kindName) && !ofTools.test(groupOf(apiVersion)),
+      )
+      if (!first || named().has(path) || aside.test(file)) return []
+      return setAside.has(file) ? [] : [{ file, object: first.value }]
+    })
+  }
+}
