@@ -27,7 +27,7 @@ type is to be had, addresses or quota of the provider are used up, new machines 
 fit the pod.`,
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
   decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an
-error when none of the workload's pods runs, or calls of a Service fail as none is ready. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
+error when none of the workload's pods runs, or calls to a Service fail as none is ready. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
 about them, node groups that back off by the ConfigMap \`cluster-autoscaler-status\`, and Karpenter's
 NodeClaims that got no machine.
 

@@ -303,7 +303,7 @@ function makerLine(name: string, workload: Workload, graph: Graph): string[] {
   return maker ? [formatMaker(maker, graph)] : []
 }
 
-/** `none of 2 pods is ready: calls of Service shop/web fail`. */
+/** `none of 2 pods is ready: calls to Service shop/web fail`. */
 function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
   const pods = presentPods(workload, live)
   if (workload.batch || pods.length === 0 || pods.every(isReady)) return []

@@ -54,7 +54,7 @@ whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an
 In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
 a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
 for \`stuckMinutes\` (as many where \`maxUnavailable\` of a parallel StatefulSet lets several go at a time); and a StatefulSet of ordered pods that lacks pods for as long. An error when a
-Deployment has no pod that serves, or calls of a Service fail as no pod of the others is ready. Why the newest pods are not ready stands below the finding. Images that will not
+Deployment has no pod that serves, or calls to a Service fail as no pod of the others is ready. Why the newest pods are not ready stands below the finding. Images that will not
 come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',

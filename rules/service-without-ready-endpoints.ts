@@ -122,7 +122,7 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: it selects no pods, and ${why}.`,
+    `Calls to ${graph.describe(service)} fail: it selects no pods, and ${why}.`,
     { severity: 'error', see: [user] },
   ]
 }
@@ -141,7 +141,7 @@ function asleep(service: Service, backend: Workload, graph: Graph): Fault | unde
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)}${others.length > 0 ? ` and ${others.length} more` : ''} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
+    `Calls to ${graph.describe(service)}${others.length > 0 ? ` and ${others.length} more` : ''} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
     {
       severity: asker ? 'error' : graph.live && route ? 'warning' : 'info',
       see: [
@@ -162,12 +162,12 @@ function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefin
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? 'its pod is' : `its ${pods.length} pods are`} ready, and ${why}.`,
+    `Calls to ${graph.describe(service)} fail: ${pods.length === 1 ? 'its pod is' : `its ${pods.length} pods are`} ready, and ${why}.`,
     { severity: 'error', see: [userOf(service, graph)], evidence: firstOfPods(pods) },
   ]
 }
 
-/** Rules that say of a workload without a ready pod why that is so, as errors, and which calls of Services and through routes fail. */
+/** Rules that say of a workload without a ready pod why that is so, as errors, and which calls to Services and through routes fail. */
 const tellDown = [
   'cluster-scale-up-blocked',
   'crashloop-restart-storm',
@@ -202,7 +202,7 @@ function allUnready(
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
+    `Calls to ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
     {
       severity: isCalled ? 'error' : 'warning',
       see: [user],

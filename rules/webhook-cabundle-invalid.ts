@@ -189,7 +189,7 @@ function verdictOn(
 
 /** What fails, for the message. */
 function whatOf({ of, webhook }: Callout): string {
-  if (webhook) return `Calls of ${webhook.name || 'the webhook'}`
+  if (webhook) return `Calls to ${webhook.name || 'the webhook'}`
   return isKind(of, 'APIService')
     ? `Requests for ${of.spec?.version}.${of.spec?.group}`
     : `Conversions of ${stringAt(of, 'spec', 'names', 'plural') ?? 'its objects'}`

@@ -76,6 +76,14 @@ describe('a diagnosis', () => {
     expect(plain.seen).toContain('1 of 2 pods: container web ended with 137 (OOMKilled) before')
     expect(plain.seen.join('\n')).toMatch(/BackOff, 31 times, 2 min ago/)
   })
+  it('says of a single pod how it is, and what its node does', async () => {
+    const alone = await examined('fixtures/pod-ip-exhaustion/live-calico-used-up.yaml')
+    const pod = alone.graph.objects.find(({ kind }) => kind === 'Pod')
+    if (!pod) throw new Error('the fixture has no Pod')
+    expect(diagnose(pod, alone.graph, alone.report, undefined).seen).toContain('1 of 1 pod: pending')
+    const node = neighbourhood(pod, alone.graph).find(({ object }) => object.kind === 'Node')
+    expect(node?.relation).toBe('runs {}')
+  })
   it('tells of the pods behind a Service, and of those on a Node', () => {
     const named = (kind: string) => {
       const [object] = graph.objects.filter((one) => one.kind === kind)
