@@ -105,40 +105,46 @@ input does not bring, and about backends of several pods without budget, spread 
       if (fault) told.add(key)
       else if (service) sound.push({ client, service })
     }
-    const alone = sound.filter(
-      ({ client, service }) =>
-        client.webhook &&
-        client.closed &&
-        isFirst(graph, subject, service) &&
-        isShort(service, graph, params.minReplicas),
-    )
     for (const { client, service } of sound) {
       const fault = client.closed && isFirst(graph, subject, service) && unguarded(client, service, graph)
       if (fault && !told.has(service.metadata?.name ?? '')) report(...fault)
       if (fault) told.add(service.metadata?.name ?? '')
     }
-    const [first] = alone
-    const backend = first && graph.backendsOf(first.service)[0]
-    const fewest = backend && graph.fewestPods(backend)
-    // Of one that is scaled to zero there is nothing to be away.
-    if (!first || !backend || !fewest || fewest.pods === 0) return
-    const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
-    const what = writesOf(
-      behind.flatMap(rulesOf),
-      behind.every(({ webhook }) => webhook && isOptIn(webhook)),
+    const few = tooFew(
+      sound.filter(({ service }) => isFirst(graph, subject, service)),
+      graph,
+      params.minReplicas,
     )
-    const isOne = fewest.pods === 1
-    report(
-      first.client.reference,
-      'name',
-      `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
-      {
-        severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
-      },
-    )
+    if (few) report(...few)
   },
 })
+
+/** That fewer pods answer for webhooks that fail closed than have to. */
+function tooFew(sound: readonly Pair[], graph: Graph, least: number): Fault | undefined {
+  const alone = sound.filter(
+    ({ client, service }) => client.webhook && client.closed && isShort(service, graph, least),
+  )
+  const [first] = alone
+  const backend = first && graph.backendsOf(first.service)[0]
+  const fewest = backend && graph.fewestPods(backend)
+  // Of one that is scaled to zero there is nothing to be away.
+  if (!first || !backend || !fewest || fewest.pods === 0) return undefined
+  const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
+  const what = writesOf(
+    behind.flatMap(rulesOf),
+    behind.every(({ webhook }) => webhook && isOptIn(webhook)),
+  )
+  const isOne = fewest.pods === 1
+  return [
+    first.client.reference,
+    'name',
+    `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
+    {
+      severity: behind.some(isVital) ? 'warning' : 'info',
+      see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
+    },
+  ]
+}
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence({ of, reference, what, closed }: Client, name: string, graph: Graph): Fault | undefined {
