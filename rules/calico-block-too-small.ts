@@ -25,8 +25,9 @@ again and again while its siblings are fine.`,
   remedy:
     'Create pools with blocks as large as the pods per node (`blockSize: 25` for 110); existing pools can not be changed.',
   decides: `An enabled IPPool with IPIP or VXLAN, or one that an Installation of the operator describes, whose block
-(\`blockSize\`, default 26, or 122 for IPv6) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in the input (or the parameter; in a cluster the most that a Node allows) plus
-one for the tunnel. Silent with the addresses of \`host-local\` (\`cni_network_config\`).`,
+(\`blockSize\`, default 26, or 122 for IPv6) holds fewer addresses than \`maxPods\` of the KubeletConfiguration in
+the input (or the parameter; in a cluster the most that a Node allows) plus one for the tunnel. Silent with the
+addresses of \`host-local\` (\`cni_network_config\`).`,
   sources: ['Calico documentation, IPPool', 'projectcalico/calico issue 3589'],
   stories: ['oneandone-calico-ip-collision'],
   params: {

@@ -51,10 +51,11 @@ at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less 
 Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own
 value alone and is not reported (an info where the rule is asked for).
 
-In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
-node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan --node-metrics\` node-exporter
-tells how many entries are in use, of how many: above \`warnRatio\` a warning, from 95 % on an error, whatever kube-proxy is told and
-whatever data plane there is. Where the configuration of kube-proxy comes to just that size, it is shown.`,
+In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is
+full, as node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan
+--node-metrics\` node-exporter tells how many entries are in use, of how many: above \`warnRatio\` a warning, from
+95 % on an error, whatever kube-proxy is told and whatever data plane there is. Where the configuration of
+kube-proxy comes to just that size, it is shown.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
   sources: [

@@ -32,11 +32,11 @@ export default rule({
 metrics or its target does nothing in either direction. Both say so in their conditions and are silent
 otherwise: the next spike finds no reserve.`,
   remedy: 'Raise `maxReplicas`, the quota or the capacity; repair the metric.',
-  decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\`
-for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all autoscalers that miss
-the same API of metrics, or that select the same pods, are one finding). In manifests:
-the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
-info, a minimum that is the maximum, also of a KEDA ScaledObject.
+  decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\` for
+\`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all
+autoscalers that miss the same API of metrics, or that select the same pods, are one finding). In manifests: the
+pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an info, a
+minimum that is the maximum, also of a KEDA ScaledObject.
 
 Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), those without a ready pod, which have no metrics of
 their own, and in a cluster autoscalers whose minimum is their maximum: somebody switched them off.`,

@@ -29,20 +29,19 @@ export default rule({
 allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
 hand or the provider's patience ends and all pods go at once.`,
   remedy: 'Allow one pod to go: `maxUnavailable: 1`, with at least two replicas.',
-  decides: `The budget is matched to workloads by their pod labels, and to Prometheus, Alertmanager and ThanosRuler by the
-labels that the Prometheus operator gives their pods. With N pods (the autoscaler's minimum,
-else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
-up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
-makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
-it unseen. Pods that nothing controls count for nothing but a \`minAvailable\` that is a number: with maxUnavailable or a percentage
-none of them is ever let go. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
-controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning,
-one that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
+  decides: `The budget is matched to workloads by their pod labels, and to Prometheus, Alertmanager and ThanosRuler
+by the labels that the Prometheus operator gives their pods. With N pods (the autoscaler's minimum, else
+\`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded up, as the
+controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum makes it so, and when
+\`minAvailable\` guards a single pod, which many set on purpose so that nobody drains it unseen. Pods that nothing
+controls count for nothing but a \`minAvailable\` that is a number: with maxUnavailable or a percentage none of them
+is ever let go. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
+controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning, one
+that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
 
 Exempt: budgets that match no workload of the input (unless the rule is asked for: no number of pods helps with
-maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets and Jobs (a drain
-does not evict the former, and the latter have no number of replicas), and single pods when
-\`allowSingleReplica\` is on.`,
+maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a drain does not evict their pods), Jobs
+(which have no number of replicas), and single pods when \`allowSingleReplica\` is on.`,
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
   versions: '`maxUnavailable: 0` and `minAvailable: 100%` are legal in policy/v1.',
   sources: [

@@ -34,12 +34,13 @@ export default rule({
   why: `A Service without a ready pod is a name that resolves and refuses. Callers hang or fail, some proxies
 treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
-  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
-that could raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
-\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where the workload's finding says why
-it is down: that one names the Service, and the Ingress or route that leads to it. An error when an Ingress or route, an APIService, or a webhook that
-fails closed leads to the Service. What is parked, with \`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or
-route leads to it; an error only for an APIService or a webhook that fails closed.
+  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler that could
+raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
+\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where the workload's
+finding says why it is down: that one names the Service, and the Ingress or route that leads to it. An error when an
+Ingress or route, an APIService, or a webhook that fails closed leads to the Service. What is parked, with
+\`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or route leads to it; an error only for an
+APIService or a webhook that fails closed.
 
 In a cluster EndpointSlices count, whoever keeps them:
 

@@ -31,11 +31,12 @@ from the text: \`on\`, \`yes\` and \`y\` are booleans, \`0755\` is a number in o
 so such values need quotes.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
-  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
-their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
-what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
-alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the
-like as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds.`,
+  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of their API
+version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is
+written and what YAML reads; the fix puts what is written in quotes, and takes the quotes from a number or boolean.
+Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone; what a
+person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the like
+as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'sigs.k8s.io/json, the decoder of the API server',
