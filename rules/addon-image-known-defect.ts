@@ -37,11 +37,11 @@ const defects: readonly Defect[] = [
   },
   {
     image: /^controller(-chroot)?$/,
-    what: 'gets no fixes since March 2026: ingress-nginx is retired',
+    what: 'gets no fixes, as ingress-nginx was retired in March 2026',
     retired: true,
   },
-  { image: /^traefik$/, versions: ['<2.0.0'], what: 'gets no fixes since 2021', retired: true },
-  { image: /^kiam$/, what: 'gets no fixes: the project is archived', retired: true },
+  { image: /^traefik$/, versions: ['<2.0.0'], what: 'has had no fixes since 2021', retired: true },
+  { image: /^kiam$/, what: 'gets no fixes, as the project is archived', retired: true },
 ]
 
 export default rule({

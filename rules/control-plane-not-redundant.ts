@@ -17,7 +17,7 @@ const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'The control plane bears no loss, or has members without use',
+  title: 'The control plane tolerates no failure, or has members that add nothing',
   category: 'control-plane',
   severity: 'warning',
   why: `etcd writes only while more than half of its members agree. One member bears no loss, and neither do

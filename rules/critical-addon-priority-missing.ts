@@ -99,8 +99,8 @@ pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\
       longest && !low
         ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
         : low
-          ? `When ${where} is full pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
-          : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
+          ? `When ${where} is full, pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
+          : `When ${where} is full, ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
       {
         severity: longest && isKnown && !low ? 'error' : grave && !low ? 'warning' : 'info',
         recommended: isKnown && !low,

@@ -25,7 +25,7 @@ import {
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'Cluster DNS hangs on few pods, or on one node',
+  title: 'Cluster DNS depends on few pods, or on one node',
   category: 'dns',
   severity: 'warning',
   why: `DNS is the first thing that nearly every request needs. With one pod, or with all pods on one node,

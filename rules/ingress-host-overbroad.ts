@@ -26,7 +26,7 @@ interface Claim {
 }
 
 export default rule({
-  title: 'An entrance claims hosts of others',
+  title: 'An Ingress or route claims hosts of others',
   category: 'networking',
   severity: 'warning',
   why: `A rule without a host, or with a wildcard, matches requests that are meant for others: for hosts without

@@ -63,7 +63,7 @@ it stops.`,
         'livenessProbe',
         evidence.length > 0
           ? `All pods of ${workload.name} were restarted when the API server was away: liveness asks ${path}, as readiness does.`
-          : `If the API server is away ${name} may be restarted without any routes: liveness asks ${path}, as readiness does.`,
+          : `If the API server is away, ${name} may be restarted without any routes: liveness asks ${path}, as readiness does.`,
         {
           ...(evidence.length > 0 && { severity: 'error' }),
           evidence,

@@ -45,7 +45,7 @@ const entrances = [
 ] as const
 
 export default rule({
-  title: 'The TLS secret of an entrance is absent or has no certificate',
+  title: 'The TLS Secret of an Ingress or Gateway is absent or has no certificate',
   category: 'networking',
   severity: 'error',
   why: `The controller serves its own default certificate instead, which no client trusts, and says so in its

@@ -25,7 +25,7 @@ export default rule({
 container; that of a PodMonitor is the name in the container. Prometheus keeps the ports that are called so. Where
 none is, it has no target and says nothing: there are no metrics, rules over them have no result, and alerts stay
 silent during the outage that they are for.`,
-  remedy: 'Name the port as it is called, or give it that name.',
+  remedy: 'Ask for the port by the name that it has, or give it the name that the monitor asks for.',
   decides: `The endpoints of a ServiceMonitor for Services of the input, and those of a PodMonitor for workloads of
 the input, that its selector matches in its namespaces: where none of them has a port that any endpoint names. Where
 the input is whole, and in a cluster, each endpoint counts by itself.

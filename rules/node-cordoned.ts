@@ -15,7 +15,7 @@ import {
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'A node has been cordoned for long',
+  title: 'A node stays cordoned',
   category: 'node',
   severity: 'info',
   why: `A cordoned node takes no new pods and is paid for like any other; an autoscaler counts its free room to nobody's

@@ -1,7 +1,6 @@
 import {
   at,
   conditionOf,
-  counted,
   enumerate,
   formatSpan,
   type Graph,
@@ -113,7 +112,7 @@ maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a dra
         ? `Node drains hang: ${field} ${wanted} lets no pod of ${names} go, whatever their number.`
         : isUncounted
           ? `Node drains hang: nothing controls ${names}, and ${field} ${wanted} lets no such pod go.`
-          : `Node drains hang: ${field} ${wanted} lets none of the ${counted(count, 'pod')} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
+          : `Node drains hang: ${field} ${wanted} ${count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
       {
         severity: single || (scaler && !never) ? 'warning' : 'error',
         evidence: waitingNodes(guarded, graph),
@@ -170,7 +169,7 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
     return {
       severity: 'error' as const,
       message:
-        'Node drains hang: the controller can not compute this budget, and until it can it allows no eviction.',
+        'Node drains hang: the controller cannot compute this budget, and until it can it allows no eviction.',
       evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined

@@ -38,7 +38,7 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'Pods have not been ready for long',
+  title: 'Pods stay unready',
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `Once a rollout is over nobody waits for the pods any more. A pod that is moved later and finds no image,

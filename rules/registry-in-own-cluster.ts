@@ -15,7 +15,7 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'The registry can not start without itself',
+  title: 'The registry cannot start without itself',
   category: 'images',
   severity: 'warning',
   why: `Images come from a registry that runs in the same cluster, and the registry's own image, or that of

@@ -3,7 +3,6 @@ import {
   areForScrapers,
   at,
   type ContainerPort,
-  counted,
   type Fault,
   firstOf,
   type Graph,
@@ -224,7 +223,7 @@ function missingInSome(
     'targetPort',
     open > 0
       ? `Port ${nameOf(port)} of ${service} leads to ${open} of its ${open + without.length} ready pods only: the rest has no port named ${targetPort}.`
-      : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${service} none has a port named ${targetPort}.`,
+      : `Connections fail: ${without.length === 1 ? 'the only ready pod' : `none of the ${without.length} ready pods`} of ${service} has ${without.length === 1 ? 'no' : 'a'} port named ${targetPort}.`,
     { severity: open > 0 ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
   ]
 }

@@ -18,7 +18,7 @@ export default rule({
 \`serviceName\` names. The controller writes that name into the pod's \`subdomain\`, and an endpoint gets the pod's
 \`hostname\` only where the two are equal and the Service selects the pod. Below every other Service, however well it
 selects, the answer is NXDOMAIN: members do not find each other, and clients not the one that they want.`,
-  remedy: 'Name the Service in `serviceName` that the pods are called by.',
+  remedy: 'Set `serviceName` to the Service by which the pods are called.',
   decides: `A name of one of the pods stands in an environment variable, a command or arguments of a workload, or in
 a ConfigMap, of the same namespace: \`web-0.web\`, with the namespace and \`svc\` behind it or without. Objects
 other than the StatefulSet count when they name its first pod, \`web-0\`. In the StatefulSet's own containers
