@@ -50,7 +50,7 @@ info. One finding, the gravest.
 Schedules of Velero, which saves what the API server holds, are a warning when they are paused and no other one
 saves their namespaces.
 
-In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
+In a cluster an error, too: no run has succeeded for the longer of \`maxInterval\` and one and a half intervals of the schedule,
 although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long
 (a warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero
 cannot use: an error when a backup was refused for it.`,

@@ -469,7 +469,11 @@ spec:
     expect(out).toContain("kubernetesVersion: '1.30'")
     expect(out).toContain('json=a.json')
     const again = folderWith({ '.k8s-af.yaml': out })
-    expect(run(['config', 'print'], { cwd: again }).out).toBe(out)
+    const printed = run(['config', 'print'], { cwd: again }).out
+    expect(out).toMatch(/^# from \.k8s-af\.yaml, and the flags\n/)
+    expect(printed).toBe(out.replace(', and the flags', ''))
+    const told = run(['config', 'print', '--isolated', '--complete'], { cwd }).out
+    expect(told).toMatch(/^# from the defaults, and the flags\n/)
   })
   it('has a schema', () => {
     expect(JSON.parse(run(['config', 'schema']).out)).toHaveProperty(

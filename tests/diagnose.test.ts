@@ -6,6 +6,7 @@ import { render } from '../src/diagnose/render.js'
 import { fitFor } from '../src/diagnose/symptom.js'
 import { loadStories } from '../src/registry.js'
 import { escapeJson } from '../src/reporters/escape.js'
+import { formats } from '../src/reporters/reporter.js'
 import { active, allRules } from './harness.js'
 import { examineLive } from './live.js'
 
@@ -46,6 +47,14 @@ describe('the neighbourhood of a Deployment', () => {
   })
   it('ends there', () => {
     expect(found.map(([name]) => name)).not.toContain('Deployment other/other')
+  })
+})
+
+describe('a report of the same cluster', () => {
+  it('shows a condition at its type, whatever its first field is', async () => {
+    const { render: pretty } = await formats.pretty()
+    const shown = [...pretty(report, look)].join('')
+    expect(shown).toMatch(/\.status\.conditions\[\d\]\n +│ +type: Ready\n/)
   })
 })
 
@@ -130,7 +139,9 @@ describe('a diagnosis', () => {
     expect(rank('drain hangs')).toBeLessThan(rank('memory'))
   })
   it('does not show mere weak points beside what has failed', () => {
-    const weak = plain.causes.filter(({ finding }) => finding.severity === 'info' && !finding.evidence?.length)
+    const weak = plain.causes.filter(
+      ({ finding }) => finding.severity === 'info' && !finding.evidence?.length,
+    )
     expect(weak.length).toBeGreaterThan(0)
     expect(weak.filter(({ likely }) => likely)).toEqual([])
   })
