@@ -213,11 +213,19 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
  * together with those of another folder.
  */
 function isOfOthers(bound: LimitRange | ResourceQuota, { object }: Workload, graph: Graph): boolean {
-  return (
-    !graph.live &&
-    graph.namespaceOf(bound) === '' &&
-    graph.apart(bound, object) > 0 &&
-    !graph.kustomized(bound) &&
-    graph.workloads.some((one) => graph.apart(bound, one.object) === 0)
+  if (graph.live || graph.apart(bound, object) === 0) return false
+  return graph.once('bounds of their own folders', () => ofOwnFolders(graph)).has(bound)
+}
+
+/** The bounds without a namespace beside which workloads stand. */
+function ofOwnFolders(graph: Graph): ReadonlySet<LimitRange | ResourceQuota> {
+  const bounds = [...graph.all('LimitRange'), ...graph.all('ResourceQuota')]
+  return new Set(
+    bounds.filter(
+      (bound) =>
+        graph.namespaceOf(bound) === '' &&
+        !graph.kustomized(bound) &&
+        graph.workloads.some((one) => graph.apart(bound, one.object) === 0),
+    ),
   )
 }
