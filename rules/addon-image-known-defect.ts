@@ -37,11 +37,11 @@ const defects: readonly Defect[] = [
   },
   {
     image: /^controller(-chroot)?$/,
-    what: 'gets no fixes since March 2026: ingress-nginx is retired',
+    what: 'gets no fixes, as ingress-nginx was retired in March 2026',
     retired: true,
   },
-  { image: /^traefik$/, versions: ['<2.0.0'], what: 'gets no fixes since 2021', retired: true },
-  { image: /^kiam$/, what: 'gets no fixes: the project is archived', retired: true },
+  { image: /^traefik$/, versions: ['<2.0.0'], what: 'has had no fixes since 2021', retired: true },
+  { image: /^kiam$/, what: 'gets no fixes, as the project is archived', retired: true },
 ]
 
 export default rule({
@@ -52,10 +52,11 @@ export default rule({
 them at once. The ones listed here have taken down or opened up whole clusters, and are cured by a newer
 release; retired projects will not be cured at all.`,
   remedy: 'Upgrade the add-on; replace one that is retired.',
-  decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2
-before 2.5, ingress-nginx before 1.11.5 and 1.12.0, where it is not started without \`--validating-webhook\` (the hole is in
-that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1, kiam. An image that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own
-repositories only. kube-proxy has rules of its own.
+  decides: `The name and tag of an image are in a small table: dnsmasq of kube-dns before 1.14.5, Traefik 2 before
+2.5, ingress-nginx before 1.11.5 and 1.12.0, where it is not started without \`--validating-webhook\` (the hole is
+in that webhook). An info for projects that get no fixes any more: all of ingress-nginx, Traefik 1, kiam. An image
+that is named \`controller\` or \`nginx-ingress-controller\` counts in ingress-nginx's own repositories only.
+kube-proxy has rules of its own.
 
 Tags that are no version are passed over, and digests without a tag.`,
   falsePositives: 'Vendors publish images with fixes under old numbers: suppress with that reason.',

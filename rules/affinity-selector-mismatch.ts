@@ -23,18 +23,20 @@ export default rule({
 does not match the workload's own labels, the scheduler counts nothing, or somebody else's pods: all
 replicas may stand on one node, while the manifest looks as if that could not happen.`,
   remedy: 'Use the labels of the pod template in the selector.',
-  decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term the selector (none
-matches nothing, an empty one everything) is held against the labels of the pod template. An error when it
-matches no workload of the input at all; a warning when it is a preference only, when a spread constraint
-matches another workload but not its own, or an anti-affinity term looks into other namespaces for its own
-labels; an info when another constraint or term over the same topology keeps the pods apart as well. One finding
-per workload.
+  decides: `For each \`topologySpreadConstraints\` entry and each podAntiAffinity term the selector (none matches
+nothing, an empty one everything) is held against the labels of the pod template. The finding is
 
-Anti-affinity against another workload of the input, or against pods that an operator seems to make, is what it is for,
-and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a typo) or the
-rule is asked for. Labels that controllers add
-to pods, such as \`job-name\`, are taken to match, and labels that the template lacks where kustomizations
-may add them.`,
+- an error when the selector matches no workload of the input at all;
+- a warning when it is a preference only, when a spread constraint matches another workload but not its own, or an
+  anti-affinity term looks into other namespaces for its own labels;
+- an info when another constraint or term over the same topology keeps the pods apart as well.
+
+One finding per workload.
+
+Anti-affinity against another workload of the input, or against pods that an operator seems to make, is what it is
+for, and silent; so is one that matches nothing in partial input, unless a value is nearly the workload's own (a
+typo) or the rule is asked for. Labels that controllers add to pods, such as \`job-name\`, are taken to match, and
+labels that the template lacks where kustomizations may add them.`,
   versions: 'A missing labelSelector matches no pods: k8s.io/apimachinery LabelSelectorAsSelector.',
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/podtopologyspread',

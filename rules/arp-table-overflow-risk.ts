@@ -22,13 +22,13 @@ export default rule({
 other node, beside those of its own pods. The table ends at \`gc_thresh3\` (1024 by default); beyond it the
 kernel drops packets to whoever has no entry, and says so in its own log only. It looks like failing DNS.`,
   remedy: 'Raise `net.ipv4.neigh.default.gc_thresh1` to `gc_thresh3` on all nodes with the number of nodes.',
-  decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input
-with Nodes: their number, and the pods of the fullest one, come to more than \`share\` of 1024. On kernels
-below 5.0 the entries of the overlay count as well, one a node. Silent where a container, a
-ConfigMap, Tuned or the bootstrap of the machines sets \`gc_thresh3\`. In manifests without Nodes it is reported where the rule is asked for.
+  decides: `Flannel's configuration (\`net-conf.json\` of a ConfigMap) with the backend vxlan, in an input with
+Nodes: their number, and the pods of the fullest one, come to more than \`share\` of 1024. On kernels below 5.0 the
+entries of the overlay count as well, one a node. Silent where a container, a ConfigMap, Tuned or the bootstrap of
+the machines sets \`gc_thresh3\`. In manifests without Nodes it is reported where the rule is asked for.
 
-With \`scan --node-metrics\` node-exporter tells how many entries nodes have, without those of Flannel. A tenth more than 1024 on one of them
-shows that the table is larger: silent, too.`,
+With \`scan --node-metrics\` node-exporter tells how many entries nodes have, without those of Flannel. A tenth more
+than 1024 on one of them shows that the table is larger: silent, too.`,
   falsePositives:
     'The limit may be raised by the image or the bootstrap of the nodes, which nobody sees here.',
   versions: 'From Linux 5.0 on, permanent entries (as Flannel makes them) do not count.',

@@ -20,10 +20,10 @@ export default rule({
   category: 'autoscaling',
   severity: 'info',
   recommended: false,
-  why: `The cluster autoscaler does not remove a node with such a pod to save it, and Karpenter neither does that nor replaces
-the node for an update. A node that has reached its \`expireAfter\` Karpenter begins to drain, and then waits for the pod as
-long as \`terminationGracePeriod\` lets it. Each replica holds one node: half empty nodes stay, and old ones are the last
-without patches. A budget protects the application without holding the nodes.`,
+  why: `The cluster autoscaler does not remove a node with such a pod to save it, and Karpenter neither does that
+nor replaces the node for an update. A node that has reached its \`expireAfter\` Karpenter begins to drain, and then
+waits for the pod as long as \`terminationGracePeriod\` lets it. Each replica holds one node: half empty nodes stay,
+and old ones are the last without patches. A budget protects the application without holding the nodes.`,
   remedy: 'Remove the annotation from workloads with several replicas, and give them a PodDisruptionBudget.',
   decides: `\`cluster-autoscaler.kubernetes.io/safe-to-evict: "false"\` or \`karpenter.sh/do-not-disrupt: "true"\`
 on the pod template of a workload with two pods or more. A single pod, and batch work, may have good reason.

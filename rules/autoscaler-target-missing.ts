@@ -19,13 +19,13 @@ export default rule({
   title: 'An autoscaler is for a workload that is not there',
   category: 'autoscaling',
   severity: 'warning',
-  why: `An autoscaler finds its workload by kind and name, and nobody refuses one that finds nothing: it stays, with a condition that says so, and
-does nothing. The workload that it was meant for keeps its number of pods, or its requests, at any load. It happens when a Deployment becomes a
-StatefulSet, or is renamed.`,
-  remedy: 'Name the workload as it is called and what it is, or remove the autoscaler.',
-  decides: `A HorizontalPodAutoscaler or VerticalPodAutoscaler for a Deployment, StatefulSet, ReplicaSet or ReplicationController (a
-VerticalPodAutoscaler also for a DaemonSet, Job or CronJob), where the input has no such object, and a workload of that name is of another kind; in
-whole input and in a cluster wherever there is none.
+  why: `An autoscaler finds its workload by kind and name, and nobody refuses one that finds nothing: it stays, with
+a condition that says so, and does nothing. The workload that it was meant for keeps its number of pods, or its
+requests, at any load. It happens when a Deployment becomes a StatefulSet, or is renamed.`,
+  remedy: 'Name the workload by its kind and name, or remove the autoscaler.',
+  decides: `A HorizontalPodAutoscaler or VerticalPodAutoscaler for a Deployment, StatefulSet, ReplicaSet or
+ReplicationController (a VerticalPodAutoscaler also for a DaemonSet, Job or CronJob), where the input has no such
+object, and a workload of that name is of another kind; in whole input and in a cluster wherever there is none.
 
 Not reported: kinds of add-ons, and names that a kustomization may change.`,
   sources: [

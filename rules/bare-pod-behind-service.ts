@@ -20,11 +20,12 @@ replaced or lost, the Pod is deleted; when the kubelet evicts it, it stays faile
 StatefulSet) would make another one: until somebody applies the manifest again, the Service has no endpoint.
 \`kubectl drain\` refuses to delete such Pods without \`--force\`; an upgrade of managed nodes does not ask.`,
   remedy: 'Make it the pod template of a Deployment.',
-  decides: `Pods without an owner, behind a Service of type LoadBalancer or with an Ingress or route, when no workload with a
-controller is behind it. In a cluster also on which node the Pod is, since when, and whether that node is going away.
+  decides: `Pods without an owner, behind a Service of type LoadBalancer or with an Ingress or route, when no
+workload with a controller is behind it. In a cluster also on which node the Pod is, since when, and whether that
+node is going away.
 
-Exempt: Pods of a file of the kubelet and their mirrors, Pods with \`restartPolicy\` Never or OnFailure (tasks), tests of Helm, and namespaces of
-development or previews. Services of type NodePort without a route are left alone.`,
+Exempt: Pods of a file of the kubelet and their mirrors, Pods with \`restartPolicy\` Never or OnFailure (tasks),
+tests of Helm, and namespaces of development or previews. Services of type NodePort without a route are left alone.`,
   falsePositives: 'Demonstrations: suppress with that reason.',
   sources: [
     'Kubernetes documentation, Pod Lifecycle (Pod lifetime)',

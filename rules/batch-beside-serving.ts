@@ -23,15 +23,14 @@ as pods of the same priority are never displaced; and what the batch takes beyon
 and network, it takes from its neighbours.`,
   remedy: 'Give the Job a PriorityClass below 0, nodes of its own, or a queue with a quota.',
   decides: `A Job or CronJob that runs more than \`maxParallelism\` pods at a time (\`parallelism\`, or fewer
-\`completions\`), and whose pods have neither a
-\`nodeSelector\`, a required node affinity, a toleration of a taint, nor a PriorityClass of their own (one of the
-input with a value of 0 or more does not count), where the input has a workload behind a Service. Asked for, the
-rule also names such Jobs where the input has none, and, as an info, CronJobs and Jobs of a few pods at a time beside
-a workload behind a Service.
+\`completions\`) where the input has a workload behind a Service, and whose pods have neither a \`nodeSelector\`, a
+required node affinity, a toleration of a taint, nor a PriorityClass of their own (one of the input with a value of
+0 or more does not count). Asked for, the rule also names such Jobs where the input has none, and, as an info,
+CronJobs and Jobs of a few pods at a time beside a workload behind a Service.
 
 An error in a cluster while pods of it run on nodes that are short of memory, disk or process ids, beside pods of
-Services. Jobs that a queue or another scheduler admits (\`kueue.x-k8s.io/queue-name\`, Volcano, \`schedulerName\`) are
-exempt, and so are suspended ones and those with \`managedBy\`.`,
+Services. Jobs that a queue or another scheduler admits (\`kueue.x-k8s.io/queue-name\`, Volcano, \`schedulerName\`)
+are exempt, and so are suspended ones and those with \`managedBy\`.`,
   falsePositives: 'Clusters in which only batch runs, apart from what watches it.',
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/defaultpreemption',

@@ -32,13 +32,19 @@ export default rule({
 routers spread anew, and connections that then reach another node are reset. When every node announces, each
 node roll, scale-up or reboot does that to all services.`,
   remedy: 'Let a few stable edge nodes announce, by node selectors.',
-  decides: `A MetalLB BGPAdvertisement without \`nodeSelectors\` while the speaker DaemonSet of the input
-has no node selector or affinity of its own, and some BGPPeer has no \`nodeSelectors\` either; a CiliumBGPPeeringPolicy with a \`serviceSelector\`, or a CiliumBGPClusterConfig beside a
-CiliumBGPAdvertisement of Services (where the rule is asked for, also without any), with no or an empty node selector; a BGPConfiguration of Calico with addresses of Services to announce and a BGPPeer of all nodes (where
-the rule is asked for, also where the input has no BGPPeer). Silent when the input holds at most \`maxSpeakers\` Nodes that MetalLB and Calico do not pass over
-(label \`node.kubernetes.io/exclude-from-external-load-balancers\`); in a cluster also when the speaker's
-DaemonSet has no more pods than that, and when there is no Service of type LoadBalancer whose address all of them announce:
-with \`externalTrafficPolicy: Local\` only nodes with a pod do.`,
+  decides: `Reported are
+
+- a MetalLB BGPAdvertisement without \`nodeSelectors\`, while the speaker DaemonSet of the input has no node
+  selector or affinity of its own and some BGPPeer has no \`nodeSelectors\` either;
+- a CiliumBGPPeeringPolicy with a \`serviceSelector\`, or a CiliumBGPClusterConfig beside a CiliumBGPAdvertisement
+  of Services (where the rule is asked for, also without any), with no or an empty node selector;
+- a BGPConfiguration of Calico with addresses of Services to announce, and a BGPPeer of all nodes (where the rule is
+  asked for, also where the input has no BGPPeer).
+
+Silent when the input holds at most \`maxSpeakers\` Nodes that MetalLB and Calico do not pass over (label
+\`node.kubernetes.io/exclude-from-external-load-balancers\`). In a cluster also when the speaker's DaemonSet has no
+more pods than that, and when there is no Service of type LoadBalancer, or all have \`externalTrafficPolicy:
+Local\`: only nodes with a pod announce those.`,
   sources: [
     'metallb/api/v1beta1/bgpadvertisement_types.go, api/v1beta2/bgppeer_types.go (nodeSelectors)',
     'metallb/speaker/bgp_controller.go (ShouldAnnounce)',

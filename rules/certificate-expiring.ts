@@ -30,12 +30,12 @@ wrong until the day.`,
   remedy:
     'Look at the CertificateRequest and the issuer that the condition names; renew by hand when time is short.',
   decides: `cert-manager Certificates: an error when \`renewBefore\` is not less than \`duration\` (default 2160h),
-which cert-manager refuses, or when it has no \`issuerRef\`; in a cluster an error when it has expired or was never issued for an hour, and a
-warning when its renewal is an hour overdue (or, without \`renewalTime\`, when it ends within \`warnDays\`).
-Certificates of one issuer are one finding.
+which cert-manager refuses, or when there is no \`issuerRef\`. In a cluster an error when a Certificate has expired
+or was never issued for an hour, and a warning when its renewal is an hour overdue (or, without \`renewalTime\`,
+when it ends within \`warnDays\`). Certificates of one issuer are one finding.
 
-ConfigMaps: a warning for a key ending in \`.crt\` or \`.pem\` whose certificates have all expired. Secrets are
-not looked at: their values are never read.`,
+ConfigMaps: a warning for a key ending in \`.crt\` or \`.pem\` whose certificates have all expired. Secrets are not
+looked at: their values are never read.`,
   sources: [
     'cert-manager/pkg/apis/certmanager/v1/types_certificate.go (duration, renewBefore, issuerRef, renewalTime)',
     'cert-manager/internal/apis/certmanager/validation/certificate.go',

@@ -20,16 +20,18 @@ export default rule({
   title: 'cert-manager is asked for a certificate, and makes none',
   category: 'networking',
   severity: 'warning',
-  why: `The annotation only tells which issuer to use. What cert-manager makes it reads in \`tls\`: a Certificate for each entry, for the
-\`hosts\` there, in the Secret \`secretName\`. Without \`tls\` it does nothing and says nothing; an entry without hosts or Secret it leaves out,
-with an event. The controller answers HTTPS with its own default certificate, which no client trusts.`,
+  why: `The annotation only tells which issuer to use. What cert-manager makes it reads in \`tls\`: a Certificate
+for each entry, for the \`hosts\` there, in the Secret \`secretName\`. Without \`tls\` it does nothing and says
+nothing; an entry without hosts or Secret it leaves out, with an event. The controller answers HTTPS with its own
+default certificate, which no client trusts.`,
   remedy: 'Add an entry to `tls` with the hosts and the name of a Secret.',
-  decides: `An Ingress with the annotation \`cert-manager.io/issuer\` or \`cert-manager.io/cluster-issuer\` and without \`tls\`, or with an entry
-of \`tls\` that lacks \`hosts\` or \`secretName\`.
+  decides: `An Ingress with the annotation \`cert-manager.io/issuer\` or \`cert-manager.io/cluster-issuer\` and
+without \`tls\`, or with an entry of \`tls\` that lacks \`hosts\` or \`secretName\`.
 
-Not reported: hosts for which another Ingress or a Certificate of the input has an entry, entries whose Secret is in the input,
-Ingresses without any host, those of AWS load balancers and tunnels, which take no Secrets, and all where the input gives its controller a
-default certificate (\`--default-ssl-certificate\` of ingress-nginx, a TLSStore of Traefik).`,
+Not reported: hosts for which another Ingress or a Certificate of the input has an entry, entries whose Secret is in
+the input, Ingresses without any host, those of AWS load balancers and tunnels, which take no Secrets, and all where
+the input gives its controller a default certificate (\`--default-ssl-certificate\` of ingress-nginx, a TLSStore of
+Traefik).`,
   falsePositives:
     'Controllers with a default certificate for these hosts of which the input does not tell: the annotation is not needed then.',
   sources: [

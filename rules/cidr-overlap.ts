@@ -39,11 +39,13 @@ address is that of a Service cannot be reached, and a node inside the pod range 
 Only some addresses are hit, so it shows up late, and ranges can hardly be changed on a running cluster.`,
   remedy:
     'Rebuild with ranges that are apart; for Calico make a new IPPool, and disable and drain the old one.',
-  decides: `\`podSubnet\` and \`serviceSubnet\` (10.96.0.0/12 where none is written) of a kubeadm ClusterConfiguration, the ranges of a Cluster of Cluster API, and \`--cluster-cidr\` and
+  decides: `\`podSubnet\` and \`serviceSubnet\` (10.96.0.0/12 where none is written) of a kubeadm
+ClusterConfiguration, the ranges of a Cluster of Cluster API, and \`--cluster-cidr\` and
 \`--service-cluster-ip-range\` of a kube-controller-manager, with each other and with \`nodeCidrs\`. Enabled Calico
-IPPools with each other and with the ranges of Services. InternalIPs of Nodes with the ranges of kubeadm. Where the rule is asked
-for, a warning when Cilium's own pool (\`cluster-pool-ipv4-cidr\`) has addresses of Services. In a cluster also: the podCIDR of a Node with those of
-others, and the InternalIPs of Nodes with IPPools, ServiceCIDRs and podCIDRs.
+IPPools with each other and with the ranges of Services. InternalIPs of Nodes with the ranges of kubeadm. Where the
+rule is asked for, a warning when Cilium's own pool (\`cluster-pool-ipv4-cidr\`) has addresses of Services. In a
+cluster also: the podCIDR of a Node with those of others, and the InternalIPs of Nodes with IPPools, ServiceCIDRs
+and podCIDRs.
 
 Exempt: IPPools that are disabled or hand out balancer addresses only. In manifests IPPools are compared when their files
 are in one folder.`,

@@ -26,10 +26,10 @@ there is a reason that only its own events and status tell: the pool is at its m
 type is to be had, addresses or quota of the provider are used up, new machines never join, or no pool would
 fit the pod.`,
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
-  decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an
-error when none of the workload's pods runs, or calls of a Service fail as none is ready. Below stand the scheduler's words, what became of claims that they wait for, warnings of the autoscaler
-about them, node groups that back off by the ConfigMap \`cluster-autoscaler-status\`, and Karpenter's
-NodeClaims that got no machine.
+  decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an error when
+none of the workload's pods runs, or calls to a Service fail as none is ready. Below stand the scheduler's words,
+what became of claims that they wait for, warnings of the autoscaler about them, node groups that back off by the
+ConfigMap \`cluster-autoscaler-status\`, and Karpenter's NodeClaims that got no machine.
 
 Exempt: pods with scheduling gates, and workloads for which another rule names the cause.`,
   falsePositives: 'Work that is meant to wait for room, as low-priority batch jobs are.',

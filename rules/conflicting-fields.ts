@@ -8,10 +8,10 @@ export default rule({
 pods do not match, a mount of a volume that the pod does not have, two sources where one is possible. Every
 \`kubectl apply\`, sync and reconciliation of the object fails.`,
   remedy: 'Make the two fields agree.',
-  decides: `The checks are those of the API server's validation that need nothing but the object, each tried
-with a real server; the list is in docs/validation.md. Of custom objects they are
-\`allOf\`, \`anyOf\`, \`oneOf\` and \`not\` of their CustomResourceDefinition. Objects that cannot be decoded get the findings of
-\`wrong-type\` first, as the server does it.
+  decides: `The checks are those of the API server's validation that need nothing but the object, each tried with a
+real server; the list is in docs/validation.md. Of custom objects they are \`allOf\`, \`anyOf\`, \`oneOf\` and
+\`not\` of their CustomResourceDefinition. Objects that cannot be decoded get the findings of \`wrong-type\` first,
+as the server does it.
 
 Exempt: files beside a kustomization, and files or folders called a patch or overlay: they hold parts of
 objects.`,

@@ -2,12 +2,15 @@ import {
   advise,
   at,
   atMost,
+  type Configuration,
   type ConnectionTable,
+  type Container,
   configurationsIn,
   connectionTables,
   counted,
   countOf,
   cpuCores,
+  type Fault,
   flagOf,
   type Graph,
   grouped,
@@ -51,10 +54,11 @@ at containers that set \`net.netfilter.nf_conntrack_max\` by \`sysctl\` to less 
 Reported only when both values together are below the defaults. \`maxPerCore: 0\` leaves the kernel's own
 value alone and is not reported (an info where the rule is asked for).
 
-In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is full, as
-node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan --node-metrics\` node-exporter
-tells how many entries are in use, of how many: above \`warnRatio\` a warning, from 95 % on an error, whatever kube-proxy is told and
-whatever data plane there is. Where the configuration of kube-proxy comes to just that size, it is shown.`,
+In a cluster an error when the condition of a node, or a warning of the last hour about one, says that its table is
+full, as node-problem-detector and the detectors of providers do; nodes are one finding together. With \`scan
+--node-metrics\` node-exporter tells how many entries are in use, of how many: above \`warnRatio\` a warning, from
+95 % on an error, whatever kube-proxy is told and whatever data plane there is. Where the configuration of
+kube-proxy comes to just that size, it is shown.`,
   falsePositives: 'Clusters whose data plane does not use connection tracking (eBPF) may set what they like.',
   versions: 'Defaults 32768 per core and at least 131072; from 1.36 the product is capped at 1048576.',
   sources: [
@@ -82,69 +86,91 @@ whatever data plane there is. Where the configuration of kube-proxy comes to jus
   },
   for: ['kubeproxy.config.k8s.io/KubeProxyConfiguration', 'ConfigMap', 'Workload', 'Node'],
   check(subject, { graph, params, report }) {
-    if (isKind(subject, 'Node')) {
-      const { live } = graph
-      const { warnRatio } = params
-      const filled = live
-        ? graph.once(`full connection tables ${warnRatio}`, () => filledTables(graph, live.seen, warnRatio))
-        : []
-      const [worst] = filled
-      if (worst?.node !== subject) return
-      report(subject, undefined, messageOf(filled), {
+    const faults = isKind(subject, 'Node')
+      ? onNode(subject, graph, params.warnRatio)
+      : isWorkload(subject)
+        ? subject.containers.flatMap((container) => inContainer(container, params))
+        : configurationsIn(subject, proxyConfiguration).flatMap((one) => inConfiguration(one, params))
+    for (const fault of faults) report(...fault)
+  },
+})
+
+/** The entries that are enough, per core and per node. */
+interface Enough {
+  readonly maxPerCore: number
+  readonly min: number
+}
+
+/** What is said of all nodes with full tables, on the fullest of them. */
+function onNode(node: ObjectOf<'Node'>, graph: Graph, warnRatio: number): Fault[] {
+  const { live } = graph
+  const filled = live
+    ? graph.once(`full connection tables ${warnRatio}`, () => filledTables(graph, live.seen, warnRatio))
+    : []
+  const [worst] = filled
+  if (!worst || worst.node !== node) return []
+  return [
+    [
+      node,
+      undefined,
+      messageOf(filled),
+      {
         severity: worst.isSaidFull || worst.share >= full ? 'error' : 'warning',
         evidence: atMost(
           3,
-          filled.map(({ node, text }) => `node ${node.metadata?.name}: ${text}`),
+          filled.map((one) => `node ${one.node.metadata?.name}: ${one.text}`),
         ),
         see: [worst.table && sizeSetBy(graph, worst.node, worst.table)],
         fix: advise('Raise conntrack.maxPerCore of kube-proxy, or nf_conntrack_max where it does not set it'),
-      })
-      return
-    }
-    const small = (maxPerCore: number, min: number) =>
-      maxPerCore > 0 && maxPerCore < params.maxPerCore && min < params.min
-    const say = (maxPerCore: number, min: number) =>
-      `New connections are dropped silently when the table is full: it is capped at ${maxPerCore} entries per core, at least ${min} (defaults ${defaults.maxPerCore} and ${defaults.min}).`
-    if (isWorkload(subject)) {
-      for (const { spec, ...container } of subject.containers) {
-        const all = { spec, ...container }
-        const maxPerCore = Number(flagOf(all, 'conntrack-max-per-core') ?? defaults.maxPerCore)
-        const min = Number(flagOf(all, 'conntrack-min') ?? defaults.min)
-        if (small(maxPerCore, min)) report(spec, spec.command ? 'command' : 'args', say(maxPerCore, min))
-        const words = wordsOf(spec).join(' ')
-        const entries = Number(
-          /net[./]netfilter[./]nf_conntrack_max\s*=\s*["']?(\d+)/.exec(words)?.[1] ?? Number.NaN,
-        )
-        if (entries < params.min) {
-          report(
-            spec,
-            spec.args ? 'args' : 'command',
-            `New connections are dropped silently when the table is full: container ${all.name} sets it to ${entries} entries (kube-proxy's minimum is ${defaults.min}).`,
-          )
-        }
-      }
-      return
-    }
-    for (const configuration of configurationsIn(subject, proxyConfiguration)) {
-      const conntrack = objectAt(configuration.value, 'conntrack')
-      if (!conntrack) continue
-      const maxPerCore = numberAt(conntrack, 'maxPerCore') ?? defaults.maxPerCore
-      const min = numberAt(conntrack, 'min') ?? defaults.min
-      const [node, field] = configuration.place(conntrack, 'maxPerCore')
-      if (maxPerCore === 0)
-        report(
-          node,
-          field,
-          'How many connections a node can track is up to its kernel: kube-proxy leaves the size of the table alone.',
-          { severity: 'info', recommended: false },
-        )
-      if (!small(maxPerCore, min)) continue
-      report(node, field, say(maxPerCore, min), {
-        fix: node === conntrack ? set(conntrack, 'maxPerCore', defaults.maxPerCore) : undefined,
-      })
-    }
-  },
-})
+      },
+    ],
+  ]
+}
+
+/** Flags of kube-proxy, and what a command writes into the kernel. */
+function inContainer(container: Container, enough: Enough): Fault[] {
+  const { spec, name } = container
+  const maxPerCore = Number(flagOf(container, 'conntrack-max-per-core') ?? defaults.maxPerCore)
+  const min = Number(flagOf(container, 'conntrack-min') ?? defaults.min)
+  const written = /net[./]netfilter[./]nf_conntrack_max\s*=\s*["']?(\d+)/.exec(wordsOf(spec).join(' '))?.[1]
+  const faults: Fault[] = []
+  if (isSmall(maxPerCore, min, enough))
+    faults.push([spec, spec.command ? 'command' : 'args', capped(maxPerCore, min)])
+  if (written !== undefined && Number(written) < enough.min)
+    faults.push([
+      spec,
+      spec.args ? 'args' : 'command',
+      `New connections are dropped silently when the table is full: container ${name} sets it to ${Number(written)} entries (kube-proxy's minimum is ${defaults.min}).`,
+    ])
+  return faults
+}
+
+function inConfiguration({ value, place }: Configuration, enough: Enough): Fault[] {
+  const conntrack = objectAt(value, 'conntrack')
+  if (!conntrack) return []
+  const maxPerCore = numberAt(conntrack, 'maxPerCore') ?? defaults.maxPerCore
+  const min = numberAt(conntrack, 'min') ?? defaults.min
+  const [node, field] = place(conntrack, 'maxPerCore')
+  if (maxPerCore === 0)
+    return [
+      [
+        node,
+        field,
+        'How many connections a node can track is up to its kernel: kube-proxy leaves the size of the table alone.',
+        { severity: 'info', recommended: false },
+      ],
+    ]
+  if (!isSmall(maxPerCore, min, enough)) return []
+  const fix = node === conntrack ? set(conntrack, 'maxPerCore', defaults.maxPerCore) : undefined
+  return [[node, field, capped(maxPerCore, min), { fix }]]
+}
+
+/** Whether the larger of both is too small; 0 per core leaves the size to the kernel. */
+const isSmall = (maxPerCore: number, min: number, enough: Enough) =>
+  maxPerCore > 0 && maxPerCore < enough.maxPerCore && min < enough.min
+
+const capped = (maxPerCore: number, min: number) =>
+  `New connections are dropped silently when the table is full: it is capped at ${maxPerCore} entries per core, at least ${min} (defaults ${defaults.maxPerCore} and ${defaults.min}).`
 
 /** A node whose table is full, or nearly so. */
 interface Filled {

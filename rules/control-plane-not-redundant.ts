@@ -17,18 +17,18 @@ const clusterConfiguration = 'kubeadm.k8s.io/ClusterConfiguration'
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'The control plane bears no loss, or has members without use',
+  title: 'The control plane tolerates no failure, or has members that add nothing',
   category: 'control-plane',
   severity: 'warning',
   why: `etcd writes only while more than half of its members agree. One member bears no loss, and neither do
 two: losing either of them stops every write. An even number bears no more losses than the odd one below it,
 and gives one more machine that can fail.`,
   remedy: 'Run three or five members, in three zones.',
-  decides: `\`replicas\` of a KubeadmControlPlane, or members of the main etcd of a kops Cluster: 1 (an info), even (an error for Cluster API, which refuses it), or above \`maxMembers\`. Where
-the rule is asked for, a ClusterConfiguration of kubeadm without \`controlPlaneEndpoint\`, which no second machine
-can join: an info. In a cluster: a single
-node with the label of the control plane while there are other nodes, an even number of etcd pods or more than
-\`maxMembers\`, and all nodes of the control plane in one zone while others stand elsewhere.
+  decides: `\`replicas\` of a KubeadmControlPlane, or members of the main etcd of a kops Cluster: 1 (an info), even
+(an error for Cluster API, which refuses it), or above \`maxMembers\`. Where the rule is asked for, a
+ClusterConfiguration of kubeadm without \`controlPlaneEndpoint\`, which no second machine can join: an info. In a
+cluster: a single node with the label of the control plane while there are other nodes, an even number of etcd pods
+or more than \`maxMembers\`, and all nodes of the control plane in one zone while others stand elsewhere.
 
 Exempt: managed control planes (no such nodes are visible), clusters of one node, kind, minikube and k3s.`,
   sources: [

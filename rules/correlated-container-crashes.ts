@@ -30,8 +30,9 @@ comes back with the next such input.`,
   remedy:
     'Find what they had in common at that time; bound retries, and set messages aside that fail again and again.',
   decides: `Containers of \`minPercent\` of a workload's pods, of \`minPods\` at least and on two nodes or more,
-ended last within \`seconds\` of each other with the same exit code other than 0, during the last \`days\`. What
-the runtime or the kubelet has lost sight of (exit code 255, or a reason that ends in Unknown: a node that restarted) does not count.
+ended last within \`seconds\` of each other with the same exit code other than 0, during the last \`days\`. What the
+runtime or the kubelet has lost sight of (exit code 255, or a reason that ends in Unknown: a node that restarted)
+does not count.
 
 Left out while the workload crashes again and again (\`crashloop-restart-storm\`), and during a rollout.`,
   sources: [

@@ -23,14 +23,16 @@ export default rule({
 stands still until the next one, however idle the node is. A service with many threads uses up its share in
 a few milliseconds of a burst, and its slowest requests take the rest of the slice longer.`,
   remedy: 'Remove the CPU limit and keep an honest request, unless a quota or policy demands the limit.',
-  decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of
-many threads (Java, .NET, by image, command and environment variables): one slice is used up at once. With \`always\`
-every other limit is an info, too, and where the rule is asked for those of workloads without a Service. Whole cores with request equal to limit are exempt (the kubelet may pin
-them), and so are Jobs and namespaces whose ResourceQuota counts \`limits.cpu\`.
+  decides: `A container of a workload behind a Service whose CPU limit is below one core, with a runtime of many
+threads (Java, .NET, by image, command and environment variables): one slice is used up at once. With \`always\`
+every other limit is an info, too, and where the rule is asked for those of workloads without a Service. Whole cores
+with request equal to limit are exempt (the kubelet may pin them), and so are Jobs and namespaces whose
+ResourceQuota counts \`limits.cpu\`.
 
-With \`scan --kubelet-metrics\` the kubelets tell how often limits stopped containers since they started. A container that was
-stopped in \`throttled\` percent of the periods in which it wanted to run, over all its pods with at least \`minPeriods\` of
-them, is a warning behind a Service and an info elsewhere, whatever its runtime and limit.`,
+With \`scan --kubelet-metrics\` the kubelets tell how often limits stopped containers since they started. A
+container that was stopped in \`throttled\` percent of the periods in which it wanted to run, over all its pods with
+at least \`minPeriods\` of them, is a warning behind a Service and an info elsewhere, whatever its runtime and
+limit.`,
   falsePositives: 'Where tenants share nodes without trust a limit is legitimate policy.',
   sources: [
     'Linux kernel documentation, CFS bandwidth control',

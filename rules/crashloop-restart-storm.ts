@@ -40,11 +40,12 @@ delay the endpoints; it keeps a rollout from replacing more pods while the new o
 or startup probe in any container, and \`minReadySeconds\` 0. Headless Services don't count: kube-proxy does not
 watch their endpoints.
 
-In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of
-its pod and ended within the last hour. So does a workload of which \`evictions\` pods were evicted within the last
-hour for want of memory or disk, unless what its own containers used explains it: then the rules about memory and
-volumes say so. An error when no pod of the workload is ready. Exit codes, what the kubelet said of probes and
-hooks, and which ConfigMaps and Secrets of the pods were written within the last hour, stand below the finding. A rollout that hangs on crashing pods is \`rollout-stalled\`.`,
+In a cluster: a container waits in CrashLoopBackOff, or has been restarted \`restarts\` times for each day of its
+pod and ended within the last hour. So does a workload of which \`evictions\` pods were evicted within the last hour
+for want of memory or disk, unless what its own containers used explains it: then the rules about memory and volumes
+say so. An error when no pod of the workload is ready. Exit codes, what the kubelet said of probes and hooks, and
+which ConfigMaps and Secrets of the pods were written within the last hour, stand below the finding. A rollout that
+hangs on crashing pods is \`rollout-stalled\`.`,
   versions:
     'From 1.35 on a node may have a shorter longest delay (`crashLoopBackOff.maxContainerRestartPeriod` of the kubelet).',
   sources: [

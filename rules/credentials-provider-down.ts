@@ -27,17 +27,16 @@ export default rule({
 down, evicted or throttled, running pods live on what they have until it expires; new ones do not start. Its
 queue then grows, and it comes back slower than it went.`,
   remedy: 'Run it with two replicas, a priority class and a budget, and without a CPU limit.',
-  decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on
-it: ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's
-injector and kiam, volumes for the secrets-store CSI driver, and all of these for others. Where the rule is asked for, also
-without any of these. An error with zero
-replicas; a warning for a CPU limit, and, where pods ask the provider themselves, for a single replica that
-no budget guards and no priority class protects: Secrets that exist outlive their controller's restart (an info where the rule
-is asked for). One
-finding, with all causes. Workloads that run the same image as webhook or for its certificate are left alone.
+  decides: `A workload whose image is one of \`providerImages\`, while the input has objects that depend on it:
+ExternalSecrets, SealedSecrets or Certificates for their own controller, annotated pods for Vault's injector and
+kiam, volumes for the secrets-store CSI driver, and all of these for others. Where the rule is asked for, also
+without any of these. An error with zero replicas; a warning for a CPU limit, and, where pods ask the provider
+themselves, for a single replica that no budget guards and no priority class protects: Secrets that exist outlive
+their controller's restart (an info where the rule is asked for). One finding, with all causes. Workloads that run
+the same image as webhook or for its certificate are left alone.
 
-In a cluster: an error when none of its pods has been ready for two minutes, a warning when at least three ExternalSecrets or
-SealedSecrets, and half of all, are not: then what it asks is away, or refuses it.`,
+In a cluster: an error when none of its pods has been ready for two minutes, a warning when at least three
+ExternalSecrets or SealedSecrets, and half of all, are not: then what it asks is away, or refuses it.`,
   sources: [
     'Documentation of external-secrets, sealed-secrets, cert-manager and the Secrets Store CSI driver',
   ],

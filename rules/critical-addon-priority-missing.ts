@@ -26,7 +26,8 @@ and DNS, an info for the others; an error in a cluster in which pods of it are P
 scheduled. Any class above 0 is taken for a choice. Asked for, the rule looks at every DaemonSet that chooses no nodes and
 at all of kube-system, too, and names classes of the input below the highest that a user may give.
 
-Exempt: a CoreDNS behind a Service that is not the cluster's, or in a StatefulSet or a Service of Knative, static pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
+Exempt: a CoreDNS behind a Service that is not the cluster's, or in a StatefulSet or a Service of Knative, static
+pods, pods with \`priority\`, and clusters whose classes have a \`globalDefault\` above 0.`,
   falsePositives:
     'A chart that sets the class by a value may be rendered without it; GKE allows system classes outside kube-system only with a ResourceQuota for them.',
   versions: 'System classes are allowed in all namespaces since 1.17.',
@@ -98,8 +99,8 @@ Exempt: a CoreDNS behind a Service that is not the cluster's, or in a StatefulSe
       longest && !low
         ? `${pending.length === 1 ? 'A pod' : `${pending.length} pods`} of ${name} found no room for ${formatSpan(longest.since)}: without a priority class ordinary pods come first.`
         : low
-          ? `When ${where} is full pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
-          : `When ${where} is full ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
+          ? `When ${where} is full, pods of any class above ${low.value} run and ${name} does not: class ${low.metadata?.name} gives it no more.`
+          : `When ${where} is full, ordinary pods run and ${name} does not: ${pod.priorityClassName ? `class ${pod.priorityClassName} gives it no priority` : 'it has no priority class'}.`,
       {
         severity: longest && isKnown && !low ? 'error' : grave && !low ? 'warning' : 'info',
         recommended: isKnown && !low,

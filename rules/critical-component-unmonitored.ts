@@ -26,11 +26,11 @@ export default rule({
 alert when it is slow or gone. In the published outages the broken component was found last, after hours of
 looking at what it broke.`,
   remedy: 'Scrape the backend and alert on its absence.',
-  decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor
-that looks into the namespace of the Service or selects its labels; with \`--complete\`, and where the rule is
-asked for, any of them or a PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels or
-those of its pods, or a rule's expression names it, its workload or its namespace. The same goes for the Service of
-the cluster's DNS, and that of an ingress controller with a load balancer.`,
+  decides: `Only where the input shows that monitoring is declared in it: a ServiceMonitor or PodMonitor that looks
+into the namespace of the Service or selects its labels; with \`--complete\`, and where the rule is asked for, any
+of them or a PrometheusRule. The Service behind a fail-closed webhook is watched when a monitor selects its labels
+or those of its pods, or a rule's expression names it, its workload or its namespace. The same goes for the Service
+of the cluster's DNS, and that of an ingress controller with a load balancer.`,
   falsePositives: 'Alerts that are kept elsewhere, or scrape annotations: not visible here.',
   sources: ['Prometheus Operator API reference (ServiceMonitorSpec, PodMonitorSpec, NamespaceSelector)'],
   stories: ['dfds-kiam-cert', 'zalando-image-policy', 'zalando-etcd-delete', 'dfds-kyverno-down'],

@@ -1,6 +1,7 @@
 import {
   at,
   countOf,
+  type Fault,
   formatInterval,
   type Graph,
   type Live,
@@ -48,71 +49,89 @@ Exempt: suspended CronJobs; in a cluster those with \`concurrencyPolicy: Forbid\
     const { spec } = cronJob
     const plan = schedule(spec?.schedule ?? '')
     if (!spec || !plan || spec.suspend) return
-    const name = cronJob.metadata?.name ?? ''
-    const idle = graph.live && idleSince(cronJob, graph.live, plan.longestInterval)
-    if (graph.live && idle !== undefined) {
-      const events = graph.live
-        .eventsOf(cronJob)
-        .filter(({ involvedObject }) => involvedObject?.kind === 'CronJob')
-        .slice(0, 3)
-      const all = graph.once('cronjob-missed-start-freeze', () =>
-        idleTogether(graph.seen('CronJob'), graph.live),
-      )
-      if (all.length > 0 && all[0] !== cronJob) return
-      const due = `one is due every ${formatInterval(plan.longestInterval)}`
-      report(
-        spec,
-        'schedule',
-        all.length > 0
-          ? `No CronJob${ofOneNamespace(all, graph)} starts any more, ${name} and ${all.length - 1} others: no Jobs are made for them.`
-          : cronJob.status?.lastScheduleTime === undefined
-            ? `${name} has not started once since it was created ${spanSince(idle, graph.live)} ago, and ${due}.`
-            : `${name} does not start any more: its last start was ${spanSince(idle, graph.live)} ago, and ${due}.`,
-        {
-          severity: 'error',
-          evidence: events.map(
-            ({ reason, message }) => `${reason ?? 'Event'}: ${(message ?? '').slice(0, 140)}`,
-          ),
-        },
-      )
-      return
-    }
+    const last = graph.live && idleSince(cronJob, graph.live, plan.longestInterval)
     const missed = graph.live ? missesOf(cronJob, graph.live) : []
-    if (missed.length > 0) {
-      report(spec, 'schedule', `Runs of ${name} are left out: the controller did not start them in time.`, {
-        evidence: missed.slice(0, 2),
-      })
-      return
-    }
-    const deadline = spec.startingDeadlineSeconds
-    const old = minor <= 20
-    if (deadline !== undefined && deadline < poll) {
-      report(
-        spec,
-        'startingDeadlineSeconds',
-        old
-          ? `${name} may never start: the controller looks every ${poll} s, and a start must be made within ${deadline} s.`
-          : `A start of ${name} that the controller makes more than ${deadline} s late is dropped, for instance while it restarts.`,
-        { severity: old ? 'error' : 'warning', see: [at(cronJob, spec, 'schedule')] },
-      )
-      return
-    }
-    if (!old && deadline === undefined)
-      report(
-        spec,
-        'startingDeadlineSeconds',
-        `A run of ${name} that an outage has prevented starts after it, however late: its start has no deadline.`,
-        { severity: 'info', recommended: false, see: [at(cronJob, spec, 'schedule')] },
-      )
-    if (!old || (deadline !== undefined && deadline / plan.interval <= 100)) return
-    report(
-      spec,
-      'startingDeadlineSeconds',
-      `After more than 100 missed starts, every ${formatInterval(plan.interval)} one, ${name} never starts again.`,
-      { see: [at(cronJob, spec, 'schedule')] },
-    )
+    const name = cronJob.metadata?.name ?? ''
+    const fault: Fault | undefined =
+      graph.live && last !== undefined
+        ? notStarted(cronJob, spec, { last, plan }, graph, graph.live)
+        : missed.length > 0
+          ? [
+              spec,
+              'schedule',
+              `Runs of ${name} are left out: the controller did not start them in time.`,
+              { evidence: missed.slice(0, 2) },
+            ]
+          : deadlineFault(cronJob, spec, plan, minor <= 20)
+    if (fault) report(...fault)
   },
 })
+
+type Spec = NonNullable<CronJob['spec']>
+type Plan = NonNullable<ReturnType<typeof schedule>>
+
+/** One that does not start any more; where none starts, the first alone. */
+function notStarted(
+  cronJob: CronJob,
+  spec: Spec,
+  { last, plan }: { readonly last: number; readonly plan: Plan },
+  graph: Graph,
+  live: Live,
+): Fault | undefined {
+  const all = graph.once('cronjob-missed-start-freeze', () => idleTogether(graph.seen('CronJob'), live))
+  if (all.length > 0 && all[0] !== cronJob) return undefined
+  const name = cronJob.metadata?.name ?? ''
+  const due = `one is due every ${formatInterval(plan.longestInterval)}`
+  const events = live.eventsOf(cronJob).filter(({ involvedObject }) => involvedObject?.kind === 'CronJob')
+  return [
+    spec,
+    'schedule',
+    all.length > 0
+      ? `No CronJob${ofOneNamespace(all, graph)} starts any more, ${name} and ${all.length - 1} others: no Jobs are made for them.`
+      : cronJob.status?.lastScheduleTime === undefined
+        ? `${name} has not started once since it was created ${spanSince(last, live)} ago, and ${due}.`
+        : `${name} does not start any more: its last start was ${spanSince(last, live)} ago, and ${due}.`,
+    {
+      severity: 'error',
+      evidence: events
+        .slice(0, 3)
+        .map(({ reason, message }) => `${reason ?? 'Event'}: ${(message ?? '').slice(0, 140)}`),
+    },
+  ]
+}
+
+/**
+ * What follows from the deadline, or from its absence.
+ * @param isOld up to 1.20
+ */
+function deadlineFault(cronJob: CronJob, spec: Spec, plan: Plan, isOld: boolean): Fault | undefined {
+  const name = cronJob.metadata?.name ?? ''
+  const { startingDeadlineSeconds: deadline } = spec
+  const see = [at(cronJob, spec, 'schedule')]
+  if (deadline !== undefined && deadline < poll)
+    return [
+      spec,
+      'startingDeadlineSeconds',
+      isOld
+        ? `${name} may never start: the controller looks every ${poll} s, and a start must be made within ${deadline} s.`
+        : `A start of ${name} that the controller makes more than ${deadline} s late is dropped, for instance while it restarts.`,
+      { severity: isOld ? 'error' : 'warning', see },
+    ]
+  if (!isOld && deadline === undefined)
+    return [
+      spec,
+      'startingDeadlineSeconds',
+      `A run of ${name} that an outage has prevented starts after it, however late: its start has no deadline.`,
+      { severity: 'info', recommended: false, see },
+    ]
+  if (!isOld || (deadline !== undefined && deadline / plan.interval <= 100)) return undefined
+  return [
+    spec,
+    'startingDeadlineSeconds',
+    `After more than 100 missed starts, every ${formatInterval(plan.interval)} one, ${name} never starts again.`,
+    { see },
+  ]
+}
 
 /** What the controller said of starts that it did not make in time. Source: cronjob_controllerv2.go (syncCronJob). */
 function missesOf(cronJob: CronJob, live: Live): string[] {

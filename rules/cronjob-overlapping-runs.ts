@@ -24,11 +24,11 @@ export default rule({
 the last one has ended. When runs get slow, because a database or the cluster itself is slow, they pile up
 and make everything slower still.`,
   remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
-  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their
-deadline (\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended
-CronJobs are exempt, and those that start only every \`minInterval\` or less often, as a run that long is
-rare (asked for, the rule names those of them that have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval cures
-both.
+  decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their deadline
+(\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended CronJobs are exempt,
+and those that start only every \`minInterval\` or less often, as a run that long is rare (asked for, the rule names
+those of them that have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline
+below the interval cures both.
 
 In a cluster the runs that overlap are counted: an error for three or more active Jobs at the same time.`,
   falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',

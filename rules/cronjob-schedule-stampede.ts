@@ -26,8 +26,8 @@ weight of its \`parallelism\` (or fewer \`completions\`). CronJobs whose busiest
 starts more than once a day at quarter hours only, or every 5, 10 or 20 minutes from 0, is an info by
 itself.
 
-In a cluster the minute stands below the finding in which the most Jobs of these CronJobs were made, as far as they are still
-there.
+In a cluster the minute stands below the finding in which the most Jobs of these CronJobs were made, as far as they
+are still there.
 
 Exempt: suspended CronJobs and \`@every\`, whose minute depends on when it was created. CronJobs with
 different time zones are not added up, and variants of one CronJob (same namespace and name) count once.`,

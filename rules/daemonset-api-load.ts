@@ -23,12 +23,12 @@ nodes. The load is nodes times objects: nothing in staging, and on a large clust
 enough to take the API server down, as all pods list everything at once.`,
   remedy:
     'Let the agent ask its kubelet or filter by `spec.nodeName`, or collect once for the cluster; give it a FlowSchema with little concurrency.',
-  decides: `A DaemonSet, or another workload of more than \`minPods\` pods, whose ServiceAccount is bound by a
-ClusterRoleBinding to a ClusterRole of the input (or cluster-admin, admin, edit or view)
-with \`list\` or \`watch\` on \`resources\` of the core group, discovery.k8s.io or events.k8s.io, and whose containers don't learn the name of their node
-(\`fieldRef: spec.nodeName\`), without which they can't filter by it. An info for pods, endpoints and nodes; a
-warning for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error
-with ten times as many.
+  decides: `A DaemonSet, or another workload of more than \`minPods\` pods, whose containers don't learn the name of
+their node (\`fieldRef: spec.nodeName\`), without which they can't filter by it. A ClusterRoleBinding binds its
+ServiceAccount to a ClusterRole of the input (or cluster-admin, admin, edit or view) with \`list\` or \`watch\` on
+\`resources\` of the core group, discovery.k8s.io or events.k8s.io. An info for pods, endpoints and nodes; a warning
+for events, secrets, config maps and everything. In a cluster only from \`minNodes\` on, and an error with ten times
+as many.
 
 Exempt are \`images\`: network plugins, ingress controllers and the like that need the whole picture.`,
   falsePositives: 'Agents that use the permission seldom: what they do is not in the manifest.',

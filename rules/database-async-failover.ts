@@ -39,24 +39,29 @@ stays down. Synchronous replication closes that gap, for slower writes and write
 there.`,
   remedy:
     'Bring back the replicas that do not keep up, and decide what the data can bear: synchronous replication, or a small maximal lag.',
-  decides: `In a cluster it reports what a failover would meet now. Of databases that Patroni keeps (with the operators of
-Zalando and Crunchy, or a StatefulSet of its own) it reads what each member writes into an annotation of its pod:
-a replica that is more than \`maxLagBytes\` of the write-ahead log behind the leader, follows another timeline, has not
-run for two minutes (\`creating replica\`, \`start failed\`), or whose pod has not been ready for as long; no replica at
-all. The members do not write at one instant: a lag counts where the replica wrote after the leader did, or where it has
-not moved for a minute while the leader has. Nothing is said while the leader changes, when it has stopped writing, of
-replicas that are never promoted (\`nofailover\`) and of clusters that follow one elsewhere. Where commits are to wait
-for a replica (\`synchronous_mode\`), only that none is up to date, or that the ConfigMap \`<cluster>-sync\`
+  decides: `In a cluster it reports what a failover would meet now. Of databases that Patroni keeps (with the
+operators of Zalando and Crunchy, or a StatefulSet of its own) it reads what each member writes into an annotation
+of its pod. Reported are a database without any replica, and a replica that
+
+- is more than \`maxLagBytes\` of the write-ahead log behind the leader;
+- follows another timeline;
+- has not run for two minutes (\`creating replica\`, \`start failed\`), or whose pod has not been ready for as long.
+
+The members do not write at one instant: a lag counts where the replica wrote after the leader did, or where it has
+not moved for a minute while the leader has. Nothing is said while the leader changes, when it has stopped writing,
+of replicas that are never promoted (\`nofailover\`) and of clusters that follow one elsewhere. Where commits are to
+wait for a replica (\`synchronous_mode\`), only that none is up to date, or that the ConfigMap \`<cluster>-sync\`
 names none. Endpoints are not read: what is kept in them is not known.
 
-Of a Cluster of CloudNativePG it reads the status: replicas that are not ready, or that minutes after a promotion have not
-followed to the primary's timeline. It does not tell how far they are behind.
+Of a Cluster of CloudNativePG it reads the status: replicas that are not ready, or that minutes after a promotion
+have not followed to the primary's timeline. It does not tell how far they are behind.
 
 Where it is asked for by name or with the preset \`all\`, it also reports what makes that possible, as an info: a
 Cluster of CloudNativePG with more than one instance and neither \`postgresql.synchronous\` nor \`minSyncReplicas\`,
-a postgresql of Zalando's operator or a PostgresCluster of Crunchy without \`synchronous_mode\`; those that set
-\`maximum_lag_on_failover\` are exempt: somebody has decided. And, as a warning, a StatefulSet of the plain
-\`postgres\`, \`mysql\` or \`mariadb\` image with several replicas: nobody copies anything, they are independent databases behind one name.`,
+or a postgresql of Zalando's operator or a PostgresCluster of Crunchy without \`synchronous_mode\`. Those that set
+\`maximum_lag_on_failover\` are exempt: somebody has decided. A StatefulSet of the plain \`postgres\`, \`mysql\` or
+\`mariadb\` image with several replicas is then a warning: nobody copies anything, they are independent databases
+behind one name.`,
   falsePositives: `A replica that is being made anew, or catches up after maintenance, is reported until it is done: until
 then it can't take over. Most owners decide for speed: that is why asynchronous replication alone is reported only where
 somebody asks.`,

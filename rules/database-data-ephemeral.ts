@@ -40,11 +40,12 @@ rollout, a drain, an upgrade or the loss of its node. The next pod of the databa
 says so: its probes succeed, and applications make their tables again.`,
   remedy: 'Mount a PersistentVolumeClaim where the database keeps its data.',
   decides: `A Deployment, StatefulSet or other controller with a container of the image of a database or queue (by
-the last part of its name: \`postgres\`, \`mysql\`, \`mariadb\`, \`mongo\`, \`rabbitmq\`, \`elasticsearch\` and their
-like) that mounts no volume which outlives the pod: nothing but ConfigMaps, Secrets and \`emptyDir\`. One finding per workload.
+the last part of its name: \`postgres\`, \`mysql\`, \`mariadb\`, \`mongo\`, \`rabbitmq\`, \`elasticsearch\` and
+their like) that mounts no volume which outlives the pod: nothing but ConfigMaps, Secrets and \`emptyDir\`. One
+finding per workload.
 
-Exempt: Jobs and single Pods, containers whose command is not the server, workloads that a patch of a kustomization completes,
-and those scaled to zero.`,
+Exempt: Jobs and single Pods, containers whose command is not the server, workloads that a patch of a kustomization
+completes, and those scaled to zero.`,
   falsePositives:
     'Databases for tests and demonstrations, and replicas that are filled again from elsewhere.',
   sources: ['k8s.io/api/core/v1/types.go (EmptyDirVolumeSource)', 'Documentation of the images named'],

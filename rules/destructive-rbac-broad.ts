@@ -18,14 +18,14 @@ remove. With cluster-admin in daily use that is the cluster: namespaces take all
 volumes their data, a definition every object of its kind.`,
   remedy:
     'Give people a role for reading and one for their namespaces, and keep cluster-admin for emergencies.',
-  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may, by itself or by those that it
-aggregates, delete nodes,
-namespaces, persistentvolumes, customresourcedefinitions or everything in their API groups. An error for groups that everybody
-is in; a warning for other users and groups that are not in \`breakGlass\`, an info for those that are called
-administrators; ServiceAccounts are left alone
-unless \`serviceAccounts\` is on: operators need such rights.
+  decides: `A ClusterRoleBinding to cluster-admin, or to a ClusterRole of the input that may, by itself or by those
+that it aggregates, delete nodes, namespaces, persistentvolumes, customresourcedefinitions or everything in their
+API groups. An error for groups that everybody is in; a warning for other users and groups that are not in
+\`breakGlass\`, an info for those that are called administrators; ServiceAccounts are left alone unless
+\`serviceAccounts\` is on: operators need such rights.
 
-Exempt: bindings that the API server makes itself, subjects that are to be filled in (\`<group>\`), and groups in \`breakGlass\`.`,
+Exempt: bindings that the API server makes itself, subjects that are to be filled in (\`<group>\`), and groups in
+\`breakGlass\`.`,
   falsePositives:
     'The group of the people on call, if they use it only in emergencies: name it in `breakGlass`.',
   sources: [

@@ -23,10 +23,10 @@ one that comes second. The resolver waits for its timeout: lookups take five sec
   decides: `The kernel of a node (\`status.nodeInfo.kernelVersion\`) is below 4.19, where two queries for
 the same destination began to be told apart. Nodes with the same kernel are one finding.
 
-Exempt: a DNS cache or server on every node, clusters where Cilium stands in for kube-proxy, and kernels of
-Red Hat, Amazon Linux, Debian, Ubuntu and SUSE, which take fixes in without a new number (Ubuntu did for
-4.15 in 2019). No finding is no proof: a second race was cured in 5.0 and its stable releases, rarer ones
-later. With \`scan --node-metrics\` the insertions into the table that have failed stand below it, where a node has 100 or more.`,
+Exempt: a DNS cache or server on every node, clusters where Cilium stands in for kube-proxy, and kernels of Red Hat,
+Amazon Linux, Debian, Ubuntu and SUSE, which take fixes in without a new number (Ubuntu did for 4.15 in 2019). No
+finding is no proof: a second race was cured in 5.0 and its stable releases, rarer ones later. With \`scan
+--node-metrics\` the insertions into the table that have failed stand below it, where a node has 100 or more.`,
   sources: [
     'Linux commits ed07d9a021df (4.19) and 4e35c1cb9460 (5.0)',
     'kubernetes issue 56903',

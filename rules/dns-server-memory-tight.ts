@@ -26,10 +26,10 @@ those that start again meet the same burst, and nothing in the cluster finds any
   remedy:
     'Raise the limit to several times the usual use; DNS servers are few, and memory for them is cheap.',
   decides: `A Deployment that serves the cluster's DNS (CoreDNS or kube-dns behind the Service \`kube-dns\`, with
-the label \`k8s-app: kube-dns\`, or marked with \`kubernetes.io/cluster-service\`), or a node-local-dns DaemonSet: a container with a memory limit below
-128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In a cluster: an error when one of
-its containers was last killed for lack of memory, whatever the limit; and the info only from 20 nodes on. Where the rule is
-asked for, an info for a CPU limit, too.`,
+the label \`k8s-app: kube-dns\`, or marked with \`kubernetes.io/cluster-service\`), or a node-local-dns DaemonSet: a
+container with a memory limit below 128Mi, or, as an info, below \`minMemory\` (kubeadm's own 170Mi among them). In
+a cluster: an error when one of its containers was last killed for lack of memory, whatever the limit; and the info
+only from 20 nodes on. Where the rule is asked for, an info for a CPU limit, too.`,
   sources: [
     'kubernetes/cmd/kubeadm/app/phases/addons/dns/manifests.go (170Mi)',
     'coredns/deployment, kubernetes/Scaling_CoreDNS.md',

@@ -25,24 +25,24 @@ import {
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'Cluster DNS hangs on few pods, or on one node',
+  title: 'Cluster DNS depends on few pods, or on one node',
   category: 'dns',
   severity: 'warning',
   why: `DNS is the first thing that nearly every request needs. With one pod, or with all pods on one node,
 a drain or a crash is an outage of everything; with few pods for many nodes a burst takes them down one after
 the other. Each change of their number moves UDP flows of clients, which lose the answers on their way.`,
   remedy: 'Run two DNS pods or more on different nodes and zones, and resize them in large steps only.',
-  decides: `A Deployment of CoreDNS or kube-dns that answers the cluster's names (label \`k8s-app: kube-dns\`, a Service \`kube-dns\`, or
-marked with \`kubernetes.io/cluster-service\`) and is written with
-fewer than \`minReplicas\` replicas and that no autoscaler resizes. The
-ConfigMap of its cluster-proportional-autoscaler (\`linear\`): \`min\` below \`minReplicas\` without
-\`preventSinglePointFailure\`, or so few nodes or cores for each replica (two, or 16) that the number changes whenever a
-node or a few come or go. An autoscaler that takes its pods away after less than a minute. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each ready
-pod, and ready pods that all stand on one node, or in one of several zones.
+  decides: `A Deployment of CoreDNS or kube-dns that answers the cluster's names (label \`k8s-app: kube-dns\`, a
+Service \`kube-dns\`, or marked with \`kubernetes.io/cluster-service\`) and is written with fewer than
+\`minReplicas\` replicas and that no autoscaler resizes. The ConfigMap of its cluster-proportional-autoscaler
+(\`linear\`): \`min\` below \`minReplicas\` without \`preventSinglePointFailure\`, or so few nodes or cores for each
+replica (two, or 16) that the number changes whenever a node or a few come or go. An autoscaler that takes its pods
+away after less than a minute. In a cluster of several nodes also: more than \`nodesPerReplica\` nodes for each
+ready pod, and ready pods that all stand on one node, or in one of several zones.
 
 DaemonSets are exempt. Spread and budgets of two pods or more are judged by \`replicas-not-spread\` and
-\`pdb-missing\`, and here where this rule is asked for and they find nothing, as is an autoscaler with a window below its default of
-300 s.`,
+\`pdb-missing\`, and here where this rule is asked for and they find nothing, as is an autoscaler with a window
+below its default of 300 s.`,
   sources: [
     'kubernetes/cluster/addons/dns-horizontal-autoscaler',
     'cluster-proportional-autoscaler/pkg/autoscaler/controller/linearcontroller',

@@ -28,10 +28,10 @@ mounts Docker's socket finds nothing there, or a second runtime whose containers
 nor evicts. Where the engine does run, one hung daemon takes the whole node with it.`,
   remedy:
     'Talk to the CRI socket or the kubelet instead; build images with BuildKit or another builder that needs no daemon.',
-  decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes
-the pod wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log
-agents that mount \`/var/lib/docker/containers\` beside \`/var/log\` out of habit are an info where the rule is asked for. Not reported is who mounts the socket
-of containerd or CRI-O as well and takes what is there.
+  decides: `hostPath volumes at \`docker.sock\`, and at \`/var/lib/docker\` when \`type: Directory\` makes the pod
+wait for it, where a container mounts them; kops clusters with \`containerRuntime: docker\`. Log agents that mount
+\`/var/lib/docker/containers\` beside \`/var/log\` out of habit are an info where the rule is asked for. Not
+reported is who mounts the socket of containerd or CRI-O as well and takes what is there.
 
 In a cluster: nodes whose \`containerRuntimeVersion\` is Docker's while their kubelet is below 1.24, the
 same versions as one finding. Newer kubelets reach Docker through cri-dockerd, which somebody has chosen.`,

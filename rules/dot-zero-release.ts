@@ -19,9 +19,9 @@ export default rule({
   recommended: false,
   why: 'The first release of a minor version carries most of its regressions: features that were tried by few meet every cluster at once. The following patch releases are little but their cures.',
   remedy: 'Run `.1` or later in production.',
-  decides: `\`kubernetesVersion\` of a kubeadm ClusterConfiguration and a kops Cluster, \`spec.version\` of
-a KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y.0\`. In a cluster the kubelets of its nodes,
-those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) does not count.`,
+  decides: `\`kubernetesVersion\` of a kubeadm ClusterConfiguration and a kops Cluster, \`spec.version\` of a
+KubeadmControlPlane, and image tags of the \`components\`, when they are \`X.Y.0\`. In a cluster the kubelets of its
+nodes, those of one version together; what a vendor appends (\`-eks-…\`, \`+k3s1\`) does not count.`,
   falsePositives: 'Clusters that try releases for others.',
   sources: ['Kubernetes documentation, patch releases'],
   stories: ['machu-kube-proxy-ipvs'],

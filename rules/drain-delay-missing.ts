@@ -27,24 +27,31 @@ endpoint is removed from every kube-proxy, ingress controller and load balancer.
 server that closes its socket at SIGTERM refuses the requests that still arrive, at every rollout and every
 node drain.`,
   remedy: 'Delay SIGTERM with a `preStop` sleep of some seconds, and leave the grace period room for it.',
-  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of
-type LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns
-the port (all ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command
-that sleeps at least \`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other
-command is taken to drain by itself, except for the \`/wait-shutdown\` of ingress-nginx: it sends SIGTERM at once, and new
-connections are refused from then on unless \`--shutdown-grace-period\` (default 0) delays that. A native sidecar that owns
-the port gets SIGTERM only when the ordinary containers have ended: there one of these needs the delay. Where an ordinary
-container is a proxy for another one beside it, such as Envoy, both need it; who sends to whom is not to be seen, and the owner of
-the port alone is looked at. Asked for, the rule names delays below 15 s behind balancers of providers, too: an info.
+  decides: `Looks at workloads whose pods receive traffic from outside: the Service that selects them is of type
+LoadBalancer or NodePort, or an Ingress, Gateway route or similar leads to it. The container that owns the port (all
+ordinary containers when that is not known) needs a \`preStop\` hook: \`sleep\`, a command that sleeps at least
+\`minSleepSeconds\`, or an \`httpGet\` to a drain endpoint of its own. Any other command is taken to drain by
+itself, except for the \`/wait-shutdown\` of ingress-nginx: it sends SIGTERM at once, and new connections are
+refused from then on unless \`--shutdown-grace-period\` (default 0) delays that. A native sidecar that owns the port
+gets SIGTERM only when the ordinary containers have ended: there one of these needs the delay. Where an ordinary
+container is a proxy for another one beside it, such as Envoy, both need it; who sends to whom is not to be seen,
+and the owner of the port alone is looked at. Asked for, the rule names delays below 15 s behind balancers of
+providers, too: an info.
 
-Exempt: Jobs, pods without a controller, Deployments with the strategy Recreate (they are down during each
-rollout anyway), ingress-nginx with \`--shutdown-grace-period\`, StatefulSets of one pod, Services for one pod of a StatefulSet, Services with UDP ports only, and images known to delay by themselves. Left out where
-\`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod, or pods
-that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
+Exempt:
 
-In a cluster it says how often pods were stopped lately, as far as that is still known: rollouts and pods that
-were made without one in the last seven days, evictions by kubelets in the last day, and what events of the last hour
-tell of an autoscaler that removes pods. Rollouts are told by ReplicaSets that are still there, and may have been more.`,
+- Jobs, and pods without a controller;
+- Deployments with the strategy Recreate (they are down during each rollout anyway) and StatefulSets of one pod;
+- ingress-nginx with \`--shutdown-grace-period\`, and images known to delay by themselves;
+- Services for one pod of a StatefulSet, and Services with UDP ports only.
+
+Left out where \`single-replica-service\` or \`readiness-probe-missing\` reports the workload: while it has one pod,
+or pods that are not asked whether they are ready, requests fail at every rollout whatever this hook does.
+
+In a cluster it says how often pods were stopped lately, as far as that is still known: rollouts and pods that were
+made without one in the last seven days, evictions by kubelets in the last day, and what events of the last hour
+tell of an autoscaler that removes pods. Rollouts are told by ReplicaSets that are still there, and may have been
+more.`,
   falsePositives: `Servers that go on accepting for some seconds after SIGTERM need no hook. That can't be
 seen in a manifest: suppress the rule on that workload and say so.`,
   versions:

@@ -9,10 +9,10 @@ kept, without a word, whatever \`--validate\` says. What stands under the other 
 cluster: a second \`env\`, \`resources\` or \`labels\` does not add to the first, it takes its place.
 Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file instead.`,
   remedy: 'Merge the two, or remove the one that is wrong.',
-  decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys
-that come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written
-alike, or the second has all that the first has, nothing is lost: all such keys of an object are one finding, a warning where a kustomization
-stands in the folder, else an info.`,
+  decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys that
+come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written alike, or the
+second has all that the first has, nothing is lost: all such keys of an object are one finding, a warning where a
+kustomization stands in the folder, else an info.`,
   versions:
     'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
   sources: [

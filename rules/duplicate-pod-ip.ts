@@ -12,7 +12,7 @@ interface User {
 }
 
 export default rule({
-  title: 'One address has two users',
+  title: 'The address of a pod is in use twice',
   category: 'networking',
   severity: 'error',
   why: `Packets for the address reach one of the two. A pod that shares its address with the tunnel of its own

@@ -18,9 +18,9 @@ export default rule({
 volume counts as memory of the pod and grows to its limit, or to all that the node has.`,
   remedy: 'Set `sizeLimit`.',
   decides: `\`emptyDir\` without \`sizeLimit\` in a workload behind a Service or a DaemonSet: a warning for
-\`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with
-\`disk\`. Where the rule is asked for: other workloads that are no
-Jobs, and an info for containers that log in detail and neither request nor limit ephemeral storage. One finding per workload.
+\`medium: Memory\` when no running container has a memory limit, else an info; volumes on disk only with \`disk\`.
+Where the rule is asked for: other workloads that are no Jobs, and an info for containers that log in detail and
+neither request nor limit ephemeral storage. One finding per workload.
 
 In a cluster an error: the kubelet evicted pods of the workload because they exceeded a limit of local
 storage, or because the disk of their node was full and, by its message, a container had written 1Gi more

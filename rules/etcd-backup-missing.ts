@@ -17,17 +17,17 @@ export default rule({
   why: `etcd holds the whole cluster. One wrong range delete or a lost disk without a snapshot is the end of
 it: every object has to be made again from whatever repositories exist.`,
   remedy: 'Save a snapshot to another machine on a schedule, and try the restore.',
-  decides: `An etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with
-local etcd), or an EtcdCluster of an operator, and no object that takes snapshots: a workload whose
-command runs \`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an
-EtcdBackup or EtcdBackupSchedule of an operator, a Backup of OpenShift. etcd of an application, in another namespace, is a
+  decides: `An etcd pod, Deployment or StatefulSet in kube-system (or a kubeadm ClusterConfiguration with local
+etcd), or an EtcdCluster of an operator, and no object that takes snapshots. That is a workload whose command runs
+\`snapshot save\` or whose image or name matches \`backupPatterns\`, a Velero Schedule, an EtcdBackup or
+EtcdBackupSchedule of an operator, or a Backup of OpenShift. etcd of an application, in another namespace, is a
 warning, and so is all etcd of a running cluster: what its machines do is not visible there.
 
-In input that is not declared complete it is reported only where the rule is asked for, as a warning: the
-backup may be declared elsewhere.
+In input that is not declared complete it is reported only where the rule is asked for, as a warning: the backup may
+be declared elsewhere.
 
-Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\`
-on the Namespace kube-system, for backups from outside.`,
+Exempt: etcd-manager of kops (it keeps snapshots by itself), and the annotation \`k8s-af.dev/etcd-backup\` on the
+Namespace kube-system, for backups from outside.`,
   falsePositives:
     'A backup on the machine itself (a systemd timer, a snapshot of the disk) is not visible: set the annotation.',
   sources: [

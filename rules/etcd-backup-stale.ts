@@ -42,16 +42,18 @@ export default rule({
   why: 'A backup that stopped is found on the day it is needed. A suspended schedule, a snapshot on an emptyDir that ends with its pod, or one snapshot a week all look like a backup in every list.',
   remedy:
     'Run it at least daily, write to storage outside the pod and the node, and alert on the age of the newest snapshot.',
-  decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image).
-An error when it is suspended, or when all volumes of the container are emptyDirs and no command uploads the
-file; a warning when it starts less often than \`maxInterval\`. Where the rule is asked
-for, \`failedJobsHistoryLimit: 0\` is an info. One finding, the gravest. Schedules of Velero, which
-saves what the API server holds, when they are paused and no other one saves their namespaces (a warning).
+  decides: `CronJobs that take etcd snapshots (\`etcdctl snapshot save\`, or etcd-backup in name or image). An error
+when one is suspended, or when all volumes of the container are emptyDirs and no command uploads the file; a warning
+when it starts less often than \`maxInterval\`. Where the rule is asked for, \`failedJobsHistoryLimit: 0\` is an
+info. One finding, the gravest.
 
-In a cluster an error, too: no run has succeeded for \`maxInterval\` and one and a half intervals of the schedule,
-although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long (a
-warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero cannot
-use: an error when a backup was refused for it.`,
+Schedules of Velero, which saves what the API server holds, are a warning when they are paused and no other one
+saves their namespaces.
+
+In a cluster an error, too: no run has succeeded for the longer of \`maxInterval\` and one and a half intervals of the schedule,
+although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long
+(a warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero
+cannot use: an error when a backup was refused for it.`,
   versions: '`lastSuccessfulTime` is written from 1.21 on; older servers are left alone.',
   falsePositives: 'The upload may be done by a program that is not recognised here.',
   sources: [

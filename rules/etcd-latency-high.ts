@@ -3,7 +3,7 @@ import { ageOf, atMost, formatSpan, type Graph, type Lease, type Live, rule } fr
 const core = ['kube-controller-manager', 'kube-scheduler']
 
 export default rule({
-  title: 'The control plane keeps losing its lead',
+  title: 'The control plane keeps electing new leaders',
   category: 'control-plane',
   severity: 'warning',
   why: `A leader that can't renew its Lease in 10 s gives up, and its process ends. When that happens again and

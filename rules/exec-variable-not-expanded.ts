@@ -19,14 +19,15 @@ export default rule({
   title: 'A probe or hook runs without the value of a variable that it names',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `\`$(NAME)\` is not the shell's: the kubelet puts the value in its place, in \`command\` and \`args\` of the container. In the command of a
-probe it knows only variables that have a \`value\` in the manifest: of one with \`valueFrom\` nothing is put there, and one of \`envFrom\` stays the text
-\`$(NAME)\`. In a hook it puts in none at all. A shell takes that text for a command and runs it. So the probe asks with no password or for another
-database, and fails for a healthy container or passes for a broken one; a hook does nothing at the end of a pod.`,
+  why: `\`$(NAME)\` is not the shell's: the kubelet puts the value in its place, in \`command\` and \`args\` of the
+container. In the command of a probe it knows only variables that have a \`value\` in the manifest: of one with
+\`valueFrom\` nothing is put there, and one of \`envFrom\` stays the text \`$(NAME)\`. In a hook it puts in none at
+all. A shell takes that text for a command and runs it. So the probe asks with no password or for another database,
+and fails for a healthy container or passes for a broken one; a hook does nothing at the end of a pod.`,
   remedy: 'Run the command in a shell, and write `$NAME`.',
-  decides: `The \`exec\` commands of liveness, readiness and startup probes with \`$(NAME)\`, where the container has NAME from \`valueFrom\`, or
-by \`envFrom\` from a ConfigMap of the input; and those of the hooks \`preStop\` and \`postStart\` with any variable of the container. One finding for each
-command.
+  decides: `The \`exec\` commands of liveness, readiness and startup probes with \`$(NAME)\`, where the container
+has NAME from \`valueFrom\`, or by \`envFrom\` from a ConfigMap of the input; and those of the hooks \`preStop\` and
+\`postStart\` with any variable of the container. One finding for each command.
 
 Not reported: other names (\`$(hostname)\` is for the shell), and \`$$(NAME)\`, which is not meant to be replaced.`,
   sources: [

@@ -26,14 +26,16 @@ export default rule({
   title: 'No controller serves a Gateway',
   category: 'networking',
   severity: 'error',
-  why: `A Gateway is only a wish: the controller that its GatewayClass names makes proxies or a load balancer of it, and
-says so in the conditions \`Accepted\` and \`Programmed\`. Without the class, or without its controller, the Gateway is stored
-and nothing listens. The API server fills in \`Unknown\` with "Waiting for controller", which no alert looks at.`,
+  why: `A Gateway is only a wish: the controller that its GatewayClass names makes proxies or a load balancer of it,
+and says so in the conditions \`Accepted\` and \`Programmed\`. Without the class, or without its controller, the
+Gateway is stored and nothing listens. The API server fills in \`Unknown\` with "Waiting for controller", which no
+alert looks at.`,
   remedy: 'Name an existing GatewayClass, and look into the log of its controller for what it refuses.',
-  decides: `A Gateway whose \`gatewayClassName\` no GatewayClass has: in manifests only when one of nearly that name is in the
-input (classes come with their controllers), in a cluster always. In a cluster also what has stood in the status for five
-minutes: a GatewayClass that some Gateway uses and no controller has accepted, a Gateway that is not \`Accepted\`, and, as a
-warning, one that is not \`Programmed\` (it waits for an address, say) or has listeners that are refused.
+  decides: `A Gateway whose \`gatewayClassName\` no GatewayClass has: in manifests only when one of nearly that name
+is in the input (classes come with their controllers), in a cluster always. In a cluster also what has stood in the
+status for five minutes: a GatewayClass that some Gateway uses and no controller has accepted, a Gateway that is not
+\`Accepted\`, and, as a warning, one that is not \`Programmed\` (it waits for an address, say) or has listeners that
+are refused.
 
 Exempt: Gateways whose class is the finding, conditions of an earlier generation, certificates of listeners (see
 \`ingress-tls-secret-invalid\`), and externals.`,

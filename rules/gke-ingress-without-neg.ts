@@ -27,13 +27,14 @@ export default rule({
 connection. Connections that the balancer keeps open stay with a pod after it has stopped being ready, so
 each deploy drops requests; health checks see nodes, not pods.`,
   remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
-  decides: `On an Ingress of GKE's controller: a warning when its
-Service turns NEG off, by \`{"ingress": false}\` or by an annotation that names ports only, and an error when it also has no
-node ports (type ClusterIP): then GKE makes no balancer. GKE adds the annotation by itself to new
-Services of VPC-native clusters, so its absence is silent (an info where the rule is asked for). In a cluster what its controller has made counts: a warning when a Service
-behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer Controller (class
-\`alb\`): \`target-type: instance\` written out is an info, an error where a Service has no node ports for it, and its absence
-is an info where the rule is asked for, unless the Services say \`ip\` themselves, which counts first.
+  decides: `On an Ingress of GKE's controller: a warning when its Service turns NEG off, by \`{"ingress": false}\`
+or by an annotation that names ports only, and an error when it also has no node ports (type ClusterIP): then GKE
+makes no balancer. GKE adds the annotation by itself to new Services of VPC-native clusters, so its absence is
+silent (an info where the rule is asked for). In a cluster what its controller has made counts: a warning when a
+Service behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer
+Controller (class \`alb\`): \`target-type: instance\` written out is an info, an error where a Service has no node
+ports for it, and its absence is an info where the rule is asked for, unless the Services say \`ip\` themselves,
+which counts first.
 
 Exempt: Gateway API on GKE and Ingresses of the class \`gce-internal\`, which always use NEG.`,
   versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',

@@ -28,7 +28,7 @@ single Pods unless the rule is asked for. For pods of DaemonSets rollouts wait, 
 
 In a cluster the pods stand below the finding that have been ending for more than ten minutes, and still run.`,
   falsePositives:
-    'Connections that can not be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
+    'Connections that cannot be handed over, such as games or calls: raise `warnAbove`, and plan upgrades with it.',
   versions: 'cluster-autoscaler: --max-graceful-termination-sec, default 600.',
   sources: [
     'autoscaler/cluster-autoscaler/FAQ.md (max-graceful-termination-sec)',

@@ -26,11 +26,11 @@ export default rule({
 period leaves the process two seconds between SIGTERM and SIGKILL: requests that are still open are cut, and
 nothing is flushed. A longer hook is cut off itself.`,
   remedy: 'Set `terminationGracePeriodSeconds` to the length of the hook plus the time of a clean shutdown.',
-  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command)
-plus \`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the
-hook alone is longer than the grace period, which the API server refuses for \`sleep\`; else a warning.
-Commands whose length can't be read, loops and conditions are left alone in manifests; in a cluster they are a warning where
-a container was killed at the end of the grace period.
+  decides: `The longest preStop delay of the running containers (\`sleep\`, or the \`sleep N\` of a command) plus
+\`minShutdownSeconds\` is more than \`terminationGracePeriodSeconds\` (default 30). An error when the hook alone is
+longer than the grace period, which the API server refuses for \`sleep\`; else a warning. Commands whose length
+can't be read, loops and conditions are left alone in manifests; in a cluster they are a warning where a container
+was killed at the end of the grace period.
 
 In a cluster the containers stand below the finding that got SIGKILL (exit code 137, not for memory) at the end of
 their grace period, and the events \`FailedPreStopHook\` and \`ExceededGracePeriod\`; and how often pods were stopped

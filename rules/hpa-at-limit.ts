@@ -2,6 +2,7 @@ import {
   at,
   type Condition,
   conditionOf,
+  type Fault,
   firstOf,
   formatCondition,
   formatSpan,
@@ -17,6 +18,7 @@ import {
   requestOf,
   rule,
   stringAt,
+  type Untyped,
   type Workload,
 } from '../src/rule.js'
 
@@ -30,11 +32,11 @@ export default rule({
 metrics or its target does nothing in either direction. Both say so in their conditions and are silent
 otherwise: the next spike finds no reserve.`,
   remedy: 'Raise `maxReplicas`, the quota or the capacity; repair the metric.',
-  decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\`
-for \`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all autoscalers that miss
-the same API of metrics, or that select the same pods, are one finding). In manifests:
-the pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an
-info, a minimum that is the maximum, also of a KEDA ScaledObject.
+  decides: `In a cluster: the condition \`ScalingLimited\` is True with TooManyReplicas at \`maxReplicas\` for
+\`minutes\` or longer; \`ScalingActive\` or \`AbleToScale\` is False for \`brokenMinutes\` (an error; all
+autoscalers that miss the same API of metrics, or that select the same pods, are one finding). In manifests: the
+pods of \`maxReplicas\` together ask for more than a ResourceQuota of the namespace allows, and, as an info, a
+minimum that is the maximum, also of a KEDA ScaledObject.
 
 Exempt: targets that were scaled to 0 by hand (\`ScalingDisabled\`), those without a ready pod, which have no metrics of
 their own, and in a cluster autoscalers whose minimum is their maximum: somebody switched them off.`,
@@ -58,80 +60,91 @@ their own, and in a cluster autoscalers whose minimum is their maximum: somebody
   unless: ['hpa-metric-without-request'],
   for: ['HorizontalPodAutoscaler', 'keda.sh/ScaledObject'],
   check(hpa, { graph, params, report }) {
-    if (!isKind(hpa, 'HorizontalPodAutoscaler')) {
-      // In a cluster KEDA has made an autoscaler of it.
-      const scaled = graph.live ? undefined : objectAt(hpa, 'spec')
-      const most = numberAt(scaled, 'maxReplicaCount')
-      if (scaled && most !== undefined && most > 0 && numberAt(scaled, 'minReplicaCount') === most)
-        report(
-          scaled,
-          'maxReplicaCount',
-          `The autoscaler of ${stringAt(scaled, 'scaleTargetRef', 'name') ?? 'its target'} does nothing: its minimum and its maximum are ${most}.`,
-          { severity: 'info' },
-        )
-      return
-    }
-    const { spec } = hpa
-    if (!spec) return
-    const { maxReplicas: most } = spec
-    const name = spec.scaleTargetRef?.name ?? 'its target'
-    const broken = graph.live && breakageOf(hpa, graph.live, params.brokenMinutes * 60)
-    if (broken && isOfPods(broken.condition.reason) && nonePodReady(hpa, graph)) return
-    if (broken) {
-      const alike = missingSame(broken.condition, graph)
-      if (alike.length > 0 && alike[0] !== hpa) return
-      const isRivalled = broken.condition.reason === 'AmbiguousSelector'
-      const isOne = isRivalled || alike.length < 2
-      const names = alike.map((one) => one.spec?.scaleTargetRef?.name ?? '')
-      const why = isRivalled
-        ? `${alike.length} autoscalers select its pods`
-        : `${isOne ? 'its' : 'their'} ${broken.why}`
-      report(
-        spec,
-        broken.field,
-        `${isOne ? `${name} has` : `${firstOf(names)} have`} not been scaled for ${formatSpan(broken.seconds)}, at any load: ${why}.`,
-        {
-          severity: 'error',
-          evidence: [formatCondition(broken.condition)],
-          see: alike.slice(1, 4).map((one) => at(one, one.spec ?? one, 'metrics')),
-          symptomOf:
-            alike.length > 0 && !isRivalled
-              ? { rules: ['webhook-backend-unavailable'], objects: metricsApis(graph) }
-              : undefined,
-        },
-      )
-      return
-    }
-    const limited = graph.live && secondsAtLimit(hpa, graph.live)
-    if (limited !== undefined && limited >= params.minutes * 60) {
-      report(
-        spec,
-        'maxReplicas',
-        `${name} has no reserve: it has run at its maximum of ${most} pods for ${formatSpan(limited)}, and the autoscaler wants more.`,
-        { evidence: usageOf(hpa) },
-      )
-      return
-    }
-    const target = graph.targetOf(hpa)
-    const quota = target && most !== undefined ? tooSmall(target, most, graph) : undefined
-    if (quota) {
-      report(
-        spec,
-        'maxReplicas',
-        `${name} never reaches ${most} pods: the quota of its namespace has room for ${quota.room}.`,
-        { see: [at(quota.quota, quota.hard, quota.key)] },
-      )
-      return
-    }
-    if (!graph.live && most !== undefined && (spec.minReplicas ?? 1) === most && most > 0)
-      report(
-        spec,
-        'maxReplicas',
-        `The autoscaler of ${name} does nothing: its minimum and its maximum are ${most}.`,
-        { severity: 'info' },
-      )
+    const fault = isKind(hpa, 'HorizontalPodAutoscaler')
+      ? faultOf(hpa, graph, params)
+      : // In a cluster KEDA has made an autoscaler of it.
+        graph.live
+        ? undefined
+        : fixedSize(hpa)
+    if (fault) report(...fault)
   },
 })
+
+/** A ScaledObject whose minimum is its maximum. */
+function fixedSize(scaledObject: Untyped): Fault | undefined {
+  const scaled = objectAt(scaledObject, 'spec')
+  const most = numberAt(scaled, 'maxReplicaCount')
+  if (!scaled || most === undefined || most <= 0 || numberAt(scaled, 'minReplicaCount') !== most)
+    return undefined
+  const target = stringAt(scaled, 'scaleTargetRef', 'name') ?? 'its target'
+  return [scaled, 'maxReplicaCount', idle(target, most), { severity: 'info' }]
+}
+
+const idle = (target: string, pods: number) =>
+  `The autoscaler of ${target} does nothing: its minimum and its maximum are ${pods}.`
+
+function faultOf(
+  hpa: Autoscaler,
+  graph: Graph,
+  params: { readonly minutes: number; readonly brokenMinutes: number },
+): Fault | undefined {
+  const { spec } = hpa
+  if (!spec) return undefined
+  const broken = graph.live && breakageOf(hpa, graph.live, params.brokenMinutes * 60)
+  if (broken) return notScaled(hpa, spec, broken, graph)
+  const { maxReplicas: most } = spec
+  const name = targetName(hpa)
+  const limited = graph.live && secondsAtLimit(hpa, graph.live)
+  if (limited !== undefined && limited >= params.minutes * 60)
+    return [
+      spec,
+      'maxReplicas',
+      `${name} has no reserve: it has run at its maximum of ${most} pods for ${formatSpan(limited)}, and the autoscaler wants more.`,
+      { evidence: usageOf(hpa) },
+    ]
+  const target = graph.targetOf(hpa)
+  const quota = target && most !== undefined ? tooSmall(target, most, graph) : undefined
+  if (quota)
+    return [
+      spec,
+      'maxReplicas',
+      `${name} never reaches ${most} pods: the quota of its namespace has room for ${quota.room}.`,
+      { see: [at(quota.quota, quota.hard, quota.key)] },
+    ]
+  const isFixed = !graph.live && most !== undefined && (spec.minReplicas ?? 1) === most && most > 0
+  return isFixed ? [spec, 'maxReplicas', idle(name, most), { severity: 'info' }] : undefined
+}
+
+const targetName = ({ spec }: Autoscaler) => spec?.scaleTargetRef?.name ?? 'its target'
+
+/** An autoscaler that does not scale; of several with one cause the first alone. */
+function notScaled(hpa: Autoscaler, spec: object, broken: Breakage, graph: Graph): Fault | undefined {
+  if (isOfPods(broken.condition.reason) && nonePodReady(hpa, graph)) return undefined
+  const alike = missingSame(broken.condition, graph)
+  if (alike.length > 0 && alike[0] !== hpa) return undefined
+  const isRivalled = broken.condition.reason === 'AmbiguousSelector'
+  const isOne = isRivalled || alike.length < 2
+  const names = alike.map((one) => one.spec?.scaleTargetRef?.name ?? '')
+  const why = isRivalled
+    ? `${alike.length} autoscalers select its pods`
+    : `${isOne ? 'its' : 'their'} ${broken.why}`
+  return [
+    spec,
+    broken.field,
+    `${isOne ? `${targetName(hpa)} has` : `${firstOf(names)} have`} not been scaled for ${formatSpan(broken.seconds)}, at any load: ${why}.`,
+    {
+      severity: 'error',
+      evidence: [formatCondition(broken.condition)],
+      see: alike.slice(1, 4).map((one) => at(one, one.spec ?? one, 'metrics')),
+      symptomOf:
+        alike.length > 0 && !isRivalled
+          ? { rules: ['webhook-backend-unavailable'], objects: metricsApis(graph) }
+          : undefined,
+    },
+  ]
+}
+
+type Breakage = NonNullable<ReturnType<typeof breakageOf>>
 
 /** What has kept the controller from scaling for so many seconds, and the field that is about it. */
 function breakageOf(hpa: Autoscaler, live: Live, least: number) {

@@ -33,11 +33,11 @@ export default rule({
 them at the next spike. Each turn changes endpoints, cuts long connections, and, where addresses are
 announced by the nodes that have pods, moves traffic between nodes.`,
   remedy: 'Leave `scaleDown.stabilizationWindowSeconds` at 300 or more.',
-  decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is
-fine), of an autoscaler or in a KEDA ScaledObject, for a workload behind a Service or a DNS server. A warning when such a
-Service has \`externalTrafficPolicy: Local\` (and no balancer of AWS that sends to pods) or the pods are DNS servers. The flag
-\`--horizontal-pod-autoscaler-downscale-stabilization\` of a kube-controller-manager is measured in the same way. Asked
-for, the rule looks at autoscalers whose workload the input does not show, too.
+  decides: `\`behavior.scaleDown.stabilizationWindowSeconds\` below \`minWindow\` (absent means 300 and is fine), of
+an autoscaler or in a KEDA ScaledObject, for a workload behind a Service or a DNS server. A warning when such a
+Service has \`externalTrafficPolicy: Local\` (and no balancer of AWS that sends to pods) or the pods are DNS
+servers. The flag \`--horizontal-pod-autoscaler-downscale-stabilization\` of a kube-controller-manager is measured
+in the same way. Asked for, the rule looks at autoscalers whose workload the input does not show, too.
 
 In a cluster a warning, whatever the window: its events tell that the autoscaler turned from adding pods to removing
 them, or back, more than \`turns\` times an hour. Where the API server counts equal events together, a size that was

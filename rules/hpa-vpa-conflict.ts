@@ -19,18 +19,20 @@ export default rule({
   title: 'Two autoscalers fight: one changes the request that the other one measures by',
   category: 'autoscaling',
   severity: 'warning',
-  why: `A HorizontalPodAutoscaler divides use by request, and a VerticalPodAutoscaler makes the request follow the use. Under load one
-raises the request, utilization falls, and the other takes pods away although there is no less to do; what is left works harder, and the
-request is raised again. Where the request is lowered, pods are added that nobody needs. In most modes each change evicts pods, too.`,
+  why: `A HorizontalPodAutoscaler divides use by request, and a VerticalPodAutoscaler makes the request follow the
+use. Under load one raises the request, utilization falls, and the other takes pods away although there is no less
+to do; what is left works harder, and the request is raised again. Where the request is lowered, pods are added that
+nobody needs. In most modes each change evicts pods, too.`,
   remedy:
     'Give each of them a resource of its own, or let the VerticalPodAutoscaler recommend only (`updateMode: "Off"`).',
-  decides: `A HorizontalPodAutoscaler, or a ScaledObject of KEDA with triggers for CPU or memory, that measures in percent of the request, and a
-VerticalPodAutoscaler for the same workload that sets this request: \`updateMode\` is Recreate (the default), Auto, InPlaceOrRecreate or
-InPlace, and \`controlledResources\` (by default CPU and memory) has it for the container, or for any container where the pod is measured as a
-whole.
+  decides: `A HorizontalPodAutoscaler, or a ScaledObject of KEDA with triggers for CPU or memory, that measures in
+percent of the request, and a VerticalPodAutoscaler for the same workload that sets this request. That is one whose
+\`updateMode\` is Recreate (the default), Auto, InPlaceOrRecreate or InPlace, and whose \`controlledResources\` (by
+default CPU and memory) has it for the container, or for any container where the pod is measured as a whole.
 
-Not reported: targets of an absolute value (\`AverageValue\`), other metrics, the modes Off and Initial, containers with \`mode: "Off"\`,
-and autoscalers whose minimum is their maximum. In a cluster KEDA's own HorizontalPodAutoscaler stands for the ScaledObject.`,
+Not reported: targets of an absolute value (\`AverageValue\`), other metrics, the modes Off and Initial, containers
+with \`mode: "Off"\`, and autoscalers whose minimum is their maximum. In a cluster KEDA's own
+HorizontalPodAutoscaler stands for the ScaledObject.`,
   falsePositives: 'Requests that `minAllowed` and `maxAllowed` keep nearly as they are.',
   sources: [
     'autoscaler/vertical-pod-autoscaler/docs/known-limitations.md',

@@ -25,11 +25,13 @@ export default rule({
 sessions last exactly that long by default: every single request then fetches new credentials first, and
 latency is ten times what it was.`,
   remedy: 'Let sessions last an hour.',
-  decides: `A kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or
-below \`minSession\`, or whose \`--session-refresh\` is not shorter than the session; a projected token with
-\`expirationSeconds\` below 600, which the API server refuses; where the rule is asked for, one below an hour, and
-the annotation \`${annotation}\` below an hour on a ServiceAccount: an info, as the SDKs of AWS read the file anew
-for each session, and others may not.`,
+  decides: `Reported are
+
+- a kiam server (image kiam, args with \`server\`) whose \`--session-duration\` is missing or below \`minSession\`,
+  or whose \`--session-refresh\` is not shorter than the session;
+- a projected token with \`expirationSeconds\` below 600, which the API server refuses;
+- where the rule is asked for, such a token below an hour, and the annotation \`${annotation}\` below an hour on a
+  ServiceAccount. That is an info: the SDKs of AWS read the file anew for each session, and others may not.`,
   versions: 'kiam: --session-duration 15m, --session-refresh 5m by default.',
   sources: [
     'uswitch/kiam cmd/kiam/server.go',

@@ -23,11 +23,16 @@ or wrong. That includes the CI jobs that would build the cure, the registry and 
 can't be repaired by the usual way.`,
   remedy:
     'Exclude the namespaces that the repair needs (registry, signer, CI, the policy engine itself), or fail open with an alert.',
-  decides: `An AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
-a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose
-match excludes no namespace at all (policies that say that they only audit are left alone); a Sigstore ClusterImagePolicy in enforce mode next to a webhook of the
-input that fails closed without a namespace selector. In a cluster an error, with the events, while
-controllers report (15 minutes at most ago) that the webhook of Kyverno or Sigstore can't be called.`,
+  decides: `Reported are
+
+- an AdmissionConfiguration with the ImagePolicyWebhook plugin whose \`defaultAllow\` is not true;
+- a Kyverno (Cluster)Policy with \`verifyImages\` rules whose failure policy is Fail (the default) and whose match
+  excludes no namespace at all, unless it says that it only audits;
+- a Sigstore ClusterImagePolicy in enforce mode, next to a webhook of the input that fails closed without a
+  namespace selector.
+
+In a cluster an error, with the events, while controllers report (15 minutes at most ago) that the webhook of
+Kyverno or Sigstore can't be called.`,
   falsePositives:
     'Failing closed is often wanted for security: suppress with the break-glass procedure as the reason.',
   versions: '`defaultAllow` is false when it is absent.',

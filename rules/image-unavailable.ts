@@ -16,7 +16,7 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'An image that pods wait for will not come',
+  title: 'Pods wait for an image that cannot be pulled',
   category: 'images',
   severity: 'warning',
   why: `The kubelet tries a pull that failed again and again, up to five minutes apart, whatever the reason. A registry

@@ -20,10 +20,10 @@ tenth of a byte, \`memory: 512\` half a kilobyte, \`cpu: 500\` five hundred core
 all, for the first with a warning. A container with such a memory limit is killed while it starts, a
 request for that many cores keeps the pod Pending, and one for a few bytes reserves nothing.`,
   remedy: 'Write the unit: `Mi` or `Gi` for memory and storage, `m` for thousandths of a core.',
-  decides: `Memory and ephemeral storage of containers and the storage of claims below 1Mi, and CPU requests
-of \`cores\` or more (the limit, where there is no request). Zero is left alone: it says on purpose that nothing is wanted. A memory limit that small is
-an error, for no process can start with it. What the API server refuses (\`1GB\`, \`1gi\`) is reported by
-\`invalid-value\`.`,
+  decides: `Memory and ephemeral storage of containers and the storage of claims below 1Mi, and CPU requests of
+\`cores\` or more (the limit, where there is no request). Zero is left alone: it says on purpose that nothing is
+wanted. A memory limit that small is an error, for no process can start with it. What the API server refuses
+(\`1GB\`, \`1gi\`) is reported by \`invalid-value\`.`,
   versions: 'Tried with a kube-apiserver 1.36: all are taken, fractions of a byte with a warning.',
   sources: [
     'k8s.io/apimachinery/pkg/api/resource/quantity.go',

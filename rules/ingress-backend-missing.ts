@@ -25,17 +25,23 @@ export default rule({
   why: `The controller has nowhere to send the path: it answers 503 or 404, and some releases of some
 controllers drop all routes of the object, or of the whole proxy, over one that is broken.`,
   remedy: 'Name an existing Service of the same namespace, and one of its ports.',
-  decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies
-and OpenShift Routes. An error when the Service is in the input and has no such port, when its name is
-missing while a nearly equal one stands beside it, or, in complete input, when it is not there at all; and
-when the match rule of an IngressRoute is empty or its brackets or quotes do not close. In complete input also a Gateway API route
-to a Service of another namespace without a ReferenceGrant there. Where the rule is asked for, these and Services that the input
-lacks are told of input that is not complete, too. In a cluster also a Gateway API route
-whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`, \`RefNotPermitted\`, \`InvalidKind\`).
+  decides: `Ingress, Gateway API routes, Traefik IngressRoutes, Istio VirtualServices, Contour HTTPProxies and
+OpenShift Routes. An error
+
+- when the Service is in the input and has no such port;
+- when its name is missing while a nearly equal one stands beside it;
+- in complete input, when it is not there at all, or when a Gateway API route leads to a Service of another
+  namespace without a ReferenceGrant there;
+- when the match rule of an IngressRoute is empty or its brackets or quotes do not close.
+
+Where the rule is asked for, these and Services that the input lacks are told of input that is not complete, too. In
+a cluster also a Gateway API route whose status says \`ResolvedRefs: False\`, with the reason (\`BackendNotFound\`,
+\`RefNotPermitted\`, \`InvalidKind\`).
 
 Exempt: backends that are no Services (\`resource\`, TraefikService), the \`use-annotation\` port of the AWS
-controller, ports of Services or routes that a kustomization patches, Services of partial input without a
-near name, those that operators make for objects of theirs (\`web-predictor\` for an InferenceService), and externals. The number in a Route of OpenShift may also be the port of the pods.`,
+controller, ports of Services or routes that a kustomization patches, Services of partial input without a near name,
+those that operators make for objects of theirs (\`web-predictor\` for an InferenceService), and externals. The
+number in a Route of OpenShift may also be the port of the pods.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressBackend)',
     'Gateway API specification',

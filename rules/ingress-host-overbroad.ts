@@ -26,7 +26,7 @@ interface Claim {
 }
 
 export default rule({
-  title: 'An entrance claims hosts of others',
+  title: 'An Ingress or route claims hosts of others',
   category: 'networking',
   severity: 'warning',
   why: `A rule without a host, or with a wildcard, matches requests that are meant for others: for hosts without
@@ -34,13 +34,14 @@ a rule for their path, and with controllers that rank rules by their length even
 dashboard that claims \`/api\` of every host has answered 404 for all applications that have such a path.`,
   remedy: 'Name the host in the rule.',
   decides: `An Ingress rule without a host or with \`*.\`, a default backend of an Ingress, a Traefik match without
-\`Host\`, or an HTTPRoute without hostnames, where another namespace has entrances at the same class, entry points
-or Gateway whose hosts the rule covers; an info for wildcards, for nginx and for
-HTTPRoutes, where the rule of the host itself wins. In manifests both must be in folders near each other, unless the input is
-complete. Where the rule is asked for, an info for such claims of whose neighbours nothing is known, too.
+\`Host\`, or an HTTPRoute without hostnames. Another namespace has entrances at the same class, entry points or
+Gateway, and the rule covers their hosts. An info for wildcards, for nginx and for HTTPRoutes, where the rule of the
+host itself wins. In manifests both must be in folders near each other, unless the input is complete. Where the rule
+is asked for, an info for such claims of whose neighbours nothing is known, too.
 
 Exempt: the namespaces in \`allowNamespaces\`, classes each of whose Ingresses has a balancer of its own (Google,
-AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname or for its own namespace only.`,
+AWS without \`group.name\`), and HTTPRoutes whose Gateway has listeners with a hostname or for its own namespace
+only.`,
   sources: [
     'k8s.io/api/networking/v1/types.go (IngressRule.Host)',
     'Traefik documentation, router priority',

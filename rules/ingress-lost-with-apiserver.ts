@@ -31,8 +31,9 @@ in a manifest.
 
 In a cluster an error when each pod was restarted within ten minutes after a kube-apiserver that runs as a pod had ended.
 
-Exempt: data planes apart from their control plane (Envoy), which keep their last configuration, and controllers whose check
-asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/ping\` fails only while it stops.`,
+Exempt: data planes apart from their control plane (Envoy), which keep their last configuration, and controllers
+whose check asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/ping\` fails only while
+it stops.`,
   falsePositives: 'Controllers whose health path does not depend on the API server.',
   sources: [
     'Documentation of Skipper (health of the Kubernetes data client)',
@@ -62,7 +63,7 @@ asks the local proxy alone: those for HAProxy and NGINX, and Traefik, whose \`/p
         'livenessProbe',
         evidence.length > 0
           ? `All pods of ${workload.name} were restarted when the API server was away: liveness asks ${path}, as readiness does.`
-          : `If the API server is away ${name} may be restarted without any routes: liveness asks ${path}, as readiness does.`,
+          : `If the API server is away, ${name} may be restarted without any routes: liveness asks ${path}, as readiness does.`,
         {
           ...(evidence.length > 0 && { severity: 'error' }),
           evidence,

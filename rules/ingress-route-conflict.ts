@@ -35,10 +35,11 @@ export default rule({
 one that was read first or has the longer rule. When the winner is deleted, made anew or renamed, the traffic of
 one application goes to another, and neither has been changed.`,
   remedy: 'Give each host and path to one route; split traffic by weights or canary annotations.',
-  decides: `Rules of Ingresses with the same class (and entry points of Traefik), host, path and path type, matches of HTTPRoutes with the same
-parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with the same class, entry points
-and match, in two objects that lead to different Services. An error when they are of different namespaces and run
-in a cluster. In manifests both must have a namespace, or stand near each other, unless the input is complete.
+  decides: `Rules of Ingresses with the same class (and entry points of Traefik), host, path and path type, matches
+of HTTPRoutes with the same parent, hostname, path, headers, parameters and method, and Traefik IngressRoutes with
+the same class, entry points and match, in two objects that lead to different Services. An error when they are of
+different namespaces and run in a cluster. In manifests both must have a namespace, or stand near each other, unless
+the input is complete.
 
 Exempt: canaries and merged Ingresses of nginx, Ingresses with a priority (\`group.order\` of AWS,
 \`router.priority\` of Traefik), IngressRoutes with a \`priority\`, Ingresses of Google, each of which has a

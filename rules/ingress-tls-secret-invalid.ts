@@ -45,22 +45,26 @@ const entrances = [
 ] as const
 
 export default rule({
-  title: 'The TLS secret of an entrance is absent or has no certificate',
+  title: 'The TLS Secret of an Ingress or Gateway is absent or has no certificate',
   category: 'networking',
   severity: 'error',
   why: `The controller serves its own default certificate instead, which no client trusts, and says so in its
 log only. Some releases of Traefik stop loading routes at a broken one, so that those of other teams go stale
 with it.`,
   remedy: 'Create the Secret with the keys `tls.crt` and `tls.key`, or find out why it was not issued.',
-  decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute
-names: one of the input without the keys \`tls.crt\` and \`tls.key\`, or none of that name while one with nearly
-that name is there, or, in complete input where no account may make any, none at all: once for all entrances that name it. In a cluster
-every absent one is reported, those that cert-manager or external-secrets should have made included, once the entrance is older than ten
-minutes, and not where \`certificate-expiring\` reports the Certificate that makes it. A warning when a host of \`tls\` is a slip of
-the host of a rule.
+  decides: `The Secrets that an Ingress (\`tls\`), a Gateway (\`certificateRefs\`) or a Traefik IngressRoute names,
+each once for all entrances that name it:
 
-Where the rule is asked for, an info for Secrets that partial input neither has nor makes, and for hosts of \`tls\` that
-no rule has.
+- one of the input lacks the keys \`tls.crt\` and \`tls.key\`;
+- there is none of that name, but one with nearly that name;
+- there is none at all, in complete input where no account may make any.
+
+In a cluster every absent one is reported, those that cert-manager or external-secrets should have made included,
+once the entrance is older than ten minutes, and not where \`certificate-expiring\` reports the Certificate that
+makes it. A warning when a host of \`tls\` is a slip of the host of a rule.
+
+Where the rule is asked for, an info for Secrets that partial input neither has nor makes, and for hosts of \`tls\`
+that no rule has.
 
 Exempt in manifests: Secrets that an object of the input makes (Certificate, ExternalSecret, annotations of
 cert-manager) and Secrets without data, which something fills. Ingresses of AWS load balancers, which take no

@@ -26,9 +26,10 @@ scheduler put them.`,
   remedy:
     'Run the pods on every node (DaemonSet), or use `trafficDistribution`, which prefers near pods and goes on to others.',
   decides: `A Service with \`internalTrafficPolicy: Local\` and a selector whose pods come from a Deployment or
-StatefulSet, or from a DaemonSet that a node selector or required node affinity keeps off some nodes (a warning: the clients
-may be there only). Where the rule is asked for, an info for a DaemonSet that does not tolerate every taint. In a cluster: nodes that run pods with addresses of their own and no ready pod of the
-Service, outside kube-system; a workload that happens to have a ready pod on each of them is silent.`,
+StatefulSet, or from a DaemonSet that a node selector or required node affinity keeps off some nodes (a warning: the
+clients may be there only). Where the rule is asked for, an info for a DaemonSet that does not tolerate every taint.
+In a cluster: nodes that run pods with addresses of their own and no ready pod of the Service, outside kube-system;
+a workload that happens to have a ready pod on each of them is silent.`,
   falsePositives: 'Clients that are on the same nodes by affinity, or the same pods talking to themselves.',
   versions:
     'internalTrafficPolicy is GA from 1.26. trafficDistribution: PreferClose from 1.31 (beta), PreferSameNode from 1.34 (beta).',

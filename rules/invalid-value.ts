@@ -27,13 +27,13 @@ export default rule({
 of bounds or not in the format. The API server refuses the whole object: every \`kubectl apply\`, sync and
 reconciliation of it fails.`,
   remedy: 'Write one of the values that the message names.',
-  decides: `Words, bounds and formats are those of the API server's validation, each tried with a real
-server (docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no
-protocol. Quantities take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind
-them. Custom objects are judged by the CustomResourceDefinition of their kind, when the input or \`crds\` of the
-configuration has it; a schema that the server refuses, or that cannot be used for that, is reported itself. Text that is filled in later
-(\`\${NAME}\`, \`{{ name }}\`) and the \`status\` of an object are left alone; what a person fills in
-(\`<SIZE>\`) is reported by \`unfilled-placeholder\`.`,
+  decides: `Words, bounds and formats are those of the API server's validation, each tried with a real server
+(docs/validation.md). Words are compared letter by letter, as the server does: \`tcp\` is no protocol. Quantities
+take the suffixes m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi and Ei and no unit behind them. Custom objects are judged
+by the CustomResourceDefinition of their kind, when the input or \`crds\` of the configuration has it; a schema that
+the server refuses, or that cannot be used for that, is reported itself. Text that is filled in later (\`\${NAME}\`,
+\`{{ name }}\`) and the \`status\` of an object are left alone; what a person fills in (\`<SIZE>\`) is reported by
+\`unfilled-placeholder\`.`,
   sources: [
     'kubernetes/pkg/apis/*/validation',
     'k8s.io/apimachinery/pkg/api/resource/quantity.go',

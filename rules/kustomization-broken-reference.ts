@@ -18,28 +18,33 @@ export default rule({
   title: 'A kustomization cannot be built: it names what kustomize cannot use',
   category: 'config',
   severity: 'error',
-  why: `kustomize reads all that a kustomization names before it prints anything. One file that was moved, renamed or never committed,
-and \`kustomize build\` fails: Flux and Argo CD go on with what they applied last, and apply nothing of the folder any more, nor of
-any overlay above it, until somebody looks at why nothing changes. A roll-back or a fix in an emergency waits for it, too.`,
+  why: `kustomize reads all that a kustomization names before it prints anything. One file that was moved, renamed
+or never committed, and \`kustomize build\` fails: Flux and Argo CD go on with what they applied last, and apply
+nothing of the folder any more, nor of any overlay above it, until somebody looks at why nothing changes. A
+roll-back or a fix in an emergency waits for it, too.`,
   remedy: 'Correct the name, add the file, or take the entry out.',
-  decides: `Every file and folder that a kustomization or component names is looked for on the disk: \`resources\`, \`bases\`,
-\`components\`, \`patches\`, \`patchesStrategicMerge\`, \`patchesJson6902\`, the \`files\`, \`envs\` and \`env\` of generators, \`replacements\`,
-\`crds\`, \`configurations\`, \`openapi\`, \`generators\`, \`transformers\`, \`validators\` and the values of \`helmCharts\`. Reported is what
-kustomize refuses:
+  decides: `Every file and folder that a kustomization or component names is looked for on the disk: \`resources\`,
+\`bases\`, \`components\`, \`patches\`, \`patchesStrategicMerge\`, \`patchesJson6902\`, the \`files\`, \`envs\` and
+\`env\` of generators, \`replacements\`, \`crds\`, \`configurations\`, \`openapi\`, \`generators\`,
+\`transformers\`, \`validators\` and the values of \`helmCharts\`. Reported is what kustomize refuses:
 
-- a name that leads to nothing (once, however often it is there), an empty one, and a folder without a kustomization;
-- a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its folder,
-  unless that has a \`metadata.name\`: then kustomize takes it for an object;
+- a name that leads to nothing (once, however often it is there), an empty one, and a folder without a
+  kustomization;
+- a folder where a file is wanted, a file where a component is, and the file of a kustomization in the place of its
+  folder, unless that has a \`metadata.name\`: then kustomize takes it for an object;
 - a component under \`resources\`, and another kustomization under \`components\`;
 - a kustomization that builds on its own folder, on one above, or on another one that builds on it;
-- the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a generator without \`behavior\` of a ConfigMap or Secret that the resources have.
+- the same resource twice, where it holds objects, the same object in two of its files or twice in one, and a
+  generator without \`behavior\` of a ConfigMap or Secret that the resources have.
 
-Not judged are addresses and repositories, absolute paths, names that somebody still fills in (\`\${ENV}/web.yaml\`), what lies outside of
-the repository or in a submodule, and what may be made before the build: files that \`.gitignore\` names, that a script or pipeline of
-the repository writes, or that stand there encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\` for \`app.env\`).
-What is not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that somebody has copied may be a part of
-their repository. The sources of \`secretGenerator\`, and files called \`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization
-from standard input has no folder, so nothing is said about it.`,
+Not judged are addresses and repositories, absolute paths, names that somebody still fills in
+(\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
+build: files that \`.gitignore\` names, that a script or pipeline of the repository writes, or that stand there
+encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\` for \`app.env\`). What is
+not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that
+somebody has copied may be a part of their repository. The sources of \`secretGenerator\`, and files called
+\`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization from standard
+input has no folder, so nothing is said about it.`,
   falsePositives: 'A file that something outside of the repository makes before each build.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (accumulateResources, accumulateComponents)',

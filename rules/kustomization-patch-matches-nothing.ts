@@ -4,20 +4,23 @@ export default rule({
   title: 'A patch of a kustomization changes nothing',
   category: 'config',
   severity: 'warning',
-  why: `A patch with a \`target\` that selects none of the objects is left out, and kustomize says nothing: the limit, replica count or
-flag that it sets is missing in the cluster, and whoever reads the overlay believes that it is there. A patch without a target is for
-the one object that it names itself; where that is not built, \`kustomize build\` fails, and nothing of the folder can be applied. Both
-happen when an object is renamed, or changes its kind, and its patches stay as they were.`,
+  why: `A patch with a \`target\` that selects none of the objects is left out, and kustomize says nothing: the
+limit, replica count or flag that it sets is missing in the cluster, and whoever reads the overlay believes that it
+is there. A patch without a target is for the one object that it names itself; where that is not built, \`kustomize
+build\` fails, and nothing of the folder can be applied. Both happen when an object is renamed, or changes its kind,
+and its patches stay as they were.`,
   remedy: 'Name the object as it is called now, or take the patch out.',
-  decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no object of the build has. A patch
-of a component is looked for in all builds that use it, and reported when it is for nothing in any of them; not with \`lint -k\` alone, which
-does not know all of them. Generators with \`behavior: merge\` or \`replace\` are patches, too: kustomize wants a ConfigMap or Secret of the
-name among the resources, in the namespace that the generator itself names, before it sets the namespace of the kustomization.
+  decides: `Patches under \`patches\`, \`patchesStrategicMerge\` and \`patchesJson6902\` for a kind and name that no
+object of the build has. A patch of a component is looked for in all builds that use it, and reported when it is for
+nothing in any of them; not with \`lint -k\` alone, which does not know all of them. Generators with \`behavior:
+merge\` or \`replace\` are patches, too: kustomize wants a ConfigMap or Secret of the name among the resources, in
+the namespace that the generator itself names, before it sets the namespace of the kustomization.
 
-Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and generators beside them; no
-remote bases, charts or plugins, and no patches that give other objects new names. Nor of a kustomization that builds no object at all. Labels, annotations and namespaces of targets are not
-compared; the namespace of a patch without a target is, unless a kustomization sets namespaces. Patches whose target is no single name (a
-pattern, or labels alone) are for whatever comes to fit: an info, for those who ask.`,
+Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and
+generators beside them; no remote bases, charts or plugins, and no patches that give other objects new names. Nor of
+a kustomization that builds no object at all. Labels, annotations and namespaces of targets are not compared; the
+namespace of a patch without a target is, unless a kustomization sets namespaces. Patches whose target is no single
+name (a pattern, or labels alone) are for whatever comes to fit: an info, for those who ask.`,
   falsePositives: 'Patches that are kept for objects which come and go.',
   sources: [
     'sigs.k8s.io/kustomize/api/internal/builtins/PatchTransformer.go (transformStrategicMerge, transformJson6902)',

@@ -6,15 +6,18 @@ export default rule({
   title: 'Flux cannot apply a kustomization: the label that it asks for is invalid',
   category: 'config',
   severity: 'error',
-  why: `With \`buildMetadata: [${option}]\` kustomize gives every object the label \`app.kubernetes.io/managed-by\` with its own
-version. Flux has kustomize built in as a library, which doesn't know its version: the value is \`kustomize-(devel)\`, and parentheses
-are not allowed in labels. The API server refuses each object, and nothing of the folder is applied any more.`,
+  why: `With \`buildMetadata: [${option}]\` kustomize gives every object the label \`app.kubernetes.io/managed-by\`
+with its own version. Flux has kustomize built in as a library, which doesn't know its version: the value is
+\`kustomize-(devel)\`, and parentheses are not allowed in labels. The API server refuses each object, and nothing of
+the folder is applied any more.`,
   remedy: `Take ${option} out, and set the label with \`labels\` where you need it.`,
-  decides: `A kustomization with \`${option}\` in \`buildMetadata\` in the folder that \`spec.path\` of a Flux Kustomization of the input leads
-to, unless \`spec.buildMetadata\` there replaces it. That of a base or component of the folder is not used.
+  decides: `A kustomization with \`${option}\` in \`buildMetadata\` in the folder that \`spec.path\` of a Flux
+Kustomization of the input leads to, unless \`spec.buildMetadata\` there replaces it. That of a base or component of
+the folder is not used.
 
-The label is put on objects only, never into selectors or pod templates: where kustomize knows its version, as its own command does,
-a new one changes the label and starts no rollout. Argo CD and \`kustomize build\` are therefore silent.`,
+The label is put on objects only, never into selectors or pod templates: where kustomize knows its version, as its
+own command does, a new one changes the label and starts no rollout. Argo CD and \`kustomize build\` are therefore
+silent.`,
   versions:
     'Flux 2.0 and newer (kustomize 5.0), kustomize-controller 1.9 included. kubectl 1.28 did the same.',
   sources: [

@@ -32,12 +32,13 @@ deregistration delay. A delay of a few seconds cuts requests in flight; one long
 period promises them time that the pod does not have.`,
   remedy:
     'Make the delay at least as long as your longest request, and the grace period at least as long as the delay.',
-  decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service
-of the AWS Load Balancer Controller with target type ip (or type nlb-ip): below \`minDelay\`, or above
-\`terminationGracePeriodSeconds\` (default 30) of the pods behind it. What a Service says of an Ingress's target group, its
-type and its attributes, counts before what the Ingress says. The default of 300 is not reported when nothing is
-written, unless the rule is asked for; the type that the IngressClassParams of its class have counts before all of these. The same
-for this attribute in a TargetGroupConfiguration with target type ip, and for \`drainingTimeoutSec\` of a BackendConfig of GKE that Services name.
+  decides: `\`deregistration_delay.timeout_seconds\` in the target group attributes of an Ingress or Service of the
+AWS Load Balancer Controller with target type ip (or type nlb-ip): below \`minDelay\`, or above
+\`terminationGracePeriodSeconds\` (default 30) of the pods behind it. What a Service says of an Ingress's target
+group, its type and its attributes, counts before what the Ingress says, and the type that the IngressClassParams
+of its class have before both. The default of 300 is not reported when nothing is written, unless the rule is asked
+for. The same for this attribute in a TargetGroupConfiguration with target type ip, and for \`drainingTimeoutSec\`
+of a BackendConfig of GKE that Services name.
 
 In a cluster it says how often pods were stopped lately, by rollouts, autoscalers and evictions, as far as that is still
 known.`,

@@ -44,12 +44,13 @@ export default rule({
 than the pod's start. A rollout that goes by the pods' own readiness can replace all of them before one is
 registered, and the balancer answers 502 or 503 from an empty target group.`,
   remedy: `Label the namespace \`${label}: enabled\`, so that the controller adds a readiness gate.`,
-  decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip (or type nlb-ip), whose Namespace
-is in the input without the label, which is \`${autoLabel}\` in EKS Auto Mode, and whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of
-their own; in a cluster its pods themselves count, whoever gave them the gate. The target type that a Service says for
-Ingresses counts before theirs, and that of the IngressClassParams of their class before both. The same for a TargetGroupConfiguration with
-target type ip for a Service that a route of the Gateway API leads to. Without the Namespace in the input it is silent,
-or, where the rule is asked for, an info.`,
+  decides: `An Ingress, Service or TargetGroupBinding for the AWS Load Balancer Controller with target type ip (or
+type nlb-ip), whose pods have no \`target-health.elbv2.k8s.aws\` readiness gate of their own and whose Namespace is
+in the input without the label (\`${autoLabel}\` in EKS Auto Mode). In a cluster its
+pods themselves count, whoever gave them the gate. The target type that a Service says for Ingresses counts before
+theirs, and that of the IngressClassParams of their class before both. The same for a TargetGroupConfiguration with
+target type ip for a Service that a route of the Gateway API leads to. Without the Namespace in the input it is
+silent, or, where the rule is asked for, an info.`,
   versions: 'The label takes effect for pods created after it.',
   sources: [
     'aws-load-balancer-controller/docs/deploy/pod_readiness_gate.md',

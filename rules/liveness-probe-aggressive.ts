@@ -30,16 +30,17 @@ fail the same probe: one after the other, a healthy service goes down. A slow st
 ends: each attempt is killed.`,
   remedy:
     'Allow at least half a minute of failures and some seconds per probe, and use a `startupProbe` for slow starts.',
-  decides: `The time that an HTTP, gRPC or command probe allows a slow process, \`periodSeconds\` (or
-\`timeoutSeconds\`, when that is longer: the next probe waits for the last one) × \`failureThreshold\`, is
-below \`minBudgetSeconds\`; or, for TCP probes without a startup probe, the process must listen within less
-than \`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a
-running process is made by the kernel, slow or not, so its budget does not matter later. A CPU limit
-below one core or a timeout of one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of
-their own. One finding per workload; batch work is exempt.
+  decides: `The time that an HTTP, gRPC or command probe allows a slow process is below \`minBudgetSeconds\`. That
+is \`failureThreshold\` times \`periodSeconds\`, or \`timeoutSeconds\` when that is longer: the next probe waits for
+the last one. Or, for TCP probes without a startup probe, the process must listen within less than
+\`minStartSeconds\` after its start (\`initialDelaySeconds\` plus that time). A TCP connection to a running process
+is made by the kernel, slow or not, so its budget does not matter later. A CPU limit below one core or a timeout of
+one second adds to the message. An error for etcd and kube-apiserver, an info for other Pods of their own. One
+finding per workload; batch work is exempt.
 
-Asked for, the rule names as infos also such probes that allow less than 30 s, those under which a start may take less than
-30 s, and the defaults, 30 s and a second for each answer, where a CPU limit below one core makes answers slow.
+Asked for, the rule names as infos also such probes that allow less than 30 s, those under which a start may take
+less than 30 s, and the defaults, 30 s and a second for each answer, where a CPU limit below one core makes answers
+slow.
 
 In a cluster an error where it has happened: events of the last hour say that the liveness probe failed, and a
 container that has it was restarted by SIGTERM or SIGKILL (exit code 143 or 137) and not for its memory. That tells of probes that

@@ -7,7 +7,7 @@ export default rule({
   recommended: false,
   why: 'The kubelet restarts a container whose process ends, not one that hangs. A liveness probe closes that gap; a bad one, which also fails when a dependency is slow, does more harm than none.',
   remedy:
-    'Add a liveness probe that looks at the process only, with generous limits; leave it out if you can not.',
+    'Add a liveness probe that looks at the process only, with generous limits; leave it out if you cannot.',
   decides: `An ordinary container with a declared port, of a workload that makes long-running pods, without
 \`livenessProbe\`. Jobs, single Pods and native sidecars are exempt. One finding per workload.`,
   falsePositives:

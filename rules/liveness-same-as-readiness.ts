@@ -30,19 +30,19 @@ the Service and comes back. When the liveness probe asks the same question and g
 kubelet restarts all replicas instead: readiness never gets to do its work, and an outage of the dependency
 becomes an outage of its own.`,
   remedy: 'Let liveness ask the process only (another path), or give it a several times longer time to fail.',
-  decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and
-liveness gives up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before
-\`ratio\` times the time of readiness. A warning when the path's own name says that it looks further than
-the process (\`readinessPaths\`: /ready, /actuator/health…), else an info, and then only where liveness
-gives up no later than readiness, and not where the names of ports or Services show that only a scraper asks the container,
-or where none of the Services beside it selects the pods. gRPC health services, which most servers answer without a look at anything
-else, only with \`grpc\`.
+  decides: `Both probes of a container call the same HTTP path or gRPC service on the same port, and liveness gives
+up (\`periodSeconds\`, or a longer \`timeoutSeconds\`, × \`failureThreshold\`) before \`ratio\` times the time of
+readiness. A warning when the path's own name says that it looks further than the process (\`readinessPaths\`:
+/ready, /actuator/health…), else an info. That info is only for containers on which liveness gives up no later than
+readiness. It is not given where the names of ports or Services show that only a scraper asks the container, nor
+where none of the Services beside it selects the pods. gRPC health services, which most servers answer without a
+look at anything else, count only with \`grpc\`.
 
-In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute of each
-other during the last hour, and events say that their liveness probes failed.
+In a cluster an error (a warning where the path says nothing) when two pods or more were restarted within a minute
+of each other during the last hour, and events say that their liveness probes failed.
 
-TCP checks and commands are left alone, as most look at their own process only, unless the rule is asked for: then all
-that liveness gives up on before \`ratio\` times the time of readiness is an info, but for the paths that
+TCP checks and commands are left alone, as most look at their own process only, unless the rule is asked for: then
+all that liveness gives up on before \`ratio\` times the time of readiness is an info, but for the paths that
 \`processPaths\` names. One finding per workload; left out where \`liveness-probe-aggressive\` reports it.`,
   falsePositives: 'An endpoint that never looks at a dependency can serve both probes: suppress and say so.',
   sources: [

@@ -25,13 +25,17 @@ With fewer pods than announcing nodes every scale-up, scale-down and rollout cha
 nodes; the routers spread connections anew and reset those that end on another node.`,
   remedy:
     'Keep more pods than announcing nodes at all times (the autoscaler minimum counts), or announce from fewer nodes.',
-  decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP
-announcements of Services (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a BGP configuration of Cilium
-that announces Services). The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input
-that fit the node selectors of the advertisements (else of all peers) and of the speaker, and that balancers do not pass over
-(label \`node.kubernetes.io/exclude-from-external-load-balancers\`); in a cluster not more than the speaker's DaemonSet has
-pods, and the nodes that announce now stand below the finding. Silent for DaemonSets and MetalLB in L2 mode only, and while
-the number of nodes is unknown, unless the rule is asked for and no advertisement chooses its nodes.`,
+  decides: `A Service of type LoadBalancer with policy Local in a cluster whose input shows BGP announcements of
+Services (MetalLB BGPAdvertisement or BGPPeer, Calico \`serviceLoadBalancerIPs\`, a BGP configuration of Cilium that
+announces Services).
+
+The fewest pods are compared with the announcing nodes: the parameter, or the Nodes of the input that fit the node
+selectors of the advertisements (else of all peers) and of the speaker, and that balancers do not pass over (label
+\`node.kubernetes.io/exclude-from-external-load-balancers\`). In a cluster these are not more than the pods of the
+speaker's DaemonSet, and the nodes that announce now stand below the finding.
+
+Silent for DaemonSets and MetalLB in L2 mode only, and while the number of nodes is unknown, unless the rule is
+asked for and no advertisement chooses its nodes.`,
   sources: [
     'MetalLB documentation, usage (traffic policies)',
     'metallb/speaker/bgp_controller.go (ShouldAnnounce), api/v1beta2/bgppeer_types.go',

@@ -9,13 +9,13 @@ many pods stand there. A pod that is alone on its node gets as much as five toge
 overloaded first.`,
   remedy:
     'Spread the pods evenly: `topologySpreadConstraints` over `kubernetes.io/hostname`, `maxSkew: 1`, `DoNotSchedule`.',
-  decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload
-with more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity
-over the hostname or the zone. In a cluster what counts is where the ready pods stand: it is reported when one node has more than
-\`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as are Services whose balancer sends to pods (AWS with target type ip), goes by their
-number (\`networking.gke.io/weighted-load-balancing: pods-per-node\`) or sends to one node only (MetalLB in L2 mode
-alone), and workloads that \`local-traffic-drain-blackhole\` reports on
-the same Service.`,
+  decides: `A Service with \`externalTrafficPolicy: Local\` (type LoadBalancer or NodePort) over a workload with
+more than two pods at least, that has neither a hard spread with maxSkew 1 nor required anti-affinity over the
+hostname or the zone. In a cluster what counts is where the ready pods stand: it is reported when one node has more
+than \`maxRatio\` times the pods of another that has any, whatever the constraints say. DaemonSets are exempt, as
+are Services whose balancer sends to pods (AWS with target type ip), goes by their number
+(\`networking.gke.io/weighted-load-balancing: pods-per-node\`) or sends to one node only (MetalLB in L2 mode alone),
+and workloads that \`local-traffic-drain-blackhole\` reports on the same Service.`,
   sources: [
     'Kubernetes documentation, external traffic policy',
     'ingress-gce/pkg/l4/annotations/service.go (pods-per-node)',

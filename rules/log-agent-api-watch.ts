@@ -9,12 +9,17 @@ export default rule({
 that is some hundred watches of all pods, and a restart of the DaemonSet is a burst of lists that can take
 the API server down.`,
   remedy: 'Let the agent ask its own kubelet, or limit its watch to the pods of its node.',
-  decides: `The texts of ConfigMaps: a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\` (in the classic form or in
-YAML); Filebeat's \`add_kubernetes_metadata\` with \`scope: cluster\`;
-fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`, and is not told its node (\`K8S_NODE_NAME\`); an OpenTelemetry
-\`k8sattributes\` processor without a node filter; Promtail or Alloy with the pod role and no field selector
-for the node. Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked
-for, also where no workload of the input does.`,
+  decides: `The texts of ConfigMaps are searched for
+
+- a Fluent Bit \`kubernetes\` filter without \`Use_Kubelet On\` (in the classic form or in YAML);
+- Filebeat's \`add_kubernetes_metadata\` with \`scope: cluster\`;
+- fluentd's \`kubernetes_metadata\` filter that does not set \`watch false\`, and is not told its node
+  (\`K8S_NODE_NAME\`);
+- an OpenTelemetry \`k8sattributes\` processor without a node filter;
+- Promtail or Alloy with the pod role and no field selector for the node.
+
+Reported where a DaemonSet in the same namespace mounts the ConfigMap; where the rule is asked for, also where no
+workload of the input does.`,
   falsePositives: 'On a cluster of a few dozen nodes the load does not matter.',
   sources: [
     'Fluent Bit documentation, Kubernetes filter',

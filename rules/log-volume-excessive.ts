@@ -28,13 +28,15 @@ export default rule({
 parses it, and a store keeps it. One chatty workload takes disk, CPU and API quota from all others of its
 node, most of all in an incident, when everything logs more.`,
   remedy: 'Log at info, and raise the level for the time of an investigation only.',
-  decides: `Environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, written out or taken from a
-ConfigMap of the input,
-\`--log-level=debug\`, and klog's \`--v\` of 6 or more; a KubeletConfiguration that lets one container keep
-more than \`maxSize\` of logs per file or more than ten files. Namespaces named dev or test are
-exempt; Pods without a controller and Jobs that no CronJob makes are looked at where the rule is asked for,
-and so are \`--debug\` and DEBUG.
-One finding per workload.`,
+  decides: `Reported are
+
+- environment variables such as LOG_LEVEL and RUST_LOG with the value debug or trace, written out or taken from a
+  ConfigMap of the input;
+- \`--log-level=debug\`, and klog's \`--v\` of 6 or more;
+- a KubeletConfiguration that lets one container keep more than \`maxSize\` of logs per file or more than ten files.
+
+Namespaces named dev or test are exempt; Pods without a controller and Jobs that no CronJob makes are looked at
+where the rule is asked for, and so are \`--debug\` and DEBUG. One finding per workload.`,
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (containerLogMaxSize 10Mi, containerLogMaxFiles 5)',
   ],

@@ -13,22 +13,26 @@ export default rule({
   title: 'One leak can take the memory of the whole node',
   category: 'resources',
   severity: 'warning',
-  why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills
-by its own scores: it may be a neighbour that asked for little, or a daemon of the node, before it is the one that leaks. A pod
-that is evicted for it moves to the next node and does the same there.`,
+  why: `A container without a memory limit may grow until the node has nothing left. The kernel then kills by its
+own scores: it may be a neighbour that asked for little, or a daemon of the node, before it is the one that leaks. A
+pod that is evicted for it moves to the next node and does the same there.`,
   remedy: 'Set a memory limit of about one and a half times the highest use that you have measured.',
-  decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set
-(without any the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per
-workload.
+  decides: `Ordinary containers and native sidecars without \`limits.memory\`, where requests are set (without any
+the finding is \`resource-requests-missing\`). Pod-level limits count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`,
-which stands in for it), the control plane, images in \`exemptImages\`, single Pods and Jobs (unless the rule is asked for), pods that a kubelet runs from a file, and workloads with
-\`replicas: 0\` that KEDA doesn't scale.
+Exempt:
 
-An info where no container of the workload has a limit, which may be a choice; a warning where some have one
-and these do not. In a cluster a warning, too, where nodes of its pods are short of memory, and an error where
-the kernel has killed its containers, or the kubelet has evicted its pods for the memory of their node. Nodes
-that are short of memory stand below the finding.`,
+- namespaces whose LimitRange in the input gives containers a limit (by \`default\`, or by \`max\`, which stands in
+  for it);
+- the control plane, and images in \`exemptImages\`;
+- single Pods and Jobs (unless the rule is asked for);
+- pods that a kubelet runs from a file;
+- workloads with \`replicas: 0\` that KEDA doesn't scale.
+
+An info where no container of the workload has a limit, which may be a choice; a warning where some have one and
+these do not. In a cluster a warning, too, where nodes of its pods are short of memory, and an error where the
+kernel has killed its containers, or the kubelet has evicted its pods for the memory of their node. Nodes that are
+short of memory stand below the finding.`,
   falsePositives: 'Databases on nodes of their own, which may use all of the memory there.',
   sources: [
     'Kubernetes documentation, resource management for pods and containers',

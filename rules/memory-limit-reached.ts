@@ -26,12 +26,12 @@ the container.`,
   remedy:
     'Look at the memory over days: if it grows without end, find the leak; if it follows the load, raise the limit and the request with it.',
   decides: `The last run of a container with a memory limit ended with OOMKilled within \`days\`, in two pods of the
-workload or in one whose container has been restarted \`restarts\` times. What the containers use now (\`metrics.k8s.io\`) stands
-below, where the cluster tells it.
+workload or in one whose container has been restarted \`restarts\` times. What the containers use now
+(\`metrics.k8s.io\`) stands below, where the cluster tells it.
 
-Exempt: Jobs; pods whose requests are not those of their template, as an autoscaler or a LimitRange may have set their limits,
-too; workloads with a pod on a node that ran out of memory itself, where the limit need not be the reason. A
-container that is killed many times a day is \`crashloop-restart-storm\`.`,
+Exempt: Jobs; pods whose requests are not those of their template, as an autoscaler or a LimitRange may have set
+their limits, too; workloads with a pod on a node that ran out of memory itself, where the limit need not be the
+reason. A container that is killed many times a day is \`crashloop-restart-storm\`.`,
   falsePositives:
     'A process below the first one that was killed and that the container could do without, where the kernel kills one process alone (cgroup v1, a kubelet before 1.28, or its setting `singleProcessOOMKill`).',
   sources: [

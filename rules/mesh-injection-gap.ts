@@ -23,10 +23,11 @@ while the webhook was away, runs without it: it has no policies and no mTLS, loo
 neighbours that accept mTLS only. Replicas of one workload then behave differently.`,
   remedy: 'Restart the pods that lack the sidecar, and find out why the injector did not see them.',
   decides: `In a cluster: pods of a workload that run without a container \`istio-proxy\` or \`linkerd-proxy\` in a
-namespace with injection (\`istio-injection: enabled\`, \`istio.io/rev\`, annotation \`linkerd.io/inject\`), an error
-where a PeerAuthentication of the namespace or of the mesh asks for STRICT mTLS. In manifests and clusters: a pod template that opts out
-(\`sidecar.istio.io/inject: "false"\`) and has a Service in such a namespace with STRICT; and a Namespace that has both of Istio's labels, of which
-\`istio-injection\` wins (with \`enabled\` beside the revision \`default\` both say the same). Asked for, the rule also names templates that opt out and have no Service.
+namespace with injection (\`istio-injection: enabled\`, \`istio.io/rev\`, annotation \`linkerd.io/inject\`), an
+error where a PeerAuthentication of the namespace or of the mesh asks for STRICT mTLS. In manifests and clusters: a
+pod template that opts out (\`sidecar.istio.io/inject: "false"\`) and has a Service in such a namespace with STRICT;
+and a Namespace that has both of Istio's labels, of which \`istio-injection\` wins (with \`enabled\` beside the
+revision \`default\` both say the same). Asked for, the rule also names templates that opt out and have no Service.
 
 Exempt: hostNetwork, which is never injected, pods of Jobs, ambient namespaces, and in a cluster templates that
 opt out.`,

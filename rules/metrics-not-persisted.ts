@@ -25,10 +25,16 @@ export default rule({
   why: `The incident that you will want to understand usually restarts the monitoring, too. With its data on
 an emptyDir, or nothing kept for longer than a day, there is nothing left for the post-mortem.`,
   remedy: 'Put the data on a PersistentVolume, or write it to a remote store.',
-  decides: `Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`,
-and without \`remoteWrite\`; Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir,
-and where the rule is asked for, on no volume at all; a VMSingle without \`storage\`; a retention below \`minRetention\`, which
-the 24 hours of a Prometheus resource without any are. Agents that only forward are exempt.`,
+  decides: `Reported are
+
+- Prometheus resources without \`storage\` (which means emptyDir) or with \`storage.emptyDir\`, and without
+  \`remoteWrite\`;
+- Prometheus, VictoriaMetrics and Loki workloads whose data folder is an emptyDir, and where the rule is asked for,
+  on no volume at all;
+- a VMSingle without \`storage\`;
+- a retention below \`minRetention\`, as are the 24 hours of a Prometheus resource that names none.
+
+Agents that only forward are exempt.`,
   falsePositives: 'Prometheus that only evaluates alerts, with a Thanos or Mimir store behind it.',
   sources: [
     'Prometheus Operator API reference (PrometheusSpec)',

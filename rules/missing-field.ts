@@ -17,12 +17,12 @@ export default rule({
   why: `The API server refuses an object without the field: every \`kubectl apply\`, sync and reconciliation
 of it fails.`,
   remedy: 'Add the field.',
-  decides: `Fields that the schema of the API version calls required, and those that the validation of the
-API server wants besides; empty text and empty lists count as missing where the server says so. What the
-schema calls required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not
-reported, nor one that stands there by a name which \`unknown-field\` reports, nor any of a kind that no version is left of
-(\`removed-api-version\` reports it). Each was tried with a real API server, see docs/validation.md. The \`status\` of an object is not
-looked at.
+  decides: `Fields that the schema of the API version calls required, and those that the validation of the API
+server wants besides; empty text and empty lists count as missing where the server says so. What the schema calls
+required and the server does without (\`rules\` of a Role, \`value\` of a PriorityClass) is not reported, nor one
+that stands there by a name which \`unknown-field\` reports, nor any of a kind that no version is left of
+(\`removed-api-version\` reports it). Each was tried with a real API server, see docs/validation.md. The \`status\`
+of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they hold parts of
 objects.`,

@@ -21,16 +21,18 @@ export default rule({
   title: 'Prometheus scrapes nothing: no port has the name that the monitor asks for',
   category: 'observability',
   severity: 'warning',
-  why: `\`port\` of a ServiceMonitor is the name of a port of the Service, not its number and not the name in the container; that of a PodMonitor
-is the name in the container. Prometheus keeps the ports that are called so. Where none is, it has no target and says nothing: there are no metrics, rules
-over them have no result, and alerts stay silent during the outage that they are for.`,
-  remedy: 'Name the port as it is called, or give it that name.',
-  decides: `The endpoints of a ServiceMonitor for Services of the input, and those of a PodMonitor for workloads of the input, that its
-selector matches in its namespaces: where none of them has a port that any endpoint names. Where the input is whole, and in a cluster, each
-endpoint counts by itself.
+  why: `\`port\` of a ServiceMonitor is the name of a port of the Service, not its number and not the name in the
+container; that of a PodMonitor is the name in the container. Prometheus keeps the ports that are called so. Where
+none is, it has no target and says nothing: there are no metrics, rules over them have no result, and alerts stay
+silent during the outage that they are for.`,
+  remedy: 'Ask for the port by the name that it has, or give it the name that the monitor asks for.',
+  decides: `The endpoints of a ServiceMonitor for Services of the input, and those of a PodMonitor for workloads of
+the input, that its selector matches in its namespaces: where none of them has a port that any endpoint names. Where
+the input is whole, and in a cluster, each endpoint counts by itself.
 
-Not reported: monitors that look into all namespaces (unless the input is whole), endpoints without \`port\`, patterns, Services whose pods are not in the input, what a
-kustomization patches, and pods with a container that an injector fills in.`,
+Not reported: monitors that look into all namespaces (unless the input is whole), endpoints without \`port\`,
+patterns, Services whose pods are not in the input, what a kustomization patches, and pods with a container that an
+injector fills in.`,
   falsePositives: 'A selector that matches other Services, too, which the input does not have.',
   sources: [
     'prometheus-operator/pkg/prometheus/promcfg.go (generateServiceMonitorConfig, generatePodMonitorConfig)',

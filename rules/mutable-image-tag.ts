@@ -11,12 +11,12 @@ export default rule({
 name, run different code under one manifest; a rollback finds the same tag and changes nothing; and a push
 by somebody else reaches production with the next restart.`,
   remedy: 'Name a version that is never pushed twice, better still a digest.',
-  decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is
-a warning; an info in a Pod or Job of its own, of which nothing makes a second one, and where no tag is given but
-the repository's own name has a version or a mark behind it says where a script puts one (\`#imagetag\`). With \`versions\` on,
-tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each patch release,
-are an info, and with \`requireDigest\` all others. A kustomization that sets a tag for the image, and a skaffold.yaml that builds it, count when
-they are in the input. One finding per workload.
+  decides: `Containers and init containers without digest: no tag, \`latest\`, or one of \`mutableTags\` is a
+warning. It is an info in a Pod or Job of its own, of which nothing makes a second one. So it is where no tag is
+given, but the repository's own name has a version or a mark behind it says where a script puts one (\`#imagetag\`).
+With \`versions\` on, tags of a major or minor version only (\`1\`, \`1.27\`, \`3-alpine\`), which are moved at each
+patch release, are an info, and with \`requireDigest\` all others. A kustomization that sets a tag for the image,
+and a skaffold.yaml that builds it, count when they are in the input. One finding per workload.
 
 Exempt: images whose registry is in \`immutableRegistries\`, placeholders of templates, and bare names without
 registry and tag that are no official image of Docker Hub: skaffold, Tilt and others put a tag in their place.`,

@@ -25,11 +25,12 @@ for applications; an ingress controller, a DNS server or an agent in the same na
 megabytes and is killed at the first peak, although nobody ever wrote that limit into its manifest.`,
   remedy: 'Write the limits of platform pods into their own manifests.',
   decides: `A LimitRange with a default memory or CPU limit for containers (\`default\`, else \`max\`), in a
-namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring)
-has a container without that limit. In a cluster an error, whatever the image, when the kernel has killed a container
-within the last day whose memory limit came from there, by the annotation that Kubernetes leaves on the pod. Amounts that the API server refuses beside each other are reported by
-\`conflicting-fields\`. Where the rule is asked for, an info for a Namespace of the input with workloads without a memory limit, and
-without a LimitRange that gives them one.`,
+namespace where a workload of the platform (by image: ingress controllers, DNS, CNI, webhooks, monitoring) has a
+container without that limit. In a cluster an error, whatever the image, when the kernel has killed a container
+within the last day whose memory limit came from there, by the annotation that Kubernetes leaves on the pod. Amounts
+that the API server refuses beside each other are reported by \`conflicting-fields\`. Where the rule is asked for,
+an info for a Namespace of the input with workloads without a memory limit, and without a LimitRange that gives them
+one.`,
   sources: ['kubernetes/plugin/pkg/admission/limitranger/admission.go'],
   stories: ['dfds-limitrange-502', 'bluematador-node-oom', 'betz-resource-limits'],
   params: {

@@ -23,11 +23,11 @@ export default rule({
 stops it. Without a quota on their number that is the API server's memory, and then it is an outage of the
 whole cluster instead of one namespace.`,
   remedy: 'Add a ResourceQuota with `pods` and `count/jobs.batch`.',
-  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) in it whose Jobs may run side by side and that start at
-least once in \`startsWithin\` (with
-\`onlyWithJobs\` off an info for any workload) and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
-\`count/jobs.batch\`, or the CPU or memory that its pods request or may use: each pod that has not ended takes a part of that. As the Namespace itself is part of the input its quotas are expected there, too; other
-namespaces are silent unless the input is complete.
+  decides: `A Namespace of the input with CronJobs (or KEDA ScaledJobs) whose Jobs may run side by side and that
+start at least once in \`startsWithin\`, and no ResourceQuota without scopes that counts \`pods\`, \`count/pods\` or
+\`count/jobs.batch\`, or the CPU or memory that its pods request or may use: each pod that has not ended takes a
+part of that. With \`onlyWithJobs\` off, an info for any workload. As the Namespace itself is part of the input its
+quotas are expected there, too; other namespaces are silent unless the input is complete.
 
 In a cluster an error when it has come so far: most pods of the cluster are of this namespace, and all of them take
 more than \`share\` of the pods that the nodes may have. How many there are stands below every finding.

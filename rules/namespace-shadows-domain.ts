@@ -24,8 +24,8 @@ A domain of the cluster (\`clusterDomain\` of the kubelet, \`dnsDomain\` of kube
 Corefile) that holds the host of an Ingress, so that pods cannot resolve it, unless the Corefile has \`fallthrough\`.
 
 Exempt: names such as \`dev\`, \`app\` or \`cloud\`, which are top-level domains and good names of namespaces: add
-them to \`tlds\`. Where the rule is asked for, an info for them, and for a domain of the cluster that somebody may have on the
-Internet.`,
+them to \`tlds\`. Where the rule is asked for, an info for them, and for a domain of the cluster that somebody may
+have on the Internet.`,
   sources: [
     'kubernetes/pkg/kubelet/network/dns/dns.go (search domains, ndots 5)',
     'coredns/plugin/kubernetes/README.md (ZONES, fallthrough)',

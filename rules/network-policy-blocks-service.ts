@@ -22,16 +22,21 @@ export default rule({
 dropped. A policy that was written for another port, or a default-deny without its allow rule, makes the
 Service hang: connections time out instead of being refused.`,
   remedy: 'Add a rule for the port that the Service leads to, from those who need it.',
-  decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that
-select them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when
-at least one selects them and no rule of any allows the port from anybody; a warning where they allow another
-port of the Service, and nothing in the input leads to this one from outside. A warning when the port gets
-traffic from outside (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own
-namespace may come in.
+  decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that select
+them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when at least one
+selects them and no rule of any allows the port from anybody; a warning where they allow another port of the
+Service, and nothing in the input leads to this one from outside. A warning when the port gets traffic from outside
+(an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own namespace may come in.
 
-Exempt: hostNetwork pods; headless Services beside one with an address that leads to the same ports; Services and policies that a kustomization patches; inputs with Cilium, Calico or admin policies, which may allow more; a default-deny
-without any other policy for these pods, unless the input is complete (a warning where the rule is asked for), since
-the allow rule may be elsewhere; clusters with flannel and no agent that enforces policies.`,
+Exempt:
+
+- hostNetwork pods;
+- headless Services beside one with an address that leads to the same ports;
+- Services and policies that a kustomization patches;
+- inputs with Cilium, Calico or admin policies, which may allow more;
+- a default-deny without any other policy for these pods, unless the input is complete (a warning where the rule is
+  asked for): the allow rule may be elsewhere;
+- clusters with flannel and no agent that enforces policies.`,
   sources: ['k8s.io/api/networking/v1/types.go', 'Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],
   unless: ['service-port-mismatch'],

@@ -20,11 +20,12 @@ export default rule({
 that denies by default it means that the Service works by accident, until somebody tidies the policies of
 the namespace.`,
   remedy: 'Write a NetworkPolicy that says who may reach these pods.',
-  decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming
-traffic selects; where the rule is asked for, one whose pods are not in the input and whose namespace has no such policy there, too.
-One finding for all Services of a namespace, in manifests without one for those of near folders: at the first of them. With \`defaultDeny\`
-it is a warning. Namespaces named \`kube-*\`, pods in the network of their node and inputs with policies of Cilium or
-Calico or of the administrator are exempt, as are clusters with flannel and no agent that enforces policies.`,
+  decides: `A Service that selects workloads of the input, none of which a NetworkPolicy for incoming traffic
+selects; where the rule is asked for, one whose pods are not in the input and whose namespace has no such policy
+there, too. One finding for all Services of a namespace, in manifests without one for those of near folders: at the
+first of them. With \`defaultDeny\` it is a warning. Namespaces named \`kube-*\`, pods in the network of their node
+and inputs with policies of Cilium or Calico or of the administrator are exempt, as are clusters with flannel and no
+agent that enforces policies.`,
   falsePositives: 'A network plugin that does not enforce policies.',
   sources: ['Kubernetes documentation, Network Policies'],
   stories: ['machu-kube-proxy-ipvs'],

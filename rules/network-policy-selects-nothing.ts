@@ -19,16 +19,17 @@ export default rule({
   why: `A policy finds its pods by labels. With a typo it applies to nothing: a rule that should allow
 traffic leaves it blocked, one that should block it leaves it open. Nothing reports that.`,
   remedy: 'Make the selector equal to labels of the pod template.',
-  decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a
-workload beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may make or
-label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
-a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for
-pods that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are those of a
-namespace with a Subscription of OLM, and those that match pods of manifests without a namespace. Where the rule is asked
-for, an info for policies of partial input that apply to no pod in it.
+  decides: `\`podSelector\` is not empty and matches no workload in the namespace. Lint reports it when a workload
+beside it nearly matches (one pair differs by a letter or two) or the input is complete and no account in it may
+make or label pods. Also a port name in a rule that none of the selected pods declares, while they do declare ports;
+a rule that has another port, too, allows that one, and the name may be of a port that is off. Policies for pods
+that an operator labels, or labels with the name of a custom resource beside the policy, are left alone, as are
+those of a namespace with a Subscription of OLM, and those that match pods of manifests without a namespace. Where
+the rule is asked for, an info for policies of partial input that apply to no pod in it.
 
-In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a namespace
-without pods or with pods that an operator makes, and those for the solvers of cert-manager are left alone.`,
+In a cluster all pods are known. Policies that something else controls, those younger than ten minutes, those of a
+namespace without pods or with pods that an operator makes, and those for the solvers of cert-manager are left
+alone.`,
   falsePositives: 'Pods that run for a while only.',
   sources: ['k8s.io/api/networking/v1/types.go (NetworkPolicySpec)'],
   stories: ['machu-kube-proxy-ipvs'],

@@ -22,10 +22,10 @@ export default rule({
 container runtime or a kubelet that nobody has tried, and nodes of one pool differ. A recalled image reaches
 production with the next node.`,
   remedy: 'Name one image version, and move it forward through your stages.',
-  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, an SSM parameter of the
-newest release, or \`amiFamily\` without \`amiSelectorTerms\` (before v1, where it meant the newest). kops InstanceGroup: an SSM
-parameter or a wildcard in \`image\`. In a cluster the operating systems and kernels of the nodes that were
-made from it stand below the finding.
+  decides: `Karpenter's EC2NodeClass: an alias that ends in \`@latest\`, an image name with a wildcard, an SSM
+parameter of the newest release, or \`amiFamily\` without \`amiSelectorTerms\` (before v1, where it meant the
+newest). kops InstanceGroup: an SSM parameter or a wildcard in \`image\`. In a cluster the operating systems and
+kernels of the nodes that were made from it stand below the finding.
 
 Exempt: those whose names say that they are not for production, and aliases of Windows, which have no other version.`,
   falsePositives: 'Test clusters that try new images first should float; suppress it there.',

@@ -28,10 +28,14 @@ provider and autoscalers count it as capacity, so nothing complains until old no
 that is within days. Then pods stay Pending.`,
   remedy:
     "Read the machine's boot log (cloud-init, kubelet): a package that moved, a certificate, a role, or no way to the API server.",
-  decides: `Machines that are older than \`minutes\` and no node yet: Karpenter's NodeClaims whose condition
-\`Registered\` is not true (or \`Launched\`: the machine was never made), Machines of Cluster API and
-OpenShift without \`status.nodeRef\` whose phase is \`Provisioned\` (the provider has made them) or \`Failed\`, and \`longUnregistered\` above 0
-in the ConfigMap cluster-autoscaler-status. Machines of one pool with the same message are one finding.`,
+  decides: `Machines that are older than \`minutes\` and no node yet:
+
+- Karpenter's NodeClaims whose condition \`Registered\` is not true (or \`Launched\`: the machine was never made);
+- Machines of Cluster API and OpenShift without \`status.nodeRef\` whose phase is \`Provisioned\` (the provider has
+  made them) or \`Failed\`;
+- \`longUnregistered\` above 0 in the ConfigMap cluster-autoscaler-status.
+
+Machines of one pool with the same message are one finding.`,
   falsePositives: 'Bare metal takes long to boot: raise `minutes`.',
   versions:
     'Karpenter deletes a claim that has not registered for 15 minutes, and newer releases one that was not launched for 5, and tries again.',

@@ -21,14 +21,14 @@ export default rule({
 fits, the limit does not fit beside the others, and the kernel settles it. Everything on that node goes with
 it.`,
   remedy: 'Give it a node pool of its own, or a request near to its limit.',
-  decides: `The memory limits of a pod together, or the limit of the pod itself, are above \`share\` of the
-largest node (the parameter, or the Nodes of the input), its request is smaller than its limit, and nothing
-dedicates a node to it: no node selector but for operating system and architecture, no node affinity, no toleration of its own. Where the rule is asked for, an info where the
-request is as large, or there is no limit.
+  decides: `The memory limits of a pod together, or the limit of the pod itself, are above \`share\` of the largest
+node (the parameter, or the Nodes of the input), and its request is smaller than its limit. Pods to which a node is
+dedicated are left alone: by a node selector, save for operating system and architecture, by node affinity or by a
+toleration of their own. Where the rule is asked for, an info where the request is as large, or there is no limit.
 
-In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by
-its message one of their containers used more than it requests, by a tenth of the node (1Gi where the node
-is not known).`,
+In a cluster an error: the kubelet evicted pods of the workload because their node ran out of memory, and by its
+message one of their containers used more than it requests, by a tenth of the node (1Gi where the node is not
+known).`,
   sources: [
     'Kubernetes documentation, node-pressure eviction',
     'k8s.io/api/core/v1/types.go (PodSpec.Resources: it stands for all containers)',

@@ -35,15 +35,20 @@ node dies where one pod should have. Setting a single \`evictionHard\` signal al
 all others off.`,
   remedy:
     'Set `kubeReserved` and `systemReserved` with memory, and write every `evictionHard` signal when you write one.',
-  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster or InstanceGroup):
-\`memory.available\` eviction switched off (0, or missing beside other signals while
-\`mergeDefaultEvictionSettings\` is not true); \`enforceNodeAllocatable\` empty or \`none\`; or neither
-\`kubeReserved\` nor \`systemReserved\` with memory, unless \`evictionHard\` keeps 500Mi or more free. One finding per configuration, the gravest cause.
+  decides: `A KubeletConfiguration (a file, inside a ConfigMap, or \`spec.kubelet\` of a kops cluster or
+InstanceGroup) with
 
-In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of
-their \`capacity\`, from \`smallest\` on. What they tell goes before a configuration that reserves nothing, as flags may
-do it. Those of one size and one operating system are one finding; an error where such nodes are under memory pressure, or the kernel has killed processes outside of containers
-on them (events SystemOOM).`,
+- \`memory.available\` eviction switched off (0, or missing beside other signals while
+  \`mergeDefaultEvictionSettings\` is not true);
+- \`enforceNodeAllocatable\` empty or \`none\`;
+- neither \`kubeReserved\` nor \`systemReserved\` with memory, unless \`evictionHard\` keeps 500Mi or more free.
+
+One finding per configuration, the gravest cause.
+
+In a cluster: nodes whose \`allocatable\` memory is within 100Mi (the kubelet's threshold for evictions) of their
+\`capacity\`, from \`smallest\` on. What they tell goes before a configuration that reserves nothing, as flags may
+do it. Those of one size and one operating system are one finding; an error where such nodes are under memory
+pressure, or the kernel has killed processes outside of containers on them (events SystemOOM).`,
   falsePositives:
     'The flags of the kubelet or the node image may add a reservation that the file does not show.',
   sources: [

@@ -19,7 +19,7 @@ import {
 type Node = ObjectOf<'Node'>
 
 export default rule({
-  title: 'No node can be the one that the pods ask for',
+  title: 'No node has what the pods ask for',
   category: 'scheduling',
   severity: 'error',
   why: `A pod goes only to a node with every label of \`nodeSelector\` that also meets the required node

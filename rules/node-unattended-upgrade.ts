@@ -24,10 +24,10 @@ update that restarts networking removes the routes that the CNI plugin made; one
 the node. It reaches the whole fleet before anybody has looked, past every staged rollout of yours.`,
   remedy:
     'Switch automatic updates off in the bootstrap, and roll new node images through the stages of your clusters instead.',
-  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster
-API (KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and
-mentions neither \`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops:
-\`updatePolicy: external\` says that somebody else decides about them. An operator for Flatcar updates in the input counts as well.
+  decides: `Bootstrap data of Ubuntu, Debian or Flatcar nodes in kops (InstanceGroup and Cluster), Cluster API
+(KubeadmConfigTemplate, KubeadmControlPlane) and Karpenter (EC2NodeClass) that is written out and mentions neither
+\`unattended-upgrades\`, the apt timers, \`locksmithd\` nor \`update-engine\`. kops: \`updatePolicy: external\` says
+that somebody else decides about them. An operator for Flatcar updates in the input counts as well.
 
 In a cluster: nodes of one pool that were made within ten minutes of each other, from one image then, and
 run different kernels of Ubuntu or Debian. Reported once a pool, and not where kured is installed to reboot

@@ -64,17 +64,18 @@ export default rule({
   title: 'A ready node is short of memory or disk, or without its network',
   category: 'node',
   severity: 'warning',
-  why: `A node under pressure stays Ready. Its kubelet evicts pods until it is back below its thresholds: first those
-that use more than they requested, whatever they do; it refuses new ones, those without requests for memory, all but critical ones for
-disk. The node controller taints the node, so that its share of the pods must fit elsewhere. A network that is not
-set up is a condition of the cloud's route controller or of the network plugin; the kubelet knows nothing of it and
-goes on calling its pods ready.`,
+  why: `A node under pressure stays Ready. Its kubelet evicts pods until it is back below its thresholds: first
+those that use more than they requested, whatever they do; it refuses new ones, those without requests for memory,
+all but critical ones for disk. The node controller taints the node, so that its share of the pods must fit
+elsewhere. A network that is not set up is a condition of the cloud's route controller or of the network plugin; the
+kubelet knows nothing of it and goes on calling its pods ready.`,
   remedy:
     'Memory and disk: find what uses them beyond its request, and give requests to what has none. Network: look at the agent of the network plugin on the node and at the routes of the cloud.',
-  decides: `The condition \`MemoryPressure\`, \`DiskPressure\` or \`NetworkUnavailable\` of a node is True for \`minutes\`;
-pressure that has evicted pods is reported at once. An error for the network. Nodes with the same condition are
-one finding, on the one that has had it longest. Below stand what the kubelet says, the evicted pods with what they used, and for memory those that come next: by what they
-use beyond their requests where the metrics API tells, else those without requests.
+  decides: `The condition \`MemoryPressure\`, \`DiskPressure\` or \`NetworkUnavailable\` of a node is True for
+\`minutes\`; pressure that has evicted pods is reported at once. An error for the network. Nodes with the same
+condition are one finding, on the one that has had it longest. Below stand what the kubelet says, the evicted pods
+with what they used, and for memory those that come next: by what they use beyond their requests where the metrics
+API tells, else those without requests.
 
 Left out are nodes that are not ready (\`node-not-ready\`) or about to be removed; \`PIDPressure\` is
 \`pod-pid-limit-missing\`.`,

@@ -33,13 +33,13 @@ and the API server's own start.`,
   remedy:
     'Keep few revisions (of Helm, too: `--history-max`), keep events for hours, and put a quota on kinds that users or traffic create.',
   decides: `A Deployment, StatefulSet, DaemonSet or Rollout that keeps more than \`maxRevisions\` old revisions
-(default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts
-what it reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a
-warning, with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of
-them. Secrets and ConfigMaps count half, Events a fifth; pods, nodes, endpoints, Leases, and custom kinds with no more than
-two objects for each pod grow with the cluster and are not counted. A release of Helm with more than
-\`maxHelmRevisions\` revisions, each an object of up to 1 MiB, is an info at its Namespace. What Dex keeps is left to
-\`session-state-in-apiserver\`.`,
+(default 10); a kube-apiserver whose \`--event-ttl\` is above \`maxEventTtl\` (default 1h). \`scan\` counts what it
+reads, and takes the API server's own count of the rest: a kind with more than \`maxObjects\` objects is a warning,
+with five times as many an error, at its CustomResourceDefinition or at the Namespace with most of them. Secrets and
+ConfigMaps count half, Events a fifth; pods, nodes, endpoints, Leases, and custom kinds with no more than two
+objects for each pod grow with the cluster and are not counted. A release of Helm with more than
+\`maxHelmRevisions\` revisions, each an object of up to 1 MiB, is an info at its Namespace. What Dex keeps is left
+to \`session-state-in-apiserver\`.`,
   sources: [
     'k8s.io/api/apps/v1/types.go (RevisionHistoryLimit)',
     'kube-apiserver documentation (--event-ttl)',

@@ -1,7 +1,6 @@
 import {
   at,
   conditionOf,
-  counted,
   enumerate,
   formatSpan,
   type Graph,
@@ -29,20 +28,19 @@ export default rule({
 allow a single one blocks node upgrades, scale-down and repairs for ever, until somebody deletes the pod by
 hand or the provider's patience ends and all pods go at once.`,
   remedy: 'Allow one pod to go: `maxUnavailable: 1`, with at least two replicas.',
-  decides: `The budget is matched to workloads by their pod labels, and to Prometheus, Alertmanager and ThanosRuler by the
-labels that the Prometheus operator gives their pods. With N pods (the autoscaler's minimum,
-else \`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded
-up, as the controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum
-makes it so, and when \`minAvailable\` guards a single pod, which many set on purpose so that nobody drains
-it unseen. Pods that nothing controls count for nothing but a \`minAvailable\` that is a number: with maxUnavailable or a percentage
-none of them is ever let go. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
-controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning,
-one that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
+  decides: `The budget is matched to workloads by their pod labels, and to Prometheus, Alertmanager and ThanosRuler
+by the labels that the Prometheus operator gives their pods. With N pods (the autoscaler's minimum, else
+\`replicas\`, else 1), it allows maxUnavailable, or N less minAvailable; both percentages are rounded up, as the
+controller does. An error when that is 0 or less. A warning when only an autoscaler's minimum makes it so, and when
+\`minAvailable\` guards a single pod, which many set on purpose so that nobody drains it unseen. Pods that nothing
+controls count for nothing but a \`minAvailable\` that is a number: with maxUnavailable or a percentage none of them
+is ever let go. In a cluster \`status\` counts as well: a budget whose \`expectedPods\` are all needed, one that the
+controller can't compute (\`SyncFailed\`, for pods without a controller that has a scale), and, as a warning, one
+that pods use up which have not been ready for \`minutes\`. Cordoned nodes that wait for it stand below.
 
 Exempt: budgets that match no workload of the input (unless the rule is asked for: no number of pods helps with
-maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets and Jobs (a drain
-does not evict the former, and the latter have no number of replicas), and single pods when
-\`allowSingleReplica\` is on.`,
+maxUnavailable 0 or minAvailable 100%), workloads scaled to 0, DaemonSets (a drain does not evict their pods), Jobs
+(which have no number of replicas), and single pods when \`allowSingleReplica\` is on.`,
   falsePositives: 'A manual procedure for drains can be meant: suppress with a link to it.',
   versions: '`maxUnavailable: 0` and `minAvailable: 100%` are legal in policy/v1.',
   sources: [
@@ -114,7 +112,7 @@ does not evict the former, and the latter have no number of replicas), and singl
         ? `Node drains hang: ${field} ${wanted} lets no pod of ${names} go, whatever their number.`
         : isUncounted
           ? `Node drains hang: nothing controls ${names}, and ${field} ${wanted} lets no such pod go.`
-          : `Node drains hang: ${field} ${wanted} lets none of the ${counted(count, 'pod')} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
+          : `Node drains hang: ${field} ${wanted} ${count === 1 ? 'never lets the only pod' : `lets none of the ${count} pods`} of ${names} go${scaler ? ' while the autoscaler is at its minimum' : ''}.`,
       {
         severity: single || (scaler && !never) ? 'warning' : 'error',
         evidence: waitingNodes(guarded, graph),
@@ -171,7 +169,7 @@ function seenInStatus(budget: Budget, guarded: readonly Workload[], live: Live, 
     return {
       severity: 'error' as const,
       message:
-        'Node drains hang: the controller can not compute this budget, and until it can it allows no eviction.',
+        'Node drains hang: the controller cannot compute this budget, and until it can it allows no eviction.',
       evidence: allowed.message ? [allowed.message] : [],
     }
   if (disruptionsAllowed !== 0 || expectedPods === 0) return undefined

@@ -25,8 +25,8 @@ Reported unasked only when the input is complete (\`--complete\`, \`scan\`) or h
 next to it (same namespace, same or next folder): budgets kept elsewhere are not visible. In a cluster the message
 says whether the pods share a node now.
 
-Exempt: DaemonSets (a drain leaves them alone), batch work, and Services that are named for metrics, or whose ports are all
-for metrics, profiles or probes.`,
+Exempt: DaemonSets (a drain leaves them alone), batch work, and Services that are named for metrics, or whose ports
+are all for metrics, profiles or probes.`,
   falsePositives: 'Operators that create the budget themselves.',
   sources: ['kubernetes/pkg/registry/core/pod/storage/eviction.go', 'k8s.io/api/policy/v1/types.go'],
   stories: ['loveholidays-gke-upgrade', 'gke-upgrade-two-replicas', 'nunl-elastalert-oom'],

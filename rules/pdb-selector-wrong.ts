@@ -25,14 +25,14 @@ export default rule({
 server refuses every eviction of it with status 500, however many pods may go: drains, node upgrades and
 scale-down hang until one of them is deleted.`,
   remedy: 'Select the pods of one workload, and select each workload with one budget.',
-  decides: `Two budgets of a namespace whose selectors match the same pod template: an error, reported on
-one of the two. A budget that matches nothing: an error when a workload nearby has nearly the label that it asks for; a
-warning without one, where all of the namespace is known (\`--complete\`), no account in it may make or label pods and no operator seems
-to make them, and in a cluster when
-\`status.expectedPods\` has been 0 since the budget was made, \`minutes\` ago or more.
+  decides: `Two budgets of a namespace whose selectors match the same pod template: an error, reported on one of the
+two. A budget that matches nothing is an error when a workload nearby has nearly the label that it asks for. Without
+one it is a warning where all of the namespace is known (\`--complete\`), no account in it may make or label pods
+and no operator seems to make them; in a cluster when \`status.expectedPods\` has been 0 since the budget was made,
+\`minutes\` ago or more.
 
-Workloads that are scaled to 0 count as selected. Asked for, the rule also names budgets that match nothing of partial
-input, and, as an info, those for several workloads that let all pods of one of them go at once.`,
+Workloads that are scaled to 0 count as selected. Asked for, the rule also names budgets that match nothing of
+partial input, and, as an info, those for several workloads that let all pods of one of them go at once.`,
   sources: [
     'kubernetes/pkg/registry/core/pod/storage/eviction.go',
     'kubernetes/pkg/controller/disruption/disruption.go',

@@ -9,9 +9,10 @@ export default rule({
 it: all their requests go to one pod, new replicas get nothing, and when that pod goes all of them fail at
 once.`,
   remedy: 'Use a headless Service with balancing in the client, or a mesh or proxy that balances requests.',
-  decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that
-is not headless, with a workload of two or more pods (where the rule is asked for, also one whose pods the input does
-not hold), not for xDS, no route to it (a proxy balances requests), and no mesh injection in the Namespace or the pods.
+  decides: `A port that says gRPC or HTTP/2 by \`appProtocol\` or by its name, on a ClusterIP Service that is not
+headless, with a workload of two or more pods (where the rule is asked for, also one whose pods the input does not
+hold). Left alone are xDS, Services that a route leads to (a proxy balances requests), and mesh injection in the
+Namespace or the pods.
 
 In a cluster with the metrics API, the CPU of the pods stands below where it differs by far at this moment: the
 standard deviation is more than half of the mean, over three pods or more.`,

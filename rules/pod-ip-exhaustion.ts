@@ -34,12 +34,12 @@ export default rule({
 blocks are gone the next node gets no addresses: it stays NotReady, pods stay Pending, and the autoscaler
 adds machines that do not help. A pod range can hardly be changed on a running cluster.`,
   remedy: 'Choose a pod range with room for several times the nodes of today, or a smaller block per node.',
-  decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at
-\`node-cidr-mask-size\` (default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API (by the mask
-of its KubeadmControlPlane in the input; not for control planes that a provider manages) and for the
-\`--cluster-cidr\` of a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools together,
-as each node wants a block at least; an info, as a node without one takes single addresses from the blocks of others, unless
-\`strictAffinity\` forbids that. In a cluster twice the nodes of today are planned for, where that is less.
+  decides: `For a kubeadm ClusterConfiguration: the blocks of the IPv4 \`podSubnet\` at \`node-cidr-mask-size\`
+(default 24) are compared with \`plannedNodes\`. The same for a Cluster of Cluster API (by the mask of its
+KubeadmControlPlane in the input; not for control planes that a provider manages) and for the \`--cluster-cidr\` of
+a kube-controller-manager that allocates blocks. For Calico: the blocks of all enabled IPv4 IPPools together, as
+each node wants a block at least; an info, as a node without one takes single addresses from the blocks of others,
+unless \`strictAffinity\` forbids that. In a cluster twice the nodes of today are planned for, where that is less.
 
 In a cluster also: pods that get no address by what the network plugin says in their events (host-local,
 Calico, Cilium, AWS), nodes that get no podCIDR (event \`CIDRNotAvailable\`), and IPPools of which the pods use

@@ -25,13 +25,13 @@ that forks without end takes all of them; then no probe can be executed, no cont
 and sshd cannot fork either. Without a limit for each pod everything on that node goes with it.`,
   remedy:
     'Set `podPidsLimit` (4096 suits most), and let nodes evict with `evictionHard: {pid.available: 10%}`.',
-  decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that switches the limit off:
-\`podPidsLimit\` 0 or below. One that leaves it out, which means the same, is an info; and so is, where the rule is asked for, one with a limit whose \`evictionHard\` has no
-\`pid.available\`.
+  decides: `A KubeletConfiguration (a file, or inside a ConfigMap) that switches the limit off: \`podPidsLimit\` 0
+or below. One that leaves it out, which means the same, is an info; and so is, where the rule is asked for, one with
+a limit whose \`evictionHard\` has no \`pid.available\`.
 
-In a cluster: nodes with the condition \`PIDPressure\` are an error; nodes with events of two pods at least
-in which something could not fork, or had too many files or watches open, a warning (one pod may have met a
-limit of its own). "No space left on device" counts where watches are named.`,
+In a cluster nodes with the condition \`PIDPressure\` are an error. Nodes on which two pods or more could not fork,
+or had too many files or watches open, by their events, are a warning: one pod may have met a limit of its own. "No
+space left on device" counts where watches are named.`,
   falsePositives: 'Images of managed nodes may set the limit with a flag that the file does not show.',
   sources: [
     'kubernetes/pkg/kubelet/apis/config/v1beta1/defaults.go (PodPidsLimit)',

@@ -21,7 +21,7 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'Something is stuck while it is deleted',
+  title: 'A deletion does not finish',
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `What is deleted stays until its pods have ended and all its finalizers are gone. A finalizer is a
@@ -192,7 +192,7 @@ function namespaceCause(namespace: ObjectOf<'Namespace'>) {
     NamespaceDeletionDiscoveryFailure: 'an API group does not answer, and may hold something of it',
     NamespaceDeletionGroupVersionParsingFailure: 'an API group has an invalid name',
     NamespaceFinalizersRemaining: 'finalizers hold what is left in it',
-    NamespaceDeletionContentFailure: 'something in it can not be deleted',
+    NamespaceDeletionContentFailure: 'something in it cannot be deleted',
     NamespaceContentRemaining: 'something is left in it',
   }
   const found = Object.keys(causes).filter((type) => holds(namespace, type))

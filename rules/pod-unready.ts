@@ -38,7 +38,7 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'Pods have not been ready for long',
+  title: 'Pods stay unready',
   category: 'workload-lifecycle',
   severity: 'warning',
   why: `Once a rollout is over nobody waits for the pods any more. A pod that is moved later and finds no image,
@@ -46,19 +46,23 @@ no volume or no network, or whose readiness probe fails for good, stays as it is
 available with the others, a StatefulSet, a DaemonSet or a Job has no condition for it, and the workload runs
 with less than it was given until the next pod is lost, too.`,
   remedy: 'Follow the reason that the state of the pod and its events give.',
-  decides: `A pod has not been ready for \`minutes\`, or for as long as its startup probes allow where that is more; of a
-Job, none of its containers has started. Pods are grouped under what made them, those of an operator under its
-own object's name. An error when none is ready and a Service leads to them. When pods of three
-workloads or more wait for the same registry, the network of the same node or the same storage driver, that
-is one finding.
+  decides: `A pod has not been ready for \`minutes\`, or for as long as its startup probes allow where that is more;
+of a Job, none of its containers has started. Pods are grouped under what made them, those of an operator under its
+own object's name. An error when none is ready and a Service leads to them. When pods of three workloads or more
+wait for the same registry, the network of the same node or the same storage driver, that is one finding.
 
-Left to others are pods without a node (\`cluster-scale-up-blocked\`), on a node that is away
-(\`node-not-ready\`), in a crash loop (\`crashloop-restart-storm\`), without an address
-(\`pod-ip-exhaustion\`) or without a Secret or ConfigMap (\`referenced-config-missing\`), pods of a Service of
-which none is ready (\`service-without-ready-endpoints\`), images that are pulled too often
-(\`image-pull-throttled\`) or will not come (\`image-unavailable\`), and Jobs that hang (\`job-without-deadline\`). Pods with
-scheduling gates, those that end, and standbys are exempt: a Service leads to the workload, the only ready pod holds a Lease
-and renews it, and the others run and have not been ready since it took the Lease, or since they started.`,
+Left to other rules:
+
+- pods without a node (\`cluster-scale-up-blocked\`) or on one that is away (\`node-not-ready\`);
+- pods in a crash loop (\`crashloop-restart-storm\`), without an address (\`pod-ip-exhaustion\`) or without a Secret
+  or ConfigMap (\`referenced-config-missing\`);
+- pods of a Service of which none is ready (\`service-without-ready-endpoints\`);
+- images that are pulled too often (\`image-pull-throttled\`) or will not come (\`image-unavailable\`);
+- Jobs that hang (\`job-without-deadline\`).
+
+Exempt: pods with scheduling gates, those that end, and standbys. That is where a Service leads to the workload, the
+only ready pod holds a Lease and renews it, and the others run and have not been ready since it took the Lease, or
+since they started.`,
   falsePositives: `Standbys of a leader that is chosen without a Lease, and init containers that copy data for long: raise
 \`minutes\`, or suppress it for them.`,
   sources: [

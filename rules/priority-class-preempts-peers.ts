@@ -23,14 +23,14 @@ workload, each pod that is made anew outranks those that still run without it, a
 the scheduler evicts one of them. That one comes back with the class and evicts the next: a rollout becomes
 a chain that takes all replicas, as budgets are respected only if that is easy.`,
   remedy:
-    'Use `preemptionPolicy: Never` (in a new class, as the field can not be changed), or give the class to all pods before nodes are full.',
-  decides: `A PriorityClass with \`globalDefault: true\`, a value above 0 and \`preemptionPolicy\` not
-Never; and each but one of several global defaults: the API server refuses a second one, and of two that came at the same time the
-lowest counts. In a cluster a workload, too,
-whose pods have different priorities, of which the higher may preempt, while a pod of it is Pending. Asked for, the rule names
-in manifests also workloads of several pods whose class of the input is \`highValue\` or more and may preempt, as an info.`,
+    'Use `preemptionPolicy: Never` (in a new class, as the field cannot be changed), or give the class to all pods before nodes are full.',
+  decides: `A PriorityClass with \`globalDefault: true\`, a value above 0 and \`preemptionPolicy\` not Never; and
+each but one of several global defaults: the API server refuses a second one, and of two that came at the same time
+the lowest counts. In a cluster a workload, too, whose pods have different priorities, of which the higher may
+preempt, while a pod of it is Pending. Asked for, the rule names in manifests also workloads of several pods whose
+class of the input is \`highValue\` or more and may preempt, as an info.`,
   falsePositives: 'A default class in a new cluster, in which no pod is older than it.',
-  versions: '`preemptionPolicy`: GA 1.24. It can not be changed in a class that exists.',
+  versions: '`preemptionPolicy`: GA 1.24. It cannot be changed in a class that exists.',
   sources: [
     'kubernetes/plugin/pkg/admission/priority/admission.go (validatePriorityClass, getDefaultPriorityClass)',
     'kubernetes/pkg/scheduler/framework/preemption',
@@ -53,7 +53,7 @@ in manifests also workloads of several pods whose class of the input is \`highVa
         report(
           subject.pod,
           'priorityClassName',
-          `New pods of ${subject.name} outrank its running ones: where nodes are full each new pod evicts an old one.`,
+          `New pods of ${subject.name} outrank its running ones: where nodes are full, each new pod evicts an old one.`,
           { evidence: found },
         )
       else if (!graph.live) {
@@ -62,7 +62,7 @@ in manifests also workloads of several pods whose class of the input is \`highVa
           report(
             subject.pod,
             'priorityClassName',
-            `Where nodes are full each rollout or scale-up of ${subject.name} evicts pods of others: its class ${high.metadata?.name} outranks all below ${high.value}.`,
+            `Where nodes are full, each rollout or scale-up of ${subject.name} evicts pods of others: its class ${high.metadata?.name} outranks all below ${high.value}.`,
             { severity: 'info', recommended: false, see: [at(high, high, 'value')] },
           )
       }

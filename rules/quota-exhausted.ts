@@ -22,10 +22,10 @@ what the quota counts. The Deployment exists, its autoscaler has raised the numb
 comes: nothing is Pending, and only events of the ReplicaSet or Job tell. Rollouts need room for their extra
 pods, too, so a full quota stops them first.`,
   remedy: 'Raise the quota, or remove what uses it.',
-  decides: `An error when pods of the namespace were refused in the last \`minutes\` with this quota's name in
-the event, and what makes them still lacks some. Else \`status.used\` against \`status.hard\`: a warning when a quota on CPU, memory, pods or Jobs
-is used up, an info from \`percent\` on. Quotas on other things (load balancers, claims) are often meant to
-be full, as are those of less than three pieces; they are reported only when pods were refused.`,
+  decides: `An error when pods of the namespace were refused in the last \`minutes\` with this quota's name in the
+event, and what makes them still lacks some. Else \`status.used\` against \`status.hard\`: a warning when a quota on
+CPU, memory, pods or Jobs is used up, an info from \`percent\` on. Quotas on other things (load balancers, claims)
+are often meant to be full, as are those of less than three pieces; they are reported only when pods were refused.`,
   falsePositives: 'Quotas that are made to be full, as for batch queues.',
   sources: [
     'k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go',

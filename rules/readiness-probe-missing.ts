@@ -36,23 +36,22 @@ export default rule({
 have warmed up or reach their database. Every rollout and every restart sends requests into that gap, and a
 rollout of a broken version goes on to the last pod, because each of them counts as ready.`,
   remedy: 'Add a readiness probe that answers when the process can serve.',
-  decides: `A workload that a Service selects, where the container that owns the Service's port (all
-ordinary containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until
-that succeeds the container is not ready), and the pod has no \`readinessGates\`. The probe of another
-container does not stand in for it. One finding per workload. Asked for, the rule names those with a startup probe alone, too.
+  decides: `A workload that a Service selects, where the container that owns the Service's port (all ordinary
+containers when that can't be told) has neither a \`readinessProbe\` nor a \`startupProbe\` (until that succeeds the
+container is not ready), and the pod has no \`readinessGates\`. The probe of another container does not stand in for
+it. One finding per workload. Asked for, the rule names those with a startup probe alone, too.
 
 An info where no other pod could answer meanwhile: there is one, and the next one starts after its end (a
 StatefulSet, a ReplicationController, the strategy Recreate).
 
-In a cluster the containers stand below the finding whose last run failed within a minute of its start:
-without a probe they counted as ready until then. And how often pods were made in the last seven days, by rollouts and
-without one, as far as that is still known.
+In a cluster the containers stand below the finding whose last run failed within a minute of its start: without a
+probe they counted as ready until then. And how often pods were made in the last seven days, by rollouts and without
+one, as far as that is still known.
 
-Exempt: Jobs, single Pods, Services that publish addresses before readiness for peer discovery or have no port (or one called
-\`dummy\`), and what only
-a scraper or a developer asks: Services that are named for metrics, or whose ports, by their own names or those of the containers, are all for
-metrics, profiles or probes, and
-exporters of metrics by the name of their image. Containers that an injector fills in (image \`auto\`) are exempt, too.`,
+Exempt: Jobs, single Pods, containers that an injector fills in (image \`auto\`), Services that publish addresses
+before readiness for peer discovery, and those that have no port (or one called \`dummy\`). So is what only a
+scraper or a developer asks: Services that are named for metrics, or whose ports, by their own names or those of the
+containers, are all for metrics, profiles or probes, and exporters of metrics by the name of their image.`,
   falsePositives: 'A process that listens within milliseconds and never gets stuck.',
   sources: [
     'kubernetes/pkg/kubelet/prober/prober_manager.go (UpdatePodStatus)',

@@ -33,20 +33,24 @@ CreateContainerConfigError. A missing claim keeps the pod
 Pending, a missing ServiceAccount refuses it. Running pods go on, so it shows at the next restart, when a
 node is replaced or the provider of the Secret is already gone.`,
   remedy: 'Create the object, correct its name, or mark the reference as optional.',
-  decides: `References of volumes, projected volumes, \`envFrom\`, \`env\`, CSI secrets, claims and
-ServiceAccounts that are not \`optional\`. The name counts as present when the input has it in a namespace
-that may be the same, when an object of the input creates it (ExternalSecret, SealedSecret, Certificate,
-SecretProviderClass, kustomize generators and others), or when \`externals\` names it.
+  decides: `References of volumes, projected volumes, \`envFrom\`, \`env\`, CSI secrets, claims and ServiceAccounts
+that are not \`optional\`. The name counts as present when the input has it in a namespace that may be the same,
+when an object of the input creates it (ExternalSecret, SealedSecret, Certificate, SecretProviderClass, kustomize
+generators and others), or when \`externals\` names it.
 
-Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload,
-and in complete input, unless an account of the namespace may make such objects (operators and hooks do);
-there all missing objects of a kind are one finding, at the first workload that needs them. With
-\`partialInput\` so are those of other input, as an info. A key that a ConfigMap or Secret of the input does not have is reported always,
-unless something else may fill the object, its file is named as an example (\`secrets.example.yaml\`), or it stands in another folder and so do
-others of its name: those of other clusters. In a cluster, what pods wait for stands below, and is reported
-by itself where no reference shows it, as for keys of Secrets, whose values are not read. The stalled rollout and
-the Service without pods that follow from it stand below it, too. A missing image pull secret is a warning: the
-kubelet goes on without it. It is an error where the registry refuses an image for which the kubelet has missed it.`,
+Lint reports a missing name when an object of that kind with a nearly equal name stands beside the workload. It
+reports it in complete input, too, unless an account of the namespace may make such objects (operators and hooks
+do); there all missing objects of a kind are one finding, at the first workload that needs them. With
+\`partialInput\` so are those of other input, as an info.
+
+A key that a ConfigMap or Secret of the input does not have is reported always, unless something else may fill the
+object, its file is named as an example (\`secrets.example.yaml\`), or it stands in another folder and so do others
+of its name: those of other clusters.
+
+In a cluster, what pods wait for stands below, and is reported by itself where no reference shows it, as for keys of
+Secrets, whose values are not read. The stalled rollout and the Service without pods that follow from it stand below
+it, too. A missing image pull secret is a warning: the kubelet goes on without it. It is an error where the registry
+refuses an image for which the kubelet has missed it.`,
   falsePositives: 'Objects that operators, Terraform or people create: name them in `externals`.',
   sources: [
     'kubernetes/pkg/kubelet/kubelet_pods.go',
@@ -303,7 +307,7 @@ function makerLine(name: string, workload: Workload, graph: Graph): string[] {
   return maker ? [formatMaker(maker, graph)] : []
 }
 
-/** `none of 2 pods is ready: calls of Service shop/web fail`. */
+/** `none of 2 pods is ready: calls to Service shop/web fail`. */
 function harmTo(workload: Workload, graph: Graph, live: Live): string[] {
   const pods = presentPods(workload, live)
   if (workload.batch || pods.length === 0 || pods.every(isReady)) return []

@@ -15,16 +15,17 @@ import {
 } from '../src/rule.js'
 
 export default rule({
-  title: 'The registry can not start without itself',
+  title: 'The registry cannot start without itself',
   category: 'images',
   severity: 'warning',
   why: `Images come from a registry that runs in the same cluster, and the registry's own image, or that of
 the ingress in front of it, comes from there, too. It works while it runs; after a restart of the wrong
 nodes nothing can be pulled, the registry least of all.`,
   remedy: 'Take the images of the registry and of the ingress before it from another registry.',
-  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or a
-name or address of one of its Services, and the workload behind that host (or an ingress controller of the
-input) takes one of its own images from the same host. Reported on that workload; in a cluster an error while its pods wait for that image.`,
+  decides: `The registry host of an image equals a host of an Ingress or HTTPRoute of the input, or a name or
+address of one of its Services, and the workload behind that host (or an ingress controller of the input) takes one
+of its own images from the same host. Reported on that workload; in a cluster an error while its pods wait for that
+image.`,
   falsePositives: 'A cache that falls back to the registry upstream.',
   sources: ['Kubernetes documentation, Images'],
   stories: ['google-playbook', 'zalando-image-policy', 'heroku-2025-upgrade'],

@@ -43,18 +43,22 @@ taint of that name in 1.25; what still selects it matches no node. For a pod tha
 selector of a route reflector or a speaker that the network of all nodes is gone. The \`beta.kubernetes.io\`
 and \`failure-domain.beta.kubernetes.io\` labels are deprecated and have successors that every node carries.`,
   remedy: 'Select the label that took its place.',
-  decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and
-at every short string of any other object that is such a label or an expression with it
+  decides: `Looks at \`nodeSelector\`, affinity terms, \`topologyKey\` and tolerations of every object, and at every
+short string of any other object that is such a label or an expression with it
 (\`has(node-role.kubernetes.io/master)\`), custom resources included.
 
-An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for
-tolerations (from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels,
-which nodes still have. In a cluster its nodes decide: silent where every control plane node has the old label (as OpenShift sets it,
-and k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
-\`nodeSelector\` with a renamed label that no node has. Exempt: selectors and tolerations that name the new label beside the old one, labels
-and annotations that objects carry themselves, schemas, and text of several lines; and in manifests
-\`node-role.kubernetes.io/master\` where objects that only OpenShift has stand beside it, such as a MachineConfig or, near by, what is in a namespace \`openshift-…\`, or k3s is named in the manifest: their
-nodes have the old label, or keep it when they are upgraded.`,
+An error for \`node-role.kubernetes.io/master\` from 1.24 on; a warning below, for preferences, and for tolerations
+(from 1.25 on: the pod no longer runs on control plane nodes). An info for the renamed labels, which nodes still
+have.
+
+In a cluster its nodes decide: silent where every control plane node has the old label (as OpenShift sets it, and
+k3s did before 1.34), or none has the taint; a warning where only some of them have it; and an error for a
+\`nodeSelector\` with a renamed label that no node has.
+
+Exempt: selectors and tolerations that name the new label beside the old one, labels and annotations that objects
+carry themselves, schemas, and text of several lines. In manifests also \`node-role.kubernetes.io/master\` beside
+objects that only OpenShift has (a MachineConfig or, near by, what is in a namespace \`openshift-…\`), or in a
+manifest that names k3s: their nodes have the old label, or keep it when they are upgraded.`,
   falsePositives:
     'In manifests for distributions whose nodes still have the old label (OpenShift, older k3s): suppress with that reason.',
   versions:

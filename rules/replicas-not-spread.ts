@@ -29,9 +29,9 @@ many together. In a cluster the pods that are ready are counted: all of them on 
 warning whatever the manifest says and however many there are; spread over nodes, they are not reported. Asked for, the
 rule looks at workloads without a Service, too.
 
-Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets, batch work, pods with ports of their node (they can't share one), pods pinned to
-one node, clusters of a single Node, and clusters whose scheduler configuration in the input sets default
-constraints.`,
+Exempt: Services that are named for metrics, or whose ports are all for metrics, profiles or probes, DaemonSets,
+batch work, pods with ports of their node (they can't share one), pods pinned to one node, clusters of a single
+Node, and clusters whose scheduler configuration in the input sets default constraints.`,
   versions: 'Built-in default constraints: maxSkew 3 by host and 5 by zone, ScheduleAnyway.',
   sources: ['kubernetes/pkg/scheduler/framework/plugins/podtopologyspread/plugin.go'],
   stories: [

@@ -30,14 +30,18 @@ largest node offers the pod stays Pending for ever, and adding nodes of the same
 request above the namespace's LimitRange or ResourceQuota is refused when the pod is created, and only the
 ReplicaSet's events tell.`,
   remedy: 'Lower the request, or add larger nodes.',
-  decides: `The request of the pod (the sum of its ordinary containers and native sidecars, or the largest
-init container, plus overhead) is compared with the largest \`status.allocatable\` of the Nodes that their
-labels and taints open to the pod, or with the parameters; CPU, memory, ephemeral storage, and what devices give
-(\`nvidia.com/gpu\`); with \`max\` of a LimitRange (per container and
-pod) and with \`hard\` of a ResourceQuota without scopes in the same namespace; one that names none and stands in a
-folder with workloads counts for that folder alone. Nodes count only where no
-Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left alone, and those
-that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
+  decides: `The request of a pod is the sum of its ordinary containers and native sidecars, or its largest init
+container, plus overhead. CPU, memory, ephemeral storage and what devices give (\`nvidia.com/gpu\`) are compared
+with
+
+- the largest \`status.allocatable\` of the Nodes that are open to the pod by their labels and taints, or with the
+  parameters;
+- \`max\` of a LimitRange of the namespace, per container and pod;
+- \`hard\` of a ResourceQuota of the namespace without scopes.
+
+A LimitRange or quota that names no namespace and stands in a folder with workloads counts for that folder alone.
+Nodes count only where no Karpenter NodePool may bring larger ones. In a cluster, workloads whose pods run are left
+alone, and those that have waited less than ten minutes, in which a node autoscaler may bring a larger node.`,
   sources: [
     'kubernetes/pkg/scheduler/framework/plugins/noderesources/fit.go',
     'kubernetes/plugin/pkg/admission/limitranger/admission.go',
@@ -209,11 +213,19 @@ function namespaceBound(workload: Workload, graph: Graph, resource: Resource): B
  * together with those of another folder.
  */
 function isOfOthers(bound: LimitRange | ResourceQuota, { object }: Workload, graph: Graph): boolean {
-  return (
-    !graph.live &&
-    graph.namespaceOf(bound) === '' &&
-    graph.apart(bound, object) > 0 &&
-    !graph.kustomized(bound) &&
-    graph.workloads.some((one) => graph.apart(bound, one.object) === 0)
+  if (graph.live || graph.apart(bound, object) === 0) return false
+  return graph.once('bounds of their own folders', () => ofOwnFolders(graph)).has(bound)
+}
+
+/** The bounds without a namespace beside which workloads stand. */
+function ofOwnFolders(graph: Graph): ReadonlySet<LimitRange | ResourceQuota> {
+  const bounds = [...graph.all('LimitRange'), ...graph.all('ResourceQuota')]
+  return new Set(
+    bounds.filter(
+      (bound) =>
+        graph.namespaceOf(bound) === '' &&
+        !graph.kustomized(bound) &&
+        graph.workloads.some((one) => graph.apart(bound, one.object) === 0),
+    ),
   )
 }

@@ -19,15 +19,20 @@ export default rule({
 autoscaler never adds a node for them, and when memory runs out they are the first to be killed. On every
 node (a DaemonSet) it is worse: the sum is missing in the plan of the whole cluster.`,
   remedy: 'Set requests for memory and CPU from measurement.',
-  decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which
-the API server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\`
-is on. Pod-level resources count. One finding per workload.
+  decides: `Ordinary containers and native sidecars without a request for memory (and without a limit, which the API
+server copies into the request). A missing CPU request is reported with it, and alone when \`cpu\` is on. Pod-level
+resources count. One finding per workload.
 
-Exempt: namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`,
-or by \`default\`, \`max\` or \`min\`, which stand in for it), workloads that a VerticalPodAutoscaler
-manages (not in mode \`Off\`), Jobs that no CronJob makes (unless \`jobs\` is on), single Pods (unless the rule is asked for), workloads with \`replicas: 0\` that
-KEDA doesn't scale, pods that a kubelet runs from a file, and \`pause\` containers. What another manifest adds to a container can't be known: suppress
-there.
+Exempt:
+
+- namespaces whose LimitRange in the input gives containers a memory request (by \`defaultRequest\`, or by
+  \`default\`, \`max\` or \`min\`, which stand in for it);
+- workloads that a VerticalPodAutoscaler manages (not in mode \`Off\`);
+- Jobs that no CronJob makes (unless \`jobs\` is on), and single Pods (unless the rule is asked for);
+- workloads with \`replicas: 0\` that KEDA doesn't scale;
+- pods that a kubelet runs from a file, and \`pause\` containers.
+
+What another manifest adds to a container can't be known: suppress there.
 
 An info for pods of the class \`system-node-critical\`: nothing evicts them, and the kernel kills them last.
 

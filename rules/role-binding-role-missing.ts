@@ -19,11 +19,12 @@ export default rule({
   title: 'A binding grants a role that does not exist',
   category: 'identity',
   severity: 'warning',
-  why: `From whoever may bind every role, as a cluster admin may, the API server takes a binding without looking for its role, and
-when it checks a request it passes over one whose role it does not find. Its subjects have none of the rights that were meant for them: an operator or a leader election
-gets "forbidden" at its first request, often only in the code that handles a rare case.`,
+  why: `From whoever may bind every role, as a cluster admin may, the API server takes a binding without looking for
+its role, and when it checks a request it passes over one whose role it does not find. Its subjects have none of the
+rights that were meant for them: an operator or a leader election gets "forbidden" at its first request, often only
+in the code that handles a rare case.`,
   remedy:
-    'Create the role, or make the binding anew with the right one: `roleRef` can not be changed afterwards.',
+    'Create the role, or make the binding anew with the right one: `roleRef` cannot be changed afterwards.',
   decides: `\`roleRef\` of RoleBindings and ClusterRoleBindings. Reported when no role of that name and kind is there, but one
 with nearly that name, or one of that name and the other kind (Role and ClusterRole). Without such a neighbour in complete
 input (Roles only: ClusterRoles come from elsewhere) and in a cluster, if a workload runs under one of the ServiceAccounts

@@ -34,18 +34,22 @@ export default rule({
 every old pod before a new one is ready. Each ordinary rollout is then an outage as long as pull and start
 take, and a rollout of an image that can't be pulled or started is one until somebody rolls back.`,
   remedy: 'Use `maxUnavailable: 0` and `maxSurge: 1`, where the pods may run side by side.',
-  decides: `A Deployment behind a Service with \`strategy: Recreate\` and two pods or more, or one that an
-Ingress or route leads to; or whose \`maxUnavailable\`, rounded down, is not less than its pods at least
-(autoscaler, \`replicas\`, 1); where maxSurge and maxUnavailable both come to 0 the controller takes one pod.
-The same for a Rollout of Argo with the strategy canary, without steps and traffic routing, which keep old pods; the
-\`maxUnavailable\` of blueGreen is about restarts only. From 1.37 on a StatefulSet behind a Service, of two pods or more and
-without a partition, whose \`maxUnavailable\` is not less than its pods: servers drop the field before.
-A DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time; an info from 20 %
-on where the rule is asked for.
+  decides: `A Deployment behind a Service
 
-Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those that are named for
-metrics, or whose ports are all for metrics, profiles or probes. An error while such a rollout goes on in a cluster and nothing is available. In a cluster it says, too,
-how many rollouts of the last seven days have left a ReplicaSet.`,
+- with \`strategy: Recreate\` and two pods or more, or one that an Ingress or route leads to;
+- whose \`maxUnavailable\`, rounded down, is not less than its pods at least (autoscaler, \`replicas\`, 1). Where
+  maxSurge and maxUnavailable both come to 0 the controller takes one pod.
+
+The same for a Rollout of Argo with the strategy canary, without steps and traffic routing, which keep old pods; the
+\`maxUnavailable\` of blueGreen is about restarts only. From 1.37 on a StatefulSet behind a Service, of two pods or
+more and without a partition, whose \`maxUnavailable\` is not less than its pods: servers drop the field before. A
+DaemonSet behind a Service of which \`maxDaemonUnavailable\` or more may be replaced at the same time; an info from
+20 % on where the rule is asked for.
+
+Exempt: pods with a claim or a port of their node, which can't run side by side, headless Services, and those that
+are named for metrics, or whose ports are all for metrics, profiles or probes. An error while such a rollout goes on
+in a cluster and nothing is available. In a cluster it says, too, how many rollouts of the last seven days have left
+a ReplicaSet.`,
   falsePositives:
     'Pods that must not run side by side, such as singletons that write: suppress with that reason.',
   sources: [

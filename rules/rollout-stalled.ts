@@ -47,15 +47,20 @@ template and half the new one, and nothing rolls back by itself. A Deployment sa
 \`progressDeadlineSeconds\` in a condition that nobody looks at; a StatefulSet or a DaemonSet never says it.
 The new pods are often the first to meet a lack of capacity, addresses or quota.`,
   remedy: 'Cure what the new pods wait for, or roll back.',
-  decides: `In manifests: a Deployment with \`paused: true\`, of which no change is ever rolled out, and one
-whose deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an info: converted manifests of
+  decides: `In manifests: a Deployment with \`paused: true\`, of which no change is ever rolled out, and one whose
+deadline is switched off by \`progressDeadlineSeconds: ${noDeadline}\` (an info: converted manifests of
 \`extensions/v1beta1\` have it).
 
-In a cluster: a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute; one without
-a deadline, a StatefulSet or a DaemonSet that has pods to replace while one of its pods has not been ready
-for \`stuckMinutes\` (as many where \`maxUnavailable\` of a parallel StatefulSet lets several go at a time); and a StatefulSet of ordered pods that lacks pods for as long. An error when a
-Deployment has no pod that serves, or calls of a Service fail as no pod of the others is ready. Why the newest pods are not ready stands below the finding. Images that will not
-come are \`image-unavailable\`.`,
+In a cluster:
+
+- a Deployment whose condition \`Progressing\` is False, or \`ReplicaFailure\` True for a minute;
+- a Deployment without a deadline, a StatefulSet or a DaemonSet that has pods to replace, while one of its pods has
+  not been ready for \`stuckMinutes\` (as many where \`maxUnavailable\` of a parallel StatefulSet lets several go at
+  a time);
+- a StatefulSet of ordered pods that lacks pods for as long.
+
+An error when a Deployment has no pod that serves, or calls to a Service fail as no pod of the others is ready. Why
+the newest pods are not ready stands below the finding. Images that will not come are \`image-unavailable\`.`,
   sources: [
     'kubernetes/pkg/controller/deployment/progress.go',
     'kubernetes/pkg/controller/statefulset/stateful_set_control.go',

@@ -27,10 +27,13 @@ name or port of a listener where one is given, and only from namespaces that the
 own alone unless \`allowedRoutes\` says more. A route that finds none is valid, is stored, and serves nothing. Where the
 Gateway does not exist, no controller feels responsible, and the route has no status that would say so.`,
   remedy: 'Name an existing Gateway with its namespace, and a listener that admits the route.',
-  decides: `\`parentRefs\` of HTTPRoute, GRPCRoute, TCPRoute and TLSRoute that name a Gateway. An error when the Gateway is
-known and has no listener of that \`sectionName\` and \`port\`, or when all of those admit routes of their own namespace only
-and the route is in another one; when there is no such Gateway but one of nearly that name, or, in complete input, none at
-all. In a cluster also when a controller has not accepted the route for five minutes, with its reason. A warning when
+  decides: `\`parentRefs\` of HTTPRoute, GRPCRoute, TCPRoute and TLSRoute that name a Gateway. An error
+
+- when the Gateway is known and has no listener of that \`sectionName\` and \`port\`;
+- when all of those admit routes of their own namespace only, and the route is in another one;
+- when there is no such Gateway but one of nearly that name, or, in complete input, none at all.
+
+In a cluster also when a controller has not accepted the route for five minutes, with its reason. A warning when
 another parent of the route is in order.
 
 Exempt: parents of other kinds (Services of a mesh, ListenerSets), Gateways of partial input without a near name,

@@ -33,19 +33,22 @@ the first, and with several workloads that share the volume to all that are not 
   remedy:
     'Use `strategy: {type: Recreate}`, a StatefulSet with a claim per pod, or for shared files a volume that is ReadWriteMany.',
   decides: `A Deployment, ReplicaSet or Rollout that mounts a PersistentVolumeClaim of the input whose access modes
-are only ReadWriteOnce or ReadWriteOncePod, and that runs two pods or more, or one with a rolling update
-that starts the new pod before it stops the old one (maxSurge one or more and maxUnavailable none, as is the
-default for one pod). In manifests, all workloads that share such a claim are one finding, whatever their number
-of pods. An error where only ReadWriteOncePod is allowed; else a warning, as pods that happen to stand on one
-node share the volume.
+are only ReadWriteOnce or ReadWriteOncePod, and that runs
 
-In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events
-(\`Multi-Attach error\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
+- two pods or more, or
+- one pod, with a rolling update that starts the new one before it stops the old one (maxSurge one or more and
+  maxUnavailable none, as is the default for one pod).
 
-Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity,
-claims that the input does not show, and volumes that no node has for itself or that bring every pod to
-their node: NFS and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim,
-or all of its class), or the provisioner or name of the class.`,
+In manifests, all workloads that share such a claim are one finding, whatever their number of pods. An error where
+only ReadWriteOncePod is allowed; else a warning, as pods that happen to stand on one node share the volume.
+
+In a cluster an error when it has begun: a pod that is not ready waits for the volume by its events (\`Multi-Attach
+error\`, \`FailedMount\`), while another pod of the workload holds it on a node that is ready.
+
+Exempt: \`strategy: Recreate\`, claims mounted read-only, pods held on one node by selector or affinity, and claims
+that the input does not show. So are volumes that no node has for itself or that bring every pod to their node: NFS
+and other file shares, hostPath and local ones, told by the PersistentVolume (of the claim, or all of its class), or
+the provisioner or name of the class.`,
   sources: [
     'Kubernetes documentation, Persistent Volumes (access modes)',
     'kubernetes/pkg/controller/deployment/util/deployment_util.go',

@@ -3,7 +3,6 @@ import {
   areForScrapers,
   at,
   type ContainerPort,
-  counted,
   type Fault,
   firstOf,
   type Graph,
@@ -33,13 +32,14 @@ export default rule({
 When no container declares it, the endpoints have no such port and connections are refused or hang. A number
 is used as it stands: a wrong one gives refused connections.`,
   remedy: 'Use the name or the number of a port that the container declares.',
-  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or
-native sidecar declares for that protocol is an error, an info where the Service is headless: its clients ask the pods themselves, at numbers that they know, and
-only meshes, scrapers and SRV records miss the port. A number is a warning when the pods declare ports and
-none of the Service's numbers is among them. Undeclared ports are legal, so a number is left alone where all that is declared is for metrics and probes, beside a
-declared one of the same Service, where another Service leads to a declared port of these pods, and where an
-argument, a variable, a probe or a ConfigMap of the pods names it. Where the rule is asked for, an info when all pods declare
-the number for another protocol.
+  decides: `Each port of a Service that selects workloads of the input. A name that no ordinary container or native
+sidecar declares for that protocol is an error, an info where the Service is headless: its clients ask the pods
+themselves, at numbers that they know, and only meshes, scrapers and SRV records miss the port. A number is a
+warning when the pods declare ports and none of the Service's numbers is among them. Undeclared ports are legal, so
+a number is left alone where all that is declared is for metrics and probes, beside a declared one of the same
+Service, where another Service leads to a declared port of these pods, and where an argument, a variable, a probe or
+a ConfigMap of the pods names it. Where the rule is asked for, an info when all pods declare the number for another
+protocol.
 
 In a cluster EndpointSlices tell which ready pods have a port of that name: it is an error when none has, a warning when
 some lack it that have been ready for \`minutes\` (two versions behind one Service), and silent when all have. Slices that
@@ -223,7 +223,7 @@ function missingInSome(
     'targetPort',
     open > 0
       ? `Port ${nameOf(port)} of ${service} leads to ${open} of its ${open + without.length} ready pods only: the rest has no port named ${targetPort}.`
-      : `Connections fail: of the ${counted(without.length, 'ready pod')} of ${service} none has a port named ${targetPort}.`,
+      : `Connections fail: ${without.length === 1 ? 'the only ready pod' : `none of the ${without.length} ready pods`} of ${service} has ${without.length === 1 ? 'no' : 'a'} port named ${targetPort}.`,
     { severity: open > 0 ? 'warning' : 'error', evidence: [`without it: ${firstOf(without)}`] },
   ]
 }

@@ -23,23 +23,28 @@ export default rule({
   why: `A Service finds its pods by labels. A selector that differs from the labels of the pod template in
 one letter selects nothing: the Service exists, its name resolves, and every connection to it fails.`,
   remedy: 'Make the selector equal to labels of the pod template.',
-  decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint
-reports it when a workload beside it nearly matches: all pairs but one are equal, or the one pair differs in
-a letter or two; when it is called as the Service is and has the value under another of the usual keys
-(\`app\`, \`app.kubernetes.io/name\`…); when it has the labels itself, and its pods have not; or when it is a StatefulSet that names the
-Service in \`serviceName\`; and no other Service selects that workload already. With \`--complete\` every Service that
-selects nothing is reported, save in kube-system and where an account of the namespace may make or label pods; in a cluster as a warning where no route or balancer leads to it and no near match shows that
-it is a slip.
+  decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint reports it
+when no other Service selects a workload beside it that nearly matches:
+
+- all pairs but one are equal, or the one pair differs in a letter or two;
+- the workload is called as the Service is, and has the value under another of the usual keys (\`app\`,
+  \`app.kubernetes.io/name\`…);
+- the workload has the labels itself, and its pods have not;
+- the workload is a StatefulSet that names the Service in \`serviceName\`.
+
+With \`--complete\` every Service that selects nothing is reported, save in kube-system and where an account of the
+namespace may make or label pods. In a cluster it is a warning where no route or balancer leads to the Service and
+no near match shows that it is a slip.
 
 Where the rule is asked for, an info for Services of other input whose pods nothing in it makes.
 
-In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are left
-alone (operators make some that are empty by design), those younger than ten minutes, and headless ones of kube-system:
-monitoring charts make them for control planes that a provider hides.
+In a cluster Services with a ready endpoint, whoever made it, are silent. Services that something else controls are
+left alone (operators make some that are empty by design), those younger than ten minutes, and headless ones of
+kube-system: monitoring charts make them for control planes that a provider hides.
 
-Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which
-no manifest shows (\`operatorLabels\`); in manifests also a value of the selector that is the name of a custom resource beside
-the Service, or a Subscription of OLM in its namespace: an operator makes the pods.`,
+Exempt: no selector (endpoints are made by hand), ExternalName, and labels that operators put on pods which no
+manifest shows (\`operatorLabels\`); in manifests also a value of the selector that is the name of a custom resource
+beside the Service, or a Subscription of OLM in its namespace: an operator makes the pods.`,
   falsePositives:
     'Pods that an operator or another repository creates: name them in `operatorLabels`, or suppress.',
   sources: ['k8s.io/api/core/v1/types.go (ServiceSpec.Selector)'],

@@ -34,12 +34,13 @@ export default rule({
   why: `A Service without a ready pod is a name that resolves and refuses. Callers hang or fail, some proxies
 treat a service without endpoints as an error of their own, and a webhook behind it stops writes.`,
   remedy: 'Scale the workload up or repair it, or remove the Service with it.',
-  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler
-that could raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
-\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where the workload's finding says why
-it is down: that one names the Service, and the Ingress or route that leads to it. An error when an Ingress or route, an APIService, or a webhook that
-fails closed leads to the Service. What is parked, with \`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or
-route leads to it; an error only for an APIService or a webhook that fails closed.
+  decides: `All workloads that the Service selects have zero pods: \`replicas: 0\` without an autoscaler that could
+raise it, and without a patch of a kustomization that does. In a cluster also: none of their pods has been ready for
+\`minutes\`. Of Services that lead to the same pods one is reported, and in a cluster none where the workload's
+finding says why it is down: that one names the Service, and the Ingress or route that leads to it. An error when an
+Ingress or route, an APIService, or a webhook that fails closed leads to the Service. What is parked, with
+\`replicas: 0\`, is an info, and in a cluster a warning where an Ingress or route leads to it; an error only for an
+APIService or a webhook that fails closed.
 
 In a cluster EndpointSlices count, whoever keeps them:
 
@@ -122,7 +123,7 @@ function emptyByHand(service: Service, slices: readonly Slice[], graph: Graph): 
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: it selects no pods, and ${why}.`,
+    `Calls to ${graph.describe(service)} fail: it selects no pods, and ${why}.`,
     { severity: 'error', see: [user] },
   ]
 }
@@ -141,7 +142,7 @@ function asleep(service: Service, backend: Workload, graph: Graph): Fault | unde
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)}${others.length > 0 ? ` and ${others.length} more` : ''} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
+    `Calls to ${graph.describe(service)}${others.length > 0 ? ` and ${others.length} more` : ''} fail: ${backend.kind} ${backend.name} runs no pods${hpa ? ', and its autoscaler does nothing while replicas is 0' : ''}.`,
     {
       severity: asker ? 'error' : graph.live && route ? 'warning' : 'info',
       see: [
@@ -162,12 +163,12 @@ function allLeftOut(service: Service, graph: Graph, live: Live): Fault | undefin
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${pods.length === 1 ? 'its pod is' : `its ${pods.length} pods are`} ready, and ${why}.`,
+    `Calls to ${graph.describe(service)} fail: ${pods.length === 1 ? 'its pod is' : `its ${pods.length} pods are`} ready, and ${why}.`,
     { severity: 'error', see: [userOf(service, graph)], evidence: firstOfPods(pods) },
   ]
 }
 
-/** Rules that say of a workload without a ready pod why that is so, as errors, and which calls of Services and through routes fail. */
+/** Rules that say of a workload without a ready pod why that is so, as errors, and which calls to Services and through routes fail. */
 const tellDown = [
   'cluster-scale-up-blocked',
   'crashloop-restart-storm',
@@ -202,7 +203,7 @@ function allUnready(
   return [
     service,
     undefined,
-    `Calls of ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
+    `Calls to ${graph.describe(service)} fail: ${who} been ready for ${formatSpan(minutes * 60)}.`,
     {
       severity: isCalled ? 'error' : 'warning',
       see: [user],

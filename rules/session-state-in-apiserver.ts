@@ -29,11 +29,11 @@ API server itself time out.`,
 \`kubernetes\` and whose \`expiry.authRequests\` is absent or longer than \`maxAuthRequest\`. Secrets are not
 looked at: their values are never read.
 
-\`scan\` has the logins counted, without reading them: more than \`maxObjects\` login attempts, codes or device logins, or ten
-times as many refresh tokens (one for each person and application that stays logged in), are a warning, ten times that an
-error. It is reported at the configuration that keeps them so long, or else at the CustomResourceDefinition with most
-of them. The numbers come from the metrics of the API server or, where they may not be read, from lists of one
-object that say how many remain.`,
+\`scan\` has the logins counted, without reading them: more than \`maxObjects\` login attempts, codes or device
+logins, or ten times as many refresh tokens (one for each person and application that stays logged in), are a
+warning, ten times that an error. It is reported at the configuration that keeps them so long, or else at the
+CustomResourceDefinition with most of them. The numbers come from the metrics of the API server or, where they may
+not be read, from lists of one object that say how many remain.`,
   sources: [
     'Dex documentation, storage (Kubernetes custom resources)',
     'dex cmd/dex/config.go (Expiry), server/server.go (AuthRequestsValidFor)',

@@ -26,11 +26,11 @@ seconds of each other: one slow application takes all others off the network. Th
 the load of all and is killed again.`,
   remedy:
     'Give it several times the memory of a normal day, and bound the requests that wait for one backend.',
-  decides: `An ingress controller by its image whose container has a memory limit below \`minMemory\`, or none
-of its own where a LimitRange of the namespace gives it one below that. An error in a cluster in which pods
-of it have been killed for memory. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses
-are left alone unless that has happened. Where the rule is asked for, an info for a controller of fewer than three pods and more than
-\`maxIngresses\` Ingresses.`,
+  decides: `An ingress controller by its image whose container has a memory limit below \`minMemory\`, or none of
+its own where a LimitRange of the namespace gives it one below that. An error in a cluster in which pods of it have
+been killed for memory. Clusters, and complete inputs, with fewer than \`minIngresses\` Ingresses are left alone
+unless that has happened. Where the rule is asked for, an info for a controller of fewer than three pods and more
+than \`maxIngresses\` Ingresses.`,
   falsePositives: 'An ingress of a single small application.',
   sources: [
     'kubernetes/pkg/apis/core/v1/defaults.go (LimitRange)',

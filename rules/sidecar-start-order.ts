@@ -29,10 +29,10 @@ pod finds nobody there at first; at the end the proxy may be gone before the las
 failed connection ends the process, each trouble of the network becomes a wave of restarts.`,
   remedy: 'Make the proxy an init container with `restartPolicy: Always` and a `startupProbe`.',
   decides: `An ordinary container whose image or name is one of \`proxies\`, beside other containers, that is not
-the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Istio's proxy is exempt
-where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod, or an istiod of 1.27 or later
-that does not switch it off and nodes, in manifests a target version, of 1.33 or later. Jobs are
-\`job-sidecar-never-completes\`.
+the first with a \`postStart\` hook, in a pod without \`holdApplicationUntilProxyStarts: true\`. Istio's proxy is
+exempt where the input has that in the configuration of the mesh, or \`ENABLE_NATIVE_SIDECARS\` on istiod, or an
+istiod of 1.27 or later that does not switch it off and nodes, in manifests a target version, of 1.33 or later. Jobs
+are \`job-sidecar-never-completes\`.
 
 A warning in a cluster where a container crashed before its proxy, also an injected one, had been up for
 ${warmUp / 1000} s, and runs since.`,

@@ -31,14 +31,15 @@ type LoadBalancer or NodePort), whose fewest pods (the autoscaler's minimum, els
 most that a kustomization nearby makes of it) are below \`minReplicas\`. With \`internal\`, Services inside
 the cluster count, too.
 
-A warning in a cluster, and where another workload of its kind in the same folder has that many pods. Else an info: one pod
-is often meant to be enough.
+A warning in a cluster, and where another workload of its kind in the same folder has that many pods. Else an info:
+one pod is often meant to be enough.
 
-In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now; evictions, and pods that were made without a rollout.
+In a cluster the restarts of the only pod during the last day stand below the finding, or what is wrong with it now;
+evictions, and pods that were made without a rollout.
 
-Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice; named as an info where the rule is asked for), those scaled to
-zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those that leave the number to
-kustomize overlays, and namespaces of development or previews.`,
+Exempt: workloads with persistent volumes or the strategy Recreate (they can't run twice; named as an info where the
+rule is asked for), those scaled to zero on purpose (\`replicas: 0\`, KEDA, an autoscaler with minimum 0), those
+that leave the number to kustomize overlays, and namespaces of development or previews.`,
   falsePositives: 'Demonstrations, and applications that must run once: suppress with that reason.',
   sources: [
     'kubernetes/pkg/apis/apps/v1/defaults.go (replicas 1)',

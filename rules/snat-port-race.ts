@@ -25,8 +25,8 @@ or 3 seconds for the second try. It looks like a slow service outside.`,
 
 Exempt: \`AWS_VPC_K8S_CNI_EXTERNALSNAT: "true"\`, where a gateway outside the nodes translates.
 
-With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it, where a node has 100 or
-more: each loser of such a race is one.`,
+With \`scan --node-metrics\` the insertions into the connection tracking table that have failed stand below it,
+where a node has 100 or more: each loser of such a race is one.`,
   versions: 'The VPC CNI uses prng by default from 1.7.0 on; flannel passes --random-fully from 0.11.0 on.',
   sources: [
     'amazon-vpc-cni-k8s/README.md (AWS_VPC_K8S_CNI_RANDOMIZESNAT)',

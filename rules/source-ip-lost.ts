@@ -23,14 +23,20 @@ export default rule({
 node's, and replaces the client's address by its own so that the answer comes back that way. Access rules, rate
 limits and logs then act on nodes: everybody is let in, or everybody is blocked at once.`,
   remedy: 'Use `externalTrafficPolicy: Local` with spread replicas, or the PROXY protocol.',
-  decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's
-address matters to its pods: a NetworkPolicy with \`ipBlock\` for one of its ports that selects them (whatever pods they are, where it
-asks for no more than the Service; an info where all blocks are private, as the nodes may be meant); an Ingress of this controller with an allow list or a limit per address; a Middleware of
-Traefik with \`ipAllowList\` and no \`ipStrategy\`; a server for mail or SIP by its image. Asked for, the rule takes the
-port of SSH, mail, DNS or SIP for a sign, too.
+  decides: `A Service of type LoadBalancer or NodePort with policy Cluster, and a sign that the client's address
+matters to its pods:
 
-PROXY protocol, targets of type ip, and \`use-forwarded-headers\` behind a balancer for HTTP are exempt, as are data planes that keep the address: a FelixConfiguration with \`bpfEnabled\`, a ConfigMap \`cilium-config\` with
-\`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports; and the class \`tailscale\`, whose clients come through a pod.`,
+- a NetworkPolicy with \`ipBlock\` that selects them for one of its ports (whatever pods they are, where it asks for
+  no more than the Service), as an info where all blocks are private: the nodes may be meant;
+- an Ingress of this controller with an allow list or a limit per address;
+- a Middleware of Traefik with \`ipAllowList\` and no \`ipStrategy\`;
+- a server for mail or SIP, told by its image.
+
+Asked for, the rule takes the port of SSH, mail, DNS or SIP for a sign, too.
+
+Exempt: PROXY protocol, targets of type ip, \`use-forwarded-headers\` behind a balancer for HTTP, and the class
+\`tailscale\`, whose clients come through a pod. So are data planes that keep the address: a FelixConfiguration with
+\`bpfEnabled\`, and a ConfigMap \`cilium-config\` with \`bpf-lb-mode\` dsr, or hybrid for a Service of TCP ports.`,
   falsePositives: 'A data plane that keeps the address and that the input does not show.',
   sources: [
     'Kubernetes documentation, Using Source IP',

@@ -18,17 +18,20 @@ export default rule({
 \`serviceName\` names. The controller writes that name into the pod's \`subdomain\`, and an endpoint gets the pod's
 \`hostname\` only where the two are equal and the Service selects the pod. Below every other Service, however well it
 selects, the answer is NXDOMAIN: members do not find each other, and clients not the one that they want.`,
-  remedy: 'Name the Service in `serviceName` that the pods are called by.',
-  decides: `A name of one of the pods stands in an environment variable, a command or arguments of a workload, or in a
-ConfigMap, of the same namespace: \`web-0.web\`, with the namespace and \`svc\` behind it or without. Objects
-other than the StatefulSet count when they name its first pod, \`web-0\`. In the StatefulSet's own containers \`$(POD_NAME).web\` and \`\${HOSTNAME}.web\` count, too. Reported when the Service in it
+  remedy: 'Set `serviceName` to the Service by which the pods are called.',
+  decides: `A name of one of the pods stands in an environment variable, a command or arguments of a workload, or in
+a ConfigMap, of the same namespace: \`web-0.web\`, with the namespace and \`svc\` behind it or without. Objects
+other than the StatefulSet count when they name its first pod, \`web-0\`. In the StatefulSet's own containers
+\`$(POD_NAME).web\` and \`\${HOSTNAME}.web\` count, too. Reported when the Service in it
 
 - is not the one in \`serviceName\`, but selects the pods, or is nearly written like it;
-- is the one in \`serviceName\`, and does not select the pods; or is not there, in a complete input (\`--complete\`, \`scan\`).
+- is the one in \`serviceName\`, and does not select the pods; or is not there, in a complete input (\`--complete\`,
+  \`scan\`).
 
-A name in a path, as that of a node in ZooKeeper, is no name that somebody resolves. A Service that exists under the pod's own name, in a namespace that is called like the Service, makes it another name.
-That \`serviceName\` names a Service which is not headless, or none, is not reported by itself: CoreDNS answers for pods of
-the former, and of the latter many a StatefulSet never needs the names.`,
+A name in a path, as that of a node in ZooKeeper, is no name that somebody resolves. A Service that exists under the
+pod's own name, in a namespace that is called like the Service, makes it another name. That \`serviceName\` names a
+Service which is not headless, or none, is not reported by itself: CoreDNS answers for pods of the former, and of
+the latter many a StatefulSet never needs the names.`,
   falsePositives:
     'A DNS server that names endpoints by their pods in every Service (`endpoint_pod_names` of CoreDNS, off by default).',
   sources: [

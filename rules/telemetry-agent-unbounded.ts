@@ -23,9 +23,9 @@ limit, or no requests (which default to the limits). Pod-level resources count. 
 StatefulSets of the agent alone) are left to \`memory-limit-missing\`. Where the rule is asked for, an info for
 ConfigMaps of Fluent Bit and fluentd whose buffers have no bound.
 
-In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of the
-node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`). With the metrics API, agents that use
-more than a fifth of their node's memory at this moment stand below.`,
+In a cluster an error when the kernel has killed such an agent, the kubelet has evicted its pod for the memory of
+the node, or a node of its pods names it as the process that was killed when all memory was gone (\`SystemOOM\`).
+With the metrics API, agents that use more than a fifth of their node's memory at this moment stand below.`,
   sources: [
     'Kubernetes documentation, resource management for pods and containers',
     'Fluent Bit documentation, buffering and storage',

@@ -8,17 +8,19 @@ export default rule({
   category: 'api-schema',
   severity: 'info',
   recommended: false,
-  why: `\`kubectl apply\` keeps a copy of what it applies in an annotation of the object, and the API server takes 256 KiB of
-annotations. A longer object, mostly a CustomResourceDefinition with a pod template in it, is refused: "metadata.annotations: Too
-long". Everything else in the file is applied, and the operator starts without its kind. A definition that grew from one release to
-the next fails at the upgrade.`,
+  why: `\`kubectl apply\` keeps a copy of what it applies in an annotation of the object, and the API server takes
+256 KiB of annotations. A longer object, mostly a CustomResourceDefinition with a pod template in it, is refused:
+"metadata.annotations: Too long". Everything else in the file is applied, and the operator starts without its kind.
+A definition that grew from one release to the next fails at the upgrade.`,
   remedy:
     'Apply it with `kubectl apply --server-side`, which keeps no copy (Argo CD: `ServerSideApply=true`).',
-  decides: `The length of the object as JSON, as kubectl writes it, together with its other annotations, is over \`bytes\`.
+  decides: `The length of the object as JSON, as kubectl writes it, together with its other annotations, is over
+\`bytes\`.
 
-Exempt: what Helm has rendered (it keeps no copy), and input with a Kustomization of Flux or with \`ServerSideApply=true\`, in
-an annotation of the object or anywhere in an Application of Argo CD: these apply on the server's side. Off by default: long
-definitions are read in part otherwise, and reading all of them takes its time.`,
+Exempt: what Helm has rendered (it keeps no copy), and input with a Kustomization of Flux or with
+\`ServerSideApply=true\`, in an annotation of the object or anywhere in an Application of Argo CD: these apply on
+the server's side. Off by default: long definitions are read in part otherwise, and reading all of them takes its
+time.`,
   falsePositives:
     'Manifests that are always applied with `--server-side`, or made with `kubectl create` and `replace`.',
   sources: [

@@ -10,13 +10,19 @@ export default rule({
 refuses the object as it stands, and takes it once the values are in. In a template that is as it should be;
 in a manifest that is applied as it is, a step was forgotten.`,
   remedy: 'Fill in the values before the manifest is applied.',
-  decides: `Only text that the API server refuses where it stands is looked at: names, quantities, numbers,
-times and base64. It counts as a placeholder with brackets of its own (\`<…>\`, \`{NAME}\`, \`__…__\`, \`%…%\`, \`@…@\`,
-\`#{…}\`, \`[[…]]\`), as words in capitals that begin with an order or end with what is wanted
-(\`REPLACE_ME\`, \`PV_NAME\`), as one such word alone (\`PORT\`), as a long one or several that underscores join beside small
-letters or between dots (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`, \`web.LB_IP.example\`), as a sentence (\`replaced by the overlay\`), and as a field whose name
-begins with such words and a mark (\`WEB_IMAGE|-image\`). All of an object are one finding. Other
-capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\` a wrong word.
+  decides: `Only text that the API server refuses where it stands is looked at: names, quantities, numbers, times
+and base64. A placeholder is
+
+- text in brackets of its own (\`<…>\`, \`{NAME}\`, \`__…__\`, \`%…%\`, \`@…@\`, \`#{…}\`, \`[[…]]\`);
+- words in capitals that begin with an order or end with what is wanted (\`REPLACE_ME\`, \`PV_NAME\`), or one such
+  word alone (\`PORT\`);
+- a long word in capitals, or several that underscores join, beside small letters or between dots
+  (\`wipe-HOSTNAME\`, \`APP.DOMAIN.COM\`, \`web.LB_IP.example\`);
+- a sentence (\`replaced by the overlay\`);
+- a field whose name begins with such words and a mark (\`WEB_IMAGE|-image\`).
+
+All of an object are one finding. Other capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\`
+a wrong word.
 
 Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,
   sources: ['kubernetes/pkg/apis/*/validation'],

@@ -25,15 +25,16 @@ export default rule({
 every reconcile. The day upstream publishes a release, the platform is upgraded unasked: at night, in all
 clusters at once, with no change of yours to revert.`,
   remedy: 'Name the exact version that is deployed, and let a bot propose the next.',
-  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version (\`1.2\`), which is one unless a chart has just that version.
-Flux OCIRepository: tag latest or a semver range. Argo CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is
-a range, or missing: such an Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
+  decides: `Flux HelmRelease: \`chart.spec.version\` missing, \`*\`, a range, or, as an info, a part of a version
+(\`1.2\`), which is one unless a chart has just that version. Flux OCIRepository: tag latest or a semver range. Argo
+CD Application and ApplicationSet: \`targetRevision\` of a Helm chart that is a range, or missing: such an
+Application is not deployed at all. GitRepositories and Applications that follow a branch are normal for your own
 repositories and silent; where the rule is asked for, a GitRepository that follows a branch of another owner than
 \`flux-system\` beside it is an info.
 
 Exempt: HelmReleases whose chart comes from a GitRepository or Bucket, where the version is the revision's,
-\`chartRef\`, and a missing version where a kustomization or a \`templatePatch\` fills it in. In a cluster the versions that a HelmRelease
-went through stand below.`,
+\`chartRef\`, and a missing version where a kustomization or a \`templatePatch\` fills it in. In a cluster the
+versions that a HelmRelease went through stand below.`,
   falsePositives: 'Clusters that try new versions on purpose: suppress there with that reason.',
   sources: [
     'Flux documentation, HelmRelease and OCIRepository',

@@ -21,10 +21,10 @@ export default rule({
 and each new node is one of the new kind. An upgrade that stopped usually waits for something: a disruption
 budget that never allows a drain, a pod that does not end, a machine that can't be made.`,
   remedy: 'Find out what the upgrade waits for, then finish it or roll it back.',
-  decides: `Nodes of one pool (the labels of Karpenter, EKS, GKE, AKS and kops; all worker nodes where none has
-one) whose kubelets have different minor versions, while the first node of the newest version is older than
-\`hours\`, and so is one of the others. Different patch versions and images are ordinary where nodes are replaced one by one: where the rule
-is asked for, pools that have run them side by side for as long are listed, too.`,
+  decides: `Nodes of one pool (the labels of Karpenter, EKS, GKE, AKS and kops; all worker nodes where none has one)
+whose kubelets have different minor versions, while the first node of the newest version is older than \`hours\`,
+and so is one of the others. Different patch versions and images are ordinary where nodes are replaced one by one:
+where the rule is asked for, pools that have run them side by side for as long are listed, too.`,
   falsePositives:
     'Nodes that are upgraded in place keep their age: an upgrade of today then looks like an old one.',
   sources: ['k8s.io/api/core/v1/types.go (NodeSystemInfo)'],

@@ -32,11 +32,11 @@ loses pods and heartbeats over it. Managed control planes are upgraded on a date
 out of support in one night, or the provider upgrades them by force.`,
   remedy: 'Upgrade the nodes before the control plane; never a node above it.',
   decides: `\`status.nodeInfo.kubeletVersion\` of nodes, and the image tags of kube-proxy, kube-controller-manager,
-kube-scheduler and cloud-controller-manager in kube-system, against the version of the API server. An error when one is newer, or when a
-kubelet or kube-proxy is more than 3 minor versions older (2 for one below 1.25), a controller manager
-or scheduler more than one. So is \`version\` of a MachineDeployment of Cluster API against the
-KubeadmControlPlane of its cluster, where the input has both. A warning for kubelets that have reached the limit. Nodes of the same minor
-version are one finding; virtual kubelets are left out.`,
+kube-scheduler and cloud-controller-manager in kube-system, against the version of the API server. An error when one
+is newer, or when a kubelet or kube-proxy is more than 3 minor versions older (2 for one below 1.25), a controller
+manager or scheduler more than one. So is \`version\` of a MachineDeployment of Cluster API against the
+KubeadmControlPlane of its cluster, where the input has both. A warning for kubelets that have reached the limit.
+Nodes of the same minor version are one finding; virtual kubelets are left out.`,
   versions: 'Three versions since 1.28 (kubelets and kube-proxies from 1.25 on), two before.',
   sources: ['Kubernetes documentation, version skew policy'],
   stories: ['betz-gke-upgrade', 'loveholidays-gke-upgrade', 'monzo-linkerd-etcd', 'zalando-upgrade-5xx'],

@@ -30,8 +30,9 @@ claim, disk and all; so it does when the namespace is deleted.`,
 Delete\`; where the rule is asked for, one with any image is an info. It is silent where the StorageClass, or in a
 cluster every volume, has \`Retain\`, and in namespaces that a Schedule of Velero saves.
 
-With \`storageClasses\` also an info for databases (Deployments, too, with the claims that they mount) whose StorageClass or volumes have the policy \`Delete\`, the
-default of provisioned volumes: what a deleted namespace takes along.`,
+With \`storageClasses\` also an info for databases (Deployments, too, with the claims that they mount) whose
+StorageClass or volumes have the policy \`Delete\`, the default of provisioned volumes: what a deleted namespace
+takes along.`,
   falsePositives: 'Databases that can be made again from elsewhere, and clusters for tests.',
   versions: 'The retention policy is on by default since 1.27 and stable since 1.32.',
   sources: ['k8s.io/api/apps/v1/types.go', 'kubernetes/pkg/apis/storage/v1/defaults.go'],

@@ -27,18 +27,18 @@ const zonal = [
 ]
 
 export default rule({
-  title: 'A volume may be in a zone where its pod can not run',
+  title: 'A volume may be in a zone where its pod cannot run',
   category: 'storage',
   severity: 'warning',
   why: `With immediate binding the disk is made as soon as the claim exists, in any zone. The pod can then
 run in that zone only: when its node selector, its anti-affinity or the free capacity say otherwise it stays
 Pending, and no new node helps.`,
   remedy:
-    'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field can not be changed.',
-  decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or
-missing (the default). Exempt are clusters whose Nodes are in one zone, classes whose author chose the zone (one in \`allowedTopologies\`, or the
-parameters \`zone\`, \`zones\` and \`availability\`), and disks that stand in several zones or in none:
-regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.
+    'Create a StorageClass with `volumeBindingMode: WaitForFirstConsumer` and move to it; the field cannot be changed.',
+  decides: `A StorageClass of a provisioner of zonal disks whose \`volumeBindingMode\` is Immediate or missing (the
+default). Exempt are clusters whose Nodes are in one zone, classes whose author chose the zone (one in
+\`allowedTopologies\`, or the parameters \`zone\`, \`zones\` and \`availability\`), and disks that stand in several
+zones or in none: regional ones of Google Cloud, ZRS ones of Azure, and Azure's disks in a storage account.
 
 In a cluster an error on a workload: the scheduler has said for \`minutes\` that a pod can't go to the nodes of its
 volume, and no node has the labels that the PersistentVolume asks for, is meant for the pod and takes new pods.`,

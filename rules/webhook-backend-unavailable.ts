@@ -60,20 +60,21 @@ Fail\` refuses the write: no pod can be created, deployments and nodes can't rec
 pod may be among those refused. With a single replica every node drain is such an outage.`,
   remedy:
     'Run at least two replicas of the backend with a disruption budget, and keep Service name, namespace and port right.',
-  decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices
-and the conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has
-no such port, when its name is missing while a nearly equal one is there, or, in complete input that has something of its
-namespace, when it is not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an info
-where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
+  decides: `\`clientConfig.service\` of validating and mutating webhooks, \`spec.service\` of APIServices and the
+conversion webhook of CustomResourceDefinitions. An error when the Service is in the input and has no such port, or
+its name is missing while a nearly equal one is there. In complete input that has something of its namespace, also
+when it is not there at all. A warning when a fail-closed webhook has fewer than \`minReplicas\` pods behind it; an
+info where it checks nothing that a cluster needs to heal (core, \`apps\`, \`batch\`, leases), or writes its rules
 when it starts.
 
-In a cluster: an error when none of the pods behind the Service is ready (a warning with \`failurePolicy:
-Ignore\`), when an APIService is not available, and when events say that the API server failed to call the
-webhook although its pods are ready: a network policy, a firewall towards the nodes, or a certificate.
+In a cluster: an error when none of the pods behind the Service is ready (a warning with \`failurePolicy: Ignore\`),
+when an APIService is not available, and when events say that the API server failed to call the webhook although its
+pods are ready: a network policy, a firewall towards the nodes, or a certificate.
 
-Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and
-Services that other tools bring when the input is partial. Where the rule is asked for, an info about those that the
-input does not bring, and about backends of several pods without budget, spread and priority, and a warning about those without pods.`,
+Exempt: \`clientConfig.url\`, webhooks with \`failurePolicy: Ignore\` (for the number of replicas), and Services
+that other tools bring when the input is partial. Where the rule is asked for, an info about those that the input
+does not bring, and about backends of several pods without budget, spread and priority, and a warning about those
+without pods.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'kubernetes/staging/src/k8s.io/kube-aggregator (availability of APIServices)',
@@ -105,40 +106,46 @@ input does not bring, and about backends of several pods without budget, spread 
       if (fault) told.add(key)
       else if (service) sound.push({ client, service })
     }
-    const alone = sound.filter(
-      ({ client, service }) =>
-        client.webhook &&
-        client.closed &&
-        isFirst(graph, subject, service) &&
-        isShort(service, graph, params.minReplicas),
-    )
     for (const { client, service } of sound) {
       const fault = client.closed && isFirst(graph, subject, service) && unguarded(client, service, graph)
       if (fault && !told.has(service.metadata?.name ?? '')) report(...fault)
       if (fault) told.add(service.metadata?.name ?? '')
     }
-    const [first] = alone
-    const backend = first && graph.backendsOf(first.service)[0]
-    const fewest = backend && graph.fewestPods(backend)
-    // Of one that is scaled to zero there is nothing to be away.
-    if (!first || !backend || !fewest || fewest.pods === 0) return
-    const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
-    const what = writesOf(
-      behind.flatMap(rulesOf),
-      behind.every(({ webhook }) => webhook && isOptIn(webhook)),
+    const few = tooFew(
+      sound.filter(({ service }) => isFirst(graph, subject, service)),
+      graph,
+      params.minReplicas,
     )
-    const isOne = fewest.pods === 1
-    report(
-      first.client.reference,
-      'name',
-      `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
-      {
-        severity: behind.some(isVital) ? 'warning' : 'info',
-        see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
-      },
-    )
+    if (few) report(...few)
   },
 })
+
+/** That fewer pods answer for webhooks that fail closed than have to. */
+function tooFew(sound: readonly Pair[], graph: Graph, least: number): Fault | undefined {
+  const alone = sound.filter(
+    ({ client, service }) => client.webhook && client.closed && isShort(service, graph, least),
+  )
+  const [first] = alone
+  const backend = first && graph.backendsOf(first.service)[0]
+  const fewest = backend && graph.fewestPods(backend)
+  // Of one that is scaled to zero there is nothing to be away.
+  if (!first || !backend || !fewest || fewest.pods === 0) return undefined
+  const behind = alone.filter(({ service }) => service === first.service).map(({ client }) => client)
+  const what = writesOf(
+    behind.flatMap(rulesOf),
+    behind.every(({ webhook }) => webhook && isOptIn(webhook)),
+  )
+  const isOne = fewest.pods === 1
+  return [
+    first.client.reference,
+    'name',
+    `${what} fail while ${isOne ? 'the only pod' : `the ${fewest.pods} pods`} of ${graph.describe(backend.object)} ${isOne ? 'is' : 'are'} away, at a drain or crash: ${behind.length > 1 ? `${behind.length} webhooks fail` : 'the webhook fails'} closed.`,
+    {
+      severity: behind.some(isVital) ? 'warning' : 'info',
+      see: [at(fewest.of, fewest.node, fewest.field, isOne ? 'one replica' : fewest.note)],
+    },
+  ]
+}
 
 /** That there is no such Service, where that is certain or a slip of the pen. */
 function absence({ of, reference, what, closed }: Client, name: string, graph: Graph): Fault | undefined {

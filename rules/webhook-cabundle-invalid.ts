@@ -34,10 +34,10 @@ Service, and an error when it is blank (for conversion webhooks that counts as n
 made where an annotation asks a controller for it; manifests may leave it to one.
 
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
-\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests
-whose backend's namespace has an account that may change the object; without a bundle
-APIServices that are available or have \`insecureSkipTLSVerify\`, and the Service of the API server itself. Where the rule is asked
-for, manifests without a bundle and without such an annotation are told, too.`,
+\`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests whose
+backend's namespace has an account that may change the object; without a bundle APIServices that are available or
+have \`insecureSkipTLSVerify\`, and the Service of the API server itself. Where the rule is asked for, manifests
+without a bundle and without such an annotation are told, too.`,
   falsePositives: 'A text that an operator replaces when it starts, without an annotation that says so.',
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
@@ -189,7 +189,7 @@ function verdictOn(
 
 /** What fails, for the message. */
 function whatOf({ of, webhook }: Callout): string {
-  if (webhook) return `Calls of ${webhook.name || 'the webhook'}`
+  if (webhook) return `Calls to ${webhook.name || 'the webhook'}`
   return isKind(of, 'APIService')
     ? `Requests for ${of.spec?.version}.${of.spec?.group}`
     : `Conversions of ${stringAt(of, 'spec', 'names', 'plural') ?? 'its objects'}`

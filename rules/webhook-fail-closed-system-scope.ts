@@ -104,14 +104,18 @@ A namespaceSelector does not help with nodes and other objects without a namespa
 only to namespaced objects and to Namespaces.`,
   remedy:
     'Name the resources that the policy is about, and exclude kube-system and kube-node-lease with a namespaceSelector.',
-  decides: `A webhook that fails closed (the default of v1) and whose rules and selectors match one of:
-updates of Leases or of \`nodes/status\` (an error: heartbeats), creation of pods in kube-system, of nodes,
-certificate signing requests, service account tokens, for targets before 1.37 token reviews or subject access reviews, updates of endpoints. \`*\` in \`resources\` leaves
-subresources out, as in the API server. A webhook at a \`url\` is an info: often the provider's, outside the
-cluster.
+  decides: `A webhook that fails closed (the default of v1) and whose rules and selectors match one of
 
-Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a kustomization adds, and selectors for labels that the input does not show:
-\`scan\` reads them from the Namespace.`,
+- updates of Leases or of \`nodes/status\` (an error: heartbeats);
+- creation of pods in kube-system, of nodes, certificate signing requests and service account tokens, and for
+  targets before 1.37 of token reviews and subject access reviews;
+- updates of endpoints.
+
+\`*\` in \`resources\` leaves subresources out, as in the API server. A webhook at a \`url\` is an info: often the
+provider's, outside the cluster.
+
+Not reported: webhooks with \`matchConditions\` or whose selectors a patch of a kustomization adds, and selectors
+for labels that the input does not show: \`scan\` reads them from the Namespace.`,
   sources: [
     'k8s.io/api/admissionregistration/v1/types.go',
     'k8s.io/apiserver/pkg/admission/plugin/webhook/predicates',

@@ -21,9 +21,9 @@ webhook's own pods are no exception: once the last one is gone, none can be crea
 webhook is asked about goes through until somebody deletes its configuration by hand.`,
   remedy: "Exclude the webhook's own namespace with a namespaceSelector, or its pods with an objectSelector.",
   decides: `A webhook that fails closed (the default of v1), is asked about the creation of pods, and whose
-selectors match the namespace of its Service and the labels of the pods behind it. An error with a single
-replica: its first drain or crash is the deadlock; a warning with more. Where the rule is asked for, an info for a webhook that is asked
-about the Deployments, ReplicaSets, Services or Secrets of its own namespace instead.
+selectors match the namespace of its Service and the labels of the pods behind it. An error with a single replica:
+its first drain or crash is the deadlock; a warning with more. Where the rule is asked for, an info for a webhook
+that is asked about the Deployments, ReplicaSets, Services or Secrets of its own namespace instead.
 
 Not reported: webhooks without a Service, with \`matchConditions\` or with selectors that a patch of a
 kustomization adds, Services that the input does not have unless nothing is selected at all, and selectors

@@ -32,11 +32,12 @@ so such values need quotes. Flux does not refuse a label of the object itself th
 own labels on every object, cannot read those that are there, and applies the object without any of them.`,
   remedy:
     'Write the value as the type that the field has; put quotes around text that YAML reads as something else.',
-  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of
-their API version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is written and what YAML reads; the fix puts
-what is written in quotes, and takes the quotes from a number or boolean. Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left
-alone; what a person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the
-like as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds, or
+  decides: `Values are read as kubectl reads them and compared with the type of the field in the schema of their API
+version; of custom resources the name, labels and annotations. \`null\` is no value. The message says what is
+written and what YAML reads; the fix puts what is written in quotes, and takes the quotes from a number or boolean.
+Of a Secret no value is shown. Text that is filled in later (\`\${NAME}\`, \`{{ name }}\`) is left alone; what a
+person fills in (\`<PORT>\`) is reported by \`unfilled-placeholder\`. kustomize reads \`on\`, \`yes\` and the like
+as text, and writes quotes around annotations of objects, so both are left alone in what a kustomization builds, or
 Flux, which always builds with kustomize. A label of an object itself is a warning where Flux applies it: a
 Kustomization of Flux names its folder, or one that builds on its file, or it is one of Flux's own objects in such a
 repository.`,

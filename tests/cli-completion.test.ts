@@ -104,6 +104,16 @@ for (const [shell, complete] of Object.entries(completions)) {
   })
 }
 
+it.skipIf(!has('fish'))(
+  'fish says what a flag is for beside the flag, and not beside each of its values',
+  () => {
+    const shown = (line: string) => lines('fish', `k8s-af completion fish | source; complete -C '${line}'`)
+    expect(shown('k8s-af lint --fail-o')).toEqual([expect.stringMatching(/^--fail-on\texit code 1/)])
+    expect(shown('k8s-af lint --fail-on w')).toEqual(['warning'])
+    expect(shown('k8s-af lint --only a,job-without')).toEqual(['a,job-without-deadline'])
+  },
+)
+
 describe('kubectl', () => {
   /** What the executable that kubectl asks says of the words behind `kubectl af`. */
   const complete = (...words: string[]) =>

@@ -182,6 +182,9 @@ describe('--since', () => {
     expect(lint('--since', '--output=x').err).toBe('k8s-af: --since: "--output=x" is no commit.\n')
     expect(plain.lint('--since', 'HEAD').err).toBe('k8s-af: --since: this folder is in no git repository.\n')
     expect(lint('--since', 'HEAD', '-').err).toContain('does not go with standard input')
+    expect(lint('--since', 'HEAD', plain.path).err).toBe(
+      `k8s-af: --since: ${plain.path} is outside of this repository: what has changed there git does not say.\n`,
+    )
     const none = program.run(['lint', '--since', 'HEAD'], { cwd: path, env: { PATH: '' } })
     expect(none.err).toBe('k8s-af: --since needs git: ENOENT.\n')
     expect([none.code, none.out]).toEqual([2, ''])

@@ -93,7 +93,9 @@ describe('the exit code', () => {
       'shop/values.yaml': 'a: b',
     })
     expect(refusal(run(['lint', 'a', 'b'], { cwd: many }))).toMatch(/ 2 kustomizations\)\. .*lint -k FOLDER$/)
-    expect(refusal(run(['lint', 'shop'], { cwd: many }))).toMatch(/ 2 Helm charts\)\. .*lint --helm shop$/)
+    expect(refusal(run(['lint', 'shop'], { cwd: many }))).toMatch(
+      / 2 files of Helm charts\)\. .*lint --helm shop$/,
+    )
     // What is found in one is something.
     expect(kustomization('resources: [""]').code).toBe(1)
   })
@@ -130,13 +132,14 @@ describe('a mistake is one line', () => {
       ['lint', '--compelte'],
       "unknown option '--compelte'. Did you mean --complete? (k8s-af lint --help)",
     ],
-    'a flag without its value': [
-      ['lint', '--only'],
-      /^option '--only <rules>' argument missing \(k8s-af lint --help\)$/,
-    ],
+    'a flag without its value': [['lint', '--only'], '--only <rules> needs its value (k8s-af lint --help)'],
     'an unknown severity': [
       ['lint', '--fail-on', 'fatal'],
-      /'fatal' is invalid\. Allowed choices are error, warning, info, never\./,
+      '--fail-on cannot be "fatal". It can be error, warning, info or never. (k8s-af lint --help)',
+    ],
+    'a misspelt severity': [
+      ['lint', '--fail-on', 'eror'],
+      '--fail-on cannot be "eror". Did you mean "error"? (k8s-af lint --help)',
     ],
     'an unknown rule': [
       ['lint', '--disable', 'job-without-deadlines'],
@@ -188,7 +191,7 @@ describe('a mistake is one line', () => {
     'an empty path': [['lint', ''], 'a path is empty. Write . for this folder.'],
     'no namespace': [
       ['lint', '-n', 'Shop'],
-      "option '-n, --namespace <name>' argument 'Shop' is invalid. It is no name of a namespace. (k8s-af lint --help)",
+      '--namespace cannot be "Shop". It is no name of a namespace. (k8s-af lint --help)',
     ],
     'the beginning of a name': [
       ['lint', '--only', 'zalando-cronjob'],
@@ -218,7 +221,10 @@ describe('a mistake is one line', () => {
       ['explain', 'xyzzy'],
       'there is no rule or story "xyzzy". k8s-af rules and k8s-af stories list them.',
     ],
-    'an unknown shell': [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+    'an unknown shell': [
+      ['completion', 'tcsh'],
+      'shell cannot be "tcsh". It can be bash, zsh or fish. (k8s-af completion --help)',
+    ],
     'no configuration to check': [
       ['config', 'validate'],
       'there is no .k8s-af.yaml here or above. k8s-af init writes one.',
@@ -463,7 +469,11 @@ spec:
     expect(out).toContain("kubernetesVersion: '1.30'")
     expect(out).toContain('json=a.json')
     const again = folderWith({ '.k8s-af.yaml': out })
-    expect(run(['config', 'print'], { cwd: again }).out).toBe(out)
+    const printed = run(['config', 'print'], { cwd: again }).out
+    expect(out).toMatch(/^# from \.k8s-af\.yaml, and the flags\n/)
+    expect(printed).toBe(out.replace(', and the flags', ''))
+    const told = run(['config', 'print', '--isolated', '--complete'], { cwd }).out
+    expect(told).toMatch(/^# from the defaults, and the flags\n/)
   })
   it('has a schema', () => {
     expect(JSON.parse(run(['config', 'schema']).out)).toHaveProperty(

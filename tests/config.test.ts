@@ -241,7 +241,7 @@ describe('a mistake in a configuration', () => {
     ],
     'a repeated key': [
       'failOn: error\nfailOn: info\n',
-      '.k8s-af.yaml:2:1: this is not YAML: duplicated mapping key.',
+      '.k8s-af.yaml:2:1: this key is in the mapping already.',
     ],
     'no mapping': ['- failOn\n', '.k8s-af.yaml:1:1: a configuration is a mapping of keys to values.'],
     'a base that is not there': [

@@ -32,7 +32,9 @@ describe('pages of rules', () => {
       expect(page).toContain(`k8s-af.dev/ignore: "${id} -- `)
       if (!inManifest) expect(page).not.toContain('```diff')
       for (const name of Object.keys(rule.params)) expect(page).toContain(`\`${name}\``)
-      expect(page).not.toMatch(/undefined|\[object Object|# (?:expect|run|severity):/)
+      expect(page).not.toMatch(
+        /undefined|\[object Object|# (?:expect|run|severity|message|note|evidence|often|fix):/,
+      )
       expect((page.match(/^```/gm)?.length ?? 0) % 2).toBe(0)
       expect(tooWide(forTerminal(page, look))).toEqual([])
     })

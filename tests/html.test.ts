@@ -106,7 +106,7 @@ describe('the page', () => {
     expect(top).toContain(`<li>${incident.summary.notEvaluated.length} need the cluster</li>`)
     expect(top).not.toContain('Not read')
     const skipped = { ...incident, summary: { ...incident.summary, skipped: { 'Helm chart': 2 } } }
-    expect(page(skipped)).toContain('<li>left out: 2 files, Helm chart</li>')
+    expect(page(skipped)).toContain('<li>left out: 2 files (files of Helm charts)</li>')
   })
   it('is whole when nothing was found', () => {
     expect(pageOf()).toContain('<p>No findings.</p>')

@@ -73,7 +73,7 @@ describe('the table', () => {
     expect(text).toContain('\n\n<details><summary>Details</summary>\n\n```text\nfixtures/stories/')
     expect(text).toContain('\n  error  misplaced-spec-field ')
     expect(text).toContain(
-      '<details><summary>Not read or not decided (1)</summary>\n\n- left out: 2 files, Helm chart',
+      '<details><summary>Not read or not decided (1)</summary>\n\n- left out: 2 files (files of Helm charts)',
     )
     expect(text.match(/<details>/g)?.length).toBe(text.match(/<\/details>/g)?.length)
   })

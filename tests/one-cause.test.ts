@@ -28,7 +28,7 @@ describe('what a pod names and is not there', () => {
     ])
     expect(findings.flatMap(({ evidence }) => evidence ?? [])).toEqual([
       'pod cart-1-a waits: persistentvolumeclaim "cart-files" not found',
-      'its only pod is not ready: calls of Service shop/cart fail',
+      'its only pod is not ready: calls to Service shop/cart fail',
       'ExternalSecret cart-session is not ready for 3 h: could not get secret data from provider',
       'pod session-0 waits: secret "cart-session" not found',
       'its only pod is not ready',
@@ -56,7 +56,7 @@ describe('a pull secret that is not there', () => {
     ])
     expect(findings[0]?.evidence).toEqual([
       'pod cart-1-a waits: secret "registry" not found, and registry.example.org refuses the image',
-      'its only pod is not ready: calls of Service shop/cart fail',
+      'its only pod is not ready: calls to Service shop/cart fail',
     ])
   })
 
@@ -124,7 +124,7 @@ describe('a crash behind an Ingress', () => {
     const crash = (await found(file)).find(({ rule }) => rule === 'crashloop-restart-storm')
     expect(crash?.severity).toBe('error')
     expect(crash?.evidence).toContain(
-      'calls of Service shop/api and Service shop/api-headless fail, so do those through Ingress shop/api',
+      'calls to Service shop/api and Service shop/api-headless fail, so do those through Ingress shop/api',
     )
     expect(crash?.related.map(({ note }) => note)).toContain('fails, too')
   })

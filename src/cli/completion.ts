@@ -246,9 +246,10 @@ function fish(places: readonly Place[]): string {
       case 'contexts':
         return `-x -a ${escaped(`(${contexts})`)}`
       case 'list':
-        return `-x -a ${escaped(`(__fish_complete_list , "printf '%s\\n' ${values.words.join(' ')}")`)}`
+        return `-x -a ${escaped(`(__fish_complete_list , "printf '%s\\t\\n' ${values.words.join(' ')}")`)}`
       case 'words':
-        return `-x -a ${escaped(values.words.join(' '))}`
+        // Without a text of its own each value would get that of the flag.
+        return `-x -a ${escaped(values.words.map((word) => `${word}\\t''`).join(' '))}`
     }
   }
   const lines = places.flatMap((place) => {

@@ -14,9 +14,11 @@ import { tell, write } from './streams.js'
 export async function configPrintCommand(flags: SettingsFlags): Promise<number> {
   const rules = await loadRules()
   const { settings, config } = await settingsFor(flags, process.cwd(), rules)
-  const from = settings.configFile ?? 'no file: these are the defaults'
+  const { config: _, isolated: __, ...told } = flags
+  const isTold = Object.values(told).some((value) => value !== undefined)
+  const from = settings.configFile ?? (isTold ? 'the defaults' : 'no file: these are the defaults')
   const value = { ...asConfig(settings, rules), output: config?.output ?? ['pretty'] }
-  write(`# from ${from}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
+  write(`# from ${from}${isTold ? ', and the flags' : ''}\n${dump(value, { lineWidth: 110, noRefs: true })}`)
   return 0
 }
 

@@ -53,7 +53,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   checkFlags(flags, paths)
   if (flags.only) noteClusterOnly(settings)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
-  const narrowed = await narrowing(flags, cwd, built)
+  const narrowed = await narrowing(flags, [...paths, ...builtFolders], cwd, built)
   // Kustomizations that cannot be built are all that is left to be judged.
   const isUnbuilt = built?.isEmpty === true && paths.length === 0
   if (built && !isUnbuilt) tellAll([...built.failures, ...built.notes])
@@ -120,13 +120,14 @@ async function buildsFor(
 /** Leaves out what nobody asked for: what is about other files than those that have changed, and what the baseline knows. */
 async function narrowing(
   flags: LintFlags,
+  paths: readonly string[],
   cwd: string,
   built: Builds | undefined,
 ): Promise<(report: Report) => Report> {
   const known = knownBefore(flags)
   if (flags.since === undefined) return (report) => withoutKnown(report, known, flags, cwd)
   const { aboutChanges, changedSince } = await import('./since.js')
-  const changed = changedSince(flags.since, cwd)
+  const changed = changedSince(flags.since, cwd, paths)
   const madeOf = built?.madeOf ?? (() => [])
   return (report) => withoutKnown(aboutChanges(report, changed, cwd, madeOf), known, flags, cwd)
 }

@@ -2,6 +2,7 @@
 import { type Command, CommanderError } from 'commander'
 import { UsageError } from '../config/usage.js'
 import { printable } from '../reporters/text.js'
+import { enumerate } from '../values/enumerate.js'
 import { nearestName } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
 import { isCommandName, programWith } from './program.js'
@@ -103,11 +104,29 @@ function unknownCommand(name: string, parent: Command): UsageError {
   )
 }
 
-/** Commander's message without its prefix, on one line. */
+/** Commander's message without its prefix, on one line; about values in the words of the configuration. */
 function oneLine(message: string): string {
-  return message
+  const line = message
     .replace(/^error: /, '')
     .split('\n')
-    .map((line) => line.replace(/^\((.*)\)$/, '$1'))
+    .map((part) => part.replace(/^\((.*)\)$/, '$1'))
     .join('. ')
+  const [, flag, value = '', why = ''] =
+    /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. (.*)$/s.exec(line) ?? []
+  if (flag !== undefined) return `${flag} cannot be ${JSON.stringify(value)}. ${choices(value, why)}`
+  const [, word = '', argument, allowed = ''] =
+    /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*)$/s.exec(line) ?? []
+  if (argument !== undefined)
+    return `${argument} cannot be ${JSON.stringify(word)}. ${choices(word, allowed)}`
+  const [, needy] = /^option '(?:-\w, )?(--[\w-]+ .*)' argument missing$/.exec(line) ?? []
+  return needy === undefined ? line : `${needy} needs its value`
+}
+
+/** What can be given instead: the nearest of few words, or what commander was told. */
+function choices(value: string, why: string): string {
+  const [, words] = /^Allowed choices are (.*)\.$/.exec(why) ?? []
+  if (words === undefined) return why
+  const known = words.split(', ')
+  const near = nearestName(value, known)
+  return near === undefined ? `It can be ${enumerate(known, 'or')}.` : `Did you mean ${JSON.stringify(near)}?`
 }

@@ -8,11 +8,17 @@ import { printable } from '../reporters/text.js'
 
 /**
  * The files, as absolute paths, that differ from where the branch has left a commit, and those that git does not know yet.
+ * @param paths what is linted, which has to be in the same repository: of other files nobody knows whether they have changed
  * @throws UsageError when git is missing, this is no repository, or there is no such commit
  */
-export function changedSince(ref: string, cwd: string): ReadonlySet<string> {
+export function changedSince(ref: string, cwd: string, paths: readonly string[] = []): ReadonlySet<string> {
   if (ref.startsWith('-')) throw new UsageError(`--since: ${JSON.stringify(ref)} is no commit.`)
-  const root = git(ref, ['rev-parse', '--show-toplevel'], cwd)[0] ?? cwd
+  const root = resolve(git(ref, ['rev-parse', '--show-toplevel'], cwd)[0] ?? cwd)
+  const outside = paths.find((path) => !`${resolve(cwd, path)}${sep}`.startsWith(`${root}${sep}`))
+  if (outside !== undefined)
+    throw new UsageError(
+      `--since: ${outside} is outside of this repository: what has changed there git does not say.`,
+    )
   const [base = ''] = git(ref, ['merge-base', ref, 'HEAD'], cwd)
   const differing = git(ref, ['diff', '--name-only', '--no-renames', '-z', base, '--'], root)
   const unknown = git(ref, ['ls-files', '--others', '--exclude-standard', '-z'], root)

@@ -38,7 +38,7 @@ const numerous: ReadonlySet<KindName> = new Set([
 const pagesAtOnce = 3
 
 const whole = 'application/json'
-/** Without the plain type behind it: a server that can not leave out the values shall refuse. */
+/** Without the plain type behind it: a server that cannot leave out the values shall refuse. */
 const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
 
 /** The path of a kind's collection. */

@@ -32,8 +32,8 @@ export interface Scan extends Omit<Cluster, 'context'> {
 }
 
 /**
- * Reads all objects. A kind that can not be read is named in `unread`, and the rest is read all the same.
- * @throws RequestError when the server can not be asked at all, or nothing may be read
+ * Reads all objects. A kind that cannot be read is named in `unread`, and the rest is read all the same.
+ * @throws RequestError when the server cannot be asked at all, or nothing may be read
  */
 export async function scan(get: Get, options: ScanOptions): Promise<Scan> {
   const { kinds, counted = new Set<KindName>(), namespace } = options

@@ -134,9 +134,8 @@ function kindsAt(head: object, field: string): ReadonlySet<KindName> {
 
 function messageOf(error: unknown): string {
   const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error))
-  return code === 'ENOENT'
-    ? 'there is no such file or folder'
-    : error instanceof SyntaxError
-      ? 'it is no JSON'
-      : message
+  if (code === 'ENOENT') return 'there is no such file or folder'
+  // What zlib says of bytes that are not its own, or cut off.
+  if (code === 'Z_DATA_ERROR' || code === 'Z_BUF_ERROR') return 'it is no gzip file, or not whole'
+  return error instanceof SyntaxError ? 'it is no JSON' : message
 }

@@ -32,6 +32,10 @@ export function parseSource(name: string, text: string): Source {
       throw new UsageError(`${name}: its aliases make far too many values: write them out, or use fewer.`)
     if (!(error instanceof YAMLException)) throw error
     const { line = 0, column = 0 } = error.mark ?? {}
-    throw new UsageError(`${name}:${line + 1}:${column + 1}: this is not YAML: ${error.reason}.`)
+    const why =
+      error.reason === 'duplicated mapping key'
+        ? 'this key is in the mapping already'
+        : `this is not YAML: ${error.reason}`
+    throw new UsageError(`${name}:${line + 1}:${column + 1}: ${why}.`)
   }
 }

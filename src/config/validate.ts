@@ -60,7 +60,11 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
     case 'additionalProperties': {
       const key = String(params.additionalProperty)
       const known = isObject(parent.properties) ? Object.keys(parent.properties) : []
-      return { path: [...path, key], at: 'key', message: `${unknown(path, key)}.${instead(key, known)}` }
+      return {
+        path: [...path, key],
+        at: 'key',
+        message: `${unknown(path, key)}.${nearest(key, known) || all(known, path)}`,
+      }
     }
     case 'required':
       return { path, at: 'key', message: `${name} needs ${JSON.stringify(params.missingProperty)}.` }
@@ -69,7 +73,9 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
       const given = String(error.data)
       return path[0] === 'suppressions'
         ? onValue(`There is no rule ${JSON.stringify(given)}.${nearest(given, rules.keys())}`)
-        : onValue(`${name} cannot be ${show(error.data)}.${instead(given, known)}`)
+        : onValue(
+            `${name} cannot be ${show(error.data)}.${nearest(given, known) || ` It can be ${enumerate(known, 'or')}.`}`,
+          )
     }
     case 'type':
       return onValue(
@@ -78,7 +84,11 @@ function problemOf(error: ErrorObject, value: unknown, rules: ReadonlyMap<string
           : `${name} must be ${article(String(params.type))}, not ${show(error.data)}.`,
       )
     case 'pattern':
-      return onValue(`${name} cannot be ${show(error.data)}.${example(parent)}`)
+      return onValue(
+        typeof error.data === 'string' && error.data.trim() === ''
+          ? `${name} must not be empty.`
+          : `${name} cannot be ${show(error.data)}.${example(parent)}`,
+      )
     case 'format':
       return onValue(`${name} is no regular expression: ${show(error.data)}.`)
     case 'anyOf':
@@ -118,12 +128,13 @@ function unknown(path: Path, key: string): string {
   return path.length === 0 ? `There is no key ${quoted}` : `${nameOf(path)} has no key ${quoted}`
 }
 
-/** The nearest name, else all of them where they are few. */
-function instead(name: string, known: readonly string[]): string {
-  const near = nearest(name, known)
-  if (near !== '') return near
+/** What could stand there, where that is little. */
+function all(known: readonly string[], path: Path): string {
+  const noun = path[0] === 'rules' && path[2] === 'params' ? 'parameter' : 'key'
   if (known.length === 0 || known.length > 16) return ''
-  return ` It can be ${enumerate(known, 'or')}.`
+  return known.length === 1
+    ? ` The only ${noun} is ${known[0]}.`
+    : ` The ${noun}s are ${enumerate(known, 'and')}.`
 }
 
 function alternatives({ anyOf }: Schema): string {

@@ -66,7 +66,7 @@ function* relations(object: KubernetesObject, graph: Graph): Generator<[Kubernet
       if (isAskedAbout(configuration, workload, graph)) yield [configuration, 'is asked about new pods of {}']
     for (const pod of graph.live?.podsOf(workload) ?? []) {
       const node = graph.find('Node', pod.spec?.nodeName, object, '')
-      if (node) yield [node, 'runs pods of {}']
+      if (node) yield [node, workload.object.kind === 'Pod' ? 'runs {}' : 'runs pods of {}']
     }
   }
   switch (object.kind) {
@@ -169,17 +169,17 @@ export function symptomsOf(object: KubernetesObject, graph: Graph): string[] {
 function symptomsOfPod(pod: Pod): string[] {
   const { status, metadata } = pod
   const found = [
-    ...(metadata?.deletionTimestamp ? ['is being deleted'] : []),
-    ...(status?.phase === 'Failed' ? [`has failed${status.reason ? `: ${status.reason}` : ''}`] : []),
+    ...(metadata?.deletionTimestamp ? ['being deleted'] : []),
+    ...(status?.phase === 'Failed' ? [`failed${status.reason ? `: ${status.reason}` : ''}`] : []),
     ...containerStates(pod).flatMap(symptomsOfContainer),
   ]
   if (status?.phase === 'Pending') {
     const placed = conditionOf(pod, 'PodScheduled')
     const why = placed?.status === 'False' ? placed.message : undefined
-    return [...found, why ? `is not scheduled: ${why}` : 'is pending']
+    return [...found, why ? `not scheduled: ${why}` : 'pending']
   }
   const isUnready = status?.phase === 'Running' && conditionOf(pod, 'Ready')?.status === 'False'
-  return found.length === 0 && isUnready ? ['is not ready'] : found
+  return found.length === 0 && isUnready ? ['not ready'] : found
 }
 
 function symptomsOfContainer({ name, state, lastState, restartCount = 0 }: ContainerState): string[] {

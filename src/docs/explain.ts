@@ -93,7 +93,9 @@ function exampleOf(rule: Rule, { bad, good }: Example): string[] {
 
 /** Fixtures carry marks and run options for the tests: they are no part of the example. */
 function clean(text: string): string {
-  return text.replace(/^# (?:run|severity): .*\n/gm, '').replace(/ *# expect: .*$/gm, '')
+  return text
+    .replace(/^ *# (?:run|severity|message|note|evidence|often|fix): .*\n/gm, '')
+    .replace(/ *# expect: .*$/gm, '')
 }
 
 function suppression(id: string, rule: Rule): string {

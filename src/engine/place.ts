@@ -12,7 +12,7 @@ export interface Line {
 
 /**
  * Where a field stands: its key (or its value), its nearest ancestor's key when it is not written.
- * An object and a list item as a whole are shown at their name.
+ * An object and a list item as a whole are shown at their name, a condition at its type.
  */
 export function placeOf(resource: Resource, path: Path, onValue = false): Place {
   const { file, live, built } = resource.document
@@ -39,7 +39,8 @@ function rangeOf(found: Locator, object: Path, path: Path, onValue: boolean): Ra
   const full = below(object, written)
   const isItem = typeof written.at(-1) === 'number'
   if (written.length === 0) return nameOf(found, object)
-  if (isItem && found.has([...full, 'name'])) return found.value([...full, 'name'])
+  const name = [...full, full.at(-2) === 'conditions' ? 'type' : 'name']
+  if (isItem && found.has(name)) return found.value(name)
   return onValue ? found.value(full) : found.key(full)
 }
 

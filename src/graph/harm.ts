@@ -8,8 +8,8 @@ import { isReady, presentPods } from './pod.js'
 import type { Workload } from './workload.js'
 
 /**
- * The calls of Services that have no ready pod but those of the workload, of which none is.
- * @returns what is `said` of them, for evidence (`calls of Service shop/web fail, so do those through Ingress shop/web`), if there are any,
+ * The calls to Services that have no ready pod but those of the workload, of which none is.
+ * @returns what is `said` of them, for evidence (`calls to Service shop/web fail, so do those through Ingress shop/web`), if there are any,
  * and the place of the first `route` from outside that leads to them
  */
 export function failingCalls(workload: Workload, graph: Graph, live: Live) {
@@ -20,7 +20,7 @@ export function failingCalls(workload: Workload, graph: Graph, live: Live) {
   const through = routes.size > 0 ? `, so do those through ${firstOf([...routes])}` : ''
   const [first] = found
   return {
-    said: [`calls of ${firstOf(services.map(graph.describe))} fail${through}`],
+    said: [`calls to ${firstOf(services.map(graph.describe))} fail${through}`],
     route: first && { of: first.from, node: first.node, field: first.field, note: 'fails, too' },
   }
 }

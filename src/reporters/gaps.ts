@@ -2,6 +2,7 @@
 import type { Report } from '../engine/report.js'
 import type { ClusterSummary, Summary } from '../finding.js'
 import { groupBy } from '../values/group.js'
+import { reasonFor } from './summary.js'
 import { count } from './text.js'
 
 /** A line for each reason. */
@@ -44,7 +45,7 @@ export function allGaps({ summary, failures }: Report): string[] {
     ...(unreadable > 0 ? [`not read in full: ${count(unreadable, 'file')}`] : []),
     ...Object.entries(skipped)
       .sort(([, a], [, b]) => b - a)
-      .map(([reason, number]) => `left out: ${count(number, 'file')}, ${reason}`),
+      .map(([reason, number]) => `left out: ${count(number, 'file')} (${reasonFor(reason, number)})`),
     ...[...new Set(failures.map(({ rule }) => rule))].map((rule) => `not decided, internal error: ${rule}`),
   ]
 }

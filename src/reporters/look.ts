@@ -66,7 +66,7 @@ function linksOf(env: Environment): Look['linkTo'] {
 
 function links(root: string, base: string): (file: string, line: number) => string | undefined {
   return (file, line) => {
-    // Lone surrogates can not be encoded.
+    // Lone surrogates cannot be encoded.
     const steps = relative(root, resolve(file)).toWellFormed().split(sep)
     if (steps[0] === '..' || file.startsWith('<')) return undefined
     // A bracket would end the link.

@@ -101,7 +101,7 @@ function location(place: Place, cluster?: string) {
 
 /** A path as a relative URI reference. */
 function uri(file: string): string {
-  // Lone surrogates can not be encoded.
+  // Lone surrogates cannot be encoded.
   return file.toWellFormed().split('/').map(encodeURIComponent).join('/')
 }
 

@@ -6,7 +6,8 @@ import { count, printable } from './text.js'
 const plurals: Readonly<Record<string, string>> = {
   'Helm template': 'Helm templates',
   'Go template': 'Go templates',
-  'Helm chart': 'Helm charts',
+  // Chart.yaml, and the values.
+  'Helm chart': 'files of Helm charts',
   kustomization: 'kustomizations',
   'kustomize patch': 'kustomize patches',
   'source of a build': 'sources of a build',
