@@ -68,7 +68,7 @@ export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { matchesAnywhere, mayMean, mayShareNamespace } from './graph/meant.js'
+export { matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {
   controlledBy,
   type Measured,

@@ -7,6 +7,18 @@ import type { Fault } from './refuse.js'
 /** Of a merge: documents of one file that have conflicts have them together. */
 export const conflictMessage = 'A merge conflict is not resolved: remove its marks and keep one side.'
 
+/** The shell command that a file begins with, as in tutorials, where its here-document is the manifest; for the whole file. */
+export function hereDocument(text: string): Fault | undefined {
+  const before = /^(?:[ \t]*(?:#.*)?\r?\n)*/.exec(text)?.[0].length ?? 0
+  return /^[ \t]*[\w./-]+ [^:\r\n]*<<-?[ \t]*["']?[A-Za-z_]/.test(lineAt(text, before).text)
+    ? {
+        message:
+          'This line is a shell command and no YAML: remove it, and the line that ends its here-document.',
+        offset: before,
+      }
+    : undefined
+}
+
 /** What a person should read about a mistake; the place may be another one than the parser stopped at. */
 export function explain({ reason, offset, message }: Mistake, text: string): Fault {
   if (message !== undefined) return { message, offset }
@@ -135,6 +147,7 @@ const causes: readonly Cause[] = [
   listOnKeyLine,
   colonInValue,
   textAfterQuote,
+  textAfterBracket,
   when(
     /^missed comma between flow collection entries|^expected the node content, but found ','/,
     'Between brackets or braces, values are separated by one comma each: add or remove one, or close the bracket.',
@@ -234,6 +247,17 @@ function textAfterQuote({ reason, line }: Scene): Fault | undefined {
     match,
     line,
     'Text follows a closed quote: put all of the value in quotes, or double the quote inside of it.',
+  )
+}
+
+/** `values: [] all of them`. */
+function textAfterBracket({ reason, line }: Scene): Fault | undefined {
+  if (!/indentation of a|end of the stream/.test(reason)) return undefined
+  const match = /^[\s-]*(?:[\w./-]+:\s+)?(?:\[[^[\]"'#]*\]|\{[^{}"'#]*\})\s+(?=[^\s#,\]}:])/.exec(line.text)
+  return behind(
+    match,
+    line,
+    'Text follows a closed bracket: begin it with # if it is a comment, or put all of the value in quotes.',
   )
 }
 

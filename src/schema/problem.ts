@@ -84,7 +84,7 @@ export type SchemaProblem =
       readonly path: Path
       /** What makes it necessary, when it is not always: `and type is ExternalName`. */
       readonly because?: string
-      /** It is there, as an empty text or list. */
+      /** It is there, with nothing behind it or as an empty text or list. */
       readonly empty: boolean
     }
   | {

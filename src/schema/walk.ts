@@ -139,7 +139,7 @@ function findMissing({ required, filled }: Definition, value: Untyped, walk: Wal
   for (let i = 0; i < required.length; i++) {
     const name = required[i] as string
     if ((value[name] ?? undefined) === undefined)
-      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
+      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: value[name] === null })
   }
   for (let i = 0; i < filled.length; i++) {
     const name = filled[i] as string
