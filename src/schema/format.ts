@@ -1,5 +1,6 @@
 /** The formats of texts that the API server decodes. */
 import { isIP } from '../values/ip.js'
+import { isObject } from '../values/untyped.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
 const quantityText = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
@@ -56,6 +57,15 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   const found = marks.exec(text) ?? promise.exec(text) ?? order.exec(text)
   const words = marksOnly ? null : (speaking.exec(text) ?? noun.exec(text) ?? beside.exec(text))
   return (found ?? words)?.[0]
+}
+
+/** The mark `{USER_NAME}` of a script without quotes around it, which YAML reads as a mapping with a key and no value. */
+export function blankMapping(value: unknown): string | undefined {
+  if (!isObject(value)) return undefined
+  const [key, ...others] = Object.keys(value)
+  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z]\w*$/.test(key)
+    ? `{${key}}`
+    : undefined
 }
 
 /** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */

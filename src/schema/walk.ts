@@ -323,8 +323,10 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 }
 
 function refuse(expected: Expected, value: unknown, walk: Walk): undefined {
-  if (isPlaceholder(value) || (typeof value === 'string' && blankIn(value))) walk.gaps++
-  report(walk, wrongType(walk.path, expected, value))
+  const problem = wrongType(walk.path, expected, value)
+  if (isPlaceholder(value) || problem.kind === 'placeholder' || (typeof value === 'string' && blankIn(value)))
+    walk.gaps++
+  report(walk, problem)
 }
 
 function unknownField({ name, fields }: Definition, field: string, value: unknown, walk: Walk): void {
