@@ -64,6 +64,7 @@ describe('what is broken', () => {
     ['null-key.yaml', 'null:', /key is missing or null/],
     ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
     ['reserved-character.yaml', '@admin', /@.*quotes/],
+    ['shell-prompt.yaml', 'student@', /terminal/],
     ['tab.yaml', '\tname', /tab.*spaces/],
     ['tab-on-empty-line.yaml', '\t', /tab.*spaces/],
     ['text-after-bracket.yaml', 'An empty', /closed bracket/],

@@ -66,8 +66,8 @@ function flagInScript(script: string, name: string): string | undefined {
 }
 
 const shells = /^(?:\S*\/)?(?:ba|da|a|z)?sh$/
-/** What prints something, waits for a time that is written, or sets the shell up. */
-const brief = /^(?:\S*\/)?(?:echo|printf|date|true|hostname|uname|whoami|id|pwd|exit|set|:)(?:\s|$)/
+/** What prints something or sets the shell up. */
+const brief = /^(?:\S*\/)?(?:echo|printf|date|cat|true|hostname|uname|whoami|id|pwd|exit|set|:)(?:\s|$)/
 const briefSleep = /^(?:\S*\/)?sleep\s+\d+(?:\.\d+)?[smh]?$/
 const ofLoops = /^(?:(?:do|then|else|\{)\s+)+/
 const listLoop = /^for\s+\w+\s+in\s[^`$(]*$/

@@ -7,15 +7,21 @@ import type { Fault } from './refuse.js'
 /** Of a merge: documents of one file that have conflicts have them together. */
 export const conflictMessage = 'A merge conflict is not resolved: remove its marks and keep one side.'
 
-/** The shell command that a file begins with, as in tutorials, where its here-document is the manifest; for the whole file. */
-export function hereDocument(text: string): Fault | undefined {
-  const before = /^(?:[ \t]*(?:#.*)?\r?\n)*/.exec(text)?.[0].length ?? 0
-  return /^[ \t]*[\w./-]+ [^:\r\n]*<<-?[ \t]*["']?[A-Za-z_]/.test(lineAt(text, before).text)
-    ? {
-        message:
-          'This line is a shell command and no YAML: remove it, and the line that ends its here-document.',
-        offset: before,
-      }
+/**
+ * The line of a shell that a file begins with, as it is pasted from a tutorial or a terminal: a command whose here-document is the
+ * manifest, or a prompt with the command that printed it. It is for the whole file.
+ */
+export function shellLine(text: string): Fault | undefined {
+  const offset = /^(?:[ \t]*(?:#.*)?\r?\n)*/.exec(text)?.[0].length ?? 0
+  const line = lineAt(text, offset).text
+  if (/^[ \t]*[\w./-]+ [^:\r\n]*<<-?[ \t]*["']?[A-Za-z_]/.test(line))
+    return {
+      message:
+        'This line is a shell command and no YAML: remove it, and the line that ends its here-document.',
+      offset,
+    }
+  return /^(?:[\w.-]+@[\w.-]+:[^\s$#]*)?[$#] \S/.test(line)
+    ? { message: 'This line is from a terminal and no YAML: remove it.', offset }
     : undefined
 }
 

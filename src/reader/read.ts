@@ -17,7 +17,7 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
-import { conflictMessage, explain, hereDocument } from './explain.js'
+import { conflictMessage, explain, shellLine } from './explain.js'
 import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
@@ -222,7 +222,7 @@ class Reading {
       }
       if (!isMeant()) return 'not Kubernetes'
       const place = positions(text, chunk.line, chunk.column)
-      const command = hereDocument(file.text)
+      const command = shellLine(file.text)
       if (command) {
         const range = positions(file.text, 1, 1).range(command.offset, wordEnd(file.text, command.offset))
         this.invalidOnce(file, command.message, range)
