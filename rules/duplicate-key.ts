@@ -10,9 +10,9 @@ cluster: a second \`env\`, \`resources\` or \`labels\` does not add to the first
 Kustomize, and with it \`kubectl apply -k\` and Flux, refuses the whole file instead.`,
   remedy: 'Merge the two, or remove the one that is wrong.',
   decides: `Keys are compared in the text, in every mapping of an object, those of custom resources too. Keys that
-come from a merge (\`<<\`) are meant to be overridden and do not count. Where both values are written alike, or the
-second has all that the first has, nothing is lost: all such keys of an object are one finding, a warning where a
-kustomization stands in the folder, else an info.`,
+come from a merge (\`<<\`) are meant to be overridden and do not count. Two objects without a line \`---\` between
+them are one finding. Where both values are written alike, or the second has all that the first has, nothing is
+lost: all such keys of an object are one finding, a warning where a kustomization stands in the folder, else an info.`,
   versions:
     'Tried with kubectl 1.36 and a kube-apiserver 1.36: last one kept, no warning, `--validate=strict` included.',
   sources: [
@@ -24,6 +24,16 @@ kustomization stands in the folder, else an info.`,
   check(object, { graph, repeatedKeys, reportPath }) {
     const repeated = repeatedKeys()
     if (repeated.length === 0) return
+    const second = repeated.find(({ path }) => path.length === 1 && path[0] === 'kind')
+    const begin = second && repeated.find(({ path, isSame }) => path.length === 1 && !isSame)
+    if (begin) {
+      reportPath(
+        begin.path,
+        `What line ${begin.line} begins has no effect: another object follows without a line --- between them, and the last ${formatPath(begin.path).slice(1)} counts.`,
+        { see: [begin.first], fix: advise('write a line --- above the second object') },
+      )
+      return
+    }
     for (const { path, line, first, isSame } of repeated)
       if (!isSame)
         reportPath(

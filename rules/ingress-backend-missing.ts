@@ -16,6 +16,7 @@ import {
   type Service,
   set,
   stringAt,
+  variantsOf,
 } from '../src/rule.js'
 
 export default rule({
@@ -183,7 +184,7 @@ function wrongPort(
   if (
     service.spec?.type === 'ExternalName' ||
     // Of several variants any may be the one that is meant.
-    variantsOf(service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
+    variantsOf('Service', service, graph).some((one) => hasPort(one, port, route.kind === 'Route')) ||
     // The port may be added, or changed, by a patch.
     graph.patched(service) ||
     graph.patched(route)
@@ -211,17 +212,6 @@ function unresolvedBy(route: KubernetesObject) {
     const controller = stringAt(parent, 'controllerName') ?? 'a controller'
     return [{ reason, message: found.message || reason, controller }]
   })
-}
-
-/** The Services of that name and namespace, itself included. */
-function variantsOf(service: Service, graph: Graph): readonly Service[] {
-  return graph
-    .seen('Service')
-    .filter(
-      (one) =>
-        one.metadata?.name === service.metadata?.name &&
-        graph.namespaceOf(one) === graph.namespaceOf(service),
-    )
 }
 
 /** @param ofPods the number is a port of the pods, as in OpenShift's Routes */

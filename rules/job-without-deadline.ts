@@ -5,6 +5,7 @@ import {
   type CronJob,
   causeOf,
   durationPattern,
+  endsByItself,
   type Fault,
   formatStarts,
   type Graph,
@@ -37,7 +38,8 @@ counts, too: it ends each attempt, and \`backoffLimit\` bounds their number. An 
 starts more often than \`errorBelowInterval\` and lets runs overlap.
 
 Exempt: suspended Jobs and CronJobs, CronJobs with \`concurrencyPolicy: Replace\` (the next start ends the
-run), Jobs that another object controls, and Jobs with \`managedBy\`.
+run), Jobs that another object controls, Jobs with \`managedBy\`, and those whose containers only print
+something or wait for a time that is written (\`date; echo hello\`).
 
 In a cluster an error, for other Jobs a warning, when a run has been going for longer than \`hungAfter\` and
 than three times the longest time between two starts: it hangs. Other Jobs may have work for days, and are
@@ -84,6 +86,7 @@ reported when something is wrong with their pods.`,
         evidence: found.evidence,
         fix: byExperience,
       })
+    else if ([...(pod.initContainers ?? []), ...(pod.containers ?? [])].every(endsByItself)) return
     else if (isKind(subject, 'CronJob')) {
       const fault = unbounded(subject, job, graph, seconds(params.errorBelowInterval) ?? 0)
       if (fault) report(...fault)

@@ -10,16 +10,18 @@ import {
   formatMaker,
   type Graph,
   isReady,
-  type KubernetesObject,
   type Live,
   lastEnd,
   nearestName,
+  type ObjectOf,
+  objectAt,
   type Pod,
   presentPods,
   push,
   rule,
   secretMaker,
   set,
+  variantsOf,
   type Workload,
 } from '../src/rule.js'
 
@@ -44,8 +46,8 @@ do); there all missing objects of a kind are one finding, at the first workload 
 \`partialInput\` so are those of other input, as an info.
 
 A key that a ConfigMap or Secret of the input does not have is reported always, unless something else may fill the
-object, its file is named as an example (\`secrets.example.yaml\`), or it stands in another folder and so do others
-of its name: those of other clusters.
+object, another one of its name that stands as near has the key, its file is named as an example
+(\`secrets.example.yaml\`), or it stands in another folder and so do others of its name: those of other clusters.
 
 In a cluster, what pods wait for stands below, and is reported by itself where no reference shows it, as for keys of
 Secrets, whose values are not read. The stalled rollout and the Service without pods that follow from it stand below
@@ -405,44 +407,50 @@ function consequence(reference: ConfigReference, scene: Scene, isWaitedFor: bool
   }
 }
 
+type Keyed = ObjectOf<'ConfigMap' | 'Secret'>
+
 /** The fields of ConfigMaps and Secrets that have keys of their own. */
-const dataFields: ReadonlySet<string | number | undefined> = new Set(['data', 'stringData', 'binaryData'])
+const dataFields = ['data', 'stringData', 'binaryData']
 
 /**
  * Whether the object stands in another folder than the workload, and one of its name in a third: repositories for several
  * clusters have a folder for each, and what is missing in one may be kept out of Git.
  */
-function isOfAnother(found: KubernetesObject, { object }: Workload, graph: Graph): boolean {
-  const isVariant = (one: KubernetesObject) =>
-    one !== found &&
-    one.metadata?.name === found.metadata?.name &&
-    graph.namespaceOf(one) === graph.namespaceOf(found)
-  const kind = found.kind === 'Secret' ? 'Secret' : 'ConfigMap'
-  return graph.apart(found, object) > 1 && graph.all(kind).some(isVariant)
+function isOfAnother(found: Keyed, { object }: Workload, graph: Graph): boolean {
+  return graph.apart(found, object) > 1 && variantsOf(kindOf(found), found, graph).length > 1
 }
+
+const kindOf = ({ kind }: Keyed) => (kind === 'Secret' ? 'Secret' : 'ConfigMap')
 
 type MissingKey = NonNullable<ReturnType<typeof missingKey>>
 
-/** A key that is named and that the object of the input does not have. */
+/** A key that is named and that the object of the input does not have, nor another one of its name which stands as near. */
 function missingKey({ kind, name, keys }: ConfigReference, workload: Workload, graph: Graph) {
   if ((kind !== 'ConfigMap' && kind !== 'Secret') || keys.length === 0) return undefined
   const found = graph.isFilledElsewhere(kind, name) ? undefined : graph.find(kind, name, workload.object)
   // A patch of a kustomization may add the key.
   if (!found || graph.patched(found) || isOfAnother(found, workload, graph)) return undefined
-  const data = {
-    ...found.data,
-    ...('stringData' in found ? found.stringData : {}),
-    ...('binaryData' in found ? found.binaryData : {}),
-  }
-  // One that has a value of the wrong type is there, and a finding of its own.
-  const wrong = graph
-    .problems(found)
-    .flatMap(({ path: [of, key] }) => (dataFields.has(of) && typeof key === 'string' ? [key] : []))
-  const own = [...Object.keys(data), ...wrong]
+  const own = keysOf(found, graph)
   // No key can have other characters: such a one is filled in or decrypted later.
-  const key = keys.find((one) => !own.includes(one) && /^[-.\w]+$/.test(one))
+  const lacks = (had: readonly string[]) => keys.find((one) => !had.includes(one) && /^[-.\w]+$/.test(one))
+  const key = lacks(own)
   // An object without any data is a shell that somebody else fills.
-  return key === undefined || own.length === 0
+  if (key === undefined || own.length === 0) return undefined
+  const farthest = graph.apart(found, workload.object)
+  const isMeant = (one: Keyed) =>
+    graph.apart(one, workload.object) <= farthest && lacks(keysOf(one, graph)) === undefined
+  return variantsOf(kind, found, graph).some(isMeant)
     ? undefined
     : { key, near: nearestName(key, own), of: found, data: found.data ?? found }
+}
+
+/** The keys that are written; one that has a value of the wrong type is there, and a finding of its own. */
+function keysOf(object: Keyed, graph: Graph): readonly string[] {
+  const wrong = graph
+    .problems(object)
+    .flatMap(({ path: [of, key] }) =>
+      dataFields.includes(String(of)) && typeof key === 'string' ? [key] : [],
+    )
+  const written = dataFields.flatMap((field) => Object.keys(objectAt(object, field) ?? {}))
+  return [...written, ...wrong]
 }

@@ -1,4 +1,13 @@
-import { type Graph, groupOf, isObject, type ObjectOf, type RuleEdit, rule, stringAt } from '../src/rule.js'
+import {
+  type Graph,
+  groupOf,
+  isObject,
+  type ObjectOf,
+  type RuleEdit,
+  rule,
+  stringAt,
+  valueAt,
+} from '../src/rule.js'
 
 type Path = readonly (string | number)[]
 type Node = ObjectOf<'Node'>
@@ -92,9 +101,10 @@ manifest that names k3s: their nodes have the old label, or keep it when they ar
         (isOfOpenShift(object, graph) || graph.mentions(object, 'k3s'))
       )
         continue
-      const written = writtenVerdict(label, role, change, minor)
+      const verb = isNegated(object, path) ? 'leaves out' : 'matches'
+      const written = writtenVerdict(label, role, change, minor, verb)
       const verdict = graph.live
-        ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor)
+        ? seenVerdict(label, path, role, change, graph.seen('Node'), written, minor, verb)
         : written
       if (!verdict) continue
       reportPath(path, verdict.message, {
@@ -136,6 +146,7 @@ function writtenVerdict(
   role: Found['role'],
   { to, gone, deprecated }: Renamed,
   minor: number,
+  verb: string,
 ): Verdict {
   if (role === 'toleration')
     return {
@@ -149,11 +160,11 @@ function writtenVerdict(
     }
   return minor >= gone
     ? {
-        message: `This matches no node from 1.${gone} on: the label is called ${to} now.`,
+        message: `This ${verb} no node from 1.${gone} on: the label is called ${to} now.`,
         severity: role === 'selector' ? 'error' : 'warning',
       }
     : {
-        message: `This matches no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`,
+        message: `This ${verb} no node after the upgrade to 1.${gone}: the label is called ${to} from then on.`,
         severity: 'warning',
       }
 }
@@ -167,6 +178,7 @@ function seenVerdict(
   nodes: readonly Node[],
   written: Verdict,
   minor: number,
+  verb: string,
 ): Verdict | undefined {
   const having = (name: string) =>
     nodes.filter(({ metadata }) => metadata?.labels?.[name] !== undefined).length
@@ -185,7 +197,7 @@ function seenVerdict(
   if (minor < gone || (old === 0 && successors > 0)) return written
   return old < successors
     ? {
-        message: `This matches ${old} of ${successors} control plane nodes: the others have the label ${to} only.`,
+        message: `This ${verb} ${old} of ${successors} control plane nodes: the others have the label ${to} only.`,
         severity: 'warning',
       }
     : undefined
@@ -290,6 +302,15 @@ function toleratesAll(around: unknown): boolean {
 function roleOf(path: Path): Found['role'] {
   if (path.includes('tolerations')) return 'toleration'
   return path.some((step) => String(step).startsWith('preferred')) ? 'preference' : 'selector'
+}
+
+/** Whether nodes without the label are selected. */
+function isNegated(object: object, path: Path): boolean {
+  const value = valueAt(object, ...path)
+  const operator = stringAt(object, ...path.slice(0, -1), 'operator')
+  return typeof value === 'string' && path.at(-1) === 'key' && operator !== undefined
+    ? operator === 'DoesNotExist' || operator === 'NotIn'
+    : /!\s*has\(|!=|\bnot\s+in\b/.test(String(value))
 }
 
 function edits(object: unknown, path: Path, label: string, to: string): readonly RuleEdit[] {

@@ -13,6 +13,7 @@ import {
   stringAt,
   type Untyped,
   unmet,
+  variantsOf,
 } from '../src/rule.js'
 
 const group = 'gateway.networking.k8s.io'
@@ -134,14 +135,9 @@ function listenerFault(
 ): Fault | undefined {
   const section = stringAt(ref, 'sectionName')
   const port = numberAt(ref, 'port')
-  const listeners = graph
-    .seen(gatewayKind)
-    .filter(
-      (one) =>
-        one.metadata?.name === gateway.metadata?.name &&
-        graph.namespaceOf(one) === graph.namespaceOf(gateway),
-    )
-    .flatMap((one) => objectsAt(one, 'spec', 'listeners'))
+  const listeners = variantsOf(gatewayKind, gateway, graph).flatMap((one) =>
+    objectsAt(one, 'spec', 'listeners'),
+  )
   if (listeners.length === 0) return undefined
   const named = listeners.filter((one) => !section || one.name === section)
   if (named.length === 0) {

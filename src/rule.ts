@@ -38,7 +38,7 @@ export { type Certificate, certificatesIn, decoded } from './graph/certificate.j
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { announcesServices } from './graph/cilium-bgp.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
-export { delayOfCommand, flagOf, wordsOf } from './graph/command.js'
+export { delayOfCommand, endsByItself, flagOf, wordsOf } from './graph/command.js'
 export {
   type Condition,
   changedAt,
@@ -70,7 +70,7 @@ export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
-export { matchesAnywhere, mayMean, mayShareNamespace } from './graph/meant.js'
+export { matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {
   controlledBy,
   type Measured,

@@ -399,6 +399,22 @@ describe('which objects belong together', () => {
     expect(backends(named)).toEqual([['Deployment prod/web']])
   })
 
+  it('does not join what two folders of a row hold, unless kustomizations put it into one namespace', () => {
+    const joined = (web: string, of: string, home?: string) => {
+      const files = { [`${web}/web.yaml`]: deployment('web'), [`${of}/service.yaml`]: service('web') }
+      const homes = home && Object.fromEntries(Object.keys(files).map((name) => [name, home]))
+      return backends(graphOf(files, homes ? { homes } : {})).flat().length > 0
+    }
+    expect(joined('day-10', 'day-36')).toBe(false)
+    expect(joined('Chapter04', 'chapter12')).toBe(false)
+    expect(joined('docs/lab3-probes', 'docs/lab4-limits')).toBe(false)
+    expect(joined('day-10', 'day-36', 'shop')).toBe(true)
+    expect(joined('day-10/web', 'day-10/service')).toBe(true)
+    expect(joined('01-web', '02-services')).toBe(true)
+    expect(joined('web', 'services')).toBe(true)
+    expect(joined('app1', 'lb2')).toBe(true)
+  })
+
   it('leaves alone what is far away where something next door matches', () => {
     const graph = graphOf({
       'web/web.yaml': deployment('web'),

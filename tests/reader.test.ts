@@ -50,6 +50,7 @@ describe('what is broken', () => {
     ['control-character.yaml', '\u0001b', /control character/],
     ['dedent.yaml', 'namespace', /indented by 2 spaces.*4/],
     ['glob.yaml', '*.example', /quotes/],
+    ['here-document.yaml', 'kubectl', /shell command/],
     ['indentation.yaml', 'selector', /indented by 3 spaces, deeper/],
     ['infinity.yaml', '.inf', /quotes/],
     ['json-escape.yaml', '\\/b', /escape/],
@@ -63,8 +64,10 @@ describe('what is broken', () => {
     ['null-key.yaml', 'null:', /key is missing or null/],
     ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
     ['reserved-character.yaml', '@admin', /@.*quotes/],
+    ['shell-prompt.yaml', 'student@', /terminal/],
     ['tab.yaml', '\tname', /tab.*spaces/],
     ['tab-on-empty-line.yaml', '\t', /tab.*spaces/],
+    ['text-after-bracket.yaml', 'An empty', /closed bracket/],
     ['text-after-mark.yaml', 'apiVersion', /follow ---/],
     ['text-after-quote.yaml', 'and b', /closed quote/],
     ['unclosed-bracket.yaml', '["sh"', /bracket that opens here/],
@@ -401,6 +404,64 @@ describe('test data', () => {
     'api/testdata/old/c.yaml': configMap('c'),
     'api/testdata.yaml': configMap('d'),
   }
+  it('is what stands in tests beside a program of its name', () => {
+    const cwd = folderWith({
+      'conformance/tests/invalid-route.yaml': configMap('route'),
+      'conformance/tests/invalid-route.go': 'package tests',
+      'conformance/tests/mesh/backend.yaml': configMap('backend'),
+      'conformance/base/gateway.yaml': configMap('gateway'),
+      'tests/manifests.yaml': configMap('manifests'),
+      'tests/main.go': 'package tests',
+      'deploy/web.yaml': configMap('web'),
+      'deploy/web.go': 'package deploy',
+    })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['gateway', 'web', 'manifests'])
+    expect(skips(input)).toEqual({ 'conformance/tests': 'test data' })
+    expect(names(read(cwd, ['conformance/tests/invalid-route.yaml']))).toEqual(['route'])
+  })
+  it('is what is wrong on purpose, beside what is right', () => {
+    const cwd = folderWith({
+      'policy/manifests/invalid/a.yaml': configMap('a'),
+      'policy/manifests/valid/b.yaml': configMap('b'),
+      'probes/bad/c.yaml': configMap('c'),
+      'probes/good/d.yaml': configMap('d'),
+      'apps/bad/e.yaml': configMap('e'),
+    })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['e', 'b', 'd'])
+    expect(skips(input)).toEqual({ 'policy/manifests/invalid': 'test data', 'probes/bad': 'test data' })
+    expect(names(read(cwd, ['policy/manifests/invalid']))).toEqual(['a'])
+  })
+  it('is what a suite of Gatekeeper compares with a policy, unless a kustomization builds it', () => {
+    const suite = `kind: Suite
+apiVersion: test.gatekeeper.sh/v1alpha1
+tests:
+  - template: template.yaml
+    constraint: samples/constraint.yaml
+    cases:
+      - object: samples/refused.yaml
+        inventory: [samples/others.yaml]
+      - object: ../web/web.yaml
+`
+    const cwd = folderWith({
+      'library/suite.yaml': suite,
+      'library/template.yaml': configMap('template'),
+      'library/samples/constraint.yaml': configMap('constraint'),
+      'library/samples/refused.yaml': configMap('refused'),
+      'library/samples/others.yaml': configMap('others'),
+      'web/web.yaml': configMap('web'),
+      'web/kustomization.yaml': 'resources: [web.yaml]\n',
+    })
+    const input = read(cwd)
+    expect(names(input)).toEqual(['constraint', 'template', 'web'])
+    expect(skips(input)).toEqual({
+      'library/samples/others.yaml': 'test data',
+      'library/samples/refused.yaml': 'test data',
+      'library/suite.yaml': 'test data',
+    })
+    expect(names(read(cwd, ['library/samples/refused.yaml', 'library/suite.yaml']))).toEqual(['refused'])
+  })
   it('is left out on a walk, as one', () => {
     const input = read(folderWith(tree))
     expect(names(input)).toEqual(['a', 'd'])

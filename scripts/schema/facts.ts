@@ -269,6 +269,8 @@ export const optional: Fields = {
   'discovery.EndpointSlice': 'endpoints',
   'discovery.ForZone': 'name',
   'resource.DeviceCapacity': 'value',
+  // Later versions of the document say so, too: pkg/apis/rbac/v1beta1/defaults.go (SetDefaults_RoleBinding).
+  'rbac.RoleRef': 'apiGroup',
   'resource.ResourcePool': 'generation',
   'scheduling.PriorityClass': 'value',
   'storage.CSIDriver': 'spec',

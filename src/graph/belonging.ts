@@ -1,7 +1,7 @@
 /**
  * Which objects belong together: objects with the same namespace do. Manifests often leave the namespace to
  * `kubectl -n`, or say `default` as examples do; those belong together when their files are near each other (at most
- * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not) and no kustomizations put them into
+ * three folder changes apart: base/ and overlays/prod/ do, two applications of a repository do not, nor lesson-1/ and lesson-2/) and no kustomizations put them into
  * different namespaces, and a selector that matches something next door leaves alone what is further away. Where several objects have the same kind,
  * namespace and name (variants of one object, as in a folder of examples), an object is linked to the nearest variant
  * only.
@@ -113,8 +113,25 @@ function mayBelong(a: Resource, b: Resource): boolean {
 /** The same for two of equal namespaces, so many folder changes apart. */
 function mayShare(a: Resource, b: Resource, apart: number): boolean {
   if (isChosen(a.namespace)) return !isMovedAway(a, b) && !isMovedAway(b, a)
-  return apart <= reach && (!a.home || !b.home || a.home === b.home)
+  if (apart > reach) return false
+  if (a.home && b.home) return a.home === b.home
+  return apart < 2 || !areParallel(a.folders, b.folders)
 }
+
+/**
+ * Whether two folders, or two above them, are one of a row each: lessons, days, chapters, clusters (`day-10` and `day-36`). Nothing of one
+ * is meant for another. Numbers that come first (`01-network`, `02-apps`) are an order.
+ */
+function areParallel(a: readonly string[], b: readonly string[]): boolean {
+  const at = a.findIndex((name, i) => name !== b[i])
+  const [one, other] = [a[at], b[at]]
+  if (one === undefined || other === undefined) return false
+  const word = wordOfRow(one)
+  return word !== undefined && word === wordOfRow(other)
+}
+
+/** `day-` of `day-10`, `exercise` of `Exercise04.03-probes`. */
+const wordOfRow = memo((name: string) => /^[A-Za-z]+[-_ ]?(?=\d)/.exec(name)?.[0].toLowerCase())
 
 /** Whether kustomizations put one object into another namespace than is written, and build the other one without it. */
 function isMovedAway({ home, namespace }: Resource, other: Resource): boolean {

@@ -64,3 +64,31 @@ function flagInScript(script: string, name: string): string | undefined {
   const [value, ...others] = new Set([...script.matchAll(flag)].map((match) => match[1]))
   return others.length === 0 ? value : undefined
 }
+
+const shells = /^(?:\S*\/)?(?:ba|da|a|z)?sh$/
+/** What prints something or sets the shell up. */
+const brief = /^(?:\S*\/)?(?:echo|printf|date|cat|true|hostname|uname|whoami|id|pwd|exit|set|:)(?:\s|$)/
+const briefSleep = /^(?:\S*\/)?sleep\s+\d+(?:\.\d+)?[smh]?$/
+const ofLoops = /^(?:(?:do|then|else|\{)\s+)+/
+const listLoop = /^for\s+\w+\s+in\s[^`$(]*$/
+
+/**
+ * Whether a container does nothing that could take for ever, as examples do: `date; echo hello`, `sleep 30`. False where its image decides
+ * what is run, and for scripts with conditions or with commands in quotes.
+ */
+export function endsByItself(container: ContainerSpec): boolean {
+  const [first = '', ...others] = wordsOf(container)
+  const isScript = shells.test(first) && /^-\w*c$/.test(others[0] ?? '')
+  const script = isScript ? (others[1] ?? '') : [first, ...others].join(' ')
+  const commands = script
+    .replace(/\$\((?:date|hostname)(?: [^()`]*)?\)/g, '')
+    .split(/[;&|\n]+/)
+    .map((one) => one.trim().replace(ofLoops, ''))
+    .filter((one) => one !== '' && !/^(?:done|fi|\}|#.*|do|\{)$/.test(one))
+  return (
+    commands.length > 0 &&
+    commands.every(
+      (one) => listLoop.test(one) || (!/[`]|\$\(/.test(one) && (brief.test(one) || briefSleep.test(one))),
+    )
+  )
+}

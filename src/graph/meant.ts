@@ -1,5 +1,5 @@
 /** What one object may mean although manifests leave it open. */
-import type { LabelSelector } from '../kubernetes.js'
+import type { KindName, KubernetesObject, LabelSelector, ObjectOf } from '../kubernetes.js'
 import { matchesSelector } from '../values/selector.js'
 import { reach } from './belonging.js'
 import type { Graph } from './graph.js'
@@ -28,4 +28,15 @@ export function matchesAnywhere(selector: LabelSelector, of: object, graph: Grap
   return graph.workloads.some(
     (workload) => matchesSelector(selector, workload.labels) && mayShareNamespace(workload.object, of, graph),
   )
+}
+
+/** The objects of a kind that are called like one of them, itself included: of such variants any may be the one that is meant. */
+export function variantsOf<K extends KindName>(
+  kind: K,
+  object: KubernetesObject,
+  graph: Graph,
+): readonly ObjectOf<K>[] {
+  const { name } = object.metadata ?? {}
+  const namespace = graph.namespaceOf(object)
+  return graph.seen(kind).filter((one) => one.metadata?.name === name && graph.namespaceOf(one) === namespace)
 }

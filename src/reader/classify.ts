@@ -1,6 +1,6 @@
 /** What a document is: a Kubernetes object, something for kustomize, or none of our business. */
 import { builtinGroups, type Untyped } from '../kubernetes.js'
-import { isObject } from '../values/untyped.js'
+import { isObject, objectsAt } from '../values/untyped.js'
 
 export type Class = 'object' | 'kustomization' | 'kustomize patch' | 'other'
 
@@ -102,6 +102,20 @@ export function isAssertion(value: unknown): boolean {
   const isExpression = (text: unknown) => typeof text === 'string' && /^\(.+\)$/s.test(text)
   if (isMapping(metadata) && (isExpression(metadata.name) || isExpression(metadata.namespace))) return true
   return [value, metadata, spec, status].some((one) => isMapping(one) && Object.keys(one).some(isExpression))
+}
+
+/**
+ * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
+ * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
+ */
+export function testedFiles(value: unknown): readonly string[] | undefined {
+  if (!isMapping(value) || value.kind !== 'Suite') return undefined
+  if (typeof value.apiVersion !== 'string' || !value.apiVersion.startsWith('test.gatekeeper.sh/'))
+    return undefined
+  return objectsAt(value, 'tests')
+    .flatMap((test) => objectsAt(test, 'cases'))
+    .flatMap(({ object, inventory }) => [object, ...(Array.isArray(inventory) ? inventory : [])])
+    .filter((file) => typeof file === 'string')
 }
 
 function lacksSelector(value: unknown): boolean {

@@ -7,6 +7,24 @@ import type { Fault } from './refuse.js'
 /** Of a merge: documents of one file that have conflicts have them together. */
 export const conflictMessage = 'A merge conflict is not resolved: remove its marks and keep one side.'
 
+/**
+ * The line of a shell that a file begins with, as it is pasted from a tutorial or a terminal: a command whose here-document is the
+ * manifest, or a prompt with the command that printed it. It is for the whole file.
+ */
+export function shellLine(text: string): Fault | undefined {
+  const offset = /^(?:[ \t]*(?:#.*)?\r?\n)*/.exec(text)?.[0].length ?? 0
+  const line = lineAt(text, offset).text
+  if (/^[ \t]*[\w./-]+ [^:\r\n]*<<-?[ \t]*["']?[A-Za-z_]/.test(line))
+    return {
+      message:
+        'This line is a shell command and no YAML: remove it, and the line that ends its here-document.',
+      offset,
+    }
+  return /^(?:[\w.-]+@[\w.-]+:[^\s$#]*)?[$#] \S/.test(line)
+    ? { message: 'This line is from a terminal and no YAML: remove it.', offset }
+    : undefined
+}
+
 /** What a person should read about a mistake; the place may be another one than the parser stopped at. */
 export function explain({ reason, offset, message }: Mistake, text: string): Fault {
   if (message !== undefined) return { message, offset }
@@ -135,6 +153,7 @@ const causes: readonly Cause[] = [
   listOnKeyLine,
   colonInValue,
   textAfterQuote,
+  textAfterBracket,
   when(
     /^missed comma between flow collection entries|^expected the node content, but found ','/,
     'Between brackets or braces, values are separated by one comma each: add or remove one, or close the bracket.',
@@ -234,6 +253,17 @@ function textAfterQuote({ reason, line }: Scene): Fault | undefined {
     match,
     line,
     'Text follows a closed quote: put all of the value in quotes, or double the quote inside of it.',
+  )
+}
+
+/** `values: [] all of them`. */
+function textAfterBracket({ reason, line }: Scene): Fault | undefined {
+  if (!/indentation of a|end of the stream/.test(reason)) return undefined
+  const match = /^[\s-]*(?:[\w./-]+:\s+)?(?:\[[^[\]"'#]*\]|\{[^{}"'#]*\})\s+(?=[^\s#,\]}:])/.exec(line.text)
+  return behind(
+    match,
+    line,
+    'Text follows a closed bracket: begin it with # if it is a comment, or put all of the value in quotes.',
   )
 }
 

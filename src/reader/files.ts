@@ -62,12 +62,27 @@ function isTestDataFolder(name: string, parent: string | undefined): boolean {
   )
 }
 
+/** What folders of manifests that are wrong on purpose are called, by what those beside them are called. */
+const counterparts: ReadonlyMap<string, string> = new Map([
+  ['invalid', 'valid'],
+  ['bad', 'good'],
+  ['fail', 'pass'],
+  ['disallowed', 'allowed'],
+])
+
+/** Whether a folder holds what a policy or a test refuses: one of what it takes stands beside it. */
+function isCounterexample(name: string, beside: readonly Dirent[]): boolean {
+  const other = counterparts.get(name)
+  return other !== undefined && beside.some((entry) => entry.name === other && entry.isDirectory())
+}
+
 /** What KUTTL compares with the cluster after a step. Source: kuttl/pkg/test/step.go. */
 const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
 
 /**
- * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI: its manifests are refused on purpose, or hold no more than what an
- * assertion compares. The last one's file may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
+ * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
+ * like them (`tests/invalid-route.go`): its manifests are refused on purpose, or hold no more than what an
+ * assertion compares. The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  * @param parent the name of the folder that it is in, where the walk has come through that one
  */
 function isPolicyTest(folder: string, parent: string | undefined, entries: readonly Dirent[]): boolean {
@@ -76,7 +91,13 @@ function isPolicyTest(folder: string, parent: string | undefined, entries: reado
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
+  if (/^(?:tests?|e2e|conformance)$/.test(name) && hasProgramOfManifest(entries)) return true
   return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
+}
+
+function hasProgramOfManifest(entries: readonly Dirent[]): boolean {
+  const programs = new Set(entries.filter(({ name }) => name.endsWith('.go')).map(({ name }) => name))
+  return entries.some(({ name }) => manifest.test(name) && programs.has(name.replace(manifest, '.go')))
 }
 
 /** Whether a file's name says that it may be a manifest. */
@@ -237,7 +258,10 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     }
     const { isFolder, isFile } = target
     if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
-    const isTestData = isFolder && !run.testData && isTestDataFolder(entry.name, own)
+    const isTestData =
+      isFolder &&
+      !run.testData &&
+      (isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else {

@@ -13,10 +13,11 @@ import {
   isPatch,
   looksLikeObject,
   mightHoldObject,
+  testedFiles,
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
-import { conflictMessage, explain } from './explain.js'
+import { conflictMessage, explain, shellLine } from './explain.js'
 import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
@@ -119,6 +120,8 @@ class Reading {
   private readonly patches = new Set<string>()
   /** Absolute paths of the files that kustomizations put into ConfigMaps and Secrets. */
   private readonly contents = new Set<string>()
+  /** Absolute paths of the files that a suite of Gatekeeper's tests reads. */
+  private readonly cases = new Set<string>()
   /** The replicas that patches set, by the patch's file name. */
   private readonly scaled: { readonly file: string; readonly replicas: Kustomization['replicas'][number] }[] =
     []
@@ -129,8 +132,8 @@ class Reading {
   private readonly paths = new Set<string>()
   /** Names of files with documents that were left out, beside others that were not. */
   private readonly parts = new Set<string>()
-  /** The files in which a merge conflict is told already. */
-  private readonly conflicts = new Set<SourceFile>()
+  /** The files of which a cause that several of their documents have is told already: a merge conflict, a shell command. */
+  private readonly told = new Set<SourceFile>()
   private files = 0
 
   add(source: Source, content: Content): void {
@@ -218,12 +221,18 @@ class Reading {
           : 'Go template'
       }
       if (!isMeant()) return 'not Kubernetes'
-      const { message, offset } = explain(parsed.mistake, text)
-      if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
       const place = positions(text, chunk.line, chunk.column)
-      if (message !== conflictMessage || !this.conflicts.has(file))
-        this.invalid(file, message, place.range(offset, wordEnd(text, offset)))
-      if (message === conflictMessage) this.conflicts.add(file)
+      const command = shellLine(file.text)
+      if (command) {
+        const range = positions(file.text, 1, 1).range(command.offset, wordEnd(file.text, command.offset))
+        this.invalidOnce(file, command.message, range)
+      } else {
+        const { message, offset } = explain(parsed.mistake, text)
+        if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
+        const range = place.range(offset, wordEnd(text, offset))
+        if (message === conflictMessage) this.invalidOnce(file, message, range)
+        else this.invalid(file, message, range)
+      }
       if (mayBeSecret(text)) {
         const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
         this.hidden.push({ file: file.name, startLine, endLine })
@@ -243,6 +252,12 @@ class Reading {
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text) || hasBlankField(value)) return 'Go template'
     if (text.includes('(') && isAssertion(value)) return 'test data'
+    const cases = testedFiles(value)
+    if (cases) {
+      const { path } = source
+      if (path !== undefined) for (const one of cases) this.cases.add(resolve(dirname(path), one))
+      return 'test data'
+    }
     if (isLocal(value)) return 'kustomization'
     // Without a name it is what a tool decrypts and takes its values from.
     if (isMapping(value) && isSopsRecord(value.sops) && value.metadata === undefined) return 'encrypted'
@@ -344,6 +359,12 @@ class Reading {
     })
   }
 
+  /** The same where several documents of a file may have the cause together. */
+  private invalidOnce(file: SourceFile, message: string, range: Range): void {
+    if (!this.told.has(file)) this.invalid(file, message, range)
+    this.told.add(file)
+  }
+
   private invalid(file: SourceFile, message: string, range: Range): void {
     this.broken.add(file)
     this.problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
@@ -381,20 +402,23 @@ class Reading {
     const documents: Document[] = []
     const patches = new Set<string>()
     const contents = new Set<string>()
+    const cases = new Set<string>()
     const isUnusedPatch = this.unusedPatches()
     const listed = new Set(this.kustomizations.flatMap(({ kustomization }) => kustomization.resources))
-    const isContent = ({ path, name, explicit }: Source) =>
-      path !== undefined && this.contents.has(path) && !listed.has(name) && !explicit
+    const isOf = (files: ReadonlySet<string>, { path, name, explicit }: Source) =>
+      path !== undefined && files.has(path) && !listed.has(name) && !explicit
     for (const { document, source } of this.documents) {
       if (source.path !== undefined && this.patches.has(source.path)) {
         patches.add(source.name)
         this.noteReplicas(source.name, document.value)
       } else if (isUnusedPatch(source.name)) patches.add(source.name)
-      else if (isContent(source)) contents.add(source.name)
+      else if (isOf(this.contents, source)) contents.add(source.name)
+      else if (isOf(this.cases, source)) cases.add(source.name)
       else documents.push(document)
     }
     for (const name of patches) this.skip(name, 'kustomize patch')
     for (const name of contents) this.skip(name, 'kustomization')
+    for (const name of cases) this.skip(name, 'test data')
     return {
       documents,
       kustomizations: this.withReferences(this.withPatches(), documents),

@@ -31,6 +31,12 @@ export interface Checked {
 const none: readonly SchemaProblem[] = []
 
 /**
+ * Custom kinds whose objects a tool reads from files: in the cluster it names them itself. Source: Istio's documentation, "Customizing the
+ * installation configuration", whose files for `istioctl install -f` have no metadata.
+ */
+const namedByTools: ReadonlySet<string> = new Set(['install.istio.io/IstioOperator'])
+
+/**
  * Looks at one object.
  *
  * Types are judged by all versions together; fields by the target version alone. An API version that is no longer served
@@ -56,7 +62,8 @@ export function check(
   if (!served) shaped = withTrueMetadata(isObject(shaped) ? shaped : {}, walk, custom !== undefined)
   if (custom) {
     const { metadata }: KubernetesObject = value
-    checkName({ metadata }, sayOf(walk), 'subdomain')
+    if (metadata?.name !== undefined || !namedByTools.has(name))
+      checkName({ metadata }, sayOf(walk), 'subdomain')
     for (const one of custom) walk.problems.push(one)
   }
   if (walk.problems.length > 0 && isObject(value) && isSopsRecord(value.sops))

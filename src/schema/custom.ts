@@ -12,7 +12,7 @@ import { enumerate } from '../values/enumerate.js'
 import { isObject } from '../values/untyped.js'
 import { metadataProblems } from './check.js'
 import { type Definition, type Field, newestMinor, type Type } from './definitions.js'
-import { isPlaceholder } from './format.js'
+import { blankIn, isPlaceholder } from './format.js'
 import { definitionAt } from './lookup.js'
 import type { Budget } from './pattern.js'
 import { type Expected, type SchemaProblem, wrongType } from './problem.js'
@@ -132,7 +132,12 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
     })
   for (const test of schema.tests) {
     const message = test(value, walk.budget)
-    if (message !== undefined) walk.problems.push({ kind: 'bad-value', path: [...walk.path], message })
+    if (message === undefined) continue
+    const path = [...walk.path]
+    const blank = typeof value === 'string' ? blankIn(value) : undefined
+    walk.problems.push(
+      blank === undefined ? { kind: 'bad-value', path, message } : { kind: 'placeholder', path, blank },
+    )
   }
   if (Array.isArray(value)) visitList(schema, value, walk)
   else if (isObject(value)) visitMapping(schema, value, walk)

@@ -1,5 +1,6 @@
 /** The formats of texts that the API server decodes. */
 import { isIP } from '../values/ip.js'
+import { isObject } from '../values/untyped.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
 const quantityText = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/
@@ -58,6 +59,15 @@ export function blankIn(text: string, marksOnly = false): string | undefined {
   return (found ?? words)?.[0]
 }
 
+/** The mark `{USER_NAME}` of a script without quotes around it, which YAML reads as a mapping with a key and no value. */
+export function blankMapping(value: unknown): string | undefined {
+  if (!isObject(value)) return undefined
+  const [key, ...others] = Object.keys(value)
+  return key !== undefined && others.length === 0 && value[key] === null && /^[A-Za-z]\w*$/.test(key)
+    ? `{${key}}`
+    : undefined
+}
+
 /** The name of what a script puts in the place of a field, where its mark begins the field's name: `WEB_IMAGE|-image`. */
 export function blankKeyIn(name: string): string | undefined {
   return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
@@ -65,7 +75,7 @@ export function blankKeyIn(name: string): string | undefined {
 
 // Brackets of several sorts, which no name and no number may hold.
 const marks =
-  /<[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
@@ -74,7 +84,7 @@ const order = /(?<![A-Za-z0-9_])(?:replace|your)_[a-z0-9_]*[a-z0-9](?![A-Za-z0-9
 const longNouns =
   'ACCOUNT|ADDRESS|APPNAME|BUCKET|CAPACITY|CERTIFICATE|CLUSTER|DOMAIN|HOSTNAME|NAMESPACE|NUMBER|PASSWORD|PREFIX|PROJECT|REGION|' +
   'REPLACE|REPLICAS|SCHEDULE|SUFFIX|TIMESTAMP|VERSION'
-const nouns = `${longNouns}|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|REPLACEME|CHANGEME`
+const nouns = `${longNouns}|B64|BASE64|BUNDLE|CA|CERT|CIDR|CLASS|CRT|GSA|HERE|HOST|ID|IP|KEY|KSA|NAME|PEM|PORT|SECRET|SIZE|TAG|TOKEN|URL|VALUE|ZONE|REPLACEME|CHANGEME`
 // Two words or more in capitals of which the last says what is wanted or the first that something is. Every word may be the first:
 // without a limit to their number, a long text of such words would be read as often as it has words.
 const speaking = new RegExp(

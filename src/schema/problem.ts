@@ -2,7 +2,7 @@
 import type { Path } from '../finding.js'
 import { isScalar } from '../values/untyped.js'
 import type { Definition } from './definitions.js'
-import type { NameForm } from './format.js'
+import { blankMapping, type NameForm } from './format.js'
 
 /** A JSON type as messages name it. `fraction` is a number where only integers will do. */
 export type JsonType = 'text' | 'number' | 'fraction' | 'boolean' | 'list' | 'mapping' | 'null'
@@ -84,7 +84,7 @@ export type SchemaProblem =
       readonly path: Path
       /** What makes it necessary, when it is not always: `and type is ExternalName`. */
       readonly because?: string
-      /** It is there, as an empty text or list. */
+      /** It is there, with nothing behind it or as an empty text or list. */
       readonly empty: boolean
     }
   | {
@@ -168,8 +168,10 @@ export type SchemaProblem =
       readonly since?: number
     }
 
-/** A value of another type than it has to be. */
+/** A value of another type than it has to be, or a mark that a script replaces by one. */
 export function wrongType(path: Path, expected: Expected, value: unknown): SchemaProblem {
+  const blank = expected === 'mapping' ? undefined : blankMapping(value)
+  if (blank !== undefined) return { kind: 'placeholder', path: [...path], blank }
   const actual = jsonType(value)
   return { kind: 'wrong-type', path: [...path], expected, actual, ...(isScalar(value) && { value }) }
 }

@@ -139,7 +139,7 @@ function findMissing({ required, filled }: Definition, value: Untyped, walk: Wal
   for (let i = 0; i < required.length; i++) {
     const name = required[i] as string
     if ((value[name] ?? undefined) === undefined)
-      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: false })
+      report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: value[name] === null })
   }
   for (let i = 0; i < filled.length; i++) {
     const name = filled[i] as string
@@ -323,8 +323,10 @@ function visitQuantity(value: unknown, walk: Walk): unknown {
 }
 
 function refuse(expected: Expected, value: unknown, walk: Walk): undefined {
-  if (isPlaceholder(value) || (typeof value === 'string' && blankIn(value))) walk.gaps++
-  report(walk, wrongType(walk.path, expected, value))
+  const problem = wrongType(walk.path, expected, value)
+  if (isPlaceholder(value) || problem.kind === 'placeholder' || (typeof value === 'string' && blankIn(value)))
+    walk.gaps++
+  report(walk, problem)
 }
 
 function unknownField({ name, fields }: Definition, field: string, value: unknown, walk: Walk): void {

@@ -5453,7 +5453,7 @@ rbac/v1alpha1.RoleBinding
  subjects []rbac/v1alpha1.Subject
 
 rbac/v1alpha1.RoleRef
- apiGroup! string rbac.authorization.k8s.io
+ apiGroup string rbac.authorization.k8s.io
  kind! string ClusterRole|Role
  name! string
 
@@ -5501,7 +5501,7 @@ rbac/v1beta1.RoleBinding
  subjects []rbac/v1beta1.Subject
 
 rbac/v1beta1.RoleRef
- apiGroup! string rbac.authorization.k8s.io
+ apiGroup string rbac.authorization.k8s.io
  kind! string ClusterRole|Role
  name! string
 
