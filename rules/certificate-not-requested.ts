@@ -29,9 +29,9 @@ default certificate, which no client trusts.`,
 without \`tls\`, or with an entry of \`tls\` that lacks \`hosts\` or \`secretName\`.
 
 Not reported: hosts for which another Ingress or a Certificate of the input has an entry, entries whose Secret is in
-the input, Ingresses without any host, those of AWS load balancers and tunnels, which take no Secrets, and all where
-the input gives its controller a default certificate (\`--default-ssl-certificate\` of ingress-nginx, a TLSStore of
-Traefik).`,
+the input, Ingresses without any host, and those of AWS load balancers and tunnels, which take no Secrets. Nothing
+is reported where the input gives its controller a default certificate (\`--default-ssl-certificate\` of
+ingress-nginx, a TLSStore of Traefik).`,
   falsePositives:
     'Controllers with a default certificate for these hosts of which the input does not tell: the annotation is not needed then.',
   sources: [

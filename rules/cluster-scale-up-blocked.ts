@@ -21,10 +21,9 @@ export default rule({
   title: 'Pods are Pending and no node comes for them',
   category: 'autoscaling',
   severity: 'warning',
-  why: `A pod that fits on no node waits until one is free or added. Where an autoscaler does not add one
-there is a reason that only its own events and status tell: the pool is at its maximum, no machine of that
-type is to be had, addresses or quota of the provider are used up, new machines never join, or no pool would
-fit the pod.`,
+  why: `A pod that fits on no node waits until one is free or added. Where an autoscaler does not add one, only its
+own events and status tell the reason: the pool is at its maximum, no machine of that type is to be had, addresses
+or quota of the provider are used up, new machines never join, or no pool would fit the pod.`,
   remedy: 'Follow the reason that the scheduler and the autoscaler give.',
   decides: `Pods of a workload that the scheduler has called unschedulable for \`minutes\` or longer; an error when
 none of the workload's pods runs, or calls to a Service fail as none is ready. Below stand the scheduler's words,

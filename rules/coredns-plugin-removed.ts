@@ -28,11 +28,11 @@ what they have read; the next one that starts, with an upgrade or on another nod
 last old pod goes the cluster has no DNS.`,
   remedy: 'Replace what was removed: `proxy` by `forward`; drop `federation`, `upstream` and `resyncperiod`.',
   decides: `The Corefile of a ConfigMap (key \`Corefile\`) is compared with the version of the CoreDNS workload that
-mounts it, else with the one that kubeadm brings for the target version of Kubernetes: \`startup\` and \`shutdown\`
-(gone from 1.1.0), \`proxy\` (1.5.0), \`federation\` (1.7.0), and in \`kubernetes\` the options \`upstream\` and
-\`resyncperiod\` (1.7.0) and \`transfer\` (1.8.0). Also a plugin that no build has and that differs from a known one
-in one letter. An info when \`autopath @kubernetes\` has no \`pods verified\` and so no effect, and, where the rule
-is asked for, when servers that forward have no \`loop\`.
+mounts it, else with the one that kubeadm brings for the target version of Kubernetes. Reported are \`startup\` and
+\`shutdown\` (gone from 1.1.0), \`proxy\` (1.5.0), \`federation\` (1.7.0), in \`kubernetes\` the options
+\`upstream\` and \`resyncperiod\` (1.7.0) and \`transfer\` (1.8.0), and a plugin that no build has and that differs
+from a known one in one letter. An info when \`autopath @kubernetes\` has no \`pods verified\` and so no effect,
+and, where the rule is asked for, when servers that forward have no \`loop\`.
 
 Exempt: the configuration of node-local-dns, whose build has versions of its own, and names in \`plugins\`.`,
   falsePositives: 'A build of CoreDNS of your own with the old plugin compiled in: name it in `plugins`.',

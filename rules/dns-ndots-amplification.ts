@@ -12,8 +12,8 @@ to each new connection.`,
   remedy: 'Set `dnsConfig.options` `ndots` to 2, or write external names with a trailing dot.',
   decides: `A pod template with dnsPolicy ClusterFirst (the default) and no \`ndots\` option of \`ndotsMax\` or
 less, where an environment variable, in place or from a ConfigMap, or an argument holds the name of an external
-host: two to four dots, no trailing dot, not below \`.svc\`, the cluster domain, \`.local\` or \`.internal\`, no
-address. hostNetwork pods resolve like their node and are exempt.`,
+host. That is one with two to four dots and no trailing dot, not below \`.svc\`, the cluster domain, \`.local\` or
+\`.internal\`, and no address. hostNetwork pods resolve like their node and are exempt.`,
   falsePositives:
     'A name that is used once at start, or kept by a connection pool, costs nothing worth mentioning.',
   versions: 'With `ndots: 2` names such as `service.namespace` still resolve.',

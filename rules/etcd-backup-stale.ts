@@ -50,10 +50,13 @@ info. One finding, the gravest.
 Schedules of Velero, which saves what the API server holds, are a warning when they are paused and no other one
 saves their namespaces.
 
-In a cluster an error, too: no run has succeeded for the longer of \`maxInterval\` and one and a half intervals of the schedule,
-although runs were started; a schedule that Velero does not accept, or of which no backup has succeeded for as long
-(a warning when all were incomplete, \`PartiallyFailed\`); and a storage location of such schedules that Velero
-cannot use: an error when a backup was refused for it.`,
+In a cluster an error, too:
+
+- no run has succeeded for the longer of \`maxInterval\` and one and a half intervals of the schedule, although runs
+  were started;
+- Velero does not accept a schedule, or none of its backups has succeeded for as long (a warning when all were
+  incomplete, \`PartiallyFailed\`);
+- Velero cannot use a storage location of such schedules, and has refused a backup for it (else a warning).`,
   versions: '`lastSuccessfulTime` is written from 1.21 on; older servers are left alone.',
   falsePositives: 'The upload may be done by a program that is not recognised here.',
   sources: [

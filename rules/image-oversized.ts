@@ -5,9 +5,9 @@ export default rule({
   category: 'images',
   severity: 'info',
   recommended: false,
-  why: `A node that does not have the image loads and unpacks all of it before the container starts. Minutes
-pass when pods move to new nodes or scale up, pulls of other pods wait behind it where the kubelet pulls one
-at a time, and a few versions of it fill the node's disk, on which the kubelet then evicts pods.`,
+  why: `A node that does not have the image loads and unpacks all of it before the container starts. Minutes pass
+when pods move to new nodes or scale up, and pulls of other pods wait behind it where the kubelet pulls one at a
+time. A few versions of it fill the node's disk, for which the kubelet then evicts pods.`,
   remedy: 'Build in stages on a small base, and load models and data from a volume or object storage.',
   decides: `\`status.images\` of the Nodes: the image of a container is larger than \`maxBytes\`. A node
 reports its 50 largest images (\`nodeStatusMaxImages\`); containerd reports the compressed size, so that the

@@ -38,14 +38,13 @@ together. The control plane then takes the pods of these nodes for unready: thei
 evict them, too; when most nodes of a zone are silent it slows down, and when all are it does not.`,
   remedy:
     'Give the API server an endpoint with static addresses (a network load balancer, a virtual IP), and keep kubelets current.',
-  decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of
-a kubeconfig in the input that name a classic or application load balancer of AWS directly
-(\`*.elb.amazonaws.com\`, whose addresses change). Literal addresses are not reported: they may well be a
-virtual IP.
+  decides: `\`controlPlaneEndpoint\` of a kubeadm ClusterConfiguration and \`clusters[].cluster.server\` of a
+kubeconfig in the input that name a classic or application load balancer of AWS directly (\`*.elb.amazonaws.com\`,
+whose addresses change). Literal addresses are not reported: they may well be a virtual IP.
 
-In a cluster: half of the nodes and three at least whose kubelets fell silent one after the other within a
-minute (an error while they are, a warning for a day after they came back, told by all their conditions,
-which changed together), and kubelets without the check of their connection (a warning).`,
+In a cluster kubelets without the check of their connection are a warning. It is an error while half of the nodes,
+and three at least, are silent whose kubelets fell silent one after the other within a minute. For a day after they
+came back that is a warning, told by all their conditions, which changed together.`,
   falsePositives: `The hostname of a network load balancer has the same form and keeps its addresses. A
 cluster whose machines are stopped at night looks as if it had lost them.`,
   versions: `Affected: kubelets below 1.8.14, 1.9.0 to 1.9.8 and 1.10.0 to 1.10.2 (they never close a dead

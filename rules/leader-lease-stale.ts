@@ -38,14 +38,14 @@ the load on the API server. A single replica without election is fine, until som
 A leader that hangs is the other half: its pod looks fine, and nothing is reconciled any more.`,
   remedy: 'Switch leader election on, or run one replica; delete the pod of a leader that hangs.',
   decides: `A workload with two or more pods (by its autoscaler or \`replicas\`) and a container with
-\`--leader-elect=false\` or a flag of the same meaning. An error for the Kubernetes controllers themselves,
-a warning for others.
+\`--leader-elect=false\` or a flag of the same meaning. An error for the Kubernetes controllers themselves, a
+warning for others.
 
-In a cluster, Leases that nobody has renewed for \`factor\` times their duration, and at least a minute: an
-error when the pod that holds the Lease runs since before, and for kube-controller-manager and kube-scheduler;
-a warning when the holder is gone, and another ready pod of the same workload has not taken over. A Lease
-without a holder that runs and older than a day is taken for abandoned: it is an info where the rule is asked
-for, as are one that nobody holds and one that no pod of the cluster explains. Node Leases are not looked at.`,
+In a cluster, Leases that nobody has renewed for \`factor\` times their duration, and at least a minute. An error
+when the pod that holds the Lease runs since before, and for kube-controller-manager and kube-scheduler. A warning
+when the holder is gone, and another ready pod of the same workload has not taken over. A Lease without a holder
+that runs and older than a day is taken for abandoned: it is an info where the rule is asked for, as are one that
+nobody holds and one that no pod of the cluster explains. Node Leases are not looked at.`,
   falsePositives: 'Controllers that divide their work by shards need no leader: suppress with that reason.',
   sources: ['k8s.io/component-base/config/options/leaderelectionconfig.go'],
   stories: ['xing-moving', 'zalando-t2-etcd', 'freenow-node-join'],

@@ -22,9 +22,11 @@ export default rule({
 start may be cut off or open to all, policies that change have no effect, and the difference shows when the
 agent starts again, often long after the change.`,
   remedy: 'Repair the agent on these nodes, and restart it where its release differs from the others.',
-  decides: `DaemonSets that run an image of \`images\`: pods that have not been ready for \`minutes\` on nodes that
-are ready (of others \`node-not-ready\` tells), and pods that run another tag than the template names for more than
-an hour after the newest pod was made, as after an update with \`OnDelete\` or a rollout that hangs.
+  decides: `DaemonSets that run an image of \`images\`, and of them
+
+- pods that have not been ready for \`minutes\` on nodes that are ready (of others \`node-not-ready\` tells);
+- pods that run another tag than the template names for more than an hour after the newest pod was made, as after an
+  update with \`OnDelete\` or a rollout that hangs.
 
 The rules on the nodes themselves cannot be read through the API.`,
   sources: ['k8s.io/api/apps/v1/types.go (DaemonSetUpdateStrategy)', 'k8s.io/api/networking/v1/types.go'],

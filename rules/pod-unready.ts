@@ -41,10 +41,10 @@ export default rule({
   title: 'Pods stay unready',
   category: 'workload-lifecycle',
   severity: 'warning',
-  why: `Once a rollout is over nobody waits for the pods any more. A pod that is moved later and finds no image,
-no volume or no network, or whose readiness probe fails for good, stays as it is: the Deployment remains
-available with the others, a StatefulSet, a DaemonSet or a Job has no condition for it, and the workload runs
-with less than it was given until the next pod is lost, too.`,
+  why: `Once a rollout is over nobody waits for the pods any more. A pod that is moved later and finds no image, no
+volume or no network, or whose readiness probe fails for good, stays as it is. The Deployment remains available with
+the others; a StatefulSet, a DaemonSet or a Job has no condition for it. The workload runs with less than it was
+given until the next pod is lost, too.`,
   remedy: 'Follow the reason that the state of the pod and its events give.',
   decides: `A pod has not been ready for \`minutes\`, or for as long as its startup probes allow where that is more;
 of a Job, none of its containers has started. Pods are grouped under what made them, those of an operator under its

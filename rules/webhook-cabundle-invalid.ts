@@ -27,11 +27,11 @@ then refuses each matching write, an APIService disappears from the API. Without
 authorities of the API server's machine count: public ones sign no \`.svc\` names, one of your own may.`,
   remedy:
     'Rotate the certificate authority, and let cert-manager or the operator keep the bundle up to date.',
-  decides: `\`caBundle\` of webhooks, APIServices and the conversion webhooks of CustomResourceDefinitions. An
-error when it is base64 but holds no certificate, or when the last of its certificates has expired; a warning
-when that happens within \`warnDays\`. In a cluster also a warning when there is none and the backend is a
-Service, and an error when it is blank (for conversion webhooks that counts as none), ten minutes after the object was
-made where an annotation asks a controller for it; manifests may leave it to one.
+  decides: `\`caBundle\` of webhooks, APIServices and the conversion webhooks of CustomResourceDefinitions. An error
+when it is base64 but holds no certificate, or when the last of its certificates has expired; a warning when that
+happens within \`warnDays\`. In a cluster also a warning when there is none and the backend is a Service, and an
+error when it is blank (for conversion webhooks that counts as none). Where an annotation asks a controller for the
+bundle, both wait until the object is ten minutes old; manifests may leave it to one.
 
 Exempt: manifests with an annotation that has the bundle filled in (\`cert-manager.io/inject-ca-from\`,
 \`service.beta.openshift.io/inject-cabundle\` and their kin), blank placeholders in manifests, and manifests whose
