@@ -1,4 +1,5 @@
 import {
+  arrayAt,
   at,
   type Custom,
   enumerate,
@@ -94,9 +95,9 @@ interface Selected {
 /** Undefined where something else decides about the ports of one. */
 function servicesOf(monitor: Custom, selector: object, graph: Graph): readonly Selected[] | undefined {
   const isIn = reached(monitor, graph)
-  const services = graph
-    .all('Service')
-    .filter((one) => matchesSelector(selectorIn(selector), one.metadata?.labels) && isIn(one))
+  const services = (isAtHome(monitor) ? graph.siblings('Service', monitor) : graph.all('Service')).filter(
+    (one) => matchesSelector(selectorIn(selector), one.metadata?.labels) && isIn(one),
+  )
   // Whoever makes the pods elsewhere, an operator for one, may make Services for them, too.
   const isOpen = services.some((one) => graph.backendsOf(one).length === 0)
   if (isOpen || services.some(graph.patched)) return undefined
@@ -111,7 +112,7 @@ function servicesOf(monitor: Custom, selector: object, graph: Graph): readonly S
 /** The same for pods: each port that a container declares is a target. */
 function podsOf(monitor: Custom, selector: object, graph: Graph): readonly Selected[] | undefined {
   const isIn = reached(monitor, graph)
-  const workloads = graph.workloads.filter(
+  const workloads = (isAtHome(monitor) ? graph.nearby(monitor) : graph.workloads).filter(
     ({ labels, object }) => matchesSelector(selectorIn(selector), labels) && isIn(object),
   )
   const isOpen = workloads.some(
@@ -124,6 +125,12 @@ function podsOf(monitor: Custom, selector: object, graph: Graph): readonly Selec
     node: pod,
     field: 'containers',
   }))
+}
+
+/** Whether it looks into no namespace but its own. */
+function isAtHome(monitor: Custom): boolean {
+  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
+  return valueAt(chosen, 'any') !== true && arrayAt(chosen, 'matchNames').length === 0
 }
 
 /** What is in the monitor's own namespace belongs together with it; in another one that it names the namespace tells. */
