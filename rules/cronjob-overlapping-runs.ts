@@ -11,6 +11,7 @@ import {
   rule,
   schedule,
   seconds,
+  secondsOfRun,
   set,
   spanSince,
   startOf,
@@ -25,10 +26,11 @@ the last one has ended. When runs get slow, because a database or the cluster it
 and make everything slower still.`,
   remedy: 'Set `concurrencyPolicy: Forbid` (skip a start while one runs) or `Replace` (end the old run).',
   decides: `\`.spec.concurrencyPolicy\` is absent or Allow. Runs that can't overlap are left alone: their deadline
-(\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts. Suspended CronJobs are exempt,
-and those that start only every \`minInterval\` or less often, as a run that long is rare (asked for, the rule names
-those of them that have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline
-below the interval cures both.
+(\`activeDeadlineSeconds\`) is not longer than the shortest time between two starts, or they only print something or
+wait for a shorter time that is written (\`date; echo hello\`). Suspended CronJobs are exempt, and those that start
+only every \`minInterval\` or less often, as a run that long is rare (asked for, the rule names those of them that
+have no deadline). Left out where \`job-without-deadline\` reports the same CronJob: a deadline below the interval
+cures both.
 
 In a cluster the runs that overlap are counted: an error for three or more active Jobs at the same time.`,
   falsePositives: 'Runs that are independent of each other and short may overlap: say so in a suppression.',
@@ -72,6 +74,8 @@ In a cluster the runs that overlap are counted: an error for three or more activ
     const interval = starts?.interval
     const deadline = job.activeDeadlineSeconds
     if (interval !== undefined && deadline !== undefined && deadline <= interval) return
+    const run = secondsOfRun(job.template?.spec ?? {})
+    if (interval !== undefined && run !== undefined && run < interval) return
     const isSeldom = interval !== undefined && interval >= (seconds(params.minInterval) ?? 0)
     if (isSeldom && deadline !== undefined) return
     const every = starts === undefined ? 'the next one' : `${formatStarts(starts)} another one`

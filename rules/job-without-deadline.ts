@@ -5,7 +5,6 @@ import {
   type CronJob,
   causeOf,
   durationPattern,
-  endsByItself,
   type Fault,
   formatStarts,
   type Graph,
@@ -17,6 +16,7 @@ import {
   rule,
   schedule,
   seconds,
+  secondsOfRun,
   set,
   spanSince,
   startOf,
@@ -86,7 +86,7 @@ reported when something is wrong with their pods.`,
         evidence: found.evidence,
         fix: byExperience,
       })
-    else if ([...(pod.initContainers ?? []), ...(pod.containers ?? [])].every(endsByItself)) return
+    else if (secondsOfRun(pod) !== undefined) return
     else if (isKind(subject, 'CronJob')) {
       const fault = unbounded(subject, job, graph, seconds(params.errorBelowInterval) ?? 0)
       if (fault) report(...fault)

@@ -38,7 +38,7 @@ export { type Certificate, certificatesIn, decoded } from './graph/certificate.j
 export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { announcesServices } from './graph/cilium-bgp.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
-export { delayOfCommand, endsByItself, flagOf, wordsOf } from './graph/command.js'
+export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
 export {
   type Condition,
   changedAt,

@@ -1,5 +1,5 @@
 /** What a container's process, or a hook, is started with. */
-import type { ContainerSpec } from '../kubernetes.js'
+import type { ContainerSpec, PodSpec } from '../kubernetes.js'
 import type { Container } from './container.js'
 
 /** The suffixes of coreutils' sleep. */
@@ -73,10 +73,19 @@ const ofLoops = /^(?:(?:do|then|else|\{)\s+)+/
 const listLoop = /^for\s+\w+\s+in\s[^`$(]*$/
 
 /**
- * Whether a container does nothing that could take for ever, as examples do: `date; echo hello`, `sleep 30`. False where its image decides
- * what is run, and for scripts with conditions or with commands in quotes.
+ * The most seconds that a pod runs whose containers do nothing that could take for ever, as in examples: `date; echo hello`, `sleep 30`.
+ * Undefined for all others: where an image decides what is run, and for scripts with conditions or with commands in quotes.
  */
-export function endsByItself(container: ContainerSpec): boolean {
+export function secondsOfRun({ initContainers, containers }: PodSpec): number | undefined {
+  let sum = 0
+  for (const one of [...(initContainers ?? []), ...(containers ?? [])]) {
+    if (!endsByItself(one)) return undefined
+    sum += delayOfCommand(wordsOf(one))
+  }
+  return sum
+}
+
+function endsByItself(container: ContainerSpec): boolean {
   const [first = '', ...others] = wordsOf(container)
   const isScript = shells.test(first) && /^-\w*c$/.test(others[0] ?? '')
   const script = isScript ? (others[1] ?? '') : [first, ...others].join(' ')
@@ -85,10 +94,11 @@ export function endsByItself(container: ContainerSpec): boolean {
     .split(/[;&|\n]+/)
     .map((one) => one.trim().replace(ofLoops, ''))
     .filter((one) => one !== '' && !/^(?:done|fi|\}|#.*|do|\{)$/.test(one))
+  const sleeps = commands.some((one) => briefSleep.test(one))
   return (
     commands.length > 0 &&
-    commands.every(
-      (one) => listLoop.test(one) || (!/[`]|\$\(/.test(one) && (brief.test(one) || briefSleep.test(one))),
+    commands.every((one) =>
+      listLoop.test(one) ? !sleeps : !/`|\$\(/.test(one) && (brief.test(one) || briefSleep.test(one)),
     )
   )
 }
