@@ -21,7 +21,7 @@ capitals stay errors: \`name: WEB_APP\` is a wrong name, \`protocol: HTTP\` a wr
 Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     const found = graph.problems(object).filter((one): one is Placeholder => one.kind === 'placeholder')
     const [first] = found
