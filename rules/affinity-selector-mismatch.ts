@@ -74,6 +74,7 @@ interface Mismatch {
 /** All constraints and terms that miss their own pods, those without any effect first. */
 function mismatches(workload: Workload, graph: Graph): readonly Mismatch[] {
   const { topologySpreadConstraints = [], affinity } = workload.pod
+  if (topologySpreadConstraints.length === 0 && !affinity?.podAntiAffinity) return []
   const {
     requiredDuringSchedulingIgnoredDuringExecution: required = [],
     preferredDuringSchedulingIgnoredDuringExecution: preferred = [],

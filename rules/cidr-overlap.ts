@@ -104,7 +104,9 @@ function overlapOf(
 /** What is wrong with the ranges that a kube-controller-manager is told. */
 function faultOfManager({ running }: Workload, known: readonly Range[]): Fault | undefined {
   for (const container of running) {
-    const pods = rangesOf(cidrs(flagOf(container, 'cluster-cidr')), 'the pods')
+    const podCidrs = flagOf(container, 'cluster-cidr')
+    if (podCidrs === undefined) continue
+    const pods = rangesOf(cidrs(podCidrs), 'the pods')
     const services = rangesOf(cidrs(flagOf(container, 'service-cluster-ip-range')), 'the Services')
     const field = container.spec.args ? 'args' : 'command'
     const fault = overlapOf(pods, [...services, ...known], container.spec, field)

@@ -54,7 +54,7 @@ Which client it was stands in the audit log. Of several API servers one is asked
     function checkVersion({ apiVersion, path, by }: Written) {
       const { kind = '' } = object
       const retired = retiredApi(apiVersion, kind)
-      const alpha = /^v\d+alpha/.test(versionOf(apiVersion))
+      const alpha = apiVersion.includes('alpha') && /^v\d+alpha/.test(versionOf(apiVersion))
       const due = retired !== undefined && minor >= retired.deprecated
       if (!due && !alpha) return
       if (!versionsOf(groupOf(apiVersion), kind, minor).includes(apiVersion)) return

@@ -42,7 +42,7 @@ Not reported: other names (\`$(hostname)\` is for the shell), and \`$$(NAME)\`, 
     for (const { name, spec } of workload.running) {
       for (const [field, word] of Object.entries(probes)) {
         const command = spec[field as keyof typeof probes]?.exec?.command
-        const lost = command ? lostIn(command, variablesOf(spec, workload, graph), 'probe') : []
+        const lost = command ? lostIn(command, 'probe', spec, workload, graph) : []
         const [first] = lost
         if (!command || !first) continue
         const gets = first.isNamed ? 'nothing in the place of' : 'the mere text'
@@ -55,7 +55,7 @@ Not reported: other names (\`$(hostname)\` is for the shell), and \`$$(NAME)\`, 
       }
       for (const field of hooks) {
         const command = spec.lifecycle?.[field]?.exec?.command
-        const lost = command ? lostIn(command, variablesOf(spec, workload, graph), 'hook') : []
+        const lost = command ? lostIn(command, 'hook', spec, workload, graph) : []
         const [first] = lost
         if (!command || !first) continue
         report(
@@ -112,15 +112,18 @@ function variablesOf(
 
 function lostIn(
   command: readonly string[],
-  variables: ReadonlyMap<string, Variable>,
   where: 'probe' | 'hook',
+  spec: Container['spec'],
+  workload: Workload,
+  graph: Graph,
 ): readonly Lost[] {
-  return command.flatMap((word, index) =>
-    namedIn(word).flatMap((name) => {
-      const variable = variables.get(name)
-      return variable && (where === 'hook' || !variable.isStatic) ? [{ ...variable, index }] : []
-    }),
-  )
+  const named = command.flatMap((word, index) => namedIn(word).map((name) => ({ name, index })))
+  if (named.length === 0) return []
+  const variables = variablesOf(spec, workload, graph)
+  return named.flatMap(({ name, index }) => {
+    const variable = variables.get(name)
+    return variable && (where === 'hook' || !variable.isStatic) ? [{ ...variable, index }] : []
+  })
 }
 
 /** The names that stand in `$(…)`, each once; `$$` stands for a dollar. */

@@ -10,6 +10,7 @@ import {
   isKind,
   isNamespaceOf,
   type Live,
+  namespacesCalled,
   objectAt,
   type PodSpec,
   podTargetsOfIngress,
@@ -60,9 +61,9 @@ silent, or, where the rule is asked for, an info.`,
   ],
   stories: ['zalando-misc-races', 'ravelin-ingress-502'],
   for: ['Namespace', ...targetKinds],
-  check(subject, { graph, report }) {
+  check(subject, { graph, report, isAsked }) {
     if (!isKind(subject, 'Namespace')) {
-      if (graph.live || hasNamespace(subject, graph)) return
+      if (!isAsked || graph.live || namespacesCalled(graph.namespaceOf(subject), graph).length > 0) return
       const target = targetOf(subject, graph)
       if (!target || hasGate(target, graph)) return
       const { node, field } = target.place
@@ -161,10 +162,6 @@ function labelFor(one: Target['one']): string {
     (isKind(one, 'Service') && one.spec?.loadBalancerClass === 'eks.amazonaws.com/nlb')
     ? autoLabel
     : label
-}
-
-function hasNamespace(one: Target['one'], graph: Graph): boolean {
-  return graph.all('Namespace').some((namespace) => isNamespaceOf(namespace, one, graph))
 }
 
 /** Whether pods behind it have a readiness gate for the balancer already. */

@@ -144,11 +144,11 @@ function debugging(container: Container): Loudness | undefined {
     : undefined
 }
 
-function loudness({ spec, ...rest }: Container): Loudness | undefined {
+function loudness(container: Container): Loudness | undefined {
+  const { spec } = container
   const variable = (spec.env ?? []).find((one) => names.test(one.name ?? '') && loud.test(one.value ?? ''))
   if (variable)
     return { node: variable, field: 'value', setting: `${variable.name} is ${variable.value}`, env: true }
-  const container = { spec, ...rest }
   const level =
     flagOf(container, 'log-level') ??
     flagOf(container, 'loglevel') ??

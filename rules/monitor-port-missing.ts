@@ -6,6 +6,7 @@ import {
   type Graph,
   isInjected,
   type KubernetesObject,
+  type LabelSelector,
   looksInto,
   matchesSelector,
   nearestName,
@@ -49,8 +50,8 @@ injector fills in.`,
     if (!selector || Object.keys(selector).length === 0 || graph.patched(monitor) || (isAnywhere && !isWhole))
       return
     const selected = isServiceMonitor(monitor)
-      ? servicesOf(monitor, selector, graph)
-      : podsOf(monitor, selector, graph)
+      ? servicesOf(monitor, selectorIn(selector), graph)
+      : podsOf(monitor, selectorIn(selector), graph)
     if (!selected || selected.length === 0) return
     const names = [...new Set(selected.flatMap((one) => one.names))]
     const field = isServiceMonitor(monitor) ? 'endpoints' : 'podMetricsEndpoints'
@@ -93,10 +94,10 @@ interface Selected {
 }
 
 /** Undefined where something else decides about the ports of one. */
-function servicesOf(monitor: Custom, selector: object, graph: Graph): readonly Selected[] | undefined {
+function servicesOf(monitor: Custom, selector: LabelSelector, graph: Graph): readonly Selected[] | undefined {
   const isIn = reached(monitor, graph)
   const services = (isAtHome(monitor) ? graph.siblings('Service', monitor) : graph.all('Service')).filter(
-    (one) => matchesSelector(selectorIn(selector), one.metadata?.labels) && isIn(one),
+    (one) => matchesSelector(selector, one.metadata?.labels) && isIn(one),
   )
   // Whoever makes the pods elsewhere, an operator for one, may make Services for them, too.
   const isOpen = services.some((one) => graph.backendsOf(one).length === 0)
@@ -110,10 +111,10 @@ function servicesOf(monitor: Custom, selector: object, graph: Graph): readonly S
 }
 
 /** The same for pods: each port that a container declares is a target. */
-function podsOf(monitor: Custom, selector: object, graph: Graph): readonly Selected[] | undefined {
+function podsOf(monitor: Custom, selector: LabelSelector, graph: Graph): readonly Selected[] | undefined {
   const isIn = reached(monitor, graph)
   const workloads = (isAtHome(monitor) ? graph.nearby(monitor) : graph.workloads).filter(
-    ({ labels, object }) => matchesSelector(selectorIn(selector), labels) && isIn(object),
+    ({ labels, object }) => matchesSelector(selector, labels) && isIn(object),
   )
   const isOpen = workloads.some(
     ({ object, running }) => running.some(isInjected) || graph.patchedContainers(object, 'ports'),

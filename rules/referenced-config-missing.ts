@@ -114,10 +114,11 @@ const everywhere: ReadonlySet<string> = new Set([
 function gapsIn(workload: Workload, graph: Graph, isPartial: boolean): readonly Gap[] {
   const gaps = new Map<string, Gap>()
   for (const reference of graph.referencesOf(workload)) {
-    const id = `${reference.kind}/${reference.name}`
-    if (reference.optional || gaps.has(id) || isBuiltIn(reference, workload)) continue
+    if (reference.optional || isBuiltIn(reference, workload)) continue
     const gap = gapAt(reference, workload, graph, isPartial)
-    if (gap) gaps.set(id, gap)
+    if (!gap) continue
+    const id = `${reference.kind}/${reference.name}`
+    if (!gaps.has(id)) gaps.set(id, gap)
   }
   return [...gaps.values()]
 }

@@ -240,21 +240,33 @@ const partsOfNames = /beta\.kubernetes\.io\/|kubernetes\.io\/master/
 /** Longer texts are programs and configuration files. */
 const longestText = 300
 
-/** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
-function* labelsIn(value: unknown, path: Path = [], around?: unknown): Generator<Found> {
-  if (typeof value === 'string') {
-    const label = value.length < longestText ? labelOf(value) : undefined
-    if (label !== undefined && !namesSuccessor(around, label)) yield { path, label, role: roleOf(path) }
-  } else if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) yield* labelsIn(item, [...path, i], around)
-  } else if (isObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      if (notSelectors.has(key)) continue
-      if (!renamed.has(key))
-        yield* labelsIn(item, [...path, key], around ?? (selectors.has(key) ? item : undefined))
-      else if (!namesSuccessor(value, key)) yield { path: [...path, key], label: key, role: roleOf(path) }
+function labelsIn(object: unknown): readonly Found[] {
+  const found: Found[] = []
+  const path: (string | number)[] = []
+  /** @param around the outermost selector that the value is in; within it the new label may stand beside the old one. */
+  const look = (value: unknown, around: unknown): void => {
+    if (typeof value === 'string') {
+      const label = value.length < longestText ? labelOf(value) : undefined
+      if (label !== undefined && !namesSuccessor(around, label))
+        found.push({ path: [...path], label, role: roleOf(path) })
+    } else if (Array.isArray(value)) {
+      value.forEach((item, i) => {
+        path.push(i)
+        look(item, around)
+        path.pop()
+      })
+    } else if (isObject(value)) {
+      for (const key in value) {
+        if (notSelectors.has(key)) continue
+        path.push(key)
+        if (!renamed.has(key)) look(value[key], around ?? (selectors.has(key) ? value[key] : undefined))
+        else if (!namesSuccessor(value, key)) found.push({ path: [...path], label: key, role: roleOf(path) })
+        path.pop()
+      }
     }
   }
+  look(object, undefined)
+  return found
 }
 
 const selectors = new Set([
@@ -267,7 +279,7 @@ const selectors = new Set([
 
 /** The label that a string is, or that an expression in it tests. */
 function labelOf(text: string): string | undefined {
-  if (text.includes('\n')) return undefined
+  if (!partsOfNames.test(text) || text.includes('\n')) return undefined
   return names.find((name) => {
     if (text === name) return true
     const at = text.indexOf(name)

@@ -1,4 +1,15 @@
-import { advise, at, looksInto, objectAt, objectsAt, rule, stringAt, valueAt } from '../src/rule.js'
+import {
+  advise,
+  at,
+  looksInto,
+  matchesLabels,
+  objectAt,
+  objectsAt,
+  rule,
+  stringAt,
+  type Untyped,
+  valueAt,
+} from '../src/rule.js'
 
 export default rule({
   title: 'Prometheus scrapes nothing: the labels are those of the pods',
@@ -20,13 +31,15 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     const wanted = objectAt(selector, 'matchLabels') ?? {}
     const names = Object.keys(wanted)
     if (!selector || names.length === 0 || valueAt(selector, 'matchExpressions') !== undefined) return
-    const has = (labels: object | undefined) => names.every((name) => wanted[name] === valueAt(labels, name))
-    const services = graph.all('Service').filter(looksInto(monitor, graph))
-    if (services.some(({ metadata }) => has(metadata?.labels))) return
+    if (!isLabels(wanted)) return
+    const isIn = looksInto(monitor, graph)
+    const services = graph.all('Service')
+    if (services.some((service) => matchesLabels(wanted, service.metadata?.labels) && isIn(service))) return
     const ports = objectsAt(monitor, 'spec', 'endpoints').map((one) => stringAt(one, 'port'))
     const meant = services.find(
       (service) =>
-        has(service.spec?.selector) &&
+        matchesLabels(wanted, service.spec?.selector) &&
+        isIn(service) &&
         service.spec?.ports?.some(({ name }) => name !== undefined && ports.includes(name)) &&
         !graph.kustomized(service),
     )
@@ -37,13 +50,18 @@ Not reported: \`matchExpressions\`, and Services that a kustomization may give l
     report(
       selector,
       'matchLabels',
-      `Nothing behind ${graph.describe(meant)} is scraped: its pods have label ${key}: ${String(wanted[key])}, the Service itself has ${own === undefined ? 'no such label' : own}.`,
+      `Nothing behind ${graph.describe(meant)} is scraped: its pods have label ${key}: ${wanted[key]}, the Service itself has ${own === undefined ? 'no such label' : own}.`,
       {
         see: [at(meant, meant.metadata ?? meant, labels ? 'labels' : 'name')],
         fix: advise(
-          `labels of ${graph.describe(meant)}: ${names.map((name) => `${name}: ${String(wanted[name])}`).join(', ')}`,
+          `labels of ${graph.describe(meant)}: ${names.map((name) => `${name}: ${wanted[name]}`).join(', ')}`,
         ),
       },
     )
   },
 })
+
+/** Whether all values are texts: what is none is the value of no label. */
+function isLabels(value: Untyped): value is Readonly<Record<string, string>> {
+  return Object.values(value).every((one) => typeof one === 'string')
+}

@@ -71,16 +71,13 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
     )
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
+    const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => labels[key] !== value)
     const near = graph
       .nearby(service)
-      .map((workload) => ({
-        workload,
-        wrong: pairs.filter(([key, value]) => workload.labels[key] !== value),
-      }))
       .find(
-        ({ workload, wrong }) =>
+        (workload) =>
           !workload.batch &&
-          isMeant(workload, wrong, service, pairs) &&
+          isMeant(workload, wrongFor(workload), service, pairs) &&
           graph.together(workload, service) &&
           graph.servicesOf(workload).length === 0,
       )
@@ -90,13 +87,13 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
     if (!isCertain && (!isAsked || graph.complete || mayBeElsewhere(selector, service, graph))) return
     if (isExpected(service, graph) || readyIn(graph.live?.slicesOf(service) ?? []) > 0) return
     const entrance = graph.entranceOf(service)
-    const [[key = '', value = ''] = []] = near?.wrong ?? []
-    const own = near?.workload.labels[key]
+    const [[key = '', value = ''] = []] = near ? wrongFor(near) : []
+    const own = near?.labels[key]
     report(
       selector,
       near ? key : undefined,
       near
-        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.workload.name} have ${own === undefined ? 'no such label' : own}.`
+        ? `Every connection to ${graph.describe(service)} fails: it selects ${key}: ${value}, the pods of ${near.name} have ${own === undefined ? 'no such label' : own}.`
         : `Every connection to ${graph.describe(service)} fails${isCertain ? '' : ' unless its pods come from elsewhere'}: no pod of ${graph.live ? `namespace ${graph.namespaceOf(service)}` : graph.source} has the labels it selects.`,
       {
         ...(graph.live && !near && !entrance && { severity: 'warning' }),
@@ -105,9 +102,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
         evidence: evidenceOf(service, graph),
         see: [
           entrance && at(entrance.of, entrance.node, entrance.field, 'leads here'),
-          near
-            ? at(near.workload, near.workload.template.metadata ?? near.workload.template, 'labels')
-            : undefined,
+          near && at(near, near.template.metadata ?? near.template, 'labels'),
         ],
         fix: near && own !== undefined ? set(selector, key, own) : undefined,
       },

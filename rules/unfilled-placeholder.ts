@@ -27,7 +27,7 @@ a wrong word.
 Exempt: text that a program fills in (\`\${NAME}\`, \`{{ name }}\`), and files beside a kustomization.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
-  for: 'Object',
+  for: 'FaultyObject',
   check(object, { graph, reportPath }) {
     const found = graph.problems(object).filter((one): one is Placeholder => one.kind === 'placeholder')
     const [first] = found

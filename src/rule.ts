@@ -82,7 +82,7 @@ export {
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
 export { looksInto, selectorIn } from './graph/monitors.js'
-export { isNamespaceOf, namespaceNamed } from './graph/namespace.js'
+export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export {
   isAway,
   isControlPlane,

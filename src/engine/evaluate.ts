@@ -103,6 +103,7 @@ export function evaluate(
           : resource.document.locate().written([...resource.path, ...path]),
       repeatedKeys: () => repeatedKeys(resource),
     }
+    const { check } = rule
     for (const interest of rule.for) {
       // A hundred rules look at thousands of objects: no iterators.
       const all = subjectsOf(interest)
@@ -111,7 +112,7 @@ export function evaluate(
         resource = one.resource
         const before = drafts.length
         try {
-          rule.check(one.subject, context)
+          check(one.subject, context)
         } catch (error) {
           const object = `${graph.describe(one.subject)} (${resource.document.file.name})`
           failures.push({ rule: id, object, error })

@@ -1,6 +1,7 @@
 /** The way from the root of an object to what a rule has in hand. */
 import type { Path, Step } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
+import { isWorkload } from '../graph/workload.js'
 import type { Node } from '../rule.js'
 import { originalIndex } from '../schema/walk.js'
 
@@ -8,7 +9,7 @@ import { originalIndex } from '../schema/walk.js'
 export function pathOf(resource: Resource, node: Node, field?: Step): Path {
   const steps: Step[] = []
   // A Workload stands for its object's root.
-  findNode(resource.value, node, steps)
+  if (!isWorkload(node)) findNode(resource.value, node, steps)
   const path = steps.reverse()
   if (field !== undefined)
     path.push(typeof field === 'number' && Array.isArray(node) ? originalIndex(node, field) : field)

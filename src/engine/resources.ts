@@ -49,8 +49,8 @@ export function recordsOf(
   const builds = buildsOf(input.kustomizations)
   const given = givenBy(builds)
   const resources = objects.map(({ document, raw, path, folders }): Resource => {
-    const apiVersion = String(valueAt(raw, 'apiVersion') ?? '')
-    const kind = String(valueAt(raw, 'kind') ?? '')
+    const apiVersion = String(raw.apiVersion ?? '')
+    const kind = String(raw.kind ?? '')
     const kindName = kindNameOf(apiVersion, kind)
     // The server has judged its objects: what is left to say is what it has dropped.
     const checked = document.live
@@ -82,8 +82,7 @@ export function recordsOf(
     if (document.live || !resource) return
     if (resource.apiVersion === 'apiextensions.k8s.io/v1') customs.read(raw)
     const unusable = customs.unusable(raw)
-    const isReadable = !resource.problems.some(({ kind }) => kind === 'wrong-type')
-    if (unusable.length > 0 && isReadable)
+    if (unusable.length > 0 && !resource.problems.some(({ kind }) => kind === 'wrong-type'))
       resources[i] = { ...resource, problems: [...resource.problems, ...unusable] }
   })
   return {

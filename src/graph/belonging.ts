@@ -67,8 +67,8 @@ export function belonging({ inNamespace, named, resource, variants }: Objects): 
     if (a.name === '') return true
     const group = variants(a)
     if (group.length < 2) return true
-    if (apart > nearest(group)(b.folders)) return false
-    return apart > 0 || isSameFile(a, b) || !group.some((other) => isSameFile(other, b))
+    if (apart > 0) return apart <= nearest(group)(b.folders)
+    return isSameFile(a, b) || !group.some((other) => isSameFile(other, b))
   }
   const together = (a: Resource, b: Resource) => {
     if (a.namespace !== b.namespace) return false
@@ -86,10 +86,12 @@ export function belonging({ inNamespace, named, resource, variants }: Objects): 
           : nearestOf(candidates, near)
       return found?.value
     },
-    siblings: (kind, near) =>
-      inNamespace(kind, near.namespace)
-        .filter((one) => one !== near && together(one, near))
-        .map(({ value }) => value),
+    siblings: (kind, near) => {
+      const all = inNamespace(kind, near.namespace)
+      // Rules ask each workload for quotas and the like, which few namespaces have.
+      if (all.length === 0) return []
+      return all.filter((one) => one !== near && together(one, near)).map(({ value }) => value)
+    },
     namesNear: (kind, near) => {
       const found = inNamespace(kind, near.namespace).filter((one) => mayBelong(one, near))
       return [...new Set(found.map(({ name }) => name))]

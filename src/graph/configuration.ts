@@ -30,12 +30,23 @@ export function configurationsIn(subject: KubernetesObject, kindName: string): r
   if (isOne(subject)) return [{ value: subject, place: (node, field) => [node, field] }]
   const data = isKind(subject, 'ConfigMap') ? subject.data : undefined
   if (!data) return []
-  return Object.entries(data).flatMap(([key, text]) => {
+  return textsWithKinds(data).flatMap(([key, text]) => {
     if (!text.includes(kind) || !naming(kind).test(text)) return []
     return documentsIn(text)
       .filter(isOne)
       .map((value): Configuration => ({ value, place: () => [data, key] }))
   })
+}
+
+const textsOf = new WeakMap<object, readonly (readonly [key: string, text: string])[]>()
+
+/** The texts of a ConfigMap that may be objects. Hardly one is, and many rules ask. */
+function textsWithKinds(data: Readonly<Record<string, string>>) {
+  const known = textsOf.get(data)
+  if (known) return known
+  const found = Object.entries(data).filter(([, text]) => text.includes('kind'))
+  textsOf.set(data, found)
+  return found
 }
 
 /** Finds a kind as a value of its own: parsing all that mentions a Config takes time. */

@@ -1,6 +1,7 @@
 /** Whether an object that another one names exists, as far as the input tells. */
 import type { External } from '../config/settings.js'
 import type { KindName } from '../kubernetes.js'
+import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import type { Labels } from '../values/selector.js'
 import { objectAt, stringAt } from '../values/untyped.js'
@@ -66,12 +67,7 @@ export function existence(
   const { ofKind, resource, resources } = objects
   const made = lazy(() => madeNames(resources, kustomizations))
   const releases = lazy(() => resources.flatMap(releaseOf))
-  const written = memo((kind: KindName) => {
-    const index = new Map<string, Set<string>>()
-    for (const { name, namespace } of ofKind(kind))
-      index.set(name, (index.get(name) ?? new Set()).add(namespace))
-    return index
-  })
+  const written = memo((kind: KindName) => groupBy(ofKind(kind), ({ name }) => name))
   const mayMake = grants(objects)
   const mayBeOperated = operated(objects)
   const hasAll = (kind: MadeKind, near: Resource) =>
@@ -83,7 +79,7 @@ export function existence(
       const { namespace } = resource(near)
       const maybeSame = (other: string) => namespace === '' || other === '' || other === namespace
       return (
-        [...(written(kind).get(name) ?? [])].some(maybeSame) ||
+        (written(kind).get(name) ?? []).some((one) => maybeSame(one.namespace)) ||
         (made().get(madeKey(kind, name))?.some(maybeSame) ?? false) ||
         namedByMakers.get(kind)?.test(name) ||
         (ofCharts.has(kind) &&

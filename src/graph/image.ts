@@ -93,10 +93,16 @@ export function isImageAlias(image: string): boolean {
 }
 
 const betweenParts = /[/_.-]/
-const partsIn = memo((name: string): readonly string[] => name.split(betweenParts))
+/** The repository of an image, and its parts. */
+const named = memo((image: string) => {
+  const { repository } = imageParts(image)
+  return { repository, parts: repository.split(betweenParts) }
+})
 
 /** Words by their first parts; of the key, they have spaces between them. */
-const byFirstPart = memo((words: string) => groupBy(words.split(' '), (word) => partsIn(word)[0] ?? ''))
+const byFirstPart = memo((words: string) =>
+  groupBy(words.split(' '), (word) => word.split(betweenParts)[0] ?? ''),
+)
 const byFirstPartOfLists = new WeakMap<readonly string[], ReadonlyMap<string, readonly string[]>>()
 
 /** Rules ask with few lists, many times; some write their list anew each time. */
@@ -114,9 +120,10 @@ function wordsByFirstPart(words: readonly string[]): ReadonlyMap<string, readonl
  */
 export function imageNamed(image: string | undefined, words: readonly string[]): boolean {
   if (!image) return false
-  const { repository } = imageParts(image)
+  const { repository, parts } = named(image)
   const wanted = wordsByFirstPart(words)
-  return partsIn(repository).some((part) => wanted.get(part)?.some((word) => isHeld(word, repository)))
+  for (const part of parts) if (wanted.get(part)?.some((word) => isHeld(word, repository))) return true
+  return false
 }
 
 function isHeld(word: string, repository: string): boolean {

@@ -126,11 +126,10 @@ export function requestOf(
   const own = quantity(pod.resources?.requests?.[resource] ?? pod.resources?.limits?.[resource])
   const overhead = quantity(pod.overhead?.[resource]) ?? 0
   if (own !== undefined) return own + overhead
-  const sum = (role: Container['role']) =>
-    containers.filter((one) => one.role === role).reduce((total, one) => total + requested(one, resource), 0)
-  const init = Math.max(
-    0,
-    ...containers.filter((one) => one.role === 'init').map((one) => requested(one, resource)),
-  )
-  return Math.max(sum('ordinary') + sum('sidecar'), init) + overhead
+  const sums = { ordinary: 0, sidecar: 0 }
+  let init = 0
+  for (const one of containers)
+    if (one.role === 'init') init = Math.max(init, requested(one, resource))
+    else sums[one.role] += requested(one, resource)
+  return Math.max(sums.ordinary + sums.sidecar, init) + overhead
 }

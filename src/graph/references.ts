@@ -79,7 +79,8 @@ function mounted<Field extends string>(
   source: (Naming<Field> & Pick<NonNullable<Volume['configMap']>, 'items' | 'optional'>) | undefined,
   field: Field,
 ): ConfigReference | undefined {
-  const { items, optional } = source ?? {}
+  if (!source) return undefined
+  const { items, optional } = source
   return reference(kind, as, source, field, { keys: items?.map(({ key }) => key), optional })
 }
 
@@ -92,7 +93,8 @@ function variable(
   source: KeySelector | undefined,
   container: string,
 ): ConfigReference | undefined {
-  const { key, optional } = source ?? {}
+  if (!source) return undefined
+  const { key, optional } = source
   return reference(kind, 'env', source, 'name', { keys: [key], optional, container })
 }
 

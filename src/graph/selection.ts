@@ -20,10 +20,12 @@ export interface Selection {
 
 const noLabels: Labels = {}
 
-/** Workloads by `key=value` of their labels; all of them under `everything`. */
-type ByLabel = ReadonlyMap<string, readonly Workload[]>
-
-const everything = ''
+/** The workloads in a namespace or folder. */
+interface Scope {
+  readonly all: Workload[]
+  /** By the keys of their labels, and by their values. */
+  readonly byLabel: Map<string, Map<string, Workload[]>>
+}
 
 /** Answers the questions about workloads and the labels of their pods. */
 export function selection({ resource, workloads }: Objects, { together }: Belonging): Selection {
@@ -36,14 +38,14 @@ export function selection({ resource, workloads }: Objects, { together }: Belong
     namespace !== '' ? scopesOfNamespace(namespace) : scopesOfFolders(folders)
   const byScope = lazy(() => workloadsByScope(workloads, (workload) => scopesOf(resource(workload))))
   const within = memo((scopes: readonly string[]) => [
-    ...new Set(scopes.flatMap((scope) => byScope().get(scope)?.get(everything) ?? [])),
+    ...new Set(scopes.flatMap((scope) => byScope().get(scope)?.all ?? [])),
   ])
 
   const matching: Selection['matching'] = (labels, test, near) => {
-    const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`)
     const found = new Set<Workload>()
-    for (const scope of scopesOf(near)) {
-      for (const workload of rarest(byScope().get(scope), pairs))
+    for (const name of scopesOf(near)) {
+      const scope = byScope().get(name)
+      for (const workload of scope ? rarest(scope, labels) : [])
         if (test(workload) && together(resource(workload), near)) found.add(workload)
     }
     if (isChosen(near.namespace) || found.size < 2) return [...found]
@@ -79,29 +81,35 @@ export function byWorkload<T extends object>(
 function workloadsByScope(
   workloads: readonly Workload[],
   scopesOf: (workload: Workload) => readonly string[],
-): ReadonlyMap<string, ByLabel> {
-  const index = new Map<string, Map<string, Workload[]>>()
-  for (const workload of workloads) {
-    const { labels } = workload
-    const pairs = [everything]
-    for (const key in labels) pairs.push(`${key}=${labels[key]}`)
-    for (const scope of scopesOf(workload)) {
-      const inScope = index.get(scope) ?? new Map<string, Workload[]>()
-      if (inScope.size === 0) index.set(scope, inScope)
-      for (const pair of pairs) push(inScope, pair, workload)
+): ReadonlyMap<string, Scope> {
+  const index = new Map<string, Scope>()
+  for (const workload of workloads)
+    for (const name of scopesOf(workload)) {
+      const scope = index.get(name) ?? { all: [], byLabel: new Map<string, Map<string, Workload[]>>() }
+      if (scope.all.length === 0) index.set(name, scope)
+      scope.all.push(workload)
+      addLabels(scope, workload)
     }
-  }
   return index
 }
 
-/** The workloads of the pair that the fewest have: all that have every pair are among them. */
-function rarest(byLabel: ByLabel | undefined, pairs: readonly string[]): readonly Workload[] {
-  let fewest: readonly Workload[] | undefined
-  for (const pair of pairs.length > 0 ? pairs : [everything]) {
-    const list = byLabel?.get(pair) ?? []
-    if (!fewest || list.length < fewest.length) fewest = list
+function addLabels({ byLabel }: Scope, workload: Workload): void {
+  const { labels } = workload
+  for (const key in labels) {
+    const byValue = byLabel.get(key) ?? new Map<string, Workload[]>()
+    if (byValue.size === 0) byLabel.set(key, byValue)
+    push(byValue, labels[key] as string, workload)
   }
-  return fewest ?? []
+}
+
+/** The workloads with the one of the labels that the fewest have: all that have every label are among them. */
+function rarest({ all, byLabel }: Scope, labels: Labels): readonly Workload[] {
+  let fewest: readonly Workload[] = all
+  for (const key in labels) {
+    const list = byLabel.get(key)?.get(labels[key] as string) ?? []
+    if (list.length < fewest.length) fewest = list
+  }
+  return fewest
 }
 
 /** Folder changes to what stands next door: in a folder below or above. */

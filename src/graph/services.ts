@@ -21,9 +21,11 @@ export function workloadsBehind(
   { matching }: Selection,
 ): readonly Workload[] {
   const selector = spec?.selector ?? {}
-  const pairs = Object.entries(selector)
-  if (pairs.length === 0 || spec?.type === 'ExternalName') return []
-  const written = Object.fromEntries(pairs.filter(([key]) => !isGivenLabel(key)))
+  const keys = Object.keys(selector)
+  if (keys.length === 0 || spec?.type === 'ExternalName') return []
+  const written = keys.some(isGivenLabel)
+    ? Object.fromEntries(Object.entries(selector).filter(([key]) => !isGivenLabel(key)))
+    : selector
   return matching(written, (workload) => podsHaveLabels(workload, selector), near)
 }
 

@@ -1,7 +1,8 @@
 /** The API versions that an object is written in by those who apply it. */
 import type { Path } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import { memo } from '../values/lazy.js'
+import { objectsAt, stringAt } from '../values/untyped.js'
 
 /** A version in which somebody wrote an object. */
 export interface Written {
@@ -12,6 +13,12 @@ export interface Written {
   readonly by: string | undefined
 }
 
+const none: readonly Written[] = []
+/** Rules ask for each object there is, and there are few versions: one list for each. */
+const inManifest = memo((apiVersion: string): readonly Written[] => [
+  { apiVersion, path: ['apiVersion'], by: undefined },
+])
+
 /**
  * The version of a manifest. An API server serves its objects in a version of its own choice: of these, the
  * versions in which they were last applied, as far as they are others. Each manager's entry for `Apply` is
@@ -19,10 +26,8 @@ export interface Written {
  * Source: BuildManagerIdentifier, k8s.io/apimachinery/pkg/util/managedfields/internal/managedfields.go.
  */
 export function writtenVersions(object: KubernetesObject, isLive: boolean): readonly Written[] {
-  const own: Written[] = isLive
-    ? []
-    : [{ apiVersion: object.apiVersion ?? '', path: ['apiVersion'], by: undefined }]
-  if (valueAt(object, 'metadata', 'managedFields') === undefined) return own
+  const own = isLive ? none : inManifest(object.apiVersion ?? '')
+  if (object.metadata?.managedFields === undefined) return own
   const applied = objectsAt(object, 'metadata', 'managedFields').flatMap((entry, i): Written[] => {
     const apiVersion = stringAt(entry, 'apiVersion')
     const path = ['metadata', 'managedFields', i, 'apiVersion']

@@ -89,9 +89,8 @@ function prepared(schema: Schema, value: unknown, budget: Budget): unknown {
     const own = kept === null && !child.nullable ? undefined : prepared(child, kept, budget)
     if (own !== item) out = replaced(value, out, name, own)
   }
-  for (const [name, child] of schema.properties)
-    if (child.default !== undefined && !Object.hasOwn(out, name))
-      out = replaced(value, out, name, prepared(child, child.default, budget))
+  for (const [name, child] of schema.defaulted)
+    if (!Object.hasOwn(out, name)) out = replaced(value, out, name, prepared(child, child.default, budget))
   return out
 }
 
@@ -130,7 +129,19 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
       value: typeof value === 'number' || typeof value === 'boolean' ? value : shown(value),
       allowed: values.shown,
     })
-  for (const test of schema.tests) {
+  if (schema.tests.length > 0) judgeBy(schema.tests, value, walk)
+  if (Array.isArray(value)) visitList(schema, value, walk)
+  else if (isObject(value)) visitMapping(schema, value, walk)
+  if (hasBranches(schema)) visitBranches(schema, value, walk)
+}
+
+/** Whether it holds schemas for the same value, as hardly any does. */
+function hasBranches({ allOf, anyOf, oneOf, not }: Schema): boolean {
+  return allOf.length + anyOf.length + oneOf.length > 0 || not !== undefined
+}
+
+function judgeBy(tests: Schema['tests'], value: unknown, walk: Walk): void {
+  for (const test of tests) {
     const message = test(value, walk.budget)
     if (message === undefined) continue
     const path = [...walk.path]
@@ -139,9 +150,6 @@ function visit(schema: Schema, value: unknown, walk: Walk): void {
       blank === undefined ? { kind: 'bad-value', path, message } : { kind: 'placeholder', path, blank },
     )
   }
-  if (Array.isArray(value)) visitList(schema, value, walk)
-  else if (isObject(value)) visitMapping(schema, value, walk)
-  visitBranches(schema, value, walk)
 }
 
 const expected: Readonly<Record<SchemaType, Expected>> = {
@@ -177,11 +185,11 @@ function isInteger(value: unknown): boolean {
 function visitList(schema: Schema, list: readonly unknown[], walk: Walk): void {
   const { items, keys } = schema
   if (items !== undefined)
-    for (const [i, item] of list.entries()) {
+    list.forEach((item, i) => {
       walk.path.push(i)
       visit(items, item, walk)
       walk.path.pop()
-    }
+    })
   if (keys === undefined || walk.nested) return
   const seen = new Map<string, number>()
   for (const [i, item] of list.entries()) {
@@ -216,7 +224,8 @@ function visitMapping(schema: Schema, value: Untyped, walk: Walk): void {
     if (value[name] === undefined)
       walk.problems.push({ kind: 'missing-field', path: [...walk.path, name], empty: false })
   if (schema.embedded && !walk.nested) visitEmbedded(value, walk)
-  for (const [name, item] of Object.entries(value)) {
+  for (const name in value) {
+    const item = value[name]
     const child = childOf(schema, name)
     walk.path.push(name)
     if (schema.embedded && metaFields.has(name)) visitMeta(child, item, walk)

@@ -1,5 +1,6 @@
 /** The formats of texts that the API server decodes. */
 import { isIP } from '../values/ip.js'
+import { memo } from '../values/lazy.js'
 import { isObject } from '../values/untyped.js'
 
 // k8s.io/apimachinery/pkg/api/resource/quantity.go: UnmarshalJSON trims, ParseQuantity reads number and suffix.
@@ -111,7 +112,8 @@ export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = 
   label: (text) => text.length <= 63 && label.test(text),
   subdomain: (text) => text.length <= 253 && subdomain.test(text),
   'label value': (text) => text.length <= 63 && qualified.test(text),
-  'label key': (text) => {
+  // The same few keys stand in all objects.
+  'label key': memo((text: string) => {
     const slash = text.indexOf('/')
     const name = text.slice(slash + 1)
     const prefix = text.slice(0, Math.max(slash, 0))
@@ -120,7 +122,7 @@ export const nameForms: Readonly<Record<NameForm, (text: string) => boolean>> = 
       qualified.test(name) &&
       (slash < 0 || (prefix.length <= 253 && subdomain.test(prefix)))
     )
-  },
+  }),
   port: isPortName,
 }
 

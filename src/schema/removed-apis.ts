@@ -114,12 +114,12 @@ export const retiredApis: readonly RetiredApi[] = table
     }))
   })
 
-/** By kind: rules ask for each object there is, and most kinds have lost no version. */
-const retired = groupBy(retiredApis, ({ kind }) => kind)
+/** By API version: rules ask for each object there is, and most are in one that has lost no kind. */
+const retired = groupBy(retiredApis, ({ apiVersion }) => apiVersion)
 
 /** What is known of an API version's end; undefined while it is not deprecated in any known release. */
 export function retiredApi(apiVersion: string, kind: string): RetiredApi | undefined {
-  return retired.get(kind)?.find((one) => one.apiVersion === apiVersion)
+  return retired.get(apiVersion)?.find((one) => one.kind === kind)
 }
 
 /** The API versions that serve a kind at a minor version, the best first: stable before beta before alpha, newest first. */

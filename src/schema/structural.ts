@@ -30,6 +30,8 @@ export interface Schema {
   /** Undefined when there is none: `null` is no default. */
   readonly default: unknown
   readonly properties: ReadonlyMap<string, Schema>
+  /** Those of them that have a default: hardly any. */
+  readonly defaulted: readonly (readonly [name: string, schema: Schema])[]
   /** Of values whose keys are nobody's property. */
   readonly additional: Schema | undefined
   readonly items: Schema | undefined
@@ -226,15 +228,21 @@ function read(value: unknown, place: Place): Schema {
   const written = mapping(value, 'properties', place)
   const { additionalProperties, items } = value
   let properties: Map<string, Schema> | undefined
+  let defaulted: (readonly [string, Schema])[] | undefined
   for (const name in written) {
+    const own = leaf(written[name], place) ?? part(written[name], place, ['properties', name])
     properties ??= new Map()
-    properties.set(name, leaf(written[name], place) ?? part(written[name], place, ['properties', name]))
+    properties.set(name, own)
+    if (own.default === undefined) continue
+    defaulted ??= []
+    defaulted.push([name, own])
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
   const simple: Schema = {
     ...plain(type),
     properties: properties ?? noProperties,
+    defaulted: defaulted ?? none,
     additional: isObject(additionalProperties)
       ? part(additionalProperties, place, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
@@ -344,6 +352,7 @@ function plain(type: SchemaType | undefined): Schema {
       nullable: false,
       default: undefined,
       properties: noProperties,
+      defaulted: none,
       additional: undefined,
       items: undefined,
       required: none,

@@ -7,7 +7,7 @@
 import type { Path, Step } from '../finding.js'
 import type { Untyped } from '../kubernetes.js'
 import { isObject } from '../values/untyped.js'
-import { type Definition, definitionOf, type ListKey, type Type } from './definitions.js'
+import { type Definition, definitionOf, type Field, type ListKey, type Type } from './definitions.js'
 import {
   blankIn,
   blankKeyIn,
@@ -18,6 +18,7 @@ import {
   isPortName,
   isQuantity,
   isTime,
+  type NameForm,
 } from './format.js'
 import { type Expected, type Format, type SchemaProblem, wrongType } from './problem.js'
 import { hasForm, type Say } from './validation/say.js'
@@ -96,57 +97,78 @@ function visit(type: Type, value: unknown, walk: Walk): unknown {
   }
 }
 
+/** Whether a value is text where any will do, as half of all are: nothing is asked of it. */
+function isAnyText(type: Type, value: unknown): boolean {
+  return typeof value === 'string' && type.is === 'string' && type.values === undefined
+}
+
 /** A mapping with true types; what is wrong with its fields is noted on the way. */
 export function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isObject(value)) return refuse('mapping', value, walk)
-  const { path, gaps } = walk
+  const { gaps } = walk
   let out = value
-  let isTemplate = false
   for (const name in value) {
     const item = value[name]
     const field = shape.fields.get(name)
-    const blank = field === undefined ? blankKeyIn(name) : undefined
-    if (blank !== undefined) {
-      report(walk, { kind: 'placeholder', path: [...path, name], blank })
-      isTemplate = true
-      walk.gaps++
-      continue
-    }
-    if (field === undefined || !field.served) unknownField(shape, name, item, walk)
-    if (field === undefined) continue
-    if (item === null || item === undefined) {
-      // As the API server reads it: not there.
-      out = replaced(value, out, name, undefined)
-      continue
-    }
-    if (item === '' && field.required && field.served && field.type.is === 'string')
-      report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
-    path.push(name)
-    // What a controller reports is of no consequence when it is applied.
-    const status = name === 'status' && path.length === 1 && !walk.quiet
-    const shaped = status ? visitStatus(field.type, item, walk) : visit(field.type, item, walk)
-    path.pop()
+    if (field?.served && item !== '' && isAnyText(field.type, item)) continue
+    const shaped = visitField(shape, field, name, item, walk)
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
+  if (walk.quiet) return out
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
-  if (!walk.quiet && walk.gaps === gaps) applyChecks(shape, out, walk)
-  if (!walk.quiet && !isTemplate) findMissing(shape, value, walk)
+  if (walk.gaps === gaps) applyChecks(shape, out, walk)
+  findMissing(shape, value, walk)
   return out
 }
 
-function findMissing({ required, filled }: Definition, value: Untyped, walk: Walk): void {
+/** The value of a field with true types; undefined where it is not there. */
+function visitField(
+  shape: Definition,
+  field: Field | undefined,
+  name: string,
+  value: unknown,
+  walk: Walk,
+): unknown {
+  const { path } = walk
+  const blank = field === undefined ? blankKeyIn(name) : undefined
+  if (blank !== undefined) {
+    report(walk, { kind: 'placeholder', path: [...path, name], blank })
+    walk.gaps++
+    return value
+  }
+  if (field === undefined || !field.served) unknownField(shape, name, value, walk)
+  if (field === undefined) return value
+  // As the API server reads it: not there.
+  if (value === null || value === undefined) return undefined
+  if (value === '' && field.required && field.served && field.type.is === 'string')
+    report(walk, { kind: 'missing-field', path: [...path, name], empty: true })
+  path.push(name)
+  // What a controller reports is of no consequence when it is applied.
+  const status = name === 'status' && path.length === 1 && !walk.quiet
+  const shaped = status ? visitStatus(field.type, value, walk) : visit(field.type, value, walk)
+  path.pop()
+  return shaped
+}
+
+function findMissing(shape: Definition, value: Untyped, walk: Walk): void {
+  const { required, filled } = shape
   // There are too many of them for iterators.
   for (let i = 0; i < required.length; i++) {
     const name = required[i] as string
-    if ((value[name] ?? undefined) === undefined)
+    if ((value[name] ?? undefined) === undefined && !isTemplate(shape, value))
       report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: value[name] === null })
   }
   for (let i = 0; i < filled.length; i++) {
     const name = filled[i] as string
     const list = value[name]
-    if (Array.isArray(list) && list.length === 0)
+    if (Array.isArray(list) && list.length === 0 && !isTemplate(shape, value))
       report(walk, { kind: 'missing-field', path: [...walk.path, name], empty: true })
   }
+}
+
+/** Whether the name of a field is still to be filled in: it may be any. */
+function isTemplate({ fields }: Definition, value: Untyped): boolean {
+  return Object.keys(value).some((name) => !fields.has(name) && blankKeyIn(name) !== undefined)
 }
 
 function applyChecks(shape: Definition, value: Untyped, walk: Walk): void {
@@ -158,28 +180,43 @@ function applyChecks(shape: Definition, value: Untyped, walk: Walk): void {
 
 /** What the checks of single types report with, at the place where the walk is. */
 export function sayOf(walk: Walk): Say {
-  walk.say ??= {
-    minor: walk.minor,
-    conflict: (path, message, value) =>
-      report(walk, {
-        kind: 'conflict',
-        path: [...walk.path, ...path],
-        message,
-        ...(value !== undefined && { value }),
-      }),
-    lacks: (path, because) =>
-      report(walk, {
-        kind: 'missing-field',
-        path: [...walk.path, ...path],
-        empty: false,
-        ...(because !== undefined && { because }),
-      }),
-    name: (path, form, value) => {
-      if (value && !hasForm(form, value))
-        report(walk, { kind: 'bad-name', path: [...walk.path, ...path], form, value })
-    },
-  }
+  walk.say ??= new Speaker(walk)
   return walk.say
+}
+
+class Speaker implements Say {
+  private readonly walk: Walk
+
+  constructor(walk: Walk) {
+    this.walk = walk
+  }
+
+  get minor(): number {
+    return this.walk.minor
+  }
+
+  conflict(path: Path, message: string, value?: string): void {
+    report(this.walk, {
+      kind: 'conflict',
+      path: [...this.walk.path, ...path],
+      message,
+      ...(value !== undefined && { value }),
+    })
+  }
+
+  lacks(path: Path, because?: string): void {
+    report(this.walk, {
+      kind: 'missing-field',
+      path: [...this.walk.path, ...path],
+      empty: false,
+      ...(because !== undefined && { because }),
+    })
+  }
+
+  name(path: Path, form: NameForm, value: string | undefined): void {
+    if (value && !hasForm(form, value))
+      report(this.walk, { kind: 'bad-name', path: [...this.walk.path, ...path], form, value })
+  }
 }
 
 /** The status of an object: it must decode, but nobody looks at its values. */
@@ -204,6 +241,7 @@ function visitMap(type: Type, value: unknown, walk: Walk): unknown {
       out = replaced(value, out, key, undefined)
       continue
     }
+    if (isAnyText(element, item)) continue
     walk.path.push(key)
     const shaped = visit(element, item, walk)
     walk.path.pop()

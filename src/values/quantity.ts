@@ -1,5 +1,7 @@
 /** Numbers as Kubernetes writes them: quantities, percentages and Go durations. */
 
+import { memo } from './lazy.js'
+
 /** Source: k8s.io/apimachinery/pkg/api/resource/suffix.go. */
 const binary: Readonly<Record<string, number>> = {
   Ki: 2 ** 10,
@@ -28,13 +30,16 @@ const quantityText = /^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]
  * `100m` → 0.1, `1Gi` → 1073741824, `1e3` → 1000.
  */
 export function quantity(value: unknown): number | undefined {
-  if (typeof value === 'number') return value
-  if (typeof value !== 'string') return undefined
-  const match = quantityText.exec(value)
+  return typeof value === 'string' ? quantityOf(value) : typeof value === 'number' ? value : undefined
+}
+
+/** There are few of them, and each is asked for again and again. */
+const quantityOf = memo((text: string): number | undefined => {
+  const match = quantityText.exec(text)
   if (!match) return undefined
   const [, digits = '', exponent = '', suffix = ''] = match
   return Number(digits + (exponent || (decimal[suffix] ?? ''))) * (binary[suffix] ?? 1)
-}
+})
 
 /** A quantity of CPU in cores. */
 export const cpuCores = quantity

@@ -10,11 +10,48 @@ const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc']
 
 const hooks = ['exec', 'httpGet', 'tcpSocket', 'sleep']
 
+type Resources = NonNullable<ContainerSpec['resources']>
+
+const sorts = ['limits', 'requests'] as const
+
+/** Amounts below zero. */
+function negative(resources: Resources, say: Say): void {
+  for (const sort of sorts)
+    for (const resource in resources[sort]) {
+      const amount = resources[sort][resource]
+      if ((quantity(amount) ?? 0) < 0)
+        say.conflict(['resources', sort, resource], `is ${amount}, and has to be at least 0`)
+    }
+}
+
+/** Requests above the limit. */
+function aboveLimit({ limits = {}, requests = {} }: Resources, say: Say): void {
+  for (const resource in requests) {
+    const request = requests[resource]
+    const limit = limits[resource]
+    const wanted = quantity(request)
+    const most = quantity(limit)
+    if (wanted !== undefined && most !== undefined && wanted > most)
+      say.conflict(['resources', 'requests', resource], `is ${request}, more than the limit, ${limit}`)
+  }
+}
+
+/** What ends a container takes one success for an answer. */
+function endingProbe(
+  probe: ContainerSpec['livenessProbe'],
+  field: 'livenessProbe' | 'startupProbe',
+  say: Say,
+): void {
+  if (probe?.successThreshold !== undefined && probe.successThreshold > 1)
+    say.conflict([field, 'successThreshold'], `is ${probe.successThreshold}, and has to be 1`)
+}
+
 /** Resources of containers besides CPU and memory. Source: validateContainerResourceName, IsExtendedResourceName. */
-function devices(resources: ContainerSpec['resources'], say: Say): void {
-  const { limits = {}, requests = {} } = resources ?? {}
-  for (const sort of ['limits', 'requests'] as const)
-    for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
+function devices(resources: Resources, say: Say): void {
+  const { limits = {}, requests = {} } = resources
+  for (const sort of sorts)
+    for (const resource in resources[sort]) {
+      const amount = resources[sort][resource]
       const isDevice = resource.includes('/') && !resource.includes('kubernetes.io/')
       const path = ['resources', sort, resource]
       if (!containerResources.test(resource)) {
@@ -22,8 +59,9 @@ function devices(resources: ContainerSpec['resources'], say: Say): void {
       } else if (isDevice && !Number.isInteger(quantity(amount) ?? 0))
         say.conflict(path, `is ${amount}, and has to be a whole number`)
     }
-  for (const [resource, request] of Object.entries(requests)) {
+  for (const resource in requests) {
     if (!resource.includes('/') || resource.includes('kubernetes.io/')) continue
+    const request = requests[resource]
     const limit = limits[resource]
     if (limit === undefined) say.lacks(['resources', 'limits', resource], 'and is requested')
     else if ((quantity(request) ?? 0) < (quantity(limit) ?? 0))
@@ -77,33 +115,23 @@ export const containers: Checks = merged(
         const { name, resources, ports, livenessProbe, readinessProbe, startupProbe } = container
         const { securityContext, volumeMounts } = container
         say.name(['name'], 'label', name)
-        for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'port', port.name)
-        for (const [i, { mountPropagation }] of (volumeMounts ?? []).entries())
+        ports?.forEach((port, i) => {
+          say.name(['ports', i, 'name'], 'port', port.name)
+        })
+        volumeMounts?.forEach(({ mountPropagation }, i) => {
           if (mountPropagation === 'Bidirectional' && !securityContext?.privileged)
             say.conflict(
               ['volumeMounts', i, 'mountPropagation'],
               'is Bidirectional, for privileged containers only',
             )
-        for (const [probe, field] of [
-          [livenessProbe, 'livenessProbe'],
-          [startupProbe, 'startupProbe'],
-        ] as const)
-          if (probe?.successThreshold !== undefined && probe.successThreshold > 1)
-            say.conflict([field, 'successThreshold'], `is ${probe.successThreshold}, and has to be 1`)
-        for (const sort of ['limits', 'requests'] as const)
-          for (const [resource, amount] of Object.entries(resources?.[sort] ?? {})) {
-            if ((quantity(amount) ?? 0) < 0)
-              say.conflict(['resources', sort, resource], `is ${amount}, and has to be at least 0`)
-          }
+        })
+        endingProbe(livenessProbe, 'livenessProbe', say)
+        endingProbe(startupProbe, 'startupProbe', say)
+        if (resources) negative(resources, say)
         if (readinessProbe?.terminationGracePeriodSeconds !== undefined)
           say.conflict(['readinessProbe', 'terminationGracePeriodSeconds'], 'goes with the other probes only')
-        for (const [resource, request] of Object.entries(resources?.requests ?? {})) {
-          const limit = resources?.limits?.[resource]
-          const wanted = quantity(request)
-          const most = quantity(limit)
-          if (wanted !== undefined && most !== undefined && wanted > most)
-            say.conflict(['resources', 'requests', resource], `is ${request}, more than the limit, ${limit}`)
-        }
+        if (!resources) return
+        aboveLimit(resources, say)
         devices(resources, say)
       }),
     ],

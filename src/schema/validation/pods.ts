@@ -6,6 +6,8 @@ import { isPlaceholder } from '../format.js'
 import { addresses, choices, companions, filled, labels, names } from './forms.js'
 import { type Checks, type Item, merged, on, oneOf, type Say } from './say.js'
 
+const sorts = ['initContainers', 'containers'] as const
+
 /** What only pods have that are there already. */
 function template(
   { ephemeralContainers = [] }: { readonly ephemeralContainers?: readonly unknown[] | undefined },
@@ -30,10 +32,11 @@ interface Claimant {
 }
 
 const claims = on<Claiming>((spec, say) => {
-  const known = (spec.resourceClaims ?? []).map(({ name }) => name)
-  for (const sort of ['initContainers', 'containers'] as const)
-    for (const [i, { resources }] of (spec[sort] ?? []).entries()) {
-      const own = resources?.claims ?? []
+  for (const sort of sorts)
+    spec[sort]?.forEach(({ resources }, i) => {
+      const own = resources?.claims
+      if (!own) return
+      const known = (spec.resourceClaims ?? []).map(({ name }) => name)
       const ids = own.map(({ name, request = '' }) => `${name}/${request}`)
       for (const [j, { name }] of own.entries()) {
         const path = [sort, i, 'resources', 'claims', j]
@@ -41,7 +44,7 @@ const claims = on<Claiming>((spec, say) => {
           say.conflict([...path, 'name'], `names no claim of the pod: ${JSON.stringify(name)}`)
         else if (ids.indexOf(ids[j] ?? '') < j) say.conflict(path, 'is there already')
       }
-    }
+    })
 })
 
 interface WithWindows {
@@ -70,8 +73,8 @@ export const pod: (
 ) => void = (spec, say, at, { volumes = [], restart } = {}) => {
   if (!spec) return
   const known = new Set([...volumes, ...(spec.volumes ?? []).map((volume) => volume.name)])
-  for (const sort of ['initContainers', 'containers'] as const)
-    for (const [i, container] of (spec[sort] ?? []).entries()) {
+  for (const sort of sorts)
+    spec[sort]?.forEach((container, i) => {
       const { image } = container
       // In a template somebody may still write it: OpenShift has triggers for that.
       if (!restart && image && image.trim() !== image)
@@ -83,19 +86,15 @@ export const pod: (
           [...at, sort, i, 'lifecycle', 'preStop', 'sleep', 'seconds'],
           `is ${sleep}, more than terminationGracePeriodSeconds, ${grace}`,
         )
-      for (const [j, { name }] of (container.volumeMounts ?? []).entries())
-        if (name && !known.has(name) && !isPlaceholder(name))
-          say.conflict(
-            [...at, sort, i, 'volumeMounts', j, 'name'],
-            `names no volume of the pod: ${JSON.stringify(name)}`,
-          )
-      for (const [j, { name }] of (container.volumeDevices ?? []).entries())
-        if (name && !known.has(name) && !isPlaceholder(name))
-          say.conflict(
-            [...at, sort, i, 'volumeDevices', j, 'name'],
-            `names no volume of the pod: ${JSON.stringify(name)}`,
-          )
-    }
+      for (const field of ['volumeMounts', 'volumeDevices'] as const)
+        container[field]?.forEach(({ name }, j) => {
+          if (name && !known.has(name) && !isPlaceholder(name))
+            say.conflict(
+              [...at, sort, i, field, j, 'name'],
+              `names no volume of the pod: ${JSON.stringify(name)}`,
+            )
+        })
+    })
   if (restart) template(spec, say, at)
   if (restart && !restart.includes(spec.restartPolicy || 'Always') && !isPlaceholder(spec.restartPolicy))
     say.conflict(
@@ -134,26 +133,30 @@ export const pods: Checks = merged(
         for (const field of ['hostname', 'subdomain'] as const) say.name([field], 'label', spec[field])
         if (dnsPolicy === 'None' && (dnsConfig?.nameservers ?? []).length === 0)
           say.lacks(['dnsConfig', 'nameservers'], 'and dnsPolicy is None')
-        for (const [i, container] of (initContainers ?? []).entries()) {
-          if (container.restartPolicy === 'Always') continue
+        initContainers?.forEach((container, i) => {
+          if (container.restartPolicy === 'Always') return
           const [early] = oneOf(container, ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'])
           if (early) say.conflict(['initContainers', i, early], 'goes with restartPolicy Always only')
-        }
-        for (const [i, constraint] of (spec.topologySpreadConstraints ?? []).entries())
+        })
+        spec.topologySpreadConstraints?.forEach((constraint, i) => {
           if ((constraint.matchLabelKeys ?? []).length > 0 && !constraint.labelSelector)
             say.conflict(['topologySpreadConstraints', i, 'matchLabelKeys'], 'goes with a labelSelector only')
-        for (const [i, { name }] of (volumes ?? []).entries()) say.name(['volumes', i, 'name'], 'label', name)
-        const names = new Set((containers ?? []).map((container) => container.name))
-        for (const [i, { name }] of (initContainers ?? []).entries())
-          if (name && names.has(name))
+        })
+        volumes?.forEach(({ name }, i) => {
+          say.name(['volumes', i, 'name'], 'label', name)
+        })
+        initContainers?.forEach(({ name }, i) => {
+          if (name && containers?.some((container) => container.name === name))
             say.conflict(
               ['initContainers', i, 'name'],
               `is the name of a container too: ${JSON.stringify(name)}`,
             )
+        })
       }),
       on<PodSpec>(({ nodeSelector }, say) => labels(nodeSelector, say, ['nodeSelector'])),
       on<PodSpec>(({ hostNetwork, containers }, say) => {
-        for (const [i, { ports }] of (hostNetwork ? (containers ?? []) : []).entries())
+        if (!hostNetwork) return
+        for (const [i, { ports }] of (containers ?? []).entries())
           for (const [j, { containerPort, hostPort }] of (ports ?? []).entries())
             if (hostPort && containerPort && hostPort !== containerPort)
               say.conflict(

@@ -4,7 +4,7 @@ import type { Ingress, Service } from '../../kubernetes.js'
 import { isIP } from '../../values/ip.js'
 import { isPlaceholder } from '../format.js'
 import { addresses, choice, companions, filled, labels, nameOf, names, prefixed } from './forms.js'
-import { type Checks, merged, on, type Spec } from './say.js'
+import { type Checks, merged, on, type Say, type Spec } from './say.js'
 
 interface EndpointSlice {
   readonly addressType?: string
@@ -30,9 +30,21 @@ const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, sa
             ['endpoints', i, 'addresses', j],
             `is no ${addressType} address: ${JSON.stringify(address)}`,
           )
-  const nameless = ports.flatMap(({ name }, i) => (name ? [] : [i]))
-  if (nameless[1] !== undefined) say.lacks(['ports', nameless[1], 'name'], 'and another one has none either')
+  const [, second] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
+  if (second !== undefined) say.lacks(['ports', second, 'name'], 'and another one has none either')
 })
+
+/** Of several ports each needs a name. */
+function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
+  const [one, ...more] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
+  const others =
+    more.length === 1
+      ? ', so has another one'
+      : more.length > 1
+        ? `, ${more.length} others have none either`
+        : ''
+  if (one !== undefined) say.lacks(['ports', one, 'name'], `and there is more than one port${others}`)
+}
 
 export const services: Checks = merged(
   {
@@ -58,17 +70,10 @@ export const services: Checks = merged(
         if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
           say.lacks(['ports'], 'and only headless and ExternalName Services do without')
         if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
-        const nameless = [...(ports ?? []).entries()].filter(([, { name }]) => !name)
-        const [one, ...more] = nameless
-        const others =
-          more.length === 1
-            ? ', so has another one'
-            : more.length > 1
-              ? `, ${more.length} others have none either`
-              : ''
-        if (one && (ports ?? []).length > 1)
-          say.lacks(['ports', one[0], 'name'], `and there is more than one port${others}`)
-        for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
+        if (ports && ports.length > 1) nameless(ports, say)
+        ports?.forEach((port, i) => {
+          say.name(['ports', i, 'name'], 'label', port.name)
+        })
         labels(selector, say, ['selector'])
         if (external) say.name(['externalName'], 'subdomain', externalName?.replace(/\.$/, ''))
       }),
