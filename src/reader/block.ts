@@ -46,7 +46,7 @@ function withoutReturns(text: string): string {
 export function nodesOf(document: string): Outline {
   const text = withoutReturns(document)
   const root = new Postponed(text, 0, undefined, end)
-  if (/\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
+  if (text.includes('&') && /\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
   return { root, text }
 }
 
@@ -148,6 +148,7 @@ const anyKey = -1
 const longestKey = 1000
 
 const end = -1
+const tab = 0x09
 const lineFeed = 0x0a
 const space = 0x20
 const quote = 0x22
@@ -190,6 +191,14 @@ function isGap(at: number): boolean {
 /** Whether the dash of a list item stands at an offset. */
 function isItemAt(at: number): boolean {
   return units[at] === dash && isGap(at + 1)
+}
+
+/** Whether nothing but white space follows on a line: tabs behind a value say nothing, those behind a mark of YAML may. */
+function isEndOfValue(valueEnd: number, from: number): boolean {
+  const last = units[valueEnd - 1]
+  let at = from
+  while (units[at] === space || units[at] === tab) at++
+  return isGap(at) && last !== colon && last !== dash
 }
 
 /** Keys that were met before, by some of their characters: most keys of a manifest are. */
@@ -291,7 +300,7 @@ class Reader {
       } else if (code !== lineFeed) {
         if (at >= text.length) break
         const mayBeMark = at === start && (code === dash || code === dot)
-        if (code === 9 || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
+        if (code === tab || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
           throw unusual
         this.at = at
         this.column = at - start
@@ -308,7 +317,7 @@ class Reader {
     const text = this.text
     let at = from
     let code = units[at]
-    while (code === space) code = units[++at]
+    while (code === space || code === tab) code = units[++at]
     if (code === hash && at > from) at = text.indexOf('\n', at)
     else if (code !== lineFeed && at < text.length) throw unusual
     if (at < 0 || at >= text.length) {
@@ -376,7 +385,6 @@ class Reader {
 
   /** Undefined when what starts here is no key; the position is then as it was. */
   private keyOrNothing(): string | undefined {
-    const text = this.text
     const start = this.at
     const code = units[this.at] ?? 0
     let key: string
@@ -388,8 +396,7 @@ class Reader {
         this.at = start
         return undefined
       }
-      const lineEnd = text.indexOf('\n', start)
-      if ((lineEnd >= 0 && lineEnd < at) || key === '__proto__') throw unusual
+      if (this.hasBreak(start, at) || key === '__proto__') throw unusual
       this.keyBits = anyKey
     } else {
       if (code < 128 && special[code] === 1) {
@@ -407,6 +414,12 @@ class Reader {
     this.noteScalar(start, at)
     this.at = at + 1
     return key
+  }
+
+  /** Whether what stands between two offsets has more than one line: no key may. */
+  private hasBreak(start: number, end: number): boolean {
+    const lineEnd = this.text.indexOf('\n', start)
+    return lineEnd >= 0 && lineEnd < end
   }
 
   private plainKey(start: number, end: number): string {
@@ -446,7 +459,11 @@ class Reader {
         this.ending = 'comment'
         return last
       }
-      if (code === 9) throw unusual
+      if (code === tab) {
+        if (!isEndOfValue(last, at)) throw unusual
+        this.ending = 'line'
+        return last
+      }
       last = at + 1
     }
   }
@@ -692,7 +709,7 @@ class Reader {
     for (let at = start; at < close; at++) {
       const code = units[at]
       if (code === lineFeed || (code === backslash && mark === quote)) return this.longQuoted(mark, start)
-      if (code === 9) throw unusual
+      if (code === tab) throw unusual
     }
     if (mark === apostrophe && units[close + 1] === apostrophe) return this.longQuoted(mark, start)
     this.at = close + 1
@@ -733,7 +750,7 @@ class Reader {
         value += text.slice(from, trimmed(at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
         from = next
         at = next - 1
-      } else if (code === 9) throw unusual
+      } else if (code === tab) throw unusual
     }
     throw unusual
   }
@@ -749,7 +766,7 @@ class Reader {
       if (code === lineFeed) start = at + 1
       else if (code !== space) {
         const isClosing = inFlow && (code === closeBracket || code === closeBrace)
-        if (at - start < this.floor + (isClosing ? 0 : 1) || code === 9) throw unusual
+        if (at - start < this.floor + (isClosing ? 0 : 1) || code === tab) throw unusual
         return at
       }
     }
@@ -790,8 +807,10 @@ class Reader {
     this.skipSpaces()
     while (units[this.at] !== closeBrace) {
       const code = units[this.at] ?? 0
+      const start = this.at
       const key = code === openBracket || code === openBrace ? undefined : this.flowValue()
       const keyNode = this.lastNode
+      if (this.hasBreak(start, this.at)) throw unusual
       if (typeof key !== 'string' || key === '<<' || value[key] !== undefined || key === '__proto__')
         throw unusual
       if (units[this.at] !== colon || units[this.at + 1] !== space) throw unusual
@@ -833,18 +852,16 @@ class Reader {
       return value
     }
     if (special[code] === 1 || (code === dash && units[start + 1] === space)) throw unusual
-    const text = this.text
-    let at = start
-    while (harmless[units[at] ?? 0] === 1) at++
-    const stop = at
-    while (units[at] === space) at++
-    const next = units[at]
+    let stop = start
+    while (harmless[units[stop] ?? 0] === 1) stop++
+    this.at = stop
+    this.skipSpaces()
+    const next = units[this.at]
     const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
     // Words with spaces between them, and all that is not as simple.
-    if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
-    this.at = at
+    if (stop === start || !isOver || (next === colon && stop < this.at)) throw unusual
     if (stop - start === 1 && code === dash) throw unusual
-    return this.plain(text.slice(start, stop), start, stop)
+    return this.plain(this.text.slice(start, stop), start, stop)
   }
 
   /** A literal or folded scalar below a parent in `column`. */
@@ -881,7 +898,7 @@ class Reader {
           if (indent <= column || empty > indent) throw unusual
         }
         if (content - line < indent) {
-          if (units[content] === 9) throw unusual
+          if (units[content] === tab) throw unusual
           break
         }
         lines.push(text.slice(content, lineEnd))
