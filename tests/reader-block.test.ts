@@ -157,6 +157,33 @@ describe('plain block YAML', () => {
     )
   })
 
+  it('may have tabs behind values', () => {
+    const text = "a: b\t\nc: 80 \t\ne: 'f'\t\ng:\n  - h\t\t\n  - [i]\t\nj: k\t"
+    expect(compare(text)).toBe(true)
+    const put = fc.record({
+      at: fc.nat(80),
+      piece: fc.constantFrom('\t', ' \t', '\t#', '\t: ', '-', ':', '- '),
+    })
+    fc.assert(
+      fc.property(fc.array(put, { minLength: 1, maxLength: 3 }), (all) => {
+        compare(all.reduce((before, { at, piece }) => before.slice(0, at) + piece + before.slice(at), text))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('may be JSON with a line for each value', () => {
+    const text = JSON.stringify({ a: 1, b: [true, null, { c: 'd', e: 2.5 }], f: {} }, undefined, 2)
+    expect(compare(text)).toBe(true)
+    const put = fc.record({ at: fc.nat(100), piece: fc.constantFrom('\n', ' x', ' # y\n', ',', ':', 'z') })
+    fc.assert(
+      fc.property(put, ({ at, piece }) => {
+        compare(text.slice(0, at) + piece + text.slice(at))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('gives no value twice, as rules tell values apart by identity', () => {
     const value = readBlock('a: &a\n  k: v\nb: *a\n')?.value
     expect(valueAt(value, 'a')).toEqual({ k: 'v' })

@@ -1,7 +1,7 @@
 /** The lines of the files that were read, for code frames. */
 
 import type { Input } from '../reader/input.js'
-import { linesOf } from '../reader/lines.js'
+import { LineIndex } from '../reader/lines.js'
 import { secretRanges } from '../reader/secret.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
@@ -29,7 +29,7 @@ export function sourceLines({
     () => new Map([...texts, ...broken, ...all().map(({ file }) => file)].map((file) => [file.name, file])),
   )
   const documentsOf = lazy(() => groupBy(all(), ({ file }) => file.name))
-  const linesIn = memo((file: string) => linesOf(files().get(file)?.text ?? ''))
+  const linesIn = memo((file: string) => new LineIndex(files().get(file)?.text ?? ''))
   const hiddenIn = memo((file: string) => [
     ...(documentsOf().get(file) ?? []).flatMap(secretRanges),
     ...hidden.filter((one) => one.file === file),
@@ -40,7 +40,7 @@ export function sourceLines({
       const isHidden = hiddenIn(file).some(
         ({ startLine, endLine }) => number >= startLine && number <= endLine,
       )
-      return isHidden ? undefined : linesIn(file)[number - 1]
+      return isHidden ? undefined : linesIn(file).line(number - 1)
     },
   }
 }

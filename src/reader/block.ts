@@ -26,14 +26,11 @@ export interface Block {
 export function readBlock(text: string): Block | undefined {
   const plain = withoutReturns(text)
   if (!isLittleEndian || (foreign.test(plain) && strange.test(plain))) return undefined
-  write(plain)
   try {
-    return new Reader(plain).document()
+    return new Reader(plain, false).document()
   } catch (error) {
     if (error === unusual || error instanceof Refusal) return undefined
     throw error
-  } finally {
-    units = kept
   }
 }
 
@@ -49,7 +46,7 @@ function withoutReturns(text: string): string {
 export function nodesOf(document: string): Outline {
   const text = withoutReturns(document)
   const root = new Postponed(text, 0, undefined, end)
-  if (/\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
+  if (text.includes('&') && /\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
   return { root, text }
 }
 
@@ -67,7 +64,7 @@ function linkAliases(node: TextNode, text: string, anchors: Map<string, TextNode
 /** A block whose nodes are read when somebody asks for them, one level at a time. */
 class Postponed implements TextNode {
   private readonly text: string
-  private readonly base: number
+  private readonly at: number
   private readonly column: number | undefined
   private readonly parent: number
   /** One that stands on the line above. */
@@ -75,24 +72,20 @@ class Postponed implements TextNode {
   private known: TextNode | undefined
 
   /**
-   * @param text that of the block: its first line from where its content starts, its others whole
-   * @param base where it starts in the document
+   * @param text that of the document
+   * @param at where the block's content starts
    * @param column of its first content; undefined when only comments are known to stand before that
    * @param parent the column of what it belongs to
    */
-  constructor(text: string, base: number, column: number | undefined, parent: number) {
+  constructor(text: string, at: number, column: number | undefined, parent: number) {
     this.text = text
-    this.base = base
+    this.at = at
     this.column = column
     this.parent = parent
   }
 
   private get node(): TextNode {
-    if (!this.known) {
-      write(this.text)
-      this.known = new Reader(this.text, this.base).node(this.column, this.parent)
-      units = kept
-    }
+    this.known ??= new Reader(this.text, true).node(this.at, this.column, this.parent)
     return this.known
   }
 
@@ -155,6 +148,7 @@ const anyKey = -1
 const longestKey = 1000
 
 const end = -1
+const tab = 0x09
 const lineFeed = 0x0a
 const space = 0x20
 const quote = 0x22
@@ -182,6 +176,8 @@ let units = new Uint16Array(1 << 17)
 /** For texts of usual size: used again and again. */
 const kept = units
 const keptBytes = Buffer.from(kept.buffer)
+/** The text whose units these are. */
+let source: string | undefined
 /** How far behind the end of the text anybody looks. */
 const behind = 4
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
@@ -195,6 +191,14 @@ function isGap(at: number): boolean {
 /** Whether the dash of a list item stands at an offset. */
 function isItemAt(at: number): boolean {
   return units[at] === dash && isGap(at + 1)
+}
+
+/** Whether nothing but white space follows on a line: tabs behind a value say nothing, those behind a mark of YAML may. */
+function isEndOfValue(valueEnd: number, from: number): boolean {
+  const last = units[valueEnd - 1]
+  let at = from
+  while (units[at] === space || units[at] === tab) at++
+  return isGap(at) && last !== colon && last !== dash
 }
 
 /** Keys that were met before, by some of their characters: most keys of a manifest are. */
@@ -211,11 +215,13 @@ function placeOf(start: number, end: number): number {
 }
 
 function write(text: string): void {
+  if (text === source) return
   const size = text.length + behind
-  if (size > kept.length) units = new Uint16Array(size)
+  units = size > kept.length ? new Uint16Array(size) : kept
   const bytes = units === kept ? keptBytes : Buffer.from(units.buffer)
   bytes.write(text, 'utf16le')
   units.fill(0, text.length, size)
+  source = text
 }
 
 /** For each character: 1 where a plain scalar cannot be so simple when it starts with it. */
@@ -233,8 +239,8 @@ type Ending = 'line' | 'comment' | 'colon'
 /** The fields and methods are private to the compiler alone: before its optimizer runs, V8 looks for each `#name` as for a computed key. */
 class Reader {
   private readonly text: string
-  /** Where the text starts in its document, when the nodes of one block are read: the blocks in it are postponed. Else undefined. */
-  private readonly base: number | undefined
+  /** Whether the nodes of one block are read: the blocks in it are postponed. */
+  private readonly isOutline: boolean
   /** Where the next content starts. */
   private at = 0
   /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
@@ -254,9 +260,10 @@ class Reader {
   /** The node of the value that was read last, when nodes are read. */
   private lastNode: TextNode | undefined
 
-  constructor(text: string, base?: number) {
+  constructor(text: string, isOutline: boolean) {
     this.text = text
-    this.base = base
+    this.isOutline = isOutline
+    write(text)
   }
 
   document(): Block {
@@ -268,12 +275,15 @@ class Reader {
     return { value: this.isShared ? expand(value) : value, hasDuplicates: this.hasDuplicates }
   }
 
-  /** The node of the block that the text holds. */
-  node(column: number | undefined, parent: number): TextNode {
-    if (column === undefined) this.toContent(0)
-    else this.column = column
+  /** The node of the block whose content starts at an offset. */
+  node(at: number, column: number | undefined, parent: number): TextNode {
+    if (column === undefined) this.toContent(at)
+    else {
+      this.at = at
+      this.column = column
+    }
     if (!this.isAtEnd) this.blockHere(parent)
-    return this.lastNode ?? nothingAt(this.base ?? 0)
+    return this.lastNode ?? nothingAt(at)
   }
 
   /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
@@ -290,7 +300,7 @@ class Reader {
       } else if (code !== lineFeed) {
         if (at >= text.length) break
         const mayBeMark = at === start && (code === dash || code === dot)
-        if (code === 9 || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
+        if (code === tab || (mayBeMark && (text.startsWith('---', at) || text.startsWith('...', at))))
           throw unusual
         this.at = at
         this.column = at - start
@@ -307,7 +317,7 @@ class Reader {
     const text = this.text
     let at = from
     let code = units[at]
-    while (code === space) code = units[++at]
+    while (code === space || code === tab) code = units[++at]
     if (code === hash && at > from) at = text.indexOf('\n', at)
     else if (code !== lineFeed && at < text.length) throw unusual
     if (at < 0 || at >= text.length) {
@@ -318,17 +328,15 @@ class Reader {
 
   /** What starts a line, below a parent in the column `parent`. */
   private block(parent: number): unknown {
-    return this.base === undefined ? this.blockHere(parent) : this.postpone(parent)
+    return this.isOutline ? this.postpone(parent) : this.blockHere(parent)
   }
 
   /** Past the block that starts here: it has been read before, and its nodes are read when they are asked for. */
   private postpone(parent: number): undefined {
     const text = this.text
-    const start = this.at
     const isListOfKey = this.column === parent
-    let stop = text.length
-    let next = { at: stop, column: end }
-    for (let lineEnd = text.indexOf('\n', start); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
+    this.lastNode = new Postponed(text, this.at, this.column, parent)
+    for (let lineEnd = text.indexOf('\n', this.at); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
       let at = lineEnd + 1
       while (units[at] === space) at++
       const column = at - lineEnd - 1
@@ -338,13 +346,12 @@ class Reader {
       // A bracket may close right below what it belongs to.
       const isClosing = code === closeBracket || code === closeBrace
       if (column === parent && (isClosing || (isListOfKey && isItemAt(at)))) continue
-      stop = lineEnd + 1
-      next = { at, column }
-      break
+      this.at = at
+      this.column = column
+      return
     }
-    this.lastNode = new Postponed(text.slice(start, stop), (this.base ?? 0) + start, this.column, parent)
-    this.at = next.at
-    this.column = next.column
+    this.at = text.length
+    this.column = end
   }
 
   private blockHere(parent: number): unknown {
@@ -378,7 +385,6 @@ class Reader {
 
   /** Undefined when what starts here is no key; the position is then as it was. */
   private keyOrNothing(): string | undefined {
-    const text = this.text
     const start = this.at
     const code = units[this.at] ?? 0
     let key: string
@@ -390,8 +396,7 @@ class Reader {
         this.at = start
         return undefined
       }
-      const lineEnd = text.indexOf('\n', start)
-      if ((lineEnd >= 0 && lineEnd < at) || key === '__proto__') throw unusual
+      if (this.hasBreak(start, at) || key === '__proto__') throw unusual
       this.keyBits = anyKey
     } else {
       if (code < 128 && special[code] === 1) {
@@ -409,6 +414,12 @@ class Reader {
     this.noteScalar(start, at)
     this.at = at + 1
     return key
+  }
+
+  /** Whether what stands between two offsets has more than one line: no key may. */
+  private hasBreak(start: number, end: number): boolean {
+    const lineEnd = this.text.indexOf('\n', start)
+    return lineEnd >= 0 && lineEnd < end
   }
 
   private plainKey(start: number, end: number): string {
@@ -448,7 +459,11 @@ class Reader {
         this.ending = 'comment'
         return last
       }
-      if (code === 9) throw unusual
+      if (code === tab) {
+        if (!isEndOfValue(last, at)) throw unusual
+        this.ending = 'line'
+        return last
+      }
       last = at + 1
     }
   }
@@ -485,13 +500,13 @@ class Reader {
 
   /** The node of a collection in block style, when nodes are read; a mapping's first key has been read. */
   private openNode(kind: 'mapping' | 'sequence'): TextNode | undefined {
-    if (this.base === undefined) return undefined
-    return new BlockNode(kind, kind === 'mapping' ? (this.lastNode?.start ?? 0) : this.base + this.at)
+    if (!this.isOutline) return undefined
+    return new BlockNode(kind, kind === 'mapping' ? (this.lastNode?.start ?? 0) : this.at)
   }
 
   /** Notes the node of a scalar, when nodes are read. */
   private noteScalar(start: number, end: number, isNull = false): void {
-    if (this.base !== undefined) this.lastNode = scalarAt(this.base + start, this.base + end, isNull)
+    if (this.isOutline) this.lastNode = scalarAt(start, end, isNull)
   }
 
   /** What stands behind a key of a mapping in `column`. */
@@ -521,7 +536,7 @@ class Reader {
     while (this.column === column && this.isItem()) {
       const dashAt = this.at
       value.push(this.item(column))
-      if (node) node.items.push(this.lastNode ?? nothingAt((this.base ?? 0) + dashAt + 1))
+      if (node) node.items.push(this.lastNode ?? nothingAt(dashAt + 1))
     }
     if (this.column > column) throw unusual
     this.lastNode = node
@@ -627,8 +642,8 @@ class Reader {
     const stop = this.at
     this.finishLine(stop)
     if (this.column > column) throw unusual
-    if (this.base !== undefined) {
-      this.lastNode = aliasAt(this.base + start, this.base + stop)
+    if (this.isOutline) {
+      this.lastNode = aliasAt(start, stop)
       return undefined
     }
     if (!this.anchored?.has(name)) throw unusual
@@ -694,7 +709,7 @@ class Reader {
     for (let at = start; at < close; at++) {
       const code = units[at]
       if (code === lineFeed || (code === backslash && mark === quote)) return this.longQuoted(mark, start)
-      if (code === 9) throw unusual
+      if (code === tab) throw unusual
     }
     if (mark === apostrophe && units[close + 1] === apostrophe) return this.longQuoted(mark, start)
     this.at = close + 1
@@ -735,7 +750,7 @@ class Reader {
         value += text.slice(from, trimmed(at, from)) + (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ')
         from = next
         at = next - 1
-      } else if (code === 9) throw unusual
+      } else if (code === tab) throw unusual
     }
     throw unusual
   }
@@ -751,14 +766,14 @@ class Reader {
       if (code === lineFeed) start = at + 1
       else if (code !== space) {
         const isClosing = inFlow && (code === closeBracket || code === closeBrace)
-        if (at - start < this.floor + (isClosing ? 0 : 1) || code === 9) throw unusual
+        if (at - start < this.floor + (isClosing ? 0 : 1) || code === tab) throw unusual
         return at
       }
     }
   }
 
   private openFlow(kind: 'mapping' | 'sequence'): TextNode | undefined {
-    return this.base === undefined ? undefined : nodeAt(kind, this.base + this.at)
+    return this.isOutline ? nodeAt(kind, this.at) : undefined
   }
 
   /** A flow collection; the position is then behind it. */
@@ -780,7 +795,7 @@ class Reader {
       this.flowComma(closeBracket)
     }
     this.at++
-    if (node) node.end = (this.base ?? 0) + this.at
+    if (node) node.end = this.at
     this.lastNode = node
     return value
   }
@@ -792,8 +807,10 @@ class Reader {
     this.skipSpaces()
     while (units[this.at] !== closeBrace) {
       const code = units[this.at] ?? 0
+      const start = this.at
       const key = code === openBracket || code === openBrace ? undefined : this.flowValue()
       const keyNode = this.lastNode
+      if (this.hasBreak(start, this.at)) throw unusual
       if (typeof key !== 'string' || key === '<<' || value[key] !== undefined || key === '__proto__')
         throw unusual
       if (units[this.at] !== colon || units[this.at + 1] !== space) throw unusual
@@ -805,7 +822,7 @@ class Reader {
       this.flowComma(closeBrace)
     }
     this.at++
-    if (node) node.end = (this.base ?? 0) + this.at
+    if (node) node.end = this.at
     this.lastNode = node
     return value
   }
@@ -835,18 +852,16 @@ class Reader {
       return value
     }
     if (special[code] === 1 || (code === dash && units[start + 1] === space)) throw unusual
-    const text = this.text
-    let at = start
-    while (harmless[units[at] ?? 0] === 1) at++
-    const stop = at
-    while (units[at] === space) at++
-    const next = units[at]
+    let stop = start
+    while (harmless[units[stop] ?? 0] === 1) stop++
+    this.at = stop
+    this.skipSpaces()
+    const next = units[this.at]
     const isOver = next === comma || next === closeBracket || next === closeBrace || next === colon
     // Words with spaces between them, and all that is not as simple.
-    if (stop === start || !isOver || (next === colon && stop < at)) throw unusual
-    this.at = at
+    if (stop === start || !isOver || (next === colon && stop < this.at)) throw unusual
     if (stop - start === 1 && code === dash) throw unusual
-    return this.plain(text.slice(start, stop), start, stop)
+    return this.plain(this.text.slice(start, stop), start, stop)
   }
 
   /** A literal or folded scalar below a parent in `column`. */
@@ -883,7 +898,7 @@ class Reader {
           if (indent <= column || empty > indent) throw unusual
         }
         if (content - line < indent) {
-          if (units[content] === 9) throw unusual
+          if (units[content] === tab) throw unusual
           break
         }
         lines.push(text.slice(content, lineEnd))

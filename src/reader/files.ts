@@ -300,17 +300,18 @@ function add(file: Omit<FoundFile, 'name'>, real: string, { files, nameOf }: Sea
     files.set(real, { ...file, name: known?.name ?? nameOf(file.path) })
 }
 
-/** `displayName`, which takes a path apart: most files stand in a folder that it was asked about. */
+/** `displayName`, which takes a path apart: most files stand in a folder that it was asked about, and most folders in another one. */
 function displayNames(cwd: string): (path: string) => string {
   const folderNames = new Map<string, string>()
-  return (path) => {
+  const nameOf = (path: string): string => {
     const end = path.lastIndexOf(sep)
-    if (end <= 0 || cwd.startsWith(path)) return displayName(path, cwd)
+    if (path.indexOf(sep) === end || cwd.startsWith(path)) return displayName(path, cwd)
     const folder = path.slice(0, end)
-    const known = folderNames.get(folder) ?? displayName(folder, cwd)
+    const known = folderNames.get(folder) ?? nameOf(folder)
     folderNames.set(folder, known)
     return known === '.' ? path.slice(end + 1) : `${known}/${path.slice(end + 1)}`
   }
+  return nameOf
 }
 
 function anything(_path: string): boolean {

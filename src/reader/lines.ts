@@ -12,20 +12,10 @@ export interface Positions {
 
 /** `line` and `column` (from 1) are where the text starts in its file. */
 export function positions(text: string, line: number, column: number): Positions {
-  const starts = lineStarts(text)
-  const lineOf = (offset: number) => {
-    let low = 0
-    let high = starts.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if ((starts[middle] ?? 0) <= offset) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
+  const lines = new LineIndex(text)
   const place = (offset: number) => {
-    const index = lineOf(offset)
-    return { line: line + index, column: offset - (starts[index] ?? 0) + (index === 0 ? column : 1) }
+    const index = lines.at(offset)
+    return { line: line + index, column: offset - (lines.start(index) ?? 0) + (index === 0 ? column : 1) }
   }
   return {
     range: (start, end) => {
@@ -37,8 +27,56 @@ export function positions(text: string, line: number, column: number): Positions
   }
 }
 
+/** The lines of a text, counted from 0. They are looked for as far as somebody asks: most of a text stands behind that. */
+export class LineIndex {
+  private readonly starts: number[]
+  /** Whether all of them are known. */
+  private isWhole: boolean
+
+  constructor(private readonly text: string) {
+    this.isWhole = text.includes('\r')
+    this.starts = this.isWhole ? lineStarts(text) : [0]
+  }
+
+  /** The line that an offset stands in. */
+  at(offset: number): number {
+    const { starts } = this
+    while (!this.isWhole && (starts.at(-1) ?? 0) <= offset) this.findNext()
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** The offset at which a line starts; undefined where there are fewer. */
+  start(line: number): number | undefined {
+    while (!this.isWhole && this.starts.length <= line) this.findNext()
+    return this.starts[line]
+  }
+
+  /** The text of a line without its line break; undefined where there are fewer. */
+  line(line: number): string | undefined {
+    const start = this.start(line)
+    return start === undefined
+      ? undefined
+      : this.text.slice(start, this.start(line + 1)).replace(lineBreak, '')
+  }
+
+  private findNext(): void {
+    const at = this.text.indexOf('\n', this.starts.at(-1))
+    if (at < 0) this.isWhole = true
+    else this.starts.push(at + 1)
+  }
+}
+
+const lineBreak = /[\r\n]+$/
+
 /** The offsets at which the lines of a text start. */
-export function lineStarts(text: string): readonly number[] {
+export function lineStarts(text: string): number[] {
   const starts = [0]
   if (text.includes('\r')) {
     const ends = /\r\n|\n|\r/g
