@@ -14,6 +14,8 @@ interface EndpointSlice {
 
 interface Addressed {
   readonly type?: string
+  readonly ipFamilies?: readonly string[]
+  readonly ipFamilyPolicy?: string
   readonly externalTrafficPolicy?: string
   readonly clusterIP?: string
   readonly clusterIPs?: readonly string[]
@@ -66,7 +68,9 @@ export const services: Checks = merged(
             : more.length > 1
               ? `, ${more.length} others have none either`
               : ''
-        if (one && (ports ?? []).length > 1)
+        // Of one that is written twice duplicate-entry tells.
+        const distinct = new Set((ports ?? []).map(({ port, protocol = 'TCP' }) => `${port} ${protocol}`))
+        if (one && distinct.size > 1)
           say.lacks(['ports', one[0], 'name'], `and there is more than one port${others}`)
         for (const [i, port] of (ports ?? []).entries()) say.name(['ports', i, 'name'], 'label', port.name)
         labels(selector, say, ['selector'])
@@ -88,6 +92,26 @@ export const services: Checks = merged(
               ['healthCheckNodePort'],
               'goes with type LoadBalancer and externalTrafficPolicy Local only',
             )
+        },
+      ),
+      on<Addressed>((spec, say) => {
+        const { type = 'ClusterIP', clusterIP } = spec
+        if (clusterIP === 'None' && (type === 'LoadBalancer' || type === 'NodePort'))
+          say.conflict(['clusterIP'], `is None, which a Service of type ${type} cannot have`)
+        if (type !== 'ExternalName') return
+        if (clusterIP) say.conflict(['clusterIP'], 'cannot stand beside type ExternalName')
+        for (const field of ['ipFamilies', 'ipFamilyPolicy'] as const)
+          if (spec[field]?.length) say.conflict([field], 'cannot stand beside type ExternalName')
+      }),
+      on<Spec<Service>>(({ type, ports = [] }, say) => {
+        if (type && type !== 'ClusterIP') return
+        for (const [i, { nodePort }] of ports.entries())
+          if (nodePort) say.conflict(['ports', i, 'nodePort'], 'goes with type NodePort or LoadBalancer only')
+      }),
+      on<{ readonly sessionAffinity?: string; readonly sessionAffinityConfig?: object }>(
+        ({ sessionAffinity, sessionAffinityConfig }, say) => {
+          if (sessionAffinityConfig && (sessionAffinity || 'None') === 'None')
+            say.conflict(['sessionAffinityConfig'], 'goes with sessionAffinity ClientIP only')
         },
       ),
     ],
