@@ -30,7 +30,7 @@ import { type Existence, existence } from './existence.js'
 import { guardedByBudget, guardedByPolicy } from './guards.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { kustomizedFinder, patchesOf } from './patches.js'
+import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
@@ -159,6 +159,11 @@ export interface Graph extends Existence, Scaling {
    */
   kustomized(object: object): boolean
   /**
+   * Whether such a tool may write what is wrong with the object at a path. Not where all that is built from its file is known, and
+   * nothing there changes it.
+   */
+  mayComplete(object: object, path: Path): boolean
+  /**
    * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't,
    * there is nothing to look for.
    */
@@ -228,6 +233,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
+  // What Flux and Argo CD patch besides is not looked at.
+  const isElsewhere = lazy(() =>
+    [
+      ...objects.all('kustomize.toolkit.fluxcd.io/Kustomization'),
+      ...objects.all('argoproj.io/Application'),
+    ].some((one) => /"(?:patch(?:es\w*)?|components)":/.test(JSON.stringify(one.spec ?? {}))),
+  )
+  const whole = lazy(() => wholeFinder(builds, unmatching.isKnown, patches().of))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
@@ -284,6 +297,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     referencesOf: memo(configReferences),
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
+    mayComplete: (object, path) => {
+      const own = resource(object)
+      return kustomized()(own) && (isElsewhere() || !whole()(own, path))
+    },
     patched: (object) => patches().isPatched(resource(object)),
     patchedContainers: (object, field) => patches().mayAdd(resource(object), field),
     patchOf: (object) => patches().of(object),
