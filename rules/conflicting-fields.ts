@@ -1,4 +1,14 @@
-import { formatPath, type Path, rule, strayVolumes, stringAt, valueAt } from '../src/rule.js'
+import {
+  formatPath,
+  rule,
+  type SchemaProblem,
+  strayVolumes,
+  stringAt,
+  suggestion,
+  valueAt,
+} from '../src/rule.js'
+
+type Conflict = Extract<SchemaProblem, { readonly kind: 'conflict' }>
 
 export default rule({
   title: 'Fields that contradict each other',
@@ -13,23 +23,28 @@ real server; the list is in docs/validation.md. Of custom objects they are \`all
 \`not\` of their CustomResourceDefinition. Objects that cannot be decoded get the findings of \`wrong-type\` first,
 as the server does it.
 
-Exempt: files beside a kustomization, and files or folders called a patch or overlay: they hold parts of
-objects.`,
+Exempt: files beside a kustomization, and files or folders called a patch or overlay: they may hold parts of
+objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
+and what is built is not in a folder called base, common, shared or the like.`,
   sources: ['kubernetes/pkg/apis/*/validation'],
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
     const problems = graph.problems(object)
-    // A mount whose volume is in a list that stands elsewhere: another finding tells that.
-    const hasStrayVolumes = problems.some(
-      ({ kind, path }) => kind === 'unknown-field' && path.at(-1) === 'volumes',
-    )
+    const unknown = problems.flatMap((one) => (one.kind === 'unknown-field' ? [one] : []))
+    const meant = unknown.map(({ path, root }) => suggestion(object, path, minor, root)?.path ?? [])
     const strays = strayVolumes(object, problems, minor).map((path) => stringAt(object, ...path, 'name'))
-    const isOfStray = (path: Path) =>
-      path.at(-3) === 'volumeMounts' &&
-      (hasStrayVolumes || strays.includes(stringAt(valueAt(object, ...path))))
+    // The other half of the contradiction is misspelt, or stands elsewhere: another finding tells that.
+    const isOfStray = ({ path, message }: Conflict) =>
+      unknown.some((one) => message.endsWith(` ${one.path.at(-1)}`)) ||
+      (path.at(-3) === 'volumeMounts' &&
+        (unknown.some((one) => one.path.at(-1) === 'volumes') ||
+          meant.some((one) => one.includes('volumes')) ||
+          strays.includes(stringAt(valueAt(object, ...path))))) ||
+      (path[1] === 'selector' && meant.some((one) => one[1] === 'template' && one.length <= 5)) ||
+      (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))
     for (const problem of problems)
-      if (problem.kind === 'conflict' && !isOfStray(problem.path) && !graph.kustomized(object))
+      if (problem.kind === 'conflict' && !isOfStray(problem) && !graph.mayComplete(object, problem.path))
         reportPath(
           problem.path,
           `kubectl apply is refused: ${formatPath(problem.path).slice(1) || object.kind} ${problem.message}.`,

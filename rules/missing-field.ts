@@ -24,8 +24,9 @@ that stands there by a name which \`unknown-field\` reports, nor any of a kind t
 (\`removed-api-version\` reports it). Each was tried with a real API server, see docs/validation.md. The \`status\`
 of an object is not looked at.
 
-Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they hold parts of
-objects.`,
+Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
+objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
+and what is built is not in a folder called base, common, shared or the like.`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known.`,
   sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
@@ -36,7 +37,7 @@ in a Go module whose images are empty, that is known.`,
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
-      if (graph.kustomized(object)) return
+      if (graph.mayComplete(object, problem.path)) continue
       if (isMeant(problem.path, object, graph, minor)) continue
       const path = formatPath(problem.path).slice(1)
       reportPath(

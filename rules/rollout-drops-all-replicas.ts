@@ -91,6 +91,10 @@ a ReplicaSet.`,
     const { share = 100 } = found
     const isFew = share < params.maxDaemonUnavailable
     const going = isKind(subject, 'Deployment') ? goingOn(subject, graph) : undefined
+    // What of the strategy is to stay is not known then.
+    const isRefused = graph
+      .problems(subject)
+      .some(({ kind, path }) => kind === 'conflict' && /^(?:update)?strategy$/i.test(String(path[1])))
     report(
       found.node,
       found.field,
@@ -102,6 +106,7 @@ a ReplicaSet.`,
         recommended: !isFew,
         often: formatTurnover(workload, graph, ['rollouts']),
         see: [at(service, service), found.see],
+        symptomOf: isRefused ? { rules: ['conflicting-fields'], objects: [subject] } : undefined,
         fix: found.most === undefined ? undefined : set(found.node, found.field, found.most),
       },
     )

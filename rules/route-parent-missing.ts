@@ -35,7 +35,8 @@ Gateway does not exist, no controller feels responsible, and the route has no st
 - when there is no such Gateway but one of nearly that name, or, in complete input, none at all.
 
 In a cluster also when a controller has not accepted the route for five minutes, with its reason. A warning when
-another parent of the route is in order.
+another parent of the route is in order. Where neither the route nor a Gateway of its folder says a namespace, that
+Gateway is meant, whatever namespace the reference gives it.
 
 Exempt: parents of other kinds (Services of a mesh, ListenerSets), Gateways of partial input without a near name,
 Gateways and routes that a kustomization patches, and externals. Backends are the business of
@@ -94,11 +95,21 @@ function faultOf(ref: Untyped, route: KubernetesObject, graph: Graph): Fault | u
     ? undefined
     : refusalOf(ref, route, graph)
   if (told) return told
-  const gateway = graph.find(gatewayKind, name, route, namespace)
+  const gateway =
+    graph.find(gatewayKind, name, route, namespace) ??
+    besideIt(route, graph).find(({ metadata }) => metadata?.name === name)
   if (!gateway) return absenceOf(ref, name, route, graph)
   return graph.patched(gateway) || graph.patched(route)
     ? undefined
     : (listenerFault(ref, gateway, route, graph) ?? refusalOf(ref, route, graph))
+}
+
+/** The Gateways in the route's folder, where none of them says its namespace: somebody else does. */
+function besideIt(route: KubernetesObject, graph: Graph): readonly KubernetesObject[] {
+  const isUntold = (one: object) => graph.namespaceOf(one) === ''
+  return graph.live || !isUntold(route)
+    ? []
+    : graph.all(gatewayKind).filter((one) => isUntold(one) && graph.apart(one, route) === 0)
 }
 
 function absenceOf(ref: Untyped, name: string, route: KubernetesObject, graph: Graph): Fault | undefined {
@@ -113,7 +124,7 @@ function absenceOf(ref: Untyped, name: string, route: KubernetesObject, graph: G
   const names =
     namespace === own
       ? graph.namesNear(gatewayKind, route)
-      : known.filter(there).map((one) => one.metadata?.name ?? '')
+      : [...known.filter(there), ...besideIt(route, graph)].map((one) => one.metadata?.name ?? '')
   const near = nearestName(name, names)
   // Partial input does not tell of namespaces of which it has nothing.
   if (!near && !(graph.complete && (home || graph.live))) return undefined

@@ -2,6 +2,7 @@ import {
   advise,
   areForScrapers,
   at,
+  type Cause,
   type ContainerPort,
   type Fault,
   firstOf,
@@ -10,6 +11,7 @@ import {
   isInjected,
   isReady,
   type Live,
+  type Path,
   type RuleFix,
   readyFor,
   readyIn,
@@ -18,6 +20,7 @@ import {
   type ServicePort,
   type Slice,
   set,
+  suggestion,
   type Workload,
 } from '../src/rule.js'
 
@@ -62,7 +65,7 @@ Services that a kustomization patches, and workloads to whose containers it may 
     },
   },
   for: 'Service',
-  check(service, { graph, params, report }) {
+  check(service, { graph, params, minor, report }) {
     const backends = graph.backendsOf(service)
     const ports = service.spec?.ports ?? []
     if (backends.some(({ running }) => running.some(isInjected))) return
@@ -108,10 +111,43 @@ Services that a kustomization patches, and workloads to whose containers it may 
           ? undeclared(port, target, workload, without, service, port === firstClosed ? closed : [])
           : (missingInSome(port, ways?.open ?? 0, without, graph.describe(service)) ??
             otherProtocol(port, target, backends))
-      if (fault) report(...fault)
+      if (!fault) continue
+      const [node, field, message, options] = fault
+      report(node, field, message, { ...options, symptomOf: brokenPorts(service, wrong, graph, minor) })
     }
   },
 })
+
+/** The findings about ports that nobody can read or the API server refuses: what follows from them is not told besides. */
+function brokenPorts(
+  service: Service,
+  workloads: readonly Workload[],
+  graph: Graph,
+  minor: number,
+): Cause | undefined {
+  const isOfPorts = (path: Path) => path.includes('ports') || path.at(-1) === 'containers'
+  const objects = [service, ...workloads.map(({ object }) => object)].filter((object) =>
+    graph
+      .problems(object)
+      .some(
+        ({ kind, path }) =>
+          isOfPorts(path) ||
+          (kind === 'unknown-field' && isOfPorts(suggestion(object, path, minor)?.path ?? [])),
+      ),
+  )
+  return objects.length > 0 ? { rules: refusals, objects } : undefined
+}
+
+const refusals = [
+  ...[
+    'invalid-name',
+    'invalid-value',
+    'missing-field',
+    'misplaced-spec-field',
+    'unknown-field',
+    'wrong-type',
+  ],
+]
 
 /** What is wrong with a port of a Service whose endpoints somebody makes by hand. */
 function closedByHand(port: ServicePort, ways: Ways, service: Service, graph: Graph): Fault | undefined {
@@ -137,7 +173,7 @@ function lacksPort(
   if (typeof target === 'string')
     return !declared.some((one) => one.name === target && (one.protocol ?? 'TCP') === protocol)
   // The protocol of a declared number is for readers only; that of a name counts.
-  if (declared.some(({ containerPort }) => containerPort === target)) return false
+  if (declared.some(({ containerPort = target }) => containerPort === target)) return false
   // Where nothing but metrics and probes is declared the list is not of what the containers serve.
   if (declared.length === 0 || areForScrapers(declared)) return false
   return !mayListen(workload, target, service, graph)
@@ -273,8 +309,9 @@ function mayListen(workload: Workload, target: number, service: Service, graph: 
   return new RegExp(`(?<![\\d.])${target}(?![\\d.])`).test(JSON.stringify([settings, files]))
 }
 
-function show(port: ContainerPort): string {
-  return port.name ? `${port.name} (${port.containerPort})` : String(port.containerPort)
+function show({ name = '', containerPort }: ContainerPort): string {
+  if (containerPort === undefined) return name
+  return name ? `${name} (${containerPort})` : String(containerPort)
 }
 
 interface Ways {

@@ -24,17 +24,19 @@ export default rule({
 one letter selects nothing: the Service exists, its name resolves, and every connection to it fails.`,
   remedy: 'Make the selector equal to labels of the pod template.',
   decides: `A Service with a selector that matches the pod labels of no workload in its namespace. Lint reports it
-when no other Service selects a workload beside it that nearly matches:
+when a workload beside it nearly matches:
 
-- all pairs but one are equal, or the one pair differs in a letter or two;
+- all pairs but one are equal, and that one differs in a letter or two, or altogether where the workload is called as
+  the Service is;
 - the workload is called as the Service is, and has the value under another of the usual keys (\`app\`,
   \`app.kubernetes.io/name\`…);
 - the workload has the labels itself, and its pods have not;
 - the workload is a StatefulSet that names the Service in \`serviceName\`.
 
-With \`--complete\` every Service that selects nothing is reported, save in kube-system and where an account of the
-namespace may make or label pods. In a cluster it is a warning where no route or balancer leads to the Service and
-no near match shows that it is a slip.
+No other Service may select that workload already, unless this one is called after it (\`web-admin\`) and the label
+differs in a letter or two. With \`--complete\` every Service that selects nothing is reported, save in kube-system and
+where an account of the namespace may make or label pods. In a cluster it is a warning where no route or balancer
+leads to the Service and no near match shows that it is a slip.
 
 Where the rule is asked for, an info for Services of other input whose pods nothing in it makes.
 
@@ -79,7 +81,7 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
           !workload.batch &&
           isMeant(workload, wrongFor(workload), service, pairs) &&
           graph.together(workload, service) &&
-          graph.servicesOf(workload).length === 0,
+          (graph.servicesOf(workload).length === 0 || isSecond(service, workload, wrongFor(workload), pairs)),
       )
     const isCertain =
       near !== undefined ||
@@ -147,16 +149,38 @@ function isMeant(
   if (!first) return false
   if (more.length === 0 && isNearly(first, workload, pairs.length)) return true
   const { labels, name } = workload.object.metadata ?? {}
+  const isNamesake = name !== undefined && name === service.metadata?.name
   // One calls them by another of the usual keys.
-  if (pairs.length === 1 && name === service.metadata?.name && hasUnder(namingKeys, first, workload))
-    return true
+  if (pairs.length === 1 && isNamesake && hasUnder(namingKeys, first, workload)) return true
+  // No other workload of its kind is called so. Whoever elects a primary labels it while it runs.
+  if (more.length === 0 && pairs.length > 1 && isNamesake && hasOther(first, workload)) return true
   // They were given to the workload and not to its pods.
   if (pairs.every(([key, value]) => labels?.[key] === value)) return true
   const isGoverning =
     workload.kind === 'StatefulSet' &&
     stringAt(workload.object, 'spec', 'serviceName') === service.metadata?.name
-  // Whoever elects a primary labels it while it runs.
-  return isGoverning && wrong.every(([key]) => !/role|leader|primary|master/i.test(key))
+  return isGoverning && wrong.every(([one]) => !isOfRoles(one))
+}
+
+/** Whether the Service is a second one for the workload, by its name, and writes a label with a slip: `web-admin` beside `web`. */
+function isSecond(
+  { metadata: { name = '' } = {} }: Service,
+  workload: Workload,
+  [first, ...more]: readonly Pair[],
+  pairs: readonly Pair[],
+): boolean {
+  const isNamed = workload.name !== '' && (name === workload.name || name.startsWith(`${workload.name}-`))
+  return isNamed && first !== undefined && more.length === 0 && isNearly(first, workload, pairs.length)
+}
+
+/** Whether the workload's pods have quite another value, and not that of another member of a series. */
+function hasOther([key, value]: Pair, { labels }: Workload): boolean {
+  const own = labels[key]
+  return own !== undefined && !isOfRoles(key) && !inSeries(own, value)
+}
+
+function isOfRoles(key: string): boolean {
+  return /role|leader|primary|master/i.test(key)
 }
 
 /** The keys under which people write what an application is called. */

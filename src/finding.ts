@@ -178,5 +178,5 @@ export function formatSubject({
   namespace,
   name,
 }: Pick<Subject, 'kind' | 'namespace' | 'name'>): string {
-  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`
+  return `${kind} ${namespace ? `${namespace}/` : ''}${name || '(no name)'}`.trimStart()
 }

@@ -148,6 +148,13 @@ describe.each([
     'readiness-probe-missing',
   ],
   ['resources that are written twice', 'duplicate-key/resources.yaml', 'resource-requests-missing'],
+  ['metadata that is written twice', 'duplicate-key/metadata.yaml', 'missing-field'],
+  ['limits beside resources', 'misplaced-spec-field/limits-beside-requests.yaml', 'memory-limit-missing'],
+  ['misspelt resources', 'unknown-field/misspelt-resources.yaml', 'resource-requests-missing'],
+  ['misspelt labels of a selector', 'unknown-field/misspelt-labels.yaml', 'conflicting-fields'],
+  ['misspelt ports', 'unknown-field/misspelt-ports.yaml', 'service-port-mismatch'],
+  ['a port without a number', 'missing-field/port-without-number.yaml', 'service-port-mismatch'],
+  ['a rollout that can take no step', 'conflicting-fields/no-surge.yaml', 'rollout-drops-all-replicas'],
   ['a hook longer than the grace period', 'grace-shorter-than-drain/told-once.yaml', 'conflicting-fields'],
 ])('%s', (_, file, symptom) => {
   const [cause = ''] = file.split('/')

@@ -57,21 +57,39 @@ export function relevant(
 /** What was reported of one object, by rule. */
 type Reported = Map<string, Draft[]>
 
-/** Whether the field is missing because it stands too high, or overwritten by a second one, and another finding says so. */
+/** The rules about fields that are not where, or not called as, they should be. */
+const wrongFields = ['misplaced-spec-field', 'unknown-field']
+
+/**
+ * Whether the field is missing because it stands elsewhere or is misspelt, or is overwritten by a second one, and another finding
+ * says so.
+ */
 function isOfWrongField({ active, resource, path }: Draft, reported: Reported | undefined): boolean {
-  const misplaced = reported?.get('misplaced-spec-field')
-  const repeated = active.id === 'duplicate-key' ? undefined : reported?.get('duplicate-key')
+  if (!reported) return false
+  const repeated = active.id === 'duplicate-key' ? undefined : reported.get('duplicate-key')
   if (repeated?.some((one) => formatPath(one.path) === formatPath(path))) return true
-  return (
-    misplaced !== undefined &&
-    valueAt(resource.value, ...path) === undefined &&
-    misplaced.some(
-      (one) =>
-        one.path.length < path.length &&
-        one.path.at(-1) === path.at(-1) &&
-        one.path.slice(0, -1).every((step, i) => step === path[i]),
+  const isMissing = valueAt(resource.value, ...path) === undefined
+  if (isMissing && repeated?.some((one) => isBelow(path, one.path))) return true
+  if (wrongFields.includes(active.id)) return false
+  const wrong = wrongFields.flatMap((id) => reported.get(id) ?? [])
+  return wrong.some((one) => {
+    if (one.path.at(-1) === path.at(-1) && isMissing && one.path.length < path.length)
+      if (isBelow(path, one.path.slice(0, -1))) return true
+    return meantPlaces(one).some(
+      (meant) => (isMissing && isBelow(path, meant)) || formatPath(path) === formatPath(meant.slice(0, -1)),
     )
-  )
+  })
+}
+
+/** Where the field of such a finding was meant to be. */
+function meantPlaces({ resource, options: { fix } }: Draft): readonly Path[] {
+  return (fix?.edits ?? [])
+    .map((edit) => withPath(edit, resource))
+    .flatMap((edit) => ('to' in edit ? [edit.to] : []))
+}
+
+function isBelow(path: Path, base: Path): boolean {
+  return base.every((step, i) => step === path[i])
 }
 
 /** The rules that tell of a field that the API server has dropped elsewhere, where a finding is about its right place. */

@@ -32,7 +32,7 @@ import { guardedByBudget, guardedByPolicy } from './guards.js'
 import { type LeftOut, leftOutBy } from './left-out.js'
 import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
-import { kustomizedFinder, patchesOf } from './patches.js'
+import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
 import { distance, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
@@ -164,6 +164,11 @@ export interface Graph extends Existence, Scaling {
   /** Whether a Kustomization of Flux in the input applies the file that the object is in. */
   appliedByFlux(object: object): boolean
   /**
+   * Whether such a tool may write what is wrong with the object at a path. Not where all that is built from its file is known, and
+   * nothing there changes it.
+   */
+  mayComplete(object: object, path: Path): boolean
+  /**
    * Whether a text stands anywhere in the file's document that holds the object, in comments, too: where it doesn't,
    * there is nothing to look for.
    */
@@ -243,6 +248,14 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const scale = scaling(objects, belong, kustomizations, patches)
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
   const byFlux = lazy(() => appliedByFlux(resources, kustomizations, builds))
+  // What Flux and Argo CD patch besides is not looked at.
+  const isElsewhere = lazy(() =>
+    [
+      ...objects.all('kustomize.toolkit.fluxcd.io/Kustomization'),
+      ...objects.all('argoproj.io/Application'),
+    ].some((one) => /"(?:patch(?:es\w*)?|components)":/.test(JSON.stringify(one.spec ?? {}))),
+  )
+  const whole = lazy(() => wholeFinder(builds, unmatching.isKnown, patches().of))
   /** A List has one text for all its objects: it is searched once. */
   const textIn = memo((document: Document) => memo((text: string) => document.text.includes(text)))
   const once = new Map<string, unknown>()
@@ -301,6 +314,10 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     tagSetElsewhere: taggedElsewhere(objects, kustomizations),
     kustomized: (object) => kustomized()(resource(object)),
     appliedByFlux: (object) => byFlux()(resource(object)),
+    mayComplete: (object, path) => {
+      const own = resource(object)
+      return kustomized()(own) && (isElsewhere() || !whole()(own, path))
+    },
     patched: (object) => patches().isPatched(resource(object)),
     patchedContainers: (object, field, counts) => patches().mayAdd(resource(object), field, counts),
     patchOf: (object) => patches().of(object),

@@ -6,7 +6,7 @@ import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
 import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
-import type { Builds } from './builds.js'
+import { type Builds, isComponent } from './builds.js'
 import type { Resource } from './resource.js'
 
 /** The questions about patches. */
@@ -184,6 +184,47 @@ export function kustomizedFinder(kustomizations: readonly Kustomization[]): (obj
     if (document.live || document.built) return false
     const { name } = document.file
     return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
+  }
+}
+
+function isIdentity([first, second, ...more]: Path): boolean {
+  if (second === undefined) return first === 'apiVersion' || first === 'kind'
+  return first === 'metadata' && second === 'name' && more.length === 0
+}
+
+/** Whether what a kustomization builds is not meant to be applied as it is: what uses it may complete it. */
+function isForOthers(one: Kustomization): boolean {
+  return (
+    isComponent(one) || /(?:^|\/)(?:bases?|common|components?|shared|templates?)(?:\/|$)/i.test(one.folder)
+  )
+}
+
+/**
+ * Tells whether nothing is left to be added to an object at a path before it is applied: kustomizations list its file as a
+ * resource, everything that is built from it is known, and none of them changes the object there.
+ * @param isKnown whether all that a kustomization builds is known
+ * @param patched what their patches change
+ */
+export function wholeFinder(
+  builds: Builds,
+  isKnown: (one: Kustomization) => boolean,
+  patched: Patches['of'],
+): (object: Resource, path: Path) => boolean {
+  const rootsOf = memo((file: string) =>
+    builds.outermost().flatMap(({ files, parts }) => (files.has(file) ? [[...parts.keys()]] : [])),
+  )
+  return (object, path) => {
+    const { name } = object.document.file
+    const roots = rootsOf(name)
+    // Of a resource kustomize wants these itself.
+    if (roots.length > 0 && isIdentity(path)) return !patchPath.test(name)
+    if (patchPath.test(name) || roots.length === 0 || patched(object)) return false
+    // It writes the namespaces of what refers to others, too, and labels into selectors.
+    const parts = roots.flat()
+    const isSet =
+      (path.at(-1) === 'namespace' && parts.some(({ namespace }) => namespace !== undefined)) ||
+      (path.includes('selector') && parts.some(({ podLabels }) => Object.keys(podLabels).length > 0))
+    return !isSet && roots.every(([root]) => root !== undefined && !isForOthers(root) && isKnown(root))
   }
 }
 

@@ -4,7 +4,7 @@ import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } 
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { isSopsRecord } from '../values/sops.js'
-import { isObject } from '../values/untyped.js'
+import { isObject, objectAt, valueAt } from '../values/untyped.js'
 import type { CustomKinds } from './custom-kinds.js'
 import {
   builtinApiGroups,
@@ -55,7 +55,11 @@ export function check(
   const name = kindNameOf(apiVersion, kind)
   let shaped: unknown = value
   if (served && isObject(value)) shaped = visitServed(value, served, walk)
-  else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
+  else if (apiVersion === '' || kind === '') {
+    const field = lacking(value, apiVersion, kind)
+    if (field)
+      walk.problems.push({ kind: 'missing-field', path: [field], empty: valueAt(value, field) === '' })
+  } else if (builtinApiGroups.has(groupOf(apiVersion)) && /^v\d/.test(versionOf(apiVersion)))
     walk.problems.push(unknownKind(apiVersion, kind, walk.minor))
   const custom = served || !isObject(value) ? undefined : customs?.problems(value, apiVersion, kind)
   shaped = shapedForViews(shaped, name, served, walk)
@@ -72,6 +76,13 @@ export function check(
       ({ kind, path }) => kind === 'unknown-field' && path[0] === 'sops' && path.length === 1,
     )
   return { value: shaped as KubernetesObject, problems: walk.problems.length > 0 ? walk.problems : none }
+}
+
+/** Which of the two fields a Kubernetes object lacks that has the other one: kubectl wants both. */
+function lacking(value: object, apiVersion: string, kind: string): 'apiVersion' | 'kind' | undefined {
+  if (objectAt(value, 'metadata') === undefined) return undefined
+  if (apiVersion === '') return Object.hasOwn(builtinGroups, kind) ? 'apiVersion' : undefined
+  return /^v\d/.test(versionOf(apiVersion)) ? 'kind' : undefined
 }
 
 /** The object of a built-in kind with true types. */

@@ -380,8 +380,15 @@ function unknownField({ name, fields }: Definition, field: string, value: unknow
 }
 
 function report(walk: Walk, problem: SchemaProblem): void {
-  if (walk.quiet || ('value' in problem && isPlaceholder(problem.value))) return
+  if (walk.quiet || ('value' in problem && isPlaceholder(problem.value) && mayFit(problem))) return
   walk.problems.push(asBlank(problem) ?? problem)
+}
+
+/** Whether the text may be what is wanted when it is filled in: no list or mapping begins with words. */
+function mayFit(problem: SchemaProblem): boolean {
+  if (problem.kind !== 'wrong-type' || (problem.expected !== 'list' && problem.expected !== 'mapping'))
+    return true
+  return !/^[\w./-]+\s/.test(String(problem.value))
 }
 
 /** What is refused only because nobody has filled it in yet. */

@@ -14,6 +14,8 @@ interface EndpointSlice {
 
 interface Addressed {
   readonly type?: string
+  readonly ipFamilies?: readonly string[]
+  readonly ipFamilyPolicy?: string
   readonly externalTrafficPolicy?: string
   readonly clusterIP?: string
   readonly clusterIPs?: readonly string[]
@@ -34,8 +36,9 @@ const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, sa
   if (second !== undefined) say.lacks(['ports', second, 'name'], 'and another one has none either')
 })
 
-/** Of several ports each needs a name. */
+/** Of several ports each needs a name. Of one that is written twice duplicate-entry tells. */
 function nameless(ports: NonNullable<Spec<Service>['ports']>, say: Say): void {
+  if (new Set(ports.map(({ port, protocol = 'TCP' }) => `${port} ${protocol}`)).size < 2) return
   const [one, ...more] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
   const others =
     more.length === 1
@@ -93,6 +96,26 @@ export const services: Checks = merged(
               ['healthCheckNodePort'],
               'goes with type LoadBalancer and externalTrafficPolicy Local only',
             )
+        },
+      ),
+      on<Addressed>((spec, say) => {
+        const { type = 'ClusterIP', clusterIP } = spec
+        if (clusterIP === 'None' && (type === 'LoadBalancer' || type === 'NodePort'))
+          say.conflict(['clusterIP'], `is None, which a Service of type ${type} cannot have`)
+        if (type !== 'ExternalName') return
+        if (clusterIP) say.conflict(['clusterIP'], 'cannot stand beside type ExternalName')
+        for (const field of ['ipFamilies', 'ipFamilyPolicy'] as const)
+          if (spec[field]?.length) say.conflict([field], 'cannot stand beside type ExternalName')
+      }),
+      on<Spec<Service>>(({ type, ports = [] }, say) => {
+        if (type && type !== 'ClusterIP') return
+        for (const [i, { nodePort }] of ports.entries())
+          if (nodePort) say.conflict(['ports', i, 'nodePort'], 'goes with type NodePort or LoadBalancer only')
+      }),
+      on<{ readonly sessionAffinity?: string; readonly sessionAffinityConfig?: object }>(
+        ({ sessionAffinity, sessionAffinityConfig }, say) => {
+          if (sessionAffinityConfig && (sessionAffinity || 'None') === 'None')
+            say.conflict(['sessionAffinityConfig'], 'goes with sessionAffinity ClientIP only')
         },
       ),
     ],
