@@ -46,6 +46,8 @@ const cases: Readonly<Record<string, readonly [answer: () => unknown, expected: 
   'a broken line of dashes': [() => read(`kind: Pod\n ${long('-')}: - x`), 1],
   'a broken line of spaces': [() => read(`kind: Pod\na: b: ${long(' ')}x`), 1],
   'a broken line of braces': [() => read(`kind: Pod\na: ${long('{{')}`), 1],
+  'a broken line of brackets': [() => read(`kind: Pod\na: ${long('[] ')}: - x`), 1],
+  'a shell command of marks': [() => read(`kubectl ${long('< ')}\nkind: Pod\na: b: c`), 1],
   'a comment with a gap': [
     () => commentsOf({ name: 'a.yaml', text: `# k8s-af-ignore a${long(' ')}b` }, [])[0]?.text.length,
     size + 2,

@@ -259,7 +259,9 @@ function textAfterQuote({ reason, line }: Scene): Fault | undefined {
 /** `values: [] all of them`. */
 function textAfterBracket({ reason, line }: Scene): Fault | undefined {
   if (!/indentation of a|end of the stream/.test(reason)) return undefined
-  const match = /^[\s-]*(?:[\w./-]+:\s+)?(?:\[[^[\]"'#]*\]|\{[^{}"'#]*\})\s+(?=[^\s#,\]}:])/.exec(line.text)
+  const match = /^[\s-]*(?:[\w./][\w./-]*:\s+)?(?:\[[^[\]"'#]*\]|\{[^{}"'#]*\})\s+(?=[^\s#,\]}:])/.exec(
+    line.text,
+  )
   return behind(
     match,
     line,
