@@ -5,10 +5,16 @@ import {
   type Path,
   retiredApi,
   rule,
+  type SchemaProblem,
   strayVolumes,
   successorOf,
   suggestion,
 } from '../src/rule.js'
+
+type Missing = SchemaProblem & { kind: 'missing-field' }
+
+/** The comment in a sample that kubebuilder has made. */
+const unfilledSample = '# TODO(user): Add fields here'
 
 export default rule({
   title: 'A required field is missing',
@@ -26,10 +32,15 @@ of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
-and what is built is not in a folder called base, common, shared or the like.`,
+and what is built is not in a folder called base, common, shared or the like. An info in a sample that kubebuilder has
+made and nobody has filled in (\`# TODO(user): Add fields here\`).`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known.`,
-  sources: ['OpenAPI documents of Kubernetes 1.22 to 1.37', 'kubernetes/pkg/apis/*/validation'],
+  sources: [
+    'OpenAPI documents of Kubernetes 1.22 to 1.37',
+    'kubernetes/pkg/apis/*/validation',
+    'kubebuilder/pkg/plugins/common/kustomize/v2/scaffolds/internal/templates/config/samples/crd_sample.go',
+  ],
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
@@ -39,17 +50,22 @@ in a Go module whose images are empty, that is known.`,
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
       if (graph.mayComplete(object, problem.path)) continue
       if (isMeant(problem.path, object, graph, minor)) continue
-      const path = formatPath(problem.path).slice(1)
-      reportPath(
-        problem.path,
-        problem.empty
-          ? `kubectl apply is refused: ${path} is empty.`
-          : `kubectl apply is refused: ${path} is missing${problem.because === undefined ? '' : `, ${problem.because}`}.`,
-        { label: problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}` },
-      )
+      const isSample = graph.mentions(object, unfilledSample)
+      reportPath(problem.path, messageOf(problem, isSample), {
+        label: problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
+        ...(isSample && { severity: 'info' }),
+      })
     }
   },
 })
+
+function messageOf({ path, empty, because }: Missing, isSample: boolean): string {
+  const name = formatPath(path).slice(1)
+  if (isSample)
+    return `kubectl apply is refused until somebody fills in ${name}: this is a sample as kubebuilder makes it.`
+  if (empty) return `kubectl apply is refused: ${name} is empty.`
+  return `kubectl apply is refused: ${name} is missing${because === undefined ? '' : `, ${because}`}.`
+}
 
 /** Whether the kind was removed and nothing took its place: then no field would help. */
 function isGone({ apiVersion = '', kind = '' }: KubernetesObject, minor: number): boolean {
