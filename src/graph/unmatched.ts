@@ -151,18 +151,22 @@ function generatorsOf({ document }: Kustomization): readonly Generator[] {
  * sigs.k8s.io/kustomize/api/internal/target/kusttarget.go (accumulateTarget: components come after generators).
  */
 function straysOf(own: Kustomization, { parts, objects, isRenamed }: Content): readonly Stray[] {
+  const written = generatorsOf(own)
+  if (written.length === 0) return []
   const below = parts.filter((one) => one !== own)
   const set = new Set(below.flatMap(({ namespace }) => namespace ?? []))
   const generators = below.flatMap(generatorsOf)
   const hasComponents = below.some(isComponent)
-  const mayDelete = below.some(({ document, patches }) =>
-    [document.text, JSON.stringify(patches.map(({ change }) => change))].some((text) =>
-      text.includes('$patch'),
+  const mayDelete = lazy(() =>
+    below.some(({ document, patches }) =>
+      [document.text, JSON.stringify(patches.map(({ change }) => change))].some((text) =>
+        text.includes('$patch'),
+      ),
     ),
   )
   const strays: Stray[] = []
   const before: Generator[] = [...generators]
-  for (const one of generatorsOf(own)) {
+  for (const one of written) {
     const { kind, name, namespace, behavior, at } = one
     const alike = objects.filter((object) => object.kind === kind)
     const isSame = (other: string | undefined) => (other || 'default') === (namespace || 'default')
@@ -185,7 +189,7 @@ function straysOf(own: Kustomization, { parts, objects, isRenamed }: Content): r
       )
       const near = named[0] ?? alike.find((other) => other.name === likest)
       strays.push({ kind, name, at, behavior, near: near?.value })
-    } else if ((behavior === undefined || behavior === 'create') && isThere && !hasComponents && !mayDelete)
+    } else if ((behavior === undefined || behavior === 'create') && isThere && !hasComponents && !mayDelete())
       strays.push({ kind, name, at, behavior: undefined, near: named[0]?.value })
   }
   return strays
