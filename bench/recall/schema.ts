@@ -786,16 +786,6 @@ const values: Injection[] = [
     'conflicting-fields',
   ),
   value(
-    'sessionAffinityConfig alone',
-    ['Service'],
-    (object) => {
-      drop(object, 'spec.sessionAffinity')
-      put(object, 'spec.sessionAffinityConfig', { clientIP: { timeoutSeconds: 60 } })
-      return true
-    },
-    'conflicting-fields',
-  ),
-  value(
     'externalTrafficPolicy inside the cluster',
     ['Service'],
     (object) => {

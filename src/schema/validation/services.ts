@@ -112,12 +112,6 @@ export const services: Checks = merged(
         for (const [i, { nodePort }] of ports.entries())
           if (nodePort) say.conflict(['ports', i, 'nodePort'], 'goes with type NodePort or LoadBalancer only')
       }),
-      on<{ readonly sessionAffinity?: string; readonly sessionAffinityConfig?: object }>(
-        ({ sessionAffinity, sessionAffinityConfig }, say) => {
-          if (sessionAffinityConfig && (sessionAffinity || 'None') === 'None')
-            say.conflict(['sessionAffinityConfig'], 'goes with sessionAffinity ClientIP only')
-        },
-      ),
     ],
     'networking.HTTPIngressPath': [
       on<{ readonly path?: string; readonly pathType?: string }>(({ path, pathType }, say) => {
