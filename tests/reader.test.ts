@@ -424,13 +424,15 @@ describe('test data', () => {
     const cwd = folderWith({
       'policy/manifests/invalid/a.yaml': configMap('a'),
       'policy/manifests/valid/b.yaml': configMap('b'),
-      'probes/bad/c.yaml': configMap('c'),
-      'probes/good/d.yaml': configMap('d'),
-      'apps/bad/e.yaml': configMap('e'),
+      'probes/fail/c.yaml': configMap('c'),
+      'probes/pass/d.yaml': configMap('d'),
+      'apps/fail/e.yaml': configMap('e'),
+      'try/bad/f.yaml': configMap('f'),
+      'try/good/g.yaml': configMap('g'),
     })
     const input = read(cwd)
-    expect(names(input)).toEqual(['e', 'b', 'd'])
-    expect(skips(input)).toEqual({ 'policy/manifests/invalid': 'test data', 'probes/bad': 'test data' })
+    expect(names(input)).toEqual(['e', 'b', 'd', 'f', 'g'])
+    expect(skips(input)).toEqual({ 'policy/manifests/invalid': 'test data', 'probes/fail': 'test data' })
     expect(names(read(cwd, ['policy/manifests/invalid']))).toEqual(['a'])
   })
   it('is what a suite of Gatekeeper compares with a policy, unless a kustomization builds it', () => {
