@@ -39,7 +39,7 @@ in a Go module whose images are empty, that is known.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'kubernetes/pkg/apis/*/validation',
-    'kubebuilder/pkg/plugins/common/kustomize/v2/scaffolds/internal/templates/config/samples/crd_sample.go',
+    'kubebuilder/pkg/plugins/common/kustomize/v2 (config/samples/crd_sample.go)',
   ],
   stories: [],
   for: 'FaultyObject',
