@@ -1,5 +1,4 @@
 import {
-  arrayAt,
   at,
   type Custom,
   type Graph,
@@ -8,7 +7,7 @@ import {
   isObject,
   isOfClusterDns,
   matchesSelector,
-  objectAt,
+  namespacesOfMonitor,
   objectsAt,
   rule,
   type Service,
@@ -126,12 +125,12 @@ function isWatched(service: Service, monitors: readonly Custom[], graph: Graph):
 function looksInto(monitor: Custom, service: Service, graph: Graph): boolean {
   if (monitor.kind === 'PrometheusRule') return false
   const namespace = graph.namespaceOf(service)
-  const names = objectAt(monitor, 'spec', 'namespaceSelector')
+  const names = namespacesOfMonitor(monitor)
   return (
-    valueAt(names, 'any') === true ||
-    arrayAt(names, 'matchNames').includes(namespace) ||
+    names === undefined ||
+    names.includes(namespace) ||
     // An empty selector is that of its own namespace, as none is.
-    (arrayAt(names, 'matchNames').length === 0 && graph.namespaceOf(monitor) === namespace)
+    (names.length === 0 && graph.namespaceOf(monitor) === namespace)
   )
 }
 

@@ -1,5 +1,4 @@
 import {
-  arrayAt,
   at,
   type Custom,
   enumerate,
@@ -9,6 +8,7 @@ import {
   type LabelSelector,
   looksInto,
   matchesSelector,
+  namespacesOfMonitor,
   nearestName,
   objectAt,
   objectsAt,
@@ -16,7 +16,6 @@ import {
   selectorIn,
   set,
   stringAt,
-  valueAt,
 } from '../src/rule.js'
 
 export default rule({
@@ -46,7 +45,7 @@ injector fills in.`,
   check(monitor, { graph, report }) {
     const selector = objectAt(monitor, 'spec', 'selector')
     const isWhole = graph.complete
-    const isAnywhere = valueAt(monitor, 'spec', 'namespaceSelector', 'any') === true
+    const isAnywhere = namespacesOfMonitor(monitor) === undefined
     if (!selector || Object.keys(selector).length === 0 || graph.patched(monitor) || (isAnywhere && !isWhole))
       return
     const selected = isServiceMonitor(monitor)
@@ -130,8 +129,7 @@ function podsOf(monitor: Custom, selector: LabelSelector, graph: Graph): readonl
 
 /** Whether it looks into no namespace but its own. */
 function isAtHome(monitor: Custom): boolean {
-  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
-  return valueAt(chosen, 'any') !== true && arrayAt(chosen, 'matchNames').length === 0
+  return namespacesOfMonitor(monitor)?.length === 0
 }
 
 /** What is in the monitor's own namespace belongs together with it; in another one that it names the namespace tells. */

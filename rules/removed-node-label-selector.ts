@@ -326,8 +326,7 @@ function isNegated(object: object, path: Path): boolean {
 }
 
 function edits(object: unknown, path: Path, label: string, to: string): readonly RuleEdit[] {
-  let value: unknown = object
-  for (const step of path) value = isObject(value) || Array.isArray(value) ? value[step as never] : undefined
+  const value = valueAt(object, ...path)
   if (path.at(-1) === label) return [{ op: 'move', path, to: [...path.slice(0, -1), to] }]
   return typeof value === 'string' ? [{ op: 'set', path, value: value.replaceAll(label, to) }] : []
 }

@@ -139,14 +139,12 @@ function brokenPorts(
 }
 
 const refusals = [
-  ...[
-    'invalid-name',
-    'invalid-value',
-    'missing-field',
-    'misplaced-spec-field',
-    'unknown-field',
-    'wrong-type',
-  ],
+  'invalid-name',
+  'invalid-value',
+  'missing-field',
+  'misplaced-spec-field',
+  'unknown-field',
+  'wrong-type',
 ]
 
 /** What is wrong with a port of a Service whose endpoints somebody makes by hand. */

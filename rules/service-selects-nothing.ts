@@ -74,15 +74,15 @@ beside the Service, or a Subscription of OLM in its namespace: an operator makes
       return
     if (pairs.some(([key]) => params.operatorLabels.some((start) => key.startsWith(start)))) return
     const wrongFor = ({ labels }: Workload) => pairs.filter(([key, value]) => labels[key] !== value)
-    const near = graph
-      .nearby(service)
-      .find(
-        (workload) =>
-          !workload.batch &&
-          isMeant(workload, wrongFor(workload), service, pairs) &&
-          graph.together(workload, service) &&
-          (graph.servicesOf(workload).length === 0 || isSecond(service, workload, wrongFor(workload), pairs)),
+    const near = graph.nearby(service).find((workload) => {
+      const wrong = wrongFor(workload)
+      return (
+        !workload.batch &&
+        isMeant(workload, wrong, service, pairs) &&
+        graph.together(workload, service) &&
+        (graph.servicesOf(workload).length === 0 || isSecond(service, workload, wrong, pairs))
       )
+    })
     const isCertain =
       near !== undefined ||
       (graph.hasAllPods(selector, service) && (graph.live !== undefined || !isElsewhere(selector, graph)))

@@ -172,6 +172,11 @@ export function formatPath(path: Path): string {
     .join('')
 }
 
+/** Whether a path is another one, or leads on from it. */
+export function isWithin(path: Path, whole: Path): boolean {
+  return whole.every((step, i) => path[i] === step)
+}
+
 /** An object as people name it: `Deployment shop/web`, `Namespace shop`. */
 export function formatSubject({
   kind,

@@ -81,7 +81,7 @@ export {
 } from './graph/measured.js'
 export { formatMemoryKill, type MemoryKill, memoryKillsOf, memoryTrouble } from './graph/memory.js'
 export { hasNativeSidecars, holdsApplications, keptFromIstio, type Mesh, meshOf } from './graph/mesh.js'
-export { looksInto, selectorIn } from './graph/monitors.js'
+export { looksInto, namespacesOfMonitor, selectorIn } from './graph/monitors.js'
 export { isNamespaceOf, namespaceNamed, namespacesCalled } from './graph/namespace.js'
 export {
   isAway,

@@ -56,6 +56,23 @@ function each(object: Manifest, change: (container: Manifest) => unknown): true 
   return true
 }
 
+/** The Service of a folder that answers for a webhook. */
+function backendIn(folder: readonly Manifest[], webhook: Manifest): Manifest | undefined {
+  return folder.find(
+    (one) =>
+      kindOf(one) === 'Service' &&
+      nameOf(one) === at(webhook, 'clientConfig.service.name') &&
+      namespaceOf(one) === at(webhook, 'clientConfig.service.namespace'),
+  )
+}
+
+/** The reference of a route to a Gateway of its folder. */
+function parentIn(folder: readonly Manifest[], route: Manifest): Manifest | undefined {
+  return list(route, 'spec.parentRefs').find((parent) =>
+    folder.some((one) => one.kind === 'Gateway' && nameOf(one) === parent.name),
+  )
+}
+
 function probe(period: number, failures: number, timeout = 1): Manifest {
   return {
     httpGet: { path: '/healthz', port: 8080 },
@@ -854,9 +871,7 @@ const routes: Injection[] = [
     'a slip in the name of the Gateway',
     ['gateway.networking.k8s.io/HTTPRoute'],
     (object, { folder }) => {
-      const found = list(object, 'spec.parentRefs').find((parent) =>
-        folder.some((one) => one.kind === 'Gateway' && nameOf(one) === parent.name),
-      )
+      const found = parentIn(folder, object)
       if (!found) return false
       found.name = swapped(String(found.name))
       return true
@@ -867,9 +882,7 @@ const routes: Injection[] = [
     'a listener that the Gateway has not',
     ['gateway.networking.k8s.io/HTTPRoute'],
     (object, { folder }) => {
-      const found = list(object, 'spec.parentRefs').find((parent) =>
-        folder.some((one) => one.kind === 'Gateway' && nameOf(one) === parent.name),
-      )
+      const found = parentIn(folder, object)
       if (!found) return false
       found.sectionName = 'not-there'
       return true
@@ -1254,45 +1267,27 @@ const admission: Injection[] = [
     return true
   }),
   one('webhook-backend-unavailable', 'a slip in the name of the Service', webhooks, (object, { folder }) => {
-    const found = list(object, 'webhooks').find((one) =>
-      folder.some(
-        (other) =>
-          kindOf(other) === 'Service' &&
-          nameOf(other) === at(one, 'clientConfig.service.name') &&
-          namespaceOf(other) === at(one, 'clientConfig.service.namespace'),
-      ),
-    )
+    const found = list(object, 'webhooks').find((webhook) => backendIn(folder, webhook))
     if (!found) return false
     put(found, 'clientConfig.service.name', swapped(String(at(found, 'clientConfig.service.name'))))
     return true
   }),
   one('webhook-backend-unavailable', 'a port that the Service has not', webhooks, (object, { folder }) => {
-    const found = list(object, 'webhooks').find((one) =>
-      folder.some(
-        (other) =>
-          kindOf(other) === 'Service' &&
-          nameOf(other) === at(one, 'clientConfig.service.name') &&
-          namespaceOf(other) === at(one, 'clientConfig.service.namespace'),
-      ),
-    )
+    const found = list(object, 'webhooks').find((webhook) => backendIn(folder, webhook))
     if (!found) return false
     put(found, 'clientConfig.service.port', 9_477)
     return true
   }),
   one('webhook-selects-itself', 'pods of its own namespace', webhooks, (object, { folder }) => {
-    const found = list(object, 'webhooks').find((one) =>
-      folder.some(
-        (other) =>
-          kindOf(other) === 'Service' &&
-          nameOf(other) === at(one, 'clientConfig.service.name') &&
-          namespaceOf(other) === at(one, 'clientConfig.service.namespace') &&
-          folder.some(
-            (third) =>
-              namespaceOf(third) === namespaceOf(other) &&
-              selects(at(other, 'spec.selector'), podLabels(third)),
-          ),
-      ),
-    )
+    const found = list(object, 'webhooks').find((webhook) => {
+      const service = backendIn(folder, webhook)
+      return folder.some(
+        (one) =>
+          service &&
+          namespaceOf(one) === namespaceOf(service) &&
+          selects(at(service, 'spec.selector'), podLabels(one)),
+      )
+    })
     const namespace = found && at(found, 'clientConfig.service.namespace')
     if (!found || namespace === 'kube-system') return false
     found.failurePolicy = 'Fail'

@@ -987,62 +987,47 @@ const placeholders: Injection[] = [
   },
 ]
 
+function oldLabel(
+  what: string,
+  of: readonly string[],
+  edit: (pod: Manifest, object: Manifest) => void,
+): Injection {
+  return {
+    rule: 'removed-node-label-selector',
+    what,
+    of,
+    edit: (object) => {
+      const pod = podOf(object)
+      if (pod) edit(pod, object)
+      return pod !== undefined
+    },
+  }
+}
+
 const nodeLabels: Injection[] = [
-  {
-    rule: 'removed-node-label-selector',
-    what: 'beta.kubernetes.io/os in a nodeSelector',
-    of: pods,
-    edit: (object) => {
-      const pod = podOf(object)
-      if (!pod) return false
-      const selector = mapping(pod, 'nodeSelector')
-      delete selector['kubernetes.io/os']
-      selector['beta.kubernetes.io/os'] = 'linux'
-      return true
-    },
-  },
-  {
-    rule: 'removed-node-label-selector',
-    what: 'the master label in a nodeSelector',
-    of: pods,
-    edit: (object) => {
-      const pod = podOf(object)
-      if (!pod) return false
-      const selector = mapping(pod, 'nodeSelector')
-      delete selector['node-role.kubernetes.io/control-plane']
-      selector['node-role.kubernetes.io/master'] = ''
-      return true
-    },
-  },
-  {
-    rule: 'removed-node-label-selector',
-    what: 'the master taint in a toleration',
-    of: pods,
-    edit: (object) => {
-      const pod = podOf(object)
-      if (!pod) return false
-      pod.tolerations = [{ key: 'node-role.kubernetes.io/master', effect: 'NoSchedule' }]
-      return true
-    },
-  },
-  {
-    rule: 'removed-node-label-selector',
-    what: 'the old zone label for a topologyKey',
-    of: controllers,
-    edit: (object) => {
-      const pod = podOf(object)
-      if (!pod) return false
-      pod.topologySpreadConstraints = [
-        {
-          maxSkew: 1,
-          topologyKey: 'failure-domain.beta.kubernetes.io/zone',
-          whenUnsatisfiable: 'ScheduleAnyway',
-          labelSelector: copy(at(object, 'spec.selector')),
-        },
-      ]
-      return true
-    },
-  },
+  oldLabel('beta.kubernetes.io/os in a nodeSelector', pods, (pod) => {
+    const selector = mapping(pod, 'nodeSelector')
+    delete selector['kubernetes.io/os']
+    selector['beta.kubernetes.io/os'] = 'linux'
+  }),
+  oldLabel('the master label in a nodeSelector', pods, (pod) => {
+    const selector = mapping(pod, 'nodeSelector')
+    delete selector['node-role.kubernetes.io/control-plane']
+    selector['node-role.kubernetes.io/master'] = ''
+  }),
+  oldLabel('the master taint in a toleration', pods, (pod) => {
+    pod.tolerations = [{ key: 'node-role.kubernetes.io/master', effect: 'NoSchedule' }]
+  }),
+  oldLabel('the old zone label for a topologyKey', controllers, (pod, object) => {
+    pod.topologySpreadConstraints = [
+      {
+        maxSkew: 1,
+        topologyKey: 'failure-domain.beta.kubernetes.io/zone',
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: copy(at(object, 'spec.selector')),
+      },
+    ]
+  }),
 ]
 
 export const schemaInjections: readonly Injection[] = [

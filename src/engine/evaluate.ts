@@ -1,7 +1,7 @@
 /** Asks the rules about their subjects. */
 
 import type { ActiveRule, Settings } from '../config/settings.js'
-import type { Path, Severity } from '../finding.js'
+import { isWithin, type Path, type Severity } from '../finding.js'
 import type { IndexedGraph } from '../graph/graph.js'
 import type { Resource } from '../graph/resource.js'
 import { watched } from '../graph/watched.js'
@@ -141,7 +141,7 @@ function repeatedKeys({ document, path, value }: Resource): readonly RepeatedKey
   if (!document.hasDuplicates) return []
   const keys = new Map<string, RepeatedKey>()
   for (const { path: full, first, isSame } of document.locate().duplicates) {
-    if (!path.every((step, i) => step === full[i])) continue
+    if (!isWithin(full, path)) continue
     const own = full.slice(path.length)
     const id = JSON.stringify(own)
     const before = keys.get(id)?.isSame ?? true

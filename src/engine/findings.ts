@@ -3,6 +3,7 @@ import {
   type Finding,
   type Fix,
   formatPath,
+  isWithin,
   type Path,
   type Place,
   type Related,
@@ -69,16 +70,19 @@ function isOfWrongField({ active, resource, path }: Draft, reported: Reported | 
   const repeated = active.id === 'duplicate-key' ? undefined : reported.get('duplicate-key')
   if (repeated?.some((one) => formatPath(one.path) === formatPath(path))) return true
   const isMissing = valueAt(resource.value, ...path) === undefined
-  if (isMissing && repeated?.some((one) => isBelow(path, one.path))) return true
+  if (isMissing && repeated?.some((one) => isWithin(path, one.path))) return true
   if (wrongFields.includes(active.id)) return false
   const wrong = wrongFields.flatMap((id) => reported.get(id) ?? [])
-  return wrong.some((one) => {
-    if (one.path.at(-1) === path.at(-1) && isMissing && one.path.length < path.length)
-      if (isBelow(path, one.path.slice(0, -1))) return true
-    return meantPlaces(one).some(
-      (meant) => (isMissing && isBelow(path, meant)) || formatPath(path) === formatPath(meant.slice(0, -1)),
-    )
-  })
+  const isTooHigh = (stray: Path) =>
+    stray.at(-1) === path.at(-1) && stray.length < path.length && isWithin(path, stray.slice(0, -1))
+  return wrong.some(
+    (one) =>
+      (isMissing && isTooHigh(one.path)) ||
+      meantPlaces(one).some(
+        (meant) =>
+          (isMissing && isWithin(path, meant)) || formatPath(path) === formatPath(meant.slice(0, -1)),
+      ),
+  )
 }
 
 /** Where the field of such a finding was meant to be. */
@@ -86,10 +90,6 @@ function meantPlaces({ resource, options: { fix } }: Draft): readonly Path[] {
   return (fix?.edits ?? [])
     .map((edit) => withPath(edit, resource))
     .flatMap((edit) => ('to' in edit ? [edit.to] : []))
-}
-
-function isBelow(path: Path, base: Path): boolean {
-  return base.every((step, i) => step === path[i])
 }
 
 /** The rules that tell of a field that the API server has dropped elsewhere, where a finding is about its right place. */

@@ -1,7 +1,7 @@
 /** Makes the changes that findings propose, in the texts of their files. Nothing is written here. */
 import type { Document, SourceFile } from '../document.js'
 import type { Report } from '../engine/report.js'
-import type { Edit, Finding, Path } from '../finding.js'
+import { type Edit, type Finding, isWithin, type Path } from '../finding.js'
 import type { Resource } from '../graph/resource.js'
 import { secretRanges } from '../reader/secret.js'
 import { groupBy } from '../values/group.js'
@@ -98,8 +98,6 @@ function pathsOf(edit: Edit): readonly Path[] {
   const own = edit.op !== 'set' && typeof path.at(-1) === 'number' ? path.slice(0, -1) : path
   return edit.op === 'move' ? [own, edit.to] : [own]
 }
-
-const isWithin = (path: Path, whole: Path) => whole.every((step, i) => path[i] === step)
 
 /** The texts of the files, with those of their documents that have changed. */
 function filesOf(texts: ReadonlyMap<Document, string>): FixedFile[] {

@@ -5,7 +5,7 @@ import type { Kustomization } from '../reader/input.js'
 import { lazy } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import type { Builds } from './builds.js'
-import type { Resource } from './resource.js'
+import { folderOf, type Resource } from './resource.js'
 
 const flux = '.toolkit.fluxcd.io'
 
@@ -66,10 +66,6 @@ function sourcesIn(resources: readonly Resource[], kustomizations: readonly Kust
     }
   }
   return { folders, repositories: [...repositories] }
-}
-
-function folderOf({ folders }: Resource): string {
-  return folders.join('/') || '.'
 }
 
 /** A folder and those that it is in, up to the working directory. */

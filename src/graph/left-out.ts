@@ -4,7 +4,7 @@ import { groupOf, type KubernetesObject } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { groupBy } from '../values/group.js'
 import { lazy } from '../values/lazy.js'
-import type { Resource } from './resource.js'
+import { folderOf, type Resource } from './resource.js'
 
 /** A file that no kustomization names. */
 export interface LeftOut {
@@ -41,7 +41,7 @@ export function leftOutBy(
   resources: readonly Resource[],
   kustomizations: readonly Kustomization[],
 ): (one: Kustomization) => readonly LeftOut[] {
-  const byFolder = lazy(() => groupBy(resources, ({ folders }) => folders.join('/') || '.'))
+  const byFolder = lazy(() => groupBy(resources, folderOf))
   const named = lazy(
     () =>
       new Set(

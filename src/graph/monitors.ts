@@ -3,11 +3,16 @@ import type { Custom, KubernetesObject, LabelSelector } from '../kubernetes.js'
 import { arrayAt, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 
+/** The namespaces that a monitor names; none where it looks into its own alone, undefined where it looks into all. */
+export function namespacesOfMonitor(monitor: Custom): readonly unknown[] | undefined {
+  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
+  return valueAt(chosen, 'any') === true ? undefined : arrayAt(chosen, 'matchNames')
+}
+
 /** Tells whether an object is in the namespaces that a monitor looks into: by default its own. */
 export function looksInto(monitor: Custom, graph: Graph): (object: KubernetesObject) => boolean {
-  const chosen = objectAt(monitor, 'spec', 'namespaceSelector')
-  if (valueAt(chosen, 'any') === true) return () => true
-  const named = arrayAt(chosen, 'matchNames')
+  const named = namespacesOfMonitor(monitor)
+  if (!named) return () => true
   const names = named.length > 0 ? named : [graph.namespaceOf(monitor)]
   // Whoever applies a manifest without a namespace chooses one.
   return (object) => {

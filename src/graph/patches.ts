@@ -7,7 +7,7 @@ import { memo } from '../values/lazy.js'
 import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
 import { type Builds, isComponent } from './builds.js'
-import type { Resource } from './resource.js'
+import { folderOf, type Resource } from './resource.js'
 
 /** The questions about patches. */
 export interface Patches {
@@ -179,11 +179,12 @@ const patchPath = /(^|[-_./])(overlays?|patch(es)?)([-_./]|$)/i
  */
 export function kustomizedFinder(kustomizations: readonly Kustomization[]): (object: Resource) => boolean {
   const built = new Set(kustomizations.flatMap(({ folder, resources }) => [folder, ...resources]))
-  return ({ document, folders }) => {
+  return (object) => {
+    const { document } = object
     // What was built is whole.
     if (document.live || document.built) return false
     const { name } = document.file
-    return patchPath.test(name) || built.has(name) || built.has(folders.join('/') || '.')
+    return patchPath.test(name) || built.has(name) || built.has(folderOf(object))
   }
 }
 

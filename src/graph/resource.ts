@@ -45,6 +45,11 @@ export function shared(a: readonly string[], b: readonly string[]): number {
   return count
 }
 
+/** The folder of its file as kustomizations name theirs: `apps/web`, `.`. */
+export function folderOf({ folders }: Resource): string {
+  return folders.join('/') || '.'
+}
+
 /** `Service shop/web`, `Namespace shop`: for messages. */
 export const formatResource: (resource: Resource) => string = formatSubject
 

@@ -4,12 +4,10 @@ import { lineStart } from './lines.js'
 import type { Mistake } from './parse.js'
 import type { Fault } from './refuse.js'
 
-/** Of a merge: documents of one file that have conflicts have them together. */
-export const conflictMessage = 'A merge conflict is not resolved: remove its marks and keep one side.'
-
 /**
  * The line of a shell that a file begins with, as it is pasted from a tutorial or a terminal: a command whose here-document is the
- * manifest, or a prompt with the command that printed it. It is for the whole file.
+ * manifest, or a prompt with the command that printed it.
+ * @param text that of the file
  */
 export function shellLine(text: string): Fault | undefined {
   const offset = /^(?:[ \t]*(?:#.*)?\r?\n)*/.exec(text)?.[0].length ?? 0
@@ -19,9 +17,10 @@ export function shellLine(text: string): Fault | undefined {
       message:
         'This line is a shell command and no YAML: remove it, and the line that ends its here-document.',
       offset,
+      isOfFile: true,
     }
   return /^(?:[\w.-]+@[\w.-]+:[^\s$#]*)?[$#] \S/.test(line)
-    ? { message: 'This line is from a terminal and no YAML: remove it.', offset }
+    ? { message: 'This line is from a terminal and no YAML: remove it.', offset, isOfFile: true }
     : undefined
 }
 
@@ -29,7 +28,12 @@ export function shellLine(text: string): Fault | undefined {
 export function explain({ reason, offset, message }: Mistake, text: string): Fault {
   if (message !== undefined) return { message, offset }
   const conflict = text.search(/^(?:<{7}|>{7}|={7}$)/m)
-  if (conflict >= 0 && /^={7}$/m.test(text)) return { message: conflictMessage, offset: conflict }
+  if (conflict >= 0 && /^={7}$/m.test(text))
+    return {
+      message: 'A merge conflict is not resolved: remove its marks and keep one side.',
+      offset: conflict,
+      isOfFile: true,
+    }
   const scene: Scene = { reason, text, offset, line: lineAt(text, offset), opening: openingAt(text) }
   for (const cause of causes) {
     const found = cause(scene)

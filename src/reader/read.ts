@@ -1,7 +1,7 @@
 /** Reads manifests: walks, decodes, splits, parses and classifies. Nothing in the input makes it throw. */
 import { existsSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
-import type { Document, Locator, Range, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
+import type { Document, Locator, ReadProblem, Skip, SkipReason, SourceFile } from '../document.js'
 import { push } from '../values/group.js'
 import { isSopsRecord } from '../values/sops.js'
 import {
@@ -17,7 +17,7 @@ import {
 } from './classify.js'
 import { type Content, contentOf, decode, reasonOf, standardInput } from './content.js'
 import { diskWith } from './disk.js'
-import { conflictMessage, explain, shellLine } from './explain.js'
+import { explain, shellLine } from './explain.js'
 import { type FoundFile, find, isManifestName, kustomizationIn } from './files.js'
 import type { IgnorePatterns } from './ignored.js'
 import type { Input, Kustomization, PatchTarget } from './input.js'
@@ -37,6 +37,7 @@ import { locator } from './locate.js'
 import { parse, parseChunk, type Values } from './parse.js'
 import { programsIn } from './program.js'
 import { referencesOf } from './references.js'
+import type { Fault } from './refuse.js'
 import { dropSecretValues, mayBeSecret } from './secret.js'
 import { type Chunk, split } from './split.js'
 import {
@@ -132,7 +133,7 @@ class Reading {
   private readonly paths = new Set<string>()
   /** Names of files with documents that were left out, beside others that were not. */
   private readonly parts = new Set<string>()
-  /** The files of which a cause that several of their documents have is told already: a merge conflict, a shell command. */
+  /** The files of which such a fault is told: a merge conflict, a shell command. */
   private readonly told = new Set<SourceFile>()
   private files = 0
 
@@ -209,8 +210,8 @@ class Reading {
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
       looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
-      const range = positions(file.text, 1, 1).range(strayOffset, wordEnd(file.text, strayOffset))
-      this.invalid(file, 'Only a comment may follow --- on its line: move the text to the next line.', range)
+      const message = 'Only a comment may follow --- on its line: move the text to the next line.'
+      this.invalid(file, { message, offset: strayOffset }, wholeOf(file))
     }
     const parsed = parseChunk(chunk)
     if (!parsed.ok) {
@@ -221,20 +222,18 @@ class Reading {
           : 'Go template'
       }
       if (!isMeant()) return 'not Kubernetes'
-      const place = positions(text, chunk.line, chunk.column)
       const command = shellLine(file.text)
-      if (command) {
-        const range = positions(file.text, 1, 1).range(command.offset, wordEnd(file.text, command.offset))
-        this.invalidOnce(file, command.message, range)
-      } else {
-        const { message, offset } = explain(parsed.mistake, text)
-        if (isBlankLine(text, offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
-        const range = place.range(offset, wordEnd(text, offset))
-        if (message === conflictMessage) this.invalidOnce(file, message, range)
-        else this.invalid(file, message, range)
+      if (command) this.invalid(file, command, wholeOf(file))
+      else {
+        const fault = explain(parsed.mistake, text)
+        if (isBlankLine(text, fault.offset) || hasVariablesInBraces(text, file.name)) return 'Go template'
+        this.invalid(file, fault, chunk)
       }
       if (mayBeSecret(text)) {
-        const { line: startLine, endLine } = place.range(0, text.trimEnd().length)
+        const { line: startLine, endLine } = positions(text, chunk.line, chunk.column).range(
+          0,
+          text.trimEnd().length,
+        )
         this.hidden.push({ file: file.name, startLine, endLine })
       }
       return undefined
@@ -359,14 +358,16 @@ class Reading {
     })
   }
 
-  /** The same where several documents of a file may have the cause together. */
-  private invalidOnce(file: SourceFile, message: string, range: Range): void {
-    if (!this.told.has(file)) this.invalid(file, message, range)
-    this.told.add(file)
-  }
-
-  private invalid(file: SourceFile, message: string, range: Range): void {
+  /** @param part what the offset of the fault counts in */
+  private invalid(
+    file: SourceFile,
+    { message, offset, isOfFile = false }: Fault,
+    { text, line, column }: Pick<Chunk, 'text' | 'line' | 'column'>,
+  ): void {
     this.broken.add(file)
+    if (isOfFile && this.told.has(file)) return
+    if (isOfFile) this.told.add(file)
+    const range = positions(text, line, column).range(offset, wordEnd(text, offset))
     this.problems.push({ rule: 'invalid-yaml', file: file.name, range, message })
   }
 
@@ -468,6 +469,11 @@ function keysIn(value: unknown): number {
 /** The last part of a file's name: `basename` goes through all of it. */
 function baseOf(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1)
+}
+
+/** A file as one chunk. */
+function wholeOf({ text }: SourceFile) {
+  return { text, line: 1, column: 1 }
 }
 
 /** The end of the word that starts at an offset, or of the one character there. */

@@ -8,6 +8,8 @@ export interface Fault {
   /** What is wrong and what to do; ends with a full stop. */
   readonly message: string
   readonly offset: number
+  /** Several documents of a file may have it together: once is enough. */
+  readonly isOfFile?: boolean
 }
 
 /**

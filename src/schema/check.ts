@@ -1,5 +1,5 @@
 /** Looks at objects as the API server does when it decodes them, and gives them with true types. */
-import type { Path } from '../finding.js'
+import { isWithin, type Path } from '../finding.js'
 import { builtinGroups, groupOf, type KubernetesObject, kindNameOf, versionOf } from '../kubernetes.js'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
@@ -105,7 +105,7 @@ function visitServed(value: KubernetesObject, served: ServedKind, walk: Walk): u
 
 /** Whether one of the problems lies in what stands at a path: it is there, if not as the server wants it. */
 function holdsOne(path: Path, problems: readonly SchemaProblem[]): boolean {
-  return problems.some((one) => path.every((step, i) => step === one.path[i]))
+  return problems.some((one) => isWithin(one.path, path))
 }
 
 /** The object with true types, for what is not judged: half the work. */
