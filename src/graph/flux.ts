@@ -5,6 +5,7 @@ import type { Kustomization } from '../reader/input.js'
 import { lazy } from '../values/lazy.js'
 import { stringAt } from '../values/untyped.js'
 import type { Builds } from './builds.js'
+import type { Objects } from './objects.js'
 import { folderOf, type Resource } from './resource.js'
 
 const flux = '.toolkit.fluxcd.io'
@@ -16,11 +17,18 @@ const flux = '.toolkit.fluxcd.io'
  * Sources: fluxcd/kustomize-controller (spec.path), fluxcd/pkg/kustomize (Generator, scanManifests).
  */
 export function appliedByFlux(
-  resources: readonly Resource[],
+  objects: Objects,
+  byFolder: () => ReadonlyMap<string, readonly Resource[]>,
   kustomizations: readonly Kustomization[],
   builds: Builds,
 ): (object: Resource) => boolean {
-  const sources = lazy(() => sourcesIn(resources, kustomizations))
+  const folders = lazy(
+    () =>
+      new Set(
+        [...byFolder().keys(), ...kustomizations.map(({ folder }) => folder)].flatMap((one) => upwards(one)),
+      ),
+  )
+  const sources = lazy(() => sourcesOf(objects.ofKind(`kustomize${flux}/Kustomization`), folders))
   const applied = lazy(() => {
     const files = new Set<string>()
     for (const folder of sources().folders) {
@@ -28,11 +36,9 @@ export function appliedByFlux(
       const roots = own.length > 0 ? own : kustomizations.filter((one) => isIn(one.folder, folder))
       for (const root of roots) for (const file of builds.of(root).files.keys()) files.add(file)
       if (own.length > 0) continue
-      for (const one of resources) {
-        const at = folderOf(one)
+      for (const [at, there] of byFolder())
         if (isIn(at, folder) && !roots.some((root) => isIn(at, root.folder)))
-          files.add(one.document.file.name)
-      }
+          for (const { document } of there) files.add(document.file.name)
     }
     return files
   })
@@ -46,14 +52,9 @@ export function appliedByFlux(
 }
 
 /** The folders that Kustomizations of Flux name, and the repositories in which they are: a path begins at the top of one. */
-function sourcesIn(resources: readonly Resource[], kustomizations: readonly Kustomization[]) {
+function sourcesOf(fluxes: readonly Resource[], known: () => ReadonlySet<string>) {
   const folders = new Set<string>()
   const repositories = new Set<string>()
-  const fluxes = resources.filter(({ apiVersion }) => groupOf(apiVersion) === `kustomize${flux}`)
-  const known = lazy(
-    () =>
-      new Set([...resources.map(folderOf), ...kustomizations.map(({ folder }) => folder)].flatMap(upwards)),
-  )
   for (const one of fluxes) {
     const path = posix.normalize(stringAt(one.value, 'spec', 'path') ?? '').replace(/^\/|\/$/g, '')
     // The top itself looks like any folder.

@@ -14,6 +14,7 @@ import type {
 } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import type { SchemaProblem } from '../schema/problem.js'
+import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { belonging } from './belonging.js'
 import { type Builds, buildsOf } from './builds.js'
@@ -34,7 +35,7 @@ import type { Live } from './live.js'
 import { indexObjects } from './objects.js'
 import { kustomizedFinder, patchesOf, wholeFinder } from './patches.js'
 import { type ConfigReference, configReferences } from './references.js'
-import { distance, formatResource, type Resource } from './resource.js'
+import { distance, folderOf, formatResource, type Resource } from './resource.js'
 import { type Scaling, scaling } from './scaling.js'
 import { steadyFirst } from './scraped.js'
 import { byWorkload, selection } from './selection.js'
@@ -246,8 +247,9 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
   const patches = lazy(() => patchesOf(kustomizations, builds))
   const unmatching = unmatchedIn(kustomizations, builds, resources)
   const scale = scaling(objects, belong, kustomizations, patches)
+  const byFolder = lazy(() => groupBy(resources, folderOf))
   const kustomized = lazy(() => kustomizedFinder(kustomizations))
-  const byFlux = lazy(() => appliedByFlux(resources, kustomizations, builds))
+  const byFlux = lazy(() => appliedByFlux(objects, byFolder, kustomizations, builds))
   // What Flux and Argo CD patch besides is not looked at.
   const isElsewhere = lazy(() =>
     [
@@ -281,7 +283,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     unmatchedPatches: unmatching.patches,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
-    leftOutBy: leftOutBy(resources, kustomizations),
+    leftOutBy: leftOutBy(byFolder, kustomizations),
     namespaceOf: (object) => resource(object).namespace,
     describe: (object) => formatResource(resource(object)),
     problems: (object) => resource(object).problems,

@@ -4,7 +4,7 @@ import { groupOf, type KubernetesObject } from '../kubernetes.js'
 import type { Kustomization } from '../reader/input.js'
 import { groupBy } from '../values/group.js'
 import { lazy } from '../values/lazy.js'
-import { folderOf, type Resource } from './resource.js'
+import type { Resource } from './resource.js'
 
 /** A file that no kustomization names. */
 export interface LeftOut {
@@ -38,10 +38,9 @@ const commentedOut = /^[ \t]*#[# \t]*(?:-[ \t]*)?["']?(?:\.\/)?([^\s"']+)/gm
  * there: one that names none of its folder's files is no list of them. Not those that it has in a comment: somebody has set them aside.
  */
 export function leftOutBy(
-  resources: readonly Resource[],
+  byFolder: () => ReadonlyMap<string, readonly Resource[]>,
   kustomizations: readonly Kustomization[],
 ): (one: Kustomization) => readonly LeftOut[] {
-  const byFolder = lazy(() => groupBy(resources, folderOf))
   const named = lazy(
     () =>
       new Set(
