@@ -2,15 +2,21 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { dump, load } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import { formatPath } from '../src/finding.js'
+import type { Untyped } from '../src/kubernetes.js'
+import { readBlock } from '../src/reader/block.js'
+import { parseAny } from '../src/reader/parse.js'
 import { readPaths } from '../src/reader/read.js'
 import { unfold } from '../src/reader/unfold.js'
 import { check } from '../src/schema/check.js'
 import { customKinds } from '../src/schema/custom-kinds.js'
 import { newestMinor } from '../src/schema/definitions.js'
+import { knownSchema } from '../src/schema/known.js'
 import { matcher } from '../src/schema/pattern.js'
 import { suggestion } from '../src/schema/suggest.js'
+import { isObject, objectAt, objectsAt } from '../src/values/untyped.js'
 
 function definition(schema: unknown, more: object = {}) {
   return {
@@ -32,9 +38,37 @@ const widget = (spec: unknown) => ({
   spec,
 })
 
-/** `kind path` of what is wrong with a Widget, and why its schema cannot be used. */
+/** `kind path` of what is wrong with a Widget, and why its schema cannot be used: the same whether its definition is read from a text. */
 function judged(crd: ReturnType<typeof definition>, object: Record<string, unknown>) {
-  const customs = customKinds([crd])
+  const own = judgedBy(crd, object)
+  if (!isSmall(crd)) return own
+  const text = dump(crd, { noRefs: true })
+  const read = readBlock(text)?.value
+  if (isObject(read)) {
+    expect(judgedBy(read, object), text).toEqual(own)
+    for (const minor of [20, newestMinor])
+      expect(problemsOf(read, minor), text).toEqual(problemsOf(load(text), minor))
+    expect(read, text).toEqual(load(text))
+  }
+  return own
+}
+
+/** Whether it can be written down. */
+function isSmall(value: unknown, count = { left: 1000 }, depth = 0): boolean {
+  if (--count.left < 0 || depth > 50) return false
+  return (
+    typeof value !== 'object' ||
+    value === null ||
+    Object.values(value).every((one) => isSmall(one, count, depth + 1))
+  )
+}
+
+function problemsOf(crd: unknown, minor: number) {
+  return check(crd as object, 'apiextensions.k8s.io/v1', 'CustomResourceDefinition', minor).problems
+}
+
+function judgedBy(crd: object, object: Record<string, unknown>) {
+  const customs = customKinds([crd as Untyped])
   const { problems } = check(object, String(object.apiVersion), String(object.kind), newestMinor, customs)
   return {
     problems: problems.map(({ kind, path }) => `${kind} ${formatPath(path)}`),
@@ -43,6 +77,266 @@ function judged(crd: ReturnType<typeof definition>, object: Record<string, unkno
 }
 
 const fine = { problems: [], unusable: [] }
+
+describe('the text of a schema', () => {
+  const crdWith = (schema: string) => `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+spec:
+  group: example.com
+  names:
+    kind: Widget
+  versions:
+  - name: v1
+    served: true
+    schema:
+      openAPIV3Schema:
+${schema.replace(/^(?=.)/gm, '        ')}
+    storage: true
+`
+
+  /** How many of its schemas have values that are left alone until somebody asks for them. */
+  const schemasIn = (crd: unknown) =>
+    objectsAt(crd, 'spec', 'versions').filter((one) => {
+      const holder = objectAt(one, 'schema')
+      return holder !== undefined && knownSchema(holder) !== undefined
+    }).length
+
+  function isKnown(schema: string): boolean {
+    const text = crdWith(schema)
+    const read = readBlock(text)
+    const known = schemasIn(read?.value)
+    if (read) expect(read, text).toMatchObject({ value: load(text, { json: true }) })
+    return known === 1
+  }
+
+  const object = (properties: string) => `type: object\nproperties:\n${properties.replace(/^(?=.)/gm, '  ')}`
+
+  const cases = [
+    ['types', object('a:\n  type: string\nb:\n  items:\n    type: integer\n  type: array')],
+    ['texts of all sorts', object('a:\n  description: |-\n    a: b\n\n      - c\n  type: string')],
+    ['texts in lines', object('a:\n  description: one two\n    three\n\n    four\n  type: string')],
+    ['texts in quotes', object("a:\n  description: 'it''s\n    fine'\n  type: string")],
+    ['a short text', object('a:\n  description: TLS\n  type: string')],
+    ['numbers', object('a:\n  type: integer\n  minimum: 1\n  maximum: 65535\n  format: int32')],
+    ['what must be there', `${object('a:\n  type: string')}\nrequired:\n- a`],
+    [
+      'lists with keys',
+      object(
+        'a:\n  type: array\n  items:\n    type: object\n    properties:\n      name:\n        type: string\n  x-kubernetes-list-type: map\n  x-kubernetes-list-map-keys:\n  - name',
+      ),
+    ],
+    [
+      'integers or texts',
+      object('a:\n  anyOf:\n  - type: integer\n  - type: string\n  x-kubernetes-int-or-string: true'),
+    ],
+    [
+      'alternatives',
+      object('a:\n  type: object\n  oneOf:\n  - required:\n    - b\n  - properties:\n      c: {}'),
+    ],
+    [
+      'rules',
+      object('a:\n  type: string\n  x-kubernetes-validations:\n  - rule: self != ""\n    message: is empty'),
+    ],
+    ['maps', object('a:\n  type: object\n  additionalProperties:\n    type: string\n  default: {}')],
+  ] as const
+  const everyWord = crdWith(
+    object(cases.map(([, schema], i) => `p${i}:\n${schema.replace(/^(?=.)/gm, '  ')}`).join('\n')),
+  )
+
+  it.each(cases)('is read as a schema at once: %s', (_, schema) => {
+    expect(isKnown(schema)).toBe(true)
+  })
+
+  it.each([
+    ['a word that is none', object('a:\n  type: string\n  desciption: x')],
+    ['a type that is none', object('a:\n  type: text')],
+    ['no type', object('a:\n  description: x')],
+    ['a word twice', object('a:\n  type: string\n  type: string')],
+    ['a description twice', object('a:\n  description: x\n  type: string\n  description: x')],
+    ['a text twice', object('a:\n  type: string\n  format: date\n  format: date')],
+    ['a property twice', object('a:\n  type: string\na:\n  type: string')],
+    ['a key twice in a default', object('a:\n  type: object\n  default:\n    b: 1\n    b: 2')],
+    ['a description that is a number', object('a:\n  type: string\n  description: 5')],
+    ['a description that is null', object('a:\n  type: string\n  description: null')],
+    ['a description that is a list', object('a:\n  type: string\n  description:\n  - x')],
+    ['an anchor', object('a: &a\n  type: string\nb: *a')],
+    ['an anchor at a scalar', object('a:\n  type: &a string\nb:\n  type: *a')],
+    ['a fraction of a length', object('a:\n  type: string\n  maxLength: 1.5')],
+    ['a text for a flag', object("a:\n  type: string\n  nullable: 'true'")],
+    [
+      'an unknown type of list',
+      object('a:\n  type: array\n  items:\n    type: string\n  x-kubernetes-list-type: list'),
+    ],
+    ['a list without items', object('a:\n  type: array')],
+    [
+      'keys without a map',
+      object('a:\n  type: array\n  items:\n    type: string\n  x-kubernetes-list-map-keys:\n  - b'),
+    ],
+    [
+      'a key that is no property',
+      object(
+        'a:\n  type: array\n  items:\n    type: object\n  x-kubernetes-list-type: map\n  x-kubernetes-list-map-keys:\n  - b',
+      ),
+    ],
+    [
+      'a rule twice',
+      object('a:\n  type: string\n  x-kubernetes-validations:\n  - rule: self\n  - rule: self'),
+    ],
+    ['a type in an alternative', object('a:\n  type: object\n  oneOf:\n  - type: object')],
+    [
+      'properties beside others',
+      object(
+        'a:\n  type: object\n  additionalProperties:\n    type: string\n  properties:\n    b:\n      type: string',
+      ),
+    ],
+    ['a root that is no object', 'type: array\nitems:\n  type: string'],
+    ['a root that may be null', `${object('a:\n  type: string')}\nnullable: true`],
+    ['a root in one line', '{type: object}'],
+  ])('is left to whoever judges values: %s', (_, schema) => {
+    expect(isKnown(schema)).toBe(false)
+  })
+
+  it('is judged the same after any slip', () => {
+    const pieces = [
+      ' ',
+      '  ',
+      '- ',
+      ': ',
+      ' #',
+      '"',
+      "'",
+      '\n',
+      '\t',
+      '|',
+      '>',
+      '&a ',
+      '*a',
+      '{',
+      ']',
+      ',',
+      '~',
+      'null',
+      'true',
+      '<<: ',
+      '---',
+      'é',
+    ]
+    const line = fc.nat(everyWord.split('\n').length - 1)
+    const slip = fc.oneof(
+      fc.record({ at: fc.nat(everyWord.length), put: fc.constantFrom(...pieces) }),
+      fc.record({ at: fc.nat(everyWord.length), cut: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({ from: line, to: line, move: fc.boolean() }),
+    )
+    let known = 0
+    fc.assert(
+      fc.property(fc.array(slip, { minLength: 1, maxLength: 2 }), (slips) => {
+        const text = slips.reduce<string>((before, one) => {
+          if ('put' in one) return before.slice(0, one.at) + one.put + before.slice(one.at)
+          if ('cut' in one) return before.slice(0, one.at) + before.slice(one.at + one.cut)
+          const lines = before.split('\n')
+          lines.splice(one.to, 0, ...(one.move ? lines.splice(one.from, 1) : [lines[one.from] ?? '']))
+          return lines.join('\n')
+        }, everyWord)
+        const read = readBlock(text)
+        if (!read) return
+        const any = parseAny(text)
+        const value = any.ok ? any.value : undefined
+        if (isObject(read.value)) {
+          if (schemasIn(read.value) > 0) known++
+          for (const minor of [20, newestMinor])
+            expect(problemsOf(read.value, minor), text).toEqual(problemsOf(value, minor))
+          expect(judgedBy(read.value, widget({})), text).toEqual(judgedBy(value as object, widget({})))
+        }
+        expect({ ok: true, ...read, isPlain: false }, text).toEqual(any)
+      }),
+      { numRuns: 1500, unbiased: true },
+    )
+    expect(known).toBeGreaterThan(200)
+  })
+
+  it('is judged the same by whoever reads it', () => {
+    const rarely = <T>(usual: fc.Arbitrary<T>) =>
+      fc.oneof({ weight: 30, arbitrary: usual }, { weight: 1, arbitrary: fc.jsonValue() as never })
+    const name = fc.constantFrom('a', 'b', 'cc', 'type', 'items', 'null', 'x y')
+    const text = rarely(
+      fc.oneof(fc.string(), fc.constantFrom('one: two', 'a\n\n  b\n', '5', '- x', 'it is #1')),
+    )
+    const flag = rarely(fc.boolean())
+    const { schema } = fc.letrec((tie) => ({
+      schema: fc.oneof(
+        fc.record(
+          { type: rarely(fc.constantFrom('string', 'integer', 'boolean')), description: text },
+          { requiredKeys: ['type'] },
+        ),
+        fc.record(
+          {
+            type: rarely(fc.constantFrom('string', 'integer', 'number')),
+            format: rarely(fc.constantFrom('int32', 'date-time')),
+            nullable: flag,
+            enum: rarely(fc.array(fc.constantFrom('a', 'b', 1, true))),
+            default: fc.jsonValue(),
+            minLength: rarely(fc.nat()),
+            minimum: rarely(fc.double({ noNaN: true, noDefaultInfinity: true })),
+            'x-kubernetes-validations': rarely(fc.array(fc.record({ rule: text, message: text }))),
+          },
+          { requiredKeys: ['type'] },
+        ),
+        fc.record(
+          {
+            type: fc.constant('object'),
+            properties: fc.dictionary(name, tie('schema')),
+            required: rarely(fc.array(name)),
+            additionalProperties: rarely(
+              fc.oneof(
+                { weight: 1, arbitrary: tie('schema') },
+                { weight: 9, arbitrary: fc.constant(undefined as never) },
+              ),
+            ),
+            oneOf: rarely(
+              fc.array(
+                fc.record(
+                  { required: fc.array(name), properties: fc.dictionary(name, fc.constant({})) },
+                  { requiredKeys: [] },
+                ),
+                { minLength: 1 },
+              ),
+            ),
+            'x-kubernetes-map-type': rarely(fc.constant('atomic')),
+            'x-kubernetes-preserve-unknown-fields': flag,
+          },
+          { requiredKeys: ['type'] },
+        ),
+        fc.record(
+          {
+            type: fc.constant('array'),
+            items: tie('schema'),
+            'x-kubernetes-list-type': rarely(fc.constantFrom('atomic', 'map', 'set')),
+            'x-kubernetes-list-map-keys': rarely(fc.array(name)),
+          },
+          { requiredKeys: ['type', 'items'] },
+        ),
+        fc.constant({ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }),
+      ),
+    }))
+    let known = 0
+    fc.assert(
+      fc.property(schema, fc.jsonValue(), (spec, value) => {
+        const own = ofSpec(JSON.parse(JSON.stringify(spec)))
+        judged(own, widget(value))
+        const holder = objectAt(
+          readBlock(dump(own, { noRefs: true }))?.value,
+          'spec',
+          'versions',
+          0,
+          'schema',
+        )
+        if (holder && knownSchema(holder)) known++
+      }),
+      { numRuns: 400 },
+    )
+    expect(known).toBeGreaterThan(100)
+  })
+})
 
 describe('a schema that cannot be used', () => {
   const where = 'spec.versions[0].schema.openAPIV3Schema'

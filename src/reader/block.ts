@@ -3,6 +3,8 @@
  * of YAML. It gives up on whatever is unusual (merges, tags, explicit keys, tabs, …), also on every
  * mistake: js-yaml then reads the text, or says what is wrong with it. What it does read, both read alike.
  */
+import { noteSchema, schemaOfWords, sinceOf } from '../schema/known.js'
+import { noProperties, plain, type Schema, type SchemaType, types } from '../schema/structural.js'
 import { expand, Refusal } from './expand.js'
 import {
   aliasAt,
@@ -135,6 +137,9 @@ const foreign = /[^\n -~]/
 /** Control characters other than line feed and tab, other line breaks, byte order marks and surrogates. */
 const strange = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]/
 
+const definition = /^kind: +CustomResourceDefinition *$/m
+const currentDefinition = /^apiVersion: +apiextensions\.k8s\.io\/v1 *$/m
+
 /** Thrown to give up; made once, as its stack is of no interest. */
 const unusual = new Error('not plain block YAML')
 
@@ -257,6 +262,10 @@ class Reader {
   private anchored: Map<string, unknown> | undefined
   /** Whether an alias of a collection was met. */
   private isShared = false
+  /** Whether it is a CustomResourceDefinition in v1; looked for when there is a schema. */
+  private isDefinition: boolean | undefined
+  /** The first minor version that knows all words of the schema that is read. */
+  private since = 0
   /** The node of the value that was read last, when nodes are read. */
   private lastNode: TextNode | undefined
 
@@ -477,11 +486,12 @@ class Reader {
     for (;;) {
       const keyNode = this.lastNode
       const keyBits = this.keyBits
-      const item = this.valueOfKey(column)
+      const isKnown = key === 'openAPIV3Schema' && this.hasNotedSchema(value, column)
+      const item = isKnown ? undefined : this.valueOfKey(column)
       if (node && keyNode) {
         const of = this.lastNode ?? nothingAt(keyNode.end + 1)
         node.entries.push({ name: key, key: keyNode, value: of, isMerge: false })
-      } else {
+      } else if (!isKnown) {
         // A mapping has few keys: hardly ever one has to be looked up.
         if ((seenBits & keyBits) !== 0 && Object.hasOwn(value, key)) this.hasDuplicates = true
         seenBits |= keyBits
@@ -496,6 +506,138 @@ class Reader {
     }
     this.lastNode = node
     return value
+  }
+
+  /**
+   * Reads the schema of a CustomResourceDefinition behind its key in `column`, when it is a plain one in which nothing is wrong. Its
+   * values are read when somebody asks for them.
+   * @param holder gets the field
+   * @returns whether it was read; else the position is as it was
+   */
+  private hasNotedSchema(holder: object, column: number): boolean {
+    if (this.isOutline || this.anchored || this.hasDuplicates || 'openAPIV3Schema' in holder) return false
+    this.isDefinition ??= definition.test(this.text) && currentDefinition.test(this.text)
+    if (!this.isDefinition) return false
+    const { text, at, depth } = this
+    try {
+      this.finishLine(at)
+      const { at: start, column: own } = this
+      this.since = 0
+      const schema = this.schema(column, true)
+      if (this.anchored || this.hasDuplicates) throw unusual
+      noteSchema(holder, { schema, since: this.since }, () => new Reader(text, false).part(start, own))
+      return true
+    } catch (error) {
+      if (error !== unusual) throw error
+      Object.assign(this, { at, depth, anchored: undefined, hasDuplicates: false })
+      return false
+    }
+  }
+
+  /** The value of the block at an offset, in a column. */
+  part(at: number, column: number): unknown {
+    this.at = at
+    this.column = column
+    return this.blockHere(column - 1)
+  }
+
+  /** The schema that starts here, below a key in the column `parent`. */
+  private schema(parent: number, isRoot = false): Schema {
+    const { column } = this
+    if (column <= parent || ++this.depth > deep) throw unusual
+    let words: Record<string, unknown> | undefined
+    let isDescribed = false
+    let type: unknown
+    let properties: Map<string, Schema> | undefined
+    let items: Schema | undefined
+    let additional: Schema | undefined
+    do {
+      if (this.isItem()) throw unusual
+      const key = this.key()
+      const isBlock = units[this.at] === lineFeed
+      if (key === 'description' && !isDescribed) {
+        isDescribed = true
+        this.passText(column)
+      } else if (key === 'type' && type === undefined) {
+        type = this.valueOfKey(column)
+      } else if (key === 'properties' && isBlock && !properties) properties = this.schemasOfKeys(column)
+      else if (key === 'items' && isBlock && !items) items = this.schemaOfKey(column)
+      else if (key === 'additionalProperties' && isBlock && !additional) additional = this.schemaOfKey(column)
+      else {
+        words ??= {}
+        if (key === 'type' || Object.hasOwn(words, key)) throw unusual
+        words[key] = this.valueOfKey(column)
+      }
+    } while (this.column === column)
+    if (this.column > column) throw unusual
+    this.depth--
+    const hasParts = properties ?? items ?? additional
+    if (!words && !hasParts && types.has(type) && type !== 'array' && !isRoot)
+      return plain(type as SchemaType)
+    if (properties && additional) throw unusual
+    words ??= {}
+    if (type !== undefined) words.type = type
+    this.since = Math.max(this.since, sinceOf(words))
+    const schema = schemaOfWords(words, { properties: properties ?? noProperties, items, additional }, isRoot)
+    if (!schema) throw unusual
+    return schema
+  }
+
+  /** Past the text behind a key in `column`; gives up on what is none. */
+  private passText(column: number): void {
+    let start = this.at
+    let code = units[start] ?? 0
+    while (code === space) code = units[++start] ?? 0
+    if (code === bar || code === greater) {
+      this.at = start
+      this.blockLines(column, undefined)
+      return
+    }
+    if (!isLetter(code)) {
+      if (typeof this.valueOfKey(column) !== 'string') throw unusual
+      return
+    }
+    let at = this.plainEnd(start)
+    let ending = this.ending
+    if (ending === 'colon') throw unusual
+    this.finishLine(at)
+    if (this.column <= column) {
+      if (typeof plainValue(this.text.slice(start, at)) !== 'string') throw unusual
+      return
+    }
+    // What has spaces in it is text.
+    while (this.column > column) {
+      if (ending === 'comment') throw unusual
+      const next = this.at
+      this.breaks(at, next)
+      at = this.plainEnd(next)
+      ending = this.ending
+      if (ending === 'colon') throw unusual
+      this.finishLine(at)
+    }
+  }
+
+  /** The schema below the key that was read last, in `column`. */
+  private schemaOfKey(column: number): Schema {
+    this.finishLine(this.at)
+    return this.schema(column)
+  }
+
+  /** The schemas of properties below the key that was read last, in `column`. */
+  private schemasOfKeys(parent: number): Map<string, Schema> {
+    this.finishLine(this.at)
+    const { column } = this
+    if (column <= parent || ++this.depth > deep) throw unusual
+    const schemas = new Map<string, Schema>()
+    do {
+      if (this.isItem()) throw unusual
+      const key = this.key()
+      if (schemas.has(key)) throw unusual
+      schemas.set(key, this.schemaOfKey(column))
+    } while (this.column === column)
+    if (this.column > column) throw unusual
+    this.depth--
+    return schemas
   }
 
   /** The node of a collection in block style, when nodes are read; a mapping's first key has been read. */
@@ -866,9 +1008,26 @@ class Reader {
 
   /** A literal or folded scalar below a parent in `column`. */
   private blockScalar(column: number): string {
+    const isLiteral = units[this.at] === bar
+    const lines: string[] = []
+    const chomping = this.blockLines(column, lines)
+    let trailing = 0
+    while (lines.at(-1) === '') {
+      lines.pop()
+      trailing++
+    }
+    const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
+    return (isLiteral ? lines.join('\n') : folded(lines)) + '\n'.repeat(breaks)
+  }
+
+  /**
+   * Goes past a literal or folded scalar below a parent in `column`.
+   * @param lines get its lines, without their indentation
+   * @returns the sign that says what becomes of the line breaks at its end, if there is one
+   */
+  private blockLines(column: number, lines: string[] | undefined): string | undefined {
     const text = this.text
     const start = this.at
-    const isLiteral = units[this.at] === bar
     let at = start + 1
     const chomping = text[at]
     if (chomping === '-' || chomping === '+') at++
@@ -878,7 +1037,6 @@ class Reader {
     if (code === hash && at > header) at = text.indexOf('\n', at)
     else if (code !== lineFeed) throw unusual
     if (at < 0) throw unusual
-    const lines: string[] = []
     let indent = 0
     let empty = 0
     let last = at
@@ -891,7 +1049,7 @@ class Reader {
       if (content === lineEnd) {
         // What is only spaces before the first line of content has no say in its indentation, unless it is longer.
         if (indent === 0 && content - line > empty) empty = content - line
-        lines.push('')
+        lines?.push('')
       } else {
         if (indent === 0) {
           indent = content - line
@@ -901,25 +1059,24 @@ class Reader {
           if (units[content] === tab) throw unusual
           break
         }
-        lines.push(text.slice(content, lineEnd))
+        lines?.push(text.slice(content, lineEnd))
         last = lineEnd
       }
       line = lineEnd + 1
     }
     if (indent === 0) throw unusual
-    let trailing = 0
-    while (lines.at(-1) === '') {
-      lines.pop()
-      trailing++
-    }
-    const breaks = chomping === '-' ? 0 : chomping === '+' ? trailing + 1 : 1
     this.noteScalar(start, trimmed(last, start))
     if (line >= text.length) {
       this.at = text.length
       this.column = end
     } else this.toContent(line)
-    return (isLiteral ? lines.join('\n') : folded(lines)) + '\n'.repeat(breaks)
+    return chomping
   }
+}
+
+function isLetter(code: number): boolean {
+  const small = code | 0x20
+  return small >= 0x61 && small <= 0x7a
 }
 
 /** What kubectl takes in the name of an anchor. */

@@ -3,8 +3,9 @@ import { formatPath, type Path } from '../finding.js'
 import { groupOf, type Untyped, versionOf } from '../kubernetes.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
-import { isObject, objectsAt, stringAt, valueAt } from '../values/untyped.js'
+import { isObject, objectAt, objectsAt, stringAt, valueAt } from '../values/untyped.js'
 import { definitionFor, judge } from './custom.js'
+import { knownSchema } from './known.js'
 import type { SchemaProblem } from './problem.js'
 import { readSchema, type Schema, Unusable } from './structural.js'
 
@@ -25,7 +26,8 @@ interface Version {
   readonly apiVersion: string
   readonly kind: string
   readonly served: boolean
-  readonly schema: unknown
+  /** What holds the schema as its `openAPIV3Schema`. */
+  readonly holder: Untyped | undefined
   /** Where the schema stands in the definition. */
   readonly path: Path
   readonly hasStatus: boolean
@@ -107,10 +109,12 @@ function judgeFor(
       : `No ${kind} is checked: ${what}.`
     report({ kind: 'unusable-schema', path: where, message, refused })
   }
-  if (version.schema === undefined) return () => []
+  const { holder } = version
+  const known = holder && knownSchema(holder)
+  if (!known && holder?.openAPIV3Schema === undefined) return () => []
   let schema: Schema
   try {
-    schema = readSchema(version.schema, path, prunes, version.hasStatus)
+    schema = known?.schema ?? readSchema(holder?.openAPIV3Schema, path, prunes, version.hasStatus)
   } catch (error) {
     if (!(error instanceof Unusable)) throw error
     unusable(error.path, error.message, error.refused)
@@ -142,18 +146,18 @@ function versionsIn(definition: Untyped): Version[] {
   const all = listed.length === 0 && single !== undefined ? [{ name: single, served: true }] : listed
   return all.flatMap((one: Untyped): Version[] => {
     if (typeof one.name !== 'string') return []
-    const own = valueAt(one, 'schema', 'openAPIV3Schema')
+    const own = objectAt(one, 'schema')
+    const isOwn = own !== undefined && 'openAPIV3Schema' in own
     return [
       {
         definition,
         kind,
         apiVersion: `${group}/${one.name}`,
         served: one.served !== false,
-        schema: own ?? valueAt(definition, 'spec', 'validation', 'openAPIV3Schema'),
-        path:
-          own === undefined
-            ? ['spec', 'validation', 'openAPIV3Schema']
-            : ['spec', 'versions', listed.indexOf(one), 'schema', 'openAPIV3Schema'],
+        holder: isOwn ? own : objectAt(definition, 'spec', 'validation'),
+        path: isOwn
+          ? ['spec', 'versions', listed.indexOf(one), 'schema', 'openAPIV3Schema']
+          : ['spec', 'validation', 'openAPIV3Schema'],
         hasStatus: isObject(
           valueAt(one, 'subresources', 'status') ?? valueAt(definition, 'spec', 'subresources', 'status'),
         ),

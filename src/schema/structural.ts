@@ -168,9 +168,9 @@ function unusable(place: Place, key: string, message: string): Unusable {
   return new Unusable([...pathOf(place), key], message)
 }
 
-const noProperties: ReadonlyMap<string, Schema> = new Map()
+export const noProperties: ReadonlyMap<string, Schema> = new Map()
 /** How generated schemas say once more what x-kubernetes-int-or-string says: the only types that may stand in anyOf. */
-const integerOrString = [{ type: 'integer' }, { type: 'string' }]
+export const integerOrString = [{ type: 'integer' }, { type: 'string' }]
 /** Words of OpenAPI that a CustomResourceDefinition cannot have. */
 const forbidden: ReadonlySet<string> = new Set([
   '$ref',
@@ -211,38 +211,50 @@ interface Words {
   readonly hasBranches: boolean
 }
 
+/** The schemas of what a value consists of. */
+export interface Parts {
+  readonly properties: ReadonlyMap<string, Schema>
+  /** Of values whose keys are nobody's property. */
+  readonly additional: Schema | undefined
+  readonly items: Schema | undefined
+}
+
 function read(value: unknown, place: Place): Schema {
-  const { nested, structural, count, depth } = place
+  const { count, depth } = place
   if (!isObject(value)) throw new Unusable(pathOf(place), 'is no schema')
   if (depth > deepest) throw new Unusable(pathOf(place), `stands more than ${deepest} levels deep`, false)
   if (++count.nodes > mostNodes)
     throw new Unusable(pathOf(place), `is part number ${mostNodes} of its schema, and there are more`, false)
-  const { isPlain, isSimple, hasTests, hasBranches } = wordsOf(value)
+  const words = wordsOf(value)
+  const type = checkedType(value, words, place)
+  return words.isPlain ? plain(type) : schemaOf(value, type, words, partsOf(value, place), place)
+}
+
+/** The type that a schema asks for, when it may ask for it. */
+function checkedType(value: Untyped, { isSimple }: Words, place: Place): SchemaType | undefined {
+  const { nested, structural } = place
   if (!isSimple) checkWords(value, place)
   const isIntOrString = !isSimple && flag(value, 'x-kubernetes-int-or-string', place)
   const type = isIntOrString ? 'integer or string' : typeOf(value, place)
   const preserves = !isSimple && flag(value, 'x-kubernetes-preserve-unknown-fields', place)
   if (structural) checkType(value, type, preserves, place)
-  if (isPlain) return plain(type)
   if (structural && !nested && !isSimple) checkExtensions(value, type, place)
+  return type
+}
+
+function partsOf(value: Untyped, place: Place): Parts {
   const written = mapping(value, 'properties', place)
   const { additionalProperties, items } = value
   let properties: Map<string, Schema> | undefined
-  let defaulted: (readonly [string, Schema])[] | undefined
   for (const name in written) {
     const own = leaf(written[name], place) ?? part(written[name], place, ['properties', name])
     properties ??= new Map()
     properties.set(name, own)
-    if (own.default === undefined) continue
-    defaulted ??= []
-    defaulted.push([name, own])
   }
   if (properties && isObject(additionalProperties))
     throw unusable(place, 'additionalProperties', 'cannot stand beside properties')
-  const simple: Schema = {
-    ...plain(type),
+  return {
     properties: properties ?? noProperties,
-    defaulted: defaulted ?? none,
     additional: isObject(additionalProperties)
       ? part(additionalProperties, place, ['additionalProperties'])
       : typeof additionalProperties === 'boolean'
@@ -250,9 +262,26 @@ function read(value: unknown, place: Place): Schema {
           plain(undefined)
         : undefined,
     items: items === undefined || items === null ? undefined : part(items, place, ['items']),
+  }
+}
+
+function schemaOf(
+  value: Untyped,
+  type: SchemaType | undefined,
+  { isSimple, hasTests, hasBranches }: Words,
+  { properties, additional, items }: Parts,
+  place: Place,
+): Schema {
+  const simple: Schema = {
+    ...plain(type),
+    properties,
+    defaulted: defaultedIn(properties),
+    additional,
+    items,
     required: texts(value, 'required', place),
   }
   if (isSimple) return simple
+  const preserves = flag(value, 'x-kubernetes-preserve-unknown-fields', place)
   return {
     ...simple,
     items: preserves && simple.items ? preserving(simple.items) : simple.items,
@@ -271,6 +300,49 @@ function read(value: unknown, place: Place): Schema {
       not: value.not === undefined || value.not === null ? undefined : part(value.not, place, ['not'], true),
     }),
   }
+}
+
+/**
+ * The schema with these words and parts, as it is written outside of allOf, anyOf, oneOf and not.
+ * @param words all but `properties`, `items` and `additionalProperties`
+ * @returns undefined when it cannot be used
+ */
+export function assembled(words: Untyped, parts: Parts): Schema | undefined {
+  const { items } = parts
+  try {
+    const kinds = wordsOf(words)
+    const value = items === undefined ? words : { ...words, items: writtenAgain(items, words) }
+    return schemaOf(value, checkedType(value, kinds, anywhere), kinds, parts, anywhere)
+  } catch (error) {
+    if (error instanceof Unusable) return undefined
+    throw error
+  }
+}
+
+const anywhere: Place = {
+  steps: none,
+  above: undefined,
+  depth: 0,
+  structural: true,
+  nested: false,
+  count: { nodes: 0 },
+}
+
+/** As much of the schema of a list's items as the list's own looks at. */
+function writtenAgain({ type, properties }: Schema, list: Untyped): Untyped {
+  return list['x-kubernetes-list-type'] === 'map'
+    ? { type, properties: Object.fromEntries(properties) }
+    : { type }
+}
+
+function defaultedIn(properties: ReadonlyMap<string, Schema>): Schema['defaulted'] {
+  let found: (readonly [string, Schema])[] | undefined
+  for (const property of properties) {
+    if (property[1].default === undefined) continue
+    found ??= []
+    found.push(property)
+  }
+  return found ?? none
 }
 
 /** The schema of a part of the one at `above`. */
@@ -344,7 +416,7 @@ function checkWords(value: Untyped, place: Place): void {
 const plains = new Map<SchemaType | undefined, Schema>()
 
 /** The schema that asks for a type only. */
-function plain(type: SchemaType | undefined): Schema {
+export function plain(type: SchemaType | undefined): Schema {
   let found = plains.get(type)
   if (found === undefined) {
     found = {
@@ -372,7 +444,8 @@ function plain(type: SchemaType | undefined): Schema {
   return found
 }
 
-const types: ReadonlySet<unknown> = new Set<SchemaType>([
+/** What `type` may be. */
+export const types: ReadonlySet<unknown> = new Set<SchemaType>([
   'object',
   'array',
   'string',
