@@ -13,7 +13,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
 import { count, printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
 import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
@@ -85,11 +85,10 @@ async function contextsOf({
   const all = client.getContexts()
   const names = all.map(({ name }) => name)
   for (const name of named) {
-    if (names.includes(name)) continue
-    const near = nearestName(name, names)
-    throw new UsageError(
-      `there is no context ${JSON.stringify(name)}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
-    )
+    if (!names.includes(name))
+      throw new UsageError(
+        `there is no context ${JSON.stringify(name)}. ${didYouMean(name, names) || 'kubectl config get-contexts lists them.'}`,
+      )
   }
   if (named.length > 0) return named
   if (all.length === 0) throw new UsageError('--all-contexts: the kubeconfig has no contexts.')
