@@ -5,7 +5,7 @@ import { each } from '../cluster/list.js'
 import { isLeftOut } from '../cluster/role.js'
 import { saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
-import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
+import { type ClusterReport, contextOf, type DeadCluster, detached, fleet } from '../engine/fleet.js'
 import type { LintOptions } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import type { ClusterSummary } from '../finding.js'
@@ -132,13 +132,9 @@ async function scanAll(
     progress(`${read.length + dead.length} of ${count(contexts.length, 'cluster')} read`)
   })
   progress('')
-  const [first, ...others] = read.sort((a, b) => (contextOf(a) < contextOf(b) ? -1 : 1))
+  const [first, ...others] = read.sort((a, b) => (contextOf(a.report) < contextOf(b.report) ? -1 : 1))
   if (!first) throw new UsageError(...errors)
   return fleet([first, ...others], dead, options.started)
-}
-
-function contextOf({ report }: ClusterReport): string {
-  return report.summary.cluster?.context ?? ''
 }
 
 /** Whether something could not be read that the role for a scan does not leave out on purpose. */
