@@ -13,7 +13,6 @@ import { findStories, loadRules } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { reasonFor } from '../reporters/summary.js'
-import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
@@ -23,7 +22,7 @@ import { checkOutputs, outputsFor } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { tell, terminalOf } from './streams.js'
+import { note, terminalOf } from './streams.js'
 
 export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
@@ -49,14 +48,14 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const isBuilding = builtFolders.length > 0
   const paths = given.length > 0 || isBuilding ? given : ['.']
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
-    tell('k8s-af: reading manifests from the terminal; Ctrl-D ends them')
+    note('reading manifests from the terminal; Ctrl-D ends them')
   checkFlags(flags, paths)
   if (flags.only) noteClusterOnly(settings)
   const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
   const narrowed = await narrowing(flags, [...paths, ...builtFolders], cwd, built)
   // Kustomizations that cannot be built are all that is left to be judged.
   const isUnbuilt = built?.isEmpty === true && paths.length === 0
-  if (built && !isUnbuilt) tellAll([...built.failures, ...built.notes])
+  if (built && !isUnbuilt) [...built.failures, ...built.notes].forEach(note)
   const ignore = config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : []
   const run = (): Report => {
     const read = readPaths(paths, {
@@ -84,7 +83,7 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     return narrowed(built?.withoutIgnored(report, ignore) ?? report)
   }
   const show = async (report: Report, shown: typeof outputs) => {
-    if (isUnbuilt) tellAll(built.failures)
+    if (isUnbuilt) built.failures.forEach(note)
     const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
     return built && built.failures.length > 0 ? 2 : code
   }
@@ -97,10 +96,6 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     report,
     outputs.filter(({ file }) => file !== undefined),
   )
-}
-
-function tellAll(lines: readonly string[]): void {
-  for (const line of lines) tell(`k8s-af: ${printable(line)}`)
 }
 
 /** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
@@ -153,7 +148,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
   if ((fix || diff) && (kustomize || helm)) {
     const why = `${fix ? '--fix' : '--diff'} does not change what is built`
     if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
-    tell(`k8s-af: ${why}, and looks at the manifests that are named alone`)
+    note(`${why}, and looks at the manifests that are named alone`)
   }
 }
 
@@ -161,7 +156,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
 function noteClusterOnly({ active }: Settings): void {
   const asked = active.filter(({ isAsked }) => isAsked)
   if (asked.length > 0 && asked.every(({ rule }) => rule.needs === 'cluster'))
-    tell(`k8s-af: k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not`)
+    note(`k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not`)
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

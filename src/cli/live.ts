@@ -19,7 +19,7 @@ import { didYouMean } from '../values/similar.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
-import { tell, terminalOf, write } from './streams.js'
+import { note, tell, terminalOf, write } from './streams.js'
 
 export interface LiveFlags {
   readonly kubeconfig?: string
@@ -81,7 +81,7 @@ export function progress(text: string): void {
 
 function warn(text: string): void {
   progress('')
-  tell(`k8s-af: ${printable(text)}`)
+  note(text)
 }
 
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */

@@ -11,7 +11,7 @@ import type { Report } from '../engine/report.js'
 import type { ClusterSummary } from '../finding.js'
 import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
-import { count, printable } from '../reporters/text.js'
+import { count } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { didYouMean } from '../values/similar.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
@@ -20,7 +20,7 @@ import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readL
 import { checkOutputs, outputsFor } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { tell } from './streams.js'
+import { note } from './streams.js'
 
 export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags, BaselineFlags {
   readonly context?: readonly string[]
@@ -63,7 +63,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
-  for (const line of gapsOf(report.summary)) tell(`k8s-af: ${printable(line)}`)
+  gapsOf(report.summary).forEach(note)
   const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
   return code < 2 && isShort ? 3 : code
 }
