@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
+import type { IgnorePatterns } from '../reader/ignored.js'
 import type { Input } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
 import { unfold } from '../reader/unfold.js'
@@ -40,46 +41,27 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const { settings, config } = await settingsFor(flags, cwd, rules)
   const outputs = outputsFor(flags, config)
   checkOutputs(outputs)
-
-  const given = [...args, ...(flags.filename ?? [])]
-  const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
-  if ([...given, ...builtFolders].includes(''))
-    throw new UsageError('a path is empty. Write . for this folder.')
-  const isBuilding = builtFolders.length > 0
-  const paths = given.length > 0 || isBuilding ? given : ['.']
+  const { paths, folders } = namedIn(args, flags)
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
     note('reading manifests from the terminal; Ctrl-D ends them')
   checkFlags(flags, paths)
   if (flags.only) noteClusterOnly(settings)
-  const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
-  const narrowed = await narrowing(flags, [...paths, ...builtFolders], cwd, built)
+  const built = folders.length > 0 ? await buildsFor(flags, paths, config, settings, cwd) : undefined
+  const narrowed = await narrowing(flags, [...paths, ...folders], cwd, built)
   // Kustomizations that cannot be built are all that is left to be judged.
   const isUnbuilt = built?.isEmpty === true && paths.length === 0
   if (built && !isUnbuilt) [...built.failures, ...built.notes].forEach(note)
   const ignore = config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : []
+  const options = { settings, rules, stories: findStories, timings: flags.timings ?? false, started }
   const run = (): Report => {
-    const read = readPaths(paths, {
-      cwd,
-      recursive: flags.recursive ?? true,
-      stdinFilename: flags.stdinFilename,
-      ignore,
-      ...(built && { built: built.sources }),
-    })
-    if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
-    const input = withDefinitions(built?.within(read, ignore) ?? read, settings.crds, cwd)
-    const report = lint(input, {
-      settings,
-      rules,
-      stories: findStories,
-      timings: flags.timings ?? false,
-      started,
-    })
-    const { objects, unreadable } = report.summary
+    const input = withDefinitions(inputOf({ paths, built, ignore, cwd }, flags), settings.crds, cwd)
+    const report = lint(input, options)
     // Whether a suppression is needed nobody knows then.
     if (isUnbuilt && report.findings.every(({ rule }) => rule.startsWith('suppression-')))
       throw new UsageError(...built.failures)
+    const { objects, unreadable } = report.summary
     if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
+      throw new UsageError(nothingFound(input, [...paths, ...folders]))
     return narrowed(built?.withoutIgnored(report, ignore) ?? report)
   }
   const show = async (report: Report, shown: typeof outputs) => {
@@ -96,6 +78,42 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
     report,
     outputs.filter(({ file }) => file !== undefined),
   )
+}
+
+/** What is to be read file by file, and the folders of what is to be built: without either, this folder is read. */
+function namedIn(
+  args: readonly string[],
+  { filename = [], kustomize = [], helm = [] }: LintFlags,
+): { readonly paths: readonly string[]; readonly folders: readonly string[] } {
+  const given = [...args, ...filename]
+  const folders = [...kustomize, ...helm]
+  const all = [...given, ...folders]
+  if (all.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
+  return { paths: all.length > 0 ? given : ['.'], folders }
+}
+
+/** Where the input comes from. */
+interface Sources {
+  readonly paths: readonly string[]
+  readonly built: Builds | undefined
+  readonly ignore: readonly IgnorePatterns[]
+  readonly cwd: string
+}
+
+/** Reads the files as they are now, with what was built. */
+function inputOf(
+  { paths, built, ignore, cwd }: Sources,
+  { recursive = true, stdinFilename }: LintFlags,
+): Input {
+  const read = readPaths(paths, {
+    cwd,
+    recursive,
+    stdinFilename,
+    ignore,
+    ...(built && { built: built.sources }),
+  })
+  if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
+  return built?.within(read, ignore) ?? read
 }
 
 /** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
