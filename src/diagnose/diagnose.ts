@@ -122,7 +122,7 @@ function confirmation({ subject, place, evidence }: Finding): string {
     : `kubectl get ${object}${within} -o jsonpath='{${field}}'`
 }
 
-/** The warning events about the object and what it made, the same ones together. */
+/** The events about the object and what it made, warnings and what autoscalers did, the same ones together. */
 function eventsOf(object: KubernetesObject, graph: Graph): string[] {
   const { live } = graph
   if (!live) return []

@@ -9,6 +9,7 @@ import type { Cause, Diagnosis } from './diagnose.js'
 /** Causes that are shown; the rest is counted. */
 const most = 8
 
+/** The diagnosis as text: what is seen, the likely causes, and what could not be read. */
 export function render(diagnosis: Diagnosis, report: Report, look: Look): string {
   const page = pageOf(report, look)
   const { paint, show, width } = page
