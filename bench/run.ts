@@ -49,14 +49,14 @@ const env = { ...inherited, K8S_AF_DIST: '1', NO_COLOR: '1' }
 /** Runs several commands in turn and returns the runs of each, after one warm-up of each. */
 async function inTurn(
   commands: Readonly<Record<string, readonly string[]>>,
-  cwd = root,
 ): Promise<Record<string, Cost[]>> {
+  const options = { cwd: root, env }
   const runs: Record<string, Cost[]> = {}
-  for (const command of Object.values(commands)) await run(command, { cwd, env })
+  for (const command of Object.values(commands)) await run(command, options)
   for (let round = 0; round < rounds; round++) {
     for (const [name, command] of Object.entries(commands)) {
       // What it printed is not kept.
-      const { seconds, megabytes } = await run(command, { cwd, env })
+      const { seconds, megabytes } = await run(command, options)
       runs[name] = [...(runs[name] ?? []), { seconds, megabytes }]
     }
   }

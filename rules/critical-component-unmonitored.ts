@@ -5,13 +5,13 @@ import {
   imageNamed,
   isKind,
   isObject,
-  isOfClusterDns,
   matchesSelector,
   namespacesOfMonitor,
   objectsAt,
   rule,
   type Service,
   selectorIn,
+  servesClusterDns,
   stringAt,
   valueAt,
 } from '../src/rule.js'
@@ -80,11 +80,7 @@ function isCertainOf(service: Service, monitors: readonly Custom[], graph: Graph
 /** The DNS of the cluster or an ingress controller behind a Service. */
 function sharedBehind(service: Service, graph: Graph) {
   for (const workload of graph.backendsOf(service)) {
-    if (
-      isOfClusterDns(workload, graph) &&
-      workload.running.some(({ image }) => imageNamed(image, ['coredns', 'k8s-dns']))
-    )
-      return { workload, what: 'the DNS of the cluster' }
+    if (servesClusterDns(workload, graph)) return { workload, what: 'the DNS of the cluster' }
     if (
       service.spec?.type === 'LoadBalancer' &&
       workload.running.some(({ image }) =>

@@ -5,13 +5,13 @@ import {
   formatMemoryKill,
   type Graph,
   imageNamed,
-  isOfClusterDns,
   type MemoryKill,
   memoryKillsOf,
   type Pod,
   quantityPattern,
   remove,
   rule,
+  servesClusterDns,
   set,
   type Workload,
 } from '../src/rule.js'
@@ -100,8 +100,7 @@ function servesDns(workload: Workload, graph: Graph): boolean {
   const { kind, labels, running } = workload
   const isCache =
     labels['k8s-app'] === 'node-local-dns' || running.some(({ image }) => imageNamed(image, [nodeCache]))
-  if (kind === 'DaemonSet' && isCache) return true
-  return running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
+  return (kind === 'DaemonSet' && isCache) || servesClusterDns(workload, graph)
 }
 
 /** What the kernel killed for lack of memory in the pods, the container with most restarts first. */

@@ -8,7 +8,6 @@ import {
   imageNamed,
   isKind,
   isObject,
-  isOfClusterDns,
   isReady,
   isWorkload,
   type Live,
@@ -17,6 +16,7 @@ import {
   type ObjectOf,
   presentPods,
   rule,
+  servesClusterDns,
   set,
   valueAt,
   type Workload,
@@ -65,7 +65,7 @@ below its default of 300 s.`,
       const window = scaleDown?.stabilizationWindowSeconds
       if (
         !target ||
-        !servesDns(target, graph) ||
+        !servesClusterDns(target, graph) ||
         !scaleDown ||
         window === undefined ||
         window >= defaultWindow
@@ -84,7 +84,7 @@ below its default of 300 s.`,
       if (problem) report(subject.data ?? subject, 'linear', problem)
       return
     }
-    if (!servesDns(subject, graph)) return
+    if (!servesClusterDns(subject, graph)) return
     const nodes = graph.live ? graph.all('Node') : []
     const { scale } = subject
     const few = scale?.replicas !== undefined && scale.replicas > 0 && scale.replicas < params.minReplicas
@@ -133,12 +133,6 @@ function unguarded(workload: Workload, node: object, graph: Graph): readonly Fau
       { severity: 'info', recommended: false, symptomOf: told('pdb-missing') },
     ])
   return faults
-}
-
-/** Whether the workload answers the cluster's own names. */
-function servesDns(workload: Workload, graph: Graph): boolean {
-  const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns']
-  return workload.running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
 }
 
 function isResized(workload: Workload, graph: Graph): boolean {

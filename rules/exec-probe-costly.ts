@@ -1,4 +1,4 @@
-import { advise, at, countOf, type Live, type Probe, rule, type Workload } from '../src/rule.js'
+import { advise, at, countOf, type Live, type Probe, rule, shellOf, type Workload } from '../src/rule.js'
 
 /** The API server's defaults. Source: kubernetes/pkg/apis/core/v1/defaults.go (SetDefaults_Probe). */
 const defaults = { period: 10, timeout: 1 }
@@ -56,13 +56,13 @@ A warning in a cluster where events of the last hour say that a command was not 
     const command = probe.exec?.command ?? []
     const [program = ''] = command
     const timeout = probe.timeoutSeconds ?? defaults.timeout
-    const shell = !/(^|\/)(ba|da|a)?sh$/.test(program)
-      ? 'a process'
-      : `a shell and its ${isScript(probe) ? 'commands' : 'command'}`
+    const started = shellOf(command)
+      ? `a shell and its ${isScript(probe) ? 'commands' : 'command'}`
+      : 'a process'
     report(
       spec,
       field,
-      `The ${field === 'livenessProbe' ? 'liveness' : 'readiness'} probe of ${name} starts ${shell} every ${period} s${timeout <= 1 ? ', each with one second to end' : ''}.`,
+      `The ${field === 'livenessProbe' ? 'liveness' : 'readiness'} probe of ${name} starts ${started} every ${period} s${timeout <= 1 ? ', each with one second to end' : ''}.`,
       {
         severity: evidence.length > 0 ? 'warning' : 'info',
         recommended: isCostly === true,

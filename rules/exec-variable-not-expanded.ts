@@ -8,6 +8,7 @@ import {
   rule,
   type Sight,
   set,
+  shellOf,
   takenVariables,
   type Workload,
 } from '../src/rule.js'
@@ -136,11 +137,11 @@ function textOf(lost: readonly Lost[]): string {
   return firstOf([...new Set(lost.map(({ name }) => `$(${name})`))])
 }
 
-/** In the script of a shell the shell can put it there. */
+/** In the script of a shell the shell can put it there, but not between single quotes. */
 function fixOf(command: readonly string[], { index, name }: Lost): RuleFix {
   const script = command[index] ?? ''
-  const isShell = /(?:^|\/)(?:ba|da|a|k|z)?sh$/.test(command[0] ?? '') && index > 1
-  return isShell
+  const isQuoted = script.slice(0, script.lastIndexOf(`$(${name})`)).includes("'")
+  return shellOf(command)?.scriptAt === index && !isQuoted
     ? set(
         command,
         index,

@@ -7,6 +7,7 @@ import {
   type Ingress,
   isObject,
   type KubernetesObject,
+  madeAt,
   type Node,
   objectsAt,
   rule,
@@ -80,8 +81,8 @@ balancer of its own, and solvers of ACME challenges.`,
 /** Whether a claim wins over another that is the same, and both can be in force together. */
 function isBefore(one: Claim, other: Claim, graph: Graph): boolean {
   if (one.of === other.of || !meet(one.of, other.of, graph)) return false
-  const [a, b] = [one, other].map(({ of }) => Date.parse(of.metadata?.creationTimestamp ?? '') || 0)
-  if (a !== b) return (a ?? 0) < (b ?? 0)
+  const [a, b] = [madeAt(one.of), madeAt(other.of)]
+  if (a !== b) return a < b
   return identityOf(one.of, graph) < identityOf(other.of, graph)
 }
 

@@ -15,6 +15,7 @@ import {
   type Pod,
   proxyNames,
   rule,
+  shellOf,
   spanSince,
   type Workload,
   wordsOf,
@@ -162,8 +163,8 @@ function deadlineOf({ object, pod }: Workload): number | undefined {
 
 /** Run by a shell, it may well wait for a sign to end. */
 function endsItself(container: Container): boolean {
-  const [first = ''] = container.spec.command ?? []
-  return /(^|\/)(ba|da|a)?sh$/.test(first) || wordsOf(container.spec).some((word) => endings.test(word))
+  const words = wordsOf(container.spec)
+  return shellOf(words) !== undefined || words.some((word) => endings.test(word))
 }
 
 function endsOthers(container: Container): boolean {

@@ -1,4 +1,4 @@
-import { hasNodeDns, imageNamed, isOfClusterDns, rule } from '../src/rule.js'
+import { hasNodeDns, rule, servesClusterDns } from '../src/rule.js'
 
 export default rule({
   title: 'Every DNS query of the cluster crosses the network to a few DNS pods',
@@ -34,11 +34,7 @@ input that is not complete, too.`,
   },
   for: 'Workload',
   check(workload, { graph, params, report }) {
-    if (
-      !isOfClusterDns(workload, graph) ||
-      !workload.running.some((one) => imageNamed(one.image, ['coredns', 'k8s-dns-kube-dns']))
-    )
-      return
+    if (!servesClusterDns(workload, graph)) return
     const nodes = graph.all('Node').length
     if (nodes > 0 && nodes < params.minNodes) return
     if (hasNodeDns(graph)) return

@@ -7,6 +7,7 @@ import {
   imageNamed,
   isKind,
   isObject,
+  madeAt,
   nodesBy,
   type ObjectOf,
   objectAt,
@@ -197,8 +198,4 @@ function updatersAmong(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
 
 function hasKured(graph: Graph): boolean {
   return graph.workloads.some(({ running }) => running.some(({ image }) => imageNamed(image, ['kured'])))
-}
-
-function madeAt({ metadata }: Node): number {
-  return Date.parse(metadata?.creationTimestamp ?? '') || 0
 }

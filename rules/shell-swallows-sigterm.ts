@@ -1,6 +1,16 @@
-import { atMost, type Container, graceOf, killsOf, type Live, rule, type Workload } from '../src/rule.js'
+import {
+  atMost,
+  type Container,
+  graceOf,
+  killsOf,
+  type Live,
+  rule,
+  type Shell,
+  shellOf,
+  type Workload,
+  wordsOf,
+} from '../src/rule.js'
 
-const shell = /^(?:\/usr)?(?:\/bin\/)?(ba|da|a|z|k)?sh$/
 /** What images say about their `sh` in name or tag. */
 const dashImage = /\b(debian|ubuntu|slim|buster|bullseye|bookworm|trixie|focal|jammy|noble)\b/
 const bashImage = /\b(fedora|centos|rhel|ubi\d*|rocky(linux)?|almalinux|oraclelinux|amazonlinux|opensuse)\b/
@@ -16,7 +26,7 @@ grace period and ends in SIGKILL, with open requests and half-written files, at 
   remedy: 'Start the last command of the script with `exec`, or run an init such as tini.',
   decides: `An ordinary container whose command (or args behind a shell) is \`sh -c SCRIPT\` where the
 script has several commands, no \`trap\`, no \`exec\`, and ends in a single program. What matters is which
-shell \`sh\` is: dash (Debian, Ubuntu) waits for the last command, bash from 5.1 and zsh replace themselves
+shell \`sh\` is: dash (Debian, Ubuntu) and mksh wait for the last command, bash from 5.1 and zsh replace themselves
 by it, busybox (Alpine) does so unless the script ends in a line break. A warning where the image's name or
 tag tells that the shell waits; an info where it tells nothing; silent where the shell replaces itself.
 Scripts of one command are looked at with \`singleCommand\` only. Asked for, the rule looks at single Pods, too, and,
@@ -32,7 +42,7 @@ another loop, a pipe or a plain \`sleep\`.`,
   sources: [
     'kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go (killContainer)',
     'bash CHANGES (bash-5.1-alpha: fewer forks from `bash -c`)',
-    'Tried with dash 0.5.12, bash 5.2 and busybox 1.35',
+    'Tried with dash 0.5.12, bash 5.2, zsh 5.9, mksh 59c and busybox 1.35',
   ],
   stories: ['ravelin-ingress-502', 'zalando-misc-races', 'airbnb-weird-ways'],
   params: {
@@ -56,10 +66,10 @@ another loop, a pipe or a plain \`sleep\`.`,
       container.spec,
       script.field,
       last === undefined
-        ? `Every ${effect} the loop of ${script.shell} is process 1, and nothing in it heeds SIGTERM.`
+        ? `Every ${effect} the loop of ${script.shell.written} is process 1, and nothing in it heeds SIGTERM.`
         : waits === 'yes'
-          ? `Every ${effect} ${script.shell} is process 1 and does not pass SIGTERM on to ${last}.`
-          : `If ${waits === 'old bash' ? 'its bash is older than 5.1' : `${script.shell} is dash`}, every ${effect} process 1 does not pass SIGTERM on to ${last}.`,
+          ? `Every ${effect} ${script.shell.written} is process 1 and does not pass SIGTERM on to ${last}.`
+          : `If ${waits === 'old bash' ? 'its bash is older than 5.1' : `${script.shell.written} is dash`}, every ${effect} process 1 does not pass SIGTERM on to ${last}.`,
       {
         severity: waits === 'yes' && last !== undefined ? 'warning' : 'info',
         recommended: workload.kind !== 'Pod' && !one.isDoubtful,
@@ -78,27 +88,17 @@ function killsIn(workload: Workload, name: string, live: Live): string[] {
 }
 
 interface Script {
-  readonly shell: string
+  readonly shell: Shell
   readonly text: string
   readonly field: 'command' | 'args'
 }
 
 function scriptOf({ spec }: Container): Script | undefined {
-  const command = spec.command ?? []
-  const all = [...command, ...(spec.args ?? [])]
-  // env replaces itself by what it starts.
-  const skipped = /^(\/usr)?(\/bin\/)?env$/.test(all[0] ?? '') ? 1 : 0
-  const words = all.slice(skipped)
-  const [first = ''] = words
-  if (!shell.test(first)) return undefined
-  const at = words.findIndex((word) => /^-[a-z]*c[a-z]*$/.test(word))
-  // Only flags may stand between the shell and -c.
-  if (at < 1 || words.slice(1, at).some((word) => !word.startsWith('-') && word !== 'pipefail'))
-    return undefined
-  const text = words[at + 1]
-  return text === undefined
-    ? undefined
-    : { shell: first, text, field: skipped + at + 1 < command.length ? 'command' : 'args' }
+  const words = wordsOf(spec)
+  const shell = shellOf(words)
+  if (shell?.scriptAt === undefined) return undefined
+  const isInCommand = shell.scriptAt < (spec.command?.length ?? 0)
+  return { shell, text: words[shell.scriptAt] ?? '', field: isInCommand ? 'command' : 'args' }
 }
 
 interface Deaf {
@@ -131,12 +131,13 @@ function isEndedByHook({ spec }: Container): boolean {
 
 /** Whether the shell stays process 1 while the last command of the script runs, or would if it were that shell. */
 function shellWaits(script: Script, image: string, commands: number): Deaf['waits'] | 'no' {
-  const kind = shell.exec(script.shell)?.[1] ?? ''
+  const { name } = script.shell
   const text = image.toLowerCase()
-  if (kind === 'da') return 'yes'
-  if (kind === 'z' || kind === 'k') return 'no'
-  if (kind === 'ba' || (kind === '' && bashImage.test(text))) return commands > 1 ? 'old bash' : 'no'
-  if (kind === 'a' || busyboxImage.test(text)) return /\n\s*$/.test(script.text) ? 'yes' : 'no'
+  if (name === 'dash') return 'yes'
+  if (name === 'mksh') return commands > 1 ? 'yes' : 'no'
+  if (name === 'zsh' || name === 'ksh') return 'no'
+  if (name === 'bash' || (name === 'sh' && bashImage.test(text))) return commands > 1 ? 'old bash' : 'no'
+  if (name === 'ash' || busyboxImage.test(text)) return /\n\s*$/.test(script.text) ? 'yes' : 'no'
   return dashImage.test(text) ? 'yes' : 'dash'
 }
 

@@ -1,7 +1,18 @@
 /** What a run reports: plain data, ready for JSON. Everything in it that came from the input is raw text. */
 
+/** The worst first. */
 export const severities = ['error', 'warning', 'info'] as const
 export type Severity = (typeof severities)[number]
+
+/** Less for the worse. */
+export function rankOf(severity: Severity): number {
+  return severities.indexOf(severity)
+}
+
+/** Whether a severity is another one, or worse. */
+export function isAtLeast(severity: Severity, least: Severity): boolean {
+  return rankOf(severity) <= rankOf(least)
+}
 
 /** One step of a path inside an object: a field's name or a list index. */
 export type Step = string | number

@@ -214,6 +214,7 @@ export type BuiltinKind = keyof BuiltinKinds
  * `monitoring.coreos.com/ServiceMonitor` (all versions).
  */
 export type KindName = BuiltinKind | `${string}/${string}`
+
 /** Whether a kind is one of those that have a name without a group. */
 export function isBuiltin(kind: string): kind is BuiltinKind {
   return Object.hasOwn(builtinGroups, kind)
@@ -242,10 +243,11 @@ export function versionOf(apiVersion: string): string {
 /** The name that rules use for an object's kind, whatever version it is written in. */
 export function kindNameOf(apiVersion: string, kind: string): KindName {
   const group = groupOf(apiVersion)
-  const groups: readonly string[] | undefined = Object.hasOwn(builtinGroups, kind)
-    ? builtinGroups[kind as BuiltinKind]
-    : undefined
-  return groups?.includes(group) ? (kind as BuiltinKind) : `${group}/${kind}`
+  if (isBuiltin(kind)) {
+    const groups: readonly string[] = builtinGroups[kind]
+    if (groups.includes(group)) return kind
+  }
+  return `${group}/${kind}`
 }
 
 /**
@@ -256,4 +258,9 @@ export function pluralOf(kind: string): string {
   const name = kind.toLowerCase()
   if (name.endsWith('s')) return `${name}es`
   return name.endsWith('y') ? `${name.slice(0, -1)}ies` : `${name}s`
+}
+
+/** When an object was made, in milliseconds since 1970; 0 where it does not say. */
+export function madeAt({ metadata }: KubernetesObject): number {
+  return Date.parse(metadata?.creationTimestamp ?? '') || 0
 }

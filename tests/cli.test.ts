@@ -161,7 +161,7 @@ describe('a mistake is one line', () => {
       ['explain', '--format', 'json', 'x'],
       "unknown option '--format' (k8s-af explain --help)",
     ],
-    'an unknown format': [['lint', '-o', 'jsno'], 'there is no report format "jsno". Did you mean json?'],
+    'an unknown format': [['lint', '-o', 'jsno'], 'there is no report format "jsno". Did you mean "json"?'],
     'a format without its file': [['lint', '-o', 'json='], /^-o json= names no file/],
     'two reports at once': [
       ['lint', '-o', 'json', '-o', 'sarif'],
@@ -440,7 +440,7 @@ spec:
   })
   it('is named where it asks for a report that there is not', () => {
     const cwd = folderWith({ '.k8s-af.yaml': 'output: [prety]\n', 'bad.yaml': job('bad') })
-    const why = '.k8s-af.yaml: output: there is no report format "prety". Did you mean pretty?'
+    const why = '.k8s-af.yaml: output: there is no report format "prety". Did you mean "pretty"?'
     expect(refusal(run(['lint'], { cwd }))).toBe(why)
     expect(refusal(run(['config', 'validate'], { cwd }))).toBe(why)
     expect(run(['lint', '-o', 'concise'], { cwd }).err).toBe('')

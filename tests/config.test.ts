@@ -172,8 +172,12 @@ describe('a mistake in a configuration', () => {
       '.k8s-af.yaml:2:26: The rule job-too-old has no parameter "x".',
     ],
     'a bad severity': [
+      'rules:\n  job-too-old: loud\n',
+      '.k8s-af.yaml:2:16: rules.job-too-old cannot be "loud". It can be off, error, warning or info.',
+    ],
+    'a short severity': [
       'rules:\n  job-too-old: warn\n',
-      '.k8s-af.yaml:2:16: rules.job-too-old cannot be "warn". It can be off, error, warning or info.',
+      '.k8s-af.yaml:2:16: rules.job-too-old cannot be "warn". Did you mean "warning"?',
     ],
     'a bad severity inside': [
       'rules:\n  job-too-old: {severity: eror}\n',

@@ -14,7 +14,7 @@ import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, vi } from 'vitest'
-import { tell } from '../src/cli/streams.js'
+import { note } from '../src/cli/streams.js'
 import { connect } from '../src/cluster/connect.js'
 import { clientOf } from '../src/cluster/request.js'
 import { apiServer, send } from './api-server.js'
@@ -32,7 +32,7 @@ import {
 } from './connection.js'
 import { folderWith } from './folders.js'
 
-vi.mock('../src/cli/streams.js', async (actual) => ({ ...(await actual()), tell: vi.fn() }))
+vi.mock('../src/cli/streams.js', async (actual) => ({ ...(await actual()), note: vi.fn() }))
 
 const v1 = 'client.authentication.k8s.io/v1'
 const nobody = { authorization: undefined, certificate: undefined, impersonated: {} }
@@ -288,9 +288,9 @@ describe('a pod', () => {
 })
 
 /** An id-token that ends so many seconds from now; nobody looks at its signature here. */
-function idToken(seconds: number, name = 'me'): string {
+function idToken(seconds: number): string {
   const part = (content: object) => Buffer.from(JSON.stringify(content)).toString('base64url')
-  return `${part({ alg: 'none' })}.${part({ name, exp: Math.floor(Date.now() / 1000) + seconds })}.c2ln`
+  return `${part({ alg: 'none' })}.${part({ name: 'me', exp: Math.floor(Date.now() / 1000) + seconds })}.c2ln`
 }
 
 interface Issuer {
@@ -382,7 +382,7 @@ describe('OpenID Connect', () => {
       const before = `# mine\n${JSON.stringify(kubeconfig(address, user), undefined, 2)}`
       const folder = folderWith({ config: before })
       symlinkSync('config', join(folder, 'link'))
-      const told = vi.mocked(tell).mockClear()
+      const told = vi.mocked(note).mockClear()
       const count = await readFrom(join(folder, name))
       const warnings = told.mock.calls.map(([line]) => line.replaceAll(`${folder}/`, ''))
       expect(count).toBe(1)
@@ -434,8 +434,8 @@ describe('OpenID Connect', () => {
       for (const { before, after } of [locked, strange]) expect(after).toBe(before)
       expect([...locked.warnings, ...strange.warnings]).toMatchInlineSnapshot(`
         [
-          "k8s-af: the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: config.lock is there: another program changes the file, or has left its lock behind. Log in again when the id-token has expired.",
-          "k8s-af: the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: it cannot be told from the text around it. Log in again when the id-token has expired.",
+          "the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: config.lock is there: another program changes the file, or has left its lock behind. Log in again when the id-token has expired.",
+          "the issuer has replaced the refresh-token of the user "me" in config, and the new one cannot be kept there: it cannot be told from the text around it. Log in again when the id-token has expired.",
         ]
       `)
     })

@@ -37,6 +37,7 @@ describe('the manifests for scans in a cluster', () => {
 
   it('run pods that may do nothing else', () => {
     const jobs = objects.filter(({ kind }) => kind === 'CronJob')
+    expect(jobs).not.toEqual([])
     for (const job of jobs) {
       const spec = valueAt(job, 'spec', 'jobTemplate', 'spec', 'template', 'spec')
       expect(spec).toMatchObject({ securityContext: { runAsNonRoot: true } })
@@ -44,6 +45,7 @@ describe('the manifests for scans in a cluster', () => {
       expect(valueAt(spec, 'automountServiceAccountToken')).toBe(
         stringAt(job, 'metadata', 'name') !== 'k8s-af-fleet',
       )
+      expect(objectsAt(spec, 'containers')).not.toEqual([])
       for (const container of [...objectsAt(spec, 'initContainers'), ...objectsAt(spec, 'containers')])
         expect(container).toMatchObject({
           securityContext: {

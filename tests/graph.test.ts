@@ -7,6 +7,7 @@ import { delayOfCommand } from '../src/graph/command.js'
 import { buildGraph, type IndexedGraph } from '../src/graph/graph.js'
 import { imageNamed, imageParts, isImageAlias } from '../src/graph/image.js'
 import { distance, type Resource } from '../src/graph/resource.js'
+import { shellOf } from '../src/graph/shell.js'
 import { type KubernetesObject, kindNameOf } from '../src/kubernetes.js'
 import type { Kustomization } from '../src/reader/input.js'
 import { formatBytes, formatSeconds, intOrPercent, quantity, seconds } from '../src/values/quantity.js'
@@ -302,6 +303,27 @@ describe('containers', () => {
     [undefined, 0],
   ])('%o waits %i s', (command, delay) => {
     expect(delayOfCommand(command)).toBe(delay)
+  })
+
+  it.each<[string, string | undefined, number | undefined]>([
+    ['sh -c SCRIPT', 'sh', 2],
+    ['/usr/local/bin/bash -euo pipefail -c SCRIPT arg', 'bash', 4],
+    ['bash -o pipefail -ec SCRIPT', 'bash', 4],
+    ['sh -c -- SCRIPT', 'sh', 3],
+    ['/bin/mksh /start.sh -c x', 'mksh', undefined],
+    ['zsh -c', 'zsh', undefined],
+    ['/usr/bin/env A=1 ash -c SCRIPT', 'ash', 4],
+    ['env -i sh -c SCRIPT', undefined, undefined],
+    ['env', undefined, undefined],
+    ['/bin/busybox sh -c SCRIPT', 'ash', 3],
+    ['/busybox/sh -c SCRIPT', 'ash', 2],
+    ['busybox sleep 5', undefined, undefined],
+    ['python -c SCRIPT', undefined, undefined],
+    ['/start.sh -c SCRIPT', undefined, undefined],
+    ['', undefined, undefined],
+  ])('%j starts the shell %s, with a script at %s', (command, name, scriptAt) => {
+    const shell = shellOf(command.split(' '))
+    expect([shell?.name, shell?.scriptAt]).toEqual([name, scriptAt])
   })
 
   it('read images as the registry client does', () => {

@@ -203,6 +203,8 @@ describe('several clusters', () => {
   it('must exist', async () => {
     const { code, err } = await scanned({ staging: dead }, '--context', 'staging', '--context', 'stagign')
     expect([code, err]).toEqual([2, 'k8s-af: there is no context "stagign". Did you mean "staging"?\n'])
+    const other = await scanned({ staging: dead }, '--context', 'staging', '--context', 'prod')
+    expect(other.err).toBe('k8s-af: there is no context "prod". kubectl config get-contexts lists them.\n')
   })
 })
 

@@ -118,6 +118,12 @@ describe('a comment', () => {
       expect(left(inScalar(value)).findings).toEqual([deadline])
     expect(left(inScalar(`plain ${ignore}`)).findings.sort()).toEqual([deadline, 'suppression-unused'])
   })
+  it('may be the end of a file that has no line break there', () => {
+    const pod = '{restartPolicy: Never, containers: [{name: main, image: "example/sync:2.0.1"}]}'
+    const text = `apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: ${pod}}} ${ignore}`
+    expect(left(text)).toMatchObject({ findings: [], hidden: ['short'] })
+    expect(left(`${text}\n`)).toMatchObject({ findings: [], hidden: ['short'] })
+  })
   it('works with CRLF and in a list', () => {
     const list = `apiVersion: v1\nkind: List\nitems:\n${ignore}\n- ${job('a').replaceAll('\n', '\n  ').trim()}\n- ${job('b').replaceAll('\n', '\n  ').trim()}\n`
     expect(left(list)).toMatchObject({ findings: [deadline], hidden: ['short'] })

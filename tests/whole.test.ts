@@ -8,9 +8,9 @@ import { active, allRules, settings } from './harness.js'
 const rules = await allRules()
 
 /** What is found of the fields that are missing or contradict each other, `file path`. */
-function found(files: Files, paths: readonly string[] = ['.']): string[] {
+function found(files: Files): string[] {
   const chosen = [...rules].filter(([id]) => id === 'missing-field' || id === 'conflicting-fields')
-  const report = lint(readPaths(paths, { cwd: folderWith(files) }), {
+  const report = lint(readPaths(['.'], { cwd: folderWith(files) }), {
     settings: settings(chosen.map(([id, rule]) => active(id, rule))),
     rules,
     stories: () => new Map(),

@@ -73,12 +73,12 @@ function parentIn(folder: readonly Manifest[], route: Manifest): Manifest | unde
   )
 }
 
-function probe(period: number, failures: number, timeout = 1): Manifest {
+function probe(period: number, failures: number): Manifest {
   return {
     httpGet: { path: '/healthz', port: 8080 },
     periodSeconds: period,
     failureThreshold: failures,
-    timeoutSeconds: timeout,
+    timeoutSeconds: 1,
   }
 }
 
@@ -86,11 +86,14 @@ function selfTerm(object: Manifest): Manifest {
   return { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: copy(podLabels(object)) } }
 }
 
-function budget(object: Manifest, spec: Manifest, name = `${nameOf(object)}-second`): Manifest {
+function budget(object: Manifest, spec: Manifest): Manifest {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
-    metadata: { name, ...(namespaceOf(object) !== '' && { namespace: namespaceOf(object) }) },
+    metadata: {
+      name: `${nameOf(object)}-second`,
+      ...(namespaceOf(object) !== '' && { namespace: namespaceOf(object) }),
+    },
     spec: { ...spec, selector: { matchLabels: copy(podLabels(object)) } },
   }
 }
@@ -982,11 +985,7 @@ const routes: Injection[] = [
 ]
 
 /** A policy for the pods of a workload. */
-function policy(
-  object: Manifest,
-  ingress: readonly unknown[],
-  podSelector: unknown = { matchLabels: copy(podLabels(object)) },
-): Manifest {
+function policy(object: Manifest, ingress: readonly unknown[]): Manifest {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -994,7 +993,7 @@ function policy(
       name: `${nameOf(object)}-policy`,
       ...(namespaceOf(object) && { namespace: namespaceOf(object) }),
     },
-    spec: { podSelector, policyTypes: ['Ingress'], ingress },
+    spec: { podSelector: { matchLabels: copy(podLabels(object)) }, policyTypes: ['Ingress'], ingress },
   }
 }
 

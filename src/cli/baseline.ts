@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { UsageError } from '../config/usage.js'
 import type { Report } from '../engine/report.js'
-import { count, printable } from '../reporters/text.js'
+import { count } from '../reporters/text.js'
 import { baselineOf, type Known, knownIn, readBaseline, withBaseline } from '../suppress/baseline.js'
 import { checkOutputs, writeWhole } from './output.js'
 import type { SettingsFlags } from './settings.js'
-import { tell } from './streams.js'
+import { note } from './streams.js'
 
 export interface BaselineFlags {
   readonly baseline?: string
@@ -50,7 +50,7 @@ export function withoutKnown(
     (one) => isWhole && report.lines.line(relative(cwd, resolve(folder, one.file)), 1) !== undefined,
   )
   if (gone.length > 0)
-    say(
+    note(
       `${count(gone.length, 'finding')} of ${file} ${gone.length === 1 ? 'is' : 'are'} gone: --write-baseline ${file} drops them`,
     )
   return result.report
@@ -61,7 +61,7 @@ export function keepKnown(report: Report, { writeBaseline: file }: BaselineFlags
   if (file === undefined) return report
   const kept = knownIn(report, naming(file, cwd))
   writeWhole(file, baselineOf(kept))
-  say(`${count(kept.length, 'finding')} kept in ${file}: --baseline ${file} reports what is new or worse`)
+  note(`${count(kept.length, 'finding')} kept in ${file}: --baseline ${file} reports what is new or worse`)
   return withBaseline(report, kept, naming(file, cwd), reasonOf(file)).report
 }
 
@@ -93,8 +93,4 @@ function read(file: string): readonly Known[] {
       `--baseline: ${file} is no baseline: ${error.message}. --write-baseline ${file} makes one.`,
     )
   }
-}
-
-function say(text: string): void {
-  tell(`k8s-af: ${printable(text)}`)
 }

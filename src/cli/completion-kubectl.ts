@@ -1,7 +1,7 @@
 /** What kubectl offers behind `kubectl af`: it asks the executable `kubectl_complete-af`, which runs this. */
 import { spawnSync } from 'node:child_process'
 import type { Command } from 'commander'
-import { allPlaces, type Place, type Values } from './completion.js'
+import { allPlaces, type Place, placesBelow, type Values } from './completion.js'
 import { write } from './streams.js'
 
 /**
@@ -33,18 +33,9 @@ function offers(places: readonly Place[], words: readonly string[]): Offers {
   const [, name = words.at(-2) ?? '', value = typed] = /^(--[\w-]+)=(.*)$/s.exec(typed) ?? []
   const flag = place.flags.find(({ names, takes }) => takes && names.includes(name))
   if (flag?.takes) return filled(flag.takes, value)
-  if (!typed.startsWith('-'))
-    return filled(
-      place.arguments,
-      typed,
-      places.filter((one) => isBelow(one, place)),
-    )
+  if (!typed.startsWith('-')) return filled(place.arguments, typed, placesBelow(place, places))
   const flags = place.flags.flatMap(({ names, about }) => names.map((one) => `${one}\t${about}`))
   return { lines: flags.filter((line) => line.startsWith(typed)), besides: 'nothing' }
-}
-
-function isBelow({ words }: Place, place: Place): boolean {
-  return words.length > place.words.length && place.words.every((word, i) => word === words[i])
 }
 
 /** What values begin as the typed one does. */

@@ -1,9 +1,9 @@
 /** `k8s-af completion`: scripts for shells, made from the program's own commands and flags. */
 import type { Argument, Command, Option } from 'commander'
+import { selectors } from '../config/resolve.js'
 import { quoted } from '../engine/patch.js'
 import { loadRules, loadStories } from '../registry.js'
 import { formatNames } from '../reporters/reporter.js'
-import { categories } from '../rule.js'
 import { write } from './streams.js'
 
 /** What may stand in the place of a value: a file, a folder, a context, words, words with commas between them, or nothing that we know. */
@@ -28,6 +28,7 @@ export interface Place {
   readonly arguments: Values
 }
 
+/** Prints the script of a shell. */
 export async function completionCommand(shell: 'bash' | 'zsh' | 'fish', program: Command): Promise<number> {
   const places = await allPlaces(program)
   write({ bash, zsh, fish }[shell](places))
@@ -41,10 +42,7 @@ export async function allPlaces(program: Command): Promise<Place[]> {
   const names: Names = {
     commands: program.commands.map((command) => command.name()),
     rules: [...rules.keys()],
-    // What --only, --enable and --disable take.
-    selectors: [
-      ...new Set([...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]),
-    ],
+    selectors: selectors(rules),
     stories,
     formats: formatNames,
   }
@@ -113,9 +111,23 @@ function valuesOf({ argChoices }: Option | Argument, placeholder: string, names:
   }
 }
 
-/** `lint:-o|lint:--output` */
-function keys(place: Place, flag: Flag): string {
-  return flag.names.map((name) => quoted(`${place.words.join(' ')}:${name}`)).join('|')
+/** The commands right below a place. */
+export function placesBelow({ words }: Place, places: readonly Place[]): readonly Place[] {
+  return places.filter(
+    (one) => one.words.length === words.length + 1 && words.every((word, i) => word === one.words[i]),
+  )
+}
+
+/** The branches of a shell's `case` on `command:flag` that fill in the values of flags: `lint:-o|lint:--output) …`. */
+function valueBranches(places: readonly Place[], fill: (values: Values) => string): string {
+  return places
+    .flatMap(({ words, flags }) =>
+      flags.flatMap(({ names, takes }) => {
+        const keys = names.map((name) => quoted(`${words.join(' ')}:${name}`)).join('|')
+        return takes ? [`    ${keys}) ${fill(takes)}; return ;;`] : []
+      }),
+    )
+    .join('\n')
 }
 
 const where = (place: Place): string => quoted(place.words.join(' '))
@@ -134,11 +146,6 @@ function bash(places: readonly Place[]): string {
           : values.kind === 'contexts'
             ? `COMPREPLY=($(compgen -W "$(${contexts})" -- "$cur"))`
             : ':'
-  const takers = places.flatMap((place) =>
-    place.flags.flatMap((flag) =>
-      flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
-    ),
-  )
   return `# bash completion for k8s-af: source <(k8s-af completion bash)
 _k8s_af() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command= list=
@@ -151,7 +158,7 @@ _k8s_af() {
   [[ $cur == *,* ]] && list=\${cur%,*},
   # Where nothing is filled in, readline completes files.
   case "$command:$prev" in
-${takers.join('\n')}
+${valueBranches(places, fill)}
   esac
   if [[ $cur == -* ]]; then
     case $command in
@@ -185,16 +192,6 @@ function zsh(places: readonly Place[]): string {
     }
   }
   const described = (name: string, about: string) => quoted(`${name}:${about}`)
-  const subcommands = (place: Place) =>
-    places.filter(
-      ({ words }) =>
-        words.length === place.words.length + 1 && words.join(' ').startsWith(place.words.join(' ')),
-    )
-  const takers = places.flatMap((place) =>
-    place.flags.flatMap((flag) =>
-      flag.takes ? [`    ${keys(place, flag)}) ${fill(flag.takes)}; return ;;`] : [],
-    ),
-  )
   return `#compdef k8s-af
 # zsh completion for k8s-af: source <(k8s-af completion zsh)
 _k8s_af() {
@@ -204,7 +201,7 @@ _k8s_af() {
   [[ $command == config ]] && (( CURRENT > 3 )) && command="config \${words[3]}"
   if compset -P '--*='; then prev=\${words[CURRENT]%%=*}; fi
   case "$command:$prev" in
-${takers.join('\n')}
+${valueBranches(places, fill)}
   esac
   if [[ $PREFIX == -* ]]; then
     case $command in
@@ -221,7 +218,7 @@ ${places
   case $command in
 ${places
   .map((place) => {
-    const below = subcommands(place)
+    const below = placesBelow(place, places)
     return below.length > 0
       ? `    ${where(place)}) choices=(${below.map((one) => described(one.words.at(-1) ?? '', one.about)).join(' ')}); _describe command choices ;;`
       : `    ${where(place)}) ${fill(place.arguments)} ;;`
@@ -253,10 +250,7 @@ function fish(places: readonly Place[]): string {
     }
   }
   const lines = places.flatMap((place) => {
-    const below = places.filter(
-      ({ words }) =>
-        words.length === place.words.length + 1 && words.slice(0, -1).join(' ') === place.words.join(' '),
-    )
+    const below = placesBelow(place, places)
     const names = below.map(({ words }) => words.at(-1)).join(' ')
     const seen = place.words.map((word) => `__fish_seen_subcommand_from ${word}`)
     const here = place.words.length === 0 ? '__fish_use_subcommand' : seen.join('; and ')

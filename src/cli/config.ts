@@ -67,6 +67,7 @@ export async function configValidateCommand(file: string | undefined): Promise<n
   return 0
 }
 
+/** Prints the JSON Schema of the configuration file. */
 export async function configSchemaCommand(): Promise<number> {
   write(`${JSON.stringify(configSchema(await loadRules()), undefined, 2)}\n`)
   return 0

@@ -10,7 +10,7 @@ import { loadRules, loadStories } from '../registry.js'
 import { escapeJson } from '../reporters/escape.js'
 import { lookOf } from '../reporters/look.js'
 import { clock } from '../values/clock.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { aimOf, type ClusterFlags, examineSnapshot, readCluster } from './live.js'
 import type { ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
@@ -113,13 +113,10 @@ function objectNamed({ kind, name, namespace }: Wanted, graph: Graph): Kubernete
     throw new UsageError(
       `a scan reads no objects of the kind ${kind}. Ask about its workload, Service, claim or node.`,
     )
-  const near = nearestName(
-    name,
-    ofKind.flatMap(({ metadata }) => metadata?.name ?? []),
-  )
+  const names = ofKind.flatMap(({ metadata }) => metadata?.name ?? [])
   const where = namespace === undefined ? '' : ` in the namespace ${namespace}`
   throw new UsageError(
-    `there is no ${kind} ${JSON.stringify(name)}${where}. ${near ? `Did you mean ${JSON.stringify(near)}?` : `kubectl get ${kind} -A lists them.`}`,
+    `there is no ${kind} ${JSON.stringify(name)}${where}. ${didYouMean(name, names) || `kubectl get ${kind} -A lists them.`}`,
   )
 }
 

@@ -8,9 +8,9 @@ import type { Finding } from '../finding.js'
 import { difference } from '../fix/difference.js'
 import { type FixedFile, type Fixes, fixesOf, isFixable } from '../fix/fix.js'
 import type { Look } from '../reporters/reporter.js'
-import { count, printable } from '../reporters/text.js'
+import { count } from '../reporters/text.js'
 import { writeWhole } from './output.js'
-import { tell } from './streams.js'
+import { note } from './streams.js'
 
 export interface FixFlags {
   readonly fix?: boolean
@@ -84,8 +84,7 @@ export function showFixes(report: Report, { unsafeFixes = false }: FixFlags, loo
       ? `--fix${unsafeFixes ? ' --unsafe-fixes' : ''} changes ${count(files.length, 'file')}, for ${count(made.length, 'finding')}`
       : 'there is nothing to fix'
   say(done, fixes.left, report, unsafeFixes)
-  for (const name of hidden)
-    tell(`k8s-af: not shown: ${printable(name)}: near the changes there is what should not be printed`)
+  for (const name of hidden) note(`not shown: ${name}: near the changes there is what should not be printed`)
   return text
 }
 
@@ -96,11 +95,11 @@ function say(done: string, left: Fixes['left'], report: Report, unsafe: boolean)
     ...left.slice(0, mostNamed).map(({ finding, reason }) => `not fixed: ${nameOf(finding)}: ${reason}`),
     ...(left.length > mostNamed ? [`not fixed: ${left.length - mostNamed} more`] : []),
   ]
-  for (const line of lines) tell(`k8s-af: ${line}`)
+  for (const line of lines) note(line)
 }
 
 function nameOf({ place, rule }: Finding): string {
-  return `${printable(place.file)}:${place.line} ${rule}`
+  return `${place.file}:${place.line} ${rule}`
 }
 
 const mark = Buffer.from('\ufeff')

@@ -4,6 +4,7 @@ import { namespacePattern, presets } from '../config/config.js'
 import { severities } from '../finding.js'
 import { formatNames } from '../reporters/reporter.js'
 import { enumerate } from '../values/enumerate.js'
+import { seconds } from '../values/quantity.js'
 
 /** Splits `a,b c`; given repeatedly, the values add up. */
 function names(value: string, before: readonly string[] = []): readonly string[] {
@@ -12,17 +13,13 @@ function names(value: string, before: readonly string[] = []): readonly string[]
   return [...before, ...own]
 }
 
+/** A day, in milliseconds. */
+const mostTime = 86_400_000
+
 /** A time such as `30s`, `5m`, `500ms` or `1m30s`, as kubectl writes it, in milliseconds; a bare number counts seconds. */
 function duration(value: string): number {
-  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
-  const isWhole = parts.map(([part]) => part).join('') === value && value !== ''
-  const time = isWhole
-    ? parts.reduce((sum, [, number, unit]) => sum + Number(number) * units[unit as keyof typeof units], 0)
-    : /^\d+$/.test(value)
-      ? Number(value) * 1000
-      : 0
-  if (time <= 0 || time > 24 * units.h) throw new InvalidArgumentError('Write a time like 30s or 5m.')
+  const time = (seconds(value) ?? 0) * 1000
+  if (time <= 0 || time > mostTime) throw new InvalidArgumentError('Write a time like 30s or 5m.')
   return time
 }
 

@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.js'
 import { UsageError } from '../config/usage.js'
 import { lint } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
+import type { IgnorePatterns } from '../reader/ignored.js'
 import type { Input } from '../reader/input.js'
 import { readPaths } from '../reader/read.js'
 import { unfold } from '../reader/unfold.js'
@@ -13,7 +14,6 @@ import { findStories, loadRules } from '../registry.js'
 import { some } from '../reporters/gaps.js'
 import { lookOf } from '../reporters/look.js'
 import { reasonFor } from '../reporters/summary.js'
-import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
 import { countBy } from '../values/group.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
@@ -23,7 +23,7 @@ import { checkOutputs, outputsFor } from './output.js'
 import { missingPath } from './paths.js'
 import { present, print, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { tell, terminalOf } from './streams.js'
+import { note, terminalOf } from './streams.js'
 
 export interface LintFlags extends SettingsFlags, ReportFlags, FixFlags, BaselineFlags, BuildFlags {
   readonly filename?: readonly string[]
@@ -41,50 +41,31 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   const { settings, config } = await settingsFor(flags, cwd, rules)
   const outputs = outputsFor(flags, config)
   checkOutputs(outputs)
-
-  const given = [...args, ...(flags.filename ?? [])]
-  const builtFolders = [...(flags.kustomize ?? []), ...(flags.helm ?? [])]
-  if ([...given, ...builtFolders].includes(''))
-    throw new UsageError('a path is empty. Write . for this folder.')
-  const isBuilding = builtFolders.length > 0
-  const paths = given.length > 0 || isBuilding ? given : ['.']
+  const { paths, folders } = namedIn(args, flags)
   if (paths.includes('-') && (await import('node:tty')).isatty(0))
-    tell('k8s-af: reading manifests from the terminal; Ctrl-D ends them')
+    note('reading manifests from the terminal; Ctrl-D ends them')
   checkFlags(flags, paths)
   if (flags.only) noteClusterOnly(settings)
-  const built = isBuilding ? await buildsFor(flags, paths, config, settings, cwd) : undefined
-  const narrowed = await narrowing(flags, [...paths, ...builtFolders], cwd, built)
+  const built = folders.length > 0 ? await buildsFor(flags, paths, config, settings, cwd) : undefined
+  const narrowed = await narrowing(flags, [...paths, ...folders], cwd, built)
   // Kustomizations that cannot be built are all that is left to be judged.
   const isUnbuilt = built?.isEmpty === true && paths.length === 0
-  if (built && !isUnbuilt) tellAll([...built.failures, ...built.notes])
+  if (built && !isUnbuilt) [...built.failures, ...built.notes].forEach(note)
   const ignore = config ? [{ base: dirname(resolve(cwd, config.file)), patterns: config.ignore }] : []
+  const options = { settings, rules, stories: findStories, timings: flags.timings ?? false, started }
   const run = (): Report => {
-    const read = readPaths(paths, {
-      cwd,
-      recursive: flags.recursive ?? true,
-      stdinFilename: flags.stdinFilename,
-      ignore,
-      ...(built && { built: built.sources }),
-    })
-    if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
-    const input = withDefinitions(built?.within(read, ignore) ?? read, settings.crds, cwd)
-    const report = lint(input, {
-      settings,
-      rules,
-      stories: findStories,
-      timings: flags.timings ?? false,
-      started,
-    })
-    const { objects, unreadable } = report.summary
+    const input = withDefinitions(inputOf({ paths, built, ignore, cwd }, flags), settings.crds, cwd)
+    const report = lint(input, options)
     // Whether a suppression is needed nobody knows then.
     if (isUnbuilt && report.findings.every(({ rule }) => rule.startsWith('suppression-')))
       throw new UsageError(...built.failures)
+    const { objects, unreadable } = report.summary
     if (objects + unreadable + report.findings.length === 0 && !flags.allowEmpty)
-      throw new UsageError(nothingFound(input, [...paths, ...builtFolders]))
+      throw new UsageError(nothingFound(input, [...paths, ...folders]))
     return narrowed(built?.withoutIgnored(report, ignore) ?? report)
   }
   const show = async (report: Report, shown: typeof outputs) => {
-    if (isUnbuilt) tellAll(built.failures)
+    if (isUnbuilt) built.failures.forEach(note)
     const code = await present(keepKnown(report, flags, cwd), shown, flags, settings.failOn)
     return built && built.failures.length > 0 ? 2 : code
   }
@@ -99,8 +80,40 @@ export async function lintCommand(args: readonly string[], flags: LintFlags): Pr
   )
 }
 
-function tellAll(lines: readonly string[]): void {
-  for (const line of lines) tell(`k8s-af: ${printable(line)}`)
+/** What is to be read file by file, and the folders of what is to be built: without either, this folder is read. */
+function namedIn(
+  args: readonly string[],
+  { filename = [], kustomize = [], helm = [] }: LintFlags,
+): { readonly paths: readonly string[]; readonly folders: readonly string[] } {
+  const given = [...args, ...filename]
+  const folders = [...kustomize, ...helm]
+  const all = [...given, ...folders]
+  if (all.includes('')) throw new UsageError('a path is empty. Write . for this folder.')
+  return { paths: all.length > 0 ? given : ['.'], folders }
+}
+
+/** Where the input comes from. */
+interface Sources {
+  readonly paths: readonly string[]
+  readonly built: Builds | undefined
+  readonly ignore: readonly IgnorePatterns[]
+  readonly cwd: string
+}
+
+/** Reads the files as they are now, with what was built. */
+function inputOf(
+  { paths, built, ignore, cwd }: Sources,
+  { recursive = true, stdinFilename }: LintFlags,
+): Input {
+  const read = readPaths(paths, {
+    cwd,
+    recursive,
+    stdinFilename,
+    ignore,
+    ...(built && { built: built.sources }),
+  })
+  if (read.missing.length > 0) throw new UsageError(...read.missing.map((path) => missingPath(path, cwd)))
+  return built?.within(read, ignore) ?? read
 }
 
 /** Builds what the flags name. Charts are told the version of the cluster where somebody has chosen it. */
@@ -153,7 +166,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
   if ((fix || diff) && (kustomize || helm)) {
     const why = `${fix ? '--fix' : '--diff'} does not change what is built`
     if (paths.length === 0) throw new UsageError(`${why}: name manifests, too.`)
-    tell(`k8s-af: ${why}, and looks at the manifests that are named alone`)
+    note(`${why}, and looks at the manifests that are named alone`)
   }
 }
 
@@ -161,7 +174,7 @@ function checkFlags(flags: LintFlags, paths: readonly string[]): void {
 function noteClusterOnly({ active }: Settings): void {
   const asked = active.filter(({ isAsked }) => isAsked)
   if (asked.length > 0 && asked.every(({ rule }) => rule.needs === 'cluster'))
-    tell(`k8s-af: k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not`)
+    note(`k8s-af scan decides ${some(asked.map(({ id }) => id))}, lint does not`)
 }
 
 /** Reads the files that the configuration names for the CustomResourceDefinitions in them; what is wrong with them counts. */

@@ -15,6 +15,7 @@ export interface ListFlags {
   readonly output: 'table' | 'name' | 'json'
 }
 
+/** Prints all rules. */
 export async function rulesCommand({ output }: ListFlags): Promise<number> {
   const rules = [...(await loadRules())].map(([id, rule]) => ({
     id,
@@ -44,6 +45,7 @@ export async function rulesCommand({ output }: ListFlags): Promise<number> {
   return 0
 }
 
+/** Prints all stories, the latest first. */
 export function storiesCommand({ output }: ListFlags): number {
   const stories = [...loadStories().values()].sort((a, b) => b.year - a.year || (a.id < b.id ? -1 : 1))
   print(output, stories, () =>

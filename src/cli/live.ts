@@ -15,11 +15,11 @@ import type { Finding } from '../finding.js'
 import { unreadNotes } from '../reporters/gaps.js'
 import { printable } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import { interruptible } from './interrupt.js'
 import type { SettingsFlags } from './settings.js'
-import { tell, terminalOf, write } from './streams.js'
+import { note, tell, terminalOf, write } from './streams.js'
 
 export interface LiveFlags {
   readonly kubeconfig?: string
@@ -81,7 +81,7 @@ export function progress(text: string): void {
 
 function warn(text: string): void {
   progress('')
-  tell(`k8s-af: ${printable(text)}`)
+  note(text)
 }
 
 /** Where the commands that are shown have to go: to the cluster that was asked for, or that a snapshot is of. */
@@ -207,9 +207,9 @@ async function checkNamespace(get: Get, name: string): Promise<void> {
     if (!(error instanceof RequestError) || error.status === 401 || error.status === 0) throw error
     // Who may read one namespace only need not be able to look at the namespace itself.
     if (error.status !== 404) return
-    const near = nearestName(name, await namespaces(get))
+    const meant = didYouMean(name, await namespaces(get))
     throw new UsageError(
-      `there is no namespace ${JSON.stringify(name)}. ${near === undefined ? 'kubectl get namespaces lists them.' : `Did you mean ${JSON.stringify(near)}?`}`,
+      `there is no namespace ${JSON.stringify(name)}. ${meant || 'kubectl get namespaces lists them.'}`,
     )
   }
 }

@@ -3,7 +3,7 @@ import { type Command, CommanderError } from 'commander'
 import { UsageError } from '../config/usage.js'
 import { printable } from '../reporters/text.js'
 import { enumerate } from '../values/enumerate.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { looksLikePath } from './paths.js'
 import { isCommandName, programWith } from './program.js'
 import { tell } from './streams.js'
@@ -95,13 +95,12 @@ function unknownCommand(name: string, parent: Command): UsageError {
   const called = parent.parent ? `${parent.parent.name()} ${parent.name()}` : parent.name()
   if (!parent.parent && looksLikePath(name))
     return new UsageError(`${name} is no command. To lint it: k8s-af lint ${name}`)
-  const near = nearestName(
+  const full = JSON.stringify(parent.parent ? `${parent.name()} ${name}` : name)
+  const meant = didYouMean(
     name,
     parent.commands.map((command) => command.name()),
   )
-  return new UsageError(
-    `there is no command ${JSON.stringify(parent.parent ? `${parent.name()} ${name}` : name)}. ${near ? `Did you mean ${JSON.stringify(near)}?` : `${called} --help lists them.`}`,
-  )
+  return new UsageError(`there is no command ${full}. ${meant || `${called} --help lists them.`}`)
 }
 
 /** Commander's message without its prefix, on one line; about values in the words of the configuration. */
@@ -127,6 +126,5 @@ function choices(value: string, why: string): string {
   const [, words] = /^Allowed choices are (.*)\.$/.exec(why) ?? []
   if (words === undefined) return why
   const known = words.split(', ')
-  const near = nearestName(value, known)
-  return near === undefined ? `It can be ${enumerate(known, 'or')}.` : `Did you mean ${JSON.stringify(near)}?`
+  return didYouMean(value, known) || `It can be ${enumerate(known, 'or')}.`
 }

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { UsageError } from '../config/usage.js'
 import { formatNames } from '../reporters/reporter.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 
 export interface Output {
   readonly format: string
@@ -16,12 +16,10 @@ export interface Output {
 function outputsOf(texts: readonly string[], formats: readonly string[]): readonly Output[] {
   const outputs = texts.map((text): Output => {
     const [, format = '', file] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
-    if (!formats.includes(format)) {
-      const near = nearestName(format, formats)
+    if (!formats.includes(format))
       throw new UsageError(
-        `there is no report format ${JSON.stringify(format)}. ${near ? `Did you mean ${near}?` : `The formats are ${formats.join(', ')}.`}`,
+        `there is no report format ${JSON.stringify(format)}. ${didYouMean(format, formats) || `The formats are ${formats.join(', ')}.`}`,
       )
-    }
     if (file === '')
       throw new UsageError(
         `-o ${text} names no file. Write -o ${format}=FILE, or -o ${format} for standard output.`,

@@ -1,6 +1,7 @@
 /** What every run ends with: the reports, the notes on standard error, the exit code. */
+import type { Settings } from '../config/settings.js'
 import type { Report } from '../engine/report.js'
-import { type Finding, severities } from '../finding.js'
+import { type Finding, isAtLeast } from '../finding.js'
 import { lookOf } from '../reporters/look.js'
 import { formats, isFormat } from '../reporters/reporter.js'
 import { summaryParts } from '../reporters/summary.js'
@@ -22,7 +23,7 @@ export async function present(
   report: Report,
   outputs: readonly Output[],
   flags: ReportFlags,
-  failOn: 'error' | 'warning' | 'info' | 'never',
+  failOn: Settings['failOn'],
 ): Promise<number> {
   const code =
     report.failures.length > 0 ? 2 : report.findings.some((finding) => counts(finding, failOn)) ? 1 : 0
@@ -80,9 +81,9 @@ export async function print(pieces: Iterable<string>): Promise<void> {
 }
 
 /** Manifests that cannot be read count whatever the threshold, unless nothing does. */
-function counts(finding: Finding, failOn: 'error' | 'warning' | 'info' | 'never'): boolean {
+function counts(finding: Finding, failOn: Settings['failOn']): boolean {
   if (finding.suppressed || failOn === 'never') return false
-  return severities.indexOf(finding.severity) <= severities.indexOf(failOn)
+  return isAtLeast(finding.severity, failOn)
 }
 
 function statistics(report: Report): string[] {

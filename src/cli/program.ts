@@ -93,6 +93,7 @@ type CommandName = keyof typeof everyCommand
 
 const commandNames = Object.keys(everyCommand) as CommandName[]
 
+/** Whether a word is one of the program's own commands. */
 export function isCommandName(word: string): word is CommandName {
   return Object.hasOwn(everyCommand, word)
 }

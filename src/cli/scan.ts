@@ -5,22 +5,22 @@ import { each } from '../cluster/list.js'
 import { isLeftOut } from '../cluster/role.js'
 import { saveSnapshot as writeSnapshot } from '../cluster/snapshot.js'
 import { UsageError } from '../config/usage.js'
-import { type ClusterReport, type DeadCluster, detached, fleet } from '../engine/fleet.js'
+import { type ClusterReport, contextOf, type DeadCluster, detached, fleet } from '../engine/fleet.js'
 import type { LintOptions } from '../engine/lint.js'
 import type { Report } from '../engine/report.js'
 import type { ClusterSummary } from '../finding.js'
 import { loadRules, loadStories } from '../registry.js'
 import { gapsOf } from '../reporters/gaps.js'
-import { count, printable } from '../reporters/text.js'
+import { count } from '../reporters/text.js'
 import { clock } from '../values/clock.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { type BaselineFlags, keepKnown, knownBefore, withoutKnown } from './baseline.js'
 import { interruptible } from './interrupt.js'
 import { aimOf, type ClusterFlags, examineSnapshot, progress, readCluster, readLive } from './live.js'
 import { checkOutputs, outputsFor } from './output.js'
 import { present, type ReportFlags } from './present.js'
 import { type SettingsFlags, settingsFor } from './settings.js'
-import { tell } from './streams.js'
+import { note } from './streams.js'
 
 export interface ScanFlags extends SettingsFlags, ReportFlags, ClusterFlags, BaselineFlags {
   readonly context?: readonly string[]
@@ -63,7 +63,7 @@ export async function scanCommand(flags: ScanFlags): Promise<number> {
   const code = await present(left, outputs, flags, settings.failOn)
   const { clusters, cluster } = report.summary
   const all = clusters ?? (cluster ? [cluster] : [])
-  for (const line of gapsOf(report.summary)) tell(`k8s-af: ${printable(line)}`)
+  gapsOf(report.summary).forEach(note)
   const isShort = all.some((one) => one.error !== undefined || (flags.requireComplete && hasGap(one)))
   return code < 2 && isShort ? 3 : code
 }
@@ -85,11 +85,10 @@ async function contextsOf({
   const all = client.getContexts()
   const names = all.map(({ name }) => name)
   for (const name of named) {
-    if (names.includes(name)) continue
-    const near = nearestName(name, names)
-    throw new UsageError(
-      `there is no context ${JSON.stringify(name)}.${near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`}`,
-    )
+    if (!names.includes(name))
+      throw new UsageError(
+        `there is no context ${JSON.stringify(name)}. ${didYouMean(name, names) || 'kubectl config get-contexts lists them.'}`,
+      )
   }
   if (named.length > 0) return named
   if (all.length === 0) throw new UsageError('--all-contexts: the kubeconfig has no contexts.')
@@ -133,13 +132,9 @@ async function scanAll(
     progress(`${read.length + dead.length} of ${count(contexts.length, 'cluster')} read`)
   })
   progress('')
-  const [first, ...others] = read.sort((a, b) => (contextOf(a) < contextOf(b) ? -1 : 1))
+  const [first, ...others] = read.sort((a, b) => (contextOf(a.report) < contextOf(b.report) ? -1 : 1))
   if (!first) throw new UsageError(...errors)
   return fleet([first, ...others], dead, options.started)
-}
-
-function contextOf({ report }: ClusterReport): string {
-  return report.summary.cluster?.context ?? ''
 }
 
 /** Whether something could not be read that the role for a scan does not leave out on purpose. */

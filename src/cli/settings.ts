@@ -27,6 +27,7 @@ async function configFor(
   return loadConfig(file, cwd, rules)
 }
 
+/** The settings of a run, and the configuration that is a part of them. */
 export async function settingsFor(
   flags: SettingsFlags,
   cwd: string,

@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { fstatSync, writeSync } from 'node:fs'
 import type { Terminal } from '../reporters/look.js'
+import { printable } from '../reporters/text.js'
 import { refusalOf } from './output.js'
 
 type Name = 'stdout' | 'stderr'
@@ -26,6 +27,11 @@ export function write(text: string, name: Name = 'stdout'): void {
 /** Says something to whoever runs the program, beside its results. */
 export function tell(line: string): void {
   write(`${line}\n`, 'stderr')
+}
+
+/** The same under the name of the program. What it holds of the input cannot steer the terminal. */
+export function note(text: string): void {
+  tell(`k8s-af: ${printable(text)}`)
 }
 
 /** Waits until whoever reads standard output has taken enough of it for more to be written. */
@@ -75,6 +81,6 @@ function stream(name: Name): NodeJS.WriteStream {
 function fail(error: NodeJS.ErrnoException, name: Name): never {
   if (error.code === 'EPIPE') process.exit()
   // What standard error cannot take is lost.
-  if (name === 'stdout') tell(`k8s-af: standard output cannot be written: ${refusalOf(error)}.`)
+  if (name === 'stdout') note(`standard output cannot be written: ${refusalOf(error)}.`)
   process.exit(2)
 }

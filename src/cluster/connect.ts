@@ -2,7 +2,7 @@
 import type { Agent, OutgoingHttpHeaders } from 'node:http'
 import type { Cluster, Context, User } from '@kubernetes/client-node'
 import { UsageError } from '../config/usage.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { arrayAt, objectAt, stringAt } from '../values/untyped.js'
 import { type CredentialsOptions, credentialsOf } from './credentials.js'
 import {
@@ -89,9 +89,8 @@ function chosen({ client, where }: Kubeconfig, asked: string | undefined): Conte
   if (!name) throw new UsageError(`no context is set in ${where}. ${list} Choose one: --context NAME`)
   const found = client.getContextObject(name)
   if (found) return found
-  const near = nearestName(name, names)
   throw new UsageError(
-    `there is no context ${JSON.stringify(name)} in ${where}. ${near === undefined ? list : `Did you mean ${JSON.stringify(near)}?`}`,
+    `there is no context ${JSON.stringify(name)} in ${where}. ${didYouMean(name, names) || list}`,
   )
 }
 

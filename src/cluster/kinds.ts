@@ -144,6 +144,7 @@ export function scannedKinds(workloadKinds: readonly { readonly kind: string }[]
   return new Set([...builtin, ...grouped].filter(isKindName))
 }
 
+/** Whether a kind of a configuration or of a server is one that rules may ask for. */
 export function isKindName(kind: string): kind is KindName {
   return kind.includes('/') || isBuiltin(kind)
 }

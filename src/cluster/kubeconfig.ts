@@ -135,6 +135,7 @@ function homeFolder(): string | undefined {
   }
 }
 
+/** What the files say of a cluster or user that the client has read. */
 export function entryOf({ entries }: Kubeconfig, one: Cluster | User): Entry {
   return entries.get(one) ?? { kind: 'user', name: one.name, file: '', fields: {} }
 }

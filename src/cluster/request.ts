@@ -47,6 +47,7 @@ export interface Client {
   readonly getLines: GetLines
 }
 
+/** The client of a connection. */
 export function clientOf(first: Connection, options: RequestOptions): Client {
   const using = renewing(first, options.renewed)
   return { get: reader(using, options), getLines: lineReader(using, options) }

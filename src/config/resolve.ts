@@ -43,7 +43,10 @@ export function findConfig(cwd: string): string | undefined {
 /** What cannot be read is said whatever rules were asked for with --only: they have not seen it. */
 const alwaysAsked: ReadonlySet<string> = new Set(['invalid-yaml', 'unreadable-file'])
 
-/** @param isAsked whether somebody asked for the rule by name or by `--preset all` */
+/**
+ * The values of a rule's parameters where nobody sets them.
+ * @param isAsked whether somebody asked for the rule by name or by `--preset all`
+ */
 export function defaultsOf(params: Params, isAsked: boolean): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(params).map(([name, param]) => [
@@ -53,7 +56,10 @@ export function defaultsOf(params: Params, isAsked: boolean): Record<string, unk
   )
 }
 
-/** @throws UsageError for rules and versions that do not exist */
+/**
+ * What a run does.
+ * @throws UsageError for rules and versions that do not exist
+ */
 export function resolveSettings(
   config: Config | undefined,
   flags: Flags,
@@ -106,6 +112,13 @@ export function resolveSettings(
   }
 }
 
+/** What --only, --enable and --disable take: rules, categories, and stories that rules name. */
+export function selectors(rules: ReadonlyMap<string, Rule>): readonly string[] {
+  return [
+    ...new Set([...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]),
+  ]
+}
+
 /** The rules that names stand for: a rule, a category, or a story (its rules). */
 function select(
   given: readonly string[],
@@ -120,8 +133,7 @@ function select(
     }
     const members = [...rules].filter(([, rule]) => rule.category === name || rule.stories.includes(name))
     if (members.length === 0) {
-      const known = [...rules.keys(), ...categories, ...[...rules.values()].flatMap((rule) => rule.stories)]
-      const meant = didYouMean(name, known)
+      const meant = didYouMean(name, selectors(rules))
       throw new UsageError(
         `${flag}: there is no rule, category or story ${JSON.stringify(name)}.` +
           ` ${meant || 'k8s-af rules and k8s-af stories list them.'}`,

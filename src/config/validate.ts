@@ -4,7 +4,7 @@ import type { Path } from '../finding.js'
 import type { Rule } from '../rule.js'
 import { enumerate } from '../values/enumerate.js'
 import { unescapedStep } from '../values/pointer.js'
-import { nearestName } from '../values/similar.js'
+import { didYouMean } from '../values/similar.js'
 import { isObject, valueAt } from '../values/untyped.js'
 import { configSchema, type Schema } from './schema.js'
 
@@ -148,8 +148,8 @@ function alternatives({ anyOf }: Schema): string {
 }
 
 function nearest(name: string, known: Iterable<string>): string {
-  const near = nearestName(name, known)
-  return near === undefined ? '' : ` Did you mean ${JSON.stringify(near)}?`
+  const meant = didYouMean(name, known)
+  return meant && ` ${meant}`
 }
 
 /** `suppressions[0].reason`. */

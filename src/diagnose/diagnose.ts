@@ -1,13 +1,12 @@
 /** From one sick object to the likely causes: the findings around it, ranked by how near, how grave and how evident they are. */
 import { type Aim, aimed } from '../engine/patch.js'
 import type { Report } from '../engine/report.js'
-import type { Finding, Severity } from '../finding.js'
+import { type Finding, formatSubject, type Severity } from '../finding.js'
 import { withoutAddress } from '../graph/condition.js'
 import type { Graph } from '../graph/graph.js'
 import { countOf, timeOf } from '../graph/live.js'
 import { kubectlName } from '../graph/resource.js'
 import type { KubernetesObject } from '../kubernetes.js'
-import { nameOf } from '../reporters/text.js'
 import { counted } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
 import { commonGround, type Neighbour, neighbourhood, podsAbout, symptomsOf } from './neighbourhood.js'
@@ -67,13 +66,13 @@ export function diagnose(
     ({ subject, suppressed, severity, evidence = [] }) =>
       subject &&
       !suppressed &&
-      byName.has(nameOf(subject)) &&
+      byName.has(formatSubject(subject)) &&
       (severity === 'error' || (severity === 'warning' && evidence.length > 0)),
   )
   const ranked = report.findings.flatMap((finding) => {
     const { subject, suppressed, severity, rule, evidence = [] } = finding
     if (!subject || suppressed) return []
-    const neighbour = byName.get(nameOf(subject))
+    const neighbour = byName.get(formatSubject(subject))
     const isShown = finding.related.some((one) => one.object === self)
     const relation = neighbour
       ? relationOf(neighbour, graph)
@@ -123,7 +122,7 @@ function confirmation({ subject, place, evidence }: Finding): string {
     : `kubectl get ${object}${within} -o jsonpath='{${field}}'`
 }
 
-/** The warning events about the object and what it made, the same ones together. */
+/** The events about the object and what it made, warnings and what autoscalers did, the same ones together. */
 function eventsOf(object: KubernetesObject, graph: Graph): string[] {
   const { live } = graph
   if (!live) return []

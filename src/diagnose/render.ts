@@ -1,14 +1,15 @@
 /** The diagnosis for people at a terminal. */
 import { type Report, storyFor } from '../engine/report.js'
-import type { Subject } from '../finding.js'
+import { formatSubject, type Subject } from '../finding.js'
 import type { Look } from '../reporters/reporter.js'
 import { type Page, pageOf } from '../reporters/terminal.js'
-import { columns, nameOf, seenOf, wrap } from '../reporters/text.js'
+import { columns, seenOf, wrap } from '../reporters/text.js'
 import type { Cause, Diagnosis } from './diagnose.js'
 
 /** Causes that are shown; the rest is counted. */
 const most = 8
 
+/** The diagnosis as text: what is seen, the likely causes, and what could not be read. */
 export function render(diagnosis: Diagnosis, report: Report, look: Look): string {
   const page = pageOf(report, look)
   const { paint, show, width } = page
@@ -31,7 +32,7 @@ export function render(diagnosis: Diagnosis, report: Report, look: Look): string
 function causeLines({ finding, relation, confirm }: Cause, number: number, page: Page): string[] {
   const { paint, show, width, isNew } = page
   const { severity, rule, subject, message, fix } = finding
-  const who = subject ? show(nameOf(subject)) : ''
+  const who = subject ? show(formatSubject(subject)) : ''
   const start = String(number).padStart(2)
   const gap = width - columns(`${start}   ${severity}  ${rule}`) - columns(who)
   const head = `${start}   ${page.severity[severity](severity)}  ${paint.bold(rule)}`

@@ -53,7 +53,8 @@ export function fleet(
   }
 }
 
-function contextOf({ summary }: Report): string {
+/** The context of the cluster that a report is of. */
+export function contextOf({ summary }: Report): string {
   return summary.cluster?.context ?? ''
 }
 

@@ -1,7 +1,7 @@
 /** Runs the rules over an input: the only place where input, graph, rules and settings meet. */
 
 import type { Settings } from '../config/settings.js'
-import { type Finding, type Place, type Summary, severities } from '../finding.js'
+import { type Finding, isAtLeast, type Place, type Summary } from '../finding.js'
 import { buildGraph, type Graph, type IndexedGraph } from '../graph/graph.js'
 import { type Live, liveState } from '../graph/live.js'
 import { isSliceState, sliceOf } from '../graph/slice.js'
@@ -95,7 +95,7 @@ export function examine(
       return draft ? otherLines(draft.resource, draft.path) : []
     }),
   })
-    .filter((finding) => severities.indexOf(finding.severity) <= severities.indexOf(settings.minSeverity))
+    .filter(({ severity }) => isAtLeast(severity, settings.minSeverity))
     .sort(byPlace)
   const stories = lazy(options.stories)
   const report: Report = {

@@ -22,6 +22,7 @@ export interface Fixes {
   readonly left: readonly { readonly finding: Finding; readonly reason: string }[]
 }
 
+/** Whether a finding proposes a change of its file. */
 export function isFixable({ fix, suppressed }: Finding): boolean {
   return fix !== undefined && fix.edits.length > 0 && !suppressed
 }

@@ -108,6 +108,7 @@ function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
   }
 }
 
+/** Whether it is a part for other kustomizations, which is not built by itself. */
 export function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
 }

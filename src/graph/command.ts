@@ -1,6 +1,7 @@
 /** What a container's process, or a hook, is started with. */
 import type { ContainerSpec, PodSpec } from '../kubernetes.js'
 import type { Container } from './container.js'
+import { shellOf } from './shell.js'
 
 /** The suffixes of coreutils' sleep. */
 const sleepUnits: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86400 }
@@ -65,7 +66,6 @@ function flagInScript(script: string, name: string): string | undefined {
   return others.length === 0 ? value : undefined
 }
 
-const shells = /^(?:\S*\/)?(?:ba|da|a|z)?sh$/
 /** What prints something or sets the shell up. */
 const brief = /^(?:\S*\/)?(?:echo|printf|date|cat|true|hostname|uname|whoami|id|pwd|exit|set|:)(?:\s|$)/
 const briefSleep = /^(?:\S*\/)?sleep\s+\d+(?:\.\d+)?[smh]?$/
@@ -86,9 +86,9 @@ export function secondsOfRun({ initContainers, containers }: PodSpec): number | 
 }
 
 function endsByItself(container: ContainerSpec): boolean {
-  const [first = '', ...others] = wordsOf(container)
-  const isScript = shells.test(first) && /^-\w*c$/.test(others[0] ?? '')
-  const script = isScript ? (others[1] ?? '') : [first, ...others].join(' ')
+  const words = wordsOf(container)
+  const { scriptAt } = shellOf(words) ?? {}
+  const script = scriptAt === undefined ? words.join(' ') : (words[scriptAt] ?? '')
   const commands = script
     .replace(/\$\((?:date|hostname)(?: [^()`]*)?\)/g, '')
     .split(/[;&|\n]+/)

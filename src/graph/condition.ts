@@ -1,5 +1,5 @@
 /** What controllers say of an object in `status.conditions`, in the form that all of Kubernetes shares. */
-import type { KubernetesObject, Untyped } from '../kubernetes.js'
+import { type KubernetesObject, madeAt, type Untyped } from '../kubernetes.js'
 import { isObject } from '../values/untyped.js'
 import type { Live } from './live.js'
 
@@ -115,13 +115,13 @@ export function unmet(
   type: string,
   { now }: Live,
 ): Unmet | undefined {
-  const { generation, creationTimestamp } = of.metadata ?? {}
+  const { generation } = of.metadata ?? {}
   const found = conditionIn(conditions, type)
   if (!found?.status || found.status === 'True') return undefined
   const { status, observedGeneration } = found
   if (observedGeneration !== undefined && generation !== undefined && observedGeneration < generation)
     return undefined
-  const since = Math.max(Date.parse(creationTimestamp ?? '') || 0, changedAt(found))
+  const since = Math.max(madeAt(of), changedAt(found))
   if (now - since < patience) return undefined
   const reason = found.reason ?? `${type} is ${status}`
   return { status, reason, message: found.message || reason }

@@ -1,5 +1,5 @@
 /** When the configuration of pods was written. */
-import type { ConfigMap, Secret } from '../kubernetes.js'
+import { type ConfigMap, madeAt, type Secret } from '../kubernetes.js'
 import { objectsAt, stringAt } from '../values/untyped.js'
 import type { Graph } from './graph.js'
 import type { Live } from './live.js'
@@ -23,7 +23,7 @@ const lately = 3_600_000
  * @param before only what was written before this moment, in milliseconds since 1970
  */
 export function configuredLately(workload: Workload, graph: Graph, live: Live, before: number): string[] {
-  const made = Date.parse(workload.object.metadata?.creationTimestamp ?? '') || 0
+  const made = madeAt(workload.object)
   const written = new Map<ConfigMap | Secret, number>()
   for (const { kind, name, as } of graph.referencesOf(workload)) {
     if ((kind !== 'ConfigMap' && kind !== 'Secret') || as === 'imagePullSecret') continue

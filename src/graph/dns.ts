@@ -46,6 +46,13 @@ export function isOfClusterDns(workload: Workload, graph: Graph): boolean {
   )
 }
 
+const servers = ['coredns', 'kube-dns', 'k8s-dns-kube-dns']
+
+/** Whether the workload answers the cluster's own names. */
+export function servesClusterDns(workload: Workload, graph: Graph): boolean {
+  return workload.running.some(({ image }) => imageNamed(image, servers)) && isOfClusterDns(workload, graph)
+}
+
 /** Whether every node has a DNS cache or server: a DaemonSet of one, or Cilium's local redirect. */
 export function hasNodeDns(graph: Graph): boolean {
   return (

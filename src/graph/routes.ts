@@ -53,6 +53,10 @@ export function classParamsOf(ingress: KubernetesObject, graph: Graph): Custom |
 
 const albController = 'ingress.k8s.aws/alb'
 
+/**
+ * Not `graph.find`: a class is evidence, so that one nobody may read takes no finding away, and it is the whole cluster's, so
+ * that it may stand in any folder even where the Ingress has no namespace.
+ */
 function nearestCalled<T extends KubernetesObject>(
   name: string | undefined,
   objects: readonly T[],

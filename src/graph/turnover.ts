@@ -1,5 +1,11 @@
 /** How often pods of a workload came and went lately: how often it matters that one ends, or starts, badly. */
-import type { Event, HorizontalPodAutoscaler, KubernetesObject, Pod, ReplicaSet } from '../kubernetes.js'
+import {
+  type Event,
+  type HorizontalPodAutoscaler,
+  type KubernetesObject,
+  madeAt,
+  type ReplicaSet,
+} from '../kubernetes.js'
 import { counted, firstOf, times } from '../values/enumerate.js'
 import { formatSpan } from '../values/quantity.js'
 import { evictionsOf } from './eviction.js'
@@ -159,8 +165,4 @@ function madeIn(workload: Workload, sets: readonly ReplicaSet[], live: Live): Tu
 /** A whole number of hours in which it has happened. */
 function hours(count: number): string {
   return count <= 1 ? 'hour' : `${Math.ceil(count)} h`
-}
-
-function madeAt({ metadata }: Pod | ReplicaSet): number {
-  return Date.parse(metadata?.creationTimestamp ?? '') || 0
 }

@@ -4,7 +4,7 @@ import type { Finding } from '../finding.js'
 import { escapeXml } from './escape.js'
 import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
-import { inCluster, nameOf, withEvidence } from './text.js'
+import { statement } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   yield '<?xml version="1.0" encoding="UTF-8"?>\n<checkstyle version="4.3">\n'
@@ -22,11 +22,10 @@ export function* render(report: Report, look: Look): Iterable<string> {
 }
 
 function error(finding: Finding): string {
-  const { rule, place, subject, fix, suppressed } = finding
+  const { rule, place, fix, suppressed } = finding
   // Checkstyle's own word for what does not count.
   const severity = suppressed ? 'ignore' : finding.severity
-  const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
-  const message = `${withEvidence(finding)}${object}${fix ? ` Fix: ${fix.title}` : ''}`
+  const message = `${statement(finding)}${fix ? ` Fix: ${fix.title}` : ''}`
   const at = place.live ? '' : ` line="${place.line}" column="${place.column}"`
   return `    <error${at} severity="${severity}" message="${escapeXml(message)}" source="k8s-af.${escapeXml(rule)}" />\n`
 }

@@ -1,10 +1,10 @@
 /** The code frame of a finding: lines of the input with the place marked, and what belongs to it around them. */
 import type { ChalkInstance } from 'chalk'
-import type { Finding, Place, Related, Subject } from '../finding.js'
+import { type Finding, formatSubject, type Place, type Related, type Subject } from '../finding.js'
 import { excerpt } from './excerpt.js'
 import type { Gathered } from './gather.js'
 import type { Page } from './terminal.js'
-import { columns, cut, fieldOf, nameOf, nearOf, textPlace, whereShown, wrap } from './text.js'
+import { columns, cut, fieldOf, nearOf, textPlace, whereShown, wrap } from './text.js'
 
 /** What stands left of all lines of a frame. */
 interface Margin {
@@ -180,7 +180,7 @@ function alsoAt({ place, subject }: Finding, first: Finding, room: number, { sho
   if (place.live) return [cut(`also ${where(place, show)}`, room, box.more)]
   const near = place.built ? show(fieldOf(place)) : `line ${place.line}`
   const at = `also ${place.file === first.place.file ? near : where(place, show)}`
-  if (!subject || (first.subject && nameOf(subject) === nameOf(first.subject))) return [at]
-  const object = show(nameOf(subject))
+  if (!subject || (first.subject && formatSubject(subject) === formatSubject(first.subject))) return [at]
+  const object = show(formatSubject(subject))
   return columns(at) + 2 + columns(object) <= room ? [`${at}  ${object}`] : [at, object]
 }

@@ -1,6 +1,5 @@
 /** Puts findings together that read the same, for people. */
-import type { Finding, Severity, Subject } from '../finding.js'
-import { nameOf } from './text.js'
+import { type Finding, formatSubject, rankOf, type Subject } from '../finding.js'
 
 /** A finding and those that would read the same but for their place. */
 export interface Gathered {
@@ -85,8 +84,6 @@ function replaced(text: string, word: string, mark: string): string {
   }, first)
 }
 
-const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 }
-
 /**
  * Files, or live objects, with errors before those with warnings, of equal ones those where something was seen to happen first, and
  * so in each of them: people read from the top. Of equal live objects those come first that a whole cluster depends on. Of equal
@@ -94,7 +91,7 @@ const gravity: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info
  */
 export function gravestFirst(findings: readonly Finding[]): readonly Finding[] {
   const graveness = (one: Finding) =>
-    gravity[one.severity] + (one.evidence && one.evidence.length > 0 ? 0 : 0.5) + reach(one)
+    rankOf(one.severity) + (one.evidence && one.evidence.length > 0 ? 0 : 0.5) + reach(one)
   const worst = new Map<string, number>()
   for (const one of findings) {
     const { file } = one.place
@@ -113,5 +110,5 @@ function reach({ place, subject }: Finding): number {
 
 /** A file; of a live object its name. */
 export function titleOf({ place, subject }: Finding): string {
-  return place.live && subject ? nameOf(subject) : place.file
+  return place.live && subject ? formatSubject(subject) : place.file
 }

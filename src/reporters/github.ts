@@ -7,7 +7,7 @@ import type { Place } from '../finding.js'
 import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
-import { inCluster, nameOf, printable, withEvidence } from './text.js'
+import { printable, statement } from './text.js'
 
 const commands = { error: 'error', warning: 'warning', info: 'notice' } as const
 
@@ -32,9 +32,8 @@ function rangeOf({ file, line, column, endLine, endColumn }: Place): string[] {
 
 export function* render(report: Report, look: Look): Iterable<string> {
   for (const finding of shownIn(report, look)) {
-    const { place, subject, fix } = finding
-    const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
-    const text = `${withEvidence(finding)}${object}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
+    const { place, fix } = finding
+    const text = `${statement(finding)}${fix ? `\nfix: ${fix.title}` : ''}\nk8s-af explain ${finding.rule}`
     const properties = [...(place.live ? [] : rangeOf(place)), `title=${property(finding.rule)}`]
     const message = text.split('\n').map(data).join('%0A')
     yield `::${commands[finding.severity]} ${properties.join(',')}::${message}\n`

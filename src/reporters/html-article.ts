@@ -1,13 +1,13 @@
 /** A finding, and those that read the same, as a part of a page. */
 import { copyable, link } from '../docs/browser.js'
 import { type Report, storyFor } from '../engine/report.js'
-import type { Finding, Place, Subject } from '../finding.js'
+import { type Finding, formatSubject, type Place, type Subject } from '../finding.js'
 import { escapeXml } from './escape.js'
 import { excerpt } from './excerpt.js'
 import { some } from './gaps.js'
 import type { Gathered } from './gather.js'
 import type { Look } from './reporter.js'
-import { cut, fieldOf, nameOf, nearOf, printable, seenOf, textPlace, whereShown } from './text.js'
+import { cut, fieldOf, nearOf, printable, seenOf, textPlace, whereShown } from './text.js'
 
 /** The report with what all its articles share. */
 export interface Page {
@@ -53,7 +53,7 @@ ${[seen(group), frames(first, page), also(group, page), fix(first), background(f
 
 /** The object, named here too where it stands above: a link leads to the article alone. And the clusters that have it. */
 function titleOf({ first, clusters }: Gathered): string {
-  const object = first.subject ? [short(nameOf(first.subject))] : []
+  const object = first.subject ? [short(formatSubject(first.subject))] : []
   const where = clusters.length > 0 ? [`in ${short(some(clusters))}`] : []
   return object.length + where.length > 0 ? `<span>${[...object, ...where].join(' ')}</span> ` : ''
 }
@@ -134,10 +134,12 @@ function also({ first, places, objects }: Gathered, page: Page): string {
     ...places.map((other) => {
       const { subject } = other
       const isOther =
-        subject && !other.place.live && (!first.subject || nameOf(subject) !== nameOf(first.subject))
-      return `<li id="${page.idOf(other)}">${beside(other.place, first.place, page)}${isOther ? ` <span>${short(nameOf(subject))}</span>` : ''}</li>`
+        subject &&
+        !other.place.live &&
+        (!first.subject || formatSubject(subject) !== formatSubject(first.subject))
+      return `<li id="${page.idOf(other)}">${beside(other.place, first.place, page)}${isOther ? ` <span>${short(formatSubject(subject))}</span>` : ''}</li>`
     }),
-    ...objects.map((subject: Subject) => `<li>${short(nameOf(subject))}</li>`),
+    ...objects.map((subject: Subject) => `<li>${short(formatSubject(subject))}</li>`),
   ]
   if (items.length === 0) return ''
   const list = `<ul>${items.join('')}</ul>`

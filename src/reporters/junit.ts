@@ -4,11 +4,11 @@
  * Source: GitLab documentation, Unit test reports.
  */
 import type { Report } from '../engine/report.js'
-import type { Finding } from '../finding.js'
+import { type Finding, formatSubject } from '../finding.js'
 import { escapeXml } from './escape.js'
 import { shownIn } from './look.js'
 import type { Look } from './reporter.js'
-import { inCluster, nameOf, whereIs, withEvidence } from './text.js'
+import { inCluster, whereIs, withEvidence } from './text.js'
 
 export function* render(report: Report, look: Look): Iterable<string> {
   const findings = shownIn(report, look)
@@ -37,7 +37,7 @@ function names(): (finding: Finding) => string {
   const seen = new Map<string, number>()
   return (finding) => {
     const { rule, place, subject } = finding
-    const [object, file] = subject ? [nameOf(subject), place.live ? '' : place.file] : [place.file, '']
+    const [object, file] = subject ? [formatSubject(subject), place.live ? '' : place.file] : [place.file, '']
     const at = [file, place.path].filter((part) => part !== '').join(' ')
     const name = `${object}${inCluster(finding)}${at === '' ? '' : ` (${at})`}`
     const key = `${rule} ${name}`

@@ -1,6 +1,6 @@
 /** The report for the summary of a run and for comments: a table, and the details folded under it. */
 import type { Report } from '../engine/report.js'
-import { type Finding, severities } from '../finding.js'
+import { formatSubject, rankOf } from '../finding.js'
 import { allGaps } from './gaps.js'
 import { type Gathered, gather, gravestFirst } from './gather.js'
 import { shownIn } from './look.js'
@@ -8,7 +8,7 @@ import { entry } from './pretty.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { pageOf } from './terminal.js'
-import { count, cut, fieldOf, nameOf, printable, whereShown } from './text.js'
+import { count, cut, fieldOf, printable, whereShown } from './text.js'
 
 /**
  * Bytes of the parts, for a whole that fits into a comment. GitHub takes 65,536 characters there, and 1 MiB in the summary
@@ -21,7 +21,9 @@ const mostColumns = 300
 export function* render(report: Report, look: Look): Iterable<string> {
   const shown = shownIn(report, look)
   // Errors first, so that what is cut matters least.
-  const groups = gather(gravestFirst(shown)).sort((a, b) => rank(a.first) - rank(b.first))
+  const groups = gather(gravestFirst(shown)).sort(
+    (a, b) => rankOf(a.first.severity) - rankOf(b.first.severity),
+  )
   const [found = '', ...rest] = summaryParts(report)
   yield `### k8s-af: ${plain(found)}\n\n${plain(rest.join(' · '))}\n`
   if (groups.length > 0) {
@@ -66,10 +68,6 @@ function more(number: number): string {
   return `and ${count(number, 'more', 'more')}: other formats list them all.`
 }
 
-function rank({ severity }: Finding): number {
-  return severities.indexOf(severity)
-}
-
 function row({ first, places, objects, clusters }: Gathered, { linkTo }: Look): string {
   const { severity, rule, subject, place, message, suppressed } = first
   const text = plain(
@@ -81,7 +79,7 @@ function row({ first, places, objects, clusters }: Gathered, { linkTo }: Look): 
   const cells = [
     `${severity}${suppressed ? ' (suppressed)' : ''}`,
     `${url === undefined ? text : `[${text}](${url})`}${others}`,
-    `${subject ? plain(nameOf(subject)) : ''}${kin}${clusters.length > 0 ? ` in ${plain(clusters.join(', '))}` : ''}`,
+    `${subject ? plain(formatSubject(subject)) : ''}${kin}${clusters.length > 0 ? ` in ${plain(clusters.join(', '))}` : ''}`,
     `${plain(message)} \`${rule}\``,
   ]
   return `| ${cells.join(' | ')} |\n`

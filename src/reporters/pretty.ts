@@ -1,6 +1,6 @@
 /** The report for people at a terminal: the consequence, the lines, the other half, the story, the fix. */
 import { type Report, storyFor } from '../engine/report.js'
-import type { Finding } from '../finding.js'
+import { type Finding, formatSubject } from '../finding.js'
 import { fitted, frame } from './frame.js'
 import { type Gathered, gather, gravestFirst, titleOf } from './gather.js'
 import { shownIn } from './look.js'
@@ -8,7 +8,7 @@ import { overview, remedies } from './overview.js'
 import type { Look } from './reporter.js'
 import { summaryParts } from './summary.js'
 import { type Page, pageOf } from './terminal.js'
-import { columns, cut, nameOf, seenOf, wrap } from './text.js'
+import { columns, cut, seenOf, wrap } from './text.js'
 
 /** Entries that are a long report: its end says what fills it, and how to see less. */
 const many = 30
@@ -84,7 +84,7 @@ function head({ first, clusters }: Gathered, { paint, show, ...page }: Page): st
     clusters.length > 0
       ? fitted('in ', clusters.map(show), page.width - 2)
       : subject && !place.live
-        ? show(nameOf(subject))
+        ? show(formatSubject(subject))
         : ''
   const mark = suppressed ? ' (suppressed)' : ''
   const left = `  ${page.severity[severity](severity)}  ${paint.bold(rule)}${mark}`

@@ -1,11 +1,11 @@
 /** SARIF 2.1.0, for code scanning. */
 import type { Report } from '../engine/report.js'
-import type { Finding, Place, Severity } from '../finding.js'
+import { type Finding, type Place, rankOf, type Severity } from '../finding.js'
 import type { Rule } from '../rule.js'
 import { escapeJson } from './escape.js'
 import { fingerprints } from './fingerprint.js'
 import type { Look } from './reporter.js'
-import { inCluster, nameOf, withEvidence } from './text.js'
+import { statement } from './text.js'
 import { tool } from './tool.js'
 
 const levels: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
@@ -14,7 +14,7 @@ const most = 25_000
 
 export function* render(report: Report, _look: Look): Iterable<string> {
   // Errors first, so that what is cut matters least.
-  const all = [...report.findings].sort((a, b) => rank(a.severity) - rank(b.severity))
+  const all = [...report.findings].sort((a, b) => rankOf(a.severity) - rankOf(b.severity))
   const findings = all.slice(0, most)
   const ids = [...new Set(findings.map((finding) => finding.rule))].sort()
   const fingerprint = fingerprints()
@@ -50,10 +50,6 @@ export function* render(report: Report, _look: Look): Iterable<string> {
     separator = ',\n'
   }
   yield ']}]}\n'
-}
-
-function rank(severity: Severity): number {
-  return severity === 'error' ? 0 : severity === 'warning' ? 1 : 2
 }
 
 function describe(id: string, rule: Rule | undefined) {
@@ -106,14 +102,13 @@ function uri(file: string): string {
 }
 
 function result(finding: Finding, ruleIndex: number, print: string) {
-  const { rule, severity, cluster, place, related, suppressed, subject } = finding
-  const object = subject ? ` (${nameOf(subject)}${inCluster(finding)})` : ''
+  const { rule, severity, cluster, place, related, suppressed } = finding
   return {
     ruleId: rule,
     ruleIndex,
     level: levels[severity],
     // Brackets would begin a link.
-    message: { text: `${withEvidence(finding)}${object}`.replace(/[[\]]/g, '\\$&') },
+    message: { text: statement(finding).replace(/[[\]]/g, '\\$&') },
     locations: [location(place, cluster)],
     ...(related.length > 0 && {
       relatedLocations: related.map((one, i) => ({

@@ -1,9 +1,7 @@
 /** Text from the input, made safe to show and measured as a terminal does. */
-import type { Finding, Place } from '../finding.js'
+import { type Finding, formatSubject, type Place } from '../finding.js'
 import { grouped } from '../values/enumerate.js'
 import { lazy } from '../values/lazy.js'
-
-export { formatSubject as nameOf } from '../finding.js'
 
 /**
  * What could drive a terminal or a log, or make text look like something else: control characters (C0, DEL, C1),
@@ -139,6 +137,12 @@ export function withEvidence(
     ...(seen.length > 0 ? [`Seen: ${seen.join('; ')}.`] : []),
     ...(built === '' ? [] : [`${built}.`]),
   ].join(' ')
+}
+
+/** The same, and behind it the object, and its cluster where there are several: `… (Deployment shop/web in prod-eu)`. */
+export function statement(finding: Finding): string {
+  const { subject } = finding
+  return `${withEvidence(finding)}${subject ? ` (${formatSubject(subject)}${inCluster(finding)})` : ''}`
 }
 
 /** `As built: .spec.replicas, from base/web.yaml:6`, where no file is known to hold it; else empty. */

@@ -1,6 +1,6 @@
 /** A baseline: what was found when a team began. It stays out of the way until it gets worse, and what is new is reported. */
 import { type Report, withFindings } from '../engine/report.js'
-import { type Finding, type Severity, severities } from '../finding.js'
+import { type Finding, isAtLeast, type Severity, severities } from '../finding.js'
 import { push } from '../values/group.js'
 import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 
@@ -94,9 +94,7 @@ export function withBaseline(
   const findings = report.findings.map((finding): Finding => {
     if (finding.suppressed || isOutside(finding)) return finding
     const same = left.get(keyOf(known(finding, nameFile))) ?? []
-    const at = same.findIndex(
-      ({ severity }) => severities.indexOf(severity) <= severities.indexOf(finding.severity),
-    )
+    const at = same.findIndex(({ severity }) => isAtLeast(severity, finding.severity))
     if (at < 0) return finding
     same.splice(at, 1)
     return { ...finding, suppressed: { reason, baseline: true } }

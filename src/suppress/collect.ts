@@ -331,7 +331,7 @@ function configured(one: ConfigSuppression, { settings, resources, otherLines, c
     const relative = posix.relative(folder, name)
     return ignore.isPathValid(relative) && files.ignores(relative)
   }
-  const isObject = (object: Pick<Subject, 'kind' | 'name' | 'namespace'>) =>
+  const isItsObject = (object: Pick<Subject, 'kind' | 'name' | 'namespace'>) =>
     matches(one.kind, object.kind) &&
     matches(one.name, object.name) &&
     matches(one.namespace, object.namespace)
@@ -345,14 +345,14 @@ function configured(one: ConfigSuppression, { settings, resources, otherLines, c
     covers: (finding) =>
       // What was built comes from several files.
       [finding.place, ...otherLines(finding)].some(({ file }) => isFile(file)) &&
-      (finding.subject ? isObject(finding.subject) : anyObject),
+      (finding.subject ? isItsObject(finding.subject) : anyObject),
     // The object it names is in the input, or the input is everything.
     expects: (rule) =>
       settings.complete ||
       (one.name !== undefined &&
         resources.some(
           (resource) =>
-            isObject(resource) &&
+            isItsObject(resource) &&
             isFile(resource.document.file.name) &&
             canTell(rule, resource.document.file.name),
         )),

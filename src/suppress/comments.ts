@@ -97,7 +97,7 @@ interface Span {
 
 function spanOf(document: Document, lines: readonly string[]): Span {
   const start = document.line - 1
-  const end = start + linesOf(document.text.replace(/\r\n|\n|\r$/, '')).length - 1
+  const end = start + linesOf(document.text.replace(/(?:\r\n|\n|\r)$/, '')).length - 1
   let first = start
   while (first < end && silent.test(lines[first] ?? '')) first++
   return { document, start, end, first }

@@ -13,6 +13,7 @@ export interface Directive {
   readonly reason: string
 }
 
+/** As messages show it. */
 export const grammar = '<rule>[, <rule>] [container=NAME] [until=YYYY-MM-DD] -- <reason>'
 
 /** Reads one suppression. A string is what is wrong with it, half a sentence without a full stop. */

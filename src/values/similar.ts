@@ -66,7 +66,7 @@ const few = 4
  * `Did you mean "a" or "b"?` for what a person meant who typed `name`: the nearest name, else those that begin with it, else
  * those that have all of its words. Empty when there are none.
  */
-export function didYouMean(name: string, candidates: readonly string[]): string {
+export function didYouMean(name: string, candidates: Iterable<string>): string {
   const meant = meantNames(name, [...new Set(candidates)]).map((one) => JSON.stringify(one))
   if (meant.length === 0) return ''
   return meant.length > few + 1
