@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Path } from '../src/finding.js'
 import { nodesOf, readBlock } from '../src/reader/block.js'
-import type { TextNode } from '../src/reader/node.js'
+import type { Entry, TextNode } from '../src/reader/node.js'
 import { outlineAny } from '../src/reader/outline.js'
 import { parseAny } from '../src/reader/parse.js'
 import { split } from '../src/reader/split.js'
@@ -37,11 +38,46 @@ function shape({ kind, start, end, entries, items, isNull, target }: TextNode): 
   }
 }
 
+/** The paths of a node, down to what it holds. */
+function* pathsIn(node: TextNode, path: Path = []): Generator<Path> {
+  yield path
+  for (const { name, value, isMerge } of node.entries) if (!isMerge) yield* pathsIn(value, [...path, name])
+  for (const [i, item] of node.items.entries()) yield* pathsIn(item, [...path, i])
+}
+
+/** The last entry at a path, looked for on the way or among all that were read. */
+function entryAt(root: TextNode, path: Path, isQuick: boolean) {
+  let node = root
+  let entry: Entry | undefined
+  for (const step of path) {
+    if (typeof step === 'number') node = node.items[step] ?? root
+    else {
+      const quick = isQuick ? node.find?.(step) : undefined
+      entry = quick === undefined ? node.entries.findLast(({ name }) => name === step) : (quick ?? undefined)
+      if (!entry) return undefined
+      node = entry.value
+    }
+  }
+  return entry && { name: entry.name, key: shape(entry.key), value: shape(entry.value) }
+}
+
+/** An entry is the same whether the others are read, too. */
+function compareEntries(text: string, hasDuplicates: boolean): void {
+  const { root } = nodesOf(text)
+  for (const path of [...pathsIn(root)].slice(0, 150)) {
+    const wanted = entryAt(root, path, false)
+    expect(entryAt(nodesOf(text, hasDuplicates).root, path, true), text).toEqual(wanted)
+    if (wanted)
+      expect(entryAt(nodesOf(text, hasDuplicates).root, [...path, 'not there'], true)).toBeUndefined()
+  }
+}
+
 /** Whether the text was read at all. */
 function compare(text: string): boolean {
   const block = readBlock(text)
   if (!block) return false
   expect({ ok: true, ...block, isPlain: false }, text).toEqual(parseAny(text))
+  compareEntries(text, block.hasDuplicates)
   const nodes = nodesOf(text)
   const any = outlineAny(nodes.text)
   // Where js-yaml needed a text with additions, its places are others.

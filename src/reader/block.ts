@@ -45,9 +45,9 @@ function withoutReturns(text: string): string {
  * The nodes of a document that `readBlock` has read. Those of a block are read when somebody asks for them: of a document with a
  * finding, most of them never are.
  */
-export function nodesOf(document: string): Outline {
+export function nodesOf(document: string, mayRepeat = true): Outline {
   const text = withoutReturns(document)
-  const root = new Postponed(text, 0, undefined, end)
+  const root = new Postponed(text, 0, undefined, end, mayRepeat)
   if (text.includes('&') && /\s\*[\w-]/.test(text)) linkAliases(root, text, new Map())
   return { root, text }
 }
@@ -71,24 +71,41 @@ class Postponed implements TextNode {
   private readonly parent: number
   /** One that stands on the line above. */
   private anchorAbove: string | undefined
+  private readonly mayRepeat: boolean
   private known: TextNode | undefined
+  /** The entries that were looked for before all were read. */
+  private found: Map<string, Entry | null> | undefined
 
   /**
    * @param text that of the document
    * @param at where the block's content starts
    * @param column of its first content; undefined when only comments are known to stand before that
    * @param parent the column of what it belongs to
+   * @param mayRepeat whether keys may be repeated in it
    */
-  constructor(text: string, at: number, column: number | undefined, parent: number) {
+  constructor(text: string, at: number, column: number | undefined, parent: number, mayRepeat: boolean) {
     this.text = text
     this.at = at
     this.column = column
     this.parent = parent
+    this.mayRepeat = mayRepeat
   }
 
   private get node(): TextNode {
-    this.known ??= new Reader(this.text, true).node(this.at, this.column, this.parent)
+    this.known ??= new Reader(this.text, true, this.mayRepeat).node(this.at, this.column, this.parent)
     return this.known
+  }
+
+  find(name: string): Entry | null | undefined {
+    if (this.known) return undefined
+    const before = this.found?.get(name)
+    if (before !== undefined) return before
+    const entry = new Reader(this.text, true, this.mayRepeat).entry(name, this.at, this.column)
+    if (entry !== undefined) {
+      this.found ??= new Map()
+      this.found.set(name, entry)
+    }
+    return entry
   }
 
   get kind(): TextNode['kind'] {
@@ -115,8 +132,9 @@ class Postponed implements TextNode {
     return this.node.isNull ?? false
   }
 
+  /** Where there are aliases, all nodes were read to find what they stand for. */
   get target(): TextNode | undefined {
-    return this.node.target
+    return this.known?.target
   }
 
   set target(target: TextNode | undefined) {
@@ -165,6 +183,7 @@ const comma = 0x2c
 const dash = 0x2d
 const dot = 0x2e
 const colon = 0x3a
+const less = 0x3c
 const greater = 0x3e
 const openBracket = 0x5b
 const backslash = 0x5c
@@ -246,6 +265,7 @@ class Reader {
   private readonly text: string
   /** Whether the nodes of one block are read: the blocks in it are postponed. */
   private readonly isOutline: boolean
+  private readonly mayRepeat: boolean
   /** Where the next content starts. */
   private at = 0
   /** Its column, from 0; -1 when there is none. Only meaningful at the start of a line's content. */
@@ -269,9 +289,10 @@ class Reader {
   /** The node of the value that was read last, when nodes are read. */
   private lastNode: TextNode | undefined
 
-  constructor(text: string, isOutline: boolean) {
+  constructor(text: string, isOutline: boolean, mayRepeat = true) {
     this.text = text
     this.isOutline = isOutline
+    this.mayRepeat = mayRepeat
     write(text)
   }
 
@@ -293,6 +314,52 @@ class Reader {
     }
     if (!this.isAtEnd) this.blockHere(parent)
     return this.lastNode ?? nothingAt(at)
+  }
+
+  /** See `find` of nodes: an entry of the mapping whose content starts at an offset. */
+  entry(name: string, start: number, known: number | undefined): Entry | null | undefined {
+    if (known === undefined) this.toContent(start)
+    else {
+      this.at = start
+      this.column = known
+    }
+    const { text, column } = this
+    let found = -1
+    for (let at = this.at; column >= 0; ) {
+      const code = units[at] ?? 0
+      // Quotes, merges, anchors, lists and collections in flow style.
+      if ((code < 128 && special[code] === 1) || code === less || isItemAt(at)) return undefined
+      const after = at + name.length
+      if (units[after] === colon && isGap(after + 1) && text.startsWith(name, at)) {
+        found = at
+        if (!this.mayRepeat) break
+      }
+      at = this.keyBelow(at, column)
+      if (at < 0) break
+    }
+    if (found < 0) return null
+    const keyEnd = found + name.length
+    this.at = keyEnd + 1
+    this.column = column
+    this.valueOfKey(column)
+    const value = this.lastNode ?? nothingAt(keyEnd + 1)
+    return { name, key: scalarAt(found, keyEnd, false), value, isMerge: false }
+  }
+
+  /** Where the next line starts that belongs to a mapping in `column` and is no part of what stands at an offset; -1 for none. */
+  private keyBelow(from: number, column: number): number {
+    const text = this.text
+    for (let lineEnd = text.indexOf('\n', from); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
+      let at = lineEnd + 1
+      while (units[at] === space) at++
+      const own = at - lineEnd - 1
+      const code = units[at]
+      if (own > column || code === hash || code === lineFeed) continue
+      if (own < column || at >= text.length) return -1
+      // Brackets and lists may stand right below the key that they belong to.
+      if (code !== closeBracket && code !== closeBrace && !isItemAt(at)) return at
+    }
+    return -1
   }
 
   /** Goes on to the first content at or after the start of a line, past empty lines and comments. */
@@ -344,7 +411,7 @@ class Reader {
   private postpone(parent: number): undefined {
     const text = this.text
     const isListOfKey = this.column === parent
-    this.lastNode = new Postponed(text, this.at, this.column, parent)
+    this.lastNode = new Postponed(text, this.at, this.column, parent, this.mayRepeat)
     for (let lineEnd = text.indexOf('\n', this.at); lineEnd >= 0; lineEnd = text.indexOf('\n', lineEnd + 1)) {
       let at = lineEnd + 1
       while (units[at] === space) at++

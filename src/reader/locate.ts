@@ -15,9 +15,16 @@ interface Spot {
 /**
  * Makes the locator of a document's text, which starts at `line` and `column` of its file.
  * @param isPlain whether `readBlock` is known to read it
+ * @param mayRepeat whether keys may be repeated in it
  */
-export function locator(document: string, line: number, column: number, isPlain = false): Locator {
-  const found = isPlain ? nodesOf(document) : outline(document)
+export function locator(
+  document: string,
+  line: number,
+  column: number,
+  isPlain = false,
+  mayRepeat = true,
+): Locator {
+  const found = isPlain ? nodesOf(document, mayRepeat) : outline(document)
   const { root, text } = found ?? { root: nothingAt(skipSpace(document, 0)), text: document }
   return locatorOf(text, root, line, column)
 }
@@ -108,6 +115,8 @@ function child(node: TextNode, step: Step): Spot | undefined {
     const item = own.items[step]
     return item && { key: undefined, value: item }
   }
+  const entry = own.find?.(step)
+  if (entry !== undefined) return entry ?? undefined
   for (let i = own.entries.length - 1; i >= 0; i--) {
     const entry = own.entries[i]
     if (!entry) continue

@@ -21,6 +21,11 @@ export interface TextNode {
   anchor?: string | undefined
   /** A scalar that means null. */
   isNull?: boolean
+  /**
+   * The last entry of a name in a mapping whose other entries nobody has asked for. Null when there is none; undefined when only
+   * all entries tell.
+   */
+  find?(name: string): Entry | null | undefined
 }
 
 export interface Entry {

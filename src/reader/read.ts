@@ -491,7 +491,7 @@ export function documentOf(
   let found: Locator | undefined
   let repeats: boolean | undefined
   const locate = () => {
-    found ??= locator(text, line, column, isPlain)
+    found ??= locator(text, line, column, isPlain, hasDuplicates)
     return found
   }
   if (!('json' in chunk)) return { file, line, value, text, hasDuplicates, locate }
