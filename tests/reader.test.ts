@@ -50,6 +50,7 @@ describe('what is broken', () => {
     ['control-character.yaml', '\u0001b', /control character/],
     ['dedent.yaml', 'namespace', /indented by 2 spaces.*4/],
     ['glob.yaml', '*.example', /quotes/],
+    ['four-hyphens.yaml', '-', /three hyphens.*more/],
     ['here-document.yaml', 'kubectl', /shell command/],
     ['indentation.yaml', 'selector', /indented by 3 spaces, deeper/],
     ['infinity.yaml', '.inf', /quotes/],
@@ -62,6 +63,7 @@ describe('what is broken', () => {
     ['missing-space.yaml', 'shop', /space is missing after the colon/],
     ['non-breaking-space.yaml', '\u00a0 labels', /non-breaking space/],
     ['null-key.yaml', 'null:', /key is missing or null/],
+    ['other-dash.yaml', '— key', /hyphen \(-\).*another dash \(—\)/],
     ['question-in-brackets.yaml', '?page', /question mark needs quotes/],
     ['reserved-character.yaml', '@admin', /@.*quotes/],
     ['shell-prompt.yaml', 'student@', /terminal/],
@@ -477,6 +479,7 @@ tests:
       'chart/tests/expected/f.yaml': configMap('f'),
       'app/tests/data/kubectl/h.yaml': configMap('h'),
       'src/test/resources/g.yaml': configMap('g'),
+      'tests/validation/test-cases/invalid-syntax/i.yaml': configMap('i'),
       'fixtures/c.yaml': configMap('c'),
       'tests/manifests/d.yaml': configMap('d'),
     })
