@@ -69,6 +69,7 @@ describe('what is broken', () => {
     ['shell-prompt.yaml', 'student@', /terminal/],
     ['tab.yaml', '\tname', /tab.*spaces/],
     ['tab-on-empty-line.yaml', '\t', /tab.*spaces/],
+    ['terminal-between.yaml', '[root@', /terminal.*---/],
     ['text-after-bracket.yaml', 'An empty', /closed bracket/],
     ['text-after-mark.yaml', 'apiVersion', /follow ---/],
     ['text-after-quote.yaml', 'and b', /closed quote/],

@@ -112,6 +112,7 @@ const atOpening = ({ opening }: Scene) => opening
 /** In the order in which they are tried: what is certain first. */
 const causes: readonly Cause[] = [
   tab,
+  terminalLine,
   otherSpace,
   otherDash,
   when(
@@ -200,6 +201,18 @@ function otherSpace({ line, text }: Scene): Fault | undefined {
         message:
           'A non-breaking space, or another one that YAML does not know, indents this line: replace it with an ordinary space.',
         offset: at.start + at.text.search(/[^ ]/),
+      }
+  return undefined
+}
+
+/** The prompt of a terminal with a command, between objects that it printed: `[root@node ~]# cat service.yaml`. */
+function terminalLine({ line, text }: Scene): Fault | undefined {
+  for (const one of [line, lineAbove(text, line)])
+    if (one && /^\[?[\w.-]+@[\w.-]+[: ~][^\r\n]{0,200}[#$] \S/.test(one.text))
+      return {
+        message:
+          'This line is from a terminal and no YAML: write --- in its place where it stands between objects, or remove it.',
+        offset: one.start,
       }
   return undefined
 }
