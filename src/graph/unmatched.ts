@@ -7,7 +7,7 @@ import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, stringAt } from '../values/untyped.js'
-import { type Builds, isComponent } from './builds.js'
+import { type Builds, isComponent, isTransformed } from './builds.js'
 import { isCalled } from './patches.js'
 import type { Resource } from './resource.js'
 
@@ -235,14 +235,6 @@ const makers = ['helmCharts', 'helmChartInflationGenerator', 'generators']
 
 /** Where a kustomization names plugins that come after its own patches and generators. */
 const plugins: ReadonlySet<unknown> = new Set(['transformers', 'validators'])
-
-/**
- * Whether plugins may give what it builds other names. Its own patches and generators come before them: kusttarget.go
- * (accumulateTarget, runTransformers).
- */
-function isTransformed({ document }: Kustomization): boolean {
-  return arrayAt(document.value, 'transformers').length > 0
-}
 
 /** Whether patches may give objects other names or kinds, by which the next ones find them. */
 function isRenaming({ document, patches }: Kustomization): boolean {
