@@ -39,9 +39,9 @@ roll-back or a fix in an emergency waits for it, too.`,
 
 Not judged are addresses and repositories, absolute paths, names that somebody still fills in
 (\`\${ENV}/web.yaml\`), what lies outside of the repository or in a submodule, and what may be made before the
-build: files that \`.gitignore\` names, that a script or pipeline of the repository writes, or that stand there
-encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\` for \`app.env\`). What is
-not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that
+build: files that \`.gitignore\` names, that a script or pipeline of the repository writes, that a plugin of Argo CD
+names, or that stand there encrypted or as a template (\`secrets.enc.yaml\` for \`secrets.yaml\`, \`app.env.example\`
+for \`app.env\`); nor the names in a kustomization that a script copies elsewhere. What is not there is told in a checkout of git that is not sparse, with \`--complete\`, and to those who ask: files that
 somebody has copied may be a part of their repository. The sources of \`secretGenerator\`, and files called
 \`.env\`, are rarely committed: their absence is a warning, and for those who ask. A kustomization from standard
 input has no folder, so nothing is said about it.`,
@@ -66,7 +66,7 @@ input has no folder, so nothing is said about it.`,
     for (const reference of references) {
       const { name, found, path } = reference
       if (name !== '' && (found === 'nothing' || found === 'folder')) {
-        if (!isWhole() || told.has(path) || reference.mayCome()) continue
+        if (!isWhole() || told.has(path) || reference.mayCome() || isMadeByPlugin(reference, graph)) continue
         told.add(path)
       }
       const [fact, options] = wrong(reference, kustomization, graph) ?? []
@@ -102,6 +102,19 @@ input has no folder, so nothing is said about it.`,
     }
   },
 })
+
+/**
+ * Whether a plugin of Argo CD in the input, which runs commands before it builds, names the file. Source: argo-cd/cmpserver/plugin (a
+ * ConfigManagementPlugin with its commands), formerly `configManagementPlugins` in argocd-cm.
+ */
+function isMadeByPlugin({ name, found }: Reference, graph: Graph): boolean {
+  if (found !== 'nothing') return false
+  const plugins = graph.once('plugins of Argo CD', () =>
+    graph.objects.filter((one) => graph.mentions(one, 'onfigManagementPlugin')),
+  )
+  const file = name.slice(name.lastIndexOf('/') + 1)
+  return file.includes('.') && plugins.some((one) => graph.mentions(one, file))
+}
 
 function wrong(reference: Reference, own: Kustomization, graph: Graph): Wrong | undefined {
   const { name, takes, found, at: path } = reference

@@ -61,7 +61,8 @@ the provisioner or name of the class.`,
   check(subject, { graph, report }) {
     const workload = graph.workload(subject)
     const fewest = workload && graph.fewestPods(workload)
-    if (!workload || workload.controlled || !fewest || fewest.pods < 1 || isPinned(workload)) return
+    // A number that is still to be filled in is none of 0.
+    if (!workload || workload.controlled || fewest?.pods === 0 || isPinned(workload)) return
     for (const { name = '', persistentVolumeClaim: source } of workload.pod.volumes ?? []) {
       const claim =
         source && !source.readOnly
@@ -82,7 +83,7 @@ the provisioner or name of the class.`,
               see: [...see, ...users.slice(1, 4).map((other) => at(other, other.object))],
               fix: advise('a volume that is ReadWriteMany, or one for each of them'),
             }
-          : fewest.pods > 1
+          : fewest && fewest.pods > 1
             ? {
                 message: whenSeveral(workload, fewest.pods, use),
                 see: [...see, at(fewest.of, fewest.node, fewest.field, fewest.note)],

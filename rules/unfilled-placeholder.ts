@@ -13,7 +13,8 @@ in a manifest that is applied as it is, a step was forgotten.`,
   decides: `Only text that the API server refuses where it stands is looked at: names, quantities, numbers, times
 and base64. A placeholder is
 
-- text in brackets of its own (\`<…>\`, \`{NAME}\`, \`__…__\`, \`%…%\`, \`@…@\`, \`#{…}\`, \`[[…]]\`);
+- text in brackets of its own (\`<…>\`, \`{NAME}\`, \`__…__\`, \`%…%\`, \`@…@\`, \`#{…}\`, \`[[…]]\`), and three dots for
+  what is left out (\`shop.example...\`);
 - words in capitals that begin with an order or end with what is wanted (\`REPLACE_ME\`, \`PV_NAME\`), or one such
   word alone (\`PORT\`);
 - a long word in capitals, or several that underscores join, beside small letters or between dots

@@ -1,4 +1,13 @@
-import { type Dropped, formatPath, losses, rule, strayVolumes, suggestion } from '../src/rule.js'
+import {
+  at,
+  customDefinition,
+  type Dropped,
+  formatPath,
+  losses,
+  rule,
+  strayVolumes,
+  suggestion,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A field that the API server does not know',
@@ -73,9 +82,14 @@ the annotation stays as it was.`,
       }
       const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
-      const type = problem.definition.replace(/^.*\./, '')
+      const definition = problem.root && customDefinition(graph, object.apiVersion ?? '', object.kind ?? '')
+      const parent = formatPath(path.slice(0, -1)).slice(1)
+      const type = problem.root
+        ? `${parent === '' ? '' : `${parent} of `}${object.kind}`
+        : problem.definition.replace(/^.*\./, '')
       reportPath(path, `${refused}: ${type} has no such field.`, {
         ...harm,
+        see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
         label: meant ? `did you mean ${meant.place}?` : undefined,
         fix: meant?.path && {
           title: `call it ${meant.place}`,

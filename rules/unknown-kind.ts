@@ -1,4 +1,4 @@
-import { at, enumerate, groupOf, type RuleFix, rule } from '../src/rule.js'
+import { at, customDefinition, enumerate, groupOf, type RuleFix, rule } from '../src/rule.js'
 
 export default rule({
   title: 'An apiVersion that has no such kind',
@@ -35,9 +35,7 @@ are reported by \`removed-api-version\`.`,
               }
             : undefined
       if (problem.custom) {
-        const definition = graph
-          .all('CustomResourceDefinition')
-          .find(({ spec }) => spec?.names?.kind === objectKind && spec.group === groupOf(apiVersion))
+        const definition = customDefinition(graph, apiVersion, objectKind)
         const served = servedBy.length > 0 ? `serves ${enumerate(servedBy, 'and')}, not` : 'does not serve'
         reportPath(
           ['apiVersion'],

@@ -95,6 +95,19 @@ describe('what is not there', () => {
     'it is encrypted': { 'made/web.enc.yaml': 'a: ENC[x]' },
     'it is written as a template': { 'made/web.yaml.tmpl': '{{ x }}' },
     'it is shown by an example': { 'made/example.web.yaml': 'a: b' },
+    'a plugin of Argo CD writes it': {
+      'argocd/plugins.yaml': `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: plugins
+data:
+  plugin.yaml: |
+    apiVersion: argoproj.io/v1alpha1
+    kind: ConfigManagementPlugin
+    spec:
+      generate: { command: [sh, -c, 'helm template . > web.yaml && kustomize build'] }
+`,
+    },
   }
   it.each(Object.entries(expected))('is waited for where %s', (_, files) => {
     expect(found({ 'kustomization.yaml': listing('made/web.yaml'), ...files })).toEqual(
@@ -107,11 +120,41 @@ describe('what is not there', () => {
     'a script reads it': { 'hack/apply.sh': 'kubectl apply -f made/web.yaml\n' },
     'a script writes one that ends alike': { 'hack/make.sh': 'helm template web > made/my-web.yaml\n' },
     'others are encrypted': { 'made/api.enc.yaml': 'a: ENC[x]' },
+    'a script copies another kustomization': { 'hack/new.sh': 'cp -r web/base apps/$1\n' },
   }
   it.each(Object.entries(unexpected))('is reported where %s', (_, files) => {
     expect(found({ 'kustomization.yaml': listing('made/web.yaml'), ...files })).toEqual([
       'kustomization.yaml:2 there is no made/web.yaml.',
     ])
+  })
+})
+
+describe('a folder without a kustomization', () => {
+  const files = { 'kustomization.yaml': listing('nodes'), 'nodes/users.yaml.envsubst': 'a: $USER' }
+  const missing = ['kustomization.yaml:2 there is no kustomization.yaml in nodes.']
+  it('may get one before the build', () => {
+    expect(found(files)).toEqual(missing)
+    expect(found({ ...files, '.gitignore': 'nodes/kustomization.yaml\n' })).toEqual([])
+    expect(found({ ...files, 'nodes/.gitignore': '/kustomization.yaml\n' })).toEqual([])
+    expect(
+      found({ ...files, 'nodes/Makefile': 'kustomization.yaml: users.yaml\n\tkustomize create\n' }),
+    ).toEqual([])
+    expect(found({ ...files, '.gitignore': 'nodes/users.yaml\n' })).toEqual(missing)
+  })
+})
+
+describe('a kustomization that a script copies elsewhere', () => {
+  const files = { 'utils/templates/infra/kustomization.yaml': listing('../base') }
+  const missing = ['utils/templates/infra/kustomization.yaml:2 there is no ../base.']
+  it('names what is there', () => {
+    expect(found(files)).toEqual(missing)
+    for (const command of [
+      'cp ./utils/templates/infra/kustomization.yaml "./infra/$1/kustomization.yaml"',
+      'mkdir infra/$1; cp -r utils/templates/infra infra/$1',
+    ])
+      expect(found({ ...files, 'utils/add.sh': command })).toEqual([])
+    for (const command of ['cp -r infra/a utils/templates/infra', 'kustomize build utils/templates/infra'])
+      expect(found({ ...files, 'utils/add.sh': command })).toEqual(missing)
   })
 })
 

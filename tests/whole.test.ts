@@ -58,7 +58,13 @@ describe('a resource without a field', () => {
       },
     ],
     ['labels go into selectors', { 'web/kustomization.yaml': `${listing}commonLabels: {app: web}\n` }],
-    ['a plugin may change it', { 'web/kustomization.yaml': `${listing}transformers: [fill.yaml]\n` }],
+    [
+      'a plugin may change it',
+      {
+        'web/kustomization.yaml': `${listing}transformers: [fill.yaml]\n`,
+        'web/fill.yaml': 'apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: fill}\n',
+      },
+    ],
     [
       'it is one of a component',
       {

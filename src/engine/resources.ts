@@ -12,6 +12,7 @@ import type { Input, Kustomization } from '../reader/input.js'
 import { unfold } from '../reader/unfold.js'
 import { check, shape, shapePodTemplate } from '../schema/check.js'
 import { type CustomKinds, customKinds } from '../schema/custom-kinds.js'
+import type { SchemaProblem } from '../schema/problem.js'
 import { lazy, memo } from '../values/lazy.js'
 import { isObject, stringAt, valueAt } from '../values/untyped.js'
 import { inRelease } from './release.js'
@@ -73,7 +74,7 @@ export function recordsOf(
       home: isScoped ? undefined : home,
       podLabels,
       folders,
-      problems: checked.problems,
+      problems: ownProblems(document, path, checked.problems),
     }
   })
   // Which schemas can be used is known when all their objects have been looked at.
@@ -91,6 +92,31 @@ export function recordsOf(
     kustomizations: new Map(input.kustomizations.map((one) => [one, recordOf(one, settings.minor)])),
     unusable: definitions.flatMap((one) => unusableIn(one, customs)),
   }
+}
+
+/** What any object has: of two in one document, the last has what is written of these. */
+const headFields: ReadonlySet<unknown> = new Set(['apiVersion', 'kind', 'metadata'])
+
+/**
+ * What is wrong with an object itself. Where no line --- parts it from the one before it, it has fields of that one, too: their mistake
+ * is the missing line, which `duplicate-key` tells.
+ */
+function ownProblems(
+  { hasDuplicates, locate }: Document,
+  path: Path,
+  problems: readonly SchemaProblem[],
+): readonly SchemaProblem[] {
+  if (!hasDuplicates || path.length > 0 || problems.length === 0) return problems
+  const locator = locate()
+  const lastOf = (name: string) =>
+    locator.duplicates.findLast((one) => one.path.length === 1 && one.path[0] === name)?.range.line
+  const kind = lastOf('kind')
+  if (kind === undefined) return problems
+  const begin = Math.min(kind, lastOf('apiVersion') ?? kind)
+  return problems.filter(({ path: [field] }) => {
+    if (field === undefined || headFields.has(field) || !locator.has([field])) return true
+    return locator.key([field]).line >= begin
+  })
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Kustomization } from '../reader/input.js'
 import { push } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import type { Labels } from '../values/selector.js'
-import { stringAt } from '../values/untyped.js'
+import { arrayAt, stringAt } from '../values/untyped.js'
 
 /** The questions about builds. */
 export interface Builds {
@@ -111,4 +111,12 @@ function agreement(known: Agreed, { namespace, podLabels }: Given): Agreed {
 /** Whether it is a part for other kustomizations, which is not built by itself. */
 export function isComponent({ document }: Kustomization): boolean {
   return stringAt(document.value, 'kind') === 'Component'
+}
+
+/**
+ * Whether plugins may change what it builds, names included. Its own patches and generators come before them: kusttarget.go
+ * (accumulateTarget, runTransformers).
+ */
+export function isTransformed({ document }: Kustomization): boolean {
+  return arrayAt(document.value, 'transformers').length > 0
 }

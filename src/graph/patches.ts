@@ -6,7 +6,7 @@ import { push } from '../values/group.js'
 import { memo } from '../values/lazy.js'
 import { unescapedStep } from '../values/pointer.js'
 import { isObject, numberAt, stringAt, valueAt } from '../values/untyped.js'
-import { type Builds, isComponent } from './builds.js'
+import { type Builds, isComponent, isTransformed } from './builds.js'
 import { folderOf, type Resource } from './resource.js'
 
 /** The questions about patches. */
@@ -225,7 +225,12 @@ export function wholeFinder(
     const isSet =
       (path.at(-1) === 'namespace' && parts.some(({ namespace }) => namespace !== undefined)) ||
       (path.includes('selector') && parts.some(({ podLabels }) => Object.keys(podLabels).length > 0))
-    return !isSet && roots.every(([root]) => root !== undefined && !isForOthers(root) && isKnown(root))
+    return (
+      !isSet &&
+      roots.every(
+        ([root]) => root !== undefined && !isForOthers(root) && !isTransformed(root) && isKnown(root),
+      )
+    )
   }
 }
 

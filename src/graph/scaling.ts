@@ -7,6 +7,7 @@ import { numberAt, objectAt, stringAt, valueAt } from '../values/untyped.js'
 import { type Belonging, farness, isNear } from './belonging.js'
 import { identity, type Objects } from './objects.js'
 import type { Patches } from './patches.js'
+import type { Resource } from './resource.js'
 import type { Workload } from './workload.js'
 
 /** The fewest pods that a workload may run with. */
@@ -34,7 +35,7 @@ export interface Scaling {
   /**
    * The autoscaler's minimum, else `replicas`, else 1. Where kustomizations set `replicas` for it, the
    * largest of these numbers: a base is small, what runs is an overlay. Undefined for kinds without a number
-   * of replicas (DaemonSet, Job).
+   * of replicas (DaemonSet, Job), and where somebody still has to fill in the number (`${REPLICAS}` of Flux, `<REPLICAS>`).
    */
   fewestPods(workload: Workload): FewestPods | undefined
 }
@@ -85,13 +86,23 @@ export function scaling(
         ? []
         : (counts().get(name) ?? []).filter((set) => isNear(set.folders, folders))
       const hpa = autoscalerOf(workload)
-      return fewestPods(
-        workload,
-        hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaledObjectOf(workload)),
-        [...overlays.map(({ count }) => count), ...patches().replicasOf(own)],
-      )
+      const scaled = scaledObjectOf(workload)
+      const set = [...overlays.map(({ count }) => count), ...patches().replicasOf(own)]
+      const isOpen = hpa
+        ? isText(resource(hpa), 'minReplicas')
+        : scaled
+          ? isText(resource(scaled), 'minReplicaCount')
+          : set.length === 0 && isText(own, 'replicas')
+      return isOpen
+        ? undefined
+        : fewestPods(workload, hpa ? leastOfAutoscaler(hpa) : leastOfScaledObject(scaled), set)
     }),
   }
+}
+
+/** Whether text stands where a number belongs: objects as rules see them have nothing there. */
+function isText({ document, path }: Resource, field: string): boolean {
+  return typeof valueAt(document.value, ...path, 'spec', field) === 'string'
 }
 
 function leastOfAutoscaler(hpa: HorizontalPodAutoscaler): FewestPods {

@@ -7,7 +7,7 @@ import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
 import { arrayAt, stringAt } from '../values/untyped.js'
-import { type Builds, isComponent } from './builds.js'
+import { type Builds, isComponent, isTransformed } from './builds.js'
 import { isCalled } from './patches.js'
 import type { Resource } from './resource.js'
 
@@ -210,14 +210,14 @@ function contentsOf(
       !isRenaming(one) &&
       (one.references.length > 0 || one.resources.length === 0) &&
       one.references.every(
-        ({ takes, found, path, isRead }) =>
-          takes === 'file' || isRead || (found === 'kustomization' && isAlone(path)),
+        ({ at: [field], takes, found, path, isRead }) =>
+          takes === 'file' || plugins.has(field) || isRead || (found === 'kustomization' && isAlone(path)),
       ),
   )
   return memo((root) => {
     const { parts, files } = builds.of(root)
     const all = [...parts.keys()]
-    if (!all.every(isKnown)) return undefined
+    if (!all.every((one) => isKnown(one) && (one === root || !isTransformed(one)))) return undefined
     return {
       parts: all,
       objects: [...files.keys()].flatMap((file) => byFile.get(file) ?? []),
@@ -230,8 +230,11 @@ function contentsOf(
   })
 }
 
-/** What makes objects that nobody knows before the build, and what may give those that are known other names. */
-const makers = ['helmCharts', 'helmChartInflationGenerator', 'generators', 'transformers']
+/** What makes objects that nobody knows before the build. */
+const makers = ['helmCharts', 'helmChartInflationGenerator', 'generators']
+
+/** Where a kustomization names plugins that come after its own patches and generators. */
+const plugins: ReadonlySet<unknown> = new Set(['transformers', 'validators'])
 
 /** Whether patches may give objects other names or kinds, by which the next ones find them. */
 function isRenaming({ document, patches }: Kustomization): boolean {

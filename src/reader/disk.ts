@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
-import { kustomizationIn } from './files.js'
+import { kustomizationIn, kustomizationNames } from './files.js'
 import { isIgnored, rulesIn } from './ignored.js'
 import type { Disk } from './references.js'
 
@@ -15,7 +15,9 @@ import type { Disk } from './references.js'
 export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>): Disk {
   // Several names often lead to nothing in one folder, or from neighbours.
   const entriesOf = memo(entriesIn)
-  const isWritten = writtenByScripts(entriesOf)
+  const linesAround = linesOfScripts(entriesOf)
+  const isWritten = writtenByScripts(linesAround)
+  const isCopied = copiedByScripts(linesAround)
   const submodulesIn = memo(submodules)
   const ignoreRules = memo((folder: string) => rulesIn(folder, '.gitignore'))
   const rootOf = memo((folder: string): string | undefined => {
@@ -38,12 +40,17 @@ export function diskWith(files: ReadonlySet<string>, built: ReadonlySet<string>)
       const root = rootOf(folder)
       if (root !== undefined && !isWithin(path, root)) return true
       const folders = above(folder, root)
-      const rules = above(dirname(path), root).toReversed().flatMap(ignoreRules)
+      const rules = above(path, root).toReversed().flatMap(ignoreRules)
       return (
         isIgnored(path, false, rules) ||
         folders.flatMap(submodulesIn).some((module) => isWithin(path, module)) ||
         hasSourceBeside(path, entriesOf) ||
-        isWritten(path, folders)
+        isWritten(path, folders) ||
+        kustomizationNames.some((name) => {
+          const own = join(path, name)
+          return isIgnored(own, false, rules) || isWritten(own, [path])
+        }) ||
+        isCopied(folder, folders)
       )
     },
     isCheckedOut: (folder) => {
@@ -98,21 +105,27 @@ const writing =
   />|\b(?:tee|cp|mv|ln|curl|wget|touch|sops|envsubst|create|write\w*|open|output)\b|\s-[oO]\b|--out|^\s*[\w.-]+\s*[:?+]?=|^[^\s#]+.*:/i
 const largestScript = 256 * 1024
 
-/**
- * Tells whether a script seems to write a file, in one of the folders from that of its kustomization upwards. The first two speak of their
- * own files; those further up have to name its folder, too. Each folder is looked through once.
- */
-function writtenByScripts(entriesOf: Entries): (path: string, folders: readonly string[]) => boolean {
+type LinesAround = (folder: string) => readonly string[]
+
+/** The lines of the scripts in a folder, and in those below it that are kept for scripts, that seem to make files. Each folder is looked through once. */
+function linesOfScripts(entriesOf: Entries): LinesAround {
   const linesIn = memo((folder: string) =>
     entriesOf(folder)
       .filter((name) => scripts.test(name) || (folder.endsWith(workflows) && /\.ya?ml$/.test(name)))
       .flatMap((name) => (textOf(join(folder, name)) ?? '').split('\n').filter((line) => writing.test(line))),
   )
-  const linesAround = memo((folder: string) => {
+  return memo((folder: string) => {
     const entries = entriesOf(folder)
     const below = [...scriptFolders, workflows].filter((one) => entries.includes(one.split(sep)[0] ?? ''))
     return [folder, ...below.map((one) => join(folder, one))].flatMap(linesIn)
   })
+}
+
+/**
+ * Tells whether a script seems to write a file, in one of the folders from that of its kustomization upwards. The first two speak of their
+ * own files; those further up have to name its folder, too.
+ */
+function writtenByScripts(linesAround: LinesAround): (path: string, folders: readonly string[]) => boolean {
   return (path, folders) => {
     const name = basename(path)
     // A word alone is anything.
@@ -121,6 +134,21 @@ function writtenByScripts(entriesOf: Entries): (path: string, folders: readonly 
     return folders.some((folder, i) =>
       linesAround(folder).some((line) => holdsName(line, i < 2 ? name : full)),
     )
+  }
+}
+
+/**
+ * Tells whether a script copies a kustomization, or its folder, to another place: what it names is looked for from there. Two folders have
+ * to be named.
+ */
+function copiedByScripts(linesAround: LinesAround): (folder: string, folders: readonly string[]) => boolean {
+  return (own, folders) => {
+    const name = `${basename(dirname(own))}/${basename(own)}`
+    const isSource = (line: string) => {
+      const [, ...words] = /(?:^|[\s;&|(])cp\s+(.*)/.exec(line)?.[1]?.split(/\s+/).reverse() ?? []
+      return words.some((word) => holdsName(word, name))
+    }
+    return folders.some((folder) => linesAround(folder).some(isSource))
   }
 }
 

@@ -112,7 +112,9 @@ const atOpening = ({ opening }: Scene) => opening
 /** In the order in which they are tried: what is certain first. */
 const causes: readonly Cause[] = [
   tab,
+  terminalLine,
   otherSpace,
+  otherDash,
   when(
     /^unexpected end of the (?:stream|document) within a (?:double|single) quoted scalar/,
     'The quote that opens here is never closed: close it.',
@@ -200,6 +202,32 @@ function otherSpace({ line, text }: Scene): Fault | undefined {
           'A non-breaking space, or another one that YAML does not know, indents this line: replace it with an ordinary space.',
         offset: at.start + at.text.search(/[^ ]/),
       }
+  return undefined
+}
+
+/** The prompt of a terminal with a command, between objects that it printed: `[root@node ~]# cat service.yaml`. */
+function terminalLine({ line, text }: Scene): Fault | undefined {
+  for (const one of [line, lineAbove(text, line)])
+    if (one && /^\[?[\w.-]+@[\w.-]+[: ~][^\r\n]{0,200}[#$] \S/.test(one.text))
+      return {
+        message:
+          'This line is from a terminal and no YAML: write --- in its place where it stands between objects, or remove it.',
+        offset: one.start,
+      }
+  return undefined
+}
+
+/** Dashes that web pages and word processors put in the place of a hyphen. */
+function otherDash({ line, text }: Scene): Fault | undefined {
+  let at: Line | undefined = line
+  for (let i = 0; at && i <= reach; i++, at = lineAbove(text, at)) {
+    const match = /^\s*(?=([\u2010-\u2015\u2212])\s)/.exec(at.text)
+    if (match)
+      return {
+        message: `A list item begins with a hyphen (-), and this line with another dash (${match[1] ?? ''}): replace it.`,
+        offset: at.start + match[0].length,
+      }
+  }
   return undefined
 }
 

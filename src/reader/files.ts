@@ -50,13 +50,13 @@ const skippedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 const vendored = { folder: 'vendor', list: 'modules.txt' }
 
 /**
- * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `tests/fixtures` and
+ * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures` and
  * `tests/data`, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
  * @param parent the name of the folder that it is in, where that says anything
  */
 function isTestDataFolder(name: string, parent: string | undefined): boolean {
   return (
-    /^test[-_]?data$/i.test(name) ||
+    /^test[-_]?(?:data|cases)$/i.test(name) ||
     (/^(?:fixtures|expected|data)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent ?? '')) ||
     (name === 'resources' && parent === 'test')
   )

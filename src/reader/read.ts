@@ -210,7 +210,9 @@ class Reading {
       (source.explicit && (source.path === undefined || isManifestName(source.name))) ||
       looksLikeObject(file.text)
     if (strayOffset !== undefined && isMeant() && !isTemplate(file.text)) {
-      const message = 'Only a comment may follow --- on its line: move the text to the next line.'
+      const message = isRestOfHyphens(file.text, strayOffset)
+        ? 'The line between two objects has three hyphens, and this one has more: write ---.'
+        : 'Only a comment may follow --- on its line: move the text to the next line.'
       this.invalid(file, { message, offset: strayOffset }, wholeOf(file))
     }
     const parsed = parseChunk(chunk)
@@ -474,6 +476,13 @@ function baseOf(name: string): string {
 /** A file as one chunk. */
 function wholeOf({ text }: SourceFile) {
   return { text, line: 1, column: 1 }
+}
+
+/** Whether hyphens and nothing else stand from an offset to the end of its line. */
+function isRestOfHyphens(text: string, offset: number): boolean {
+  const rest = /-+[ \t]*(?![^\r\n])/y
+  rest.lastIndex = offset
+  return rest.test(text)
 }
 
 /** The end of the word that starts at an offset, or of the one character there. */

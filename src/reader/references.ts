@@ -76,8 +76,9 @@ function namesIn(value: unknown): Named[] {
   return [
     ...['resources', 'bases'].flatMap((field) => listed(value, field, 'resource')),
     ...listed(value, 'components', 'component'),
+    // An empty text is an inline configuration of nothing: kusttarget.go (configureExternalGenerators).
     ...['generators', 'transformers', 'validators'].flatMap((field) =>
-      listed(value, field, 'resource').filter(({ name }) => !isInline(name)),
+      listed(value, field, 'resource').filter(({ name }) => name !== '' && !isInline(name)),
     ),
     ...['crds', 'configurations'].flatMap((field) => listed(value, field, 'file')),
     ...listed(value, 'patchesStrategicMerge', 'file').filter(({ name }) => !isInline(name)),

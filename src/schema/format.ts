@@ -74,9 +74,9 @@ export function blankKeyIn(name: string): string | undefined {
   return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
 }
 
-// Brackets of several sorts, which no name and no number may hold.
+// Brackets of several sorts, which no name and no number may hold, and what stands for a part that is left out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]|[\w.-]{0,60}(?:\.{3}|…)/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i
