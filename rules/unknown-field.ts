@@ -1,4 +1,13 @@
-import { type Dropped, formatPath, losses, rule, strayVolumes, suggestion } from '../src/rule.js'
+import {
+  type Dropped,
+  formatPath,
+  isUnfilledSample,
+  losses,
+  rule,
+  standsFor,
+  strayVolumes,
+  suggestion,
+} from '../src/rule.js'
 
 export default rule({
   title: 'A field that the API server does not know',
@@ -12,11 +21,11 @@ cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
-proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
+proposed, as is a required one that is missing beside it. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
 is an info: client-side \`kubectl apply\` sends it nowhere.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
-configuration has it and it drops unknown fields.
+configuration has it and it drops unknown fields. \`foo: bar\` in a sample as kubebuilder makes it is an info.
 
 Exempt: kinds without a known schema, and maps with keys of your own.
 
@@ -47,7 +56,7 @@ the annotation stays as it was.`,
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'unknown-field') continue
+      if (problem.kind !== 'unknown-field' || problem.below) continue
       const { path, since, until, isNull = false } = problem
       const field = String(path.at(-1))
       const refused = isNull
@@ -73,10 +82,21 @@ the annotation stays as it was.`,
       }
       const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
+      if (formatPath(path) === '.spec.foo' && isUnfilledSample(object, graph)) {
+        reportPath(
+          path,
+          'kubectl apply is refused until somebody writes the fields of spec: this is a sample as kubebuilder makes it.',
+          { severity: 'info' },
+        )
+        continue
+      }
       const type = problem.definition.replace(/^.*\./, '')
+      const missing = meant ? undefined : standsFor(object, path, graph.problems(object))
       reportPath(path, `${refused}: ${type} has no such field.`, {
         ...harm,
-        label: meant ? `did you mean ${meant.place}?` : undefined,
+        label: meant
+          ? `did you mean ${meant.place}?`
+          : missing && `did you mean .${missing.at(-1)}, which is missing?`,
         fix: meant?.path && {
           title: `call it ${meant.place}`,
           safe: false,

@@ -49,8 +49,8 @@ export function isPlaceholder(value: unknown): boolean {
 }
 
 /**
- * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `{ID}`, `PV_NAME`, `YOUR_PROJECT_ID`,
- * `replace_namespace`, `replaced by an overlay`.
+ * The part of a text that a person still has to replace: `<KSA_NAME>`, `__HOST__`, `%ZONE%`, `#IP#`, `{ID}`, `PV_NAME`,
+ * `YOUR_PROJECT_ID`, `replace_namespace`, `replaced by an overlay`, `...`.
  * Ask only of text that cannot be valid where it stands.
  * @param marksOnly leaves out what is told by its words alone, where capital letters are an ordinary mistake
  */
@@ -74,9 +74,9 @@ export function blankKeyIn(name: string): string | undefined {
   return /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?=[^\w.-])/.exec(name)?.[0]
 }
 
-// Brackets of several sorts, which no name and no number may hold.
+// Brackets of several sorts, which no name and no number may hold, and the dots of a text that leaves a value out.
 const marks =
-  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#\{[^{}]+\}|\[\[[^[\]]+\]\]/
+  /<\s*[A-Za-z][^<>]*>|\{[A-Z][A-Z0-9_]*\}|__[A-Za-z][A-Za-z0-9_]*__|%[A-Za-z]\w*%|@[A-Z]\w*@|#[A-Z]\w*#|#\{[^{}]+\}|\[\[[^[\]]+\]\]|^(?:\.{3}|…)$/
 // A sentence that says who writes the value.
 const promise =
   /^(?:(?:to|will) be )?(?:replaced|overridden|patched|filled in|set) (?:by|in|with|from) \w.*$/i

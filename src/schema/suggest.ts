@@ -2,7 +2,7 @@
 import type { Path, Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
-import { isObject, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
 import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
 import type { SchemaProblem } from './problem.js'
@@ -102,6 +102,26 @@ export function strayVolumes(
       places.set(place.join('/'), place)
   }
   return [...places.values()]
+}
+
+/**
+ * The required field that an unknown one stands for: nothing else is missing beside it, and nothing else is unknown there, so one was
+ * written for the other. Only of plain values, as a mapping of another name seldom has the fields of the missing one.
+ */
+export function standsFor(
+  object: KubernetesObject,
+  unknown: Path,
+  problems: readonly SchemaProblem[],
+): Path | undefined {
+  if (!isScalar(valueAt(object, ...unknown))) return undefined
+  const beside = problems.filter(
+    ({ kind, path }) =>
+      (kind === 'unknown-field' || (kind === 'missing-field' && valueAt(object, ...path) === undefined)) &&
+      path.length === unknown.length &&
+      path.every((step, i) => i === path.length - 1 || step === unknown[i]),
+  )
+  const missing = beside.find(({ kind }) => kind === 'missing-field')
+  return beside.length === 2 ? missing?.path : undefined
 }
 
 /** A field that does not exist, in its object. */
