@@ -3,6 +3,7 @@ import {
   type Graph,
   isUnfilledSample,
   type KubernetesObject,
+  mayFillIn,
   objectAt,
   type Path,
   retiredApi,
@@ -33,19 +34,22 @@ of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
-and what is built is not in a folder called base, common, shared or the like. An info in a sample that kubebuilder has
-made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`).`,
+and what is built is not in a folder called base, common, shared or the like. Custom objects that a mutating webhook of the
+input is asked about by name: it may fill the field in before the schema is looked at. An info in a sample that kubebuilder has
+made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`), or the Operator SDK (\`size: 3\`).`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'kubernetes/pkg/apis/*/validation',
+    'operator-sdk/internal/scaffold/cr.go',
+    'Kubernetes documentation, Admission Control in Kubernetes (phases)',
     'kubebuilder/pkg/scaffold/v2/crd_sample.go and pkg/plugins/common/kustomize/v2 (config/samples/crd_sample.go)',
   ],
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
-    if (isGone(object, minor)) return
+    if (isGone(object, minor) || mayFillIn(object, graph)) return
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue

@@ -1,7 +1,7 @@
 import {
   type Dropped,
   formatPath,
-  isUnfilledSample,
+  isInvented,
   losses,
   rule,
   standsFor,
@@ -25,7 +25,8 @@ proposed, as is a required one that is missing beside it. Fields that the kind h
 is an info: client-side \`kubectl apply\` sends it nowhere.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
-configuration has it and it drops unknown fields. \`foo: bar\` in a sample as kubebuilder makes it is an info.
+configuration has it and it drops unknown fields. \`foo: bar\` or \`size: 3\` in a sample that kubebuilder or the Operator SDK
+has made is an info.
 
 Exempt: kinds without a known schema, and maps with keys of your own.
 
@@ -82,10 +83,10 @@ the annotation stays as it was.`,
       }
       const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
-      if (formatPath(path) === '.spec.foo' && isUnfilledSample(object, graph)) {
+      if (formatPath(path.slice(0, -1)) === '.spec' && isInvented(object, field, graph)) {
         reportPath(
           path,
-          'kubectl apply is refused until somebody writes the fields of spec: this is a sample as kubebuilder makes it.',
+          `kubectl apply is refused until somebody writes the fields of spec: ${field} stands in samples as kubebuilder and the Operator SDK make them.`,
           { severity: 'info' },
         )
         continue

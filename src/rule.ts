@@ -134,7 +134,7 @@ export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
-export { isUnfilledSample } from './graph/sample.js'
+export { isInvented, isUnfilledSample } from './graph/sample.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { standbysOf } from './graph/standby.js'
@@ -149,6 +149,7 @@ export {
   callsOf,
   isOptIn,
   isRuledIn,
+  mayFillIn,
   type Request as WebhookRequest,
   selects,
   type Webhook,
