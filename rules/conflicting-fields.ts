@@ -44,7 +44,7 @@ and what is built is not in a folder called base, common, shared or the like.`,
       ) ||
       (path.at(-3) === 'volumeMounts' &&
         (unknown.some((one) => one.path.at(-1) === 'volumes') ||
-          meant.some((one) => one.includes('volumes')) ||
+          meant.some((one) => one.includes('volumes') || one.includes('volumeClaimTemplates')) ||
           strays.includes(stringAt(valueAt(object, ...path))))) ||
       (path[1] === 'selector' && meant.some((one) => one[1] === 'template' && one.length <= 5)) ||
       (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))

@@ -85,7 +85,9 @@ function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: n
   return graph.problems(object).some((problem) => {
     if (problem.kind !== 'unknown-field' || problem.path.length !== missing.length) return false
     const found = suggestion(object, problem.path, minor, problem.root)
-    const meant = found ? found.path : standsFor(object, problem.path, graph.problems(object))
+    const meant = found
+      ? found.path
+      : standsFor(object, problem.path, graph.problems(object), minor, problem.root)?.missing
     return meant !== undefined && missing.every((step, i) => step === meant[i])
   })
 }

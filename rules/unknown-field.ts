@@ -92,12 +92,13 @@ the annotation stays as it was.`,
         continue
       }
       const type = problem.definition.replace(/^.*\./, '')
-      const missing = meant ? undefined : standsFor(object, path, graph.problems(object))
+      const stands = meant ? undefined : standsFor(object, path, graph.problems(object), minor, problem.root)
+      const missing = stands && `${stands.missing.at(-1)}${stands.isBelow ? `.${field}` : ''}`
       reportPath(path, `${refused}: ${type} has no such field.`, {
         ...harm,
         label: meant
           ? `did you mean ${meant.place}?`
-          : missing && `did you mean .${missing.at(-1)}, which is missing?`,
+          : missing && `did you mean .${missing}, which is missing?`,
         fix: meant?.path && {
           title: `call it ${meant.place}`,
           safe: false,

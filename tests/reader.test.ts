@@ -696,6 +696,7 @@ describe('what is an object', () => {
     expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\n  <EXTRA_1>\n  <EXTRA_2>\n')).toBe(
       'Go template',
     )
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules:\n${rules}\n')).toBe('Go template')
     const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
     expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
     expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')

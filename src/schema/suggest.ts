@@ -105,23 +105,27 @@ export function strayVolumes(
 }
 
 /**
- * The required field that an unknown one stands for: nothing else is missing beside it, and nothing else is unknown there, so one was
- * written for the other. Only of plain values, as a mapping of another name seldom has the fields of the missing one.
+ * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
+ * there. A plain value was written for the missing one; a mapping of another name seldom has its fields.
+ * @param root the definition of the object, when it is a custom one
  */
 export function standsFor(
   object: KubernetesObject,
   unknown: Path,
   problems: readonly SchemaProblem[],
-): Path | undefined {
-  if (!isScalar(valueAt(object, ...unknown))) return undefined
+  minor: number,
+  root: Definition | undefined = rootOf(object.apiVersion ?? '', object.kind ?? '', minor),
+): { readonly missing: Path; readonly isBelow: boolean } | undefined {
   const beside = problems.filter(
     ({ kind, path }) =>
       (kind === 'unknown-field' || (kind === 'missing-field' && valueAt(object, ...path) === undefined)) &&
       path.length === unknown.length &&
       path.every((step, i) => i === path.length - 1 || step === unknown[i]),
   )
-  const missing = beside.find(({ kind }) => kind === 'missing-field')
-  return beside.length === 2 ? missing?.path : undefined
+  const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
+  if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
+  const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
+  return isBelow || isScalar(valueAt(object, ...unknown)) ? { missing, isBelow } : undefined
 }
 
 /** A field that does not exist, in its object. */
