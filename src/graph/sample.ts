@@ -6,8 +6,9 @@ import type { Graph } from './graph.js'
 
 /** The comment that newer versions leave behind `spec:`, with nothing below it. */
 const unfilled = '# TODO(user): Add fields here'
-/** What older versions wrote there. */
+/** The comment that older versions wrote there. */
 const older = '# Add fields here'
+/** And the fields below it. Nobody means `foo: bar` without the comment, either: what kustomize builds has none. */
 const inventions: Readonly<Record<string, unknown>> = { foo: 'bar', size: 3 }
 
 /**
@@ -31,6 +32,6 @@ export function isInvented(object: KubernetesObject, field: string, graph: Graph
     graph
       .problems(object)
       .some(({ kind, path }) => kind === 'unknown-field' && formatPath(path) === `.spec.${field}`) &&
-    graph.mentions(object, older)
+    (field === 'foo' || graph.mentions(object, older))
   )
 }

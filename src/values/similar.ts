@@ -36,19 +36,20 @@ export function inSeries(a: string, b: string): boolean {
 
 const lettersOf = (name: string) => [...name].sort().join('')
 
-/** Whether names differ in one short word of theirs, which is another one of as many letters: `app-api` and `app-web`. */
+/**
+ * Whether names differ in one short word of theirs, which is another one: of as many letters, or with two of them changed. `app-api` and
+ * `app-web`, `app-ld` and `app-tls`.
+ */
 function inShortWord(a: string, b: string): boolean {
   const words = a.split(/[^a-zA-Z0-9]+/)
   const others = b.split(/[^a-zA-Z0-9]+/)
   if (words.length !== others.length) return false
   const changed = words.flatMap((word, i) => (word === others[i] ? [] : [[word, others[i] ?? ''] as const]))
   const [[word, other] = ['', '']] = changed
-  return (
-    changed.length === 1 &&
-    word.length < 4 &&
-    word.length === other.length &&
-    lettersOf(word) !== lettersOf(other)
-  )
+  if (changed.length !== 1 || Math.max(word.length, other.length) > 3) return false
+  return word.length === other.length
+    ? lettersOf(word) !== lettersOf(other)
+    : editDistance(word, other, 1) > 1
 }
 
 /**
