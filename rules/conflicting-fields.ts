@@ -36,10 +36,15 @@ and what is built is not in a folder called base, common, shared or the like.`,
     const strays = strayVolumes(object, problems, minor).map((path) => stringAt(object, ...path, 'name'))
     // The other half of the contradiction is misspelt, or stands elsewhere: another finding tells that.
     const isOfStray = ({ path, message }: Conflict) =>
-      unknown.some((one) => message.endsWith(` ${one.path.at(-1)}`)) ||
+      unknown.some(
+        (one) =>
+          message.endsWith(` ${one.path.at(-1)}`) ||
+          // One of the alternatives is there and empty: its fields stand beside it.
+          (one.below && formatPath(one.path.slice(0, -1)) === formatPath(path)),
+      ) ||
       (path.at(-3) === 'volumeMounts' &&
         (unknown.some((one) => one.path.at(-1) === 'volumes') ||
-          meant.some((one) => one.includes('volumes')) ||
+          meant.some((one) => one.includes('volumes') || one.includes('volumeClaimTemplates')) ||
           strays.includes(stringAt(valueAt(object, ...path))))) ||
       (path[1] === 'selector' && meant.some((one) => one[1] === 'template' && one.length <= 5)) ||
       (object.kind === 'Service' && meant.some((one) => formatPath(one) === '.spec.type'))

@@ -1,7 +1,18 @@
-import { advise, at, firstOf, formatPath, type PatchTarget, rule, stringAt } from '../src/rule.js'
+import {
+  advise,
+  at,
+  counted,
+  enumerateFew,
+  firstOf,
+  formatPath,
+  nearestName,
+  type PatchTarget,
+  rule,
+  stringAt,
+} from '../src/rule.js'
 
 export default rule({
-  title: 'A patch of a kustomization changes nothing',
+  title: 'A patch of a kustomization misses what it is for',
   category: 'config',
   severity: 'warning',
   why: `A patch with a \`target\` that selects none of the objects is left out, and kustomize says nothing: the
@@ -14,7 +25,9 @@ and its patches stay as they were.`,
 object of the build has. A patch of a component is looked for in all builds that use it, and reported when it is for
 nothing in any of them; not with \`lint -k\` alone, which does not know all of them. Generators with \`behavior:
 merge\` or \`replace\` are patches, too: kustomize wants a ConfigMap or Secret of the name among the resources, in
-the namespace that the generator itself names, before it sets the namespace of the kustomization.
+the namespace that the generator itself names, before it sets the namespace of the kustomization. Containers of a
+strategic-merge patch that have no image and whose name no container of the object has are told, unless another patch
+may write images there.
 
 Nothing is said unless all that is built is known: files that were read as a whole, and kustomizations and
 generators beside them; no remote bases, charts or plugins, and no patches that give other objects new names. Nor of
@@ -66,6 +79,22 @@ name (a pattern, or labels alone) are for whatever comes to fit: an info, for th
         })
     }
     if (kustomization.isBuilt) return
+    for (const { patch, container, to, beside } of graph.addedContainers(kustomization)) {
+      const [first, ...others] = to.filter((one) => !graph.patchedContainers(one, 'image'))
+      if (!first || !patch.at) continue
+      const near = nearestName(container, beside)
+      reportPath(
+        patch.at,
+        `kubectl apply is refused for ${graph.describe(first)}${others.length > 0 ? ` and ${counted(others.length, 'more object')}` : ''}: a patch adds container ${container} without an image, as none there is called so.`,
+        {
+          severity: 'error',
+          label: near
+            ? `did you mean ${near}?`
+            : `${first.metadata?.name} has ${enumerateFew(beside, 'container', 'and')}`,
+          see: [at(first, first.metadata ?? first, 'name')],
+        },
+      )
+    }
     for (const { kind, name, at: path, behavior, near } of graph.strayGenerators(kustomization)) {
       if (behavior === undefined) continue
       const namespace = near?.metadata?.name === name ? near.metadata.namespace : undefined

@@ -1,4 +1,20 @@
-import { type Dropped, losses, type RuleFix, rule, type Suggestion, suggestion } from '../src/rule.js'
+import {
+  type Dropped,
+  firstOf,
+  formatPath,
+  groupBy,
+  losses,
+  type Path,
+  type RuleFix,
+  rule,
+  type SchemaProblem,
+  type Suggestion,
+  suggestion,
+} from '../src/rule.js'
+
+type Unknown = SchemaProblem & { kind: 'unknown-field' }
+/** A field that stands beside the empty one that it belongs below. */
+type Unindented = Unknown & { readonly below: Path }
 
 /** What the object lacks when it is stored without the field. */
 const consequences: Readonly<Record<string, string>> = {
@@ -80,10 +96,26 @@ annotation stays as it was.`,
       .filter((one): one is Dropped => one.kind === 'dropped-field' && one.wrong === 'place')
     for (const { path, message, ...options } of losses(object, dropped, consequences))
       reportPath(path, message, options)
+    const unindented = graph.problems(object).filter((one): one is Unindented => below(one) !== undefined)
+    for (const fields of groupBy(unindented, (one) => formatPath(emptyAbove(one))).values()) {
+      const [first, ...others] = fields
+      if (!first) continue
+      const empty = String(emptyAbove(first).at(-1))
+      const names = firstOf(fields.map(({ path }) => String(path.at(-1))))
+      const [them, belong] = fields.length === 1 ? ['it', 'it belongs'] : ['them', 'they belong']
+      reportPath(
+        first.path,
+        `kubectl apply refuses ${names} here, other clients may lose ${them}: ${belong} below ${empty}, which is empty.`,
+        {
+          label: 'needs more indentation',
+          fix: indented([first, ...others], `move ${names} below ${empty}`),
+        },
+      )
+    }
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'unknown-field' || problem.since !== undefined || problem.until !== undefined)
         continue
-      if (problem.isNull) continue
+      if (problem.isNull || problem.below) continue
       const meant = suggestion(object, problem.path, minor, problem.root)
       if (meant?.wrong !== 'place') continue
       const field = String(problem.path.at(-1))
@@ -105,6 +137,30 @@ annotation stays as it was.`,
     }
   },
 })
+
+function below(problem: SchemaProblem): Path | undefined {
+  return problem.kind === 'unknown-field' ? problem.below : undefined
+}
+
+/** The path of the empty field that stands beside it. */
+function emptyAbove({ path, below }: Unindented): Path {
+  return below.slice(0, path.length)
+}
+
+/** Takes the empty fields away: what is moved makes them anew. */
+function indented(fields: readonly [Unindented, ...Unindented[]], title: string): RuleFix {
+  const [first] = fields
+  return {
+    title,
+    safe: true,
+    edits: [
+      { op: 'remove', path: emptyAbove(first) },
+      ...fields.map(({ path, below, isNull }) =>
+        isNull ? { op: 'remove' as const, path } : { op: 'move' as const, path, to: below },
+      ),
+    ],
+  }
+}
 
 function fixOf(field: string, path: readonly (string | number)[], meant: Suggestion): RuleFix {
   if (meant.there) return { title: `remove ${field} here`, safe: true, edits: [{ op: 'remove', path }] }

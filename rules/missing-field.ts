@@ -1,20 +1,22 @@
 import {
   formatPath,
   type Graph,
+  isUnfilledSample,
   type KubernetesObject,
+  mayFillIn,
+  objectAt,
   type Path,
   retiredApi,
   rule,
   type SchemaProblem,
+  standsFor,
   strayVolumes,
   successorOf,
   suggestion,
+  valueAt,
 } from '../src/rule.js'
 
 type Missing = SchemaProblem & { kind: 'missing-field' }
-
-/** The comment in a sample that kubebuilder has made. */
-const unfilledSample = '# TODO(user): Add fields here'
 
 export default rule({
   title: 'A required field is missing',
@@ -32,27 +34,32 @@ of an object is not looked at.
 
 Exempt: files beside a kustomization or listed in one, and files or folders called a patch or overlay: they may hold parts of
 objects. Not so the resources of a kustomization where all that is built from them is known, no patch or replacement is for the object,
-and what is built is not in a folder called base, common, shared or the like. An info in a sample that kubebuilder has
-made and nobody has filled in (\`# TODO(user): Add fields here\`).`,
+and what is built is not in a folder called base, common, shared or the like. Custom objects that a mutating webhook of the
+input is asked about by name: it may fill the field in before the schema is looked at. An info in a sample that kubebuilder has
+made and nobody has filled in (\`# TODO(user): Add fields here\`, \`foo: bar\`), or the Operator SDK (\`size: 3\`).`,
   falsePositives: `A manifest that another tool completes before it is applied. Of what a Go program embeds, and of objects
 in a Go module whose images are empty, that is known.`,
   sources: [
     'OpenAPI documents of Kubernetes 1.22 to 1.37',
     'kubernetes/pkg/apis/*/validation',
-    'kubebuilder/pkg/plugins/common/kustomize/v2 (config/samples/crd_sample.go)',
+    'operator-sdk/internal/scaffold/cr.go',
+    'Kubernetes documentation, Admission Control in Kubernetes (phases)',
+    'kubebuilder/pkg/scaffold/v2/crd_sample.go and pkg/plugins/common/kustomize/v2 (config/samples/crd_sample.go)',
   ],
   stories: [],
   for: 'FaultyObject',
   check(object, { graph, minor, reportPath }) {
-    if (isGone(object, minor)) return
+    if (isGone(object, minor) || mayFillIn(object, graph)) return
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
       if (problem.kind !== 'missing-field' || strays.includes(formatPath(problem.path.slice(0, -1)))) continue
       if (graph.mayComplete(object, problem.path)) continue
       if (isMeant(problem.path, object, graph, minor)) continue
-      const isSample = graph.mentions(object, unfilledSample)
-      reportPath(problem.path, messageOf(problem, isSample), {
-        label: problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
+      const half = halfOf(problem, object, graph)
+      if (half === 'told') continue
+      const isSample = isUnfilledSample(object, graph)
+      reportPath(problem.path, half?.message ?? messageOf(problem, isSample), {
+        label: half ? half.label : problem.empty ? 'needs a value' : `needs ${problem.path.at(-1)}`,
         ...(isSample && { severity: 'info' }),
       })
     }
@@ -77,7 +84,62 @@ function isGone({ apiVersion = '', kind = '' }: KubernetesObject, minor: number)
 function isMeant(missing: Path, object: KubernetesObject, graph: Graph, minor: number): boolean {
   return graph.problems(object).some((problem) => {
     if (problem.kind !== 'unknown-field' || problem.path.length !== missing.length) return false
-    const meant = suggestion(object, problem.path, minor, problem.root)?.path
+    const found = suggestion(object, problem.path, minor, problem.root)
+    const meant = found
+      ? found.path
+      : standsFor(object, problem.path, graph.problems(object), minor, problem.root)?.missing
     return meant !== undefined && missing.every((step, i) => step === meant[i])
   })
+}
+
+/**
+ * What to say of a field that stands behind a dash of its own: two entries of a list that have no field in common and each lack
+ * something are the halves of one. The first missing field of the first half tells it; `told` for the others, unless both halves lack it.
+ */
+function halfOf(
+  { path }: Missing,
+  object: KubernetesObject,
+  graph: Graph,
+): { readonly message: string; readonly label: string } | 'told' | undefined {
+  const at = path.findLastIndex((step) => typeof step === 'number')
+  const [index, field] = [path[at], path[at + 1]]
+  if (typeof index !== 'number' || at !== path.length - 2) return undefined
+  const list = path.slice(0, at)
+  const lacking = (i: number) =>
+    graph
+      .problems(object)
+      .flatMap((one) =>
+        one.kind === 'missing-field' &&
+        one.path.length === path.length &&
+        formatPath(one.path.slice(0, -1)) === formatPath([...list, i])
+          ? [String(one.path.at(-1))]
+          : [],
+      )
+  const areHalves = (first: number): boolean => {
+    // A second half is not the first one of others.
+    if (first > 0 && areHalves(first - 1)) return false
+    const [a, b] = [objectAt(object, ...list, first), objectAt(object, ...list, first + 1)]
+    return (
+      a !== undefined &&
+      b !== undefined &&
+      Object.keys(a).every((name) => !(name in b)) &&
+      lacking(first).some((name) => name in b) &&
+      lacking(first + 1).length > 0
+    )
+  }
+  const name = String(field)
+  if (areHalves(index)) {
+    const isThere = (one: string) => valueAt(object, ...list, index + 1, one) !== undefined
+    if (!isThere(name)) return undefined
+    if (lacking(index).find(isThere) !== name) return 'told'
+    const what = formatPath([...list, index]).slice(1)
+    return {
+      message: `kubectl apply is refused: ${what} has no ${name}, which stands in the next entry, behind a dash of its own.`,
+      label: 'one entry with the next?',
+    }
+  }
+  if (index === 0 || !areHalves(index - 1)) return undefined
+  return valueAt(object, ...list, index - 1, name) !== undefined || lacking(index - 1).includes(name)
+    ? 'told'
+    : undefined
 }

@@ -25,7 +25,8 @@ Service hang: connections time out instead of being refused.`,
   decides: `For each port of a Service, resolved to the port of the pods: the policies of the namespace that select
 them and apply to incoming traffic (\`policyTypes\`; Ingress unless it says otherwise). An error when at least one
 selects them and no rule of any allows the port from anybody; a warning where they allow another port of the
-Service, and nothing in the input leads to this one from outside. A warning when the port gets traffic from outside
+Service, or it is headless and they allow another of its workloads, and nothing in the input leads to this one from
+outside. A warning when the port gets traffic from outside
 (an Ingress or route that names it, LoadBalancer, NodePort) but only pods of its own namespace may come in.
 
 Exempt:
@@ -63,7 +64,8 @@ Exempt:
         outside: outsideOf(port, service, graph),
         allowed: rules.filter(({ rule }) => allows(rule, port, workload, graph)),
       }))
-      const isPartlyOpen = ports.some(({ allowed }) => allowed.length > 0)
+      const isPartlyOpen =
+        ports.some(({ allowed }) => allowed.length > 0) || isForOthers(service, workload, graph)
       // What clients from outside ask for comes first.
       for (const one of [...ports.filter(({ outside }) => outside), ...ports]) {
         const fault =
@@ -89,6 +91,25 @@ function hasTwin(service: Service, workload: Workload, graph: Graph): boolean {
     graph
       .servicesOf(workload)
       .some((one) => one.spec?.clusterIP !== 'None' && own.every((target) => targets(one).includes(target)))
+  )
+}
+
+/**
+ * Whether a headless Service has another workload that its clients may reach: they ask for one pod by its name, and those that only ask
+ * are never asked.
+ */
+function isForOthers(service: Service, workload: Workload, graph: Graph): boolean {
+  const isReached = (other: Workload) => {
+    const policies = graph.policiesOf(other).filter(isForIngress)
+    const rules = policies.flatMap((policy) => policy.spec?.ingress ?? [])
+    return (
+      policies.length === 0 ||
+      (service.spec?.ports ?? []).some((port) => rules.some((one) => allows(one, port, other, graph)))
+    )
+  }
+  return (
+    service.spec?.clusterIP === 'None' &&
+    graph.backendsOf(service).some((other) => other !== workload && isReached(other))
   )
 }
 
@@ -130,7 +151,7 @@ function unallowed(
     port.targetPort === undefined ? 'port' : 'targetPort',
     `Connections to port ${port.name ?? port.port} of ${graph.describe(service)} time out: no NetworkPolicy allows it to ${workload.name}.`,
     {
-      // Policies that think of another port of the Service may well keep this one closed.
+      // Policies that think of another port of the Service, or of another of its workloads, may well keep this one closed.
       severity: isPartlyOpen && !outside ? 'warning' : 'error',
       see: [see && at(see, see.spec ?? see, see.spec?.ingress ? 'ingress' : undefined, 'allows other ports')],
     },

@@ -49,6 +49,7 @@ some lack it that have been ready for \`minutes\` (two versions behind one Servi
 somebody makes by hand must call their ports as the Service does: an error when none of them does.
 
 Exempt: headless Services without ports, ExternalName, pods with a container that an injector fills in (image \`auto\`),
+ports that an annotation of the pods gives to an injected one (\`envoy-http:38080\`),
 Services that a kustomization patches, and workloads to whose containers it may add ports.`,
   falsePositives: 'A port that the image listens on but the manifest does not list: list it.',
   sources: [
@@ -169,12 +170,21 @@ function lacksPort(
 ): boolean {
   const declared = declaredBy(workload)
   if (typeof target === 'string')
-    return !declared.some((one) => one.name === target && (one.protocol ?? 'TCP') === protocol)
+    return (
+      !declared.some((one) => one.name === target && (one.protocol ?? 'TCP') === protocol) &&
+      !isOfSidecar(target, workload)
+    )
   // The protocol of a declared number is for readers only; that of a name counts.
   if (declared.some(({ containerPort = target }) => containerPort === target)) return false
   // Where nothing but metrics and probes is declared the list is not of what the containers serve.
   if (declared.length === 0 || areForScrapers(declared)) return false
   return !mayListen(workload, target, service, graph)
+}
+
+/** Whether an annotation gives the port to a container that is injected: `marin3r.3scale.net/ports: envoy-http:38080`. */
+function isOfSidecar(name: string, { annotations }: Workload): boolean {
+  const isGiven = new RegExp(`(?:^|[^a-z0-9-])${name}:\\d`)
+  return Object.values(annotations).some((text) => isGiven.test(text))
 }
 
 function declaredBy({ running }: Workload): readonly ContainerPort[] {

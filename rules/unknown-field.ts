@@ -3,8 +3,10 @@ import {
   customDefinition,
   type Dropped,
   formatPath,
+  isInvented,
   losses,
   rule,
+  standsFor,
   strayVolumes,
   suggestion,
 } from '../src/rule.js'
@@ -21,11 +23,12 @@ cluster's version does not have yet or no longer has.`,
   remedy: 'Correct the name, or remove the field.',
   decides: `Every field is looked up in the schema of its own API version at the target version
 (\`--k8s-version\`). A name that is at most two letters away, or that a kind of the same family uses, is
-proposed. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
+proposed, as is a required one that is missing beside it. Fields that the kind has on another level are reported by \`misplaced-spec-field\`. One that is \`null\`
 is an info: client-side \`kubectl apply\` sends it nowhere.
 
 Custom objects are compared with the CustomResourceDefinition of their kind, when the input or \`crds\` of the
-configuration has it and it drops unknown fields.
+configuration has it and it drops unknown fields. \`foo: bar\` or \`size: 3\` in a sample that kubebuilder or the Operator SDK
+has made is an info.
 
 Exempt: kinds without a known schema, and maps with keys of your own.
 
@@ -56,7 +59,7 @@ the annotation stays as it was.`,
     for (const { path, message, ...options } of losses(object, dropped)) reportPath(path, message, options)
     const strays = strayVolumes(object, graph.problems(object), minor).map(formatPath)
     for (const problem of graph.problems(object)) {
-      if (problem.kind !== 'unknown-field') continue
+      if (problem.kind !== 'unknown-field' || problem.below) continue
       const { path, since, until, isNull = false } = problem
       const field = String(path.at(-1))
       const refused = isNull
@@ -82,15 +85,27 @@ the annotation stays as it was.`,
       }
       const meant = isNull ? undefined : suggestion(object, path, minor, problem.root)
       if (meant?.wrong === 'place') continue
+      if (formatPath(path.slice(0, -1)) === '.spec' && isInvented(object, field, graph)) {
+        reportPath(
+          path,
+          `kubectl apply is refused until somebody writes the fields of spec: ${field} stands in samples as kubebuilder and the Operator SDK make them.`,
+          { severity: 'info' },
+        )
+        continue
+      }
       const definition = problem.root && customDefinition(graph, object.apiVersion ?? '', object.kind ?? '')
       const parent = formatPath(path.slice(0, -1)).slice(1)
       const type = problem.root
         ? `${parent === '' ? '' : `${parent} of `}${object.kind}`
         : problem.definition.replace(/^.*\./, '')
+      const stands = meant ? undefined : standsFor(object, path, graph.problems(object), minor, problem.root)
+      const missing = stands && `${stands.missing.at(-1)}${stands.isBelow ? `.${field}` : ''}`
       reportPath(path, `${refused}: ${type} has no such field.`, {
         ...harm,
         see: [definition && at(definition, definition.spec ?? definition, 'versions', 'defines the kind')],
-        label: meant ? `did you mean ${meant.place}?` : undefined,
+        label: meant
+          ? `did you mean ${meant.place}?`
+          : missing && `did you mean .${missing}, which is missing?`,
         fix: meant?.path && {
           title: `call it ${meant.place}`,
           safe: false,

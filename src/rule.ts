@@ -135,6 +135,7 @@ export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
 export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
+export { isInvented, isUnfilledSample } from './graph/sample.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { type Shell, shellOf } from './graph/shell.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
@@ -150,6 +151,7 @@ export {
   callsOf,
   isOptIn,
   isRuledIn,
+  mayFillIn,
   type Request as WebhookRequest,
   selects,
   type Webhook,
@@ -173,7 +175,7 @@ export type { Kustomization, PatchTarget, Reference } from './reader/input.js'
 export { blankIn, isPlaceholder } from './schema/format.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
-export { type Suggestion, strayVolumes, suggestion } from './schema/suggest.js'
+export { type Suggestion, standsFor, strayVolumes, suggestion } from './schema/suggest.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {

@@ -438,6 +438,47 @@ describe('test data', () => {
     expect(skips(input)).toEqual({ 'policy/manifests/invalid': 'test data', 'probes/fail': 'test data' })
     expect(names(read(cwd, ['policy/manifests/invalid']))).toEqual(['a'])
   })
+  it('is what tests say of a policy by the names of their files', () => {
+    const cwd = folderWith({
+      'policy/tests/accept-own-account.yaml': configMap('accepted'),
+      'policy/tests/reject-root.yaml': configMap('rejected'),
+      'policies/allow-dns.yaml': configMap('dns'),
+      'policies/deny-all.yaml': configMap('deny'),
+      'app/tests/accept-all.yaml': configMap('all'),
+    })
+    expect(names(read(cwd))).toEqual(['all', 'dns', 'deny'])
+    expect(skips(read(cwd))).toEqual({ 'policy/tests': 'test data' })
+    expect(names(read(cwd, ['policy/tests']))).toEqual(['accepted', 'rejected'])
+  })
+  it('is what a test in Go compares with', () => {
+    const cwd = folderWith({
+      'chart/test/unit/web/golden/deployment.golden.yaml': configMap('rendered'),
+      'chart/test/golden/service.yaml': configMap('rendered, too'),
+      'golden/base/web.yaml': configMap('web'),
+      'ui/cypress/fixtures/crd.yaml': configMap('cypress'),
+      'ui/fixtures/seed.yaml': configMap('seed'),
+    })
+    const golden = 'chart/test/unit/web/golden'
+    expect(names(read(cwd))).toEqual(['web', 'seed'])
+    expect(skips(read(cwd))).toEqual({
+      [`${golden}/deployment.golden.yaml`]: 'test data',
+      'chart/test/golden': 'test data',
+      'ui/cypress/fixtures': 'test data',
+    })
+    expect(names(read(cwd, [golden]))).toEqual(['rendered'])
+    expect(names(read(cwd, [`${golden}/deployment.golden.yaml`]))).toEqual(['rendered'])
+  })
+  it('is what tests compare with an object that a controller has made: nobody knows the uid of its owner', () => {
+    const owned = (uid: string) =>
+      `${configMap('owned')}  ownerReferences:\n    - {apiVersion: example.com/v1, kind: Letter, name: a${uid}}\n`
+    const cwd = folderWith({
+      'tests/e2e/netpol.yaml': owned(''),
+      'tests/e2e/known.yaml': owned(', uid: 1-2').replace('name: owned', 'name: known'),
+      'deploy/owned.yaml': owned('').replace('name: owned', 'name: deployed'),
+    })
+    expect(names(read(cwd))).toEqual(['deployed', 'known'])
+    expect(names(read(cwd, ['tests/e2e/netpol.yaml']))).toEqual(['owned'])
+  })
   it('is what a suite of Gatekeeper compares with a policy, unless a kustomization builds it', () => {
     const suite = `kind: Suite
 apiVersion: test.gatekeeper.sh/v1alpha1
@@ -659,6 +700,11 @@ describe('what is an object', () => {
     expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\n  <EXTRA_1>\n  <EXTRA_2>\n')).toBe(
       'Go template',
     )
+    expect(kindOf('kind: Role\napiVersion: v1\nmetadata:\n  name: a\nrules:\n${rules}\n')).toBe('Go template')
+    const gateway = (name: string) => `kind: Pod\napiVersion: v1\nmetadata:\n  name: ${name}\n`
+    expect(kindOf(gateway('%%REPLACE_WITH_NAME%%'))).toBe('Go template')
+    expect(kindOf(gateway('@NAME@-web'))).toBe('Go template')
+    expect(read(folderWith({ 'a.yaml': gateway('%web') })).problems).toHaveLength(1)
     expect(
       read(folderWith({ 'a.yaml': 'kind: Pod\napiVersion: v1\nmetadata:\n  name: a\n  oops\n' })).problems,
     ).toHaveLength(1)

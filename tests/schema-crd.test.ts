@@ -667,3 +667,26 @@ describe.skipIf(!existsSync(corpus))('public manifests', () => {
       expect(found).toEqual([])
     })
 })
+
+describe('several definitions of one kind', () => {
+  it('count where they belong to one that belongs to the object, which may be an old copy', () => {
+    const old = ofSpec({ type: 'object', properties: { size: { type: 'integer' } } })
+    const current = ofSpec({
+      type: 'object',
+      properties: { size: { type: 'integer' }, color: { type: 'string' } },
+    })
+    const object = widget({ size: 1, color: 'red' })
+    const judgedWith = (near: readonly (readonly object[])[]) =>
+      customKinds([old, current], (definition, other) =>
+        near.some((pair) => pair.includes(definition) && pair.includes(other)),
+      ).problems(object, 'example.com/v1', 'Widget')
+    expect(judgedWith([[old, object]])).toMatchObject([{ kind: 'unknown-field', path: ['spec', 'color'] }])
+    expect(
+      judgedWith([
+        [old, object],
+        [old, current],
+      ]),
+    ).toEqual([])
+    expect(judgedWith([[old, current]])).toBeUndefined()
+  })
+})

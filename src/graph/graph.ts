@@ -42,7 +42,7 @@ import { byWorkload, selection } from './selection.js'
 import { listeners, portOf, type TargetPort, workloadsBehind } from './services.js'
 import { taggedElsewhere } from './tagging.js'
 import { type Turnover, turnover } from './turnover.js'
-import { type Stray, type Twice, type Unmatched, unmatchedIn } from './unmatched.js'
+import { type Added, type Stray, type Twice, type Unmatched, unmatchedIn } from './unmatched.js'
 import type { Workload } from './workload.js'
 
 /** What is known of the input besides its objects. */
@@ -188,6 +188,8 @@ export interface Graph extends Existence, Scaling {
    * known.
    */
   unmatchedPatches(one: Kustomization): readonly Unmatched[]
+  /** The containers that patches of a kustomization add without an image, as no container is called so; none as above. */
+  addedContainers(one: Kustomization): readonly Added[]
   /** The generators of a kustomization that change what is not there, or make what is there already; none as above. */
   strayGenerators(one: Kustomization): readonly Stray[]
   /** The files with objects beside a kustomization that neither it nor another one names. */
@@ -281,6 +283,7 @@ export function buildGraph(resources: readonly Resource[], options: GraphOptions
     workload: objects.workload,
     knowsBuildsOf: unmatching.isKnown,
     unmatchedPatches: unmatching.patches,
+    addedContainers: unmatching.containers,
     strayGenerators: unmatching.generators,
     repeatedObjects: unmatching.repeated,
     leftOutBy: leftOutBy(byFolder, kustomizations),

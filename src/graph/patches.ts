@@ -234,7 +234,8 @@ export function wholeFinder(
   }
 }
 
-function isFor(patch: PatchTarget, { kind, name, namespace, value }: Resource): boolean {
+/** Whether a patch is for an object, as it is written. */
+export function isFor(patch: PatchTarget, { kind, name, namespace, value }: Resource): boolean {
   return (
     isCalled(patch.kind, kind) &&
     isCalled(patch.name, name) &&

@@ -6,9 +6,9 @@ import type { Kustomization, PatchTarget } from '../reader/input.js'
 import { groupBy } from '../values/group.js'
 import { lazy, memo } from '../values/lazy.js'
 import { nearestName } from '../values/similar.js'
-import { arrayAt, stringAt } from '../values/untyped.js'
+import { arrayAt, isObject, stringAt } from '../values/untyped.js'
 import { type Builds, isComponent, isTransformed } from './builds.js'
-import { isCalled } from './patches.js'
+import { isCalled, isFor } from './patches.js'
 import type { Resource } from './resource.js'
 
 /** A patch that is for nothing. */
@@ -38,12 +38,24 @@ export interface Twice {
   readonly at: Path
 }
 
+/** A container that a patch adds, because none of the object is called so, and to which it gives no image. */
+export interface Added {
+  readonly patch: PatchTarget
+  readonly container: string
+  /** The objects to which it is added. */
+  readonly to: readonly [KubernetesObject, ...KubernetesObject[]]
+  /** How the containers of the first of them are called. */
+  readonly beside: readonly string[]
+}
+
 /** What tells the patches and generators that are out of place. */
 export interface Unmatching {
   /** Whether all that the builds hold which a kustomization changes is known, and is anything at all. */
   isKnown(one: Kustomization): boolean
   patches(one: Kustomization): readonly Unmatched[]
   generators(one: Kustomization): readonly Stray[]
+  /** The containers without an image that its patches add. */
+  containers(one: Kustomization): readonly Added[]
   /** The objects that its own files hold twice. */
   repeated(one: Kustomization): readonly Twice[]
 }
@@ -93,8 +105,59 @@ export function unmatchedIn(
       if (one.generated.length === 0 || isComponent(one)) return []
       return contentsChangedBy(one).flatMap((content) => straysOf(one, content))
     }),
+    containers: memo((one) => {
+      const merging = one.patches.filter(({ change }) => isObject(change))
+      if (merging.length === 0) return []
+      const objects = new Set(contentsChangedBy(one).flatMap((content) => content.objects))
+      return merging.flatMap((patch) => addedBy(patch, objects))
+    }),
     repeated: (one) => repeatedIn(one, byFile()),
   }
+}
+
+/** Where the pods of the kinds are whose containers a strategic-merge patch merges by name. */
+const podPaths: Readonly<Record<string, readonly string[]>> = {
+  Pod: ['spec'],
+  CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
+  ...Object.fromEntries(
+    ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'].map((kind) => [
+      kind,
+      ['spec', 'template', 'spec'],
+    ]),
+  ),
+}
+
+/**
+ * The containers that a strategic-merge patch adds without an image. Entries with directives do something else.
+ * Source: k8s.io/api/core/v1 (PodSpec: patchMergeKey=name), sigs.k8s.io/kustomize/kyaml/yaml/merge2.
+ */
+function addedBy(patch: PatchTarget, objects: Iterable<Resource>): readonly Added[] {
+  const added = new Map<string, [KubernetesObject, ...KubernetesObject[]]>()
+  const beside = new Map<string, readonly string[]>()
+  for (const object of objects) {
+    const path = podPaths[object.kindName]
+    if (!path || !isFor(patch, object)) continue
+    for (const list of ['containers', 'initContainers']) {
+      const own = namesIn(arrayAt(object.value, ...path, list))
+      if (own.length === 0) continue
+      for (const entry of arrayAt(patch.change, ...path, list)) {
+        const name = stringAt(entry, 'name')
+        if (!isObject(entry) || name === undefined || own.includes(name)) continue
+        if (entry.image !== undefined || '$patch' in entry || !/^[a-z0-9-]+$/.test(name)) continue
+        const others = added.get(name)
+        if (others) others.push(object.value)
+        else {
+          added.set(name, [object.value])
+          beside.set(name, own)
+        }
+      }
+    }
+  }
+  return [...added].map(([container, to]) => ({ patch, container, to, beside: beside.get(container) ?? [] }))
+}
+
+function namesIn(containers: readonly unknown[]): readonly string[] {
+  return containers.flatMap((one) => stringAt(one, 'name') ?? [])
 }
 
 /**

@@ -1,5 +1,11 @@
 /** Admission webhooks: which requests the API server asks them about, and whether it goes on without them. */
-import type { MutatingWebhookConfiguration, ValidatingWebhookConfiguration } from '../kubernetes.js'
+import {
+  groupOf,
+  type KubernetesObject,
+  type MutatingWebhookConfiguration,
+  type ValidatingWebhookConfiguration,
+  versionOf,
+} from '../kubernetes.js'
 import { grouped } from '../values/enumerate.js'
 import { type Labels, labelIn, matchesSelector } from '../values/selector.js'
 import type { Graph } from './graph.js'
@@ -62,6 +68,30 @@ export function isRuledIn({ spec }: Webhook, { group, resource, operation, names
         const [name = '', below = ''] = item.split('/')
         return (name === '*' || name === plural) && (below === '*' || below === subresource)
       }),
+  )
+}
+
+/**
+ * Whether a webhook of the input may fill in fields of a custom object: it is asked about the objects of its group by name, before the API
+ * server compares them with their schema. Those that are asked about everything have no such defaults.
+ * Source: Kubernetes documentation, Admission Control in Kubernetes (phases); k8s.io/apiserver/pkg/endpoints/handlers/create.go.
+ */
+export function mayFillIn({ apiVersion = '', kind = '' }: KubernetesObject, graph: Graph): boolean {
+  const [group, version] = [groupOf(apiVersion), versionOf(apiVersion)]
+  const webhooks = group === '' ? [] : graph.all('MutatingWebhookConfiguration').flatMap(webhooksOf)
+  if (webhooks.length === 0) return false
+  const plurals = graph
+    .all('CustomResourceDefinition')
+    .flatMap(({ spec }) =>
+      spec?.group === group && spec.names?.kind === kind ? (spec.names.plural ?? []) : [],
+    )
+  return webhooks.some(({ spec }) =>
+    (spec.rules ?? []).some(
+      ({ apiGroups = [], apiVersions = [], resources = [] }) =>
+        apiGroups.includes(group) &&
+        (apiVersions.includes('*') || apiVersions.includes(version)) &&
+        resources.some((one) => one === '*' || plurals.includes(one)),
+    ),
   )
 }
 

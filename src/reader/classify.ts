@@ -105,6 +105,14 @@ export function isAssertion(value: unknown): boolean {
 }
 
 /**
+ * Whether an object is what a test compares with one that a controller has made: it has owners, whose uids only the cluster knows.
+ */
+export function isMadeByOwner(value: unknown): boolean {
+  const owners = isMapping(value) ? objectsAt(value, 'metadata', 'ownerReferences') : []
+  return owners.length > 0 && owners.every((owner) => isText(owner.kind) && owner.uid === undefined)
+}
+
+/**
  * The files that a suite of Gatekeeper's tests compares with a policy, relative to its own: what the policy refuses, what it admits and what
  * is in the cluster then. Undefined for all else. Source: gatekeeper/pkg/gator/verify/suite.go (Suite, Test, Case).
  */

@@ -51,15 +51,25 @@ const vendored = { folder: 'vendor', list: 'modules.txt' }
 
 /**
  * Folders of test data, whose manifests are broken or old on purpose: as Go calls them, and their like, `test-cases`, `tests/fixtures` and
- * `tests/data`, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`).
+ * `tests/data`, those of Cypress, what tests expect to be rendered (`tests/expected`), and what Maven keeps for tests (`src/test/resources`). What
+ * tests compare with is told by its files' names, too (`isGolden`).
  * @param parent the name of the folder that it is in, where that says anything
  */
 function isTestDataFolder(name: string, parent: string | undefined): boolean {
   return (
     /^test[-_]?(?:data|cases)$/i.test(name) ||
-    (/^(?:fixtures|expected|data)$/.test(name) && /^(?:tests?|__tests__)$/.test(parent ?? '')) ||
+    (/^(?:fixtures|expected|golden|data)$/.test(name) &&
+      /^(?:tests?|__tests__|cypress)$/.test(parent ?? '')) ||
     (name === 'resources' && parent === 'test')
   )
+}
+
+/**
+ * Whether a file is what a test in Go compares with, as by `helm template` with values of the test's own: pieces of many
+ * releases that nobody applies together.
+ */
+function isGolden(name: string): boolean {
+  return /\.golden\.(?:ya?ml|json)$/i.test(name)
 }
 
 /**
@@ -83,7 +93,7 @@ const kuttlFile = /^\d+-(?:assert|errors)\.ya?ml$/
 
 /**
  * Whether a folder is a test of Chainsaw, KUTTL or the Kyverno CLI, or of programs in Go that stand beside the manifests and are called
- * like them (`tests/invalid-route.go`): its manifests are refused on purpose, or hold no more than what an
+ * like them (`tests/invalid-route.go`), or of a policy, by the names of its files (`tests/reject-root.yaml`): its manifests are refused on purpose, or hold no more than what an
  * assertion compares. The file of the Kyverno CLI may also stand beside manifests that are applied; the folder's name, or its parent's, tells.
  * @param parent the name of the folder that it is in, where the walk has come through that one
  */
@@ -93,8 +103,18 @@ function isPolicyTest(folder: string, parent: string | undefined, entries: reado
   const has = (file: string) =>
     entries.some((entry) => entry.name === `${file}.yaml` || entry.name === `${file}.yml`)
   if (entries.some((entry) => kuttlFile.test(entry.name))) return true
-  if (/^(?:tests?|e2e|conformance)$/.test(name) && hasProgramOfManifest(entries)) return true
+  if (/^(?:tests?|e2e|conformance)$/.test(name) && (hasProgramOfManifest(entries) || hasVerdicts(entries)))
+    return true
   return has('chainsaw-test') || (/test/i.test(`${parent ?? ''}/${name}`) && has('kyverno-test'))
+}
+
+/** Whether files are called after what a policy does with them: what it refuses beside what it admits. */
+function hasVerdicts(entries: readonly Dirent[]): boolean {
+  const has = (verdict: RegExp) => entries.some(({ name }) => manifest.test(name) && verdict.test(name))
+  return (
+    has(/^(?:accept|allow|pass|valid|good)(?:ed|ing)?[-_.]/) &&
+    has(/^(?:reject|deny|denied|fail|invalid|bad)(?:ed|ing)?[-_.]/)
+  )
 }
 
 function hasProgramOfManifest(entries: readonly Dirent[]): boolean {
@@ -211,7 +231,10 @@ function follow(
 function namesTestData(path: string): boolean {
   return path
     .split(/[\\/]/)
-    .some((part, i, all) => isTestDataFolder(part, all[i - 1]) || /^\.?(?:chainsaw|kyverno)-test$/.test(part))
+    .some(
+      (part, i, all) =>
+        isTestDataFolder(part, all[i - 1]) || /^(?:\.?(?:chainsaw|kyverno)-test|golden)$/.test(part),
+    )
 }
 
 function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk, search: Search): void {
@@ -261,9 +284,10 @@ function walk({ path: folder, real, above, isNamed, parent }: Folder, run: Walk,
     const { isFolder, isFile } = target
     if (isFolder ? !run.deep || skippedFolders.has(entry.name) : !isManifest || !run.isWanted(path)) continue
     const isTestData =
-      isFolder &&
       !run.testData &&
-      (isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries))
+      (isFolder
+        ? isTestDataFolder(entry.name, own) || isCounterexample(entry.name, entries)
+        : isGolden(entry.name))
     if (isIgnored(path, isFolder, rules, isTestData)) {
       if (isTestData) search.testData.set(target.real, nameOf(path))
       else {

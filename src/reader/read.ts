@@ -9,6 +9,7 @@ import {
   isAssertion,
   isKustomizationFile,
   isLocal,
+  isMadeByOwner,
   isMapping,
   isPatch,
   looksLikeObject,
@@ -253,6 +254,8 @@ class Reading {
     }
     if (isNamedBlank(value, base) || hasCommentBlank(text) || hasBlankField(value)) return 'Go template'
     if (text.includes('(') && isAssertion(value)) return 'test data'
+    if (!source.explicit && text.includes('ownerReferences:') && inTests(file.name) && isMadeByOwner(value))
+      return 'test data'
     const cases = testedFiles(value)
     if (cases) {
       const { path } = source
@@ -433,6 +436,11 @@ class Reading {
       hidden: this.hidden,
     }
   }
+}
+
+/** Whether a folder of the file is called as tests are. */
+function inTests(name: string): boolean {
+  return /(?:^|[\\/])(?:tests?|e2e|conformance)[\\/]/.test(name)
 }
 
 /** What a file of JSON patch operations holds: nobody has read it, for it is no object. */

@@ -44,7 +44,7 @@ const mostDefinitions = 8
 
 /**
  * @param objects as they were read; the CustomResourceDefinitions among them count
- * @param isFor whether a definition may be the one that an object is applied with; all are by default
+ * @param isFor whether a definition belongs to an object, or to another definition; each does by default
  */
 export function customKinds(
   objects: Iterable<Untyped>,
@@ -63,10 +63,8 @@ export function customKinds(
   )
   return {
     problems(object, apiVersion, kind) {
-      const known = versions
-        .get(keyOf(apiVersion, kind))
-        ?.filter(({ definition }) => isFor(definition, object))
-      if (known === undefined || known.length === 0) return undefined
+      const known = variantsFor(object, versions.get(keyOf(apiVersion, kind)) ?? [], isFor)
+      if (known.length === 0) return undefined
       const served = known.filter((one) => one.served)
       const serving = served.filter((one) => one.apiVersion === apiVersion).slice(0, mostDefinitions)
       if (serving.length === 0)
@@ -85,6 +83,22 @@ export function customKinds(
       for (const version of versionsOf.get(definition) ?? []) judgeOf(version)
     },
   }
+}
+
+/**
+ * The versions that an object may be applied with: of its own definitions, and of those that belong to one of them. The nearest may be
+ * an old copy of the one that is installed.
+ */
+function variantsFor(
+  object: object,
+  versions: readonly Version[],
+  isFor: (definition: object, object: object) => boolean,
+): readonly Version[] {
+  const own = versions.filter(({ definition }) => isFor(definition, object))
+  if (own.length === 0 || own.length === versions.length) return own
+  return versions.filter(
+    (one) => own.includes(one) || own.some(({ definition }) => isFor(one.definition, definition)),
+  )
 }
 
 function keyOf(apiVersion: string, kind: string): string {

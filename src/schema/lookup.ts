@@ -1,6 +1,7 @@
 /** Questions about the fields of a kind. */
 import type { Path, Step } from '../finding.js'
 import { push } from '../values/group.js'
+import { isObject } from '../values/untyped.js'
 import { type Definition, definition, definitionOf, servedKind, type Type } from './definitions.js'
 import { isQuantity } from './format.js'
 
@@ -93,7 +94,7 @@ export function placesOfField(
     indices.set(root, index)
   }
   return (index.get(field) ?? [])
-    .filter(({ type }) => value === undefined || fits(type, value))
+    .filter(({ type }) => value === undefined || fits(type, value, minor))
     .map(({ place }) => place)
 }
 
@@ -119,8 +120,14 @@ function indexOf(root: Definition, minor: number): ReadonlyMap<string, readonly 
   return index
 }
 
-function fits(type: Type, value: unknown): boolean {
+/** Whether a value may stand there: of a mapping one of its fields at least is known there. */
+function fits(type: Type, value: unknown, minor: number): boolean {
   if (Array.isArray(value)) return type.is === 'list'
+  if (isObject(value) && type.is === 'definition') {
+    const { fields } = definitionOf(type, minor)
+    const names = Object.keys(value)
+    return names.length === 0 || names.some((name) => fields.get(name)?.served)
+  }
   switch (typeof value) {
     case 'string':
       if (type.is === 'quantity') return isQuantity(value)

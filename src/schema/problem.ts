@@ -53,6 +53,8 @@ export type SchemaProblem =
       readonly isNull?: true
       /** Of custom objects: the definition of the object as a whole, which no name leads to. */
       readonly root?: Definition
+      /** Where it belongs when it is not indented: below an empty field that stands above it. */
+      readonly below?: Path
     }
   | {
       /** Of an object in a cluster: kubectl has sent the field, the version has none, and the object is without it. */

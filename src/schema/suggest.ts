@@ -2,7 +2,7 @@
 import type { Path, Step } from '../finding.js'
 import type { KubernetesObject } from '../kubernetes.js'
 import { nearestName } from '../values/similar.js'
-import { isObject, valueAt } from '../values/untyped.js'
+import { isObject, isScalar, valueAt } from '../values/untyped.js'
 import { type Definition, definition } from './definitions.js'
 import { definitionAt, fieldsAt, formatPlace, type Place, placesOfField, rootOf } from './lookup.js'
 import type { SchemaProblem } from './problem.js'
@@ -102,6 +102,30 @@ export function strayVolumes(
       places.set(place.join('/'), place)
   }
   return [...places.values()]
+}
+
+/**
+ * The required field that an unknown one stands for, or belongs below: nothing else is missing beside it, and nothing else is unknown
+ * there. A plain value was written for the missing one; a mapping of another name seldom has its fields.
+ * @param root the definition of the object, when it is a custom one
+ */
+export function standsFor(
+  object: KubernetesObject,
+  unknown: Path,
+  problems: readonly SchemaProblem[],
+  minor: number,
+  root: Definition | undefined = rootOf(object.apiVersion ?? '', object.kind ?? '', minor),
+): { readonly missing: Path; readonly isBelow: boolean } | undefined {
+  const beside = problems.filter(
+    ({ kind, path }) =>
+      (kind === 'unknown-field' || (kind === 'missing-field' && valueAt(object, ...path) === undefined)) &&
+      path.length === unknown.length &&
+      path.every((step, i) => i === path.length - 1 || step === unknown[i]),
+  )
+  const missing = beside.find(({ kind }) => kind === 'missing-field')?.path
+  if (beside.length !== 2 || missing === undefined || root === undefined) return undefined
+  const isBelow = fieldsAt(root, missing, minor)?.includes(String(unknown.at(-1))) ?? false
+  return isBelow || isScalar(valueAt(object, ...unknown)) ? { missing, isBelow } : undefined
 }
 
 /** A field that does not exist, in its object. */

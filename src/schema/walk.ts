@@ -107,7 +107,8 @@ function isAnyText(type: Type, value: unknown): boolean {
 export function visitObject(shape: Definition, value: unknown, walk: Walk): unknown {
   if (!isObject(value)) return refuse('mapping', value, walk)
   if (shape.name === schemaHolder && isRight(value, walk.minor)) return value
-  const { gaps } = walk
+  const { gaps, problems } = walk
+  const before = problems.length
   let out = value
   for (const name in value) {
     const item = value[name]
@@ -117,6 +118,7 @@ export function visitObject(shape: Definition, value: unknown, walk: Walk): unkn
     if (shaped !== item) out = replaced(value, out, name, shaped)
   }
   if (walk.quiet) return out
+  if (problems.length > before) noteIndents(shape, value, before, walk)
   // Where a field is still to be filled in, nobody knows whether it will go with the others.
   if (walk.gaps === gaps) applyChecks(shape, out, walk)
   findMissing(shape, value, walk)
@@ -159,6 +161,40 @@ function visitField(
   const shaped = status ? visitStatus(field.type, value, walk) : visit(field.type, value, walk)
   path.pop()
   return shaped
+}
+
+/**
+ * Says of unknown fields where they belong when they only lack their indentation: they follow an empty field that may have them, or
+ * one that such a field may have.
+ * @param from the first problem of this mapping
+ */
+function noteIndents(shape: Definition, value: Untyped, from: number, { path, problems, minor }: Walk): void {
+  /** The empty fields above, outermost first. */
+  let empty: readonly { readonly name: string; readonly type: Type }[] = []
+  for (const [name, item] of Object.entries(value)) {
+    const known = shape.fields.get(name)
+    const last = known
+      ? -1
+      : empty.findLastIndex(({ type }) => fieldOf(type, name, item, minor) !== undefined)
+    const holders = empty.slice(0, last + 1)
+    const holder = holders.at(-1)
+    const at = problems.findIndex(
+      (one, i) => i >= from && one.path.length === path.length + 1 && one.path.at(-1) === name,
+    )
+    const problem = problems[at]
+    if (holder && problem?.kind === 'unknown-field')
+      problems[at] = { ...problem, below: [...path, ...holders.map((one) => one.name), name] }
+    const type = holder ? fieldOf(holder.type, name, item, minor) : known?.type
+    empty = item === null && type ? [...holders, { name, type }] : holders
+  }
+}
+
+/** The type of a field that such a value may have; of a map text alone may be one. */
+function fieldOf(type: Type, name: string, value: unknown, minor: number): Type | undefined {
+  if (type.is === 'map') return typeof value === 'string' && type.of?.is === 'string' ? type.of : undefined
+  if (type.is !== 'definition') return undefined
+  const field = definitionOf(type, minor).fields.get(name)
+  return field?.served ? field.type : undefined
 }
 
 function findMissing(shape: Definition, value: Untyped, walk: Walk): void {

@@ -37,21 +37,35 @@ export function inSeries(a: string, b: string): boolean {
 const lettersOf = (name: string) => [...name].sort().join('')
 
 /**
+ * Whether names differ in one short word of theirs, which is another one: of as many letters, or with two of them changed. `app-api` and
+ * `app-web`, `app-ld` and `app-tls`.
+ */
+function inShortWord(a: string, b: string): boolean {
+  const words = a.split(/[^a-zA-Z0-9]+/)
+  const others = b.split(/[^a-zA-Z0-9]+/)
+  if (words.length !== others.length) return false
+  const changed = words.flatMap((word, i) => (word === others[i] ? [] : [[word, others[i] ?? ''] as const]))
+  const [[word, other] = ['', '']] = changed
+  if (changed.length !== 1 || Math.max(word.length, other.length) > 3) return false
+  return word.length === other.length
+    ? lettersOf(word) !== lettersOf(other)
+    : editDistance(word, other, 1) > 1
+}
+
+/**
  * The candidate that `name` was probably meant to be: at most two edits away and at most a third of its length, or
  * the same but for case. Undefined when none is that near. Members of one series are not meant by each other's names, nor are
- * words of three letters by others of three: `api` is not `app`, but `tpc` is `tcp` and `shp` is `shop`.
+ * words of three letters by others of three, alone or in longer names: `api` is not `app`, but `tpc` is `tcp` and `shp` is `shop`.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const most = Math.min(2, Math.max(1, Math.floor(name.length / 3)))
-  const isShort = name.length < 4
   let best: string | undefined
   let least = most + 1
   for (const candidate of candidates) {
     if (candidate === name || inSeries(candidate, name)) continue
     if (candidate.toLowerCase() === name.toLowerCase()) return candidate
-    if (isShort && candidate.length === name.length && lettersOf(candidate) !== lettersOf(name)) continue
     const distance = editDistance(name, candidate, most)
-    if (distance < least) {
+    if (distance < least && !inShortWord(candidate, name)) {
       least = distance
       best = candidate
     }

@@ -141,6 +141,7 @@ const addressesIn = (fields: Readonly<Record<string, 'address' | 'CIDR'>>): Chec
           say.conflict(
             typeof found === 'string' ? [field] : [field, i],
             `is no ${form}: ${JSON.stringify(one)}`,
+            one,
           )
     }
   })

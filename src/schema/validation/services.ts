@@ -31,6 +31,7 @@ const slice = on<EndpointSlice>(({ addressType, endpoints = [], ports = [] }, sa
           say.conflict(
             ['endpoints', i, 'addresses', j],
             `is no ${addressType} address: ${JSON.stringify(address)}`,
+            address,
           )
   const [, second] = ports.flatMap(({ name }, i) => (name ? [] : [i]))
   if (second !== undefined) say.lacks(['ports', second, 'name'], 'and another one has none either')
@@ -69,7 +70,11 @@ export const services: Checks = merged(
       on<Spec<Service>>(({ type, clusterIP, ports, externalName, selector }, say) => {
         const external = type === 'ExternalName'
         if (clusterIP && clusterIP !== 'None' && !isIP(clusterIP) && !isPlaceholder(clusterIP))
-          say.conflict(['clusterIP'], `is neither None nor an address: ${JSON.stringify(clusterIP)}`)
+          say.conflict(
+            ['clusterIP'],
+            `is neither None nor an address: ${JSON.stringify(clusterIP)}`,
+            clusterIP,
+          )
         if ((ports ?? []).length === 0 && !external && clusterIP !== 'None')
           say.lacks(['ports'], 'and only headless and ExternalName Services do without')
         if (external && !externalName) say.lacks(['externalName'], 'and type is ExternalName')
