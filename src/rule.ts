@@ -69,6 +69,7 @@ export { imageNamed, imageParts, isKubeProxy, movingTags, proxyNames } from './g
 export { holderOf, silenceAllowed, silentFor } from './graph/lease.js'
 export { defaultsIn, hasDefault } from './graph/limit-range.js'
 export { ageOf, countOf, firstTimeOf, type Live, startOf, timeOf } from './graph/live.js'
+export { allowanceOf, probeKillsOf } from './graph/liveness.js'
 export { formatMaker, secretMaker } from './graph/maker.js'
 export { matchesAnywhere, mayMean, mayShareNamespace, variantsOf } from './graph/meant.js'
 export {
@@ -382,6 +383,8 @@ export interface ReportOptions {
 export interface Cause {
   readonly rules: readonly string[]
   readonly objects: readonly object[]
+  /** Only findings that a cluster bears out count: those with evidence. */
+  readonly seen?: boolean
 }
 
 /** What a rule is given beside its subject. */
