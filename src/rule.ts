@@ -134,7 +134,7 @@ export { refusalOf, throttledBy, type Waiting, waitingForImages } from './graph/
 export type { ConfigReference } from './graph/references.js'
 export { requestedOf } from './graph/requested.js'
 export { rulesOf } from './graph/role.js'
-export { balancerOf, claimingKinds, ingressClassOf } from './graph/routes.js'
+export { balancerOf, claimingKinds, classOf, classParamsOf, ingressClassOf } from './graph/routes.js'
 export { areForScrapers, clientsFirst, isForTrial, isScrapedOnly } from './graph/scraped.js'
 export { ownManager, readyIn, type Slice } from './graph/slice.js'
 export { standbysOf } from './graph/standby.js'
