@@ -40,7 +40,7 @@ each deploy drops requests; health checks see nodes, not pods.`,
   remedy: 'Let the balancer address pods: NEG on GKE, target type ip on EKS.',
   decides: `On an Ingress of GKE's controller: a warning when its Service turns NEG off, by \`{"ingress": false}\`
 or by an annotation that names ports only, and an error when it also has no node ports (type ClusterIP): then GKE
-makes no balancer. GKE adds the annotation by itself to new Services of VPC-native clusters, so its absence is
+makes no balancer. GKE adds the annotation by itself to new Services of most VPC-native clusters, so its absence is
 silent (an info where the rule is asked for). In a cluster what its controller has made counts: a warning when a
 Service behind such a balancer has no \`cloud.google.com/neg-status\`. On an Ingress of the AWS Load Balancer
 Controller (class \`alb\`, or one whose IngressClass names it): \`target-type: instance\` written out is an info, an error where a
@@ -53,9 +53,10 @@ classes in \`ingressClassName\` is an error, as nothing serves that Ingress, unl
 cluster, the Ingress an address.
 
 Exempt: Gateway API on GKE and Ingresses of the classes \`gce-internal\` and \`gce-regional-external\`, which always use NEG.`,
-  versions: 'GKE 1.17.6 and newer add NEG by default on VPC-native clusters.',
+  versions:
+    'GKE 1.17.6-gke.7 and newer add NEG by default to new Services of VPC-native clusters without Shared VPC and without the network policies of GKE (Calico).',
   sources: [
-    'GKE documentation, container-native load balancing',
+    'GKE documentation, container-native load balancing; Ingress for Application Load Balancers (GKE Ingress controller behavior)',
     'ingress-gce/pkg/utils/utils.go (IsGCEIngress: the classes, and that no IngressClass counts)',
     'ingress-gce/pkg/negannotation/negannotation.go (ingress, exposed_ports)',
     'ingress-gce/pkg/controller/translator/translator.go (maybeEnableNEG)',
@@ -111,7 +112,7 @@ Exempt: Gateway API on GKE and Ingresses of the classes \`gce-internal\` and \`g
       undefined,
       off
         ? `Each deploy drops requests: ${graph.describe(off)} turns pod endpoints off, so the balancer keeps connections to nodes.`
-        : `Each deploy drops requests unless GKE adds pod endpoints by itself, as VPC-native clusters do: ${graph.describe(service)} does not ask for them.`,
+        : `Each deploy drops requests unless GKE adds pod endpoints by itself, as most VPC-native clusters do: ${graph.describe(service)} does not ask for them.`,
       {
         severity: off ? 'warning' : 'info',
         recommended: off !== undefined,
@@ -147,7 +148,7 @@ function isAmazons(ingress: Ingress, graph: Graph): boolean {
 
 /** The Services that a balancer of GKE's controller reaches, and that have no network endpoint group. */
 function withoutStatus(ingress: Ingress, graph: Graph): readonly Service[] {
-  // The controller writes it when it has made the balancer.
+  // The controller writes it when it has made the balancer: ingress-gce/pkg/loadbalancers/l7.go.
   if (ingress.metadata?.annotations?.['ingress.kubernetes.io/backends'] === undefined) return []
   const services = graph.backendsNamedBy(ingress).flatMap(({ service }) => service ?? [])
   return [...new Set(services)].filter(({ metadata }) => metadata?.annotations?.[status] === undefined)

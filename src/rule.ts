@@ -25,7 +25,7 @@ export {
   sendsToPods,
   targetGroupsOf,
 } from './graph/balancer.js'
-export { isSecondView } from './graph/calico.js'
+export { blockSizeOf, givesToPods, isSecondView } from './graph/calico.js'
 export {
   askersOf,
   type Callout,
