@@ -35,7 +35,6 @@ export {
   type ServiceReference,
 } from './graph/callout.js'
 export { type Certificate, certificatesIn, decoded } from './graph/certificate.js'
-export { type Cidr, cidr, cidrs, overlaps } from './graph/cidr.js'
 export { announcesServices } from './graph/cilium-bgp.js'
 export { instancesOfCluster } from './graph/cloudnative.js'
 export { delayOfCommand, flagOf, secondsOfRun, wordsOf } from './graph/command.js'
@@ -173,6 +172,7 @@ export { blankIn, isPlaceholder } from './schema/format.js'
 export type { Expected, Format, JsonType, SchemaProblem } from './schema/problem.js'
 export { type RetiredApi, retiredApi, successorOf, versionsOf } from './schema/removed-apis.js'
 export { type Suggestion, strayVolumes, suggestion } from './schema/suggest.js'
+export { type Cidr, cidr, cidrs, overlaps } from './values/cidr.js'
 export { counted, enumerate, enumerateFew, firstOf, grouped, times } from './values/enumerate.js'
 export { countBy, groupBy, mostFirst, push } from './values/group.js'
 export {
