@@ -136,6 +136,7 @@ function namedByField({ metadata, spec, status }: Ingress, graph: Graph): Fault 
     {
       severity: 'error',
       fix: advise(`the annotation ${classKey}: ${name} in place of ingressClassName`),
+      restsOn: [[metadata ?? spec, 'annotations']],
     },
   ]
 }

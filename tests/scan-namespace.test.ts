@@ -40,6 +40,7 @@ const beyond: Readonly<Record<string, readonly KindName[]>> = {
     'velero.io/Schedule',
   ],
   'gateway-not-programmed': ['gateway.networking.k8s.io/GatewayClass'],
+  'gke-ingress-without-neg': ['IngressClass'],
   'hpa-exceeds-capacity': [...workloadKinds, 'ConfigMap', 'Node', 'karpenter.sh/NodePool'],
   'iam-agent-unprotected': ['Node', 'PriorityClass'],
   'image-oversized': ['Node'],
